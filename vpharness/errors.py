@@ -1,0 +1,17 @@
+"""The errors a user can cause: each is shown as one line, without a traceback."""
+
+
+class VpharnessError(Exception):
+    """Something the user can mend. The message says what was expected, what was found, where, and what to do."""
+
+
+class ConfigError(VpharnessError):
+    """The configuration is wrong; nothing has been done yet."""
+
+
+class SourceError(VpharnessError):
+    """A source of events cannot be read, or holds what no exchange can have sent."""
+
+
+class DatasetError(VpharnessError):
+    """A dataset is missing, damaged, or stands in the way of another one."""

@@ -1,0 +1,75 @@
+"""What a source of events is to the rest of the project: facts, and canonical events in chunks."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any, ClassVar, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.errors import ConfigError
+from vpharness.events.schema import PRICE_SCALE
+
+CHUNK_EVENTS: Final = 65_536
+"""The most events that a source hands out at once."""
+
+
+@dataclass
+class EventStream:
+    """An opened source: read once, from the first event to the last.
+
+    `chunks` yields arrays of EVENT_DTYPE in the order of the feed, none longer than CHUNK_EVENTS. `counts` grows while
+    they are read: what the source skipped, by reason. `progress` tells the share read so far, from 0 to 1, or None
+    where it cannot be known.
+    """
+
+    instrument: str
+    size_unit: float
+    chunks: Iterator[NDArray[np.void]]
+    counts: Counter[str] = field(default_factory=Counter)
+    bytes_total: int | None = None
+    bytes_read: int = 0
+
+    def progress(self) -> float | None:
+        """Return the share of the input that has been read, from 0 to 1."""
+        return None if not self.bytes_total else min(1.0, self.bytes_read / self.bytes_total)
+
+
+class Source(Protocol):
+    """A frozen dataclass of parameters that can be opened.
+
+    A source of one's own needs nothing but these four: it is named by the `_target_` of a YAML in the group `source`.
+    """
+
+    default_evict_crossed_ms: ClassVar[int]
+    """What `lattice.evict_crossed_ms` is where nothing else is said; 0 is off."""
+
+    @property
+    def tick_size(self) -> float:
+        """The smallest price step, in price units."""
+        ...
+
+    def identity(self) -> dict[str, Any]:
+        """Everything the events depend on, as JSON values: parameters, and files by their SHA-256, never by path."""
+        ...
+
+    def open(self) -> AbstractContextManager[EventStream]:
+        """Open the source; a SourceError says what is wrong with it."""
+        ...
+
+
+def tick_size_to_price(tick_size: float) -> int:
+    """Return a tick size, given in price units, in the 1e-9 units of prices.
+
+    Raises ConfigError where it is not a positive multiple of 1e-9.
+    """
+    try:
+        exact = Decimal(repr(tick_size)) * PRICE_SCALE
+    except InvalidOperation:
+        exact = Decimal(0)
+    if not exact.is_finite() or exact <= 0 or exact != exact.to_integral_value():
+        raise ConfigError(f"source.tick_size is {tick_size}; it must be a positive multiple of 1e-9")
+    return int(exact)

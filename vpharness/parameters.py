@@ -1,0 +1,85 @@
+"""Parameters of configuration dataclasses: a default, its meaning, unit and range, said in one place.
+
+Help texts, listings and checks are all derived from the fields that `parameter` makes.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_RULES = "vpharness"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is said about one parameter besides its name, type and default."""
+
+    meaning: str
+    unit: str = ""
+    minimum: float | None = None
+    above: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+def parameter(
+    default: Any = dataclasses.MISSING,
+    *,
+    meaning: str,
+    unit: str = "",
+    minimum: float | None = None,
+    above: float | None = None,
+    maximum: float | None = None,
+    choices: Sequence[str] = (),
+) -> Any:
+    """Make a dataclass field that knows its meaning and range.
+
+    A list given as default is copied for each instance; without a default the parameter must be given.
+    `minimum` and `maximum` are included in the range, `above` is not. For lists the range holds for each item.
+    """
+    rules = Rules(meaning, unit, minimum, above, maximum, tuple(choices))
+    if isinstance(default, list):
+        kept = list(default)
+        return dataclasses.field(default_factory=lambda: list(kept), metadata={_RULES: rules})
+    return dataclasses.field(default=default, metadata={_RULES: rules})
+
+
+def rules_of(field: "dataclasses.Field[Any]") -> Rules:
+    """Return what `parameter` recorded for a field (nothing but an empty meaning for a plain field)."""
+    found = field.metadata.get(_RULES, Rules(""))
+    assert isinstance(found, Rules)
+    return found
+
+
+def problems(config: Any, prefix: str = "") -> list[str]:
+    """List everything that is out of range in a dataclass instance, one sentence each.
+
+    A dataclass adds its own relations between parameters with a method `relations() -> Iterable[str]`.
+    `prefix` (such as "lattice.") stands before each parameter's name.
+    """
+    found = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        found += [f"{prefix}{field.name} {sentence}" for sentence in _out_of_range(value, rules_of(field))]
+    if not found and hasattr(config, "relations"):
+        found += [f"{prefix}{sentence}" for sentence in config.relations()]
+    return found
+
+
+def _out_of_range(value: Any, rules: Rules) -> Iterator[str]:
+    values = value if isinstance(value, list | tuple) else [value]
+    for item in values:
+        if isinstance(item, str):
+            if rules.choices and item not in rules.choices:
+                yield f"is {item!r}; it must be one of {', '.join(rules.choices)}"
+        elif isinstance(item, int | float) and not isinstance(item, bool):
+            if not math.isfinite(item):
+                yield f"is {item}; it must be a finite number"
+            elif rules.minimum is not None and item < rules.minimum:
+                yield f"is {item}; it must be at least {rules.minimum:g}"
+            elif rules.above is not None and item <= rules.above:
+                yield f"is {item}; it must be above {rules.above:g}"
+            elif rules.maximum is not None and item > rules.maximum:
+                yield f"is {item}; it must be at most {rules.maximum:g}"
