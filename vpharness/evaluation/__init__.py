@@ -1,0 +1,1 @@
+"""Evaluation: outcomes, fires, statistics and chance."""

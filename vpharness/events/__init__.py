@@ -1,0 +1,1 @@
+"""Events: the canonical market-by-order event, one reader a source, and the simulator."""

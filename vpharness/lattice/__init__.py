@@ -1,0 +1,1 @@
+"""The lattice: events in, finished bins out, as one resumable function."""

@@ -1,0 +1,1 @@
+"""Signals: the time operators, and one file a signal."""

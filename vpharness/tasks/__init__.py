@@ -1,0 +1,1 @@
+"""Tasks: one small function a command, config in and value out."""
