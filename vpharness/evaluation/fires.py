@@ -1,0 +1,166 @@
+"""Fires: the bins at which a score crosses a threshold, found once over a whole dataset or as the bins come."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vpharness.errors import ConfigError
+from vpharness.evaluation.shapes import padded_bins
+from vpharness.evaluation.split import Part
+
+
+@dataclass(frozen=True)
+class Fires:
+    """Fires in the order of time.
+
+    Attributes:
+        bins: [n] int64, bin of each fire, counted from the start of the dataset.
+        directions: [n] int8, +1 (up) or -1 (down).
+    """
+
+    bins: NDArray[np.int64]
+    directions: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return int(self.bins.shape[0])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content: equal for equal fires, whatever run they come from."""
+        return hashlib.sha256(self.signed().astype("<i8").tobytes()).hexdigest()
+
+    def signed(self) -> NDArray[np.int64]:
+        """Return [n] the compact form that a ledger keeps: direction * (bin + 1)."""
+        return self.directions * (self.bins + 1)
+
+    @classmethod
+    def from_signed(cls, signed: ArrayLike) -> "Fires":
+        """Return the fires whose compact form is `signed`: [n] integers, none of them 0."""
+        values = np.asarray(signed, dtype=np.int64)
+        return cls(np.abs(values) - 1, np.sign(values).astype(np.int8))
+
+    def within(self, part: Part) -> "Fires":
+        """Return the fires whose bin lies in the part."""
+        inside = part.contains(self.bins)
+        return Fires(self.bins[inside], self.directions[inside])
+
+
+@dataclass(frozen=True)
+class FireState:
+    """What the next bin needs to know, for n thresholds at once.
+
+    Attributes:
+        next_bin: number of the next bin, counted from the start of the dataset.
+        state: [n] int8, state of the last bin: +1, -1 or 0.
+        next_fire: [n] int64, first bin at which the cooldown allows a fire.
+    """
+
+    next_bin: int
+    state: NDArray[np.int8]
+    next_fire: NDArray[np.int64]
+
+
+def start_fires(thresholds: Sequence[float]) -> FireState:
+    """Return the state before the first bin of a dataset.
+
+    Raises:
+        ConfigError: a threshold is not a finite number above 0.
+    """
+    wrong = [threshold for threshold in thresholds if not 0 < threshold < float("inf")]
+    if wrong or not thresholds:
+        raise ConfigError(f"thresholds are {list(thresholds)}; at least one is needed, and each must be above 0")
+    n = len(thresholds)
+    return FireState(0, np.zeros(n, dtype=np.int8), np.zeros(n, dtype=np.int64))
+
+
+def advance_fires(
+    state: FireState, scores: ArrayLike, thresholds: Sequence[float], *, warmup_bins: int, cooldown_bins: int
+) -> tuple[FireState, tuple[Fires, ...]]:
+    """Find the fires of the next bins, for each threshold.
+
+    A bin's state is +1 where score >= threshold, -1 where score <= -threshold, and 0 else, for a NaN, and during the
+    warm-up. A bin fires where its state is not 0, differs from the state of the bin before, and the last fire is at
+    least `cooldown_bins` away. The answer does not depend on how the scores are cut.
+
+    Args:
+        state: what `start_fires` or the last call returned.
+        scores: [T] the score of each bin from `state.next_bin` on.
+        thresholds: [n] the same thresholds in every call.
+        warmup_bins: first bin of the dataset that can fire.
+        cooldown_bins: least distance between two fires.
+    """
+    series = np.asarray(scores, dtype=np.float64)
+    n_bins = series.shape[0]
+    if n_bins == 0:
+        return state, tuple(Fires.from_signed([]) for _ in thresholds)
+    padding = padded_bins(n_bins) if n_bins > 1 else n_bins
+    padded = np.full(padding, np.nan)
+    padded[:n_bins] = series
+    directions, last, next_fire = _find(
+        padded,
+        np.asarray(thresholds, dtype=np.float64),
+        np.int64(warmup_bins - state.next_bin),
+        np.int64(max(cooldown_bins, 1)),
+        state.state,
+        state.next_fire - state.next_bin,
+        np.int64(n_bins),
+    )
+    found = np.asarray(directions)[:, :n_bins]
+    fires = []
+    for row in found:
+        bins = np.flatnonzero(row)
+        fires.append(Fires(bins + state.next_bin, row[bins]))
+    following = FireState(state.next_bin + n_bins, np.asarray(last), np.asarray(next_fire) + state.next_bin)
+    return following, tuple(fires)
+
+
+def find_fires(
+    score: ArrayLike, thresholds: Sequence[float], *, warmup_bins: int, cooldown_bins: int
+) -> tuple[Fires, ...]:
+    """Find the fires of a whole dataset's `score`: [T], for each threshold; see `advance_fires`."""
+    start = start_fires(thresholds)
+    return advance_fires(start, score, thresholds, warmup_bins=warmup_bins, cooldown_bins=cooldown_bins)[1]
+
+
+@jax.jit
+def _find(
+    score: jax.Array,
+    thresholds: jax.Array,
+    warmup: jax.Array,
+    cooldown: jax.Array,
+    before: jax.Array,
+    first_allowed: jax.Array,
+    n_bins: jax.Array,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Return fires [n, T] int8 (0 = none), the last bin's state [n], and the first bin [n] that may fire next."""
+    size = score.shape[0]
+    index = jnp.arange(size)
+    level = thresholds[:, None]
+    states = jnp.where(score >= level, 1, jnp.where(score <= -level, -1, 0))
+    states = jnp.where(index >= warmup, states, 0).astype(jnp.int8)
+    previous = jnp.concatenate([before[:, None], states[:, :-1]], axis=1)
+    crossing = jnp.where((states != 0) & (states != previous), index, size)
+    # The next crossing at or after each bin: a fire then leads to the next one in a single step, however far it is.
+    following = jax.lax.cummin(crossing, axis=1, reverse=True)
+    rows = jnp.arange(thresholds.shape[0])
+
+    def step(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        fires, allowed = carry
+        at = following.at[rows, allowed].get(mode="fill", fill_value=size)
+        direction = states.at[rows, at].get(mode="fill", fill_value=0)
+        fired = fires.at[rows, at].set(direction, mode="drop")
+        return fired, jnp.where(at < size, at + cooldown, allowed.at[:].set(size))
+
+    def more(carry: tuple[jax.Array, jax.Array]) -> jax.Array:
+        return jnp.any(carry[1] < size)
+
+    start = (jnp.zeros_like(states), jnp.maximum(first_allowed, 0))
+    fires, _ = jax.lax.while_loop(more, step, start)
+    last_fire = jnp.max(jnp.where(fires != 0, index, -1), axis=1)
+    next_allowed = jnp.where(last_fire >= 0, last_fire + cooldown, first_allowed)
+    return fires, states[:, n_bins - 1], next_allowed

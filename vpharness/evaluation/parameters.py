@@ -1,0 +1,158 @@
+"""What an evaluation is told: barriers, durations, delays, cost, split and chance; every default stands here."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vpharness.errors import ConfigError
+from vpharness.parameters import parameter
+
+EVALUATION_VERSION: Final = 1
+"""Raised by hand whenever the same fires on the same dataset would be judged differently than before."""
+
+_DEFAULT_BINS: Final = {"max_hold": 1200, "warmup": 300, "cooldown": 30, "entry_delay": 1}
+_BLOCK_HOLDS: Final = 2
+
+
+def _bins(name: str, meaning: str, minimum: int = 0) -> Any:
+    default = f"{_DEFAULT_BINS[name]}" if name in _DEFAULT_BINS else "entry_delay"
+    return parameter(None, meaning=f"{meaning} ({default} unless given)", unit="bins", minimum=minimum)
+
+
+def _ms(name: str) -> Any:
+    return parameter(None, meaning=f"{name}_bins as a time, in whole bins half up", unit="ms", minimum=0)
+
+
+@dataclass(frozen=True)
+class EvaluationParameters:
+    """How fires are found and judged. Each duration is given as `_bins` or as `_ms`, not as both."""
+
+    tp_ticks: float = parameter(8.0, meaning="take-profit distance from the mid of entry", unit="ticks", above=0)
+    sl_ticks: float = parameter(4.0, meaning="stop-loss distance from the mid of entry", unit="ticks", above=0)
+    cost_ticks: float = parameter(0.0, meaning="cost of a round trip beside the spread", unit="ticks", minimum=0)
+    max_hold_bins: int | None = _bins("max_hold", "longest walk, the bin of entry included", minimum=1)
+    max_hold_ms: float | None = _ms("max_hold")
+    warmup_bins: int | None = _bins("warmup", "bins at the start of a dataset that cannot fire")
+    warmup_ms: float | None = _ms("warmup")
+    cooldown_bins: int | None = _bins("cooldown", "least distance between two fires")
+    cooldown_ms: float | None = _ms("cooldown")
+    entry_delay_bins: int | None = _bins("entry_delay", "from the fire to the entry at the touch")
+    entry_delay_ms: float | None = _ms("entry_delay")
+    exit_delay_bins: int | None = _bins("exit_delay", "from the barrier to the exit at the touch")
+    exit_delay_ms: float | None = _ms("exit_delay")
+    null_draws: int = parameter(999, meaning="draws of each null", minimum=19)
+    null_seed: int = parameter(0, meaning="seed of the nulls' uniforms", minimum=0)
+
+    def relations(self) -> Iterator[str]:
+        """Say which durations were given twice."""
+        for name in ("max_hold", "warmup", "cooldown", "entry_delay", "exit_delay"):
+            bins, ms = getattr(self, f"{name}_bins"), getattr(self, f"{name}_ms")
+            if bins is not None and ms is not None:
+                yield f"{name}_bins is {bins} and {name}_ms is {ms}; give one of them"
+
+    def resolve(self, cell_width_ms: float) -> "ResolvedEvaluation":
+        """Return the same with every duration in bins of `cell_width_ms` milliseconds.
+
+        Raises:
+            ConfigError: a duration was given both ways, or the longest walk is shorter than half a bin.
+        """
+        twice = list(self.relations())
+        if twice:
+            raise ConfigError("; ".join(twice))
+        entry_delay = self._in_bins("entry_delay", cell_width_ms)
+        resolved = ResolvedEvaluation(
+            tp_ticks=float(self.tp_ticks),
+            sl_ticks=float(self.sl_ticks),
+            cost_ticks=float(self.cost_ticks),
+            max_hold_bins=self._in_bins("max_hold", cell_width_ms),
+            warmup_bins=self._in_bins("warmup", cell_width_ms),
+            cooldown_bins=self._in_bins("cooldown", cell_width_ms),
+            entry_delay_bins=entry_delay,
+            exit_delay_bins=self._in_bins("exit_delay", cell_width_ms, entry_delay),
+            null_draws=self.null_draws,
+            null_seed=self.null_seed,
+            cell_width_ms=float(cell_width_ms),
+        )
+        if resolved.max_hold_bins < 1:
+            raise ConfigError(
+                f"max_hold_ms is {self.max_hold_ms}, which is no whole bin of {cell_width_ms:g} ms; give a longer one"
+            )
+        return resolved
+
+    def _in_bins(self, name: str, cell_width_ms: float, otherwise: int = 0) -> int:
+        bins, ms = getattr(self, f"{name}_bins"), getattr(self, f"{name}_ms")
+        if ms is not None:
+            return math.floor(float(ms) / cell_width_ms + 0.5)
+        return int(bins) if bins is not None else _DEFAULT_BINS.get(name, otherwise)
+
+
+@dataclass(frozen=True)
+class ResolvedEvaluation:
+    """`EvaluationParameters` on one cell width: every duration in bins, every default filled in."""
+
+    tp_ticks: float
+    sl_ticks: float
+    cost_ticks: float
+    max_hold_bins: int
+    warmup_bins: int
+    cooldown_bins: int
+    entry_delay_bins: int
+    exit_delay_bins: int
+    null_draws: int
+    null_seed: int
+    cell_width_ms: float
+
+    @property
+    def block_bins(self) -> int:
+        """Bins in a block of fires that are taken to depend on one another."""
+        return _BLOCK_HOLDS * self.max_hold_bins
+
+    @property
+    def embargo_bins(self) -> int:
+        """Bins between the training and the test part: no walk reaches from one into the other."""
+        return self.max_hold_bins + self.entry_delay_bins + self.exit_delay_bins
+
+    @property
+    def mid_reach_bins(self) -> int:
+        """From a fire to the last bin its outcome at the mid may look at."""
+        return self.max_hold_bins - 1
+
+    @property
+    def net_reach_bins(self) -> int:
+        """From a fire to the last bin of the whole walk with its delays."""
+        return self.entry_delay_bins + self.max_hold_bins - 1 + self.exit_delay_bins
+
+    def with_barriers(self, tp_ticks: float, sl_ticks: float) -> "ResolvedEvaluation":
+        """Return the same evaluation for another pair of barriers, in ticks."""
+        return dataclasses.replace(self, tp_ticks=float(tp_ticks), sl_ticks=float(sl_ticks))
+
+
+@dataclass(frozen=True)
+class SplitParameters:
+    """Which bins choose and which bins judge."""
+
+    kind: str = parameter(
+        "time",
+        meaning="time: within each dataset; dataset: whole datasets are kept for the test; none: everything at once",
+        choices=("time", "dataset", "none"),
+    )
+    train_share: float = parameter(
+        0.6, meaning="share of a dataset's bins to train on, from its start", above=0, maximum=0.99
+    )
+    test_datasets: list[str] = parameter(  # noqa: RUF009 - the list is copied for each instance
+        [], meaning="datasets kept for the test; giving any makes the kind dataset"
+    )
+
+    @property
+    def by_dataset(self) -> bool:
+        """Whether whole datasets are kept for the test."""
+        return self.kind == "dataset" or bool(self.test_datasets)
+
+    def relations(self) -> Iterator[str]:
+        """Say where kind and test_datasets contradict each other."""
+        if self.kind == "none" and self.test_datasets:
+            yield f"kind is none but test_datasets names {', '.join(self.test_datasets)}; drop one of them"
+        if self.kind == "dataset" and not self.test_datasets:
+            yield "kind is dataset but test_datasets is empty; name the datasets to keep for the test"
