@@ -1,0 +1,48 @@
+"""How the numba kernels are compiled and where their machine code is kept."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_PACKAGE: Final = Path(__file__).parent
+
+
+def _sources_digest() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(_PACKAGE.glob("*/*.py")):
+        text = path.read_bytes()
+        if b"vpharness.compiled" in text:
+            digest.update(text)
+    return digest.hexdigest()[:16]
+
+
+def _cache_folder() -> str:
+    beside = _PACKAGE / "__pycache__"
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "vpharness"
+    writable = os.access(beside if beside.is_dir() else _PACKAGE, os.W_OK)
+    return str((beside if writable else home) / f"kernels-{_sources_digest()}")
+
+
+# numba notices a change in the file of a cached kernel, but not in the files of what the kernel calls. The folder is
+# therefore named after the text of them all: machine code of yesterday's helper is never found again.
+_CACHE_FOLDER: Final = _cache_folder()
+
+
+def kernel(function: Function) -> Function:
+    """Compile a function with numba at its first call, keep the machine code on disk, and follow IEEE arithmetic.
+
+    Division by zero gives infinity as in NumPy; nothing is reassociated, so results do not depend on the machine.
+    """
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = _CACHE_FOLDER
+    try:
+        compiled: Function = numba.njit(cache=True, error_model="numpy", nogil=True)(function)
+        return compiled
+    finally:
+        numba.config.CACHE_DIR = before

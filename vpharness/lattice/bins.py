@@ -1,0 +1,184 @@
+"""Closing a bin: its row, and the cells of its window."""
+
+from typing import Final
+
+import numpy as np
+
+from vpharness.compiled import kernel
+from vpharness.lattice.columns import FLOAT_COLUMNS, LABEL_COLUMNS
+from vpharness.lattice.filter_bank import CHANNEL_COUNT, MASS_COUNT, MASS_OFFSET, ORDER_COUNT, STATE_SIZE, advance_into
+from vpharness.lattice.forces import composite, forget_before, pressure, remember_touched, vacuum
+from vpharness.lattice.hash_table import NOWHERE, find
+from vpharness.lattice.layout import NO_SLOT, NO_TICK, NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
+from vpharness.lattice.levels import best_level
+from vpharness.lattice.spectrum import look_back_bins, spectrum_score
+from vpharness.lattice.types import Array
+
+PRESSURE: Final = FLOAT_COLUMNS.index("pressure_variant")
+VACUUM: Final = FLOAT_COLUMNS.index("vacuum_variant")
+FIRST_MASS: Final = FLOAT_COLUMNS.index("add_mass")
+REST_DEPTH: Final = FLOAT_COLUMNS.index("rest_depth")
+BID_DEPTH: Final = FLOAT_COLUMNS.index("bid_depth")
+ASK_DEPTH: Final = FLOAT_COLUMNS.index("ask_depth")
+FIRST_RATES: Final = tuple(FLOAT_COLUMNS.index(f"{order}_add") for order in ("v", "a", "j"))
+V_ADD, V_PULL, V_FILL, V_REST = (FLOAT_COLUMNS.index(f"v_{rate}") for rate in ("add", "pull", "fill", "rest_depth"))
+A_ADD, A_PULL = (FLOAT_COLUMNS.index(f"a_{rate}") for rate in ("add", "pull"))
+SPECTRUM_SCORE: Final = FLOAT_COLUMNS.index("spectrum_score")
+FLOW_COUNT: Final = 3
+"""Columns of each rate: the three flows, rest_depth, and the two depths."""
+
+STATE_CODE: Final = LABEL_COLUMNS.index("spectrum_state_code")
+ASK_SIGN: Final = LABEL_COLUMNS.index("ask_reprice_sign")
+BID_SIGN: Final = LABEL_COLUMNS.index("bid_reprice_sign")
+MICROSTATE: Final = LABEL_COLUMNS.index("perm_microstate_id")
+STATE5: Final = LABEL_COLUMNS.index("perm_state5_code")
+CHASE_UP: Final = LABEL_COLUMNS.index("chase_up_flag")
+CHASE_DOWN: Final = LABEL_COLUMNS.index("chase_down_flag")
+
+BULL_VACUUM, BULL_PRESSURE, MIXED, BEAR_PRESSURE, BEAR_VACUUM = 2, 1, 0, -1, -2
+_MOST_MOVE: Final = 2**31 - 1
+
+
+@kernel
+def _clip_move(now: int, before: int) -> int:
+    """Return how far a best price has moved, in ticks, as far as the column can hold."""
+    if now == NO_TICK or before == NO_TICK:
+        return 0
+    return min(max(now - before, -_MOST_MOVE), _MOST_MOVE)
+
+
+@kernel
+def _state5(k: int, ask_sign: int, bid_sign: int) -> int:
+    """Return perm_state5_code of a cell from how the best prices moved (SPEC section 2, "Permutation labels")."""
+    if k == 0 or (ask_sign == 0 and bid_sign == 0):
+        return MIXED
+    if bid_sign == 1 and ask_sign >= 0:
+        return BULL_VACUUM if k > 0 else BULL_PRESSURE
+    if bid_sign == 1:
+        return MIXED
+    return BEAR_PRESSURE if k > 0 else BEAR_VACUUM
+
+
+@kernel
+def _write_labels(labels: Array, moves: Array, radius: int, ask_move: int, bid_move: int) -> None:
+    """Write the label columns [7, K] and the move columns [2, K] of a bin."""
+    ask_sign, bid_sign = np.sign(ask_move), np.sign(bid_move)
+    labels[ASK_SIGN, :] = ask_sign
+    labels[BID_SIGN, :] = bid_sign
+    labels[MICROSTATE, :] = 3 * (ask_sign + 1) + (bid_sign + 1)
+    labels[CHASE_UP, :] = ask_sign == 1 and bid_sign == 1
+    labels[CHASE_DOWN, :] = ask_sign == -1 and bid_sign == -1
+    for k in range(-radius, radius + 1):
+        labels[STATE5, k + radius] = _state5(k, ask_sign, bid_sign)
+    moves[0, :] = ask_move
+    moves[1, :] = bid_move
+
+
+@kernel
+def _write_cell(state: LatticeState, slot: int, filters: Array, cell: Array) -> None:
+    """Write the float columns [27] of a tick's cell, from its filter state [18] at the bin's end."""
+    for order in range(ORDER_COUNT):
+        at = FIRST_RATES[order]
+        for flow in range(FLOW_COUNT):
+            cell[at + flow] = filters[flow * ORDER_COUNT + order]
+        bid, ask = filters[FLOW_COUNT * ORDER_COUNT + order], filters[(FLOW_COUNT + 1) * ORDER_COUNT + order]
+        cell[at + FLOW_COUNT] = bid + ask
+        cell[at + FLOW_COUNT + 1] = bid
+        cell[at + FLOW_COUNT + 2] = ask
+    for mass in range(MASS_COUNT):
+        cell[FIRST_MASS + mass] = filters[MASS_OFFSET + mass]
+    bids, asks = state.levels[2 * slot + SIDE_BID].quantity, state.levels[2 * slot + SIDE_ASK].quantity
+    cell[REST_DEPTH] = (bids + asks) * state.rules[0].size_unit
+    cell[BID_DEPTH] = bids * state.rules[0].size_unit
+    cell[ASK_DEPTH] = asks * state.rules[0].size_unit
+    cell[PRESSURE] = pressure(state.rules, cell[V_ADD], cell[A_ADD], cell[V_REST])
+    cell[VACUUM] = vacuum(state.rules, cell[V_PULL], cell[A_PULL], cell[V_FILL], cell[V_REST])
+
+
+@kernel
+def _write_window(
+    state: LatticeState, spot: int, first_bin: int, floats: Array, labels: Array, last_event_ids: Array
+) -> None:
+    """Write the cells around spot: float columns [27, K], the spectrum's state [7, K] and last_event_id [K]."""
+    rules = state.rules[0]
+    end_ns = (state.clock[0].bin + 1) * rules.cell_width_ns
+    filters, cell = np.zeros(STATE_SIZE), np.zeros(len(FLOAT_COLUMNS))
+    for column in range(2 * rules.radius + 1):
+        tick = spot + column - rules.radius
+        slot = find(state.tick_table, np.uint64(tick)) if tick >= 0 else NOWHERE
+        if slot == NOWHERE:
+            floats[:, column] = 0.0
+            labels[STATE_CODE, column] = 0
+            last_event_ids[column] = 0
+            continue
+        filters[:] = 0.0
+        if state.ticks[slot].state_ns != NO_TIME:
+            advance_into(state.filters[slot], end_ns - state.ticks[slot].state_ns, state.rules, filters)
+        _write_cell(state, slot, filters, cell)
+        score = 0.0
+        if rules.with_spectrum:
+            score = spectrum_score(state, slot, composite(cell[PRESSURE], cell[VACUUM]), first_bin)
+        cell[SPECTRUM_SCORE] = score
+        for index in range(len(cell)):
+            floats[index, column] = cell[index]
+        labels[STATE_CODE, column] = (score >= rules.spectrum_threshold) - (score <= -rules.spectrum_threshold)
+        last_event_ids[column] = state.ticks[slot].last_event_id
+
+
+@kernel
+def _emit(
+    state: LatticeState, row: Array, floats: Array, labels: Array, moves: Array, last_event_ids: Array, bid_tick: int,
+    ask_tick: int,
+) -> None:
+    """Write the open bin as the next emitted one."""
+    clock, rules = state.clock[0], state.rules[0]
+    valid = bid_tick != NO_TICK and ask_tick != NO_TICK and bid_tick < ask_tick and not clock.snapshot_under_way
+    first_bin = clock.bin - clock.emitted
+    row.bin_seq = clock.emitted
+    row.bin_start_ns = clock.bin * rules.cell_width_ns
+    row.bin_end_ns = row.bin_start_ns + rules.cell_width_ns
+    row.ts_ns = row.bin_end_ns
+    row.bin_event_count = clock.bin_event_count
+    row.event_id = clock.event_id
+    row.best_bid_price_int = max(bid_tick, 0) * rules.tick_price
+    row.best_ask_price_int = max(ask_tick, 0) * rules.tick_price
+    row.book_valid = valid
+    ask_move, bid_move = _clip_move(ask_tick, clock.last_ask_tick), _clip_move(bid_tick, clock.last_bid_tick)
+    if clock.emitted == 0:
+        ask_move, bid_move = 0, 0
+    _write_labels(labels, moves, rules.radius, ask_move, bid_move)
+    if valid:
+        spot = (bid_tick + ask_tick + 1) // 2
+        row.mid_price = (bid_tick + ask_tick) * rules.tick_price / 2e9
+        row.spot_ref_price_int = spot * rules.tick_price
+        _write_window(state, spot, first_bin, floats, labels, last_event_ids)
+    else:
+        row.mid_price = 0.0
+        row.spot_ref_price_int = 0
+        floats[:, :] = 0.0
+        labels[STATE_CODE, :] = 0
+        last_event_ids[:] = 0
+    clock.last_bid_tick, clock.last_ask_tick = bid_tick, ask_tick
+    clock.emitted += 1
+
+
+@kernel
+def close_bin(state: LatticeState, row: Array, floats: Array, labels: Array, moves: Array, last_event_ids: Array) -> bool:
+    """Close the open bin and open the next one; return whether it was emitted, into the arrays given.
+
+    Emission begins at the first bin, from the start on, whose end sees a valid book; then every bin is emitted.
+    """
+    clock = state.clock[0]
+    bid, ask = best_level(state, SIDE_BID), best_level(state, SIDE_ASK)
+    bid_tick = state.ticks[bid // 2].tick if bid != NO_SLOT else NO_TICK
+    ask_tick = state.ticks[ask // 2].tick if ask != NO_SLOT else NO_TICK
+    emitting = clock.emitted > 0
+    if not emitting and clock.start_bin != NO_TIME and clock.bin >= clock.start_bin:
+        emitting = bid != NO_SLOT and ask != NO_SLOT and bid_tick < ask_tick and not clock.snapshot_under_way
+    if emitting:
+        _emit(state, row, floats, labels, moves, last_event_ids, bid_tick, ask_tick)
+    remember_touched(state, emitting)
+    forget_before(state, clock.bin + 1 - look_back_bins(state))
+    clock.bin += 1
+    clock.bin_event_count = 0
+    return emitting

@@ -1,0 +1,84 @@
+"""A hash table from 64-bit keys to slots, for use inside kernels: open addressing with linear probing.
+
+A table is a structured array whose length is a power of two, at most half full. An empty place has slot NOWHERE.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from vpharness.compiled import kernel
+from vpharness.lattice.types import Array
+
+NOWHERE: Final = -1
+"""The slot of a key that is not in the table."""
+
+TABLE_DTYPE: Final = np.dtype([("key", np.uint64), ("slot", np.int64)])
+
+# 2^64 divided by the golden ratio: consecutive keys, which order ids and ticks are, spread evenly.
+_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
+_HALF: Final = np.uint64(32)
+
+
+def new_table(capacity: int) -> Array:
+    """Make an empty table with room for `capacity` keys."""
+    table = np.zeros(1 << max(4, (2 * capacity - 1).bit_length()), TABLE_DTYPE)
+    table["slot"] = NOWHERE
+    return table
+
+
+@kernel
+def _home(table: Array, key: np.uint64) -> np.int64:
+    mixed = key * _SPREAD
+    return np.int64((mixed ^ (mixed >> _HALF)) & np.uint64(len(table) - 1))
+
+
+@kernel
+def find(table: Array, key: np.uint64) -> np.int64:
+    """Return the slot of a key, or NOWHERE."""
+    mask = len(table) - 1
+    place = _home(table, key)
+    while table[place].slot != NOWHERE:
+        if table[place].key == key:
+            return table[place].slot
+        place = (place + 1) & mask
+    return np.int64(NOWHERE)
+
+
+@kernel
+def insert(table: Array, key: np.uint64, slot: np.int64) -> None:
+    """Put in a key that is not in the table."""
+    mask = len(table) - 1
+    place = _home(table, key)
+    while table[place].slot != NOWHERE:
+        place = (place + 1) & mask
+    table[place].key = key
+    table[place].slot = slot
+
+
+@kernel
+def remove(table: Array, key: np.uint64) -> None:
+    """Take out a key that is in the table, closing the gap so that no marker of the deletion is left."""
+    mask = len(table) - 1
+    gap = _home(table, key)
+    while table[gap].key != key or table[gap].slot == NOWHERE:
+        gap = (gap + 1) & mask
+    place = gap
+    while True:
+        place = (place + 1) & mask
+        if table[place].slot == NOWHERE:
+            break
+        # An entry may move back into the gap only if the gap lies between its home and its place.
+        if ((place - _home(table, table[place].key)) & mask) >= ((place - gap) & mask):
+            table[gap].key = table[place].key
+            table[gap].slot = table[place].slot
+            gap = place
+    table[gap].slot = NOWHERE
+
+
+@kernel
+def copy_into(table: Array, larger: Array) -> None:
+    """Insert every entry of a table into an empty, larger one."""
+    for entry in table:
+        if entry.slot != NOWHERE:
+            insert(larger, entry.key, entry.slot)

@@ -1,0 +1,261 @@
+"""The state of a lattice as arrays: what each holds, how it starts, and how it grows.
+
+Kernels never allocate. Before they are called the arrays get room for all that the coming events can need, so that a
+kernel never has to stop for want of room.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from vpharness.events.source import tick_size_to_price
+from vpharness.lattice import hash_table
+from vpharness.lattice.filter_bank import STATE_SIZE
+from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.rolling import new_series
+from vpharness.lattice.types import Array
+
+NO_TIME: Final = np.iinfo(np.int64).min
+NO_SLOT: Final = -1
+NO_TICK: Final = -1
+"""Ticks are prices of 0 and above divided by the tick size."""
+
+COUNT_NAMES: Final = (
+    "unknown_cancel",
+    "unknown_modify",
+    "duplicate_add",
+    "unknown_fill",
+    "clamped_ts",
+    "off_tick",
+    "evicted_crossed",
+    "invalid_add",
+    "price_out_of_range",
+)
+"""What the lattice counts of events that are not as they should be."""
+
+_I8: Final = np.int64
+_F8: Final = np.float64
+
+RULES_DTYPE: Final = np.dtype(
+    [
+        *((name, _I8) for name in ("cell_width_ns", "tick_price", "radius", "evict_crossed_ns", "largest_window")),
+        *((name, _I8) for name in ("spectrum_zscore_window", "spectrum_zscore_min_periods")),
+        *((name, _F8) for name in ("spectrum_zscore_floor", "spectrum_tanh_scale", "spectrum_threshold")),
+        *((name, _F8) for name in ("spectrum_d1_weight", "spectrum_d2_weight", "spectrum_d3_weight")),
+        *((name, _F8) for name in ("rate_velocity", "rate_acceleration", "rate_jerk", "rate_mass")),
+        *((name, _F8) for name in ("c1_v_add", "c2_v_rest_depth", "c3_a_add", "c4_v_pull", "c5_v_fill")),
+        *((name, _F8) for name in ("c6_v_rest_depth", "c7_a_pull", "size_unit")),
+        ("with_spectrum", np.bool_),
+    ],
+    align=True,
+)
+"""The parameters as kernels see them: those of LatticeParameters under their own names, and what follows from them."""
+
+CLOCK_DTYPE: Final = np.dtype(
+    [
+        ("now_ns", _I8),  # the latest time seen
+        ("bin", _I8),  # the open bin: its start is bin * cell_width_ns
+        ("start_bin", _I8),  # bins before it emit nothing; NO_TIME until it is known
+        ("bin_event_count", _I8),
+        ("event_id", _I8),
+        ("emitted", _I8),  # bins emitted so far
+        ("crossed_since_ns", _I8),  # NO_TIME while the book is not crossed
+        ("last_bid_tick", _I8),  # best ticks of the last emitted bin
+        ("last_ask_tick", _I8),
+        ("free_order", _I8),  # head of the list of free order slots
+        ("orders_used", _I8),
+        ("orders_live", _I8),
+        ("ticks_used", _I8),
+        ("touched", _I8),  # ticks with an impulse in the open bin
+        ("snapshot_first", _I8),  # the snapshot queue holds [first, end), modulo its length
+        ("snapshot_end", _I8),
+        ("snapshot_under_way", np.bool_),
+    ],
+    align=True,
+)
+
+ORDER_DTYPE: Final = np.dtype(
+    [
+        ("order_id", np.uint64),
+        ("quantity", _I8),
+        ("filled_quantity", _I8),  # remembered from an F of filled_ns, until a C or M uses it up
+        ("filled_ns", _I8),
+        ("level", _I8),
+        ("entered", _I8),  # the event_id that put it there
+        ("older", _I8),  # neighbours in the queue of its level
+        ("newer", _I8),
+    ],
+    align=True,
+)
+
+# Constants that kernels pass on are NumPy scalars: for a Python one numba compiles the callee once per value.
+SIDE_BID: Final = np.int64(0)
+SIDE_ASK: Final = np.int64(1)
+
+LEVEL_DTYPE: Final = np.dtype(
+    [
+        ("quantity", _I8),
+        ("oldest", _I8),  # ends of its queue of orders
+        ("newest", _I8),
+        ("in_heap", np.bool_),
+    ],
+    align=True,
+)
+"""One side of one tick. Level 2 * slot + side belongs to the tick in that slot."""
+
+TICK_DTYPE: Final = np.dtype(
+    [
+        ("tick", _I8),
+        ("state_ns", _I8),  # time of its filter state; NO_TIME before the first impulse
+        ("last_event_id", _I8),
+        ("first_snapshot", _I8),  # its snapshots in the queue, oldest first
+        ("last_snapshot", _I8),
+        ("base_ns", _I8),  # time of its state before all of them; NO_TIME where there was none
+        ("series", _I8),  # its entry among the spectrum's series
+        ("touched", np.bool_),
+    ],
+    align=True,
+)
+
+FORCE_STATES: Final = 6
+"""v_add, a_add, v_pull, a_pull, v_fill, v_rest_depth: all that pressure and vacuum depend on."""
+
+SNAPSHOT_DTYPE: Final = np.dtype(
+    [("tick_slot", _I8), ("bin", _I8), ("state_ns", _I8), ("next", _I8)], align=True
+)
+"""When a tick had its last impulse of a bin, kept while the spectrum can look back at it; `next` is its next one."""
+
+EMPTY_TICK: Final = np.array([(0, NO_TIME, 0, NO_SLOT, NO_SLOT, NO_TIME, NO_SLOT, False)], TICK_DTYPE)
+EMPTY_LEVEL: Final = np.array([(0, NO_SLOT, NO_SLOT, False)], LEVEL_DTYPE)
+
+
+class LatticeState(NamedTuple):
+    """Everything the lattice remembers. Kernels change the arrays in place; growing gives a new tuple."""
+
+    rules: Array  # RULES_DTYPE [1]
+    windows: Array  # int64 [W]: the spectrum's trailing means
+    clock: Array  # CLOCK_DTYPE [1]
+    counts: Array  # int64 [len(COUNT_NAMES)]
+    orders: Array  # ORDER_DTYPE
+    order_table: Array  # order id -> slot in orders
+    ticks: Array  # TICK_DTYPE
+    tick_table: Array  # tick -> slot in ticks
+    filters: Array  # float64 [ticks, STATE_SIZE]
+    base_states: Array  # float64 [ticks, FORCE_STATES]: the state at base_ns
+    levels: Array  # LEVEL_DTYPE [2 * ticks]
+    heaps: Array  # int64 [2, ticks + 1]: per side its levels with quantity; place 0 holds their number
+    touched: Array  # int64 [ticks]: slots of the ticks with an impulse in the open bin
+    snapshots: Array  # SNAPSHOT_DTYPE: a circular queue, its length a power of two
+    snapshot_states: Array  # float64 [snapshots, FORCE_STATES]: the tick's state at that time
+    series: Array  # rolling series_dtype: what the spectrum keeps of the ticks in the window
+
+
+def new_state(
+    parameters: LatticeParameters, *, tick_size: float, size_unit: float, evict_crossed_ms: int, start_ns: int | None
+) -> LatticeState:
+    """Make the state before the first event.
+
+    `evict_crossed_ms` is the value in force, 0 for never. `start_ns` is rounded down to a bin's edge; None starts at
+    the first record that is not part of a snapshot.
+    """
+    rules = _rules(parameters, tick_size, size_unit, evict_crossed_ms)
+    clock = np.zeros(1, CLOCK_DTYPE)
+    for name in ("now_ns", "start_bin", "crossed_since_ns"):
+        clock[name] = NO_TIME
+    if start_ns is not None:
+        clock["start_bin"] = start_ns // rules["cell_width_ns"][0]
+    clock["last_bid_tick"] = clock["last_ask_tick"] = NO_TICK
+    clock["free_order"] = NO_SLOT
+    return LatticeState(
+        rules=rules,
+        windows=np.array(parameters.spectrum_windows, np.int64),
+        clock=clock,
+        counts=np.zeros(len(COUNT_NAMES), np.int64),
+        orders=np.zeros(0, ORDER_DTYPE),
+        order_table=hash_table.new_table(0),
+        ticks=np.zeros(0, TICK_DTYPE),
+        tick_table=hash_table.new_table(0),
+        filters=np.zeros((0, STATE_SIZE)),
+        base_states=np.zeros((0, FORCE_STATES)),
+        levels=np.zeros(0, LEVEL_DTYPE),
+        heaps=np.zeros((2, 1), np.int64),
+        touched=np.zeros(0, np.int64),
+        snapshots=np.zeros(0, SNAPSHOT_DTYPE),
+        snapshot_states=np.zeros((0, FORCE_STATES)),
+        series=new_series(parameters),
+    )
+
+
+def _rules(parameters: LatticeParameters, tick_size: float, size_unit: float, evict_crossed_ms: int) -> Array:
+    rules = np.zeros(1, RULES_DTYPE)
+    for name in RULES_DTYPE.names or ():
+        if hasattr(parameters, name):
+            rules[name] = getattr(parameters, name)
+    rules["cell_width_ns"] = parameters.cell_width_ms * 1_000_000
+    rules["tick_price"] = tick_size_to_price(tick_size)
+    rules["size_unit"] = size_unit
+    rules["evict_crossed_ns"] = evict_crossed_ms * 1_000_000
+    rules["with_spectrum"] = True
+    rules["largest_window"] = max(parameters.spectrum_windows)
+    for name in ("velocity", "acceleration", "jerk", "mass"):
+        rules[f"rate_{name}"] = 1 / getattr(parameters, f"tau_{name}")
+    return rules
+
+
+def make_room(state: LatticeState, event_count: int) -> LatticeState:
+    """Return the state with room for whatever the next `event_count` events may add."""
+    clock = state.clock[0]
+    # An event enters at most one order on one tick, and touches two ticks at the most.
+    orders, ticks = int(clock["orders_live"]) + event_count, int(clock["ticks_used"]) + event_count
+    queued = int(clock["snapshot_end"] - clock["snapshot_first"]) + int(clock["touched"]) + 2 * event_count
+    if orders > len(state.orders):
+        state = state._replace(orders=_longer(state.orders, orders))
+    if 2 * orders > len(state.order_table):
+        state = state._replace(order_table=_rehashed(state.order_table, orders))
+    if ticks > len(state.ticks):
+        state = _with_ticks(state, ticks)
+    if 2 * ticks > len(state.tick_table):
+        state = state._replace(tick_table=_rehashed(state.tick_table, ticks))
+    if queued > len(state.snapshots):
+        state = _with_snapshots(state, queued)
+    return state
+
+
+def _with_ticks(state: LatticeState, least: int) -> LatticeState:
+    ticks = _longer(state.ticks, least)
+    ticks[len(state.ticks) :] = EMPTY_TICK
+    levels = _longer(state.levels, 2 * len(ticks))
+    levels[len(state.levels) :] = EMPTY_LEVEL
+    heaps = np.zeros((2, len(ticks) + 1), np.int64)
+    heaps[:, : state.heaps.shape[1]] = state.heaps
+    return state._replace(
+        ticks=ticks,
+        filters=_longer(state.filters, len(ticks)),
+        base_states=_longer(state.base_states, len(ticks)),
+        levels=levels,
+        heaps=heaps,
+        touched=_longer(state.touched, len(ticks)),
+    )
+
+
+def _longer(array: Array, least: int) -> Array:
+    longer = np.zeros((max(least, 2 * len(array)), *array.shape[1:]), array.dtype)
+    longer[: len(array)] = array
+    return longer
+
+
+def _rehashed(table: Array, least: int) -> Array:
+    larger = hash_table.new_table(max(least, len(table)))
+    hash_table.copy_into(table, larger)
+    return larger
+
+
+def _with_snapshots(state: LatticeState, least: int) -> LatticeState:
+    """Lengthen the queue of snapshots, keeping each under its number."""
+    numbers = np.arange(state.clock["snapshot_first"][0], state.clock["snapshot_end"][0])
+    length = 1 << max(10, (least - 1).bit_length())
+    snapshots, states = np.zeros(length, SNAPSHOT_DTYPE), np.zeros((length, FORCE_STATES))
+    if len(numbers):
+        snapshots[numbers % length] = state.snapshots[numbers % len(state.snapshots)]
+        states[numbers % length] = state.snapshot_states[numbers % len(state.snapshots)]
+    return state._replace(snapshots=snapshots, snapshot_states=states)

@@ -1,0 +1,108 @@
+"""Moving time: what happens between the events of one time and those of the next."""
+
+from typing import Final
+
+import numpy as np
+
+from vpharness.compiled import kernel
+from vpharness.events.schema import FLAG_SNAPSHOT
+from vpharness.lattice.bins import close_bin
+from vpharness.lattice.book import apply_event, remove_order
+from vpharness.lattice.layout import COUNT_NAMES, NO_SLOT, NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
+from vpharness.lattice.levels import best_level
+from vpharness.lattice.types import Array
+
+CLAMPED_TIME: Final = COUNT_NAMES.index("clamped_ts")
+SILENT: Final = np.bool_(True)
+EVICTED_CROSSED: Final = COUNT_NAMES.index("evicted_crossed")
+
+
+@kernel
+def _is_crossed(state: LatticeState) -> bool:
+    bid, ask = best_level(state, SIDE_BID), best_level(state, SIDE_ASK)
+    return bid != NO_SLOT and ask != NO_SLOT and state.ticks[bid // 2].tick >= state.ticks[ask // 2].tick
+
+
+@kernel
+def _evict_crossed(state: LatticeState, time_ns: int) -> None:
+    """Uncross a book that has been crossed for too long by `time_ns`: the oldest order of both best levels goes."""
+    clock = state.clock[0]
+    if not _is_crossed(state):
+        clock.crossed_since_ns = NO_TIME
+        return
+    if clock.crossed_since_ns == NO_TIME:
+        clock.crossed_since_ns = clock.now_ns
+    if time_ns - clock.crossed_since_ns < state.rules[0].evict_crossed_ns:
+        return
+    while _is_crossed(state):
+        bid = state.levels[best_level(state, SIDE_BID)].oldest
+        ask = state.levels[best_level(state, SIDE_ASK)].oldest
+        older = bid if state.orders[bid].entered < state.orders[ask].entered else ask
+        remove_order(state, older, SILENT)
+        state.counts[EVICTED_CROSSED] += 1
+    clock.crossed_since_ns = NO_TIME
+
+
+@kernel
+def _skip_silent_bins(state: LatticeState, time_ns: int) -> None:
+    """Leave out the bins before `time_ns` that cannot be emitted: before the start, or without a valid book."""
+    clock, width = state.clock[0], state.rules[0].cell_width_ns
+    if clock.emitted > 0 or clock.bin_event_count > 0 or clock.touched > 0:
+        return
+    target = time_ns // width
+    bid, ask = best_level(state, SIDE_BID), best_level(state, SIDE_ASK)
+    may_start = bid != NO_SLOT and ask != NO_SLOT and not _is_crossed(state) and not clock.snapshot_under_way
+    if clock.start_bin != NO_TIME and may_start:
+        target = min(target, clock.start_bin)
+    clock.bin = max(clock.bin, target)
+
+
+@kernel
+def move_time(
+    state: LatticeState, time_ns: int, emitted: int, bins: Array, floats: Array, labels: Array, moves: Array,
+    last_event_ids: Array,
+) -> int:
+    """Move time to `time_ns`, closing the bins that end by then; return how many rows are written, `emitted` included.
+
+    Where the rows are full before that, time stands still: call again with room.
+    """
+    clock, width = state.clock[0], state.rules[0].cell_width_ns
+    if clock.now_ns == NO_TIME:
+        clock.now_ns, clock.bin = time_ns, time_ns // width
+        return emitted
+    if state.rules[0].evict_crossed_ns > 0:
+        _evict_crossed(state, time_ns)
+    while (clock.bin + 1) * width <= time_ns:
+        if emitted == len(bins):
+            return emitted
+        if close_bin(
+            state, bins[emitted], floats[:, emitted], labels[:, emitted], moves[:, emitted], last_event_ids[emitted]
+        ):
+            emitted += 1
+        _skip_silent_bins(state, time_ns)
+    clock.now_ns = time_ns
+    return emitted
+
+
+@kernel
+def consume(
+    state: LatticeState, events: Array, bins: Array, floats: Array, labels: Array, moves: Array, last_event_ids: Array
+) -> tuple[int, int]:
+    """Apply events until they, or the rows for finished bins, run out; return how many of each were used."""
+    clock = state.clock[0]
+    emitted = np.int64(0)
+    for index in range(len(events)):
+        event = events[index]
+        if event.ts_ns > clock.now_ns:
+            emitted = move_time(state, event.ts_ns, emitted, bins, floats, labels, moves, last_event_ids)
+            if clock.now_ns != event.ts_ns:
+                return index, emitted
+        elif event.ts_ns < clock.now_ns:
+            state.counts[CLAMPED_TIME] += 1
+        if clock.start_bin == NO_TIME and (event.flags & FLAG_SNAPSHOT) == 0:
+            clock.start_bin = clock.bin
+            clock.bin_event_count = 0
+        clock.event_id += 1
+        clock.bin_event_count += 1
+        apply_event(state, event)
+    return len(events), emitted
