@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError
 from vpharness.events.schema import PRICE_SCALE
+from vpharness.parameters import problems
 
 CHUNK_EVENTS: Final = 65_536
 """The most events that a source hands out at once."""
@@ -59,6 +60,14 @@ class Source(Protocol):
     def open(self) -> AbstractContextManager[EventStream]:
         """Open the source; a SourceError says what is wrong with it."""
         ...
+
+
+def require_valid(source: Source) -> None:
+    """Raise ConfigError, naming everything at once, where a source's parameters are out of range."""
+    found = problems(source, "source.")
+    if found:
+        raise ConfigError("; ".join(found))
+    tick_size_to_price(source.tick_size)
 
 
 def tick_size_to_price(tick_size: float) -> int:
