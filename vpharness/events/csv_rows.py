@@ -1,0 +1,194 @@
+"""Rows of plain CSV files, in chunks, as exact integers.
+
+Market data in CSV is simple (no separators inside of values) and must be exact: a price that passes through a float
+can land on another tick. So fields stay bytes until `decimals` turns them into integers of a given unit.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.errors import SourceError
+from vpharness.events.files import InputFile
+
+BLOCK_BYTES: Final = 1 << 20
+"""How much text is parsed at once; no line may be longer."""
+
+_COMMA: Final = ord(",")
+_NEWLINE: Final = ord("\n")
+_RETURN: Final = ord("\r")
+_QUOTE: Final = ord('"')
+_POINT: Final = ord(".")
+_ZERO: Final = ord("0")
+
+_SAFE_DIGITS: Final = 19
+"""Every integer with so many digits fits into 64 bits without a sign."""
+_WIDEST_PLAIN: Final = 40
+_NUMBER: Final = re.compile(rb"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
+_EXACT: Final = Context(prec=400, rounding=ROUND_HALF_UP)
+_SMALLEST: Final = int(np.iinfo(np.int64).min)
+_LARGEST: Final = int(np.iinfo(np.int64).max)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Consecutive rows of a file: where each field lies in `text`.
+
+    text: [bytes] uint8; starts, ends: [rows, fields] int64, the field without its quotes; first_line: line number of
+    the first row, from 1.
+    """
+
+    path: Path
+    text: NDArray[np.uint8]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    first_line: int
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def field(self, row: int, column: int) -> bytes:
+        """Return one field as it stands in the file."""
+        return self.text[self.starts[row, column] : self.ends[row, column]].tobytes()
+
+    def error(self, row: int, reason: str) -> SourceError:
+        """Return the error that names a row by its line."""
+        return SourceError(f"{self.path}: line {self.first_line + row}: {reason}")
+
+    def refuse(self, wrong: NDArray[np.bool_], column: int, name: str, expected: str) -> None:
+        """Raise a SourceError for the first row where `wrong` holds, if there is one."""
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise self.error(row, f"{name} is {_shown(self.field(row, column))}; expected {expected}")
+
+    def decimals(self, column: int, name: str, digits: int, low: int, high: int) -> NDArray[np.int64]:
+        """Return decimal numbers, [rows] int64, in units of 10**-digits, exactly.
+
+        What lies beyond the unit is rounded half up. A SourceError names the line of a value that is no number or
+        lies outside of low..high (in the same units).
+        """
+        unit = Decimal(1).scaleb(-digits)
+        expected = f"a number from {low * unit:f} to {high * unit:f}"
+        starts, lengths = self.starts[:, column], self.ends[:, column] - self.starts[:, column]
+        values, plain = _plain_decimals(self.text, starts, lengths, digits)
+        for row in np.flatnonzero(~plain).tolist():
+            value = _any_decimal(self.field(row, column), digits)
+            if value is None:
+                raise self.error(row, f"{name} is {_shown(self.field(row, column))}; expected {expected}")
+            values[row] = value
+        self.refuse((values < low) | (values > high), column, name, expected)
+        return values
+
+    def choices(self, column: int, name: str, words: tuple[bytes, ...]) -> NDArray[np.int64]:
+        """Return which of the words each field is, [rows] int64; a SourceError names the line of any other."""
+        starts, lengths = self.starts[:, column], self.ends[:, column] - self.starts[:, column]
+        letters = _letters(self.text, starts, lengths, max(map(len, words)))
+        found = np.full(len(self), -1)
+        for index, word in enumerate(words):
+            same = (letters[:, : len(word)] == np.frombuffer(word, np.uint8)).all(axis=1)
+            found[same & (lengths == len(word))] = index
+        self.refuse(found < 0, column, name, " or ".join(word.decode() for word in words))
+        return found
+
+
+def read_header(file: InputFile, lines: Iterator[bytes]) -> tuple[list[str], bytes]:
+    """Take the first line off `lines` (blocks as of `whole_lines`); return its names and the rest of that block."""
+    block = next(lines)
+    header, _, rest = block.partition(b"\n")
+    try:
+        names = [name.strip().strip('"') for name in header.decode("ascii").split(",")]
+    except UnicodeDecodeError:
+        raise SourceError(f"{file.path}: line 1: {_shown(header)} is no CSV header") from None
+    return names, rest
+
+
+def whole_lines(file: InputFile) -> Iterator[bytes]:
+    """Yield the text of a file in blocks that end with a newline."""
+    kept = b""
+    for block in file.blocks(BLOCK_BYTES):
+        text = kept + block
+        end = text.rfind(b"\n") + 1
+        if end:
+            yield text[:end]
+        elif len(text) > BLOCK_BYTES:
+            raise SourceError(f"{file.path}: holds a line of more than {BLOCK_BYTES} bytes; expected CSV text")
+        kept = text[end:]
+    if kept:
+        yield kept + b"\n"
+
+
+def split_rows(path: Path, block: bytes, fields: int, first_line: int) -> Rows:
+    """Find the fields of a block of whole lines; a SourceError names the first line with another number of them."""
+    text = np.frombuffer(block, np.uint8)
+    marks = np.flatnonzero((text == _COMMA) | (text == _NEWLINE))
+    newlines = np.flatnonzero(text[marks] == _NEWLINE)
+    found = np.diff(newlines, prepend=-1)
+    if (found != fields).any():
+        row = int(np.argmax(found != fields))
+        end = marks[newlines[row]]
+        start = marks[newlines[row - 1]] + 1 if row else 0
+        raise SourceError(
+            f"{path}: line {first_line + row}: has {found[row]} fields: {_shown(block[start:end])}; expected {fields}"
+        )
+    ends = marks.reshape(-1, fields)
+    starts = np.concatenate(([0], marks[:-1] + 1)).reshape(-1, fields)
+    returns = (ends[:, -1] > starts[:, -1]) & (text[ends[:, -1] - 1] == _RETURN)
+    ends[:, -1] -= returns
+    quoted = (ends - starts >= 2) & (text[starts] == _QUOTE) & (text[ends - 1] == _QUOTE)
+    return Rows(path, text, starts + quoted, ends - quoted, first_line)
+
+
+def _letters(
+    text: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64], width: int
+) -> NDArray[np.uint8]:
+    """Return the fields side by side, [rows, width] uint8, filled up with zeros."""
+    places = starts[:, None] + np.arange(width)
+    inside = np.arange(width) < lengths[:, None]
+    return np.where(inside, text[np.minimum(places, len(text) - 1)], np.uint8(0))
+
+
+def _plain_decimals(
+    text: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64], digits: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the values of fields of the form 123 or 123.456 and which fields have it and fit for sure."""
+    width = int(min(lengths.max(initial=0), _WIDEST_PLAIN))
+    letters = _letters(text, starts, lengths, width)
+    values = np.zeros(len(starts), np.uint64)
+    wholes = np.zeros(len(starts), np.int64)
+    decimals = np.full(len(starts), -1)
+    plain = (lengths > 0) & (lengths <= width)
+    for place in range(width):
+        letter = letters[:, place]
+        digit = (letter - np.uint8(_ZERO)).astype(np.uint64)
+        is_digit, is_point, inside = digit < 10, letter == _POINT, place < lengths
+        plain &= ~inside | is_digit | (is_point & (decimals < 0) & (wholes > 0))
+        # Of the digits beyond the unit only the first one decides on rounding half up.
+        kept, rounds_up = is_digit & (decimals < digits), is_digit & (decimals == digits) & (digit >= 5)
+        values = np.where(kept, values * np.uint64(10) + digit, values + rounds_up)
+        wholes += is_digit & (decimals < 0)
+        decimals = np.where(is_point, np.maximum(decimals, 0), decimals + (is_digit & (decimals >= 0)))
+    values *= np.uint64(10) ** (digits - np.clip(decimals, 0, digits)).astype(np.uint64)
+    plain &= (wholes + digits <= _SAFE_DIGITS) & (values <= np.uint64(_LARGEST))
+    return np.where(plain, values, 0).astype(np.int64), plain
+
+
+def _any_decimal(field: bytes, digits: int) -> int | None:
+    """Return the value of any decimal number, or None where the field is none or does not fit into 64 bits."""
+    if not _NUMBER.fullmatch(field):
+        return None
+    try:
+        value = int(Decimal(field.decode()).scaleb(digits, _EXACT).quantize(Decimal(1), context=_EXACT))
+    except InvalidOperation:
+        return None
+    return value if _SMALLEST <= value <= _LARGEST else None
+
+
+def _shown(field: bytes) -> str:
+    text = field.decode("ascii", "backslashreplace")
+    return repr(text if len(text) <= 60 else text[:57] + "...")

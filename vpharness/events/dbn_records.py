@@ -1,0 +1,107 @@
+"""The records of a DBN file's body, found by the lengths in their headers, without an object per record.
+
+The layout is Databento's: every record begins with a 16-byte header (length in units of 4 bytes, record type,
+publisher, instrument, ts_event), and records of all types may follow one another. Runs of records of one type and
+length, which is nearly all of a file, are viewed as one array.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from databento_dbn import RType
+from numpy.typing import NDArray
+
+from vpharness.errors import SourceError
+
+MBO: Final = int(RType.MBO.value)
+SYMBOL_MAPPING: Final = int(RType.SYMBOL_MAPPING.value)
+KNOWN_TYPES: Final = frozenset(int(kind.value) for kind in RType.variants())
+
+HEADER_BYTES: Final = 16
+MBO_BYTES: Final = 56
+TS_OUT_BYTES: Final = 8
+"""What a record of a live capture is longer by, when its time of sending is appended."""
+LENGTH_UNIT: Final = 4
+
+_FEWEST_AHEAD: Final = 64
+_MOST_AHEAD: Final = 1 << 16
+
+_MBO_FIELDS: Final = {
+    "instrument_id": ("<u4", 4),
+    "ts_event": ("<u8", 8),
+    "order_id": ("<u8", 16),
+    "price": ("<i8", 24),
+    "size": ("<u4", 32),
+    "flags": ("u1", 36),
+    "action": ("u1", 38),
+    "side": ("u1", 39),
+    "ts_recv": ("<u8", 40),
+}
+
+
+def mbo_dtype(record_bytes: int) -> np.dtype[np.void]:
+    """Return the layout of an MBO record that takes `record_bytes`: the fields that events are made of."""
+    formats, offsets = zip(*_MBO_FIELDS.values(), strict=True)
+    return np.dtype({"names": [*_MBO_FIELDS], "formats": formats, "offsets": offsets, "itemsize": record_bytes})
+
+
+@dataclass(frozen=True)
+class Records:
+    """Consecutive records of one type and length.
+
+    data: [records, record bytes] uint8; first: number of the first record in the file, from 1.
+    """
+
+    kind: int
+    data: NDArray[np.uint8]
+    first: int
+
+
+def records(path: Path, rest: bytes, blocks: Iterator[bytes]) -> Iterator[list[Records]]:
+    """Yield the records of a body block by block, in order; `rest` is what of the body lies before `blocks`.
+
+    Raises SourceError where a record cannot be one, or the file ends inside of a record.
+    """
+    kept = b""
+    number = 1
+    for block in chain([rest], blocks):
+        text = np.frombuffer(kept + block, np.uint8)
+        found = []
+        place = 0
+        ahead = _FEWEST_AHEAD
+        while len(text) - place >= HEADER_BYTES:
+            length = int(text[place]) * LENGTH_UNIT
+            _check_header(path, number, length, int(text[place + 1]))
+            count = _alike(text[place:], length, ahead)
+            if not count:
+                break
+            ahead = min(_MOST_AHEAD, ahead * 4) if count == ahead else _FEWEST_AHEAD
+            data = text[place : place + count * length].reshape(count, length)
+            found.append(Records(int(text[place + 1]), data, number))
+            place += count * length
+            number += count
+        yield found
+        kept = text[place:].tobytes()
+    if kept:
+        raise SourceError(f"{path}: truncated: the file ends {len(kept)} bytes into record {number}")
+
+
+def _check_header(path: Path, number: int, length: int, kind: int) -> None:
+    if length < HEADER_BYTES:
+        raise SourceError(f"{path}: record {number} says it is {length} bytes long; at least {HEADER_BYTES} expected")
+    if kind not in KNOWN_TYPES:
+        raise SourceError(f"{path}: record {number} has the unknown type {kind}; is the file damaged, or newer?")
+
+
+def _alike(text: NDArray[np.uint8], length: int, most: int) -> int:
+    """Return how many whole records from here on have the same length and type, at most `most`."""
+    count = min(len(text) // length, most)
+    heads = text[: count * length].reshape(count, length)
+    if not count:
+        return 0
+    other = (heads[:, 0] != heads[0, 0]) | (heads[:, 1] != heads[0, 1])
+    return int(np.argmax(other)) if other.any() else count
