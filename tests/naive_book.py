@@ -1,0 +1,175 @@
+"""The plain twin's order book: what each record does to the orders, and which impulses it gives (SPEC section 1)."""
+
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from vpharness.events.schema import ADD, ASK, BID, CANCEL, CLEAR, FILL, FLAG_SNAPSHOT, MODIFY, NO_SIDE
+
+FLOWS: Final = ("add", "pull", "fill")
+DEPTHS: Final = {BID: "bid_depth", ASK: "ask_depth"}
+CHANNELS: Final = (*FLOWS, *DEPTHS.values())
+COUNTS: Final = (
+    "unknown_cancel",
+    "unknown_modify",
+    "duplicate_add",
+    "unknown_fill",
+    "clamped_ts",
+    "off_tick",
+    "evicted_crossed",
+    "invalid_add",
+    "events",
+    "bins",
+)
+
+
+class Record(NamedTuple):
+    """One event, its fields in the order of EVENT_DTYPE."""
+
+    ts_ns: int
+    price: int
+    size: int
+    order_id: int
+    action: int
+    side: int
+    flags: int
+
+
+class Impulse(NamedTuple):
+    """A quantity (in units of the source's size_unit, negative where depth shrinks) that one channel of a tick gets."""
+
+    tick: int
+    channel: str
+    quantity: int
+
+
+@dataclass
+class Order:
+    """A resting order; `age` is its place in the order of insertions."""
+
+    side: int
+    tick: int
+    size: int
+    age: int
+
+
+@dataclass
+class Book:
+    """The live orders by id, and the quantities that fills of the present time have announced."""
+
+    tick_int: int
+    orders: dict[int, Order] = field(default_factory=dict)
+    filled: dict[int, int] = field(default_factory=dict)
+    insertions: int = 0
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+
+
+def apply_record(book: Book, record: Record) -> list[Impulse]:
+    """Let one record act on the book; return its impulses, none for a silent one (bit 32, or R)."""
+    impulses = _act(book, record)
+    return [] if record.flags & FLAG_SNAPSHOT else [impulse for impulse in impulses if impulse.quantity != 0]
+
+
+def best(book: Book) -> tuple[int | None, int | None]:
+    """Return the ticks of the best bid and the best ask, None where a side is empty."""
+    bids = [order.tick for order in book.orders.values() if order.side == BID]
+    asks = [order.tick for order in book.orders.values() if order.side == ASK]
+    return max(bids, default=None), min(asks, default=None)
+
+
+def crossed(book: Book) -> bool:
+    """Tell whether the best bid is at or above the best ask."""
+    bid, ask = best(book)
+    return bid is not None and ask is not None and bid >= ask
+
+
+def depth_by_tick(book: Book) -> dict[tuple[int, int], int]:
+    """Return the resting quantity by (side, tick)."""
+    depths: dict[tuple[int, int], int] = {}
+    for order in book.orders.values():
+        depths[order.side, order.tick] = depths.get((order.side, order.tick), 0) + order.size
+    return depths
+
+
+def uncross(book: Book) -> None:
+    """Remove the oldest order at the best bid and ask together, again and again, until the book is uncrossed."""
+    while crossed(book):
+        touch = dict(zip((BID, ASK), best(book), strict=True))
+        at_touch = [order_id for order_id, order in book.orders.items() if order.tick == touch[order.side]]
+        del book.orders[min(at_touch, key=lambda order_id: book.orders[order_id].age)]
+        book.counts["evicted_crossed"] += 1
+
+
+def _act(book: Book, record: Record) -> list[Impulse]:
+    order = book.orders.get(record.order_id)
+    if record.action == CLEAR:
+        book.orders.clear()
+        book.filled.clear()
+    elif record.action in (ADD, MODIFY):
+        if order is None:
+            return _add(book, record)
+        book.counts["duplicate_add"] += record.action == ADD
+        return _modify(book, record, order)
+    elif record.action == CANCEL:
+        if order is not None:
+            return _take(book, record.order_id, record.size if 0 < record.size < order.size else order.size)
+        book.counts["unknown_cancel"] += 1
+    elif record.action == FILL:
+        if order is not None:
+            return _fill(book, record, order)
+        book.counts["unknown_fill"] += 1
+    return []
+
+
+def _add(book: Book, record: Record) -> list[Impulse]:
+    book.counts["unknown_modify"] += record.action == MODIFY
+    if record.side == NO_SIDE or record.size == 0:
+        book.counts["invalid_add"] += 1
+        return []
+    return _insert(book, record, record.side)
+
+
+def _insert(book: Book, record: Record, side: int) -> list[Impulse]:
+    tick = _nearest_tick(book, record.price)
+    book.counts["off_tick"] += record.price != tick * book.tick_int
+    book.insertions += 1
+    book.orders[record.order_id] = Order(side, tick, record.size, book.insertions)
+    return [Impulse(tick, "add", record.size), Impulse(tick, DEPTHS[side], record.size)]
+
+
+def _modify(book: Book, record: Record, order: Order) -> list[Impulse]:
+    side = order.side if record.side == NO_SIDE else record.side
+    if record.size == 0:
+        return _take(book, record.order_id, order.size)
+    if side != order.side or _nearest_tick(book, record.price) != order.tick:
+        return _take(book, record.order_id, order.size) + _insert(book, record, side)
+    if record.size < order.size:
+        return _take(book, record.order_id, order.size - record.size)
+    added = record.size - order.size
+    order.size = record.size
+    return [Impulse(order.tick, "add", added), Impulse(order.tick, DEPTHS[side], added)]
+
+
+def _take(book: Book, order_id: int, quantity: int) -> list[Impulse]:
+    """Take a quantity out of an order: what has been filled first, the rest is pulled."""
+    order = book.orders[order_id]
+    by_fill = min(quantity, book.filled.get(order_id, 0))
+    if by_fill:
+        book.filled[order_id] -= by_fill
+    order.size -= quantity
+    if order.size == 0:
+        del book.orders[order_id]
+        book.filled.pop(order_id, None)
+    return [Impulse(order.tick, "pull", quantity - by_fill), Impulse(order.tick, DEPTHS[order.side], -quantity)]
+
+
+def _fill(book: Book, record: Record, order: Order) -> list[Impulse]:
+    """Remember what is executed; it counts as a fill only at the tick at which the order rests."""
+    if record.flags & FLAG_SNAPSHOT:
+        return []
+    book.filled[record.order_id] = book.filled.get(record.order_id, 0) + record.size
+    return [Impulse(order.tick, "fill", record.size)] if _nearest_tick(book, record.price) == order.tick else []
+
+
+def _nearest_tick(book: Book, price: int) -> int:
+    """Return the tick nearest to a price, half up."""
+    return (2 * price + book.tick_int) // (2 * book.tick_int)
