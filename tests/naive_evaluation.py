@@ -1,0 +1,220 @@
+"""Slow, plain twins of everything in the evaluation room: loops nearest to the definitions, and nothing clever."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOLERANCE = 1e-9
+Fire = tuple[int, int]
+Outcome = dict[str, Any]
+Floats = Sequence[float] | NDArray[np.float64]
+Integers = Sequence[int] | NDArray[np.int64]
+Flags = Sequence[bool] | NDArray[np.bool_]
+
+
+def naive_fires(score: Sequence[float], threshold: float, warmup: int, cooldown: int) -> list[Fire]:
+    """Return (bin, direction) of each fire."""
+    found: list[Fire] = []
+    before = 0
+    for t in range(warmup, len(score)):
+        state = 1 if score[t] >= threshold else -1 if score[t] <= -threshold else 0
+        if state not in {0, before} and (not found or t - found[-1][0] >= cooldown):
+            found.append((t, state))
+        before = state
+    return found
+
+
+def _walk(mid: Floats, tick: float, start: int, side: int, tp: float, sl: float, hold: int) -> tuple[str, int]:
+    """Return which barrier the mid touches first on the bins start+1 … start+hold-1, and the bin of exit."""
+    last_valid = start
+    for u in range(start + 1, min(start + hold, len(mid))):
+        if not mid[u] > 0:
+            continue
+        moved = side * (mid[u] - mid[start]) / tick
+        if moved >= tp - TOLERANCE:
+            return "tp", u
+        if moved <= -sl + TOLERANCE:
+            return "sl", u
+        last_valid = u
+    return "timeout", last_valid
+
+
+def naive_mid_outcome(
+    mid: Floats, tick: float, fire: Fire, *, tp: float, sl: float, hold: int, limit: int, cell_width_ms: float
+) -> Outcome:
+    """Return outcome, exit, pnl and time of a fire judged at the mid; no bin from `limit` on may be needed."""
+    t, side = fire
+    nothing = {"exit": t, "pnl": math.nan, "time": math.nan}
+    if t + hold - 1 >= limit:
+        return {"outcome": "censored", **nothing}
+    if not mid[t] > 0:
+        return {"outcome": "skipped", **nothing}
+    outcome, end = _walk(mid, tick, t, side, tp, sl, hold)
+    return {
+        "outcome": outcome,
+        "exit": end,
+        "pnl": side * (mid[end] - mid[t]) / tick,
+        "time": (end - t) * cell_width_ms,
+    }
+
+
+def naive_net_outcome(
+    mid: Floats,
+    valid: Flags,
+    bid: Integers,
+    ask: Integers,
+    tick: float,
+    fire: Fire,
+    *,
+    tp: float,
+    sl: float,
+    hold: int,
+    entry_delay: int,
+    exit_delay: int,
+    cost: float,
+    limit: int,
+    cell_width_ms: float,
+) -> Outcome:
+    """Return outcome, exit, pnl and time of a fire that enters and leaves at the touch."""
+    t, side = fire
+    nothing = {"exit": t, "pnl": math.nan, "time": math.nan}
+    if t + entry_delay + hold - 1 + exit_delay >= limit:
+        return {"outcome": "censored", **nothing}
+    entry = t + entry_delay
+    if not valid[entry] or not mid[entry] > 0:
+        return {"outcome": "skipped", **nothing}
+    outcome, end = _walk(mid, tick, entry, side, tp, sl, hold)
+    for leave in range(end + exit_delay, min(end + exit_delay + hold, len(mid))):
+        if valid[leave]:
+            paid = int(bid[leave]) - int(ask[entry]) if side > 0 else int(bid[entry]) - int(ask[leave])
+            pnl = paid / round(tick * 1e9) - cost
+            return {"outcome": outcome, "exit": end, "pnl": pnl, "time": (end - entry) * cell_width_ms}
+    return {"outcome": "skipped", **nothing}
+
+
+def naive_clustered_interval(
+    values: Sequence[float], blocks: Sequence[int], quantile: float
+) -> tuple[float, float, int]:
+    """Return mean, half width and number of blocks; `quantile` is Student's for one block fewer. NaN is no value."""
+    sums: dict[int, float] = {}
+    counts: dict[int, int] = {}
+    for value, block in zip(values, blocks, strict=True):
+        if not math.isnan(value):
+            sums[block] = sums.get(block, 0.0) + value
+            counts[block] = counts.get(block, 0) + 1
+    n_blocks, n = len(counts), sum(counts.values())
+    if n == 0:
+        return math.nan, math.nan, 0
+    mean = sum(sums.values()) / n
+    if n_blocks < 2:
+        return mean, math.nan, n_blocks
+    scatter = sum((sums[block] - mean * counts[block]) ** 2 for block in counts)
+    return mean, quantile * math.sqrt(n_blocks / (n_blocks - 1) * scatter) / n, n_blocks
+
+
+def naive_figures(
+    mid: Sequence[Outcome], net: Sequence[Outcome], sides: Sequence[int], hours: float
+) -> dict[str, float]:
+    """Return the figures of fires, given their outcomes at the mid and net."""
+    at_mid = [(each, side) for each, side in zip(mid, sides, strict=True) if each["outcome"] in {"tp", "sl", "timeout"}]
+    at_touch = [each for each in net if each["outcome"] in {"tp", "sl", "timeout"}]
+
+    def share(of: Sequence[Outcome], outcome: str) -> float:
+        return sum(each["outcome"] == outcome for each in of) / len(of) if of else math.nan
+
+    def median_time(of: Sequence[Outcome]) -> float:
+        times = sorted(each["time"] for each in of if each["outcome"] in {"tp", "sl"})
+        middle = len(times) // 2
+        if not times:
+            return math.nan
+        return times[middle] if len(times) % 2 else (times[middle - 1] + times[middle]) / 2
+
+    pnl = [each["pnl"] for each in at_touch]
+    mean_net = sum(pnl) / len(pnl) if pnl else math.nan
+    judged = [each for each, _ in at_mid]
+    return {
+        "n_fires": len(mid),
+        "events_per_hour": len(mid) / hours,
+        "n_signals": len(at_mid),
+        "n_up": sum(side > 0 for _, side in at_mid),
+        "n_down": sum(side < 0 for _, side in at_mid),
+        "n_censored": sum(each["outcome"] == "censored" for each in mid),
+        "n_skipped": sum(each["outcome"] == "skipped" for each in mid),
+        "tp_rate": share(judged, "tp"),
+        "sl_rate": share(judged, "sl"),
+        "timeout_rate": share(judged, "timeout"),
+        "mean_pnl_ticks": sum(each["pnl"] for each in judged) / len(judged) if judged else math.nan,
+        "median_time_to_outcome_ms": median_time(judged),
+        "n_net": len(at_touch),
+        "n_net_censored": sum(each["outcome"] == "censored" for each in net),
+        "n_net_skipped": sum(each["outcome"] == "skipped" for each in net),
+        "net_tp_rate": share(at_touch, "tp"),
+        "net_win_rate": sum(x > TOLERANCE for x in pnl) / len(pnl) if pnl else math.nan,
+        "net_pnl_ticks": mean_net,
+        "net_pnl_sd_ticks": math.sqrt(sum((x - mean_net) ** 2 for x in pnl) / (len(pnl) - 1))
+        if len(pnl) > 1
+        else math.nan,
+        "median_net_time_to_outcome_ms": median_time(at_touch),
+    }
+
+
+def naive_timing_draw(
+    pnl: Callable[[int, int], float], moved: Sequence[Fire], first: int, stop: int, shift: int
+) -> tuple[float, int]:
+    """Return sum and count of the fires moved by `shift` around the circle first … stop-1.
+
+    `pnl(bin, side)` is the net P&L of a fire there, NaN where it is censored or skipped.
+    """
+    total, count = 0.0, 0
+    for t, side in moved:
+        value = pnl(first + (t - first + shift) % (stop - first), side)
+        if not math.isnan(value):
+            total, count = total + value, count + 1
+    return total, count
+
+
+def naive_direction_draw(
+    pnl: Callable[[int, int], float], kept: Sequence[Fire], start: int, block_bins: int, coin: Callable[[int], bool]
+) -> tuple[float, int]:
+    """Return sum and count of the fires, all those of a block flipped together where `coin(block)` says so."""
+    total, count = 0.0, 0
+    for t, side in kept:
+        value = pnl(t, -side if coin((t - start) // block_bins) else side)
+        if not math.isnan(value):
+            total, count = total + value, count + 1
+    return total, count
+
+
+def naive_standard_scores(observed: tuple[float, int], drawn: Sequence[tuple[float, int]]) -> tuple[float, list[float]]:
+    """Return T of the observed fires and of each draw, given (sum, count) of each."""
+    means = [total / count for total, count in drawn if count]
+    if len(means) < 2:
+        return 0.0, [0.0 for _ in drawn]
+    centre = sum(means) / len(means)
+    spread = math.sqrt(sum((x - centre) ** 2 for x in means) / (len(means) - 1))
+    if spread <= TOLERANCE:
+        return 0.0, [0.0 for _ in drawn]
+    scores = [(total / count - centre) / spread if count else 0.0 for total, count in drawn]
+    return ((observed[0] / observed[1] - centre) / spread if observed[1] else 0.0), scores
+
+
+def naive_p_value(observed: float, drawn: Sequence[float]) -> float:
+    """Return (1 + #{draws with T >= observed T - 1e-12}) / (1 + draws)."""
+    return (1 + sum(each >= observed - 1e-12 for each in drawn)) / (1 + len(drawn))
+
+
+def naive_p_adjusted(observed: float, family: Sequence[Sequence[float]]) -> float:
+    """Return the same against the maximum over the family [candidates][draws] under each draw."""
+    return naive_p_value(observed, [max(scores[draw] for scores in family) for draw in range(len(family[0]))])
+
+
+def naive_quantile(values: Sequence[float], share: float) -> float:
+    """Return the quantile of the finite values, linear between the two nearest order statistics."""
+    ordered = sorted(value for value in values if np.isfinite(value))
+    place = share * (len(ordered) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
