@@ -120,10 +120,11 @@ def rebuild(feed: Feed, flag: int) -> None:
     feed.emit(CLEAR, NO_SIDE, 0, 0, 0, flags=opening | (FLAG_LAST if feed.chance(0.2) else 0))
     n_levels = feed.whole(2, 12)
     for level in range(1, n_levels + 1):
-        if feed.chance(0.05 * feed.mischief):
-            pass_time(feed)
+        if feed.chance(0.03 * feed.mischief):
+            feed.ts_ns += feed.whole(1, 6) * ROUND_STEP_NS
         for side in (BID, ASK):
-            price, size, order_id = feed.price(side, level), feed.size(), feed.new_id()
+            away = -level if feed.chance(0.02 * feed.mischief) else level
+            price, size, order_id = feed.price(side, away), feed.size(), feed.new_id()
             last = side == ASK and level == n_levels and feed.chance(0.6)
             feed.emit(ADD, side, price, size, order_id, flags=flag | (feed.last_flag if last else 0))
             set_order(feed, order_id, side, price, size)

@@ -37,7 +37,10 @@ def own_fill(feed: Feed) -> None:
     if feed.chance(0.3):
         pass_time(feed)
     taken = feed.whole(1, size)
-    feed.emit(CANCEL, side, price, taken, order_id)
+    silently = feed.whole(1, taken - 1) if taken > 1 and feed.chance(0.15) else 0
+    if silently:
+        feed.emit(CANCEL, side, price, silently, order_id, flags=FLAG_SNAPSHOT)
+    feed.emit(CANCEL, side, price, taken - silently, order_id)
     set_order(feed, order_id, side, price, size - taken)
 
 
