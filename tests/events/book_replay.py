@@ -61,14 +61,17 @@ def replay(events: NDArray[np.void]) -> Iterator[tuple[int, PlainBook]]:
 
 
 def _apply(book: PlainBook, action: str, side: str, price: int, size: int, order_id: int) -> None:
+    filled = book.filled[order_id] if action in "CM" else 0
     if action == "A":
         assert order_id not in book.orders
         book.put(order_id, side, price, size)
     elif action == "C":
+        assert filled in (0, size), "a cancel takes out what was filled, or an order nobody filled"
         assert book.take(order_id) == (side, price, size)
     elif action == "M":
-        assert book.orders[order_id][0] == side
-        book.take(order_id)
+        old_side, _, old_size = book.take(order_id)
+        assert old_side == side
+        assert filled in (0, old_size - size), "a modify takes out what was filled, or an order nobody filled"
         book.put(order_id, side, price, size)
     elif action == "F":
         assert book.orders[order_id][:2] == (side, price)

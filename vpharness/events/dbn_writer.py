@@ -10,7 +10,8 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 import zstandard
-from databento_dbn import MappingInterval, Metadata, Schema, SType
+from databento_dbn import Metadata, Schema, SType
+from databento_dbn.metadata import MappingInterval
 from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError, SourceError, VpharnessError
