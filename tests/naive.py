@@ -1,7 +1,36 @@
 """The slow, plain twins of every compiled kernel, under one roof: plain loops, written from the definitions."""
 
+from tests.naive_evaluation import (
+    naive_clustered_interval,
+    naive_direction_draw,
+    naive_figures,
+    naive_fires,
+    naive_mid_outcome,
+    naive_net_outcome,
+    naive_p_adjusted,
+    naive_p_value,
+    naive_quantile,
+    naive_standard_scores,
+    naive_timing_draw,
+)
 from tests.naive_filters import naive_expm_step
 from tests.naive_lattice import NaiveResult, naive_lattice
 from tests.naive_spectrum import naive_robust_z
 
-__all__ = ["NaiveResult", "naive_expm_step", "naive_lattice", "naive_robust_z"]
+__all__ = [
+    "NaiveResult",
+    "naive_clustered_interval",
+    "naive_direction_draw",
+    "naive_expm_step",
+    "naive_figures",
+    "naive_fires",
+    "naive_lattice",
+    "naive_mid_outcome",
+    "naive_net_outcome",
+    "naive_p_adjusted",
+    "naive_p_value",
+    "naive_quantile",
+    "naive_robust_z",
+    "naive_standard_scores",
+    "naive_timing_draw",
+]
