@@ -1,1 +1,71 @@
-"""Signals: the time operators, and one file a signal."""
+"""Signals: the time operators, and one file a signal.
+
+A signal is written once, as a function of time, cells and parameters, and serves a run over a whole dataset, chunks of
+one too large for memory, and one bin at a time in the live server::
+
+    @dataclass(frozen=True)
+    class Imbalance(SignalParameters):
+        window: int = parameter(50, meaning="window of the robust z", unit="bins", minimum=2)
+
+    @signal(columns=("bid_depth", "ask_depth"))
+    def imbalance(time: Clock, grid: Grid, p: Imbalance) -> Array:
+        \"\"\"Resting depth below spot less that above it.\"\"\"
+        near = grid.band(1, 5)
+        x = grid.sides(grid.bid_depth, near)[0] - grid.sides(grid.ask_depth, near)[1]
+        return time.robust_z(x, p.window, min_periods=30)
+
+All that looks across bins goes through `time`; the rest is ordinary `jax.numpy` on arrays [T, K] and [T]. A signal of
+one's own is such a function in any module on the Python path and a YAML whose `_target_` is MODULE.FUNCTION.
+
+What the rest of the project uses:
+
+- `resolve("module.name")` gives the `Signal`: its name, meaning, columns, and the dataclass of its parameters, whose
+  fields hold the defaults, meanings, units and ranges. `score_parameters(params)` are those that change its scores.
+- `score(signal, params, columns, cell_width_ms=..., valid=...)` scores a whole run of bins.
+- `scorer(signal, params, cell_width_ms=..., radius=...)` is the same for chunks or single bins: `start()` gives the
+  first state, `step(state, columns)` the next one and the scores. `save_state` and `restore_state` turn a state into
+  plain arrays and back, bit for bit.
+- `digest(signal, params)` is what a result depends on besides parameters and data: the compiled form's SHA-256.
+
+The chunk law: for any cutting of time into chunks, single bins included, scores agree within CHUNK_TOLERANCE.
+"""
+
+from typing import Final
+
+from vpharness.signals.core.binding import score_parameters
+from vpharness.signals.core.clock import Clock
+from vpharness.signals.core.definition import Signal, SignalParameters, fixed_thresholds, resolve, signal
+from vpharness.signals.core.grid import Grid
+from vpharness.signals.core.scoring import (
+    Scorer,
+    ScorerState,
+    capacity_for,
+    digest,
+    restore_state,
+    save_state,
+    score,
+    scorer,
+)
+
+CHUNK_TOLERANCE: Final = 1e-9
+"""The most by which a score may depend on how time is cut. Scores as near as this to a threshold are ties."""
+
+__all__ = [
+    "CHUNK_TOLERANCE",
+    "Clock",
+    "Grid",
+    "Scorer",
+    "ScorerState",
+    "Signal",
+    "SignalParameters",
+    "capacity_for",
+    "digest",
+    "fixed_thresholds",
+    "resolve",
+    "restore_state",
+    "save_state",
+    "score",
+    "score_parameters",
+    "scorer",
+    "signal",
+]

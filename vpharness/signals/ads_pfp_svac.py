@@ -1,0 +1,86 @@
+"""ads_pfp_svac: ads, pfp and svac together, with times in milliseconds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from jax import Array
+
+from vpharness.parameters import parameter
+from vpharness.signals.ads import Ads, ads, one_weight_a_window
+from vpharness.signals.core.clock import INTEGER_SLACK, Clock
+from vpharness.signals.core.definition import SignalParameters, fixed_thresholds, signal, traced
+from vpharness.signals.core.grid import Grid
+from vpharness.signals.pfp import Pfp, pfp
+from vpharness.signals.svac import Svac, svac
+
+
+@dataclass(frozen=True)
+class AdsPfpSvac(SignalParameters):
+    """Parameters of ads_pfp_svac."""
+
+    thresholds: list[float] = fixed_thresholds(0.02, 0.05, 0.08, 0.10, 0.15, 0.20)  # noqa: RUF009 - the list is copied for each instance
+    ads_slope_windows_ms: list[int] = parameter([1000, 2500, 5000], meaning="windows of the slopes", unit="ms", above=0)  # noqa: RUF009 - the list is copied for each instance
+    ads_blend_weights: list[float] = parameter([0.40, 0.35, 0.25], meaning="weight of each window's slope", minimum=0)  # noqa: RUF009 - the list is copied for each instance
+    ads_zscore_window_ms: int = parameter(20000, meaning="window of the robust z of each slope", unit="ms", above=0)
+    ads_zscore_min_periods_ratio: float = parameter(
+        0.15, meaning="fewest slopes for a robust z, as a share of its window", above=0, maximum=1
+    )
+    ads_blend_scale: float = parameter(3.0, meaning="the robust z that tanh takes to tanh(1)", above=0)
+    ads_warmup_ms: int = parameter(20000, meaning="how long ads does not count", unit="ms", minimum=0)
+    pfp_lag_ms: int = parameter(500, meaning="how long ago the outer zone is looked at", unit="ms", above=0)
+    pfp_ema_alpha: float = parameter(0.1, meaning="weight of the newest product in its average", above=0, maximum=1)
+    pfp_add_weight: float = parameter(0.6, meaning="weight of the lead in building")
+    pfp_pull_weight: float = parameter(0.4, meaning="weight of the lead in pulling")
+    svac_norm_alpha: float = parameter(0.05, meaning="weight of the newest size in the usual one", above=0, maximum=1)
+    svac_norm_floor: float = parameter(1e-6, meaning="the least usual size", unit="quantity/s", above=0)
+    composite_weight_ads: float = parameter(0.40, meaning="weight of ads", minimum=0)
+    composite_weight_pfp: float = parameter(0.30, meaning="weight of pfp", minimum=0)
+    composite_weight_svac: float = parameter(0.30, meaning="weight of svac", minimum=0)
+
+    def relations(self) -> Iterator[str]:
+        """Yield what does not fit together."""
+        yield from super().relations()
+        yield from one_weight_a_window(
+            "ads_slope_windows_ms", self.ads_slope_windows_ms, "ads_blend_weights", self.ads_blend_weights
+        )
+        if self.composite_weight_ads + self.composite_weight_pfp + self.composite_weight_svac <= 0:
+            yield "composite_weight_ads, _pfp and _svac are all 0: one of them must be above 0"
+
+
+@signal(columns=("v_add", "v_fill", "v_pull", "vacuum_variant"))
+def ads_pfp_svac(time: Clock, grid: Grid, p: AdsPfpSvac) -> Array:
+    """Weighted mean of ads, pfp and svac, each from its warm-up on."""
+    window = time.bins(p.ads_zscore_window_ms, least=2)
+    enough = jnp.floor(window.astype(jnp.float64) * p.ads_zscore_min_periods_ratio + INTEGER_SLACK).astype(jnp.int64)
+    ads_p = traced(
+        Ads,
+        slope_windows=[time.bins(milliseconds, least=2) for milliseconds in p.ads_slope_windows_ms],
+        blend_weights=p.ads_blend_weights,
+        zscore_window=window,
+        zscore_min_periods=jnp.maximum(2, enough),
+        blend_scale=p.ads_blend_scale,
+    )
+    lag = time.bins(p.pfp_lag_ms)
+    pfp_p = traced(
+        Pfp, lag_bins=lag, ema_alpha=p.pfp_ema_alpha, add_weight=p.pfp_add_weight, pull_weight=p.pfp_pull_weight
+    )
+    svac_p = traced(Svac, norm_alpha=p.svac_norm_alpha, norm_floor=p.svac_norm_floor)
+    parts = (
+        (p.composite_weight_ads, time.bins(p.ads_warmup_ms), ads(time, grid, ads_p)),
+        (p.composite_weight_pfp, lag, pfp(time, grid, pfp_p)),
+        (p.composite_weight_svac, jnp.int64(1), svac(time, grid, svac_p)),
+    )
+    return _mean_of_warm_parts(time, parts)
+
+
+def _mean_of_warm_parts(time: Clock, parts: tuple[tuple[float, Array, Array], ...]) -> Array:
+    """Return the weighted mean of the (weight, warm-up in bins, score) that have warmed up; 0 where none has."""
+    seen = time.seen(parts[0][2])
+    total = jnp.zeros_like(parts[0][2])
+    weights = jnp.zeros_like(total)
+    for weight, warmup, part in parts:
+        counts = (seen >= warmup) & (weight > 0)
+        total = total + jnp.where(counts, weight * part, 0.0)
+        weights = weights + jnp.where(counts, weight, 0.0)
+    return jnp.where(weights > 0, total / weights, 0.0)

@@ -1,0 +1,152 @@
+"""Rolling median, median absolute deviation and standard deviation, exact at every bin.
+
+The window of each bin is kept sorted. Time is cut into parallel stretches, each of which sorts the window before it
+once and then exchanges one value a bin, so that a long series costs as many steps as a stretch is long. The state
+holds the recent values alone: a sorted window would go wrong when the window's length changes.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from numpy.typing import NDArray
+
+MAD_TO_SIGMA: Final = 1.4826
+"""The standard deviation of a normal distribution in units of its median absolute deviation."""
+_STRETCHES: Final = 24
+"""The most parallel stretches: enough to fill the vector units; a power of two would thrash the caches."""
+_SHORTEST_STRETCH: Final = 128
+"""Below so many bins, sorting one more window costs more than it saves."""
+
+State = Mapping[str, Array]
+
+
+def start(capacity: int) -> dict[str, NDArray[Any]]:
+    """Return the state before the first bin: values that have not begun count like missing ones, as not there."""
+    return {"recent": np.full(capacity, np.nan)}
+
+
+def median_spread(state: State, xs: Array, window: Array) -> tuple[State, tuple[Array, Array, Array]]:
+    """Summarise the finite values among the last `window`, this one included.
+
+    Returns: the state after the chunk, and (median, 1.4826 median absolute deviation, count), each [T].
+    """
+    state, (median, spread, count, _) = _summarise(state, xs, window, with_deviation=False)
+    return state, (median, spread, count)
+
+
+def median_spread_deviation(state: State, xs: Array, window: Array) -> tuple[State, tuple[Array, Array, Array, Array]]:
+    """As `median_spread`, with the population standard deviation as a fourth series.
+
+    The deviation is accurate where at least half of the values are equal, which is where it is wanted.
+    """
+    return _summarise(state, xs, window, with_deviation=True)
+
+
+def _summarise(
+    state: State, xs: Array, window: Array, *, with_deviation: bool
+) -> tuple[State, tuple[Array, Array, Array, Array]]:
+    bins, capacity = len(xs), len(state["recent"])
+    stretches = max(1, min(_STRETCHES, bins // _SHORTEST_STRETCH))
+    length = -(-bins // stretches)
+    padding = jnp.full(stretches * length - bins, jnp.nan)
+    values = jnp.concatenate([state["recent"], xs])
+    # What is not finite stands as +inf behind all values of a sorted window.
+    series = jnp.concatenate([values, padding])
+    series = jnp.where(jnp.isfinite(series), series, jnp.inf)
+
+    def lanes(ys: Array) -> Array:
+        return ys.reshape(stretches, length).T
+
+    leaving = lanes(lax.dynamic_slice(series, (capacity - window,), (stretches * length,)))
+    count = lanes(_finite_in_window(series, window, capacity))
+    sorted_windows = _sorted_before(series, window, capacity, stretches, length)
+
+    def advance(ordered: Array, exchange: tuple[Array, Array, Array]) -> tuple[Array, tuple[Array, Array, Array]]:
+        old, new, finite = exchange
+        ordered = _exchange(ordered, old, new)
+        median, mad = _median_and_mad(ordered, finite)
+        deviation = _deviation(ordered[1:-1], median, finite) if with_deviation else median
+        return ordered, (median, MAD_TO_SIGMA * mad, deviation)
+
+    _, summaries = lax.scan(advance, sorted_windows, (leaving, lanes(series[capacity:]), count))
+    median, spread, count, deviation = (ys.T.reshape(-1)[:bins] for ys in (*summaries[:2], count, summaries[2]))
+    return {"recent": values[bins:]}, (median, spread, count, deviation)
+
+
+def _finite_in_window(series: Array, window: Array, capacity: int) -> Array:
+    """Count the finite values in the window of each bin of `series` behind its first `capacity` ones."""
+    total = jnp.cumsum(jnp.isfinite(series).astype(jnp.int64))
+    total = jnp.concatenate([jnp.zeros(1, jnp.int64), total])
+    now = total[capacity + 1 :]
+    return now - lax.dynamic_slice(total, (capacity + 1 - window,), now.shape)
+
+
+def _sorted_before(series: Array, window: Array, capacity: int, stretches: int, length: int) -> Array:
+    """Return the sorted window just before each stretch: [capacity + 2, stretches], framed by -inf and +inf."""
+    position = np.arange(stretches)[:, None] * length + np.arange(capacity)[None, :]
+    inside = jnp.arange(capacity) >= capacity - window
+    ordered = jnp.sort(jnp.where(inside[None, :], series[position], jnp.inf), axis=1).T
+    edge = jnp.full((1, stretches), jnp.inf)
+    return jnp.concatenate([-edge, ordered, edge])
+
+
+def _exchange(ordered: Array, old: Array, new: Array) -> Array:
+    """Take `old` [S] out of the framed sorted windows [capacity + 2, S] and put `new` [S] in.
+
+    Without `old`, rank i holds s_i below old and s_{i+1} from there on; putting `new` in moves the larger ones up by
+    one: s'_i = max(r_{i-1}, min(r_i, new)).
+    """
+    below, here, above = ordered[:-2], ordered[1:-1], ordered[2:]
+    old, new = old[None, :], new[None, :]
+    reduced = jnp.where(here < old, here, above)
+    reduced_below = jnp.where(below < old, below, here)
+    exchanged = jnp.maximum(reduced_below, jnp.minimum(reduced, new))
+    return jnp.concatenate([ordered[:1], exchanged, ordered[-1:]])
+
+
+def _median_and_mad(ordered: Array, count: Array) -> tuple[Array, Array]:
+    """Return the median and the median absolute deviation of the first `count` ranks of each framed sorted window.
+
+    The `size` values nearest to the median stand side by side. The first of them is found by one binary search: a
+    block starts too early while its first value is farther from the median than the value that follows its last.
+    """
+    columns = np.arange(ordered.shape[1])
+
+    def rank(i: Array) -> Array:
+        return ordered[i, columns]
+
+    lower, upper = (count + 1) // 2, count // 2 + 1
+    median = 0.5 * (rank(lower) + rank(upper))
+    size = upper
+
+    def halve(_: Array, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = bounds
+        middle = (low + high) // 2
+        too_early = median - rank(middle) > rank(middle + size) - median
+        searching = low < high
+        return jnp.where(searching & too_early, middle + 1, low), jnp.where(searching & ~too_early, middle, high)
+
+    halvings = (ordered.shape[0] // 2 - 1).bit_length()
+    first, _ = lax.fori_loop(0, halvings, halve, (jnp.ones_like(count), count - size + 1))
+    left, right = median - rank(first), rank(first + size - 1) - median
+    farthest = jnp.maximum(left, right)
+    # With an even count the middle deviation is the mean of the block's two farthest.
+    next_left, next_right = median - rank(first + 1), rank(first + size - 2) - median
+    next_farthest = jnp.where(left >= right, jnp.maximum(next_left, right), jnp.maximum(left, next_right))
+    return median, jnp.where(lower == upper, farthest, 0.5 * (farthest + next_farthest))
+
+
+def _deviation(ordered: Array, median: Array, count: Array) -> Array:
+    """Return the population standard deviation of the finite values, from differences to the median.
+
+    With d = x - median it is sqrt(mean(d^2) - mean(d)^2). Where half of the d are 0, mean(d)^2 is at most half of
+    mean(d^2) and nothing cancels.
+    """
+    differences = jnp.where(ordered < jnp.inf, ordered - median[None, :], 0.0)
+    number = count.astype(jnp.float64)
+    mean = jnp.sum(differences, axis=0) / number
+    mean_square = jnp.sum(differences * differences, axis=0) / number
+    return jnp.sqrt(jnp.maximum(mean_square - mean * mean, 0.0))

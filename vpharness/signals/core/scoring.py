@@ -1,0 +1,256 @@
+"""Running signals: over a whole dataset, chunk by chunk, or one bin at a time - one compiled step serves all three."""
+
+import functools
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from numpy.typing import ArrayLike, NDArray
+
+from vpharness.errors import ConfigError
+from vpharness.parameters import problems
+from vpharness.signals.core.binding import Numbers, Structure, split
+from vpharness.signals.core.clock import ChunkClock, SurveyClock, slot_name
+from vpharness.signals.core.definition import Signal, SignalParameters
+from vpharness.signals.core.grid import Grid
+from vpharness.signals.core.operators import Operator
+
+ScorerState = Mapping[str, Mapping[str, Array]]
+"""For each call of an operator (00_rate, 01_median_spread, ...) its arrays by name."""
+_DIGEST_BINS: Final = 4096
+_DIGEST_RADIUS: Final = 50
+_DIGEST_CAPACITY: Final = 512
+_COMPILED_KEPT: Final = 256
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A signal with its parameters, ready to score bins of a grid.
+
+    Made by `scorer`. The bins shown to `step` follow one another; it is for the caller to leave out those whose book is
+    not valid, as `score` does.
+
+    Attributes:
+        signal: the signal.
+        params: its parameters.
+        cell_width_ms: the length of a bin.
+        radius: the grid's cells are k = -radius..radius.
+        capacity: the bins that buffers reach back. Scorers of equal capacity share one compiled form.
+        operators: the operators that the signal's body calls, in order.
+    """
+
+    signal: Signal[Any]
+    params: SignalParameters
+    cell_width_ms: float
+    radius: int
+    capacity: int
+    operators: tuple[Operator, ...]
+
+    def start(self) -> ScorerState:
+        """Return the state before the first bin."""
+        return {
+            slot_name(call, operator): {
+                name: jnp.asarray(array) for name, array in operator.start(self.capacity).items()
+            }
+            for call, operator in enumerate(self.operators)
+        }
+
+    def step(self, state: ScorerState, columns: Mapping[str, ArrayLike]) -> tuple[ScorerState, Array]:
+        """Score the next T bins.
+
+        Args:
+            state: what the last step returned, or `start()`.
+            columns: at least the signal's columns, each [T, 2 radius + 1]; more are not looked at.
+
+        Returns: the state after them, and the scores [T]; the state given stays as it was.
+
+        Raises ConfigError where a column is missing or has another shape.
+        """
+        cells = self._checked(columns)
+        structure, numbers = split(self.params)
+        if not np.shape(cells[self.signal.columns[0]])[0]:
+            return state, jnp.zeros(0)
+        step = _compiled_step(self.signal, structure)
+        after: tuple[ScorerState, Array] = step(numbers, np.float64(self.cell_width_ms), state, cells)
+        return after
+
+    def _checked(self, columns: Mapping[str, ArrayLike]) -> dict[str, ArrayLike]:
+        missing = [name for name in self.signal.columns if name not in columns]
+        if missing:
+            raise ConfigError(f"signal {self.signal.name} reads columns that the grid lacks: {', '.join(missing)}")
+        cells = {name: columns[name] for name in self.signal.columns}
+        bins = np.shape(next(iter(cells.values())))[0]
+        for name, column in cells.items():
+            if np.shape(column) != (bins, 2 * self.radius + 1):
+                raise ConfigError(
+                    f"signal {self.signal.name}: column {name} has the shape {np.shape(column)}; "
+                    f"it must be {(bins, 2 * self.radius + 1)}, one row a bin and one cell for each k"
+                )
+        return cells
+
+
+def scorer(
+    signal: Signal[Any],
+    params: SignalParameters | None = None,
+    *,
+    cell_width_ms: float,
+    radius: int,
+    capacity: int | None = None,
+) -> Scorer:
+    """Make a scorer, after checking the parameters and that the grid is wide enough.
+
+    Args:
+        signal: the signal.
+        params: its parameters (default: its defaults).
+        cell_width_ms: the length of a bin.
+        radius: the grid's cells are k = -radius..radius.
+        capacity: the bins that buffers reach back; default: what these parameters need, rounded up. Several scorers
+            that are given the largest of their capacities share one compiled form.
+
+    Raises ConfigError where parameters are out of range, the grid is too narrow or the capacity too small.
+    """
+    params = signal.parameters() if params is None else params
+    if found := problems(params, f"{signal.name}."):
+        raise ConfigError("; ".join(found))
+    structure, numbers = split(params)
+    operators, measure = _survey(signal, structure, radius)
+    window, distance = (int(largest) for largest in measure(numbers, np.float64(cell_width_ms)))
+    if distance > radius:
+        raise ConfigError(
+            f"signal {signal.name} reads cells up to |k| = {distance}, but the grid's radius is {radius}: "
+            f"choose a wider grid or a narrower signal"
+        )
+    capacity = capacity_for(window) if capacity is None else capacity
+    if window > capacity:
+        raise ConfigError(f"signal {signal.name} looks {window} bins back, but the capacity given is {capacity}")
+    return Scorer(signal, params, cell_width_ms, radius, capacity, operators)
+
+
+def score(
+    signal: Signal[Any],
+    params: SignalParameters | None,
+    columns: Mapping[str, NDArray[Any]],
+    *,
+    cell_width_ms: float,
+    valid: NDArray[np.bool_] | None = None,
+    capacity: int | None = None,
+) -> NDArray[np.float64]:
+    """Score a whole run of bins.
+
+    Args:
+        signal: the signal.
+        params: its parameters (None: its defaults).
+        columns: at least the signal's columns, each [T, K] with k = -radius..radius.
+        cell_width_ms: the length of a bin.
+        valid: [T] whether the book is valid at a bin's end. Other bins are not shown to the signal: their score is NaN.
+        capacity: as for `scorer`.
+
+    Returns: the scores [T].
+
+    Raises ConfigError as `scorer` and `Scorer.step` do.
+    """
+    shapes = [np.shape(columns[name]) for name in signal.columns if name in columns]
+    radius = shapes[0][1] // 2 if shapes else 0
+    ready = scorer(signal, params, cell_width_ms=cell_width_ms, radius=radius, capacity=capacity)
+    shown: Mapping[str, NDArray[Any]] = columns
+    if valid is not None and not valid.all():
+        shown = {name: columns[name][valid] for name in signal.columns if name in columns}
+    _, found = ready.step(ready.start(), shown)
+    if valid is None:
+        return np.asarray(found)
+    scores = np.full(len(valid), np.nan)
+    scores[valid] = np.asarray(found)
+    return scores
+
+
+def capacity_for(window: int) -> int:
+    """Return the capacity for windows up to `window`: 2^n or 3 * 2^n, so that few compiled forms serve."""
+    power = 1 << max(0, window - 1).bit_length()
+    return 3 * power // 4 if power >= 4 and window <= 3 * power // 4 else power
+
+
+def digest(signal: Signal[Any], params: SignalParameters | None = None) -> str:
+    """Return the SHA-256 of what the signal compiles to: its lowered StableHLO.
+
+    It is the same in every process and for all values of the numbers; it changes with the body, with whatever the body
+    calls, with the choices (bool, str), the lengths of lists, and with the version of JAX.
+    """
+    structure, _ = split(signal.parameters() if params is None else params)
+    operators, _ = _survey(signal, structure, _DIGEST_RADIUS)
+    state = {slot_name(i, operator): operator.start(_DIGEST_CAPACITY) for i, operator in enumerate(operators)}
+    cells = jax.ShapeDtypeStruct((_DIGEST_BINS, 2 * _DIGEST_RADIUS + 1), np.dtype(np.float64))  # type: ignore[no-untyped-call] # JAX has it untyped
+    step = _compiled_step(signal, structure)
+    lowered = step.lower(structure.abstract_numbers(), np.float64(0), state, dict.fromkeys(signal.columns, cells))
+    return hashlib.sha256(lowered.as_text().encode()).hexdigest()
+
+
+def save_state(state: ScorerState) -> dict[str, NDArray[Any]]:
+    """Return the state as plain arrays by name ("00_rate.previous"), as `numpy.savez` takes them."""
+    return {f"{slot}.{name}": np.asarray(array) for slot, arrays in state.items() for name, array in arrays.items()}
+
+
+def restore_state(scorer: Scorer, saved: Mapping[str, NDArray[Any]]) -> ScorerState:
+    """Return the state that `save_state` was given, bit for bit.
+
+    Raises ConfigError where it was saved by another signal, other structural choices or another capacity.
+    """
+    begin = save_state(scorer.start())
+    wanted = {name: (array.shape, array.dtype) for name, array in begin.items()}
+    found = {name: (array.shape, array.dtype) for name, array in saved.items()}
+    if wanted != found:
+        differing = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+        raise ConfigError(
+            f"the saved state is not one of signal {scorer.signal.name} with capacity {scorer.capacity}: "
+            f"{', '.join(differing)} differ; start anew"
+        )
+    state: dict[str, dict[str, Array]] = {}
+    for name in begin:
+        slot, _, field = name.partition(".")
+        state.setdefault(slot, {})[field] = jnp.asarray(saved[name])
+    return state
+
+
+@functools.lru_cache(maxsize=_COMPILED_KEPT)
+def _compiled_step(signal: Signal[Any], structure: Structure) -> Any:
+    """Return the jitted step of a signal: (numbers, cell_width_ms, state, columns) -> (state, scores)."""
+
+    def step(
+        numbers: Numbers, cell_width_ms: Array, state: ScorerState, columns: Mapping[str, Array]
+    ) -> tuple[ScorerState, Array]:
+        clock = ChunkClock(cell_width_ms, state)
+        grid = Grid({name: column.astype(jnp.float64) for name, column in columns.items()})
+        scores = signal.body(clock, grid, structure.bind(numbers))
+        return clock.after, scores
+
+    return jax.jit(step)
+
+
+@functools.lru_cache(maxsize=_COMPILED_KEPT)
+def _survey(
+    signal: Signal[Any], structure: Structure, radius: int
+) -> tuple[tuple[Operator, ...], Callable[[Numbers, np.float64], tuple[Array, Array]]]:
+    """Find out what a signal needs: its operators, and a function from its numbers to (bins back, |k|) that it reaches.
+
+    The body itself is asked, so that nobody has to say it a second time.
+    """
+    clocks: list[SurveyClock] = []
+
+    def measure(numbers: Numbers, cell_width_ms: Array) -> tuple[Array, Array]:
+        clock = SurveyClock(cell_width_ms)
+        grid = Grid({name: jnp.zeros((1, 2 * radius + 1)) for name in signal.columns})
+        signal.body(clock, grid, structure.bind(numbers))
+        clocks.append(clock)
+        return _largest(clock.reaches), _largest(grid.reaches)
+
+    shape = jax.ShapeDtypeStruct((), np.dtype(np.float64))  # type: ignore[no-untyped-call] # JAX has it untyped
+    compiled = jax.jit(measure).lower(structure.abstract_numbers(), shape).compile()
+    return tuple(clocks[0].operators), compiled
+
+
+def _largest(reaches: list[Array]) -> Array:
+    return jnp.max(jnp.stack([jnp.int64(0), *reaches]))

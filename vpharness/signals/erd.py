@@ -1,0 +1,45 @@
+"""erd: the entropy of the spectrum's states, where it spikes."""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from jax import Array
+from jax.scipy.special import entr
+
+from vpharness.parameters import parameter
+from vpharness.signals.core.clock import Clock
+from vpharness.signals.core.definition import SignalParameters, fixed_thresholds, signal
+from vpharness.signals.core.grid import Grid
+
+
+@dataclass(frozen=True)
+class Erd(SignalParameters):
+    """Parameters of erd."""
+
+    thresholds: list[float] = fixed_thresholds(0.05, 0.10, 0.15, 0.20, 0.30, 0.40, 0.50, 0.75, 1.0, 1.5, 2.0)  # noqa: RUF009 - the list is copied for each instance
+    zscore_window: int = parameter(100, meaning="window of the entropy's robust z", unit="bins", minimum=1)
+    zscore_min_periods: int = parameter(30, meaning="fewest values for a robust z", unit="bins", minimum=1)
+    spike_floor: float = parameter(0.5, meaning="the robust z of the entropy above which the gate opens")
+    variant: str = parameter(
+        "a",
+        meaning="what the gate lets through: a, mean score below less above; b, entropy above less below",
+        choices=("a", "b"),
+    )
+
+
+@signal(columns=("spectrum_state_code", "spectrum_score"))
+def erd(time: Clock, grid: Grid, p: Erd) -> Array:
+    """Imbalance of the spectrum around spot, let through by spikes of its entropy."""
+    state = grid.spectrum_state_code
+    spike = time.robust_z(_entropy(state), p.zscore_window, p.zscore_min_periods)
+    gate = jnp.maximum(0.0, spike - p.spike_floor)
+    radius = len(grid.distance)
+    if p.variant == "a":
+        return grid.bid_less_ask(grid.spectrum_score, jnp.full(radius, 1.0 / radius)) * gate
+    return (_entropy(state[:, radius + 1 :]) - _entropy(state[:, :radius])) * gate
+
+
+def _entropy(state: Array) -> Array:
+    """Return the entropy in bits of the shares of the states -1, 0 and 1 among the cells of each bin: [T]."""
+    nats = sum(entr(jnp.mean((state == code).astype(jnp.float64), axis=1)) for code in (-1.0, 0.0, 1.0))
+    return nats / jnp.log(2.0)

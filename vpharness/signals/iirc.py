@@ -1,0 +1,39 @@
+"""iirc: the trend of how well each side replaces the liquidity that it loses."""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from jax import Array
+
+from vpharness.parameters import parameter
+from vpharness.signals.core.clock import Clock
+from vpharness.signals.core.definition import SignalParameters, fixed_thresholds, signal
+from vpharness.signals.core.grid import Grid
+
+
+@dataclass(frozen=True)
+class Iirc(SignalParameters):
+    """Parameters of iirc."""
+
+    thresholds: list[float] = fixed_thresholds(0.001, 0.005, 0.01, 0.02, 0.05)  # noqa: RUF009 - the list is copied for each instance
+    band: int = parameter(16, meaning="cells up to this distance count", unit="ticks", minimum=1)
+    eps: float = parameter(1.0, meaning="keeps the ratio finite where nothing is lost", unit="quantity/s", above=0)
+    fast_window: int = parameter(10, meaning="window of the fast slope", unit="bins", minimum=2)
+    slow_window: int = parameter(30, meaning="window of the slow slope", unit="bins", minimum=2)
+    noise_floor: float = parameter(0.1, meaning="the log ratio of the sides below which nothing is said", minimum=0)
+
+
+@signal(columns=("v_add", "v_pull", "v_fill"))
+def iirc(time: Clock, grid: Grid, p: Iirc) -> Array:
+    """Slope of the log ratio of the sides' replenishment, added against pulled and filled."""
+    band = grid.band(1, p.band)
+
+    def replenishment(add: Array, pull: Array, fill: Array) -> Array:
+        return add / (pull + fill + p.eps)
+
+    (add_bid, add_ask), (pull_bid, pull_ask) = grid.sides(grid.v_add, band), grid.sides(grid.v_pull, band)
+    fill_bid, fill_ask = grid.sides(grid.v_fill, band)
+    bid, ask = replenishment(add_bid, pull_bid, fill_bid), replenishment(add_ask, pull_ask, fill_ask)
+    x = jnp.log(bid + 1.0) - jnp.log(ask + 1.0)
+    slope = 0.6 * time.slope(x, p.fast_window) + 0.4 * time.slope(x, p.slow_window)
+    return jnp.where(jnp.isnan(slope) | (jnp.abs(x) < p.noise_floor), 0.0, slope)

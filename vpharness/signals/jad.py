@@ -1,0 +1,37 @@
+"""jad: the divergence of the sides in jerk and acceleration of adding and pulling."""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from jax import Array
+
+from vpharness.parameters import parameter
+from vpharness.signals.core.clock import Clock
+from vpharness.signals.core.definition import SignalParameters, fixed_thresholds, signal
+from vpharness.signals.core.grid import Grid, normalised
+
+
+@dataclass(frozen=True)
+class Jad(SignalParameters):
+    """Parameters of jad."""
+
+    thresholds: list[float] = fixed_thresholds(0.05, 0.10, 0.15, 0.20, 0.30)  # noqa: RUF009 - the list is copied for each instance
+    radius: int = parameter(24, meaning="cells up to this distance count", unit="ticks", minimum=1)
+    zscore_window: int = parameter(300, meaning="window of the robust z", unit="bins", minimum=1)
+    zscore_min_periods: int = parameter(30, meaning="fewest values for a robust z", unit="bins", minimum=1)
+    tanh_scale: float = parameter(3.0, meaning="the robust z that tanh takes to tanh(1)", above=0)
+
+
+@signal(columns=("j_add", "j_pull", "a_add", "a_pull"))
+def jad(time: Clock, grid: Grid, p: Jad) -> Array:
+    """Jerk and acceleration of adding below and pulling above less the mirror images; jerk leads on conflict."""
+    weights = normalised(grid.band(1, p.radius) / grid.distance)
+
+    def divergence(add: Array, pull: Array) -> Array:
+        return 0.5 * grid.bid_less_ask(add, weights) - 0.5 * grid.bid_less_ask(pull, weights)
+
+    jerk = divergence(grid.j_add, grid.j_pull)
+    acceleration = divergence(grid.a_add, grid.a_pull)
+    agree = jnp.sign(jerk) == jnp.sign(acceleration)
+    raw = jnp.where(agree, 0.4 * jerk + 0.6 * acceleration, 0.8 * jerk + 0.2 * acceleration)
+    return jnp.tanh(time.robust_z(raw, p.zscore_window, p.zscore_min_periods) / p.tanh_scale)

@@ -1,0 +1,57 @@
+"""spg: the gradients of pressure and vacuum along price, and the curvature of pressure at spot."""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from jax import Array
+
+from vpharness.parameters import parameter
+from vpharness.signals.core.clock import Clock
+from vpharness.signals.core.definition import SignalParameters, signal
+from vpharness.signals.core.grid import Grid
+
+
+@dataclass(frozen=True)
+class Spg(SignalParameters):
+    """Parameters of spg."""
+
+    fast_span: float = parameter(
+        5.0, meaning="span of the fast average; its alpha is 2/(span + 1)", unit="bins", minimum=1
+    )
+    slow_span: float = parameter(20.0, meaning="span of the slow average", unit="bins", minimum=1)
+    curv_span: float = parameter(10.0, meaning="span of the average of the curvature", unit="bins", minimum=1)
+    curv_radius: int = parameter(2, meaning="the curvature is averaged up to this distance", unit="ticks", minimum=0)
+    band: int = parameter(16, meaning="gradients are averaged up to this distance", unit="ticks", minimum=1)
+
+
+@signal(columns=("pressure_variant", "vacuum_variant"))
+def spg(time: Clock, grid: Grid, p: Spg) -> Array:
+    """Gradient of pressure and vacuum above spot less below it, smoothed, and the dent of pressure at spot."""
+    band = grid.band(1, p.band)
+    net = _above_less_below(grid, grid.pressure_variant, band) + _above_less_below(grid, grid.vacuum_variant, band)
+    smooth = 0.6 * time.ema(net, _alpha(p.fast_span)) + 0.4 * time.ema(net, _alpha(p.slow_span))
+    curvature = time.ema(-_mean_curvature(grid, grid.pressure_variant, p.curv_radius), _alpha(p.curv_span))
+    return 0.7 * smooth + 0.3 * curvature
+
+
+def _alpha(span: float) -> float:
+    return 2.0 / (span + 1.0)
+
+
+def _above_less_below(grid: Grid, column: Array, band: Array) -> Array:
+    """Return the mean gradient of a column along k over the band above spot, less that below it: [T]."""
+    return -grid.bid_less_ask(_gradient(column), band / jnp.sum(band))
+
+
+def _gradient(column: Array) -> Array:
+    """Return the central differences along k, one-sided at the ends: [T, K]."""
+    inner = (column[:, 2:] - column[:, :-2]) / 2.0
+    return jnp.concatenate([column[:, 1:2] - column[:, :1], inner, column[:, -1:] - column[:, -2:-1]], axis=1)
+
+
+def _mean_curvature(grid: Grid, column: Array, radius: int) -> Array:
+    """Return the mean of x_{k+1} + x_{k-1} - 2 x_k over |k| <= radius: [T]."""
+    grid.reach(radius + 1)
+    curvature = column[:, 2:] + column[:, :-2] - 2.0 * column[:, 1:-1]
+    near = (jnp.abs(grid.k[1:-1]) <= jnp.asarray(radius, jnp.float64)).astype(jnp.float64)
+    return curvature @ (near / jnp.sum(near))

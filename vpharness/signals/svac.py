@@ -1,0 +1,27 @@
+"""svac: msd against its own usual size."""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from jax import Array
+
+from vpharness.parameters import parameter
+from vpharness.signals.core.clock import Clock
+from vpharness.signals.core.definition import SignalParameters, signal
+from vpharness.signals.core.grid import Grid
+from vpharness.signals.msd import Msd, msd
+
+
+@dataclass(frozen=True)
+class Svac(SignalParameters):
+    """Parameters of svac."""
+
+    norm_alpha: float = parameter(0.05, meaning="weight of the newest size in the usual one", above=0, maximum=1)
+    norm_floor: float = parameter(1e-6, meaning="the least usual size", unit="quantity/s", above=0)
+
+
+@signal(columns=("vacuum_variant",))
+def svac(time: Clock, grid: Grid, p: Svac) -> Array:
+    """Vacuum above spot less below it, weighted by 1/distance, in units of its recent mean size."""
+    x = msd(time, grid, Msd(variant="weighted"))
+    return x / jnp.maximum(time.ema(jnp.abs(x), p.norm_alpha), p.norm_floor)
