@@ -3,7 +3,6 @@
 import dataclasses
 import math
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -36,10 +35,9 @@ from vpharness.evaluation.draws import DIRECTION, TIMING, direction_coins, null_
 from vpharness.evaluation.significance import StandardScores
 
 N_BINS = 700
-DRAWS = 40
+DRAWS = 99
 UNIFORMS = [0.7223432620228094, 0.6966817301719797, 0.7900112557433432, 0.8230518406963059, 0.35944008978060027]
 COINS = "101100011000"
-COMPILED_COINS = jax.jit(direction_coins)
 EVALUATION = EvaluationParameters(
     tp_ticks=3, sl_ticks=3, max_hold_bins=12, warmup_bins=30, cooldown_bins=5, cost_ticks=0.5, null_draws=DRAWS
 ).resolve(100.0)
@@ -54,7 +52,7 @@ def test_both_nulls_equal_the_twin(split: SplitParameters) -> None:
         pnl = net_pnl_lookup(dataset, dataclasses.replace(EVALUATION, cost_ticks=0.0), part.limit)
         shifts = timing_shifts(null_key(dataset, 0, TIMING), part, DRAWS).tolist()
         coin_key = null_key(dataset, 0, DIRECTION)
-        coins = [np.asarray(COMPILED_COINS(coin_key, jnp.asarray(d), jnp.arange(40))) for d in range(DRAWS)]
+        coins = [np.asarray(direction_coins(coin_key, jnp.asarray(d), jnp.arange(40))) for d in range(DRAWS)]
         for candidate in candidates:
             fires = as_pairs(candidate.fires.within(part))
             observed = naive_timing_draw(pnl, fires, part.first_fire, part.stop, 0)

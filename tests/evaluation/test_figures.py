@@ -23,7 +23,7 @@ from vpharness.evaluation import (
 from vpharness.evaluation.intervals import clustered_means
 
 EVALUATION = EvaluationParameters(
-    tp_ticks=4, sl_ticks=3, max_hold_bins=15, warmup_bins=20, cooldown_bins=4, cost_ticks=0.2, null_draws=19
+    tp_ticks=4, sl_ticks=3, max_hold_bins=15, warmup_bins=20, cooldown_bins=4, cost_ticks=0.2, null_draws=99
 ).resolve(100.0)
 WHOLE = SplitParameters(kind="none")
 

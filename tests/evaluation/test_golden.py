@@ -90,7 +90,7 @@ def test_every_golden_fire_and_figure(golden: dict[str, pd.DataFrame]) -> None:
         mine = np.logical_and.reduce([golden["fires"][name] == value for name, value in settings.items()])
         fires = golden["fires"][mine]
         score, threshold = golden["scores"][settings.pop("score")].to_numpy(), settings.pop("threshold")
-        evaluation = EvaluationParameters(**settings, cost_ticks=0.2, null_draws=19).resolve(100.0)
+        evaluation = EvaluationParameters(**settings, cost_ticks=0.2, null_draws=99).resolve(100.0)
         (candidate,) = evaluate(dataset, score, [threshold], evaluation, SplitParameters(kind="none"))
         sample = candidate.parts["all"].sample
         for kind in FIGURES:

@@ -5,10 +5,8 @@ and later ones, so that candidates can be compared under each draw.
 """
 
 import functools
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import jax
 import jax.numpy as jnp
@@ -16,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.evaluation.dataset import DatasetView
+from vpharness.evaluation.draws import DIRECTION, TIMING, direction_coins, null_key, timing_shifts
 from vpharness.evaluation.fires import Fires
 from vpharness.evaluation.outcomes import DOWN_ROW, UP_ROW, OutcomeTable
-from vpharness.evaluation.shapes import padded_blocks, padded_fires
+from vpharness.evaluation.parameters import ResolvedEvaluation
+from vpharness.evaluation.shapes import padded_count
 from vpharness.evaluation.split import Part
-
-_TIMING_STREAM: Final = 0
-_DIRECTION_STREAM: Final = 1
 
 
 @dataclass(frozen=True)
@@ -71,46 +68,6 @@ def _added(several: Sequence[DrawnSums]) -> DrawnSums:
     return DrawnSums(np.sum([each.sums for each in several], axis=0), np.sum([each.counts for each in several], axis=0))
 
 
-def null_key(dataset: DatasetView, null_seed: int) -> jax.Array:
-    """Return the key of a dataset's draws: the first 8 bytes of the SHA-256 of checksum, span and seed."""
-    text = f"{dataset.checksum}|{dataset.span[0]}|{dataset.span[1]}|{null_seed}"
-    words = np.frombuffer(hashlib.sha256(text.encode()).digest()[:8], dtype=">u4").astype(np.uint32)
-    key: jax.Array = jax.random.wrap_key_data(jnp.asarray(words), impl="threefry2x32")
-    return key
-
-
-@functools.partial(jax.jit, static_argnames="n_draws")
-def timing_uniforms(key: jax.Array, n_draws: int) -> jax.Array:
-    """Return [D] float64 in [0, 1): draw d is keyed by d alone, so more draws leave the first ones as they are."""
-    stream = jax.random.fold_in(key, _TIMING_STREAM)
-
-    def uniform(draw: jax.Array) -> jax.Array:
-        return jax.random.uniform(jax.random.fold_in(stream, draw), dtype=jnp.float64)
-
-    return jax.vmap(uniform)(jnp.arange(n_draws))
-
-
-@functools.partial(jax.jit, static_argnames="n_draws")
-def direction_coins(key: jax.Array, blocks: jax.Array, n_draws: int) -> jax.Array:
-    """Return [D, B] bool, whether each draw flips each block of the numbers `blocks`: keyed by (draw, block) alone."""
-    stream = jax.random.fold_in(key, _DIRECTION_STREAM)
-
-    def flips(draw: jax.Array, block: jax.Array) -> jax.Array:
-        coin = jax.random.fold_in(jax.random.fold_in(stream, draw), block)
-        return jax.random.bernoulli(coin)
-
-    by_block = jax.vmap(flips, in_axes=(None, 0))
-    return jax.vmap(by_block, in_axes=(0, None))(jnp.arange(n_draws), blocks)
-
-
-def timing_shifts(key: jax.Array, part: Part, n_draws: int) -> NDArray[np.int64]:
-    """Return [D] how far each draw moves the fires around the part's circle, bins; near zero included."""
-    bins = part.n_firing_bins
-    shifts = np.floor(np.asarray(timing_uniforms(key, n_draws)) * bins).astype(np.int64)
-    clipped: NDArray[np.int64] = np.minimum(shifts, max(bins - 1, 0))
-    return clipped
-
-
 def chance_of(dataset: DatasetView, table: OutcomeTable, part: Part, candidates: Sequence[Fires]) -> tuple[Chance, ...]:
     """Return the sums of each candidate under both nulls; equal fires are drawn once.
 
@@ -121,15 +78,15 @@ def chance_of(dataset: DatasetView, table: OutcomeTable, part: Part, candidates:
         candidates: for each candidate its fires in the part.
     """
     evaluation = table.evaluation
-    key = null_key(dataset, evaluation.null_seed)
-    shifts = timing_shifts(key, part, evaluation.null_draws)
+    shifts = timing_shifts(null_key(dataset, evaluation.null_seed, TIMING), part, evaluation.null_draws)
+    coin_key = null_key(dataset, evaluation.null_seed, DIRECTION)
     pnl = _fitting(table.net_pnl, part.limit - evaluation.net_reach_bins)
     digests = [fires.digest for fires in candidates]
     known: dict[str, Chance] = {}
     for digest, fires in zip(digests, candidates, strict=True):
         if digest not in known:
             observed, timing = _timing_draws(pnl, fires, part, shifts)
-            direction = _direction_draws(pnl, fires, part, key, table)
+            direction = _direction_draws(pnl, fires, part, coin_key, evaluation)
             known[digest] = Chance(*observed, timing, direction)
     return tuple(known[digest] for digest in digests)
 
@@ -146,7 +103,7 @@ def _timing_draws(
     """Return sum and count of the fires as they are, and under each shift."""
     outside = pnl.size  # lies behind the last outcome, so padding reads as NaN
     rows = np.where(fires.directions > 0, UP_ROW, DOWN_ROW)
-    offsets = np.zeros(padded_fires(len(fires)), dtype=np.int64)
+    offsets = np.zeros(padded_count(len(fires)), dtype=np.int64)
     origins = np.full_like(offsets, outside)
     offsets[: len(fires)] = fires.bins - part.first_fire
     origins[: len(fires)] = rows * pnl.shape[1] + part.first_fire
@@ -174,11 +131,12 @@ def _shifted_sums(
     return sums, counts
 
 
-def _direction_draws(pnl: jax.Array, fires: Fires, part: Part, key: jax.Array, table: OutcomeTable) -> DrawnSums:
+def _direction_draws(
+    pnl: jax.Array, fires: Fires, part: Part, key: jax.Array, evaluation: ResolvedEvaluation
+) -> DrawnSums:
     """Return sums and counts under each draw of coins, one coin a block that has fires."""
-    evaluation = table.evaluation
     numbers, block = np.unique((fires.bins - part.start) // evaluation.block_bins, return_inverse=True)
-    n_blocks, n_fires = padded_blocks(len(numbers)), padded_fires(len(fires))
+    n_blocks, n_fires = padded_count(len(numbers)), padded_count(len(fires))
     rows = np.where(fires.directions > 0, UP_ROW, DOWN_ROW)
     at = np.full((2, n_fires), pnl.size)
     at[0, : len(fires)] = rows * pnl.shape[1] + fires.bins
@@ -187,20 +145,26 @@ def _direction_draws(pnl: jax.Array, fires: Fires, part: Part, key: jax.Array, t
     blocks[: len(fires)] = block
     padded_numbers = np.zeros(n_blocks, dtype=np.int64)
     padded_numbers[: len(numbers)] = numbers
-    coins = direction_coins(key, padded_numbers, evaluation.null_draws)
-    sums, counts = _flipped_sums(pnl.reshape(-1), at, blocks, coins)
+    sums, counts = _flipped_sums(pnl.reshape(-1), at, blocks, padded_numbers, key, evaluation.null_draws)
     return DrawnSums(np.asarray(sums), np.asarray(counts))
 
 
-@jax.jit
-def _flipped_sums(pnl: jax.Array, at: jax.Array, blocks: jax.Array, coins: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return [D] sums and counts of `pnl`: of the fires at[0], or at[1] in flipped blocks."""
+@functools.partial(jax.jit, static_argnames="n_draws")
+def _flipped_sums(
+    pnl: jax.Array, at: jax.Array, blocks: jax.Array, numbers: jax.Array, key: jax.Array, n_draws: int
+) -> tuple[jax.Array, jax.Array]:
+    """Return [D] sums and counts of `pnl`: of the fires at[0], or at[1] in blocks that the draw flips."""
     values = pnl.at[at].get(mode="fill", fill_value=jnp.nan)
     counted = ~jnp.isnan(values)
-    own_sum, other_sum = _by_block(jnp.where(counted, values, 0.0), blocks, coins.shape[1])
-    own_count, other_count = _by_block(counted.astype(values.dtype), blocks, coins.shape[1])
-    sums = jnp.sum(jnp.where(coins, other_sum, own_sum), axis=1)
-    counts = jnp.sum(jnp.where(coins, other_count, own_count), axis=1)
+    own_sum, other_sum = _by_block(jnp.where(counted, values, 0.0), blocks, len(numbers))
+    own_count, other_count = _by_block(counted.astype(values.dtype), blocks, len(numbers))
+
+    def draw(number: jax.Array) -> tuple[jax.Array, jax.Array]:
+        flipped = direction_coins(key, number, numbers)
+        total = jnp.sum(jnp.where(flipped, other_sum, own_sum))
+        return total, jnp.sum(jnp.where(flipped, other_count, own_count))
+
+    sums, counts = jax.lax.map(draw, jnp.arange(n_draws))
     return sums, counts
 
 

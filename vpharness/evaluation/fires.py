@@ -57,12 +57,12 @@ class FireState:
     Attributes:
         next_bin: number of the next bin, counted from the start of the dataset.
         state: [n] int8, state of the last bin: +1, -1 or 0.
-        next_fire: [n] int64, first bin at which the cooldown allows a fire.
+        wait: [n] int64, bins for which the cooldown still forbids a fire; no more than 0 where it forbids none.
     """
 
     next_bin: int
     state: NDArray[np.int8]
-    next_fire: NDArray[np.int64]
+    wait: NDArray[np.int64]
 
 
 def start_fires(thresholds: Sequence[float]) -> FireState:
@@ -101,21 +101,19 @@ def advance_fires(
     padding = padded_bins(n_bins) if n_bins > 1 else n_bins
     padded = np.full(padding, np.nan)
     padded[:n_bins] = series
-    directions, last, next_fire = _find(
+    directions, (last, wait) = _find(
         padded,
         np.asarray(thresholds, dtype=np.float64),
         np.int64(warmup_bins - state.next_bin),
-        np.int64(max(cooldown_bins, 1)),
-        state.state,
-        state.next_fire - state.next_bin,
+        np.int64(cooldown_bins),
         np.int64(n_bins),
+        (state.state, state.wait),
     )
-    found = np.asarray(directions)[:, :n_bins]
     fires = []
-    for row in found:
-        bins = np.flatnonzero(row)
-        fires.append(Fires(bins + state.next_bin, row[bins]))
-    following = FireState(state.next_bin + n_bins, np.asarray(last), np.asarray(next_fire) + state.next_bin)
+    for column in np.asarray(directions).T:
+        bins = np.flatnonzero(column)
+        fires.append(Fires(bins + state.next_bin, column[bins]))
+    following = FireState(state.next_bin + n_bins, np.asarray(last), np.asarray(wait))
     return following, tuple(fires)
 
 
@@ -133,34 +131,22 @@ def _find(
     thresholds: jax.Array,
     warmup: jax.Array,
     cooldown: jax.Array,
-    before: jax.Array,
-    first_allowed: jax.Array,
     n_bins: jax.Array,
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Return fires [n, T] int8 (0 = none), the last bin's state [n], and the first bin [n] that may fire next."""
-    size = score.shape[0]
-    index = jnp.arange(size)
-    level = thresholds[:, None]
-    states = jnp.where(score >= level, 1, jnp.where(score <= -level, -1, 0))
-    states = jnp.where(index >= warmup, states, 0).astype(jnp.int8)
-    previous = jnp.concatenate([before[:, None], states[:, :-1]], axis=1)
-    crossing = jnp.where((states != 0) & (states != previous), index, size)
-    # The next crossing at or after each bin: a fire then leads to the next one in a single step, however far it is.
-    following = jax.lax.cummin(crossing, axis=1, reverse=True)
-    rows = jnp.arange(thresholds.shape[0])
+    carry: tuple[jax.Array, jax.Array],
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    """Return the fires [T, n] int8 (0 = none) of the first `n_bins` bins, and the carry (state, wait) behind them."""
+    index = jnp.arange(score.shape[0])
+    level = score[:, None]
+    states = jnp.where(level >= thresholds, 1, jnp.where(level <= -thresholds, -1, 0)).astype(jnp.int8)
+    states = jnp.where(index[:, None] >= warmup, states, jnp.int8(0))
 
-    def step(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        fires, allowed = carry
-        at = following.at[rows, allowed].get(mode="fill", fill_value=size)
-        direction = states.at[rows, at].get(mode="fill", fill_value=0)
-        fired = fires.at[rows, at].set(direction, mode="drop")
-        return fired, jnp.where(at < size, at + cooldown, allowed.at[:].set(size))
+    def step(
+        before: tuple[jax.Array, jax.Array], this: tuple[jax.Array, jax.Array]
+    ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
+        (previous, wait), (state, is_bin) = before, this
+        fires = is_bin & (state != 0) & (state != previous) & (wait <= 0)
+        after = jnp.where(is_bin, state, previous), jnp.where(fires, cooldown - 1, wait - is_bin)
+        return after, jnp.where(fires, state, jnp.int8(0))
 
-    def more(carry: tuple[jax.Array, jax.Array]) -> jax.Array:
-        return jnp.any(carry[1] < size)
-
-    start = (jnp.zeros_like(states), jnp.maximum(first_allowed, 0))
-    fires, _ = jax.lax.while_loop(more, step, start)
-    last_fire = jnp.max(jnp.where(fires != 0, index, -1), axis=1)
-    next_allowed = jnp.where(last_fire >= 0, last_fire + cooldown, first_allowed)
-    return fires, states[:, n_bins - 1], next_allowed
+    carry, fires = jax.lax.scan(step, carry, (states, index < n_bins))
+    return fires, carry

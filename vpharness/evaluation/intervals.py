@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit  # type: ignore[import-untyped]  # scipy ships no types
 
-from vpharness.evaluation.shapes import padded_fires
+from vpharness.evaluation.shapes import padded_count
 
 CONFIDENCE: Final = 0.95
 
@@ -42,7 +42,7 @@ def clustered_means(values: NDArray[np.float64], blocks: NDArray[np.int64]) -> C
         blocks: [n] block of each fire; blocks of different datasets have different numbers.
     """
     n_fires, n_quantities = values.shape
-    size = padded_fires(n_fires)
+    size = padded_count(n_fires)
     rows = np.full((size, n_quantities), np.nan)
     rows[:n_fires] = values
     dense = np.zeros(size, dtype=np.int64)

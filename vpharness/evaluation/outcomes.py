@@ -104,8 +104,8 @@ def outcome_table(tables: PassageTables, evaluation: ResolvedEvaluation) -> Outc
         )
     tp, sl = tables.barriers.index(evaluation.tp_ticks), tables.barriers.index(evaluation.sl_ticks)
     code, end, pnl = _walks(
-        jnp.stack([tables.rises[tp], tables.falls[tp]]),
-        jnp.stack([tables.falls[sl], tables.rises[sl]]),
+        (tables.rises[tp], tables.falls[tp]),
+        (tables.falls[sl], tables.rises[sl]),
         tables.mid,
         tables.last_mid,
         tables.tick_size,
@@ -128,9 +128,15 @@ def outcome_table(tables: PassageTables, evaluation: ResolvedEvaluation) -> Outc
 
 @jax.jit
 def _walks(
-    to_profit: jax.Array, to_loss: jax.Array, mid: jax.Array, last_mid: jax.Array, tick_size: float, max_hold: int
+    profits: tuple[jax.Array, jax.Array],
+    losses: tuple[jax.Array, jax.Array],
+    mid: jax.Array,
+    last_mid: jax.Array,
+    tick_size: float,
+    max_hold: int,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Return [2, S] code, end and P&L in ticks of the walks from every bin, given the bins to either barrier [2, S]."""
+    """Return [2, S] code, end and P&L in ticks of the walks from every bin, given the bins to either barrier."""
+    to_profit, to_loss = jnp.stack(profits), jnp.stack(losses)
     size = mid.shape[0]
     now = jnp.arange(size, dtype=jnp.int32)
     first = jnp.minimum(to_profit, to_loss)

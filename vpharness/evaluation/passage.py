@@ -7,11 +7,12 @@ up in them.
 import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from vpharness.evaluation.dataset import DatasetView
 from vpharness.evaluation.shapes import padded_bins
@@ -21,6 +22,8 @@ TICK_TOLERANCE: Final = 1e-9
 
 _NANO: Final = 1e9
 
+Value = TypeVar("Value", bound=np.generic)
+
 
 @dataclass(frozen=True)
 class PassageTables:
@@ -29,10 +32,9 @@ class PassageTables:
     Attributes:
         barriers: the distances of the tables in ticks, ascending.
         horizon_bins: walks of up to this many bins can be looked up.
-        n_bins: T.
-        rises: [n_barriers, S] int32, bins until the mid first stands at least a barrier above the mid of the bin; more
-            than `horizon_bins` - 1 where it does not within the horizon or the data.
-        falls: [n_barriers, S] int32, the same below.
+        rises: for each barrier [S] int32, bins until the mid first stands at least the barrier above where it is at
+            the bin; `horizon_bins` where it does not within the horizon or the data.
+        falls: the same below.
         mid: [S] float64, mid in price units, NaN where there is none.
         last_mid: [S] int32, the last bin at or before each bin that has a mid; -1 where there is none.
         next_book: [S] int32, the first bin at or after each bin whose book is valid; S where there is none.
@@ -43,9 +45,8 @@ class PassageTables:
 
     barriers: tuple[float, ...]
     horizon_bins: int
-    n_bins: int
-    rises: jax.Array
-    falls: jax.Array
+    rises: tuple[jax.Array, ...]
+    falls: tuple[jax.Array, ...]
     mid: jax.Array
     last_mid: jax.Array
     next_book: jax.Array
@@ -66,59 +67,54 @@ def first_passage_tables(dataset: DatasetView, barriers: Iterable[float], max_ho
     """
     ascending = tuple(sorted({float(barrier) for barrier in barriers}))
     size = padded_bins(dataset.n_bins)
-    mid = _padded(np.where(dataset.mid > 0, dataset.mid, np.nan), size, np.nan)
     levels = max(max_hold_bins - 1, 1).bit_length()
-    highest, lowest = _extremes(mid, levels)
-    rises, falls = [], []
-    for barrier in ascending:
-        rise, fall = _first_passage(mid, highest, lowest, barrier, dataset.tick_size)
-        rises.append(rise)
-        falls.append(fall)
-    valid = _padded(dataset.book_valid, size, fill=False)
-    last_mid, next_book = _neighbours(mid, valid)
+    has_mid = _padded(dataset.mid > 0, size, fill=False)
+    mid = jnp.asarray(np.where(has_mid, _padded(dataset.mid, size, 0), np.nan))
+    highest = _highest(jnp.where(has_mid, mid, -jnp.inf), levels)
+    lowest = -_highest(jnp.where(has_mid, -mid, -jnp.inf), levels)
+    passages = [_first_passage(mid, highest, lowest, barrier, dataset.tick_size) for barrier in ascending]
     return PassageTables(
         barriers=ascending,
         horizon_bins=2**levels,
-        n_bins=dataset.n_bins,
-        rises=jnp.stack(rises),
-        falls=jnp.stack(falls),
+        rises=tuple(rise for rise, _ in passages),
+        falls=tuple(fall for _, fall in passages),
         mid=mid,
-        last_mid=last_mid,
-        next_book=next_book,
-        best_bid=None if dataset.best_bid is None else _padded(dataset.best_bid, size, 0),
-        best_ask=None if dataset.best_ask is None else _padded(dataset.best_ask, size, 0),
+        last_mid=jnp.asarray(_last_with(has_mid)),
+        next_book=jnp.asarray(_next_with(_padded(dataset.book_valid, size, fill=False))),
+        best_bid=None if dataset.best_bid is None else jnp.asarray(_padded(dataset.best_bid, size, 0)),
+        best_ask=None if dataset.best_ask is None else jnp.asarray(_padded(dataset.best_ask, size, 0)),
         tick_size=dataset.tick_size,
     )
 
 
-def _padded(values: np.ndarray, size: int, fill: float) -> jax.Array:
+def _padded(values: NDArray[Value], size: int, fill: float) -> NDArray[Value]:
     whole = np.full(size, fill, dtype=values.dtype)
     whole[: values.shape[0]] = values
-    return jnp.asarray(whole)
+    return whole
 
 
-@jax.jit
-def _neighbours(mid: jax.Array, valid: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return for each bin [S] int32 the last one up to it with a mid (or -1), and the next with a book (or S)."""
-    size = mid.shape[0]
-    index = jnp.arange(size, dtype=jnp.int32)
-    last_mid = jax.lax.cummax(jnp.where(jnp.isnan(mid), jnp.int32(-1), index))
-    next_book = jax.lax.cummin(jnp.where(valid, index, jnp.int32(size)), reverse=True)
-    return last_mid, next_book
+def _last_with(present: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return [S] int32 the last bin at or before each bin that is present; -1 where there is none."""
+    index = np.arange(len(present), dtype=np.int32)
+    return np.maximum.accumulate(np.where(present, index, np.int32(-1)))
+
+
+def _next_with(present: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return [S] int32 the first bin at or after each bin that is present; S where there is none."""
+    index = np.arange(len(present), dtype=np.int32)
+    return np.minimum.accumulate(np.where(present, index, np.int32(len(present)))[::-1])[::-1]
 
 
 @functools.partial(jax.jit, static_argnames="levels")
-def _extremes(mid: jax.Array, levels: int) -> tuple[jax.Array, jax.Array]:
-    """Return [levels, S] the highest and lowest mid of the 2**level bins from each bin on (-inf and inf for none)."""
-    size = mid.shape[0]
-    highest = [jnp.where(jnp.isnan(mid), -jnp.inf, mid)]
-    lowest = [jnp.where(jnp.isnan(mid), jnp.inf, mid)]
-    for level in range(levels - 1):
-        step = min(2**level, size)
-        for tables, edge, choose in ((highest, -jnp.inf, jnp.maximum), (lowest, jnp.inf, jnp.minimum)):
-            later = jnp.concatenate([tables[-1][step:], jnp.full(step, edge, dtype=mid.dtype)])
-            tables.append(choose(tables[-1], later))
-    return jnp.stack(highest), jnp.stack(lowest)
+def _highest(values: jax.Array, levels: int) -> jax.Array:
+    """Return [levels, S] the highest of the 2**level values from each bin on; -inf stands for none."""
+    index = jnp.arange(values.shape[0], dtype=jnp.int32)
+
+    def double(table: jax.Array, level: jax.Array) -> tuple[jax.Array, jax.Array]:
+        later = table.at[index + 2**level].get(mode="fill", fill_value=-jnp.inf)
+        return jnp.maximum(table, later), table
+
+    return jax.lax.scan(double, values, jnp.arange(levels, dtype=jnp.int32))[1]
 
 
 @jax.jit
@@ -131,11 +127,18 @@ def _first_passage(
     first bin that does, or 2**levels bins away.
     """
     now = jnp.arange(mid.shape[0], dtype=jnp.int32)
-    rise = fall = now + 1
-    for level in reversed(range(highest.shape[0])):
-        step = jnp.int32(2**level)
-        high = highest.at[level, rise].get(mode="fill", fill_value=-jnp.inf)
-        low = lowest.at[level, fall].get(mode="fill", fill_value=jnp.inf)
-        rise = jnp.where((high - mid) / tick_size >= barrier - TICK_TOLERANCE, rise, rise + step)
-        fall = jnp.where((mid - low) / tick_size >= barrier - TICK_TOLERANCE, fall, fall + step)
+    reach = barrier - TICK_TOLERANCE
+
+    def descend(
+        at: tuple[jax.Array, jax.Array], level: tuple[jax.Array, jax.Array, jax.Array]
+    ) -> tuple[tuple[jax.Array, jax.Array], None]:
+        (rise, fall), (step, high, low) = at, level
+        top = high.at[rise].get(mode="fill", fill_value=-jnp.inf)
+        bottom = low.at[fall].get(mode="fill", fill_value=jnp.inf)
+        rise = jnp.where((top - mid) / tick_size >= reach, rise, rise + step)
+        fall = jnp.where((mid - bottom) / tick_size >= reach, fall, fall + step)
+        return (rise, fall), None
+
+    steps = 2 ** jnp.arange(highest.shape[0], dtype=jnp.int32)
+    (rise, fall), _ = jax.lax.scan(descend, (now + 1, now + 1), (steps, highest, lowest), reverse=True)
     return rise - now, fall - now

@@ -3,8 +3,7 @@
 from typing import Final
 
 _LEAST_BINS: Final = 1024
-_LEAST_FIRES: Final = 64
-_LEAST_BLOCKS: Final = 16
+_LEAST_COUNT: Final = 64
 
 
 def padded_bins(n_bins: int) -> int:
@@ -16,18 +15,9 @@ def padded_bins(n_bins: int) -> int:
     return max(_LEAST_BINS, -(-n_bins // quarter) * quarter)
 
 
-def padded_fires(n_fires: int) -> int:
-    """Return the least power of four >= n_fires, at least 64: a sweep meets few of them."""
-    return _power_of_four(n_fires, _LEAST_FIRES)
-
-
-def padded_blocks(n_blocks: int) -> int:
-    """Return the least power of four >= n_blocks, at least 16."""
-    return _power_of_four(n_blocks, _LEAST_BLOCKS)
-
-
-def _power_of_four(needed: int, least: int) -> int:
-    size = least
-    while size < needed:
+def padded_count(n: int) -> int:
+    """Return the least power of four >= n, at least 64, for fires and blocks: a sweep meets few such sizes."""
+    size = _LEAST_COUNT
+    while size < n:
         size *= 4
     return size
