@@ -82,7 +82,7 @@ def _read_rows(file: files.InputFile) -> Iterator[NDArray[np.void]]:
     lines = csv_rows.whole_lines(file)
     header, block = csv_rows.read_header(file, lines)
     time_name, volume_digits = _dialect(file, header)
-    place = {name: header.index(name) for name in (*_COLUMNS, time_name)}
+    place = {name: header.index(name) for name in header}
     line = 2
     while True:
         if block:
@@ -110,7 +110,10 @@ def _dialect(file: files.InputFile, header: list[str]) -> tuple[str, int]:
 def _parse(rows: csv_rows.Rows, place: dict[str, int], time_name: str, volume_digits: int) -> NDArray[np.void]:
     parsed = np.empty(len(rows), _ROW_DTYPE)
     parsed["order_id"] = rows.decimals(place["id"], "id", 0, 0, _INT64_MAX)
-    parsed["ts_ns"] = rows.decimals(place[time_name], time_name, _DIGITS_MS, 0, _INT64_MAX)
+    for name in place.keys() - set(_COLUMNS):  # both times, so that neither hides a broken row
+        times = rows.decimals(place[name], name, _DIGITS_MS, 0, _INT64_MAX)
+        if name == time_name:
+            parsed["ts_ns"] = times
     parsed["price"] = rows.decimals(place["price"], "price", _DIGITS_PRICE, 0, MAX_PRICE)
     parsed["volume"] = rows.decimals(place["volume"], "volume", volume_digits, 0, _INT64_MAX)
     parsed["action"] = rows.choices(place["action"], "action", _ACTIONS)

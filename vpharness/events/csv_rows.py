@@ -31,6 +31,7 @@ _SAFE_DIGITS: Final = 19
 """Every integer with so many digits fits into 64 bits without a sign."""
 _WIDEST_PLAIN: Final = 40
 _NUMBER: Final = re.compile(rb"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
+_WHOLE_NUMBER: Final = re.compile(rb"-?[0-9]+((\.[0-9]*)?[eE][+-]?[0-9]{1,3})?")
 _EXACT: Final = Context(prec=400, rounding=ROUND_HALF_UP)
 _SMALLEST: Final = int(np.iinfo(np.int64).min)
 _LARGEST: Final = int(np.iinfo(np.int64).max)
@@ -70,11 +71,13 @@ class Rows:
     def decimals(self, column: int, name: str, digits: int, low: int, high: int) -> NDArray[np.int64]:
         """Return decimal numbers, [rows] int64, in units of 10**-digits, exactly.
 
-        What lies beyond the unit is rounded half up. A SourceError names the line of a value that is no number or
-        lies outside of low..high (in the same units).
+        What lies beyond the unit is rounded half up, but a whole number (digits 0) must be one, without a point: one in
+        another unit does not pass. A SourceError names the line of a value that is no number or lies outside of
+        low..high (in the same units).
         """
         unit = Decimal(1).scaleb(-digits)
-        expected = f"a number from {low * unit:f} to {high * unit:f}"
+        kind = "number" if digits else "whole number"
+        expected = f"a {kind} from {low * unit:f} to {high * unit:f}"
         starts, lengths = self.starts[:, column], self.ends[:, column] - self.starts[:, column]
         values, plain = _plain_decimals(self.text, starts, lengths, digits)
         for row in np.flatnonzero(~plain).tolist():
@@ -102,10 +105,10 @@ def read_header(file: InputFile, lines: Iterator[bytes]) -> tuple[list[str], byt
     block = next(lines)
     header, _, rest = block.partition(b"\n")
     try:
-        names = [name.strip().strip('"') for name in header.decode("ascii").split(",")]
+        names = header.decode("ascii").removesuffix("\r").split(",")
     except UnicodeDecodeError:
         raise SourceError(f"{file.path}: line 1: {_shown(header)} is no CSV header") from None
-    return names, rest
+    return [name[1:-1] if re.fullmatch('".*"', name) else name for name in names], rest
 
 
 def whole_lines(file: InputFile) -> Iterator[bytes]:
@@ -174,17 +177,21 @@ def _plain_decimals(
         wholes += is_digit & (decimals < 0)
         decimals = np.where(is_point, np.maximum(decimals, 0), decimals + (is_digit & (decimals >= 0)))
     values *= np.uint64(10) ** (digits - np.clip(decimals, 0, digits)).astype(np.uint64)
+    plain &= (decimals < 0) | (digits > 0)
     plain &= (wholes + digits <= _SAFE_DIGITS) & (values <= np.uint64(_LARGEST))
     return np.where(plain, values, 0).astype(np.int64), plain
 
 
 def _any_decimal(field: bytes, digits: int) -> int | None:
-    """Return the value of any decimal number, or None where the field is none or does not fit into 64 bits."""
-    if not _NUMBER.fullmatch(field):
+    """Return the value of any decimal number, or None where it is not to be had: no number, too large, not whole."""
+    if not (_NUMBER if digits else _WHOLE_NUMBER).fullmatch(field):
         return None
     try:
-        value = int(Decimal(field.decode()).scaleb(digits, _EXACT).quantize(Decimal(1), context=_EXACT))
+        scaled = Decimal(field.decode()).scaleb(digits, _EXACT)
+        value = int(scaled.quantize(Decimal(1), context=_EXACT))
     except InvalidOperation:
+        return None
+    if digits == 0 and value != scaled:
         return None
     return value if _SMALLEST <= value <= _LARGEST else None
 

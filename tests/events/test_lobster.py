@@ -1,0 +1,215 @@
+"""The reader of LOBSTER message files."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.events.naive_readers import SEED_ID_BASE, lobster_events
+from tests.events.samples import COMPRESSIONS, events, read, write
+from vpharness.errors import ConfigError, SourceError
+from vpharness.events import csv_rows, lobster
+from vpharness.events.lobster import LobsterSource
+
+SUMMER = "2012-06-21"
+MIDNIGHT = 1_340_251_200 * 10**9
+"""New York is four hours behind UTC in summer."""
+
+MESSAGES = (
+    "34200.017459617,1,16085616,100,5859300,-1\n"
+    "34200.18960767,2,16085616,30,5859300,-1\n"
+    "34200.2,4,16085616,20,5859300,-1\n"
+    "34200.3,5,0,10,5859200,1\n"
+    "34200.4,6,0,10,5859200,1\n"
+    "34200.5,7,0,0,-1,-1\n"
+    "34200.6,3,16085616,50,5859300,-1\n"
+    "57599.999999999,1,16085617,5,5853300,1\n"
+)
+MESSAGE_EVENTS = [
+    (MIDNIGHT + 34_200_017_459_617, "A", "A", 585_930_000_000, 100, 16085616, 128),
+    (MIDNIGHT + 34_200_189_607_670, "C", "A", 585_930_000_000, 30, 16085616, 128),
+    (MIDNIGHT + 34_200_200_000_000, "F", "A", 585_930_000_000, 20, 16085616, 0),
+    (MIDNIGHT + 34_200_200_000_000, "C", "A", 585_930_000_000, 20, 16085616, 128),
+    (MIDNIGHT + 34_200_600_000_000, "C", "A", 585_930_000_000, 50, 16085616, 128),
+    (MIDNIGHT + 57_599_999_999_999, "A", "B", 585_330_000_000, 5, 16085617, 128),
+]
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_every_type_of_message(tmp_path: Path, compression: str) -> None:
+    """Types 1 to 4 make events to the nanosecond; 5, 6 and 7 are counted."""
+    path = write(tmp_path, "AMZN_2012-06-21_message_10.csv", COMPRESSIONS[compression](MESSAGES.encode()))
+    found, stream = read(LobsterSource(path, SUMMER))
+    assert found == MESSAGE_EVENTS
+    assert stream.counts == {"skipped_hidden_execution": 1, "skipped_cross_trade": 1, "skipped_trading_halt": 1}
+    assert (stream.instrument, stream.size_unit, stream.progress()) == ("AMZN", 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("date", "midnight_s"),
+    [
+        ("2012-06-21", 1_340_251_200),
+        ("2012-12-21", 1_356_066_000),
+        ("2012-03-09", 1_331_269_200),
+        ("2012-03-12", 1_331_524_800),
+    ],
+)
+def test_midnight_is_new_yorks(tmp_path: Path, date: str, midnight_s: int) -> None:
+    """Times count from New York's midnight, in summer and in winter."""
+    path = write(tmp_path, "m.csv", "0,1,1,1,1,1\n")
+    assert events(LobsterSource(path, date))[0][0] == midnight_s * 10**9
+
+
+BOOK_ROW = "5859400,200,5853300,18,5859800,200,-9999999999,0,9999999999,0,5853000,150"
+
+
+def test_the_first_row_of_the_order_book_file_is_a_snapshot(tmp_path: Path) -> None:
+    """One order a level, without the empty ones, at the first message's time, which is not replayed."""
+    path = write(tmp_path, "m.csv", "1.5,1,9,18,5853300,1\n2,1,10,1,5853300,1\n")
+    found, stream = read(LobsterSource(path, SUMMER, orderbook_path=write(tmp_path, "b.csv", BOOK_ROW + "\n1,2,3,4\n")))
+    start = MIDNIGHT + 1_500_000_000
+    assert found == [
+        (start, "A", "A", 585_940_000_000, 200, SEED_ID_BASE, 32),
+        (start, "A", "B", 585_330_000_000, 18, SEED_ID_BASE + 1, 32),
+        (start, "A", "A", 585_980_000_000, 200, SEED_ID_BASE + 2, 32),
+        (start, "A", "B", 585_300_000_000, 150, SEED_ID_BASE + 3, 32 | 128),
+        (MIDNIGHT + 2 * 10**9, "A", "B", 585_330_000_000, 1, 10, 128),
+    ]
+    assert stream.counts["skipped_seeding_message"] == 1
+
+
+def test_unknown_orders_draw_on_the_seeded_level_until_it_is_used_up(tmp_path: Path) -> None:
+    """An order added since is its own; others at a seeded price take from the seeded order, then are unknown."""
+    text = (
+        "1,1,1,1,1,1\n"
+        "2,2,50,60,5859400,-1\n"  # draws 60 of 200
+        "3,4,51,100,5859400,-1\n"  # draws 100, as a fill and its cancel
+        "4,1,52,7,5859400,-1\n"  # an order of its own
+        "5,3,52,7,5859400,-1\n"
+        "6,3,52,7,5859400,-1\n"  # was added since: unknown now, but never the seeded order
+        "7,3,53,60,5859400,1\n"  # the other side is not seeded there
+        "8,3,54,60,5859500,-1\n"  # no seeded price
+        "9,3,55,60,5859400,-1\n"  # draws the last 40 and more
+        "10,3,56,60,5859400,-1\n"  # used up
+    )
+    source = LobsterSource(write(tmp_path, "m.csv", text), SUMMER, orderbook_path=write(tmp_path, "b.csv", BOOK_ROW))
+    found = [(action, order_id, size) for _, action, _, _, size, order_id, _ in events(source)[4:]]
+    assert found == [
+        ("C", SEED_ID_BASE, 60),
+        ("F", SEED_ID_BASE, 100),
+        ("C", SEED_ID_BASE, 100),
+        ("A", 52, 7),
+        ("C", 52, 7),
+        ("C", 52, 7),
+        ("C", 53, 60),
+        ("C", 54, 60),
+        ("C", SEED_ID_BASE, 60),
+        ("C", 56, 60),
+    ]
+
+
+MESSAGE = st.tuples(
+    st.decimals(0, 86399, places=9),
+    st.integers(1, 7),
+    st.integers(1, 8),
+    st.integers(0, 120),
+    st.sampled_from([5859400, 5853300, 5859800, 5853000, 1]),
+    st.sampled_from([1, -1]),
+)
+
+
+@given(st.lists(MESSAGE, min_size=1, max_size=50), st.booleans(), st.sampled_from([1, 2, 5, 1000]))
+@settings(deadline=None)
+def test_agrees_with_the_plain_reader_however_it_is_cut(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[object, ...]], seeded: bool, cut: int
+) -> None:
+    """Random messages give the plain reader's events, for any size of chunk and text block."""
+    lines = [",".join(map(str, row)) for row in rows]
+    folder = tmp_path_factory.getbasetemp()
+    path = write(folder, "random.csv", "\n".join(lines))
+    book = write(folder, "random_book.csv", BOOK_ROW) if seeded else None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lobster, "CHUNK_EVENTS", cut)
+        patch.setattr(csv_rows, "BLOCK_BYTES", 100 * cut)
+        with LobsterSource(path, SUMMER, orderbook_path=book).open() as stream:
+            assert all(len(chunk) <= max(cut, 4) for chunk in stream.chunks)
+        found = events(LobsterSource(path, SUMMER, orderbook_path=book))
+    assert found == lobster_events(lines, SUMMER, BOOK_ROW if seeded else None)
+
+
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [
+        ("34200,1,5,100,5859300", "line 2: has 5 fields"),
+        ("34200,1,5,100,5859300,1,2", "line 2: has 7 fields"),
+        ("late,1,5,100,5859300,1", "line 2: time is 'late'"),
+        ("86400,1,5,100,5859300,1", "line 2: time is '86400'"),
+        ("-1,1,5,100,5859300,1", "line 2: time is '-1'"),
+        ("34200,8,5,100,5859300,1", "line 2: type is '8'"),
+        ("34200,1,5.x,100,5859300,1", "line 2: order id is '5.x'"),
+        (f"34200,1,{SEED_ID_BASE},100,5859300,1", "line 2: order id is"),
+        ("34200,1,5,-100,5859300,1", "line 2: size is '-100'"),
+        ("34200,1,5,100,-1,1", "line 2: price is '-1'"),
+        ("34200,1,5,100,10000000000001,1", "line 2: price is"),
+        ("34200,1,5,100,5859300,0", "line 2: direction is '0'; expected 1 or -1"),
+        ("34200,1,5,100,5859300,-", "line 2: direction is '-'"),
+        ("34200,1,5,100,5859300,", "line 2: direction is ''"),
+    ],
+)
+def test_a_broken_row_is_named_by_its_line(tmp_path: Path, row: str, complaint: str) -> None:
+    """The error gives the file, the line, the column and what is wrong with it."""
+    path = write(tmp_path, "m.csv", f"1,1,1,1,1,1\n{row}\n1,1,1,1,1,1\n")
+    with pytest.raises(SourceError, match=rf"m\.csv: {complaint}"):
+        events(LobsterSource(path, SUMMER))
+
+
+def test_a_file_cut_inside_of_a_row_is_refused(tmp_path: Path) -> None:
+    """Wherever the last row is cut, but after its last field, the rest of it is no row."""
+    for end in range(len(MESSAGES) - 22, len(MESSAGES) - 2):
+        with pytest.raises(SourceError, match="line 8"):
+            events(LobsterSource(write(tmp_path, "m.csv", MESSAGES[:end]), SUMMER))
+
+
+@pytest.mark.parametrize("date", ["", "21.06.2012", "2012-13-01", "0001-01-01", "9999-12-31"])
+def test_a_date_that_is_none_is_refused(tmp_path: Path, date: str) -> None:
+    """The message says how a date is written."""
+    path = write(tmp_path, "m.csv", MESSAGES)
+    with pytest.raises(ConfigError, match=r"source\.date is .* expected the trading day as YYYY-MM-DD"):
+        events(LobsterSource(path, date))
+
+
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [
+        ("", "the file is empty"),
+        ("1,2,3", "line 1: has 3 fields"),
+        ("1,2,x,4", "line 1: price"),
+        ("1,-2,3,4", "line 1: size"),
+    ],
+)
+def test_a_broken_order_book_file_is_refused(tmp_path: Path, row: str, complaint: str) -> None:
+    """The order book file is named, not the message file."""
+    path, book = write(tmp_path, "m.csv", MESSAGES), write(tmp_path, "b.csv", row)
+    with pytest.raises(SourceError, match=rf"b\.csv: {complaint}"):
+        events(LobsterSource(path, SUMMER, orderbook_path=book))
+
+
+def test_an_empty_message_file_is_refused(tmp_path: Path) -> None:
+    """Nothing is not a quiet day."""
+    with pytest.raises(SourceError, match=r"m\.csv: the file is empty"):
+        events(LobsterSource(write(tmp_path, "m.csv", ""), SUMMER))
+
+
+def test_identity_covers_the_order_book_file_and_the_date(tmp_path: Path) -> None:
+    """What changes the events changes the identity; where the files lie does not."""
+    path, book = write(tmp_path, "A_m.csv", MESSAGES), write(tmp_path, "b.csv", BOOK_ROW)
+    other = write(tmp_path, "c.csv", BOOK_ROW.replace("200", "201"))
+    identities = [
+        LobsterSource(path, SUMMER).identity(),
+        LobsterSource(path, "2012-06-22").identity(),
+        LobsterSource(path, SUMMER, orderbook_path=book).identity(),
+        LobsterSource(path, SUMMER, orderbook_path=other).identity(),
+    ]
+    assert all(identities.count(identity) == 1 for identity in identities)
+    assert str(tmp_path) not in str(identities)

@@ -1,0 +1,213 @@
+"""Damaged and random files: an error of ours, or exactly what an independent reader makes of them."""
+
+import gzip
+import lzma
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import databento_dbn
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.events.naive_readers import bitstamp_events, lobster_events
+from tests.events.samples import COMPRESSIONS, Event, events, mbo, metadata, symbol_mapping, write
+from tests.events.test_bitstamp import LIFE, NEW
+from tests.events.test_lobster import BOOK_ROW, MESSAGES, SUMMER
+from vpharness.errors import SourceError
+from vpharness.events.bitstamp import BitstampSource
+from vpharness.events.dbn import DbnSource
+from vpharness.events.lobster import LobsterSource
+from vpharness.events.source import Source
+
+FEW, MANY = 40, 5_000
+DEADLINE_MS = 5000
+
+NEWER = NEW + "5,9999,1000,78318.0,1.53453667,created,bid\n5,9999,1001,78318.0,7.18e-06,changed,bid\n"
+DBN = metadata(
+    {"ESH4": [("2023-12-25", "2023-12-26", 7)], "ESM4": [("2023-12-25", "2023-12-26", 8)]}, schema=None
+) + b"".join(
+    [mbo(7, order_id=1), mbo(8), symbol_mapping(9, "X"), mbo(7, action=b"M"), mbo(7, action=b"C"), mbo(7, side=b"A")]
+)
+
+Reader = Callable[[str], Source]
+Twin = Callable[[bytes], list[Event]]
+
+
+def decompressed(data: bytes, compression: str) -> bytes:
+    """Return the content of a file by other means than the readers'."""
+    match compression:
+        case "gzip":
+            return gzip.decompress(data)
+        case "xz":
+            return lzma.decompress(data)
+        case "zstd":
+            return zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
+    return data
+
+
+def dbn_events(data: bytes) -> list[Event]:
+    """Return the events of instrument 7 as databento_dbn decodes them, one by one."""
+    return [
+        (
+            record.ts_event,
+            str(record.action),
+            str(record.side),
+            record.price,
+            record.size,
+            record.order_id,
+            record.flags,
+        )
+        for record in databento_dbn.DBNDecoder().write_and_decode(data)
+        if isinstance(record, databento_dbn.MBOMsg) and record.instrument_id == 7
+    ]
+
+
+READERS: dict[str, tuple[Reader, Twin, bytes]] = {
+    "dbn": (lambda path: DbnSource(path, 0.25, instrument_id=7), dbn_events, DBN),
+    "lobster": (
+        lambda path: LobsterSource(path, SUMMER),
+        lambda data: lobster_events(data.decode().splitlines(), SUMMER),
+        MESSAGES.encode(),
+    ),
+    "bitstamp": (BitstampSource, lambda data: bitstamp_events(data.decode().splitlines()), LIFE.encode()),
+    "bitstamp_newer": (BitstampSource, lambda data: bitstamp_events(data.decode().splitlines()), NEWER.encode()),
+}
+CASES = [(reader, compression) for reader in READERS for compression in COMPRESSIONS]
+
+EDIT = st.tuples(
+    st.sampled_from(["flip", "set", "delete", "insert", "repeat", "cut"]),
+    st.integers(0, 1 << 30),
+    st.one_of(st.sampled_from(b'0189.,-+eE"\n\r\0 AB\xff'), st.integers(0, 255)),
+    st.integers(1, 60),
+)
+
+
+def edited(data: bytes, edits: list[tuple[str, int, int, int]]) -> bytes:
+    """Return the data with some bytes changed, lost, added, repeated, or cut off."""
+    for kind, where, value, count in edits:
+        place = where % (len(data) + 1)
+        head, tail = data[:place], data[place:]
+        match kind:
+            case "flip":
+                data = head + bytes(byte ^ (1 << value % 8) for byte in tail[:1]) + tail[1:]
+            case "set":
+                data = head + bytes([value])[: len(tail)] + tail[1:]
+            case "delete":
+                data = head + tail[count:]
+            case "insert":
+                data = head + bytes([value]) + tail
+            case "repeat":
+                data = head + tail[:count] + tail
+            case "cut":
+                data = head
+    return data
+
+
+def check(folder: Path, reader: str, compression: str, data: bytes) -> None:
+    """Assert that a file is refused with an error of ours, or is read exactly as the twin reads it."""
+    make, twin, _ = READERS[reader]
+    path = write(folder, f"fuzz-{reader}-{compression}", data)
+    found, message = [], ""
+    try:
+        found = events(make(path))
+    except SourceError as error:
+        message = str(error)
+    if message:
+        assert path in message
+        assert "\n" not in message
+        return
+    assert found == twin(decompressed(data, compression))
+
+
+@pytest.mark.parametrize(("reader", "compression"), CASES)
+@given(edits=st.lists(EDIT, max_size=4))
+@settings(max_examples=FEW, deadline=DEADLINE_MS)
+def test_damaged_files(
+    tmp_path_factory: pytest.TempPathFactory, reader: str, compression: str, edits: list[tuple[str, int, int, int]]
+) -> None:
+    """Damage on disk is an error, or makes another file that is read for what it is."""
+    whole = COMPRESSIONS[compression](READERS[reader][2])
+    check(tmp_path_factory.getbasetemp(), reader, compression, edited(whole, edits))
+
+
+@pytest.mark.parametrize(("reader", "compression"), CASES)
+@given(edits=st.lists(EDIT, max_size=4))
+@settings(max_examples=FEW, deadline=DEADLINE_MS)
+def test_wrong_content(
+    tmp_path_factory: pytest.TempPathFactory, reader: str, compression: str, edits: list[tuple[str, int, int, int]]
+) -> None:
+    """So is damage that the compression has nothing to say about."""
+    content = edited(READERS[reader][2], edits)
+    check(tmp_path_factory.getbasetemp(), reader, compression, COMPRESSIONS[compression](content))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("reader", "compression"), CASES)
+@given(edits=st.lists(EDIT, max_size=8), inside=st.booleans())
+@settings(max_examples=MANY, deadline=DEADLINE_MS)
+def test_damaged_files_at_length(
+    tmp_path_factory: pytest.TempPathFactory,
+    reader: str,
+    compression: str,
+    edits: list[tuple[str, int, int, int]],
+    inside: bool,
+) -> None:
+    """The same with many more files."""
+    compress, whole = COMPRESSIONS[compression], READERS[reader][2]
+    data = compress(edited(whole, edits)) if inside else edited(compress(whole), edits)
+    check(tmp_path_factory.getbasetemp(), reader, compression, data)
+
+
+@pytest.mark.parametrize("reader", READERS)
+@given(data=st.binary(max_size=400))
+@settings(max_examples=FEW, deadline=DEADLINE_MS)
+def test_random_bytes(tmp_path_factory: pytest.TempPathFactory, reader: str, data: bytes) -> None:
+    """Bytes that mean nothing are refused."""
+    path = write(tmp_path_factory.getbasetemp(), "random", data)
+    with pytest.raises(SourceError):
+        events(READERS[reader][0](path))
+
+
+@given(edits=st.lists(EDIT, max_size=4))
+@settings(max_examples=FEW, deadline=DEADLINE_MS)
+def test_damaged_order_book_files(
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, int, int, int]]
+) -> None:
+    """The order book file of LOBSTER is no way in either: its levels are read as they stand, or refused."""
+    folder = tmp_path_factory.getbasetemp()
+    data = edited(BOOK_ROW.encode(), edits)
+    source = LobsterSource(write(folder, "messages", MESSAGES), SUMMER, orderbook_path=write(folder, "orderbook", data))
+    try:
+        found = events(source)
+    except SourceError:
+        return
+    assert found == lobster_events(MESSAGES.splitlines(), SUMMER, data.decode().splitlines()[0])
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("compression", ["gzip", "xz", "zstd"])
+def test_no_beginning_of_a_compressed_file_passes_for_the_whole(tmp_path: Path, reader: str, compression: str) -> None:
+    """Cut anywhere, the file is refused."""
+    make, _, content = READERS[reader]
+    whole = COMPRESSIONS[compression](content)
+    for end in range(len(whole)):
+        with pytest.raises(SourceError):
+            events(make(write(tmp_path, "cut", whole[:end])))
+
+
+def test_no_beginning_of_a_dbn_file_passes_but_at_a_records_end(tmp_path: Path) -> None:
+    """A plain file that is cut inside of a record is refused; between records it cannot be told from a whole one."""
+    ends = {len(DBN) - 56 * n for n in range(4)} | {len(DBN) - 56 * 3 - 176, len(DBN) - 56 * 4 - 176}
+    passing = set()
+    for end in range(len(DBN) + 1):
+        try:
+            found = events(DbnSource(write(tmp_path, "cut.dbn", DBN[:end]), 0.25, instrument_id=7))
+        except SourceError:
+            continue
+        passing.add(end)
+        assert found == dbn_events(DBN[:end])
+    assert passing == ends
+    assert all(later - earlier in {56, 176} for earlier, later in pairwise(sorted(passing)))

@@ -1,0 +1,129 @@
+"""The readers on real exchange data, where it lies beside the project."""
+
+import json
+import lzma
+from collections import Counter
+from pathlib import Path
+
+import databento_dbn
+import pytest
+import zstandard
+
+from tests.events.naive_readers import bitstamp_events, lobster_events
+from tests.events.samples import Event, events, read
+from vpharness.events.bitstamp import BitstampSource
+from vpharness.events.dbn import DbnSource
+from vpharness.events.lobster import LobsterSource
+from vpharness.events.schema import MAX_PRICE
+
+MSFT = ("MSFT_2012-06-21_message_50.csv", "MSFT_2012-06-21_orderbook_50.csv")
+LEVELS = 50
+EVENTS_OF_TYPE = {"1": 1, "2": 1, "3": 1, "4": 2, "5": 0, "6": 0, "7": 0}
+
+
+@pytest.mark.parametrize(
+    ("name", "instrument", "records"),
+    [
+        ("esh4-20231225.mbo.dbn.zst", "ESH4", 68_792),
+        ("esm4-20240508-2s.mbo.dbn.zst", "ESM4", 13_796),
+        ("odd.mbo.dbn", "7", 5_365),
+    ],
+)
+def test_dbn_files_are_read_as_the_decoder_reads_them(shared: Path, name: str, instrument: str, records: int) -> None:
+    """Every field of every record is what databento_dbn decodes."""
+    path = shared / "data" / name
+    data = path.read_bytes()
+    if name.endswith(".zst"):
+        data = zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
+    expected = [
+        (
+            record.ts_event,
+            str(record.action),
+            str(record.side),
+            record.price,
+            record.size,
+            record.order_id,
+            record.flags,
+        )
+        for record in databento_dbn.DBNDecoder().write_and_decode(data)
+        if isinstance(record, databento_dbn.MBOMsg)
+    ]
+    found, stream = read(DbnSource(str(path), tick_size=0.25))
+    assert found == expected
+    assert (len(found), stream.instrument, stream.progress()) == (records, instrument, 1.0)
+
+
+def test_the_lobster_book_is_the_order_book_files_after_every_message(shared: Path) -> None:
+    """The seeded book, moved by the events of each message, has the levels of each row of the answer key.
+
+    A row shows the best 50 levels; what lies beyond the first row's was never seeded.
+    """
+    message_path, book_path = (shared / "data" / name for name in MSFT)
+    messages, book_rows = (path.read_text().splitlines() for path in (message_path, book_path))
+    found = events(LobsterSource(str(message_path), "2012-06-21", orderbook_path=str(book_path)))
+    assert found == lobster_events(messages, "2012-06-21", book_rows[0])
+
+    book: dict[str, Counter[int]] = {"A": Counter(), "B": Counter()}
+    orders: dict[int, tuple[str, int, int]] = {}
+    seeded = levels_of(book_rows[0])
+    place = 0
+    for number, (message, book_row) in enumerate(zip(messages, book_rows, strict=True)):
+        count = EVENTS_OF_TYPE[message.split(",")[1]] if number else 2 * LEVELS
+        for event in found[place : place + count]:
+            follow(book, orders, event)
+        place += count
+        for side, key in levels_of(book_row).items():
+            outer = (seeded[side], key)
+            low, high = (0, min(map(max, outer))) if side == "A" else (max(map(min, outer)), MAX_PRICE)
+            assert {p: s for p, s in book[side].items() if s and low <= p <= high} == {
+                p: s for p, s in key.items() if low <= p <= high
+            }, f"after message {number + 1}"
+    assert place == len(found) == json.loads((shared / "golden" / "msft.counts.json").read_text())["events"]
+
+
+def levels_of(row: str) -> dict[str, dict[int, int]]:
+    """Return the size at each price of both sides of a row of the order book file."""
+    cells = list(map(int, row.split(",")))
+    sides = {"A": cells[0::4], "B": cells[2::4]}
+    sizes = {"A": cells[1::4], "B": cells[3::4]}
+    return {
+        side: {price * 10**5: size for price, size in zip(sides[side], sizes[side], strict=True) if size}
+        for side in "AB"
+    }
+
+
+def follow(book: dict[str, Counter[int]], orders: dict[int, tuple[str, int, int]], event: Event) -> None:
+    """Let an event change the plain book; a cancel must find its quantity."""
+    _, action, side, price, size, order_id, _ = event
+    if action == "A":
+        orders[order_id] = (side, price, size)
+        book[side][price] += size
+    elif action == "C":
+        own_side, own_price, resting = orders[order_id]
+        assert (own_side, own_price) == (side, price)
+        assert size <= resting
+        orders[order_id] = (side, price, resting - size)
+        book[side][price] -= size
+
+
+def test_bitstamp_events_are_the_plain_readers(shared: Path) -> None:
+    """Every event of the file, and in its first hour the events and unknown orders that are known to be there."""
+    path = shared / "data" / "bitstamp-btcusd-20150501.csv.xz"
+    found = events(BitstampSource(str(path)))
+    assert found == bitstamp_events(lzma.decompress(path.read_bytes()).decode().splitlines())
+
+    counts = json.loads((shared / "golden" / "bitstamp.counts.json").read_text())
+    first_hour = [event for event in found if event[0] < 1_430_442_000 * 10**9]
+    left: dict[int, int] = {}
+    unknown: Counter[str] = Counter()
+    for _, action, _, _, size, order_id, _ in first_hour:
+        if action == "A":
+            left[order_id] = size
+        elif order_id not in left:
+            unknown[action] += 1
+        elif action == "C":
+            left[order_id] -= size
+            if left[order_id] <= 0 or size == 0:
+                del left[order_id]
+    assert len(first_hour) == counts["events"]
+    assert (unknown["C"], unknown["F"]) == (counts["unknown_cancel"], counts["unknown_fill"])
