@@ -35,14 +35,27 @@ _CACHE_FOLDER: Final = _cache_folder()
 
 
 def kernel(function: Function) -> Function:
-    """Compile a function with numba at its first call, keep the machine code on disk, and follow IEEE arithmetic.
+    """Compile a function with numba at its first call and keep the machine code on disk.
 
-    Division by zero gives infinity as in NumPy; nothing is reassociated, so results do not depend on the machine.
+    Arithmetic is IEEE: division by zero gives infinity as in NumPy, and nothing is reassociated. Kernels work in the
+    arrays they are given and allocate none.
     """
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = _CACHE_FOLDER
+    return _compile(function, forceinline=False)
+
+
+def inlined_kernel(function: Function) -> Function:
+    """Compile a function as `kernel` does, into its callers: for small ones that are called for every event."""
+    return _compile(function, forceinline=True)
+
+
+def _compile(function: Function, *, forceinline: bool) -> Function:
+    settings: Any = numba.config  # its attributes are made at run time
+    # Without reference counts (_nrt): the arrays belong to the caller, and counting would double the time.
+    options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": False, "forceinline": forceinline}
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = _CACHE_FOLDER
     try:
-        compiled: Function = numba.njit(cache=True, error_model="numpy", nogil=True)(function)
+        compiled: Function = numba.njit(cache=True, **options)(function)
         return compiled
     finally:
-        numba.config.CACHE_DIR = before
+        settings.CACHE_DIR = before

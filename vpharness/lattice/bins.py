@@ -4,15 +4,15 @@ from typing import Final
 
 import numpy as np
 
-from vpharness.compiled import kernel
+from vpharness.compiled import inlined_kernel, kernel
 from vpharness.lattice.columns import FLOAT_COLUMNS, LABEL_COLUMNS
-from vpharness.lattice.filter_bank import CHANNEL_COUNT, MASS_COUNT, MASS_OFFSET, ORDER_COUNT, STATE_SIZE, advance_into
+from vpharness.lattice.filter_bank import MASS_COUNT, MASS_OFFSET, ORDER_COUNT, STATE_SIZE, advance_into
 from vpharness.lattice.forces import composite, forget_before, pressure, remember_touched, vacuum
 from vpharness.lattice.hash_table import NOWHERE, find
-from vpharness.lattice.layout import NO_SLOT, NO_TICK, NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
-from vpharness.lattice.levels import best_level
-from vpharness.lattice.spectrum import look_back_bins, spectrum_score
-from vpharness.lattice.types import Array
+from vpharness.lattice.layout import NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
+from vpharness.lattice.levels import best_tick
+from vpharness.lattice.spectrum import spectrum_score
+from vpharness.lattice.types import Array, Record
 
 PRESSURE: Final = FLOAT_COLUMNS.index("pressure_variant")
 VACUUM: Final = FLOAT_COLUMNS.index("vacuum_variant")
@@ -39,10 +39,16 @@ BULL_VACUUM, BULL_PRESSURE, MIXED, BEAR_PRESSURE, BEAR_VACUUM = 2, 1, 0, -1, -2
 _MOST_MOVE: Final = 2**31 - 1
 
 
+@inlined_kernel
+def book_is_valid(state: LatticeState, bid_tick: int, ask_tick: int) -> bool:
+    """Return whether both sides are there, not crossed, and no snapshot is under way."""
+    return 0 <= bid_tick < ask_tick and not state.clock[0].snapshot_under_way
+
+
 @kernel
 def _clip_move(now: int, before: int) -> int:
     """Return how far a best price has moved, in ticks, as far as the column can hold."""
-    if now == NO_TICK or before == NO_TICK:
+    if now < 0 or before < 0:  # either is NO_TICK
         return 0
     return min(max(now - before, -_MOST_MOVE), _MOST_MOVE)
 
@@ -102,18 +108,21 @@ def _write_window(
     """Write the cells around spot: float columns [27, K], the spectrum's state [7, K] and last_event_id [K]."""
     rules = state.rules[0]
     end_ns = (state.clock[0].bin + 1) * rules.cell_width_ns
-    filters, cell = np.zeros(STATE_SIZE), np.zeros(len(FLOAT_COLUMNS))
+    filters, cell = state.tick_state, state.cell
     for column in range(2 * rules.radius + 1):
         tick = spot + column - rules.radius
         slot = find(state.tick_table, np.uint64(tick)) if tick >= 0 else NOWHERE
         if slot == NOWHERE:
-            floats[:, column] = 0.0
+            for index in range(len(cell)):
+                floats[index, column] = 0.0
             labels[STATE_CODE, column] = 0
             last_event_ids[column] = 0
             continue
-        filters[:] = 0.0
         if state.ticks[slot].state_ns != NO_TIME:
             advance_into(state.filters[slot], end_ns - state.ticks[slot].state_ns, state.rules, filters)
+        else:
+            for index in range(STATE_SIZE):
+                filters[index] = 0.0
         _write_cell(state, slot, filters, cell)
         score = 0.0
         if rules.with_spectrum:
@@ -127,12 +136,18 @@ def _write_window(
 
 @kernel
 def _emit(
-    state: LatticeState, row: Array, floats: Array, labels: Array, moves: Array, last_event_ids: Array, bid_tick: int,
+    state: LatticeState,
+    row: Record,
+    floats: Array,
+    labels: Array,
+    moves: Array,
+    last_event_ids: Array,
+    bid_tick: int,
     ask_tick: int,
 ) -> None:
     """Write the open bin as the next emitted one."""
     clock, rules = state.clock[0], state.rules[0]
-    valid = bid_tick != NO_TICK and ask_tick != NO_TICK and bid_tick < ask_tick and not clock.snapshot_under_way
+    valid = book_is_valid(state, bid_tick, ask_tick)
     first_bin = clock.bin - clock.emitted
     row.bin_seq = clock.emitted
     row.bin_start_ns = clock.bin * rules.cell_width_ns
@@ -163,22 +178,22 @@ def _emit(
 
 
 @kernel
-def close_bin(state: LatticeState, row: Array, floats: Array, labels: Array, moves: Array, last_event_ids: Array) -> bool:
+def close_bin(
+    state: LatticeState, row: Record, floats: Array, labels: Array, moves: Array, last_event_ids: Array
+) -> bool:
     """Close the open bin and open the next one; return whether it was emitted, into the arrays given.
 
     Emission begins at the first bin, from the start on, whose end sees a valid book; then every bin is emitted.
     """
     clock = state.clock[0]
-    bid, ask = best_level(state, SIDE_BID), best_level(state, SIDE_ASK)
-    bid_tick = state.ticks[bid // 2].tick if bid != NO_SLOT else NO_TICK
-    ask_tick = state.ticks[ask // 2].tick if ask != NO_SLOT else NO_TICK
+    bid_tick, ask_tick = best_tick(state, SIDE_BID), best_tick(state, SIDE_ASK)
     emitting = clock.emitted > 0
     if not emitting and clock.start_bin != NO_TIME and clock.bin >= clock.start_bin:
-        emitting = bid != NO_SLOT and ask != NO_SLOT and bid_tick < ask_tick and not clock.snapshot_under_way
+        emitting = book_is_valid(state, bid_tick, ask_tick)
     if emitting:
         _emit(state, row, floats, labels, moves, last_event_ids, bid_tick, ask_tick)
     remember_touched(state, emitting)
-    forget_before(state, clock.bin + 1 - look_back_bins(state))
+    forget_before(state, clock.bin + 1 - len(state.past))
     clock.bin += 1
     clock.bin_event_count = 0
     return emitting

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from vpharness.compiled import kernel
+from vpharness.compiled import inlined_kernel, kernel
 from vpharness.events.schema import ADD, ASK, BID, CANCEL, CLEAR, FILL, FLAG_LAST, FLAG_SNAPSHOT, MAX_PRICE, MODIFY
 from vpharness.lattice.filter_bank import (
     CHANNEL_ADD,
@@ -22,7 +22,7 @@ from vpharness.lattice.filter_bank import (
 from vpharness.lattice.hash_table import NOWHERE, find, insert, remove
 from vpharness.lattice.layout import COUNT_NAMES, NO_SLOT, NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
 from vpharness.lattice.levels import push_level
-from vpharness.lattice.types import Array
+from vpharness.lattice.types import Key, Record
 
 UNKNOWN_CANCEL: Final = COUNT_NAMES.index("unknown_cancel")
 UNKNOWN_MODIFY: Final = COUNT_NAMES.index("unknown_modify")
@@ -33,13 +33,13 @@ INVALID_ADD: Final = COUNT_NAMES.index("invalid_add")
 PRICE_OUT_OF_RANGE: Final = COUNT_NAMES.index("price_out_of_range")
 
 
-@kernel
+@inlined_kernel
 def nearest_tick(price: int, tick_price: int) -> int:
     """Return the number of the tick nearest to a price, half up."""
     return (2 * price + tick_price) // (2 * tick_price)
 
 
-@kernel
+@inlined_kernel
 def slot_of_tick(state: LatticeState, tick: int) -> int:
     """Return the slot of a tick, giving it one at its first use."""
     slot = find(state.tick_table, np.uint64(tick))
@@ -51,7 +51,7 @@ def slot_of_tick(state: LatticeState, tick: int) -> int:
     return slot
 
 
-@kernel
+@inlined_kernel
 def impulse(state: LatticeState, slot: int, channel: int, quantity: int) -> None:
     """Give one channel of a tick an impulse now, its mass too where the channel has one."""
     now_ns = state.clock[0].now_ns
@@ -72,7 +72,7 @@ def impulse(state: LatticeState, slot: int, channel: int, quantity: int) -> None
         state.clock[0].touched += 1
 
 
-@kernel
+@inlined_kernel
 def enter(state: LatticeState, order: int, tick: int, side: int, quantity: int, silent: bool) -> None:
     """Put an order that rests nowhere at the end of the queue of a level."""
     slot = slot_of_tick(state, tick)
@@ -94,7 +94,7 @@ def enter(state: LatticeState, order: int, tick: int, side: int, quantity: int, 
         impulse(state, slot, CHANNEL_BID_DEPTH + side, quantity)
 
 
-@kernel
+@inlined_kernel
 def take(state: LatticeState, order: int, quantity: int, silent: bool) -> None:
     """Take a quantity of an order out of its level: first what was filled at this time, and the rest is pulled."""
     resting = state.orders[order]
@@ -111,7 +111,7 @@ def take(state: LatticeState, order: int, quantity: int, silent: bool) -> None:
         impulse(state, level // 2, CHANNEL_BID_DEPTH + level % 2, -quantity)
 
 
-@kernel
+@inlined_kernel
 def leave_queue(state: LatticeState, order: int) -> None:
     """Take an order without quantity out of the queue of its level."""
     resting = state.orders[order]
@@ -126,7 +126,7 @@ def leave_queue(state: LatticeState, order: int) -> None:
         state.orders[resting.newer].older = resting.older
 
 
-@kernel
+@inlined_kernel
 def change_quantity(state: LatticeState, order: int, quantity: int, silent: bool) -> None:
     """Give an order another quantity, above 0, where it rests; it keeps its place in the queue."""
     resting = state.orders[order]
@@ -141,8 +141,8 @@ def change_quantity(state: LatticeState, order: int, quantity: int, silent: bool
             impulse(state, resting.level // 2, CHANNEL_BID_DEPTH + resting.level % 2, change)
 
 
-@kernel
-def new_order(state: LatticeState, order_id: np.uint64) -> int:
+@inlined_kernel
+def new_order(state: LatticeState, order_id: Key) -> int:
     """Return a free slot for an order, under its id from now on."""
     clock = state.clock[0]
     order = clock.free_order
@@ -157,7 +157,7 @@ def new_order(state: LatticeState, order_id: np.uint64) -> int:
     return order
 
 
-@kernel
+@inlined_kernel
 def remove_order(state: LatticeState, order: int, silent: bool) -> None:
     """Take a whole order out of the book and forget it."""
     take(state, order, state.orders[order].quantity, silent)
@@ -183,8 +183,8 @@ def clear(state: LatticeState) -> None:
     state.clock[0].orders_live = 0
 
 
-@kernel
-def add_or_modify(state: LatticeState, event: Array, silent: bool) -> None:
+@inlined_kernel
+def add_or_modify(state: LatticeState, event: Record, silent: bool) -> None:
     """Apply an A, or an M, which differ in what is counted alone: either enters an order or changes one."""
     order = find(state.order_table, event.order_id)
     known = order != NOWHERE
@@ -196,14 +196,15 @@ def add_or_modify(state: LatticeState, event: Array, silent: bool) -> None:
     if known and size <= 0:
         remove_order(state, order, silent)
         return
-    if size <= 0 or (side_letter != BID and side_letter != ASK and not known):
+    has_side = side_letter == BID or side_letter == ASK  # noqa: PLR1714  # numba would build a tuple
+    if size <= 0 or not (has_side or known):
         state.counts[INVALID_ADD] += 1
         return
     if event.price < 0 or event.price > MAX_PRICE:
         state.counts[PRICE_OUT_OF_RANGE] += 1
         return
     side = SIDE_BID if side_letter == BID else SIDE_ASK
-    if side_letter != BID and side_letter != ASK:
+    if not has_side:
         side = state.orders[order].level % 2
     tick_price = state.rules[0].tick_price
     tick = nearest_tick(event.price, tick_price)
@@ -220,8 +221,8 @@ def add_or_modify(state: LatticeState, event: Array, silent: bool) -> None:
     enter(state, order, tick, side, size, silent)
 
 
-@kernel
-def cancel(state: LatticeState, event: Array, silent: bool) -> None:
+@inlined_kernel
+def cancel(state: LatticeState, event: Record, silent: bool) -> None:
     """Apply a C: part of an order, or all of it where the size is 0 or too large."""
     order = find(state.order_table, event.order_id)
     if order == NOWHERE:
@@ -232,8 +233,8 @@ def cancel(state: LatticeState, event: Array, silent: bool) -> None:
         remove_order(state, order, silent)
 
 
-@kernel
-def fill(state: LatticeState, event: Array, silent: bool) -> None:
+@inlined_kernel
+def fill(state: LatticeState, event: Record, silent: bool) -> None:
     """Apply an F: an impulse where the order rests at that tick, and a quantity that the next C or M will take."""
     order = find(state.order_table, event.order_id)
     if order == NOWHERE:
@@ -251,8 +252,8 @@ def fill(state: LatticeState, event: Array, silent: bool) -> None:
         impulse(state, slot, CHANNEL_FILL, event.size)
 
 
-@kernel
-def apply_event(state: LatticeState, event: Array) -> None:
+@inlined_kernel
+def apply_event(state: LatticeState, event: Record) -> None:
     """Apply one event to the book at the present time. T and N change nothing."""
     clock = state.clock[0]
     in_snapshot = (event.flags & FLAG_SNAPSHOT) != 0
@@ -260,7 +261,7 @@ def apply_event(state: LatticeState, event: Array) -> None:
     if event.action == CLEAR:
         clear(state)
         clock.snapshot_under_way = in_snapshot
-    elif event.action == ADD or event.action == MODIFY:
+    elif event.action == ADD or event.action == MODIFY:  # noqa: PLR1714  # see above
         add_or_modify(state, event, silent)
     elif event.action == CANCEL:
         cancel(state, event, silent)

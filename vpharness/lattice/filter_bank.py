@@ -12,17 +12,15 @@ with l = 1/tau, whose solution over a time t is a lower triangular matrix of div
 import math
 from typing import Final
 
-import numpy as np
-
-from vpharness.compiled import kernel
-from vpharness.lattice.types import Array
+from vpharness.compiled import inlined_kernel
+from vpharness.lattice.types import Array, int64
 
 STATE_SIZE: Final = 18
-CHANNEL_ADD: Final = np.int64(0)
-CHANNEL_PULL: Final = np.int64(1)
-CHANNEL_FILL: Final = np.int64(2)
-CHANNEL_BID_DEPTH: Final = np.int64(3)
-CHANNEL_ASK_DEPTH: Final = np.int64(4)
+CHANNEL_ADD: Final = int64(0)
+CHANNEL_PULL: Final = int64(1)
+CHANNEL_FILL: Final = int64(2)
+CHANNEL_BID_DEPTH: Final = int64(3)
+CHANNEL_ASK_DEPTH: Final = int64(4)
 CHANNEL_COUNT: Final = 5
 ORDER_COUNT: Final = 3
 MASS_OFFSET: Final = CHANNEL_COUNT * ORDER_COUNT
@@ -31,15 +29,15 @@ MASS_COUNT: Final = 3
 NANOSECOND: Final = 1e-9
 
 
-@kernel
+@inlined_kernel
 def divided_difference(exp_a: float, exp_b: float, rate_a: float, rate_b: float) -> float:
     """Return (exp(-rate_a t) - exp(-rate_b t)) / (rate_b - rate_a), from the exponentials."""
     return (exp_a - exp_b) / (rate_b - rate_a)
 
 
-@kernel
+@inlined_kernel
 def advance_into(state: Array, elapsed_ns: int, rules: Array, result: Array) -> None:
-    """Write into `result` [18] what `state` [18] becomes after `elapsed_ns` without impulses (they may be one array)."""
+    """Write into `result` [18] what `state` [18] becomes in `elapsed_ns` without impulses (they may be one array)."""
     seconds = elapsed_ns * NANOSECOND
     rate_v, rate_a, rate_j = rules[0].rate_velocity, rules[0].rate_acceleration, rules[0].rate_jerk
     exp_v, exp_a, exp_j = math.exp(-rate_v * seconds), math.exp(-rate_a * seconds), math.exp(-rate_j * seconds)
@@ -61,7 +59,7 @@ def advance_into(state: Array, elapsed_ns: int, rules: Array, result: Array) -> 
         result[mass] = mass_decay * state[mass]
 
 
-@kernel
+@inlined_kernel
 def add_impulse(state: Array, channel: int, quantity: float, rules: Array) -> None:
     """Add an impulse of `quantity` to v, a and j of one channel of a tick's state [18]."""
     at = channel * ORDER_COUNT

@@ -33,7 +33,7 @@ def pressure(rules: Array, v_add: float, a_add: float, v_rest_depth: float) -> f
     """Return pressure_variant: liquidity that is being built up."""
     return (
         rules[0].c1_v_add * v_add
-        + rules[0].c2_v_rest_depth * max(v_rest_depth, 0.0)
+        + rules[0].c2_v_rest_pos * max(v_rest_depth, 0.0)
         + rules[0].c3_a_add * max(a_add, 0.0)
     )
 
@@ -44,7 +44,7 @@ def vacuum(rules: Array, v_pull: float, a_pull: float, v_fill: float, v_rest_dep
     return (
         rules[0].c4_v_pull * v_pull
         + rules[0].c5_v_fill * v_fill
-        + rules[0].c6_v_rest_depth * max(-v_rest_depth, 0.0)
+        + rules[0].c6_v_rest_neg * max(-v_rest_depth, 0.0)
         + rules[0].c7_a_pull * max(a_pull, 0.0)
     )
 

@@ -7,10 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from vpharness.compiled import kernel
-from vpharness.lattice.types import Array
+from vpharness.compiled import inlined_kernel, kernel
+from vpharness.lattice.types import Array, Key, int64
 
-NOWHERE: Final = -1
+NOWHERE: Final = int64(-1)
 """The slot of a key that is not in the table."""
 
 TABLE_DTYPE: Final = np.dtype([("key", np.uint64), ("slot", np.int64)])
@@ -27,14 +27,15 @@ def new_table(capacity: int) -> Array:
     return table
 
 
-@kernel
-def _home(table: Array, key: np.uint64) -> np.int64:
+@inlined_kernel
+def _home(table: Array, key: Key) -> int:
     mixed = key * _SPREAD
-    return np.int64((mixed ^ (mixed >> _HALF)) & np.uint64(len(table) - 1))
+    place: Key = np.int64((mixed ^ (mixed >> _HALF)) & np.uint64(len(table) - 1))
+    return place
 
 
-@kernel
-def find(table: Array, key: np.uint64) -> np.int64:
+@inlined_kernel
+def find(table: Array, key: Key) -> int:
     """Return the slot of a key, or NOWHERE."""
     mask = len(table) - 1
     place = _home(table, key)
@@ -42,11 +43,11 @@ def find(table: Array, key: np.uint64) -> np.int64:
         if table[place].key == key:
             return table[place].slot
         place = (place + 1) & mask
-    return np.int64(NOWHERE)
+    return NOWHERE
 
 
-@kernel
-def insert(table: Array, key: np.uint64, slot: np.int64) -> None:
+@inlined_kernel
+def insert(table: Array, key: Key, slot: int) -> None:
     """Put in a key that is not in the table."""
     mask = len(table) - 1
     place = _home(table, key)
@@ -57,7 +58,7 @@ def insert(table: Array, key: np.uint64, slot: np.int64) -> None:
 
 
 @kernel
-def remove(table: Array, key: np.uint64) -> None:
+def remove(table: Array, key: Key) -> None:
     """Take out a key that is in the table, closing the gap so that no marker of the deletion is left."""
     mask = len(table) - 1
     gap = _home(table, key)

@@ -10,10 +10,10 @@ import numpy as np
 
 from vpharness.events.source import tick_size_to_price
 from vpharness.lattice import hash_table
+from vpharness.lattice.columns import FLOAT_COLUMNS
 from vpharness.lattice.filter_bank import STATE_SIZE
 from vpharness.lattice.parameters import LatticeParameters
-from vpharness.lattice.rolling import new_series
-from vpharness.lattice.types import Array
+from vpharness.lattice.types import Array, int64
 
 NO_TIME: Final = np.iinfo(np.int64).min
 NO_SLOT: Final = -1
@@ -38,13 +38,13 @@ _F8: Final = np.float64
 
 RULES_DTYPE: Final = np.dtype(
     [
-        *((name, _I8) for name in ("cell_width_ns", "tick_price", "radius", "evict_crossed_ns", "largest_window")),
+        *((name, _I8) for name in ("cell_width_ns", "tick_price", "radius", "evict_crossed_ns")),
         *((name, _I8) for name in ("spectrum_zscore_window", "spectrum_zscore_min_periods")),
         *((name, _F8) for name in ("spectrum_zscore_floor", "spectrum_tanh_scale", "spectrum_threshold")),
         *((name, _F8) for name in ("spectrum_d1_weight", "spectrum_d2_weight", "spectrum_d3_weight")),
         *((name, _F8) for name in ("rate_velocity", "rate_acceleration", "rate_jerk", "rate_mass")),
-        *((name, _F8) for name in ("c1_v_add", "c2_v_rest_depth", "c3_a_add", "c4_v_pull", "c5_v_fill")),
-        *((name, _F8) for name in ("c6_v_rest_depth", "c7_a_pull", "size_unit")),
+        *((name, _F8) for name in ("c1_v_add", "c2_v_rest_pos", "c3_a_add", "c4_v_pull", "c5_v_fill")),
+        *((name, _F8) for name in ("c6_v_rest_neg", "c7_a_pull", "size_unit")),
         ("with_spectrum", np.bool_),
     ],
     align=True,
@@ -88,9 +88,8 @@ ORDER_DTYPE: Final = np.dtype(
     align=True,
 )
 
-# Constants that kernels pass on are NumPy scalars: for a Python one numba compiles the callee once per value.
-SIDE_BID: Final = np.int64(0)
-SIDE_ASK: Final = np.int64(1)
+SIDE_BID: Final = int64(0)
+SIDE_ASK: Final = int64(1)
 
 LEVEL_DTYPE: Final = np.dtype(
     [
@@ -120,11 +119,21 @@ TICK_DTYPE: Final = np.dtype(
 FORCE_STATES: Final = 6
 """v_add, a_add, v_pull, a_pull, v_fill, v_rest_depth: all that pressure and vacuum depend on."""
 
-SNAPSHOT_DTYPE: Final = np.dtype(
-    [("tick_slot", _I8), ("bin", _I8), ("state_ns", _I8), ("next", _I8)], align=True
-)
+SNAPSHOT_DTYPE: Final = np.dtype([("tick_slot", _I8), ("bin", _I8), ("state_ns", _I8), ("next", _I8)], align=True)
 """When a tick had its last impulse of a bin, kept while the spectrum can look back at it; `next` is its next one."""
 
+DIFFERENCES: Final = 3
+"""The spectrum looks at the first three successive differences of the rolled composite."""
+
+SPARE_SERIES: Final = 4
+"""Series kept for each cell of the window, so that a tick which leaves it for a while need not be made anew."""
+
+SERIES_DTYPE: Final = np.dtype(
+    [("slot", _I8), ("bin", _I8), ("rolled", _F8), ("differences", _F8, (DIFFERENCES,))], align=True
+)
+"""The tick that a series follows, its last bin, and its rolled value and differences then."""
+
+EMPTY_SERIES: Final = np.array([(NO_SLOT, 0, 0.0, (0.0, 0.0, 0.0))], SERIES_DTYPE)
 EMPTY_TICK: Final = np.array([(0, NO_TIME, 0, NO_SLOT, NO_SLOT, NO_TIME, NO_SLOT, False)], TICK_DTYPE)
 EMPTY_LEVEL: Final = np.array([(0, NO_SLOT, NO_SLOT, False)], LEVEL_DTYPE)
 
@@ -133,7 +142,7 @@ class LatticeState(NamedTuple):
     """Everything the lattice remembers. Kernels change the arrays in place; growing gives a new tuple."""
 
     rules: Array  # RULES_DTYPE [1]
-    windows: Array  # int64 [W]: the spectrum's trailing means
+    windows: Array  # int64 [W]: lengths of the spectrum's trailing means, ascending
     clock: Array  # CLOCK_DTYPE [1]
     counts: Array  # int64 [len(COUNT_NAMES)]
     orders: Array  # ORDER_DTYPE
@@ -147,7 +156,13 @@ class LatticeState(NamedTuple):
     touched: Array  # int64 [ticks]: slots of the ticks with an impulse in the open bin
     snapshots: Array  # SNAPSHOT_DTYPE: a circular queue, its length a power of two
     snapshot_states: Array  # float64 [snapshots, FORCE_STATES]: the tick's state at that time
-    series: Array  # rolling series_dtype: what the spectrum keeps of the ticks in the window
+    past: Array  # float64 [look-back]: room to work out the composites of a tick's past bins
+    cell: Array  # float64 [len(FLOAT_COLUMNS)]: room to work out a cell
+    tick_state: Array  # float64 [STATE_SIZE]: room to work out its tick's state
+    series: Array  # SERIES_DTYPE [S]: what the spectrum keeps of the ticks in the window
+    composites: Array  # float64 [S, longest window]: the last composites, circular by bin number
+    changes: Array  # float64 [S, DIFFERENCES, z-window]: the last differences, circular by bin number
+    ordered_changes: Array  # float64 [S, DIFFERENCES, z-window]: the same, ascending
 
 
 def new_state(
@@ -166,9 +181,11 @@ def new_state(
         clock["start_bin"] = start_ns // rules["cell_width_ns"][0]
     clock["last_bid_tick"] = clock["last_ask_tick"] = NO_TICK
     clock["free_order"] = NO_SLOT
+    longest_window, zscore_window = max(parameters.spectrum_windows), parameters.spectrum_zscore_window
+    series = SPARE_SERIES * (2 * parameters.radius + 1)
     return LatticeState(
         rules=rules,
-        windows=np.array(parameters.spectrum_windows, np.int64),
+        windows=np.array(sorted(parameters.spectrum_windows), np.int64),
         clock=clock,
         counts=np.zeros(len(COUNT_NAMES), np.int64),
         orders=np.zeros(0, ORDER_DTYPE),
@@ -182,7 +199,13 @@ def new_state(
         touched=np.zeros(0, np.int64),
         snapshots=np.zeros(0, SNAPSHOT_DTYPE),
         snapshot_states=np.zeros((0, FORCE_STATES)),
-        series=new_series(parameters),
+        past=np.zeros(zscore_window + DIFFERENCES + longest_window),
+        cell=np.zeros(len(FLOAT_COLUMNS)),
+        tick_state=np.zeros(STATE_SIZE),
+        series=np.full(series, EMPTY_SERIES, SERIES_DTYPE),
+        composites=np.zeros((series, longest_window)),
+        changes=np.zeros((series, DIFFERENCES, zscore_window)),
+        ordered_changes=np.zeros((series, DIFFERENCES, zscore_window)),
     )
 
 
@@ -196,7 +219,6 @@ def _rules(parameters: LatticeParameters, tick_size: float, size_unit: float, ev
     rules["size_unit"] = size_unit
     rules["evict_crossed_ns"] = evict_crossed_ms * 1_000_000
     rules["with_spectrum"] = True
-    rules["largest_window"] = max(parameters.spectrum_windows)
     for name in ("velocity", "acceleration", "jerk", "mass"):
         rules[f"rate_{name}"] = 1 / getattr(parameters, f"tau_{name}")
     return rules

@@ -4,11 +4,11 @@ A level enters its heap when it first holds quantity and leaves it only when it 
 does not depend on how far apart prices lie, and a price anywhere is as good as any other.
 """
 
-from vpharness.compiled import kernel
-from vpharness.lattice.layout import NO_SLOT, SIDE_BID, LatticeState
+from vpharness.compiled import inlined_kernel, kernel
+from vpharness.lattice.layout import NO_SLOT, NO_TICK, SIDE_BID, LatticeState
 
 
-@kernel
+@inlined_kernel
 def _rank(state: LatticeState, level: int) -> int:
     """Return what orders a heap: the best level of a side has the least rank."""
     tick = state.ticks[level // 2].tick
@@ -54,3 +54,10 @@ def best_level(state: LatticeState, side: int) -> int:
     while heap[0] > 0 and state.levels[heap[1]].quantity == 0:
         _pop_best(state, side)
     return heap[1] if heap[0] > 0 else NO_SLOT
+
+
+@kernel
+def best_tick(state: LatticeState, side: int) -> int:
+    """Return the tick of the best level of a side, or NO_TICK."""
+    level = best_level(state, side)
+    return state.ticks[level // 2].tick if level != NO_SLOT else NO_TICK

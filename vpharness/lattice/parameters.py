@@ -21,11 +21,11 @@ class LatticeParameters:
     tau_jerk: float = parameter(10.0, meaning="time constant of jerks", unit="s", above=0)
     tau_mass: float = parameter(30.0, meaning="time constant of masses", unit="s", above=0)
     c1_v_add: float = parameter(1.0, meaning="weight of v_add in pressure")
-    c2_v_rest_depth: float = parameter(0.5, meaning="weight of rising v_rest_depth in pressure")
+    c2_v_rest_pos: float = parameter(0.5, meaning="weight of rising v_rest_depth in pressure")
     c3_a_add: float = parameter(0.3, meaning="weight of rising a_add in pressure")
     c4_v_pull: float = parameter(1.0, meaning="weight of v_pull in vacuum")
     c5_v_fill: float = parameter(1.5, meaning="weight of v_fill in vacuum")
-    c6_v_rest_depth: float = parameter(0.5, meaning="weight of falling v_rest_depth in vacuum")
+    c6_v_rest_neg: float = parameter(0.5, meaning="weight of falling v_rest_depth in vacuum")
     c7_a_pull: float = parameter(0.3, meaning="weight of rising a_pull in vacuum")
     spectrum_windows: list[int] = parameter(
         [5, 10, 20, 40], meaning="trailing means of the composite", unit="bins", minimum=1, maximum=10_000
@@ -43,7 +43,10 @@ class LatticeParameters:
     spectrum_d3_weight: float = parameter(0.15, meaning="weight of the third difference")
     spectrum_threshold: float = parameter(0.15, meaning="score at which the state leaves 0", minimum=0)
     evict_crossed_ms: int | None = parameter(
-        None, meaning="age at which a crossed book is uncrossed; 0 is never, null is the source's own", unit="ms", minimum=0
+        None,
+        meaning="age at which a crossed book is uncrossed; 0 is never, null is the source's own",
+        unit="ms",
+        minimum=0,
     )
 
     def relations(self) -> Iterator[str]:

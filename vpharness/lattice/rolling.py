@@ -6,42 +6,11 @@ median are a contiguous block of it, found by bisection.
 
 from typing import Final
 
-import numpy as np
-
 from vpharness.compiled import kernel
-from vpharness.lattice.parameters import LatticeParameters
 from vpharness.lattice.types import Array
 
 MAD_TO_SIGMA: Final = 1.4826
 """The standard deviation of a normal variable is this times its median absolute deviation."""
-
-DIFFERENCES: Final = 3
-SPARE_SERIES: Final = 4
-"""Series kept for each cell of the window, so that a tick which leaves it for a while need not be made anew."""
-
-
-def new_series(parameters: LatticeParameters) -> Array:
-    """Make the series of the ticks that the spectrum follows, all of them unused (`slot` is -1).
-
-    Each holds the last composites, the last rolled value and differences, and per difference the last
-    `spectrum_zscore_window` values in the order of time (circular, by bin number) and in order of size.
-    """
-    window = parameters.spectrum_zscore_window
-    dtype = np.dtype(
-        [
-            ("slot", np.int64),
-            ("bin", np.int64),  # the last bin that is in it
-            ("rolled", np.float64),
-            ("differences", np.float64, (DIFFERENCES,)),
-            ("composites", np.float64, (max(parameters.spectrum_windows),)),
-            ("values", np.float64, (DIFFERENCES, window)),
-            ("ordered", np.float64, (DIFFERENCES, window)),
-        ],
-        align=True,
-    )
-    series = np.zeros(SPARE_SERIES * (2 * parameters.radius + 1), dtype)
-    series["slot"] = -1
-    return series
 
 
 @kernel
@@ -113,7 +82,7 @@ def absolute_deviation_of(ordered: Array, count: int, median: float) -> float:
 
 @kernel
 def robust_z(value: float, ordered: Array, count: int, floor: float) -> float:
-    """Return (value - median) / (1.4826 MAD) over the first `count` values, or 0 where that scale is at most `floor`."""
+    """Return (value - median) / (1.4826 MAD) over the first `count` values; 0 where that scale is at most `floor`."""
     median = median_of(ordered, count)
     scale = MAD_TO_SIGMA * absolute_deviation_of(ordered, count, median)
     return (value - median) / scale if scale > floor else 0.0

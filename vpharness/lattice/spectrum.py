@@ -7,23 +7,15 @@ queued force states, so that the score never depends on where the window has bee
 import math
 from typing import Final
 
-import numpy as np
-
 from vpharness.compiled import kernel
 from vpharness.lattice.filter_bank import NANOSECOND
 from vpharness.lattice.forces import past_composites
-from vpharness.lattice.layout import NO_SLOT, NO_TIME, LatticeState
-from vpharness.lattice.rolling import DIFFERENCES, insert_ordered, replace_ordered, robust_z
-from vpharness.lattice.types import Array
+from vpharness.lattice.layout import DIFFERENCES, NO_SLOT, NO_TIME, LatticeState
+from vpharness.lattice.rolling import insert_ordered, replace_ordered, robust_z
+from vpharness.lattice.types import Array, Record
 
 LONGEST_CATCH_UP: Final = 50
 """Bins that are appended one by one to a series that missed them; past that, making it anew is cheaper."""
-
-
-@kernel
-def look_back_bins(state: LatticeState) -> int:
-    """Return how many bins before its own a score depends on: the z-window, three differences, the longest mean."""
-    return state.rules[0].spectrum_zscore_window + DIFFERENCES + state.rules[0].largest_window
 
 
 @kernel
@@ -62,7 +54,7 @@ def _rolled(composites: Array, last: int, seen: int, windows: Array) -> float:
 
 
 @kernel
-def _difference(kept: Array, rolled: float, is_first: bool, seconds: float) -> None:
+def _difference(kept: Record, rolled: float, is_first: bool, seconds: float) -> None:
     """Advance a series' last rolled value, and its three successive differences per second, by one bin."""
     change = 0.0 if is_first else (rolled - kept.rolled) / seconds
     kept.rolled = rolled
@@ -73,57 +65,62 @@ def _difference(kept: Array, rolled: float, is_first: bool, seconds: float) -> N
 
 
 @kernel
-def _append(state: LatticeState, kept: Array, composite: float, first_bin: int) -> None:
+def _append(state: LatticeState, entry: int, composite: float, first_bin: int) -> None:
     """Append the composite of the bin after its last one to a series."""
-    rules = state.rules[0]
+    rules, kept, composites = state.rules[0], state.series[entry], state.composites[entry]
     kept.bin += 1
     seen = kept.bin - first_bin + 1
-    at = kept.bin % len(kept.composites)
-    kept.composites[at] = composite
-    rolled = _rolled(kept.composites, at, seen, state.windows)
+    at = kept.bin % len(composites)
+    composites[at] = composite
+    rolled = _rolled(composites, at, seen, state.windows)
     _difference(kept, rolled, seen == 1, rules.cell_width_ns * NANOSECOND)
     window = rules.spectrum_zscore_window
     place = kept.bin % window
     for order in range(DIFFERENCES):
         new = kept.differences[order]
         if seen > window:
-            replace_ordered(kept.ordered[order], window, kept.values[order, place], new)
+            replace_ordered(state.ordered_changes[entry, order], window, state.changes[entry, order, place], new)
         else:
-            insert_ordered(kept.ordered[order], seen - 1, new)
-        kept.values[order, place] = new
+            insert_ordered(state.ordered_changes[entry, order], seen - 1, new)
+        state.changes[entry, order, place] = new
 
 
 @kernel
-def _rebuild(state: LatticeState, kept: Array, first_bin: int, last_bin: int) -> None:
+def _rebuild(state: LatticeState, entry: int, first_bin: int, last_bin: int) -> None:
     """Fill a series with the bins up to `last_bin`, as if it had been followed since `first_bin`."""
     window, seconds = state.rules[0].spectrum_zscore_window, state.rules[0].cell_width_ns * NANOSECOND
-    start = max(first_bin, last_bin + 1 - look_back_bins(state))
-    composites = np.empty(max(last_bin + 1 - start, 0))
-    past_composites(state, kept.slot, start, composites)
+    kept = state.series[entry]
+    start = max(first_bin, last_bin + 1 - len(state.past))
+    past = state.past[: max(last_bin + 1 - start, 0)]
+    past_composites(state, kept.slot, start, past)
     kept.rolled = 0.0
-    kept.differences[:] = 0.0
-    for index in range(len(composites)):
+    for order in range(DIFFERENCES):
+        kept.differences[order] = 0.0
+    longest_window = state.composites.shape[1]
+    for index in range(len(past)):
         bin_number = start + index
-        kept.composites[bin_number % len(kept.composites)] = composites[index]
+        state.composites[entry, bin_number % longest_window] = past[index]
         # Where `start` is not the first bin, the first means lack composites; no value that is kept depends on them.
-        _difference(kept, _rolled(composites, index, index + 1, state.windows), index == 0, seconds)
+        _difference(kept, _rolled(past, index, index + 1, state.windows), index == 0, seconds)
         if bin_number > last_bin - window:
             for order in range(DIFFERENCES):
-                kept.values[order, bin_number % window] = kept.differences[order]
+                state.changes[entry, order, bin_number % window] = kept.differences[order]
     kept.bin = last_bin
     count = min(last_bin + 1 - first_bin, window)
     for order in range(DIFFERENCES):
         for index in range(count):
-            insert_ordered(kept.ordered[order], index, kept.values[order, (last_bin - index) % window])
+            value = state.changes[entry, order, (last_bin - index) % window]
+            insert_ordered(state.ordered_changes[entry, order], index, value)
 
 
 @kernel
-def _catch_up(state: LatticeState, kept: Array, first_bin: int, last_bin: int) -> None:
+def _catch_up(state: LatticeState, entry: int, first_bin: int, last_bin: int) -> None:
     """Append the bins that a series has missed, up to `last_bin`."""
-    missed = np.empty(last_bin - kept.bin)
+    kept = state.series[entry]
+    missed = state.past[: last_bin - kept.bin]
     past_composites(state, kept.slot, kept.bin + 1, missed)
     for index in range(len(missed)):
-        _append(state, kept, missed[index], first_bin)
+        _append(state, entry, missed[index], first_bin)
 
 
 @kernel
@@ -138,20 +135,20 @@ def spectrum_score(state: LatticeState, slot: int, composite: float, first_bin: 
     entry = state.ticks[slot].series
     if entry == NO_SLOT:
         entry = _claim_series(state, slot)
-        _rebuild(state, state.series[entry], first_bin, bin_number - 1)
+        _rebuild(state, entry, first_bin, bin_number - 1)
     kept = state.series[entry]
     missed = bin_number - 1 - kept.bin
     if missed > LONGEST_CATCH_UP:
-        _rebuild(state, kept, first_bin, bin_number - 1)
+        _rebuild(state, entry, first_bin, bin_number - 1)
     elif missed > 0:
-        _catch_up(state, kept, first_bin, bin_number - 1)
-    _append(state, kept, composite, first_bin)
+        _catch_up(state, entry, first_bin, bin_number - 1)
+    _append(state, entry, composite, first_bin)
     count = min(bin_number + 1 - first_bin, rules.spectrum_zscore_window)
     if count < rules.spectrum_zscore_min_periods:
         return 0.0
     score, floor, scale = 0.0, rules.spectrum_zscore_floor, rules.spectrum_tanh_scale
     weights = (rules.spectrum_d1_weight, rules.spectrum_d2_weight, rules.spectrum_d3_weight)
     for order in range(DIFFERENCES):
-        z = robust_z(kept.differences[order], kept.ordered[order], count, floor)
+        z = robust_z(kept.differences[order], state.ordered_changes[entry, order], count, floor)
         score += weights[order] * math.tanh(z / scale)
     return score

@@ -2,25 +2,23 @@
 
 from typing import Final
 
-import numpy as np
-
 from vpharness.compiled import kernel
 from vpharness.events.schema import FLAG_SNAPSHOT
-from vpharness.lattice.bins import close_bin
+from vpharness.lattice.bins import book_is_valid, close_bin
 from vpharness.lattice.book import apply_event, remove_order
-from vpharness.lattice.layout import COUNT_NAMES, NO_SLOT, NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
-from vpharness.lattice.levels import best_level
-from vpharness.lattice.types import Array
+from vpharness.lattice.layout import COUNT_NAMES, NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
+from vpharness.lattice.levels import best_level, best_tick
+from vpharness.lattice.types import Array, bool_, int64
 
 CLAMPED_TIME: Final = COUNT_NAMES.index("clamped_ts")
-SILENT: Final = np.bool_(True)
+SILENT: Final = bool_(True)
 EVICTED_CROSSED: Final = COUNT_NAMES.index("evicted_crossed")
 
 
 @kernel
 def _is_crossed(state: LatticeState) -> bool:
-    bid, ask = best_level(state, SIDE_BID), best_level(state, SIDE_ASK)
-    return bid != NO_SLOT and ask != NO_SLOT and state.ticks[bid // 2].tick >= state.ticks[ask // 2].tick
+    bid_tick, ask_tick = best_tick(state, SIDE_BID), best_tick(state, SIDE_ASK)
+    return 0 <= ask_tick <= bid_tick
 
 
 @kernel
@@ -50,8 +48,7 @@ def _skip_silent_bins(state: LatticeState, time_ns: int) -> None:
     if clock.emitted > 0 or clock.bin_event_count > 0 or clock.touched > 0:
         return
     target = time_ns // width
-    bid, ask = best_level(state, SIDE_BID), best_level(state, SIDE_ASK)
-    may_start = bid != NO_SLOT and ask != NO_SLOT and not _is_crossed(state) and not clock.snapshot_under_way
+    may_start = book_is_valid(state, best_tick(state, SIDE_BID), best_tick(state, SIDE_ASK))
     if clock.start_bin != NO_TIME and may_start:
         target = min(target, clock.start_bin)
     clock.bin = max(clock.bin, target)
@@ -59,7 +56,13 @@ def _skip_silent_bins(state: LatticeState, time_ns: int) -> None:
 
 @kernel
 def move_time(
-    state: LatticeState, time_ns: int, emitted: int, bins: Array, floats: Array, labels: Array, moves: Array,
+    state: LatticeState,
+    time_ns: int,
+    emitted: int,
+    bins: Array,
+    floats: Array,
+    labels: Array,
+    moves: Array,
     last_event_ids: Array,
 ) -> int:
     """Move time to `time_ns`, closing the bins that end by then; return how many rows are written, `emitted` included.
@@ -90,7 +93,7 @@ def consume(
 ) -> tuple[int, int]:
     """Apply events until they, or the rows for finished bins, run out; return how many of each were used."""
     clock = state.clock[0]
-    emitted = np.int64(0)
+    emitted = int64(0)
     for index in range(len(events)):
         event = events[index]
         if event.ts_ns > clock.now_ns:

@@ -116,7 +116,7 @@ def _median_and_mad(ordered: Array, count: Array) -> tuple[Array, Array]:
     columns = np.arange(ordered.shape[1])
 
     def rank(i: Array) -> Array:
-        return ordered[i, columns]
+        return ordered.at[i, columns].get(mode="promise_in_bounds")
 
     lower, upper = (count + 1) // 2, count // 2 + 1
     median = 0.5 * (rank(lower) + rank(upper))

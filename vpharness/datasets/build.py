@@ -1,0 +1,215 @@
+"""Building a dataset: a source's events through the lattice into an immutable folder."""
+
+import dataclasses
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vpharness.datasets.intake import Intake, taken_in, tick_size_notes, time_text
+from vpharness.datasets.lake import Lake, check_id, new_folder
+from vpharness.datasets.manifest import Manifest, content_id, read_manifest, write_checksums
+from vpharness.datasets.tables import TableWriter, open_tables
+from vpharness.errors import ConfigError, DatasetError, SourceError
+from vpharness.events.schema import EVENT_DTYPE
+from vpharness.events.source import EventStream, Source, tick_size_to_price
+from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
+from vpharness.lattice.engine import FinishedBins, event_problems, iterate, open_bin_end_ns
+from vpharness.lattice.layout import LatticeState, new_state
+from vpharness.lattice.parameters import LATTICE_VERSION, LatticeParameters
+
+
+@dataclass
+class Progress:
+    """Where a build stands: one object, brought up to date as the build goes on."""
+
+    bins: int = 0
+    valid_bins: int = 0
+    events: int = 0
+    share: float | None = None  # of the input, from 0 to 1; None where it cannot be known
+    first_bin_start_ns: int = 0
+    last_bin_end_ns: int = 0
+    seconds: Counter[str] = field(default_factory=Counter)  # spent in each stage
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time that the block takes to a stage."""
+        before = time.perf_counter()
+        yield
+        self.seconds[stage] += time.perf_counter() - before  # type: ignore[assignment]  # a Counter may hold floats
+
+
+def ignore(progress: Progress) -> None:  # the shape of a report
+    """Report nothing."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """The dataset that a build has led to, and whether it was there before."""
+
+    path: Path
+    manifest: Manifest
+    existed: bool
+
+
+def build(
+    lake: Lake,
+    source: Source,
+    lattice: LatticeParameters,
+    *,
+    dataset_id: str | None = None,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    report: Callable[[Progress], None] = ignore,
+) -> Built:
+    """Build a dataset from a source, or recognise that it has been built.
+
+    With `dataset_id` it is published under that name; without, it is a grid variant under its content hash. `start_ns`
+    is rounded down to a bin's edge; events before it warm the book up, events from `end_ns` on are not looked at.
+
+    Raises SourceError where the source cannot be read or holds nothing that can be used, ConfigError for a span that is
+    empty, and DatasetError where the id is taken by other content or the lake cannot be written. The lake is then as it
+    was before.
+    """
+    if start_ns is not None and end_ns is not None and start_ns >= end_ns:
+        raise ConfigError(f"start is {time_text(start_ns)} and end is {time_text(end_ns)}; start must lie before end")
+    if lattice.evict_crossed_ms is None:
+        lattice = dataclasses.replace(lattice, evict_crossed_ms=source.default_evict_crossed_ms)
+    identity = {
+        "lattice_version": LATTICE_VERSION,
+        "lattice": dataclasses.asdict(lattice),
+        "source": source.identity(),
+        "span": {"start_ns": start_ns, "end_ns": end_ns},
+    }
+    content = content_id(identity)
+    target = lake.variants / content if dataset_id is None else lake.published / check_id(dataset_id)
+    existing = _existing(target, content)
+    if existing is not None:
+        return Built(target, existing, existed=True)
+    with new_folder(target) as folder, source.open() as stream:
+        state = new_state(
+            lattice,
+            tick_size=source.tick_size,
+            size_unit=stream.size_unit,
+            evict_crossed_ms=lattice.evict_crossed_ms or 0,
+            start_ns=start_ns,
+        )
+        intake, progress = Intake(tick_size_to_price(source.tick_size), end_ns), Progress()
+        with open_tables(folder) as tables:
+            state = _fill(tables, state, stream, intake, progress, report)
+            sums = tables.finish()
+        manifest = _manifest(target.name, content, identity, source.tick_size, stream, intake, state, progress)
+        manifest.write(folder)
+        write_checksums(folder, sums)
+    return Built(target, manifest, existed=False)
+
+
+def _existing(target: Path, content: str) -> Manifest | None:
+    """Return the manifest of a dataset that holds just what is to be built; a DatasetError where it holds others."""
+    if not target.exists():
+        return None
+    manifest = read_manifest(target)
+    if manifest.content_id != content:
+        raise DatasetError(
+            f"dataset {target.name} exists with other content at {target}; datasets are never overwritten: "
+            "choose another dataset.id"
+        )
+    return manifest
+
+
+def _fill(
+    tables: TableWriter,
+    state: LatticeState,
+    stream: EventStream,
+    intake: Intake,
+    progress: Progress,
+    report: Callable[[Progress], None],
+) -> LatticeState:
+    """Run a stream through the lattice into the tables; return the lattice's last state."""
+    ended = False
+    chunks = taken_in(stream, intake)
+    while not ended:
+        with progress.timed("decode"):
+            events = next(chunks, None)
+        complete_to_ns = None
+        if events is None:
+            # The feed has ended: the bin of its last event is the last one.
+            ended, events, complete_to_ns = True, np.zeros(0, EVENT_DTYPE), open_bin_end_ns(state)
+        blocks = iterate(state, events, complete_to_ns)
+        while True:
+            with progress.timed("lattice"):
+                step = next(blocks, None)
+            if step is None:
+                break
+            state, block = step
+            _note(progress, block, intake, stream)
+            with progress.timed("write"):
+                tables.write(block)
+            report(progress)
+    if not progress.bins:
+        raise SourceError(_nothing_found(intake))
+    return state
+
+
+def _note(progress: Progress, block: FinishedBins, intake: Intake, stream: EventStream) -> None:
+    """Bring the progress up to date after a block."""
+    progress.events, progress.share = intake.events, stream.progress()
+    if not len(block.bins):
+        return
+    if not progress.bins:
+        progress.first_bin_start_ns = int(block.bins["bin_start_ns"][0])
+    progress.bins += len(block.bins)
+    progress.valid_bins += int(block.bins["book_valid"].sum())
+    progress.last_bin_end_ns = int(block.bins["bin_end_ns"][-1])
+
+
+def _nothing_found(intake: Intake) -> str:
+    if not intake.events:
+        return "the source holds no events before the end of the span: expected market-by-order events"
+    latest = time_text(intake.latest_ns or 0)
+    return (
+        f"{intake.events} events up to {latest} gave no bin: from the start on no bin ended with a valid book "
+        "(bids and asks, not crossed); check start, end and the instrument"
+    )
+
+
+def _manifest(
+    dataset_id: str,
+    content: str,
+    identity: dict[str, Any],
+    tick_size: float,
+    stream: EventStream,
+    intake: Intake,
+    state: LatticeState,
+    progress: Progress,
+) -> Manifest:
+    lattice = identity["lattice"]
+    return Manifest(
+        dataset_id=dataset_id,
+        content_id=content,
+        instrument=stream.instrument,
+        tick_size=tick_size,
+        size_unit=stream.size_unit,
+        cell_width_ms=lattice["cell_width_ms"],
+        radius=lattice["radius"],
+        bins=progress.bins,
+        valid_bins=progress.valid_bins,
+        first_bin_start_ns=progress.first_bin_start_ns,
+        last_bin_end_ns=progress.last_bin_end_ns,
+        source=identity["source"],
+        span=identity["span"],
+        lattice=lattice,
+        lattice_version=LATTICE_VERSION,
+        columns=list(GRID_COLUMNS),
+        bin_columns=list(BIN_DTYPE.names or ()),
+        rows_ordered=True,
+        events=dict(sorted(intake.actions.items())),
+        problems=event_problems(state),
+        skipped=dict(stream.counts),
+        notes=tick_size_notes(intake),
+    )

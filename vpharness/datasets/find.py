@@ -1,0 +1,74 @@
+"""Finding datasets in the lake."""
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vpharness.datasets.lake import Lake, check_id
+from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, MANIFEST_FILE, Manifest, read_manifest
+from vpharness.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset in the lake: where it lies and what it says of itself."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def bins_path(self) -> Path:
+        """The table of bins."""
+        return self.path / BINS_FILE
+
+    @property
+    def grid_path(self) -> Path:
+        """The table of cells."""
+        return self.path / GRID_FILE
+
+
+def find_dataset(lake: Lake, dataset_id: str) -> Dataset:
+    """Return the dataset of an id, a published one before a grid variant.
+
+    Raises DatasetError where there is none (naming those of similar names), where it has not been published yet
+    (naming the command), and where a file of it is missing.
+    """
+    check_id(dataset_id)
+    for path in lake.places(dataset_id):
+        if path.is_dir():
+            return _opened(path)
+    known = [path.name for path in dataset_folders(lake)]
+    near = difflib.get_close_matches(dataset_id, known, n=3) or known[:3]
+    found = f"there are {', '.join(near)}" if near else "there is none yet"
+    raise DatasetError(f"no dataset {dataset_id} in the lake {lake.root}; {found} (python -m vpharness list-datasets)")
+
+
+def dataset_folders(lake: Lake) -> list[Path]:
+    """Return the folders of all datasets, published ones first; unpublished ones are among them."""
+    folders = []
+    for parent in (lake.published, lake.variants):
+        if parent.is_dir():
+            folders += sorted(path for path in parent.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return folders
+
+
+def all_datasets(lake: Lake) -> Iterator[Dataset | DatasetError]:
+    """Yield every dataset of the lake, and for a folder that is none what is wrong with it."""
+    for path in dataset_folders(lake):
+        try:
+            yield _opened(path)
+        except DatasetError as error:
+            yield error
+
+
+def _opened(path: Path) -> Dataset:
+    if not (path / MANIFEST_FILE).exists():
+        raise DatasetError(
+            f"{path} has not been published; python -m vpharness publish {path} dataset.id={path.name} "
+            "source.tick_size=TICK_SIZE checks it and makes it a dataset"
+        )
+    for name in (BINS_FILE, GRID_FILE):
+        if not (path / name).is_file():
+            raise DatasetError(f"dataset {path.name}: {path / name} is missing; restore it, or build the dataset again")
+    return Dataset(path, read_manifest(path))

@@ -1,0 +1,124 @@
+"""Events on their way from a source into the lattice: cut at the end of the span, counted, and found to be possible."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+
+from vpharness.errors import SourceError
+from vpharness.events.schema import ADD, MAX_PRICE, MODIFY, PRICE_SCALE
+from vpharness.events.source import EventStream
+from vpharness.lattice.types import Array
+
+LONGEST_GAP_NS: Final = 7 * 86_400 * 1_000_000_000
+"""A feed that is silent for longer is two feeds, or has a broken clock: every bin of the gap would be written."""
+
+_LATEST_NS: Final = 7_258_118_400_000_000_000  # the year 2200: what lies behind it is no time of an event
+_ENOUGH_PRICES: Final = 1_000
+_MOST_OFF_TICK: Final = 0.2
+
+
+@dataclass
+class Intake:
+    """What has come in so far."""
+
+    tick_price: int
+    end_ns: int | None
+    actions: Counter[str] = field(default_factory=Counter)
+    latest_ns: int | None = None
+    prices: int = 0
+    prices_off_tick: int = 0
+    common_step: int = 0  # greatest common divisor of all prices
+    tick_is_checked: bool = False
+
+    @property
+    def events(self) -> int:
+        """Events taken in."""
+        return self.actions.total()
+
+
+def time_text(time_ns: int) -> str:
+    """Return a time as ISO 8601 to the millisecond."""
+    return datetime.fromtimestamp(time_ns // 1_000_000 / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def taken_in(stream: EventStream, intake: Intake) -> Iterator[Array]:
+    """Yield a stream's chunks up to the first event at or behind the span's end.
+
+    Raises SourceError at a time that cannot be, at a gap longer than LONGEST_GAP_NS, and where the prices of orders
+    do not stand on the ticks.
+    """
+    for chunk in stream.chunks:
+        events, is_last = _cut(chunk, intake)
+        _check_times(events, intake)
+        letters, counts = np.unique(events["action"], return_counts=True)
+        intake.actions.update({chr(letter): int(count) for letter, count in zip(letters, counts, strict=True)})
+        _look_at_prices(events, intake)
+        if intake.prices >= _ENOUGH_PRICES and not intake.tick_is_checked:
+            check_tick_size(intake)
+        yield events
+        if is_last:
+            return
+    check_tick_size(intake)
+
+
+def _cut(events: Array, intake: Intake) -> tuple[Array, bool]:
+    """Leave out what comes at or behind the end, in the time that never runs backwards."""
+    if intake.end_ns is None:
+        return events, False
+    behind = np.flatnonzero(events["ts_ns"] >= intake.end_ns)
+    return (events[: behind[0]], True) if len(behind) else (events, False)
+
+
+def _check_times(events: Array, intake: Intake) -> None:
+    if not len(events):
+        return
+    times = events["ts_ns"]
+    impossible = np.flatnonzero((times < 0) | (times > _LATEST_NS))
+    if len(impossible):
+        number = intake.events + int(impossible[0]) + 1
+        raise SourceError(f"event {number} has the time {times[impossible[0]]} ns; expected one from 1970 to 2200")
+    first = int(times[0]) if intake.latest_ns is None else intake.latest_ns
+    latest = np.maximum.accumulate(np.concatenate(([first], times)))
+    gaps = np.diff(latest)
+    widest = int(np.argmax(gaps))
+    if gaps[widest] > LONGEST_GAP_NS:
+        raise SourceError(
+            f"event {intake.events + widest + 1} comes {gaps[widest] / 86_400e9:.1f} days after the one before it, at "
+            f"{time_text(int(latest[widest + 1]))}; a gap of at most {LONGEST_GAP_NS / 86_400e9:.0f} days is expected: "
+            "choose the span with start= and end=, or repair the feed"
+        )
+    intake.latest_ns = int(latest[-1])
+
+
+def _look_at_prices(events: Array, intake: Intake) -> None:
+    enters = (events["action"] == ADD) | (events["action"] == MODIFY)
+    prices = events["price"][enters]
+    prices = prices[(prices > 0) & (prices < MAX_PRICE)]
+    intake.prices += len(prices)
+    intake.prices_off_tick += int(np.count_nonzero(prices % intake.tick_price))
+    if len(prices):
+        intake.common_step = math.gcd(intake.common_step, int(np.gcd.reduce(prices)))
+
+
+def check_tick_size(intake: Intake) -> None:
+    """Raise SourceError where too many prices stand between the ticks."""
+    intake.tick_is_checked = True
+    if intake.prices_off_tick > _MOST_OFF_TICK * intake.prices:
+        raise SourceError(
+            f"source.tick_size is {intake.tick_price / PRICE_SCALE:g}, but {intake.prices_off_tick} of "
+            f"{intake.prices} order prices are no multiple of it; all are multiples of "
+            f"{intake.common_step / PRICE_SCALE:g}"
+        )
+
+
+def tick_size_notes(intake: Intake) -> list[str]:
+    """Return a doubt about a tick size that is finer than every price."""
+    if intake.prices < _ENOUGH_PRICES or intake.common_step <= intake.tick_price:
+        return []
+    step, tick = intake.common_step / PRICE_SCALE, intake.tick_price / PRICE_SCALE
+    return [f"every price is a multiple of {step:g}, and tick_size is {tick:g}: is that right?"]

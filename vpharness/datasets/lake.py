@@ -1,0 +1,148 @@
+"""Where datasets lie in the lake, and how a folder comes to be there: whole and read-only, or not at all."""
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from vpharness.errors import ConfigError, DatasetError
+
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_UNFINISHED: Final = ".unfinished-"
+_READ_ONLY_FILE: Final = 0o444
+_READ_ONLY_FOLDER: Final = 0o555
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The folder that holds datasets, results and promoted configurations."""
+
+    root: Path
+
+    @property
+    def published(self) -> Path:
+        """Datasets under a name that somebody chose."""
+        return self.root / "research" / "vp_immutable"
+
+    @property
+    def variants(self) -> Path:
+        """Grid variants, each named after the hash of all that made it."""
+        return self.root / "research" / "vp_harness" / "generated_grids"
+
+    def places(self, dataset_id: str) -> tuple[Path, Path]:
+        """Return where a dataset of that id may lie, in the order of look-up."""
+        return self.published / dataset_id, self.variants / dataset_id
+
+
+def check_id(dataset_id: str) -> str:
+    """Return a dataset id that may be the name of a folder; a ConfigError says what an id may consist of."""
+    if not _ID.fullmatch(dataset_id):
+        raise ConfigError(
+            f"dataset.id is {dataset_id!r}; it must begin with a letter or digit and consist of at most 128 letters, "
+            "digits, '.', '_' and '-'"
+        )
+    return dataset_id
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _lock_now(folder: Path) -> int | None:
+    """Take a folder's lock and return the descriptor that holds it, or None where somebody else does."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what killed writers left behind: unfinished folders whose lock nobody holds any more."""
+    for folder in parent.glob(f"{_UNFINISHED}*"):
+        descriptor = _lock_now(folder)
+        if descriptor is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(descriptor)
+
+
+def _begin(target: Path) -> tuple[Path, int]:
+    """Make the unfinished folder of `target`, locked; a DatasetError where it exists or another writer is at it."""
+    unfinished = target.parent / f"{_UNFINISHED}{target.name}"
+    with _locked(target.parent):
+        _sweep(target.parent)
+        if target.exists():
+            raise DatasetError(f"dataset {target.name} exists at {target}; datasets are never overwritten")
+        try:
+            unfinished.mkdir()
+        except FileExistsError:
+            raise DatasetError(
+                f"dataset {target.name} is being written by another process; wait for it, or choose another dataset.id"
+            ) from None
+        descriptor = _lock_now(unfinished)
+    if descriptor is None:
+        raise DatasetError(f"{unfinished} is locked by another process")
+    return unfinished, descriptor
+
+
+def sync(path: Path) -> None:
+    """Have the operating system put a file or folder on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_read_only(folder: Path) -> None:
+    """Take the write permission from a folder and its files, which are on the disk afterwards."""
+    for path in folder.iterdir():
+        path.chmod(_READ_ONLY_FILE)
+        sync(path)
+    sync(folder)
+    folder.chmod(_READ_ONLY_FOLDER)
+
+
+@contextlib.contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Write a folder that appears at `target` whole and read-only, or not at all.
+
+    Yields an empty folder beside it to write into. When the block ends well it is made read-only and renamed; when it
+    does not, it is removed. A DatasetError says that the target exists, that another process is writing it, or that the
+    disk is full.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished, descriptor = _begin(target)
+    except OSError as error:
+        raise DatasetError(f"cannot write to {target.parent}: {error.strerror}") from error
+    try:
+        yield unfinished
+        for path in unfinished.iterdir():
+            path.chmod(_READ_ONLY_FILE)
+            sync(path)
+        sync(unfinished)
+        with _locked(target.parent):
+            if target.exists():
+                raise DatasetError(f"dataset {target.name} exists at {target}; datasets are never overwritten")
+            unfinished.rename(target)
+        target.chmod(_READ_ONLY_FOLDER)
+        sync(target.parent)
+    except OSError as error:
+        raise DatasetError(f"cannot write dataset {target.name} below {target.parent}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        os.close(descriptor)

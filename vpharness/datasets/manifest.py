@@ -1,0 +1,115 @@
+"""What a dataset says of itself: `manifest.json` and `checksums.json`."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from vpharness.errors import DatasetError
+
+BINS_FILE: Final = "bins.parquet"
+GRID_FILE: Final = "grid_clean.parquet"
+MANIFEST_FILE: Final = "manifest.json"
+CHECKSUMS_FILE: Final = "checksums.json"
+MANIFEST_VERSION: Final = 1
+"""Raised when a manifest can no longer be read by older code."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The facts of a dataset. Times are ns since the epoch, UTC; prices are in price units."""
+
+    dataset_id: str
+    content_id: str  # hash of all that the bins and cells depend on
+    instrument: str
+    tick_size: float
+    size_unit: float | None
+    cell_width_ms: int
+    radius: int
+    bins: int
+    valid_bins: int
+    first_bin_start_ns: int
+    last_bin_end_ns: int
+    source: dict[str, Any]  # kind, parameters and SHA-256 of files; of a published folder: where it came from
+    span: dict[str, int | None]  # start_ns and end_ns as asked for
+    lattice: dict[str, Any] | None  # every parameter in force; None where they are not known
+    lattice_version: int | None
+    columns: list[str]  # of the grid, beside bin_seq and k
+    bin_columns: list[str]
+    rows_ordered: bool  # the grid's rows ascend by (bin_seq, k), and the bins' by bin_seq
+    events: dict[str, int]  # by action
+    problems: dict[str, int]  # events that were not as they should be, by kind
+    skipped: dict[str, int]  # what the source left out, by reason
+    notes: list[str]  # what a user should know: absent columns, doubts about the tick size
+    vpharness_version: str = dataclasses.field(default_factory=lambda: version("vpharness"))
+    manifest_version: int = MANIFEST_VERSION
+
+    @property
+    def cells(self) -> int:
+        """Cells of a bin."""
+        return 2 * self.radius + 1
+
+    @property
+    def has_best_prices(self) -> bool:
+        """Whether entries and exits at the touch can be known: without them there are no net figures."""
+        return {"best_bid_price_int", "best_ask_price_int"} <= set(self.bin_columns)
+
+    def write(self, folder: Path) -> None:
+        """Write `manifest.json`."""
+        text = json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+        (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `manifest.json`; a DatasetError says what is wrong with it."""
+    path = folder / MANIFEST_FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"dataset {folder.name}: {path} cannot be read: {error}") from error
+    if not isinstance(values, dict) or values.get("manifest_version") != MANIFEST_VERSION:
+        found = values.get("manifest_version") if isinstance(values, dict) else None
+        raise DatasetError(
+            f"dataset {folder.name}: manifest_version is {found}, this vpharness reads {MANIFEST_VERSION}; "
+            "use the vpharness that wrote it, or build it again"
+        )
+    names = {field.name for field in dataclasses.fields(Manifest)}
+    if set(values) != names:
+        odd = sorted(set(values) ^ names)
+        raise DatasetError(f"dataset {folder.name}: {path} lacks, or has beyond what is known: {', '.join(odd)}")
+    return Manifest(**values)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_checksums(folder: Path, known: dict[str, str]) -> None:
+    """Write `checksums.json`; digests that are known already, by file name, are not computed again."""
+    names = (BINS_FILE, GRID_FILE, MANIFEST_FILE)
+    sums = {name: known.get(name) or file_sha256(folder / name) for name in names}
+    (folder / CHECKSUMS_FILE).write_text(json.dumps(sums, indent=1) + "\n", encoding="utf-8")
+
+
+def read_checksums(folder: Path) -> dict[str, str]:
+    """Read `checksums.json`: SHA-256 by file name."""
+    path = folder / CHECKSUMS_FILE
+    try:
+        sums = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"dataset {folder.name}: {path} cannot be read: {error}") from error
+    expected = {BINS_FILE, GRID_FILE, MANIFEST_FILE}
+    if not isinstance(sums, dict) or set(sums) != expected or not all(isinstance(s, str) for s in sums.values()):
+        raise DatasetError(f"dataset {folder.name}: {path} must hold the SHA-256 of {', '.join(sorted(expected))}")
+    return sums
+
+
+def content_id(parts: dict[str, Any]) -> str:
+    """Return the hash that stands for everything a dataset's bins and cells depend on."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
