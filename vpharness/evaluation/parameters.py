@@ -141,9 +141,7 @@ class SplitParameters:
     train_share: float = parameter(
         0.6, meaning="share of a dataset's bins to train on, from its start", above=0, maximum=0.99
     )
-    test_datasets: list[str] = parameter(  # noqa: RUF009 - the list is copied for each instance
-        [], meaning="datasets kept for the test; giving any makes the kind dataset"
-    )
+    test_datasets: list[str] = parameter([], meaning="datasets kept for the test; giving any makes the kind dataset")
 
     @property
     def by_dataset(self) -> bool:

@@ -18,3 +18,8 @@ Key: TypeAlias = Any
 def int64(value: int) -> int:
     """Make an integer constant that kernels pass on: for a plain one numba compiles the callee once per value."""
     return cast("int", np.int64(value))
+
+
+def bool_(value: bool) -> bool:
+    """Make a truth constant, for the same reason."""
+    return cast("bool", np.bool_(value))
