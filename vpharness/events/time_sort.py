@@ -2,9 +2,9 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,21 +31,25 @@ def sorted_by_time(
 
     What fits into one run never touches the disk. Raises SourceError where the temporary folder is full.
     """
-    with tempfile.TemporaryFile(prefix="vpharness-sort-") as file:
+    with ExitStack() as stack:
+        file: IO[bytes] | None = None
         lengths = []
         run = np.empty(0, dtype)
         try:
             for run in _runs(blocks, dtype, run_records):
-                if lengths or len(run) >= run_records:
+                if file is None and len(run) >= run_records:
+                    file = stack.enter_context(tempfile.TemporaryFile(prefix="vpharness-sort-"))
+                if file is not None:
                     file.write(run.tobytes())
                     lengths.append(len(run))
-            file.flush()
+            if file is not None:
+                file.flush()
         except OSError as error:
             raise SourceError(f"{tempfile.gettempdir()}: cannot hold the records being sorted: {error}") from error
-        if lengths:
-            yield SortedRecords(sum(lengths), _merged(file, dtype, lengths, run_records))
-        else:
+        if file is None:
             yield SortedRecords(len(run), iter([run]))
+        else:
+            yield SortedRecords(sum(lengths), _merged(file, dtype, lengths, run_records))
 
 
 def _runs(blocks: Iterator[NDArray[np.void]], dtype: np.dtype[np.void], size: int) -> Iterator[NDArray[np.void]]:
@@ -65,7 +69,7 @@ def _sorted(parts: list[NDArray[np.void]]) -> NDArray[np.void]:
 
 
 def _merged(
-    file: BinaryIO, dtype: np.dtype[np.void], lengths: list[int], run_records: int
+    file: IO[bytes], dtype: np.dtype[np.void], lengths: list[int], run_records: int
 ) -> Iterator[NDArray[np.void]]:
     """Merge runs that lie one behind another in `file`.
 

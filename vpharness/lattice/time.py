@@ -11,6 +11,7 @@ from vpharness.lattice.levels import best_level, best_tick
 from vpharness.lattice.types import Array, bool_, int64
 
 CLAMPED_TIME: Final = COUNT_NAMES.index("clamped_ts")
+NONE_YET: Final = int64(0)
 SILENT: Final = bool_(True)
 EVICTED_CROSSED: Final = COUNT_NAMES.index("evicted_crossed")
 
@@ -93,7 +94,7 @@ def consume(
 ) -> tuple[int, int]:
     """Apply events until they, or the rows for finished bins, run out; return how many of each were used."""
     clock = state.clock[0]
-    emitted = int64(0)
+    emitted = NONE_YET
     for index in range(len(events)):
         event = events[index]
         if event.ts_ns > clock.now_ns:

@@ -21,8 +21,8 @@ class Ads(SignalParameters):
     """Parameters of ads."""
 
     thresholds: list[float] = fixed_thresholds(0.02, 0.05, 0.08, 0.10, 0.15, 0.20)  # noqa: RUF009 - the list is copied for each instance
-    slope_windows: list[int] = parameter([10, 25, 50], meaning="windows of the slopes", unit="bins", minimum=2)  # noqa: RUF009 - the list is copied for each instance
-    blend_weights: list[float] = parameter([0.40, 0.35, 0.25], meaning="weight of each window's slope", minimum=0)  # noqa: RUF009 - the list is copied for each instance
+    slope_windows: list[int] = parameter([10, 25, 50], meaning="windows of the slopes", unit="bins", minimum=2)
+    blend_weights: list[float] = parameter([0.40, 0.35, 0.25], meaning="weight of each window's slope", minimum=0)
     zscore_window: int = parameter(200, meaning="window of the robust z of each slope", unit="bins", minimum=1)
     zscore_min_periods: int = parameter(30, meaning="fewest slopes for a robust z", unit="bins", minimum=1)
     blend_scale: float = parameter(3.0, meaning="the robust z that tanh takes to tanh(1)", above=0)

@@ -20,8 +20,8 @@ class AdsPfpSvac(SignalParameters):
     """Parameters of ads_pfp_svac."""
 
     thresholds: list[float] = fixed_thresholds(0.02, 0.05, 0.08, 0.10, 0.15, 0.20)  # noqa: RUF009 - the list is copied for each instance
-    ads_slope_windows_ms: list[int] = parameter([1000, 2500, 5000], meaning="windows of the slopes", unit="ms", above=0)  # noqa: RUF009 - the list is copied for each instance
-    ads_blend_weights: list[float] = parameter([0.40, 0.35, 0.25], meaning="weight of each window's slope", minimum=0)  # noqa: RUF009 - the list is copied for each instance
+    ads_slope_windows_ms: list[int] = parameter([1000, 2500, 5000], meaning="windows of the slopes", unit="ms", above=0)
+    ads_blend_weights: list[float] = parameter([0.40, 0.35, 0.25], meaning="weight of each window's slope", minimum=0)
     ads_zscore_window_ms: int = parameter(20000, meaning="window of the robust z of each slope", unit="ms", above=0)
     ads_zscore_min_periods_ratio: float = parameter(
         0.15, meaning="fewest slopes for a robust z, as a share of its window", above=0, maximum=1

@@ -32,7 +32,7 @@ class SignalParameters:
     """
 
     thresholds: list[float] = fixed_thresholds()  # noqa: RUF009 - the list is copied for each instance
-    threshold_quantiles: list[float] = parameter(  # noqa: RUF009 - the list is copied for each instance
+    threshold_quantiles: list[float] = parameter(
         [50.0, 70.0, 80.0, 90.0, 95.0, 99.0],
         meaning="the percentiles of |score| over the training part that are thresholds where none are given",
         unit="%",

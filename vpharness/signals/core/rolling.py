@@ -21,6 +21,8 @@ _SHORTEST_STRETCH: Final = 128
 """Below so many bins, sorting one more window costs more than it saves."""
 
 State = Mapping[str, Array]
+Summary = tuple[Array, Array, Array, Array]
+"""Median, 1.4826 median absolute deviation, count and standard deviation."""
 
 
 def start(capacity: int) -> dict[str, NDArray[Any]]:
@@ -37,7 +39,7 @@ def median_spread(state: State, xs: Array, window: Array) -> tuple[State, tuple[
     return state, (median, spread, count)
 
 
-def median_spread_deviation(state: State, xs: Array, window: Array) -> tuple[State, tuple[Array, Array, Array, Array]]:
+def median_spread_deviation(state: State, xs: Array, window: Array) -> tuple[State, Summary]:
     """As `median_spread`, with the population standard deviation as a fourth series.
 
     The deviation is accurate where at least half of the values are equal, which is where it is wanted.
@@ -45,9 +47,7 @@ def median_spread_deviation(state: State, xs: Array, window: Array) -> tuple[Sta
     return _summarise(state, xs, window, with_deviation=True)
 
 
-def _summarise(
-    state: State, xs: Array, window: Array, *, with_deviation: bool
-) -> tuple[State, tuple[Array, Array, Array, Array]]:
+def _summarise(state: State, xs: Array, window: Array, *, with_deviation: bool) -> tuple[State, Summary]:
     bins, capacity = len(xs), len(state["recent"])
     stretches = max(1, min(_STRETCHES, bins // _SHORTEST_STRETCH))
     length = -(-bins // stretches)
@@ -61,27 +61,21 @@ def _summarise(
         return ys.reshape(stretches, length).T
 
     leaving = lanes(lax.dynamic_slice(series, (capacity - window,), (stretches * length,)))
-    count = lanes(_finite_in_window(series, window, capacity))
-    sorted_windows = _sorted_before(series, window, capacity, stretches, length)
+    before = _sorted_before(series, window, capacity, stretches, length)
 
-    def advance(ordered: Array, exchange: tuple[Array, Array, Array]) -> tuple[Array, tuple[Array, Array, Array]]:
-        old, new, finite = exchange
+    def advance(carry: tuple[Array, Array], exchange: tuple[Array, Array]) -> tuple[tuple[Array, Array], Summary]:
+        ordered, count = carry
+        old, new = exchange
         ordered = _exchange(ordered, old, new)
-        median, mad = _median_and_mad(ordered, finite)
-        deviation = _deviation(ordered[1:-1], median, finite) if with_deviation else median
-        return ordered, (median, MAD_TO_SIGMA * mad, deviation)
+        count = count + (new < jnp.inf).astype(count.dtype) - (old < jnp.inf).astype(count.dtype)
+        median, mad = _median_and_mad(ordered, count)
+        deviation = _deviation(ordered[1:-1], median, count) if with_deviation else median
+        return (ordered, count), (median, MAD_TO_SIGMA * mad, count, deviation)
 
-    _, summaries = lax.scan(advance, sorted_windows, (leaving, lanes(series[capacity:]), count))
-    median, spread, count, deviation = (ys.T.reshape(-1)[:bins] for ys in (*summaries[:2], count, summaries[2]))
+    finite = jnp.sum(jnp.isfinite(before), axis=0, dtype=jnp.int64)
+    _, summaries = lax.scan(advance, (before, finite), (leaving, lanes(series[capacity:])))
+    median, spread, count, deviation = (ys.T.reshape(-1)[:bins] for ys in summaries)
     return {"recent": values[bins:]}, (median, spread, count, deviation)
-
-
-def _finite_in_window(series: Array, window: Array, capacity: int) -> Array:
-    """Count the finite values in the window of each bin of `series` behind its first `capacity` ones."""
-    total = jnp.cumsum(jnp.isfinite(series).astype(jnp.int64))
-    total = jnp.concatenate([jnp.zeros(1, jnp.int64), total])
-    now = total[capacity + 1 :]
-    return now - lax.dynamic_slice(total, (capacity + 1 - window,), now.shape)
 
 
 def _sorted_before(series: Array, window: Array, capacity: int, stretches: int, length: int) -> Array:
@@ -113,28 +107,29 @@ def _median_and_mad(ordered: Array, count: Array) -> tuple[Array, Array]:
     The `size` values nearest to the median stand side by side. The first of them is found by one binary search: a
     block starts too early while its first value is farther from the median than the value that follows its last.
     """
-    columns = np.arange(ordered.shape[1])
+    windows = np.arange(ordered.shape[1])
 
-    def rank(i: Array) -> Array:
-        return ordered.at[i, columns].get(mode="promise_in_bounds")
+    def ranks(*i: Array) -> Array:
+        return ordered.at[jnp.stack(i), windows].get(mode="promise_in_bounds")
 
     lower, upper = (count + 1) // 2, count // 2 + 1
-    median = 0.5 * (rank(lower) + rank(upper))
+    median = 0.5 * jnp.sum(ranks(lower, upper), axis=0)
     size = upper
 
     def halve(_: Array, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = bounds
         middle = (low + high) // 2
-        too_early = median - rank(middle) > rank(middle + size) - median
+        value, following = ranks(middle, middle + size)
+        too_early = median - value > following - median
         searching = low < high
         return jnp.where(searching & too_early, middle + 1, low), jnp.where(searching & ~too_early, middle, high)
 
     halvings = (ordered.shape[0] // 2 - 1).bit_length()
     first, _ = lax.fori_loop(0, halvings, halve, (jnp.ones_like(count), count - size + 1))
-    left, right = median - rank(first), rank(first + size - 1) - median
+    last = first + size - 1
+    left, next_left, next_right, right = jnp.abs(ranks(first, first + 1, last - 1, last) - median)
     farthest = jnp.maximum(left, right)
     # With an even count the middle deviation is the mean of the block's two farthest.
-    next_left, next_right = median - rank(first + 1), rank(first + size - 2) - median
     next_farthest = jnp.where(left >= right, jnp.maximum(next_left, right), jnp.maximum(left, next_right))
     return median, jnp.where(lower == upper, farthest, 0.5 * (farthest + next_farthest))
 
