@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -80,19 +81,14 @@ class BitstampSource:
 
 def _read_rows(file: files.InputFile) -> Iterator[NDArray[np.void]]:
     lines = csv_rows.whole_lines(file)
-    header, block = csv_rows.read_header(file, lines)
+    header, rest = csv_rows.read_header(file, lines)
     time_name, volume_digits = _dialect(file, header)
     place = {name: header.index(name) for name in header}
     line = 2
-    while True:
-        if block:
-            rows = csv_rows.split_rows(file.path, block, len(header), line)
-            line += len(rows)
-            yield _parse(rows, place, time_name, volume_digits)
-        try:
-            block = next(lines)
-        except StopIteration:
-            return
+    for block in filter(None, chain([rest], lines)):
+        rows = csv_rows.split_rows(file.path, block, len(header), line)
+        line += len(rows)
+        yield _parse(rows, place, time_name, volume_digits)
 
 
 def _dialect(file: files.InputFile, header: list[str]) -> tuple[str, int]:
