@@ -1,20 +1,38 @@
 """Every signal of the package, grids for them, and ways of cutting time: what the battery of tests runs over."""
 
+import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from jax import Array
 from numpy.typing import NDArray
 
-from vpharness.signals import Scorer, Signal, resolve
+from vpharness.signals import Clock, Grid, Scorer, Signal, resolve
 
 _FILES: Final = sorted((Path(__file__).parents[2] / "conf" / "signal").glob("*.yaml"))
 
+TRACES: Final[Counter[tuple[str, int]]] = Counter()
+"""How often the body of a signal, by its name, was traced for a number of bins."""
+
+
+def _counted(signal: Signal[Any]) -> Signal[Any]:
+    def body(time: Clock, grid: Grid, p: Any) -> Array:
+        found: Array = signal.body(time, grid, p)
+        TRACES[signal.name, len(found)] += 1
+        return found
+
+    return dataclasses.replace(signal, body=body)
+
+
 SIGNALS: Final[dict[str, Signal[Any]]] = {
-    file.stem: resolve(f"vpharness.signals.{file.stem}.{file.stem}") for file in _FILES
+    file.stem: _counted(resolve(f"vpharness.signals.{file.stem}.{file.stem}")) for file in _FILES
 }
-"""By the names of the files in conf/signal."""
+"""By the names of the files in conf/signal. All tests share these, and with them what has been compiled."""
+CAPACITY: Final = 512
+"""One capacity for all tests, so that they share what has been compiled."""
 
 Columns = Mapping[str, NDArray[Any]]
 

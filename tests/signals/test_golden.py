@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.signals.battery import SIGNALS
+from tests.signals.battery import CAPACITY, SIGNALS
 from tests.signals.conftest import Columns
 from vpharness.signals import score
 
@@ -25,7 +25,7 @@ def test_scores_agree_with_the_golden_ones(variant: str, shared: Path, golden_gr
     signal = SIGNALS[chosen["signal"]]
     params = dataclasses.replace(signal.parameters(), **chosen["params"])
     wanted = pd.read_parquet(shared / "golden" / "esh4.scores.parquet")[variant].to_numpy()
-    found = score(signal, params, golden_grid.columns, cell_width_ms=100, valid=golden_grid.valid)
+    found = score(signal, params, golden_grid.columns, cell_width_ms=100, valid=golden_grid.valid, capacity=CAPACITY)
     off = ~np.isclose(found, wanted, rtol=0, atol=1e-7, equal_nan=True)
     # A state code of erd's that hangs on the last digits of spectrum_score may fall either way, in a few bins.
     allowed = 10 if signal.name == "erd" else 0

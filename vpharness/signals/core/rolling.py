@@ -116,16 +116,19 @@ def _median_and_mad(ordered: Array, count: Array) -> tuple[Array, Array]:
     median = 0.5 * jnp.sum(ranks(lower, upper), axis=0)
     size = upper
 
-    def halve(_: Array, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
+    def searching(bounds: tuple[Array, Array]) -> Array:
+        low, high = bounds
+        return jnp.any(low < high)
+
+    def halve(bounds: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = bounds
         middle = (low + high) // 2
         value, following = ranks(middle, middle + size)
-        too_early = median - value > following - median
-        searching = low < high
-        return jnp.where(searching & too_early, middle + 1, low), jnp.where(searching & ~too_early, middle, high)
+        # Where low = high already, what lies behind the block is no nearer, and nothing moves.
+        too_early = (low < high) & (median - value > following - median)
+        return jnp.where(too_early, middle + 1, low), jnp.where(too_early, high, jnp.minimum(high, middle))
 
-    halvings = (ordered.shape[0] // 2 - 1).bit_length()
-    first, _ = lax.fori_loop(0, halvings, halve, (jnp.ones_like(count), count - size + 1))
+    first, _ = lax.while_loop(searching, halve, (jnp.ones_like(count), count - size + 1))
     last = first + size - 1
     left, next_left, next_right, right = jnp.abs(ranks(first, first + 1, last - 1, last) - median)
     farthest = jnp.maximum(left, right)
