@@ -26,7 +26,8 @@ class SeededBook:
             (int(level["side"]), int(level["price"])): [int(level["order_id"]), int(level["size"])]
             for level in self._snapshot
         }
-        # Only orders added at a seeded price can be mistaken for a seeded one, and only while that level lasts.
+        # An order stays where it was added (Nasdaq gives a moved one a new id), so that only ids added at a seeded
+        # price need remembering, and only while that level lasts.
         self._added: dict[tuple[int, int], set[int]] = {level: set() for level in self._left}
 
     def events(self, ts_ns: int) -> NDArray[np.void]:
