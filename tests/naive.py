@@ -15,22 +15,30 @@ from tests.naive_evaluation import (
 )
 from tests.naive_filters import naive_expm_step
 from tests.naive_lattice import NaiveResult, naive_lattice
+from tests.naive_operators import naive_ema, naive_lag, naive_rate, naive_robust_z_series, naive_slope
+from tests.naive_signals import NAIVE_SIGNALS
 from tests.naive_spectrum import naive_robust_z
 
 __all__ = [
+    "NAIVE_SIGNALS",
     "NaiveResult",
     "naive_clustered_interval",
     "naive_direction_draw",
+    "naive_ema",
     "naive_expm_step",
     "naive_figures",
     "naive_fires",
+    "naive_lag",
     "naive_lattice",
     "naive_mid_outcome",
     "naive_net_outcome",
     "naive_p_adjusted",
     "naive_p_value",
     "naive_quantile",
+    "naive_rate",
     "naive_robust_z",
+    "naive_robust_z_series",
+    "naive_slope",
     "naive_standard_scores",
     "naive_timing_draw",
 ]

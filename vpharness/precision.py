@@ -5,4 +5,4 @@ Whatever uses JAX imports this module first.
 
 import jax
 
-jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call] # JAX has it untyped

@@ -1,9 +1,11 @@
 """Grids that the signals' tests share."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -28,6 +30,13 @@ class Columns:
 
 GOLDEN_BINS = 8989
 GOLDEN_COLUMNS = sorted({name for signal in SIGNALS.values() for name in signal.columns})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def strict_numerics() -> Iterator[None]:
+    """Types and ranks of arrays that are mixed by accident are errors while the signals are tested."""
+    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
+        yield
 
 
 @pytest.fixture(scope="session")

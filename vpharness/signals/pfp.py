@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 from jax import Array
 
 from vpharness.parameters import parameter
@@ -28,17 +29,14 @@ class Pfp(SignalParameters):
 @signal(columns=("v_add", "v_fill", "v_pull"))
 def pfp(time: Clock, grid: Grid, p: Pfp) -> Array:
     """Inner zone's activity times the outer zone's earlier one, against the same without delay, bid less ask."""
+    zones = jnp.stack([grid.band(first, last) / (last - first + 1) for first, last in (INNER_ZONE, OUTER_ZONE)])
 
-    def zone_means(column: Array, zone: tuple[int, int]) -> tuple[Array, Array]:
-        first, last = zone
-        return grid.sides(column, grid.band(first, last) / (last - first + 1))
-
-    def lead(inner: Array, outer: Array) -> Array:
+    def lead(zone_means: Array) -> Array:
+        inner, outer = zone_means
         delayed = time.ema(inner * time.lag(outer, p.lag_bins), p.ema_alpha)
         return delayed / (time.ema(inner * outer, p.ema_alpha) + p.eps)
 
-    def bid_less_ask(column: Array) -> Array:
-        (inner_bid, inner_ask), (outer_bid, outer_ask) = zone_means(column, INNER_ZONE), zone_means(column, OUTER_ZONE)
-        return lead(inner_bid, outer_bid) - lead(inner_ask, outer_ask)
-
-    return p.add_weight * bid_less_ask(grid.v_add + grid.v_fill) - p.pull_weight * bid_less_ask(grid.v_pull)
+    (add_bid, add_ask), (fill_bid, fill_ask) = grid.sides(grid.v_add, zones), grid.sides(grid.v_fill, zones)
+    pull_bid, pull_ask = grid.sides(grid.v_pull, zones)
+    build = lead(add_bid + fill_bid) - lead(add_ask + fill_ask)
+    return p.add_weight * build + p.pull_weight * (lead(pull_ask) - lead(pull_bid))

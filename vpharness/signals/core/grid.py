@@ -44,12 +44,14 @@ class Grid:
     def sides(self, column: Array, weights: Array) -> tuple[Array, Array]:
         """Return the weighted sums over the cells below and above spot, each [T].
 
-        `weights` [radius] are by distance and mirrored: the bid's side is negative k.
+        `weights` [radius] are by distance and mirrored: the bid's side is negative k. Several of them at once, as
+        [M, radius], read the column once and give sums [M, T].
         """
-        none = jnp.zeros(len(self.distance) + 1)
-        both = jnp.stack([jnp.concatenate([weights[::-1], none]), jnp.concatenate([none, weights])], axis=1)
-        sums = column @ both
-        return sums[:, 0], sums[:, 1]
+        none = jnp.zeros((*weights.shape[:-1], len(self.distance) + 1))
+        bid = jnp.concatenate([weights[..., ::-1], none], axis=-1)
+        ask = jnp.concatenate([none, weights], axis=-1)
+        below, above = jnp.tensordot(jnp.stack([bid, ask]), column, axes=(-1, -1))
+        return below, above
 
     def bid_less_ask(self, column: Array, weights: Array) -> Array:
         """Return the weighted sum over the cells below spot less that over the cells above it: [T]."""

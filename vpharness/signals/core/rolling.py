@@ -130,7 +130,7 @@ def _median_and_mad(ordered: Array, count: Array) -> tuple[Array, Array]:
 
     first, _ = lax.while_loop(searching, halve, (jnp.ones_like(count), count - size + 1))
     last = first + size - 1
-    left, next_left, next_right, right = jnp.abs(ranks(first, first + 1, last - 1, last) - median)
+    left, next_left, next_right, right = jnp.abs(ranks(first, first + 1, last - 1, last) - median[None, :])
     farthest = jnp.maximum(left, right)
     # With an even count the middle deviation is the mean of the block's two farthest.
     next_farthest = jnp.where(left >= right, jnp.maximum(next_left, right), jnp.maximum(left, next_right))

@@ -42,6 +42,8 @@ class Scorer:
         radius: the grid's cells are k = -radius..radius.
         capacity: the bins that buffers reach back. Scorers of equal capacity share one compiled form.
         operators: the operators that the signal's body calls, in order.
+        structure: what the compiled form depends on.
+        numbers: the traced parameters.
     """
 
     signal: Signal[Any]
@@ -50,6 +52,8 @@ class Scorer:
     radius: int
     capacity: int
     operators: tuple[Operator, ...]
+    structure: Structure
+    numbers: Numbers
 
     def start(self) -> ScorerState:
         """Return the state before the first bin."""
@@ -72,11 +76,10 @@ class Scorer:
         Raises ConfigError where a column is missing or has another shape.
         """
         cells = self._checked(columns)
-        structure, numbers = split(self.params)
         if not np.shape(cells[self.signal.columns[0]])[0]:
             return state, jnp.zeros(0)
-        step = _compiled_step(self.signal, structure)
-        after: tuple[ScorerState, Array] = step(numbers, np.float64(self.cell_width_ms), state, cells)
+        step = _compiled_step(self.signal, self.structure)
+        after: tuple[ScorerState, Array] = step(self.numbers, np.float64(self.cell_width_ms), state, cells)
         return after
 
     def _checked(self, columns: Mapping[str, ArrayLike]) -> dict[str, ArrayLike]:
@@ -128,7 +131,9 @@ def scorer(
     capacity = capacity_for(window) if capacity is None else capacity
     if window > capacity:
         raise ConfigError(f"signal {signal.name} looks {window} bins back, but the capacity given is {capacity}")
-    return Scorer(signal, params, cell_width_ms, radius, capacity, operators)
+    return Scorer(
+        signal, params, cell_width_ms, radius, capacity, operators, structure, numbers=jax.device_put(numbers)
+    )
 
 
 def score(
@@ -162,7 +167,7 @@ def score(
         shown = {name: columns[name][valid] for name in signal.columns if name in columns}
     _, found = ready.step(ready.start(), shown)
     if valid is None:
-        return np.asarray(found)
+        return np.array(found)
     scores = np.full(len(valid), np.nan)
     scores[valid] = np.asarray(found)
     return scores
