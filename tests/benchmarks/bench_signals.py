@@ -3,6 +3,7 @@
 Run it from the project's root: python -m tests.benchmarks.bench_signals [BINS]
 """
 
+import itertools
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import numpy as np
 from tests.naive_operators import naive_rate, naive_robust_z_series
 from tests.naive_signals import NAIVE_SIGNALS
 from tests.signals.battery import SIGNALS, made_up_columns, rows
-from vpharness.signals import capacity_for, score, scorer
+from vpharness.signals import capacity_for, score, score_many, scorer
 from vpharness.signals.core.operators import MEDIAN_SPREAD, MEDIAN_SPREAD_DEVIATION, Operator
 
 RADIUS: Final = 50
@@ -98,12 +99,37 @@ def live_percentiles(name: str, columns: dict[str, Any]) -> tuple[float, float]:
     return float(p50), float(p99)
 
 
+def bench_sweep(bins: int) -> None:
+    """Print what a sweep over perm_derivative costs, 96 parameter sets on one grid, cold and warm."""
+    signal = SIGNALS["perm_derivative"]
+    axes = {
+        "center_exclusion_radius": (0, 1),
+        "spatial_decay_power": (0.0, 1.0),
+        "zscore_window_bins": (120, 240, 360),
+        "zscore_min_periods": (30, 60),
+        "d2_weight": (0.0, 0.2),
+        "d3_weight": (0.0, 0.1),
+    }
+    many = [signal.parameters(**dict(zip(axes, values, strict=True))) for values in itertools.product(*axes.values())]
+    columns = made_up_columns(signal.columns, bins, RADIUS, seed=1)
+    alone = best_seconds(partial(score, signal, many[0], columns, cell_width_ms=CELL_WIDTH_MS), 3)
+    for state in ("cold", "warm"):
+        start = time.perf_counter()
+        for _ in score_many(signal, many, columns, cell_width_ms=CELL_WIDTH_MS):
+            pass
+        spent = time.perf_counter() - start
+        print(
+            f"{len(many)} sets of perm_derivative, {state}: {spent:.2f} s, {alone * len(many) / spent:.0f} x one by one"
+        )
+
+
 def main() -> None:
     """Run all benchmarks."""
     bins = int(sys.argv[1]) if len(sys.argv) > 1 else 36_000
     print(f"{bins} bins of {2 * RADIUS + 1} cells")
     bench_robust_z(bins)
     bench_signals(bins)
+    bench_sweep(bins)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ What the rest of the project uses:
 - `resolve("module.name")` gives the `Signal`: its name, meaning, columns, and the dataclass of its parameters, whose
   fields hold the defaults, meanings, units and ranges. `score_parameters(params)` are those that change its scores.
 - `score(signal, params, columns, cell_width_ms=..., valid=...)` scores a whole run of bins.
+- `score_many(signal, [params, ...], columns, ...)` does so for many parameter sets, computing what they share once.
 - `scorer(signal, params, cell_width_ms=..., radius=...)` is the same for chunks or single bins: `start()` gives the
   first state, `step(state, columns)` the next one and the scores. `save_state` and `restore_state` turn a state into
   plain arrays and back, bit for bit.
@@ -46,6 +47,7 @@ from vpharness.signals.core.scoring import (
     score,
     scorer,
 )
+from vpharness.signals.core.shared import Memo, score_many
 
 CHUNK_TOLERANCE: Final = 1e-9
 """The most by which a score may depend on how time is cut. Scores as near as this to a threshold are ties."""
@@ -54,6 +56,7 @@ __all__ = [
     "CHUNK_TOLERANCE",
     "Clock",
     "Grid",
+    "Memo",
     "Scorer",
     "ScorerState",
     "Signal",
@@ -65,6 +68,7 @@ __all__ = [
     "restore_state",
     "save_state",
     "score",
+    "score_many",
     "score_parameters",
     "scorer",
     "signal",

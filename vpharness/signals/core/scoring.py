@@ -75,26 +75,14 @@ class Scorer:
 
         Raises ConfigError where a column is missing or has another shape.
         """
-        cells = self._checked(columns)
+        cells, radius = checked_columns(self.signal, columns)
+        if radius != self.radius:
+            raise ConfigError(f"signal {self.signal.name}: the columns have the radius {radius}, not {self.radius}")
         if not np.shape(cells[self.signal.columns[0]])[0]:
             return state, jnp.zeros(0)
         step = _compiled_step(self.signal, self.structure)
         after: tuple[ScorerState, Array] = step(self.numbers, np.float64(self.cell_width_ms), state, cells)
         return after
-
-    def _checked(self, columns: Mapping[str, ArrayLike]) -> dict[str, ArrayLike]:
-        missing = [name for name in self.signal.columns if name not in columns]
-        if missing:
-            raise ConfigError(f"signal {self.signal.name} reads columns that the grid lacks: {', '.join(missing)}")
-        cells = {name: columns[name] for name in self.signal.columns}
-        bins = np.shape(next(iter(cells.values())))[0]
-        for name, column in cells.items():
-            if np.shape(column) != (bins, 2 * self.radius + 1):
-                raise ConfigError(
-                    f"signal {self.signal.name}: column {name} has the shape {np.shape(column)}; "
-                    f"it must be {(bins, 2 * self.radius + 1)}, one row a bin and one cell for each k"
-                )
-        return cells
 
 
 def scorer(
@@ -159,18 +147,43 @@ def score(
 
     Raises ConfigError as `scorer` and `Scorer.step` do.
     """
-    shapes = [np.shape(columns[name]) for name in signal.columns if name in columns]
-    radius = shapes[0][1] // 2 if shapes else 0
+    shown, radius = checked_columns(signal, columns, valid)
     ready = scorer(signal, params, cell_width_ms=cell_width_ms, radius=radius, capacity=capacity)
-    shown: Mapping[str, NDArray[Any]] = columns
+    return with_gaps(ready.step(ready.start(), shown)[1], valid)
+
+
+def checked_columns(
+    signal: Signal[Any], columns: Mapping[str, ArrayLike], valid: NDArray[np.bool_] | None = None
+) -> tuple[dict[str, ArrayLike], int]:
+    """Return the signal's columns at the valid bins, each [T, 2 radius + 1], and the radius.
+
+    Raises ConfigError where a column is missing or has another shape.
+    """
+    missing = [name for name in signal.columns if name not in columns]
+    if missing:
+        raise ConfigError(f"signal {signal.name} reads columns that the grid lacks: {', '.join(missing)}")
+    first = np.shape(columns[signal.columns[0]])
+    bins = first[0] if valid is None else len(valid)
+    cells = first[-1] // 2 * 2 + 1
+    for name in signal.columns:
+        if np.shape(columns[name]) != (bins, cells):
+            raise ConfigError(
+                f"signal {signal.name}: column {name} has the shape {np.shape(columns[name])}; "
+                f"it must be {(bins, cells)}, one row a bin and one cell for each k"
+            )
+    shown = {name: columns[name] for name in signal.columns}
     if valid is not None and not valid.all():
-        shown = {name: columns[name][valid] for name in signal.columns if name in columns}
-    _, found = ready.step(ready.start(), shown)
+        shown = {name: np.asarray(column)[valid] for name, column in shown.items()}
+    return shown, cells // 2
+
+
+def with_gaps(scores: Array, valid: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+    """Return the scores [T] of all bins from those of the valid ones: NaN at the others."""
     if valid is None:
-        return np.array(found)
-    scores = np.full(len(valid), np.nan)
-    scores[valid] = np.asarray(found)
-    return scores
+        return np.array(scores)
+    spread = np.full(len(valid), np.nan)
+    spread[valid] = scores
+    return spread
 
 
 def capacity_for(window: int) -> int:
