@@ -42,12 +42,11 @@ from vpharness.signals.core.scoring import (
     ScorerState,
     capacity_for,
     digest,
-    restore_state,
-    save_state,
     score,
     scorer,
 )
 from vpharness.signals.core.shared import Memo, score_many
+from vpharness.signals.core.states import restore_state, save_state
 
 CHUNK_TOLERANCE: Final = 1e-9
 """The most by which a score may depend on how time is cut. Scores as near as this to a threshold are ties."""

@@ -207,32 +207,6 @@ def digest(signal: Signal[Any], params: SignalParameters | None = None) -> str:
     return hashlib.sha256(lowered.as_text().encode()).hexdigest()
 
 
-def save_state(state: ScorerState) -> dict[str, NDArray[Any]]:
-    """Return the state as plain arrays by name ("00_rate.previous"), as `numpy.savez` takes them."""
-    return {f"{slot}.{name}": np.asarray(array) for slot, arrays in state.items() for name, array in arrays.items()}
-
-
-def restore_state(scorer: Scorer, saved: Mapping[str, NDArray[Any]]) -> ScorerState:
-    """Return the state that `save_state` was given, bit for bit.
-
-    Raises ConfigError where it was saved by another signal, other structural choices or another capacity.
-    """
-    begin = save_state(scorer.start())
-    wanted = {name: (array.shape, array.dtype) for name, array in begin.items()}
-    found = {name: (array.shape, array.dtype) for name, array in saved.items()}
-    if wanted != found:
-        differing = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
-        raise ConfigError(
-            f"the saved state is not one of signal {scorer.signal.name} with capacity {scorer.capacity}: "
-            f"{', '.join(differing)} differ; start anew"
-        )
-    state: dict[str, dict[str, Array]] = {}
-    for name in begin:
-        slot, _, field = name.partition(".")
-        state.setdefault(slot, {})[field] = jnp.asarray(saved[name])
-    return state
-
-
 @functools.lru_cache(maxsize=_COMPILED_KEPT)
 def _compiled_step(signal: Signal[Any], structure: Structure) -> Any:
     """Return the jitted step of a signal: (numbers, cell_width_ms, state, columns) -> (state, scores)."""
