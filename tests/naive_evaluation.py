@@ -126,7 +126,7 @@ def naive_figures(
         return sum(each["outcome"] == outcome for each in of) / len(of) if of else math.nan
 
     def median_time(of: Sequence[Outcome]) -> float:
-        times = sorted(each["time"] for each in of if each["outcome"] in {"tp", "sl"})
+        times: list[float] = sorted(each["time"] for each in of if each["outcome"] in {"tp", "sl"})
         middle = len(times) // 2
         if not times:
             return math.nan
