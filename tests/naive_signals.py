@@ -150,7 +150,7 @@ def naive_erd(columns: Columns, p: Any, _cell_width_ms: float) -> Floats:
     gate = np.maximum(0, naive_robust_z_series(everywhere, p.zscore_window, p.zscore_min_periods) - p.spike_floor)
     if p.variant == "a":
         rows = columns["spectrum_score"]
-        difference = [np.mean(cells(row, below)) - np.mean(cells(row, above)) for row in rows]
+        difference = [float(np.mean(cells(row, below)) - np.mean(cells(row, above))) for row in rows]
     else:
         rows = columns["spectrum_state_code"]
         difference = [entropy(cells(row, above)) - entropy(cells(row, below)) for row in rows]

@@ -53,8 +53,8 @@ def test_notations_of_numbers(text: str, digits: int, value: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " 1", "1 ", "+1", "--1", ".5", "1.2.3", "1.5", "1.0", "15e-1", "1,", "nan", "inf", "1e", "1e9999", "0x10", "1_000",
-     "9223372036854775808", "99999999999999999999", "1e300", "\uff11", "\0", '"', '""'],
+    ["", " 1", "1 ", "+1", "--1", ".5", "1.2.3", "1.5", "1.0", "15e-1", "1,", "nan", "inf", "1e", "1e9999", "0x10",
+     "1_000", "9223372036854775808", "99999999999999999999", "1e300", "\uff11", "\0", '"', '""'],
 )  # fmt: skip
 def test_what_is_no_number_is_refused_by_line(text: str) -> None:
     """Anything else is an error that names the file, the line, the column and the value."""

@@ -125,7 +125,7 @@ def _mappings(metadata: databento_dbn.Metadata) -> Iterator[tuple[str, Interval]
         for interval in intervals:
             known: dict[str, Any] = dict(interval)
             name, number = key, str(known["symbol"])
-            if metadata.stype_out != SType.INSTRUMENT_ID:
+            if str(metadata.stype_out) != str(SType.INSTRUMENT_ID):
                 name, number = number, name
             if number.isascii() and number.isdigit() and int(number) < 1 << 32:
                 yield name, (int(number), _day_ns(known["start_date"]), _day_ns(known["end_date"]))

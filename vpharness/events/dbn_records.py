@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from databento_dbn import RType
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
 
-MBO: Final = int(RType.MBO.value)
-SYMBOL_MAPPING: Final = int(RType.SYMBOL_MAPPING.value)
-KNOWN_TYPES: Final = frozenset(int(kind.value) for kind in RType.variants())
+_RECORD_TYPES: Final[Any] = RType  # its members are made at run time
+MBO: Final = int(_RECORD_TYPES.MBO.value)
+SYMBOL_MAPPING: Final = int(_RECORD_TYPES.SYMBOL_MAPPING.value)
+KNOWN_TYPES: Final = frozenset(int(kind.value) for kind in _RECORD_TYPES.variants())
 
 HEADER_BYTES: Final = 16
 MBO_BYTES: Final = 56

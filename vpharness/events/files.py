@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol
 
 import zstandard
 
@@ -146,6 +146,7 @@ def sha256(path: str) -> str:
     """Return the SHA-256 of a file as it lies on disk, in hexadecimal, read in blocks."""
     with opened(path) as file:
         try:
-            return hashlib.file_digest(file.handle, "sha256").hexdigest()
+            handle: Any = file.handle  # a binary file, which lacks readinto in its declared type alone
+            return hashlib.file_digest(handle, "sha256").hexdigest()
         except OSError as error:
             raise SourceError(f"{file.path}: cannot be read: {error.strerror}") from error
