@@ -1,0 +1,99 @@
+"""Reading a dataset: its bins, and the columns that are asked for as arrays of bins by cells."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vpharness.datasets.find import Dataset
+from vpharness.datasets.manifest import file_sha256, read_checksums
+from vpharness.errors import DatasetError
+from vpharness.lattice.types import Array
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What has been read of a dataset: n bins, K cells from k = -radius to radius."""
+
+    bins: Mapping[str, Array]  # columns [n] of bins.parquet, in the order of bin_seq
+    grid: Mapping[str, Array]  # columns [n, K] of grid_clean.parquet
+
+
+def read_table(path: Path, columns: Sequence[str] | None, dataset_id: str) -> pa.Table:
+    """Read columns of a Parquet file; a DatasetError names the dataset, the file, and what is absent or damaged."""
+    try:
+        with pq.ParquetFile(path, memory_map=True) as file:
+            absent = [name for name in columns or [] if name not in file.schema_arrow.names]
+            if absent:
+                raise DatasetError(
+                    f"dataset {dataset_id}: {path.name} has no column {', '.join(absent)}; "
+                    f"it has {', '.join(file.schema_arrow.names)}"
+                )
+            return file.read(columns=None if columns is None else list(columns), use_threads=True)
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"dataset {dataset_id}: {path} cannot be read as Parquet: {error}") from error
+
+
+def as_arrays(table: pa.Table) -> dict[str, Array]:
+    """Return a table's columns as NumPy arrays."""
+    return {name: table[name].to_numpy() for name in table.column_names}
+
+
+def load(dataset: Dataset, columns: Sequence[str] = ()) -> Loaded:
+    """Read all columns of the bins, and those of the grid that are named.
+
+    Where the bins lack `book_valid`, a bin is valid if its mid price is above 0. Raises DatasetError for columns that
+    are not there, and for tables that do not fit the manifest.
+    """
+    manifest = dataset.manifest
+    bins = as_arrays(read_table(dataset.bins_path, None, manifest.dataset_id))
+    _expect(dataset, "bins.parquet", len(bins["bin_seq"]), manifest.bins)
+    if not manifest.rows_ordered:
+        order = np.argsort(bins["bin_seq"], kind="stable")
+        bins = {name: values[order] for name, values in bins.items()}
+    if "book_valid" not in bins:
+        bins["book_valid"] = bins["mid_price"] > 0
+    return Loaded(bins, _load_grid(dataset, columns, bins["bin_seq"]) if columns else {})
+
+
+def _load_grid(dataset: Dataset, columns: Sequence[str], bin_seq: Array) -> dict[str, Array]:
+    manifest = dataset.manifest
+    keys = [] if manifest.rows_ordered else ["bin_seq", "k"]
+    table = as_arrays(read_table(dataset.grid_path, [*keys, *columns], manifest.dataset_id))
+    shape = (manifest.bins, manifest.cells)
+    _expect(dataset, "grid_clean.parquet", len(table[columns[0]]), manifest.bins * manifest.cells)
+    if manifest.rows_ordered:
+        return {name: table[name].reshape(shape) for name in columns}
+    place = np.searchsorted(bin_seq, table["bin_seq"]) * manifest.cells + table["k"] + manifest.radius
+    grid = {}
+    for name in columns:
+        grid[name] = np.empty(len(place), table[name].dtype)
+        grid[name][place] = table[name]
+    return {name: values.reshape(shape) for name, values in grid.items()}
+
+
+def _expect(dataset: Dataset, file: str, found: int, expected: int) -> None:
+    if found != expected:
+        raise DatasetError(
+            f"dataset {dataset.manifest.dataset_id}: {file} has {found} rows, its manifest says {expected}; verify it"
+        )
+
+
+def verify(dataset: Dataset) -> dict[str, str]:
+    """Compare a dataset's files with its checksums and its tables with its manifest; return the checksums.
+
+    Raises DatasetError naming every file that differs.
+    """
+    sums = read_checksums(dataset.path)
+    changed = [name for name, known in sums.items() if file_sha256(dataset.path / name) != known]
+    if changed:
+        raise DatasetError(
+            f"dataset {dataset.manifest.dataset_id}: {', '.join(changed)} in {dataset.path} differs from its checksum; "
+            "the dataset has been damaged or changed: build or publish it again"
+        )
+    bins = load(dataset).bins
+    _expect(dataset, "bins.parquet", int(np.count_nonzero(bins["book_valid"])), dataset.manifest.valid_bins)
+    return sums

@@ -1,0 +1,117 @@
+"""The one entry point: which command, what help, and errors as one line."""
+
+import dataclasses
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from vpharness.errors import VpharnessError
+from vpharness.tasks import commands, datasets
+from vpharness.tasks.help import command_help, overview
+
+PACKAGE: Final = Path(__file__).resolve().parents[1]
+USER_MISTAKE: Final = 2
+INTERRUPTED: Final = 130
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A command: what it does with a composed config, and the dataclass of its keys."""
+
+    work: Callable[[DictConfig], None]
+    schema: type[Any]
+    takes_path: bool = False
+
+
+COMMANDS: Final = {
+    "build": Command(datasets.run_build, commands.BuildCommand),
+    "publish": Command(datasets.run_publish, commands.PublishCommand, takes_path=True),
+    "list-datasets": Command(datasets.run_list, commands.LakeCommand),
+    "show": Command(datasets.run_show, commands.LakeCommand),
+    "verify": Command(datasets.run_verify, commands.LakeCommand),
+}
+
+
+def conf_folder() -> Path:
+    """Return the folder of YAML files: beside the package in a checkout, inside it when installed from a wheel."""
+    beside = PACKAGE.parent / "conf"
+    return beside if (beside / "build.yaml").is_file() else PACKAGE / "conf"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command and return the exit code: 0, or 2 with one line on standard error for a user's mistake."""
+    if not arguments or arguments[0] in {"--help", "-h", "help"}:
+        print(overview({name: command.work for name, command in COMMANDS.items()}))
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        print(f"vpharness: no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        return USER_MISTAKE
+    if "--help" in rest or "-h" in rest:
+        print(command_help(name, COMMANDS[name].schema, conf_folder(), takes_path=COMMANDS[name].takes_path))
+        return 0
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        _compose_and_work(name, rest)
+    except KeyboardInterrupt:
+        print("vpharness: interrupted; nothing half-made is left", file=sys.stderr)
+        return INTERRUPTED
+    except (VpharnessError, HydraException, OmegaConfBaseException) as error:
+        print(f"vpharness: {_one_line(error)}", file=sys.stderr)
+        return USER_MISTAKE
+    return 0
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the shape of a signal handler
+    raise KeyboardInterrupt
+
+
+def _compose_and_work(name: str, rest: Sequence[str]) -> None:
+    command = COMMANDS[name]
+    overrides = list(rest)
+    if command.takes_path:
+        overrides = [_path_override(word) if _is_path(word) else word for word in overrides]
+    plugins = str(PACKAGE / "plugins")
+    if plugins not in sys.path:
+        sys.path.append(plugins)
+    # Hydra then hands errors on instead of printing them and leaving.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    sys.argv = ["vpharness", *overrides]
+    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=name)(command.work)()
+
+
+def _is_path(word: str) -> bool:
+    return not word.startswith("-") and ("=" not in word or Path(word).exists())
+
+
+def _path_override(word: str) -> str:
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'path="{escaped}"'
+
+
+def _one_line(error: BaseException) -> str:
+    """Return an error's message on one line; for an unknown key, with the keys that are known."""
+    text = str(error)
+    cause: BaseException | None = error
+    while cause is not None:
+        schema = getattr(cause, "object_type", None)
+        if dataclasses.is_dataclass(schema) and isinstance(schema, type):
+            known = [field.name for field in dataclasses.fields(schema) if not field.name.startswith("_")]
+            if str(getattr(cause, "key", "")) not in known:
+                text = (
+                    f"{getattr(cause, 'full_key', None) or getattr(cause, 'key', '')} is not a key here; the keys are "
+                )
+                return text + ", ".join(sorted(set(known) - {"defaults"}))
+            text = f"{getattr(cause, 'full_key', '')}: {getattr(cause, 'msg', None) or cause}"
+        cause = cause.__cause__
+    kept = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(line for line in kept if not line.startswith(("full_key:", "object_type=", "reference_type=")))

@@ -1,0 +1,46 @@
+"""Help texts, derived from the dataclasses behind the configuration."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from vpharness.parameters import rules_of
+from vpharness.tasks.schema import locate, schema_of
+
+
+def overview(works: Mapping[str, Callable[..., Any]]) -> str:
+    """Return what every command does, in a line each."""
+    lines = [f"  {name:<15}{(work.__doc__ or '').strip()}" for name, work in works.items()]
+    usage = "usage: python -m vpharness <command> [hydra overrides]"
+    return "\n".join([usage, "", *lines, "", "python -m vpharness <command> --help lists the command's keys."])
+
+
+def command_help(name: str, schema: type[Any], conf: Path, *, takes_path: bool) -> str:
+    """Return the keys of a command: its own, and those of each choice in its groups."""
+    path = " PATH" if takes_path else ""
+    lines = [f"usage: python -m vpharness {name}{path} [KEY=VALUE ...]", "", (schema.__doc__ or "").strip(), ""]
+    lines += _keys(schema, "")
+    for field in dataclasses.fields(schema):
+        for file in sorted((conf / field.name).glob("*.yaml")):
+            target = str(OmegaConf.select(OmegaConf.load(file), "_target_"))
+            lines += ["", f"{field.name}={file.stem}"]
+            lines += _keys(schema_of(locate(target, str(file)), str(file)), f"{field.name}.")
+    return "\n".join(lines)
+
+
+def _keys(schema: type[Any], prefix: str) -> Iterator[str]:
+    for field in dataclasses.fields(schema):
+        rules = rules_of(field)
+        if rules.meaning:
+            unit = f", {rules.unit}" if rules.unit else ""
+            yield f"  {prefix + field.name:<38}{rules.meaning}{unit}{_default(field)}"
+
+
+def _default(field: "dataclasses.Field[Any]") -> str:
+    value = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+    if value is dataclasses.MISSING:
+        return " (must be given)"
+    return "" if value is None or str(value).startswith("$") else f" (default {value})"

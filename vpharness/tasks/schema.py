@@ -1,0 +1,61 @@
+"""From a YAML's `_target_` to the dataclass behind it, and back from a composed config to its instance."""
+
+import dataclasses
+import importlib
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from vpharness.errors import ConfigError
+from vpharness.parameters import problems
+
+
+def locate(target: str, where: str) -> Any:
+    """Import what `_target_` names; `where` (a YAML's path) stands in the ConfigError of a failure."""
+    module, _, name = target.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{where}: _target_ is {target!r}, which cannot be imported: {error}") from error
+
+
+def schema_of(target: Any, where: str) -> type[Any]:
+    """Return the dataclass of parameters of a target: itself, or what it says its `parameters` are."""
+    schema = target if isinstance(target, type) else getattr(target, "parameters", None)
+    if not isinstance(schema, type) or not dataclasses.is_dataclass(schema):
+        raise ConfigError(f"{where}: _target_ must be a dataclass, or have one as its `parameters`; found {target!r}")
+    return schema
+
+
+def with_schema(config: DictConfig, where: str) -> DictConfig:
+    """Return a config over the defaults of the dataclass that its `_target_` names; other keys and types are errors."""
+    target = str(config["_target_"])
+    schema = schema_of(locate(target, where), where)
+    extra: list[Any] = [("_target_", str, target)]
+    if "defaults" in config:
+        extra.append(("defaults", list[Any], dataclasses.field(default_factory=list)))
+    # A field without default would come after one that has it: keyword-only fields do not mind.
+    made = dataclasses.make_dataclass(schema.__name__, extra, bases=(schema,), frozen=True, kw_only=True)
+    typed = OmegaConf.structured(made)
+    OmegaConf.set_readonly(typed, None)  # a frozen dataclass would make the config so, before overrides are applied
+    merged = OmegaConf.merge(typed, config)
+    assert isinstance(merged, DictConfig)  # noqa: S101  # merging two of them gives a third
+    return merged
+
+
+def instance(node: Any, name: str) -> Any:
+    """Return the dataclass instance that a composed, complete config stands for."""
+    missing = sorted(str(key) for key in OmegaConf.missing_keys(node))
+    if missing:
+        names = ", ".join(f"{name}.{key}" if name else key for key in missing)
+        raise ConfigError(f"{names} must be given")
+    schema = schema_of(locate(str(node["_target_"]), name), name)
+    values: Any = OmegaConf.to_container(node, resolve=True)
+    return schema(**{key: value for key, value in values.items() if key not in {"_target_", "defaults"}})
+
+
+def check(**parts: Any) -> None:
+    """Raise one ConfigError with everything that is out of range in some dataclass instances, given by their names."""
+    found = [sentence for name, part in parts.items() for sentence in problems(part, f"{name}.")]
+    if found:
+        raise ConfigError("; ".join(found))

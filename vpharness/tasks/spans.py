@@ -1,0 +1,31 @@
+"""Times as users write them."""
+
+from datetime import datetime
+from typing import Final
+
+from vpharness.errors import ConfigError
+
+_NANOSECONDS: Final = 9
+
+
+def parse_time_ns(text: str | None, name: str) -> int | None:
+    """Return ns since the epoch from ISO 8601 with a zone, or from a whole number of ns; None stays None.
+
+    Fractions of a second are exact to the nanosecond. A ConfigError names the key, `name`.
+    """
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit():
+        return int(text)
+    whole, dot, rest = text.partition(".")
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))] if dot else ""
+    try:
+        moment = datetime.fromisoformat(whole + rest[len(digits) :])
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or len(digits) > _NANOSECONDS or (dot and not digits):
+        raise ConfigError(
+            f"{name} is {text!r}; expected ISO 8601 with a zone, such as 2023-12-25T23:00:00Z, or ns since 1970"
+        )
+    seconds = round((moment - datetime.fromisoformat("1970-01-01T00:00:00+00:00")).total_seconds())
+    return seconds * 10**_NANOSECONDS + int(digits.ljust(_NANOSECONDS, "0") or 0)
