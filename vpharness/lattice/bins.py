@@ -36,7 +36,8 @@ CHASE_UP: Final = LABEL_COLUMNS.index("chase_up_flag")
 CHASE_DOWN: Final = LABEL_COLUMNS.index("chase_down_flag")
 
 BULL_VACUUM, BULL_PRESSURE, MIXED, BEAR_PRESSURE, BEAR_VACUUM = 2, 1, 0, -1, -2
-_MOST_MOVE: Final = 2**31 - 1
+LEAST_MOVE, MOST_MOVE = -(2**31), 2**31 - 1
+"""What the columns of moves, int32, can hold."""
 
 
 @inlined_kernel
@@ -50,7 +51,7 @@ def _clip_move(now: int, before: int) -> int:
     """Return how far a best price has moved, in ticks, as far as the column can hold."""
     if now < 0 or before < 0:  # either is NO_TICK
         return 0
-    return min(max(now - before, -_MOST_MOVE), _MOST_MOVE)
+    return min(max(now - before, LEAST_MOVE), MOST_MOVE)
 
 
 @kernel

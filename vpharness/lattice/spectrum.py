@@ -15,7 +15,10 @@ from vpharness.lattice.rolling import insert_ordered, replace_ordered, robust_z
 from vpharness.lattice.types import Array, Record
 
 LONGEST_CATCH_UP: Final = 50
-"""Bins that are appended one by one to a series that missed them; past that, making it anew is cheaper."""
+"""Bins that are appended one by one to a series that missed them; past that, making it anew is cheaper.
+
+A look-back shorter than this is the limit instead: of bins before it nothing is known any more.
+"""
 
 
 @kernel
@@ -138,7 +141,7 @@ def spectrum_score(state: LatticeState, slot: int, composite: float, first_bin: 
         _rebuild(state, entry, first_bin, bin_number - 1)
     kept = state.series[entry]
     missed = bin_number - 1 - kept.bin
-    if missed > LONGEST_CATCH_UP:
+    if missed > min(LONGEST_CATCH_UP, len(state.past)):
         _rebuild(state, entry, first_bin, bin_number - 1)
     elif missed > 0:
         _catch_up(state, entry, first_bin, bin_number - 1)

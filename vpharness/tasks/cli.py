@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
         print("vpharness: interrupted; nothing half-made is left", file=sys.stderr)
         return INTERRUPTED
     except (VpharnessError, HydraException, OmegaConfBaseException) as error:
-        print(f"vpharness: {_one_line(error)}", file=sys.stderr)
+        print(f"vpharness: {error if isinstance(error, VpharnessError) else _one_line(error)}", file=sys.stderr)
         return USER_MISTAKE
     return 0
 
@@ -86,7 +86,18 @@ def _compose_and_work(name: str, rest: Sequence[str]) -> None:
     # Hydra then hands errors on instead of printing them and leaving.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = ["vpharness", *overrides]
-    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=name)(command.work)()
+    failures: list[VpharnessError] = []
+
+    def work(config: DictConfig) -> None:
+        # Hydra would print a line of its own about what leaves a job, and end a multirun at its first failure.
+        try:
+            command.work(config)
+        except VpharnessError as error:
+            failures.append(error)
+
+    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=name)(work)()
+    if failures:
+        raise VpharnessError("\nvpharness: ".join(_one_line(error) for error in failures))
 
 
 def _is_path(word: str) -> bool:
@@ -113,5 +124,6 @@ def _one_line(error: BaseException) -> str:
                 return text + ", ".join(sorted(set(known) - {"defaults"}))
             text = f"{getattr(cause, 'full_key', '')}: {getattr(cause, 'msg', None) or cause}"
         cause = cause.__cause__
+    text = text.partition("Config search path:")[0]
     kept = [line.strip() for line in text.splitlines() if line.strip()]
     return " ".join(line for line in kept if not line.startswith(("full_key:", "object_type=", "reference_type=")))

@@ -1,6 +1,6 @@
 """The configuration of each command: the dataclasses behind the YAML files at the top of `conf/`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from vpharness.parameters import parameter
@@ -28,7 +28,7 @@ class BuildCommand:
     dataset: Any = None
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: Hydra would not let its keys be given
 class TickSize:
     """What the user says of prices that were made elsewhere."""
 
@@ -42,7 +42,7 @@ class PublishCommand:
     path: str | None = parameter(None, meaning="folder with bins.parquet and grid_clean.parquet")
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     json: bool = parameter(False, meaning="print JSON instead of text")
-    source: Any = None
+    source: TickSize = field(default_factory=TickSize)
     dataset: Any = None
 
 

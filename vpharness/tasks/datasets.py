@@ -18,6 +18,7 @@ from vpharness.datasets.manifest import Manifest
 from vpharness.datasets.publish import publish
 from vpharness.datasets.read import verify
 from vpharness.errors import ConfigError, DatasetError
+from vpharness.tasks.commands import TickSize
 from vpharness.tasks.progress import shown
 from vpharness.tasks.schema import check, instance
 from vpharness.tasks.spans import parse_time_ns
@@ -45,7 +46,7 @@ def run_build(config: DictConfig) -> None:
 
 def run_publish(config: DictConfig) -> None:
     """Publish a folder and say what it holds."""
-    source, choice = instance(config.source, "source"), instance(config.dataset, "dataset")
+    source, choice = TickSize(config.source.tick_size), instance(config.dataset, "dataset")
     needed = {"PATH": config.path, "dataset.id": choice.id, "source.tick_size": source.tick_size}
     absent = [name for name, value in needed.items() if value is None]
     if absent:
@@ -54,7 +55,7 @@ def run_publish(config: DictConfig) -> None:
             "python -m vpharness publish PATH dataset.id=ID source.tick_size=TICK_SIZE"
         )
     check(source=source)
-    manifest = publish(_lake(config), Path(config.path), choice.id, source.tick_size)
+    manifest = publish(_lake(config), Path(config.path), choice.id, config.source.tick_size)
     _print_dataset(manifest, _lake(config).published / choice.id, config.json, "published")
 
 

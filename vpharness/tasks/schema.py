@@ -44,11 +44,10 @@ def with_schema(config: DictConfig, where: str) -> DictConfig:
 
 
 def instance(node: Any, name: str) -> Any:
-    """Return the dataclass instance that a composed, complete config stands for."""
+    """Return the dataclass instance that a composed config stands for; a ConfigError names what must be given yet."""
     missing = sorted(str(key) for key in OmegaConf.missing_keys(node))
     if missing:
-        names = ", ".join(f"{name}.{key}" if name else key for key in missing)
-        raise ConfigError(f"{names} must be given")
+        raise ConfigError(f"{', '.join(missing)} must be given")
     schema = schema_of(locate(str(node["_target_"]), name), name)
     values: Any = OmegaConf.to_container(node, resolve=True)
     return schema(**{key: value for key, value in values.items() if key not in {"_target_", "defaults"}})

@@ -6,6 +6,7 @@ from typing import Final
 from vpharness.errors import ConfigError
 
 _NANOSECONDS: Final = 9
+_EARLIEST_NS: Final = 10**15  # below it stands a year, or a time in seconds or milliseconds
 
 
 def parse_time_ns(text: str | None, name: str) -> int | None:
@@ -16,6 +17,10 @@ def parse_time_ns(text: str | None, name: str) -> int | None:
     if text is None:
         return None
     if text.isascii() and text.isdigit():
+        if int(text) < _EARLIEST_NS:
+            raise ConfigError(
+                f"{name} is {text} ns, which is in January 1970; give ISO 8601 with a zone, or ns since 1970"
+            )
         return int(text)
     whole, dot, rest = text.partition(".")
     digits = rest[: len(rest) - len(rest.lstrip("0123456789"))] if dot else ""
