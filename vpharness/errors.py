@@ -15,3 +15,7 @@ class SourceError(VpharnessError):
 
 class DatasetError(VpharnessError):
     """A dataset is missing, damaged, or stands in the way of another one."""
+
+
+class ResultsError(VpharnessError):
+    """The results store cannot be read or written."""

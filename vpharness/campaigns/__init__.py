@@ -1,0 +1,1 @@
+"""Campaigns: what a run is, and how it is carried out."""
