@@ -35,7 +35,7 @@ def advance(at: Tick, s: Settings, ts_ns: int) -> None:
     if dt_s == 0:
         return
     for flow in FLOWS:
-        at.mass[flow] *= math.exp(-dt_s / s.mass_tau)
+        at.mass[flow] *= math.exp(-dt_s / s.tau_mass)
     for name in CHANNELS:
         if any(at.filters[name]):
             at.filters[name] = naive_expm_step(at.filters[name], dt_s, s.taus)
@@ -51,13 +51,13 @@ def look_at(at: Tick, s: Settings) -> dict[str, Any]:
         cell[f"{letter}_rest_depth"] = sum(cell[f"{letter}_{name}"] for name in DEPTHS.values())
     cell["pressure_variant"] = (
         s.c1_v_add * cell["v_add"]
-        + s.c2_v_rest_depth_pos * max(cell["v_rest_depth"], 0.0)
+        + s.c2_v_rest_pos * max(cell["v_rest_depth"], 0.0)
         + s.c3_a_add * max(cell["a_add"], 0.0)
     )
     cell["vacuum_variant"] = (
         s.c4_v_pull * cell["v_pull"]
         + s.c5_v_fill * cell["v_fill"]
-        + s.c6_v_rest_depth_neg * max(-cell["v_rest_depth"], 0.0)
+        + s.c6_v_rest_neg * max(-cell["v_rest_depth"], 0.0)
         + s.c7_a_pull * max(cell["a_pull"], 0.0)
     )
     cell["last_event_id"] = at.last_event_id

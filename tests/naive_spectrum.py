@@ -39,8 +39,8 @@ def spectrum_cell(spectrum: Spectrum, s: Settings) -> dict[str, Any]:
     for weight, derivative in zip(s.spectrum_weights, spectrum.derivatives, strict=True):
         z = naive_robust_z(derivative, s.spectrum_zscore_window, s.spectrum_zscore_min_periods, s.spectrum_zscore_floor)
         score += weight * math.tanh(z / s.spectrum_tanh_scale)
-    high = score >= s.spectrum_state_threshold
-    low = score <= -s.spectrum_state_threshold
+    high = score >= s.spectrum_threshold
+    low = score <= -s.spectrum_threshold
     return {"spectrum_score": score, "spectrum_state_code": int(high) - int(low)}
 
 
