@@ -1,0 +1,132 @@
+"""The chunk law: how events are cut into calls, and how often silence is confirmed, makes no difference to a bin."""
+
+from typing import Any, Final
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tests.lattice.engine_help import (
+    SMALL_SPECTRUM,
+    Run,
+    assert_same_bins,
+    finish,
+    no_events,
+    open_lattice,
+    run_engine,
+    run_in_chunks,
+)
+from tests.lattice.feed import EPOCH_NS, HOME_TICK, NS_PER_MS, TICK
+from tests.lattice.streams import random_stream
+from vpharness.events.schema import ADD, ASK, BID, EVENT_DTYPE, FLAG_LAST
+from vpharness.lattice.engine import advance, advance_to, event_problems, iterate, open_bin_end_ns
+
+CASE: Final[dict[str, Any]] = {"tick_int": TICK, "cell_width_ms": 50, "radius": 3, **SMALL_SPECTRUM}
+EVENTS: Final = 300
+SEEDS: Final = st.integers(0, 2**32 - 1)
+CUTS: Final = st.lists(st.integers(0, EVENTS), max_size=40)
+
+
+def assert_same_run(found: Run, expected: Run) -> None:
+    """Assert that two runs have the same bins, to the last bit, and the same counts."""
+    assert found.counts == expected.counts
+    assert_same_bins(found.finished, expected.finished)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, CUTS, st.sampled_from([1, 2, 3, 512]), st.sampled_from([0, 120]))
+def test_any_cutting_gives_the_same_bins(seed: int, cuts: list[int], block_bins: int, evict_crossed_ms: int) -> None:
+    """Chunks of any length, empty ones too, and blocks of one bin or many, give the same bits and counts."""
+    events = random_stream(seed, EVENTS)
+    case = CASE | {"evict_crossed_ms": evict_crossed_ms}
+    assert_same_run(run_in_chunks(events, cuts, block_bins=block_bins, **case), run_engine(events, **case))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_events_one_at_a_time_give_the_same_bins(seed: int) -> None:
+    """A call for each event is as good as one call for all, with the default spectrum too."""
+    events = random_stream(seed, EVENTS)
+    case: dict[str, Any] = {"tick_int": TICK, "cell_width_ms": 100, "radius": 50, "evict_crossed_ms": 120}
+    found = run_in_chunks(events, range(1, EVENTS), block_bins=1, **case)
+    assert len(found.finished.bins) > 10
+    assert_same_run(found, run_engine(events, **case))
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, CUTS, st.sampled_from([1, 512]), st.sampled_from([None, -1.5, 0.7, 2.0]))
+def test_confirming_silence_changes_no_bin(
+    seed: int, cuts: list[int], block_bins: int, start_seconds: float | None
+) -> None:
+    """Between events, before the first one too, time may be moved on by hand, in any steps."""
+    events = random_stream(seed, EVENTS)
+    start_ns = None if start_seconds is None else int(events["ts_ns"][0]) + int(start_seconds * 1e9)
+    case = CASE | {"start_ns": start_ns}
+    found = run_in_chunks(events, cuts, block_bins=block_bins, silences=True, **case)
+    assert_same_run(found, run_engine(events, **case))
+
+
+def quiet_market() -> NDArray[np.void]:
+    """Return a bid and an ask at EPOCH_NS."""
+    rows = [(BID, HOME_TICK - 1, 5, 1), (ASK, HOME_TICK + 1, 7, 2)]
+    return np.array(
+        [(EPOCH_NS, tick * TICK, size, i, ADD, side, FLAG_LAST) for side, tick, size, i in rows], EVENT_DTYPE
+    )
+
+
+def test_silent_bins_close_when_the_feed_is_known_to_be_complete() -> None:
+    """Each bin closes at its own end, not before, without an event; the first holds the two events, the rest none."""
+    state, blocks = advance(open_lattice(**CASE), quiet_market())
+    assert blocks == []
+    end_ns = open_bin_end_ns(state)
+    assert end_ns == EPOCH_NS // (50 * NS_PER_MS) * 50 * NS_PER_MS + 50 * NS_PER_MS
+    state, blocks = advance_to(state, end_ns - 1)
+    assert blocks == []
+    state, (first,) = advance_to(state, end_ns)
+    assert first.bins["bin_event_count"].tolist() == [2]
+    state, blocks = advance_to(state, end_ns)
+    assert blocks == []
+    state, (silent,) = advance_to(state, end_ns + 10 * 50 * NS_PER_MS)
+    assert silent.bins["bin_seq"].tolist() == list(range(1, 11))
+    assert silent.bins["bin_event_count"].tolist() == [0] * 10
+    assert silent.bins["ts_ns"].tolist() == [end_ns + n * 50 * NS_PER_MS for n in range(1, 11)]
+    assert silent.column("bid_depth")[:, 2].tolist() == [5.0] * 10
+    assert (np.diff(silent.column("v_add")[:, 2]) < 0).all()
+
+
+def test_blocks_are_handed_out_before_all_bins_are_known() -> None:
+    """A silence of a thousand bins comes in blocks of at most the size asked for, one after the other."""
+    state, _ = advance(open_lattice(**CASE), quiet_market())
+    pairs = list(iterate(state, no_events(), EPOCH_NS + 1000 * 50 * NS_PER_MS, block_bins=300))
+    assert [len(block.bins) for _, block in pairs] == [300, 300, 300, 100]
+    assert [int(block.bins["bin_seq"][0]) for _, block in pairs] == [0, 300, 600, 900]
+    assert int(pairs[-1][0].clock["now_ns"][0]) == EPOCH_NS + 1000 * 50 * NS_PER_MS
+
+
+@settings(max_examples=20, deadline=None)
+@given(SEEDS, st.integers(1, EVENTS - 1), st.integers(1, 2_000))
+def test_an_event_that_comes_after_its_time_was_complete_is_moved_and_counted(
+    seed: int, cut: int, ahead_ms: int
+) -> None:
+    """It acts at the time up to which the feed was said to be complete, as if the feed had been late itself."""
+    events = random_stream(seed, EVENTS, mischief=0.0)
+    complete_to_ns = int(events["ts_ns"][cut - 1]) + ahead_ms * NS_PER_MS
+    state, before = advance(open_lattice(**CASE), events[:cut], complete_to_ns)
+    state, after = advance(state, events[cut:])
+    moved = events.copy()
+    moved["ts_ns"][cut:] = np.maximum(events["ts_ns"][cut:], complete_to_ns)
+    found, expected = finish(state, before + after), run_engine(moved, **CASE)
+    assert_same_bins(found.finished, expected.finished)
+    assert event_problems(found.state)["clamped_ts"] == np.count_nonzero(events["ts_ns"][cut:] < complete_to_ns)
+    assert expected.counts["clamped_ts"] == 0
+
+
+def test_without_events_there_are_no_bins() -> None:
+    """Neither an empty chunk nor a time makes a bin before a book is there, and no bin is open before a time is."""
+    state, blocks = advance(open_lattice(**CASE), no_events())
+    assert (open_bin_end_ns(state), blocks) == (None, [])
+    state, blocks = advance_to(state, EPOCH_NS)
+    assert blocks == []
+    state, blocks = advance_to(state, EPOCH_NS + 3_600 * 1000 * NS_PER_MS)
+    assert blocks == []
