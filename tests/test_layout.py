@@ -13,7 +13,9 @@ ALLOWED = {
     "datasets": {"lattice", "events"},
     "signals": set(),
     "evaluation": set(),
-    "tasks": {"events", "lattice", "datasets", "signals", "evaluation"},
+    "results": {"evaluation"},
+    "campaigns": {"datasets", "signals", "evaluation", "results"},
+    "tasks": {"events", "lattice", "datasets", "signals", "evaluation", "results", "campaigns"},
     "plugins": {"tasks"},
 }
 HYDRA_ROOMS = {"tasks", "plugins"}

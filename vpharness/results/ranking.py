@@ -4,6 +4,7 @@ Everything is worked out from the ledger's fires, by the same functions that jud
 datasets pool and nothing depends on when a candidate was tried.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -84,13 +85,9 @@ def _ranked(candidate: LedgerCandidate, judgement: Judgement, family: FamilyMaxi
 
 def _order(ranked: Ranked) -> tuple[bool, bool, float, str]:
     low = ranked.judgement.figures.net_pnl_ticks_low
-    # A missing interval (NaN) comes last; ids make the order of equals the same every time.
-    return (
-        ranked.p_adjusted is None,
-        not ranked.winner,
-        -low if low == low else float("inf"),
-        ranked.candidate.candidate_id,
-    )  # noqa: PLR0124
+    last = ranked.p_adjusted is None or math.isnan(low)
+    # The id makes the order of equals the same every time.
+    return last, not ranked.winner, 0.0 if last else -low, ranked.candidate.candidate_id
 
 
 def judge_part(
