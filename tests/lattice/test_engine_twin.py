@@ -20,7 +20,8 @@ SECOND_NS: Final = 1_000_000_000
 def agree(events: NDArray[np.void], **case: Any) -> int:
     """Assert that engine and twin agree on a stream; return the number of bins."""
     twin = naive_lattice(events, **case)
-    assert_agrees_with_twin(run_engine(events, **case), twin)
+    largest_quantity = case["size_unit"] * int(events["size"].max(initial=0))
+    assert_agrees_with_twin(run_engine(events, **case), twin, largest_quantity)
     return twin.counts["bins"]
 
 
