@@ -40,6 +40,7 @@ class RunOutcome:
 
     spec: RunSpec
     judged_part: str
+    bin_seq: NDArray[np.int64]  # [T]
     score: NDArray[np.float64]  # [T]; NaN where the book is not valid
     candidates: tuple[Candidate, ...]
     view: DatasetView
@@ -88,7 +89,7 @@ def execute(spec: RunSpec) -> RunOutcome:
         Candidate(spec.candidate_id(label), label, evaluation, judge([evaluation.parts[judged]]))
         for label, evaluation in zip(labels, found, strict=True)
     )
-    return RunOutcome(spec, judged, scores, candidates, view, time.perf_counter() - begun)
+    return RunOutcome(spec, judged, loaded.bins["bin_seq"], scores, candidates, view, time.perf_counter() - begun)
 
 
 def _thresholds(

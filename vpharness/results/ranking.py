@@ -48,6 +48,7 @@ class Ranked:
         family_size: rankable candidates in the family.
         winner: beats chance in its family, with the net interval above 0.
         test: the judgement of the test part, where it was asked for and there is one.
+        test_openings: how often the test part has been opened, this time included.
     """
 
     candidate: LedgerCandidate
@@ -56,6 +57,7 @@ class Ranked:
     family_size: int
     winner: bool
     test: Judgement | None = None
+    test_openings: int = 0
 
 
 def rank(candidates: Sequence[LedgerCandidate], view_of: ViewOf) -> list[Ranked]:

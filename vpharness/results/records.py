@@ -55,3 +55,7 @@ class Labels:
 def finished_runs(store: Store) -> set[str]:
     """Return the ids of the runs that need not be carried out again."""
     return {row["run_id"] for row in read(store, META, ["run_id", "status"]) if row["status"] == DONE}
+
+
+VIEWS_SCHEMA: Final = pa.schema([("candidate_id", pa.string()), ("opened_ns", pa.int64())])
+"""One row each time that the test part of a candidate has been opened."""

@@ -1,10 +1,11 @@
 """The one entry point: which command, what help, and errors as one line."""
 
 import dataclasses
+import importlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -15,44 +16,56 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from vpharness.errors import VpharnessError
-from vpharness.tasks import commands, datasets
+from vpharness.tasks import commands
+from vpharness.tasks.conf import PACKAGE, conf_folder
 from vpharness.tasks.help import command_help, overview
 
-PACKAGE: Final = Path(__file__).resolve().parents[1]
+DEFAULT_COMMAND: Final = "run"
 USER_MISTAKE: Final = 2
 INTERRUPTED: Final = 130
 
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """A command: what it does with a composed config, and the dataclass of its keys."""
+    """A command.
 
-    work: Callable[[DictConfig], None]
+    Attributes:
+        work: "module:function" of what it does with a composed config; imported only when it is wanted, since help and
+            mistakes should not wait for compilers.
+        schema: the dataclass of its keys, whose docstring says what it does.
+        takes_path: whether its first word may be a path, the key `path`.
+        renamed: keys that a user writes, and how they are called in the config: Hydra takes a key that is also the name
+            of a group for a choice in that group.
+    """
+
+    work: str
     schema: type[Any]
     takes_path: bool = False
+    renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
+
+_DATASETS: Final = "vpharness.tasks.datasets"
 
 COMMANDS: Final = {
-    "build": Command(datasets.run_build, commands.BuildCommand),
-    "publish": Command(datasets.run_publish, commands.PublishCommand, takes_path=True),
-    "list-datasets": Command(datasets.run_list, commands.LakeCommand),
-    "show": Command(datasets.run_show, commands.LakeCommand),
-    "verify": Command(datasets.run_verify, commands.LakeCommand),
+    "run": Command("vpharness.tasks.run:run_run", commands.RunCommand),
+    "compare": Command("vpharness.tasks.compare:run_compare", commands.CompareCommand, renamed={"signal": "of_signal"}),
+    "list-signals": Command("vpharness.tasks.list_signals:run_list_signals", commands.ListSignalsCommand),
+    "build": Command(f"{_DATASETS}:run_build", commands.BuildCommand),
+    "publish": Command(f"{_DATASETS}:run_publish", commands.PublishCommand, takes_path=True),
+    "list-datasets": Command(f"{_DATASETS}:run_list", commands.ListDatasetsCommand),
+    "show": Command(f"{_DATASETS}:run_show", commands.ShowCommand),
+    "verify": Command(f"{_DATASETS}:run_verify", commands.VerifyCommand),
 }
-
-
-def conf_folder() -> Path:
-    """Return the folder of YAML files: beside the package in a checkout, inside it when installed from a wheel."""
-    beside = PACKAGE.parent / "conf"
-    return beside if (beside / "build.yaml").is_file() else PACKAGE / "conf"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command and return the exit code: 0, or 2 with one line on standard error for a user's mistake."""
     if not arguments or arguments[0] in {"--help", "-h", "help"}:
-        print(overview({name: command.work for name, command in COMMANDS.items()}))
+        print(overview({name: command.schema for name, command in COMMANDS.items()}))
         return 0
     name, *rest = arguments
+    if "=" in name or name.startswith("-"):
+        name, rest = DEFAULT_COMMAND, list(arguments)
     if name not in COMMANDS:
         print(f"vpharness: no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
         return USER_MISTAKE
@@ -80,18 +93,23 @@ def _compose_and_work(name: str, rest: Sequence[str]) -> None:
     overrides = list(rest)
     if command.takes_path:
         overrides = [_path_override(word) if _is_path(word) else word for word in overrides]
+    overrides = [_renamed(word, command.renamed) for word in overrides]
     plugins = str(PACKAGE / "plugins")
     if plugins not in sys.path:
         sys.path.append(plugins)
+    # Compiled signals and evaluations are kept between commands, as the lattice's machine code is.
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path("~/.cache/vpharness/jax").expanduser()))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     # Hydra then hands errors on instead of printing them and leaving.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = ["vpharness", *overrides]
     failures: list[VpharnessError] = []
+    module, _, function = command.work.partition(":")
 
     def work(config: DictConfig) -> None:
         # Hydra would print a line of its own about what leaves a job, and end a multirun at its first failure.
         try:
-            command.work(config)
+            getattr(importlib.import_module(module), function)(config)
         except VpharnessError as error:
             failures.append(error)
 
@@ -102,6 +120,11 @@ def _compose_and_work(name: str, rest: Sequence[str]) -> None:
 
 def _is_path(word: str) -> bool:
     return not word.startswith("-") and ("=" not in word or Path(word).exists())
+
+
+def _renamed(word: str, renamed: Mapping[str, str]) -> str:
+    key, equals, value = word.partition("=")
+    return f"{renamed.get(key, key)}{equals}{value}"
 
 
 def _path_override(word: str) -> str:

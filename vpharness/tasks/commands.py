@@ -47,9 +47,71 @@ class PublishCommand:
 
 
 @dataclass(frozen=True)
-class LakeCommand:
-    """List the datasets of the lake, or look at one of them."""
+class ListDatasetsCommand:
+    """List the datasets of the lake."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     json: bool = parameter(False, meaning="print JSON instead of text")
     dataset: Any = None
+
+
+@dataclass(frozen=True)
+class ShowCommand(ListDatasetsCommand):
+    """Say what a dataset holds."""
+
+
+@dataclass(frozen=True)
+class VerifyCommand(ListDatasetsCommand):
+    """Compare a dataset with its checksums and its manifest."""
+
+
+@dataclass  # not frozen: Hydra would not let an experiment fill it in
+class Sweep:
+    """The axes of an experiment: each key's values, for every signal and for one signal alone."""
+
+    universal: dict[str, Any] = field(default_factory=dict)
+    per_signal: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunCommand:
+    """Run a signal over a dataset, and say what its fires came to."""
+
+    lake: str = parameter(LAKE, meaning="folder of datasets and results")
+    outputs: str = parameter("outputs", meaning="folder of run folders")
+    start: str | None = parameter(None, meaning="first bin of a dataset that is built: ISO 8601 with zone, or ns")
+    end: str | None = parameter(None, meaning="end of a dataset that is built: ISO 8601 with zone, or ns")
+    experiment_name: str = parameter("", meaning="what the run is tracked and listed under")
+    save_series: bool = parameter(True, meaning="keep the score of every bin in the run folder")
+    json: bool = parameter(False, meaning="print JSON instead of text")
+    sweep: Sweep = field(default_factory=Sweep)
+    source: Any = None
+    lattice: Any = None
+    dataset: Any = None
+    signal: Any = None
+    eval: Any = None
+    split: Any = None
+
+
+@dataclass(frozen=True)
+class CompareCommand:
+    """Rank what has been run, against chance and against all that was ever tried."""
+
+    lake: str = parameter(LAKE, meaning="folder of datasets and results")
+    of_signal: str | None = parameter(None, meaning="show this signal alone (written signal=)")
+    by: str | None = parameter(None, meaning="dataset: each dataset apart", choices=("dataset",))
+    sort: str = parameter("net", meaning="net, or tp_rate for the runbook's own ranking", choices=("net", "tp_rate"))
+    top: int = parameter(20, meaning="the most rows", minimum=1)
+    min_signals: int = parameter(5, meaning="least fires judged at the mid to be shown", minimum=0)
+    mixed_horizon: bool = parameter(False, meaning="rank different holding times together")
+    show_test: bool = parameter(False, meaning="open the test part, which is counted")
+    json: bool = parameter(False, meaning="print JSON instead of text")
+    parquet: str | None = parameter(None, meaning="write the table to this new Parquet file")
+    dataset: Any = None
+
+
+@dataclass(frozen=True)
+class ListSignalsCommand:
+    """List the signals with their columns, parameters, defaults and units."""
+
+    json: bool = parameter(False, meaning="print JSON instead of text")

@@ -1,7 +1,7 @@
 """Help texts, derived from the dataclasses behind the configuration."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ from vpharness.parameters import rules_of
 from vpharness.tasks.schema import locate, schema_of
 
 
-def overview(works: Mapping[str, Callable[..., Any]]) -> str:
+def overview(schemas: Mapping[str, type[Any]]) -> str:
     """Return what every command does, in a line each."""
-    lines = [f"  {name:<15}{(work.__doc__ or '').strip()}" for name, work in works.items()]
+    lines = [f"  {name:<15}{(schema.__doc__ or '').strip()}" for name, schema in schemas.items()]
     usage = "usage: python -m vpharness <command> [hydra overrides]"
     return "\n".join([usage, "", *lines, "", "python -m vpharness <command> --help lists the command's keys."])
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import importlib
-from typing import Any
+from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -58,3 +58,16 @@ def check(**parts: Any) -> None:
     found = [sentence for name, part in parts.items() for sentence in problems(part, f"{name}.")]
     if found:
         raise ConfigError("; ".join(found))
+
+
+Command = TypeVar("Command")
+
+
+def check_command(config: Any, schema: type[Command]) -> Command:
+    """Return a command's own keys as its dataclass, groups left as they are; ConfigError where one is out of range."""
+    names = [field.name for field in dataclasses.fields(schema)]  # type: ignore[arg-type]  # commands are dataclasses
+    command = schema(**{name: config[name] for name in names})
+    wrong = problems(command)
+    if wrong:
+        raise ConfigError("; ".join(wrong))
+    return command

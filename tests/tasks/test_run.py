@@ -1,0 +1,107 @@
+"""The main job from the command line: run, store, rank."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.tasks.test_cli import vpharness
+
+SMALL = ["source.minutes=12", "eval.max_hold_bins=100", "split=none"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which two signals have been run on twelve minutes of market."""
+    folder = tmp_path_factory.mktemp("runs")
+    for arguments in (["signal=perm_derivative"], ["signal=ads", "signal.thresholds=[0.1,0.3]"]):
+        run = vpharness(folder, *arguments, *SMALL)
+        assert run.returncode == 0, run.stderr
+        assert "candidate" in run.stdout
+    return folder
+
+
+def test_a_run_is_stored_with_all_that_is_needed_to_repeat_it(folder: Path) -> None:
+    """The store's three tables are read by pandas, and the run folder holds config, card, score and fires."""
+    results = folder / "lake" / "research" / "vp_harness" / "results"
+    meta = pd.read_parquet(results / "runs_meta.parquet")
+    assert meta["status"].tolist() == ["done", "done"]
+    candidates = pd.read_parquet(results / "runs.parquet")
+    assert sorted(candidates["threshold"]) == [0.03, 0.05, 0.08, 0.1, 0.1, 0.15, 0.2, 0.3]
+    assert len(pd.read_parquet(results / "fires.parquet")) == len(candidates)
+    run_folder = folder / "outputs" / "runs" / str(meta["run_id"].iloc[0])
+    card = json.loads((run_folder / "run_card.json").read_text(encoding="utf-8"))
+    assert card["run_id"] == meta["run_id"].iloc[0]
+    assert card["identity"] == json.loads(meta["identity"].iloc[0])
+    score = pd.read_parquet(run_folder / "score.parquet")
+    assert len(score) == meta["bins"].iloc[0]
+    fires = pd.read_parquet(run_folder / "fires.parquet")
+    first = candidates.iloc[0]
+    own = fires[fires["threshold"] == first["threshold"]]
+    assert len(own) == first["n_fires"]
+    assert own["net_pnl_ticks"].mean() == pytest.approx(first["net_pnl_ticks"])
+
+
+def test_the_same_run_is_recognised_and_says_the_same(folder: Path) -> None:
+    """Nothing is written twice, and the figures are the same."""
+    again = vpharness(folder, "signal=perm_derivative", *SMALL, "json=true")
+    assert "is in the store already" in again.stderr
+    results = folder / "lake" / "research" / "vp_harness" / "results"
+    assert len(pd.read_parquet(results / "runs_meta.parquet")) == 2
+    stored = pd.read_parquet(results / "runs.parquet").set_index("candidate_id")
+    for row in json.loads(again.stdout)["candidates"]:
+        assert row["net_pnl_ticks"] == pytest.approx(stored.loc[row["candidate_id"], "net_pnl_ticks"])
+        assert row["p_value"] == stored.loc[row["candidate_id"], "p_value"]
+
+
+def test_compare_ranks_the_whole_ledger_and_writes_parquet(folder: Path) -> None:
+    """Both signals stand in one family; a filter narrows what is shown, not what it is measured against."""
+    rows = json.loads(vpharness(folder, "compare", "json=true", "min_signals=0").stdout)
+    assert len(rows) == 8
+    rankable = sum(row["p_adjusted"] is not None for row in rows)
+    ads = json.loads(vpharness(folder, "compare", "json=true", "signal=ads", "parquet=ads.parquet").stdout)
+    assert {row["signal"] for row in ads} == {"ads"}
+    assert {row["family_size"] for row in ads if row["p_adjusted"] is not None} <= {rankable}
+    assert len(pd.read_parquet(folder / "ads.parquet")) == len(ads)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["signal=adz"], "Could not find 'signal/adz' Available options in 'signal': ads ads_pfp_svac"),
+        (["signal=ads", "signal.lag=3"], "signal.lag is not a key here; the keys are blend_scale, "),
+        (["signal=ads", "signal.blend_scale=0"], "signal.blend_scale is 0.0; it must be above 0"),
+        (["signal=ads", "dataset.id=none"], "no dataset none in the lake"),
+        (["signal=msd", "source.minutes=12", "split=none"], "quantile thresholds are chosen on the training part"),
+        (["source.minutes=1"], "has 600 bins: after a warm-up of 300 the train part leaves"),
+        (["experiment=tune_perm_derivative"], "python -m vpharness -m experiment=tune_perm_derivative"),
+        (["eval.max_hold_bins=5", "eval.max_hold_ms=500"], "give one of them"),
+    ],
+)
+def test_a_mistake_in_a_run_is_one_line(folder: Path, arguments: list[str], message: str) -> None:
+    """One clear line and a non-zero exit."""
+    run = vpharness(folder, *arguments)
+    assert run.returncode == 2
+    assert message in run.stderr
+    assert run.stderr.count("\n") == 1
+
+
+def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    """Before any work."""
+    results = tmp_path / "lake" / "research" / "vp_harness" / "results"
+    results.mkdir(parents=True)
+    (results / "store.json").write_text('{"store_version": 99}', encoding="utf-8")
+    run = vpharness(tmp_path, "signal=ads")
+    assert run.returncode == 2
+    assert "are of store version 99, this vpharness reads 1" in run.stderr
+
+
+def test_signals_are_listed_with_their_parameters(folder: Path) -> None:
+    """As text, and as JSON for programs."""
+    listed = json.loads(vpharness(folder, "list-signals", "json=true").stdout)
+    assert [row["name"] for row in listed] == [
+        "ads", "ads_pfp_svac", "erd", "iirc", "jad", "msd", "perm_derivative", "pfp", "spg", "svac",
+    ]  # fmt: skip
+    assert listed[0]["columns"] == ["v_add", "v_pull"]
+    assert "blend_scale = 3.0" in vpharness(folder, "list-signals").stdout
