@@ -1,17 +1,21 @@
 """The command line: every command, and a user's mistakes as one line."""
 
+import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from vpharness.events.dbn_writer import write_dbn
 from vpharness.events.synthetic import SyntheticSource
+from vpharness.tasks.cli import main
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -24,6 +28,34 @@ def vpharness(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, **settings, capture_output=True, text=True, check=False)  # type: ignore[call-overload,no-any-return]  # noqa: S603  # settings by name; our own command
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a command said, and its exit code."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def in_process(folder: Path, *arguments: str) -> Said:
+    """Run a command as `vpharness` does, in this process: a new one takes seconds to start."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    before, handler = sys.argv, signal.getsignal(signal.SIGTERM)
+    try:
+        with (
+            contextlib.chdir(folder),
+            contextlib.redirect_stdout(stdout),
+            contextlib.redirect_stderr(stderr),
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            patch.setenv("VPHARNESS_LAKE", str(folder / "lake"))
+            returncode = main(arguments)
+    finally:
+        sys.argv = before
+        signal.signal(signal.SIGTERM, handler)
+    return Said(returncode, stdout.getvalue(), stderr.getvalue())
+
+
 def test_a_dataset_from_build_to_verify(tmp_path: Path) -> None:
     """Build from a DBN file, look at it, list it and verify it; JSON says the same as the text."""
     source = SyntheticSource(seed=1, minutes=1)
@@ -33,19 +65,19 @@ def test_a_dataset_from_build_to_verify(tmp_path: Path) -> None:
     built = vpharness(tmp_path, "build", *keys)
     assert (built.returncode, built.stderr) == (0, "")
     assert built.stdout.startswith("built a\n")
-    assert vpharness(tmp_path, "build", *keys).stdout.startswith("exists a\n")
-    facts = json.loads(vpharness(tmp_path, "show", "dataset.id=a", "json=true").stdout)
+    assert in_process(tmp_path, "build", *keys).stdout.startswith("exists a\n")
+    facts = json.loads(in_process(tmp_path, "show", "dataset.id=a", "json=true").stdout)
     assert (facts["dataset_id"], facts["tick_size"], facts["cell_width_ms"], facts["bins"]) == ("a", 0.25, 100, 600)
-    listed = json.loads(vpharness(tmp_path, "list-datasets", "json=true").stdout)
+    listed = json.loads(in_process(tmp_path, "list-datasets", "json=true").stdout)
     assert [dataset["dataset_id"] for dataset in listed["datasets"]] == ["a"]
-    assert "SYN" in vpharness(tmp_path, "list-datasets").stdout
-    verified = vpharness(tmp_path, "verify", "dataset.id=a")
+    assert "SYN" in in_process(tmp_path, "list-datasets").stdout
+    verified = in_process(tmp_path, "verify", "dataset.id=a")
     assert verified.stdout.startswith("dataset a is as it was written")
     copy = tmp_path / "copy"
     copy.mkdir()
     for name in ("bins.parquet", "grid_clean.parquet"):
         (copy / name).write_bytes((Path(facts["path"]) / name).read_bytes())
-    published = vpharness(tmp_path, "publish", "copy", "dataset.id=b", "source.tick_size=0.25")
+    published = in_process(tmp_path, "publish", "copy", "dataset.id=b", "source.tick_size=0.25")
     assert (published.returncode, published.stdout.splitlines()[0]) == (0, "published b")
 
 
@@ -53,7 +85,7 @@ def test_a_multirun_over_lattice_parameters_builds_a_variant_each(tmp_path: Path
     """`-m` gives one dataset for each value."""
     run = vpharness(tmp_path, "build", "-m", "source.minutes=1", "lattice.cell_width_ms=100,200")
     assert run.returncode == 0, run.stderr
-    listed = json.loads(vpharness(tmp_path, "list-datasets", "json=true").stdout)
+    listed = json.loads(in_process(tmp_path, "list-datasets", "json=true").stdout)
     assert sorted(dataset["cell_width_ms"] for dataset in listed["datasets"]) == [100, 200]
 
 
@@ -82,7 +114,7 @@ def test_a_multirun_over_lattice_parameters_builds_a_variant_each(tmp_path: Path
 )
 def test_a_mistake_is_one_line_and_changes_nothing(tmp_path: Path, arguments: list[str], message: str) -> None:
     """What was expected and found stands on one line of standard error; the exit code is not 0; no lake appears."""
-    run = vpharness(tmp_path, *arguments)
+    run = in_process(tmp_path, *arguments)
     assert run.returncode == 2
     assert message in run.stderr
     assert run.stderr.count("\n") == 1
@@ -92,8 +124,8 @@ def test_a_mistake_is_one_line_and_changes_nothing(tmp_path: Path, arguments: li
 
 def test_help_lists_commands_and_keys_with_defaults(tmp_path: Path) -> None:
     """Help is derived from the configuration: every key with its meaning, unit and default."""
-    assert "  verify         Compare a dataset" in vpharness(tmp_path, "--help").stdout
-    keys = vpharness(tmp_path, "build", "--help").stdout
+    assert "  verify         Compare a dataset" in in_process(tmp_path, "--help").stdout
+    keys = in_process(tmp_path, "build", "--help").stdout
     assert "lattice.cell_width_ms                 width of a bin, ms (default 100)" in keys
     assert "source.orderbook_path" in keys
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.tasks.test_cli import vpharness
+from tests.tasks.test_cli import in_process, vpharness
 
 SMALL = ["source.minutes=12", "eval.max_hold_bins=100", "split=none"]
 
@@ -45,7 +45,7 @@ def test_a_run_is_stored_with_all_that_is_needed_to_repeat_it(folder: Path) -> N
 
 def test_the_same_run_is_recognised_and_says_the_same(folder: Path) -> None:
     """Nothing is written twice, and the figures are the same."""
-    again = vpharness(folder, "signal=perm_derivative", *SMALL, "json=true")
+    again = in_process(folder, "signal=perm_derivative", *SMALL, "json=true")
     assert "is in the store already" in again.stderr
     results = folder / "lake" / "research" / "vp_harness" / "results"
     assert len(pd.read_parquet(results / "runs_meta.parquet")) == 2
@@ -57,10 +57,10 @@ def test_the_same_run_is_recognised_and_says_the_same(folder: Path) -> None:
 
 def test_compare_ranks_the_whole_ledger_and_writes_parquet(folder: Path) -> None:
     """Both signals stand in one family; a filter narrows what is shown, not what it is measured against."""
-    rows = json.loads(vpharness(folder, "compare", "json=true", "min_signals=0").stdout)
+    rows = json.loads(in_process(folder, "compare", "json=true", "min_signals=0").stdout)
     assert len(rows) == 8
     rankable = sum(row["p_adjusted"] is not None for row in rows)
-    ads = json.loads(vpharness(folder, "compare", "json=true", "signal=ads", "parquet=ads.parquet").stdout)
+    ads = json.loads(in_process(folder, "compare", "json=true", "signal=ads", "parquet=ads.parquet").stdout)
     assert {row["signal"] for row in ads} == {"ads"}
     assert {row["family_size"] for row in ads if row["p_adjusted"] is not None} <= {rankable}
     assert len(pd.read_parquet(folder / "ads.parquet")) == len(ads)
@@ -81,7 +81,7 @@ def test_compare_ranks_the_whole_ledger_and_writes_parquet(folder: Path) -> None
 )
 def test_a_mistake_in_a_run_is_one_line(folder: Path, arguments: list[str], message: str) -> None:
     """One clear line and a non-zero exit."""
-    run = vpharness(folder, *arguments)
+    run = in_process(folder, *arguments)
     assert run.returncode == 2
     assert message in run.stderr
     assert run.stderr.count("\n") == 1
@@ -92,16 +92,16 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     results = tmp_path / "lake" / "research" / "vp_harness" / "results"
     results.mkdir(parents=True)
     (results / "store.json").write_text('{"store_version": 99}', encoding="utf-8")
-    run = vpharness(tmp_path, "signal=ads")
+    run = in_process(tmp_path, "signal=ads")
     assert run.returncode == 2
     assert "are of store version 99, this vpharness reads 1" in run.stderr
 
 
 def test_signals_are_listed_with_their_parameters(folder: Path) -> None:
     """As text, and as JSON for programs."""
-    listed = json.loads(vpharness(folder, "list-signals", "json=true").stdout)
+    listed = json.loads(in_process(folder, "list-signals", "json=true").stdout)
     assert [row["name"] for row in listed] == [
         "ads", "ads_pfp_svac", "erd", "iirc", "jad", "msd", "perm_derivative", "pfp", "spg", "svac",
     ]  # fmt: skip
     assert listed[0]["columns"] == ["v_add", "v_pull"]
-    assert "blend_scale = 3.0" in vpharness(folder, "list-signals").stdout
+    assert "blend_scale = 3.0" in in_process(folder, "list-signals").stdout
