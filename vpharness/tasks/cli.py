@@ -15,9 +15,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from vpharness.errors import VpharnessError
+from vpharness.errors import ConfigError, VpharnessError
 from vpharness.tasks import commands
-from vpharness.tasks.conf import PACKAGE, conf_folder
+from vpharness.tasks.axes import with_axes
+from vpharness.tasks.conf import OWN_FOLDER_VARIABLE, PACKAGE, conf_folder, yaml_folders
 from vpharness.tasks.help import command_help, overview
 
 DEFAULT_COMMAND: Final = "run"
@@ -90,10 +91,12 @@ def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  #
 
 def _compose_and_work(name: str, rest: Sequence[str]) -> None:
     command = COMMANDS[name]
-    overrides = list(rest)
+    overrides = _without_config_dir(rest)
     if command.takes_path:
         overrides = [_path_override(word) if _is_path(word) else word for word in overrides]
     overrides = [_renamed(word, command.renamed) for word in overrides]
+    if "-m" in overrides or "--multirun" in overrides:
+        overrides = with_axes(overrides, yaml_folders())
     plugins = str(PACKAGE / "plugins")
     if plugins not in sys.path:
         sys.path.append(plugins)
@@ -116,6 +119,20 @@ def _compose_and_work(name: str, rest: Sequence[str]) -> None:
     hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=name)(work)()
     if failures:
         raise VpharnessError("\nvpharness: ".join(_one_line(error) for error in failures))
+
+
+def _without_config_dir(words: Sequence[str]) -> list[str]:
+    """Return the words without `--config-dir FOLDER`, which is passed on to where YAML files are looked for."""
+    kept = list(words)
+    for index, word in enumerate(kept):
+        name, equals, folder = word.partition("=")
+        if name in {"--config-dir", "-cd"}:
+            found = Path(folder if equals else (kept[index + 1 :] or [""])[0])
+            if not found.is_dir():
+                raise ConfigError(f"--config-dir is {str(found)!r}, which is no folder")
+            os.environ[OWN_FOLDER_VARIABLE] = str(found.resolve())
+            return kept[:index] + kept[index + (1 if equals else 2) :]
+    return kept
 
 
 def _is_path(word: str) -> bool:

@@ -84,7 +84,7 @@ class RunCommand:
     experiment_name: str = parameter("", meaning="what the run is tracked and listed under")
     save_series: bool = parameter(True, meaning="keep the score of every bin in the run folder")
     json: bool = parameter(False, meaning="print JSON instead of text")
-    sweep: Sweep = field(default_factory=Sweep)
+    sweep: Sweep | None = field(default_factory=Sweep)
     source: Any = None
     lattice: Any = None
     dataset: Any = None

@@ -50,8 +50,9 @@ def run_run(config: DictConfig) -> None:
 
 
 def _refuse_axes(config: DictConfig) -> None:
-    universal, per_signal = dict(config.sweep.universal), dict(config.sweep.per_signal)
-    if universal or any(per_signal.values()):
+    if config.sweep is None:
+        return
+    if config.sweep.universal or any(config.sweep.per_signal.values()):
         name = config.experiment_name or "NAME"
         raise ConfigError(
             f"experiment {name} has axes to sweep; one run has one value of each: "

@@ -4,12 +4,15 @@ So defaults, types and allowed keys stand in the dataclass alone, and an unknown
 finds plugins in the namespace package `hydra_plugins` only, hence the place of this file.
 """
 
+import os
+
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.plugins.config_source import ConfigResult
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig
 
+from vpharness.tasks.conf import OWN_FOLDER_VARIABLE
 from vpharness.tasks.schema import with_schema
 
 SCHEME = "typed"
@@ -36,7 +39,10 @@ class TypedSearchPath(SearchPathPlugin):
     """Has the project's own folder read with its schemas."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Give the main folder the scheme of the typed source."""
+        """Give the main folder the scheme of the typed source, and put a user's own folder before it."""
         for element in search_path.get_path():
-            if element.provider in {"main", "command-line"}:
+            if element.provider == "main":
                 element.path = f"{SCHEME}://{element.path.removeprefix(FILE_PREFIX)}"
+        own = os.environ.get(OWN_FOLDER_VARIABLE)
+        if own:
+            search_path.prepend(provider="own", path=f"{SCHEME}://{own}", anchor="main")
