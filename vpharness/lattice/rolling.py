@@ -40,16 +40,16 @@ def replace_ordered(ordered: Array, count: int, old: float, new: float) -> None:
     """Put `new` in the place of `old`, which is among the first `count` values, keeping them ascending."""
     if old == new:
         return
-    place = insertion_place(ordered, count, old)
+    # Both places first: between them a plain shift is left, which compiles to a move of memory.
+    place, target = insertion_place(ordered, count, old), insertion_place(ordered, count, new)
     if new > old:
-        while place + 1 < count and ordered[place + 1] < new:
-            ordered[place] = ordered[place + 1]
-            place += 1
+        target -= 1
+        for index in range(place, target):
+            ordered[index] = ordered[index + 1]
     else:
-        while place > 0 and ordered[place - 1] > new:
-            ordered[place] = ordered[place - 1]
-            place -= 1
-    ordered[place] = new
+        for index in range(place, target, -1):
+            ordered[index] = ordered[index - 1]
+    ordered[target] = new
 
 
 @kernel
