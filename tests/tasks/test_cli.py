@@ -122,6 +122,25 @@ def test_a_mistake_is_one_line_and_changes_nothing(tmp_path: Path, arguments: li
     assert list(tmp_path.iterdir()) == []
 
 
+def test_paths_may_hold_any_character(tmp_path: Path) -> None:
+    """Spaces, parentheses, quotes and equals signs, in the lake, in a source and in a folder to publish."""
+    odd = tmp_path / 'a (1) "b"=c'
+    odd.mkdir()
+    with SyntheticSource(seed=1, minutes=1).open() as stream:
+        write_dbn(odd / "m.dbn", stream, dataset="XNAS.ITCH", symbol="SYN", instrument_id=1)
+    lake = f"lake={odd}/l=k"
+    built = in_process(
+        tmp_path, "build", "source=dbn", f"source.path={odd}/m.dbn", "source.tick_size=0.25", "dataset.id=a", lake
+    )
+    assert built.stdout.startswith("built a\n"), built.stderr
+    made = odd / "made"
+    made.mkdir()
+    for name in ("bins.parquet", "grid_clean.parquet"):
+        (made / name).write_bytes((odd / "l=k/research/vp_immutable/a" / name).read_bytes())
+    published = in_process(tmp_path, "publish", str(made), "dataset.id=b", "source.tick_size=0.25", lake)
+    assert published.stdout.startswith("published b\n"), published.stderr
+
+
 def test_help_lists_commands_and_keys_with_defaults(tmp_path: Path) -> None:
     """Help is derived from the configuration: every key with its meaning, unit and default."""
     assert "  verify         Compare a dataset" in in_process(tmp_path, "--help").stdout

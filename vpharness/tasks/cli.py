@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,11 @@ from vpharness.tasks.conf import OWN_FOLDER_VARIABLE, PACKAGE, conf_folder, yaml
 from vpharness.tasks.help import command_help, overview
 
 DEFAULT_COMMAND: Final = "run"
+PATH_KEYS: Final = ("path", "lake", "outputs", "parquet", "report")
+"""Keys whose values are files or folders, and may hold any character."""
+
+_PLAIN: Final = re.compile(r"[\w./:~+,*?-]*")
+
 USER_MISTAKE: Final = 2
 INTERRUPTED: Final = 130
 
@@ -93,8 +99,8 @@ def _compose_and_work(name: str, rest: Sequence[str]) -> None:
     command = COMMANDS[name]
     overrides = _without_config_dir(rest)
     if command.takes_path:
-        overrides = [_path_override(word) if _is_path(word) else word for word in overrides]
-    overrides = [_renamed(word, command.renamed) for word in overrides]
+        overrides = [f"path={word}" if _is_path(word) else word for word in overrides]
+    overrides = [_quoted(_renamed(word, command.renamed)) for word in overrides]
     if "-m" in overrides or "--multirun" in overrides:
         overrides = with_axes(overrides, yaml_folders())
     plugins = str(PACKAGE / "plugins")
@@ -144,9 +150,14 @@ def _renamed(word: str, renamed: Mapping[str, str]) -> str:
     return f"{renamed.get(key, key)}{equals}{value}"
 
 
-def _path_override(word: str) -> str:
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
-    return f'path="{escaped}"'
+def _quoted(word: str) -> str:
+    """Quote a path for Hydra, whose grammar knows no spaces, parentheses or equals signs in a plain value."""
+    key, equals, value = word.partition("=")
+    is_path = key.rpartition(".")[2] in PATH_KEYS or key.endswith("_path")
+    if not (equals and is_path) or _PLAIN.fullmatch(value) or value[:1] in {"'", '"', "$"}:
+        return word
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{key}="{escaped}"'
 
 
 def _one_line(error: BaseException) -> str:
