@@ -19,7 +19,7 @@ LINE_SECONDS: Final = 10.0
 
 def describe(progress: Progress, seconds: float) -> str:
     """Return a build's progress in words: bins, events, events a second, and where its time stands."""
-    at = time_text(progress.last_bin_end_ns) if progress.bins else "before the first bin"
+    at = time_text(progress.last_bin_end_ns)[:19] if progress.bins else "before the first bin"
     rate = progress.events / seconds if seconds > 0 else 0
     return f"{progress.bins:,} bins, {progress.events:,} events, {rate:,.0f} events/s, at {at}"
 
@@ -32,7 +32,7 @@ def shown() -> Iterator[Callable[[Progress], None]]:
     if not console.is_terminal:
         yield _lines(begun)
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=12), TimeElapsedColumn())
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("building", total=None)
 
