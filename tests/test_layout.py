@@ -18,6 +18,7 @@ ALLOWED = {
     "tasks": {"events", "lattice", "datasets", "signals", "evaluation", "results", "campaigns"},
     "plugins": {"tasks"},
 }
+FILES = {"audit.py": {"signals"}, "live.py": {"events", "lattice", "signals", "evaluation"}}
 HYDRA_ROOMS = {"tasks", "plugins"}
 
 
@@ -35,6 +36,13 @@ def imports_of(path: Path) -> set[str]:
 def test_every_room_is_known() -> None:
     """A new folder of the package must say what it may import."""
     assert {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"} == set(ALLOWED)
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_a_file_between_the_rooms_imports_only_what_it_may(name: str) -> None:
+    """What joins rooms says which."""
+    found = {module.split(".")[1] for module in imports_of(PACKAGE / name) if module.startswith("vpharness.")}
+    assert found <= FILES[name] | {"errors", "parameters", "precision"}
 
 
 @pytest.mark.parametrize("room", sorted(ALLOWED))

@@ -57,6 +57,7 @@ COMMANDS: Final = {
     "run": Command("vpharness.tasks.run:run_run", commands.RunCommand),
     "compare": Command("vpharness.tasks.compare:run_compare", commands.CompareCommand, renamed={"signal": "of_signal"}),
     "list-signals": Command("vpharness.tasks.list_signals:run_list_signals", commands.ListSignalsCommand),
+    "audit": Command("vpharness.tasks.audit:run_audit", commands.AuditCommand),
     "build": Command(f"{_DATASETS}:run_build", commands.BuildCommand),
     "publish": Command(f"{_DATASETS}:run_publish", commands.PublishCommand, takes_path=True),
     "list-datasets": Command(f"{_DATASETS}:run_list", commands.ListDatasetsCommand),

@@ -115,3 +115,14 @@ class ListSignalsCommand:
     """List the signals with their columns, parameters, defaults and units."""
 
     json: bool = parameter(False, meaning="print JSON instead of text")
+
+
+@dataclass(frozen=True)
+class AuditCommand:
+    """Check that a signal does not look ahead, and how long it remembers where the data began."""
+
+    lake: str = parameter(LAKE, meaning="folder of datasets and results")
+    seed: int = parameter(0, meaning="seed of the cuts", minimum=0)
+    json: bool = parameter(False, meaning="print JSON instead of text")
+    dataset: Any = None
+    signal: Any = None

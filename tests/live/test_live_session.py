@@ -1,0 +1,176 @@
+"""The live session agrees with the run over the whole dataset, whatever happens to the feed."""
+
+import functools
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.lattice.streams import random_stream
+from vpharness.errors import ConfigError
+from vpharness.evaluation.fires import find_fires
+from vpharness.events.dbn import DbnSource
+from vpharness.events.synthetic import SyntheticSource
+from vpharness.lattice.engine import FinishedBins, advance, open_bin_end_ns
+from vpharness.lattice.layout import LatticeState, new_state
+from vpharness.lattice.parameters import LatticeParameters
+from vpharness.live import LiveModel, LiveSession, ScoredBin, scores_of
+from vpharness.signals import CHUNK_TOLERANCE, resolve, score, scorer
+
+SIGNALS = ("ads", "ads_pfp_svac", "erd", "iirc", "jad", "msd", "perm_derivative", "pfp", "spg", "svac")
+LATTICE = LatticeParameters()
+WARMUP_BINS, COOLDOWN_BINS = 40, 7
+THRESHOLDS = (0.05, 0.5)
+
+
+def fresh(start_ns: int | None = None) -> LatticeState:
+    """Return a lattice before its first event."""
+    return new_state(LATTICE, tick_size=0.25, size_unit=1.0, evict_crossed_ms=0, start_ns=start_ns)
+
+
+@functools.lru_cache(maxsize=4)
+def synthetic_events() -> NDArray[np.void]:
+    """Return forty seconds of market: all signals share the lattice's pass over it."""
+    with SyntheticSource(seed=11, minutes=1).open() as stream:
+        events: NDArray[np.void] = np.concatenate(list(stream.chunks))
+    return events[events["ts_ns"] < events["ts_ns"][0] + 40_000_000_000]
+
+
+def whole(events: NDArray[np.void], start_ns: int | None = None) -> FinishedBins:
+    """Return all bins of a stream at once."""
+    state, blocks = advance(fresh(start_ns), events, block_bins=1_000)
+    _, last = advance(state, events[:0], open_bin_end_ns(state))
+    blocks += last
+    return FinishedBins(
+        np.concatenate([block.bins for block in blocks]),
+        np.concatenate([block.floats for block in blocks], axis=1),
+        np.concatenate([block.labels for block in blocks], axis=1),
+        np.concatenate([block.moves for block in blocks], axis=1),
+        np.concatenate([block.last_event_ids for block in blocks]),
+    )
+
+
+def model_of(name: str) -> LiveModel:
+    """Return a signal with its defaults as it would be served."""
+    ready = scorer(resolve(f"vpharness.signals.{name}.{name}"), cell_width_ms=100, radius=LATTICE.radius)
+    return LiveModel(ready, THRESHOLDS, WARMUP_BINS, COOLDOWN_BINS)
+
+
+def assert_agree(model: LiveModel, bins: list[ScoredBin], batch: FinishedBins) -> None:
+    """Scores agree within the chunk law, and fires unless a score lies that near to a threshold."""
+    signal = model.scorer.signal
+    columns = {column: batch.column(column) for column in signal.columns}
+    wanted = score(signal, model.scorer.params, columns, cell_width_ms=100, valid=batch.bins["book_valid"])
+    found = scores_of(bins)
+    np.testing.assert_array_equal(np.concatenate([each.row for each in bins]), batch.bins)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=CHUNK_TOLERANCE)
+    fires = find_fires(wanted, THRESHOLDS, warmup_bins=WARMUP_BINS, cooldown_bins=COOLDOWN_BINS)
+    for index, threshold in enumerate(THRESHOLDS):
+        if not (np.abs(np.abs(wanted) - threshold) <= CHUNK_TOLERANCE).any():
+            live = np.array([each.fires[index] for each in bins])
+            np.testing.assert_array_equal(np.flatnonzero(live), fires[index].bins)
+            np.testing.assert_array_equal(live[live != 0], fires[index].directions)
+
+
+def fed(session: LiveSession, events: NDArray[np.void], seed: int) -> list[ScoredBin]:
+    """Feed a stream in random pieces, with the feed confirmed complete at random times between them."""
+    rng, bins, start = np.random.default_rng(seed), [], 0
+    while start < len(events):
+        stop = min(len(events), start + int(rng.integers(1, 400)))
+        bins += session.take(events[start:stop])
+        latest = int(events["ts_ns"][:stop].max())
+        if stop < len(events) and rng.random() < 0.5 and events["ts_ns"][stop] > latest:
+            bins += session.advance_to(int(rng.integers(latest, events["ts_ns"][stop] + 1)))
+        start = stop
+    return bins
+
+
+def finish(session: LiveSession, batch: FinishedBins) -> list[ScoredBin]:
+    """Close the last bin."""
+    return session.advance_to(int(batch.bins["bin_end_ns"][-1]))
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_bin_by_bin_equals_the_whole_run(name: str) -> None:
+    """For every signal: from events with watermarks, and from a dataset's bins."""
+    events, model = synthetic_events(), model_of(name)
+    batch = _synthetic_batch()
+    session = LiveSession(model, fresh())
+    assert_agree(model, fed(session, events, seed=1) + finish(session, batch), batch)
+    columns = model.scorer.signal.columns
+    from_bins = LiveSession(model, fresh())
+    bins = [
+        from_bins.take_bin(batch.bins[t : t + 1], {column: batch.column(column)[t] for column in columns})
+        for t in range(len(batch.bins))
+    ]
+    assert_agree(model, bins, batch)
+
+
+@functools.lru_cache(maxsize=1)
+def _synthetic_batch() -> FinishedBins:
+    return whole(synthetic_events())
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_gaps_clears_and_invalid_books_change_nothing(name: str) -> None:
+    """A nasty stream, with snapshots in the middle, crossed books and silent stretches."""
+    batch, model = _nasty_batch(), model_of(name)
+    assert 0 < batch.bins["book_valid"].sum() < len(batch.bins)
+    session = LiveSession(model, fresh())
+    assert_agree(model, session.take(_nasty_events()) + finish(session, batch), batch)
+
+
+@functools.lru_cache(maxsize=1)
+def _nasty_events() -> NDArray[np.void]:
+    return random_stream(5, 600)
+
+
+@functools.lru_cache(maxsize=1)
+def _nasty_batch() -> FinishedBins:
+    return whole(_nasty_events())
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_restart_from_saved_state_is_no_restart(name: str) -> None:
+    """Stopped in the middle, saved to a file and restored, a session goes on bit for bit."""
+    events, model, batch = synthetic_events(), model_of(name), _synthetic_batch()
+    half = len(events) // 2
+    first = LiveSession(model, fresh())
+    before = first.take(events[:half])
+    file = io.BytesIO()
+    arrays: dict[str, Any] = first.save()
+    np.savez(file, **arrays)
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as saved:
+        second = LiveSession.restore(model, dict(saved))
+    after = second.take(events[half:])
+    undisturbed = first.take(events[half:])
+    np.testing.assert_array_equal(scores_of(after), scores_of(undisturbed))
+    assert [each.fires for each in after] == [each.fires for each in undisturbed]
+    assert_agree(model, before + after + finish(second, batch), batch)
+
+
+def test_a_state_of_another_model_is_refused() -> None:
+    """A saved state names what does not fit."""
+    saved = LiveSession(model_of("ads"), fresh()).save()
+    with pytest.raises(ConfigError, match="not one of signal msd"):
+        LiveSession.restore(model_of("msd"), saved)
+    other: Any = LiveModel(model_of("ads").scorer, (0.1,), WARMUP_BINS, COOLDOWN_BINS)
+    with pytest.raises(ConfigError, match="not one of a session with 1 thresholds"):
+        LiveSession.restore(other, saved)
+
+
+@pytest.mark.parametrize("name", ["ads_pfp_svac", "perm_derivative"])
+def test_a_real_opening_agrees(shared: Path, name: str) -> None:
+    """Ten seconds of a crossed book before the auction of ESH4, and the minute that follows it."""
+    with DbnSource(str(shared / "data" / "esh4-20231225.mbo.dbn.zst"), 0.25).open() as stream:
+        events = np.concatenate(list(stream.chunks))
+    auction_ns = 1_703_545_200_000_000_000
+    events = events[events["ts_ns"] < auction_ns + 60_000_000_000]
+    batch, model = whole(events, auction_ns - 10_000_000_000), model_of(name)
+    assert batch.bins["book_valid"].sum() >= 500
+    session = LiveSession(model, fresh(auction_ns - 10_000_000_000))
+    assert_agree(model, fed(session, events, seed=2) + finish(session, batch), batch)
