@@ -84,17 +84,18 @@ def audit(
     rng = np.random.default_rng(seed)
     whole = scored(shown)
     cuts = sorted(int(cut) for cut in rng.integers(bins // 4, bins, CUTS)) if bins >= 4 else []
-    checks = [_compare(f"without the bins from {cut} on", scored(_until(shown, cut)), whole[:cut]) for cut in cuts]
-    for cut in cuts:
-        checks.append(
-            _compare(f"with garbage from bin {cut} on", scored(_poisoned(shown, cut, rng))[:cut], whole[:cut])
-        )
     single = _one_by_one(signal, params, shown, cell_width_ms)
-    checks.append(_compare(f"the first {len(single)} bins one by one", single, whole[: len(single)]))
+    checks = [
+        *(_compare(f"without the bins from {cut} on", scored(_until(shown, cut)), whole, cut) for cut in cuts),
+        *(_compare(f"with garbage from bin {cut} on", scored(_poisoned(shown, cut, rng)), whole, cut) for cut in cuts),
+        _compare(f"the first {len(single)} bins one by one", single, whole, len(single)),
+    ]
     return AuditReport(tuple(checks), _warm_up_bins(scored, shown, whole), bins)
 
 
-def _compare(name: str, found: NDArray[np.float64], wanted: NDArray[np.float64]) -> Check:
+def _compare(name: str, found: NDArray[np.float64], wanted: NDArray[np.float64], until: int) -> Check:
+    """Compare the scores of the bins before `until`."""
+    found, wanted = found[:until], wanted[:until]
     missing = np.isnan(found) != np.isnan(wanted)
     differences = np.where(missing, np.inf, np.nan_to_num(np.abs(found - wanted), nan=0.0))
     worst = float(differences.max(initial=0.0))

@@ -36,7 +36,8 @@ def synthetic_events() -> NDArray[np.void]:
     """Return forty seconds of market: all signals share the lattice's pass over it."""
     with SyntheticSource(seed=11, minutes=1).open() as stream:
         events: NDArray[np.void] = np.concatenate(list(stream.chunks))
-    return events[events["ts_ns"] < events["ts_ns"][0] + 40_000_000_000]
+    until = int(np.searchsorted(events["ts_ns"], events["ts_ns"][0] + 40_000_000_000))
+    return events[:until]
 
 
 def whole(events: NDArray[np.void], start_ns: int | None = None) -> FinishedBins:
