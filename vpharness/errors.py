@@ -19,3 +19,7 @@ class DatasetError(VpharnessError):
 
 class ResultsError(VpharnessError):
     """The results store cannot be read or written."""
+
+
+class TrackingError(VpharnessError):
+    """A run that is in the store could not be tracked."""

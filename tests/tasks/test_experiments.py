@@ -11,7 +11,7 @@ from tests.tasks.test_cli import PROJECT, in_process, vpharness
 
 EXPERIMENTS = sorted(file.stem for file in (PROJECT / "conf" / "experiment").glob("*.yaml"))
 SIGNALS = sorted(file.stem for file in (PROJECT / "conf" / "signal").glob("*.yaml"))
-SHORT = ["source.minutes=10", "eval.max_hold_bins=60", "json=true", "save_series=false"]
+SHORT = ["source.minutes=10", "eval.max_hold_bins=60", "json=true", "save_series=false", "tracking.kind=none"]
 
 OWN_SIGNAL = '''
 from dataclasses import dataclass

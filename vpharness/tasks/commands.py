@@ -81,7 +81,6 @@ class RunCommand:
     outputs: str = parameter("outputs", meaning="folder of run folders")
     start: str | None = parameter(None, meaning="first bin of a dataset that is built: ISO 8601 with zone, or ns")
     end: str | None = parameter(None, meaning="end of a dataset that is built: ISO 8601 with zone, or ns")
-    experiment_name: str = parameter("", meaning="what the run is tracked and listed under")
     save_series: bool = parameter(True, meaning="keep the score of every bin in the run folder")
     json: bool = parameter(False, meaning="print JSON instead of text")
     sweep: Sweep | None = field(default_factory=Sweep)
@@ -91,6 +90,7 @@ class RunCommand:
     signal: Any = None
     eval: Any = None
     split: Any = None
+    tracking: Any = None
 
 
 @dataclass(frozen=True)

@@ -87,10 +87,10 @@ def _test_line(ranked: Ranked, f: Figures, p_value: float) -> str:
 
 def _table(ranked: Sequence[Ranked]) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column("signal", max_width=15, overflow="fold")
+    table.add_column("signal", no_wrap=True)
     for name in ("θ", "net ticks [95 %]", "p", "p adj.", "TP % [95 %]", "b/e", "fires", "/h", "blocks"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("candidate", no_wrap=True)
+    table.add_column("id", no_wrap=True)
     for each in ranked:
         f = each.judgement.figures
         table.add_row(

@@ -1,0 +1,89 @@
+"""Runs in MLflow, read back through its own client."""
+
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tasks.test_cli import in_process
+from vpharness.errors import TrackingError
+from vpharness.results.tracking import TrackedRun, TrackingParameters, track
+
+RUN = ["signal=ads", "source.minutes=12", "eval.max_hold_bins=100", "split=none", "save_series=false", "json=true"]
+
+
+def client_of(folder: Path) -> Any:
+    """Return MLflow's client on the tracking store of a folder."""
+    from mlflow.tracking import MlflowClient  # noqa: PLC0415  # slow, and for these tests alone
+
+    return MlflowClient(f"sqlite:///{folder}/outputs/mlflow.db")
+
+
+def a_run(folder: Path) -> TrackedRun:
+    """Return a small run with one file."""
+    files = folder / "files"
+    files.mkdir(exist_ok=True)
+    (files / "card.json").write_text("{}", encoding="utf-8")
+    return TrackedRun("name", {"a.b": 1}, [("net_pnl_ticks", 0.5, 0)], {"run_id": "x"}, ("d", "c", "here"), files)
+
+
+def test_a_run_is_tracked_with_parameters_curves_dataset_and_artifacts(tmp_path: Path) -> None:
+    """Flat parameters, a metric a threshold, the dataset with its digest, the run folder, and tags."""
+    words = ["tracking.experiment_name=mine", "+tracking.tags.desk=rates"]
+    said = in_process(tmp_path, *RUN, "signal.thresholds=[0.1,0.3]", *words)
+    assert (said.returncode, said.stderr) == (0, ""), said.stderr
+    client = client_of(tmp_path)
+    experiment = client.get_experiment_by_name("mine")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.data.params["signal.blend_scale"] == "3.0"
+    assert run.data.params["eval.max_hold_bins"] == "100"
+    curve = client.get_metric_history(run.info.run_id, "threshold")
+    assert sorted((point.step, point.value) for point in curve) == [(0, 0.1), (1, 0.3)]
+    assert len(client.get_metric_history(run.info.run_id, "net_pnl_ticks")) == 2
+    assert run.data.tags["desk"] == "rates"
+    assert run.inputs.dataset_inputs[0].dataset.name == run.data.params["dataset.id"]
+    names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+    assert names == {"config.yaml", "run_card.json", "fires.parquet", "figure.png"}
+    assert run.info.status == "FINISHED"
+
+
+def test_tracking_none_writes_nothing(tmp_path: Path) -> None:
+    """No database, and MLflow is not even imported for it."""
+    assert track(TrackingParameters(kind="none"), a_run(tmp_path), tmp_path / "outputs") is None
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_store_that_cannot_be_reached_loses_no_result(tmp_path: Path) -> None:
+    """The run is stored and shown; that it is not tracked is said in one line."""
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    said = in_process(tmp_path, *RUN, f"tracking.uri='sqlite:///{tmp_path}/file/mlflow.db'")
+    assert said.returncode == 0
+    assert said.stderr.count("\n") == 1
+    assert "the run is in the store, but could not be tracked in sqlite:///" in said.stderr
+    assert '"p_value"' in said.stdout
+
+
+def test_an_unknown_kind_of_store_is_a_tracking_error(tmp_path: Path) -> None:
+    """MLflow's own errors come as ours."""
+    with pytest.raises(TrackingError, match="could not be tracked in nowhere://"):
+        track(TrackingParameters(uri="nowhere://x"), a_run(tmp_path), tmp_path)
+
+
+def _track(folder: Path) -> None:
+    track(TrackingParameters(), a_run(folder), folder / "outputs")
+
+
+def test_two_processes_may_meet_a_fresh_database(tmp_path: Path) -> None:
+    """Both runs are there in the end."""
+    a_run(tmp_path)
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_track, args=(tmp_path,)) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(120)
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    client = client_of(tmp_path)
+    experiment = client.get_experiment_by_name("vpharness")
+    assert len(client.search_runs([experiment.experiment_id])) == 2
