@@ -102,7 +102,10 @@ def test_a_multirun_over_lattice_parameters_builds_a_variant_each(tmp_path: Path
             ["build", "lattice.radius=0", "lattice.tau_jerk=-1"],
             "lattice.radius is 0; it must be at least 1; lattice.tau_jerk",
         ),
-        (["build", "source=nowhere"], "Could not find 'source/nowhere' Available options in 'source': bitstamp dbn"),
+        (
+            ["build", "source=nowhere"],
+            "Could not find 'source/nowhere' Available options in 'source': bitstamp bitstamp_sample dbn",
+        ),
         (["build", "source=dbn"], "source.path, source.tick_size must be given"),
         (["build", "source=dbn", "source.path=gone.dbn", "source.tick_size=1"], "gone.dbn"),
         (["build", "start=yesterday"], "start is 'yesterday'; expected ISO 8601 with a zone"),
