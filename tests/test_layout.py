@@ -14,7 +14,7 @@ ALLOWED = {
     "signals": set(),
     "evaluation": set(),
     "results": {"evaluation"},
-    "campaigns": {"datasets", "signals", "evaluation", "results"},
+    "campaigns": {"events", "lattice", "datasets", "signals", "evaluation", "results"},
     "tasks": {"events", "lattice", "datasets", "signals", "evaluation", "results", "campaigns"},
     "plugins": {"tasks"},
 }

@@ -23,3 +23,7 @@ class ResultsError(VpharnessError):
 
 class TrackingError(VpharnessError):
     """A run that is in the store could not be tracked."""
+
+
+class CampaignError(VpharnessError):
+    """Runs of a campaign failed; the others are done."""

@@ -8,7 +8,7 @@ import pytest
 
 from tests.tasks.test_cli import in_process
 from vpharness.errors import TrackingError
-from vpharness.results.tracking import TrackedRun, TrackingParameters, track
+from vpharness.results.tracking import TrackedRun, Tracking, TrackingParameters, is_tracked
 
 RUN = ["signal=ads", "source.minutes=12", "eval.max_hold_bins=100", "split=none", "save_series=false", "json=true"]
 
@@ -25,7 +25,8 @@ def a_run(folder: Path) -> TrackedRun:
     files = folder / "files"
     files.mkdir(exist_ok=True)
     (files / "card.json").write_text("{}", encoding="utf-8")
-    return TrackedRun("name", {"a.b": 1}, [("net_pnl_ticks", 0.5, 0)], {"run_id": "x"}, ("d", "c", "here"), files)
+    metrics = [("net_pnl_ticks", 0.5, 0)]
+    return TrackedRun("name", {"a.b": 1}, metrics, {"run_id": "x"}, ("d", "c", "here"), str(files), ["card.json"])
 
 
 def test_a_run_is_tracked_with_parameters_curves_dataset_and_artifacts(tmp_path: Path) -> None:
@@ -44,14 +45,25 @@ def test_a_run_is_tracked_with_parameters_curves_dataset_and_artifacts(tmp_path:
     assert run.data.tags["desk"] == "rates"
     assert run.inputs.dataset_inputs[0].dataset.name == run.data.params["dataset.id"]
     names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
-    assert names == {"config.yaml", "run_card.json", "fires.parquet", "figure.png"}
+    assert names == {"config.yaml", "run_card.json", "figure.png"}
     assert run.info.status == "FINISHED"
 
 
 def test_tracking_none_writes_nothing(tmp_path: Path) -> None:
-    """No database, and MLflow is not even imported for it."""
-    assert track(TrackingParameters(kind="none"), a_run(tmp_path), tmp_path / "outputs") is None
-    assert not (tmp_path / "outputs").exists()
+    """No database; the run is in the store as ever."""
+    said = in_process(tmp_path, *RUN, "tracking=none")
+    assert said.returncode == 0, said.stderr
+    assert not (tmp_path / "outputs" / "mlflow.db").exists()
+
+
+def test_a_tracked_run_says_so_in_its_folder(tmp_path: Path) -> None:
+    """So that it is not tracked twice in one store, and is in another."""
+    run = a_run(tmp_path)
+    tracking = Tracking(TrackingParameters(), tmp_path / "outputs")
+    assert not is_tracked(Path(run.folder), tracking.uri)
+    tracking.log(run)
+    assert is_tracked(Path(run.folder), tracking.uri)
+    assert not is_tracked(Path(run.folder), "sqlite:///elsewhere.db")
 
 
 def test_a_store_that_cannot_be_reached_loses_no_result(tmp_path: Path) -> None:
@@ -67,11 +79,11 @@ def test_a_store_that_cannot_be_reached_loses_no_result(tmp_path: Path) -> None:
 def test_an_unknown_kind_of_store_is_a_tracking_error(tmp_path: Path) -> None:
     """MLflow's own errors come as ours."""
     with pytest.raises(TrackingError, match="could not be tracked in nowhere://"):
-        track(TrackingParameters(uri="nowhere://x"), a_run(tmp_path), tmp_path)
+        Tracking(TrackingParameters(uri="nowhere://x"), tmp_path)
 
 
 def _track(folder: Path) -> None:
-    track(TrackingParameters(), a_run(folder), folder / "outputs")
+    Tracking(TrackingParameters(), folder / "outputs").log(a_run(folder))
 
 
 def test_two_processes_may_meet_a_fresh_database(tmp_path: Path) -> None:

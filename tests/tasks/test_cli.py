@@ -92,7 +92,7 @@ def test_a_multirun_over_lattice_parameters_builds_a_variant_each(tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rum"], "no command 'rum'; there are run, compare, list-signals, "),
+        (["rum"], "no command 'rum'; there are run, plan, compare, list-signals, "),
         (
             ["build", "source.minute=3"],
             "source.minute is not a key here; the keys are event_rate, initial_price, minutes",

@@ -73,7 +73,10 @@ def test_compare_ranks_the_whole_ledger_and_writes_parquet(folder: Path) -> None
         (["signal=ads", "signal.lag=3"], "signal.lag is not a key here; the keys are blend_scale, "),
         (["signal=ads", "signal.blend_scale=0"], "signal.blend_scale is 0.0; it must be above 0"),
         (["signal=ads", "dataset.id=none"], "no dataset none in the lake"),
-        (["signal=msd", "source.minutes=12", "split=none"], "quantile thresholds are chosen on the training part"),
+        (
+            ["signal=msd", "source.minutes=12", "split=none"],
+            "split=none leaves no training part for signal.threshold_quantiles",
+        ),
         (["source.minutes=1"], "has 600 bins: after a warm-up of 300 the train part leaves"),
         (["experiment=tune_perm_derivative"], "python -m vpharness -m experiment=tune_perm_derivative"),
         (["eval.max_hold_bins=5", "eval.max_hold_ms=500"], "give one of them"),

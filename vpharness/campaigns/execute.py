@@ -1,27 +1,29 @@
-"""Carrying out a run: the score over the grid, its fires, their outcomes, and what they come to."""
+"""Carrying out runs: the score over the grid, its fires, their outcomes, and what they come to.
+
+Runs on one dataset are carried out together, for the price of what differs between them; one run alone is the case of
+a single one.
+"""
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vpharness.campaigns.share import DatasetShare
 from vpharness.campaigns.spec import RunSpec
-from vpharness.datasets.find import Dataset
-from vpharness.datasets.read import Loaded, load
+from vpharness.errors import VpharnessError
 from vpharness.evaluation import (
     CandidateEvaluation,
     DatasetView,
+    Fires,
     Judgement,
-    Part,
-    evaluate_with,
-    first_passage_tables,
-    judge,
-    outcome_table,
+    find_fires,
     parts_of,
     quantile_thresholds,
 )
-from vpharness.signals import score
+from vpharness.signals import Memo, score, score_many
 
 
 @dataclass(frozen=True)
@@ -44,60 +46,99 @@ class RunOutcome:
     score: NDArray[np.float64]  # [T]; NaN where the book is not valid
     candidates: tuple[Candidate, ...]
     view: DatasetView
-    seconds: float
+    seconds: float  # from the end of the run before to the end of this one
 
 
-def view_of(dataset: Dataset, checksum: str, loaded: Loaded) -> DatasetView:
-    """Return what evaluation sees of a dataset."""
-    manifest, bins = dataset.manifest, loaded.bins
-    touch = manifest.has_best_prices
-    return DatasetView(
-        name=manifest.dataset_id,
-        checksum=checksum,
-        span=(manifest.first_bin_start_ns, manifest.last_bin_end_ns),
-        tick_size=manifest.tick_size,
-        cell_width_ms=manifest.cell_width_ms,
-        mid=bins["mid_price"].astype(np.float64),
-        book_valid=bins["book_valid"].astype(np.bool_),
-        best_bid=bins["best_bid_price_int"].astype(np.int64) if touch else None,
-        best_ask=bins["best_ask_price_int"].astype(np.int64) if touch else None,
-    )
+@dataclass(frozen=True)
+class RunFailure:
+    """A run that could not be carried out, and why."""
+
+    spec: RunSpec
+    error: VpharnessError
 
 
 def execute(spec: RunSpec) -> RunOutcome:
     """Carry out one run.
 
-    Raises DatasetError where the dataset is too short or lacks a column, and ConfigError where thresholds cannot be
-    chosen.
+    Raises DatasetError where the dataset cannot be read, and ConfigError where thresholds cannot be chosen.
     """
+    (outcome,) = execute_many([spec], DatasetShare.of(spec.dataset))
+    if isinstance(outcome, RunFailure):
+        raise outcome.error
+    return outcome
+
+
+def execute_many(specs: Sequence[RunSpec], share: DatasetShare) -> Iterator[RunOutcome | RunFailure]:
+    """Carry out runs of one signal on one dataset, each after those that share most of its work.
+
+    Args:
+        specs: runs of one signal on the share's dataset, without `spec_problems`.
+        share: what is known of the dataset.
+
+    Yields: what each came to, in the order in which scores are shared.
+
+    Raises DatasetError where the dataset cannot be read.
+    """
+    by_score: dict[str, list[RunSpec]] = {}
+    for spec in specs:
+        by_score.setdefault(spec.score_key, []).append(spec)
     begun = time.perf_counter()
-    loaded = load(spec.dataset, spec.signal.columns)
-    view = view_of(spec.dataset, spec.dataset_checksum, loaded)
-    parts = parts_of(view, spec.resolved, spec.split)
-    scores = score(
-        spec.signal,
-        spec.parameters,
-        loaded.grid,
-        cell_width_ms=spec.dataset.manifest.cell_width_ms,
-        valid=view.book_valid,
+    many = _scores([first for first, *_ in by_score.values()], share)
+    for sharing, scores in zip(by_score.values(), many, strict=True):
+        known: dict[tuple[object, ...], tuple[Fires, ...]] = {}
+        for spec in sharing:
+            try:
+                yield _outcome(spec, share, scores, known, begun)
+            except VpharnessError as error:
+                yield RunFailure(spec, error)
+            begun = time.perf_counter()
+
+
+def _scores(specs: Sequence[RunSpec], share: DatasetShare) -> Iterator[NDArray[np.float64]]:
+    """Yield the scores of each run; all are of one signal."""
+    signal, width = specs[0].signal, share.dataset.manifest.cell_width_ms
+    grid, valid = share.grid(signal.columns), share.view.book_valid
+    if len(specs) == 1:
+        yield score(signal, specs[0].parameters, grid, cell_width_ms=width, valid=valid)
+        return
+    memo = Memo(share.memory_bytes // 4)
+    yield from score_many(
+        signal, [spec.parameters for spec in specs], grid, cell_width_ms=width, valid=valid, memo=memo
     )
-    labels, thresholds = _thresholds(spec, scores, parts)
-    tables = first_passage_tables(view, (spec.resolved.tp_ticks, spec.resolved.sl_ticks), spec.resolved.max_hold_bins)
-    found = evaluate_with(view, outcome_table(tables, spec.resolved), parts, scores, thresholds)
-    judged = parts[0].name
-    candidates = tuple(
-        Candidate(spec.candidate_id(label), label, evaluation, judge([evaluation.parts[judged]]))
-        for label, evaluation in zip(labels, found, strict=True)
-    )
-    return RunOutcome(spec, judged, loaded.bins["bin_seq"], scores, candidates, view, time.perf_counter() - begun)
+
+
+def _outcome(
+    spec: RunSpec,
+    share: DatasetShare,
+    scores: NDArray[np.float64],
+    known: dict[tuple[object, ...], tuple[Fires, ...]],
+    begun: float,
+) -> RunOutcome:
+    """Judge the scores of a run; `known` are the fires found in these scores for other runs."""
+    evaluation = spec.resolved
+    judged = parts_of(share.view, evaluation, spec.split)[0]
+    labels, thresholds = _thresholds(spec, scores, share)
+    key = (thresholds, evaluation.warmup_bins, evaluation.cooldown_bins)
+    if key not in known:
+        known[key] = find_fires(
+            scores, thresholds, warmup_bins=evaluation.warmup_bins, cooldown_bins=evaluation.cooldown_bins
+        )
+    candidates = []
+    for label, threshold, fires in zip(labels, thresholds, known[key], strict=True):
+        found = share.judged(evaluation, judged, fires)
+        evaluated = CandidateEvaluation(threshold, fires, {judged.name: found.evaluation})
+        candidates.append(Candidate(spec.candidate_id(label), label, evaluated, found.judgement))
+    seconds = time.perf_counter() - begun
+    return RunOutcome(spec, judged.name, share.bin_seq, scores, tuple(candidates), share.view, seconds)
 
 
 def _thresholds(
-    spec: RunSpec, scores: NDArray[np.float64], parts: tuple[Part, ...]
+    spec: RunSpec, scores: NDArray[np.float64], share: DatasetShare
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Return the thresholds with their labels: those given, or quantiles over the training part."""
     given, percentiles = spec.parameters.thresholds, spec.parameters.threshold_quantiles
     if given:
-        return tuple(f"{threshold:g}" for threshold in given), tuple(given)
-    chosen = quantile_thresholds([scores], [parts[0]], [percentile / 100 for percentile in percentiles])
+        return tuple(f"{threshold:g}" for threshold in given), tuple(float(threshold) for threshold in given)
+    part = parts_of(share.view, spec.resolved, spec.split)[0]
+    chosen = quantile_thresholds([scores], [part], [percentile / 100 for percentile in percentiles])
     return tuple(f"q{percentile:g}" for percentile in percentiles), chosen

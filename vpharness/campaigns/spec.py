@@ -9,10 +9,17 @@ from functools import cached_property
 from typing import Any
 
 from vpharness.datasets.find import Dataset
-from vpharness.datasets.manifest import CHECKSUMS_FILE, file_sha256
-from vpharness.evaluation import EVALUATION_VERSION, EvaluationParameters, ResolvedEvaluation, SplitParameters
+from vpharness.errors import VpharnessError
+from vpharness.evaluation import (
+    EVALUATION_VERSION,
+    TRAIN,
+    EvaluationParameters,
+    ResolvedEvaluation,
+    SplitParameters,
+    parts_within,
+)
 from vpharness.parameters import problems
-from vpharness.signals import Signal, SignalParameters, digest, resolve, score_parameters
+from vpharness.signals import Signal, SignalParameters, digest, resolve, score_parameters, scorer
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,10 @@ class RunSpec:
     evaluation: EvaluationParameters
     split: SplitParameters
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone: what was worked out from them need not travel to another process."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
     @cached_property
     def signal(self) -> Signal[Any]:
         """The signal itself."""
@@ -36,9 +47,9 @@ class RunSpec:
         return self.evaluation.resolve(self.dataset.manifest.cell_width_ms)
 
     @cached_property
-    def dataset_checksum(self) -> str:
-        """The SHA-256 that stands for the dataset's files."""
-        return file_sha256(self.dataset.path / CHECKSUMS_FILE)
+    def score_key(self) -> str:
+        """What the score depends on beside the dataset: runs with equal keys share their scores."""
+        return json.dumps([self.signal_target, score_parameters(self.parameters)], sort_keys=True)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -49,7 +60,7 @@ class RunSpec:
                 "evaluation_version": EVALUATION_VERSION,
                 "lattice_version": self.dataset.manifest.lattice_version,
             },
-            "dataset": {"id": self.dataset.manifest.dataset_id, "checksum": self.dataset_checksum},
+            "dataset": {"id": self.dataset.manifest.dataset_id, "checksum": self.dataset.checksum},
             "evaluation": dataclasses.asdict(self.resolved),
             "signal": {"target": self.signal_target, "parameters": dataclasses.asdict(self.parameters)},
             "split": dataclasses.asdict(self.split),
@@ -61,10 +72,14 @@ class RunSpec:
         return _hash(self.identity)
 
     def candidate_id(self, threshold_label: str) -> str:
-        """Return the id of (signal, parameters, evaluation, split, threshold), the same on every dataset."""
+        """Return the id of (signal, parameters, evaluation, split, threshold), the same on every dataset.
+
+        Datasets of other lattice parameters show the signal other features, so there it is another candidate.
+        """
         parts = {
             "code": self.identity["code"],
-            "evaluation": {**self.identity["evaluation"], "cell_width_ms": None},
+            "lattice": self.dataset.manifest.lattice,
+            "evaluation": self.identity["evaluation"],
             "split": self.identity["split"],
             "signal": {"target": self.signal_target, "parameters": score_parameters(self.parameters)},
             "threshold": threshold_label,
@@ -72,17 +87,43 @@ class RunSpec:
         return _hash(parts)
 
 
+def parameter_problems(
+    parameters: SignalParameters, evaluation: EvaluationParameters, split: SplitParameters
+) -> Iterator[str]:
+    """Say what is out of range, whatever the dataset."""
+    yield from problems(parameters, "signal.")
+    yield from problems(evaluation, "eval.")
+    yield from problems(split, "split.")
+    if not parameters.thresholds and split.kind == "none":
+        yield (
+            "split=none leaves no training part for signal.threshold_quantiles to choose thresholds on; "
+            "give signal.thresholds, or split the data"
+        )
+
+
 def spec_problems(spec: RunSpec) -> Iterator[str]:
     """Say everything that keeps a run from being carried out, before any work."""
-    yield from problems(spec.parameters, "signal.")
-    yield from problems(spec.evaluation, "eval.")
-    yield from problems(spec.split, "split.")
+    found = list(parameter_problems(spec.parameters, spec.evaluation, spec.split))
+    yield from found
     manifest = spec.dataset.manifest
     absent = [name for name in spec.signal.columns if name not in manifest.columns]
     if absent:
         yield (
             f"signal {spec.signal.name} reads {', '.join(absent)}, which dataset {manifest.dataset_id} does not have; "
             "build the dataset again from its source, or choose another signal"
+        )
+    if found:
+        return
+    try:
+        parts = parts_within(manifest.dataset_id, manifest.bins, spec.resolved, spec.split)
+        scorer(spec.signal, spec.parameters, cell_width_ms=manifest.cell_width_ms, radius=manifest.radius)
+    except VpharnessError as error:
+        yield str(error)
+        return
+    if not spec.parameters.thresholds and parts[0].name != TRAIN:
+        yield (
+            f"dataset {manifest.dataset_id} is kept for the test, so that signal.threshold_quantiles has nothing to "
+            "choose thresholds on; give signal.thresholds, or train on it"
         )
 
 

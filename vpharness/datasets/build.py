@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from vpharness.datasets.find import Dataset
 from vpharness.datasets.intake import Intake, taken_in, tick_size_notes, time_text
 from vpharness.datasets.lake import Lake, check_id, new_folder
 from vpharness.datasets.manifest import Manifest, content_id, read_manifest, write_checksums
@@ -76,16 +77,7 @@ def build(
     empty, and DatasetError where the id is taken by other content or the lake cannot be written. The lake is then as it
     was before.
     """
-    if start_ns is not None and end_ns is not None and start_ns >= end_ns:
-        raise ConfigError(f"start is {time_text(start_ns)} and end is {time_text(end_ns)}; start must lie before end")
-    if lattice.evict_crossed_ms is None:
-        lattice = dataclasses.replace(lattice, evict_crossed_ms=source.default_evict_crossed_ms)
-    identity = {
-        "lattice_version": LATTICE_VERSION,
-        "lattice": dataclasses.asdict(lattice),
-        "source": source.identity(),
-        "span": {"start_ns": start_ns, "end_ns": end_ns},
-    }
+    lattice, identity = _identity(source, lattice, start_ns, end_ns)
     content = content_id(identity)
     target = lake.variants / content if dataset_id is None else lake.published / check_id(dataset_id)
     existing = _existing(target, content)
@@ -107,6 +99,40 @@ def build(
         manifest.write(folder)
         write_checksums(folder, sums)
     return Built(target, manifest, existed=False)
+
+
+def find_variant(
+    lake: Lake,
+    source: Source,
+    lattice: LatticeParameters,
+    *,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+) -> Dataset | None:
+    """Return the grid variant that `build` would make without an id, if the lake has it.
+
+    Raises SourceError where the source cannot be read, and ConfigError for a span that is empty.
+    """
+    _, identity = _identity(source, lattice, start_ns, end_ns)
+    target = lake.variants / content_id(identity)
+    manifest = _existing(target, target.name)
+    return None if manifest is None else Dataset(target, manifest)
+
+
+def _identity(
+    source: Source, lattice: LatticeParameters, start_ns: int | None, end_ns: int | None
+) -> tuple[LatticeParameters, dict[str, Any]]:
+    """Return the lattice with what the source says about eviction, and all that bins and cells depend on."""
+    if start_ns is not None and end_ns is not None and start_ns >= end_ns:
+        raise ConfigError(f"start is {time_text(start_ns)} and end is {time_text(end_ns)}; start must lie before end")
+    if lattice.evict_crossed_ms is None:
+        lattice = dataclasses.replace(lattice, evict_crossed_ms=source.default_evict_crossed_ms)
+    return lattice, {
+        "lattice_version": LATTICE_VERSION,
+        "lattice": dataclasses.asdict(lattice),
+        "source": source.identity(),
+        "span": {"start_ns": start_ns, "end_ns": end_ns},
+    }
 
 
 def _existing(target: Path, content: str) -> Manifest | None:

@@ -3,10 +3,19 @@
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from vpharness.datasets.lake import Lake, check_id
-from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, MANIFEST_FILE, Manifest, read_manifest
+from vpharness.datasets.manifest import (
+    BINS_FILE,
+    CHECKSUMS_FILE,
+    GRID_FILE,
+    MANIFEST_FILE,
+    Manifest,
+    file_sha256,
+    read_manifest,
+)
 from vpharness.errors import DatasetError
 
 
@@ -26,6 +35,11 @@ class Dataset:
     def grid_path(self) -> Path:
         """The table of cells."""
         return self.path / GRID_FILE
+
+    @cached_property
+    def checksum(self) -> str:
+        """The SHA-256 that stands for all of its files."""
+        return file_sha256(self.path / CHECKSUMS_FILE)
 
 
 def find_dataset(lake: Lake, dataset_id: str) -> Dataset:

@@ -13,7 +13,8 @@ The way through this room, each step callable by itself:
    p-value, and what is lacking to be rankable.
 7. `family_maxima(scores of every rankable candidate)`, `p_adjusted(scores, maxima)`, `is_winner`.
 
-`evaluate` does 2 to 5 for one score, `evaluate_with` 4 and 5 with a table that several scores share.
+`evaluate` does 2 to 5 for one score, `evaluate_with` 4 and 5 with a table that several scores share, `evaluate_fires` 5
+for fires that are known.
 """
 
 import vpharness.precision  # noqa: F401 - switches JAX to float64 before anything here is compiled
@@ -24,6 +25,7 @@ from vpharness.evaluation.evaluate import (
     Judgement,
     PartEvaluation,
     evaluate,
+    evaluate_fires,
     evaluate_with,
     judge,
 )
@@ -47,12 +49,13 @@ from vpharness.evaluation.significance import (
     p_value,
     standard_scores,
 )
-from vpharness.evaluation.split import Part, parts_of
+from vpharness.evaluation.split import TRAIN, Part, parts_of, parts_within
 from vpharness.evaluation.thresholds import quantile_thresholds
 
 __all__ = [
     "EVALUATION_VERSION",
     "OUTCOME_NAMES",
+    "TRAIN",
     "CandidateEvaluation",
     "Chance",
     "DatasetView",
@@ -75,6 +78,7 @@ __all__ = [
     "advance_fires",
     "chance_of",
     "evaluate",
+    "evaluate_fires",
     "evaluate_with",
     "family_maxima",
     "figures_of",
@@ -88,6 +92,7 @@ __all__ = [
     "p_adjusted",
     "p_value",
     "parts_of",
+    "parts_within",
     "quantile_thresholds",
     "standard_scores",
     "start_fires",

@@ -87,16 +87,21 @@ def evaluate_with(
         raise DatasetError(f"dataset {dataset.name} has {dataset.n_bins} bins, the score has shape {score.shape}")
     evaluation = table.evaluation
     found = find_fires(score, thresholds, warmup_bins=evaluation.warmup_bins, cooldown_bins=evaluation.cooldown_bins)
-    by_part: dict[str, list[PartEvaluation]] = {}
-    for part in parts:
-        inside = [fires.within(part) for fires in found]
-        chances = chance_of(dataset, table, part, inside)
-        samples = [PartSample(part, evaluation, fire_outcomes(table, fires, part)) for fires in inside]
-        by_part[part.name] = [PartEvaluation(*pair) for pair in zip(samples, chances, strict=True)]
+    by_part = {part.name: evaluate_fires(dataset, table, part, found) for part in parts}
     return tuple(
         CandidateEvaluation(float(threshold), fires, {name: several[index] for name, several in by_part.items()})
         for index, (threshold, fires) in enumerate(zip(thresholds, found, strict=True))
     )
+
+
+def evaluate_fires(
+    dataset: DatasetView, table: OutcomeTable, part: Part, candidates: Sequence[Fires]
+) -> list[PartEvaluation]:
+    """Evaluate the fires of each candidate that lie in a part: what they came to, and what chance makes of them."""
+    inside = [fires.within(part) for fires in candidates]
+    chances = chance_of(dataset, table, part, inside)
+    samples = [PartSample(part, table.evaluation, fire_outcomes(table, fires, part)) for fires in inside]
+    return [PartEvaluation(*pair) for pair in zip(samples, chances, strict=True)]
 
 
 def judge(datasets: Sequence[PartEvaluation]) -> Judgement:

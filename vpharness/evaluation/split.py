@@ -40,7 +40,12 @@ class Part:
 
 
 def parts_of(dataset: DatasetView, evaluation: ResolvedEvaluation, split: SplitParameters) -> tuple[Part, ...]:
-    """Cut a dataset into its training and test part, one of them, or the whole of it.
+    """Cut a dataset into its parts, as `parts_within` does."""
+    return parts_within(dataset.name, dataset.n_bins, evaluation, split)
+
+
+def parts_within(name: str, n_bins: int, evaluation: ResolvedEvaluation, split: SplitParameters) -> tuple[Part, ...]:
+    """Cut the `n_bins` bins of the dataset `name` into its training and test part, one of them, or the whole of it.
 
     By time the training part is the first `train_share` of the bins (whole bins, half up), then come
     `embargo_bins` that belong to no part, and the rest is the test part.
@@ -48,14 +53,13 @@ def parts_of(dataset: DatasetView, evaluation: ResolvedEvaluation, split: SplitP
     Raises:
         DatasetError: the dataset has not room for the warm-up and one whole walk in each part.
     """
-    n_bins = dataset.n_bins
 
-    def part(name: str, start: int, stop: int, limit: int) -> Part:
+    def part(part_name: str, start: int, stop: int, limit: int) -> Part:
         first_fire = min(max(start, evaluation.warmup_bins), stop)
-        return Part(name, start, stop, min(limit, n_bins), first_fire)
+        return Part(part_name, start, stop, min(limit, n_bins), first_fire)
 
     if split.by_dataset:
-        parts: tuple[Part, ...] = (part(TEST if dataset.name in split.test_datasets else TRAIN, 0, n_bins, n_bins),)
+        parts: tuple[Part, ...] = (part(TEST if name in split.test_datasets else TRAIN, 0, n_bins, n_bins),)
     elif split.kind == "none":
         parts = (part(WHOLE, 0, n_bins, n_bins),)
     else:
@@ -63,16 +67,16 @@ def parts_of(dataset: DatasetView, evaluation: ResolvedEvaluation, split: SplitP
         test_start = min(train_stop + evaluation.embargo_bins, n_bins)
         parts = (part(TRAIN, 0, train_stop, test_start), part(TEST, test_start, n_bins, n_bins))
     for each in parts:
-        _require_room(dataset, each, evaluation)
+        _require_room(name, n_bins, each, evaluation)
     return parts
 
 
-def _require_room(dataset: DatasetView, part: Part, evaluation: ResolvedEvaluation) -> None:
+def _require_room(name: str, n_bins: int, part: Part, evaluation: ResolvedEvaluation) -> None:
     room = part.limit - part.first_fire if part.n_firing_bins else 0
     if room > evaluation.net_reach_bins:
         return
     raise DatasetError(
-        f"dataset {dataset.name} has {dataset.n_bins} bins: after a warm-up of {evaluation.warmup_bins} "
+        f"dataset {name} has {n_bins} bins: after a warm-up of {evaluation.warmup_bins} "
         f"the {part.name} part leaves {room} bins for a whole walk, which takes {evaluation.net_reach_bins + 1}; "
         "use a longer dataset, a shorter warmup or max_hold, or split=none"
     )

@@ -1,14 +1,18 @@
-"""A picture of one candidate: what its fires earned over the price path, and what a score was followed by."""
+"""Pictures: of one candidate, what its fires earned over the price path; of a campaign, what its best came to."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vpharness.results.ranking import Ranked
+
 # Two colours that the colour-blind tell apart, and that differ in grey too.
 UP_COLOUR: Final = "#0072B2"
 DOWN_COLOUR: Final = "#D55E00"
+_SHOWN: Final = 40
 
 
 def draw_run(
@@ -58,3 +62,31 @@ def draw_run(
     scatter.set_xlabel("|score| at the fire")
     scatter.set_ylabel("net of the fire, ticks")
     figure.savefig(path, dpi=110)
+
+
+def draw_campaign(path: Path, title: str, ranked: Sequence[Ranked]) -> None:
+    """Write a PNG of the best candidates' net means with their intervals, beside 0 and in the order of the ranking."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # half a second, only where it is wanted
+    from matplotlib.figure import Figure  # noqa: PLC0415  # see above
+
+    shown = [each for each in ranked if np.isfinite(each.judgement.figures.net_pnl_ticks_low)][:_SHOWN]
+    figure = Figure(figsize=(10, 1.5 + 0.28 * len(shown)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for place, each in enumerate(shown):
+        f = each.judgement.figures
+        colour = UP_COLOUR if each.winner else "0.4"
+        axes.plot([f.net_pnl_ticks_low, f.net_pnl_ticks_high], [place, place], color=colour, linewidth=2)
+        axes.plot(f.net_pnl_ticks, place, "o", color=colour, markersize=5)
+    axes.axvline(0, color=DOWN_COLOUR, linewidth=0.8)
+    axes.set_yticks(range(len(shown)), [_named(each) for each in shown], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("net, ticks a fire, with its 95 % interval; winners in blue")
+    axes.set_title(title)
+    figure.savefig(path, dpi=110)
+
+
+def _named(ranked: Ranked) -> str:
+    first = ranked.candidate.first
+    adjusted = "too little data" if ranked.p_adjusted is None else f"p adj. {ranked.p_adjusted:.3f}"
+    return f"{first.signal} at {first.threshold_label}, {ranked.candidate.candidate_id[:6]}, {adjusted}"

@@ -2,14 +2,13 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from vpharness.evaluation import Fires, ResolvedEvaluation, SplitParameters
 from vpharness.results.records import DONE
-from vpharness.results.store import CANDIDATES, FIRES, META, Store, read
+from vpharness.results.store import CANDIDATES, FIRES, META, Store, read, read_table
 
 
 @dataclass(frozen=True)
@@ -57,34 +56,50 @@ class LedgerCandidate:
 
 def read_ledger(store: Store) -> list[LedgerCandidate]:
     """Return every candidate of the finished runs; of a run that is there twice, the later one."""
-    runs = {row["run_id"]: row for row in read(store, META) if row["status"] == DONE}
-    named = read(store, CANDIDATES, ["run_id", "candidate_id", "threshold_label"])
-    labels = {(row["run_id"], row["candidate_id"]): row["threshold_label"] for row in named}
+    runs = {row["run_id"]: _run(row) for row in read(store, META) if row["status"] == DONE}
+    named = read(store, CANDIDATES, ["run_id", "candidate_id", "threshold_label", "part"])
+    labels = {(row["run_id"], row["candidate_id"], row["part"]): row["threshold_label"] for row in named}
     grouped: dict[str, dict[str, Trial]] = defaultdict(dict)
-    for row in read(store, FIRES):
+    for row, fires in _fires(store):
         run = runs.get(row["run_id"])
-        if run is None:
+        if run is None or row["part"] != run.part:
             continue  # its run was not finished when it was written
-        trial = _trial(row, run, labels[row["run_id"], row["candidate_id"]])
-        grouped[trial.candidate_id][trial.dataset_id] = trial
+        label = labels[row["run_id"], row["candidate_id"], row["part"]]
+        grouped[row["candidate_id"]][row["dataset_id"]] = Trial(
+            row["candidate_id"], row["run_id"], row["dataset_id"], threshold_label=label, fires=fires, **run.shared
+        )
     return [
         LedgerCandidate(candidate_id, tuple(trials[dataset_id] for dataset_id in sorted(trials)))
         for candidate_id, trials in grouped.items()
     ]
 
 
-def _trial(row: dict[str, Any], run: dict[str, Any], threshold_label: str) -> Trial:
-    identity = json.loads(run["identity"])
-    return Trial(
-        candidate_id=row["candidate_id"],
-        run_id=row["run_id"],
-        dataset_id=row["dataset_id"],
-        dataset_checksum=run["dataset_checksum"],
-        signal=run["signal"],
-        parameters=identity["signal"]["parameters"],
-        threshold_label=threshold_label,
-        evaluation=ResolvedEvaluation(**identity["evaluation"]),
-        split=SplitParameters(**identity["split"]),
-        judged_part=run["judged_part"],
-        fires=Fires.from_signed(np.array(row["fires"], np.int64)),
-    )
+@dataclass(frozen=True)
+class _Run:
+    part: str
+    shared: dict[str, Any]  # what the trials of a run have in common
+
+
+def _run(row: dict[str, Any]) -> _Run:
+    identity = json.loads(row["identity"])
+    shared = {
+        "dataset_checksum": row["dataset_checksum"],
+        "signal": row["signal"],
+        "parameters": identity["signal"]["parameters"],
+        "evaluation": ResolvedEvaluation(**identity["evaluation"]),
+        "split": SplitParameters(**identity["split"]),
+        "judged_part": row["judged_part"],
+    }
+    return _Run(row["part"], shared)
+
+
+def _fires(store: Store) -> Iterator[tuple[dict[str, Any], Fires]]:
+    """Yield the rows of fires; the fires themselves as slices of what has been read."""
+    table = read_table(store, FIRES)
+    if table is None:
+        return
+    keys = table.drop_columns(["fires"]).to_pylist()
+    lists = table["fires"].combine_chunks()
+    values, offsets = lists.values.to_numpy(), lists.offsets.to_numpy()
+    for row, start, stop in zip(keys, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+        yield row, Fires.from_signed(values[start:stop])

@@ -13,12 +13,9 @@ from typing import Any, Final
 from vpharness.evaluation import (
     DatasetView,
     FamilyMaxima,
-    Fires,
     Judgement,
-    OutcomeTable,
-    Part,
     PartEvaluation,
-    chance_of,
+    evaluate_fires,
     family_maxima,
     first_passage_tables,
     is_winner,
@@ -27,8 +24,6 @@ from vpharness.evaluation import (
     p_adjusted,
     parts_of,
 )
-from vpharness.evaluation.figures import PartSample
-from vpharness.evaluation.outcomes import fire_outcomes
 from vpharness.results.ledger import LedgerCandidate, Trial
 
 ViewOf = Callable[[str, str], DatasetView]
@@ -110,7 +105,8 @@ def judge_part(
         here = [trial for trial in trials if part_of(trial) in parts]
         for name in {part_of(trial) for trial in here}:
             chosen = [trial for trial in here if part_of(trial) == name]
-            for trial, evaluation in zip(chosen, _evaluate(view, table, parts[name], chosen), strict=True):
+            found = evaluate_fires(view, table, parts[name], [trial.fires for trial in chosen])
+            for trial, evaluation in zip(chosen, found, strict=True):
                 evaluated[trial.candidate_id].append(evaluation)
     return {candidate_id: judge(evaluations) for candidate_id, evaluations in evaluated.items()}
 
@@ -122,10 +118,3 @@ def _that_share_a_table(candidates: Sequence[LedgerCandidate]) -> dict[tuple[Any
             split = (trial.split.kind, trial.split.train_share, tuple(trial.split.test_datasets))
             shared[trial.dataset_id, trial.dataset_checksum, trial.evaluation, split].append(trial)
     return shared
-
-
-def _evaluate(view: DatasetView, table: OutcomeTable, part: Part, trials: Sequence[Trial]) -> list[PartEvaluation]:
-    fires: list[Fires] = [trial.fires.within(part) for trial in trials]
-    chances = chance_of(view, table, part, fires)
-    samples = [PartSample(part, table.evaluation, fire_outcomes(table, each, part)) for each in fires]
-    return [PartEvaluation(sample, chance) for sample, chance in zip(samples, chances, strict=True)]

@@ -27,6 +27,7 @@ META: Final = "runs_meta.parquet"
 CANDIDATES: Final = "runs.parquet"
 FIRES: Final = "fires.parquet"
 VIEWS: Final = "test_views.parquet"
+CAMPAIGNS: Final = "campaigns.parquet"
 _VERSION_FILE: Final = "store.json"
 
 
@@ -63,43 +64,76 @@ def check_version(store: Store) -> None:
         )
 
 
-def append(store: Store, table: str, rows: Sequence[dict[str, Any]], schema: pa.Schema) -> None:
-    """Add rows to a table as one part.
+@dataclass(frozen=True)
+class Rows:
+    """What is added to one table."""
 
-    Raises ResultsError where the store cannot be written; nothing of the part is there then.
+    table: str
+    rows: Sequence[dict[str, Any]]
+    schema: pa.Schema
+
+
+def append(store: Store, *several: Rows) -> None:
+    """Add rows to tables, as one part each: all are on the disk before the first is put in place, in the order given.
+
+    A column `part` of the schema is filled with the part's name.
+    Raises ResultsError where the store cannot be written; nothing of the parts is there then.
     """
-    if not rows:
-        return
     check_version(store)
-    folder = store.root / table
-    name = f"{time.time_ns():020d}-{secrets.token_hex(4)}.parquet"
-    aside = folder / f".{name}"
+    stem = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
+    written: list[tuple[Path, Path]] = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        store.root.mkdir(parents=True, exist_ok=True)
         _write_version(store)
         try:
-            pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), aside, compression="zstd")
-            _sync(aside)
-            aside.rename(folder / name)
+            for each in [each for each in several if each.rows]:
+                written.append(_write_aside(store.root / each.table, stem, each))  # noqa: PERF401  # those written before one that fails must be known
+            for aside, place in written:
+                aside.rename(place)
         finally:
-            aside.unlink(missing_ok=True)
-        _sync(folder)
+            for aside, _ in written:
+                aside.unlink(missing_ok=True)
+        for folder in {place.parent for _, place in written}:
+            _sync(folder)
     except OSError as error:
-        raise ResultsError(f"cannot write results to {folder}: {error.strerror or error}") from error
+        raise ResultsError(f"cannot write results to {store.root}: {error.strerror or error}") from error
+
+
+def _write_aside(folder: Path, stem: str, each: Rows) -> tuple[Path, Path]:
+    """Write a part under a name that readers pass over; return it, and where it belongs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder / f".{stem}.parquet"
+    marked = each.rows if "part" not in each.schema.names else [{**row, "part": stem} for row in each.rows]
+    try:
+        pq.write_table(pa.Table.from_pylist(list(marked), schema=each.schema), aside, compression="zstd")
+        _sync(aside)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    return aside, folder / f"{stem}.parquet"
 
 
 def read(store: Store, table: str, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """Return the rows of a table; none where nothing has been written yet."""
+    found = read_table(store, table, columns)
+    rows: list[dict[str, Any]] = [] if found is None else found.to_pylist()
+    return rows
+
+
+def read_table(store: Store, table: str, columns: Sequence[str] | None = None) -> pa.Table | None:
+    """Return a table, in the order of writing; None where nothing has been written yet.
+
+    Raises ResultsError where the store is of another version, or a part of the table cannot be read.
+    """
     check_version(store)
     parts = store.parts(table)
     if not parts:
-        return []
+        return None
     try:
         found = pads.dataset([str(path) for path in parts], format="parquet")
-        rows: list[dict[str, Any]] = found.to_table(columns=None if columns is None else list(columns)).to_pylist()
+        return found.to_table(columns=None if columns is None else list(columns))
     except (OSError, pa.ArrowException) as error:
         raise ResultsError(f"{store.root / table} cannot be read: {error}; restore the part it names") from error
-    return rows
 
 
 def _write_version(store: Store) -> None:

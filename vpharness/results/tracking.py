@@ -6,6 +6,7 @@ loses nothing.
 
 import contextlib
 import fcntl
+import json
 import logging
 import os
 import sqlite3
@@ -17,6 +18,9 @@ from typing import Any, Final
 
 from vpharness.errors import TrackingError
 from vpharness.parameters import parameter
+
+TRACKED_FILE: Final = "tracked.json"
+"""Written into the folder of a run once it is tracked: where, and under which id."""
 
 _SQLITE: Final = "sqlite:///"
 _LONGEST_VALUE: Final = 6000  # MLflow's own limit for the value of a parameter
@@ -31,6 +35,10 @@ class TrackingParameters:
     experiment_name: str = parameter("vpharness", meaning="the experiment that runs are listed under")
     tags: dict[str, str] = field(default_factory=dict)
 
+    def uri_in(self, outputs: Path) -> str:
+        """Return the tracking store, which by default lies in the folder of outputs."""
+        return self.uri or f"{_SQLITE}{(outputs / 'mlflow.db').resolve()}"
+
 
 @dataclass(frozen=True)
 class TrackedRun:
@@ -41,64 +49,120 @@ class TrackedRun:
         parameters: flat, with dots.
         metrics: name, value and step: thresholds are the steps of a curve.
         tags: beside those that the user gave.
-        dataset: its id, digest and place.
-        folder: the run folder; all files of it become artifacts.
+        dataset: its id, digest and place; None where there are several.
+        folder: the run folder.
+        artifacts: the names of those files in it that are kept with the run.
     """
 
     name: str
     parameters: Mapping[str, Any]
     metrics: Sequence[tuple[str, float, int]]
     tags: Mapping[str, str]
-    dataset: tuple[str, str, str]
-    folder: Path
+    dataset: tuple[str, str, str] | None
+    folder: str
+    artifacts: Sequence[str]
 
 
-def track(tracking: TrackingParameters, run: TrackedRun, outputs: Path) -> str | None:
-    """Track a run and return its MLflow id; None where nothing is to be tracked.
-
-    Raises TrackingError where the store cannot be reached or written.
-    """
-    if tracking.kind == "none":
-        return None
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415  # takes a second, and only where it is wanted
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # comes with it
-
-    for name in ("mlflow", "alembic"):  # which tell of every table that they make
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-    uri = tracking.uri or f"{_SQLITE}{(outputs / 'mlflow.db').resolve()}"
+def is_tracked(folder: Path, uri: str) -> bool:
+    """Whether the run of a folder is in a tracking store already."""
     try:
-        return _log(uri, tracking, run, outputs)
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise TrackingError(f"the run is in the store, but could not be tracked in {uri}: {reason}") from error
+        found = json.loads((folder / TRACKED_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and found.get("uri") == uri
 
 
-def _log(uri: str, tracking: TrackingParameters, run: TrackedRun, outputs: Path) -> str:
-    from mlflow import entities  # noqa: PLC0415  # see above
+class Tracking:
+    """An opened tracking store, for one process.
 
-    client, experiment = _client(uri, tracking.experiment_name, outputs)
-    now_ms = time.time_ns() // 1_000_000
-    tags = {"mlflow.runName": run.name, **tracking.tags, **run.tags}
-    created = client.create_run(experiment, tags=tags)
-    run_id = str(created.info.run_id)
-    client.log_batch(
-        run_id,
-        metrics=[entities.Metric(name, value, now_ms, step) for name, value, step in run.metrics],
-        params=[entities.Param(name, str(value)[:_LONGEST_VALUE]) for name, value in run.parameters.items()],
-    )
-    name, digest, source = run.dataset
-    dataset = entities.Dataset(name=name, digest=digest[:36], source_type="local", source=source)
-    client.log_inputs(run_id, [entities.DatasetInput(dataset, [])])
-    client.log_artifacts(run_id, str(run.folder))
-    client.set_terminated(run_id)
-    return run_id
+    Raises TrackingError, from every call, where the store cannot be reached or written.
+    """
+
+    def __init__(self, tracking: TrackingParameters, outputs: Path) -> None:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        import mlflow.tracking  # noqa: F401, PLC0415  # takes a second, and only where it is wanted
+
+        for name in ("mlflow", "alembic"):  # which tell of every table that they make
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self.uri = tracking.uri_in(outputs)
+        self._tags = dict(tracking.tags)
+        with self._telling():
+            self._client, self._experiment = _client(self.uri, tracking.experiment_name, outputs)
+
+    def begin_campaign(self, run: TrackedRun) -> str:
+        """Begin the parent run of a campaign, or go on with the one that there is; return its MLflow id."""
+        with self._telling():
+            wanted = f"tags.kind = 'campaign' and tags.campaign = '{run.name}'"
+            found = self._client.search_runs([self._experiment], wanted, max_results=1)
+            if found:
+                return str(found[0].info.run_id)
+            created = self._create(run, {})
+            self._fill(created, run, ends=False)
+            return created
+
+    def end_campaign(self, parent: str, run: TrackedRun) -> None:
+        """Add the figures of a campaign to its parent run, and end it."""
+        with self._telling():
+            self._fill(parent, run)
+
+    def log(self, run: TrackedRun, parent: str | None = None) -> str:
+        """Track one run, below the parent of its campaign where there is one, and return its MLflow id."""
+        with self._telling():
+            run_id = self._create(run, {} if parent is None else {"mlflow.parentRunId": parent})
+            self._fill(run_id, run)
+            _note(Path(run.folder), self.uri, run_id)
+        return run_id
+
+    def add_artifact(self, path: Path) -> None:
+        """Add a file to the run that is tracked for the folder in which it lies."""
+        with self._telling():
+            found = json.loads((path.parent / TRACKED_FILE).read_text(encoding="utf-8"))
+            self._client.log_artifact(found["mlflow_run_id"], str(path))
+
+    def _create(self, run: TrackedRun, tags: Mapping[str, str]) -> str:
+        named = {"mlflow.runName": run.name, **self._tags, **run.tags, **tags}
+        return str(self._client.create_run(self._experiment, tags=named).info.run_id)
+
+    def _fill(self, run_id: str, run: TrackedRun, *, ends: bool = True) -> None:
+        from mlflow import entities  # noqa: PLC0415  # takes a second, and only where it is wanted
+
+        now_ms = time.time_ns() // 1_000_000
+        self._client.log_batch(
+            run_id,
+            metrics=[entities.Metric(name, value, now_ms, step) for name, value, step in run.metrics],
+            params=[entities.Param(name, str(value)[:_LONGEST_VALUE]) for name, value in run.parameters.items()],
+        )
+        if run.dataset is not None:
+            name, digest, source = run.dataset
+            dataset = entities.Dataset(name=name, digest=digest[:36], source_type="local", source=source)
+            self._client.log_inputs(run_id, [entities.DatasetInput(dataset, [])])
+        for artifact in run.artifacts:
+            self._client.log_artifact(run_id, str(Path(run.folder) / artifact))
+        if ends:
+            self._client.set_terminated(run_id)
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415  # takes a second, and only where it is wanted
+        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # comes with it
+
+        try:
+            yield
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise TrackingError(f"the run is in the store, but could not be tracked in {self.uri}: {reason}") from error
+
+
+def _note(folder: Path, uri: str, run_id: str) -> None:
+    """Say in a run's folder that it is tracked."""
+    aside = folder / f".{TRACKED_FILE}"
+    aside.write_text(json.dumps({"uri": uri, "mlflow_run_id": run_id}) + "\n", encoding="utf-8")
+    aside.rename(folder / TRACKED_FILE)
 
 
 def _client(uri: str, experiment_name: str, outputs: Path) -> tuple[Any, str]:
     """Return a client and the id of an experiment, which is made where it is not there yet."""
-    from mlflow.tracking import MlflowClient  # noqa: PLC0415  # see above
+    from mlflow.tracking import MlflowClient  # noqa: PLC0415  # takes a second, and only where it is wanted
 
     with _alone(uri):
         client = MlflowClient(uri)
@@ -115,6 +179,7 @@ def _alone(uri: str) -> Iterator[None]:
     if not uri.startswith(_SQLITE):
         yield
         return
+    _commit_without_waiting()
     path = Path(uri.removeprefix(_SQLITE))
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -127,3 +192,17 @@ def _alone(uri: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _commit_without_waiting() -> None:
+    """Have SQLite hand commits to the system and go on: a power cut may lose the last ones, and never a result."""
+    from sqlalchemy import event  # noqa: PLC0415  # takes a second, and only where it is wanted
+    from sqlalchemy.engine import Engine  # noqa: PLC0415  # comes with it
+
+    if not event.contains(Engine, "connect", _relax):
+        event.listen(Engine, "connect", _relax)
+
+
+def _relax(connection: Any, _record: Any) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=NORMAL")

@@ -18,9 +18,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vpharness.errors import ConfigError, VpharnessError
 from vpharness.tasks import commands
-from vpharness.tasks.axes import with_axes
-from vpharness.tasks.conf import OWN_FOLDER_VARIABLE, PACKAGE, conf_folder, yaml_folders
+from vpharness.tasks.conf import OWN_FOLDER_VARIABLE, PACKAGE, conf_folder
 from vpharness.tasks.help import command_help, overview
+from vpharness.tasks.messages import one_line
 
 DEFAULT_COMMAND: Final = "run"
 PATH_KEYS: Final = ("path", "lake", "outputs", "parquet", "report")
@@ -43,18 +43,21 @@ class Command:
         takes_path: whether its first word may be a path, the key `path`.
         renamed: keys that a user writes, and how they are called in the config: Hydra takes a key that is also the name
             of a group for a choice in that group.
+        is_plan: whether it plans a multirun of the command `run` and carries nothing out.
     """
 
     work: str
     schema: type[Any]
     takes_path: bool = False
     renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    is_plan: bool = False
 
 
 _DATASETS: Final = "vpharness.tasks.datasets"
 
 COMMANDS: Final = {
     "run": Command("vpharness.tasks.run:run_run", commands.RunCommand),
+    "plan": Command("vpharness.tasks.run:run_run", commands.PlanCommand, is_plan=True),
     "compare": Command("vpharness.tasks.compare:run_compare", commands.CompareCommand, renamed={"signal": "of_signal"}),
     "list-signals": Command("vpharness.tasks.list_signals:run_list_signals", commands.ListSignalsCommand),
     "audit": Command("vpharness.tasks.audit:run_audit", commands.AuditCommand),
@@ -87,7 +90,7 @@ def main(arguments: Sequence[str]) -> int:
         print("vpharness: interrupted; nothing half-made is left", file=sys.stderr)
         return INTERRUPTED
     except (VpharnessError, HydraException, OmegaConfBaseException) as error:
-        print(f"vpharness: {error if isinstance(error, VpharnessError) else _one_line(error)}", file=sys.stderr)
+        print(f"vpharness: {error if isinstance(error, VpharnessError) else one_line(error)}", file=sys.stderr)
         return USER_MISTAKE
     return 0
 
@@ -102,8 +105,8 @@ def _compose_and_work(name: str, rest: Sequence[str]) -> None:
     if command.takes_path:
         overrides = [f"path={word}" if _is_path(word) else word for word in overrides]
     overrides = [_quoted(_renamed(word, command.renamed)) for word in overrides]
-    if "-m" in overrides or "--multirun" in overrides:
-        overrides = with_axes(overrides, yaml_folders())
+    if command.is_plan:
+        overrides = ["-m", "hydra/launcher=plan", *overrides]
     plugins = str(PACKAGE / "plugins")
     if plugins not in sys.path:
         sys.path.append(plugins)
@@ -123,9 +126,10 @@ def _compose_and_work(name: str, rest: Sequence[str]) -> None:
         except VpharnessError as error:
             failures.append(error)
 
-    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=name)(work)()
+    config_name = DEFAULT_COMMAND if command.is_plan else name
+    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=config_name)(work)()
     if failures:
-        raise VpharnessError("\nvpharness: ".join(_one_line(error) for error in failures))
+        raise VpharnessError("\nvpharness: ".join(one_line(error) for error in failures))
 
 
 def _without_config_dir(words: Sequence[str]) -> list[str]:
@@ -159,23 +163,3 @@ def _quoted(word: str) -> str:
         return word
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'{key}="{escaped}"'
-
-
-def _one_line(error: BaseException) -> str:
-    """Return an error's message on one line; for an unknown key, with the keys that are known."""
-    text = str(error)
-    cause: BaseException | None = error
-    while cause is not None:
-        schema = getattr(cause, "object_type", None)
-        if dataclasses.is_dataclass(schema) and isinstance(schema, type):
-            known = [field.name for field in dataclasses.fields(schema) if not field.name.startswith("_")]
-            if str(getattr(cause, "key", "")) not in known:
-                text = (
-                    f"{getattr(cause, 'full_key', None) or getattr(cause, 'key', '')} is not a key here; the keys are "
-                )
-                return text + ", ".join(sorted(set(known) - {"defaults"}))
-            text = f"{getattr(cause, 'full_key', '')}: {getattr(cause, 'msg', None) or cause}"
-        cause = cause.__cause__
-    text = text.partition("Config search path:")[0]
-    kept = [line.strip() for line in text.splitlines() if line.strip()]
-    return " ".join(line for line in kept if not line.startswith(("full_key:", "object_type=", "reference_type=")))

@@ -82,6 +82,9 @@ class RunCommand:
     start: str | None = parameter(None, meaning="first bin of a dataset that is built: ISO 8601 with zone, or ns")
     end: str | None = parameter(None, meaning="end of a dataset that is built: ISO 8601 with zone, or ns")
     save_series: bool = parameter(True, meaning="keep the score of every bin in the run folder")
+    campaign: str | None = parameter(None, meaning="what a multirun is called (unless given: from its experiment)")
+    on_error: str = parameter("continue", meaning="after a failed run of a multirun", choices=("continue", "stop"))
+    memory_mb: int = parameter(1024, meaning="what runs on one dataset may share in memory", unit="MB", minimum=64)
     json: bool = parameter(False, meaning="print JSON instead of text")
     sweep: Sweep | None = field(default_factory=Sweep)
     source: Any = None
@@ -91,6 +94,11 @@ class RunCommand:
     eval: Any = None
     split: Any = None
     tracking: Any = None
+
+
+@dataclass(frozen=True)
+class PlanCommand(RunCommand):
+    """Say what a multirun would run, what of it is done already and what it would cost."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from vpharness.errors import ConfigError
 from vpharness.results.ledger import LedgerCandidate, Trial, read_ledger
 from vpharness.results.ranking import TEST, Ranked, ViewOf, judge_part, rank
 from vpharness.results.records import VIEWS_SCHEMA
-from vpharness.results.store import VIEWS, Store, append, read, store_in
+from vpharness.results.store import VIEWS, Rows, Store, append, read, store_in
 from vpharness.tasks.commands import CompareCommand
 from vpharness.tasks.schema import check_command, instance
 from vpharness.tasks.tables import print_ranking, row_of, views_in
@@ -71,7 +71,7 @@ def _with_test(ranked: Sequence[Ranked], store: Store, view_of: ViewOf) -> list[
     """Open the test part of some candidates, and count that it has been opened."""
     found = judge_part([each.candidate for each in ranked], view_of, _test_part)
     opened = [{"candidate_id": candidate_id, "opened_ns": time.time_ns()} for candidate_id in found]
-    append(store, VIEWS, opened, VIEWS_SCHEMA)
+    append(store, Rows(VIEWS, opened, VIEWS_SCHEMA))
     times = Counter(row["candidate_id"] for row in read(store, VIEWS))
     opened_results = []
     for each in ranked:

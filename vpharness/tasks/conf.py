@@ -1,6 +1,5 @@
 """Where the YAML files lie."""
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +14,3 @@ def conf_folder() -> Path:
     """Return the folder of YAML files: beside the package in a checkout, inside it when installed from a wheel."""
     beside = PACKAGE.parent / "conf"
     return beside if (beside / "build.yaml").is_file() else PACKAGE / "conf"
-
-
-def yaml_folders() -> list[Path]:
-    """Return where YAML files are looked for: a user's own folder, then the project's."""
-    own = os.environ.get(OWN_FOLDER_VARIABLE)
-    return [*([Path(own)] if own else []), conf_folder()]

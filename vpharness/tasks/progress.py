@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from vpharness.campaigns.carry_out import Progress as Campaign
 from vpharness.datasets.build import Progress
 from vpharness.datasets.intake import time_text
 
@@ -57,3 +58,38 @@ def _lines(begun: float) -> Callable[[Progress], None]:
             print(describe(progress, now - begun), file=sys.stderr)
 
     return report
+
+
+def describe_campaign(progress: Campaign) -> str:
+    """Return a campaign's progress in words: runs done, rate, time left, failures, and the best so far."""
+    seconds = time.monotonic() - progress.begun
+    rate = progress.done / seconds if seconds > 0 else 0.0
+    left = f"{(progress.total - progress.done) / rate:.0f} s left" if rate else "beginning"
+    failed = f", {len(progress.failures)} failed" if progress.failures else ""
+    best = f", best net low {progress.best_low:+.2f} ({progress.best})" if progress.best else ""
+    return f"{progress.done:,} of {progress.total:,} runs, {rate:.1f} runs/s, {left}{failed}{best}"
+
+
+@contextlib.contextmanager
+def campaign_shown(progress: Campaign) -> Iterator[Callable[[Campaign], None]]:
+    """Yield a report that shows a campaign's progress on standard error, and each failure at once."""
+    console = Console(stderr=True)
+    told, last = len(progress.failures), time.monotonic()
+    with contextlib.ExitStack() as stack:
+        bar = Bar(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=12), console=console)
+        task = bar.add_task("starting", total=progress.total)
+        if console.is_terminal and progress.total:
+            stack.enter_context(bar)
+
+        def report(now: Campaign) -> None:
+            nonlocal told, last
+            for run_id, words, error in now.failures[told:]:
+                console.print(f"run {run_id} failed ({words}): {error}", highlight=False, markup=False, soft_wrap=True)
+            told = len(now.failures)
+            if console.is_terminal:
+                bar.update(task, description=describe_campaign(now), completed=now.done)
+            elif time.monotonic() - last >= LINE_SECONDS:
+                last = time.monotonic()
+                print(describe_campaign(now), file=sys.stderr)
+
+        yield report

@@ -1,45 +1,80 @@
 """The main job: one signal on one dataset, judged, stored and shown."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from vpharness.campaigns.execute import RunOutcome, execute
-from vpharness.campaigns.saving import save_failure, save_outcome
-from vpharness.campaigns.spec import RunSpec, spec_problems
+from vpharness.campaigns.carry_out import Progress, Settings, carry_out
+from vpharness.campaigns.plan import Job, PlannedRun, Variant, freeze, job_problems
+from vpharness.campaigns.run_folder import FIGURE_FILE, draw_figure, folder_of
+from vpharness.campaigns.share import DatasetShare
+from vpharness.campaigns.tracked import tracked_run
 from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
-from vpharness.errors import ConfigError, TrackingError, VpharnessError
-from vpharness.parameters import problems
-from vpharness.results.records import Labels, finished_runs
+from vpharness.errors import ConfigError, TrackingError
+from vpharness.results.records import Labels, finished_runs, rows_of_runs
 from vpharness.results.store import Store, check_version, store_in
-from vpharness.results.tracking import TrackingParameters, track
+from vpharness.results.tracking import Tracking, TrackingParameters, is_tracked
+from vpharness.tasks.commands import RunCommand
+from vpharness.tasks.compose import job_of
 from vpharness.tasks.progress import shown
-from vpharness.tasks.run_folder import tracked_run, write_run_folder
-from vpharness.tasks.schema import instance
-from vpharness.tasks.spans import parse_time_ns
+from vpharness.tasks.schema import check, check_command, instance
 from vpharness.tasks.tables import print_candidates
 
 
 def run_run(config: DictConfig) -> None:
     """Run a signal over a dataset, and say what its fires came to."""
-    lake = Lake(Path(config.lake))
+    command = check_command(config, RunCommand)
+    lake = Lake(Path(command.lake))
     store = store_in(lake.root)
     check_version(store)
     _refuse_axes(config)
-    spec = _spec(config, lake)
-    tracking = instance(config.tracking, "tracking")
-    folder = Path(config.outputs) / "runs" / spec.run_id
-    if spec.run_id in finished_runs(store) and folder.is_dir():
-        print(f"run {spec.run_id} is in the store already; its candidates:", file=sys.stderr)
+    tracking: TrackingParameters = instance(config.tracking, "tracking")
+    check(tracking=tracking)
+    job = job_of(config, list(HydraConfig.get().overrides.task))
+    refuse(job_problems([job], lake))
+    dataset = dataset_of(job, lake)
+    plan, wrong = freeze([job], lambda _: dataset, finished_runs(store))
+    refuse(wrong)
+    settings = settings_of(command, store, Labels(tracking.experiment_name, tags=dict(tracking.tags)))
+    (run,) = plan.runs
+    folder = folder_of(settings.outputs, run.spec.run_id)
+    if plan.done and folder.is_dir():
+        print(f"run {run.spec.run_id} is in the store already; its candidates:", file=sys.stderr)
     else:
-        outcome = _carry_out(spec, store, Labels(tracking.experiment_name, tags=dict(tracking.tags)))
-        write_run_folder(outcome, config, folder)
-        _track(outcome, config, tracking, folder)
-    print_candidates(store, lake, [spec.run_id], as_json=config.json, folder=folder)
+        progress = Progress(1)
+        carry_out(freeze([job], lambda _: dataset, ())[0].groups(), settings, progress, lambda _: None)
+        if progress.failures:
+            raise ConfigError(progress.failures[0][2])
+    _finish(run, settings, tracking)
+    print_candidates(store, lake, [run.spec.run_id], as_json=command.json, folder=folder)
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """Raise one ConfigError with all problems, if there are any."""
+    if problems:
+        raise ConfigError("; ".join(problems))
+
+
+def settings_of(command: RunCommand, store: Store, labels: Labels) -> Settings:
+    """Return what a command says of all its runs."""
+    return Settings(store, Path(command.outputs), labels, command.save_series, command.on_error, command.memory_mb)
+
+
+def dataset_of(job: Job, lake: Lake) -> Dataset:
+    """Find the dataset of a job in the lake, or build it."""
+    if not isinstance(job.data, Variant):
+        return find_dataset(lake, job.data)
+    variant = job.data
+    with shown() as report:
+        built = build(
+            lake, variant.source, variant.lattice, start_ns=variant.start_ns, end_ns=variant.end_ns, report=report
+        )
+    return Dataset(built.path, built.manifest)
 
 
 def _refuse_axes(config: DictConfig) -> None:
@@ -53,44 +88,19 @@ def _refuse_axes(config: DictConfig) -> None:
         )
 
 
-def _spec(config: DictConfig, lake: Lake) -> RunSpec:
-    """Check everything that can be checked before work, then find or build the dataset."""
-    source, lattice = instance(config.source, "source"), instance(config.lattice, "lattice")
-    parts = {"signal": instance(config.signal, "signal"), "eval": instance(config.eval, "eval")}
-    parts |= {"split": instance(config.split, "split"), "tracking": instance(config.tracking, "tracking")}
-    choice = instance(config.dataset, "dataset")
-    checked = parts if choice.id is not None else {**parts, "source": source, "lattice": lattice}
-    wrong = [sentence for name, part in checked.items() for sentence in problems(part, f"{name}.")]
-    if wrong:
-        raise ConfigError("; ".join(wrong))
-    dataset = find_dataset(lake, choice.id) if choice.id is not None else _built(config, lake, source, lattice)
-    spec = RunSpec(dataset, str(config.signal["_target_"]), parts["signal"], parts["eval"], parts["split"])
-    wrong = list(spec_problems(spec))
-    if wrong:
-        raise ConfigError("; ".join(wrong))
-    return spec
-
-
-def _built(config: DictConfig, lake: Lake, source: Any, lattice: Any) -> Dataset:
-    start_ns, end_ns = parse_time_ns(config.start, "start"), parse_time_ns(config.end, "end")
-    with shown() as report:
-        built = build(lake, source, lattice, start_ns=start_ns, end_ns=end_ns, report=report)
-    return Dataset(built.path, built.manifest)
-
-
-def _carry_out(spec: RunSpec, store: Store, labels: Labels) -> RunOutcome:
-    try:
-        outcome = execute(spec)
-    except VpharnessError as error:
-        save_failure(store, spec, labels, str(error))
-        raise
-    save_outcome(store, [outcome], labels)
-    return outcome
-
-
-def _track(outcome: RunOutcome, config: DictConfig, tracking: TrackingParameters, folder: Path) -> None:
-    """Track a run that is in the store already: where that fails it is said, and nothing is lost."""
-    try:
-        track(tracking, tracked_run(outcome, config, folder), Path(config.outputs))
-    except TrackingError as error:
-        print(f"vpharness: {error}", file=sys.stderr)
+def _finish(run: PlannedRun, settings: Settings, tracking: TrackingParameters) -> None:
+    """Draw and track a run that is in the store: where tracking fails it is said, and nothing is lost."""
+    spec, folder = run.spec, folder_of(settings.outputs, run.spec.run_id)
+    wanted = tracking.kind != "none" and not is_tracked(folder, tracking.uri_in(settings.outputs))
+    drawn = (folder / FIGURE_FILE).exists()
+    if drawn and not wanted:
+        return
+    rows = rows_of_runs(settings.store, [spec.run_id])[spec.run_id]
+    if not drawn:
+        share = DatasetShare.of(spec.dataset)
+        draw_figure(spec, share.view, share.bin_seq, rows, folder)
+    if wanted:
+        try:
+            Tracking(tracking, settings.outputs).log(tracked_run(spec, run.job, rows, folder, ""))
+        except TrackingError as error:
+            print(f"vpharness: {error}", file=sys.stderr)

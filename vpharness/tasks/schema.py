@@ -4,7 +4,7 @@ import dataclasses
 import importlib
 from typing import Any, TypeVar
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 from vpharness.errors import ConfigError
 from vpharness.parameters import problems
@@ -21,7 +21,7 @@ def locate(target: str, where: str) -> Any:
 
 def schema_of(target: Any, where: str) -> type[Any]:
     """Return the dataclass of parameters of a target: itself, or what it says its `parameters` are."""
-    schema = target if isinstance(target, type) else getattr(target, "parameters", None)
+    schema = getattr(target, "parameters", target)
     if not isinstance(schema, type) or not dataclasses.is_dataclass(schema):
         raise ConfigError(f"{where}: _target_ must be a dataclass, or have one as its `parameters`; found {target!r}")
     return schema
@@ -45,11 +45,15 @@ def with_schema(config: DictConfig, where: str) -> DictConfig:
 
 def instance(node: Any, name: str) -> Any:
     """Return the dataclass instance that a composed config stands for; a ConfigError names what must be given yet."""
-    missing = sorted(str(key) for key in OmegaConf.missing_keys(node))
+    return instance_of(OmegaConf.to_container(node, resolve=True), name)
+
+
+def instance_of(values: Any, name: str) -> Any:
+    """Return the dataclass instance of a group's plain values; a ConfigError names what must be given yet."""
+    missing = sorted(f"{name}.{key}" for key, value in values.items() if value == MISSING)
     if missing:
         raise ConfigError(f"{', '.join(missing)} must be given")
-    schema = schema_of(locate(str(node["_target_"]), name), name)
-    values: Any = OmegaConf.to_container(node, resolve=True)
+    schema = schema_of(locate(str(values["_target_"]), name), name)
     return schema(**{key: value for key, value in values.items() if key not in {"_target_", "defaults"}})
 
 

@@ -11,10 +11,9 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from vpharness.campaigns.execute import view_of
+from vpharness.campaigns.share import view_of
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
-from vpharness.datasets.manifest import CHECKSUMS_FILE, file_sha256
 from vpharness.datasets.read import load
 from vpharness.errors import ResultsError
 from vpharness.evaluation import DatasetView, Figures
@@ -33,12 +32,12 @@ def views_in(lake: Lake) -> Callable[[str, str], DatasetView]:
     @lru_cache(maxsize=64)
     def view(dataset_id: str, checksum: str) -> DatasetView:
         dataset = find_dataset(lake, dataset_id)
-        if file_sha256(dataset.path / CHECKSUMS_FILE) != checksum:
+        if dataset.checksum != checksum:
             raise ResultsError(
                 f"dataset {dataset_id} is no longer the one that runs in the store were made on; "
                 "restore it, or use another lake"
             )
-        return view_of(dataset, checksum, load(dataset))
+        return view_of(dataset, load(dataset))
 
     return view
 

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,7 +13,7 @@ import numpy as np
 from jax import Array
 from numpy.typing import ArrayLike, NDArray
 
-from vpharness.errors import ConfigError
+from vpharness.errors import ConfigError, VpharnessError
 from vpharness.parameters import problems
 from vpharness.signals.core.binding import Numbers, Structure, split
 from vpharness.signals.core.clock import ChunkClock, SurveyClock, slot_name
@@ -198,7 +199,11 @@ def digest(signal: Signal[Any], params: SignalParameters | None = None) -> str:
     It is the same in every process and for all values of the numbers; it changes with the body, with whatever the body
     calls, with the choices (bool, str), the lengths of lists, and with the version of JAX.
     """
-    structure, _ = split(signal.parameters() if params is None else params)
+    return _digest(signal, split(signal.parameters() if params is None else params)[0])
+
+
+@functools.lru_cache(maxsize=_COMPILED_KEPT)
+def _digest(signal: Signal[Any], structure: Structure) -> str:
     operators, _ = _survey(signal, structure, _DIGEST_RADIUS)
     state = {slot_name(i, operator): operator.start(_DIGEST_CAPACITY) for i, operator in enumerate(operators)}
     cells = jax.ShapeDtypeStruct((_DIGEST_BINS, 2 * _DIGEST_RADIUS + 1), np.dtype(np.float64))  # type: ignore[no-untyped-call] # JAX has it untyped
@@ -235,13 +240,25 @@ def _survey(
     def measure(numbers: Numbers, cell_width_ms: Array) -> tuple[Array, Array]:
         clock = SurveyClock(cell_width_ms)
         grid = Grid({name: jnp.zeros((1, 2 * radius + 1)) for name in signal.columns})
-        signal.body(clock, grid, structure.bind(numbers))
+        try:
+            signal.body(clock, grid, structure.bind(numbers))
+        except VpharnessError:
+            raise
+        except Exception as error:  # the body is its author's code, and may raise anything
+            raise ConfigError(f"signal {signal.name} fails: {_where(error)}") from error
         clocks.append(clock)
         return _largest(clock.reaches), _largest(grid.reaches)
 
     shape = jax.ShapeDtypeStruct((), np.dtype(np.float64))  # type: ignore[no-untyped-call] # JAX has it untyped
     compiled = jax.jit(measure).lower(structure.abstract_numbers(), shape).compile()
     return tuple(clocks[0].operators), compiled
+
+
+def _where(error: Exception) -> str:
+    """Return what was raised, on one line, with the deepest line of a file that lies in no installed package."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    what = " ".join(str(error).split())
+    return f"{type(error).__name__}: {what} ({frames[-1].filename}, line {frames[-1].lineno})"
 
 
 def _largest(reaches: list[Array]) -> Array:

@@ -1,0 +1,138 @@
+"""Carrying out a plan: group by group, written in batches, skipping nothing and losing nothing."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from vpharness.campaigns.execute import RunFailure, RunOutcome, execute_many
+from vpharness.campaigns.plan import Group, PlannedRun
+from vpharness.campaigns.run_folder import folder_of, write_run_folder
+from vpharness.campaigns.saving import candidate_rows, save
+from vpharness.campaigns.share import DatasetShare
+from vpharness.campaigns.tracked import tracked_run
+from vpharness.results.records import Labels
+from vpharness.results.store import Store
+from vpharness.results.tracking import TrackedRun
+
+FLUSH_SECONDS: Final = 2.0
+"""How long a finished run may wait before it is written: what a kill can cost."""
+STOP: Final = "stop"
+CONTINUE: Final = "continue"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same for all runs of a campaign.
+
+    Attributes:
+        store: where results go.
+        outputs: where run folders go.
+        labels: what the runs are called.
+        save_series: whether scores are kept.
+        on_error: whether a failure stops the campaign: "stop" or "continue".
+        memory_mb: what the runs on one dataset may keep of what they share, in 2^20 bytes.
+    """
+
+    store: Store
+    outputs: Path
+    labels: Labels
+    save_series: bool
+    on_error: str
+    memory_mb: int
+
+
+@dataclass
+class Progress:
+    """Where a campaign stands: one object, brought up to date as it goes on.
+
+    Attributes:
+        total: runs to be carried out.
+        done: runs that are, failed ones included.
+        failures: (run id, what it is, error) of those that failed.
+        best_low: the highest lower end of a net interval so far, ticks, and `best` what has it.
+    """
+
+    total: int
+    done: int = 0
+    failures: list[tuple[str, str, str]] = field(default_factory=list)
+    best_low: float = -math.inf
+    best: str = ""
+    begun: float = field(default_factory=time.monotonic)
+
+    def add(self, run_id: str, words: str, finished: RunOutcome | RunFailure) -> None:
+        """Count a run."""
+        self.done += 1
+        if isinstance(finished, RunFailure):
+            self.failures.append((run_id, words, str(finished.error)))
+            return
+        for candidate in finished.candidates:
+            low = candidate.judgement.figures.net_pnl_ticks_low
+            if not candidate.judgement.lacks and low > self.best_low:
+                self.best_low, self.best = low, f"{finished.spec.signal.name} at {candidate.label}"
+
+
+Report = Callable[[Progress], None]
+Track = Callable[[TrackedRun], None]
+
+
+def carry_out(
+    groups: Sequence[Group], settings: Settings, progress: Progress, report: Report, track: Track | None = None
+) -> None:
+    """Carry out groups one after the other; `progress` says afterwards what came of them.
+
+    A run that fails is a row with its error; with on_error="stop" no other is begun after it. Where the work is
+    interrupted, what is finished is written before the interruption goes on.
+
+    Raises ResultsError where results cannot be written, and DatasetError where a dataset cannot be read.
+    """
+    share: DatasetShare | None = None
+    for group in groups:
+        if share is None or share.dataset.path != group.dataset.path:
+            share = DatasetShare.of(group.dataset, settings.memory_mb)
+        _carry_out_group(group, share, settings, progress, report, track)
+        if progress.failures and settings.on_error == STOP:
+            return
+
+
+def _carry_out_group(
+    group: Group, share: DatasetShare, settings: Settings, progress: Progress, report: Report, track: Track | None
+) -> None:
+    by_id = {run.spec.run_id: run for run in group.runs}
+    batch: list[RunOutcome | RunFailure] = []
+    written, limit = time.monotonic(), max(1, share.memory_bytes // 4 // (8 * share.view.n_bins))
+    try:
+        for finished in execute_many([run.spec for run in group.runs], share):
+            batch.append(finished)
+            run_id = finished.spec.run_id
+            progress.add(run_id, " ".join(by_id[run_id].job.words), finished)
+            report(progress)
+            if len(batch) >= limit or time.monotonic() - written >= FLUSH_SECONDS:
+                _write(batch, by_id, settings, track)
+                batch, written = [], time.monotonic()
+            if isinstance(finished, RunFailure) and settings.on_error == STOP:
+                return
+    finally:
+        _write(batch, by_id, settings, track)
+
+
+def _write(
+    batch: Sequence[RunOutcome | RunFailure],
+    by_id: dict[str, PlannedRun],
+    settings: Settings,
+    track: Track | None,
+) -> None:
+    """Write the folders of finished runs, then their rows: a run that the store has is there whole."""
+    outcomes = [finished for finished in batch if isinstance(finished, RunOutcome)]
+    for outcome in outcomes:
+        folder = folder_of(settings.outputs, outcome.spec.run_id)
+        write_run_folder(outcome, by_id[outcome.spec.run_id].job, folder, save_series=settings.save_series)
+    save(settings.store, batch, settings.labels)
+    if track is None:
+        return
+    for outcome in outcomes:
+        spec, job = outcome.spec, by_id[outcome.spec.run_id].job
+        folder = folder_of(settings.outputs, spec.run_id)
+        track(tracked_run(spec, job, candidate_rows(outcome), folder, settings.labels.campaign))

@@ -1,0 +1,173 @@
+"""The plan of a campaign: every run, checked and frozen before the first one begins."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vpharness.campaigns.spec import RunSpec, parameter_problems, spec_problems
+from vpharness.datasets.build import find_variant
+from vpharness.datasets.find import Dataset, find_dataset
+from vpharness.datasets.lake import Lake
+from vpharness.errors import VpharnessError
+from vpharness.evaluation import EvaluationParameters, SplitParameters
+from vpharness.events.source import Source
+from vpharness.lattice.parameters import LatticeParameters
+from vpharness.parameters import problems
+from vpharness.signals import SignalParameters
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A dataset that is built from its source where the lake does not have it yet."""
+
+    source: Source
+    lattice: LatticeParameters
+    start_ns: int | None
+    end_ns: int | None
+
+    def find(self, lake: Lake) -> Dataset | None:
+        """Return the dataset if it has been built. Raises SourceError where the source cannot be read."""
+        return find_variant(lake, self.source, self.lattice, start_ns=self.start_ns, end_ns=self.end_ns)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run as it is asked for.
+
+    Attributes:
+        number: its place among the jobs of the campaign.
+        words: the overrides that make it: typed after `python -m vpharness` they give the same run alone.
+        config: the whole configuration as plain values.
+        data: the id of a dataset in the lake, or what is to be built.
+        signal_target: "module.name".
+        parameters, evaluation, split: as in `RunSpec`; jobs that have equal ones share the objects.
+    """
+
+    number: int
+    words: tuple[str, ...]
+    config: Mapping[str, Any]
+    data: str | Variant
+    signal_target: str
+    parameters: SignalParameters
+    evaluation: EvaluationParameters
+    split: SplitParameters
+
+    def on(self, dataset: Dataset) -> RunSpec:
+        """Return the run on its dataset."""
+        return RunSpec(dataset, self.signal_target, self.parameters, self.evaluation, self.split)
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One distinct run, and the first job that asked for it."""
+
+    job: Job
+    spec: RunSpec
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one signal on one dataset: the unit of work, which can be pickled and carried out anywhere."""
+
+    dataset: Dataset
+    signal_target: str
+    runs: tuple[PlannedRun, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a campaign consists of.
+
+    Attributes:
+        runs: the distinct runs, in the order in which they were asked for.
+        run_ids: for each job the id of its run.
+        done: the ids of those that have been carried out before.
+    """
+
+    runs: tuple[PlannedRun, ...]
+    run_ids: tuple[str, ...]
+    done: frozenset[str]
+
+    @property
+    def remaining(self) -> tuple[PlannedRun, ...]:
+        """The runs that are to be carried out."""
+        return tuple(run for run in self.runs if run.spec.run_id not in self.done)
+
+    def groups(self) -> list[Group]:
+        """Return what is to be carried out, dataset by dataset and signal by signal."""
+        found: dict[tuple[Path, str], list[PlannedRun]] = {}
+        for run in self.remaining:
+            found.setdefault((run.spec.dataset.path, run.spec.signal_target), []).append(run)
+        order = {path: place for place, path in enumerate(dict.fromkeys(path for path, _ in found))}
+        return [
+            Group(runs[0].spec.dataset, target, tuple(runs))
+            for (path, target), runs in sorted(found.items(), key=lambda item: order[item[0][0]])
+        ]
+
+
+def variants_of(jobs: Sequence[Job]) -> list[Variant]:
+    """Return the distinct datasets that jobs want built, in their order."""
+    found: list[Variant] = []
+    for job in jobs:
+        if isinstance(job.data, Variant) and job.data not in found:
+            found.append(job.data)
+    return found
+
+
+def job_problems(jobs: Sequence[Job], lake: Lake) -> list[str]:
+    """Say everything that is wrong with jobs and can be known before a dataset is built, each once."""
+    found: dict[str, None] = {}
+    for parts in _distinct(jobs, lambda job: (job.parameters, job.evaluation, job.split)):
+        found |= dict.fromkeys(parameter_problems(*parts))
+    for dataset_id in dict.fromkeys(job.data for job in jobs if isinstance(job.data, str)):
+        try:
+            find_dataset(lake, dataset_id)
+        except VpharnessError as error:
+            found[str(error)] = None
+    for variant in variants_of(jobs):
+        found |= dict.fromkeys([*problems(variant.source, "source."), *problems(variant.lattice, "lattice.")])
+        try:
+            variant.find(lake)
+        except VpharnessError as error:
+            found[str(error)] = None
+    return list(found)
+
+
+def freeze(
+    jobs: Sequence[Job], dataset_of: Callable[[Job], Dataset], finished: Collection[str]
+) -> tuple[Plan, list[str]]:
+    """Make the plan of jobs without `job_problems`, and say what still keeps its runs from being carried out.
+
+    Args:
+        jobs: what is asked for.
+        dataset_of: from a job to its dataset.
+        finished: the ids of runs that need not be carried out again.
+    """
+    runs: dict[str, PlannedRun] = {}
+    run_ids: list[str] = []
+    known: dict[tuple[int, ...], str] = {}
+    wrong: dict[str, None] = {}
+    for job in jobs:
+        dataset = dataset_of(job)
+        # Jobs share what they have in common, so that looking at the objects themselves is enough.
+        parts = (id(dataset), id(job.parameters), id(job.evaluation), id(job.split))
+        if parts not in known:
+            spec = job.on(dataset)
+            found = list(spec_problems(spec))
+            wrong |= dict.fromkeys(found)
+            known[parts] = "" if found else spec.run_id
+            runs.setdefault(known[parts], PlannedRun(job, spec))
+        run_ids.append(known[parts])
+    return Plan(tuple(runs.values()), tuple(run_ids), frozenset(runs.keys() & set(finished))), list(wrong)
+
+
+def _distinct(jobs: Sequence[Job], parts_of: Callable[[Job], tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Yield the parts of jobs, those that are the same objects once."""
+    seen = set()
+    for job in jobs:
+        parts = parts_of(job)
+        key = tuple(map(id, parts))
+        if key not in seen:
+            seen.add(key)
+            yield parts

@@ -1,0 +1,142 @@
+"""The folder of a run: its configuration, its run card, its fires and its scores."""
+
+import functools
+import json
+import math
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+from numpy.typing import NDArray
+
+from vpharness.campaigns.execute import RunOutcome
+from vpharness.campaigns.plan import Job
+from vpharness.campaigns.spec import RunSpec
+from vpharness.errors import ResultsError
+from vpharness.evaluation import OUTCOME_NAMES, DatasetView
+from vpharness.results.figure import draw_run
+
+_PACKAGES: Final = ("jax", "numba", "numpy", "pyarrow", "vpharness")
+_FIRES_FILE: Final = "fires.parquet"
+CONFIG_FILE: Final = "config.yaml"
+CARD_FILE: Final = "run_card.json"
+FIGURE_FILE: Final = "figure.png"
+
+
+def folder_of(outputs: Path, run_id: str) -> Path:
+    """Return the folder of a run."""
+    return outputs / "runs" / run_id
+
+
+def write_run_folder(outcome: RunOutcome, job: Job, folder: Path, *, save_series: bool) -> None:
+    """Write the run folder: aside first, so that it is there whole or not at all.
+
+    Raises ResultsError where it cannot be written.
+    """
+    aside = folder.with_name(f".{folder.name}-{os.getpid()}")
+    try:
+        aside.mkdir(parents=True)
+        _write_yaml(aside / CONFIG_FILE, job.config)
+        _write_yaml(aside / "overrides.yaml", list(job.words))
+        card = json.dumps(_run_card(outcome, job.config), indent=1)
+        (aside / CARD_FILE).write_text(card + "\n", encoding="utf-8")
+        if save_series:
+            series = pa.table({"bin_seq": outcome.bin_seq, "score": outcome.score})
+            pq.write_table(series, aside / "score.parquet", use_dictionary=False)
+        pq.write_table(_fires(outcome), aside / _FIRES_FILE)
+        shutil.rmtree(folder, ignore_errors=True)
+        aside.rename(folder)
+    except OSError as error:
+        raise ResultsError(f"the run folder {folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write_yaml(path: Path, value: Any) -> None:
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times as fast, where it has been compiled
+    path.write_text(yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _run_card(outcome: RunOutcome, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return everything that is needed to run it again."""
+    spec = outcome.spec
+    return {
+        "run_id": spec.run_id,
+        "identity": spec.identity,
+        "dataset": vars(spec.dataset.manifest),
+        "config": config,
+        "versions": _versions(),
+        "python": sys.version.split()[0],
+        "seconds": outcome.seconds,
+    }
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in _PACKAGES}
+
+
+def _fires(outcome: RunOutcome) -> pa.Table:
+    """Return the fires of the part that was judged, with their outcomes; the test part stays closed."""
+    names = pa.array(OUTCOME_NAMES)
+    tables = []
+    for candidate in outcome.candidates:
+        judged = candidate.evaluation.parts[outcome.judged_part].sample.outcomes
+        columns = {
+            "threshold": np.full(len(judged.fires), candidate.evaluation.threshold),
+            "bin_seq": outcome.bin_seq[judged.fires.bins],
+            "direction": judged.fires.directions,
+            "score": outcome.score[judged.fires.bins],
+            "outcome": names.take(pa.array(judged.mid_code)),
+            "pnl_ticks": judged.mid_pnl_ticks,
+            "net_outcome": names.take(pa.array(judged.net_code)),
+            "net_pnl_ticks": judged.net_pnl_ticks,
+        }
+        tables.append(pa.table(columns))
+    return pa.concat_tables(tables)
+
+
+def draw_figure(
+    spec: RunSpec, view: DatasetView, bin_seq: NDArray[np.int64], rows: Sequence[Mapping[str, Any]], folder: Path
+) -> None:
+    """Draw the candidate with the best lower end of the net interval, over the part that was judged.
+
+    Args:
+        spec: the run.
+        view: its dataset.
+        bin_seq: [T] the numbers of the dataset's bins.
+        rows: its candidates, as `candidate_rows` has them.
+        folder: its folder, to which the figure is added.
+
+    Raises ResultsError where the folder cannot be read or written.
+    """
+    best = max(rows, key=lambda row: _or_least(row["net_pnl_ticks_low"]))
+    try:
+        fires = pq.read_table(folder / _FIRES_FILE, filters=[("threshold", "==", best["threshold"])]).to_pydict()
+        bins = np.searchsorted(bin_seq, np.array(fires["bin_seq"], np.int64))
+        last = int(bins[-1]) + spec.resolved.net_reach_bins if len(bins) else view.n_bins
+        shown = slice(0, min(last, view.n_bins))
+        draw_run(
+            folder / FIGURE_FILE,
+            f"{spec.signal.name} at {best['threshold_label']} on {view.name}",
+            hours=np.arange(shown.stop) * view.cell_width_ms / 3_600_000,
+            mid=np.where(view.mid[shown] > 0, view.mid[shown], np.nan),
+            fire_bins=bins,
+            directions=np.array(fires["direction"], np.int8),
+            net_pnl_ticks=np.array(fires["net_pnl_ticks"], np.float64),
+            scores=np.array(fires["score"], np.float64),
+        )
+    except (OSError, pa.ArrowException) as error:
+        raise ResultsError(f"the figure of {folder} cannot be drawn: {error}") from error
+
+
+def _or_least(value: float) -> float:
+    return -math.inf if math.isnan(value) else value

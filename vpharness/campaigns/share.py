@@ -1,0 +1,161 @@
+"""What the runs on one dataset have in common, worked out once: its columns, outcome tables, and judged fires."""
+
+import dataclasses
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.datasets.find import Dataset
+from vpharness.datasets.read import Loaded, load
+from vpharness.evaluation import (
+    DatasetView,
+    Fires,
+    Judgement,
+    OutcomeTable,
+    Part,
+    PartEvaluation,
+    ResolvedEvaluation,
+    evaluate_fires,
+    first_passage_tables,
+    judge,
+    outcome_table,
+)
+
+DEFAULT_MEMORY_MB: Final = 1024
+_MEGABYTE: Final = 2**20
+_JUDGED_BYTES: Final = 96_000
+"""Of one candidate: the draws of both nulls, and the figures; its fires come on top."""
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+@dataclass
+class Recent(Generic[Key, Value]):
+    """The values used last, up to a number of bytes; the least recently used is forgotten first."""
+
+    limit_bytes: int
+    size_of: Callable[[Value], int]
+    _kept: OrderedDict[Key, Value] = field(default_factory=OrderedDict)
+    _used_bytes: int = 0
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        """Return the value of a key, made where it is not kept."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        self._kept[key] = made = make()
+        self._used_bytes += self.size_of(made)
+        while self._used_bytes > self.limit_bytes and len(self._kept) > 1:
+            self._used_bytes -= self.size_of(self._kept.popitem(last=False)[1])
+        return made
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Fires of one part, evaluated and judged by themselves."""
+
+    evaluation: PartEvaluation
+    judgement: Judgement
+
+
+@dataclass
+class DatasetShare:
+    """One dataset, read once, with everything about it that several runs need.
+
+    Attributes:
+        dataset: the dataset.
+        view: what evaluation sees of it.
+        bin_seq: [T] int64, the numbers of its bins.
+        memory_bytes: what may be kept of columns, tables, judged fires and (by the caller) intermediate series, each
+            up to a quarter of it.
+    """
+
+    dataset: Dataset
+    view: DatasetView
+    bin_seq: NDArray[np.int64]
+    memory_bytes: int
+    _columns: Recent[str, NDArray[Any]]
+    _tables: Recent[tuple[Any, ...], OutcomeTable]
+    _judged: Recent[tuple[Any, ...], Judged]
+
+    @classmethod
+    def of(cls, dataset: Dataset, memory_mb: int = DEFAULT_MEMORY_MB) -> "DatasetShare":
+        """Read the bins of a dataset. Raises DatasetError where they cannot be read."""
+        loaded = load(dataset)
+        memory = memory_mb * _MEGABYTE
+        return cls(
+            dataset,
+            view_of(dataset, loaded),
+            loaded.bins["bin_seq"].astype(np.int64),
+            memory,
+            Recent(memory // 4, lambda column: column.nbytes),
+            Recent(memory // 4, _table_bytes),
+            Recent(memory // 4, lambda judged: _JUDGED_BYTES + 64 * len(judged.evaluation.sample.outcomes.fires)),
+        )
+
+    def grid(self, columns: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Return columns of the grid, each [T, K]. Raises DatasetError for those that are not there."""
+        return {
+            name: self._columns.get(name, lambda name=name: load(self.dataset, [name]).grid[name])  # type: ignore[misc]  # mypy loses the default
+            for name in columns
+        }
+
+    def table(self, evaluation: ResolvedEvaluation) -> OutcomeTable:
+        """Return the outcomes of every bin; evaluations that differ in what no walk depends on share them."""
+        key = _walk_key(evaluation)
+        found = self._tables.get(key, partial(self._make_table, evaluation))
+        return dataclasses.replace(found, evaluation=evaluation)
+
+    def _make_table(self, evaluation: ResolvedEvaluation) -> OutcomeTable:
+        barriers = (evaluation.tp_ticks, evaluation.sl_ticks)
+        return outcome_table(first_passage_tables(self.view, barriers, evaluation.max_hold_bins), evaluation)
+
+    def judged(self, evaluation: ResolvedEvaluation, part: Part, fires: Fires) -> Judged:
+        """Evaluate and judge the fires that lie in a part; equal fires are judged once, whatever run they come from."""
+        inside = fires.within(part)
+        # The cooldown has had its say in what fires there are, the warm-up in where the part begins.
+        key = (dataclasses.replace(evaluation, cooldown_bins=0, warmup_bins=0), part, inside.digest)
+        return self._judged.get(key, partial(self._judge, evaluation, part, inside))
+
+    def _judge(self, evaluation: ResolvedEvaluation, part: Part, fires: Fires) -> Judged:
+        (found,) = evaluate_fires(self.view, self.table(evaluation), part, [fires])
+        return Judged(found, judge([found]))
+
+
+def view_of(dataset: Dataset, loaded: Loaded) -> DatasetView:
+    """Return what evaluation sees of a dataset."""
+    manifest, bins = dataset.manifest, loaded.bins
+    touch = manifest.has_best_prices
+    return DatasetView(
+        name=manifest.dataset_id,
+        checksum=dataset.checksum,
+        span=(manifest.first_bin_start_ns, manifest.last_bin_end_ns),
+        tick_size=manifest.tick_size,
+        cell_width_ms=manifest.cell_width_ms,
+        mid=bins["mid_price"].astype(np.float64),
+        book_valid=bins["book_valid"].astype(np.bool_),
+        best_bid=bins["best_bid_price_int"].astype(np.int64) if touch else None,
+        best_ask=bins["best_ask_price_int"].astype(np.int64) if touch else None,
+    )
+
+
+def _walk_key(evaluation: ResolvedEvaluation) -> tuple[Any, ...]:
+    """Return what the outcomes of the bins depend on: costs, warm-up, cooldown and draws come in later."""
+    return (
+        evaluation.tp_ticks,
+        evaluation.sl_ticks,
+        evaluation.max_hold_bins,
+        evaluation.entry_delay_bins,
+        evaluation.exit_delay_bins,
+    )
+
+
+def _table_bytes(table: OutcomeTable) -> int:
+    arrays = (table.mid_code, table.mid_exit, table.mid_pnl, table.net_code, table.net_exit, table.net_pnl)
+    return sum(array.nbytes for array in arrays)

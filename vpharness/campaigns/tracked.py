@@ -1,0 +1,81 @@
+"""What MLflow is told of a run, and of a campaign."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from vpharness.campaigns.plan import Job
+from vpharness.campaigns.run_folder import CARD_FILE, CONFIG_FILE, FIGURE_FILE
+from vpharness.campaigns.spec import RunSpec
+from vpharness.results.tracking import TrackedRun
+
+_CURVES: Final = (
+    "threshold",
+    "net_pnl_ticks",
+    "net_pnl_ticks_low",
+    "net_pnl_ticks_high",
+    "p_value",
+    "tp_rate",
+    "tp_rate_low",
+    "tp_rate_high",
+    "mean_pnl_ticks",
+    "mean_pnl_ticks_low",
+    "mean_pnl_ticks_high",
+    "net_tp_rate",
+    "net_win_rate",
+    "n_net",
+    "n_signals",
+    "events_per_hour",
+    "median_time_to_outcome_ms",
+)
+"""The figures that become curves over the thresholds; all of them stand in the results store."""
+
+
+def tracked_run(spec: RunSpec, job: Job, rows: Sequence[Mapping[str, Any]], folder: Path, campaign: str) -> TrackedRun:
+    """Return what is tracked of a run: its configuration and the figures of its candidates, as the store has them."""
+    manifest = spec.dataset.manifest
+    chosen = {name: job.config[name] for name in ("signal", "eval", "split")}
+    files = (CONFIG_FILE, CARD_FILE, FIGURE_FILE)
+    return TrackedRun(
+        name=f"{spec.signal.name} {spec.run_id}",
+        parameters={**dict(_flat(chosen)), "dataset.id": manifest.dataset_id},
+        metrics=[
+            (name, float(row[name]), step)
+            for step, row in enumerate(rows)
+            for name in _CURVES
+            if not math.isnan(row[name])
+        ],
+        tags={
+            "run_id": spec.run_id,
+            "signal": spec.signal.name,
+            "code_digest": spec.identity["code"]["signal_digest"],
+            **({"campaign": campaign} if campaign else {}),
+        },
+        dataset=(manifest.dataset_id, spec.dataset.checksum, str(spec.dataset.path)),
+        folder=str(folder),
+        artifacts=[name for name in files if (folder / name).exists()],
+    )
+
+
+def tracked_campaign(
+    name: str, folder: Path, parameters: Mapping[str, Any], metrics: Mapping[str, float], artifacts: Sequence[str] = ()
+) -> TrackedRun:
+    """Return what is tracked of a campaign itself: the parent of its runs."""
+    return TrackedRun(
+        name=name,
+        parameters=parameters,
+        metrics=[(key, value, 0) for key, value in metrics.items() if not math.isnan(value)],
+        tags={"campaign": name, "kind": "campaign"},
+        dataset=None,
+        folder=str(folder),
+        artifacts=artifacts,
+    )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -1,0 +1,166 @@
+"""Carrying out a plan in several processes, a group at a time each: the results meet in the store.
+
+A group (dataset, signal, runs) is all that a process is given, so that another engine can hand groups to other machines
+in the same way.
+"""
+
+import multiprocessing
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
+
+from joblib import Parallel, delayed
+
+from vpharness.campaigns.carry_out import STOP, Progress, Report, Settings, Track, carry_out
+from vpharness.campaigns.execute import RunFailure
+from vpharness.campaigns.plan import Group
+from vpharness.campaigns.saving import save
+from vpharness.errors import CampaignError
+from vpharness.results.records import finished_runs
+from vpharness.results.tracking import TrackedRun
+
+_BEGUN: Final = "begun"
+_ENDED: Final = "ended"
+_PROGRESS: Final = "progress"
+_TRACK: Final = "track"
+_CLOSE: Final = "close"
+
+
+class Inbox(Protocol):
+    """Where processes leave messages."""
+
+    def put(self, message: tuple[str, int, Any]) -> None:
+        """Leave a message: what it is, the place of the group, and its value."""
+
+
+@dataclass
+class _Listener:
+    """Follows what the processes say.
+
+    Attributes:
+        progress: of the whole campaign.
+        begun, ended: the places of groups.
+    """
+
+    progress: Progress
+    report: Report
+    track: Track | None
+    begun: set[int] = field(default_factory=set)
+    ended: set[int] = field(default_factory=set)
+    _before: dict[int, Progress] = field(default_factory=dict)
+
+    def follow(self, receive: Callable[[], tuple[str, int, Any]]) -> None:
+        """Take in messages until there are no more."""
+        while True:
+            what, place, value = receive()
+            if what == _CLOSE:
+                return
+            if what == _TRACK and self.track is not None:
+                self.track(value)
+            elif what == _PROGRESS:
+                self._add(place, value)
+            elif what == _BEGUN:
+                self.begun.add(place)
+                self._before.pop(place, None)
+            elif what == _ENDED:
+                self.ended.add(place)
+
+    def _add(self, place: int, now: Progress) -> None:
+        before = self._before.get(place, Progress(0))
+        self.progress.done += now.done - before.done
+        self.progress.failures += now.failures[len(before.failures) :]
+        if now.best_low > self.progress.best_low:
+            self.progress.best_low, self.progress.best = now.best_low, now.best
+        self._before[place] = now
+        self.report(self.progress)
+
+
+def carry_out_in_processes(
+    groups: Sequence[Group], settings: Settings, progress: Progress, report: Report, track: Track | None, processes: int
+) -> None:
+    """Carry out groups as `carry_out` does, in several processes.
+
+    Where a process dies, the groups that were being carried out are tried again, each alone, for what the store does
+    not have of them yet; a group whose process dies again fails, and the others go on.
+
+    Args:
+        groups: what is to be carried out.
+        settings: the same for all of them.
+        progress: says afterwards what came of them.
+        report: is called, in a thread, as progress goes on.
+        track: is called, in a thread, with each run that is in the store.
+        processes: how many; -1: one for each core.
+    """
+    with multiprocessing.get_context("spawn").Manager() as manager:
+        inbox = manager.Queue()
+        listener = _Listener(progress, report, track)
+        thread = threading.Thread(target=listener.follow, args=(inbox.get,))
+        thread.start()
+        try:
+            _carry_out_all(groups, settings, inbox, listener, processes)
+        finally:
+            inbox.put((_CLOSE, 0, None))
+            thread.join()
+
+
+def _carry_out_all(
+    groups: Sequence[Group], settings: Settings, inbox: Inbox, listener: _Listener, processes: int
+) -> None:
+    waiting = dict(enumerate(groups))
+    while waiting and not _stopped(settings, listener.progress):
+        died = _attempt(waiting, settings, inbox, processes)
+        suspects = listener.begun - listener.ended if died else set()
+        for place in sorted(suspects):
+            if _attempt({place: _rest(groups[place], settings)}, settings, inbox, 1):
+                _fail(_rest(groups[place], settings), settings, inbox, place)
+            listener.ended.add(place)
+        if not died:
+            return
+        waiting = {place: group for place, group in waiting.items() if place not in listener.ended}
+
+
+def _attempt(groups: dict[int, Group], settings: Settings, inbox: Inbox, processes: int) -> bool:
+    """Carry out groups; return whether a process died of it."""
+    try:
+        calls = (delayed(_work)(place, group, settings, inbox) for place, group in groups.items())
+        Parallel(n_jobs=processes, backend="loky", batch_size=1, pre_dispatch="all")(calls)
+    except BrokenProcessPool:
+        return True
+    return False
+
+
+def _work(place: int, group: Group, settings: Settings, inbox: Inbox) -> None:
+    """Carry out one group, in a process of its own."""
+    inbox.put((_BEGUN, place, None))
+
+    def report(progress: Progress) -> None:
+        inbox.put((_PROGRESS, place, replace(progress, failures=list(progress.failures))))
+
+    def track(run: TrackedRun) -> None:
+        inbox.put((_TRACK, place, run))
+
+    carry_out([group], settings, Progress(len(group.runs)), report, track)
+    inbox.put((_ENDED, place, None))
+
+
+def _rest(group: Group, settings: Settings) -> Group:
+    """Return what the store does not have yet of a group."""
+    finished = finished_runs(settings.store)
+    return replace(group, runs=tuple(run for run in group.runs if run.spec.run_id not in finished))
+
+
+def _fail(group: Group, settings: Settings, inbox: Inbox, place: int) -> None:
+    """Write down that the runs of a group failed, since its process died each time."""
+    error = CampaignError("the process that carried it out died, twice; look for a lack of memory")
+    failures = [RunFailure(run.spec, error) for run in group.runs]
+    save(settings.store, failures, settings.labels)
+    progress = Progress(len(failures), len(failures))
+    progress.failures = [(run.spec.run_id, " ".join(run.job.words), str(error)) for run in group.runs]
+    inbox.put((_BEGUN, place, None))
+    inbox.put((_PROGRESS, place, progress))
+
+
+def _stopped(settings: Settings, progress: Progress) -> bool:
+    return settings.on_error == STOP and bool(progress.failures)

@@ -1,0 +1,139 @@
+"""A multirun as a campaign: planned whole, carried out together, ranked in the end."""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import DictConfig
+
+from vpharness.campaigns.carry_out import Progress, carry_out
+from vpharness.campaigns.plan import Job, Plan, Variant, freeze, job_problems, variants_of
+from vpharness.campaigns.run_folder import folder_of
+from vpharness.campaigns.workers import carry_out_in_processes
+from vpharness.datasets.find import Dataset
+from vpharness.datasets.lake import Lake
+from vpharness.errors import CampaignError, ConfigError
+from vpharness.results.records import CAMPAIGNS_SCHEMA, Labels, finished_runs
+from vpharness.results.store import CAMPAIGNS, Rows, append, check_version, store_in
+from vpharness.results.tracking import TrackingParameters
+from vpharness.tasks.campaign_end import Campaign, conclude, print_plan
+from vpharness.tasks.campaign_tracking import campaign_tracking
+from vpharness.tasks.commands import RunCommand
+from vpharness.tasks.compose import Words, compose_jobs
+from vpharness.tasks.progress import campaign_shown
+from vpharness.tasks.run import dataset_of, settings_of
+from vpharness.tasks.schema import check, check_command, instance
+
+
+def launch(
+    loader: ConfigLoader,
+    master: DictConfig,
+    job_words: Sequence[Sequence[str]],
+    problems: Sequence[str],
+    *,
+    processes: int,
+    carries_out: bool,
+) -> list[JobReturn]:
+    """Plan jobs, and carry them out.
+
+    Args:
+        loader: composes configurations.
+        master: the configuration without the words of any job.
+        job_words: the overrides of each job.
+        problems: what is known to be wrong with them.
+        processes: how many carry out the plan; 0: this one.
+        carries_out: whether it is carried out, or only described.
+
+    Returns: for each job the highest lower end of the net interval among its candidates, ticks.
+
+    Raises ConfigError, before any work, with everything that is wrong; CampaignError in the end where runs failed.
+    """
+    command = check_command(master, RunCommand)
+    tracking: TrackingParameters = instance(master.tracking, "tracking")
+    check(tracking=tracking)
+    lake, outputs = Lake(Path(command.lake)), Path(command.outputs)
+    store = store_in(lake.root)
+    check_version(store)
+    jobs, uncomposed = compose_jobs(job_words, _words(loader, master))
+    _refuse([*problems, *uncomposed, *job_problems(jobs, lake)])
+    finished = {run_id for run_id in finished_runs(store) if folder_of(outputs, run_id).is_dir()}
+    unbuilt = [variant for variant in variants_of(jobs) if variant.find(lake) is None]
+    ready = jobs if carries_out else [job for job in jobs if job.data not in unbuilt]
+    plan, wrong = freeze(ready, _datasets(lake), finished)
+    _refuse(wrong)
+    if not carries_out:
+        print_plan(plan, len(jobs) - len(ready), unbuilt, as_json=command.json)
+        return []
+    name = command.campaign or f"{tracking.experiment_name}-{_digest(plan)}"
+    labels = Labels(tracking.experiment_name, name, dict(tracking.tags))
+    row = {
+        "campaign": name,
+        "created_ns": time.time_ns(),
+        "words": list(master.hydra.overrides.task),
+        "run_ids": [run.spec.run_id for run in plan.runs],
+    }
+    append(store, Rows(CAMPAIGNS, [row], CAMPAIGNS_SCHEMA))
+    campaign = Campaign(name, plan, settings_of(command, store, labels), lake, tracking, command.json)
+    lows = _carried_out(campaign, processes)
+    return [
+        JobReturn(working_dir=str(outputs), status=JobStatus.COMPLETED, _return_value=lows.get(run_id))
+        for run_id in plan.run_ids
+    ]
+
+
+def _carried_out(campaign: Campaign, processes: int) -> dict[str, float]:
+    """Carry out a campaign and say what it came to; return the best lower end of each run."""
+    plan, settings = campaign.plan, campaign.settings
+    progress = Progress(len(plan.remaining))
+    with campaign_tracking(campaign, progress) as tracked:
+        with campaign_shown(progress) as report:
+            if processes:
+                carry_out_in_processes(plan.groups(), settings, progress, report, tracked.put, processes)
+            else:
+                carry_out(plan.groups(), settings, progress, report, tracked.put)
+        lows = conclude(campaign, progress, tracked)
+    if progress.failures:
+        listed = "".join(f"\n  {run_id} ({words}): {error}" for run_id, words, error in progress.failures)
+        raise CampaignError(f"{len(progress.failures)} of {progress.total} runs failed:{listed}")
+    return lows
+
+
+def _words(loader: ConfigLoader, master: DictConfig) -> Words:
+    parser = OverridesParser.create(config_loader=loader)
+    return Words(
+        load=lambda some: loader.load_sweep_config(master, list(some)),
+        parse=parser.parse_override,
+        is_group=lambda key: bool(loader.list_groups(key) or loader.get_group_options(key)),
+    )
+
+
+def _refuse(problems: Sequence[str]) -> None:
+    """Raise one ConfigError with everything that is wrong with a campaign, a line each."""
+    if len(problems) == 1:
+        raise ConfigError(problems[0])
+    if problems:
+        listed = "".join(f"\n  {problem}" for problem in dict.fromkeys(problems))
+        raise ConfigError(f"{len(problems)} things are wrong with this campaign; nothing has been run:{listed}")
+
+
+def _datasets(lake: Lake) -> Callable[[Job], Dataset]:
+    """Return how to find the dataset of a job: each is looked for, or built, once."""
+    found: list[tuple[str | Variant, Dataset]] = []
+
+    def of(job: Job) -> Dataset:
+        known = next((dataset for data, dataset in found if data == job.data), None)
+        if known is None:
+            known = dataset_of(job, lake)
+            found.append((job.data, known))
+        return known
+
+    return of
+
+
+def _digest(plan: Plan) -> str:
+    """Return what tells campaigns apart: the same plan is the same campaign, whenever it is begun."""
+    return hashlib.sha256("".join(sorted(plan.run_ids)).encode()).hexdigest()[:8]

@@ -1,0 +1,166 @@
+"""What a campaign came to, and what a plan would cost: figures, a table, JSON."""
+
+import json
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from vpharness.campaigns.carry_out import Progress, Settings
+from vpharness.campaigns.plan import Plan, PlannedRun, Variant
+from vpharness.campaigns.run_folder import FIGURE_FILE, draw_figure, folder_of
+from vpharness.campaigns.share import DatasetShare
+from vpharness.datasets.lake import Lake
+from vpharness.errors import ConfigError
+from vpharness.results.figure import draw_campaign
+from vpharness.results.ledger import read_ledger
+from vpharness.results.ranking import Ranked, rank
+from vpharness.results.records import rows_of_runs
+from vpharness.results.tracking import TrackedRun, TrackingParameters
+from vpharness.tasks.tables import print_ranking, row_of, views_in
+
+SHOWN: Final = 20
+DRAWN: Final = 10
+SCORE_BYTES_A_BIN: Final = 12
+_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A plan that is about to be carried out."""
+
+    name: str
+    plan: Plan
+    settings: Settings
+    lake: Lake
+    tracking: TrackingParameters
+    as_json: bool
+
+    def __post_init__(self) -> None:
+        """Check the name, which is also that of a folder."""
+        if not _NAME.fullmatch(self.name):
+            raise ConfigError(
+                f"campaign is {self.name!r}; expected up to 100 letters, digits, points, dashes and underscores"
+            )
+
+    @property
+    def folder(self) -> Path:
+        """Where its figure goes."""
+        return self.settings.outputs / "campaigns" / self.name
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """What to call for each run that is in the store, and for each figure that has been drawn."""
+
+    put: Callable[[TrackedRun], None]
+    put_figure: Callable[[Path], None]
+
+
+def conclude(campaign: Campaign, progress: Progress, tracked: Tracked) -> dict[str, float]:
+    """Rank a campaign's candidates within the whole ledger, draw the best, and say what came of it.
+
+    Returns the highest lower end of the net interval of each run, ticks.
+    """
+    plan = campaign.plan
+    runs = {run.spec.run_id: run for run in plan.runs}
+    ranked = rank(read_ledger(campaign.settings.store), views_in(campaign.lake))
+    mine = [each for each in ranked if any(trial.run_id in runs for trial in each.candidate.trials)]
+    best = _best_runs(mine, runs)
+    _draw(campaign, mine, best, tracked)
+    if campaign.as_json:
+        rows = [row_of(each) for each in mine]
+        facts = {"campaign": campaign.name, "folder": str(campaign.folder), **_counts(plan, progress)}
+        print(json.dumps({**facts, "failures": progress.failures, "candidates": rows}, indent=1))
+    else:
+        print_ranking(mine[:SHOWN])
+        counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in _counts(plan, progress).items())
+        print(f"\ncampaign {campaign.name}: {counts}; {len(mine):,} candidates, the best {min(SHOWN, len(mine))} above")
+        print(f"figures: {campaign.folder}\nnext: python -m vpharness compare campaign={campaign.name}")
+    lows: dict[str, float] = defaultdict(lambda: -math.inf)
+    for each in mine:
+        for trial in each.candidate.trials:
+            low = each.judgement.figures.net_pnl_ticks_low
+            lows[trial.run_id] = max(lows[trial.run_id], -math.inf if math.isnan(low) else low)
+    return dict(lows)
+
+
+def _counts(plan: Plan, progress: Progress) -> dict[str, int]:
+    return {
+        "jobs": len(plan.run_ids),
+        "distinct_runs": len(plan.runs),
+        "done_before": len(plan.done),
+        "done_now": progress.done - len(progress.failures),
+        "failed": len(progress.failures),
+    }
+
+
+def _best_runs(ranked: Sequence[Ranked], runs: dict[str, PlannedRun]) -> list[PlannedRun]:
+    """Return the runs that the best candidates come from."""
+    ids = dict.fromkeys(trial.run_id for each in ranked for trial in each.candidate.trials if trial.run_id in runs)
+    return [runs[run_id] for run_id in list(ids)[:DRAWN]]
+
+
+def _draw(campaign: Campaign, ranked: Sequence[Ranked], best: Sequence[PlannedRun], tracked: Tracked) -> None:
+    """Draw the campaign, and each of its best runs that has not been drawn yet."""
+    if not ranked:
+        return
+    campaign.folder.mkdir(parents=True, exist_ok=True)
+    draw_campaign(campaign.folder / FIGURE_FILE, campaign.name, ranked)
+    rows = rows_of_runs(campaign.settings.store, [run.spec.run_id for run in best])
+    shares: dict[Path, DatasetShare] = {}
+    for run in best:
+        folder = folder_of(campaign.settings.outputs, run.spec.run_id)
+        if (folder / FIGURE_FILE).exists():
+            continue
+        path = run.spec.dataset.path
+        shares[path] = share = shares.get(path) or DatasetShare.of(run.spec.dataset)
+        draw_figure(run.spec, share.view, share.bin_seq, rows[run.spec.run_id], folder)
+        tracked.put_figure(folder / FIGURE_FILE)
+
+
+def print_plan(plan: Plan, unknown: int, unbuilt: Sequence[Variant], *, as_json: bool) -> None:
+    """Say what a plan would run, what of it is done and what it would cost.
+
+    Args:
+        plan: the runs on datasets that are there.
+        unknown: the jobs on datasets that are not built yet.
+        unbuilt: those datasets.
+        as_json: print JSON instead of text.
+    """
+    remaining = plan.remaining
+    groups = plan.groups()
+    scores = {(run.spec.dataset.path, run.spec.score_key) for run in remaining}
+    candidates = sum(
+        len(run.spec.parameters.thresholds or run.spec.parameters.threshold_quantiles) for run in remaining
+    )
+    facts: dict[str, Any] = {
+        "jobs": len(plan.run_ids) + unknown,
+        "distinct_runs": len(plan.runs),
+        "done_already": len(plan.done),
+        "to_run": len(remaining),
+        "to_run_on_datasets_not_built_yet": unknown,
+        "datasets_to_build": len(unbuilt),
+        "datasets_to_read": len({group.dataset.path for group in groups}),
+        "signals_to_compile": len({group.signal_target for group in groups}),
+        "distinct_scores": len(scores),
+        "candidates": candidates,
+        "megabytes_of_scores": round(
+            sum(run.spec.dataset.manifest.bins for run in remaining) * SCORE_BYTES_A_BIN / 2**20, 1
+        ),
+    }
+    if as_json:
+        runs = [{"run_id": run.spec.run_id, "words": run.job.words} for run in plan.runs]
+        print(json.dumps({**facts, "runs": runs}, indent=1))
+        return
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
+        print(f"{name.replace('_', ' '):<{width}}  {value:,}")
+    by_group = Counter(
+        (group.dataset.manifest.dataset_id, group.runs[0].spec.signal.name, len(group.runs)) for group in groups
+    )
+    for dataset_id, name, runs_of_group in by_group:
+        print(f"  {runs_of_group:,} runs of {name} on {dataset_id}")
