@@ -5,6 +5,7 @@ Started as `python -m vpharness.results.tracking_process`. It reads JSON, a line
 killed, the end of its input ends it too.
 """
 
+import contextlib
 import dataclasses
 import json
 import queue
@@ -53,7 +54,10 @@ class TrackingProcess:
         self._send(_END, campaign)
         self._lines.put(None)
         self._feeder.join()
-        said = self._process.stdout.read() if self._process.stdout else ""
+        said = ""
+        if self._process.stdout is not None:
+            with self._process.stdout as pipe:
+                said = pipe.read()
         code = self._process.wait()
         if code:
             raise TrackingError(f"the runs are in the store, but tracking ended with exit code {code}")
@@ -65,6 +69,9 @@ class TrackingProcess:
         """End the process at once; what it has not tracked can be tracked later."""
         self._lines.put(None)
         self._process.kill()
+        self._feeder.join()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         self._process.wait()
 
     def _send(self, what: str, run: TrackedRun) -> None:
@@ -74,12 +81,10 @@ class TrackingProcess:
         pipe = self._process.stdin
         if pipe is None:
             return
-        try:
+        # Where the process is gone, `close` says so, by its exit code.
+        with contextlib.suppress(OSError), pipe:
             while (line := self._lines.get()) is not None:
                 pipe.write(line + "\n")
-            pipe.close()
-        except OSError:
-            return  # the process is gone: `close` says so, by its exit code
 
 
 def main() -> None:

@@ -158,11 +158,12 @@ def _data(parts: Mapping[str, Any], config: Mapping[str, Any], job: Sequence[str
     if parts["dataset"].id is None:
         start_ns, end_ns = parse_time_ns(config["start"], "start"), parse_time_ns(config["end"], "end")
         return Variant(parts["source"], parts["lattice"], start_ns, end_ns)
-    idle = [word for word in job if word.partition("=")[0].partition(".")[0] in _WORKSHOP]
+    keys = [word.partition("=")[0] for word in job]
+    idle = sorted({key for key in keys if key.partition(".")[0] in _WORKSHOP})
     if idle:
         raise ConfigError(
             f"dataset.id={parts['dataset'].id} is built already, so {', '.join(idle)} would change nothing; "
-            "leave out dataset.id to have datasets built, or these words"
+            "leave out dataset.id to have datasets built, or leave these out"
         )
     return str(parts["dataset"].id)
 

@@ -1,0 +1,214 @@
+"""Campaigns from the command line: planned, carried out, resumed, tracked, and what goes wrong in them."""
+
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.campaigns.market import EVALUATION, add_own_signal
+from tests.results.test_tracking import client_of
+from tests.tasks.test_cli import PROJECT, in_process, vpharness
+
+QUIET = [*EVALUATION, "save_series=false", "json=true"]
+PFP = ["-m", "signal=pfp", "tracking=none", *QUIET]
+UNTIMED = ["created_ns", "seconds", "part"]
+
+
+def results_of(folder: Path) -> dict[str, pd.DataFrame]:
+    """Return what the store holds of finished runs, without what tells one time from another."""
+    store = folder / "lake" / "research" / "vp_harness" / "results"
+    meta = pd.read_parquet(store / "runs_meta.parquet").drop_duplicates("run_id", keep="last")
+    current = meta[meta["status"] == "done"][["run_id", "part"]]
+    found = {"meta": meta.drop(columns=UNTIMED).sort_values("run_id").reset_index(drop=True)}
+    for name in ("runs", "fires"):
+        rows = pd.read_parquet(store / f"{name}.parquet").merge(current, on=["run_id", "part"])
+        found[name] = rows.drop(columns="part").sort_values(["run_id", "candidate_id"]).reset_index(drop=True)
+    return found
+
+
+def test_a_campaign_runs_each_job_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """Rows and folders for each run; more values later run only what is new; each run is known to be done alone."""
+    first = in_process(tmp_path, *PFP, "signal.lag_bins=3,5", "eval.tp_ticks=4,6", "campaign=mine")
+    assert (first.returncode, first.stderr) == (0, ""), first.stderr
+    said = json.loads(first.stdout)
+    assert (said["campaign"], said["distinct_runs"], said["done_now"], said["failed"]) == ("mine", 4, 4, 0)
+    tables = results_of(tmp_path)
+    assert set(tables["meta"]["campaign"]) == {"mine"}
+    assert len(tables["meta"]) == 4
+    assert len(tables["runs"]) == len(said["candidates"]) == len(tables["fires"])
+    more = [*PFP, "signal.lag_bins=3,5", "eval.tp_ticks=4,6,8"]
+    plan = json.loads(in_process(tmp_path, "plan", *more[1:]).stdout)
+    assert (plan["jobs"], plan["done_already"], plan["to_run"], plan["distinct_scores"]) == (6, 4, 2, 2)
+    second = json.loads(in_process(tmp_path, *more).stdout)
+    assert (second["done_before"], second["done_now"]) == (4, 2)
+    for run in plan["runs"][:2]:
+        folder = tmp_path / "outputs" / "runs" / run["run_id"]
+        assert {"config.yaml", "overrides.yaml", "run_card.json", "fires.parquet"} <= {f.name for f in folder.iterdir()}
+        alone = in_process(tmp_path, *run["words"])
+        assert f"run {run['run_id']} is in the store already" in alone.stderr
+
+
+def test_a_plan_is_refused_whole_and_leaves_nothing(tmp_path: Path) -> None:
+    """Everything that is wrong is said together, before any work."""
+    said = in_process(
+        tmp_path, "-m", "signal=pfp,pfq", "eval.tp_ticks=4,-6", "signal.lag=1,2", "eval.sl_ticks=range(1,1)", "lake=x,y"
+    )
+    assert (said.returncode, said.stdout) == (2, "")
+    assert "5 things are wrong" not in said.stderr or said.stderr.count("\n  ") == 5
+    for expected in (
+        "the axis eval.sl_ticks has no value",
+        "lake has 2 values",
+        "signal.lag is not a key here; the keys are add_weight",
+        "Could not find 'signal/pfq'",
+    ):
+        assert expected in said.stderr
+    ranges = in_process(tmp_path, "-m", "signal=pfp", "eval.tp_ticks=4,-6", "dataset.id=gone", "signal.lag_bins=0,1")
+    for expected in ("eval.tp_ticks is -6.0", "signal.lag_bins is 0", "no dataset gone in the lake"):
+        assert expected in ranges.stderr
+    idle = in_process(tmp_path, "-m", "signal=pfp", "dataset.id=x", "lattice.cell_width_ms=50,100")
+    assert "dataset.id=x is built already, so lattice.cell_width_ms would change nothing" in idle.stderr
+    assert not (tmp_path / "lake").exists()
+
+
+def test_grid_variants_are_built_once_and_run_on(tmp_path: Path) -> None:
+    """Lattice axes beside axes of a signal: a candidate of one lattice is not one of another."""
+    words = [*PFP, "lattice.cell_width_ms=100,200", "signal.lag_bins=3,5"]
+    plan = json.loads(in_process(tmp_path, "plan", *words[1:]).stdout)
+    assert (plan["jobs"], plan["datasets_to_build"], plan["to_run_on_datasets_not_built_yet"]) == (4, 2, 4)
+    said = json.loads(in_process(tmp_path, *words).stdout)
+    assert said["done_now"] == 4
+    meta = results_of(tmp_path)["meta"]
+    assert sorted(meta["cell_width_ms"]) == [100, 100, 200, 200]
+    assert len(list((tmp_path / "lake").glob("research/vp_harness/generated_grids/*"))) == 2
+    assert all(len(row["datasets"]) == 1 for row in said["candidates"])
+
+
+def test_a_failed_run_is_a_row_and_the_others_go_on(tmp_path: Path) -> None:
+    """It is said at once and in the end, with the exit code; on_error=stop begins no other."""
+    own = [*add_own_signal(tmp_path), "-m", "signal=fragile", "tracking=none", *QUIET]
+    said = vpharness(tmp_path, *own, "signal.scale=0,1,2")
+    assert said.returncode == 2
+    assert json.loads(said.stdout)["done_now"] == 2
+    assert said.stderr.count("the quantiles of |score| over the training part are 0") == 2
+    assert "1 of 3 runs failed" in said.stderr
+    meta = results_of(tmp_path)["meta"]
+    assert sorted(meta["status"]) == ["done", "done", "failed"]
+    again = vpharness(tmp_path, *own, "signal.scale=0,1,2,3", "on_error=stop")
+    assert json.loads(again.stdout)["done_now"] == 0
+    assert json.loads(again.stdout)["done_before"] == 2
+
+
+def test_a_process_that_dies_costs_its_group_a_retry(tmp_path: Path) -> None:
+    """The groups of two signals in two processes, one of which dies once: everything is done in the end."""
+    own = [*add_own_signal(tmp_path), "-m", "signal=fragile", "tracking=none", *QUIET]
+    words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "signal.deaths='1'", "signal.scale=1,2"]
+    said = vpharness(tmp_path, *own, *words)
+    assert said.returncode == 0, said.stderr
+    assert (tmp_path / "deaths").read_text(encoding="utf-8") == "x"
+    assert sorted(results_of(tmp_path)["meta"]["status"]) == ["done", "done"]
+
+
+def tracked_children(folder: Path) -> tuple[Any, list[Any]]:
+    """Return the parent run of the one campaign in MLflow, and its children."""
+    client = client_of(folder)
+    experiment = client.get_experiment_by_name("vpharness").experiment_id
+    runs = client.search_runs([experiment])
+    (parent,) = [run for run in runs if run.data.tags.get("kind") == "campaign"]
+    return parent, [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+
+
+def test_runs_are_tracked_below_their_campaign(tmp_path: Path) -> None:
+    """One child a run with its curves and a flat tag; what was not tracked before is tracked when it is resumed."""
+    words = ["-m", "signal=pfp", *QUIET, "campaign=mine"]
+    assert in_process(tmp_path, *words, "signal.lag_bins=3", "tracking=none").returncode == 0
+    said = in_process(tmp_path, *words, "signal.lag_bins=3,5")
+    assert (said.returncode, said.stderr) == (0, "")
+    parent, children = tracked_children(tmp_path)
+    assert parent.info.status == "FINISHED"
+    assert parent.data.metrics["runs_done"] == 1
+    assert {child.data.params["signal.lag_bins"] for child in children} == {"3", "5"}
+    assert {child.data.tags["campaign"] for child in children} == {"mine"}
+    store = results_of(tmp_path)["runs"].set_index(["run_id", "threshold"])
+    client = client_of(tmp_path)
+    for child in children:
+        thresholds = client.get_metric_history(child.info.run_id, "threshold")
+        for point in client.get_metric_history(child.info.run_id, "p_value"):
+            (threshold,) = [each.value for each in thresholds if each.step == point.step]
+            assert point.value == store.loc[(child.data.tags["run_id"], threshold), "p_value"]
+        assert "figure.png" in {artifact.path for artifact in client.list_artifacts(child.info.run_id)}
+
+
+KILLED = ["-m", "signal=pfp", "signal.lag_bins=range(1,9)", "eval.tp_ticks=2,3,4", "tracking=none", *QUIET]
+
+
+def kill_and_resume(folder: Path, seconds: float) -> None:
+    """Begin a campaign, kill it after a while, and carry it out to its end."""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "VPHARNESS_LAKE": str(folder / "lake")}
+    process = subprocess.Popen(  # noqa: S603  # our own command
+        [sys.executable, "-m", "vpharness", *KILLED], cwd=folder, env=environment, stdout=subprocess.DEVNULL
+    )
+    time.sleep(seconds)  # the moment is random: it is what is tested
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert vpharness(folder, *KILLED).returncode == 0
+
+
+@pytest.mark.slow
+def test_killed_at_random_and_resumed_gives_the_store_of_an_undisturbed_campaign(tmp_path: Path) -> None:
+    """Twenty times."""
+    (tmp_path / "undisturbed").mkdir()
+    assert vpharness(tmp_path / "undisturbed", *KILLED).returncode == 0
+    expected = results_of(tmp_path / "undisturbed")
+    chance = random.Random(0)  # noqa: S311  # no secret
+    for attempt in range(20):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        kill_and_resume(folder, chance.uniform(3, 12))
+        found = results_of(folder)
+        for name, table in expected.items():
+            pd.testing.assert_frame_equal(found[name], table)
+
+
+@pytest.mark.slow
+def test_two_campaigns_at_once_meet_in_one_store(tmp_path: Path) -> None:
+    """What both run is there; nothing is lost."""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "VPHARNESS_LAKE": str(tmp_path / "lake")}
+    both = [
+        subprocess.Popen(  # noqa: S603  # our own command
+            [sys.executable, "-m", "vpharness", *KILLED, f"signal.ema_alpha={alpha}"], cwd=tmp_path, env=environment
+        )
+        for alpha in ("0.05,0.1", "0.1,0.2")
+    ]
+    assert [process.wait() for process in both] == [0, 0]
+    found = results_of(tmp_path)
+    assert len(found["meta"]) == 3 * 24
+    assert found["runs"].groupby("run_id").size().eq(found["runs"].groupby("run_id").size().iloc[0]).all()
+
+
+def test_a_full_disk_ends_a_campaign_in_one_line_and_loses_nothing_finished(tmp_path: Path) -> None:
+    """Files may not grow beyond a few kilobytes, as on a disk that is full; with room again it goes on."""
+    words = [*PFP, "signal.lag_bins=3,5"]
+    assert in_process(tmp_path, *words).returncode == 0
+    before = results_of(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))
+        full = in_process(tmp_path, *words, "eval.tp_ticks=3,5")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert full.returncode == 2
+    assert full.stderr.count("\n") == 1
+    assert "cannot be written" in full.stderr or "cannot write" in full.stderr
+    after = results_of(tmp_path)
+    for name, table in before.items():
+        pd.testing.assert_frame_equal(after[name], table)
+    assert json.loads(in_process(tmp_path, *words, "eval.tp_ticks=3,5").stdout)["done_now"] == 4
