@@ -1,13 +1,12 @@
 """Calibration: on prices without an edge the p-values and intervals are honest, and a planted edge is found."""
 
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from tests.evaluation.paths import martingale
+from tests.evaluation.plain_signals import Signal, along_the_lean, anywhere, when_busy, when_narrow
 from vpharness.evaluation import (
     EvaluationParameters,
     Judgement,
@@ -21,7 +20,6 @@ from vpharness.evaluation import (
     p_adjusted,
 )
 
-Seen = dict[str, NDArray[np.float64]]
 SMALL: Final = EvaluationParameters(
     tp_ticks=3, sl_ticks=2, max_hold_bins=100, warmup_bins=50, cooldown_bins=10, null_draws=99
 ).resolve(100.0)
@@ -29,29 +27,6 @@ FULL: Final = EvaluationParameters().resolve(100.0)
 SMALL_BINS: Final = 6_000
 FULL_BINS: Final = 144_000
 THRESHOLD: Final = 1.0
-
-
-def anywhere(seen: Seen) -> NDArray[np.float64]:
-    """Fire at random times in random directions."""
-    return np.where(np.abs(seen["noise"]) > 2.2, np.sign(seen["noise"]), 0.0)
-
-
-def when_narrow(seen: Seen) -> NDArray[np.float64]:
-    """Fire when the spread is one tick, in random directions."""
-    return np.where((seen["spread"] == 1) & (np.abs(seen["noise"]) > 1.8), np.sign(seen["noise"]), 0.0)
-
-
-def when_busy(seen: Seen) -> NDArray[np.float64]:
-    """Fire when the market is busy, in random directions."""
-    return np.where((seen["busy"] == 1) & (np.abs(seen["noise"]) > 1.8), np.sign(seen["noise"]), 0.0)
-
-
-def along_the_lean(seen: Seen) -> NDArray[np.float64]:
-    """Fire at random times in the direction that moves lean to, where they do."""
-    return np.where(np.abs(seen["noise"]) > 2.2, seen["lean"], 0.0)
-
-
-Signal = Callable[[Seen], NDArray[np.float64]]
 WITHOUT_EDGE: Final[list[Signal]] = [anywhere, when_narrow, when_busy]
 
 
