@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from tests.tasks.test_cli import in_process, vpharness
@@ -78,6 +79,11 @@ def test_compare_ranks_the_whole_ledger_and_writes_parquet(folder: Path) -> None
             "split=none leaves no training part for signal.threshold_quantiles",
         ),
         (["source.minutes=1"], "has 600 bins: after a warm-up of 300 the train part leaves"),
+        ([*SMALL, "eval.warmup_bins=8000"], "has 7200 bins: after a warm-up of 8000 the all part leaves 0 bins"),
+        (
+            [*SMALL, "signal=ads", "signal.thresholds=[2,3]"],
+            "signal ads never fires on dataset",
+        ),
         (["experiment=tune_perm_derivative"], "python -m vpharness -m experiment=tune_perm_derivative"),
         (["eval.max_hold_bins=5", "eval.max_hold_ms=500"], "give one of them"),
     ],
@@ -90,14 +96,32 @@ def test_a_mistake_in_a_run_is_one_line(folder: Path, arguments: list[str], mess
     assert run.stderr.count("\n") == 1
 
 
-def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [["signal=ads"], ["compare"]])
+def test_a_store_of_a_newer_version_is_refused(tmp_path: Path, arguments: list[str]) -> None:
     """Before any work."""
     results = tmp_path / "lake" / "research" / "vp_harness" / "results"
     results.mkdir(parents=True)
     (results / "store.json").write_text('{"store_version": 99}', encoding="utf-8")
-    run = in_process(tmp_path, "signal=ads")
+    run = in_process(tmp_path, *arguments)
     assert run.returncode == 2
     assert "are of store version 99, this vpharness reads 1" in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert not (tmp_path / "lake" / "research" / "vp_harness" / "generated_grids").exists()
+
+
+def test_a_dataset_without_a_column_that_the_signal_reads_is_refused(folder: Path) -> None:
+    """The column, the signal and the dataset are named, and nothing is stored."""
+    variant = next((folder / "lake" / "research" / "vp_harness" / "generated_grids").iterdir())
+    poor = folder / "poor"
+    poor.mkdir()
+    (poor / "bins.parquet").write_bytes((variant / "bins.parquet").read_bytes())
+    kept = ["bin_seq", "k", "v_add"]
+    pq.write_table(pq.read_table(variant / "grid_clean.parquet", columns=kept), poor / "grid_clean.parquet")
+    assert in_process(folder, "publish", "poor", "dataset.id=poor", "source.tick_size=0.25").returncode == 0
+    run = in_process(folder, "signal=ads", "dataset.id=poor")
+    assert run.returncode == 2
+    assert "signal ads reads v_pull, which dataset poor does not have" in run.stderr
+    assert run.stderr.count("\n") == 1
 
 
 def test_signals_are_listed_with_their_parameters(folder: Path) -> None:

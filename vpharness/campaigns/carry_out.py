@@ -14,7 +14,7 @@ from vpharness.campaigns.saving import candidate_rows, save
 from vpharness.campaigns.share import DatasetShare
 from vpharness.campaigns.tracked import tracked_run
 from vpharness.results.records import Labels
-from vpharness.results.store import Store
+from vpharness.results.store import Store, check_writable
 from vpharness.results.tracking import TrackedRun
 
 FLUSH_SECONDS: Final = 2.0
@@ -86,8 +86,10 @@ def carry_out(
     A run that fails is a row with its error; with on_error="stop" no other is begun after it. Where the work is
     interrupted, what is finished is written before the interruption goes on.
 
-    Raises ResultsError where results cannot be written, and DatasetError where a dataset cannot be read.
+    Raises ResultsError, before any work, where results cannot be written, and DatasetError where a dataset cannot be
+    read.
     """
+    check_writable(settings.store)
     share: DatasetShare | None = None
     for group in groups:
         if share is None or share.dataset.path != group.dataset.path:

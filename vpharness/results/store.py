@@ -64,6 +64,18 @@ def check_version(store: Store) -> None:
         )
 
 
+def check_writable(store: Store) -> None:
+    """Raise ResultsError where a run could not be added to the store: it is better known before work than after it."""
+    for table in (FIRES, CANDIDATES, META):
+        folder = store.root / table
+        nearest = next(each for each in (folder, *folder.parents) if each.exists())
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise ResultsError(
+                f"cannot write results to {store.root}: {nearest} may not be written to; make it writable, or choose "
+                "another lake"
+            )
+
+
 @dataclass(frozen=True)
 class Rows:
     """What is added to one table."""

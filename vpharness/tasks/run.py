@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -50,7 +51,9 @@ def run_run(config: DictConfig) -> None:
         carry_out(freeze([job], lambda _: dataset, ())[0].groups(), settings, progress, lambda _: None)
         if progress.failures:
             raise ConfigError(progress.failures[0][2])
-    _finish(run, settings, tracking)
+    rows = rows_of_runs(store, [run.spec.run_id])[run.spec.run_id]
+    _finish(run, settings, tracking, rows)
+    _refuse_silence(run, rows, folder)
     print_candidates(store, lake, [run.spec.run_id], as_json=command.json, folder=folder)
 
 
@@ -88,14 +91,25 @@ def _refuse_axes(config: DictConfig) -> None:
         )
 
 
-def _finish(run: PlannedRun, settings: Settings, tracking: TrackingParameters) -> None:
+def _refuse_silence(run: PlannedRun, rows: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Raise ConfigError where no threshold has ever fired: the run is in the store, and there is nothing to rank."""
+    if any(row["n_fires"] for row in rows):
+        return
+    spec, labels = run.spec, ", ".join(row["threshold_label"] for row in rows)
+    raise ConfigError(
+        f"signal {spec.signal.name} never fires on dataset {spec.dataset.manifest.dataset_id}, in the part that is "
+        f"judged, at the thresholds {labels}; compare them with the scores in {folder}, and give lower "
+        "signal.thresholds or a longer dataset"
+    )
+
+
+def _finish(run: PlannedRun, settings: Settings, tracking: TrackingParameters, rows: Sequence[dict[str, Any]]) -> None:
     """Draw and track a run that is in the store: where tracking fails it is said, and nothing is lost."""
     spec, folder = run.spec, folder_of(settings.outputs, run.spec.run_id)
     wanted = tracking.kind != "none" and not is_tracked(folder, tracking.uri_in(settings.outputs))
     drawn = (folder / FIGURE_FILE).exists()
     if drawn and not wanted:
         return
-    rows = rows_of_runs(settings.store, [spec.run_id])[spec.run_id]
     if not drawn:
         share = DatasetShare.of(spec.dataset)
         draw_figure(spec, share.view, share.bin_seq, rows, folder)
