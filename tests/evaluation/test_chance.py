@@ -24,6 +24,7 @@ from vpharness.evaluation import (
     chance_of,
     evaluate,
     family_maxima,
+    find_fires,
     first_passage_tables,
     outcome_table,
     p_adjusted,
@@ -126,6 +127,28 @@ def test_equal_fires_are_drawn_once_and_answered_for_each() -> None:
     found = chance_of(dataset, table, part, [first, second, Fires.from_signed([50, -90])])
     assert found[0] is found[2]
     assert found[0].observed_sum != found[1].observed_sum
+
+
+@pytest.mark.parametrize(("rows", "block_sums"), [(1024, 2**20), (3, 2**20), (1024, 1)])
+def test_candidates_in_any_batches_are_drawn_as_each_alone(
+    monkeypatch: pytest.MonkeyPatch, rows: int, block_sums: int
+) -> None:
+    """Dense, sparse and silent candidates, of several rows of fires and of one, whichever stand together."""
+    monkeypatch.setattr("vpharness.evaluation.chance._BATCH_ROWS", rows)
+    monkeypatch.setattr("vpharness.evaluation.chance._BATCH_BLOCK_SUMS", block_sums)
+    dataset = hostile_dataset(7, N_BINS)
+    table = outcome_table(first_passage_tables(dataset, [3], 12), EVALUATION)
+    (part,) = parts_of(dataset, EVALUATION, SplitParameters(kind="none"))
+    thresholds = [0.1, 0.4, 0.9, 1.6, 2.2, 9.0]
+    fires = find_fires(hostile_score(7, N_BINS), thresholds, warmup_bins=30, cooldown_bins=1)
+    assert len(fires[0]) > 128
+    together = chance_of(dataset, table, part, fires)
+    for each, found in zip(fires, together, strict=True):
+        (alone,) = chance_of(dataset, table, part, [each])
+        assert (found.observed_sum, found.observed_count) == (alone.observed_sum, alone.observed_count)
+        for drawn, expected in ((found.timing, alone.timing), (found.direction, alone.direction)):
+            np.testing.assert_array_equal(drawn.sums, expected.sums)
+            np.testing.assert_array_equal(drawn.counts, expected.counts)
 
 
 def test_sums_pool_over_datasets() -> None:
