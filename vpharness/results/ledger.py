@@ -26,6 +26,8 @@ class Trial:
     split: SplitParameters
     judged_part: str
     fires: Fires
+    campaigns: frozenset[str] = frozenset()  # every campaign that its run was part of
+    created_ns: int = 0  # when its run was stored, since the Unix epoch, UTC
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,11 @@ class LedgerCandidate:
 
 def read_ledger(store: Store) -> list[LedgerCandidate]:
     """Return every candidate of the finished runs; of a run that is there twice, the later one."""
-    runs = {row["run_id"]: _run(row) for row in read(store, META) if row["status"] == DONE}
+    finished = [row for row in read(store, META) if row["status"] == DONE]
+    campaigns: dict[str, set[str]] = defaultdict(set)
+    for row in finished:
+        campaigns[row["run_id"]] |= {row["campaign"]} - {""}
+    runs = {row["run_id"]: _run(row, frozenset(campaigns[row["run_id"]])) for row in finished}
     named = read(store, CANDIDATES, ["run_id", "candidate_id", "threshold_label", "part"])
     labels = {(row["run_id"], row["candidate_id"], row["part"]): row["threshold_label"] for row in named}
     grouped: dict[str, dict[str, Trial]] = defaultdict(dict)
@@ -80,7 +86,7 @@ class _Run:
     shared: dict[str, Any]  # what the trials of a run have in common
 
 
-def _run(row: dict[str, Any]) -> _Run:
+def _run(row: dict[str, Any], campaigns: frozenset[str]) -> _Run:
     identity = json.loads(row["identity"])
     shared = {
         "dataset_checksum": row["dataset_checksum"],
@@ -89,6 +95,8 @@ def _run(row: dict[str, Any]) -> _Run:
         "evaluation": ResolvedEvaluation(**identity["evaluation"]),
         "split": SplitParameters(**identity["split"]),
         "judged_part": row["judged_part"],
+        "campaigns": campaigns,
+        "created_ns": row["created_ns"],
     }
     return _Run(row["part"], shared)
 

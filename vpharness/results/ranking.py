@@ -4,9 +4,10 @@ Everything is worked out from the ledger's fires, by the same functions that jud
 datasets pool and nothing depends on when a candidate was tried.
 """
 
+import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,24 +34,48 @@ TEST: Final = "test"
 
 
 @dataclass(frozen=True)
+class Family:
+    """All that was ever tried on the same data, split and draws: what a candidate is compared with.
+
+    Attributes:
+        n_evaluated: its candidates, those with too little data included.
+        newest_ns: when the newest run among them was stored, since the Unix epoch, UTC.
+        maxima: the largest T of its rankable candidates under each draw; None where there is no such candidate.
+    """
+
+    n_evaluated: int
+    newest_ns: int
+    maxima: FamilyMaxima | None
+
+    @property
+    def size(self) -> int:
+        """How many of them can be ranked."""
+        return self.maxima.n_candidates if self.maxima else 0
+
+
+@dataclass(frozen=True)
 class Ranked:
     """A candidate with what it came to.
 
     Attributes:
         candidate: the candidate and its trials.
         judgement: figures and p-value of the part that chooses.
+        family: what it is compared with.
         p_adjusted: against its family; None where it is not rankable.
-        family_size: rankable candidates in the family.
         winner: beats chance in its family, with the net interval above 0.
+        p_campaign: against the rankable candidates of one campaign alone, where one was asked for.
+        campaign_size: how many these are.
         test: the judgement of the test part, where it was asked for and there is one.
         test_openings: how often the test part has been opened, this time included.
     """
 
     candidate: LedgerCandidate
     judgement: Judgement
+    family: Family
     p_adjusted: float | None
-    family_size: int
     winner: bool
+    p_campaign: float | None = None
+    campaign_size: int = 0
     test: Judgement | None = None
     test_openings: int = 0
 
@@ -61,30 +86,98 @@ def rank(candidates: Sequence[LedgerCandidate], view_of: ViewOf) -> list[Ranked]
     Give all candidates of the ledger: leaving some out makes families smaller than the search was.
     """
     judged = judge_part(candidates, view_of, lambda trial: trial.judged_part)
-    families: dict[tuple[Any, ...], list[Judgement]] = defaultdict(list)
+    families: dict[tuple[Any, ...], list[LedgerCandidate]] = defaultdict(list)
     for candidate in candidates:
-        judgement = judged[candidate.candidate_id]
-        if not judgement.lacks:
-            families[candidate.family].append(judgement)
-    maxima = {family: family_maxima(judgement.scores for judgement in members) for family, members in families.items()}
-    found = [
-        _ranked(candidate, judged[candidate.candidate_id], maxima.get(candidate.family)) for candidate in candidates
+        families[candidate.family].append(candidate)
+    found = []
+    for members in families.values():
+        family = _family(members, judged)
+        found += [_ranked(candidate, judged[candidate.candidate_id], family) for candidate in members]
+    return sorted(found, key=rank_order)
+
+
+def rank_each_dataset(candidates: Sequence[LedgerCandidate], view_of: ViewOf) -> list[Ranked]:
+    """Rank what candidates did on each dataset alone: a candidate stands there once for each of its datasets."""
+    return sorted((each for alone in _alone(candidates) for each in rank(alone, view_of)), key=rank_order)
+
+
+def judge_each_dataset(
+    candidates: Sequence[LedgerCandidate], view_of: ViewOf, part_of: Callable[[Trial], str]
+) -> dict[tuple[str, str], Judgement]:
+    """Judge candidates in one part of each dataset alone, by candidate id and dataset id."""
+    return {
+        (candidate_id, alone[0].dataset_ids[0]): judgement
+        for alone in _alone(candidates)
+        for candidate_id, judgement in judge_part(alone, view_of, part_of).items()
+    }
+
+
+def _alone(candidates: Iterable[LedgerCandidate]) -> list[list[LedgerCandidate]]:
+    """Return the candidates as they are on each dataset alone, a list for each dataset."""
+    datasets: dict[tuple[str, str], list[LedgerCandidate]] = defaultdict(list)
+    for candidate in candidates:
+        for trial in candidate.trials:
+            key = trial.dataset_id, trial.dataset_checksum
+            datasets[key].append(LedgerCandidate(candidate.candidate_id, (trial,)))
+    return list(datasets.values())
+
+
+def within_campaign(ranked: Sequence[Ranked], campaign: str) -> list[Ranked]:
+    """Return the candidates of a campaign's runs, each with its p-value against these alone."""
+    mine = [each for each in ranked if any(campaign in trial.campaigns for trial in each.candidate.trials)]
+    families: dict[tuple[Any, ...], list[Ranked]] = defaultdict(list)
+    for each in mine:
+        if each.p_adjusted is not None:
+            families[each.candidate.family].append(each)
+    maxima = {key: family_maxima(each.judgement.scores for each in members) for key, members in families.items()}
+    return [
+        each
+        if each.p_adjusted is None
+        else dataclasses.replace(
+            each,
+            p_campaign=p_adjusted(each.judgement.scores, maxima[each.candidate.family]),
+            campaign_size=maxima[each.candidate.family].n_candidates,
+        )
+        for each in mine
     ]
-    return sorted(found, key=_order)
 
 
-def _ranked(candidate: LedgerCandidate, judgement: Judgement, family: FamilyMaxima | None) -> Ranked:
-    if family is None or judgement.lacks:
-        return Ranked(candidate, judgement, None, family.n_candidates if family else 0, winner=False)
-    adjusted = p_adjusted(judgement.scores, family)
-    return Ranked(candidate, judgement, adjusted, family.n_candidates, is_winner(judgement.figures, adjusted))
+def open_test(ranked: Sequence[Ranked], view_of: ViewOf) -> list[Ranked]:
+    """Return candidates with the judgement of their test part, where they have one. Count that it has been opened."""
+    together: dict[tuple[str, ...], list[LedgerCandidate]] = defaultdict(list)
+    for each in ranked:
+        together[each.candidate.dataset_ids].append(each.candidate)
+    judged = {
+        datasets: judge_part(members, view_of, lambda trial: TEST)  # noqa: ARG005  # every trial's has this name
+        for datasets, members in together.items()
+    }
+    return [
+        dataclasses.replace(each, test=judged[each.candidate.dataset_ids].get(each.candidate.candidate_id))
+        for each in ranked
+    ]
 
 
-def _order(ranked: Ranked) -> tuple[bool, bool, float, str]:
+def _family(members: Sequence[LedgerCandidate], judged: dict[str, Judgement]) -> Family:
+    judgements = [judged[candidate.candidate_id] for candidate in members]
+    rankable = [judgement.scores for judgement in judgements if not judgement.lacks]
+    newest_ns = max(trial.created_ns for candidate in members for trial in candidate.trials)
+    return Family(len(members), newest_ns, family_maxima(rankable) if rankable else None)
+
+
+def _ranked(candidate: LedgerCandidate, judgement: Judgement, family: Family) -> Ranked:
+    if family.maxima is None or judgement.lacks:
+        return Ranked(candidate, judgement, family, None, winner=False)
+    adjusted = p_adjusted(judgement.scores, family.maxima)
+    return Ranked(candidate, judgement, family, adjusted, is_winner(judgement.figures, adjusted))
+
+
+def rank_order(ranked: Ranked) -> tuple[bool, bool, float, str, tuple[str, ...]]:
+    """Return the key by which candidates rank: the first is the best."""
     low = ranked.judgement.figures.net_pnl_ticks_low
     last = ranked.p_adjusted is None or math.isnan(low)
-    # The id makes the order of equals the same every time.
-    return last, not ranked.winner, 0.0 if last else -low, ranked.candidate.candidate_id
+    # Ids make the order of equals the same every time.
+    ids = ranked.candidate.candidate_id, ranked.candidate.dataset_ids
+    return last, not ranked.winner, 0.0 if last else -low, *ids
 
 
 def judge_part(

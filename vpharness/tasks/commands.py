@@ -1,5 +1,6 @@
 """The configuration of each command: the dataclasses behind the YAML files at the top of `conf/`."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,7 +108,12 @@ class CompareCommand:
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     of_signal: str | None = parameter(None, meaning="show this signal alone (written signal=)")
+    campaign: str | None = parameter(None, meaning="show this campaign alone, with p against its own candidates beside")
     by: str | None = parameter(None, meaning="dataset: each dataset apart", choices=("dataset",))
+    sensitivity: str | None = parameter(
+        None, meaning="instead of the ranking, what candidates come to at each value of this parameter"
+    )
+    surface: bool = parameter(False, meaning="instead of the ranking, the best at each pair of tp_ticks and sl_ticks")
     sort: str = parameter("net", meaning="net, or tp_rate for the runbook's own ranking", choices=("net", "tp_rate"))
     top: int = parameter(20, meaning="the most rows", minimum=1)
     min_signals: int = parameter(5, meaning="least fires judged at the mid to be shown", minimum=0)
@@ -115,7 +121,16 @@ class CompareCommand:
     show_test: bool = parameter(False, meaning="open the test part, which is counted")
     json: bool = parameter(False, meaning="print JSON instead of text")
     parquet: str | None = parameter(None, meaning="write the table to this new Parquet file")
+    report: str | None = parameter(None, meaning="write everything as a page to this new HTML file")
     dataset: Any = None
+
+    def relations(self) -> Iterator[str]:
+        """Say which questions cannot be asked at once."""
+        asked = [name for name in ("sensitivity", "surface", "report") if getattr(self, name)]
+        if len(asked) > 1:
+            yield f"{' and '.join(asked)} were given; give one of them, a report has all of it"
+        if self.show_test and (self.sensitivity or self.surface):
+            yield f"show_test goes with the ranking or a report, not with {asked[0]}, which is of the part that chooses"
 
 
 @dataclass(frozen=True)

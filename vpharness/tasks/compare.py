@@ -1,10 +1,11 @@
-"""The command `compare`: the ledger's candidates, ranked."""
+"""The command `compare`: the ledger's candidates, ranked, and what their parameters come to."""
 
 import dataclasses
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,40 +13,61 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from omegaconf import DictConfig
 
+from vpharness.datasets.intake import time_text
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
-from vpharness.results.ledger import LedgerCandidate, Trial, read_ledger
-from vpharness.results.ranking import TEST, Ranked, ViewOf, judge_part, rank
+from vpharness.results.ledger import LedgerCandidate, read_ledger
+from vpharness.results.ranking import Ranked, ViewOf, open_test, rank, rank_each_dataset, within_campaign
 from vpharness.results.records import VIEWS_SCHEMA
+from vpharness.results.sensitivity import parameter_named, sensitivity, surface
 from vpharness.results.store import VIEWS, Rows, Store, append, read, store_in
 from vpharness.tasks.commands import CompareCommand
+from vpharness.tasks.files import new_file, require_new
+from vpharness.tasks.landscape import print_sensitivity, print_surface, sensitivity_row, surface_row
 from vpharness.tasks.schema import check_command, instance
 from vpharness.tasks.tables import print_ranking, row_of, views_in
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was asked: rows for programs, and how they are shown to people."""
+
+    rows: Sequence[dict[str, Any]]
+    show: Callable[[], None]
 
 
 def run_compare(config: DictConfig) -> None:
     """Rank what has been run, against chance and against all that was ever tried."""
     asked = check_command(config, CompareCommand)
     choice = instance(config.dataset, "dataset")
+    require_new(asked.parquet, "parquet")
+    require_new(asked.report, "report")
     lake = Lake(Path(asked.lake))
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = read_ledger(store)
-    if asked.by == "dataset":
-        ledger = [LedgerCandidate(each.candidate_id, (trial,)) for each in ledger for trial in each.trials]
-    ranked = [each for each in rank(ledger, view_of) if _is_asked_for(each, asked, choice.id)]
-    _refuse_mixed_horizons(ranked, asked)
-    if asked.sort == "tp_rate":
-        ranked.sort(key=lambda each: (-each.judgement.figures.tp_rate, each.candidate.candidate_id))
-    ranked = ranked[: asked.top]
-    if asked.show_test:
-        ranked = _with_test(ranked, store, view_of)
-    rows = [row_of(each) for each in ranked]
+    ranked = [each for each in _ranked(ledger, view_of, asked) if _is_asked_for(each, asked, choice.id)]
+    answer = _answer(ranked, asked, store, view_of)
     if asked.parquet is not None:
-        _write_parquet(rows, Path(asked.parquet))
+        with new_file(Path(asked.parquet)) as aside:
+            pq.write_table(pa.Table.from_pylist(list(answer.rows)), aside)
     if asked.json:
-        print(json.dumps(rows, indent=1))
-    else:
-        print_ranking(ranked)
+        print(json.dumps(answer.rows, indent=1))
+        return
+    answer.show()
+    if ledger:
+        print(ledger_text(ledger))
+
+
+def _ranked(ledger: Sequence[LedgerCandidate], view_of: ViewOf, asked: CompareCommand) -> list[Ranked]:
+    ranked = (rank_each_dataset if asked.by == "dataset" else rank)(ledger, view_of)
+    if asked.campaign is None:
+        return ranked
+    known = sorted({name for each in ledger for trial in each.trials for name in trial.campaigns})
+    if asked.campaign not in known:
+        raise ConfigError(
+            f"campaign is {asked.campaign!r}, which has no finished run; there are {', '.join(known) or 'no campaigns'}"
+        )
+    return within_campaign(ranked, asked.campaign)
 
 
 def _is_asked_for(ranked: Ranked, asked: CompareCommand, dataset_id: str | None) -> bool:
@@ -54,6 +76,25 @@ def _is_asked_for(ranked: Ranked, asked: CompareCommand, dataset_id: str | None)
         and (dataset_id is None or dataset_id in ranked.candidate.dataset_ids)
         and ranked.judgement.figures.n_signals >= asked.min_signals
     )
+
+
+def _answer(ranked: list[Ranked], asked: CompareCommand, store: Store, view_of: ViewOf) -> Answer:
+    if asked.sensitivity is not None:
+        parameter = parameter_named(asked.sensitivity, ranked)
+        if "max_hold" not in parameter:
+            _refuse_mixed_horizons(ranked, asked)
+        at_values = sensitivity(ranked, parameter)
+        return Answer([sensitivity_row(each) for each in at_values], lambda: print_sensitivity(at_values))
+    _refuse_mixed_horizons(ranked, asked)
+    if asked.surface:
+        at_barriers = surface(ranked)
+        return Answer([surface_row(each) for each in at_barriers], lambda: print_surface(at_barriers))
+    if asked.sort == "tp_rate":
+        ranked.sort(key=lambda each: (-each.judgement.figures.tp_rate, each.candidate.candidate_id))
+    shown = ranked[: asked.top]
+    if asked.show_test:
+        shown = _with_test(shown, store, view_of)
+    return Answer([row_of(each) for each in shown], lambda: print_ranking(shown, each_dataset=asked.by == "dataset"))
 
 
 def _refuse_mixed_horizons(ranked: Sequence[Ranked], asked: CompareCommand) -> None:
@@ -69,24 +110,18 @@ def _refuse_mixed_horizons(ranked: Sequence[Ranked], asked: CompareCommand) -> N
 
 def _with_test(ranked: Sequence[Ranked], store: Store, view_of: ViewOf) -> list[Ranked]:
     """Open the test part of some candidates, and count that it has been opened."""
-    found = judge_part([each.candidate for each in ranked], view_of, _test_part)
-    opened = [{"candidate_id": candidate_id, "opened_ns": time.time_ns()} for candidate_id in found]
-    append(store, Rows(VIEWS, opened, VIEWS_SCHEMA))
+    opened = open_test(ranked, view_of)
+    ids = sorted({each.candidate.candidate_id for each in opened if each.test is not None})
+    now_ns = time.time_ns()
+    rows = [{"candidate_id": candidate_id, "opened_ns": now_ns} for candidate_id in ids]
+    append(store, Rows(VIEWS, rows, VIEWS_SCHEMA))
     times = Counter(row["candidate_id"] for row in read(store, VIEWS))
-    opened_results = []
-    for each in ranked:
-        candidate_id = each.candidate.candidate_id
-        opened_results.append(
-            dataclasses.replace(each, test=found.get(candidate_id), test_openings=times[candidate_id])
-        )
-    return opened_results
+    return [dataclasses.replace(each, test_openings=times[each.candidate.candidate_id]) for each in opened]
 
 
-def _test_part(trial: Trial) -> str:  # noqa: ARG001  # every trial's test part has this name
-    return TEST
-
-
-def _write_parquet(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    if path.exists():
-        raise ConfigError(f"parquet is {path}, which exists; name a file that does not")
-    pq.write_table(pa.Table.from_pylist(list(rows)), path)
+def ledger_text(ledger: Sequence[LedgerCandidate]) -> str:
+    """Say how much the whole ledger holds, and of when its newest run is."""
+    trials = [trial for each in ledger for trial in each.trials]
+    runs = len({trial.run_id for trial in trials})
+    newest = time_text(max(trial.created_ns for trial in trials))[:16]
+    return f"the ledger holds {len(ledger)} candidates of {runs} runs, the newest of {newest} UTC"

@@ -8,11 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
 from rich.table import Table
 
 from vpharness.campaigns.share import view_of
 from vpharness.datasets.find import find_dataset
+from vpharness.datasets.intake import time_text
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.errors import ResultsError
@@ -20,8 +20,8 @@ from vpharness.evaluation import DatasetView, Figures
 from vpharness.results.ledger import read_ledger
 from vpharness.results.ranking import Ranked, rank
 from vpharness.results.store import Store
+from vpharness.tasks.text import console, interval_text, table_of
 
-WIDTH: Final = 100
 FEW_BLOCKS: Final = 50
 """Below this many blocks an interval is rough, and their number is shown."""
 
@@ -53,59 +53,70 @@ def print_candidates(store: Store, lake: Lake, run_ids: Collection[str], *, as_j
     print(f"\nrun folder: {folder}\nnext: python -m vpharness compare; or sweep with -m")
 
 
-def print_ranking(ranked: Sequence[Ranked]) -> None:
-    """Print candidates that rank, and below them those with too little data."""
-    console = Console(width=WIDTH, highlight=False)
+def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False) -> None:
+    """Print candidates that rank, and below them those with too little data; with `each_dataset` name the dataset."""
+    out = console()
     rankable = [each for each in ranked if each.p_adjusted is not None]
     poor = [each for each in ranked if each.p_adjusted is None]
     if rankable:
-        console.print(_table(rankable))
-        sizes = sorted({each.family_size for each in rankable})
-        shown = " and ".join(str(size) for size in sizes)
+        out.print(_table(rankable, each_dataset=each_dataset))
         winners = sum(each.winner for each in rankable)
         verdict = f"{winners} beat chance (*)" if winners else "nothing here beats chance"
-        console.print(f"p adj. is against {shown} rankable candidates tried on the same data; {verdict}")
+        out.print(f"{_search(rankable)}; {verdict}", soft_wrap=True)
     for each in ranked:
         if each.test is not None:
-            console.print(_test_line(each, each.test.figures, each.test.p_value))
+            out.print(_test_line(each, each.test.figures, each.test.p_value))
     if poor:
-        console.print("\ntoo little data")
+        out.print("\ntoo little data")
         for each in poor:
             lacks = "; ".join(each.judgement.lacks)
-            console.print(f"  {each.candidate.first.signal} at {each.candidate.first.threshold_label}: {lacks}")
+            out.print(f"  {each.candidate.first.signal} at {each.candidate.first.threshold_label}: {lacks}")
     if not ranked:
-        console.print("no candidates; python -m vpharness signal=perm_derivative makes some")
+        out.print("no candidates; python -m vpharness signal=perm_derivative makes some")
+
+
+def _search(rankable: Sequence[Ranked]) -> str:
+    """Say how large the searches were that p-values are adjusted for."""
+    families = {each.candidate.family: each.family for each in rankable}.values()
+    sizes = sorted({(family.size, family.n_evaluated) for family in families})
+    shown = " and ".join(f"{size} rankable of {evaluated}" for size, evaluated in sizes)
+    return f"p adj. is against {shown} candidates tried on the same data"
 
 
 def _test_line(ranked: Ranked, f: Figures, p_value: float) -> str:
     return (
-        f"test of {ranked.candidate.candidate_id[:6]}, opened {ranked.test_openings} times: net {f.net_pnl_ticks:+.2f} "
-        f"[{f.net_pnl_ticks_low:+.2f}, {f.net_pnl_ticks_high:+.2f}] ticks over {f.n_net} fires, p {p_value:.3f}"
+        f"test of {ranked.candidate.candidate_id[:6]}, opened {ranked.test_openings} times: "
+        f"net {interval_text(f)} ticks over {f.n_net} fires, p {p_value:.3f}"
     )
 
 
-def _table(ranked: Sequence[Ranked]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("signal", no_wrap=True)
-    for name in ("θ", "net ticks [95 %]", "p", "p adj.", "TP % [95 %]", "b/e", "fires", "/h", "blocks"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("id", no_wrap=True)
-    for each in ranked:
-        f = each.judgement.figures
-        table.add_row(
-            ("* " if each.winner else "") + each.candidate.first.signal,
-            each.candidate.first.threshold_label,
-            f"{f.net_pnl_ticks:+.2f} [{f.net_pnl_ticks_low:+.2f}, {f.net_pnl_ticks_high:+.2f}]",
-            f"{each.judgement.p_value:.3f}",
-            f"{each.p_adjusted:.3f}",
-            f"{100 * f.tp_rate:.0f} [{100 * f.tp_rate_low:.0f}, {100 * f.tp_rate_high:.0f}]",
-            f"{100 * f.break_even_tp_share:.0f}",
-            str(f.n_net),
-            f"{f.events_per_hour:.0f}",
-            str(f.n_net_blocks) if f.n_net_blocks < FEW_BLOCKS else "",
-            each.candidate.candidate_id[:6],
-        )
-    return table
+def barriers_text(ranked: Ranked) -> str:
+    """Return a candidate's barriers in ticks, such as 8/4."""
+    evaluation = ranked.candidate.first.evaluation
+    return f"{evaluation.tp_ticks:g}/{evaluation.sl_ticks:g}"
+
+
+def _table(ranked: Sequence[Ranked], *, each_dataset: bool) -> Table:
+    several = len({barriers_text(each) for each in ranked}) > 1
+    columns: dict[str, Callable[[Ranked, Figures], str]] = {
+        # A star and its signal are one word, which is cut short rather than broken.
+        "signal": lambda each, _: ("*\N{NO-BREAK SPACE}" if each.winner else "") + each.candidate.first.signal,
+        "dataset": lambda each, _: each.candidate.first.dataset_id if each_dataset else "",
+        "θ": lambda each, _: each.candidate.first.threshold_label,
+        "tp/sl": lambda each, _: barriers_text(each) if several else "",
+        "net ticks [95 %]": lambda _, f: interval_text(f),
+        "p": lambda each, _: f"{each.judgement.p_value:.3f}",
+        "p adj.": lambda each, _: f"{each.p_adjusted:.3f}",
+        "p camp.": lambda each, _: "" if each.p_campaign is None else f"{each.p_campaign:.3f}",
+        "TP % [95 %]": lambda _, f: f"{100 * f.tp_rate:.0f} [{100 * f.tp_rate_low:.0f}, {100 * f.tp_rate_high:.0f}]",
+        "b/e": lambda _, f: f"{100 * f.break_even_tp_share:.0f}",
+        "fires": lambda _, f: str(f.n_net),
+        "/h": lambda _, f: f"{f.events_per_hour:.0f}",
+        "B": lambda _, f: str(f.n_net_blocks) if f.n_net_blocks < FEW_BLOCKS else "",
+        "id": lambda each, _: each.candidate.candidate_id[:6],
+    }
+    rows = {name: [text(each, each.judgement.figures) for each in ranked] for name, text in columns.items()}
+    return table_of({name: texts for name, texts in rows.items() if any(texts)}, texts=("signal", "dataset"))
 
 
 def row_of(ranked: Ranked) -> dict[str, Any]:
@@ -121,7 +132,11 @@ def row_of(ranked: Ranked) -> dict[str, Any]:
         "threshold": first.threshold_label,
         "p_value": ranked.judgement.p_value,
         "p_adjusted": ranked.p_adjusted,
-        "family_size": ranked.family_size,
+        "family_size": ranked.family.size,
+        "family_evaluated": ranked.family.n_evaluated,
+        "family_newest_run": time_text(ranked.family.newest_ns),
+        "p_campaign": ranked.p_campaign,
+        "campaign_size": ranked.campaign_size,
         "winner": ranked.winner,
         "lacks": "; ".join(ranked.judgement.lacks),
         **dataclasses.asdict(ranked.judgement.figures),

@@ -1,0 +1,64 @@
+"""A small ledger to rank: two made-up markets, a signal that knows what is coming, and others that do not."""
+
+import functools
+from typing import Any, Final
+
+import numpy as np
+
+from tests.evaluation.paths import martingale
+from vpharness.evaluation import DatasetView, EvaluationParameters, Fires, SplitParameters
+from vpharness.results.ledger import LedgerCandidate, Trial
+
+EVALUATION: Final = EvaluationParameters(max_hold_bins=40, warmup_bins=10, null_draws=199)
+N_BINS: Final = 6000
+NEWEST_NS: Final = 1_704_205_800_000_000_000
+MARKETS: Final = {"north": 1, "south": 2}
+
+
+@functools.cache
+def view_of(dataset_id: str, checksum: str) -> DatasetView:  # the shape of a ViewOf
+    """Return one of the two markets."""
+    return martingale(MARKETS[dataset_id], N_BINS, edge=0.9)[0]
+
+
+def trial(
+    dataset_id: str,
+    candidate_id: str,
+    seed: int,
+    *,
+    every: int = 60,
+    knows: bool = False,
+    signal: str = "guess",
+    threshold: str = "0.1",
+    parameters: dict[str, Any] | None = None,
+    split: str = "none",
+    campaigns: frozenset[str] = frozenset(),
+    **evaluation: float,
+) -> Trial:
+    """Return a candidate's trial on one market: a fire at random every so many bins, or where moves lean to."""
+    rng = np.random.default_rng([seed, MARKETS[dataset_id]])
+    bins = np.sort(rng.choice(np.arange(10, N_BINS - 100), N_BINS // every, replace=False))
+    lean = martingale(MARKETS[dataset_id], N_BINS, edge=0.9)[1]["lean"]
+    directions = (lean[bins] if knows else rng.choice([-1, 1], len(bins))).astype(np.int8)
+    resolved = EVALUATION.resolve(100)
+    barriers = {"tp_ticks": evaluation.pop("tp_ticks", 6.0), "sl_ticks": evaluation.pop("sl_ticks", 3.0)}
+    return Trial(
+        candidate_id=candidate_id,
+        run_id=f"{candidate_id} on {dataset_id}",
+        dataset_id=dataset_id,
+        dataset_checksum=f"checksum of {dataset_id}",
+        signal=signal,
+        parameters={"window": 50, "thresholds": [0.1, 0.2], **(parameters or {})},
+        threshold_label=threshold,
+        evaluation=resolved.with_barriers(**barriers),
+        split=SplitParameters(kind=split),
+        judged_part="all" if split == "none" else "train",
+        fires=Fires(bins, directions),
+        campaigns=campaigns,
+        created_ns=NEWEST_NS - seed,
+    )
+
+
+def candidate(candidate_id: str, seed: int, markets: tuple[str, ...] = ("north",), **trials: Any) -> LedgerCandidate:
+    """Return a candidate with a trial on each of some markets."""
+    return LedgerCandidate(candidate_id, tuple(trial(market, candidate_id, seed, **trials) for market in markets))

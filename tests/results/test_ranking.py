@@ -1,0 +1,93 @@
+"""Ranking: families, campaigns, datasets apart, and the test part that stays closed."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from tests.results.ledgers import NEWEST_NS, candidate, view_of
+from vpharness.evaluation import family_maxima, p_adjusted
+from vpharness.results.ledger import LedgerCandidate
+from vpharness.results.ranking import Ranked, open_test, rank, rank_each_dataset, within_campaign
+
+MINE = frozenset({"mine"})
+
+
+@pytest.fixture(scope="module")
+def ledger() -> list[LedgerCandidate]:
+    """Guesses, one that knows, one with too little data, and one on both markets."""
+    return [
+        *(candidate(f"guess {seed}", seed, campaigns=MINE if seed < 2 else frozenset()) for seed in range(4)),
+        candidate("knows", 9, knows=True, signal="insider", campaigns=MINE),
+        candidate("poor", 7, every=400, campaigns=MINE),
+        candidate("both", 8, ("north", "south"), knows=True),
+    ]
+
+
+@pytest.fixture(scope="module")
+def ranked(ledger: list[LedgerCandidate]) -> dict[str, Ranked]:
+    """The ledger's candidates by id, in the order of the ranking."""
+    return {each.candidate.candidate_id: each for each in rank(ledger, view_of)}
+
+
+def test_a_family_counts_what_was_evaluated_and_knows_its_newest_run(ranked: dict[str, Ranked]) -> None:
+    """Five of six candidates on one market can be ranked; the one on two markets is compared with itself alone."""
+    family = ranked["knows"].family
+    assert (family.size, family.n_evaluated, family.newest_ns) == (5, 6, NEWEST_NS)
+    assert ranked["poor"].family is family
+    assert (ranked["both"].family.size, ranked["both"].family.n_evaluated) == (1, 1)
+    assert ranked["both"].family.newest_ns == NEWEST_NS - 8
+
+
+def test_a_family_holds_the_maximum_of_its_rankable_candidates_under_each_draw(ranked: dict[str, Ranked]) -> None:
+    """What has too little data is left out of it."""
+    rankable = [ranked[name].judgement.scores for name in ("guess 0", "guess 1", "guess 2", "guess 3", "knows")]
+    maxima = ranked["guess 2"].family.maxima
+    assert maxima is not None
+    np.testing.assert_array_equal(maxima.timing, np.max([scores.timing for scores in rankable], axis=0))
+    np.testing.assert_array_equal(maxima.direction, np.max([scores.direction for scores in rankable], axis=0))
+
+
+def test_a_campaign_is_ranked_against_its_own_candidates_beside_the_whole_family(ranked: dict[str, Ranked]) -> None:
+    """Those of other campaigns are gone, and the p-value within the campaign is never above the family's."""
+    mine = {each.candidate.candidate_id: each for each in within_campaign(list(ranked.values()), "mine")}
+    assert set(mine) == {"guess 0", "guess 1", "knows", "poor"}
+    own = family_maxima(ranked[name].judgement.scores for name in ("guess 0", "guess 1", "knows"))
+    for name in ("guess 0", "guess 1", "knows"):
+        assert mine[name].p_campaign == p_adjusted(ranked[name].judgement.scores, own)
+        assert mine[name].campaign_size == 3
+        assert (mine[name].p_adjusted, mine[name].family) == (ranked[name].p_adjusted, ranked[name].family)
+        assert ranked[name].judgement.p_value <= mine[name].p_campaign <= ranked[name].p_adjusted  # type: ignore[operator]  # both are numbers
+    assert (mine["poor"].p_campaign, mine["poor"].campaign_size) == (None, 0)
+
+
+def test_each_dataset_is_ranked_by_what_happened_on_it_alone(ledger: list[LedgerCandidate]) -> None:
+    """A candidate on two markets stands there twice, with the figures that it has when there is no other market."""
+    found = {
+        (each.candidate.candidate_id, *each.candidate.dataset_ids): each for each in rank_each_dataset(ledger, view_of)
+    }
+    assert len(found) == len(ledger) + 1
+    (both,) = [each for each in ledger if each.candidate_id == "both"]
+    for alone in both.trials:
+        (expected,) = rank([LedgerCandidate("both", (alone,))], view_of)
+        here = found["both", alone.dataset_id]
+        np.testing.assert_equal(asdict(here.judgement.figures), asdict(expected.judgement.figures))
+        assert here.judgement.p_value == expected.judgement.p_value
+    fires = [found["both", market].judgement.figures.n_fires for market in ("north", "south")]
+    assert fires == [100, 100]
+    assert found["both", "north"].family.n_evaluated == 7
+    assert found["both", "south"].family.n_evaluated == 1
+
+
+def test_the_test_part_is_judged_only_where_it_is_opened() -> None:
+    """By its own fires, over all datasets that were judged together."""
+    both = candidate("both", 8, ("north", "south"), knows=True, split="time")
+    (closed,) = rank([both], view_of)
+    (opened,) = open_test([closed], view_of)
+    assert closed.test is None
+    assert opened.test is not None
+    assert opened.judgement == closed.judgement
+    # 60 % of 6000 bins train, 42 bins of embargo follow, and the rest is for the test.
+    bins = np.concatenate([each.fires.bins for each in both.trials])
+    assert opened.judgement.figures.n_fires == np.sum(bins < 3600)
+    assert opened.test.figures.n_fires == np.sum(bins >= 3642)

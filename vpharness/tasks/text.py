@@ -1,0 +1,40 @@
+"""Tables for people, readable at 100 columns."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from vpharness.evaluation import Figures
+
+WIDTH: Final = 100
+_LEAST_TEXT: Final = 8
+
+
+def console() -> Console:
+    """Return where tables for people are printed: standard output, never wider than they are meant to be."""
+    return Console(width=WIDTH, highlight=False, markup=False)
+
+
+def interval_text(f: Figures) -> str:
+    """Return a candidate's net mean with its 95 % interval, ticks."""
+    return f"{f.net_pnl_ticks:+.2f} [{f.net_pnl_ticks_low:+.2f}, {f.net_pnl_ticks_high:+.2f}]"
+
+
+def table_of(columns: Mapping[str, Sequence[str]], *, texts: Collection[str] = ()) -> Table:
+    """Return a table of columns of equal length, by their headings.
+
+    Those in `texts` stand to the left, and are cut short where the table would be too wide; numbers never are.
+    """
+    natural = sum(max(map(len, (name, *cells))) for name, cells in columns.items())
+    gap = 2 if natural + 2 * (len(columns) - 1) <= WIDTH else 1
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0))
+    for name in columns:
+        if name in texts:
+            table.add_column(name, overflow="ellipsis", min_width=_LEAST_TEXT)
+        else:
+            table.add_column(name, justify="right", no_wrap=True)
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*row)
+    return table
