@@ -212,3 +212,38 @@ def test_a_full_disk_ends_a_campaign_in_one_line_and_loses_nothing_finished(tmp_
     for name, table in before.items():
         pd.testing.assert_frame_equal(after[name], table)
     assert json.loads(in_process(tmp_path, *words, "eval.tp_ticks=3,5").stdout)["done_now"] == 4
+
+
+def test_a_dataset_kept_for_the_test_is_run_and_judged_by_nobody(tmp_path: Path) -> None:
+    """Its fires are stored without figures; they decide no rank, and show_test opens them and is counted."""
+    for name, seed in (("train", 1), ("kept", 2)):
+        assert in_process(tmp_path, "build", f"source.seed={seed}", EVALUATION[0], f"dataset.id={name}").returncode == 0
+    words = [*PFP[:3], *QUIET[1:], "signal.thresholds=[0.1,0.3]", "dataset.id=train,kept", "split=dataset"]
+    words.append("split.test_datasets=[kept]")
+    assert "no dataset gone in the lake" in in_process(tmp_path, *words[:-1], "split.test_datasets=[gone]").stderr
+    said = json.loads(in_process(tmp_path, *words).stdout)
+    assert said["done_now"] == 2
+    runs = results_of(tmp_path)["runs"]
+    kept = runs[runs["dataset_id"] == "kept"]
+    assert len(kept) > 0
+    assert kept["net_pnl_ticks"].isna().all()
+    alone = json.loads(in_process(tmp_path, "compare", "json=true", "min_signals=0", "by=dataset").stdout)
+    assert {tuple(row["datasets"]) for row in alone} == {("train",)}
+    pooled = json.loads(in_process(tmp_path, "compare", "json=true", "min_signals=0", "show_test=true").stdout)
+    trained = runs[runs["dataset_id"] == "train"].set_index("candidate_id")
+    for row in pooled:
+        assert row["n_fires"] == trained.loc[row["candidate_id"], "n_fires"]
+        assert row["test_openings"] == 1
+    assert sum(row["test_n_fires"] for row in pooled) > 0
+
+
+def test_what_is_left_of_a_ledger_is_ranked_when_a_dataset_is_gone(tmp_path: Path) -> None:
+    """The results on it are left out, and it is said; those on others stand."""
+    words = [*PFP[1:3], *QUIET[1:]]
+    for name, seed in (("here", 1), ("gone", 2)):
+        assert in_process(tmp_path, "build", f"source.seed={seed}", EVALUATION[0], f"dataset.id={name}").returncode == 0
+        assert in_process(tmp_path, *words, f"dataset.id={name}").returncode == 0
+    (tmp_path / "lake" / "research" / "vp_immutable" / "gone").rename(tmp_path / "elsewhere")
+    said = in_process(tmp_path, "compare", "json=true", "min_signals=0")
+    assert "results are left out: no dataset gone in the lake" in said.stderr
+    assert {tuple(row["datasets"]) for row in json.loads(said.stdout)} == {("here",)}

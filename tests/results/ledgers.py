@@ -1,6 +1,7 @@
 """A small ledger to rank: two made-up markets, a signal that knows what is coming, and others that do not."""
 
 import functools
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +19,7 @@ MARKETS: Final = {"north": 1, "south": 2}
 @functools.cache
 def view_of(dataset_id: str, checksum: str) -> DatasetView:  # the shape of a ViewOf
     """Return one of the two markets."""
-    return martingale(MARKETS[dataset_id], N_BINS, edge=0.9)[0]
+    return replace(martingale(MARKETS[dataset_id], N_BINS, edge=0.9)[0], name=dataset_id)
 
 
 def trial(

@@ -69,8 +69,11 @@ class Progress:
             self.failures.append((run_id, words, str(finished.error)))
             return
         for candidate in finished.candidates:
-            low = candidate.judgement.figures.net_pnl_ticks_low
-            if not candidate.judgement.lacks and low > self.best_low:
+            judgement = candidate.judgement
+            if judgement is None:
+                continue
+            low = judgement.figures.net_pnl_ticks_low
+            if not judgement.lacks and low > self.best_low:
                 self.best_low, self.best = low, f"{finished.spec.signal.name} at {candidate.label}"
 
 
@@ -131,7 +134,7 @@ def _write(
     for outcome in outcomes:
         folder = folder_of(settings.outputs, outcome.spec.run_id)
         write_run_folder(outcome, by_id[outcome.spec.run_id].job, folder, save_series=settings.save_series)
-    save(settings.store, batch, settings.labels)
+    save(settings.store, [each for each in batch if not by_id[each.spec.run_id].stored], settings.labels)
     if track is None:
         return
     for outcome in outcomes:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vpharness.campaigns.share import DatasetShare
 from vpharness.campaigns.spec import RunSpec
-from vpharness.errors import VpharnessError
+from vpharness.errors import ConfigError, VpharnessError
 from vpharness.evaluation import (
     CandidateEvaluation,
     DatasetView,
@@ -33,7 +33,7 @@ class Candidate:
     candidate_id: str
     label: str  # the threshold itself, or its percentile such as "q90"
     evaluation: CandidateEvaluation
-    judgement: Judgement  # of the judged part: never the test part of a split by time
+    judgement: Judgement | None  # of the part that chooses; None where the whole dataset is kept for the test
 
 
 @dataclass(frozen=True)
@@ -82,16 +82,32 @@ def execute_many(specs: Sequence[RunSpec], share: DatasetShare) -> Iterator[RunO
     by_score: dict[str, list[RunSpec]] = {}
     for spec in specs:
         by_score.setdefault(spec.score_key, []).append(spec)
-    begun = time.perf_counter()
-    many = _scores([first for first, *_ in by_score.values()], share)
-    for sharing, scores in zip(by_score.values(), many, strict=True):
-        known: dict[tuple[object, ...], tuple[Fires, ...]] = {}
-        for spec in sharing:
+    waiting = list(by_score.values())
+    while waiting:
+        # A body that fails ends the scores of all that come after it: those are begun anew.
+        begun, many = time.perf_counter(), _scores([first for first, *_ in waiting], share)
+        while waiting:
+            sharing = waiting.pop(0)
             try:
-                yield _outcome(spec, share, scores, known, begun)
-            except VpharnessError as error:
-                yield RunFailure(spec, error)
-            begun = time.perf_counter()
+                scores = next(many)
+            except Exception as error:  # the body is its author's code, and may raise anything
+                yield from (RunFailure(spec, _failure(spec, error)) for spec in sharing)
+                break
+            known: dict[tuple[object, ...], tuple[Fires, ...]] = {}
+            for spec in sharing:
+                try:
+                    yield _outcome(spec, share, scores, known, begun)
+                except VpharnessError as error:
+                    yield RunFailure(spec, error)
+                begun = time.perf_counter()
+
+
+def _failure(spec: RunSpec, error: Exception) -> VpharnessError:
+    """Return what is said of a run whose scores could not be computed."""
+    if isinstance(error, VpharnessError):
+        return error
+    what = " ".join(str(error).split())
+    return ConfigError(f"signal {spec.signal.name} fails while it runs: {type(error).__name__}: {what}")
 
 
 def _scores(specs: Sequence[RunSpec], share: DatasetShare) -> Iterator[NDArray[np.float64]]:
@@ -123,11 +139,13 @@ def _outcome(
         known[key] = find_fires(
             scores, thresholds, warmup_bins=evaluation.warmup_bins, cooldown_bins=evaluation.cooldown_bins
         )
+    several = None if spec.is_test else share.judged(evaluation, judged, known[key])
     candidates = []
-    for label, threshold, fires in zip(labels, thresholds, known[key], strict=True):
-        found = share.judged(evaluation, judged, fires)
-        evaluated = CandidateEvaluation(threshold, fires, {judged.name: found.evaluation})
-        candidates.append(Candidate(spec.candidate_id(label), label, evaluated, found.judgement))
+    for place, (label, threshold, fires) in enumerate(zip(labels, thresholds, known[key], strict=True)):
+        parts = {} if several is None else {judged.name: several[place].evaluation}
+        evaluated = CandidateEvaluation(threshold, fires, parts)
+        judgement = None if several is None else several[place].judgement
+        candidates.append(Candidate(spec.candidate_id(label), label, evaluated, judgement))
     seconds = time.perf_counter() - begun
     return RunOutcome(spec, judged.name, share.bin_seq, scores, tuple(candidates), share.view, seconds)
 
@@ -138,7 +156,13 @@ def _thresholds(
     """Return the thresholds with their labels: those given, or quantiles over the training part."""
     given, percentiles = spec.parameters.thresholds, spec.parameters.threshold_quantiles
     if given:
-        return tuple(f"{threshold:g}" for threshold in given), tuple(float(threshold) for threshold in given)
+        return tuple(_label(threshold) for threshold in given), tuple(float(threshold) for threshold in given)
     part = parts_of(share.view, spec.resolved, spec.split)[0]
     chosen = quantile_thresholds([scores], [part], [percentile / 100 for percentile in percentiles])
-    return tuple(f"q{percentile:g}" for percentile in percentiles), chosen
+    return tuple(f"q{_label(percentile)}" for percentile in percentiles), chosen
+
+
+def _label(number: float) -> str:
+    """Return a number as people write it, unless that is another number."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(float(number))

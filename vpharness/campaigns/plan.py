@@ -1,6 +1,6 @@
 """The plan of a campaign: every run, checked and frozen before the first one begins."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,7 @@ class PlannedRun:
 
     job: Job
     spec: RunSpec
+    stored: bool = False  # the store has it, and only its folder is missing
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,9 @@ def job_problems(jobs: Sequence[Job], lake: Lake) -> list[str]:
     found: dict[str, None] = {}
     for parts in _distinct(jobs, lambda job: (job.parameters, job.evaluation, job.split)):
         found |= dict.fromkeys(parameter_problems(*parts))
-    for dataset_id in dict.fromkeys(job.data for job in jobs if isinstance(job.data, str)):
+    named = [job.data for job in jobs if isinstance(job.data, str)]
+    named += [dataset_id for job in jobs for dataset_id in job.split.test_datasets]
+    for dataset_id in dict.fromkeys(named):
         try:
             find_dataset(lake, dataset_id)
         except VpharnessError as error:
@@ -135,14 +138,14 @@ def job_problems(jobs: Sequence[Job], lake: Lake) -> list[str]:
 
 
 def freeze(
-    jobs: Sequence[Job], dataset_of: Callable[[Job], Dataset], finished: Collection[str]
+    jobs: Sequence[Job], dataset_of: Callable[[Job], Dataset], finished: Mapping[str, bool]
 ) -> tuple[Plan, list[str]]:
     """Make the plan of jobs without `job_problems`, and say what still keeps its runs from being carried out.
 
     Args:
         jobs: what is asked for.
         dataset_of: from a job to its dataset.
-        finished: the ids of runs that need not be carried out again.
+        finished: the ids of runs that the store has, and whether their folders are there as well.
     """
     runs: dict[str, PlannedRun] = {}
     run_ids: list[str] = []
@@ -157,9 +160,11 @@ def freeze(
             found = list(spec_problems(spec))
             wrong |= dict.fromkeys(found)
             known[parts] = "" if found else spec.run_id
-            runs.setdefault(known[parts], PlannedRun(job, spec))
+            runs.setdefault(known[parts], PlannedRun(job, spec, known[parts] in finished))
         run_ids.append(known[parts])
-    return Plan(tuple(runs.values()), tuple(run_ids), frozenset(runs.keys() & set(finished))), list(wrong)
+    return Plan(
+        tuple(runs.values()), tuple(run_ids), frozenset(run_id for run_id in runs if finished.get(run_id))
+    ), list(wrong)
 
 
 def _distinct(jobs: Sequence[Job], parts_of: Callable[[Job], tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:

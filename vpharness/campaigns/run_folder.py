@@ -52,12 +52,14 @@ def write_run_folder(outcome: RunOutcome, job: Job, folder: Path, *, save_series
             series = pa.table({"bin_seq": outcome.bin_seq, "score": outcome.score})
             pq.write_table(series, aside / "score.parquet", use_dictionary=False)
         pq.write_table(_fires(outcome), aside / _FIRES_FILE)
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            folder.rename(aside.with_name(f"{aside.name}-old"))
         aside.rename(folder)
     except OSError as error:
         raise ResultsError(f"the run folder {folder} cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(aside.with_name(f"{aside.name}-old"), ignore_errors=True)
 
 
 def _write_yaml(path: Path, value: Any) -> None:
@@ -89,6 +91,8 @@ def _fires(outcome: RunOutcome) -> pa.Table:
     names = pa.array(OUTCOME_NAMES)
     tables = []
     for candidate in outcome.candidates:
+        if candidate.judgement is None:
+            continue
         judged = candidate.evaluation.parts[outcome.judged_part].sample.outcomes
         columns = {
             "threshold": np.full(len(judged.fires), candidate.evaluation.threshold),
@@ -101,7 +105,7 @@ def _fires(outcome: RunOutcome) -> pa.Table:
             "net_pnl_ticks": judged.net_pnl_ticks,
         }
         tables.append(pa.table(columns))
-    return pa.concat_tables(tables)
+    return pa.concat_tables(tables) if tables else pa.table({"threshold": [], "bin_seq": []})
 
 
 def draw_figure(

@@ -8,6 +8,7 @@ from typing import Any
 
 from vpharness.campaigns.execute import RunFailure, RunOutcome
 from vpharness.campaigns.spec import RunSpec
+from vpharness.evaluation import Judgement
 from vpharness.results.records import CANDIDATE_SCHEMA, DONE, FAILED, FIRES_SCHEMA, META_SCHEMA, Labels
 from vpharness.results.store import CANDIDATES, FIRES, META, Rows, Store, append
 
@@ -32,12 +33,17 @@ def candidate_rows(outcome: RunOutcome) -> list[dict[str, Any]]:
             "signal": outcome.spec.signal.name,
             "threshold_label": candidate.label,
             "threshold": candidate.evaluation.threshold,
-            "p_value": candidate.judgement.p_value,
-            "lacks": "; ".join(candidate.judgement.lacks),
-            **vars(candidate.judgement.figures),
+            **_judged(candidate.judgement),
         }
         for candidate in outcome.candidates
     ]
+
+
+def _judged(judgement: Judgement | None) -> dict[str, Any]:
+    """Return what was judged; nothing where the whole dataset is kept for the test."""
+    if judgement is None:
+        return {}
+    return {"p_value": judgement.p_value, "lacks": "; ".join(judgement.lacks), **vars(judgement.figures)}
 
 
 def _fires(outcome: RunOutcome) -> list[dict[str, Any]]:

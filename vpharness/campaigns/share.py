@@ -46,14 +46,23 @@ class Recent(Generic[Key, Value]):
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
         """Return the value of a key, made where it is not kept."""
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        self._kept[key] = made = make()
-        self._used_bytes += self.size_of(made)
+        known = self.kept(key)
+        return self.keep(key, make()) if known is None else known
+
+    def kept(self, key: Key) -> Value | None:
+        """Return the value of a key, if it is kept."""
+        if key not in self._kept:
+            return None
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def keep(self, key: Key, value: Value) -> Value:
+        """Keep a value, and return it."""
+        self._kept[key] = value
+        self._used_bytes += self.size_of(value)
         while self._used_bytes > self.limit_bytes and len(self._kept) > 1:
             self._used_bytes -= self.size_of(self._kept.popitem(last=False)[1])
-        return made
+        return value
 
 
 @dataclass(frozen=True)
@@ -116,16 +125,17 @@ class DatasetShare:
         barriers = (evaluation.tp_ticks, evaluation.sl_ticks)
         return outcome_table(first_passage_tables(self.view, barriers, evaluation.max_hold_bins), evaluation)
 
-    def judged(self, evaluation: ResolvedEvaluation, part: Part, fires: Fires) -> Judged:
-        """Evaluate and judge the fires that lie in a part; equal fires are judged once, whatever run they come from."""
-        inside = fires.within(part)
+    def judged(self, evaluation: ResolvedEvaluation, part: Part, candidates: Sequence[Fires]) -> list[Judged]:
+        """Evaluate and judge the fires of candidates that lie in a part; equal fires once, whatever run they are of."""
         # The cooldown has had its say in what fires there are, the warm-up in where the part begins.
-        key = (dataclasses.replace(evaluation, cooldown_bins=0, warmup_bins=0), part, inside.digest)
-        return self._judged.get(key, partial(self._judge, evaluation, part, inside))
-
-    def _judge(self, evaluation: ResolvedEvaluation, part: Part, fires: Fires) -> Judged:
-        (found,) = evaluate_fires(self.view, self.table(evaluation), part, [fires])
-        return Judged(found, judge([found]))
+        shared = dataclasses.replace(evaluation, cooldown_bins=0, warmup_bins=0), part
+        inside = [fires.within(part) for fires in candidates]
+        known = {fires.digest: self._judged.kept((*shared, fires.digest)) for fires in inside}
+        unknown = {fires.digest: fires for fires in inside if known[fires.digest] is None}
+        found = evaluate_fires(self.view, self.table(evaluation), part, list(unknown.values())) if unknown else []
+        for digest, evaluated in zip(unknown, found, strict=True):
+            known[digest] = self._judged.keep((*shared, digest), Judged(evaluated, judge([evaluated])))
+        return [judged for fires in inside if (judged := known[fires.digest]) is not None]
 
 
 def view_of(dataset: Dataset, loaded: Loaded) -> DatasetView:

@@ -62,9 +62,19 @@ class RunSpec:
             },
             "dataset": {"id": self.dataset.manifest.dataset_id, "checksum": self.dataset.checksum},
             "evaluation": dataclasses.asdict(self.resolved),
-            "signal": {"target": self.signal_target, "parameters": dataclasses.asdict(self.parameters)},
-            "split": dataclasses.asdict(self.split),
+            "signal": {"target": self.signal_target, "parameters": self._parameters()},
+            "split": dataclasses.asdict(self.split.normalised()),
         }
+
+    def _parameters(self) -> dict[str, Any]:
+        """Return the parameters, without percentiles that choose nothing since thresholds are given."""
+        values = dataclasses.asdict(self.parameters)
+        return values | ({"threshold_quantiles": []} if self.parameters.thresholds else {})
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the whole dataset is kept for the test: its fires are stored, and judged by nobody."""
+        return self.split.by_dataset and self.dataset.manifest.dataset_id in self.split.test_datasets
 
     @cached_property
     def run_id(self) -> str:

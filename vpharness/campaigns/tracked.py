@@ -44,7 +44,7 @@ def tracked_run(spec: RunSpec, job: Job, rows: Sequence[Mapping[str, Any]], fold
             (name, float(row[name]), step)
             for step, row in enumerate(rows)
             for name in _CURVES
-            if not math.isnan(row[name])
+            if row.get(name) is not None and not math.isnan(row[name])
         ],
         tags={
             "run_id": spec.run_id,

@@ -111,7 +111,9 @@ def _carry_out_all(
     waiting = dict(enumerate(groups))
     while waiting and not _stopped(settings, listener.progress):
         died = _attempt(waiting, settings, inbox, processes)
-        suspects = listener.begun - listener.ended if died else set()
+        begun = listener.begun - listener.ended
+        # A process may die before it says what it has begun: then it may have been any of them.
+        suspects = (begun or set(waiting)) if died else set()
         for place in sorted(suspects):
             if _attempt({place: _rest(groups[place], settings)}, settings, inbox, 1):
                 _fail(_rest(groups[place], settings), settings, inbox, place)

@@ -49,12 +49,13 @@ from vpharness.evaluation.significance import (
     p_value,
     standard_scores,
 )
-from vpharness.evaluation.split import TRAIN, Part, parts_of, parts_within
+from vpharness.evaluation.split import TEST, TRAIN, Part, parts_of, parts_within
 from vpharness.evaluation.thresholds import quantile_thresholds
 
 __all__ = [
     "EVALUATION_VERSION",
     "OUTCOME_NAMES",
+    "TEST",
     "TRAIN",
     "CandidateEvaluation",
     "Chance",

@@ -148,6 +148,12 @@ class SplitParameters:
         """Whether whole datasets are kept for the test."""
         return self.kind == "dataset" or bool(self.test_datasets)
 
+    def normalised(self) -> "SplitParameters":
+        """Return what cuts every dataset in the same way and says nothing that has no effect."""
+        if self.by_dataset:
+            return SplitParameters(kind="dataset", test_datasets=sorted(set(self.test_datasets)))
+        return SplitParameters(kind="none") if self.kind == "none" else dataclasses.replace(self, test_datasets=[])
+
     def relations(self) -> Iterator[str]:
         """Say where kind and test_datasets contradict each other."""
         if self.kind == "none" and self.test_datasets:

@@ -2,13 +2,16 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from vpharness.evaluation import Fires, ResolvedEvaluation, SplitParameters
+from vpharness.evaluation import TEST, Fires, ResolvedEvaluation, SplitParameters
 from vpharness.results.records import DONE
-from vpharness.results.store import CANDIDATES, FIRES, META, Store, read, read_table
+from vpharness.results.store import CAMPAIGNS, CANDIDATES, FIRES, META, Store, read, read_table
+
+DatasetKey = tuple[str, str]
+"""A dataset's id and checksum."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,18 @@ class Trial:
     campaigns: frozenset[str] = frozenset()  # every campaign that its run was part of
     created_ns: int = 0  # when its run was stored, since the Unix epoch, UTC
 
+    @property
+    def dataset(self) -> DatasetKey:
+        """Its dataset: one that was made anew under the same id is another."""
+        return self.dataset_id, self.dataset_checksum
+
 
 @dataclass(frozen=True)
 class LedgerCandidate:
     """One candidate with all the datasets it ran on."""
 
     candidate_id: str
-    trials: tuple[Trial, ...]  # in the order of dataset ids
+    trials: tuple[Trial, ...]  # in the order of datasets
 
     @property
     def first(self) -> Trial:
@@ -48,34 +56,43 @@ class LedgerCandidate:
         return tuple(trial.dataset_id for trial in self.trials)
 
     @property
-    def family(self) -> tuple[Any, ...]:
-        """What candidates must share to be compared with one another by chance: datasets, split, and draws."""
-        split, evaluation = self.first.split, self.first.evaluation
-        datasets = tuple((trial.dataset_id, trial.dataset_checksum) for trial in self.trials)
-        test = tuple(sorted(split.test_datasets))
-        return datasets, split.kind, split.train_share, test, evaluation.null_draws, evaluation.null_seed
+    def datasets(self) -> frozenset[DatasetKey]:
+        """The datasets that choose: those that are kept for the test are not among them."""
+        return frozenset(trial.dataset for trial in self.trials if trial.judged_part != TEST)
+
+    @property
+    def splitting(self) -> Hashable:
+        """How its datasets are split: candidates whose datasets are split otherwise saw other data."""
+        split = self.first.split
+        return split.kind, split.train_share, tuple(split.test_datasets)
+
+    def on(self, datasets: Collection[DatasetKey]) -> "LedgerCandidate":
+        """Return the candidate as it is on some datasets alone; it must have run on one of them."""
+        return LedgerCandidate(self.candidate_id, tuple(each for each in self.trials if each.dataset in datasets))
 
 
 def read_ledger(store: Store) -> list[LedgerCandidate]:
     """Return every candidate of the finished runs; of a run that is there twice, the later one."""
     finished = [row for row in read(store, META) if row["status"] == DONE]
     campaigns: dict[str, set[str]] = defaultdict(set)
-    for row in finished:
-        campaigns[row["run_id"]] |= {row["campaign"]} - {""}
+    for row in read(store, CAMPAIGNS):
+        for run_id in row["run_ids"]:
+            campaigns[run_id].add(row["campaign"])
     runs = {row["run_id"]: _run(row, frozenset(campaigns[row["run_id"]])) for row in finished}
     named = read(store, CANDIDATES, ["run_id", "candidate_id", "threshold_label", "part"])
     labels = {(row["run_id"], row["candidate_id"], row["part"]): row["threshold_label"] for row in named}
-    grouped: dict[str, dict[str, Trial]] = defaultdict(dict)
+    grouped: dict[str, dict[DatasetKey, Trial]] = defaultdict(dict)
     for row, fires in _fires(store):
         run = runs.get(row["run_id"])
         if run is None or row["part"] != run.part:
             continue  # its run was not finished when it was written
         label = labels[row["run_id"], row["candidate_id"], row["part"]]
-        grouped[row["candidate_id"]][row["dataset_id"]] = Trial(
+        trial = Trial(
             row["candidate_id"], row["run_id"], row["dataset_id"], threshold_label=label, fires=fires, **run.shared
         )
+        grouped[row["candidate_id"]][trial.dataset] = trial
     return [
-        LedgerCandidate(candidate_id, tuple(trials[dataset_id] for dataset_id in sorted(trials)))
+        LedgerCandidate(candidate_id, tuple(trials[dataset] for dataset in sorted(trials)))
         for candidate_id, trials in grouped.items()
     ]
 

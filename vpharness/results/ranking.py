@@ -7,11 +7,12 @@ datasets pool and nothing depends on when a candidate was tried.
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from vpharness.evaluation import (
+    TEST,
     DatasetView,
     FamilyMaxima,
     Judgement,
@@ -25,12 +26,10 @@ from vpharness.evaluation import (
     p_adjusted,
     parts_of,
 )
-from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.ledger import DatasetKey, LedgerCandidate, Trial
 
 ViewOf = Callable[[str, str], DatasetView]
 """From a dataset's id and checksum to what evaluation sees of it."""
-
-TEST: Final = "test"
 
 
 @dataclass(frozen=True)
@@ -85,15 +84,47 @@ def rank(candidates: Sequence[LedgerCandidate], view_of: ViewOf) -> list[Ranked]
 
     Give all candidates of the ledger: leaving some out makes families smaller than the search was.
     """
-    judged = judge_part(candidates, view_of, lambda trial: trial.judged_part)
-    families: dict[tuple[Any, ...], list[LedgerCandidate]] = defaultdict(list)
+    alike: dict[_FamilyKey, list[LedgerCandidate]] = defaultdict(list)
     for candidate in candidates:
-        families[candidate.family].append(candidate)
+        if candidate.datasets:
+            alike[_FamilyKey.of(candidate)].append(candidate)
     found = []
-    for members in families.values():
+    for key, own in alike.items():
+        members = [key.drawn(each.on(key.datasets)) for each in candidates if key.holds(each)]
+        judged = judge_part(members, view_of, lambda trial: trial.judged_part)
         family = _family(members, judged)
-        found += [_ranked(candidate, judged[candidate.candidate_id], family) for candidate in members]
+        found += [_ranked(candidate, judged[candidate.candidate_id], family) for candidate in own]
     return sorted(found, key=rank_order)
+
+
+@dataclass(frozen=True)
+class _FamilyKey:
+    """What candidates are compared by: the datasets, how they are split, and the draws that all are judged under.
+
+    A candidate that has run on more datasets than these was tried on these as well, and stays in the family.
+    """
+
+    datasets: frozenset[DatasetKey]
+    splitting: Hashable
+    null_draws: int
+    null_seed: int
+
+    @classmethod
+    def of(cls, candidate: LedgerCandidate) -> "_FamilyKey":
+        evaluation = candidate.first.evaluation
+        return cls(candidate.datasets, candidate.splitting, evaluation.null_draws, evaluation.null_seed)
+
+    def holds(self, candidate: LedgerCandidate) -> bool:
+        return candidate.splitting == self.splitting and candidate.datasets >= self.datasets
+
+    def drawn(self, candidate: LedgerCandidate) -> LedgerCandidate:
+        """Return a candidate as it is judged under these draws."""
+        own = candidate.first.evaluation
+        if (own.null_draws, own.null_seed) == (self.null_draws, self.null_seed):
+            return candidate
+        evaluation = dataclasses.replace(own, null_draws=self.null_draws, null_seed=self.null_seed)
+        trials = tuple(dataclasses.replace(trial, evaluation=evaluation) for trial in candidate.trials)
+        return LedgerCandidate(candidate.candidate_id, trials)
 
 
 def rank_each_dataset(candidates: Sequence[LedgerCandidate], view_of: ViewOf) -> list[Ranked]:
@@ -125,18 +156,18 @@ def _alone(candidates: Iterable[LedgerCandidate]) -> list[list[LedgerCandidate]]
 def within_campaign(ranked: Sequence[Ranked], campaign: str) -> list[Ranked]:
     """Return the candidates of a campaign's runs, each with its p-value against these alone."""
     mine = [each for each in ranked if any(campaign in trial.campaigns for trial in each.candidate.trials)]
-    families: dict[tuple[Any, ...], list[Ranked]] = defaultdict(list)
+    families: dict[_FamilyKey, list[Ranked]] = defaultdict(list)
     for each in mine:
         if each.p_adjusted is not None:
-            families[each.candidate.family].append(each)
+            families[_FamilyKey.of(each.candidate)].append(each)
     maxima = {key: family_maxima(each.judgement.scores for each in members) for key, members in families.items()}
     return [
         each
         if each.p_adjusted is None
         else dataclasses.replace(
             each,
-            p_campaign=p_adjusted(each.judgement.scores, maxima[each.candidate.family]),
-            campaign_size=maxima[each.candidate.family].n_candidates,
+            p_campaign=p_adjusted(each.judgement.scores, maxima[_FamilyKey.of(each.candidate)]),
+            campaign_size=maxima[_FamilyKey.of(each.candidate)].n_candidates,
         )
         for each in mine
     ]

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 
 from vpharness.errors import ResultsError
 
-STORE_VERSION: Final = 1
-"""Raised when older code can no longer read the store."""
+STORE_VERSION: Final = 2
+"""Raised whenever a table has other columns than before."""
 
 META: Final = "runs_meta.parquet"
 CANDIDATES: Final = "runs.parquet"
@@ -153,6 +153,7 @@ def _write_version(store: Store) -> None:
     if not path.exists():
         aside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
         aside.write_text(json.dumps({"store_version": STORE_VERSION}) + "\n", encoding="utf-8")
+        _sync(aside)
         aside.rename(path)
 
 

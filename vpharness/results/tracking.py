@@ -9,6 +9,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ TRACKED_FILE: Final = "tracked.json"
 """Written into the folder of a run once it is tracked: where, and under which id."""
 
 _SQLITE: Final = "sqlite:///"
+_PASSWORD: Final = re.compile(r"(//[^/@:]*):[^/@]*@")
 _LONGEST_VALUE: Final = 6000  # MLflow's own limit for the value of a parameter
 
 
@@ -36,8 +38,13 @@ class TrackingParameters:
     tags: dict[str, str] = field(default_factory=dict)
 
     def uri_in(self, outputs: Path) -> str:
-        """Return the tracking store, which by default lies in the folder of outputs."""
+        """Return the tracking store, which by default lies in the folder of outputs; it may hold a password."""
         return self.uri or f"{_SQLITE}{(outputs / 'mlflow.db').resolve()}"
+
+
+def without_password(uri: str) -> str:
+    """Return a URI as it may be written down and shown."""
+    return _PASSWORD.sub(r"\1:***@", uri)
 
 
 @dataclass(frozen=True)
@@ -64,12 +71,12 @@ class TrackedRun:
 
 
 def is_tracked(folder: Path, uri: str) -> bool:
-    """Whether the run of a folder is in a tracking store already."""
+    """Whether the run of a folder is in the tracking store `uri` already."""
     try:
         found = json.loads((folder / TRACKED_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and found.get("uri") == uri
+    return isinstance(found, dict) and found.get("uri") == without_password(uri)
 
 
 class Tracking:
@@ -84,10 +91,14 @@ class Tracking:
 
         for name in ("mlflow", "alembic"):  # which tell of every table that they make
             logging.getLogger(name).setLevel(logging.WARNING)
-        self.uri = tracking.uri_in(outputs)
+        # A server that is not there is given up after seconds, not minutes.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        self._uri = tracking.uri_in(outputs)
+        self.uri = without_password(self._uri)
         self._tags = dict(tracking.tags)
         with self._telling():
-            self._client, self._experiment = _client(self.uri, tracking.experiment_name, outputs)
+            self._client, self._experiment = _client(self._uri, tracking.experiment_name, outputs)
 
     def begin_campaign(self, run: TrackedRun) -> str:
         """Begin the parent run of a campaign, or go on with the one that there is; return its MLflow id."""
@@ -148,8 +159,8 @@ class Tracking:
 
         try:
             yield
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        except (MlflowException, SQLAlchemyError, sqlite3.Error, ImportError, OSError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0].replace(self._uri, self.uri)
             raise TrackingError(f"the run is in the store, but could not be tracked in {self.uri}: {reason}") from error
 
 

@@ -1,9 +1,11 @@
 """A multirun as a campaign: planned whole, carried out together, ranked in the end."""
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -12,12 +14,11 @@ from omegaconf import DictConfig
 
 from vpharness.campaigns.carry_out import Progress, carry_out
 from vpharness.campaigns.plan import Job, Plan, Variant, freeze, job_problems, variants_of
-from vpharness.campaigns.run_folder import folder_of
 from vpharness.campaigns.workers import carry_out_in_processes
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import CampaignError, ConfigError
-from vpharness.results.records import CAMPAIGNS_SCHEMA, Labels, finished_runs
+from vpharness.results.records import CAMPAIGNS_SCHEMA, Labels
 from vpharness.results.store import CAMPAIGNS, Rows, append, check_version, store_in
 from vpharness.results.tracking import TrackingParameters
 from vpharness.tasks.campaign_end import Campaign, conclude, print_plan
@@ -25,8 +26,10 @@ from vpharness.tasks.campaign_tracking import campaign_tracking
 from vpharness.tasks.commands import RunCommand
 from vpharness.tasks.compose import Words, compose_jobs
 from vpharness.tasks.progress import campaign_shown
-from vpharness.tasks.run import dataset_of, settings_of
+from vpharness.tasks.run import dataset_of, done_in, settings_of
 from vpharness.tasks.schema import check, check_command, instance
+
+_UNFIT: Final = re.compile(r"[^\w.-]+")
 
 
 def launch(
@@ -60,16 +63,16 @@ def launch(
     check_version(store)
     jobs, uncomposed = compose_jobs(job_words, _words(loader, master))
     _refuse([*problems, *uncomposed, *job_problems(jobs, lake)])
-    finished = {run_id for run_id in finished_runs(store) if folder_of(outputs, run_id).is_dir()}
     unbuilt = [variant for variant in variants_of(jobs) if variant.find(lake) is None]
     ready = jobs if carries_out else [job for job in jobs if job.data not in unbuilt]
-    plan, wrong = freeze(ready, _datasets(lake), finished)
+    plan, wrong = freeze(ready, _datasets(lake), done_in(store, outputs))
     _refuse(wrong)
     if not carries_out:
         print_plan(plan, len(jobs) - len(ready), unbuilt, as_json=command.json)
         return []
-    name = command.campaign or f"{tracking.experiment_name}-{_digest(plan)}"
+    name = command.campaign or f"{_UNFIT.sub('_', tracking.experiment_name)}-{_digest(plan)}"
     labels = Labels(tracking.experiment_name, name, dict(tracking.tags))
+    campaign = Campaign(name, plan, settings_of(command, store, labels), lake, tracking, command.json)
     row = {
         "campaign": name,
         "created_ns": time.time_ns(),
@@ -77,7 +80,6 @@ def launch(
         "run_ids": [run.spec.run_id for run in plan.runs],
     }
     append(store, Rows(CAMPAIGNS, [row], CAMPAIGNS_SCHEMA))
-    campaign = Campaign(name, plan, settings_of(command, store, labels), lake, tracking, command.json)
     lows = _carried_out(campaign, processes)
     return [
         JobReturn(working_dir=str(outputs), status=JobStatus.COMPLETED, _return_value=lows.get(run_id))

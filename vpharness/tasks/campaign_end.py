@@ -16,11 +16,10 @@ from vpharness.campaigns.share import DatasetShare
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.results.figure import draw_campaign
-from vpharness.results.ledger import read_ledger
 from vpharness.results.ranking import Ranked, rank
 from vpharness.results.records import rows_of_runs
 from vpharness.results.tracking import TrackedRun, TrackingParameters
-from vpharness.tasks.tables import print_ranking, row_of, views_in
+from vpharness.tasks.tables import print_ranking, readable_ledger, row_of, views_in
 
 SHOWN: Final = 20
 DRAWN: Final = 10
@@ -67,7 +66,7 @@ def conclude(campaign: Campaign, progress: Progress, tracked: Tracked) -> dict[s
     """
     plan = campaign.plan
     runs = {run.spec.run_id: run for run in plan.runs}
-    ranked = rank(read_ledger(campaign.settings.store), views_in(campaign.lake))
+    ranked = rank(readable_ledger(campaign.settings.store, campaign.lake), views_in(campaign.lake))
     mine = [each for each in ranked if any(trial.run_id in runs for trial in each.candidate.trials)]
     best = _best_runs(mine, runs)
     _draw(campaign, mine, best, tracked)

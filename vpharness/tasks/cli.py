@@ -138,9 +138,10 @@ def _without_config_dir(words: Sequence[str]) -> list[str]:
     for index, word in enumerate(kept):
         name, equals, folder = word.partition("=")
         if name in {"--config-dir", "-cd"}:
-            found = Path(folder if equals else (kept[index + 1 :] or [""])[0])
-            if not found.is_dir():
-                raise ConfigError(f"--config-dir is {str(found)!r}, which is no folder")
+            given = folder if equals else "".join(kept[index + 1 : index + 2])
+            found = Path(given)
+            if not (given and found.is_dir()):
+                raise ConfigError(f"--config-dir is {given!r}, which is no folder")
             os.environ[OWN_FOLDER_VARIABLE] = str(found.resolve())
             return kept[:index] + kept[index + (1 if equals else 2) :]
     return kept

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from vpharness.datasets.intake import time_text
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
-from vpharness.results.ledger import LedgerCandidate, read_ledger
+from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import Ranked, ViewOf, open_test, rank, rank_each_dataset, within_campaign
 from vpharness.results.records import VIEWS_SCHEMA
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface
@@ -25,7 +25,7 @@ from vpharness.tasks.commands import CompareCommand
 from vpharness.tasks.files import new_file, require_new
 from vpharness.tasks.landscape import print_sensitivity, print_surface, sensitivity_row, surface_row
 from vpharness.tasks.schema import check_command, instance
-from vpharness.tasks.tables import print_ranking, row_of, views_in
+from vpharness.tasks.tables import print_ranking, readable_ledger, row_of, views_in
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ def run_compare(config: DictConfig) -> None:
     require_new(asked.report, "report")
     lake = Lake(Path(asked.lake))
     store, view_of = store_in(lake.root), views_in(lake)
-    ledger = read_ledger(store)
+    ledger = readable_ledger(store, lake)
+    _require_known(choice.id, ledger)
     ranked = [each for each in _ranked(ledger, view_of, asked) if _is_asked_for(each, asked, choice.id)]
     answer = _answer(ranked, asked, store, view_of)
     if asked.parquet is not None:
@@ -68,6 +69,13 @@ def _ranked(ledger: Sequence[LedgerCandidate], view_of: ViewOf, asked: CompareCo
             f"campaign is {asked.campaign!r}, which has no finished run; there are {', '.join(known) or 'no campaigns'}"
         )
     return within_campaign(ranked, asked.campaign)
+
+
+def _require_known(dataset_id: str | None, ledger: Sequence[LedgerCandidate]) -> None:
+    """Raise ConfigError for a dataset that nothing has been run on."""
+    known = sorted({known_id for each in ledger for known_id in each.dataset_ids})
+    if dataset_id is not None and dataset_id not in known:
+        raise ConfigError(f"dataset.id is {dataset_id}; results are there on {', '.join(known) or 'no dataset'}")
 
 
 def _is_asked_for(ranked: Ranked, asked: CompareCommand, dataset_id: str | None) -> bool:

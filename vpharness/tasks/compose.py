@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vpharness.campaigns.plan import Job, Variant
 from vpharness.errors import ConfigError
+from vpharness.results.tracking import without_password
 from vpharness.tasks.messages import one_line
 from vpharness.tasks.schema import instance_of
 from vpharness.tasks.spans import parse_time_ns
@@ -82,6 +83,7 @@ class _Composer:
                 continue
             config[name], parts[name] = self._part(base, name, by_group.get(name, []))
         config["sweep"] = None
+        _hide_password(config)
         return Job(
             number,
             (*job, "sweep=null"),
@@ -168,6 +170,13 @@ def _data(parts: Mapping[str, Any], config: Mapping[str, Any], job: Sequence[str
     return str(parts["dataset"].id)
 
 
+def _hide_password(config: dict[str, Any]) -> None:
+    """Leave out of a run's configuration, which is written down, what a tracking server must know."""
+    tracking = config["tracking"]
+    if tracking.get("uri"):
+        config["tracking"] = {**tracking, "uri": without_password(tracking["uri"])}
+
+
 def _texts(values: Any) -> Iterator[str]:
     if isinstance(values, dict):
         values = values.values()
@@ -186,4 +195,5 @@ def job_of(config: DictConfig, words: Sequence[str]) -> Job:
     parts = {name: instance_of(plain[name], name) for name in wanted}
     target = str(plain["signal"]["_target_"])
     data = _data(parts, plain, words)
+    _hide_password(plain)
     return Job(0, tuple(words), plain, data, target, parts["signal"], parts["eval"], parts["split"])

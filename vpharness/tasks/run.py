@@ -39,22 +39,32 @@ def run_run(config: DictConfig) -> None:
     job = job_of(config, list(HydraConfig.get().overrides.task))
     refuse(job_problems([job], lake))
     dataset = dataset_of(job, lake)
-    plan, wrong = freeze([job], lambda _: dataset, finished_runs(store))
-    refuse(wrong)
     settings = settings_of(command, store, Labels(tracking.experiment_name, tags=dict(tracking.tags)))
+    plan, wrong = freeze([job], lambda _: dataset, done_in(store, settings.outputs))
+    refuse(wrong)
     (run,) = plan.runs
     folder = folder_of(settings.outputs, run.spec.run_id)
-    if plan.done and folder.is_dir():
+    if plan.done:
         print(f"run {run.spec.run_id} is in the store already; its candidates:", file=sys.stderr)
-    else:
-        progress = Progress(1)
-        carry_out(freeze([job], lambda _: dataset, ())[0].groups(), settings, progress, lambda _: None)
-        if progress.failures:
-            raise ConfigError(progress.failures[0][2])
+    progress = Progress(len(plan.remaining))
+    carry_out(plan.groups(), settings, progress, lambda _: None)
+    if progress.failures:
+        raise ConfigError(progress.failures[0][2])
+    if run.spec.is_test:
+        print(
+            f"dataset {run.spec.dataset.manifest.dataset_id} is kept for the test: the fires of run {run.spec.run_id} "
+            "are stored, and compare show_test=true judges them"
+        )
+        return
     rows = rows_of_runs(store, [run.spec.run_id])[run.spec.run_id]
     _finish(run, settings, tracking, rows)
     _refuse_silence(run, rows, folder)
     print_candidates(store, lake, [run.spec.run_id], as_json=command.json, folder=folder)
+
+
+def done_in(store: Store, outputs: Path) -> dict[str, bool]:
+    """Return the ids of the runs that the store has, and whether their folders are there as well."""
+    return {run_id: folder_of(outputs, run_id).is_dir() for run_id in finished_runs(store)}
 
 
 def refuse(problems: Sequence[str]) -> None:

@@ -8,6 +8,8 @@ from vpharness.errors import ConfigError
 _NANOSECONDS: Final = 9
 _EARLIEST_NS: Final = 10**15  # below it stands a year, or a time in seconds or milliseconds
 
+_LATEST_NS: Final = 2**63 - 1
+
 
 def parse_time_ns(text: str | None, name: str) -> int | None:
     """Return ns since the epoch from ISO 8601 with a zone, or from a whole number of ns; None stays None.
@@ -21,7 +23,7 @@ def parse_time_ns(text: str | None, name: str) -> int | None:
             raise ConfigError(
                 f"{name} is {text} ns, which is in January 1970; give ISO 8601 with a zone, or ns since 1970"
             )
-        return int(text)
+        return _within_reach(int(text), text, name)
     whole, dot, rest = text.partition(".")
     digits = rest[: len(rest) - len(rest.lstrip("0123456789"))] if dot else ""
     try:
@@ -33,4 +35,10 @@ def parse_time_ns(text: str | None, name: str) -> int | None:
             f"{name} is {text!r}; expected ISO 8601 with a zone, such as 2023-12-25T23:00:00Z, or ns since 1970"
         )
     seconds = round((moment - datetime.fromisoformat("1970-01-01T00:00:00+00:00")).total_seconds())
-    return seconds * 10**_NANOSECONDS + int(digits.ljust(_NANOSECONDS, "0") or 0)
+    return _within_reach(seconds * 10**_NANOSECONDS + int(digits.ljust(_NANOSECONDS, "0") or 0), text, name)
+
+
+def _within_reach(time_ns: int, text: str, name: str) -> int:
+    if not 0 <= time_ns <= _LATEST_NS:
+        raise ConfigError(f"{name} is {text}; times from 1970 to 2262 can be counted in ns since 1970")
+    return time_ns

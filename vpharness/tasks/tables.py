@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import sys
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,9 +16,9 @@ from vpharness.datasets.find import find_dataset
 from vpharness.datasets.intake import time_text
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
-from vpharness.errors import ResultsError
+from vpharness.errors import DatasetError, ResultsError
 from vpharness.evaluation import DatasetView, Figures
-from vpharness.results.ledger import read_ledger
+from vpharness.results.ledger import DatasetKey, LedgerCandidate, read_ledger
 from vpharness.results.ranking import Ranked, rank
 from vpharness.results.store import Store
 from vpharness.tasks.text import console, interval_text, table_of
@@ -42,9 +43,28 @@ def views_in(lake: Lake) -> Callable[[str, str], DatasetView]:
     return view
 
 
+def readable_ledger(store: Store, lake: Lake) -> list[LedgerCandidate]:
+    """Return the candidates of the ledger on datasets that are as they were; say which datasets are not."""
+    ledger = read_ledger(store)
+    lost: dict[DatasetKey, str] = {}
+    for key in sorted({trial.dataset for candidate in ledger for trial in candidate.trials}):
+        try:
+            changed = find_dataset(lake, key[0]).checksum != key[1]
+            lost |= {key: f"dataset {key[0]} is not the one any more that it was"} if changed else {}
+        except DatasetError as error:
+            lost[key] = str(error)
+    for reason in lost.values():
+        print(f"vpharness: results are left out: {reason}", file=sys.stderr)
+    kept = [
+        LedgerCandidate(each.candidate_id, tuple(trial for trial in each.trials if trial.dataset not in lost))
+        for each in ledger
+    ]
+    return [each for each in kept if each.trials]
+
+
 def print_candidates(store: Store, lake: Lake, run_ids: Collection[str], *, as_json: bool, folder: Path) -> None:
     """Print the candidates of some runs, ranked within the whole ledger, and what to do next."""
-    ranked = rank(read_ledger(store), views_in(lake))
+    ranked = rank(readable_ledger(store, lake), views_in(lake))
     mine = [each for each in ranked if any(trial.run_id in run_ids for trial in each.candidate.trials)]
     if as_json:
         print(json.dumps({"folder": str(folder), "candidates": [row_of(each) for each in mine]}, indent=1))
@@ -77,8 +97,7 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False) -> No
 
 def _search(rankable: Sequence[Ranked]) -> str:
     """Say how large the searches were that p-values are adjusted for."""
-    families = {each.candidate.family: each.family for each in rankable}.values()
-    sizes = sorted({(family.size, family.n_evaluated) for family in families})
+    sizes = sorted({(each.family.size, each.family.n_evaluated) for each in rankable})
     shown = " and ".join(f"{size} rankable of {evaluated}" for size, evaluated in sizes)
     return f"p adj. is against {shown} candidates tried on the same data"
 

@@ -44,6 +44,11 @@ class SignalParameters:
         """Yield a sentence for everything that does not fit together; a signal's own relations follow these."""
         if not self.thresholds and not self.threshold_quantiles:
             yield "thresholds is empty, and so is threshold_quantiles: give one of them"
+        for name in ("thresholds", "threshold_quantiles"):
+            values = getattr(self, name)
+            twice = sorted({value for value in values if values.count(value) > 1})
+            if twice:
+                yield f"{name} holds {', '.join(f'{value:g}' for value in twice)} more than once; give each once"
 
 
 P = TypeVar("P", bound=SignalParameters)
