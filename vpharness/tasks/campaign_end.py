@@ -100,7 +100,7 @@ def _counts(plan: Plan, progress: Progress) -> dict[str, int]:
 def _best_runs(ranked: Sequence[Ranked], runs: dict[str, PlannedRun]) -> list[PlannedRun]:
     """Return the runs that the best candidates come from."""
     ids = dict.fromkeys(trial.run_id for each in ranked for trial in each.candidate.trials if trial.run_id in runs)
-    return [runs[run_id] for run_id in list(ids)[:DRAWN]]
+    return [runs[run_id] for run_id in ids if not runs[run_id].spec.is_test][:DRAWN]
 
 
 def _draw(campaign: Campaign, ranked: Sequence[Ranked], best: Sequence[PlannedRun], tracked: Tracked) -> None:
