@@ -109,10 +109,10 @@ def advance_fires(
         np.int64(n_bins),
         (state.state, state.wait),
     )
-    fires = []
-    for column in np.asarray(directions).T:
-        bins = np.flatnonzero(column)
-        fires.append(Fires(bins + state.next_bin, column[bins]))
+    found = np.asarray(directions)
+    bins, columns = np.divmod(np.flatnonzero(found != 0), len(thresholds))
+    of_threshold = [bins[columns == column] for column in range(len(thresholds))]
+    fires = [Fires(own + state.next_bin, found[own, column]) for column, own in enumerate(of_threshold)]
     following = FireState(state.next_bin + n_bins, np.asarray(last), np.asarray(wait))
     return following, tuple(fires)
 
