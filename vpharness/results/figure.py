@@ -13,6 +13,7 @@ from vpharness.results.ranking import Ranked
 UP_COLOUR: Final = "#0072B2"
 DOWN_COLOUR: Final = "#D55E00"
 _SHOWN: Final = 40
+_COLUMNS: Final = 1000
 
 
 def draw_run(
@@ -41,11 +42,13 @@ def draw_run(
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # half a second, only where it is wanted
     from matplotlib.figure import Figure  # noqa: PLC0415  # see above
 
-    figure = Figure(figsize=(10, 8), layout="constrained")
+    figure = Figure(figsize=(10, 8))
     FigureCanvasAgg(figure)
-    price, equity, scatter = figure.subplots(3, 1, height_ratios=(2, 2, 2))
+    figure.subplots_adjust(left=0.08, right=0.98, bottom=0.07, top=0.94, hspace=0.3)
+    price, equity, scatter = figure.subplots(3, 1)
     figure.suptitle(title)
-    price.plot(hours, mid, color="0.4", linewidth=0.6)
+    shown = extremes(mid, _COLUMNS)
+    price.plot(hours[shown], mid[shown], color="0.4", linewidth=0.6)
     for sign, colour, marker in ((1, UP_COLOUR, "^"), (-1, DOWN_COLOUR, "v")):
         chosen = fire_bins[directions == sign]
         price.plot(hours[chosen], mid[chosen], marker, color=colour, markersize=4, linestyle="none")
@@ -61,7 +64,23 @@ def draw_run(
     scatter.axhline(0, color="0.6", linewidth=0.6)
     scatter.set_xlabel("|score| at the fire")
     scatter.set_ylabel("net of the fire, ticks")
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=90)
+
+
+def extremes(values: NDArray[np.float64], columns: int) -> NDArray[np.int64]:
+    """Return the places of the lowest and highest of `values`: [T] in each of so many stretches, in their order.
+
+    A line through them looks like the line through all, where it is drawn `columns` pixels wide.
+    """
+    if len(values) <= 2 * columns:
+        return np.arange(len(values))
+    width = -(-len(values) // columns)
+    padded = np.full(columns * width, np.nan)
+    padded[: len(values)] = values
+    stretches = padded.reshape(columns, width)
+    held = np.flatnonzero(np.isfinite(stretches).any(axis=1))
+    lowest, highest = (find(stretches[held], axis=1) + held * width for find in (np.nanargmin, np.nanargmax))
+    return np.unique(np.concatenate([lowest, highest]))
 
 
 def draw_campaign(path: Path, title: str, ranked: Sequence[Ranked]) -> None:
@@ -70,8 +89,10 @@ def draw_campaign(path: Path, title: str, ranked: Sequence[Ranked]) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415  # see above
 
     shown = [each for each in ranked if np.isfinite(each.judgement.figures.net_pnl_ticks_low)][:_SHOWN]
-    figure = Figure(figsize=(10, 1.5 + 0.28 * len(shown)), layout="constrained")
+    height = 1.5 + 0.28 * len(shown)
+    figure = Figure(figsize=(10, height))
     FigureCanvasAgg(figure)
+    figure.subplots_adjust(left=0.4, right=0.97, bottom=0.7 / height, top=1 - 0.4 / height)
     axes = figure.subplots()
     for place, each in enumerate(shown):
         f = each.judgement.figures
@@ -83,7 +104,7 @@ def draw_campaign(path: Path, title: str, ranked: Sequence[Ranked]) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("net, ticks a fire, with its 95 % interval; winners in blue")
     axes.set_title(title)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=90)
 
 
 def _named(ranked: Ranked) -> str:

@@ -1,5 +1,6 @@
 """A multirun as a campaign: planned whole, carried out together, ranked in the end."""
 
+import functools
 import hashlib
 import re
 import time
@@ -109,7 +110,8 @@ def _words(loader: ConfigLoader, master: DictConfig) -> Words:
     return Words(
         load=lambda some: loader.load_sweep_config(master, list(some)),
         parse=parser.parse_override,
-        is_group=lambda key: bool(loader.list_groups(key) or loader.get_group_options(key)),
+        # Hydra copies much of its configuration to answer; the jobs of a campaign have few keys.
+        is_group=functools.cache(lambda key: bool(loader.list_groups(key) or loader.get_group_options(key))),
     )
 
 

@@ -43,7 +43,7 @@ class Words:
 class _Base:
     """A configuration as Hydra composed it, and what has been made of it so far."""
 
-    config: DictConfig
+    refers: bool  # one value may change another: Hydra has to compose each job
     plain: dict[str, Any]
     scratch: DictConfig
     typed: dict[str, Any] = field(default_factory=dict)  # by word
@@ -104,9 +104,7 @@ class _Composer:
         """Return the configuration that a job's choices of groups make, and its words that only set values."""
         quick = [word for word in job if self._only_sets_a_value(self._parse(word))]
         base = self._composed(tuple(word for word in job if word not in quick))
-        if any(_REFERENCE.search(text) for text in _texts(OmegaConf.to_container(base.config, resolve=False))):
-            return self._composed(job), []  # one value may change another: Hydra composes each job
-        return base, quick
+        return (self._composed(job), []) if base.refers else (base, quick)
 
     def _only_sets_a_value(self, override: Override) -> bool:
         key = override.key_or_group
@@ -124,8 +122,9 @@ class _Composer:
                 OmegaConf.set_struct(config, False)
                 config.pop("hydra", None)
                 OmegaConf.set_struct(config, True)
+                refers = any(_REFERENCE.search(text) for text in _texts(OmegaConf.to_container(config)))
                 plain: Any = OmegaConf.to_container(config, resolve=True)
-                self._bases[words] = _Base(config, plain, copy.deepcopy(config))
+                self._bases[words] = _Base(refers, plain, config)
             except (ConfigError, HydraException, OmegaConfBaseException) as error:
                 self._bases[words] = error
         base = self._bases[words]
