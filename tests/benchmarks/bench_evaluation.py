@@ -9,12 +9,22 @@ from typing import Any, Final
 
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.evaluation.paths import martingale
 from tests.evaluation.twins import as_pairs, outcome_at_mid, outcome_net
-from tests.naive import naive_fires, naive_timing_draw
+from tests.naive_evaluation import (
+    Fire,
+    naive_clustered_interval,
+    naive_direction_draw,
+    naive_figures,
+    naive_fires,
+    naive_timing_draw,
+)
 from vpharness.evaluation import (
+    DatasetView,
     EvaluationParameters,
+    Part,
     PartEvaluation,
     SplitParameters,
     chance_of,
@@ -35,6 +45,9 @@ BARRIERS: Final = tuple(range(1, 25))
 EVERY: Final = 40
 EVALUATION: Final = EvaluationParameters().resolve(100.0)
 SPLIT: Final = SplitParameters()
+UNSPLIT: Final = SplitParameters(kind="none")
+INTERVALS: Final = 7
+"""Means with an interval, of each candidate."""
 
 
 def best_of(run: Callable[[], Any], repeats: int = 5) -> float:
@@ -60,6 +73,45 @@ def judged_all(candidates: Sequence[Any]) -> list[Any]:
     """Judge every candidate in every part."""
     parts: list[PartEvaluation] = [part for each in candidates for part in each.parts.values()]
     return [judge([part]) for part in parts]
+
+
+def twin_seconds(dataset: DatasetView, score: NDArray[np.float64]) -> float:
+    """Return how long the twin takes for all candidates in one part: the net outcomes that nulls look up included."""
+    (part,) = parts_of(dataset, EVALUATION, UNSPLIT)
+    barriers = (EVALUATION.tp_ticks, EVALUATION.sl_ticks)
+    table = outcome_table(first_passage_tables(dataset, barriers, EVALUATION.max_hold_bins), EVALUATION)
+    pnl = np.asarray(table.net_pnl).tolist()
+    shifts = timing_shifts(null_key(dataset, 0, TIMING), part, EVALUATION.null_draws).tolist()
+    coins = np.random.default_rng(0).random((EVALUATION.null_draws, part.stop // EVALUATION.block_bins + 1)) < 0.5
+
+    def walk_some_bins() -> None:
+        for t in range(0, N_BINS, EVERY):
+            for side in (1, -1):
+                outcome_net(dataset, EVALUATION, (t, side), part.limit)
+
+    def judge_plainly() -> None:
+        for threshold in THRESHOLDS:
+            pairs = naive_fires(score.tolist(), threshold, EVALUATION.warmup_bins, EVALUATION.cooldown_bins)
+            mid = [outcome_at_mid(dataset, EVALUATION, pair, part.limit) for pair in pairs]
+            net = [outcome_net(dataset, EVALUATION, pair, part.limit) for pair in pairs]
+            naive_figures(mid, net, [side for _, side in pairs], hours=1.0)
+            blocks = [t // EVALUATION.block_bins for t, _ in pairs]
+            for _ in range(INTERVALS):
+                naive_clustered_interval([each["pnl"] for each in net], blocks, 2.0)
+            _draw_plainly(pnl, pairs, part, shifts, coins)
+
+    return once(judge_plainly) + once(walk_some_bins) * EVERY
+
+
+def _draw_plainly(
+    pnl: list[list[float]], pairs: list[Fire], part: Part, shifts: list[int], coins: NDArray[np.bool_]
+) -> None:
+    def looked_up(t: int, side: int) -> float:
+        return pnl[0 if side > 0 else 1][t]
+
+    for shift, coin in zip(shifts, coins.tolist(), strict=True):
+        naive_timing_draw(looked_up, pairs, part.first_fire, part.stop, shift)
+        naive_direction_draw(looked_up, pairs, part.start, EVALUATION.block_bins, coin.__getitem__)
 
 
 def main() -> None:
@@ -113,9 +165,12 @@ def main() -> None:
     print()
     report("evaluate: tables, fires, outcomes, nulls, both parts", best_of(lambda: _whole(dataset, score)))
     report("the same with judging: figures, intervals, p-values", best_of(lambda: judged_all(_whole(dataset, score))))
+    one_part = best_of(lambda: judged_all(evaluate(dataset, score, THRESHOLDS, EVALUATION, UNSPLIT)))
+    report("the same in one part (twin: outcomes of all bins extrapolated)", one_part, twin_seconds(dataset, score))
     longer, seen_longer = martingale(0, 10 * N_BINS)
     long_score = 0.3 * seen_longer["noise"]
-    report(f"the same on {10 * N_BINS} bins", best_of(lambda: judged_all(_whole(longer, long_score)), 2))
+    tenfold = best_of(lambda: judged_all(evaluate(longer, long_score, THRESHOLDS, EVALUATION, UNSPLIT)), 2)
+    report(f"the same on {10 * N_BINS} bins, {tenfold / one_part:.1f} times as long", tenfold)
 
 
 def _whole(dataset: Any, score: Any) -> Any:

@@ -99,6 +99,17 @@ def live_percentiles(name: str, columns: dict[str, Any]) -> tuple[float, float]:
     return float(p50), float(p99)
 
 
+def bench_growth(bins: int) -> None:
+    """Print what ten times as many bins cost."""
+    for name in ("perm_derivative", "ads_pfp_svac"):
+        signal = SIGNALS[name]
+        spent = []
+        for many in (bins, 10 * bins):
+            columns = made_up_columns(signal.columns, many, RADIUS, seed=1)
+            spent.append(best_seconds(partial(score, signal, None, columns, cell_width_ms=CELL_WIDTH_MS), 3))
+        print(f"{name}, {10 * bins} bins: {spent[1] * 1e3:.0f} ms, {spent[1] / spent[0]:.1f} x {bins} bins")
+
+
 def bench_sweep(bins: int) -> None:
     """Print what a sweep over perm_derivative costs, 96 parameter sets on one grid, cold and warm."""
     signal = SIGNALS["perm_derivative"]
@@ -129,6 +140,7 @@ def main() -> None:
     print(f"{bins} bins of {2 * RADIUS + 1} cells")
     bench_robust_z(bins)
     bench_signals(bins)
+    bench_growth(bins)
     bench_sweep(bins)
 
 

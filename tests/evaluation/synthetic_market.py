@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.evaluation.plain_signals import Seen, when_busy, when_narrow
+from tests.evaluation.plain_signals import Seen, anywhere, when_busy, when_narrow
 from vpharness.evaluation import (
     DatasetView,
     EvaluationParameters,
@@ -51,7 +51,7 @@ class Market:
 
 @dataclass(frozen=True)
 class Contender:
-    """A signal at one threshold: one of vpharness's own by its name, or "recent_flow", "when_narrow", "when_busy"."""
+    """A signal at one threshold: one of vpharness's own, "recent_flow", or one of `plain_signals`, by its name."""
 
     name: str
     threshold: float
@@ -123,7 +123,7 @@ def scores_of(contender: Contender, market: Market) -> NDArray[np.float64]:
     """Return a contender's score [T] on a market."""
     if contender.name == "recent_flow":
         return recent_flow(market.grid)
-    for plain in (when_narrow, when_busy):
+    for plain in (anywhere, when_narrow, when_busy):
         if contender.name == plain.__name__:
             return plain(market.seen)
     signal = resolve(f"vpharness.signals.{contender.name}.{contender.name}")
