@@ -9,7 +9,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from vpharness.evaluation import (
     TEST,
@@ -30,6 +30,9 @@ from vpharness.results.ledger import DatasetKey, LedgerCandidate, Trial
 
 ViewOf = Callable[[str, str], DatasetView]
 """From a dataset's id and checksum to what evaluation sees of it."""
+
+FEW_BLOCKS: Final = 50
+"""Below this many blocks an interval is rough, and their number is shown."""
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,15 @@ def surface(ranked: Sequence[Ranked]) -> list[AtBarriers]:
     return found
 
 
+def value_text(value: Any) -> str:
+    """Return a parameter's value as a user would write it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return f"{value:g}"
+    return json.dumps(value, separators=(",", ":"))
+
+
 def _key(value: Any) -> str:
     """Return the same text for equal values: a whole number may have been given with or without its point."""
     return json.dumps(_plain(value), sort_keys=True)

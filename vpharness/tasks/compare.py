@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from omegaconf import DictConfig
 
-from vpharness.datasets.intake import time_text
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import Ranked, ViewOf, open_test, rank, rank_each_dataset, within_campaign
 from vpharness.results.records import VIEWS_SCHEMA
+from vpharness.results.report.findings import Findings
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface
 from vpharness.results.store import VIEWS, Rows, Store, append, read, store_in
 from vpharness.tasks.commands import CompareCommand
@@ -26,14 +26,16 @@ from vpharness.tasks.files import new_file, require_new
 from vpharness.tasks.landscape import print_sensitivity, print_surface, sensitivity_row, surface_row
 from vpharness.tasks.schema import check_command, instance
 from vpharness.tasks.tables import print_ranking, readable_ledger, row_of, views_in
+from vpharness.tasks.text import minute_text
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What was asked: rows for programs, and how they are shown to people."""
+    """What was asked: rows for programs, how they are shown to people, and the candidates of a ranking."""
 
     rows: Sequence[dict[str, Any]]
     show: Callable[[], None]
+    shown: Sequence[Ranked] = ()
 
 
 def run_compare(config: DictConfig) -> None:
@@ -48,6 +50,11 @@ def run_compare(config: DictConfig) -> None:
     _require_known(choice.id, ledger)
     ranked = [each for each in _ranked(ledger, view_of, asked) if _is_asked_for(each, asked, choice.id)]
     answer = _answer(ranked, asked, store, view_of)
+    if asked.report is not None:
+        from vpharness.tasks.report import facts_of, write_report  # noqa: PLC0415  # draws, which takes a second to load
+
+        facts = facts_of(asked, choice.id, ranked, ledger_text(ledger))
+        write_report(Path(asked.report), Findings(ranked, answer.shown, view_of, facts))
     if asked.parquet is not None:
         with new_file(Path(asked.parquet)) as aside:
             pq.write_table(pa.Table.from_pylist(list(answer.rows)), aside)
@@ -55,8 +62,9 @@ def run_compare(config: DictConfig) -> None:
         print(json.dumps(answer.rows, indent=1))
         return
     answer.show()
-    if ledger:
-        print(ledger_text(ledger))
+    print(ledger_text(ledger))
+    if asked.report is not None:
+        print(f"report: {asked.report}")
 
 
 def _ranked(ledger: Sequence[LedgerCandidate], view_of: ViewOf, asked: CompareCommand) -> list[Ranked]:
@@ -97,12 +105,16 @@ def _answer(ranked: list[Ranked], asked: CompareCommand, store: Store, view_of: 
     if asked.surface:
         at_barriers = surface(ranked)
         return Answer([surface_row(each) for each in at_barriers], lambda: print_surface(at_barriers))
-    if asked.sort == "tp_rate":
-        ranked.sort(key=lambda each: (-each.judgement.figures.tp_rate, each.candidate.candidate_id))
-    shown = ranked[: asked.top]
+    shown = sorted(ranked, key=_tp_rate_order) if asked.sort == "tp_rate" else ranked
+    shown = shown[: asked.top]
     if asked.show_test:
         shown = _with_test(shown, store, view_of)
-    return Answer([row_of(each) for each in shown], lambda: print_ranking(shown, each_dataset=asked.by == "dataset"))
+    rows = [row_of(each) for each in shown]
+    return Answer(rows, lambda: print_ranking(shown, each_dataset=asked.by == "dataset"), shown)
+
+
+def _tp_rate_order(ranked: Ranked) -> tuple[float, str]:
+    return -ranked.judgement.figures.tp_rate, ranked.candidate.candidate_id
 
 
 def _refuse_mixed_horizons(ranked: Sequence[Ranked], asked: CompareCommand) -> None:
@@ -129,7 +141,9 @@ def _with_test(ranked: Sequence[Ranked], store: Store, view_of: ViewOf) -> list[
 
 def ledger_text(ledger: Sequence[LedgerCandidate]) -> str:
     """Say how much the whole ledger holds, and of when its newest run is."""
+    if not ledger:
+        return "the ledger is empty"
     trials = [trial for each in ledger for trial in each.trials]
     runs = len({trial.run_id for trial in trials})
-    newest = time_text(max(trial.created_ns for trial in trials))[:16]
-    return f"the ledger holds {len(ledger)} candidates of {runs} runs, the newest of {newest} UTC"
+    newest = minute_text(max(trial.created_ns for trial in trials))
+    return f"the ledger holds {len(ledger):,} candidates of {runs:,} runs, the newest of {newest}"

@@ -1,11 +1,10 @@
 """Parameter sensitivities and surfaces of barriers, as tables for people and as rows for programs."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
 from vpharness.results.ranking import Ranked
-from vpharness.results.sensitivity import AtBarriers, AtValue, short_name
+from vpharness.results.sensitivity import AtBarriers, AtValue, short_name, value_text
 from vpharness.tasks.text import console, interval_text, table_of
 
 _COLUMNS_ABREAST: Final = 9
@@ -95,15 +94,6 @@ def _best_row(best: Ranked | None) -> dict[str, Any]:
         "best_p_adjusted": best.p_adjusted if best else None,
         "best_winner": best.winner if best else None,
     }
-
-
-def value_text(value: Any) -> str:
-    """Return a parameter's value as a user would write it."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float):
-        return f"{value:g}"
-    return json.dumps(value, separators=(",", ":"))
 
 
 def _net(best: Ranked | None) -> str:

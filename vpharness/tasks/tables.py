@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from rich.table import Table
 
@@ -19,12 +19,9 @@ from vpharness.datasets.read import load
 from vpharness.errors import DatasetError, ResultsError
 from vpharness.evaluation import DatasetView, Figures
 from vpharness.results.ledger import DatasetKey, LedgerCandidate, read_ledger
-from vpharness.results.ranking import Ranked, rank
+from vpharness.results.ranking import FEW_BLOCKS, Ranked, rank
 from vpharness.results.store import Store
 from vpharness.tasks.text import console, interval_text, table_of
-
-FEW_BLOCKS: Final = 50
-"""Below this many blocks an interval is rough, and their number is shown."""
 
 
 def views_in(lake: Lake) -> Callable[[str, str], DatasetView]:

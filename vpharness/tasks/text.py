@@ -1,6 +1,7 @@
 """Tables for people, readable at 100 columns."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from rich.console import Console
@@ -15,6 +16,11 @@ _LEAST_TEXT: Final = 8
 def console() -> Console:
     """Return where tables for people are printed: standard output, never wider than they are meant to be."""
     return Console(width=WIDTH, highlight=False, markup=False)
+
+
+def minute_text(time_ns: int) -> str:
+    """Return a time since the Unix epoch, to the minute."""
+    return f"{datetime.fromtimestamp(time_ns // 1_000_000_000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def interval_text(f: Figures) -> str:

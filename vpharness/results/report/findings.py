@@ -1,0 +1,42 @@
+"""What a report is about."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vpharness.results.ranking import Ranked, ViewOf
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a report is about.
+
+    Attributes:
+        ranked: all candidates that are asked for, the best first.
+        shown: those that the ranking lists, in its order, with their test part where it was opened.
+        view_of: from a dataset's id and checksum to its prices.
+        facts: what the page says of itself, by name: lake, date, version and the like.
+    """
+
+    ranked: Sequence[Ranked]
+    shown: Sequence[Ranked]
+    view_of: ViewOf
+    facts: dict[str, str]
+
+    @property
+    def rankable(self) -> list[Ranked]:
+        """Those of `ranked` that have enough data."""
+        return [each for each in self.ranked if each.p_adjusted is not None]
+
+
+def signals_first(ranked: Sequence[Ranked]) -> list[Ranked]:
+    """Return the best candidate of each signal, then all: what is drawn of a few should not be all of one kind."""
+    return [*(members[0] for members in by_signal(ranked).values()), *ranked]
+
+
+def by_signal(ranked: Sequence[Ranked]) -> dict[str, list[Ranked]]:
+    """Return candidates by their signal, that of the first one first."""
+    signals: dict[str, list[Ranked]] = defaultdict(list)
+    for each in ranked:
+        signals[each.candidate.first.signal].append(each)
+    return dict(signals)

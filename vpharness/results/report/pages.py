@@ -1,0 +1,42 @@
+"""The page: its title, what it says of itself, the verdict, contents and sections."""
+
+from xml.etree.ElementTree import Element
+
+from vpharness.results.report.chance import null_maximum
+from vpharness.results.report.equity import equity
+from vpharness.results.report.findings import Findings
+from vpharness.results.report.markup import document, element
+from vpharness.results.report.opened import train_and_test
+from vpharness.results.report.parameters import sensitivities
+from vpharness.results.report.standing import by_dataset, ranking, too_little_data
+from vpharness.results.report.surfaces import surfaces
+from vpharness.results.report.thresholds import threshold_curves
+from vpharness.results.report.verdict import verdict
+
+SECTIONS = (
+    ranking,
+    null_maximum,
+    train_and_test,
+    by_dataset,
+    surfaces,
+    sensitivities,
+    threshold_curves,
+    equity,
+    too_little_data,
+)
+
+
+def page_of(findings: Findings, title: str) -> str:
+    """Return the whole page as HTML: nothing in it points outside."""
+    sections = [made for each in SECTIONS if (made := each(findings)) is not None]
+    return document(title, _header(findings, title), verdict(findings), _contents(sections), *sections)
+
+
+def _header(findings: Findings, title: str) -> Element:
+    facts = [part for name, value in findings.facts.items() for part in (element("dt", name), element("dd", value))]
+    return element("header", element("h1", title), element("dl", *facts))
+
+
+def _contents(sections: list[Element]) -> Element:
+    links = [element("li", element("a", made.findtext("h2"), href=f"#{made.get('id')}")) for made in sections]
+    return element("nav", element("ol", *links), aria_label="Contents")

@@ -1,0 +1,112 @@
+"""How candidates stand: the verdict in words, the ranking, what has too little data, and each dataset apart."""
+
+from typing import Final
+from xml.etree.ElementTree import Element
+
+from vpharness.results.ranking import FEW_BLOCKS, Ranked, judge_each_dataset
+from vpharness.results.report.candidates import Scale, counted, name_of, net_text, settings_text, short_id, varied_names
+from vpharness.results.report.findings import Findings
+from vpharness.results.report.markup import element, note, number, section, table
+
+BEST_BY_DATASET: Final = 5
+MOST_POOR: Final = 20
+
+
+def ranking(findings: Findings) -> Element:
+    """Return the ranking as a table, with intervals drawn on one scale."""
+    shown = [each for each in findings.shown if each.p_adjusted is not None]
+    if not shown:
+        return section("ranking", "Ranking", element("p", "No candidate has enough data to be ranked."))
+    scale = Scale.over([each.judgement.figures for each in shown])
+    names = varied_names(findings.ranked)
+    with_campaign = any(each.p_campaign is not None for each in shown)
+    few_blocks = any(each.judgement.figures.n_net_blocks < FEW_BLOCKS for each in shown)
+    head = ["candidate", "θ", "tp/sl", "net ticks a fire, 95 %", "", "p", "p adj."]
+    head += ["p camp."] * with_campaign + ["TP %, 95 %", "b/e", "fires", "/h"] + ["blocks"] * few_blocks
+    rows = [_row(each, scale, names, with_campaign=with_campaign, few_blocks=few_blocks) for each in shown]
+    rest = len(findings.rankable) - len(shown)
+    more = note(f"{counted(rest, 'more rankable candidate')} below these; top= shows more.")
+    return section(
+        "ranking", "Ranking", _how_to_read(), table(head, rows, class_="ranking"), more if rest > 0 else None
+    )
+
+
+def _how_to_read() -> Element:
+    return note(
+        "Winners first (★), then by the lower end of the net interval. Net is what a fire earned from touch to "
+        "touch, in ticks; p is against chance for the candidate by itself, p adj. for the best of everything that "
+        "was tried on the same data; TP is the share of take-profits at the mid beside its break-even (b/e), a "
+        "guide only; blocks, the separate stretches of time behind an interval, are given where they are few and "
+        "the interval is rough."
+    )
+
+
+def _row(
+    ranked: Ranked, scale: Scale, names: dict[str, list[str]], *, with_campaign: bool, few_blocks: bool
+) -> list[Element | str]:
+    trial, f = ranked.candidate.first, ranked.judgement.figures
+    settings = settings_text(ranked, names.get(trial.signal, []))
+    title = element("strong", f"{'★ ' if ranked.winner else ''}{trial.signal}")
+    name = element("span", f" {short_id(ranked)}", class_="fine")
+    words = element("span", settings, class_="fine settings") if settings else None
+    cells: list[Element | str] = [
+        element("th", title, name, words, scope="row"),
+        trial.threshold_label,
+        f"{trial.evaluation.tp_ticks:g}/{trial.evaluation.sl_ticks:g}",
+        net_text(f),
+        element("td", scale.mark(f), class_="mark"),
+        f"{ranked.judgement.p_value:.3f}",
+        f"{ranked.p_adjusted:.3f}",
+    ]
+    if with_campaign:
+        cells.append("" if ranked.p_campaign is None else f"{ranked.p_campaign:.3f}")
+    cells += [
+        f"{100 * f.tp_rate:.0f} [{100 * f.tp_rate_low:.0f}, {100 * f.tp_rate_high:.0f}]",
+        f"{100 * f.break_even_tp_share:.0f}",
+        f"{f.n_net:,}",
+        number(f.events_per_hour, ".0f"),
+    ]
+    if few_blocks:
+        cells.append(str(f.n_net_blocks) if f.n_net_blocks < FEW_BLOCKS else "")
+    return cells
+
+
+def too_little_data(findings: Findings) -> Element | None:
+    """Return what cannot be ranked yet, and what it lacks."""
+    poor = [each for each in findings.ranked if each.p_adjusted is None]
+    poor.sort(key=lambda each: -each.judgement.figures.n_net)
+    if not poor:
+        return None
+    rows = [[name_of(each), short_id(each), "; ".join(each.judgement.lacks)] for each in poor[:MOST_POOR]]
+    words = f"{counted(len(poor), 'candidate')} cannot be ranked" + (
+        f"; the {MOST_POOR} nearest to it:" if len(poor) > MOST_POOR else ":"
+    )
+    listing = table(["candidate", "id", "what it lacks"], rows, class_="words")
+    return section("poor", "Too little data", note(words), listing)
+
+
+def by_dataset(findings: Findings) -> Element | None:
+    """Return what the best came to on each dataset alone; nothing where none ran on several."""
+    best = [each for each in findings.rankable if len(each.candidate.trials) > 1][:BEST_BY_DATASET]
+    if not best:
+        return None
+    found = judge_each_dataset([each.candidate for each in best], findings.view_of, lambda trial: trial.judged_part)
+    scale = Scale.over([judgement.figures for judgement in found.values()])
+    rows: list[list[Element | str]] = []
+    for each in best:
+        ids = each.candidate.dataset_ids
+        for index, dataset_id in enumerate(ids):
+            judgement = found[each.candidate.candidate_id, dataset_id]
+            f = judgement.figures
+            label = element("th", f"{name_of(each)} ", element("span", short_id(each), class_="fine"), scope="row")
+            label.set("rowspan", str(len(ids)))
+            cells: list[Element | str] = [dataset_id, net_text(f), element("td", scale.mark(f), class_="mark")]
+            cells += [f"{judgement.p_value:.3f}", f"{f.n_net:,}"]
+            rows.append([label, *cells] if index == 0 else cells)
+    listing = table(
+        ["candidate", "dataset", "net ticks a fire, 95 %", "", "p", "fires"], rows, class_="ranking grouped"
+    )
+    words = (
+        f"The first {len(best)} of the ranking, on each dataset by itself. p is the candidate's alone, not adjusted."
+    )
+    return section("datasets", "Each dataset apart", note(words), listing)

@@ -1,0 +1,90 @@
+"""The verdict: what a ledger comes to, in plain words."""
+
+from collections.abc import Iterator, Sequence
+from xml.etree.ElementTree import Element
+
+from vpharness.evaluation.significance import LEAST_NET_BLOCKS, LEAST_NET_FIRES, SIGNIFICANCE_LEVEL
+from vpharness.results.ranking import Ranked
+from vpharness.results.report.candidates import counted, interval_text, name_of, short_id
+from vpharness.results.report.findings import Findings
+from vpharness.results.report.markup import element, number
+
+
+def verdict(findings: Findings) -> Element:
+    """Return what it all comes to, in plain words."""
+    heading, *sentences = _verdict(findings)
+    kind = "won" if any(each.winner for each in findings.ranked) else "lost"
+    words = [element("p", sentence) for sentence in sentences]
+    return element("div", element("p", heading, class_="answer"), *words, class_=f"verdict {kind}")
+
+
+def _verdict(findings: Findings) -> Iterator[str]:
+    rankable = findings.rankable
+    winners = [each for each in rankable if each.winner]
+    if not findings.ranked:
+        yield "There are no candidates"
+        yield "Nothing in the ledger is what was asked for."
+        return
+    if not rankable:
+        yield "Too little data to say anything"
+        yield (
+            f"Of {counted(len(findings.ranked), 'candidate')} none has {LEAST_NET_FIRES} net fires in "
+            f"{LEAST_NET_BLOCKS} separate stretches of time."
+        )
+        return
+    if winners:
+        yield f"{counted(len(winners), 'candidate')} {'beats' if len(winners) == 1 else 'beat'} chance"
+    else:
+        yield "Nothing here beats chance"
+    yield _about_the_best(rankable[0])
+    yield _about_the_search(rankable[0])
+    unearning = sum(_beats_its_nulls(each) and not each.winner for each in rankable)
+    if unearning:
+        yield (
+            f"{counted(unearning, 'other candidate' if winners else 'candidate')} would do better than chance by the "
+            "adjusted p-value alone, but the net interval does not lie above 0: there is something in the signal, "
+            "and not enough to pay the spread."
+        )
+    if not winners:
+        least = min(each.p_adjusted for each in rankable if each.p_adjusted is not None)
+        yield f"The least adjusted p-value of all is {least:.3f}; a winner has {SIGNIFICANCE_LEVEL:g} or less."
+
+
+def _beats_its_nulls(ranked: Ranked) -> bool:
+    return ranked.p_adjusted is not None and ranked.p_adjusted <= SIGNIFICANCE_LEVEL
+
+
+def _about_the_best(best: Ranked) -> str:
+    f = best.judgement.figures
+    return (
+        f"First in the ranking is {name_of(best)} ({short_id(best)}): {number(f.net_pnl_ticks, '+.2f')} ticks a fire "
+        f"after the spread, 95 % interval {interval_text(f)}, over {f.n_net:,} fires in "
+        f"{counted(f.n_net_blocks, 'stretch')} of time on {_listed(best.candidate.dataset_ids)}."
+    )
+
+
+def _about_the_search(best: Ranked) -> str:
+    family, draws = best.family, len(best.judgement.scores.timing)
+    words = (
+        f"The search behind it evaluated {counted(family.n_evaluated, 'candidate')} on the same data, {family.size:,} "
+        f"of them with enough data to be ranked. By chance alone the best of such a search does at least as well in "
+        f"{_draws_text(best.p_adjusted, draws)}."
+    )
+    if best.p_campaign is None:
+        return words
+    return (
+        f"{words} Among the {counted(best.campaign_size, 'rankable candidate')} of its campaign alone that would be "
+        f"{_draws_text(best.p_campaign, draws)}."
+    )
+
+
+def _draws_text(p_value: float | None, draws: int) -> str:
+    """Return how many draws of chance a p-value stands for."""
+    if p_value is None:
+        raise ValueError("a candidate that is not ranked has no adjusted p-value")
+    count = round(p_value * (1 + draws)) - 1
+    return f"{f'{count:,}' if count else 'none'} of {draws:,} draws (p adj. {p_value:.3f})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
