@@ -122,7 +122,7 @@ def test_a_column_that_was_not_declared_cannot_be_read() -> None:
     def undeclared(time: Clock, grid: Grid, p: SignalParameters) -> Array:
         return grid.v_pull[:, 0]
 
-    with pytest.raises(AttributeError, match="'v_pull' but declares v_add: add it there"):
+    with pytest.raises(ConfigError, match="undeclared fails.*'v_pull' but declares v_add: add it there"):
         score(undeclared, None, made_up_columns(("v_add", "v_pull"), 3, 2, seed=1), cell_width_ms=100)
 
 
@@ -181,6 +181,57 @@ def test_the_digest_sees_what_a_signal_calls(own_module: Path) -> None:
     before = digest_of(OWN_MODULE)
     assert digest_of(OWN_MODULE.replace("against what it was", "and so on") + "\n# a comment\n") == before
     assert digest_of(OWN_MODULE.replace("2.0 * x", "2.125 * x")) != before
+
+
+TWO_OF_A_KIND = """
+from dataclasses import dataclass
+from jax import Array
+from vpharness.parameters import parameter
+from vpharness.signals import Clock, Grid, SignalParameters, signal
+
+@dataclass(frozen=True)
+class Scales(SignalParameters):
+    a: float = parameter(1.0, meaning="one scale")
+    b: float = parameter(1.0, meaning="another")
+
+@signal(columns=("bid_depth", "ask_depth"))
+def scaled(time: Clock, grid: Grid, p: Scales) -> Array:
+    return p.a * grid.bid_depth[:, 0]
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("grid.bid_depth", "grid.ask_depth"),
+        ("p.a *", "p.b *"),
+        (', "ask_depth")', ",)"),
+        ('"ask_depth")', '"v_add")'),
+        ("    b: float", "    c: float"),
+    ],
+)
+def test_the_digest_sees_which_columns_and_parameters_are_used(own_module: Path, before: str, after: str) -> None:
+    """A body that reads another column or another number of the same type is another signal."""
+    digests = set()
+    for source in (TWO_OF_A_KIND, TWO_OF_A_KIND.replace(before, after), TWO_OF_A_KIND):
+        sys.modules.pop("own_signals", None)
+        importlib.invalidate_caches()
+        own_module.write_text(source)
+        digests.add(digest(resolve("own_signals.scaled")))
+    assert len(digests) == 2
+
+
+def test_the_digest_sees_the_only_column_of_a_signal(own_module: Path) -> None:
+    """One column instead of another leaves the compiled form as it is, not the digest."""
+    digests = set()
+    for column in ("bid_depth", "ask_depth"):
+        sys.modules.pop("own_signals", None)
+        importlib.invalidate_caches()
+        own_module.write_text(
+            TWO_OF_A_KIND.replace('"bid_depth", "ask_depth"', f'"{column}",').replace("bid_depth[", f"{column}[")
+        )
+        digests.add(digest(resolve("own_signals.scaled")))
+    assert len(digests) == 2
 
 
 def test_thresholds_are_no_parameters_of_the_score() -> None:

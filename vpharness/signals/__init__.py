@@ -26,7 +26,8 @@ What the rest of the project uses:
 - `scorer(signal, params, cell_width_ms=..., radius=...)` is the same for chunks or single bins: `start()` gives the
   first state, `step(state, columns)` the next one and the scores. `save_state` and `restore_state` turn a state into
   plain arrays and back, bit for bit.
-- `digest(signal, params)` is what a result depends on besides parameters and data: the compiled form's SHA-256.
+- `digest(signal, params)` is what a result depends on besides parameters and data: the SHA-256 of the compiled form
+  and of the names of what it is called with.
 
 The chunk law: for any cutting of time into chunks, single bins included, scores agree within CHUNK_TOLERANCE.
 """

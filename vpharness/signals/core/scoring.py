@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import json
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -194,10 +195,11 @@ def capacity_for(window: int) -> int:
 
 
 def digest(signal: Signal[Any], params: SignalParameters | None = None) -> str:
-    """Return the SHA-256 of what the signal compiles to: its lowered StableHLO.
+    """Return the SHA-256 of what the signal compiles to: its lowered StableHLO and the names of its arguments.
 
     It is the same in every process and for all values of the numbers; it changes with the body, with whatever the body
-    calls, with the choices (bool, str), the lengths of lists, and with the version of JAX.
+    calls, with the columns and the parameters that it declares and with which of them it uses where, with the choices
+    (bool, str), the lengths of lists, and with the version of JAX.
     """
     return _digest(signal, split(signal.parameters() if params is None else params)[0])
 
@@ -207,14 +209,22 @@ def _digest(signal: Signal[Any], structure: Structure) -> str:
     operators, _ = _survey(signal, structure, _DIGEST_RADIUS)
     state = {slot_name(i, operator): operator.start(_DIGEST_CAPACITY) for i, operator in enumerate(operators)}
     cells = jax.ShapeDtypeStruct((_DIGEST_BINS, 2 * _DIGEST_RADIUS + 1), np.dtype(np.float64))  # type: ignore[no-untyped-call] # JAX has it untyped
-    step = _compiled_step(signal, structure)
+    # An argument is known by its place alone: only where none is left out does the place tell which one is used, and
+    # only with the names beside it what stands there.
+    step = jax.jit(_step(signal, structure), keep_unused=True)
     lowered = step.lower(structure.abstract_numbers(), np.float64(0), state, dict.fromkeys(signal.columns, cells))
-    return hashlib.sha256(lowered.as_text().encode()).hexdigest()
+    names = json.dumps([sorted(signal.columns), sorted(structure.kinds), sorted(structure.choices)])
+    return hashlib.sha256(f"{names}\n{lowered.as_text()}".encode()).hexdigest()
 
 
 @functools.lru_cache(maxsize=_COMPILED_KEPT)
 def _compiled_step(signal: Signal[Any], structure: Structure) -> Any:
-    """Return the jitted step of a signal: (numbers, cell_width_ms, state, columns) -> (state, scores)."""
+    """Return the jitted step of a signal."""
+    return jax.jit(_step(signal, structure))
+
+
+def _step(signal: Signal[Any], structure: Structure) -> Callable[..., tuple[ScorerState, Array]]:
+    """Return the step of a signal: (numbers, cell_width_ms, state, columns) -> (state, scores)."""
 
     def step(
         numbers: Numbers, cell_width_ms: Array, state: ScorerState, columns: Mapping[str, Array]
@@ -224,7 +234,7 @@ def _compiled_step(signal: Signal[Any], structure: Structure) -> Any:
         scores = signal.body(clock, grid, structure.bind(numbers))
         return clock.after, scores
 
-    return jax.jit(step)
+    return step
 
 
 @functools.lru_cache(maxsize=_COMPILED_KEPT)
