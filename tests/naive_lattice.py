@@ -117,27 +117,29 @@ def _process(lattice: Lattice, s: Settings, record: Record) -> None:
 
 
 def _move_time(lattice: Lattice, s: Settings, ts_ns: int) -> None:
-    """Let time move on to a later `ts_ns`: fills lapse, a stale crossing is evicted, then bins are closed."""
+    """Let time move on to a later `ts_ns`: fills lapse, bins are closed, and a crossing is evicted once it is stale."""
     lattice.book.filled.clear()
-    if s.evict_crossed_ms:
-        _evict(lattice, s, ts_ns)
-    while lattice.bin_start is not None and lattice.bin_start + s.width_ns <= ts_ns:
-        _close_bin(lattice, s, lattice.bin_start)
-        lattice.bin_start += s.width_ns
-        lattice.bin_events = 0
+    if not crossed(lattice.book):
+        lattice.crossed_since = None
+    elif lattice.crossed_since is None:
+        lattice.crossed_since = lattice.now
+    if s.evict_crossed_ms and lattice.crossed_since is not None:
+        stale_ns = lattice.crossed_since + s.evict_crossed_ms * NS_PER_MS
+        if stale_ns <= ts_ns:
+            # A bin that ends when the crossing turns stale is closed behind the eviction, one that ends before is not.
+            _close_bins(lattice, s, stale_ns - 1)
+            uncross(lattice.book)
+            lattice.crossed_since = None
+    _close_bins(lattice, s, ts_ns)
     lattice.now = ts_ns
 
 
-def _evict(lattice: Lattice, s: Settings, ts_ns: int) -> None:
-    """Uncross a book that, when time moves on to `ts_ns`, has been crossed for too long."""
-    if not crossed(lattice.book):
-        lattice.crossed_since = None
-        return
-    if lattice.crossed_since is None:
-        lattice.crossed_since = lattice.now
-    if ts_ns - lattice.crossed_since >= s.evict_crossed_ms * NS_PER_MS:
-        uncross(lattice.book)
-        lattice.crossed_since = None
+def _close_bins(lattice: Lattice, s: Settings, until_ns: int) -> None:
+    """Close the bins that end by `until_ns`."""
+    while lattice.bin_start is not None and lattice.bin_start + s.width_ns <= until_ns:
+        _close_bin(lattice, s, lattice.bin_start)
+        lattice.bin_start += s.width_ns
+        lattice.bin_events = 0
 
 
 def _close_bin(lattice: Lattice, s: Settings, bin_start: int) -> None:

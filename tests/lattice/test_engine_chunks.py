@@ -55,14 +55,16 @@ def test_events_one_at_a_time_give_the_same_bins(seed: int) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(SEEDS, CUTS, st.sampled_from([1, 512]), st.sampled_from([None, -1.5, 0.7, 2.0]))
+@given(
+    SEEDS, CUTS, st.sampled_from([1, 512]), st.sampled_from([None, -1.5, 0.7, 2.0]), st.sampled_from([0, 40, 120, 150])
+)
 def test_confirming_silence_changes_no_bin(
-    seed: int, cuts: list[int], block_bins: int, start_seconds: float | None
+    seed: int, cuts: list[int], block_bins: int, start_seconds: float | None, evict_crossed_ms: int
 ) -> None:
     """Between events, before the first one too, time may be moved on by hand, in any steps."""
     events = random_stream(seed, EVENTS)
     start_ns = None if start_seconds is None else int(events["ts_ns"][0]) + int(start_seconds * 1e9)
-    case = CASE | {"start_ns": start_ns}
+    case = CASE | {"start_ns": start_ns, "evict_crossed_ms": evict_crossed_ms}
     found = run_in_chunks(events, cuts, block_bins=block_bins, silences=True, **case)
     assert_same_run(found, run_engine(events, **case))
 
@@ -73,6 +75,40 @@ def quiet_market() -> NDArray[np.void]:
     return np.array(
         [(EPOCH_NS, tick * TICK, size, i, ADD, side, FLAG_LAST) for side, tick, size, i in rows], EVENT_DTYPE
     )
+
+
+@pytest.mark.parametrize("seed", [0, 2, 4])
+@pytest.mark.parametrize("evict_crossed_ms", [40, 120])
+def test_confirming_silence_before_every_event_changes_no_bin(seed: int, evict_crossed_ms: int) -> None:
+    """A crossing turns stale at its own time, whether time is moved there by hand or by the next event."""
+    events, case = random_stream(seed, EVENTS, mischief=2.0), CASE | {"evict_crossed_ms": evict_crossed_ms}
+    expected = run_engine(events, **case)
+    assert expected.counts["evicted_crossed"] > 0
+    assert_same_run(run_in_chunks(events, range(1, EVENTS), silences=True, **case), expected)
+
+
+@pytest.mark.parametrize("steps_ms", [[2_000], [99, 100, 101, 150, 199, 200, 201, 2_000], range(77, 2_000, 7)])
+@pytest.mark.parametrize("block_bins", [1, 3, 512])
+def test_a_stale_crossing_is_evicted_at_its_time_and_not_when_the_next_event_comes(
+    steps_ms: list[int], block_bins: int
+) -> None:
+    """Crossed at 70 ms for at most 130: the bins that end at 100 and 150 ms see it, those from 200 on do not."""
+    start_ns = EPOCH_NS // (50 * NS_PER_MS) * 50 * NS_PER_MS
+    rows = [(0, -1, BID), (0, 1, ASK), (0, 5, ASK), (70, 2, BID)]
+    events = np.array(
+        [
+            (start_ns + at_ms * NS_PER_MS, (HOME_TICK + tick) * TICK, 5, order_id, ADD, side, FLAG_LAST)
+            for order_id, (at_ms, tick, side) in enumerate(rows)
+        ],
+        EVENT_DTYPE,
+    )
+    state, blocks = advance(open_lattice(**CASE, evict_crossed_ms=130), events)
+    for step_ms in steps_ms:
+        state, new = advance(state, no_events(), start_ns + step_ms * NS_PER_MS, block_bins)
+        blocks += new
+    finished = finish(state, blocks, block_bins).finished
+    assert finished.bins["book_valid"][:5].tolist() == [True, False, False, True, True]
+    assert event_problems(state)["evicted_crossed"] == 1
 
 
 def test_silent_bins_close_when_the_feed_is_known_to_be_complete() -> None:

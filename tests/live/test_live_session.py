@@ -26,9 +26,9 @@ WARMUP_BINS, COOLDOWN_BINS = 40, 7
 THRESHOLDS = (0.05, 0.5)
 
 
-def fresh(start_ns: int | None = None) -> LatticeState:
+def fresh(start_ns: int | None = None, evict_crossed_ms: int = 0) -> LatticeState:
     """Return a lattice before its first event."""
-    return new_state(LATTICE, tick_size=0.25, size_unit=1.0, evict_crossed_ms=0, start_ns=start_ns)
+    return new_state(LATTICE, tick_size=0.25, size_unit=1.0, evict_crossed_ms=evict_crossed_ms, start_ns=start_ns)
 
 
 @functools.lru_cache(maxsize=4)
@@ -40,9 +40,9 @@ def synthetic_events() -> NDArray[np.void]:
     return events[:until]
 
 
-def whole(events: NDArray[np.void], start_ns: int | None = None) -> FinishedBins:
+def whole(events: NDArray[np.void], start_ns: int | None = None, evict_crossed_ms: int = 0) -> FinishedBins:
     """Return all bins of a stream at once."""
-    state, blocks = advance(fresh(start_ns), events, block_bins=1_000)
+    state, blocks = advance(fresh(start_ns, evict_crossed_ms), events, block_bins=1_000)
     _, last = advance(state, events[:0], open_bin_end_ns(state))
     blocks += last
     return FinishedBins(
@@ -76,11 +76,11 @@ def assert_agree(model: LiveModel, bins: list[ScoredBin], batch: FinishedBins) -
             np.testing.assert_array_equal(live[live != 0], fires[index].directions)
 
 
-def fed(session: LiveSession, events: NDArray[np.void], seed: int) -> list[ScoredBin]:
+def fed(session: LiveSession, events: NDArray[np.void], seed: int, most: int = 400) -> list[ScoredBin]:
     """Feed a stream in random pieces, with the feed confirmed complete at random times between them."""
     rng, bins, start = np.random.default_rng(seed), [], 0
     while start < len(events):
-        stop = min(len(events), start + int(rng.integers(1, 400)))
+        stop = min(len(events), start + int(rng.integers(1, most)))
         bins += session.take(events[start:stop])
         latest = int(events["ts_ns"][:stop].max())
         if stop < len(events) and rng.random() < 0.5 and events["ts_ns"][stop] > latest:
@@ -122,6 +122,17 @@ def test_gaps_clears_and_invalid_books_change_nothing(name: str) -> None:
     assert 0 < batch.bins["book_valid"].sum() < len(batch.bins)
     session = LiveSession(model, fresh())
     assert_agree(model, session.take(_nasty_events()) + finish(session, batch), batch)
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_a_clock_between_the_events_changes_nothing_where_crossed_books_are_uncrossed(seed: int) -> None:
+    """The server moves time on without knowing when the next event comes; a run over the dataset knows."""
+    events, model = random_stream(seed, 600, mischief=2.0), model_of("msd")
+    events["ts_ns"] = np.maximum.accumulate(events["ts_ns"])
+    batch = whole(events, evict_crossed_ms=120)
+    assert not np.array_equal(batch.bins, whole(events).bins)
+    session = LiveSession(model, fresh(evict_crossed_ms=120))
+    assert_agree(model, fed(session, events, seed, most=3) + finish(session, batch), batch)
 
 
 @functools.lru_cache(maxsize=1)

@@ -122,7 +122,7 @@ def test_a_column_that_was_not_declared_cannot_be_read() -> None:
     def undeclared(time: Clock, grid: Grid, p: SignalParameters) -> Array:
         return grid.v_pull[:, 0]
 
-    with pytest.raises(ConfigError, match="undeclared fails.*'v_pull' but declares v_add: add it there"):
+    with pytest.raises(ConfigError, match=r"undeclared fails.*'v_pull' but declares v_add: add it there"):
         score(undeclared, None, made_up_columns(("v_add", "v_pull"), 3, 2, seed=1), cell_width_ms=100)
 
 

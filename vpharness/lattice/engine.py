@@ -75,7 +75,9 @@ def advance(
     to that time and counted. Without it a bin closes with the first event behind it.
 
     Returns the state to go on with and the finished bins, in blocks of at most `block_bins`. The arrays of the state
-    given are used up: go on with the one returned. How events are cut into calls makes no difference to the bins.
+    given are used up: go on with the one returned. How events are cut into calls, and how often and how far time is
+    moved on between them, makes no difference to the bins: a crossed book is uncrossed at the time at which its
+    crossing turns stale, not when time next happens to move.
     """
     blocks: list[FinishedBins] = []
     for block in iterate(state, events, complete_to_ns, block_bins):

@@ -23,23 +23,27 @@ def _is_crossed(state: LatticeState) -> bool:
 
 
 @kernel
-def _evict_crossed(state: LatticeState, time_ns: int) -> None:
-    """Uncross a book that has been crossed for too long by `time_ns`: the oldest order of both best levels goes."""
+def _eviction_ns(state: LatticeState) -> int:
+    """Return when a book that is crossed now, and stays so, will have been for too long; NO_TIME where it is not."""
     clock = state.clock[0]
     if not _is_crossed(state):
         clock.crossed_since_ns = NO_TIME
-        return
+        return NO_TIME
     if clock.crossed_since_ns == NO_TIME:
         clock.crossed_since_ns = clock.now_ns
-    if time_ns - clock.crossed_since_ns < state.rules[0].evict_crossed_ns:
-        return
+    return clock.crossed_since_ns + state.rules[0].evict_crossed_ns
+
+
+@kernel
+def _uncross(state: LatticeState) -> None:
+    """Take out the oldest order of both best levels until the book is not crossed."""
     while _is_crossed(state):
         bid = state.levels[best_level(state, SIDE_BID)].oldest
         ask = state.levels[best_level(state, SIDE_ASK)].oldest
         older = bid if state.orders[bid].entered < state.orders[ask].entered else ask
         remove_order(state, older, SILENT)
         state.counts[EVICTED_CROSSED] += 1
-    clock.crossed_since_ns = NO_TIME
+    state.clock[0].crossed_since_ns = NO_TIME
 
 
 @kernel
@@ -53,6 +57,28 @@ def _skip_silent_bins(state: LatticeState, time_ns: int) -> None:
     if clock.start_bin != NO_TIME and may_start:
         target = min(target, clock.start_bin)
     clock.bin = max(clock.bin, target)
+
+
+@kernel
+def _close_bins(
+    state: LatticeState,
+    until_ns: int,
+    emitted: int,
+    bins: Array,
+    floats: Array,
+    labels: Array,
+    moves: Array,
+    last_event_ids: Array,
+) -> int:
+    """Close the bins that end by `until_ns`, as far as there are rows; return how many are written."""
+    clock, width = state.clock[0], state.rules[0].cell_width_ns
+    while (clock.bin + 1) * width <= until_ns and emitted < len(bins):
+        if close_bin(
+            state, bins[emitted], floats[:, emitted], labels[:, emitted], moves[:, emitted], last_event_ids[emitted]
+        ):
+            emitted += 1
+        _skip_silent_bins(state, until_ns)
+    return emitted
 
 
 @kernel
@@ -75,16 +101,17 @@ def move_time(
         clock.now_ns, clock.bin = time_ns, time_ns // width
         return emitted
     if state.rules[0].evict_crossed_ns > 0:
-        _evict_crossed(state, time_ns)
-    while (clock.bin + 1) * width <= time_ns:
-        if emitted == len(bins):
-            return emitted
-        if close_bin(
-            state, bins[emitted], floats[:, emitted], labels[:, emitted], moves[:, emitted], last_event_ids[emitted]
-        ):
-            emitted += 1
-        _skip_silent_bins(state, time_ns)
-    clock.now_ns = time_ns
+        eviction_ns = _eviction_ns(state)
+        if NO_TIME < eviction_ns <= time_ns:
+            # The bins that end before it see the book crossed: that they are closed later, by whatever event comes
+            # next, must not show in them.
+            emitted = _close_bins(state, eviction_ns - 1, emitted, bins, floats, labels, moves, last_event_ids)
+            if (clock.bin + 1) * width < eviction_ns:
+                return emitted
+            _uncross(state)
+    emitted = _close_bins(state, time_ns, emitted, bins, floats, labels, moves, last_event_ids)
+    if (clock.bin + 1) * width > time_ns:
+        clock.now_ns = time_ns
     return emitted
 
 
