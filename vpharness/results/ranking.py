@@ -87,10 +87,10 @@ def rank(candidates: Sequence[LedgerCandidate], view_of: ViewOf) -> list[Ranked]
 
     Give all candidates of the ledger: leaving some out makes families smaller than the search was.
     """
-    alike: dict[_FamilyKey, list[LedgerCandidate]] = defaultdict(list)
+    alike: dict[FamilyKey, list[LedgerCandidate]] = defaultdict(list)
     for candidate in candidates:
         if candidate.datasets:
-            alike[_FamilyKey.of(candidate)].append(candidate)
+            alike[FamilyKey.of(candidate)].append(candidate)
     found = []
     for key, own in alike.items():
         members = [key.drawn(each.on(key.datasets)) for each in candidates if key.holds(each)]
@@ -101,7 +101,7 @@ def rank(candidates: Sequence[LedgerCandidate], view_of: ViewOf) -> list[Ranked]
 
 
 @dataclass(frozen=True)
-class _FamilyKey:
+class FamilyKey:
     """What candidates are compared by: the datasets, how they are split, and the draws that all are judged under.
 
     A candidate that has run on more datasets than these was tried on these as well, and stays in the family.
@@ -113,11 +113,13 @@ class _FamilyKey:
     null_seed: int
 
     @classmethod
-    def of(cls, candidate: LedgerCandidate) -> "_FamilyKey":
+    def of(cls, candidate: LedgerCandidate) -> "FamilyKey":
+        """Return what a candidate is compared by."""
         evaluation = candidate.first.evaluation
         return cls(candidate.datasets, candidate.splitting, evaluation.null_draws, evaluation.null_seed)
 
     def holds(self, candidate: LedgerCandidate) -> bool:
+        """Whether a candidate was tried on these datasets, split in this way."""
         return candidate.splitting == self.splitting and candidate.datasets >= self.datasets
 
     def drawn(self, candidate: LedgerCandidate) -> LedgerCandidate:
@@ -159,18 +161,18 @@ def _alone(candidates: Iterable[LedgerCandidate]) -> list[list[LedgerCandidate]]
 def within_campaign(ranked: Sequence[Ranked], campaign: str) -> list[Ranked]:
     """Return the candidates of a campaign's runs, each with its p-value against these alone."""
     mine = [each for each in ranked if any(campaign in trial.campaigns for trial in each.candidate.trials)]
-    families: dict[_FamilyKey, list[Ranked]] = defaultdict(list)
+    families: dict[FamilyKey, list[Ranked]] = defaultdict(list)
     for each in mine:
         if each.p_adjusted is not None:
-            families[_FamilyKey.of(each.candidate)].append(each)
+            families[FamilyKey.of(each.candidate)].append(each)
     maxima = {key: family_maxima(each.judgement.scores for each in members) for key, members in families.items()}
     return [
         each
         if each.p_adjusted is None
         else dataclasses.replace(
             each,
-            p_campaign=p_adjusted(each.judgement.scores, maxima[_FamilyKey.of(each.candidate)]),
-            campaign_size=maxima[_FamilyKey.of(each.candidate)].n_candidates,
+            p_campaign=p_adjusted(each.judgement.scores, maxima[FamilyKey.of(each.candidate)]),
+            campaign_size=maxima[FamilyKey.of(each.candidate)].n_candidates,
         )
         for each in mine
     ]

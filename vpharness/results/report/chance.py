@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from vpharness.results.ranking import Ranked
+from vpharness.results.ranking import FamilyKey, Ranked
 from vpharness.results.report.candidates import name_of, short_id
 from vpharness.results.report.charts import BAD_COLOUR, GREY, INK, chart
 from vpharness.results.report.findings import Findings
@@ -25,7 +25,7 @@ def null_maximum(findings: Findings) -> Element | None:
     """Return histograms of the family's largest T under each draw, for both nulls, for each family that is shown."""
     firsts: dict[object, Ranked] = {}
     for each in findings.rankable:
-        firsts.setdefault(each.candidate.family, each)
+        firsts.setdefault(FamilyKey.of(each.candidate), each)
     if not firsts:
         return None
     words = note(
