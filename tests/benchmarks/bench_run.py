@@ -14,7 +14,7 @@ from typing import Final
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 SIGNALS: Final = ("perm_derivative", "ads_pfp_svac")
-WARM_RUNS: Final = 3
+WARM_RUNS: Final = 2
 
 
 def fresh_copy(folder: Path) -> dict[str, str]:
