@@ -1,0 +1,194 @@
+"""One campaign of the noise tournament: scores that compete, the market, the ranking, and what is kept of it."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter  # type: ignore[import-untyped]  # scipy ships no types
+
+from tests.evaluation.paths import martingale
+from vpharness.evaluation import (
+    TEST,
+    TRAIN,
+    DatasetView,
+    EvaluationParameters,
+    Fires,
+    ResolvedEvaluation,
+    SplitParameters,
+    find_fires,
+)
+from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.ranking import Ranked, judge_part, rank
+from vpharness.tasks.commands import CompareCommand
+
+EVALUATION: Final = EvaluationParameters().resolve(100.0)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What every campaign of a tournament has in common.
+
+    Attributes:
+        n_bins: length of the market, bins.
+        activity: chance of a move in a bin, in quiet and in busy times: lively enough for most walks to meet a barrier.
+        n_scores: scores that compete.
+        memory_bins: the shortest and the longest of the scores' decay times, evenly spread in ratio.
+        thresholds: of every score, in its standard deviations.
+        leading_score: the score on which moves lean where there is an edge, with a decay time of 10 s.
+        leading_threshold: they lean to the side on which it stood beyond this,
+        leading_bins: for so many bins after it did.
+        evaluation: how fires are judged.
+        split: judged on its training part.
+    """
+
+    n_bins: int = 720_000
+    activity: tuple[float, float] = (0.3, 0.9)
+    n_scores: int = 100
+    memory_bins: tuple[float, float] = (30.0, 3000.0)
+    thresholds: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
+    leading_score: int = 26
+    leading_threshold: float = 3.0
+    leading_bins: int = 300
+    evaluation: ResolvedEvaluation = EVALUATION
+    split: SplitParameters = dataclasses.field(default_factory=SplitParameters)
+
+
+RULES: Final = Rules()
+
+
+def score_of(campaign: int, number: int, rules: Rules = RULES) -> NDArray[np.float64]:
+    """Return [T] one of a campaign's scores: x_t = φ x_{t-1} + noise, of variance 1 from the first bin on."""
+    decay = np.exp(-1.0 / np.geomspace(*rules.memory_bins, rules.n_scores)[number])
+    noise = np.random.default_rng([campaign, number, 1]).normal(size=rules.n_bins)
+    noise[1:] *= np.sqrt(1.0 - decay**2)
+    score: NDArray[np.float64] = lfilter([1.0], [1.0, -decay], noise)
+    return score
+
+
+def leader_of(score: NDArray[np.float64], rules: Rules = RULES) -> NDArray[np.int64]:
+    """Return [T] where moves lean to: the side on which a score stood beyond the leading threshold lately, or 0."""
+    side = np.where(np.abs(score) >= rules.leading_threshold, np.sign(score), 0.0).astype(np.int64)
+    now = np.arange(len(score))
+    last = np.maximum.accumulate(np.where(side != 0, now, -1))
+    return np.where((last >= 0) & (now - last < rules.leading_bins), side[last], 0)
+
+
+def entrants(campaign: int, rules: Rules = RULES) -> dict[str, Fires]:
+    """Return the fires of every score at every threshold, over the whole span."""
+    found: dict[str, Fires] = {}
+    for number in range(rules.n_scores):
+        fires = _fires(score_of(campaign, number, rules), rules.thresholds, rules)
+        found |= {label(number, theta): each for theta, each in zip(rules.thresholds, fires, strict=True)}
+    return found
+
+
+def label(number: int, threshold: float) -> str:
+    """Return the name of a candidate."""
+    return f"{_score_name(number)} at {threshold:g}"
+
+
+def _score_name(number: int) -> str:
+    return f"score {number:02d}"
+
+
+def _fires(score: NDArray[np.float64], thresholds: Sequence[float], rules: Rules) -> tuple[Fires, ...]:
+    evaluation = rules.evaluation
+    return find_fires(score, thresholds, warmup_bins=evaluation.warmup_bins, cooldown_bins=evaluation.cooldown_bins)
+
+
+def ranked(market: DatasetView, fires: dict[str, Fires], rules: Rules = RULES) -> list[Ranked]:
+    """Rank candidates by the ranking that `compare` shows."""
+    return rank([_candidate(market, name, each, rules) for name, each in fires.items()], lambda *_: market)
+
+
+def _candidate(market: DatasetView, name: str, fires: Fires, rules: Rules) -> LedgerCandidate:
+    trial = Trial(
+        candidate_id=name,
+        run_id=name,
+        dataset_id=market.name,
+        dataset_checksum=market.checksum,
+        signal="autoregressive",
+        parameters={},
+        threshold_label=name,
+        evaluation=rules.evaluation,
+        split=rules.split,
+        judged_part=TRAIN,
+        fires=fires,
+    )
+    return LedgerCandidate(name, (trial,))
+
+
+def campaign_of(number: int, edge: float, rules: Rules = RULES) -> dict[str, Any]:
+    """Carry out one campaign, without and with an edge, and return its figures as JSON values."""
+    fires = entrants(number, rules)
+    fair, led = market_of(number, 0.0, rules), market_of(number, edge, rules)
+    return {
+        "campaign": number,
+        "noise": _noise_figures(fair, ranked(fair, fires, rules)),
+        "edge": _edge_figures(ranked(led, fires, rules), rules),
+    }
+
+
+def market_of(campaign: int, edge: float, rules: Rules = RULES) -> DatasetView:
+    """Return a campaign's market, whose moves lean on the leading score as far as `edge` says."""
+    leader = leader_of(score_of(campaign, rules.leading_score, rules), rules)
+    return martingale(campaign, rules.n_bins, edge, leader, rules.activity)[0]
+
+
+def _noise_figures(market: DatasetView, found: Sequence[Ranked]) -> dict[str, Any]:
+    counts = [each.judgement.figures.n_signals for each in found]
+    successes = [n * each.judgement.figures.tp_rate for n, each in zip(counts, found, strict=True) if n]
+    rankable = [each for each in found if each.p_adjusted is not None]
+    return {
+        "rankable": len(rankable),
+        "tp_rate_of_all_fires": sum(successes) / sum(counts),
+        "crowned_by_tp_rate": _crowned_by_tp_rate(market, found, CompareCommand.min_signals),
+        "crowned_by_tp_rate_of_100": _crowned_by_tp_rate(market, found, 100),
+        "least_p_value": min(each.judgement.p_value for each in rankable),
+        "least_p_adjusted": min(each.p_adjusted for each in rankable if each.p_adjusted is not None),
+        "winners": [each.candidate.candidate_id for each in found if each.winner],
+    }
+
+
+def _crowned_by_tp_rate(market: DatasetView, found: Sequence[Ranked], min_signals: int) -> dict[str, Any]:
+    """Return the first by TP rate of those with enough signals, and what became of it in the test part."""
+    shown = [each for each in found if each.judgement.figures.n_signals >= min_signals]
+    first = min(shown, key=lambda each: (-each.judgement.figures.tp_rate, each.candidate.candidate_id))
+    (test,) = judge_part([first.candidate], lambda *_: market, lambda _: TEST).values()
+    figures = first.judgement.figures
+    return {
+        "candidate": first.candidate.candidate_id,
+        "n_signals": figures.n_signals,
+        "tp_rate": figures.tp_rate,
+        "break_even": figures.break_even_tp_share,
+        "test_signals": test.figures.n_signals,
+        "test_tp_rate": test.figures.tp_rate if test.figures.n_signals else None,
+    }
+
+
+def _edge_figures(found: Sequence[Ranked], rules: Rules) -> dict[str, Any]:
+    name = label(rules.leading_score, rules.leading_threshold)
+    (right,) = (each for each in found if each.candidate.candidate_id == name)
+    winners = [each.candidate.candidate_id for each in found if each.winner]
+    return {
+        "rankable": sum(each.p_adjusted is not None for each in found),
+        "right_net_fires": right.judgement.figures.n_net,
+        "right_p_value": right.judgement.p_value,
+        "right_p_adjusted": right.p_adjusted,
+        "right_net_pnl_ticks": right.judgement.figures.net_pnl_ticks,
+        "right_net_pnl_ticks_low": right.judgement.figures.net_pnl_ticks_low,
+        "winners": winners,
+        "false_winners": [name for name in winners if not name.startswith(_score_name(rules.leading_score))],
+        "right_is_crowned": winners[:1] == [name],
+    }
+
+
+def right_p_value(campaign: int, edge: float, rules: Rules = RULES) -> float:
+    """Return the p-value of the right candidate by itself: 1 where it has too little data to be ranked."""
+    name = label(rules.leading_score, rules.leading_threshold)
+    (fires,) = _fires(score_of(campaign, rules.leading_score, rules), [rules.leading_threshold], rules)
+    (right,) = ranked(market_of(campaign, edge, rules), {name: fires}, rules)
+    return 1.0 if right.judgement.lacks else right.judgement.p_value
