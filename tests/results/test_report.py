@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from matplotlib.figure import Figure
 
 from tests.results.ledgers import candidate, view_of
 from tests.results.pages import Page
-from vpharness.evaluation import Figures
+from vpharness.evaluation import Figures, SplitParameters
+from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import Ranked, open_test, rank, within_campaign
 from vpharness.results.report import chance, equity, parameters, thresholds
 from vpharness.results.report.charts import fitted, thinned
@@ -159,6 +161,19 @@ def test_a_page_without_anything_to_rank_says_so(ranked: list[Ranked]) -> None:
     assert "Too little data to say anything" in page.texts[""]
     assert page.tables["poor"][0].rows[1][2] == "; ".join(poor[0].judgement.lacks)
     assert "There are no candidates" in Page(page_of(findings_of([]), "")).texts[""]
+
+
+@pytest.mark.usefixtures("figures")
+def test_a_dataset_kept_for_the_test_is_nowhere_on_the_page() -> None:
+    """Neither its price nor what happened on it."""
+    kept = SplitParameters(kind="dataset", test_datasets=["south"])
+    north, south = candidate("kept", 9, BOTH, knows=True).trials
+    trials = replace(north, split=kept, judged_part="train"), replace(south, split=kept, judged_part="test")
+    ranked = rank([LedgerCandidate("kept", trials)], view_of)
+    page = Page(page_of(findings_of(ranked), ""))
+    assert "datasets" not in page.texts
+    assert "north" in page.texts[""]
+    assert not any("south" in text for text in page.texts.values())
 
 
 @pytest.mark.usefixtures("figures")

@@ -56,9 +56,14 @@ class LedgerCandidate:
         return tuple(trial.dataset_id for trial in self.trials)
 
     @property
+    def choosing(self) -> tuple[Trial, ...]:
+        """Its trials on the datasets that choose: those that are kept for the test are not among them."""
+        return tuple(trial for trial in self.trials if trial.judged_part != TEST)
+
+    @property
     def datasets(self) -> frozenset[DatasetKey]:
-        """The datasets that choose: those that are kept for the test are not among them."""
-        return frozenset(trial.dataset for trial in self.trials if trial.judged_part != TEST)
+        """The datasets that choose."""
+        return frozenset(trial.dataset for trial in self.choosing)
 
     @property
     def splitting(self) -> Hashable:

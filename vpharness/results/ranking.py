@@ -139,10 +139,10 @@ def rank_each_dataset(candidates: Sequence[LedgerCandidate], view_of: ViewOf) ->
 
 def judge_each_dataset(
     candidates: Sequence[LedgerCandidate], view_of: ViewOf, part_of: Callable[[Trial], str]
-) -> dict[tuple[str, str], Judgement]:
-    """Judge candidates in one part of each dataset alone, by candidate id and dataset id."""
+) -> dict[tuple[str, DatasetKey], Judgement]:
+    """Judge candidates in one part of each dataset alone, by candidate id and dataset."""
     return {
-        (candidate_id, alone[0].dataset_ids[0]): judgement
+        (candidate_id, alone[0].first.dataset): judgement
         for alone in _alone(candidates)
         for candidate_id, judgement in judge_part(alone, view_of, part_of).items()
     }
@@ -150,11 +150,10 @@ def judge_each_dataset(
 
 def _alone(candidates: Iterable[LedgerCandidate]) -> list[list[LedgerCandidate]]:
     """Return the candidates as they are on each dataset alone, a list for each dataset."""
-    datasets: dict[tuple[str, str], list[LedgerCandidate]] = defaultdict(list)
+    datasets: dict[DatasetKey, list[LedgerCandidate]] = defaultdict(list)
     for candidate in candidates:
         for trial in candidate.trials:
-            key = trial.dataset_id, trial.dataset_checksum
-            datasets[key].append(LedgerCandidate(candidate.candidate_id, (trial,)))
+            datasets[trial.dataset].append(LedgerCandidate(candidate.candidate_id, (trial,)))
     return list(datasets.values())
 
 

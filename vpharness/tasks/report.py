@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from vpharness.results.ranking import Ranked
+from vpharness.results.report.candidates import datasets_of
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.pages import page_of
 from vpharness.tasks.commands import CompareCommand
@@ -22,7 +23,7 @@ def write_report(path: Path, findings: Findings) -> None:
 
 def facts_of(asked: CompareCommand, dataset_id: str | None, ranked: Sequence[Ranked], ledger: str) -> dict[str, str]:
     """Return what a page says of itself, by name: lake, datasets, ledger, what was asked for, date and version."""
-    datasets = sorted({name for each in ranked for name in each.candidate.dataset_ids})
+    datasets = sorted({name for each in ranked for name in datasets_of(each)})
     return {
         "lake": str(Path(asked.lake).resolve()),
         "datasets": ", ".join(datasets) or "none",

@@ -43,6 +43,11 @@ def short_id(ranked: Ranked) -> str:
     return ranked.candidate.candidate_id[:6]
 
 
+def datasets_of(ranked: Ranked) -> list[str]:
+    """Return the datasets that a candidate was judged on; not those that are kept for the test."""
+    return [trial.dataset_id for trial in ranked.candidate.choosing]
+
+
 def counted(count: int, noun: str) -> str:
     """Return a number of things in words."""
     plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vpharness.results.ranking import FamilyKey, Ranked
-from vpharness.results.report.candidates import name_of, short_id
+from vpharness.results.report.candidates import datasets_of, name_of, short_id
 from vpharness.results.report.charts import BAD_COLOUR, GREY, INK, chart
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import note, section
@@ -23,7 +23,7 @@ _HEADROOM: Final = 1.35
 
 def null_maximum(findings: Findings) -> Element | None:
     """Return histograms of the family's largest T under each draw, for both nulls, for each family that is shown."""
-    firsts: dict[object, Ranked] = {}
+    firsts: dict[FamilyKey, Ranked] = {}
     for each in findings.rankable:
         firsts.setdefault(FamilyKey.of(each.candidate), each)
     if not firsts:
@@ -52,7 +52,7 @@ def _family(index: int, best: Ranked) -> Element:
         left.set_ylabel("draws")
 
     words = (
-        f"{best.family.size:,} rankable candidates on {', '.join(best.candidate.dataset_ids)}; the line is "
+        f"{best.family.size:,} rankable candidates on {', '.join(datasets_of(best))}; the line is "
         f"{name_of(best)} ({short_id(best)}): T {scores.observed_timing:.2f} and {scores.observed_direction:.2f}, "
         f"p adj. {best.p_adjusted:.3f}."
     )

@@ -84,7 +84,7 @@ def _drawn(rankable: Sequence[Ranked]) -> list[Ranked]:
     seen: set[tuple[str, ...]] = set()
     found: list[Ranked] = []
     for each in signals_first(rankable):
-        fires = tuple(trial.fires.digest for trial in each.candidate.trials)
+        fires = tuple(trial.fires.digest for trial in each.candidate.choosing)
         if fires not in seen and len(found) < MOST_CANDIDATES:
             found.append(each)
             seen.add(fires)
@@ -92,7 +92,7 @@ def _drawn(rankable: Sequence[Ranked]) -> list[Ranked]:
 
 
 def _candidate(index: int, ranked: Ranked, view_of: ViewOf) -> Element:
-    trials = ranked.candidate.trials[:MOST_DATASETS]
+    trials = ranked.candidate.choosing[:MOST_DATASETS]
     paths = [path_of(trial, view_of(trial.dataset_id, trial.dataset_checksum)) for trial in trials]
 
     def paint(figure: Figure) -> None:
@@ -104,7 +104,7 @@ def _candidate(index: int, ranked: Ranked, view_of: ViewOf) -> Element:
         pairs[0, 0].set_ylabel("mid price")
         pairs[1, 0].set_ylabel("net, ticks, summed")
 
-    dropped = len(ranked.candidate.trials) - len(trials)
+    dropped = len(ranked.candidate.choosing) - len(trials)
     words = f"{name_of(ranked)} ({short_id(ranked)})" + (f"; {dropped} more datasets are not drawn" if dropped else "")
     described = f"Price with fires, and their summed net ticks, of {words}."
     return chart(f"equity-{index}", described, 3.4, paint, caption=words)

@@ -87,20 +87,21 @@ def too_little_data(findings: Findings) -> Element | None:
 
 def by_dataset(findings: Findings) -> Element | None:
     """Return what the best came to on each dataset alone; nothing where none ran on several."""
-    best = [each for each in findings.rankable if len(each.candidate.trials) > 1][:BEST_BY_DATASET]
+    best = [each for each in findings.rankable if len(each.candidate.choosing) > 1][:BEST_BY_DATASET]
     if not best:
         return None
-    found = judge_each_dataset([each.candidate for each in best], findings.view_of, lambda trial: trial.judged_part)
+    chosen = [each.candidate.on(each.candidate.datasets) for each in best]
+    found = judge_each_dataset(chosen, findings.view_of, lambda trial: trial.judged_part)
     scale = Scale.over([judgement.figures for judgement in found.values()])
     rows: list[list[Element | str]] = []
     for each in best:
-        ids = each.candidate.dataset_ids
-        for index, dataset_id in enumerate(ids):
-            judgement = found[each.candidate.candidate_id, dataset_id]
+        trials = each.candidate.choosing
+        for index, trial in enumerate(trials):
+            judgement = found[each.candidate.candidate_id, trial.dataset]
             f = judgement.figures
             label = element("th", f"{name_of(each)} ", element("span", short_id(each), class_="fine"), scope="row")
-            label.set("rowspan", str(len(ids)))
-            cells: list[Element | str] = [dataset_id, net_text(f), element("td", scale.mark(f), class_="mark")]
+            label.set("rowspan", str(len(trials)))
+            cells: list[Element | str] = [trial.dataset_id, net_text(f), element("td", scale.mark(f), class_="mark")]
             cells += [f"{judgement.p_value:.3f}", f"{f.n_net:,}"]
             rows.append([label, *cells] if index == 0 else cells)
     listing = table(
