@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.lattice.streams import random_stream
-from vpharness.errors import ConfigError
+from vpharness.errors import ConfigError, SourceError
 from vpharness.evaluation.fires import find_fires
 from vpharness.events.dbn import DbnSource
 from vpharness.events.synthetic import SyntheticSource
@@ -18,7 +18,7 @@ from vpharness.lattice.engine import FinishedBins, advance, open_bin_end_ns
 from vpharness.lattice.layout import LatticeState, new_state
 from vpharness.lattice.parameters import LatticeParameters
 from vpharness.live import LiveModel, LiveSession, ScoredBin, scores_of
-from vpharness.signals import CHUNK_TOLERANCE, resolve, score, scorer
+from vpharness.signals import CHUNK_TOLERANCE, Scorer, resolve, score, scorer
 
 SIGNALS = ("ads", "ads_pfp_svac", "erd", "iirc", "jad", "msd", "perm_derivative", "pfp", "spg", "svac")
 LATTICE = LatticeParameters()
@@ -157,7 +157,7 @@ def test_a_restart_from_saved_state_is_no_restart(name: str) -> None:
     np.savez(file, **arrays)
     file.seek(0)
     with np.load(file, allow_pickle=False) as saved:
-        second = LiveSession.restore(model, dict(saved))
+        second = LiveSession.restore(model, fresh(), dict(saved))
     after = second.take(events[half:])
     undisturbed = first.take(events[half:])
     np.testing.assert_array_equal(scores_of(after), scores_of(undisturbed))
@@ -165,14 +165,118 @@ def test_a_restart_from_saved_state_is_no_restart(name: str) -> None:
     assert_agree(model, before + after + finish(second, batch), batch)
 
 
-def test_a_state_of_another_model_is_refused() -> None:
-    """A saved state names what does not fit."""
-    saved = LiveSession(model_of("ads"), fresh()).save()
-    with pytest.raises(ConfigError, match="not one of signal msd"):
-        LiveSession.restore(model_of("msd"), saved)
-    other: Any = LiveModel(model_of("ads").scorer, (0.1,), WARMUP_BINS, COOLDOWN_BINS)
-    with pytest.raises(ConfigError, match="not one of a session with 1 thresholds"):
-        LiveSession.restore(other, saved)
+@functools.lru_cache(maxsize=1)
+def _saved_erd() -> dict[str, NDArray[Any]]:
+    session = LiveSession(model_of("erd"), fresh())
+    session.take(synthetic_events()[:500])
+    return session.save()
+
+
+def _erd(capacity: int | None = None, **parameters: Any) -> Scorer:
+    """Return a scorer of erd with other parameters."""
+    erd = resolve("vpharness.signals.erd.erd")
+    return scorer(erd, erd.parameters(**parameters), cell_width_ms=100, radius=LATTICE.radius, capacity=capacity)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (model_of("ads"), "signal is erd, not ads, signal_digest is"),
+        (
+            LiveModel(_erd(), (0.1,), WARMUP_BINS, COOLDOWN_BINS),
+            r"thresholds is \[0.05, 0.5\], not \[0.1\]; start anew",
+        ),
+        (LiveModel(_erd(), (0.05, 0.4), WARMUP_BINS, COOLDOWN_BINS), r"thresholds is \[0.05, 0.5\], not \[0.05, 0.4\]"),
+        (LiveModel(_erd(), THRESHOLDS, WARMUP_BINS, 8), "model: cooldown_bins is 7, not 8; start"),
+        (LiveModel(_erd(), THRESHOLDS, 41, COOLDOWN_BINS), "model: warmup_bins is 40, not 41; start"),
+        (LiveModel(_erd(variant="b"), THRESHOLDS, WARMUP_BINS, COOLDOWN_BINS), "signal_digest is .*'variant': 'a'"),
+        (
+            LiveModel(_erd(spike_floor=0.6), THRESHOLDS, WARMUP_BINS, COOLDOWN_BINS),
+            "model: parameters is .*: 0.5.*: 0.6",
+        ),
+        (LiveModel(_erd(capacity=512), THRESHOLDS, WARMUP_BINS, COOLDOWN_BINS), "model: capacity is 128, not 512"),
+    ],
+)
+def test_a_state_of_another_model_is_refused(model: LiveModel, message: str) -> None:
+    """What differs is named with both values, even where the arrays have the same shapes."""
+    with pytest.raises(ConfigError, match=message):
+        LiveSession.restore(model, fresh(), _saved_erd())
+
+
+def test_a_state_of_another_lattice_is_refused() -> None:
+    """Ticks, spectrum and eviction are rules too."""
+    other = new_state(LATTICE, tick_size=0.5, size_unit=1.0, evict_crossed_ms=0, start_ns=None)
+    with pytest.raises(ConfigError, match="other rules: tick_price is 250000000, not 500000000; start anew"):
+        LiveSession.restore(model_of("erd"), other, _saved_erd())
+    with pytest.raises(ConfigError, match="evict_crossed_ns is 0, not 120000000"):
+        LiveSession.restore(model_of("erd"), fresh(evict_crossed_ms=120), _saved_erd())
+
+
+def test_a_damaged_state_is_refused() -> None:
+    """Without its model, with half of its fires, or with a lattice whose arrays do not belong together."""
+    saved = _saved_erd()
+    for name, damaged, message in (
+        ("model", None, "does not say which model"),
+        ("model", np.array("[]"), "does not say which model"),
+        ("fires/wait", None, "its fires are not next_bin, state, wait"),
+        ("fires/wait", saved["fires/wait"][:1], "its fires are not next_bin, state, wait"),
+        ("lattice/touched", saved["lattice/touched"][:-1], "damaged: touched has the shape"),
+        ("scorer/00_median_spread.recent", saved["scorer/00_median_spread.recent"][:7], "not one of signal erd"),
+    ):
+        arrays = {key: array for key, array in saved.items() if key != name}
+        with pytest.raises(ConfigError, match=message):
+            LiveSession.restore(model_of("erd"), fresh(), arrays | ({} if damaged is None else {name: damaged}))
+
+
+def test_a_model_for_other_cells_than_the_lattice_has_is_refused_at_once() -> None:
+    """Not when the first bin is closed, and lost."""
+    erd = resolve("vpharness.signals.erd.erd")
+    for width_ms, radius in ((200, 50), (100, 40)):
+        ready = scorer(erd, cell_width_ms=width_ms, radius=radius)
+        with pytest.raises(ConfigError, match=f"bins of {width_ms} ms with the radius {radius}, but .* 100 ms and 50"):
+            LiveSession(LiveModel(ready, THRESHOLDS, WARMUP_BINS, COOLDOWN_BINS), fresh())
+
+
+def test_a_wrong_time_is_refused_before_anything_is_taken_in() -> None:
+    """An event, or a watermark, hours ahead is an error that names both times; the session goes on without it."""
+    events, model = synthetic_events()[:2000], model_of("msd")
+    wrong = events[1500:].copy()
+    wrong["ts_ns"][50] += 3 * 3600 * 10**9
+    session, undisturbed = LiveSession(model, fresh()), LiveSession(model, fresh())
+    session.take(events[:1500])
+    undisturbed.take(events[:1500])
+    with pytest.raises(
+        SourceError, match=r"event 1551 comes 3\.0 hours after .* at \S+ after \S+; a gap of at most 2\.0"
+    ):
+        session.take(wrong)
+    latest_ns = int(events["ts_ns"][1499])
+    with pytest.raises(SourceError, match=r"the end of what is complete comes 2\.1 hours after"):
+        session.advance_to(latest_ns + int(2.1 * 3600e9))
+    with pytest.raises(SourceError, match="has the time 9223372036854775807 ns"):
+        session.advance_to(2**63 - 1)
+    with pytest.raises(SourceError, match=r"events are 1 dimensions of float64; expected .*EVENT_DTYPE"):
+        session.take(np.zeros(3))  # type: ignore[arg-type] # the mistake under test
+    later, wanted = session.take(events[1500:]), undisturbed.take(events[1500:])
+    np.testing.assert_array_equal([each.row for each in later], [each.row for each in wanted])
+    patient = LiveSession(model, fresh(), longest_gap_ns=4 * 3600 * 10**9)
+    patient.take(events[:1500])
+    assert next(patient.iterate(wrong)).row["bin_event_count"] > 0
+
+
+def test_bins_come_one_by_one_while_the_lattice_goes_on() -> None:
+    """An hour of silence is never in memory whole; until its bins are taken, the session does nothing else."""
+    events, model = synthetic_events()[:2000], model_of("msd")
+    session, together = LiveSession(model, fresh()), LiveSession(model, fresh())
+    until_ns = int(events["ts_ns"].max()) + 20 * 10**9
+    bins = session.iterate(events, until_ns)
+    first = [next(bins) for _ in range(5)]
+    for do in (session.save, lambda: session.take(events), lambda: session.advance_to(until_ns)):
+        with pytest.raises(ConfigError, match="have not all been taken"):
+            do()
+    rest = list(bins)
+    wanted = together.take(events, until_ns)
+    np.testing.assert_array_equal(scores_of(first + rest), scores_of(wanted))
+    assert session.save().keys() == together.save().keys()
 
 
 @pytest.mark.parametrize("name", ["ads_pfp_svac", "perm_derivative"])

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from vpharness.datasets.find import Dataset
-from vpharness.datasets.intake import Intake, taken_in, tick_size_notes, time_text
+from vpharness.datasets.intake import Intake, taken_in, tick_size_notes
 from vpharness.datasets.lake import Lake, check_id, new_folder
 from vpharness.datasets.manifest import Manifest, content_id, read_manifest, write_checksums
 from vpharness.datasets.tables import TableWriter, open_tables
 from vpharness.errors import ConfigError, DatasetError, SourceError
 from vpharness.events.schema import EVENT_DTYPE
 from vpharness.events.source import EventStream, Source, tick_size_to_price
+from vpharness.events.times import time_text
 from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
 from vpharness.lattice.engine import FinishedBins, event_problems, iterate, open_bin_end_ns
 from vpharness.lattice.layout import LatticeState, new_state

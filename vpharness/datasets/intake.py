@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -12,12 +12,13 @@ import numpy as np
 from vpharness.errors import SourceError
 from vpharness.events.schema import ADD, MAX_PRICE, MODIFY, PRICE_SCALE
 from vpharness.events.source import EventStream
+from vpharness.events.times import SECOND_NS, latest_time
 from vpharness.lattice.types import Array
 
-LONGEST_GAP_NS: Final = 7 * 86_400 * 1_000_000_000
+LONGEST_GAP_NS: Final = 7 * 86_400 * SECOND_NS
 """A feed that is silent for longer is two feeds, or has a broken clock: every bin of the gap would be written."""
 
-_LATEST_NS: Final = 7_258_118_400_000_000_000  # the year 2200: what lies behind it is no time of an event
+_GAP_ADVICE: Final = "choose the span with start= and end=, or repair the feed"
 _ENOUGH_PRICES: Final = 1_000
 _MOST_OFF_TICK: Final = 0.2
 
@@ -41,11 +42,6 @@ class Intake:
         return self.actions.total()
 
 
-def time_text(time_ns: int) -> str:
-    """Return a time as ISO 8601 to the millisecond."""
-    return datetime.fromtimestamp(time_ns // 1_000_000 / 1000, UTC).isoformat(timespec="milliseconds")
-
-
 def taken_in(stream: EventStream, intake: Intake) -> Iterator[Array]:
     """Yield a stream's chunks up to the first event at or behind the span's end.
 
@@ -54,7 +50,9 @@ def taken_in(stream: EventStream, intake: Intake) -> Iterator[Array]:
     """
     for chunk in stream.chunks:
         events, is_last = _cut(chunk, intake)
-        _check_times(events, intake)
+        intake.latest_ns = latest_time(
+            events["ts_ns"], intake.latest_ns, LONGEST_GAP_NS, partial(_name, intake.events + 1), _GAP_ADVICE
+        )
         letters, counts = np.unique(events["action"], return_counts=True)
         intake.actions.update({chr(letter): int(count) for letter, count in zip(letters, counts, strict=True)})
         _look_at_prices(events, intake)
@@ -66,33 +64,16 @@ def taken_in(stream: EventStream, intake: Intake) -> Iterator[Array]:
     check_tick_size(intake)
 
 
+def _name(first: int, index: int) -> str:
+    return f"event {first + index}"
+
+
 def _cut(events: Array, intake: Intake) -> tuple[Array, bool]:
     """Leave out what comes at or behind the end, in the time that never runs backwards."""
     if intake.end_ns is None:
         return events, False
     behind = np.flatnonzero(events["ts_ns"] >= intake.end_ns)
     return (events[: behind[0]], True) if len(behind) else (events, False)
-
-
-def _check_times(events: Array, intake: Intake) -> None:
-    if not len(events):
-        return
-    times = events["ts_ns"]
-    impossible = np.flatnonzero((times < 0) | (times > _LATEST_NS))
-    if len(impossible):
-        number = intake.events + int(impossible[0]) + 1
-        raise SourceError(f"event {number} has the time {times[impossible[0]]} ns; expected one from 1970 to 2200")
-    first = int(times[0]) if intake.latest_ns is None else intake.latest_ns
-    latest = np.maximum.accumulate(np.concatenate(([first], times)))
-    gaps = np.diff(latest)
-    widest = int(np.argmax(gaps))
-    if gaps[widest] > LONGEST_GAP_NS:
-        raise SourceError(
-            f"event {intake.events + widest + 1} comes {gaps[widest] / 86_400e9:.1f} days after the one before it, at "
-            f"{time_text(int(latest[widest + 1]))}; a gap of at most {LONGEST_GAP_NS / 86_400e9:.0f} days is expected: "
-            "choose the span with start= and end=, or repair the feed"
-        )
-    intake.latest_ns = int(latest[-1])
 
 
 def _look_at_prices(events: Array, intake: Intake) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from vpharness.errors import SourceError
 from vpharness.events.schema import EVENT_DTYPE
 from vpharness.lattice.columns import BIN_DTYPE, EVENT_COLUMN, FLOAT_COLUMNS, LABEL_COLUMNS, MOVE_COLUMNS
 from vpharness.lattice.layout import COUNT_NAMES, NO_TIME, LatticeState, make_room
@@ -78,6 +79,8 @@ def advance(
     given are used up: go on with the one returned. How events are cut into calls, and how often and how far time is
     moved on between them, makes no difference to the bins: a crossed book is uncrossed at the time at which its
     crossing turns stale, not when time next happens to move.
+
+    Raises SourceError, before anything is done, where the events are of another type.
     """
     blocks: list[FinishedBins] = []
     for block in iterate(state, events, complete_to_ns, block_bins):
@@ -94,6 +97,22 @@ def iterate(
 
     Yields the state and the bins finished since the one before; the last pair's state has taken in everything.
     """
+    return _blocks(state, as_events(events), complete_to_ns, block_bins)
+
+
+def as_events(events: Array) -> Array:
+    """Return events as the kernels were compiled for them; a SourceError where they are no array of EVENT_DTYPE."""
+    if not isinstance(events, np.ndarray) or events.dtype != EVENT_DTYPE or events.ndim != 1:
+        found = (
+            f"{events.ndim} dimensions of {events.dtype}" if isinstance(events, np.ndarray) else type(events).__name__
+        )
+        raise SourceError(f"events are {found}; expected one dimension of vpharness.events.schema.EVENT_DTYPE")
+    return np.ascontiguousarray(events).view(EVENT_DTYPE)
+
+
+def _blocks(
+    state: LatticeState, events: Array, complete_to_ns: int | None, block_bins: int
+) -> Iterator[tuple[LatticeState, FinishedBins]]:
     state = make_room(state, len(events))
     done = False
     while not done:

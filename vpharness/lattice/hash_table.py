@@ -83,3 +83,12 @@ def copy_into(table: Array, larger: Array) -> None:
     for entry in table:
         if entry.slot != NOWHERE:
             insert(larger, entry.key, entry.slot)
+
+
+@kernel
+def every_key_is_found(table: Array) -> bool:
+    """Return whether every entry of a table is what `find` finds under its key."""
+    for entry in table:  # noqa: SIM110  # numba compiles no generator inside `all`
+        if entry.slot != NOWHERE and find(table, entry.key) != entry.slot:
+            return False
+    return True

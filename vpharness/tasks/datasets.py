@@ -12,12 +12,12 @@ from rich.table import Table
 
 from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset, all_datasets, find_dataset
-from vpharness.datasets.intake import time_text
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import Manifest
 from vpharness.datasets.publish import publish
 from vpharness.datasets.read import verify
 from vpharness.errors import ConfigError, DatasetError
+from vpharness.events.times import time_text
 from vpharness.tasks.commands import TickSize
 from vpharness.tasks.progress import shown
 from vpharness.tasks.schema import check, instance

@@ -12,7 +12,7 @@ from rich.progress import Progress as Bar
 
 from vpharness.campaigns.carry_out import Progress as Campaign
 from vpharness.datasets.build import Progress
-from vpharness.datasets.intake import time_text
+from vpharness.events.times import time_text
 
 LINE_SECONDS: Final = 10.0
 """How often a line is written where there is no terminal."""

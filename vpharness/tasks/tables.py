@@ -13,11 +13,11 @@ from rich.table import Table
 
 from vpharness.campaigns.share import view_of
 from vpharness.datasets.find import find_dataset
-from vpharness.datasets.intake import time_text
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.errors import DatasetError, ResultsError
 from vpharness.evaluation import DatasetView, Figures
+from vpharness.events.times import time_text
 from vpharness.results.ledger import DatasetKey, LedgerCandidate, read_ledger
 from vpharness.results.ranking import FEW_BLOCKS, Ranked, rank
 from vpharness.results.store import Store
