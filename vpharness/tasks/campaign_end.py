@@ -75,9 +75,9 @@ def conclude(campaign: Campaign, progress: Progress, tracked: Tracked) -> dict[s
         facts = {"campaign": campaign.name, "folder": str(campaign.folder), **_counts(plan, progress)}
         print(json.dumps({**facts, "failures": progress.failures, "candidates": rows}, indent=1))
     else:
-        print_ranking(mine[:SHOWN])
+        print_ranking(mine, most=SHOWN)
         counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in _counts(plan, progress).items())
-        print(f"\ncampaign {campaign.name}: {counts}; {len(mine):,} candidates, the best {min(SHOWN, len(mine))} above")
+        print(f"\ncampaign {campaign.name}: {counts}; {len(mine):,} candidates")
         print(f"figures: {campaign.folder}\nnext: python -m vpharness compare campaign={campaign.name}")
     lows: dict[str, float] = defaultdict(lambda: -math.inf)
     for each in mine:

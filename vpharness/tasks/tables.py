@@ -70,13 +70,19 @@ def print_candidates(store: Store, lake: Lake, run_ids: Collection[str], *, as_j
     print(f"\nrun folder: {folder}\nnext: python -m vpharness compare; or sweep with -m")
 
 
-def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False) -> None:
-    """Print candidates that rank, and below them those with too little data; with `each_dataset` name the dataset."""
+def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most: int | None = None) -> None:
+    """Print candidates that rank, and below them those with too little data.
+
+    Args:
+        ranked: the candidates, in their order; those that came to just the same share a row.
+        each_dataset: whether to name the dataset.
+        most: rows of either kind.
+    """
     out = console()
     rankable = [each for each in ranked if each.p_adjusted is not None]
     poor = [each for each in ranked if each.p_adjusted is None]
     if rankable:
-        out.print(_table(rankable, each_dataset=each_dataset))
+        out.print(_table(_alike(rankable)[:most], each_dataset=each_dataset))
         winners = sum(each.winner for each in rankable)
         verdict = f"{winners} beat chance (*)" if winners else "nothing here beats chance"
         out.print(f"{_search(rankable)}; {verdict}", soft_wrap=True)
@@ -85,11 +91,21 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False) -> No
             out.print(_test_line(each, each.test.figures, each.test.p_value))
     if poor:
         out.print("\ntoo little data")
-        for each in poor:
-            lacks = "; ".join(each.judgement.lacks)
-            out.print(f"  {each.candidate.first.signal} at {each.candidate.first.threshold_label}: {lacks}")
+        for each, count in _alike(poor)[:most]:
+            lacks, others = "; ".join(each.judgement.lacks), f", and {count - 1} like it" if count > 1 else ""
+            first = each.candidate.first
+            out.print(f"  {first.signal} at {first.threshold_label}{others}: {lacks}", soft_wrap=True)
     if not ranked:
         out.print("no candidates; python -m vpharness signal=perm_derivative makes some")
+
+
+def _alike(ranked: Sequence[Ranked]) -> list[tuple[Ranked, int]]:
+    """Return the first of those candidates of a signal that came to just the same, and how many they are."""
+    found: dict[tuple[str, str], list[Ranked]] = {}
+    for each in ranked:
+        # Texts are compared, since a figure that is not there (NaN) differs from itself.
+        found.setdefault((each.candidate.first.signal, repr(each.judgement.figures)), []).append(each)
+    return [(members[0], len(members)) for members in found.values()]
 
 
 def _search(rankable: Sequence[Ranked]) -> str:
@@ -112,7 +128,8 @@ def barriers_text(ranked: Ranked) -> str:
     return f"{evaluation.tp_ticks:g}/{evaluation.sl_ticks:g}"
 
 
-def _table(ranked: Sequence[Ranked], *, each_dataset: bool) -> Table:
+def _table(alike: Sequence[tuple[Ranked, int]], *, each_dataset: bool) -> Table:
+    ranked = [each for each, _ in alike]
     several = len({barriers_text(each) for each in ranked}) > 1
     columns: dict[str, Callable[[Ranked, Figures], str]] = {
         # A star and its signal are one word, which is cut short rather than broken.
@@ -132,6 +149,7 @@ def _table(ranked: Sequence[Ranked], *, each_dataset: bool) -> Table:
         "id": lambda each, _: each.candidate.candidate_id[:6],
     }
     rows = {name: [text(each, each.judgement.figures) for each in ranked] for name, text in columns.items()}
+    rows["alike"] = [str(count) if count > 1 else "" for _, count in alike]
     return table_of({name: texts for name, texts in rows.items() if any(texts)}, texts=("signal", "dataset"))
 
 
