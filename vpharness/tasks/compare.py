@@ -110,7 +110,9 @@ def _answer(ranked: list[Ranked], asked: CompareCommand, store: Store, view_of: 
     if asked.show_test:
         shown = _with_test(shown, store, view_of)
     rows = [row_of(each) for each in shown]
-    return Answer(rows, lambda: print_ranking(shown, each_dataset=asked.by == "dataset"), shown)
+    # Those that are alike share a row, so that more than are listed for programs find room.
+    told = shown if asked.show_test else ranked
+    return Answer(rows, lambda: print_ranking(told, each_dataset=asked.by == "dataset", most=asked.top), shown)
 
 
 def _tp_rate_order(ranked: Ranked) -> tuple[float, str]:
