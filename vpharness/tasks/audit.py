@@ -18,7 +18,7 @@ from vpharness.tasks.schema import check, check_command, instance
 
 
 def run_audit(config: DictConfig) -> None:
-    """Audit a signal; one that looks ahead, or breaks the chunk law, is an error."""
+    """Audit a signal; one that looks ahead, breaks the chunk law, or could not be checked, is an error."""
     asked, choice = check_command(config, AuditCommand), instance(config.dataset, "dataset")
     if choice.id is None:
         raise ConfigError("dataset.id must be given (python -m vpharness list-datasets shows what there is)")
@@ -33,6 +33,8 @@ def run_audit(config: DictConfig) -> None:
         print(json.dumps(_facts(report), indent=1))
     else:
         _print(report, signal.name, width_ms)
+    if report.not_checked is not None:
+        raise VpharnessError(f"signal {signal.name} was not checked: {report.not_checked}")
     failed = [each for each in report.checks if not each.passed]
     if failed:
         raise VpharnessError(
@@ -44,7 +46,13 @@ def run_audit(config: DictConfig) -> None:
 
 def _facts(report: AuditReport) -> dict[str, Any]:
     checks = [{**dataclasses.asdict(each), "passed": each.passed} for each in report.checks]
-    return {"passed": report.passed, "warm_up_bins": report.warm_up_bins, "bins": report.bins, "checks": checks}
+    return {
+        "passed": report.passed,
+        "not_checked": report.not_checked,
+        "warm_up_bins": report.warm_up_bins,
+        "bins": report.bins,
+        "checks": checks,
+    }
 
 
 def _print(report: AuditReport, name: str, width_ms: int) -> None:
@@ -52,6 +60,8 @@ def _print(report: AuditReport, name: str, width_ms: int) -> None:
     for each in report.checks:
         verdict = "same scores" if each.passed else f"differs from bin {each.first_bin} on"
         print(f"  {each.name:<36}{verdict}, worst {each.worst:.2g}")
+    if report.not_checked is not None:
+        return
     if report.warm_up_bins is None:
         print("  it still remembers where the data began at its end")
     else:
