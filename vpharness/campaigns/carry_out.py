@@ -92,7 +92,8 @@ def carry_out(
     Raises ResultsError, before any work, where results cannot be written, and DatasetError where a dataset cannot be
     read.
     """
-    check_writable(settings.store)
+    if groups:
+        check_writable(settings.store)
     share: DatasetShare | None = None
     for group in groups:
         if share is None or share.dataset.path != group.dataset.path:
