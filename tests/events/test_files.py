@@ -1,6 +1,7 @@
 """Input files: compression, truncation, hashing and paths."""
 
 import hashlib
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,21 @@ def test_damaged_compression_is_an_error(tmp_path: Path, compression: str) -> No
     data[len(data) // 2] ^= 0xFF
     with pytest.raises(SourceError, match=f"{compression} compression is damaged"):
         content(write(tmp_path, "bad", bytes(data)))
+
+
+@pytest.mark.parametrize("compression", ["gzip", "xz", "zstd"])
+def test_a_small_file_that_holds_a_large_one_is_never_in_memory_whole(tmp_path: Path, compression: str) -> None:
+    """Sixty megabytes of nothing, in a few kilobytes twice over, pass through a few megabytes."""
+    size = 30_000_000
+    path = write(tmp_path, "bomb", 2 * COMPRESSIONS[compression](bytes(size)))
+    assert Path(path).stat().st_size < size / 400
+    tracemalloc.start()
+    try:
+        with files.opened(path) as file:
+            assert sum(len(block) for block in file.blocks(1 << 16)) == 2 * size
+        assert tracemalloc.get_traced_memory()[1] < 8 * files.LARGEST_PART_BYTES
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)

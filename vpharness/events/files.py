@@ -5,6 +5,7 @@ error: half a file never passes for a whole one.
 """
 
 import hashlib
+import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
@@ -13,15 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
-import zstandard
+import pyarrow as pa
 
 from vpharness.errors import SourceError
 
 _READ_BYTES: Final = 1 << 16
 
+LARGEST_PART_BYTES: Final = 1 << 20
+"""The most that is decompressed at once: a few kilobytes may hold gigabytes, which nobody has asked for yet."""
+
+_XZ_MEMORY_BYTES: Final = 1 << 28
+"""What xz may need for its dictionary: four times what its strongest preset does."""
+
 
 class _Decompressor(Protocol):
-    """What zlib, lzma and zstandard objects have in common: one compressed stream (frame) each."""
+    """What zlib and lzma objects have in common: one compressed stream each."""
 
     @property
     def eof(self) -> bool: ...
@@ -29,7 +36,7 @@ class _Decompressor(Protocol):
     @property
     def unused_data(self) -> bytes: ...
 
-    def decompress(self, data: bytes, /) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
 def _new_gzip() -> _Decompressor:
@@ -37,20 +44,43 @@ def _new_gzip() -> _Decompressor:
 
 
 def _new_xz() -> _Decompressor:
-    return lzma.LZMADecompressor()
-
-
-def _new_zstd() -> _Decompressor:
-    return zstandard.ZstdDecompressor().decompressobj()
+    return lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES)
 
 
 _FORMATS: Final[tuple[tuple[bytes, str, Callable[[], _Decompressor]], ...]] = (
     (b"\x1f\x8b", "gzip", _new_gzip),
     (b"\xfd7zXZ\x00", "xz", _new_xz),
-    (b"\x28\xb5\x2f\xfd", "zstd", _new_zstd),
 )
+_ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _LONGEST_MAGIC: Final = 6
-_BROKEN = (zlib.error, lzma.LZMAError, zstandard.ZstdError)
+_BROKEN = (zlib.error, lzma.LZMAError)
+
+
+def _parts(stream: _Decompressor, data: bytes) -> Iterator[bytes]:
+    """Yield what data add to a stream, LARGEST_PART_BYTES at a time."""
+    while not stream.eof:
+        part = stream.decompress(data, LARGEST_PART_BYTES)
+        yield part
+        # zlib hands back what it has not looked at, lzma keeps it.
+        data = getattr(stream, "unconsumed_tail", b"")
+        if len(part) < LARGEST_PART_BYTES:
+            return
+
+
+class _Rest(io.RawIOBase):
+    """A file that goes on with `more` behind what has been read of it."""
+
+    def __init__(self, begun: bytes, more: Callable[[], bytes]) -> None:
+        self._waiting, self._more = begun, more
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        self._waiting = self._waiting or self._more()
+        part, self._waiting = self._waiting[: len(buffer)], self._waiting[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
 
 
 @dataclass
@@ -95,6 +125,9 @@ class InputFile:
 
     def _decompressed(self) -> Iterator[bytes]:
         data = self._read()
+        if data.startswith(_ZSTD_MAGIC):
+            yield from self._through_zstd(data)
+            return
         for magic, name, new in _FORMATS:
             if data[:_LONGEST_MAGIC].startswith(magic):
                 yield from self._through(name, new, data)
@@ -110,12 +143,30 @@ class InputFile:
             if stream.eof:
                 stream = new()
             try:
-                yield stream.decompress(data)
+                yield from _parts(stream, data)
             except _BROKEN as error:
-                raise SourceError(f"{self.path}: its {name} compression is damaged: {error}") from error
+                raise self._damaged(name, error) from error
             data = (stream.unused_data if stream.eof else b"") or self._read()
         if not stream.eof:
-            raise SourceError(f"{self.path}: truncated: its {name} stream ends before its end mark")
+            raise self._truncated(name)
+
+    def _through_zstd(self, data: bytes) -> Iterator[bytes]:
+        """Yield what the zstd frames hold, one after another, skipping those to be skipped."""
+        stream = pa.CompressedInputStream(pa.PythonFile(_Rest(data, self._read), mode="r"), "zstd")
+        while True:
+            try:
+                part = stream.read(LARGEST_PART_BYTES)
+            except OSError as error:
+                raise self._truncated("zstd") if "Truncated" in str(error) else self._damaged("zstd", error) from error
+            if not part:
+                return
+            yield part
+
+    def _damaged(self, name: str, error: Exception) -> SourceError:
+        return SourceError(f"{self.path}: its {name} compression is damaged: {error}")
+
+    def _truncated(self, name: str) -> SourceError:
+        return SourceError(f"{self.path}: truncated: its {name} stream ends before its end mark")
 
 
 def checked_path(path: str) -> Path:
