@@ -188,6 +188,7 @@ def test_a_date_that_is_none_is_refused(tmp_path: Path, date: str) -> None:
         ("1,2,3", "line 1: has 3 fields"),
         ("1,2,x,4", "line 1: price"),
         ("1,-2,3,4", "line 1: size"),
+        ("5,1,4,1,5,2,3,1", "line 1: has the price 5 twice on one side"),
     ],
 )
 def test_a_broken_order_book_file_is_refused(tmp_path: Path, row: str, complaint: str) -> None:

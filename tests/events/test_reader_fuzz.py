@@ -9,7 +9,7 @@ from pathlib import Path
 import databento_dbn
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.events.naive_readers import bitstamp_events, lobster_events
@@ -172,6 +172,7 @@ def test_random_bytes(tmp_path_factory: pytest.TempPathFactory, reader: str, dat
 
 
 @given(edits=st.lists(EDIT, max_size=4))
+@example(edits=[("repeat", 0, 48, 23)])
 @settings(max_examples=FEW, deadline=DEADLINE_MS)
 def test_damaged_order_book_files(
     tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, int, int, int]]

@@ -171,6 +171,11 @@ def _first_book(path: str) -> NDArray[np.void]:
             # An empty level has the price 9999999999 or its negative.
             low = 0 if size else -_HIGHEST_PRICE
             price = rows.decimals(column, "price", 0, low, _HIGHEST_PRICE)[0] * PRICE_PER_UNIT
+            side = BID if column % 4 else ASK
+            if size and any(level[1] == price and level[5] == side for level in levels):
+                raise SourceError(
+                    f"{file.path}: line 1: has the price {price // PRICE_PER_UNIT} twice on one side; expected it once"
+                )
             if size:
-                levels.append((0, price, size, 0, ADD, BID if column % 4 else ASK, 0))
+                levels.append((0, price, size, 0, ADD, side, 0))
     return np.array(levels, EVENT_DTYPE)
