@@ -116,8 +116,9 @@ def _search(rankable: Sequence[Ranked]) -> str:
 
 
 def _test_line(ranked: Ranked, f: Figures, p_value: float) -> str:
+    openings = "once" if ranked.test_openings == 1 else f"{ranked.test_openings} times"
     return (
-        f"test of {ranked.candidate.candidate_id[:6]}, opened {ranked.test_openings} times: "
+        f"test of {ranked.candidate.candidate_id[:6]}, opened {openings}: "
         f"net {interval_text(f)} ticks over {f.n_net} fires, p {p_value:.3f}"
     )
 

@@ -68,22 +68,22 @@ def _about_the_search(best: Ranked) -> str:
     words = (
         f"The search behind it evaluated {counted(family.n_evaluated, 'candidate')} on the same data, {family.size:,} "
         f"of them with enough data to be ranked. By chance alone the best of such a search does at least as well in "
-        f"{_draws_text(best.p_adjusted, draws)}."
+        f"{_draws_text('p adj.', best.p_adjusted, draws)}."
     )
     if best.p_campaign is None:
         return words
     return (
         f"{words} Among the {counted(best.campaign_size, 'rankable candidate')} of its campaign alone that would be "
-        f"{_draws_text(best.p_campaign, draws)}."
+        f"{_draws_text('p camp.', best.p_campaign, draws)}."
     )
 
 
-def _draws_text(p_value: float | None, draws: int) -> str:
+def _draws_text(name: str, p_value: float | None, draws: int) -> str:
     """Return how many draws of chance a p-value stands for."""
     if p_value is None:
-        raise ValueError("a candidate that is not ranked has no adjusted p-value")
+        raise ValueError(f"a candidate that is not ranked has no {name}")
     count = round(p_value * (1 + draws)) - 1
-    return f"{f'{count:,}' if count else 'none'} of {draws:,} draws (p adj. {p_value:.3f})"
+    return f"{f'{count:,}' if count else 'none'} of {draws:,} draws ({name}\N{NO-BREAK SPACE}{p_value:.3f})"
 
 
 def _listed(names: Sequence[str]) -> str:
