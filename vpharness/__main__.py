@@ -2,7 +2,10 @@
 
 import sys
 
-from vpharness.tasks.cli import main
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        from vpharness.tasks.cli import main
+
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:  # before the work has begun
+        sys.exit("vpharness: interrupted")

@@ -165,7 +165,7 @@ def _first_book(path: str) -> NDArray[np.void]:
         if fields % 4:
             raise SourceError(f"{file.path}: line 1: has {fields} fields; expected four a level (ask, size, bid, size)")
         rows = csv_rows.split_rows(file.path, line, fields, 1)
-        levels = []
+        levels: list[tuple[int, ...]] = []
         for column in range(0, fields, 2):
             size = rows.decimals(column + 1, "size", 0, 0, _HIGHEST_SIZE)[0]
             # An empty level has the price 9999999999 or its negative.

@@ -4,11 +4,10 @@ import dataclasses
 import importlib
 import os
 import re
-import signal
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 import hydra
@@ -20,6 +19,7 @@ from vpharness.errors import ConfigError, VpharnessError
 from vpharness.tasks import commands
 from vpharness.tasks.conf import OWN_FOLDER_VARIABLE, PACKAGE, conf_folder
 from vpharness.tasks.help import command_help, overview
+from vpharness.tasks.interruption import interruptible
 from vpharness.tasks.messages import one_line
 
 DEFAULT_COMMAND: Final = "run"
@@ -30,6 +30,7 @@ _PLAIN: Final = re.compile(r"[\w./:~+,*?-]*")
 
 USER_MISTAKE: Final = 2
 INTERRUPTED: Final = 130
+BROKEN_PIPE: Final = 141
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +72,9 @@ COMMANDS: Final = {
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command and return the exit code: 0, or 2 with one line on standard error for a user's mistake."""
+    if arguments and arguments[0] in {"--version", "-V"}:
+        print(f"vpharness {version('vpharness')}")
+        return 0
     if not arguments or arguments[0] in {"--help", "-h", "help"}:
         print(overview({name: command.schema for name, command in COMMANDS.items()}))
         return 0
@@ -83,20 +87,29 @@ def main(arguments: Sequence[str]) -> int:
     if "--help" in rest or "-h" in rest:
         print(command_help(name, COMMANDS[name].schema, conf_folder(), takes_path=COMMANDS[name].takes_path))
         return 0
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        _compose_and_work(name, rest)
-    except KeyboardInterrupt:
-        print("vpharness: interrupted; nothing half-made is left", file=sys.stderr)
-        return INTERRUPTED
-    except (VpharnessError, HydraException, OmegaConfBaseException) as error:
-        print(f"vpharness: {error if isinstance(error, VpharnessError) else one_line(error)}", file=sys.stderr)
-        return USER_MISTAKE
+    return _worked(name, rest)
+
+
+def _worked(name: str, rest: Sequence[str]) -> int:
+    """Do a command's work and return the exit code."""
+    with interruptible() as interruption:
+        try:
+            _compose_and_work(name, rest)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read the output has gone; what is left of it must not be flushed when Python ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return BROKEN_PIPE
+        except BaseException as error:
+            # Compilers turn an interruption that meets them into errors of their own.
+            if interruption.came:
+                print("vpharness: interrupted; nothing half-made is left", file=sys.stderr)
+                return INTERRUPTED
+            if not isinstance(error, VpharnessError | HydraException | OmegaConfBaseException):
+                raise
+            print(f"vpharness: {error if isinstance(error, VpharnessError) else one_line(error)}", file=sys.stderr)
+            return USER_MISTAKE
     return 0
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the shape of a signal handler
-    raise KeyboardInterrupt
 
 
 def _compose_and_work(name: str, rest: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +47,7 @@ def run_compare(config: DictConfig) -> None:
     lake = Lake(Path(asked.lake))
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
-    _require_known(choice.id, ledger)
+    _require_known(choice.id, asked.of_signal, ledger)
     ranked = [each for each in _ranked(ledger, view_of, asked) if _is_asked_for(each, asked, choice.id)]
     answer = _answer(ranked, asked, store, view_of)
     if asked.report is not None:
@@ -79,11 +79,14 @@ def _ranked(ledger: Sequence[LedgerCandidate], view_of: ViewOf, asked: CompareCo
     return within_campaign(ranked, asked.campaign)
 
 
-def _require_known(dataset_id: str | None, ledger: Sequence[LedgerCandidate]) -> None:
-    """Raise ConfigError for a dataset that nothing has been run on."""
-    known = sorted({known_id for each in ledger for known_id in each.dataset_ids})
-    if dataset_id is not None and dataset_id not in known:
-        raise ConfigError(f"dataset.id is {dataset_id}; results are there on {', '.join(known) or 'no dataset'}")
+def _require_known(dataset_id: str | None, signal: str | None, ledger: Sequence[LedgerCandidate]) -> None:
+    """Raise ConfigError for a dataset that nothing has been run on, and for a signal that has not been run."""
+    datasets = sorted({known_id for each in ledger for known_id in each.dataset_ids})
+    signals = sorted({each.first.signal for each in ledger})
+    if dataset_id is not None and dataset_id not in datasets:
+        raise ConfigError(f"dataset.id is {dataset_id}; results are there on {', '.join(datasets) or 'no dataset'}")
+    if signal is not None and signal not in signals:
+        raise ConfigError(f"signal is {signal}; results are there of {', '.join(signals) or 'no signal'}")
 
 
 def _is_asked_for(ranked: Ranked, asked: CompareCommand, dataset_id: str | None) -> bool:
@@ -101,18 +104,40 @@ def _answer(ranked: list[Ranked], asked: CompareCommand, store: Store, view_of: 
             _refuse_mixed_horizons(ranked, asked)
         at_values = sensitivity(ranked, parameter)
         return Answer([sensitivity_row(each) for each in at_values], lambda: print_sensitivity(at_values))
-    _refuse_mixed_horizons(ranked, asked)
+    if asked.surface or asked.report is not None:
+        _refuse_mixed_horizons(ranked, asked)
     if asked.surface:
         at_barriers = surface(ranked)
         return Answer([surface_row(each) for each in at_barriers], lambda: print_surface(at_barriers))
-    shown = sorted(ranked, key=_tp_rate_order) if asked.sort == "tp_rate" else ranked
-    shown = shown[: asked.top]
+    return _tables(sorted(ranked, key=_tp_rate_order) if asked.sort == "tp_rate" else ranked, asked, store, view_of)
+
+
+def _tables(ranked: Sequence[Ranked], asked: CompareCommand, store: Store, view_of: ViewOf) -> Answer:
+    """Rank candidates in one table; those that hold for different times in a table each, unless they are mixed."""
+    apart: dict[float, list[Ranked]] = defaultdict(list)
+    for each in ranked:
+        apart[0.0 if asked.mixed_horizon else _horizon_s(each)].append(each)
+    shown = [each for horizon in sorted(apart) for each in apart[horizon][: asked.top]]
     if asked.show_test:
         shown = _with_test(shown, store, view_of)
-    rows = [row_of(each) for each in shown]
-    # Those that are alike share a row, so that more than are listed for programs find room.
-    told = shown if asked.show_test else ranked
-    return Answer(rows, lambda: print_ranking(told, each_dataset=asked.by == "dataset", most=asked.top), shown)
+
+    def show() -> None:
+        for horizon in sorted(apart) or [0.0]:
+            # Those that are alike share a row, so that more than are listed for programs find room.
+            of_all = [each for each in shown if _horizon_s(each) == horizon or horizon == 0.0]
+            told = of_all if asked.show_test else apart[horizon]
+            if len(apart) > 1:
+                print(f"holding for up to {horizon:g} s")
+            print_ranking(told, each_dataset=asked.by == "dataset", most=asked.top)
+            print(end="\n" if len(apart) > 1 else "")
+
+    return Answer([row_of(each) for each in shown], show, shown)
+
+
+def _horizon_s(ranked: Ranked) -> float:
+    """Return how long a candidate holds at most, seconds."""
+    evaluation = ranked.candidate.first.evaluation
+    return evaluation.max_hold_bins * evaluation.cell_width_ms / 1000
 
 
 def _tp_rate_order(ranked: Ranked) -> tuple[float, str]:
@@ -120,8 +145,7 @@ def _tp_rate_order(ranked: Ranked) -> tuple[float, str]:
 
 
 def _refuse_mixed_horizons(ranked: Sequence[Ranked], asked: CompareCommand) -> None:
-    evaluations = [each.candidate.first.evaluation for each in ranked]
-    horizons = sorted({evaluation.max_hold_bins * evaluation.cell_width_ms / 1000 for evaluation in evaluations})
+    horizons = sorted({_horizon_s(each) for each in ranked})
     if len(horizons) > 1 and not asked.mixed_horizon:
         shown = ", ".join(f"{seconds:g} s" for seconds in horizons)
         raise ConfigError(

@@ -1,0 +1,51 @@
+"""Ctrl-C and SIGTERM: both interrupt the work, wherever it stands."""
+
+import _thread
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Final
+
+_AGAIN_SECONDS: Final = 0.1
+
+
+@dataclass
+class Interruption:
+    """Whether the work has been interrupted."""
+
+    came: bool = False
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Have both signals raise KeyboardInterrupt in the main thread, again and again until it is heard.
+
+    Python swallows what is raised while a destructor or a callback of a compiler runs, and only reports it: then the
+    signal is sent once more.
+    """
+    interruption = Interruption()
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        interruption.came = True
+        raise KeyboardInterrupt
+
+    def unraisable(report: Any) -> None:
+        if not issubclass(report.exc_type, KeyboardInterrupt):
+            reported(report)
+            return
+        again = threading.Timer(_AGAIN_SECONDS, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
+
+    reported, sys.unraisablehook = sys.unraisablehook, unraisable
+    handlers = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interruption
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        sys.unraisablehook = reported
