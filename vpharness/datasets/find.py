@@ -85,4 +85,9 @@ def _opened(path: Path) -> Dataset:
     for name in (BINS_FILE, GRID_FILE):
         if not (path / name).is_file():
             raise DatasetError(f"dataset {path.name}: {path / name} is missing; restore it, or build the dataset again")
+    if not (path / CHECKSUMS_FILE).is_file():
+        raise DatasetError(
+            f"dataset {path.name}: {path / CHECKSUMS_FILE} is missing; restore it, build the dataset again, or remove "
+            f"its {MANIFEST_FILE} and publish it again"
+        )
     return Dataset(path, read_manifest(path))

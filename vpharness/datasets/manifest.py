@@ -57,10 +57,10 @@ class Manifest:
         """Whether entries and exits at the touch can be known: without them there are no net figures."""
         return {"best_bid_price_int", "best_ask_price_int"} <= set(self.bin_columns)
 
-    def write(self, folder: Path) -> None:
-        """Write `manifest.json`."""
+    def write(self, folder: Path, name: str = MANIFEST_FILE) -> None:
+        """Write `manifest.json`, or the same under another name."""
         text = json.dumps(dataclasses.asdict(self), indent=1) + "\n"
-        (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> Manifest:
