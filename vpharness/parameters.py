@@ -77,8 +77,8 @@ def _out_of_range(value: Any, rules: Rules) -> Iterator[str]:
             if not math.isfinite(item):
                 yield f"is {item}; it must be a finite number"
             elif rules.minimum is not None and item < rules.minimum:
-                yield f"is {item}; it must be at least {rules.minimum:g}"
+                yield f"is {item}; it must be at least {rules.minimum:.15g}"
             elif rules.above is not None and item <= rules.above:
-                yield f"is {item}; it must be above {rules.above:g}"
+                yield f"is {item}; it must be above {rules.above:.15g}"
             elif rules.maximum is not None and item > rules.maximum:
-                yield f"is {item}; it must be at most {rules.maximum:g}"
+                yield f"is {item}; it must be at most {rules.maximum:.15g}"

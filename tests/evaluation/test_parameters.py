@@ -51,11 +51,27 @@ def test_a_walk_of_no_bin_is_refused() -> None:
         EvaluationParameters(max_hold_ms=40).resolve(100.0)
 
 
+def test_a_time_of_too_many_bins_is_refused() -> None:
+    """As many as the tables could not count, on this lattice; on a wider one the same time is short."""
+    week = EvaluationParameters(max_hold_ms=7 * 86_400_000)
+    assert problems(week) == []
+    with pytest.raises(
+        ConfigError, match="max_hold_ms is 604800000, which is 60480000 bins of 10 ms; at most 10000000"
+    ):
+        week.resolve(10.0)
+    assert week.resolve(100.0).max_hold_bins == 6_048_000
+
+
 @pytest.mark.parametrize(
     ("parameters", "sentence"),
     [
         (EvaluationParameters(tp_ticks=0), "tp_ticks is 0; it must be above 0"),
         (EvaluationParameters(max_hold_bins=0), "max_hold_bins is 0; it must be at least 1"),
+        (EvaluationParameters(max_hold_bins=10**7 + 1), "max_hold_bins is 10000001; it must be at most 10000000"),
+        (EvaluationParameters(cooldown_bins=2**40), "cooldown_bins is 1099511627776; it must be at most 10000000"),
+        (EvaluationParameters(exit_delay_ms=1e12), "exit_delay_ms is 1000000000000.0; it must be at most 1000000000"),
+        (EvaluationParameters(null_draws=10**6), "null_draws is 1000000; it must be at most 100000"),
+        (EvaluationParameters(tp_ticks=1e10), "tp_ticks is 10000000000.0; it must be at most 1000000000"),
         (SplitParameters(train_share=1.0), "train_share is 1.0; it must be at most 0.99"),
         (SplitParameters(kind="random"), "kind is 'random'; it must be one of time, dataset, none"),
         (

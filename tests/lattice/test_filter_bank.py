@@ -23,7 +23,8 @@ from vpharness.lattice.filter_bank import (
 )
 
 NS = 1_000_000_000
-TAUS = st.sampled_from([(2.0, 5.0, 10.0), (10.0, 5.0, 2.0), (0.1, 30.0, 1.0), (3.0, 3.5, 4.0)])
+TAUS = st.sampled_from([(2.0, 5.0, 10.0), (10.0, 5.0, 2.0), (0.1, 30.0, 1.0), (3.0, 3.5, 4.0), (2.0, 2.0204, 2.041)])
+"""The last are as near to one another as is allowed."""
 STATES = st.lists(st.floats(-1e3, 1e3), min_size=STATE_SIZE, max_size=STATE_SIZE).map(np.array)
 TIMES_NS = st.one_of(st.integers(0, 60 * NS), st.integers(0, 1000), st.integers(0, 24 * 3600 * NS))
 

@@ -15,23 +15,41 @@ EVALUATION_VERSION: Final = 1
 _DEFAULT_BINS: Final = {"max_hold": 1200, "warmup": 300, "cooldown": 30, "entry_delay": 1}
 _BLOCK_HOLDS: Final = 2
 
+_LONGEST_BINS: Final = 10_000_000
+"""The longest duration: eleven days of 100 ms, longer than any dataset is in one piece. Bins are counted in 32 bits."""
+_LONGEST_MS: Final = 1_000_000_000
+_FARTHEST_TICKS: Final = 1_000_000_000
+"""A barrier as far as this is never touched: it is how one is left out."""
+_MOST_DRAWS: Final = 100_000
+"""A p-value of 0.00001 can be told from 0 with so many; each takes as long as the one before."""
+
 
 def _bins(name: str, meaning: str, minimum: int = 0) -> Any:
     default = f"{_DEFAULT_BINS[name]}" if name in _DEFAULT_BINS else "entry_delay"
-    return parameter(None, meaning=f"{meaning} ({default} unless given)", unit="bins", minimum=minimum)
+    return parameter(
+        None, meaning=f"{meaning} ({default} unless given)", unit="bins", minimum=minimum, maximum=_LONGEST_BINS
+    )
 
 
 def _ms(name: str) -> Any:
-    return parameter(None, meaning=f"{name}_bins as a time, in whole bins half up", unit="ms", minimum=0)
+    return parameter(
+        None, meaning=f"{name}_bins as a time, in whole bins half up", unit="ms", minimum=0, maximum=_LONGEST_MS
+    )
 
 
 @dataclass(frozen=True)
 class EvaluationParameters:
     """How fires are found and judged. Each duration is given as `_bins` or as `_ms`, not as both."""
 
-    tp_ticks: float = parameter(8.0, meaning="take-profit distance from the mid of entry", unit="ticks", above=0)
-    sl_ticks: float = parameter(4.0, meaning="stop-loss distance from the mid of entry", unit="ticks", above=0)
-    cost_ticks: float = parameter(0.0, meaning="cost of a round trip beside the spread", unit="ticks", minimum=0)
+    tp_ticks: float = parameter(
+        8.0, meaning="take-profit distance from the mid of entry", unit="ticks", above=0, maximum=_FARTHEST_TICKS
+    )
+    sl_ticks: float = parameter(
+        4.0, meaning="stop-loss distance from the mid of entry", unit="ticks", above=0, maximum=_FARTHEST_TICKS
+    )
+    cost_ticks: float = parameter(
+        0.0, meaning="cost of a round trip beside the spread", unit="ticks", minimum=0, maximum=_FARTHEST_TICKS
+    )
     max_hold_bins: int | None = _bins("max_hold", "longest walk, the bin of entry included", minimum=1)
     max_hold_ms: float | None = _ms("max_hold")
     warmup_bins: int | None = _bins("warmup", "bins at the start of a dataset that cannot fire")
@@ -42,8 +60,8 @@ class EvaluationParameters:
     entry_delay_ms: float | None = _ms("entry_delay")
     exit_delay_bins: int | None = _bins("exit_delay", "from the barrier to the exit at the touch")
     exit_delay_ms: float | None = _ms("exit_delay")
-    null_draws: int = parameter(999, meaning="draws of each null", minimum=19)
-    null_seed: int = parameter(0, meaning="seed of the nulls' uniforms", minimum=0)
+    null_draws: int = parameter(999, meaning="draws of each null", minimum=19, maximum=_MOST_DRAWS)
+    null_seed: int = parameter(0, meaning="seed of the nulls' uniforms", minimum=0, maximum=2**53)
 
     def relations(self) -> Iterator[str]:
         """Say which durations were given twice."""
@@ -56,7 +74,8 @@ class EvaluationParameters:
         """Return the same with every duration in bins of `cell_width_ms` milliseconds.
 
         Raises:
-            ConfigError: a duration was given both ways, or the longest walk is shorter than half a bin.
+            ConfigError: a duration was given both ways or is too many bins, or the longest walk is shorter than half a
+                bin.
         """
         twice = list(self.relations())
         if twice:
@@ -84,7 +103,13 @@ class EvaluationParameters:
     def _in_bins(self, name: str, cell_width_ms: float, otherwise: int = 0) -> int:
         bins, ms = getattr(self, f"{name}_bins"), getattr(self, f"{name}_ms")
         if ms is not None:
-            return math.floor(float(ms) / cell_width_ms + 0.5)
+            bins = math.floor(float(ms) / cell_width_ms + 0.5)
+            if bins > _LONGEST_BINS:
+                raise ConfigError(
+                    f"{name}_ms is {ms}, which is {bins} bins of {cell_width_ms:g} ms; at most {_LONGEST_BINS} are "
+                    "possible"
+                )
+            return bins
         return int(bins) if bins is not None else _DEFAULT_BINS.get(name, otherwise)
 
 

@@ -2,12 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from vpharness.parameters import parameter
 
 LATTICE_VERSION: Final = 2
 """Raised by hand when the same events and parameters give other bins."""
+
+LEAST_TAU_DISTANCE: Final = 0.01
+"""How far the time constants of the filter bank lie from one another, as a share of the larger one.
+
+Its exact solution divides differences of exponentials by differences of rates, twice. Where they lie a share d apart,
+this loses 2 log10(1/d) of 16 digits: at one part in a hundred, 12 are left.
+"""
+
+_LEAST_TAU_S: Final = 1e-3
+_LONGEST_TAU_S: Final = 1e6  # eleven days: what decays more slowly does not decay within a dataset
+_MOST_KEPT_CHANGES: Final = 2_000_000  # cells times bins: the spectrum keeps 200 bytes for each, 400 MB in all
 
 
 @dataclass(frozen=True)
@@ -16,10 +28,18 @@ class LatticeParameters:
 
     cell_width_ms: int = parameter(100, meaning="width of a bin", unit="ms", minimum=1, maximum=86_400_000)
     radius: int = parameter(50, meaning="cells on each side of spot", unit="ticks", minimum=1, maximum=1000)
-    tau_velocity: float = parameter(2.0, meaning="time constant of velocities", unit="s", above=0)
-    tau_acceleration: float = parameter(5.0, meaning="time constant of accelerations", unit="s", above=0)
-    tau_jerk: float = parameter(10.0, meaning="time constant of jerks", unit="s", above=0)
-    tau_mass: float = parameter(30.0, meaning="time constant of masses", unit="s", above=0)
+    tau_velocity: float = parameter(
+        2.0, meaning="time constant of velocities", unit="s", minimum=_LEAST_TAU_S, maximum=_LONGEST_TAU_S
+    )
+    tau_acceleration: float = parameter(
+        5.0, meaning="time constant of accelerations", unit="s", minimum=_LEAST_TAU_S, maximum=_LONGEST_TAU_S
+    )
+    tau_jerk: float = parameter(
+        10.0, meaning="time constant of jerks", unit="s", minimum=_LEAST_TAU_S, maximum=_LONGEST_TAU_S
+    )
+    tau_mass: float = parameter(
+        30.0, meaning="time constant of masses", unit="s", minimum=_LEAST_TAU_S, maximum=_LONGEST_TAU_S
+    )
     c1_v_add: float = parameter(1.0, meaning="weight of v_add in pressure")
     c2_v_rest_pos: float = parameter(0.5, meaning="weight of rising v_rest_depth in pressure")
     c3_a_add: float = parameter(0.3, meaning="weight of rising a_add in pressure")
@@ -47,17 +67,26 @@ class LatticeParameters:
         meaning="age at which a crossed book is uncrossed; 0 is never, null is the source's own",
         unit="ms",
         minimum=0,
+        maximum=86_400_000,
     )
 
     def relations(self) -> Iterator[str]:
         """Say what does not fit together."""
-        taus = (self.tau_velocity, self.tau_acceleration, self.tau_jerk)
-        if len(set(taus)) < 3:
-            yield f"tau_velocity, tau_acceleration and tau_jerk are {taus}; they must differ from one another"
+        taus = sorted((self.tau_velocity, self.tau_acceleration, self.tau_jerk))
+        if any(longer - shorter < LEAST_TAU_DISTANCE * longer for shorter, longer in pairwise(taus)):
+            yield (
+                f"tau_velocity, tau_acceleration and tau_jerk are {self.tau_velocity}, {self.tau_acceleration} and "
+                f"{self.tau_jerk}; they must lie at least {100 * LEAST_TAU_DISTANCE:g} % apart, or digits are lost"
+            )
         if not self.spectrum_windows:
             yield "spectrum_windows is empty; at least one window is needed"
         if self.spectrum_zscore_min_periods > self.spectrum_zscore_window:
             yield (
                 f"spectrum_zscore_min_periods is {self.spectrum_zscore_min_periods}; "
                 f"it must be at most spectrum_zscore_window, {self.spectrum_zscore_window}"
+            )
+        if (2 * self.radius + 1) * self.spectrum_zscore_window > _MOST_KEPT_CHANGES:
+            yield (
+                f"radius is {self.radius} and spectrum_zscore_window is {self.spectrum_zscore_window}; cells times "
+                f"bins must be at most {_MOST_KEPT_CHANGES}, for memory: narrow one of them"
             )

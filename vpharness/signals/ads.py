@@ -9,7 +9,13 @@ from jax import Array
 
 from vpharness.parameters import parameter
 from vpharness.signals.core.clock import Clock
-from vpharness.signals.core.definition import SignalParameters, fixed_thresholds, signal
+from vpharness.signals.core.definition import (
+    LONGEST_WINDOW_BINS,
+    SignalParameters,
+    fixed_thresholds,
+    min_periods_fit,
+    signal,
+)
 from vpharness.signals.core.grid import Grid
 
 BANDS: Final = ((1, 3), (4, 11), (12, 23))
@@ -21,9 +27,13 @@ class Ads(SignalParameters):
     """Parameters of ads."""
 
     thresholds: list[float] = fixed_thresholds(0.02, 0.05, 0.08, 0.10, 0.15, 0.20)  # noqa: RUF009 - the list is copied for each instance
-    slope_windows: list[int] = parameter([10, 25, 50], meaning="windows of the slopes", unit="bins", minimum=2)
+    slope_windows: list[int] = parameter(
+        [10, 25, 50], meaning="windows of the slopes", unit="bins", minimum=2, maximum=LONGEST_WINDOW_BINS
+    )
     blend_weights: list[float] = parameter([0.40, 0.35, 0.25], meaning="weight of each window's slope", minimum=0)
-    zscore_window: int = parameter(200, meaning="window of the robust z of each slope", unit="bins", minimum=1)
+    zscore_window: int = parameter(
+        200, meaning="window of the robust z of each slope", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
+    )
     zscore_min_periods: int = parameter(30, meaning="fewest slopes for a robust z", unit="bins", minimum=1)
     blend_scale: float = parameter(3.0, meaning="the robust z that tanh takes to tanh(1)", above=0)
 
@@ -31,8 +41,7 @@ class Ads(SignalParameters):
         """Yield what does not fit together."""
         yield from super().relations()
         yield from one_weight_a_window("slope_windows", self.slope_windows, "blend_weights", self.blend_weights)
-        if self.zscore_min_periods > self.zscore_window:
-            yield f"zscore_min_periods is {self.zscore_min_periods}, above zscore_window = {self.zscore_window}"
+        yield from min_periods_fit("zscore_min_periods", self.zscore_min_periods, "zscore_window", self.zscore_window)
 
 
 @signal(columns=("v_add", "v_pull"))

@@ -1,5 +1,6 @@
 """erd: the entropy of the spectrum's states, where it spikes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -8,7 +9,13 @@ from jax.scipy.special import entr
 
 from vpharness.parameters import parameter
 from vpharness.signals.core.clock import Clock
-from vpharness.signals.core.definition import SignalParameters, fixed_thresholds, signal
+from vpharness.signals.core.definition import (
+    LONGEST_WINDOW_BINS,
+    SignalParameters,
+    fixed_thresholds,
+    min_periods_fit,
+    signal,
+)
 from vpharness.signals.core.grid import Grid
 
 
@@ -17,7 +24,9 @@ class Erd(SignalParameters):
     """Parameters of erd."""
 
     thresholds: list[float] = fixed_thresholds(0.05, 0.10, 0.15, 0.20, 0.30, 0.40, 0.50, 0.75, 1.0, 1.5, 2.0)  # noqa: RUF009 - the list is copied for each instance
-    zscore_window: int = parameter(100, meaning="window of the entropy's robust z", unit="bins", minimum=1)
+    zscore_window: int = parameter(
+        100, meaning="window of the entropy's robust z", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
+    )
     zscore_min_periods: int = parameter(30, meaning="fewest values for a robust z", unit="bins", minimum=1)
     spike_floor: float = parameter(0.5, meaning="the robust z of the entropy above which the gate opens")
     variant: str = parameter(
@@ -25,6 +34,11 @@ class Erd(SignalParameters):
         meaning="what the gate lets through: a, mean score below less above; b, entropy above less below",
         choices=("a", "b"),
     )
+
+    def relations(self) -> Iterator[str]:
+        """Yield what does not fit together."""
+        yield from super().relations()
+        yield from min_periods_fit("zscore_min_periods", self.zscore_min_periods, "zscore_window", self.zscore_window)
 
 
 @signal(columns=("spectrum_state_code", "spectrum_score"))

@@ -1,5 +1,6 @@
 """jad: the divergence of the sides in jerk and acceleration of adding and pulling."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -7,7 +8,13 @@ from jax import Array
 
 from vpharness.parameters import parameter
 from vpharness.signals.core.clock import Clock
-from vpharness.signals.core.definition import SignalParameters, fixed_thresholds, signal
+from vpharness.signals.core.definition import (
+    LONGEST_WINDOW_BINS,
+    SignalParameters,
+    fixed_thresholds,
+    min_periods_fit,
+    signal,
+)
 from vpharness.signals.core.grid import Grid, normalised
 
 
@@ -17,9 +24,16 @@ class Jad(SignalParameters):
 
     thresholds: list[float] = fixed_thresholds(0.05, 0.10, 0.15, 0.20, 0.30)  # noqa: RUF009 - the list is copied for each instance
     radius: int = parameter(24, meaning="cells up to this distance count", unit="ticks", minimum=1)
-    zscore_window: int = parameter(300, meaning="window of the robust z", unit="bins", minimum=1)
+    zscore_window: int = parameter(
+        300, meaning="window of the robust z", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
+    )
     zscore_min_periods: int = parameter(30, meaning="fewest values for a robust z", unit="bins", minimum=1)
     tanh_scale: float = parameter(3.0, meaning="the robust z that tanh takes to tanh(1)", above=0)
+
+    def relations(self) -> Iterator[str]:
+        """Yield what does not fit together."""
+        yield from super().relations()
+        yield from min_periods_fit("zscore_min_periods", self.zscore_min_periods, "zscore_window", self.zscore_window)
 
 
 @signal(columns=("j_add", "j_pull", "a_add", "a_pull"))

@@ -8,7 +8,13 @@ from jax import Array
 
 from vpharness.parameters import parameter
 from vpharness.signals.core.clock import Clock
-from vpharness.signals.core.definition import SignalParameters, fixed_thresholds, signal
+from vpharness.signals.core.definition import (
+    LONGEST_WINDOW_BINS,
+    SignalParameters,
+    fixed_thresholds,
+    min_periods_fit,
+    signal,
+)
 from vpharness.signals.core.grid import Grid, normalised
 
 BEAR_VACUUM, BEAR_PRESSURE, MIXED, BULL_PRESSURE, BULL_VACUUM = -2, -1, 0, 1, 2
@@ -21,7 +27,7 @@ class PermDerivative(SignalParameters):
 
     thresholds: list[float] = fixed_thresholds(0.03, 0.05, 0.08, 0.10, 0.15, 0.20)  # noqa: RUF009 - the list is copied for each instance
     zscore_window_bins: int = parameter(
-        300, meaning="window of the robust z of each derivative", unit="bins", minimum=1
+        300, meaning="window of the robust z of each derivative", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
     )
     zscore_min_periods: int = parameter(75, meaning="fewest values for a robust z", unit="bins", minimum=1)
     tanh_scale: float = parameter(3.0, meaning="the robust z that tanh takes to tanh(1)", above=0)
@@ -44,11 +50,9 @@ class PermDerivative(SignalParameters):
     def relations(self) -> Iterator[str]:
         """Yield what does not fit together."""
         yield from super().relations()
-        if self.zscore_min_periods > self.zscore_window_bins:
-            yield (
-                f"zscore_min_periods is {self.zscore_min_periods}, above zscore_window_bins = "
-                f"{self.zscore_window_bins}: no score would ever differ from 0"
-            )
+        yield from min_periods_fit(
+            "zscore_min_periods", self.zscore_min_periods, "zscore_window_bins", self.zscore_window_bins
+        )
         if self.d1_weight + self.d2_weight + self.d3_weight <= 0:
             yield "d1_weight, d2_weight and d3_weight are all 0: one of them must be above 0"
 

@@ -7,7 +7,7 @@ from jax import Array
 
 from vpharness.parameters import parameter
 from vpharness.signals.core.clock import Clock
-from vpharness.signals.core.definition import SignalParameters, signal
+from vpharness.signals.core.definition import LONGEST_WINDOW_BINS, SignalParameters, signal
 from vpharness.signals.core.grid import Grid
 
 INNER_ZONE = (1, 3)
@@ -19,7 +19,9 @@ OUTER_ZONE = (5, 12)
 class Pfp(SignalParameters):
     """Parameters of pfp."""
 
-    lag_bins: int = parameter(5, meaning="how long ago the outer zone is looked at", unit="bins", minimum=1)
+    lag_bins: int = parameter(
+        5, meaning="how long ago the outer zone is looked at", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
+    )
     ema_alpha: float = parameter(0.1, meaning="weight of the newest product in its average", above=0, maximum=1)
     add_weight: float = parameter(0.6, meaning="weight of the lead in building")
     pull_weight: float = parameter(0.4, meaning="weight of the lead in pulling")

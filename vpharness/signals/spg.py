@@ -7,7 +7,7 @@ from jax import Array
 
 from vpharness.parameters import parameter
 from vpharness.signals.core.clock import Clock
-from vpharness.signals.core.definition import SignalParameters, signal
+from vpharness.signals.core.definition import LONGEST_WINDOW_BINS, SignalParameters, signal
 from vpharness.signals.core.grid import Grid
 
 
@@ -16,10 +16,18 @@ class Spg(SignalParameters):
     """Parameters of spg."""
 
     fast_span: float = parameter(
-        5.0, meaning="span of the fast average; its alpha is 2/(span + 1)", unit="bins", minimum=1
+        5.0,
+        meaning="span of the fast average; its alpha is 2/(span + 1)",
+        unit="bins",
+        minimum=1,
+        maximum=LONGEST_WINDOW_BINS,
     )
-    slow_span: float = parameter(20.0, meaning="span of the slow average", unit="bins", minimum=1)
-    curv_span: float = parameter(10.0, meaning="span of the average of the curvature", unit="bins", minimum=1)
+    slow_span: float = parameter(
+        20.0, meaning="span of the slow average", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
+    )
+    curv_span: float = parameter(
+        10.0, meaning="span of the average of the curvature", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
+    )
     curv_radius: int = parameter(2, meaning="the curvature is averaged up to this distance", unit="ticks", minimum=0)
     band: int = parameter(16, meaning="gradients are averaged up to this distance", unit="ticks", minimum=1)
 

@@ -5,7 +5,7 @@ import importlib
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from jax import Array
 
@@ -13,6 +13,20 @@ from vpharness.errors import ConfigError
 from vpharness.parameters import parameter
 from vpharness.signals.core.clock import Clock
 from vpharness.signals.core.grid import Grid
+
+LONGEST_WINDOW_BINS: Final = 100_000
+"""How far back a signal may look: nearly three hours of 100 ms.
+
+Each operator keeps its whole window, and one bin costs the server a sort of it: some ten milliseconds at this length.
+"""
+
+
+def min_periods_fit(min_periods_name: str, min_periods: int, window_name: str, window: int) -> Iterator[str]:
+    """Yield a sentence where a robust z asks for more values than its window holds."""
+    if min_periods > window:
+        yield (
+            f"{min_periods_name} is {min_periods}, above {window_name} = {window}: no score would ever differ from 0"
+        )
 
 
 def fixed_thresholds(*thresholds: float) -> Any:

@@ -18,7 +18,7 @@ from vpharness.errors import ConfigError, VpharnessError
 from vpharness.parameters import problems
 from vpharness.signals.core.binding import Numbers, Structure, split
 from vpharness.signals.core.clock import ChunkClock, SurveyClock, slot_name
-from vpharness.signals.core.definition import Signal, SignalParameters
+from vpharness.signals.core.definition import LONGEST_WINDOW_BINS, Signal, SignalParameters
 from vpharness.signals.core.grid import Grid
 from vpharness.signals.core.operators import Operator
 
@@ -105,7 +105,8 @@ def scorer(
         capacity: the bins that buffers reach back; default: what these parameters need, rounded up. Several scorers
             that are given the largest of their capacities share one compiled form.
 
-    Raises ConfigError where parameters are out of range, the grid is too narrow or the capacity too small.
+    Raises ConfigError where parameters are out of range, the grid is too narrow, a window too long or the capacity too
+    small.
     """
     params = signal.parameters() if params is None else params
     if found := problems(params, f"{signal.name}."):
@@ -117,6 +118,11 @@ def scorer(
         raise ConfigError(
             f"signal {signal.name} reads cells up to |k| = {distance}, but the grid's radius is {radius}: "
             f"choose a wider grid or a narrower signal"
+        )
+    if window > LONGEST_WINDOW_BINS:
+        raise ConfigError(
+            f"signal {signal.name} looks {window} bins back; at most {LONGEST_WINDOW_BINS} are possible: shorten its "
+            "windows, or widen the bins"
         )
     capacity = capacity_for(window) if capacity is None else capacity
     if window > capacity:
