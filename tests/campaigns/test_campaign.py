@@ -14,13 +14,31 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.campaigns.market import EVALUATION, add_own_signal
+from tests.campaigns.market import EVALUATION, add_own_signal, small_dataset
 from tests.results.test_tracking import client_of
 from tests.tasks.test_cli import PROJECT, in_process, vpharness
+from vpharness.datasets.lake import Lake
 
 QUIET = [*EVALUATION, "save_series=false", "json=true"]
 PFP = ["-m", "signal=pfp", "tracking=none", *QUIET]
 UNTIMED = ["created_ns", "seconds", "part"]
+
+
+@pytest.fixture(scope="module")
+def variants(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the one market of these tests is built."""
+    lake = tmp_path_factory.mktemp("market") / "lake"
+    small_dataset(lake)
+    return Lake(lake).variants
+
+
+@pytest.fixture
+def folder(tmp_path: Path, variants: Path) -> Path:
+    """A folder whose lake has the market."""
+    place = Lake(tmp_path / "lake").variants
+    place.parent.mkdir(parents=True)
+    place.symlink_to(variants)
+    return tmp_path
 
 
 def results_of(folder: Path) -> dict[str, pd.DataFrame]:
@@ -35,25 +53,27 @@ def results_of(folder: Path) -> dict[str, pd.DataFrame]:
     return found
 
 
-def test_a_campaign_runs_each_job_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_a_campaign_runs_each_job_and_goes_on_where_it_stopped(folder: Path) -> None:
     """Rows and folders for each run; more values later run only what is new; each run is known to be done alone."""
-    first = in_process(tmp_path, *PFP, "signal.lag_bins=3,5", "eval.tp_ticks=4,6", "campaign=mine")
+    first = in_process(folder, *PFP, "signal.lag_bins=3,5", "eval.tp_ticks=4,6", "campaign=mine")
     assert first.returncode == 0, first.stderr
     said = json.loads(first.stdout)
     assert (said["campaign"], said["distinct_runs"], said["done_now"], said["failed"]) == ("mine", 4, 4, 0)
-    tables = results_of(tmp_path)
+    tables = results_of(folder)
     assert set(tables["meta"]["campaign"]) == {"mine"}
     assert len(tables["meta"]) == 4
     assert len(tables["runs"]) == len(said["candidates"]) == len(tables["fires"])
     more = [*PFP, "signal.lag_bins=3,5", "eval.tp_ticks=4,6,8"]
-    plan = json.loads(in_process(tmp_path, "plan", *more[1:]).stdout)
+    plan = json.loads(in_process(folder, "plan", *more[1:]).stdout)
     assert (plan["jobs"], plan["done_already"], plan["to_run"], plan["distinct_scores"]) == (6, 4, 2, 2)
-    second = json.loads(in_process(tmp_path, *more).stdout)
+    second = json.loads(in_process(folder, *more).stdout)
     assert (second["done_before"], second["done_now"]) == (4, 2)
     for run in plan["runs"][:2]:
-        folder = tmp_path / "outputs" / "runs" / run["run_id"]
-        assert {"config.yaml", "overrides.yaml", "run_card.json", "fires.parquet"} <= {f.name for f in folder.iterdir()}
-        alone = in_process(tmp_path, *run["words"])
+        run_folder = folder / "outputs" / "runs" / run["run_id"]
+        assert {"config.yaml", "overrides.yaml", "run_card.json", "fires.parquet"} <= {
+            f.name for f in run_folder.iterdir()
+        }
+        alone = in_process(folder, *run["words"])
         assert f"run {run['run_id']} is in the store already" in alone.stderr
 
 
@@ -92,29 +112,29 @@ def test_grid_variants_are_built_once_and_run_on(tmp_path: Path) -> None:
     assert all(len(row["datasets"]) == 1 for row in said["candidates"])
 
 
-def test_a_failed_run_is_a_row_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_failed_run_is_a_row_and_the_others_go_on(folder: Path) -> None:
     """It is said at once and in the end, with the exit code; on_error=stop begins no other."""
-    own = [*add_own_signal(tmp_path), "-m", "signal=fragile", "tracking=none", *QUIET]
-    said = vpharness(tmp_path, *own, "signal.scale=0,1,2")
+    own = [*add_own_signal(folder), "-m", "signal=fragile", "tracking=none", *QUIET]
+    said = vpharness(folder, *own, "signal.scale=0,1,2")
     assert said.returncode == 2
     assert json.loads(said.stdout)["done_now"] == 2
     assert said.stderr.count("the quantiles of |score| over the training part are 0") == 2
     assert "1 of 3 runs failed" in said.stderr
-    meta = results_of(tmp_path)["meta"]
+    meta = results_of(folder)["meta"]
     assert sorted(meta["status"]) == ["done", "done", "failed"]
-    again = vpharness(tmp_path, *own, "signal.scale=0,1,2,3", "on_error=stop")
+    again = vpharness(folder, *own, "signal.scale=0,1,2,3", "on_error=stop")
     assert json.loads(again.stdout)["done_now"] == 0
     assert json.loads(again.stdout)["done_before"] == 2
 
 
-def test_a_process_that_dies_costs_its_group_a_retry(tmp_path: Path) -> None:
+def test_a_process_that_dies_costs_its_group_a_retry(folder: Path) -> None:
     """The groups of two signals in two processes, one of which dies once: everything is done in the end."""
-    own = [*add_own_signal(tmp_path), "-m", "signal=fragile", "tracking=none", *QUIET]
+    own = [*add_own_signal(folder), "-m", "signal=fragile", "tracking=none", *QUIET]
     words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "signal.deaths='1'", "signal.scale=1,2"]
-    said = vpharness(tmp_path, *own, *words)
+    said = vpharness(folder, *own, *words)
     assert said.returncode == 0, said.stderr
-    assert (tmp_path / "deaths").read_text(encoding="utf-8") == "x"
-    assert sorted(results_of(tmp_path)["meta"]["status"]) == ["done", "done"]
+    assert (folder / "deaths").read_text(encoding="utf-8") == "x"
+    assert sorted(results_of(folder)["meta"]["status"]) == ["done", "done"]
 
 
 def tracked_children(folder: Path) -> tuple[Any, list[Any]]:
@@ -126,20 +146,20 @@ def tracked_children(folder: Path) -> tuple[Any, list[Any]]:
     return parent, [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
 
 
-def test_runs_are_tracked_below_their_campaign(tmp_path: Path) -> None:
+def test_runs_are_tracked_below_their_campaign(folder: Path) -> None:
     """One child a run with its curves and a flat tag; what was not tracked before is tracked when it is resumed."""
     words = ["-m", "signal=pfp", *QUIET, "campaign=mine"]
-    assert in_process(tmp_path, *words, "signal.lag_bins=3", "tracking=none").returncode == 0
-    said = in_process(tmp_path, *words, "signal.lag_bins=3,5")
+    assert in_process(folder, *words, "signal.lag_bins=3", "tracking=none").returncode == 0
+    said = in_process(folder, *words, "signal.lag_bins=3,5")
     assert said.returncode == 0, said.stderr
     assert "vpharness:" not in said.stderr
-    parent, children = tracked_children(tmp_path)
+    parent, children = tracked_children(folder)
     assert parent.info.status == "FINISHED"
     assert parent.data.metrics["runs_done"] == 1
     assert {child.data.params["signal.lag_bins"] for child in children} == {"3", "5"}
     assert {child.data.tags["campaign"] for child in children} == {"mine"}
-    store = results_of(tmp_path)["runs"].set_index(["run_id", "threshold"])
-    client = client_of(tmp_path)
+    store = results_of(folder)["runs"].set_index(["run_id", "threshold"])
+    client = client_of(folder)
     for child in children:
         thresholds = client.get_metric_history(child.info.run_id, "threshold")
         for point in client.get_metric_history(child.info.run_id, "p_value"):
@@ -195,24 +215,24 @@ def test_two_campaigns_at_once_meet_in_one_store(tmp_path: Path) -> None:
     assert found["runs"].groupby("run_id").size().eq(found["runs"].groupby("run_id").size().iloc[0]).all()
 
 
-def test_a_full_disk_ends_a_campaign_in_one_line_and_loses_nothing_finished(tmp_path: Path) -> None:
+def test_a_full_disk_ends_a_campaign_in_one_line_and_loses_nothing_finished(folder: Path) -> None:
     """Files may not grow beyond a few kilobytes, as on a disk that is full; with room again it goes on."""
     words = [*PFP, "signal.lag_bins=3,5"]
-    assert in_process(tmp_path, *words).returncode == 0
-    before = results_of(tmp_path)
+    assert in_process(folder, *words).returncode == 0
+    before = results_of(folder)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))
-        full = in_process(tmp_path, *words, "eval.tp_ticks=3,5")
+        full = in_process(folder, *words, "eval.tp_ticks=3,5")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert full.returncode == 2
     assert full.stderr.count("\n") == 1
     assert "cannot be written" in full.stderr or "cannot write" in full.stderr
-    after = results_of(tmp_path)
+    after = results_of(folder)
     for name, table in before.items():
         pd.testing.assert_frame_equal(after[name], table)
-    assert json.loads(in_process(tmp_path, *words, "eval.tp_ticks=3,5").stdout)["done_now"] == 4
+    assert json.loads(in_process(folder, *words, "eval.tp_ticks=3,5").stdout)["done_now"] == 4
 
 
 def test_a_dataset_kept_for_the_test_is_run_and_judged_by_nobody(tmp_path: Path) -> None:
