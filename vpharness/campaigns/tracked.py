@@ -20,14 +20,9 @@ _CURVES: Final = (
     "tp_rate_low",
     "tp_rate_high",
     "mean_pnl_ticks",
-    "mean_pnl_ticks_low",
-    "mean_pnl_ticks_high",
-    "net_tp_rate",
-    "net_win_rate",
     "n_net",
     "n_signals",
     "events_per_hour",
-    "median_time_to_outcome_ms",
 )
 """The figures that become curves over the thresholds; all of them stand in the results store."""
 

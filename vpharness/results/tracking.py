@@ -10,12 +10,14 @@ import json
 import logging
 import os
 import re
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.request import url2pathname
 
 from vpharness.errors import TrackingError
 from vpharness.parameters import parameter
@@ -24,6 +26,7 @@ TRACKED_FILE: Final = "tracked.json"
 """Written into the folder of a run once it is tracked: where, and under which id."""
 
 _SQLITE: Final = "sqlite:///"
+_FILE: Final = "file://"
 _PASSWORD: Final = re.compile(r"(//[^/@:]*):[^/@]*@")
 _LONGEST_VALUE: Final = 6000  # MLflow's own limit for the value of a parameter
 
@@ -97,6 +100,7 @@ class Tracking:
         self._uri = tracking.uri_in(outputs)
         self.uri = without_password(self._uri)
         self._tags = dict(tracking.tags)
+        self._places: dict[str, str] = {}  # where the files of a run go, until they are there
         with self._telling():
             self._client, self._experiment = _client(self._uri, tracking.experiment_name, outputs)
 
@@ -130,9 +134,22 @@ class Tracking:
             found = json.loads((path.parent / TRACKED_FILE).read_text(encoding="utf-8"))
             self._client.log_artifact(found["mlflow_run_id"], str(path))
 
+    def _keep(self, run_id: str, files: Sequence[Path]) -> None:
+        """Keep files with a run. On this machine they are copied: MLflow asks its database for each where to put it."""
+        place = self._places.pop(run_id, "")
+        for file in files:
+            if place.startswith(_FILE):
+                folder = Path(url2pathname(place.removeprefix(_FILE)))
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, folder / file.name)
+            else:
+                self._client.log_artifact(run_id, str(file))
+
     def _create(self, run: TrackedRun, tags: Mapping[str, str]) -> str:
         named = {"mlflow.runName": run.name, **self._tags, **run.tags, **tags}
-        return str(self._client.create_run(self._experiment, tags=named).info.run_id)
+        created = self._client.create_run(self._experiment, tags=named).info
+        self._places[str(created.run_id)] = str(created.artifact_uri)
+        return str(created.run_id)
 
     def _fill(self, run_id: str, run: TrackedRun, *, ends: bool = True) -> None:
         from mlflow import entities  # noqa: PLC0415  # takes a second, and only where it is wanted
@@ -147,8 +164,7 @@ class Tracking:
             name, digest, source = run.dataset
             dataset = entities.Dataset(name=name, digest=digest[:36], source_type="local", source=source)
             self._client.log_inputs(run_id, [entities.DatasetInput(dataset, [])])
-        for artifact in run.artifacts:
-            self._client.log_artifact(run_id, str(Path(run.folder) / artifact))
+        self._keep(run_id, [Path(run.folder) / artifact for artifact in run.artifacts])
         if ends:
             self._client.set_terminated(run_id)
 
