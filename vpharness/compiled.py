@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -11,14 +12,28 @@ import numba
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _PACKAGE: Final = Path(__file__).parent
+_KERNELS: Final = b"vpharness.compiled"
+_IMPORT: Final = re.compile(rb"^from vpharness\.([\w.]+) import", re.MULTILINE)
+
+
+def _sources() -> list[Path]:
+    """Return the files that machine code is made of: those with kernels, and all that these import from here."""
+    texts = {path: path.read_bytes() for folder in ("", "*/") for path in _PACKAGE.glob(f"{folder}*.py")}
+    waiting = [path for path, text in texts.items() if _KERNELS in text]
+    found = set[Path]()
+    while waiting:
+        path = waiting.pop()
+        if path not in found and path in texts:
+            found.add(path)
+            imported = (match.decode().replace(".", "/") for match in _IMPORT.findall(texts[path]))
+            waiting += [_PACKAGE / f"{module}.py" for module in imported]
+    return sorted(found)
 
 
 def _sources_digest() -> str:
     digest = hashlib.sha256()
-    for path in sorted(_PACKAGE.glob("*/*.py")):
-        text = path.read_bytes()
-        if b"vpharness.compiled" in text:
-            digest.update(text)
+    for path in _sources():
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -29,8 +44,9 @@ def _cache_folder() -> str:
     return str((beside if writable else home) / f"kernels-{_sources_digest()}")
 
 
-# numba notices a change in the file of a cached kernel, but not in the files of what the kernel calls. The folder is
-# therefore named after the text of them all: machine code of yesterday's helper is never found again.
+# numba notices a change in the file of a cached kernel, but not in the files of what the kernel calls, nor in those of
+# constants that are compiled in. The folder is therefore named after the text of them all: machine code of yesterday's
+# helper is never found again.
 _CACHE_FOLDER: Final = _cache_folder()
 
 

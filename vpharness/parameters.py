@@ -46,6 +46,13 @@ def parameter(
     return dataclasses.field(default=default, metadata={_RULES: rules})
 
 
+def same_as(kind: type[Any], name: str) -> Any:
+    """Make a dataclass field with the default, meaning, unit and range of a parameter of another dataclass."""
+    (field,) = [field for field in dataclasses.fields(kind) if field.name == name]
+    default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+    return parameter(default, **dataclasses.asdict(rules_of(field)))
+
+
 def rules_of(field: "dataclasses.Field[Any]") -> Rules:
     """Return what `parameter` recorded for a field (nothing but an empty meaning for a plain field)."""
     found: Rules = field.metadata.get(_RULES, Rules(""))

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.events.schema import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FILL, MODIFY, PRICE_SCALE
+from vpharness.events.schema import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FILL, MODIFY
+from vpharness.prices import PRICE_SCALE
 
 LIVE_ORDERS = 10_000
 EVENTS_PER_BIN = 6_000

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.events.schema import ADD, ASK, BID, EVENT_DTYPE, PRICE_SCALE
+from vpharness.events.schema import ADD, ASK, BID, EVENT_DTYPE
 from vpharness.events.source import EventStream
 from vpharness.events.synthetic import SyntheticSource
+from vpharness.prices import PRICE_SCALE
 
 MINUTE = SyntheticSource(seed=3, minutes=1)
 SECOND_NS = 1_000_000_000

@@ -22,11 +22,11 @@ from vpharness.evaluation import (
     outcome_table,
     parts_of,
 )
-from vpharness.events.schema import PRICE_SCALE
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.lattice.engine import FinishedBins, advance, advance_to, open_bin_end_ns
 from vpharness.lattice.layout import new_state
 from vpharness.lattice.parameters import LatticeParameters
+from vpharness.prices import PRICE_SCALE
 from vpharness.signals import resolve, score
 
 LATTICE: Final = LatticeParameters()

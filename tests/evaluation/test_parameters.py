@@ -1,5 +1,7 @@
 """Parameters, splits and thresholds: what is asked, resolved and refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from vpharness.evaluation import (
     parts_of,
     quantile_thresholds,
 )
+from vpharness.evaluation.passage import first_passage_tables
 from vpharness.parameters import problems
 
 
@@ -102,6 +105,17 @@ def test_a_dataset_without_room_for_one_walk_is_refused(n_bins: int, split: str)
     evaluation = EvaluationParameters(max_hold_bins=10, warmup_bins=5).resolve(100.0)
     with pytest.raises(DatasetError, match=rf"dataset hostile 1 has {n_bins} bins: .* takes 12"):
         parts_of(hostile_dataset(1, n_bins), evaluation, SplitParameters(kind=split))
+
+
+def test_a_tick_size_is_that_of_the_lattice_or_refused() -> None:
+    """A tick of one and a half price units would be rounded to two, and every figure with it."""
+    dataset = hostile_dataset(1, 20)
+    for tick_size, price in ((0.25, 250_000_000), (0.07, 70_000_000), (np.float64(1e-9), 1)):
+        tables = first_passage_tables(dataclasses.replace(dataset, tick_size=tick_size), [1.0], 4)
+        assert tables.tick_size_nano == price
+    odd = first_passage_tables(dataclasses.replace(dataset, tick_size=1.5e-9), [1.0], 4)
+    with pytest.raises(ConfigError, match="multiple of 1e-9"):
+        _ = odd.tick_size_nano
 
 
 def test_a_score_of_another_length_is_refused() -> None:

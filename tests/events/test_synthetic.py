@@ -21,12 +21,12 @@ from vpharness.events.schema import (
     FLAG_SNAPSHOT,
     MODIFY,
     NO_SIDE,
-    PRICE_SCALE,
     TRADE,
 )
 from vpharness.events.source import CHUNK_EVENTS, Source
 from vpharness.events.synthetic import SyntheticSource, simulate
 from vpharness.events.synthetic_orders import USUAL_ORDERS
+from vpharness.prices import PRICE_SCALE
 
 SOURCE = SyntheticSource(seed=11, minutes=5)
 TICK = 250_000_000

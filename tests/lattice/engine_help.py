@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.naive import NaiveResult
-from vpharness.events.schema import EVENT_DTYPE, PRICE_SCALE
+from vpharness.events.schema import EVENT_DTYPE
 from vpharness.lattice.columns import BIN_DTYPE, FLOAT_COLUMNS, GRID_COLUMNS
 from vpharness.lattice.engine import FinishedBins, advance, advance_to, empty_block, event_problems, open_bin_end_ns
 from vpharness.lattice.layout import LatticeState, new_state
 from vpharness.lattice.parameters import LatticeParameters
+from vpharness.prices import PRICE_SCALE
 
 SPECTRUM_TOLERANCE: Final = 1e-6
 """Third differences are divided by medians down to the floor, which brings rounding to the surface (bins of 100 ms)."""

@@ -5,7 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from vpharness.events.schema import ADD, ASK, BID, CLEAR, FLAG_LAST, FLAG_SNAPSHOT, NO_SIDE, PRICE_SCALE
+from vpharness.events.schema import ADD, ASK, BID, CLEAR, FLAG_LAST, FLAG_SNAPSHOT, NO_SIDE
+from vpharness.prices import PRICE_SCALE
 
 NS_PER_MS: Final = 1_000_000
 ROUND_STEP_NS: Final = 50 * NS_PER_MS

@@ -13,8 +13,9 @@ from tests.lattice.engine_help import SPECTRUM_TOLERANCE, Run, assert_bins_agree
 from vpharness.events.bitstamp import BitstampSource
 from vpharness.events.dbn import DbnSource
 from vpharness.events.lobster import LobsterSource
-from vpharness.events.source import Source, tick_size_to_price
+from vpharness.events.source import Source
 from vpharness.lattice.columns import GRID_COLUMNS
+from vpharness.prices import tick_size_to_price
 
 RADIUS: Final = 50
 THRESHOLD: Final = 0.15

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from tests.lattice.engine_help import finish, open_lattice
 from tests.lattice.feed import TICK
-from vpharness.events.schema import PRICE_SCALE
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.lattice.engine import FinishedBins, advance
+from vpharness.prices import PRICE_SCALE
 
 MINUTES: Final = 30
 HORIZONS: Final = (1, 10, 50)

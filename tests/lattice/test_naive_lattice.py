@@ -14,7 +14,8 @@ from tests.naive import NaiveResult, naive_expm_step, naive_lattice, naive_robus
 from vpharness.events.dbn import DbnSource
 from vpharness.events.lobster import LobsterSource
 from vpharness.events.schema import EVENT_DTYPE
-from vpharness.events.source import Source, tick_size_to_price
+from vpharness.events.source import Source
+from vpharness.prices import tick_size_to_price
 
 TICK = 250_000_000
 MS = 1_000_000

@@ -1,5 +1,6 @@
 """Defining signals: a user's own from outside the package, targets, digests, saved states, and what is refused."""
 
+import dataclasses
 import importlib
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from jax import Array
 
 from tests.signals.battery import SIGNALS, made_up_columns
 from vpharness.errors import ConfigError
-from vpharness.parameters import parameter
+from vpharness.parameters import parameter, rules_of
 from vpharness.signals import (
     Clock,
     Grid,
@@ -237,6 +238,34 @@ def test_the_digest_sees_the_only_column_of_a_signal(own_module: Path) -> None:
 def test_thresholds_are_no_parameters_of_the_score() -> None:
     """Runs that differ in thresholds alone share their scores."""
     assert set(score_parameters(SIGNALS["svac"].parameters())) == {"norm_alpha", "norm_floor"}
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "theirs"),
+    [
+        ("thresholds", "ads", "thresholds"),
+        ("ads_blend_weights", "ads", "blend_weights"),
+        ("ads_blend_scale", "ads", "blend_scale"),
+        ("pfp_ema_alpha", "pfp", "ema_alpha"),
+        ("pfp_add_weight", "pfp", "add_weight"),
+        ("pfp_pull_weight", "pfp", "pull_weight"),
+        ("svac_norm_alpha", "svac", "norm_alpha"),
+        ("svac_norm_floor", "svac", "norm_floor"),
+    ],
+)
+def test_a_parameter_of_a_part_is_that_of_the_part(name: str, part: str, theirs: str) -> None:
+    """ads_pfp_svac takes default, meaning, unit and range from ads, pfp and svac."""
+    whole, own = SIGNALS["ads_pfp_svac"].parameters, SIGNALS[part].parameters
+    assert getattr(whole(), name) == getattr(own(), theirs)
+    rules = [
+        rules_of(field)
+        for kind, wanted in ((whole, name), (own, theirs))
+        for field in dataclasses.fields(kind)
+        if field.name == wanted
+    ]
+    assert rules[0] == rules[1]
+    if isinstance(getattr(whole(), name), list):
+        assert getattr(whole(), name) is not getattr(whole(), name)
 
 
 def test_a_signal_has_thresholds_or_quantiles() -> None:

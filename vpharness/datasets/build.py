@@ -18,12 +18,13 @@ from vpharness.datasets.manifest import Manifest, content_id, read_manifest, wri
 from vpharness.datasets.tables import TableWriter, open_tables
 from vpharness.errors import ConfigError, DatasetError, SourceError
 from vpharness.events.schema import EVENT_DTYPE
-from vpharness.events.source import EventStream, Source, tick_size_to_price
+from vpharness.events.source import EventStream, Source
 from vpharness.events.times import time_text
 from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
 from vpharness.lattice.engine import FinishedBins, event_problems, iterate, open_bin_end_ns
 from vpharness.lattice.layout import LatticeState, new_state
 from vpharness.lattice.parameters import LATTICE_VERSION, LatticeParameters
+from vpharness.prices import tick_size_to_price
 
 
 @dataclass

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, Manifest, content_id, file_sha256
 from vpharness.datasets.read import as_arrays, read_table
 from vpharness.errors import ConfigError, DatasetError
-from vpharness.events.schema import PRICE_SCALE
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.lattice.types import Array
+from vpharness.permutation_states import BEAR_VACUUM, BULL_VACUUM
+from vpharness.prices import PRICE_SCALE
 
 _NANOSECONDS_PER_MS: Final = 1_000_000
 _BEST_PRICES: Final = ("best_bid_price_int", "best_ask_price_int")
 _KEYS: Final = ("bin_seq", "k")
 _STATE5: Final = "perm_state5_code"
-_STATE5_LIMIT: Final = 2
 _TICK_TOLERANCE: Final = 1e-6
 _ROUNDING: Final = 1e-12
 """What a mid price may be off by, in ticks and as a share of it: the rounding of a float."""
@@ -182,11 +182,11 @@ def _check_columns(folder: Path, dataset_id: str) -> tuple[list[str], list[str]]
         table = read_table(folder / GRID_FILE, [_STATE5], dataset_id)
         _check_column(table, _STATE5, lambda _: True, "whole numbers (int8)", where)
         codes = as_arrays(table)[_STATE5].astype(float)
-        wrong = np.flatnonzero(~(np.abs(codes) <= _STATE5_LIMIT) | (codes != np.round(codes)))
+        wrong = np.flatnonzero(~((codes >= BEAR_VACUUM) & (codes <= BULL_VACUUM)) | (codes != np.round(codes)))
         if len(wrong):
             raise DatasetError(
                 f"{where}: {_STATE5} is {codes[wrong[0]]:g} in row {wrong[0]}; it must be a whole number from "
-                f"-{_STATE5_LIMIT} to {_STATE5_LIMIT}"
+                f"{BEAR_VACUUM} to {BULL_VACUUM}"
             )
     return numbers, others
 

@@ -10,10 +10,11 @@ from typing import Final
 import numpy as np
 
 from vpharness.errors import SourceError
-from vpharness.events.schema import ADD, MAX_PRICE, MODIFY, PRICE_SCALE
+from vpharness.events.schema import ADD, MAX_PRICE, MODIFY
 from vpharness.events.source import EventStream
 from vpharness.events.times import SECOND_NS, latest_time
 from vpharness.lattice.types import Array
+from vpharness.prices import PRICE_SCALE
 
 LONGEST_GAP_NS: Final = 7 * 86_400 * SECOND_NS
 """A feed that is silent for longer is two feeds, or has a broken clock: every bin of the gap would be written."""

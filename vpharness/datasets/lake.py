@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from vpharness.durable import sync
 from vpharness.errors import ConfigError, DatasetError
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -96,15 +97,6 @@ def _begin(target: Path) -> tuple[Path, int]:
     if descriptor is None:
         raise DatasetError(f"{unfinished} is locked by another process")
     return unfinished, descriptor
-
-
-def sync(path: Path) -> None:
-    """Have the operating system put a file or folder on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def make_read_only(folder: Path) -> None:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from vpharness.datasets.examine import examined
-from vpharness.datasets.lake import Lake, check_id, make_read_only, new_folder, sync
+from vpharness.datasets.lake import Lake, check_id, make_read_only, new_folder
 from vpharness.datasets.manifest import (
     BINS_FILE,
     CHECKSUMS_FILE,
@@ -14,8 +14,9 @@ from vpharness.datasets.manifest import (
     file_sha256,
     write_checksums,
 )
+from vpharness.durable import sync
 from vpharness.errors import DatasetError
-from vpharness.events.source import tick_size_to_price
+from vpharness.prices import tick_size_to_price
 
 
 def publish(lake: Lake, folder: Path, dataset_id: str, tick_size: float) -> Manifest:

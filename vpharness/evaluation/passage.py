@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from vpharness.evaluation.dataset import DatasetView
 from vpharness.evaluation.shapes import padded_bins
+from vpharness.prices import tick_size_to_price
 
 TICK_TOLERANCE: Final = 1e-9
 """Distances in ticks are compared with this tolerance: a float mid never misses a barrier that it stands on."""
-
-_NANO: Final = 1e9
 
 Value = TypeVar("Value", bound=np.generic)
 
@@ -57,7 +56,7 @@ class PassageTables:
     @property
     def tick_size_nano(self) -> int:
         """A tick in 1e-9 price units."""
-        return round(self.tick_size * _NANO)
+        return tick_size_to_price(self.tick_size)
 
 
 def first_passage_tables(dataset: DatasetView, barriers: Iterable[float], max_hold_bins: int) -> PassageTables:

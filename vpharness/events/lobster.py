@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from vpharness.errors import ConfigError, SourceError
 from vpharness.events import csv_rows, files
 from vpharness.events.lobster_seed import SEED_ID_BASE, SeededBook
-from vpharness.events.schema import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FILL, FLAG_LAST, MAX_PRICE, PRICE_SCALE
+from vpharness.events.schema import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FILL, FLAG_LAST, MAX_PRICE
 from vpharness.events.source import CHUNK_EVENTS, EventStream, require_valid
 from vpharness.parameters import parameter
+from vpharness.prices import PRICE_SCALE
 
 READER_VERSION: Final = 1
 """Raised when the same files give other events than before."""

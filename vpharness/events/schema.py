@@ -8,6 +8,8 @@ from typing import Final
 
 import numpy as np
 
+from vpharness.prices import PRICE_SCALE
+
 ADD: Final = ord("A")
 CANCEL: Final = ord("C")
 MODIFY: Final = ord("M")
@@ -27,8 +29,6 @@ FLAG_LAST: Final = 128
 FLAG_SNAPSHOT: Final = 32
 """The record restates the book and is no flow."""
 
-PRICE_SCALE: Final = 1_000_000_000
-"""Price units in one unit of currency."""
 MAX_PRICE: Final = 1_000_000_000 * PRICE_SCALE
 """The highest price that an order may have."""
 

@@ -4,15 +4,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError
-from vpharness.events.schema import PRICE_SCALE
 from vpharness.parameters import problems
+from vpharness.prices import tick_size_to_price
 
 CHUNK_EVENTS: Final = 65_536
 """The most events that a source hands out at once."""
@@ -68,17 +67,3 @@ def require_valid(source: Source) -> None:
     if found:
         raise ConfigError("; ".join(found))
     tick_size_to_price(source.tick_size)
-
-
-def tick_size_to_price(tick_size: float) -> int:
-    """Return a tick size, given in price units, in the 1e-9 units of prices.
-
-    Raises ConfigError where it is not a positive multiple of 1e-9.
-    """
-    try:
-        exact = Decimal(repr(tick_size)) * PRICE_SCALE
-    except InvalidOperation:
-        exact = Decimal(0)
-    if not exact.is_finite() or exact <= 0 or exact != exact.to_integral_value():
-        raise ConfigError(f"source.tick_size is {tick_size}; it must be a positive multiple of 1e-9")
-    return int(exact)

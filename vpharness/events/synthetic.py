@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError, SourceError
-from vpharness.events.schema import EVENT_DTYPE, MAX_PRICE, PRICE_SCALE
-from vpharness.events.source import CHUNK_EVENTS, EventStream, tick_size_to_price
+from vpharness.events.schema import EVENT_DTYPE, MAX_PRICE
+from vpharness.events.source import CHUNK_EVENTS, EventStream
 from vpharness.events.synthetic_book import MOST_LEVELS, MOST_SNAPSHOT_RECORDS, Market, empty_market
 from vpharness.events.synthetic_enactment import open_book
 from vpharness.events.synthetic_market import advance_minute
@@ -31,6 +31,7 @@ from vpharness.events.synthetic_moves import (
     open_schedule,
 )
 from vpharness.parameters import parameter, problems
+from vpharness.prices import PRICE_SCALE, tick_size_to_price
 
 SIMULATOR_VERSION: Final = 1
 """Raised by hand when the simulator's output changes."""

@@ -13,6 +13,7 @@ from vpharness.lattice.layout import NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
 from vpharness.lattice.levels import best_tick
 from vpharness.lattice.spectrum import spectrum_score
 from vpharness.lattice.types import Array, Record
+from vpharness.permutation_states import BEAR_PRESSURE, BEAR_VACUUM, BULL_PRESSURE, BULL_VACUUM, MIXED
 
 PRESSURE: Final = FLOAT_COLUMNS.index("pressure_variant")
 VACUUM: Final = FLOAT_COLUMNS.index("vacuum_variant")
@@ -35,7 +36,6 @@ STATE5: Final = LABEL_COLUMNS.index("perm_state5_code")
 CHASE_UP: Final = LABEL_COLUMNS.index("chase_up_flag")
 CHASE_DOWN: Final = LABEL_COLUMNS.index("chase_down_flag")
 
-BULL_VACUUM, BULL_PRESSURE, MIXED, BEAR_PRESSURE, BEAR_VACUUM = 2, 1, 0, -1, -2
 LEAST_MOVE, MOST_MOVE = -(2**31), 2**31 - 1
 """What the columns of moves, int32, can hold."""
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vpharness.durable import sync
 from vpharness.errors import ResultsError
 
 STORE_VERSION: Final = 2
@@ -105,7 +106,7 @@ def append(store: Store, *several: Rows) -> None:
             for aside, _ in written:
                 aside.unlink(missing_ok=True)
         for folder in {place.parent for _, place in written}:
-            _sync(folder)
+            sync(folder)
     except OSError as error:
         raise ResultsError(f"cannot write results to {store.root}: {error.strerror or error}") from error
 
@@ -117,7 +118,7 @@ def _write_aside(folder: Path, stem: str, each: Rows) -> tuple[Path, Path]:
     marked = each.rows if "part" not in each.schema.names else [{**row, "part": stem} for row in each.rows]
     try:
         pq.write_table(pa.Table.from_pylist(list(marked), schema=each.schema), aside, compression="zstd")
-        _sync(aside)
+        sync(aside)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
@@ -157,13 +158,5 @@ def _write_version(store: Store) -> None:
     if not path.exists():
         aside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
         aside.write_text(json.dumps({"store_version": STORE_VERSION}) + "\n", encoding="utf-8")
-        _sync(aside)
+        sync(aside)
         aside.rename(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jax import Array
 
-from vpharness.parameters import parameter
+from vpharness.parameters import parameter, same_as
 from vpharness.signals.ads import Ads, ads, one_weight_a_window
 from vpharness.signals.core.clock import INTEGER_SLACK, Clock
-from vpharness.signals.core.definition import SignalParameters, fixed_thresholds, signal, traced
+from vpharness.signals.core.definition import SignalParameters, signal, traced
 from vpharness.signals.core.grid import Grid
 from vpharness.signals.pfp import Pfp, pfp
 from vpharness.signals.svac import Svac, svac
@@ -19,21 +19,21 @@ from vpharness.signals.svac import Svac, svac
 class AdsPfpSvac(SignalParameters):
     """Parameters of ads_pfp_svac."""
 
-    thresholds: list[float] = fixed_thresholds(0.02, 0.05, 0.08, 0.10, 0.15, 0.20)  # noqa: RUF009 - the list is copied for each instance
+    thresholds: list[float] = same_as(Ads, "thresholds")
     ads_slope_windows_ms: list[int] = parameter([1000, 2500, 5000], meaning="windows of the slopes", unit="ms", above=0)
-    ads_blend_weights: list[float] = parameter([0.40, 0.35, 0.25], meaning="weight of each window's slope", minimum=0)
+    ads_blend_weights: list[float] = same_as(Ads, "blend_weights")
     ads_zscore_window_ms: int = parameter(20000, meaning="window of the robust z of each slope", unit="ms", above=0)
     ads_zscore_min_periods_ratio: float = parameter(
         0.15, meaning="fewest slopes for a robust z, as a share of its window", above=0, maximum=1
     )
-    ads_blend_scale: float = parameter(3.0, meaning="the robust z that tanh takes to tanh(1)", above=0)
+    ads_blend_scale: float = same_as(Ads, "blend_scale")
     ads_warmup_ms: int = parameter(20000, meaning="how long ads does not count", unit="ms", minimum=0)
     pfp_lag_ms: int = parameter(500, meaning="how long ago the outer zone is looked at", unit="ms", above=0)
-    pfp_ema_alpha: float = parameter(0.1, meaning="weight of the newest product in its average", above=0, maximum=1)
-    pfp_add_weight: float = parameter(0.6, meaning="weight of the lead in building")
-    pfp_pull_weight: float = parameter(0.4, meaning="weight of the lead in pulling")
-    svac_norm_alpha: float = parameter(0.05, meaning="weight of the newest size in the usual one", above=0, maximum=1)
-    svac_norm_floor: float = parameter(1e-6, meaning="the least usual size", unit="quantity/s", above=0)
+    pfp_ema_alpha: float = same_as(Pfp, "ema_alpha")
+    pfp_add_weight: float = same_as(Pfp, "add_weight")
+    pfp_pull_weight: float = same_as(Pfp, "pull_weight")
+    svac_norm_alpha: float = same_as(Svac, "norm_alpha")
+    svac_norm_floor: float = same_as(Svac, "norm_floor")
     composite_weight_ads: float = parameter(0.40, meaning="weight of ads", minimum=0)
     composite_weight_pfp: float = parameter(0.30, meaning="weight of pfp", minimum=0)
     composite_weight_svac: float = parameter(0.30, meaning="weight of svac", minimum=0)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from vpharness.parameters import parameter
+from vpharness.permutation_states import BEAR_VACUUM, MIXED
 from vpharness.signals.core.clock import Clock
 from vpharness.signals.core.definition import (
     LONGEST_WINDOW_BINS,
@@ -16,9 +17,6 @@ from vpharness.signals.core.definition import (
     signal,
 )
 from vpharness.signals.core.grid import Grid, normalised
-
-BEAR_VACUUM, BEAR_PRESSURE, MIXED, BULL_PRESSURE, BULL_VACUUM = -2, -1, 0, 1, 2
-"""The codes of the permutation states."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,23 @@
+"""Prices as integers: the one place where a tick size in price units becomes one in the units of prices."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from vpharness.errors import ConfigError
+
+PRICE_SCALE: Final = 1_000_000_000
+"""Price units in one unit of currency."""
+
+
+def tick_size_to_price(tick_size: float) -> int:
+    """Return a tick size, given in price units, in the 1e-9 units of prices.
+
+    Raises ConfigError where it is not a positive multiple of 1e-9.
+    """
+    try:
+        exact = Decimal(repr(float(tick_size))) * PRICE_SCALE
+    except (InvalidOperation, TypeError, ValueError):
+        exact = Decimal(0)
+    if not exact.is_finite() or exact <= 0 or exact != exact.to_integral_value():
+        raise ConfigError(f"source.tick_size is {tick_size}; it must be a positive multiple of 1e-9")
+    return int(exact)
