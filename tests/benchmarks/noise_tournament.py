@@ -100,14 +100,16 @@ def summary(campaigns: Sequence[dict[str, Any]], rules: Rules = RULES) -> dict[s
 
 def _tp_rate_summary(crowned: Sequence[dict[str, Any]]) -> dict[str, Any]:
     rates = [each["tp_rate"] for each in crowned]
-    tested = [each["test_tp_rate"] for each in crowned if each["test_tp_rate"] is not None]
+    tested = [each for each in crowned if each["test_signals"]]
+    test_signals = sum(each["test_signals"] for each in tested)
     return {
         "median_signals": float(np.median([each["n_signals"] for each in crowned])),
         "median_tp_rate": float(np.median(rates)),
         "least_tp_rate": min(rates),
         "far_above_break_even": sum(each["tp_rate"] >= FAR_ABOVE * each["break_even"] for each in crowned),
         "above_break_even": sum(each["tp_rate"] > each["break_even"] for each in crowned),
-        "median_test_tp_rate": float(np.median(tested)) if tested else None,
+        "test_signals": test_signals,
+        "test_tp_rate": sum(each["test_signals"] * each["test_tp_rate"] for each in tested) / max(test_signals, 1),
     }
 
 
