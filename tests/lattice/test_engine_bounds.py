@@ -10,7 +10,10 @@ import pytest
 
 from tests.conftest import PROJECT
 
-PROVEN = ("hash_table", "rolling", "filter_bank", "engine_twin", "engine_chunks", "engine_book", "engine_memory")
+PROVEN = (
+    *("hash_table", "rolling", "filter_bank", "states"),
+    *("engine_twin", "engine_chunks", "engine_book", "engine_memory"),
+)
 
 
 @pytest.mark.slow
