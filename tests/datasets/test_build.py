@@ -1,8 +1,10 @@
 """Building datasets: whole and immutable, or not there at all."""
 
+import contextlib
 import json
 import multiprocessing
 import os
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from vpharness.datasets.lake import Lake, new_folder
 from vpharness.datasets.manifest import file_sha256, read_checksums
 from vpharness.datasets.read import load, verify
 from vpharness.errors import ConfigError, DatasetError, SourceError
+from vpharness.events.synthetic import SyntheticSource
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.lattice.engine import advance, open_bin_end_ns
 from vpharness.lattice.layout import new_state
@@ -218,3 +221,18 @@ def test_an_absent_column_is_named_with_those_that_are_there(lake: Lake) -> None
     build(lake, MINUTE, LATTICE, dataset_id="minute")
     with pytest.raises(DatasetError, match=r"grid_clean\.parquet has no column v_ad; it has bin_seq, k, "):
         load(find_dataset(lake, "minute"), ["v_ad"])
+
+
+def test_a_variant_that_another_process_builds_is_waited_for(tmp_path: Path) -> None:
+    """The other gives up: then it is built here; it would have been taken from there."""
+    lake, source, lattice = Lake(tmp_path), SyntheticSource(minutes=1), LatticeParameters()
+    first = build(lake, source, lattice)
+    first.path.rename(tmp_path / "elsewhere")
+    with ThreadPoolExecutor(1) as pool:
+        with contextlib.suppress(LookupError), new_folder(first.path):
+            waiting = pool.submit(build, lake, source, lattice)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+            raise LookupError
+        assert waiting.result(timeout=60).path == first.path
+    assert build(lake, source, lattice).existed

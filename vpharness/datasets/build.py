@@ -13,7 +13,7 @@ import numpy as np
 
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.intake import Intake, taken_in, tick_size_notes
-from vpharness.datasets.lake import Lake, check_id, new_folder
+from vpharness.datasets.lake import BeingWrittenError, Lake, check_id, new_folder, wait_for_writer
 from vpharness.datasets.manifest import Manifest, content_id, read_manifest, write_checksums
 from vpharness.datasets.tables import TableWriter, open_tables
 from vpharness.errors import ConfigError, DatasetError, SourceError
@@ -72,8 +72,9 @@ def build(
 ) -> Built:
     """Build a dataset from a source, or recognise that it has been built.
 
-    With `dataset_id` it is published under that name; without, it is a grid variant under its content hash. `start_ns`
-    is rounded down to a bin's edge; events before it warm the book up, events from `end_ns` on are not looked at.
+    With `dataset_id` it is published under that name; without, it is a grid variant under its content hash, and where
+    another process is building it, that is waited for. `start_ns` is rounded down to a bin's edge; events before it
+    warm the book up, events from `end_ns` on are not looked at.
 
     Raises SourceError where the source cannot be read or holds nothing that can be used, ConfigError for a span that is
     empty, and DatasetError where the id is taken by other content or the lake cannot be written. The lake is then as it
@@ -82,25 +83,47 @@ def build(
     lattice, identity = _identity(source, lattice, start_ns, end_ns)
     content = content_id(identity)
     target = lake.variants / content if dataset_id is None else lake.published / check_id(dataset_id)
-    existing = _existing(target, content)
-    if existing is not None:
-        return Built(target, existing, existed=True)
+    while True:
+        existing = _existing(target, content)
+        if existing is not None:
+            return Built(target, existing, existed=True)
+        try:
+            manifest = _written(target, content, identity, source, lattice, report)
+        except DatasetError as error:
+            elsewhere = isinstance(error, BeingWrittenError) or target.exists()
+            if dataset_id is not None or not elsewhere:
+                raise
+            wait_for_writer(target)
+            continue
+        return Built(target, manifest, existed=False)
+
+
+def _written(
+    target: Path,
+    content: str,
+    identity: dict[str, Any],
+    source: Source,
+    lattice: LatticeParameters,
+    report: Callable[[Progress], None],
+) -> Manifest:
+    """Write the dataset of a source; return its manifest."""
+    span = identity["span"]
     with new_folder(target) as folder, source.open() as stream:
         state = new_state(
             lattice,
             tick_size=source.tick_size,
             size_unit=stream.size_unit,
             evict_crossed_ms=lattice.evict_crossed_ms or 0,
-            start_ns=start_ns,
+            start_ns=span["start_ns"],
         )
-        intake, progress = Intake(tick_size_to_price(source.tick_size), end_ns), Progress()
+        intake, progress = Intake(tick_size_to_price(source.tick_size), span["end_ns"]), Progress()
         with open_tables(folder) as tables:
             state = _fill(tables, state, stream, intake, progress, report)
             sums = tables.finish()
         manifest = _manifest(target.name, content, identity, source.tick_size, stream, intake, state, progress)
         manifest.write(folder)
         write_checksums(folder, sums)
-    return Built(target, manifest, existed=False)
+    return manifest
 
 
 def find_variant(

@@ -40,6 +40,10 @@ class Lake:
         return self.published / dataset_id, self.variants / dataset_id
 
 
+class BeingWrittenError(DatasetError):
+    """Another process writes the dataset at this moment."""
+
+
 def check_id(dataset_id: str) -> str:
     """Return a dataset id that may be the name of a folder; a ConfigError says what an id may consist of."""
     if not _ID.fullmatch(dataset_id):
@@ -90,13 +94,25 @@ def _begin(target: Path) -> tuple[Path, int]:
         try:
             unfinished.mkdir()
         except FileExistsError:
-            raise DatasetError(
+            raise BeingWrittenError(
                 f"dataset {target.name} is being written by another process; wait for it, or choose another dataset.id"
             ) from None
         descriptor = _lock_now(unfinished)
     if descriptor is None:
         raise DatasetError(f"{unfinished} is locked by another process")
     return unfinished, descriptor
+
+
+def wait_for_writer(target: Path) -> None:
+    """Wait until no other process writes a dataset any more, whether it came to be there or not."""
+    try:
+        descriptor = os.open(target.parent / f"{_UNFINISHED}{target.name}", os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    finally:
+        os.close(descriptor)
 
 
 def make_read_only(folder: Path) -> None:
