@@ -27,3 +27,7 @@ class TrackingError(VpharnessError):
 
 class CampaignError(VpharnessError):
     """Runs of a campaign failed; the others are done."""
+
+
+class FeedError(VpharnessError):
+    """A live feed cannot be opened, or cannot go on."""

@@ -1,0 +1,1 @@
+"""The live server: one feed, one live session, any number of clients."""
