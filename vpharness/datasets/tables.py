@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vpharness.arrow import arrow_array
 from vpharness.datasets.manifest import BINS_FILE, GRID_FILE
 from vpharness.lattice.columns import BIN_DTYPE, EVENT_COLUMN, FLOAT_COLUMNS, GRID_COLUMNS, LABEL_COLUMNS, MOVE_COLUMNS
 from vpharness.lattice.engine import FinishedBins
-from vpharness.lattice.types import Array
 
 _WAITING_BLOCKS: Final = 2
 """Blocks that may wait for the disk: more would let memory grow when the disk is slow."""
@@ -86,7 +86,7 @@ class TableWriter:
         self._waiting.append(self._thread.submit(self._append, block))
 
     def _append(self, block: FinishedBins) -> None:
-        columns = [_arrow(block.bins[name]) for name in _BINS_SCHEMA.names]
+        columns = [arrow_array(block.bins[name]) for name in _BINS_SCHEMA.names]
         self._bins.write_table(pa.table(columns, schema=_BINS_SCHEMA))
         self._grid.write_table(_grid_table(block))
 
@@ -129,13 +129,4 @@ def _grid_table(block: FinishedBins) -> pa.Table:
         np.tile(np.arange(-radius, radius + 1, dtype=np.int32), count),
         *(block.column(name).reshape(-1) for name in GRID_COLUMNS),
     ]
-    return pa.table([_arrow(column) for column in columns], schema=_GRID_SCHEMA)
-
-
-def _arrow(values: Array) -> pa.Array:
-    """Return a column without a copy. `pa.array` would do, but imports pandas first, which takes a second."""
-    if values.dtype == np.bool_:
-        packed = np.packbits(values, bitorder="little")
-        return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(packed)])
-    values = np.ascontiguousarray(values)
-    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
+    return pa.table([arrow_array(column) for column in columns], schema=_GRID_SCHEMA)

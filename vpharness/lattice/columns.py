@@ -1,6 +1,6 @@
 """The columns of a dataset's two tables: the one definition that the engine writes and the datasets store."""
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -56,7 +56,7 @@ MOVE_COLUMNS: Final = ("best_ask_move_ticks", "best_bid_move_ticks")
 EVENT_COLUMN: Final = "last_event_id"
 """int64 column of a cell."""
 
-GRID_COLUMNS: Final = {
+GRID_COLUMNS: Final[dict[str, np.dtype[Any]]] = {
     **dict.fromkeys(FLOAT_COLUMNS, np.dtype(np.float64)),
     **dict.fromkeys(LABEL_COLUMNS, np.dtype(np.int8)),
     **dict.fromkeys(MOVE_COLUMNS, np.dtype(np.int32)),
