@@ -31,3 +31,7 @@ class CampaignError(VpharnessError):
 
 class FeedError(VpharnessError):
     """A live feed cannot be opened, or cannot go on."""
+
+
+class PromotionError(VpharnessError):
+    """A run is not promoted, or what was promoted is damaged or no longer what it was."""
