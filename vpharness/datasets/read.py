@@ -50,7 +50,7 @@ def load(dataset: Dataset, columns: Sequence[str] = ()) -> Loaded:
     """
     manifest = dataset.manifest
     bins = as_arrays(read_table(dataset.bins_path, None, manifest.dataset_id))
-    _expect(dataset, "bins.parquet", len(bins["bin_seq"]), manifest.bins)
+    expect_rows(dataset, "bins.parquet", len(bins["bin_seq"]), manifest.bins)
     if not manifest.rows_ordered:
         order = np.argsort(bins["bin_seq"], kind="stable")
         bins = {name: values[order] for name, values in bins.items()}
@@ -64,7 +64,7 @@ def _load_grid(dataset: Dataset, columns: Sequence[str], bin_seq: Array) -> dict
     keys = [] if manifest.rows_ordered else ["bin_seq", "k"]
     table = as_arrays(read_table(dataset.grid_path, [*keys, *columns], manifest.dataset_id))
     shape = (manifest.bins, manifest.cells)
-    _expect(dataset, "grid_clean.parquet", len(table[columns[0]]), manifest.bins * manifest.cells)
+    expect_rows(dataset, "grid_clean.parquet", len(table[columns[0]]), manifest.bins * manifest.cells)
     if manifest.rows_ordered:
         return {name: table[name].reshape(shape) for name in columns}
     place = np.searchsorted(bin_seq, table["bin_seq"]) * manifest.cells + table["k"] + manifest.radius
@@ -75,7 +75,8 @@ def _load_grid(dataset: Dataset, columns: Sequence[str], bin_seq: Array) -> dict
     return {name: values.reshape(shape) for name, values in grid.items()}
 
 
-def _expect(dataset: Dataset, file: str, found: int, expected: int) -> None:
+def expect_rows(dataset: Dataset, file: str, found: int, expected: int) -> None:
+    """Raise DatasetError where a table has another number of rows than the manifest says."""
     if found != expected:
         raise DatasetError(
             f"dataset {dataset.manifest.dataset_id}: {file} has {found} rows, its manifest says {expected}; verify it"
@@ -95,5 +96,5 @@ def verify(dataset: Dataset) -> dict[str, str]:
             "the dataset has been damaged or changed: build or publish it again"
         )
     bins = load(dataset).bins
-    _expect(dataset, "bins.parquet", int(np.count_nonzero(bins["book_valid"])), dataset.manifest.valid_bins)
+    expect_rows(dataset, "bins.parquet", int(np.count_nonzero(bins["book_valid"])), dataset.manifest.valid_bins)
     return sums

@@ -150,7 +150,6 @@ def test_what_cannot_be_replayed_is_refused_at_once() -> None:
             taken(feed)
 
 
-@pytest.mark.slow
 def test_a_real_hour_gives_the_bins_of_the_dataset_built_from_it(shared: Path, tmp_path: Path) -> None:
     """An hour of ESH4 from before the auction on, at the highest speed."""
     file = shared / "data" / "esh4-20231225.mbo.dbn.zst"
