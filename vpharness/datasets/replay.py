@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ BLOCK_BINS: Final = 256
 """Bins that are in memory with all their cells: 8 MB at the default radius."""
 
 _NANOSECONDS_PER_MS: Final = 1_000_000
+_LATTICE_DTYPES: Final[dict[str, Any]] = GRID_COLUMNS
 
 Grid = Mapping[str, Array]
 
@@ -99,7 +100,9 @@ def _sorted(file: pq.ParquetFile, dataset: Dataset) -> Iterator[Array]:
     manifest = dataset.manifest
     names, first_seq = ["bin_seq", "k", *manifest.columns], int(load(dataset).bins["bin_seq"][0])
     schema = file.schema_arrow
-    dtypes = [(name, GRID_COLUMNS.get(name) or schema.field(name).type.to_pandas_dtype()) for name in manifest.columns]
+    dtypes = [
+        (name, _LATTICE_DTYPES.get(name) or schema.field(name).type.to_pandas_dtype()) for name in manifest.columns
+    ]
     with tempfile.TemporaryFile(prefix="vpharness-replay-") as spool:
         cells = np.memmap(spool, np.dtype(dtypes), "w+", shape=(manifest.bins * manifest.cells,))
         for batch in file.iter_batches(BLOCK_BINS * manifest.cells, columns=names, use_threads=False):
@@ -112,4 +115,4 @@ def _sorted(file: pq.ParquetFile, dataset: Dataset) -> Iterator[Array]:
 
 def _column(name: str, values: pa.Array) -> Array:
     array: Array = values.to_numpy(zero_copy_only=False)
-    return array.astype(GRID_COLUMNS.get(name, array.dtype), copy=False)
+    return array.astype(_LATTICE_DTYPES.get(name, array.dtype), copy=False)
