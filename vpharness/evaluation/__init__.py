@@ -15,9 +15,13 @@ The way through this room, each step callable by itself:
 
 `evaluate` does 2 to 5 for one score, `evaluate_with` 4 and 5 with a table that several scores share, `evaluate_fires` 5
 for fires that are known.
+
+Live, bin by bin: `advance_walks` judges fires as they come to what `fire_outcomes` says of them, `LiveStatistics` are
+the figures of a model so far, and `BandScores` how projected bands compare with where the mid went.
 """
 
 import vpharness.precision  # noqa: F401 - switches JAX to float64 before anything here is compiled
+from vpharness.evaluation.bands import BandScores, is_covered, pinball_loss
 from vpharness.evaluation.chance import Chance, DrawnSums, chance_of
 from vpharness.evaluation.dataset import DatasetView
 from vpharness.evaluation.evaluate import (
@@ -31,6 +35,7 @@ from vpharness.evaluation.evaluate import (
 )
 from vpharness.evaluation.figures import Figures, PartSample, figures_of
 from vpharness.evaluation.fires import Fires, FireState, advance_fires, find_fires, start_fires
+from vpharness.evaluation.live_statistics import LiveStatistics
 from vpharness.evaluation.outcomes import OUTCOME_NAMES, FireOutcomes, OutcomeTable, fire_outcomes, outcome_table
 from vpharness.evaluation.parameters import (
     EVALUATION_VERSION,
@@ -51,12 +56,15 @@ from vpharness.evaluation.significance import (
 )
 from vpharness.evaluation.split import TEST, TRAIN, Part, parts_of, parts_within
 from vpharness.evaluation.thresholds import quantile_thresholds
+from vpharness.evaluation.walks import Advance, OpenFire, Quote, WalkOutcome, WalkState, advance_walks
 
 __all__ = [
     "EVALUATION_VERSION",
     "OUTCOME_NAMES",
     "TEST",
     "TRAIN",
+    "Advance",
+    "BandScores",
     "CandidateEvaluation",
     "Chance",
     "DatasetView",
@@ -68,15 +76,21 @@ __all__ = [
     "FireState",
     "Fires",
     "Judgement",
+    "LiveStatistics",
+    "OpenFire",
     "OutcomeTable",
     "Part",
     "PartEvaluation",
     "PartSample",
     "PassageTables",
+    "Quote",
     "ResolvedEvaluation",
     "SplitParameters",
     "StandardScores",
+    "WalkOutcome",
+    "WalkState",
     "advance_fires",
+    "advance_walks",
     "chance_of",
     "evaluate",
     "evaluate_fires",
@@ -86,6 +100,7 @@ __all__ = [
     "find_fires",
     "fire_outcomes",
     "first_passage_tables",
+    "is_covered",
     "is_winner",
     "judge",
     "lacking",
@@ -94,6 +109,7 @@ __all__ = [
     "p_value",
     "parts_of",
     "parts_within",
+    "pinball_loss",
     "quantile_thresholds",
     "standard_scores",
     "start_fires",

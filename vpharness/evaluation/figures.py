@@ -28,12 +28,17 @@ class PartSample:
     @property
     def hours(self) -> float:
         """Time from the warm-up on, in hours."""
-        return self.part.n_firing_bins * self.evaluation.cell_width_ms / _MS_PER_HOUR
+        return hours_of(self.part.n_firing_bins, self.evaluation.cell_width_ms)
 
     @property
     def blocks(self) -> NDArray[np.int64]:
         """[n] the block of each fire, from the start of the part on."""
         return (self.outcomes.fires.bins - self.part.start) // self.evaluation.block_bins
+
+
+def hours_of(bins: int, cell_width_ms: float) -> float:
+    """Return how long some bins take."""
+    return bins * cell_width_ms / _MS_PER_HOUR
 
 
 def _figure(unit: str, meaning: str) -> Any:

@@ -1,7 +1,8 @@
 """Intervals of means over fires that overlap: fires are clustered in blocks, and blocks are what is independent."""
 
+import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,9 @@ from scipy.special import stdtrit  # type: ignore[import-untyped]  # scipy ships
 from vpharness.evaluation.shapes import padded_count
 
 CONFIDENCE: Final = 0.95
+
+_GROWING_BLOCKS: Final = 2
+"""Blocks that a value may still belong to: outcomes are due within half a block of one another's order."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,73 @@ def clustered_means(values: NDArray[np.float64], blocks: NDArray[np.int64]) -> C
     dense = np.zeros(size, dtype=np.int64)
     dense[:n_fires] = np.unique(blocks, return_inverse=True)[1]
     mean, standard_error, counts = (np.asarray(each) for each in _ratio_of_totals(rows, dense))
-    with np.errstate(invalid="ignore"):
-        quantile = np.where(counts > 1, stdtrit(np.maximum(counts - 1, 1), 0.5 + CONFIDENCE / 2), np.nan)
-        half = quantile * standard_error
+    half = _half_width(standard_error, counts)
     return ClusteredMeans(mean, mean - half, mean + half, counts)
+
+
+@dataclass(frozen=True)
+class RunningMean:
+    """One mean with the interval of `clustered_means`, brought up to date value by value in memory of a fixed size.
+
+    The scatter Σ(P_b - m n_b)² is ΣP_b² - 2m Σn_b P_b + m² Σn_b², sums that a new value changes by what its own block
+    held before. So only the blocks that may still grow are kept apart.
+
+    Attributes:
+        count: values so far, Σn.
+        total: their sum, ΣP.
+        n_blocks: blocks that hold any.
+        squared_totals, products, squared_counts: ΣP_b², Σn_b P_b and Σn_b².
+        growing: (block, n_b, P_b) of the last two blocks that hold any.
+    """
+
+    count: int = 0
+    total: float = 0.0
+    n_blocks: int = 0
+    squared_totals: float = 0.0
+    products: float = 0.0
+    squared_counts: int = 0
+    growing: tuple[tuple[int, int, float], ...] = ()
+
+    def add(self, value: float, block: int) -> "RunningMean":
+        """Take in a value; its block must be the last one, the one before it, or a new one behind both."""
+        held = next((each for each in self.growing if each[0] == block), None)
+        _, n, p = (block, 0, 0.0) if held is None else held
+        others = tuple(each for each in self.growing if each is not held)
+        return RunningMean(
+            count=self.count + 1,
+            total=self.total + value,
+            n_blocks=self.n_blocks + (held is None),
+            squared_totals=self.squared_totals + (p + value) ** 2 - p**2,
+            products=self.products + (n + 1) * (p + value) - n * p,
+            squared_counts=self.squared_counts + 2 * n + 1,
+            growing=tuple(sorted((*others, (block, n + 1, p + value))))[-_GROWING_BLOCKS:],
+        )
+
+    def interval(self) -> tuple[float, float, float]:
+        """Return the mean and the ends of its 95 % interval; NaN where there is no value, or fewer than two blocks."""
+        if not self.count:
+            return math.nan, math.nan, math.nan
+        mean = self.total / self.count
+        if self.n_blocks < 2:
+            return mean, math.nan, math.nan
+        scatter = self.squared_totals - 2 * mean * self.products + mean**2 * self.squared_counts
+        # Where all blocks agree the sums cancel, and rounding may leave less than nothing.
+        standard_error = math.sqrt(_variance(max(scatter, 0.0), self.n_blocks)) / self.count
+        half = float(_half_width(standard_error, self.n_blocks))
+        return mean, mean - half, mean + half
+
+
+def _variance(scatter: Any, n_blocks: Any) -> Any:
+    """Return the variance of a total, B/(B-1) Σ(P_b - m n_b)²."""
+    return scatter * n_blocks / (n_blocks - 1)
+
+
+def _half_width(standard_error: Any, n_blocks: Any) -> NDArray[np.float64]:
+    """Return t_{B-1} se; NaN with fewer than two blocks."""
+    with np.errstate(invalid="ignore"):
+        quantile = np.where(n_blocks > 1, stdtrit(np.maximum(n_blocks - 1, 1), 0.5 + CONFIDENCE / 2), np.nan)
+        half: NDArray[np.float64] = quantile * standard_error
+    return half
 
 
 @jax.jit
@@ -65,5 +132,4 @@ def _ratio_of_totals(values: jax.Array, blocks: jax.Array) -> tuple[jax.Array, j
     mean = jnp.sum(sums, axis=0) / total
     n_blocks = jnp.sum(counts > 0, axis=0)
     scatter = jnp.sum((sums - mean * counts) ** 2, axis=0)
-    variance = scatter * n_blocks / (n_blocks - 1)
-    return mean, jnp.sqrt(variance) / total, n_blocks
+    return mean, jnp.sqrt(_variance(scatter, n_blocks)) / total, n_blocks

@@ -7,7 +7,7 @@ up in them.
 import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,12 @@ TICK_TOLERANCE: Final = 1e-9
 """Distances in ticks are compared with this tolerance: a float mid never misses a barrier that it stands on."""
 
 Value = TypeVar("Value", bound=np.generic)
+Number = TypeVar("Number", float, jax.Array)
+
+
+def reaches(distance: Number, barrier: float, tick_size: float) -> Any:
+    """Return whether a distance in price units is at least the barrier, which is in ticks."""
+    return distance / tick_size >= barrier - TICK_TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,6 @@ def _first_passage(
     first bin that does, or 2**levels bins away.
     """
     now = jnp.arange(mid.shape[0], dtype=jnp.int32)
-    reach = barrier - TICK_TOLERANCE
 
     def descend(
         at: tuple[jax.Array, jax.Array], level: tuple[jax.Array, jax.Array, jax.Array]
@@ -134,8 +139,8 @@ def _first_passage(
         (rise, fall), (step, high, low) = at, level
         top = high.at[rise].get(mode="fill", fill_value=-jnp.inf)
         bottom = low.at[fall].get(mode="fill", fill_value=jnp.inf)
-        rise = jnp.where((top - mid) / tick_size >= reach, rise, rise + step)
-        fall = jnp.where((mid - bottom) / tick_size >= reach, fall, fall + step)
+        rise = jnp.where(reaches(top - mid, barrier, tick_size), rise, rise + step)
+        fall = jnp.where(reaches(mid - bottom, barrier, tick_size), fall, fall + step)
         return (rise, fall), None
 
     steps = 2 ** jnp.arange(highest.shape[0], dtype=jnp.int32)

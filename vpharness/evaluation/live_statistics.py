@@ -1,0 +1,94 @@
+"""What a model's fires have come to so far, brought up to date bin by bin, with the intervals that a run's have."""
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from vpharness.evaluation.figures import hours_of
+from vpharness.evaluation.intervals import RunningMean
+from vpharness.evaluation.outcomes import SKIPPED, STOP_LOSS, TAKE_PROFIT, TIMEOUT
+from vpharness.evaluation.parameters import ResolvedEvaluation
+from vpharness.evaluation.walks import OpenFire, Quote, WalkState, advance_walks
+
+
+@dataclass(frozen=True)
+class LiveStatistics:
+    """The figures of one model since its first bin; equal to `figures_of` the bins seen so far, at every bin.
+
+    A fire enters the figures when its whole walk fits into the bins that have been seen, as in a run, though its
+    outcome may have been known before. Until then it is open. Memory does not grow with the bins.
+
+    Attributes:
+        evaluation: how fires are judged.
+        tick_size: price units a tick.
+        walks: the walks under way.
+        n_fires: all fires.
+        at_mid: fires by their outcome code at the mid.
+        tp: of fires judged at the mid, whether take-profit was touched first.
+        net: net P&L in ticks of fires judged net.
+    """
+
+    evaluation: ResolvedEvaluation
+    tick_size: float
+    walks: WalkState = field(default_factory=WalkState)
+    n_fires: int = 0
+    at_mid: tuple[int, ...] = (0,) * (SKIPPED + 1)
+    tp: RunningMean = field(default_factory=RunningMean)
+    net: RunningMean = field(default_factory=RunningMean)
+
+    def advance(self, quote: Quote, direction: int) -> tuple["LiveStatistics", tuple[OpenFire, ...]]:
+        """Take in the next bin, and the direction of the fire at it or 0.
+
+        Returns the statistics after it, and the fires of which both outcomes have become known in this bin.
+        """
+        walks, advance = advance_walks(self.walks, quote, direction, self.evaluation, self.tick_size)
+        after = replace(self, walks=walks, n_fires=self.n_fires + (direction != 0))
+        for fire in advance.mid_due:
+            after = after._with_mid(fire)
+        for fire in advance.net_due:
+            after = after._with_net(fire)
+        return after, advance.known
+
+    def facts(self) -> dict[str, Any]:
+        """Return the figures as JSON values, a missing one as None; counts and `tp_rate` are those at the mid.
+
+        `n_open` are the fires whose walk at the mid is not over, so that with n_skipped all counts add up to n_fires.
+        """
+        bins, evaluation = self.walks.next_bin, self.evaluation
+        hours = hours_of(max(bins - evaluation.warmup_bins, 0), evaluation.cell_width_ms)
+        return {
+            "bins": bins,
+            "hours": hours,
+            "n_fires": self.n_fires,
+            "n_open": self.n_fires - sum(self.at_mid),
+            "n_tp": self.at_mid[TAKE_PROFIT],
+            "n_sl": self.at_mid[STOP_LOSS],
+            "n_timeout": self.at_mid[TIMEOUT],
+            "n_skipped": self.at_mid[SKIPPED],
+            **_with_ends("tp_rate", self.tp),
+            **_with_ends("net_pnl_ticks", self.net),
+            "n_net": self.net.count,
+            "n_net_blocks": self.net.n_blocks,
+            "events_per_hour": self.n_fires / hours if hours else None,
+        }
+
+    def _block(self, fire: OpenFire) -> int:
+        return fire.bin // self.evaluation.block_bins
+
+    def _with_mid(self, fire: OpenFire) -> "LiveStatistics":
+        assert fire.at_mid is not None  # noqa: S101 - a walk that is over has an outcome
+        code = fire.at_mid.code
+        at_mid = tuple(count + (code == index) for index, count in enumerate(self.at_mid))
+        tp = self.tp if code == SKIPPED else self.tp.add(float(code == TAKE_PROFIT), self._block(fire))
+        return replace(self, at_mid=at_mid, tp=tp)
+
+    def _with_net(self, fire: OpenFire) -> "LiveStatistics":
+        assert fire.net is not None  # noqa: S101 - see _with_mid
+        if fire.net.code == SKIPPED:
+            return self
+        return replace(self, net=self.net.add(fire.net.pnl_ticks, self._block(fire)))
+
+
+def _with_ends(name: str, mean: RunningMean) -> dict[str, float | None]:
+    values = zip((name, f"{name}_low", f"{name}_high"), mean.interval(), strict=True)
+    return {key: value if math.isfinite(value) else None for key, value in values}
