@@ -1,16 +1,13 @@
 """Bands: how projected quantiles of the mid's move compare with where the mid went, as time passes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vpharness.evaluation.passage import TICK_TOLERANCE
-
-COVERAGES: Final = (0.5, 0.9)
-"""Central intervals whose coverage is watched, as the share of moves that they claim."""
 
 _Floats = NDArray[np.float64]
 
@@ -36,36 +33,36 @@ class BandScores:
 
     Attributes:
         horizons_bins: [H] how far ahead each horizon is; bins without a valid book count as bins too.
-        quantiles: [Q] the quantiles projected, ascending; those of each interval of COVERAGES are among them.
-        ends: [2, len(COVERAGES)] places of the lower and the upper quantile of each interval.
+        quantiles: [Q] the quantiles projected, ascending.
+        intervals: the places of the lower and the upper quantile of each of I intervals whose coverage is watched, by
+            what it is called, such as the percentage that it should cover.
         recent: (mid, bands) of the last bins, the latest last, as many as the longest horizon reaches back.
         n: [H] moves scored.
-        covered: [H, len(COVERAGES)] of these within each interval.
+        covered: [H, I] of these within each interval.
         loss: [H] sum of their pinball losses, each the mean over the quantiles, ticks.
     """
 
     horizons_bins: tuple[int, ...]
     quantiles: tuple[float, ...]
-    ends: NDArray[np.int64]
+    intervals: Mapping[str, tuple[int, int]]
     recent: tuple[tuple[float, _Floats | None], ...]
     n: NDArray[np.int64]
     covered: NDArray[np.int64]
     loss: _Floats
 
     @classmethod
-    def start(cls, horizons_bins: Sequence[int], quantiles: Sequence[float]) -> "BandScores":
-        """Return the scores before the first bin.
-
-        Raises ValueError where an interval of COVERAGES has no pair of quantiles as its ends.
-        """
+    def start(
+        cls, horizons_bins: Sequence[int], quantiles: Sequence[float], intervals: Mapping[str, tuple[int, int]]
+    ) -> "BandScores":
+        """Return the scores before the first bin."""
         horizons = len(horizons_bins)
         return cls(
             horizons_bins=tuple(horizons_bins),
             quantiles=tuple(quantiles),
-            ends=_ends(quantiles),
+            intervals=dict(intervals),
             recent=(),
             n=np.zeros(horizons, np.int64),
-            covered=np.zeros((horizons, len(COVERAGES)), np.int64),
+            covered=np.zeros((horizons, len(intervals)), np.int64),
             loss=np.zeros(horizons),
         )
 
@@ -84,7 +81,7 @@ class BandScores:
         issued = np.array([(nothing[1] if bands is None else bands)[row] for row, (_, bands) in enumerate(then)])
         is_scored = ~(np.isnan(moves) | np.isnan(issued).any(axis=1, keepdims=True))
         losses = pinball_loss(moves, issued, self.quantiles).mean(axis=1)
-        low, high = self.ends
+        low, high = np.array(list(self.intervals.values()), np.int64).reshape(-1, 2).T
         return replace(
             self,
             recent=(*self.recent, (mid_ticks, bands))[-max(self.horizons_bins) :],
@@ -97,19 +94,10 @@ class BandScores:
         """Return coverage and mean pinball loss for each horizon as JSON values, None where nothing was scored."""
         counts = self.n.tolist()
         coverage = {
-            f"coverage_{round(100 * share)}": [
-                hits / n if n else None for hits, n in zip(self.covered[:, level].tolist(), counts, strict=True)
+            f"coverage_{name}": [
+                hits / n if n else None for hits, n in zip(self.covered[:, place].tolist(), counts, strict=True)
             ]
-            for level, share in enumerate(COVERAGES)
+            for place, name in enumerate(self.intervals)
         }
         pinball = [loss / n if n else None for loss, n in zip(self.loss.tolist(), counts, strict=True)]
         return {**coverage, "pinball": pinball, "n": counts}
-
-
-def _ends(quantiles: Sequence[float]) -> NDArray[np.int64]:
-    """Return the places of the two quantiles that bound each interval."""
-    places = {round(quantile, 6): place for place, quantile in enumerate(quantiles)}
-    try:
-        return np.array([[places[round((1 + side * share) / 2, 6)] for share in COVERAGES] for side in (-1, 1)])
-    except KeyError as error:
-        raise ValueError(f"quantiles {list(quantiles)} lack {error}, the end of a central interval") from None
