@@ -16,7 +16,18 @@ ALLOWED = {
     "results": {"evaluation"},
     "campaigns": {"events", "lattice", "datasets", "signals", "evaluation", "results"},
     "promotion": {"events", "lattice", "datasets", "signals", "evaluation", "results"},
-    "tasks": {"events", "lattice", "datasets", "signals", "evaluation", "results", "campaigns", "promotion"},
+    "simulation": {"events", "lattice", "datasets", "signals", "evaluation", "promotion"},
+    "tasks": {
+        "events",
+        "lattice",
+        "datasets",
+        "signals",
+        "evaluation",
+        "results",
+        "campaigns",
+        "promotion",
+        "simulation",
+    },
     "plugins": {"tasks"},
 }
 FILES = {

@@ -34,7 +34,7 @@ def tracked_run(spec: RunSpec, job: Job, rows: Sequence[Mapping[str, Any]], fold
     files = (CONFIG_FILE, CARD_FILE, FIGURE_FILE)
     return TrackedRun(
         name=f"{spec.signal.name} {spec.run_id}",
-        parameters={**dict(_flat(chosen)), "dataset.id": manifest.dataset_id},
+        parameters={**dict(flat(chosen)), "dataset.id": manifest.dataset_id},
         metrics=[
             (name, float(row[name]), step)
             for step, row in enumerate(rows)
@@ -68,9 +68,10 @@ def tracked_campaign(
     )
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested mappings, their keys joined with dots."""
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

@@ -62,6 +62,7 @@ COMMANDS: Final = {
     "compare": Command("vpharness.tasks.compare:run_compare", commands.CompareCommand, renamed={"signal": "of_signal"}),
     "list-signals": Command("vpharness.tasks.list_signals:run_list_signals", commands.ListSignalsCommand),
     "audit": Command("vpharness.tasks.audit:run_audit", commands.AuditCommand),
+    "online-sim": Command("vpharness.tasks.online_sim:run_online_sim", commands.OnlineSimCommand),
     "build": Command(f"{_DATASETS}:run_build", commands.BuildCommand),
     "publish": Command(f"{_DATASETS}:run_publish", commands.PublishCommand, takes_path=True),
     "list-datasets": Command(f"{_DATASETS}:run_list", commands.ListDatasetsCommand),

@@ -1,5 +1,6 @@
 """The configuration of each command: the dataclasses behind the YAML files at the top of `conf/`."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from vpharness.parameters import parameter
 
 LAKE = "${oc.env:VPHARNESS_LAKE,lake}"
+MAX_SPEED = "max"
 
 
 @dataclass(frozen=True)
@@ -149,3 +151,42 @@ class AuditCommand:
     json: bool = parameter(False, meaning="print JSON instead of text")
     dataset: Any = None
     signal: Any = None
+
+
+@dataclass(frozen=True)
+class OnlineSimCommand:
+    """Replay bins through a live session, time every stage, and compare scores and fires with a run."""
+
+    lake: str = parameter(LAKE, meaning="folder of datasets and results")
+    outputs: str = parameter("outputs", meaning="folder of what is tracked")
+    start: str | None = parameter(None, meaning="first bin of a source: ISO 8601 with zone, or ns since 1970")
+    end: str | None = parameter(None, meaning="end of a source's span: ISO 8601 with zone, or ns since 1970")
+    bin_budget_ms: float | None = parameter(
+        None, meaning="time that a bin may take (the bin's width unless given)", unit="ms", above=0
+    )
+    speed: str = parameter(MAX_SPEED, meaning="max, or how much faster than it happened, such as 1 or 10")
+    stall_s: float = parameter(
+        5.0, meaning="how long the feed stands still once, before everything is due; 0 for never", unit="s", minimum=0
+    )
+    fields: list[str] | None = parameter(None, meaning="columns of the binary frames (all that there are unless given)")
+    json: bool = parameter(False, meaning="print JSON instead of text")
+    source: Any = None
+    lattice: Any = None
+    dataset: Any = None
+    signal: Any = None
+    eval: Any = None
+    split: Any = None
+    tracking: Any = None
+
+    def relations(self) -> Iterator[str]:
+        """Say what is no speed."""
+        if self.speed != MAX_SPEED and not 0 < self.factor < math.inf:
+            yield f"speed is {self.speed!r}; it must be {MAX_SPEED}, or a number above 0"
+
+    @property
+    def factor(self) -> float:
+        """The speed as a number: NaN where it is none, such as max."""
+        try:
+            return float(self.speed)
+        except ValueError:
+            return math.nan

@@ -1,0 +1,255 @@
+"""The simulation itself: every bin through the session and into its frames, timed; then the comparison with a run."""
+
+import resource
+import time
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.errors import VpharnessError
+from vpharness.evaluation import (
+    ResolvedEvaluation,
+    SplitParameters,
+    find_fires,
+    parts_within,
+    quantile_thresholds,
+)
+from vpharness.frames import bin_fields, encode_grid, encode_json, grid_schema
+from vpharness.lattice.columns import BIN_DTYPE
+from vpharness.live import LiveModel, ScoredBin
+from vpharness.prices import tick_size_to_price
+from vpharness.promotion.agreement import Agreement, Said, agreement
+from vpharness.signals import Signal, SignalParameters, score, scorer
+from vpharness.simulation.latency import Latency
+from vpharness.simulation.replays import EventReplay, Replay, Step
+from vpharness.simulation.stall import CatchUp, Schedule
+
+WARMING_BINS: Final = 10
+"""The first bins belong to the cold start, in which what is met for the first time is compiled, and are not timed."""
+
+ENCODE: Final = "encode"
+TOTAL: Final = "total"
+OVERDUE: Final = "due to frame"
+"""With a pace: from when a bin was due to its frame, waits for the processor and for the bin before included."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How to simulate.
+
+    Attributes:
+        budget_ms: the time that a bin may take.
+        speed: how much faster than it happened; None for as fast as possible.
+        stall_s: how long the feed stands still; 0 for not at all.
+        fields: the columns of the frames; None for all that there are.
+    """
+
+    budget_ms: float
+    speed: float | None = None
+    stall_s: float = 0.0
+    fields: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class SimulationReport:
+    """What a simulation found.
+
+    Attributes:
+        bins, valid_bins: bins that came, and those with a valid book.
+        latency: by stage, then in total, then with a pace from when bins were due; bins of a stall stand in none.
+        deadline_misses: timed bins whose frame came later than the budget.
+        budget_ms: the time that a bin may take.
+        peak_memory_mb: the most that the process has held until the last bin.
+        cold_start_s: from making the model, which compiles it, to the frame of the first bin with a valid book,
+            reading the source left out; None where the run, which came first, had compiled everything.
+        catch_up: what became of the stall; None where there was none.
+        frame_bytes, fields_bytes: size of the binary frame and, at most, of the JSON of a bin's own fields.
+        columns: columns of the frame.
+        agreements: by threshold, whether the run over all bins says the same.
+        n_fires: by threshold, the fires.
+    """
+
+    bins: int
+    valid_bins: int
+    latency: dict[str, Latency]
+    deadline_misses: int
+    budget_ms: float
+    peak_memory_mb: float
+    cold_start_s: float | None
+    catch_up: CatchUp | None
+    frame_bytes: int
+    fields_bytes: int
+    columns: tuple[str, ...]
+    agreements: dict[float, Agreement]
+    n_fires: dict[float, int]
+
+    @property
+    def differences(self) -> list[str]:
+        """What differs from the run over all bins, a sentence each, once."""
+        return list(dict.fromkeys(each for found in self.agreements.values() for each in found.differences))
+
+
+def simulate(
+    replay: Replay,
+    signal: Signal[Any],
+    params: SignalParameters,
+    evaluation: ResolvedEvaluation,
+    split: SplitParameters,
+    wanted: Wanted,
+) -> SimulationReport:
+    """Replay bins through a live session, one by one, and compare what it says with a run over all of them.
+
+    A signal whose thresholds are quantiles of its scores takes them from the training part of that run, which then
+    comes first.
+
+    Raises ConfigError and SourceError or DatasetError where the signal, its parameters and the data do not fit, and
+    VpharnessError where no bin came.
+    """
+    columns = replay.columns if wanted.fields is None else wanted.fields
+    grid_schema(columns)
+    run = None
+    thresholds = tuple(map(float, params.thresholds))
+    if not thresholds:
+        run = _run_over_all(replay, signal, params)
+        thresholds = _chosen(run, params, evaluation, split)
+    begun = time.perf_counter_ns()
+    ready = scorer(signal, params, cell_width_ms=replay.cell_width_ms, radius=replay.radius)
+    model = LiveModel(ready, thresholds, evaluation.warmup_bins, evaluation.cooldown_bins)
+    course = _Course(replay, wanted, columns, spent_ns=time.perf_counter_ns() - begun)
+    with replay.opened(model) as (_, steps):
+        for step in steps:
+            course.take(step)
+    if not course.scores:
+        raise VpharnessError("no bin came: none ended with a valid book from the start on; check start, end and source")
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    cold_start_s = course.cold_start_s if run is None else None
+    return _report(course, model, run or _run_over_all(replay, signal, params), peak_mb, cold_start_s)
+
+
+Run = tuple[NDArray[np.void], NDArray[np.float64]]
+"""Rows [T] of all bins (BIN_DTYPE) and their scores [T]."""
+
+
+def _run_over_all(replay: Replay, signal: Signal[Any], params: SignalParameters) -> Run:
+    """Score all bins at once, as a run does."""
+    whole = replay.whole(signal.columns)
+    valid = whole.rows["book_valid"]
+    return whole.rows, score(signal, params, whole.columns, cell_width_ms=replay.cell_width_ms, valid=valid)
+
+
+def _chosen(
+    run: Run, params: SignalParameters, evaluation: ResolvedEvaluation, split: SplitParameters
+) -> tuple[float, ...]:
+    """Return the thresholds that a run chooses on its training part."""
+    rows, scores = run
+    part = parts_within("these bins", len(rows), evaluation, split)[0]
+    return quantile_thresholds([scores], [part], [percentile / 100 for percentile in params.threshold_quantiles])
+
+
+@dataclass
+class _Course:
+    """A replay on its way: what has come of it so far, of each bin as little as the comparison needs."""
+
+    replay: Replay
+    wanted: Wanted
+    columns: tuple[str, ...]
+    spent_ns: int  # until the first bin with a valid book
+    rows: bytearray = field(default_factory=bytearray)
+    scores: "array[float]" = field(default_factory=lambda: array("d"))
+    fires: "array[int]" = field(default_factory=lambda: array("b"))
+    durations_ns: dict[str, "array[int]"] = field(default_factory=dict)
+    deadline_misses: int = 0
+    cold_start_s: float | None = None
+    frame_bytes: int = 0
+    fields_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        wanted, width_ms = self.wanted, self.replay.cell_width_ms
+        bins_at_once = Schedule(width_ms, wanted.speed, wanted.stall_s, 0).bins_at_once
+        # Late enough that what the bins of the stall do is no longer done for the first time.
+        self.schedule = Schedule(width_ms, wanted.speed, wanted.stall_s, WARMING_BINS + bins_at_once)
+        self._tick_price = tick_size_to_price(self.replay.tick_size)
+
+    def take(self, step: Step) -> None:
+        """Make a step when its bin is due, encode the bins that it gives, and take note of the times."""
+        number = len(self.scores)
+        if number:
+            self.schedule.wait(number)
+        bins, spent = step()
+        if bins and not number:
+            self.schedule.wait(0)
+        begun = time.perf_counter_ns()
+        for each in bins:
+            self._encode(each)
+        spent[ENCODE] = time.perf_counter_ns() - begun
+        in_stall = self.schedule.is_catching_up
+        overdue_ns = self.schedule.done(number) if bins else None
+        self._note_cold_start(bins, spent)
+        # A step that closes no bin, or several, is no bin's latency: there are none but before the first bin.
+        if len(bins) == 1 and number >= WARMING_BINS and not in_stall:
+            self._note_latency(spent, overdue_ns)
+        for each in bins:
+            self.rows += each.row.tobytes()
+            self.scores.append(each.score)
+            self.fires.extend(each.fires)
+
+    def _encode(self, scored: ScoredBin) -> None:
+        """Make the frames of a bin as the server does."""
+        text = encode_json({**bin_fields(scored, self._tick_price), "fire": scored.fires[0]})
+        frame = encode_grid([scored], self.columns)
+        self.fields_bytes, self.frame_bytes = max(self.fields_bytes, len(text)), len(frame)
+
+    def _note_cold_start(self, bins: Sequence[ScoredBin], spent: Mapping[str, int]) -> None:
+        if self.cold_start_s is None:
+            self.spent_ns += sum(spent.values())
+            if any(each.row["book_valid"][0] for each in bins):
+                self.cold_start_s = self.spent_ns / 1e9
+
+    def _note_latency(self, spent: Mapping[str, int], overdue_ns: int | None) -> None:
+        total = sum(spent.values())
+        late = {} if overdue_ns is None else {OVERDUE: overdue_ns}
+        self.deadline_misses += late.get(OVERDUE, total) > self.wanted.budget_ms * 1e6
+        for stage, duration_ns in {**spent, TOTAL: total, **late}.items():
+            self.durations_ns.setdefault(stage, array("q")).append(duration_ns)
+
+
+def _report(
+    course: _Course, model: LiveModel, run: Run, peak_memory_mb: float, cold_start_s: float | None
+) -> SimulationReport:
+    rows = np.frombuffer(course.rows, BIN_DTYPE)
+    fires = np.frombuffer(course.fires, np.int8).reshape(len(rows), len(model.thresholds))
+    latencies = {stage: Latency.of(durations) for stage, durations in course.durations_ns.items()}
+    # The bins of a dataset are the same by having been read from it.
+    compared = list(BIN_DTYPE.names or ()) if isinstance(course.replay, EventReplay) else ["bin_seq"]
+    found = [Said(rows[compared], np.frombuffer(course.scores, np.float64), each) for each in fires.T]
+    return SimulationReport(
+        bins=len(rows),
+        valid_bins=int(np.count_nonzero(rows["book_valid"])),
+        latency={stage: latency for stage, latency in latencies.items() if latency is not None},
+        deadline_misses=course.deadline_misses,
+        budget_ms=course.wanted.budget_ms,
+        peak_memory_mb=peak_memory_mb,
+        cold_start_s=cold_start_s,
+        catch_up=course.schedule.catch_up(),
+        frame_bytes=course.frame_bytes,
+        fields_bytes=course.fields_bytes,
+        columns=course.columns,
+        agreements=_agreements(found, (run[0][compared], run[1]), model),
+        n_fires={each: int(n) for each, n in zip(model.thresholds, np.count_nonzero(fires, axis=0), strict=True)},
+    )
+
+
+def _agreements(found: Sequence[Said], run: Run, model: LiveModel) -> dict[float, Agreement]:
+    """Compare what was said live, one for each threshold, with the run over all bins."""
+    rows, scores = run
+    wanted = find_fires(scores, model.thresholds, warmup_bins=model.warmup_bins, cooldown_bins=model.cooldown_bins)
+    agreements = {}
+    for threshold, said, fires in zip(model.thresholds, found, wanted, strict=True):
+        directions = np.zeros(len(rows), np.int8)
+        directions[fires.bins] = fires.directions
+        agreements[threshold] = agreement(said, Said(rows, scores, directions), threshold)
+    return agreements
