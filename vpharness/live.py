@@ -126,7 +126,7 @@ class LiveSession:
         if row["book_valid"][0]:
             shown = {name: grid[name][None, :] for name in model.scorer.signal.columns}
             self._scorer_state, scores = model.scorer.step(self._scorer_state, shown)
-            score = float(scores[0])
+            score = float(np.asarray(scores)[0])  # indexing itself would be a computation of JAX's
         self._fire_state, fires = advance_fires(
             self._fire_state,
             [score],
