@@ -1,6 +1,7 @@
 """Pace and stall: when each bin is due, and how a server that had to wait gets level with its feed again."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,7 +35,18 @@ class Schedule:
     for, and the time of standing still is not waited through.
     """
 
-    def __init__(self, cell_width_ms: int, speed: float | None, stall_s: float, stall_at: int) -> None:
+    def __init__(
+        self,
+        cell_width_ms: int,
+        speed: float | None,
+        stall_s: float,
+        stall_at: int,
+        *,
+        now_ns: Callable[[], int] = time.perf_counter_ns,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Make the schedule; `now_ns` tells the time, and `sleep` lets seconds of it pass."""
+        self._now_ns, self._sleep = now_ns, sleep
         self._speed, self._stall_ns, self._stall_at = speed, round(stall_s * SECOND_NS), stall_at
         self._period_ns = round(cell_width_ms * 1_000_000 / (speed or 1.0))
         self._first_due_ns: int | None = None
@@ -55,20 +67,20 @@ class Schedule:
     def wait(self, number: int) -> None:
         """Wait until the bin `number` is due, and through the stall where it is at this bin."""
         if number == 0 and self._speed is not None:
-            self._first_due_ns = time.perf_counter_ns()
+            self._first_due_ns = self._now_ns()
         due_ns = self._due_ns(number)
         if due_ns is not None:
-            _sleep_until(due_ns)
+            self._wait_until(due_ns)
         if number == self._stall_at and self._stall_ns:
             if due_ns is not None:
-                _sleep_until(due_ns + self._stall_ns)
+                self._wait_until(due_ns + self._stall_ns)
             else:
-                self._first_due_ns = time.perf_counter_ns() - self._stall_ns - number * self._period_ns
-            self._went_on_ns = time.perf_counter_ns()
+                self._first_due_ns = self._now_ns() - self._stall_ns - number * self._period_ns
+            self._went_on_ns = self._now_ns()
 
     def done(self, number: int) -> int | None:
         """Take note that the frame of a bin is ready; return for how long it had been due, ns; None without a pace."""
-        due_ns, now_ns = self._due_ns(number), time.perf_counter_ns()
+        due_ns, now_ns = self._due_ns(number), self._now_ns()
         if due_ns is None:
             return None
         if self.is_catching_up:
@@ -95,6 +107,5 @@ class Schedule:
     def _due_ns(self, number: int) -> int | None:
         return None if self._first_due_ns is None else self._first_due_ns + number * self._period_ns
 
-
-def _sleep_until(moment_ns: int) -> None:
-    time.sleep(max(0, moment_ns - time.perf_counter_ns()) / SECOND_NS)
+    def _wait_until(self, moment_ns: int) -> None:
+        self._sleep(max(0, moment_ns - self._now_ns()) / SECOND_NS)
