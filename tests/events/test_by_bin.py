@@ -20,8 +20,8 @@ def test_every_event_comes_once_in_order_and_every_bin_between_them(times: list[
     events["ts_ns"], events["order_id"] = times, np.arange(len(times))
     found = list(by_bin(np.split(events, sorted(min(cut, len(times)) for cut in cuts)), WIDTH_NS))
     assert [int(each) for own, _ in found for each in own["order_id"]] == list(range(len(times)))
-    latest = np.maximum.accumulate(times) if times else []
-    wanted_ends = [int(time) // WIDTH_NS * WIDTH_NS + WIDTH_NS for time in latest]
+    latest: list[int] = np.maximum.accumulate(times).tolist() if times else []
+    wanted_ends = [time // WIDTH_NS * WIDTH_NS + WIDTH_NS for time in latest]
     assert [end_ns for own, end_ns in found for _ in own] == wanted_ends
     ends = [end_ns for _, end_ns in found]
     assert ends == (list(range(wanted_ends[0], wanted_ends[-1] + 1, WIDTH_NS)) if times else [])
