@@ -198,7 +198,7 @@ def test_a_reader_that_falls_behind_begins_anew(
 def test_a_recording_of_it_gives_the_same_bins_with_its_late_records(tmp_path: Path) -> None:
     """A record that comes half a second late is moved into the open bin and counted; so it is when played again."""
     with gateway() as stand_in, followed(live(stand_in)) as (feed, _):
-        with recorded(feed, tmp_path, 10, SystemClock()) as recording:
+        with recorded(feed, tmp_path) as recording:
             stop = threading.Event()
             steps = Steps(recording.steps(stop), stop)
             session = stand_in.session()
