@@ -16,7 +16,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from runtime.feeds.clock import Clock
+from runtime.feeds.clock import Clock, SystemClock
 from runtime.feeds.feed import Feed, FeedFacts, FeedStep
 from runtime.feeds.steps_table import TimedStep, encoded, schema_of
 from vpharness.durable import sync
@@ -26,6 +26,9 @@ from vpharness.events.times import SECOND_NS
 
 SUFFIX: Final = ".arrows"
 """What Arrow IPC streams are called."""
+
+LIMIT_MB: Final = 10_000
+"""How large a recording may become unless something else is said."""
 
 LONGEST_HELD_NS: Final = SECOND_NS
 """Steps that are not written yet are no older: what a process that is killed loses."""
@@ -38,7 +41,9 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def recorded(feed: Feed, folder: Path, limit_mb: int, clock: Clock) -> Iterator["RecordedFeed"]:
+def recorded(
+    feed: Feed, folder: Path, *, limit_mb: int = LIMIT_MB, clock: Clock | None = None
+) -> Iterator["RecordedFeed"]:
     """Have a feed recorded into a new file of a folder, which is made where there is none, up to `limit_mb` megabytes.
 
     Raises ConfigError for a feed of finished bins, whose dataset is there already, and FeedError where the file cannot
@@ -48,6 +53,7 @@ def recorded(feed: Feed, folder: Path, limit_mb: int, clock: Clock) -> Iterator[
         raise ConfigError(
             f"feed={feed.facts.kind} hands out bins that lie in the lake; only feeds of events are recorded"
         )
+    clock = clock or SystemClock()
     moment = datetime.fromtimestamp(clock.now_ns() / SECOND_NS, UTC)
     name = _NOT_IN_NAMES.sub("_", feed.facts.instrument) or "feed"
     path = folder / f"{name}-{moment:%Y%m%dT%H%M%S.%f}Z{SUFFIX}"

@@ -34,7 +34,9 @@ class InstrumentChoice:
     live captures in mapping records, which hold from where they stand.
     """
 
-    def __init__(self, path: Path, metadata: databento_dbn.Metadata, symbol: str | None, instrument_id: int | None):
+    def __init__(
+        self, path: Path | str, metadata: databento_dbn.Metadata, symbol: str | None, instrument_id: int | None
+    ):
         """Resolve what can be resolved from the metadata; a SourceError says which symbols there are."""
         self._path = path
         self._symbol = symbol

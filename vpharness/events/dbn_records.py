@@ -20,6 +20,7 @@ from vpharness.errors import SourceError
 _RECORD_TYPES: Final[Any] = RType  # its members are made at run time
 MBO: Final = int(_RECORD_TYPES.MBO.value)
 SYMBOL_MAPPING: Final = int(_RECORD_TYPES.SYMBOL_MAPPING.value)
+ERROR: Final = int(_RECORD_TYPES.ERROR.value)
 KNOWN_TYPES: Final = frozenset(int(kind.value) for kind in _RECORD_TYPES.variants())
 
 HEADER_BYTES: Final = 16
@@ -62,7 +63,7 @@ class Records:
     first: int
 
 
-def records(path: Path, rest: bytes, blocks: Iterator[bytes]) -> Iterator[list[Records]]:
+def records(path: Path | str, rest: bytes, blocks: Iterator[bytes]) -> Iterator[list[Records]]:
     """Yield the records of a body block by block, in order; `rest` is what of the body lies before `blocks`.
 
     Raises SourceError where a record cannot be one, or the file ends inside of a record.
@@ -91,7 +92,7 @@ def records(path: Path, rest: bytes, blocks: Iterator[bytes]) -> Iterator[list[R
         raise SourceError(f"{path}: truncated: the file ends {len(kept)} bytes into record {number}")
 
 
-def _check_header(path: Path, number: int, length: int, kind: int) -> None:
+def _check_header(path: Path | str, number: int, length: int, kind: int) -> None:
     if length < HEADER_BYTES:
         raise SourceError(f"{path}: record {number} says it is {length} bytes long; at least {HEADER_BYTES} expected")
     if kind not in KNOWN_TYPES:

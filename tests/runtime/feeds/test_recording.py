@@ -63,7 +63,7 @@ def late_script(seconds: int = 12) -> list[FeedStep]:
 def record(folder: Path, script: list[FeedStep], limit_mb: int = 100) -> RecordedFeed:
     """Record a script from beginning to end."""
     feed = Scripted(script)
-    with recorded(feed, folder, limit_mb, feed.clock) as recording:
+    with recorded(feed, folder, limit_mb=limit_mb, clock=feed.clock) as recording:
         taken(recording)
     return recording
 
@@ -92,7 +92,7 @@ def test_a_replay_gives_the_steps_and_facts_that_were_recorded(tmp_path: Path) -
 def test_a_session_on_the_replay_gives_the_bins_scores_and_fires_that_were_served(tmp_path: Path) -> None:
     """Late records were clamped into the open bin and counted; they are again."""
     feed = Scripted(late_script())
-    with recorded(feed, tmp_path, 100, feed.clock) as recording:
+    with recorded(feed, tmp_path, clock=feed.clock) as recording:
         served, late = scored(taken(recording))
     again, late_again = scored(replayed(recording.path))
     assert late == late_again > 100
@@ -140,7 +140,7 @@ def test_what_a_killed_recorder_left_is_read_up_to_the_last_whole_batch(tmp_path
 def test_what_is_held_back_from_the_disk_is_a_second_at_most(tmp_path: Path) -> None:
     """Without being closed, a recording of 12 s has all but the last second."""
     feed = Scripted(late_script())
-    with recorded(feed, tmp_path, 100, feed.clock) as recording:
+    with recorded(feed, tmp_path, clock=feed.clock) as recording:
         taken(recording)
         assert len(list(read_steps(recording.path))) >= len(feed.script) - 11
 
@@ -163,7 +163,7 @@ def test_at_its_limit_recording_stops_and_says_so_and_the_feed_goes_on(
     monkeypatch.setattr(recorder, "_MEGABYTE", 80_000)
     script = late_script()
     feed = Scripted(script)
-    with recorded(feed, tmp_path, 1, feed.clock) as recording, caplog.at_level(logging.WARNING):
+    with recorded(feed, tmp_path, limit_mb=1, clock=feed.clock) as recording, caplog.at_level(logging.WARNING):
         assert len(taken(recording)) == len(script)
     assert recording.stopped == "it has reached its limit of 1 MB"
     assert "recording has stopped: it has reached its limit of 1 MB; the feed goes on" in caplog.text
@@ -212,7 +212,7 @@ def test_what_cannot_be_recorded_is_refused_at_once(tmp_path: Path) -> None:
         (bins, tmp_path, ConfigError, "feed=dataset hands out bins that lie in the lake"),
         (FACTS, tmp_path / "file", FeedError, "the feed cannot be recorded there"),
     ):
-        with pytest.raises(error, match=message), recorded(Scripted([], facts=facts), folder, 1, FakeClock()):
+        with pytest.raises(error, match=message), recorded(Scripted([], facts=facts), folder):
             pass
 
 
