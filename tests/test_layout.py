@@ -15,7 +15,8 @@ ALLOWED = {
     "evaluation": set(),
     "results": {"evaluation"},
     "campaigns": {"events", "lattice", "datasets", "signals", "evaluation", "results"},
-    "tasks": {"events", "lattice", "datasets", "signals", "evaluation", "results", "campaigns"},
+    "promotion": {"events", "lattice", "datasets", "signals", "evaluation", "results"},
+    "tasks": {"events", "lattice", "datasets", "signals", "evaluation", "results", "campaigns", "promotion"},
     "plugins": {"tasks"},
 }
 FILES = {"audit.py": {"signals"}, "live.py": {"events", "lattice", "signals", "evaluation"}}

@@ -1,6 +1,7 @@
 """What is written stays written: through the operating system's memory onto the disk."""
 
 import os
+import secrets
 from pathlib import Path
 
 
@@ -11,3 +12,15 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Have a file hold a text from now on: whatever happens meanwhile, it holds that or what it held before."""
+    aside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        sync(aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    sync(path.parent)

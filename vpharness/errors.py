@@ -27,3 +27,7 @@ class TrackingError(VpharnessError):
 
 class CampaignError(VpharnessError):
     """Runs of a campaign failed; the others are done."""
+
+
+class PromotionError(VpharnessError):
+    """A run is not promoted, or what was promoted is damaged or no longer what it was."""

@@ -13,7 +13,7 @@ from typing import Final
 from vpharness.durable import sync
 from vpharness.errors import ConfigError, DatasetError
 
-_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _UNFINISHED: Final = ".unfinished-"
 _READ_ONLY_FILE: Final = 0o444
 _READ_ONLY_FOLDER: Final = 0o555
@@ -35,6 +35,11 @@ class Lake:
         """Grid variants, each named after the hash of all that made it."""
         return self.root / "research" / "vp_harness" / "generated_grids"
 
+    @property
+    def promoted(self) -> Path:
+        """What is served, a folder for each instrument."""
+        return self.root / "promoted"
+
     def places(self, dataset_id: str) -> tuple[Path, Path]:
         """Return where a dataset of that id may lie, in the order of look-up."""
         return self.published / dataset_id, self.variants / dataset_id
@@ -46,12 +51,17 @@ class BeingWrittenError(DatasetError):
 
 def check_id(dataset_id: str) -> str:
     """Return a dataset id that may be the name of a folder; a ConfigError says what an id may consist of."""
-    if not _ID.fullmatch(dataset_id):
+    return check_name(dataset_id, "dataset.id")
+
+
+def check_name(name: str, what: str) -> str:
+    """Return a name that may be one of a folder; a ConfigError says `what` it is of, and what it may consist of."""
+    if not _NAME.fullmatch(name):
         raise ConfigError(
-            f"dataset.id is {dataset_id!r}; it must begin with a letter or digit and consist of at most 128 letters, "
+            f"{what} is {name!r}; it must begin with a letter or digit and consist of at most 128 letters, "
             "digits, '.', '_' and '-'"
         )
-    return dataset_id
+    return name
 
 
 @contextlib.contextmanager
@@ -84,23 +94,27 @@ def _sweep(parent: Path) -> None:
             os.close(descriptor)
 
 
-def _begin(target: Path) -> tuple[Path, int]:
+def _begin(target: Path, what: str) -> tuple[Path, int]:
     """Make the unfinished folder of `target`, locked; a DatasetError where it exists or another writer is at it."""
     unfinished = target.parent / f"{_UNFINISHED}{target.name}"
     with _locked(target.parent):
         _sweep(target.parent)
         if target.exists():
-            raise DatasetError(f"dataset {target.name} exists at {target}; datasets are never overwritten")
+            raise _exists(target, what)
         try:
             unfinished.mkdir()
         except FileExistsError:
             raise BeingWrittenError(
-                f"dataset {target.name} is being written by another process; wait for it, or choose another dataset.id"
+                f"{what} {target.name} is being written by another process; wait for it, or choose another name"
             ) from None
         descriptor = _lock_now(unfinished)
     if descriptor is None:
         raise DatasetError(f"{unfinished} is locked by another process")
     return unfinished, descriptor
+
+
+def _exists(target: Path, what: str) -> DatasetError:
+    return DatasetError(f"{what} {target.name} exists at {target}; a {what} is never overwritten")
 
 
 def wait_for_writer(target: Path) -> None:
@@ -125,16 +139,16 @@ def make_read_only(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
+def new_folder(target: Path, what: str = "dataset") -> Iterator[Path]:
     """Write a folder that appears at `target` whole and read-only, or not at all.
 
     Yields an empty folder beside it to write into. When the block ends well it is made read-only and renamed; when it
-    does not, it is removed. A DatasetError says that the target exists, that another process is writing it, or that the
-    disk is full.
+    does not, it is removed. A DatasetError says that the target (a `what`) exists, that another process is writing it,
+    or that the disk is full.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished, descriptor = _begin(target)
+        unfinished, descriptor = _begin(target, what)
     except OSError as error:
         raise DatasetError(f"cannot write to {target.parent}: {error.strerror}") from error
     try:
@@ -145,12 +159,12 @@ def new_folder(target: Path) -> Iterator[Path]:
         sync(unfinished)
         with _locked(target.parent):
             if target.exists():
-                raise DatasetError(f"dataset {target.name} exists at {target}; datasets are never overwritten")
+                raise _exists(target, what)
             unfinished.rename(target)
         target.chmod(_READ_ONLY_FOLDER)
         sync(target.parent)
     except OSError as error:
-        raise DatasetError(f"cannot write dataset {target.name} below {target.parent}: {error.strerror}") from error
+        raise DatasetError(f"cannot write {what} {target.name} below {target.parent}: {error.strerror}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
         os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Promotion: from a run that won to what is served, and back."""

@@ -1,0 +1,87 @@
+"""Whether a live session said the same as was recorded, or as a run over the whole dataset: bins, scores, fires."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.signals import CHUNK_TOLERANCE
+
+
+@dataclass(frozen=True)
+class Said:
+    """What was said of T consecutive bins.
+
+    Attributes:
+        bins: [T] rows of bins, with at least `bin_seq`.
+        scores: [T] float64, NaN where the book is not valid.
+        fires: [T] int8: +1, -1 or 0.
+    """
+
+    bins: NDArray[np.void]
+    scores: NDArray[np.float64]
+    fires: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What a comparison came to.
+
+    Attributes:
+        bins: how many bins were compared.
+        worst: the largest difference of two scores; infinite where one of them is missing.
+        ties: scores as near to the threshold as the chunk law tolerates: from the first of them on, fires may differ.
+        differences: what differs, a sentence each; nothing where all agrees.
+    """
+
+    bins: int
+    worst: float
+    ties: int
+    differences: tuple[str, ...]
+
+
+def agreement(found: Said, wanted: Said, threshold: float) -> Agreement:
+    """Compare bins exactly, scores within the tolerance of the chunk law, and fires exactly up to the first tie."""
+    if len(found.bins) != len(wanted.bins):
+        return Agreement(0, np.inf, 0, (f"{len(found.bins)} bins came, not {len(wanted.bins)}",))
+    numbers = wanted.bins["bin_seq"]
+    worst, wrong = _scores(found.scores, wanted.scores)
+    ties = np.abs(np.abs(wanted.scores) - threshold) <= CHUNK_TOLERANCE
+    first_tie = int(np.argmax(ties)) if ties.any() else len(ties)
+    differences = list(_rows(found.bins, wanted.bins))
+    if len(wrong):
+        first = wrong[0]
+        differences.append(
+            f"the score of bin {numbers[first]} is {found.scores[first]:.12g}, not {wanted.scores[first]:.12g}; "
+            f"{len(wrong)} differ, by {worst:.3g} at the worst"
+        )
+    others = np.flatnonzero(found.fires != wanted.fires)
+    if len(others) and others[0] < first_tie:
+        first = others[0]
+        differences.append(
+            f"bin {numbers[first]} fires {found.fires[first]:+d}, not {wanted.fires[first]:+d}; {len(others)} differ"
+        )
+    return Agreement(len(numbers), worst, int(ties.sum()), tuple(differences))
+
+
+def _rows(found: NDArray[np.void], wanted: NDArray[np.void]) -> list[str]:
+    differences = []
+    for name in wanted.dtype.names or ():
+        wrong = np.flatnonzero(found[name] != wanted[name])
+        if len(wrong):
+            first = wrong[0]
+            differences.append(
+                f"{name} of bin {wanted['bin_seq'][first]} is {found[name][first]}, not {wanted[name][first]}; "
+                f"{len(wrong)} differ"
+            )
+    return differences
+
+
+def _scores(found: NDArray[np.float64], wanted: NDArray[np.float64]) -> tuple[float, NDArray[np.intp]]:
+    """Return the largest difference, and the places of those beyond rounding, which grows with scores above 1."""
+    with np.errstate(invalid="ignore"):  # equal infinities are equal scores
+        differences = np.where(found == wanted, 0.0, np.abs(found - wanted))
+    differences[np.isnan(found) & np.isnan(wanted)] = 0.0
+    differences = np.nan_to_num(differences, nan=np.inf, posinf=np.inf)
+    size = np.nan_to_num(np.abs(wanted), nan=0.0, posinf=0.0)
+    return float(differences.max(initial=0.0)), np.flatnonzero(differences > CHUNK_TOLERANCE * np.maximum(1.0, size))

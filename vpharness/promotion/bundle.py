@@ -1,0 +1,135 @@
+"""The bundle of a promotion: an immutable folder with all that is served and a recorded slice that proves it.
+
+Its files::
+
+    record.json     what is served, with its projection and its evidence
+    config.yaml     the resolved configuration of the run
+    events.npy      recorded events of a few minutes of the test part
+    state.npz       the live session before the first of them
+    bins.npy        the bins that these events finish, with
+    scores.npy      their scores, and
+    fires.npy       their fires
+    checksums.json  SHA-256 of each of these files
+
+Nothing in it is a pickle, and it is read only where every file has its checksum.
+"""
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from vpharness.datasets.manifest import CHECKSUMS_FILE, file_sha256
+from vpharness.errors import PromotionError
+from vpharness.events.schema import EVENT_DTYPE
+from vpharness.lattice.columns import BIN_DTYPE
+from vpharness.promotion.agreement import Said
+from vpharness.promotion.served import PromotedRecord
+
+RECORD_FILE: Final = "record.json"
+CONFIG_FILE: Final = "config.yaml"
+EVENTS_FILE: Final = "events.npy"
+STATE_FILE: Final = "state.npz"
+BINS_FILE: Final = "bins.npy"
+SCORES_FILE: Final = "scores.npy"
+FIRES_FILE: Final = "fires.npy"
+FILES: Final = (RECORD_FILE, CONFIG_FILE, EVENTS_FILE, STATE_FILE, BINS_FILE, SCORES_FILE, FIRES_FILE)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A slice of the feed, the live session before it, and what it said.
+
+    Attributes:
+        state: what `LiveSession.save` gave before the first event.
+        events: [n] EVENT_DTYPE, in the order of the feed.
+        said: the bins that they finish (BIN_DTYPE), with scores and fires; the feed is complete to the last one's end.
+    """
+
+    state: Mapping[str, NDArray[Any]]
+    events: NDArray[np.void]
+    said: Said
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What a bundle holds."""
+
+    path: Path
+    record: PromotedRecord
+    config: Mapping[str, Any]
+    recording: Recording
+
+
+def write_bundle(folder: Path, record: PromotedRecord, config: Mapping[str, Any], recording: Recording) -> None:
+    """Write a bundle's files into an empty folder."""
+    _write_json(folder / RECORD_FILE, record.values())
+    text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
+    (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
+    arrays = {
+        EVENTS_FILE: recording.events,
+        BINS_FILE: recording.said.bins,
+        SCORES_FILE: recording.said.scores,
+        FIRES_FILE: recording.said.fires,
+    }
+    for name, array in arrays.items():
+        np.save(folder / name, array, allow_pickle=False)
+    np.savez_compressed(folder / STATE_FILE, **recording.state)  # type: ignore[arg-type]  # NumPy has its own keyword there
+    _write_json(folder / CHECKSUMS_FILE, {name: file_sha256(folder / name) for name in FILES})
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read a bundle; a PromotionError names the file that is missing, damaged or changed."""
+    _check_sums(folder)
+    record = PromotedRecord.from_values(_read_json(folder / RECORD_FILE), str(folder / RECORD_FILE))
+    try:
+        config = yaml.safe_load((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        events, bins, scores, fires = (
+            np.load(folder / name, allow_pickle=False) for name in (EVENTS_FILE, BINS_FILE, SCORES_FILE, FIRES_FILE)
+        )
+        with np.load(folder / STATE_FILE, allow_pickle=False) as saved:
+            state = dict(saved)
+    except (OSError, ValueError, yaml.YAMLError, zipfile.BadZipFile) as error:
+        raise PromotionError(f"{folder} cannot be read: {error}") from error
+    wanted = {EVENTS_FILE: EVENT_DTYPE, BINS_FILE: BIN_DTYPE, SCORES_FILE: np.float64, FIRES_FILE: np.int8}
+    for (name, kind), array in zip(wanted.items(), (events, bins, scores, fires), strict=True):
+        if array.dtype != kind or array.ndim != 1 or (name != EVENTS_FILE and len(array) != len(bins)):
+            raise PromotionError(f"{folder / name} holds {array.dtype} of the shape {array.shape}; promote it again")
+    return Bundle(folder, record, config, Recording(state, events, Said(bins, scores, fires)))
+
+
+def _check_sums(folder: Path) -> None:
+    """Raise PromotionError where a file of the bundle is missing, one too many, or not as it was written."""
+    sums = _read_json(folder / CHECKSUMS_FILE)
+    if not isinstance(sums, dict) or set(sums) != set(FILES):
+        raise PromotionError(f"{folder / CHECKSUMS_FILE} must hold the SHA-256 of {', '.join(FILES)}")
+    there = {path.name for path in folder.iterdir()}
+    if odd := sorted(there ^ {*FILES, CHECKSUMS_FILE}):
+        raise PromotionError(f"{folder} lacks, or has beyond what was promoted: {', '.join(odd)}")
+    for name in FILES:
+        try:
+            found = file_sha256(folder / name)
+        except OSError as error:
+            raise PromotionError(f"{folder / name} cannot be read: {error.strerror}") from error
+        if found != sums[name]:
+            raise PromotionError(
+                f"{folder / name} is not as it was promoted: its SHA-256 is {found[:12]}, {str(sums[name])[:12]} was "
+                "written; restore it, or promote the run again"
+            )
+
+
+def _write_json(path: Path, values: Any) -> None:
+    path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PromotionError(f"{path} cannot be read: {error}") from error
