@@ -36,6 +36,11 @@ class Lake:
         return self.root / "research" / "vp_harness" / "generated_grids"
 
     @property
+    def sources(self) -> Path:
+        """Notes of where the events of datasets come from, each named after its dataset's content."""
+        return self.root / "research" / "vp_harness" / "sources"
+
+    @property
     def promoted(self) -> Path:
         """What is served, a folder for each instrument."""
         return self.root / "promoted"
