@@ -134,7 +134,7 @@ def latency_gate(p99_ms: float, cell_width_ms: float, limits: PromotionParameter
     return Gate("latency", p99_ms <= most, f"99th percentile at most {most:g} ms", found)
 
 
-def test_gate(ranked: Ranked, limits: PromotionParameters) -> Gate:
+def unseen_gate(ranked: Ranked, limits: PromotionParameters) -> Gate:
     """On the part that chose nothing it earns something."""
     wanted = f"net mean above {limits.min_test_net_ticks:g} ticks over at least {limits.min_test_fires} fires"
     if ranked.test is None:

@@ -7,10 +7,12 @@ from typing import Any
 
 from vpharness.errors import PromotionError
 from vpharness.evaluation import TEST
+from vpharness.promotion.served import parameters_of
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import Ranked
 from vpharness.results.records import DONE, rows_of_runs
 from vpharness.results.store import META, Store, read
+from vpharness.signals import Signal, SignalParameters, resolve
 
 _MOST_NAMED = 5
 
@@ -34,6 +36,18 @@ class Nominee:
     trial: Trial
     threshold: float
     ranked: Ranked
+
+    @property
+    def signal(self) -> Signal[Any]:
+        """The signal. Raises ConfigError where there is none any more."""
+        return resolve(self.signal_target)
+
+    @property
+    def params(self) -> SignalParameters:
+        """The parameters of the run. Raises PromotionError where the signal has others now."""
+        where = f"run {self.run_id}: {self.signal_target}"
+        params: SignalParameters = parameters_of(self.signal.parameters, self.trial.parameters, where)
+        return params
 
 
 def nominate(store: Store, ranked: Sequence[Ranked], name: str, threshold: str | None) -> Nominee:
@@ -84,7 +98,7 @@ def _named(name: str, runs: Collection[str], candidates: Sequence[LedgerCandidat
         if len(found) == 1:
             return found[0], of_candidates[0].candidate_id
         raise PromotionError(
-            f"candidate {of_candidates[0].candidate_id} was tried in {len(found)} runs: {', '.join(found)}; name one of "
+            f"candidate {of_candidates[0].candidate_id} ran {len(found)} times: {', '.join(found)}; name one of "
             "them, and the threshold"
         )
     ids = [*of_runs, *(each.candidate_id for each in of_candidates)]

@@ -84,7 +84,7 @@ class PromotedRecord:
 
 def lattice_parameters(record: PromotedRecord) -> LatticeParameters:
     """Return the lattice that the record is of. Raises PromotionError where it is none that is known."""
-    found: LatticeParameters = _checked(LatticeParameters, record.lattice, f"{record.version}: lattice")
+    found: LatticeParameters = parameters_of(LatticeParameters, record.lattice, f"{record.version}: lattice")
     return found
 
 
@@ -94,7 +94,7 @@ def signal_parameters(record: PromotedRecord) -> SignalParameters:
     Raises ConfigError where there is no such signal, and PromotionError where its parameters are not those of the
     record.
     """
-    found: SignalParameters = _checked(
+    found: SignalParameters = parameters_of(
         resolve(record.signal_target).parameters, record.parameters, f"{record.version}: {record.signal_target}"
     )
     return found
@@ -127,8 +127,8 @@ def code_change(record: PromotedRecord) -> str | None:
     )
 
 
-def _checked(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
-    """Return a dataclass of parameters from all of its values; a PromotionError says what does not fit."""
+def parameters_of(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
+    """Return a dataclass of parameters from all of its values; a PromotionError says `where` what does not fit."""
     names = {field.name for field in dataclasses.fields(kind)}
     if odd := sorted(set(values) ^ names):
         raise PromotionError(
