@@ -17,21 +17,31 @@ from vpharness.events.source import Source
 TARGET: Final = "_target_"
 
 
+def source_values(source: Source) -> dict[str, Any] | None:
+    """Return a source as a configuration has it: `_target_` and parameters, paths made absolute.
+
+    None where it holds more than a configuration can say.
+    """
+    if not dataclasses.is_dataclass(source):
+        return None
+    names = [field.name for field in dataclasses.fields(source)]
+    values = {name: _absolute(name, getattr(source, name)) for name in names}
+    try:
+        json.dumps(values)
+    except TypeError:
+        return None
+    return {TARGET: f"{type(source).__module__}.{type(source).__qualname__}", **values}
+
+
 def note_source(lake: Lake, content_id: str, source: Source) -> None:
-    """Note where the source of a dataset lies; paths are made absolute. A source that is no dataclass is not noted.
+    """Note where the source of a dataset lies, if a configuration can say it.
 
     Raises DatasetError where the lake cannot be written.
     """
-    if not dataclasses.is_dataclass(source):
+    values = source_values(source)
+    if values is None:
         return
-    kind = type(source)
-    parameters = {
-        field.name: _absolute(field.name, getattr(source, field.name)) for field in dataclasses.fields(source)
-    }
-    try:
-        text = json.dumps({TARGET: f"{kind.__module__}.{kind.__qualname__}", **parameters}, indent=1) + "\n"
-    except TypeError:  # it holds more than a configuration could say
-        return
+    text = json.dumps(values, indent=1) + "\n"
     path = lake.sources / f"{content_id}.json"
     try:
         if path.exists() and path.read_text(encoding="utf-8") == text:

@@ -17,7 +17,7 @@ from vpharness.promotion.agreement import Agreement
 from vpharness.promotion.parameters import PromotionParameters
 from vpharness.results.ranking import Ranked
 
-NOT_LOOKED_AT: Final = "not looked at, since another gate has failed"
+NOT_LOOKED_AT: Final = "not looked at: another gate failed"
 
 
 @dataclass(frozen=True)

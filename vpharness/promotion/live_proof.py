@@ -25,6 +25,7 @@ from vpharness.promotion.bundle import Recording
 from vpharness.promotion.replay import said_of
 
 _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
+_NANOSECONDS_PER_MS: Final = 1_000_000
 
 Events = NDArray[np.void]
 
@@ -99,22 +100,21 @@ def prove(
 
     Raises SourceError where the events cannot be read.
     """
-    session = LiveSession(model, lattice, longest_gap_ns=LONGEST_GAP_NS)
-    passage = _Passage(whole)
+    passage = _Passage(LiveSession(model, lattice, longest_gap_ns=LONGEST_GAP_NS), whole)
     width_ns = int(lattice.rules["cell_width_ns"][0])
     with source.open() as stream:
         chunks = taken_in(stream, Intake(tick_size_to_price(source.tick_size), end_ns))
-        for events, complete_to_ns in by_bin(chunks, width_ns):
-            passage.before(session, events)
-            begun = time.perf_counter_ns()
-            bins = session.take(events, complete_to_ns)
-            passage.after(bins, time.perf_counter_ns() - begun)
+        for events, bin_end_ns, silent_to_ns in by_bin(chunks, width_ns):
+            passage.step(events, bin_end_ns)
+            # The orders of a snapshot may be days old: until there are bins, silence is none of them.
+            for silent_ns in range(bin_end_ns + width_ns if passage.bins else silent_to_ns, silent_to_ns + 1, width_ns):
+                passage.step(_NO_EVENTS, silent_ns)
             report(min(1.0, len(passage.bins) / len(whole.said.bins)))
     return passage.proof(model.thresholds[0])
 
 
-def by_bin(chunks: Iterator[Events], width_ns: int) -> Iterator[tuple[Events, int]]:
-    """Yield the events of each bin with the bin's end, from the first event on, silent bins included.
+def by_bin(chunks: Iterator[Events], width_ns: int) -> Iterator[tuple[Events, int, int]]:
+    """Yield the events of each bin that has some, where that bin ends, and where the silence behind it ends.
 
     An event belongs to the bin of the latest time so far, as in the lattice.
     """
@@ -129,39 +129,39 @@ def by_bin(chunks: Iterator[Events], width_ns: int) -> Iterator[tuple[Events, in
         for start, stop in pairwise(starts.tolist()):
             number = int(numbers[start])
             if bin_number is not None and number != bin_number:
-                yield np.concatenate(waiting), (bin_number + 1) * width_ns
-                yield from ((_NO_EVENTS, (silent + 1) * width_ns) for silent in range(bin_number + 1, number))
+                yield np.concatenate(waiting), (bin_number + 1) * width_ns, number * width_ns
                 waiting = []
             bin_number = number
             waiting.append(chunk[start:stop])
     if bin_number is not None:
-        yield np.concatenate(waiting), (bin_number + 1) * width_ns
+        end_ns = (bin_number + 1) * width_ns
+        yield np.concatenate(waiting), end_ns, end_ns
 
 
 class _Passage:
-    """What has come out of a session so far, and what of it is kept."""
+    """A session with what has come out of it so far, and what of that is kept."""
 
-    def __init__(self, whole: Whole) -> None:
+    def __init__(self, session: LiveSession, whole: Whole) -> None:
         self.bins: list[ScoredBin] = []
+        self._session = session
         self._whole = whole
         self._step_ms: list[float] = []
         self._state: Mapping[str, NDArray[Any]] = {}
         self._recorded: list[Events] = []
         self._cells_differ: dict[str, str] = {}
 
-    def before(self, session: LiveSession, events: Events) -> None:
-        """Keep the state before the slice, and its events."""
-        start, stop = self._whole.recorded
-        if len(self.bins) == start and not self._recorded:
-            self._state = session.save()
-        if start <= len(self.bins) < stop:
+    def step(self, events: Events, complete_to_ns: int) -> None:
+        """Take in the events of one bin, and close it."""
+        place, (start, stop), (timed, timed_to) = len(self.bins), self._whole.recorded, self._whole.timed
+        if start <= place < stop:
+            if not self._recorded:
+                self._state = self._session.save()
             self._recorded.append(events)
-
-    def after(self, bins: list[ScoredBin], taken_ns: int) -> None:
-        """Take in what a step gave, without its grid, and how long it took."""
-        start, stop = self._whole.timed
-        if bins and start <= len(self.bins) < stop:
-            self._step_ms.append(taken_ns / 1e6 / len(bins))
+        begun = time.perf_counter_ns()
+        bins = self._session.take(events, complete_to_ns)
+        taken_ns = time.perf_counter_ns() - begun
+        if len(bins) == 1 and timed <= place < timed_to:
+            self._step_ms.append(taken_ns / _NANOSECONDS_PER_MS)
         for each in bins:
             self._compare_cells(each)
             self.bins.append(ScoredBin(each.row.copy(), {}, each.score, each.fires))

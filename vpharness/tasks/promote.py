@@ -16,7 +16,7 @@ from rich.table import Table
 from vpharness.campaigns.run_folder import CONFIG_FILE, folder_of
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
-from vpharness.datasets.sources import noted_source
+from vpharness.datasets.sources import noted_source, source_values
 from vpharness.errors import ConfigError, ResultsError, TrackingError
 from vpharness.events.source import Source
 from vpharness.promotion.examine import Candidacy, Settings, examine, refuse
@@ -58,7 +58,8 @@ def run_promote(config: DictConfig) -> None:
         if asked.json:
             _print_facts(nominee, candidacy, None, None)
         raise
-    entry = publish(lake, candidacy, run_config)
+    in_force = {"source": source and source_values(source), "lattice": dataset.manifest.lattice}
+    entry = publish(lake, candidacy, {**run_config, **in_force, "promotion": dataclasses.asdict(limits)})
     bundle = bundle_path(lake, dataset.manifest.instrument, entry.version)
     if asked.json:
         _print_facts(nominee, candidacy, entry, bundle)
