@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.promotion.market import SLICE, Winner, run_winner
+from tests.promotion.market import LIMITS, Winner, run_winner
 from tests.promotion.publish_again import KILLED
 from tests.tasks.test_cli import PROJECT, in_process
 from vpharness.datasets.lake import Lake
@@ -24,7 +24,7 @@ TIMES = 20
 def winner(tmp_path_factory: pytest.TempPathFactory) -> Winner:
     """A run that has won and has been promoted."""
     found = run_winner(tmp_path_factory.mktemp("killed"))
-    said = in_process(found.folder, "promote", f"run_id={found.run_id}", SLICE, "tracking=none")
+    said = in_process(found.folder, "promote", f"run_id={found.run_id}", *LIMITS, "tracking=none")
     assert said.returncode == 0, said.stderr
     return found
 
@@ -84,7 +84,7 @@ def test_killed_before_any_step_that_the_disk_remembers(winner: Winner) -> None:
 @pytest.mark.slow
 def test_killed_at_random_moments(winner: Winner) -> None:
     """Twenty times with SIGKILL, from its start to its end; then the next promotion works, and replays."""
-    words = ["-m", "vpharness", "promote", f"run_id={winner.run_id}", SLICE, "tracking=none"]
+    words = ["-m", "vpharness", "promote", f"run_id={winner.run_id}", *LIMITS, "tracking=none"]
     entries, begun = history(Lake(winner.lake), "SYN"), time.monotonic()
     assert started(winner, *words).wait(timeout=300) == 0
     seconds = time.monotonic() - begun
@@ -112,7 +112,7 @@ def test_killed_at_random_moments(winner: Winner) -> None:
 def test_two_that_promote_at_once_both_come(winner: Winner) -> None:
     """One after the other: two versions more, two entries more, each following the one before."""
     entries = history(Lake(winner.lake), "SYN")
-    words = ["-m", "vpharness", "promote", f"run_id={winner.run_id}", SLICE, "tracking=none"]
+    words = ["-m", "vpharness", "promote", f"run_id={winner.run_id}", *LIMITS, "tracking=none"]
     both = [started(winner, *words) for _ in range(2)]
     assert [process.wait(timeout=300) for process in both] == [0, 0]
     after = history(Lake(winner.lake), "SYN")

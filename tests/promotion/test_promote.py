@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.promotion import recent_flow
-from tests.promotion.market import SLICE, Winner, run_winner
+from tests.promotion.market import LIMITS, Winner, run_winner
 from tests.tasks.test_cli import Said, in_process
 from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError
@@ -37,7 +37,7 @@ def winner(tmp_path_factory: pytest.TempPathFactory) -> Winner:
 @pytest.fixture(scope="module")
 def said(winner: Winner) -> Said:
     """What the command says that promotes it, by the beginning of the id that compare shows."""
-    return in_process(winner.folder, "promote", f"run_id={winner.candidate_id[:6]}", SLICE, "json=true")
+    return in_process(winner.folder, "promote", f"run_id={winner.candidate_id[:6]}", *LIMITS, "json=true")
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +205,7 @@ def test_a_gate_that_fails_early_refuses_and_the_test_part_stays_closed(
 ) -> None:
     """One line names the gate; nothing that takes long is looked at; what is served stays."""
     opened = len(read(store_in(winner.lake), VIEWS))
-    run = in_process(winner.folder, "promote", f"run_id={winner.run_id[:8]}", SLICE, "json=true", *words)
+    run = in_process(winner.folder, "promote", f"run_id={winner.run_id[:8]}", *LIMITS, "json=true", *words)
     assert run.returncode == 2
     assert re.search(message, run.stderr)
     assert run.stderr.count("\n") == 1
@@ -219,11 +219,11 @@ def test_a_gate_that_fails_early_refuses_and_the_test_part_stays_closed(
 def test_a_reason_overrides_and_is_recorded_and_one_command_goes_back(copied: Winner) -> None:
     """The second version is forced through two gates; the history tells it; rollback returns, once."""
     limits = ["promotion.max_latency_share=1e-6", "promotion.min_test_fires=1000"]
-    refused = in_process(copied.folder, "promote", f"run_id={copied.run_id}", SLICE, limits[0])
+    refused = in_process(copied.folder, "promote", f"run_id={copied.run_id}", *LIMITS, limits[0])
     assert refused.returncode == 2
     assert "latency: wanted 99th percentile at most 0.0001 ms" in refused.stderr
     reason = "force=a drill (of two): x=1, 'y'"
-    forced = in_process(copied.folder, "promote", f"run_id={copied.run_id}", SLICE, *limits, reason)
+    forced = in_process(copied.folder, "promote", f"run_id={copied.run_id}", *LIMITS, *limits, reason)
     assert forced.returncode == 0, forced.stderr
     assert "SYN serves v0002 from now on, before: v0001" in forced.stdout
     assert max(map(len, forced.stdout.splitlines()[1:-4])) <= 100
@@ -272,7 +272,7 @@ def test_a_damaged_dataset_cannot_be_forced(copied: Winner, bundle: Bundle) -> N
     changed[len(changed) // 2] ^= 1
     grid.chmod(0o644)
     grid.write_bytes(changed)
-    run = in_process(copied.folder, "promote", f"run_id={copied.run_id}", SLICE, "force=all the same")
+    run = in_process(copied.folder, "promote", f"run_id={copied.run_id}", *LIMITS, "force=all the same")
     assert run.returncode == 2
     assert "is not promoted, and dataset cannot be forced: dataset: wanted files with their checksums" in run.stderr
     assert "grid_clean.parquet" in run.stderr

@@ -5,6 +5,7 @@ counts is timed.
 """
 
 import time
+from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,12 +18,12 @@ from vpharness.datasets.intake import LONGEST_GAP_NS, Intake, taken_in
 from vpharness.errors import PromotionError
 from vpharness.events.schema import EVENT_DTYPE
 from vpharness.events.source import Source
+from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.lattice.layout import LatticeState
 from vpharness.live import LiveModel, LiveSession, ScoredBin
 from vpharness.prices import tick_size_to_price
 from vpharness.promotion.agreement import Agreement, Said, agreement
 from vpharness.promotion.bundle import Recording
-from vpharness.promotion.replay import said_of
 
 _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
 _NANOSECONDS_PER_MS: Final = 1_000_000
@@ -109,7 +110,7 @@ def prove(
             # The orders of a snapshot may be days old: until there are bins, silence is none of them.
             for silent_ns in range(bin_end_ns + width_ns if passage.bins else silent_to_ns, silent_to_ns + 1, width_ns):
                 passage.step(_NO_EVENTS, silent_ns)
-            report(min(1.0, len(passage.bins) / len(whole.said.bins)))
+            report(min(1.0, passage.bins / len(whole.said.bins)))
     return passage.proof(model.thresholds[0])
 
 
@@ -139,10 +140,10 @@ def by_bin(chunks: Iterator[Events], width_ns: int) -> Iterator[tuple[Events, in
 
 
 class _Passage:
-    """A session with what has come out of it so far, and what of that is kept."""
+    """A session with what has come out of it so far: bins without their cells, packed, since a day has a million."""
 
     def __init__(self, session: LiveSession, whole: Whole) -> None:
-        self.bins: list[ScoredBin] = []
+        self._rows, self._scores, self._fires = bytearray(), array("d"), array("b")
         self._session = session
         self._whole = whole
         self._step_ms: list[float] = []
@@ -150,9 +151,14 @@ class _Passage:
         self._recorded: list[Events] = []
         self._cells_differ: dict[str, str] = {}
 
+    @property
+    def bins(self) -> int:
+        """How many bins have come."""
+        return len(self._scores)
+
     def step(self, events: Events, complete_to_ns: int) -> None:
         """Take in the events of one bin, and close it."""
-        place, (start, stop), (timed, timed_to) = len(self.bins), self._whole.recorded, self._whole.timed
+        place, (start, stop), (timed, timed_to) = self.bins, self._whole.recorded, self._whole.timed
         if start <= place < stop:
             if not self._recorded:
                 self._state = self._session.save()
@@ -164,10 +170,12 @@ class _Passage:
             self._step_ms.append(taken_ns / _NANOSECONDS_PER_MS)
         for each in bins:
             self._compare_cells(each)
-            self.bins.append(ScoredBin(each.row.copy(), {}, each.score, each.fires))
+            self._rows += each.row.tobytes()
+            self._scores.append(each.score)
+            self._fires.append(each.fires[0])
 
     def _compare_cells(self, scored: ScoredBin) -> None:
-        place = len(self.bins)
+        place = self.bins
         if place >= len(self._whole.said.bins):
             return
         for name, column in self._whole.columns.items():
@@ -177,7 +185,8 @@ class _Passage:
 
     def proof(self, threshold: float) -> LiveProof:
         """Compare everything with the run."""
-        found, (start, stop) = said_of(self.bins), self._whole.recorded
+        rows, (start, stop) = np.frombuffer(self._rows, BIN_DTYPE), self._whole.recorded
+        found = Said(rows, np.frombuffer(self._scores), np.frombuffer(self._fires, np.int8))
         recorded = Said(found.bins[start:stop], found.scores[start:stop], found.fires[start:stop])
         events = np.concatenate([_NO_EVENTS, *self._recorded])
         return LiveProof(

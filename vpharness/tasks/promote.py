@@ -17,7 +17,7 @@ from vpharness.campaigns.run_folder import CONFIG_FILE, folder_of
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.sources import noted_source, source_values
-from vpharness.errors import ConfigError, ResultsError, TrackingError
+from vpharness.errors import ConfigError, PromotionError, ResultsError, TrackingError
 from vpharness.events.source import Source
 from vpharness.promotion.examine import Candidacy, Settings, examine, refuse
 from vpharness.promotion.gates import Gate
@@ -54,7 +54,7 @@ def run_promote(config: DictConfig) -> None:
         _print_gates(nominee, candidacy.gates)
     try:
         refuse(candidacy, nominee.run_id, asked.force)
-    except Exception:
+    except PromotionError:
         if asked.json:
             _print_facts(nominee, candidacy, None, None)
         raise
