@@ -156,6 +156,10 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (folder / HISTORY_FILE).write_text(f"rubbish\n{lines[1]}\n", encoding="utf-8")
     with pytest.raises(PromotionError, match="line 1, is no entry of a history: 'rubbish'"):
         history(lake, "ESH4")
+    (folder / HISTORY_FILE).write_text("\n".join([*lines, ""]), encoding="utf-8")
+    (folder / POINTER_FILE).unlink()
+    with pytest.raises(PromotionError, match=r"current.json is missing; restore it: it holds the last line of history"):
+        promoted(lake, "ESH4")
     (folder / POINTER_FILE).write_text("{}", encoding="utf-8")
     with pytest.raises(PromotionError, match=r"current.json is no entry of a history; restore it from the last line"):
         current(lake, "ESH4")

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import os
+import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -196,7 +198,7 @@ def _record(batch: Batch, projection: Projection) -> PromotedRecord:
         candidate_id=nominee.trial.candidate_id,
         dataset_id=manifest.dataset_id,
         dataset_checksum=batch.dataset.checksum,
-        packages={name: version(name) for name in _PACKAGES},
+        packages={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         created_ns=time.time_ns(),
         evidence={},
         forced=None,
@@ -221,6 +223,7 @@ def _evidence(
             "n": len(steps),
             **{name: float(np.quantile(steps, q, method="higher")) for name, q in _STEP_QUANTILES.items()},
         },
+        "host": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
         "live": {"bins": proof.agreement.bins, "worst": _known(proof.agreement.worst), "ties": proof.agreement.ties},
         "recorded_bins": len(proof.recording.said.bins),
     }
