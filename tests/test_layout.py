@@ -36,6 +36,24 @@ FILES = {
     "frames.py": {"lattice", "live", "arrow", "prices"},
     "live.py": {"events", "lattice", "signals", "evaluation"},
 }
+RUNTIME = PACKAGE.parent / "runtime"
+AT_RUNTIME = {
+    "arrow",
+    "datasets",
+    "errors",
+    "evaluation",
+    "events",
+    "frames",
+    "lattice",
+    "live",
+    "parameters",
+    "prices",
+} | {
+    "promotion",
+    "signals",
+}
+RUNTIME_EDGE = {"compose.py", "overrides.py", "serve.py", "settings.py"}
+"""The files of the server that look at configuration: they alone import Hydra's tasks."""
 HYDRA_ROOMS = {"tasks", "plugins"}
 
 
@@ -73,3 +91,21 @@ def test_a_room_imports_only_what_it_may(room: str) -> None:
             assert parts[0] not in {"hydra", "omegaconf"} or room in HYDRA_ROOMS, f"{path} imports {module}"
             assert parts[0] != "mlflow" or path.name == "tracking.py", f"{path} imports {module}"
             assert parts[0] != "jax" or room in {"signals", "evaluation"}, f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("path", sorted(RUNTIME.rglob("*.py")), ids=lambda path: str(path.relative_to(RUNTIME)))
+def test_the_server_imports_what_serves_and_nothing_of_campaigns_or_results(path: Path) -> None:
+    """Configuration is read at its edge; JAX, numba and MLflow stay where they are."""
+    is_edge = path.name in RUNTIME_EDGE or path.parent.name == "feeds"
+    for module in imports_of(path):
+        parts = module.split(".")
+        if parts[0] == "vpharness" and len(parts) > 1:
+            assert parts[1] in AT_RUNTIME | ({"tasks", "durable"} if is_edge else set()), f"{path} imports {module}"
+        assert parts[0] not in {"hydra", "omegaconf"} or path.name in RUNTIME_EDGE, f"{path} imports {module}"
+        assert parts[0] not in {"jax", "numba", "mlflow"}, f"{path} imports {module}"
+
+
+def test_nothing_of_the_package_imports_the_server() -> None:
+    """What is simulated is what is served, not the other way round."""
+    for path in PACKAGE.rglob("*.py"):
+        assert not any(module.split(".")[0] == "runtime" for module in imports_of(path)), path

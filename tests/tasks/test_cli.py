@@ -146,7 +146,7 @@ def test_paths_may_hold_any_character(tmp_path: Path) -> None:
 
 def test_help_lists_commands_and_keys_with_defaults(tmp_path: Path) -> None:
     """Help is derived from the configuration: every key with its meaning, unit and default."""
-    assert "  verify         Compare a dataset" in in_process(tmp_path, "--help").stdout
+    assert "  verify            Compare a dataset" in in_process(tmp_path, "--help").stdout
     keys = in_process(tmp_path, "build", "--help").stdout
     assert "lattice.cell_width_ms                 width of a bin, ms (default 100)" in keys
     assert "source.orderbook_path" in keys

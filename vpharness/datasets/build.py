@@ -1,10 +1,10 @@
 """Building a dataset: a source's events through the lattice into an immutable folder."""
 
+import contextlib
 import dataclasses
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from vpharness.datasets.find import Dataset
 from vpharness.datasets.intake import Intake, taken_in, tick_size_notes
 from vpharness.datasets.lake import BeingWrittenError, Lake, check_id, new_folder, wait_for_writer
 from vpharness.datasets.manifest import Manifest, content_id, read_manifest, write_checksums
+from vpharness.datasets.sources import note_source
 from vpharness.datasets.tables import TableWriter, open_tables
 from vpharness.errors import ConfigError, DatasetError, SourceError
 from vpharness.events.schema import EVENT_DTYPE
@@ -39,7 +40,7 @@ class Progress:
     last_bin_end_ns: int = 0
     seconds: Counter[str] = field(default_factory=Counter)  # spent in each stage
 
-    @contextmanager
+    @contextlib.contextmanager
     def timed(self, stage: str) -> Iterator[None]:
         """Add the time that the block takes to a stage."""
         before = time.perf_counter()
@@ -72,9 +73,9 @@ def build(
 ) -> Built:
     """Build a dataset from a source, or recognise that it has been built.
 
-    With `dataset_id` it is published under that name; without, it is a grid variant under its content hash, and where
-    another process is building it, that is waited for. `start_ns` is rounded down to a bin's edge; events before it
-    warm the book up, events from `end_ns` on are not looked at.
+    Where its source lies is noted beside it. With `dataset_id` it is published under that name; without, it is a grid
+    variant under its content hash, and where another process is building it, that is waited for. `start_ns` is rounded
+    down to a bin's edge; events before it warm the book up, events from `end_ns` on are not looked at.
 
     Raises SourceError where the source cannot be read or holds nothing that can be used, ConfigError for a span that is
     empty, and DatasetError where the id is taken by other content or the lake cannot be written. The lake is then as it
@@ -86,6 +87,9 @@ def build(
     while True:
         existing = _existing(target, content)
         if existing is not None:
+            # A lake that may only be read keeps what it has noted.
+            with contextlib.suppress(DatasetError):
+                note_source(lake, content, source)
             return Built(target, existing, existed=True)
         try:
             manifest = _written(target, content, identity, source, lattice, report)
@@ -95,6 +99,7 @@ def build(
                 raise
             wait_for_writer(target)
             continue
+        note_source(lake, content, source)
         return Built(target, manifest, existed=False)
 
 

@@ -36,6 +36,11 @@ class Lake:
         return self.root / "research" / "vp_harness" / "generated_grids"
 
     @property
+    def sources(self) -> Path:
+        """Notes of where the events of datasets come from, each named after its dataset's content."""
+        return self.root / "research" / "vp_harness" / "sources"
+
+    @property
     def promoted(self) -> Path:
         """What is served, a folder for each instrument."""
         return self.root / "promoted"
@@ -143,8 +148,8 @@ def new_folder(target: Path, what: str = "dataset") -> Iterator[Path]:
     """Write a folder that appears at `target` whole and read-only, or not at all.
 
     Yields an empty folder beside it to write into. When the block ends well it is made read-only and renamed; when it
-    does not, it is removed. A DatasetError says that the target, a `what`, exists, that another process is writing it, or
-    that the disk is full.
+    does not, it is removed. A DatasetError says that the target (a `what`) exists, that another process is writing it,
+    or that the disk is full.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,13 +1,17 @@
 """The bundle of a promotion: an immutable folder with all that is served and a recorded slice that proves it.
 
-record.json     what is served, with its projection and its evidence
-config.yaml     the resolved configuration of the run
-events.npy      recorded events of a few minutes of the test part
-state.npz       the live session before the first of them
-bins.npy        the bins that these events finish, with
-scores.npy      their scores, and
-fires.npy       their fires
-checksums.json  SHA-256 of each of these files
+Its files::
+
+    record.json     what is served, with its projection and its evidence
+    config.yaml     the resolved configuration of the run
+    events.npy      recorded events of a few minutes of the test part
+    state.npz       the live session before the first of them
+    bins.npy        the bins that these events finish, with
+    scores.npy      their scores, and
+    fires.npy       their fires
+    checksums.json  SHA-256 of each of these files
+
+Nothing in it is a pickle, and it is read only where every file has its checksum.
 """
 
 import json
@@ -45,7 +49,7 @@ class Recording:
     Attributes:
         state: what `LiveSession.save` gave before the first event.
         events: [n] EVENT_DTYPE, in the order of the feed.
-        said: the bins that they finish (BIN_DTYPE), with scores and fires. The feed is complete up to the last one's end.
+        said: the bins that they finish (BIN_DTYPE), with scores and fires; the feed is complete to the last one's end.
     """
 
     state: Mapping[str, NDArray[Any]]
@@ -96,9 +100,7 @@ def read_bundle(folder: Path) -> Bundle:
     wanted = {EVENTS_FILE: EVENT_DTYPE, BINS_FILE: BIN_DTYPE, SCORES_FILE: np.float64, FIRES_FILE: np.int8}
     for (name, kind), array in zip(wanted.items(), (events, bins, scores, fires), strict=True):
         if array.dtype != kind or array.ndim != 1 or (name != EVENTS_FILE and len(array) != len(bins)):
-            raise PromotionError(
-                f"{folder / name} holds {array.dtype} of the shape {array.shape}; promote the run again"
-            )
+            raise PromotionError(f"{folder / name} holds {array.dtype} of the shape {array.shape}; promote it again")
     return Bundle(folder, record, config, Recording(state, events, Said(bins, scores, fires)))
 
 

@@ -1,4 +1,4 @@
-"""What a fresh clone serves, before anything has been promoted: `runtime/defaults.yaml` over the dataclasses' defaults."""
+"""What a fresh clone serves before anything is promoted: `runtime/defaults.yaml` over the defaults of dataclasses."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -35,16 +35,14 @@ def defaults(path: Path) -> PromotedRecord:
     parameters = _over_defaults(resolve(target).parameters, given, f"{path}: signal")
     lattice = _over_defaults(LatticeParameters, _mapping(values, "lattice", path), f"{path}: lattice")
     evaluation = _over_defaults(EvaluationParameters, _mapping(values, "evaluation", path), f"{path}: evaluation")
-    threshold, projection = values.get("threshold"), values.get("projection")
-    if not _is_number(threshold) or not 0 < threshold < float("inf"):
-        raise ConfigError(f"{path}: threshold is {threshold!r}; it must be a number above 0")
+    threshold, projection = _threshold(values, path), values.get("projection")
     return PromotedRecord(
         instrument=None,
         version=DEFAULTS_VERSION,
         signal_target=target,
         signal_digest=None,
         parameters=dataclasses.asdict(parameters),
-        threshold=float(threshold),
+        threshold=threshold,
         threshold_label=f"{threshold:g}",
         evaluation=dataclasses.asdict(evaluation.resolve(lattice.cell_width_ms)),
         lattice=dataclasses.asdict(lattice),
@@ -62,6 +60,13 @@ def defaults(path: Path) -> PromotedRecord:
         evidence={},
         forced=None,
     )
+
+
+def _threshold(values: Mapping[str, Any], path: Path) -> float:
+    threshold: Any = values.get("threshold")
+    if not _is_number(threshold) or not 0 < threshold < float("inf"):
+        raise ConfigError(f"{path}: threshold is {threshold!r}; it must be a number above 0")
+    return float(threshold)
 
 
 def _read(path: Path) -> dict[str, Any]:

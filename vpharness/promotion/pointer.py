@@ -1,5 +1,7 @@
 """What an instrument serves: a pointer that is replaced at once, and a history that only grows.
 
+The files::
+
     lake/promoted/INSTRUMENT/v0003/         a bundle
     lake/promoted/INSTRUMENT/current.json   the pointer: the newest entry of the history, whole
     lake/promoted/INSTRUMENT/history.jsonl  every entry, a line each
@@ -71,12 +73,14 @@ def instruments(lake: Lake) -> list[str]:
 def current(lake: Lake, instrument: str) -> Entry | None:
     """Return the entry that holds for an instrument; None where nothing has been promoted.
 
-    Raises PromotionError where the pointer cannot be read.
+    Raises PromotionError where the pointer cannot be read, or is missing beside a history.
     """
     path = pointer_path(lake, instrument)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
+        if _lines(path.with_name(HISTORY_FILE)):
+            raise PromotionError(f"{path} is missing; restore it: it holds the last line of {HISTORY_FILE}") from None
         return None
     except OSError as error:
         raise PromotionError(f"{path} cannot be read: {error.strerror}") from error

@@ -71,7 +71,8 @@ class Projection:
 
     def bands(self, score: float) -> NDArray[np.float64]:
         """Return [H, Q] the quantiles of the mid's move from this bin on, in ticks; NaN where the score is NaN."""
-        return self.bands_many([score])[0]
+        bands: NDArray[np.float64] = self.bands_many([score])[0]
+        return bands
 
     def bands_many(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Return [T, H, Q] the same for the scores [T] of many bins."""

@@ -10,7 +10,7 @@ from vpharness.lattice.parameters import LATTICE_VERSION
 from vpharness.live import LiveSession, ScoredBin, scores_of
 from vpharness.promotion.agreement import Said, agreement
 from vpharness.promotion.bundle import Bundle
-from vpharness.promotion.served import PromotedRecord, code_changes, lattice_parameters, live_model
+from vpharness.promotion.served import PromotedRecord, code_change, lattice_parameters, live_model
 
 
 def fresh_lattice(record: PromotedRecord, start_ns: int | None = None) -> LatticeState:
@@ -37,11 +37,11 @@ def replay_differences(bundle: Bundle) -> list[str]:
     record, recording = bundle.record, bundle.recording
     if record.lattice_version != LATTICE_VERSION:
         return [
-            f"it is of lattice version {record.lattice_version}, this is {LATTICE_VERSION}; run and promote it again"
+            f"lattice_version is {record.lattice_version}, that of this code is {LATTICE_VERSION}; promote a run of it"
         ]
     try:
-        if changed := code_changes(record):
-            return changed
+        if changed := code_change(record):
+            return [changed]
         session = LiveSession.restore(
             live_model(record), fresh_lattice(record), recording.state, longest_gap_ns=LONGEST_GAP_NS
         )

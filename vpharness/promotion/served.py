@@ -84,7 +84,8 @@ class PromotedRecord:
 
 def lattice_parameters(record: PromotedRecord) -> LatticeParameters:
     """Return the lattice that the record is of. Raises PromotionError where it is none that is known."""
-    return _checked(LatticeParameters, record.lattice, f"{record.version}: lattice")
+    found: LatticeParameters = parameters_of(LatticeParameters, record.lattice, f"{record.version}: lattice")
+    return found
 
 
 def signal_parameters(record: PromotedRecord) -> SignalParameters:
@@ -93,7 +94,7 @@ def signal_parameters(record: PromotedRecord) -> SignalParameters:
     Raises ConfigError where there is no such signal, and PromotionError where its parameters are not those of the
     record.
     """
-    found: SignalParameters = _checked(
+    found: SignalParameters = parameters_of(
         resolve(record.signal_target).parameters, record.parameters, f"{record.version}: {record.signal_target}"
     )
     return found
@@ -106,32 +107,32 @@ def live_model(record: PromotedRecord) -> LiveModel:
     parameters or its code are no longer those that were promoted.
     """
     signal, params, lattice = resolve(record.signal_target), signal_parameters(record), lattice_parameters(record)
-    if changed := code_changes(record):
-        raise PromotionError(f"{record.version}: {changed[0]}")
+    if changed := code_change(record):
+        raise PromotionError(f"{record.version}: {changed}")
     ready = scorer(signal, params, cell_width_ms=lattice.cell_width_ms, radius=lattice.radius)
     evaluation = record.evaluation
     return LiveModel(ready, (record.threshold,), int(evaluation["warmup_bins"]), int(evaluation["cooldown_bins"]))
 
 
-def code_changes(record: PromotedRecord) -> list[str]:
-    """Say whether the signal is not the one any more that was promoted."""
+def code_change(record: PromotedRecord) -> str | None:
+    """Say in what way the signal is not the one any more that was promoted; None where it is."""
     if record.signal_digest is None:
-        return []
+        return None
     found = digest(resolve(record.signal_target), signal_parameters(record))
     if found == record.signal_digest:
-        return []
-    return [
+        return None
+    return (
         f"the code of {record.signal_target} has changed: its digest is {found[:12]}, {record.signal_digest[:12]} was "
         "promoted; restore it, or run and promote it again"
-    ]
+    )
 
 
-def _checked(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
-    """Return a dataclass of parameters from all of its values; a PromotionError says what does not fit."""
+def parameters_of(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
+    """Return a dataclass of parameters from all of its values; a PromotionError says `where` what does not fit."""
     names = {field.name for field in dataclasses.fields(kind)}
     if odd := sorted(set(values) ^ names):
         raise PromotionError(
-            f"{where} lacks, or has beyond what is known: {', '.join(odd)}; run and promote it again with this vpharness"
+            f"{where} lacks, or has beyond what is known: {', '.join(odd)}; promote a run of this vpharness"
         )
     made = kind(**values)
     if found := problems(made, f"{where}."):

@@ -25,6 +25,9 @@ from vpharness.parameters import parameter
 TRACKED_FILE: Final = "tracked.json"
 """Written into the folder of a run once it is tracked: where, and under which id."""
 
+CHAMPION: Final = "champion"
+"""The alias of the version of a registered model that its instrument serves."""
+
 _SQLITE: Final = "sqlite:///"
 _FILE: Final = "file://"
 _PASSWORD: Final = re.compile(r"(//[^/@:]*):[^/@]*@")
@@ -133,6 +136,29 @@ class Tracking:
         with self._telling():
             found = json.loads((path.parent / TRACKED_FILE).read_text(encoding="utf-8"))
             self._client.log_artifact(found["mlflow_run_id"], str(path))
+
+    def crown(self, folder: Path, instrument: str, version: str, bundle: Path) -> None:
+        """Give the alias champion of an instrument's registered model to a promoted version, and tag its run.
+
+        Args:
+            folder: the folder of the run, which is tracked.
+            instrument: what the version is served for.
+            version: the version's name, known to the model by its tag.
+            bundle: where the version lies.
+        """
+        model = f"vpharness-{instrument}"
+        with self._telling():
+            run_id = json.loads((folder / TRACKED_FILE).read_text(encoding="utf-8"))["mlflow_run_id"]
+            if not self._client.search_registered_models(f"name = '{model}'", max_results=1):
+                self._client.create_registered_model(model, description=f"what is served for {instrument}")
+            found = self._client.search_model_versions(f"name = '{model}' and tag.promoted = '{version}'")
+            made = found or [
+                self._client.create_model_version(
+                    model, bundle.resolve().as_uri(), run_id=run_id, tags={"promoted": version}
+                )
+            ]
+            self._client.set_registered_model_alias(model, CHAMPION, made[0].version)
+            self._client.set_tag(run_id, "promoted", f"{instrument} {version}")
 
     def _keep(self, run_id: str, files: Sequence[Path]) -> None:
         """Keep files with a run. On this machine they are copied: MLflow asks its database for each where to put it."""

@@ -23,8 +23,10 @@ from vpharness.tasks.interruption import interruptible
 from vpharness.tasks.messages import one_line
 
 DEFAULT_COMMAND: Final = "run"
-PATH_KEYS: Final = ("path", "lake", "outputs", "parquet", "report")
+PATH_KEYS: Final = ("path", "lake", "outputs", "parquet", "report", "record")
 """Keys whose values are files or folders, and may hold any character."""
+TEXT_KEYS: Final = ("force", "run_id", "version", "a", "b", "to")
+"""Keys whose values are words as they stand, such as an id of digits and an e, which Hydra would take for a number."""
 
 _PLAIN: Final = re.compile(r"[\w./:~+,*?-]*")
 
@@ -41,7 +43,7 @@ class Command:
         work: "module:function" of what it does with a composed config; imported only when it is wanted, since help and
             mistakes should not wait for compilers.
         schema: the dataclass of its keys, whose docstring says what it does.
-        takes_path: whether its first word may be a path, the key `path`.
+        words: the keys that words without a key stand for, in their order.
         renamed: keys that a user writes, and how they are called in the config: Hydra takes a key that is also the name
             of a group for a choice in that group.
         is_plan: whether it plans a multirun of the command `run` and carries nothing out.
@@ -49,12 +51,13 @@ class Command:
 
     work: str
     schema: type[Any]
-    takes_path: bool = False
+    words: tuple[str, ...] = ()
     renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_plan: bool = False
 
 
 _DATASETS: Final = "vpharness.tasks.datasets"
+_PROMOTED: Final = "vpharness.tasks.promoted"
 
 COMMANDS: Final = {
     "run": Command("vpharness.tasks.run:run_run", commands.RunCommand),
@@ -62,9 +65,14 @@ COMMANDS: Final = {
     "compare": Command("vpharness.tasks.compare:run_compare", commands.CompareCommand, renamed={"signal": "of_signal"}),
     "list-signals": Command("vpharness.tasks.list_signals:run_list_signals", commands.ListSignalsCommand),
     "audit": Command("vpharness.tasks.audit:run_audit", commands.AuditCommand),
+    "promote": Command("vpharness.tasks.promote:run_promote", commands.PromoteCommand),
+    "promote history": Command(f"{_PROMOTED}:run_history", commands.PromoteHistoryCommand),
+    "promote show": Command(f"{_PROMOTED}:run_show", commands.PromoteShowCommand, words=("version",)),
+    "promote diff": Command(f"{_PROMOTED}:run_diff", commands.PromoteDiffCommand, words=("a", "b")),
+    "promote rollback": Command("vpharness.tasks.promote:run_rollback", commands.PromoteRollbackCommand),
     "online-sim": Command("vpharness.tasks.online_sim:run_online_sim", commands.OnlineSimCommand),
     "build": Command(f"{_DATASETS}:run_build", commands.BuildCommand),
-    "publish": Command(f"{_DATASETS}:run_publish", commands.PublishCommand, takes_path=True),
+    "publish": Command(f"{_DATASETS}:run_publish", commands.PublishCommand, words=("path",)),
     "list-datasets": Command(f"{_DATASETS}:run_list", commands.ListDatasetsCommand),
     "show": Command(f"{_DATASETS}:run_show", commands.ShowCommand),
     "verify": Command(f"{_DATASETS}:run_verify", commands.VerifyCommand),
@@ -82,11 +90,17 @@ def main(arguments: Sequence[str]) -> int:
     name, *rest = arguments
     if "=" in name or name.startswith("-"):
         name, rest = DEFAULT_COMMAND, list(arguments)
+    if rest and f"{name} {rest[0]}" in COMMANDS:
+        name, rest = f"{name} {rest[0]}", rest[1:]
     if name not in COMMANDS:
         print(f"vpharness: no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
         return USER_MISTAKE
     if "--help" in rest or "-h" in rest:
-        print(command_help(name, COMMANDS[name].schema, conf_folder(), takes_path=COMMANDS[name].takes_path))
+        print(
+            command_help(
+                f"python -m vpharness {name}", COMMANDS[name].schema, conf_folder(), words=COMMANDS[name].words
+            )
+        )
         return 0
     return _worked(name, rest)
 
@@ -115,18 +129,13 @@ def _worked(name: str, rest: Sequence[str]) -> int:
 
 def _compose_and_work(name: str, rest: Sequence[str]) -> None:
     command = COMMANDS[name]
-    overrides = _without_config_dir(rest)
-    if command.takes_path:
-        overrides = [f"path={word}" if _is_path(word) else word for word in overrides]
-    overrides = [_quoted(_renamed(word, command.renamed)) for word in overrides]
+    overrides = without_config_dir(rest)
+    if command.words:
+        overrides = _with_keys(overrides, command.words, name)
+    overrides = [quoted(_renamed(word, command.renamed)) for word in overrides]
     if command.is_plan:
         overrides = ["-m", "hydra/launcher=plan", *overrides]
-    plugins = str(PACKAGE / "plugins")
-    if plugins not in sys.path:
-        sys.path.append(plugins)
-    # Compiled signals and evaluations are kept between commands, as the lattice's machine code is.
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path("~/.cache/vpharness/jax").expanduser()))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    prepare_process()
     # Hydra then hands errors on instead of printing them and leaving.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = ["vpharness", *overrides]
@@ -140,13 +149,23 @@ def _compose_and_work(name: str, rest: Sequence[str]) -> None:
         except VpharnessError as error:
             failures.append(error)
 
-    config_name = DEFAULT_COMMAND if command.is_plan else name
+    config_name = DEFAULT_COMMAND if command.is_plan else name.replace(" ", "-")
     hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=config_name)(work)()
     if failures:
         raise VpharnessError("\nvpharness: ".join(one_line(error) for error in failures))
 
 
-def _without_config_dir(words: Sequence[str]) -> list[str]:
+def prepare_process() -> None:
+    """Have Hydra find this project's plugins, and compilers keep what they compile."""
+    plugins = str(PACKAGE / "plugins")
+    if plugins not in sys.path:
+        sys.path.append(plugins)
+    # Compiled signals and evaluations are kept between commands, as the lattice's machine code is.
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path("~/.cache/vpharness/jax").expanduser()))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+
+
+def without_config_dir(words: Sequence[str]) -> list[str]:
     """Return the words without `--config-dir FOLDER`, which is passed on to where YAML files are looked for."""
     kept = list(words)
     for index, word in enumerate(kept):
@@ -161,7 +180,22 @@ def _without_config_dir(words: Sequence[str]) -> list[str]:
     return kept
 
 
-def _is_path(word: str) -> bool:
+def _with_keys(words: Sequence[str], keys: Sequence[str], name: str) -> list[str]:
+    """Return the words with the keys that those without one stand for."""
+    waiting, found = list(keys), []
+    for word in words:
+        if not _is_bare(word):
+            found.append(word)
+        elif waiting:
+            found.append(f"{waiting.pop(0)}={word}")
+        else:
+            raise ConfigError(
+                f"{name} takes {' '.join(key.upper() for key in keys)}, and {word!r} is one word too many"
+            )
+    return found
+
+
+def _is_bare(word: str) -> bool:
     return not word.startswith("-") and ("=" not in word or Path(word).exists())
 
 
@@ -170,11 +204,13 @@ def _renamed(word: str, renamed: Mapping[str, str]) -> str:
     return f"{renamed.get(key, key)}{equals}{value}"
 
 
-def _quoted(word: str) -> str:
-    """Quote a path for Hydra, whose grammar knows no spaces, parentheses or equals signs in a plain value."""
+def quoted(word: str) -> str:
+    """Quote a path or a text for Hydra, whose grammar knows no spaces, parentheses or equals signs in a plain value."""
     key, equals, value = word.partition("=")
     is_path = key.rpartition(".")[2] in PATH_KEYS or key.endswith("_path")
-    if not (equals and is_path) or _PLAIN.fullmatch(value) or value[:1] in {"'", '"', "$"}:
+    if not equals or not (is_path or key in TEXT_KEYS) or value[:1] in {"'", '"', "$"}:
+        return word
+    if is_path and _PLAIN.fullmatch(value):
         return word
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'{key}="{escaped}"'

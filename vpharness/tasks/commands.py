@@ -154,6 +154,66 @@ class AuditCommand:
 
 
 @dataclass(frozen=True)
+class PromoteCommand:
+    """Make a run's candidate what the live server serves, if it passes every gate."""
+
+    lake: str = parameter(LAKE, meaning="folder of datasets and results")
+    outputs: str = parameter("outputs", meaning="folder of run folders")
+    run_id: str | None = parameter(None, meaning="the run, or a candidate of compare: its id, or how that begins")
+    threshold: str | None = parameter(None, meaning="the threshold, as the run calls it (unless given: its best)")
+    force: str | None = parameter(None, meaning="the reason to promote it in spite of gates, which is recorded")
+    json: bool = parameter(False, meaning="print JSON instead of text")
+    promotion: Any = None
+    source: Any = None
+    tracking: Any = None
+
+    def relations(self) -> Iterator[str]:
+        """Say what is missing."""
+        if self.run_id is None:
+            yield "run_id must be given (python -m vpharness compare shows what there is)"
+        if self.force is not None and not self.force.strip():
+            yield "force is empty; it must be the reason, which is recorded"
+
+
+@dataclass(frozen=True)
+class PromoteHistoryCommand:
+    """Say what has been served, and why."""
+
+    lake: str = parameter(LAKE, meaning="folder of datasets and results")
+    instrument: str | None = parameter(None, meaning="the instrument, where several have been promoted for")
+    json: bool = parameter(False, meaning="print JSON instead of text")
+
+
+@dataclass(frozen=True)
+class PromoteShowCommand(PromoteHistoryCommand):
+    """Say what a version serves, and what stands behind it."""
+
+    version: str | None = parameter(None, meaning="the version (unless given: the one that is served)")
+
+
+@dataclass(frozen=True)
+class PromoteDiffCommand(PromoteHistoryCommand):
+    """Say in what two versions differ."""
+
+    a: str | None = parameter(None, meaning="one version")
+    b: str | None = parameter(None, meaning="another version (unless given: the one that is served)")
+
+    def relations(self) -> Iterator[str]:
+        """Say what is missing."""
+        if self.a is None:
+            yield "a version must be given: python -m vpharness promote diff A B"
+
+
+@dataclass(frozen=True)
+class PromoteRollbackCommand(PromoteHistoryCommand):
+    """Serve an earlier version again."""
+
+    outputs: str = parameter("outputs", meaning="folder of run folders")
+    to: str | None = parameter(None, meaning="the version (unless given: what the current one took the place of)")
+    tracking: Any = None
+
+
+@dataclass(frozen=True)
 class OnlineSimCommand:
     """Replay bins through a live session, time every stage, and compare scores and fires with a run."""
 

@@ -1,9 +1,7 @@
 """The command `compare`: the ledger's candidates, ranked, and what their parameters come to."""
 
-import dataclasses
 import json
-import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +14,11 @@ from omegaconf import DictConfig
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.results.ledger import LedgerCandidate
-from vpharness.results.ranking import Ranked, ViewOf, open_test, rank, rank_each_dataset, within_campaign
-from vpharness.results.records import VIEWS_SCHEMA
+from vpharness.results.opening import open_and_count
+from vpharness.results.ranking import Ranked, ViewOf, rank, rank_each_dataset, within_campaign
 from vpharness.results.report.findings import Findings
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface
-from vpharness.results.store import VIEWS, Rows, Store, append, read, store_in
+from vpharness.results.store import Store, store_in
 from vpharness.tasks.commands import CompareCommand
 from vpharness.tasks.files import new_file, require_new
 from vpharness.tasks.landscape import print_sensitivity, print_surface, sensitivity_row, surface_row
@@ -119,7 +117,7 @@ def _tables(ranked: Sequence[Ranked], asked: CompareCommand, store: Store, view_
         apart[0.0 if asked.mixed_horizon else _horizon_s(each)].append(each)
     shown = [each for horizon in sorted(apart) for each in apart[horizon][: asked.top]]
     if asked.show_test:
-        shown = _with_test(shown, store, view_of)
+        shown = open_and_count(shown, store, view_of)
 
     def show() -> None:
         for horizon in sorted(apart) or [0.0]:
@@ -152,17 +150,6 @@ def _refuse_mixed_horizons(ranked: Sequence[Ranked], asked: CompareCommand) -> N
             f"the runs hold for up to {shown}: different holding times do not rank together; choose with signal= or "
             "dataset.id=, or say mixed_horizon=true"
         )
-
-
-def _with_test(ranked: Sequence[Ranked], store: Store, view_of: ViewOf) -> list[Ranked]:
-    """Open the test part of some candidates, and count that it has been opened."""
-    opened = open_test(ranked, view_of)
-    ids = sorted({each.candidate.candidate_id for each in opened if each.test is not None})
-    now_ns = time.time_ns()
-    rows = [{"candidate_id": candidate_id, "opened_ns": now_ns} for candidate_id in ids]
-    append(store, Rows(VIEWS, rows, VIEWS_SCHEMA))
-    times = Counter(row["candidate_id"] for row in read(store, VIEWS))
-    return [dataclasses.replace(each, test_openings=times[each.candidate.candidate_id]) for each in opened]
 
 
 def ledger_text(ledger: Sequence[LedgerCandidate]) -> str:

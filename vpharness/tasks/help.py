@@ -1,7 +1,7 @@
 """Help texts, derived from the dataclasses behind the configuration."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,15 @@ from vpharness.tasks.schema import locate, schema_of
 
 def overview(schemas: Mapping[str, type[Any]]) -> str:
     """Return what every command does, in a line each."""
-    lines = [f"  {name:<15}{(schema.__doc__ or '').strip()}" for name, schema in schemas.items()]
+    lines = [f"  {name:<18}{(schema.__doc__ or '').strip()}" for name, schema in schemas.items()]
     usage = "usage: python -m vpharness <command> [hydra overrides]"
     return "\n".join([usage, "", *lines, "", "python -m vpharness <command> --help lists the command's keys."])
 
 
-def command_help(name: str, schema: type[Any], conf: Path, *, takes_path: bool) -> str:
-    """Return the keys of a command: its own, and those of each choice in its groups."""
-    path = " PATH" if takes_path else ""
-    lines = [f"usage: python -m vpharness {name}{path} [KEY=VALUE ...]", "", (schema.__doc__ or "").strip(), ""]
+def command_help(program: str, schema: type[Any], conf: Path, *, words: Sequence[str]) -> str:
+    """Return the keys of a command, called as `program`: its own, and those of each choice in its groups."""
+    bare = "".join(f" {word.upper()}" for word in words)
+    lines = [f"usage: {program}{bare} [KEY=VALUE ...]", "", (schema.__doc__ or "").strip(), ""]
     lines += _keys(schema, "")
     for field in dataclasses.fields(schema):
         for file in sorted((conf / field.name).glob("*.yaml")):

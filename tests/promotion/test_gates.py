@@ -1,0 +1,129 @@
+"""Each gate by itself: what it lets through, what it refuses, and what it says."""
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.promotion.samples import judgement, ranked, verdicts
+from vpharness.audit import AuditReport, Check
+from vpharness.errors import PromotionError
+from vpharness.evaluation import EVALUATION_VERSION
+from vpharness.events.synthetic import SyntheticSource
+from vpharness.lattice.parameters import LATTICE_VERSION
+from vpharness.promotion import gates
+from vpharness.promotion.agreement import Agreement
+from vpharness.promotion.examine import Candidacy, refuse
+from vpharness.promotion.gates import Gate
+from vpharness.promotion.parameters import PromotionParameters
+
+LIMITS = PromotionParameters()
+GOOD = judgement(n_net=90, net_pnl_ticks=1.5, net_pnl_ticks_low=0.5, net_pnl_ticks_high=2.5)
+AGREED = Agreement(bins=600, worst=1e-15, ties=2, differences=())
+
+
+def manifest(**changes: Any) -> Any:
+    """Return what gates look at of a manifest."""
+    known = {"dataset_id": "market", "instrument": "SYN", "lattice": {"radius": 50}, "lattice_version": LATTICE_VERSION}
+    return SimpleNamespace(**known | {"source": SyntheticSource(seed=3).identity()} | changes)
+
+
+def test_train_must_be_rankable_beat_chance_and_cost() -> None:
+    """All three pass at their limits; each fails alone."""
+    names = ("rankable", "train chance", "train net")
+    assert verdicts(gates.train_gates(ranked(GOOD, 0.05), LIMITS)) == dict.fromkeys(names, True)
+    poor = judgement("12 net fires, 30 are needed", net_pnl_ticks_low=0.5)
+    assert verdicts(gates.train_gates(ranked(poor, None), LIMITS)) == dict(
+        zip(names, (False, False, True), strict=True)
+    )
+    assert verdicts(gates.train_gates(ranked(GOOD, 0.0501), LIMITS))["train chance"] is False
+    for low in (0.0, -0.2, math.nan):
+        weak = judgement(net_pnl_ticks_low=low)
+        assert verdicts(gates.train_gates(ranked(weak, 0.01), LIMITS))["train net"] is False
+    told = {gate.name: gate.found for gate in gates.train_gates(ranked(GOOD, 0.0123), LIMITS)}
+    assert told["train chance"] == "0.012 over 30 rankable of 40 candidates"
+    assert told["train net"] == "+1.50 [+0.50, +2.50] ticks"
+
+
+@pytest.mark.parametrize(
+    ("test", "passed", "found"),
+    [
+        (judgement(n_net=10, net_pnl_ticks=0.01), True, "+0.01 ticks over 10 fires, opened 2 times"),
+        (judgement(n_net=9, net_pnl_ticks=3.0), False, "+3.00 ticks over 9 fires, opened 2 times"),
+        (judgement(n_net=50, net_pnl_ticks=0.0), False, "+0.00 ticks over 50 fires, opened 2 times"),
+        (judgement(n_net=0, net_pnl_ticks=math.nan), False, "+nan ticks over 0 fires, opened 2 times"),
+        (None, False, "there is no test part: run it with a split"),
+    ],
+)
+def test_the_test_part_must_earn_something(test: Any, passed: bool, found: str) -> None:
+    """A net mean above 0 over at least ten fires."""
+    gate = gates.unseen_gate(ranked(GOOD, 0.01, test, 2), LIMITS)
+    assert (gate.passed, gate.found) == (passed, found)
+
+
+def test_a_lattice_must_be_known_and_current() -> None:
+    """A published dataset does not say, and an old lattice gave other bins; no reason helps."""
+    unknown, old = manifest(lattice=None, lattice_version=None), manifest(lattice_version=LATTICE_VERSION - 1)
+    found = [gates.lattice_gate(each) for each in (manifest(), unknown, old)]
+    assert [(gate.passed, gate.forcible) for gate in found] == [(True, False), (False, False), (False, False)]
+    assert found[1].found == "dataset market does not say what it was made with"
+
+
+def test_the_code_must_be_that_of_the_run() -> None:
+    """The digest of the signal, and the version of the evaluation."""
+    identity = {"code": {"signal_digest": "abc", "evaluation_version": EVALUATION_VERSION}}
+    assert gates.code_gate(identity, "abc").passed is True
+    changed = gates.code_gate(identity, "abd")
+    assert (changed.passed, changed.forcible) == (False, False)
+    assert "run it again" in changed.found
+    old = {"code": {"signal_digest": "abc", "evaluation_version": EVALUATION_VERSION - 1}}
+    assert gates.code_gate(old, "abc").passed is False
+
+
+def test_the_events_must_be_those_of_the_dataset() -> None:
+    """What differs is named; without a source there is nothing to record."""
+    assert gates.events_gate(manifest(), SyntheticSource(seed=3)).passed is True
+    other = gates.events_gate(manifest(), SyntheticSource(seed=4, minutes=7))
+    assert (other.passed, other.forcible, other.found) == (False, False, "another one: minutes, seed differ")
+    nowhere = gates.events_gate(manifest(), None)
+    assert (nowhere.passed, nowhere.forcible) == (False, False)
+    assert "give source=" in nowhere.found
+
+
+def test_the_audit_must_have_been_possible_and_passed() -> None:
+    """A signal that could not be checked is as bad as one that looks ahead."""
+    fine, ahead = Check("with garbage from bin 7 on", 0.0, None), Check("with garbage from bin 9 on", 2.0, 5)
+    assert gates.audit_gate(AuditReport((fine,), 3, 600)).passed is True
+    looks = gates.audit_gate(AuditReport((fine, ahead), 3, 600))
+    assert (looks.passed, looks.found) == (False, "with garbage from bin 9 on, its score at bin 5 changes")
+    assert gates.audit_gate(AuditReport((), None, 600, "every score is 0")).found == "every score is 0"
+
+
+def test_live_must_say_what_the_batch_says() -> None:
+    """Bins, scores, fires and cells; ties are told."""
+    assert gates.live_gate(AGREED, ()).passed is True
+    assert gates.live_gate(AGREED, ()).found == "600 bins, worst score difference 1e-15, 2 ties"
+    assert gates.live_gate(AGREED, ("the cells of v_add differ from bin 7 on",)).passed is False
+    differs = Agreement(600, np.inf, 0, ("bin 7 fires +1, not +0; 1 differ",))
+    assert gates.live_gate(differs, ()).found == "bin 7 fires +1, not +0; 1 differ"
+
+
+def test_a_step_must_take_a_small_part_of_the_bin() -> None:
+    """A fifth of 100 ms, and of 50 ms."""
+    assert gates.latency_gate(20.0, 100, LIMITS).passed is True
+    assert gates.latency_gate(20.01, 100, LIMITS).passed is False
+    assert gates.latency_gate(20.0, 50, LIMITS).passed is False
+
+
+def test_a_refusal_names_every_gate_that_failed() -> None:
+    """A reason overrides those that can be forced; none overrides the others; a gate not looked at is no failure."""
+    passed, failed = Gate("train net", True, "more", "more"), Gate("test", False, "more than 0", "-1")
+    stubborn = Gate("dataset", False, "whole", "damaged", forcible=False)
+    refuse(Candidacy((passed, Gate("test", None, "", gates.NOT_LOOKED_AT))), "r1", None)
+    with pytest.raises(PromotionError, match=r"run r1 is not promoted: test: wanted more than 0, found -1 \(force="):
+        refuse(Candidacy((passed, failed)), "r1", None)
+    refuse(Candidacy((passed, failed)), "r1", "a drill")
+    with pytest.raises(PromotionError, match=r"dataset cannot be forced: test: .*; dataset: wanted whole"):
+        refuse(Candidacy((failed, stubborn)), "r1", "a drill")

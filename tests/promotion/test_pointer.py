@@ -1,0 +1,165 @@
+"""The pointer and its history: one whole entry holds at any moment, and none is lost."""
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from vpharness.datasets.lake import Lake
+from vpharness.errors import ConfigError, PromotionError
+from vpharness.promotion import pointer
+from vpharness.promotion.pointer import (
+    HISTORY_FILE,
+    POINTER_FILE,
+    Entry,
+    changing,
+    current,
+    history,
+    instruments,
+    next_version,
+    point,
+    pointer_path,
+    promoted,
+)
+
+
+def entry(number: int, version: str = "") -> Entry:
+    """Return the entry of a promotion."""
+    name, before = version or f"v{number:04d}", f"v{number - 1:04d}" if number > 1 else None
+    return Entry(number, "promote", name, before, 1_000 + number, f"run{number}", None)
+
+
+def promote(lake: Lake, *numbers: int) -> None:
+    """Promote some versions one after another."""
+    for number in numbers:
+        with changing(lake, "ESH4") as folder:
+            (folder / f"v{number:04d}").mkdir()
+            point(lake, "ESH4", entry(number))
+
+
+def test_nothing_has_been_promoted_at_first(tmp_path: Path) -> None:
+    """No instrument, no bundle, no history, and no folder either."""
+    lake = Lake(tmp_path / "lake")
+    assert (instruments(lake), promoted(lake, "ESH4"), history(lake, "ESH4")) == ([], None, [])
+    assert not lake.root.exists()
+
+
+def test_the_newest_entry_holds_and_all_are_kept(tmp_path: Path) -> None:
+    """The pointer names the bundle; the history's lines are the entries in their order."""
+    lake = Lake(tmp_path)
+    promote(lake, 1, 2, 3)
+    assert promoted(lake, "ESH4") == tmp_path / "promoted" / "ESH4" / "v0003"
+    assert history(lake, "ESH4") == [entry(1), entry(2), entry(3)]
+    assert instruments(lake) == ["ESH4"]
+    assert json.loads(pointer_path(lake, "ESH4").read_text(encoding="utf-8"))["number"] == 3
+    assert len((tmp_path / "promoted" / "ESH4" / HISTORY_FILE).read_text(encoding="utf-8").splitlines()) == 3
+
+
+@pytest.mark.parametrize("torn", ["", '{"number": 2, "act', '{"number": 2}'])
+def test_a_history_that_lacks_its_last_line_is_completed_from_the_pointer(tmp_path: Path, torn: str) -> None:
+    """Killed between pointer and history, or while the line was written: the entry is there, and stays."""
+    lake = Lake(tmp_path)
+    promote(lake, 1, 2)
+    path = tmp_path / "promoted" / "ESH4" / HISTORY_FILE
+    first = path.read_text(encoding="utf-8").splitlines(keepends=True)[0]
+    path.write_text(first + torn, encoding="utf-8")
+    assert history(lake, "ESH4") == [entry(1), entry(2)]
+    promote(lake, 3)
+    assert history(lake, "ESH4") == [entry(1), entry(2), entry(3)]
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_killed_before_the_pointer_is_replaced_the_old_one_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The half-written file beside it is swept by whoever promotes next, and the bundle's number is not used again."""
+    lake = Lake(tmp_path)
+    promote(lake, 1)
+    folder = tmp_path / "promoted" / "ESH4"
+
+    def killed(path: Path, text: str) -> None:
+        path.with_name(f".{path.name}-0123abcd").write_text(text[:10], encoding="utf-8")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pointer, "replace_file", killed)
+        with pytest.raises(KeyboardInterrupt):
+            promote(lake, 2)
+    assert current(lake, "ESH4") == entry(1)
+    with changing(lake, "ESH4") as held:
+        assert next_version(held) == "v0003"
+        point(lake, "ESH4", entry(2, "v0003"))
+    assert [each.version for each in history(lake, "ESH4")] == ["v0001", "v0003"]
+    assert not list(folder.glob(f".{POINTER_FILE}-*"))
+
+
+def test_a_disk_that_is_full_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the folder; the old entry holds, and nothing is left beside it."""
+    lake = Lake(tmp_path)
+    promote(lake, 1)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(PromotionError, match=r"cannot write to .*ESH4: No space left on device"):
+            promote(lake, 2)
+    assert history(lake, "ESH4") == [entry(1)]
+
+
+def test_many_who_promote_at_once_come_one_after_another(tmp_path: Path) -> None:
+    """No update is lost: every version and every number is there once."""
+    lake = Lake(tmp_path)
+
+    def one(_: int) -> None:
+        with changing(lake, "ESH4") as folder:
+            name, entries = next_version(folder), history(lake, "ESH4")
+            (folder / name).mkdir()
+            before = entries[-1].version if entries else None
+            point(lake, "ESH4", Entry(len(entries) + 1, "promote", name, before, 0, None, None))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(one, range(24)))
+    found = history(lake, "ESH4")
+    assert [each.number for each in found] == list(range(1, 25))
+    assert [each.version for each in found] == [f"v{number:04d}" for number in range(1, 25)]
+    assert [each.before for each in found[1:]] == [each.version for each in found[:-1]]
+
+
+def test_an_entry_that_does_not_follow_is_refused(tmp_path: Path) -> None:
+    """Somebody else was first."""
+    lake = Lake(tmp_path)
+    promote(lake, 1)
+    with changing(lake, "ESH4"), pytest.raises(PromotionError, match="ESH4 serves another version since"):
+        point(lake, "ESH4", entry(1, "v0002"))
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "BTC USD", "x" * 129])
+def test_an_instrument_must_be_safe_as_a_folder(tmp_path: Path, name: str) -> None:
+    """Nothing outside of the lake can be named."""
+    with pytest.raises(ConfigError, match=r"the instrument is .*; it must begin with a letter or digit"):
+        pointer_path(Lake(tmp_path), name)
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """A damaged pointer, a damaged line in the middle, a bundle that is gone."""
+    lake = Lake(tmp_path)
+    promote(lake, 1, 2)
+    folder = tmp_path / "promoted" / "ESH4"
+    (folder / "v0002").rmdir()
+    with pytest.raises(PromotionError, match="ESH4 has no version v0002; there are v0001"):
+        promoted(lake, "ESH4")
+    lines = (folder / HISTORY_FILE).read_text(encoding="utf-8").splitlines()
+    (folder / HISTORY_FILE).write_text(f"rubbish\n{lines[1]}\n", encoding="utf-8")
+    with pytest.raises(PromotionError, match="line 1, is no entry of a history: 'rubbish'"):
+        history(lake, "ESH4")
+    (folder / HISTORY_FILE).write_text("\n".join([*lines, ""]), encoding="utf-8")
+    (folder / POINTER_FILE).unlink()
+    with pytest.raises(PromotionError, match=r"current.json is missing; restore it: it holds the last line of history"):
+        promoted(lake, "ESH4")
+    (folder / POINTER_FILE).write_text("{}", encoding="utf-8")
+    with pytest.raises(PromotionError, match=r"current.json is no entry of a history; restore it from the last line"):
+        current(lake, "ESH4")

@@ -1,0 +1,75 @@
+"""Where the events of a dataset come from: noted beside the datasets, since a dataset itself knows no paths.
+
+A dataset's manifest holds its source by content: parameters, and files by their SHA-256. Whoever wants its events again
+must know where these files lie. That may change, so it is no part of the immutable folder.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from vpharness.datasets.lake import Lake
+from vpharness.durable import replace_file
+from vpharness.errors import DatasetError
+from vpharness.events.source import Source
+
+TARGET: Final = "_target_"
+
+
+def source_values(source: Source) -> dict[str, Any] | None:
+    """Return a source as a configuration has it: `_target_` and parameters, paths made absolute.
+
+    None where it holds more than a configuration can say.
+    """
+    if not dataclasses.is_dataclass(source):
+        return None
+    names = [field.name for field in dataclasses.fields(source)]
+    values = {name: _absolute(name, getattr(source, name)) for name in names}
+    try:
+        json.dumps(values)
+    except TypeError:
+        return None
+    return {TARGET: f"{type(source).__module__}.{type(source).__qualname__}", **values}
+
+
+def note_source(lake: Lake, content_id: str, source: Source) -> None:
+    """Note where the source of a dataset lies, if a configuration can say it.
+
+    Raises DatasetError where the lake cannot be written.
+    """
+    values = source_values(source)
+    if values is None:
+        return
+    text = json.dumps(values, indent=1) + "\n"
+    path = lake.sources / f"{content_id}.json"
+    try:
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, text)
+    except OSError as error:
+        raise DatasetError(f"cannot note the source of a dataset in {path}: {error.strerror}") from error
+
+
+def noted_source(lake: Lake, content_id: str) -> dict[str, Any] | None:
+    """Return what was noted of a dataset's source: `_target_` and parameters; None where nothing was.
+
+    Raises DatasetError where the note cannot be read.
+    """
+    path = lake.sources / f"{content_id}.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}; remove it, and give source= and its keys") from error
+    if not isinstance(values, dict) or not isinstance(values.get(TARGET), str):
+        raise DatasetError(f"{path} names no {TARGET}; remove it, and give source= and its keys")
+    return values
+
+
+def _absolute(name: str, value: Any) -> Any:
+    """Return the value of a parameter as it is true in any folder."""
+    is_path = isinstance(value, str) and (name == "path" or name.endswith("_path"))
+    return str(Path(value).expanduser().resolve()) if is_path else value

@@ -1,0 +1,87 @@
+"""The run that is to be promoted, worked out again over its whole dataset: what live has to agree with."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.datasets.find import Dataset
+from vpharness.datasets.read import Loaded, load
+from vpharness.evaluation import Part, find_fires, parts_within
+from vpharness.lattice.columns import BIN_DTYPE
+from vpharness.promotion.agreement import Said
+from vpharness.promotion.nominate import Nominee
+from vpharness.signals import Signal, SignalParameters, score
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A nominee on its dataset of T bins.
+
+    Attributes:
+        nominee: the candidate and its run.
+        dataset: its dataset.
+        loaded: the dataset's bins, and the columns that the signal reads.
+        parts: the parts of the dataset: that which chose, and behind it the test part where there is one.
+    """
+
+    nominee: Nominee
+    dataset: Dataset
+    loaded: Loaded
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def of(cls, nominee: Nominee, dataset: Dataset) -> "Batch":
+        """Read the dataset. Raises DatasetError where it cannot be read."""
+        trial, manifest = nominee.trial, dataset.manifest
+        parts = parts_within(manifest.dataset_id, manifest.bins, trial.evaluation, trial.split)
+        return cls(nominee, dataset, load(dataset, nominee.signal.columns), parts)
+
+    @property
+    def signal(self) -> Signal[Any]:
+        """The signal."""
+        return self.nominee.signal
+
+    @property
+    def params(self) -> SignalParameters:
+        """Its parameters."""
+        return self.nominee.params
+
+    @property
+    def width_ms(self) -> int:
+        """The length of a bin, ms."""
+        return self.dataset.manifest.cell_width_ms
+
+    @cached_property
+    def valid(self) -> NDArray[np.bool_]:
+        """[T] whether the book is valid."""
+        return self.loaded.bins["book_valid"].astype(np.bool_)
+
+    @cached_property
+    def scores(self) -> NDArray[np.float64]:
+        """[T] the scores; NaN where the book is not valid."""
+        return score(self.signal, self.params, self.loaded.grid, cell_width_ms=self.width_ms, valid=self.valid)
+
+    @cached_property
+    def mid_ticks(self) -> NDArray[np.float64]:
+        """[T] the mid, ticks; NaN where the book is not valid."""
+        mid = self.loaded.bins["mid_price"].astype(np.float64)
+        return np.where(self.valid, mid, np.nan) / self.dataset.manifest.tick_size
+
+    @cached_property
+    def said(self) -> Said:
+        """Bins (those columns of BIN_DTYPE that the dataset has), scores, and the fires of the one threshold."""
+        evaluation, bins = self.nominee.trial.evaluation, self.loaded.bins
+        names = [name for name in BIN_DTYPE.names or () if name in bins]
+        rows = np.zeros(len(self.scores), [(name, BIN_DTYPE[name]) for name in names])
+        for name in names:
+            rows[name] = bins[name]
+        warmup_bins, cooldown_bins = evaluation.warmup_bins, evaluation.cooldown_bins
+        (fires,) = find_fires(
+            self.scores, [self.nominee.threshold], warmup_bins=warmup_bins, cooldown_bins=cooldown_bins
+        )
+        signed = np.zeros(len(self.scores), np.int8)
+        signed[fires.bins] = fires.directions
+        return Said(rows, self.scores, signed)

@@ -1,0 +1,243 @@
+"""Examining a nominee: gate by gate, and what would be served where it passes."""
+
+import dataclasses
+import math
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final
+
+import numpy as np
+
+from vpharness.audit import audit
+from vpharness.datasets.find import Dataset
+from vpharness.datasets.lake import check_name
+from vpharness.errors import PromotionError
+from vpharness.evaluation import EVALUATION_VERSION, TEST, Judgement, Part
+from vpharness.events.source import Source
+from vpharness.lattice.parameters import LATTICE_VERSION
+from vpharness.promotion import gates
+from vpharness.promotion.batch import Batch
+from vpharness.promotion.bundle import Recording
+from vpharness.promotion.fitting import Span, coverage, fit_projection
+from vpharness.promotion.gates import Gate
+from vpharness.promotion.live_proof import LiveProof, Whole, choose_slice, prove
+from vpharness.promotion.nominate import Nominee
+from vpharness.promotion.parameters import PromotionParameters
+from vpharness.promotion.projection import Projection
+from vpharness.promotion.replay import fresh_lattice
+from vpharness.promotion.served import PromotedRecord, live_model
+from vpharness.results.opening import open_and_count
+from vpharness.results.ranking import Ranked, ViewOf
+from vpharness.results.store import Store
+from vpharness.signals import digest
+
+NOT_NAMED_YET: Final = ""
+"""The version of a record that has not been published."""
+
+_PACKAGES: Final = ("jax", "jaxlib", "numba", "numpy", "vpharness")
+_STEP_QUANTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99_9": 0.999, "max": 1.0}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an examination is told beside its nominee.
+
+    Attributes:
+        limits: what a run must have.
+        store: the results, in which an opening of the test part is counted.
+        view_of: what evaluation sees of a dataset.
+        forced: the reason that overrides gates; None where there is none.
+    """
+
+    limits: PromotionParameters
+    store: Store
+    view_of: ViewOf
+    forced: str | None
+
+
+@dataclass(frozen=True)
+class Candidacy:
+    """What has been found out about a nominee.
+
+    Attributes:
+        gates: every gate, in order; those that were not looked at have `passed` None.
+        record: what would be served, without a version; None where a gate kept it from being compiled.
+        recording: its recorded slice.
+    """
+
+    gates: tuple[Gate, ...]
+    record: PromotedRecord | None = None
+    recording: Recording | None = None
+
+
+def examine(
+    nominee: Nominee,
+    dataset: Dataset,
+    source: Source | None,
+    settings: Settings,
+    report: Callable[[float], None] = lambda _: None,
+) -> Candidacy:
+    """Look at every gate, and compile what would be served.
+
+    Gates that take long are looked at only where those before them passed or are overridden. The test part is opened
+    last of all: it can be opened for the first time but once, and is not spent on what another gate refuses.
+
+    Args:
+        nominee: the candidate.
+        dataset: the dataset of its run.
+        source: the events that the dataset was built from; None where nobody knows where they lie.
+        settings: what is wanted.
+        report: told the share of the live proof that is done, from 0 to 1.
+
+    Raises ConfigError where the instrument's name cannot be one of a folder, and PromotionError where no projection can
+    be fitted or there is nothing to record.
+    """
+    check_name(dataset.manifest.instrument, "the instrument")
+    limits = settings.limits
+    found = [
+        gates.dataset_gate(dataset),
+        gates.lattice_gate(dataset.manifest),
+        gates.code_gate(nominee.identity, digest(nominee.signal, nominee.params)),
+        gates.events_gate(dataset.manifest, source),
+        *gates.train_gates(nominee.ranked, limits),
+    ]
+    if source is None or not _goes_on(found, settings):
+        return _ended(found, "audit", "live = batch", "latency", "test")
+    batch = Batch.of(nominee, dataset)
+    found.append(_audited(batch, limits))
+    if not _goes_on(found, settings):
+        return _ended(found, "live = batch", "latency", "test")
+    projection = fit_projection(
+        batch.scores, batch.mid_ticks, _span(batch.parts[0]), limits.horizons_bins, limits.quantiles
+    )
+    record = _record(batch, projection)
+    proof = _proof(record, batch, source, limits, report)
+    found.append(gates.live_gate(proof.agreement, proof.cells_differ))
+    found.append(gates.latency_gate(proof.p99_ms(), batch.width_ms, limits))
+    if not _goes_on(found, settings):
+        return _ended(found, "test")
+    (ranked,) = open_and_count([nominee.ranked], settings.store, settings.view_of)
+    found.append(gates.unseen_gate(ranked, limits))
+    overridden = settings.forced if any(not gate.passed for gate in found) else None
+    evidence = _evidence(found, ranked, proof, batch, projection)
+    record = dataclasses.replace(record, evidence=evidence, forced=overridden)
+    return Candidacy(tuple(found), record, proof.recording)
+
+
+def refuse(candidacy: Candidacy, run_id: str, forced: str | None) -> None:
+    """Raise PromotionError, naming every gate that failed, unless a reason overrides all of them."""
+    failed = [gate for gate in candidacy.gates if gate.passed is False]
+    if not failed:
+        return
+    told = "; ".join(f"{gate.name}: wanted {gate.wanted}, found {gate.found}" for gate in failed)
+    stubborn = [gate.name for gate in failed if not gate.forcible]
+    if stubborn:
+        raise PromotionError(f"run {run_id} is not promoted, and {', '.join(stubborn)} cannot be forced: {told}")
+    if forced is None:
+        raise PromotionError(f'run {run_id} is not promoted: {told} (force="REASON" overrides, and is recorded)')
+
+
+def _goes_on(found: Sequence[Gate], settings: Settings) -> bool:
+    """Whether the next gates are worth looking at."""
+    failed = [gate for gate in found if not gate.passed]
+    return not failed or (settings.forced is not None and all(gate.forcible for gate in failed))
+
+
+def _ended(found: Sequence[Gate], *others: str) -> Candidacy:
+    return Candidacy((*found, *(Gate(name, None, "", gates.NOT_LOOKED_AT) for name in others)))
+
+
+def _audited(batch: Batch, limits: PromotionParameters) -> Gate:
+    grid, valid = batch.loaded.grid, batch.valid
+    return gates.audit_gate(
+        audit(batch.signal, batch.params, grid, valid, cell_width_ms=batch.width_ms, seed=limits.audit_seed)
+    )
+
+
+def _proof(
+    record: PromotedRecord,
+    batch: Batch,
+    source: Source,
+    limits: PromotionParameters,
+    report: Callable[[float], None],
+) -> LiveProof:
+    span, part, said = batch.dataset.manifest.span, batch.parts[-1], batch.said
+    # The state before the slice is one between two bins, so the slice does not begin with the very first one.
+    first = max(part.first_fire, 1)
+    start = choose_slice(batch.valid, said.fires, first, part.stop, limits.slice_bins)
+    recorded = (start, min(start + limits.slice_bins, part.stop))
+    whole = Whole(said, batch.loaded.grid, (part.start, part.stop), recorded)
+    proof = prove(live_model(record), fresh_lattice(record, span["start_ns"]), source, span["end_ns"], whole, report)
+    if not len(proof.recording.said.bins):
+        raise PromotionError(f"the events end before bin {start} of dataset {record.dataset_id}: nothing to record")
+    return proof
+
+
+def _record(batch: Batch, projection: Projection) -> PromotedRecord:
+    nominee, manifest = batch.nominee, batch.dataset.manifest
+    return PromotedRecord(
+        instrument=manifest.instrument,
+        version=NOT_NAMED_YET,
+        signal_target=nominee.signal_target,
+        signal_digest=digest(batch.signal, batch.params),
+        parameters=dataclasses.asdict(batch.params),
+        threshold=nominee.threshold,
+        threshold_label=nominee.trial.threshold_label,
+        evaluation=dataclasses.asdict(nominee.trial.evaluation),
+        lattice=dict(manifest.lattice or {}),
+        lattice_version=LATTICE_VERSION,
+        evaluation_version=EVALUATION_VERSION,
+        tick_size=manifest.tick_size,
+        size_unit=manifest.size_unit,
+        projection=projection,
+        run_id=nominee.run_id,
+        candidate_id=nominee.trial.candidate_id,
+        dataset_id=manifest.dataset_id,
+        dataset_checksum=batch.dataset.checksum,
+        packages={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        created_ns=time.time_ns(),
+        evidence={},
+        forced=None,
+    )
+
+
+def _evidence(
+    found: Sequence[Gate], ranked: Ranked, proof: LiveProof, batch: Batch, projection: Projection
+) -> dict[str, Any]:
+    """Return what stands behind a promotion, as JSON values: gates, promised figures, and what else was measured."""
+    part = batch.parts[-1]
+    covered = coverage(projection, batch.scores, batch.mid_ticks, _span(part)) if part.name == TEST else None
+    steps = proof.step_ms
+    return {
+        "gates": [gate.values() for gate in found],
+        "promised": {"train": _promised(ranked.judgement), "test": ranked.test and _promised(ranked.test)},
+        "p_adjusted": ranked.p_adjusted,
+        "family": {"rankable": ranked.family.size, "evaluated": ranked.family.n_evaluated},
+        "test_openings": ranked.test_openings,
+        "projection": covered,
+        "step_ms": {
+            "n": len(steps),
+            **{name: float(np.quantile(steps, q, method="higher")) for name, q in _STEP_QUANTILES.items()},
+        },
+        "host": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
+        "live": {"bins": proof.agreement.bins, "worst": _known(proof.agreement.worst), "ties": proof.agreement.ties},
+        "recorded_bins": len(proof.recording.said.bins),
+    }
+
+
+def _promised(judgement: Judgement) -> dict[str, Any]:
+    figures = {name: _known(value) for name, value in dataclasses.asdict(judgement.figures).items()}
+    return {**figures, "p_value": _known(judgement.p_value)}
+
+
+def _known(value: float) -> float | None:
+    """Return a number as JSON has it: what is not finite is not there."""
+    return value if math.isfinite(value) else None
+
+
+def _span(part: Part) -> Span:
+    return Span(part.first_fire, part.stop, part.limit)

@@ -1,0 +1,146 @@
+"""The gates: each says what was wanted and what was found, in words that stay in the bundle as evidence."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vpharness.audit import AuditReport
+from vpharness.datasets.find import Dataset
+from vpharness.datasets.manifest import Manifest
+from vpharness.datasets.read import verify
+from vpharness.errors import DatasetError, VpharnessError
+from vpharness.evaluation import EVALUATION_VERSION
+from vpharness.events.source import Source
+from vpharness.lattice.parameters import LATTICE_VERSION
+from vpharness.promotion.agreement import Agreement
+from vpharness.promotion.parameters import PromotionParameters
+from vpharness.results.ranking import Ranked
+
+NOT_LOOKED_AT: Final = "not looked at: another gate failed"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One thing that a run must have to be promoted.
+
+    Attributes:
+        name: what is looked at.
+        passed: whether it passed; None where it has not been looked at.
+        wanted: what was wanted.
+        found: what was found.
+        forcible: whether a reason can override it.
+    """
+
+    name: str
+    passed: bool | None
+    wanted: str
+    found: str
+    forcible: bool = True
+
+    def values(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return dataclasses.asdict(self)
+
+
+def dataset_gate(dataset: Dataset) -> Gate:
+    """The dataset is as it was written."""
+    try:
+        sums = verify(dataset)
+    except DatasetError as error:
+        return Gate("dataset", False, "files with their checksums", str(error), forcible=False)
+    return Gate("dataset", True, "files with their checksums", f"{', '.join(sums)} have theirs", forcible=False)
+
+
+def lattice_gate(manifest: Manifest) -> Gate:
+    """The lattice is known, and still gives these bins."""
+    known, version = manifest.lattice is not None, manifest.lattice_version
+    found = f"of version {version}" if known else f"dataset {manifest.dataset_id} does not say what it was made with"
+    wanted = f"known, of version {LATTICE_VERSION}"
+    return Gate("lattice", known and version == LATTICE_VERSION, wanted, found, forcible=False)
+
+
+def code_gate(identity: Mapping[str, Any], signal_digest: str) -> Gate:
+    """The signal and the evaluation are still those that the run was carried out with."""
+    code = identity["code"]
+    found = f"signal {signal_digest[:12]}, evaluation {EVALUATION_VERSION}"
+    wanted = f"signal {str(code['signal_digest'])[:12]}, evaluation {code['evaluation_version']}, as in the run"
+    same = (code["signal_digest"], code["evaluation_version"]) == (signal_digest, EVALUATION_VERSION)
+    return Gate("code", same, wanted, found if same else f"{found}: run it again", forcible=False)
+
+
+def events_gate(manifest: Manifest, source: Source | None) -> Gate:
+    """The events are there, and are those that the dataset was built from."""
+    wanted = "the source that the dataset was built from"
+    if source is None:
+        found = "where its events lie has not been noted; give source= and its keys"
+        return Gate("events", False, wanted, found, forcible=False)
+    try:
+        identity = source.identity()
+    except VpharnessError as error:
+        return Gate("events", False, wanted, str(error), forcible=False)
+    differing = sorted(
+        name
+        for name in {*identity, *manifest.source}
+        if name not in identity or name not in manifest.source or identity[name] != manifest.source[name]
+    )
+    found = f"another one: {', '.join(differing)} differ" if differing else f"the same, of {manifest.instrument}"
+    return Gate("events", not differing, wanted, found, forcible=False)
+
+
+def train_gates(ranked: Ranked, limits: PromotionParameters) -> list[Gate]:
+    """In training there was enough data, and it beat chance and costs."""
+    figures, lacks, adjusted = ranked.judgement.figures, ranked.judgement.lacks, ranked.p_adjusted
+    size = f"over {ranked.family.size} rankable of {ranked.family.n_evaluated} candidates"
+    beats = adjusted is not None and adjusted <= limits.max_p_adjusted
+    low, least = figures.net_pnl_ticks_low, limits.min_train_net_low_ticks
+    return [
+        Gate("rankable", not lacks, "enough data in training", "; ".join(lacks) or f"{figures.n_net} net fires"),
+        Gate(
+            "train chance",
+            beats,
+            f"p adjusted at most {limits.max_p_adjusted:g}",
+            "no p adjusted: not rankable" if adjusted is None else f"{adjusted:.3f} {size}",
+        ),
+        Gate(
+            "train net",
+            bool(low > least),
+            f"lower end of the net interval above {least:g} ticks",
+            f"{figures.net_pnl_ticks:+.2f} [{low:+.2f}, {figures.net_pnl_ticks_high:+.2f}] ticks",
+        ),
+    ]
+
+
+def audit_gate(report: AuditReport) -> Gate:
+    """The signal does not look ahead, and keeps the chunk law."""
+    wanted = "causal, and the same however time is cut"
+    failed = [f"{each.name}, its score at bin {each.first_bin} changes" for each in report.checks if not each.passed]
+    found = report.not_checked or "; ".join(failed) or f"{len(report.checks)} checks over {report.bins:,} bins"
+    return Gate("audit", report.passed, wanted, found)
+
+
+def live_gate(agreed: Agreement, cells_differ: Sequence[str]) -> Gate:
+    """Events through a live session give the bins, scores and fires of the run."""
+    differences = [*agreed.differences, *cells_differ]
+    ties = f", {agreed.ties} ties" if agreed.ties else ""
+    found = "; ".join(differences) or f"{agreed.bins:,} bins, worst score difference {agreed.worst:.2g}{ties}"
+    return Gate("live = batch", not differences, "the same bins, scores and fires from events", found)
+
+
+def latency_gate(p99_ms: float, cell_width_ms: float, limits: PromotionParameters) -> Gate:
+    """A step takes a small part of its bin on this host."""
+    most = limits.max_latency_share * cell_width_ms
+    found = f"{p99_ms:.2f} ms, {p99_ms / cell_width_ms:.1%} of the bin"
+    return Gate("latency", p99_ms <= most, f"99th percentile at most {most:g} ms", found)
+
+
+def unseen_gate(ranked: Ranked, limits: PromotionParameters) -> Gate:
+    """On the part that chose nothing it earns something."""
+    wanted = f"net mean above {limits.min_test_net_ticks:g} ticks over at least {limits.min_test_fires} fires"
+    if ranked.test is None:
+        return Gate("test", False, wanted, "there is no test part: run it with a split")
+    figures = ranked.test.figures
+    enough = figures.n_net >= limits.min_test_fires
+    openings = "once" if ranked.test_openings == 1 else f"{ranked.test_openings} times"
+    found = f"{figures.net_pnl_ticks:+.2f} ticks over {figures.n_net} fires, opened {openings}"
+    return Gate("test", enough and bool(figures.net_pnl_ticks > limits.min_test_net_ticks), wanted, found)

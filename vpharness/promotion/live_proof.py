@@ -1,0 +1,197 @@
+"""The proof before a promotion: all events of a dataset through a live session, bin by bin, against the run itself.
+
+On the way the slice is recorded that a server replays before it serves the bundle, and each step of the part that
+counts is timed.
+"""
+
+import time
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.datasets.intake import LONGEST_GAP_NS, Intake, taken_in
+from vpharness.errors import PromotionError
+from vpharness.events.schema import EVENT_DTYPE
+from vpharness.events.source import Source
+from vpharness.lattice.columns import BIN_DTYPE
+from vpharness.lattice.layout import LatticeState
+from vpharness.live import LiveModel, LiveSession, ScoredBin
+from vpharness.prices import tick_size_to_price
+from vpharness.promotion.agreement import Agreement, Said, agreement
+from vpharness.promotion.bundle import Recording
+
+_NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
+_NANOSECONDS_PER_MS: Final = 1_000_000
+
+Events = NDArray[np.void]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What the run says of all T bins of its dataset.
+
+    Attributes:
+        said: bins (of those columns of BIN_DTYPE that the dataset has), scores and fires.
+        columns: the columns [T, K] of the grid that the signal reads.
+        timed: first bin and the one behind the last whose steps are timed.
+        recorded: first bin and the one behind the last of the slice that is recorded; not the first one of all.
+    """
+
+    said: Said
+    columns: Mapping[str, NDArray[Any]]
+    timed: tuple[int, int]
+    recorded: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class LiveProof:
+    """What came of it.
+
+    Attributes:
+        agreement: of the live session with the run, over all bins.
+        cells_differ: the columns whose cells are not those of the dataset, a sentence each.
+        step_ms: [n] how long each timed step took, from the events of a bin to its score and fire, ms.
+        recording: the slice.
+    """
+
+    agreement: Agreement
+    cells_differ: tuple[str, ...]
+    step_ms: NDArray[np.float64]
+    recording: Recording
+
+    def p99_ms(self) -> float:
+        """Return the 99th percentile of the timed steps: one that has been measured, not one between two."""
+        return float(np.quantile(self.step_ms, 0.99, method="higher"))
+
+
+def choose_slice(valid: NDArray[np.bool_], fires: NDArray[np.int8], start: int, stop: int, length: int) -> int:
+    """Return where the slice of at most `length` bins in start..stop begins: most fires, most valid books, earliest.
+
+    Raises PromotionError where no bin there has a valid book.
+    """
+    if not valid[start:stop].any():
+        raise PromotionError(f"no bin from {start} to {stop - 1} has a valid book: there are no events to record")
+    length = min(length, stop - start)
+    worth = np.concatenate([[0], np.cumsum((fires[start:stop] != 0) * (length + 1) + valid[start:stop])])
+    return start + int(np.argmax(worth[length:] - worth[:-length]))
+
+
+def prove(
+    model: LiveModel,
+    lattice: LatticeState,
+    source: Source,
+    end_ns: int | None,
+    whole: Whole,
+    report: Callable[[float], None],
+) -> LiveProof:
+    """Send a source's events through a live session, bin by bin.
+
+    Args:
+        model: what is to be served, with one threshold.
+        lattice: the lattice before the first event.
+        source: the events of the dataset.
+        end_ns: the end of the dataset's span, where one was given.
+        whole: what the run says.
+        report: told the share of bins that have come, from 0 to 1.
+
+    Raises SourceError where the events cannot be read.
+    """
+    passage = _Passage(LiveSession(model, lattice, longest_gap_ns=LONGEST_GAP_NS), whole)
+    width_ns = int(lattice.rules["cell_width_ns"][0])
+    with source.open() as stream:
+        chunks = taken_in(stream, Intake(tick_size_to_price(source.tick_size), end_ns))
+        for events, bin_end_ns, silent_to_ns in by_bin(chunks, width_ns):
+            passage.step(events, bin_end_ns)
+            # The orders of a snapshot may be days old: until there are bins, silence is none of them.
+            for silent_ns in range(bin_end_ns + width_ns if passage.bins else silent_to_ns, silent_to_ns + 1, width_ns):
+                passage.step(_NO_EVENTS, silent_ns)
+            report(min(1.0, passage.bins / len(whole.said.bins)))
+    return passage.proof(model.thresholds[0])
+
+
+def by_bin(chunks: Iterator[Events], width_ns: int) -> Iterator[tuple[Events, int, int]]:
+    """Yield the events of each bin that has some, where that bin ends, and where the silence behind it ends.
+
+    An event belongs to the bin of the latest time so far, as in the lattice.
+    """
+    waiting: list[Events] = []
+    latest_ns, bin_number = np.iinfo(np.int64).min, None
+    for chunk in chunks:
+        if not len(chunk):
+            continue
+        times = np.maximum.accumulate(np.maximum(chunk["ts_ns"], latest_ns))
+        latest_ns, numbers = times[-1], times // width_ns
+        starts = np.concatenate([[0], np.flatnonzero(np.diff(numbers)) + 1, [len(chunk)]])
+        for start, stop in pairwise(starts.tolist()):
+            number = int(numbers[start])
+            if bin_number is not None and number != bin_number:
+                yield np.concatenate(waiting), (bin_number + 1) * width_ns, number * width_ns
+                waiting = []
+            bin_number = number
+            waiting.append(chunk[start:stop])
+    if bin_number is not None:
+        end_ns = (bin_number + 1) * width_ns
+        yield np.concatenate(waiting), end_ns, end_ns
+
+
+class _Passage:
+    """A session with what has come out of it so far: bins without their cells, packed, since a day has a million."""
+
+    def __init__(self, session: LiveSession, whole: Whole) -> None:
+        self._rows, self._scores, self._fires = bytearray(), array("d"), array("b")
+        self._session = session
+        self._whole = whole
+        self._step_ms: list[float] = []
+        self._state: Mapping[str, NDArray[Any]] = {}
+        self._recorded: list[Events] = []
+        self._cells_differ: dict[str, str] = {}
+
+    @property
+    def bins(self) -> int:
+        """How many bins have come."""
+        return len(self._scores)
+
+    def step(self, events: Events, complete_to_ns: int) -> None:
+        """Take in the events of one bin, and close it."""
+        place, (start, stop), (timed, timed_to) = self.bins, self._whole.recorded, self._whole.timed
+        if start <= place < stop:
+            if not self._recorded:
+                self._state = self._session.save()
+            self._recorded.append(events)
+        begun = time.perf_counter_ns()
+        bins = self._session.take(events, complete_to_ns)
+        taken_ns = time.perf_counter_ns() - begun
+        if len(bins) == 1 and timed <= place < timed_to:
+            self._step_ms.append(taken_ns / _NANOSECONDS_PER_MS)
+        for each in bins:
+            self._compare_cells(each)
+            self._rows += each.row.tobytes()
+            self._scores.append(each.score)
+            self._fires.append(each.fires[0])
+
+    def _compare_cells(self, scored: ScoredBin) -> None:
+        place = self.bins
+        if place >= len(self._whole.said.bins):
+            return
+        for name, column in self._whole.columns.items():
+            if name not in self._cells_differ and not np.array_equal(scored.grid[name], column[place]):
+                number = self._whole.said.bins["bin_seq"][place]
+                self._cells_differ[name] = f"the cells of {name} differ from bin {number} on"
+
+    def proof(self, threshold: float) -> LiveProof:
+        """Compare everything with the run."""
+        rows, (start, stop) = np.frombuffer(self._rows, BIN_DTYPE), self._whole.recorded
+        found = Said(rows, np.frombuffer(self._scores), np.frombuffer(self._fires, np.int8))
+        recorded = Said(found.bins[start:stop], found.scores[start:stop], found.fires[start:stop])
+        events = np.concatenate([_NO_EVENTS, *self._recorded])
+        return LiveProof(
+            agreement(found, self._whole.said, threshold),
+            tuple(self._cells_differ.values()),
+            np.array(self._step_ms),
+            Recording(self._state, events, recorded),
+        )

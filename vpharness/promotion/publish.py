@@ -1,0 +1,85 @@
+"""Making a version what its instrument serves: a new one, or one that was served before."""
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vpharness.datasets.lake import Lake, new_folder
+from vpharness.errors import PromotionError
+from vpharness.promotion.bundle import read_bundle, write_bundle
+from vpharness.promotion.examine import Candidacy
+from vpharness.promotion.pointer import (
+    PROMOTED,
+    ROLLED_BACK,
+    Entry,
+    bundle_path,
+    changing,
+    history,
+    next_version,
+    point,
+)
+from vpharness.promotion.replay import replay_differences
+
+
+def publish(lake: Lake, candidacy: Candidacy, config: Mapping[str, Any]) -> Entry:
+    """Write the bundle of a candidacy that was not refused, and make it what its instrument serves.
+
+    Whatever moment this is cut off at, the instrument serves what it did before, or the whole new bundle.
+
+    Raises PromotionError or DatasetError where the lake cannot be written.
+    """
+    record, recording = candidacy.record, candidacy.recording
+    if record is None or recording is None or record.instrument is None:
+        raise ValueError("there is nothing to publish: a gate has refused it")
+    with changing(lake, record.instrument) as folder:
+        name = next_version(folder)
+        with new_folder(folder / name, "version") as unfinished:
+            write_bundle(unfinished, dataclasses.replace(record, version=name), config, recording)
+        return _point(lake, record.instrument, PROMOTED, name, record.run_id, record.forced)
+
+
+def roll_back(lake: Lake, instrument: str, to: str | None = None) -> Entry:
+    """Make an earlier version what an instrument serves: the one that the current one took the place of, unless given.
+
+    The version is replayed first. Raises PromotionError where it is damaged, where it no longer says what it said,
+    where it has never been served or is served already, and where there is none before the current one.
+    """
+    with changing(lake, instrument):
+        entries = history(lake, instrument)
+        if not entries:
+            raise PromotionError(f"nothing has been promoted for {instrument}: there is nothing to go back to")
+        version = to if to is not None else _one_back(entries, instrument)
+        served = dict.fromkeys(entry.version for entry in entries)
+        if version not in served or version == entries[-1].version:
+            raise PromotionError(
+                f"to is {version}; {instrument} serves {entries[-1].version} and has served {', '.join(served)}"
+            )
+        bundle = read_bundle(bundle_path(lake, instrument, version))
+        if differences := replay_differences(bundle):
+            raise PromotionError(f"{version} of {instrument} is not what it was: {'; '.join(differences)}")
+        return _point(lake, instrument, ROLLED_BACK, version, bundle.record.run_id, bundle.record.forced)
+
+
+def _point(lake: Lake, instrument: str, action: str, version: str, run_id: str | None, forced: str | None) -> Entry:
+    entries = history(lake, instrument)
+    entry = Entry(
+        number=(entries[-1].number if entries else 0) + 1,
+        action=action,
+        version=version,
+        before=entries[-1].version if entries else None,
+        at_ns=time.time_ns(),
+        run_id=run_id,
+        forced=forced,
+    )
+    point(lake, instrument, entry)
+    return entry
+
+
+def _one_back(entries: Sequence[Entry], instrument: str) -> str:
+    """Return what was served before the current version was promoted: going back twice goes back further."""
+    current = entries[-1].version
+    (promoted,) = [entry for entry in entries if entry.version == current and entry.action == PROMOTED]
+    if promoted.before is None:
+        raise PromotionError(f"{instrument} serves {current}, its first version: there is none before it")
+    return promoted.before
