@@ -20,6 +20,7 @@ from vpharness.lattice import states as lattice_states
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.lattice.engine import FinishedBins, as_events, iterate
 from vpharness.lattice.layout import NO_TIME, LatticeState
+from vpharness.lattice.resting import resting_orders
 from vpharness.signals import Scorer, ScorerState, digest, restore_state, save_state, score_parameters
 
 _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
@@ -135,6 +136,31 @@ class LiveSession:
             cooldown_bins=model.cooldown_bins,
         )
         return ScoredBin(row, grid, score, tuple(int(each.directions[0]) if len(each) else 0 for each in fires))
+
+    @property
+    def bins_taken(self) -> int:
+        """How many bins the model has been shown, valid or not."""
+        return self._fire_state.next_bin
+
+    def take_over(self, other: "LiveSession") -> None:
+        """Go on with the model of another session, as far as that has come, on this session's own book and bins.
+
+        The other one has been shown the same bins through `take_bin`; it is used up.
+
+        Raises ConfigError where its model was made for other cells, or the bins of the last call have not all been
+        taken.
+        """
+        self._check_at_rest()
+        _check_cells(other._model.scorer, self._lattice)
+        self._model, self._scorer_state, self._fire_state = other._model, other._scorer_state, other._fire_state
+
+    def book(self) -> NDArray[np.void]:
+        """Return what rests in the book now, as events of a snapshot that brings another session to the same book.
+
+        Raises ConfigError where the bins of the last call have not all been taken.
+        """
+        self._check_at_rest()
+        return resting_orders(self._lattice)
 
     def save(self) -> dict[str, NDArray[Any]]:
         """Return the state as arrays by name, as `numpy.savez` takes them, with the facts of its model.

@@ -290,3 +290,24 @@ def test_a_real_opening_agrees(shared: Path, name: str) -> None:
     assert batch.bins["book_valid"].sum() >= 500
     session = LiveSession(model, fresh(auction_ns - 10_000_000_000))
     assert_agree(model, fed(session, events, seed=2) + finish(session, batch), batch)
+
+
+def test_a_session_takes_over_a_model_that_was_shown_the_same_bins() -> None:
+    """Its scores go on as if that model had been served from the first bin on; other cells are refused."""
+    events, half = synthetic_events(), len(synthetic_events()) // 2
+    batch, session, other = _synthetic_batch(), LiveSession(model_of("msd"), fresh()), model_of("ads")
+    bins = fed(session, events[:half], seed=3)
+    shown = LiveSession(other, fresh())
+    for each in bins:
+        shown.take_bin(each.row, each.grid)
+    session.take_over(shown)
+    assert session.bins_taken == len(bins)
+    rest = fed(session, events[half:], seed=4) + finish(session, batch)
+    signal = other.scorer.signal
+    columns = {column: batch.column(column) for column in signal.columns}
+    wanted = score(signal, other.scorer.params, columns, cell_width_ms=100, valid=batch.bins["book_valid"])
+    np.testing.assert_allclose(scores_of(rest), wanted[len(bins) :], rtol=0, atol=CHUNK_TOLERANCE)
+    narrow = scorer(resolve("vpharness.signals.msd.msd"), cell_width_ms=100, radius=7)
+    lattice = new_state(LatticeParameters(radius=7), tick_size=0.25, size_unit=1.0, evict_crossed_ms=0, start_ns=None)
+    with pytest.raises(ConfigError, match="make both for the same cells"):
+        session.take_over(LiveSession(LiveModel(narrow, THRESHOLDS, WARMUP_BINS, COOLDOWN_BINS), lattice))
