@@ -1,0 +1,80 @@
+"""Judging a model while it is served: what its fires came to, and whether its projection covers what it claims."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.models import ServedModel
+from vpharness.evaluation.bands import BandScores
+from vpharness.evaluation.live_statistics import LiveStatistics
+from vpharness.evaluation.walks import OpenFire, Quote, WalkOutcome
+from vpharness.live import ScoredBin
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a fire came to, at the mid and net; `seq` is the bin of the fire in the stream."""
+
+    seq: int
+    direction: int
+    at_mid: WalkOutcome
+    net: WalkOutcome
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as the stream tells it; ticks may be NaN."""
+        return {
+            "seq": self.seq,
+            "direction": self.direction,
+            "outcome": self.at_mid.name,
+            "pnl_ticks": self.at_mid.pnl_ticks,
+            "net_outcome": self.net.name,
+            "net_pnl_ticks": self.net.pnl_ticks,
+        }
+
+
+class Judge:
+    """Follows one model from the bin on at which it begins to be served."""
+
+    def __init__(self, model: ServedModel, tick_size: float, *, has_best_prices: bool) -> None:
+        """Begin before the first bin; net figures need best prices in the bins."""
+        projection = model.record.projection
+        self._projection, self._tick_size, self._has_best_prices = projection, tick_size, has_best_prices
+        self._statistics = LiveStatistics(model.evaluation, tick_size)
+        self._bands = (
+            None
+            if projection is None
+            else BandScores.start(projection.horizons_bins, projection.quantiles, projection.intervals())
+        )
+        self._first_seq: int | None = None
+        self.is_warm = False
+
+    def take(
+        self, seq: int, scored: ScoredBin, *, is_warm: bool
+    ) -> tuple[tuple[Outcome, ...], NDArray[np.float64] | None]:
+        """Take in the next bin; return the fires that it has decided, and the projection [H, Q] from it, in ticks.
+
+        `is_warm` says whether the model is past its warm-up.
+        """
+        self._first_seq = seq if self._first_seq is None else self._first_seq
+        self.is_warm = is_warm
+        quote = Quote.of_row(scored.row, has_best_prices=self._has_best_prices)
+        self._statistics, known = self._statistics.advance(quote, scored.fires[0])
+        bands = None
+        if self._projection is not None and self._bands is not None:
+            bands = self._projection.bands(scored.score) if is_warm and math.isfinite(scored.score) else None
+            mid_ticks = quote.mid / self._tick_size if quote.book_valid else math.nan
+            self._bands = self._bands.advance(mid_ticks, bands)
+        return tuple(self._outcome(fire) for fire in known), bands
+
+    def statistics(self) -> dict[str, Any]:
+        """Return the figures so far as JSON values."""
+        bands = None if self._bands is None else self._bands.facts()
+        return {**self._statistics.facts(), "warm": self.is_warm, "projection": bands}
+
+    def _outcome(self, fire: OpenFire) -> Outcome:
+        assert fire.at_mid is not None  # noqa: S101  # both outcomes of a fire that is known are there
+        assert fire.net is not None  # noqa: S101  # see above
+        return Outcome((self._first_seq or 0) + fire.bin, fire.direction, fire.at_mid, fire.net)

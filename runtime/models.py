@@ -1,0 +1,160 @@
+"""The models of a stream: the champion, its challengers, and the shadows that clients ask for."""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from runtime.feeds.feed import FeedFacts
+from runtime.overrides import overridden
+from runtime.ring import ShownBin
+from runtime.settings import Challenger
+from vpharness.errors import ConfigError, VpharnessError
+from vpharness.evaluation import ResolvedEvaluation
+from vpharness.events.schema import ADD, ASK, BID, EVENT_DTYPE, FLAG_LAST
+from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
+from vpharness.lattice.layout import LatticeState, new_state
+from vpharness.lattice.parameters import LatticeParameters
+from vpharness.live import LiveModel, LiveSession
+from vpharness.prices import PRICE_SCALE
+from vpharness.promotion.record import PromotedRecord, lattice_parameters, live_model
+from vpharness.signals import resolve
+
+CHAMPION: Final = "champion"
+
+_TWO_ORDERS: Final = np.array(
+    [(10**18, price, 1, price, ADD, side, FLAG_LAST) for price, side in ((PRICE_SCALE, BID), (2 * PRICE_SCALE, ASK))],
+    EVENT_DTYPE,
+)
+"""A book, to have the lattice's machine code loaded."""
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model by the name that it has in the stream."""
+
+    name: str
+    record: PromotedRecord
+    live: LiveModel
+
+    @property
+    def evaluation(self) -> ResolvedEvaluation:
+        """How its fires are judged, in bins."""
+        return ResolvedEvaluation(**self.record.evaluation)
+
+
+def served(record: PromotedRecord, name: str = CHAMPION) -> ServedModel:
+    """Return the model of a record; ConfigError or PromotionError where it cannot be made."""
+    return ServedModel(name, record, live_model(record))
+
+
+def challenging(
+    name: str, asked: Challenger, champion: PromotedRecord, begun: PromotedRecord, target: str | None
+) -> ServedModel:
+    """Return a challenger on the champion's lattice.
+
+    Args:
+        name: what it is called.
+        asked: how it differs.
+        champion: what is served.
+        begun: what it differs from: the champion, or another promoted version.
+        target: "module.name" of the other signal, where one is asked for.
+
+    Raises ConfigError, naming the challenger, where it cannot be made or runs on another lattice.
+    """
+    if begun.lattice != champion.lattice:
+        raise ConfigError(
+            f"challenger {name} is made for another lattice than the champion, {champion.version}; challengers are "
+            "scored on the champion's own bins"
+        )
+    try:
+        if target is not None and target != begun.signal_target:
+            if asked.threshold is None:
+                raise ConfigError("threshold must be given beside another signal")
+            defaults = dataclasses.asdict(resolve(target).parameters())
+            begun = dataclasses.replace(begun, signal_target=target, parameters=defaults)
+        if target is not None or asked.parameters or asked.threshold is not None:
+            begun = overridden(begun, asked.parameters, asked.threshold)
+        return served(begun, name)
+    except VpharnessError as error:
+        raise ConfigError(f"challenger {name}: {error}") from error
+
+
+def lattice_on(record: PromotedRecord, facts: FeedFacts) -> LatticeState:
+    """Return the lattice of a record before the first event of a feed."""
+    parameters = lattice_in_force(record, facts)
+    return new_state(
+        parameters,
+        tick_size=facts.tick_size,
+        size_unit=1.0 if facts.size_unit is None else facts.size_unit,
+        evict_crossed_ms=parameters.evict_crossed_ms or 0,
+        start_ns=facts.start_ns,
+    )
+
+
+def lattice_in_force(record: PromotedRecord, facts: FeedFacts) -> LatticeParameters:
+    """Return a record's lattice parameters, with what the feed says of crossed books where the record says nothing."""
+    parameters = lattice_parameters(record)
+    if parameters.evict_crossed_ms is None:
+        return dataclasses.replace(parameters, evict_crossed_ms=facts.default_evict_crossed_ms)
+    return parameters
+
+
+def misfits(record: PromotedRecord, facts: FeedFacts) -> list[str]:
+    """Say how a feed differs from what a record was promoted on: nothing where it can be served on it."""
+    lattice = lattice_parameters(record)
+    pairs = [
+        ("the instrument", facts.instrument, record.instrument),
+        ("the tick size", facts.tick_size, record.tick_size),
+        ("the size unit", facts.size_unit, record.size_unit),
+    ]
+    if facts.bins is not None:
+        pairs += [
+            ("the cell width in ms", facts.bins.cell_width_ms, lattice.cell_width_ms),
+            ("the radius", facts.bins.radius, lattice.radius),
+        ]
+    return [
+        f"{what} of the feed is {found}, {record.version} is made for {wanted}"
+        for what, found, wanted in pairs
+        if None not in (found, wanted) and found != wanted
+    ]
+
+
+def remade(model: ServedModel, record: PromotedRecord) -> ServedModel:
+    """Return a model as it is beside a champion of another lattice: in that one's cells, judged as that one is."""
+    own = dataclasses.replace(
+        model.record,
+        lattice=record.lattice,
+        lattice_version=record.lattice_version,
+        evaluation=record.evaluation,
+        projection=None,
+    )
+    return served(own, model.name)
+
+
+def session_on(model: ServedModel, facts: FeedFacts) -> LiveSession:
+    """Return a session of a model before the first event of a feed."""
+    return LiveSession(model.live, lattice_on(model.record, facts))
+
+
+def compiled(model: ServedModel, facts: FeedFacts) -> LiveSession:
+    """Return a session before the first event of a feed, all of whose code has been compiled."""
+    trial = session_on(model, facts)
+    trial.take(_TWO_ORDERS)
+    trial.advance_to(int(_TWO_ORDERS["ts_ns"][-1]) + 2_000_000 * round(model.live.scorer.cell_width_ms))
+    session_on(model, facts).take_bin(*_blank_bin(model.live.scorer.radius))
+    return session_on(model, facts)
+
+
+def show(session: LiveSession, bins: Iterable[ShownBin]) -> None:
+    """Have a session take in finished bins."""
+    for row, grid in bins:
+        session.take_bin(row, grid)
+
+
+def _blank_bin(radius: int) -> ShownBin:
+    row = np.zeros(1, BIN_DTYPE)
+    row["book_valid"] = True
+    return row, {name: np.zeros(2 * radius + 1, kind) for name, kind in GRID_COLUMNS.items()}

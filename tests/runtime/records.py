@@ -1,0 +1,90 @@
+"""Records and bundles as a promotion makes them, without the run that they come from."""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.runtime.market import LATTICE, minute, steps_of
+from vpharness.datasets.lake import Lake, new_folder
+from vpharness.evaluation import EVALUATION_VERSION, EvaluationParameters
+from vpharness.lattice.layout import LatticeState
+from vpharness.lattice.parameters import LATTICE_VERSION, LatticeParameters
+from vpharness.live import LiveSession
+from vpharness.promotion.bundle import Recording, write_bundle
+from vpharness.promotion.pointer import PROMOTED, Entry, changing, history, point
+from vpharness.promotion.projection import Projection
+from vpharness.promotion.record import PromotedRecord, live_model
+from vpharness.promotion.replay import fresh_lattice, said_of
+from vpharness.signals import digest, resolve
+
+PROJECTION = Projection((1, 4), (0.05, 0.25, 0.5, 0.75, 0.95), 0.5, ((-3, -2, -1, 0, 1),) * 2, ((-1, 0, 1, 2, 3),) * 2)
+
+__all__ = ["PROJECTION", "fresh_lattice", "promote", "record_of", "with_radius"]
+
+
+def record_of(signal: str = "svac", *, threshold: float = 0.3, **values: Any) -> PromotedRecord:
+    """Return the record of a signal with short warm-up and holding times; `values` are fields of the record."""
+    target = f"vpharness.signals.{signal}.{signal}"
+    params = dataclasses.replace(resolve(target).parameters(), thresholds=[threshold])
+    evaluation = EvaluationParameters(
+        warmup_bins=20, cooldown_bins=5, max_hold_bins=40, tp_ticks=2.0, sl_ticks=1.0
+    ).resolve(LATTICE.cell_width_ms)
+    fields: dict[str, Any] = {
+        "instrument": "SYN",
+        "version": "v0000",
+        "signal_target": target,
+        "signal_digest": digest(resolve(target), params),
+        "parameters": dataclasses.asdict(params),
+        "threshold": threshold,
+        "threshold_label": f"{threshold:g}",
+        "evaluation": dataclasses.asdict(evaluation),
+        "lattice": dataclasses.asdict(LATTICE),
+        "lattice_version": LATTICE_VERSION,
+        "evaluation_version": EVALUATION_VERSION,
+        "tick_size": 0.25,
+        "size_unit": 1.0,
+        "projection": PROJECTION,
+        "run_id": "run",
+        "candidate_id": "candidate",
+        "dataset_id": "dataset",
+        "dataset_checksum": "checksum",
+        "packages": {},
+        "created_ns": time.time_ns(),
+        "evidence": {"promised": {"part": "test", "tp_rate": 0.4}},
+        "forced": None,
+    }
+    return PromotedRecord(**{**fields, **values})
+
+
+def with_radius(record: PromotedRecord, radius: int) -> PromotedRecord:
+    """Return a record whose cells reach further, or less far."""
+    lattice = LatticeParameters(**{**record.lattice, "radius": radius})
+    return dataclasses.replace(record, lattice=dataclasses.asdict(lattice))
+
+
+def promote(lake: Lake, record: PromotedRecord, version: str) -> Path:
+    """Make a record what its instrument serves, with a recorded second of market; return its bundle."""
+    record = dataclasses.replace(record, version=version, created_ns=time.time_ns())
+    assert record.instrument is not None
+    lattice: LatticeState = fresh_lattice(record)
+    session = LiveSession(live_model(record), lattice)
+    steps = steps_of(minute())[:30]
+    for step in steps[:20]:
+        session.take(step.events, step.complete_to_ns)
+    state = session.save()
+    said = said_of([each for step in steps[20:] for each in session.take(step.events, step.complete_to_ns)])
+    first, last = int(steps[19].complete_to_ns or 0), int(steps[29].complete_to_ns or 0)
+    events = minute()[(minute()["ts_ns"] >= first) & (minute()["ts_ns"] < last)]
+    with changing(lake, record.instrument) as folder:
+        with new_folder(folder / version, "version") as unfinished:
+            write_bundle(unfinished, record, {}, Recording(state, events, said))
+        point_at(lake, record.instrument, version)
+    return folder / version
+
+
+def point_at(lake: Lake, instrument: str, version: str) -> None:
+    """Have the pointer name a version."""
+    entries = history(lake, instrument)
+    number, before = (entries[-1].number, entries[-1].version) if entries else (0, None)
+    point(lake, instrument, Entry(number + 1, PROMOTED, version, before, time.time_ns(), None, None))
