@@ -1,0 +1,209 @@
+"""One client of the stream: what it has been sent, and what it is to be sent next.
+
+It reads from the hub at its own pace. Nothing is queued for it: a client that lags behind is sent the newest bin and
+the number of those that it missed.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from runtime.guard import Allowance
+from runtime.hub import Hub
+from runtime.messages import grid_history, grid_update
+from runtime.models import ServedModel
+from runtime.query import StreamQuery
+from runtime.telling import runtime_config
+from vpharness.errors import ConfigError
+from vpharness.frames import encode_grid, encode_json
+
+_MOST_HISTORY_BINS: Final = 200
+_HISTORY_BYTES: Final = 1_000_000
+_BODY_BYTES: Final = 1_500
+
+
+class Socket(Protocol):
+    """What a client needs of its websocket."""
+
+    async def send(self, message: str | bytes) -> None:
+        """Send a message; wait while the connection takes no more."""
+        ...
+
+
+class Ignored:
+    """What a client sends: counted, and forgotten.
+
+    It stands where Sanic would put messages together and keep them until they are read.
+    """
+
+    def __init__(self, messages_per_minute: int) -> None:
+        """Allow so many."""
+        self._allowance = Allowance(messages_per_minute / 60, messages_per_minute)
+        self.too_many = asyncio.Event()
+
+    async def put(self, _frame: Any) -> None:
+        """Count a frame."""
+        if not self._allowance.take():
+            self.too_many.set()
+
+
+class Client:
+    """A client that has been let in.
+
+    Attributes:
+        cursor: the place in the stream of the next bin that it is sent.
+        missed: how many bins before that one it was not sent, since the last one it was.
+        sending_since: since when it has not taken what it is being sent, by the monotonic clock; None between messages.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        socket: Socket,
+        abort: Callable[[], None],
+        query: StreamQuery,
+        model: ServedModel | None,
+        ignored: Ignored,
+    ) -> None:
+        """Begin with the bins that the query asks for; ConfigError where there are no such columns.
+
+        `abort` closes the connection at once, `model` is the shadow that it asked for, `ignored` what it sends.
+        """
+        absent = [name for name in query.fields or () if name not in hub.columns]
+        if absent:
+            raise ConfigError(f"fields names {absent[0]}, which the dataset lacks; it has {', '.join(hub.columns)}")
+        self._hub, self._socket, self._abort, self._model, self._ignored = hub, socket, abort, model, ignored
+        self.fields = hub.columns if query.fields is None else query.fields
+        self.missed = 0
+        self.sending_since: float | None = None
+        self._config_seen = self._status_seen = 0
+        self._resumed, self._resets, self.cursor = _place(hub, query)
+        self._history_until = hub.ring.next_seq
+
+    @property
+    def shadow(self) -> str | None:
+        """The name of the model that it asked for."""
+        return None if self._model is None else self._model.name
+
+    def cut_off_if_stuck(self, now: float) -> None:
+        """Close the connection, where nothing has been taken for longer than is allowed."""
+        if self.sending_since is not None and now - self.sending_since > self._hub.settings.send_timeout_s:
+            self._abort()
+
+    async def listen(self) -> str:
+        """Wait until the client has sent too much, and return what is to be said then."""
+        await self._ignored.too_many.wait()
+        return f"more than {self._hub.settings.max_messages_per_minute} messages a minute; none is needed"
+
+    async def send_all(self) -> None:
+        """Send what there is, and then what comes, for ever."""
+        while True:
+            if not await self._send_next():
+                await self._hub.change()
+
+    async def _send_next(self) -> bool:
+        """Send the next thing that it has not been sent; return whether there was one."""
+        hub = self._hub
+        if 0 < self._config_seen < hub.reset_number:
+            self._resets, self.cursor = True, hub.ring.first_seq
+        if self._config_seen < hub.config_number and self.cursor >= hub.config_seq:
+            await self._send(self._config())
+        elif self._status_seen < hub.status_number:
+            self._status_seen = hub.status_number
+            await self._send(hub.status)
+        elif self.cursor < hub.ring.next_seq:
+            await self._send_bins()
+        else:
+            return False
+        return True
+
+    def _config(self) -> str:
+        hub = self._hub
+        values = runtime_config(hub, self.fields, self._model, self._resumed, resets=self._resets)
+        if not self._config_seen:
+            values["reason"] = "hello"
+        self._config_seen, self._resumed, self._resets = hub.config_number, None, False
+        return encode_json(values)
+
+    async def _send_bins(self) -> None:
+        """Send the next bin, or the next bins of history together, or leave out all but the newest."""
+        ring = self._hub.ring
+        if self.cursor < ring.first_seq:
+            self.missed += ring.first_seq - self.cursor
+            self.cursor = ring.first_seq
+        lag = ring.next_seq - self.cursor
+        if self.cursor < self._history_until:
+            await self._send_history(self._stop_of_history())
+        elif lag > self._hub.settings.backlog_bins:
+            self.missed += lag - 1
+            self.cursor = ring.next_seq - 1
+        else:
+            await self._send_bin()
+
+    async def _send_bin(self) -> None:
+        hub, seq = self._hub, self.cursor
+        text = grid_update(hub.ring.body(seq), self.missed, hub.ring.shadow(seq, self.shadow))
+        binary = hub.frame(seq, self.fields) if self.fields else None
+        self.cursor, self.missed = seq + 1, 0
+        await self._send(text)
+        if binary is not None:
+            await self._send(binary)
+
+    async def _send_history(self, stop: int) -> None:
+        ring, seqs = self._hub.ring, range(self.cursor, stop)
+        updates = []
+        for seq in seqs:
+            updates.append(grid_update(ring.body(seq), self.missed, ring.shadow(seq, self.shadow)))
+            self.missed = 0
+        binary = encode_grid([ring.scored(seq) for seq in seqs], self.fields) if self.fields else None
+        self.cursor = stop
+        await self._send(grid_history(updates))
+        if binary is not None:
+            await self._send(binary)
+
+    def _stop_of_history(self) -> int:
+        """Return where the next message of history ends: before a change of configuration, and not too large."""
+        hub = self._hub
+        cells = 2 * hub.champion.live.scorer.radius + 1
+        bins = max(1, min(_MOST_HISTORY_BINS, _HISTORY_BYTES // (_BODY_BYTES + 8 * cells * len(self.fields))))
+        stop = min(self.cursor + bins, self._history_until, hub.ring.next_seq)
+        return min(stop, hub.config_seq) if self.cursor < hub.config_seq else stop
+
+    async def _send(self, message: str | bytes) -> None:
+        self.sending_since = time.monotonic()
+        await self._socket.send(message)
+        self.sending_since = None
+
+
+def _place(hub: Hub, query: StreamQuery) -> tuple[str | None, bool, int]:
+    """Return how a client's bins go on, whether those that it has are to be left behind, and where it begins."""
+    ring = hub.ring
+    if query.from_seq is None:
+        return None, False, max(ring.first_seq, ring.next_seq - query.history)
+    if query.stream != hub.stream_id or query.from_seq > ring.next_seq:
+        return "other_stream", True, max(ring.first_seq, ring.next_seq - query.history)
+    if query.from_seq < hub.reset_seq:
+        return "gap", True, ring.first_seq
+    return ("whole" if query.from_seq >= ring.first_seq else "gap"), False, query.from_seq
+
+
+async def served_until(client: Client, asked: asyncio.Task[None] | None) -> str | None:
+    """Serve a client until it goes, and return what is to be said where it is sent away.
+
+    `asked` has its shadow warmed up; where that fails the client is told why. Whatever else ends the connection comes
+    as the exception that it is.
+    """
+    tasks = {asyncio.create_task(client.send_all()), asyncio.create_task(client.listen())}
+    waiting: set[asyncio.Task[Any]] = {*tasks, *({asked} if asked else ())}
+    try:
+        while True:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                said = task.result()
+                if task is not asked:
+                    return None if said is None else str(said)
+    finally:
+        for task in (*tasks, *({asked} if asked else ())):
+            task.cancel()
+        await asyncio.gather(*tasks, *({asked} if asked else ()), return_exceptions=True)

@@ -1,0 +1,111 @@
+"""From the words of a command line to everything that is served: composed, checked, and opened."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from runtime.app import Serving
+from runtime.feeds.feed import Feed, FeedParameters, Surroundings
+from runtime.feeds.recorder import recorded
+from runtime.guard import token_of
+from runtime.models import ServedModel, challenging, misfits, served
+from runtime.overrides import typed
+from runtime.settings import Challenger, RuntimeParameters, ServeCommand
+from runtime.switching import proved
+from vpharness.datasets.lake import Lake
+from vpharness.errors import ConfigError
+from vpharness.promotion.pointer import bundle_path
+from vpharness.promotion.record import PromotedRecord, defaults, lattice_parameters, promoted
+from vpharness.tasks.cli import quoted, without_config_dir
+from vpharness.tasks.conf import conf_folder
+from vpharness.tasks.schema import check, check_command, instance
+
+COMMAND: Final = "serve"
+_WITH_SIGNALS: Final = "audit"
+"""A command whose configuration has the group of signals."""
+DEFAULTS_FILE: Final = Path(__file__).resolve().parent / "defaults.yaml"
+
+
+def composed(words: Sequence[str], command: str = COMMAND) -> DictConfig:
+    """Return the configuration that some words make of a command's YAML."""
+    overrides = [quoted(word) for word in without_config_dir(words)]
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
+        return compose(command, overrides)
+
+
+@contextlib.contextmanager
+def serving(config: DictConfig) -> Iterator[Serving]:
+    """Yield all that is served, with the feed open.
+
+    Raises ConfigError, PromotionError, SourceError, DatasetError or FeedError for whatever is wrong, before anything
+    is served.
+    """
+    command = check_command(config, ServeCommand)
+    settings: RuntimeParameters = instance(config.runtime, "runtime")
+    check(runtime=settings)
+    given: Any = OmegaConf.to_container(config.challengers, resolve=True)
+    asked = {name: typed(Challenger, value, f"challengers.{name}") for name, value in given.items()}
+    for name, each in asked.items():
+        check(**{f"challengers.{name}": each})
+    token, lake, choice = token_of(settings), Lake(Path(command.lake)), instance(config.dataset, "dataset")
+    with _opened(config, command, lake, choice.id) as (feed, record):
+        if found := misfits(record, feed.facts):
+            raise ConfigError(f"the feed cannot be served: {'; '.join(found)}")
+        instrument = command.instrument or feed.facts.instrument
+        challengers = tuple(_challenger(name, each, record, lake, instrument) for name, each in asked.items())
+        follows = command.version is None
+        with _recorded(feed, command) as recorded_feed:
+            yield Serving(settings, token, lake, instrument, follows, recorded_feed, served(record), challengers)
+
+
+@contextlib.contextmanager
+def _opened(
+    config: DictConfig, command: ServeCommand, lake: Lake, dataset_id: str | None
+) -> Iterator[tuple[Feed, PromotedRecord]]:
+    """Open the feed for bins as wide as those of what is served on it, and yield both.
+
+    What is served follows from the instrument, which some feeds tell only once they are open.
+    """
+    parameters: FeedParameters = instance(config.feed, "feed")
+    source = instance(config.source, "source") if config.source is not None else None
+    fresh = defaults(DEFAULTS_FILE)
+    instrument, width_ms = command.instrument, lattice_parameters(fresh).cell_width_ms
+    while True:
+        record = fresh if instrument is None else _record(lake, instrument, command.version) or fresh
+        if instrument is not None:
+            width_ms = lattice_parameters(record).cell_width_ms
+        with parameters.open(Surroundings(width_ms, source, lake, dataset_id)) as feed:
+            if instrument is None:
+                instrument = feed.facts.instrument
+                record = _record(lake, instrument, command.version) or fresh
+            if lattice_parameters(record).cell_width_ms == width_ms:
+                yield feed, record
+                return
+
+
+def _recorded(feed: Feed, command: ServeCommand) -> contextlib.AbstractContextManager[Feed]:
+    """Have the feed recorded where that is asked for."""
+    if command.record is None:
+        return contextlib.nullcontext(feed)
+    return recorded(feed, Path(command.record), limit_mb=command.record_mb)
+
+
+def _record(lake: Lake, instrument: str, version: str | None) -> PromotedRecord | None:
+    """Return the record of a version, or of the one that the pointer names; None before anything was promoted."""
+    folder = promoted(lake, instrument) if version is None else bundle_path(lake, instrument, version)
+    return None if folder is None else proved(folder)
+
+
+def _challenger(name: str, asked: Challenger, champion: PromotedRecord, lake: Lake, instrument: str) -> ServedModel:
+    begun = champion if asked.version is None else proved(bundle_path(lake, instrument, asked.version))
+    target = None if asked.signal is None else _signal_target(asked.signal)
+    return challenging(name, asked, champion, begun, target)
+
+
+def _signal_target(name: str) -> str:
+    """Return the function that a YAML of the group `signal` names, a user's own included."""
+    return str(composed([f"signal={name}"], _WITH_SIGNALS).signal["_target_"])

@@ -1,0 +1,119 @@
+"""What can be asked over HTTP: the page, the configuration, what has been promoted, health and figures."""
+
+import asyncio
+from typing import Any
+
+from sanic import HTTPResponse, Request, Sanic, raw, redirect
+from sanic import json as json_answer
+from sanic import text as text_answer
+from sanic.exceptions import NotFound, SanicException
+
+from runtime.guard import COOKIE, HEADERS, Guard
+from runtime.hub import Hub
+from runtime.messages import without_nan
+from runtime.metrics import metrics_text
+from runtime.page_files import INDEX, page_files
+from runtime.stream import stream
+from runtime.telling import reasons_not_ready, runtime_config
+from vpharness.promotion.record import history
+
+_OPEN: frozenset[str] = frozenset({"/healthz"})
+"""What may be asked without a token: it says nothing but that somebody is there."""
+
+
+def add_endpoints(app: Sanic[Any, Any]) -> None:
+    """Add every route, and the checks before each of them."""
+    app.on_request(check)
+    app.on_response(add_headers)  # type: ignore[no-untyped-call]  # Sanic has it untyped
+    app.add_websocket_route(stream, "/v1/stream")
+    app.add_route(get_config, "/v1/config")
+    app.add_route(get_promotion, "/v1/promotion")
+    app.add_route(get_health, "/healthz")
+    app.add_route(get_readiness, "/readyz")
+    app.add_route(get_metrics, "/metrics")
+    app.add_route(get_page, "/")
+    app.add_route(get_page_file, "/<path:path>")
+    app.ctx.page = page_files()
+    app.error_handler.add(SanicException, refused)
+
+
+async def check(request: Request) -> HTTPResponse | None:
+    """Let a request in, or answer why not."""
+    guard: Guard = request.app.ctx.guard
+    if guard.refuses_host(request.host):
+        return text_answer("the server is asked for by a name that is not its own", status=421)
+    if guard.refuses_origin(request.headers.get("origin"), request.host):
+        return text_answer("pages of other sites may not ask", status=403)
+    if request.path in _OPEN:
+        return None
+    shown = request.args.get("token") if request.path == "/" else None
+    if shown is not None and guard.is_token(shown):
+        # The token leaves the address at once; the page shows it as a cookie from then on.
+        answer = redirect("/", status=303)
+        answer.add_cookie(COOKIE, shown, httponly=True, samesite="Strict", secure=request.scheme == "https", path="/")
+        return answer
+    if guard.refuses_token(request.headers.get("authorization"), request.cookies.get(COOKIE)):
+        return text_answer("a token is needed: Authorization: Bearer TOKEN, or /?token=TOKEN for the page", status=401)
+    return None
+
+
+async def add_headers(_request: Request, response: HTTPResponse) -> None:
+    """Say to browsers what a page of this server may do: nothing but talk to it."""
+    if response is not None:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+
+
+async def refused(_request: Request, problem: SanicException) -> HTTPResponse:
+    """Answer in one line where something cannot be had."""
+    return text_answer(str(problem).splitlines()[0][:200] if str(problem) else "no", status=problem.status_code)
+
+
+async def get_config(request: Request) -> HTTPResponse:
+    """Return what is served, as a client of all columns is told it."""
+    hub: Hub = request.app.ctx.hub
+    return json_answer(without_nan(runtime_config(hub, hub.columns, None, None, resets=False)))
+
+
+async def get_promotion(request: Request) -> HTTPResponse:
+    """Return the record of what is served with its evidence, what was refused, and the history of the instrument."""
+    hub: Hub = request.app.ctx.hub
+    entries = await asyncio.to_thread(history, request.app.ctx.lake, request.app.ctx.instrument)
+    return json_answer(
+        without_nan(
+            {
+                "record": hub.champion.record.values(),
+                "refusals": hub.refusals,
+                "history": [vars(entry) for entry in entries],
+            }
+        )
+    )
+
+
+async def get_health(_request: Request) -> HTTPResponse:
+    """Say that the server answers."""
+    return json_answer({"healthy": True})
+
+
+async def get_readiness(request: Request) -> HTTPResponse:
+    """Say whether the stream can be relied on, and why not."""
+    reasons = reasons_not_ready(request.app.ctx.hub)
+    return json_answer({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
+
+
+async def get_metrics(request: Request) -> HTTPResponse:
+    """Return the figures for Prometheus."""
+    return text_answer(metrics_text(request.app.ctx.registry), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def get_page(request: Request) -> HTTPResponse:
+    """Return the page."""
+    return await get_page_file(request, INDEX)
+
+
+async def get_page_file(request: Request, path: str) -> HTTPResponse:
+    """Return a file of the page."""
+    found = request.app.ctx.page.get(path)
+    if found is None:
+        raise NotFound(f"there is no /{path[:100]}")
+    return raw(found.body, content_type=found.content_type)

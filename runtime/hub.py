@@ -1,0 +1,244 @@
+"""The hub: what the engine says, kept for any number of readers. All of it lives in the event loop's thread."""
+
+import asyncio
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from runtime.engine import BINS_UNDER_WAY, Closed, Counted, Ended, Heard, Restarted, Said, Switched
+from runtime.feeds.feed import FeedFacts
+from runtime.lane import LaneBin
+from runtime.messages import bin_body, shadow_bodies
+from runtime.models import ServedModel
+from runtime.ring import BinRing
+from runtime.settings import RuntimeParameters
+from vpharness.frames import encode_grid
+from vpharness.lattice.columns import GRID_COLUMNS
+from vpharness.prices import tick_size_to_price
+
+RECENT_SECONDS: Final = 10.0
+"""How far back the rate of bins and recent deadline misses look."""
+
+_FRAMES_KEPT: Final = 32
+_MOST_RECENT: Final = 100_000
+
+
+@dataclass
+class Condition:
+    """How the feed and the engine are doing.
+
+    Attributes:
+        state: of the feed (`runtime.feeds.feed.State`).
+        problem: why it has ended, where it did not simply end.
+        last_bin_at: when the last bin came, by the monotonic clock.
+        bins, deadline_misses: since the server began.
+        recent_bins, recent_misses: when they came, as far back as RECENT_SECONDS.
+    """
+
+    state: str = "connecting"
+    problem: str | None = None
+    late_events: int = 0
+    last_event_ns: int | None = None
+    last_bin_at: float | None = None
+    last_bin_end_ns: int | None = None
+    bins: int = 0
+    deadline_misses: int = 0
+    recent_bins: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_RECENT))
+    recent_misses: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_RECENT))
+
+    def count(self, now: float, *, is_miss: bool, bin_end_ns: int) -> None:
+        """Count a bin."""
+        self.last_bin_at, self.last_bin_end_ns = now, bin_end_ns
+        self.bins += 1
+        self.recent_bins.append(now)
+        if is_miss:
+            self.deadline_misses += 1
+            self.recent_misses.append(now)
+
+    def forget(self, now: float) -> None:
+        """Leave behind what is no longer recent."""
+        for times in (self.recent_bins, self.recent_misses):
+            while times and times[0] < now - RECENT_SECONDS:
+                times.popleft()
+
+
+class Reader(Protocol):
+    """A client of the stream, as far as the hub knows it."""
+
+    @property
+    def shadow(self) -> str | None:
+        """The name of the model that it asked for."""
+        ...
+
+    def cut_off_if_stuck(self, now: float) -> None:
+        """Close its connection, where it has taken nothing for too long."""
+        ...
+
+
+class Hub:
+    """The stream: its bins, its configuration, and its condition.
+
+    A reader looks at the ring, `config_number` and `status_number`, sends what it has not sent yet, and then waits for
+    a change. So a slow one costs nothing but its own socket.
+
+    Attributes:
+        champion, challengers, shadow_models: the models, as they are served now, by name.
+        ring: the bins of the lane that is served.
+        config_number, config_seq, reason: which configuration is in force, from which bin on, and why it changed.
+        reset_number, reset_seq: the configuration with which bins of before were left behind, and the first bin then.
+        recording: says why recording has stopped, or None while it goes on; None where nothing is recorded.
+        refusals: why a promoted version is not served, by version.
+    """
+
+    def __init__(self, settings: RuntimeParameters, facts: FeedFacts, champion: ServedModel) -> None:
+        """Begin a stream with lane 0, before its first bin."""
+        self.settings, self.facts, self.champion = settings, facts, champion
+        self.stream_id = secrets.token_hex(8)
+        self.challengers: dict[str, ServedModel] = {}
+        self.shadow_models: dict[str, ServedModel] = {}
+        self.ring = BinRing(settings.buffer_bins, champion.live.scorer.radius)
+        self.condition = Condition()
+        self.statistics: dict[str, dict[str, Any]] = {}
+        self.config_number, self.config_seq, self.reason = 1, 0, "hello"
+        self.reset_number, self.reset_seq = 1, 0
+        self.status_number, self.status = 0, ""
+        self.refusals: dict[str, str] = {}
+        self.clients: set[Reader] = set()
+        self.lane = 0
+        self.recording: Callable[[], str | None] | None = None
+        self._tick_price = tick_size_to_price(facts.tick_size)
+        self._joining: tuple[int, BinRing] | None = None
+        self._changed = asyncio.Event()
+        self._frames: dict[tuple[int, tuple[str, ...]], bytes] = {}
+
+    def accept(self, said: Said) -> None:
+        """Take in what the engine says."""
+        match said:
+            case Closed(each, late_s):
+                self._closed(each, late_s)
+            case Switched():
+                self._switched(said)
+            case Restarted():
+                self.ring.clear()
+                self.announce("feed", self.ring.next_seq, resets=True)
+            case Heard(state, late_events, last_event_ns):
+                condition = self.condition
+                condition.state, condition.late_events, condition.last_event_ns = state, late_events, last_event_ns
+            case Counted(statistics):
+                self.statistics = statistics
+            case Ended(problem):
+                self.condition.state, self.condition.problem = "ended", problem
+        self.wake()
+
+    def expect(self, lane: int, radius: int) -> None:
+        """Keep the bins of a lane that is on its way to be served."""
+        self._joining = lane, BinRing(self.settings.buffer_bins, radius, lane_seq(lane))
+
+    @property
+    def is_expecting(self) -> bool:
+        """Whether a lane is on its way."""
+        return self._joining is not None
+
+    def abandon(self) -> None:
+        """Forget the lane that is on its way."""
+        self._joining = None
+
+    def announce(self, reason: str, seq: int, *, resets: bool = False) -> None:
+        """Have every reader told of the configuration again, before the bin at `seq`."""
+        self.config_number += 1
+        self.config_seq, self.reason = seq, reason
+        if resets:
+            self.reset_number, self.reset_seq = self.config_number, seq
+            self._frames.clear()
+        self.wake()
+
+    def tell(self, status: str) -> None:
+        """Have every reader told how things stand."""
+        self.status_number += 1
+        self.status = status
+        self.wake()
+
+    def wake(self) -> None:
+        """Have readers look for what is new."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The grid columns that bins have."""
+        bins = self.facts.bins
+        return tuple(GRID_COLUMNS) if bins is None else tuple(name for name in GRID_COLUMNS if name in bins.columns)
+
+    async def change(self) -> None:
+        """Wait until there is something new."""
+        await self._changed.wait()
+
+    def frame(self, seq: int, fields: tuple[str, ...]) -> bytes:
+        """Return the binary frame of one bin, encoded once for all readers of the same fields."""
+        key = seq, fields
+        if key not in self._frames:
+            while len(self._frames) >= _FRAMES_KEPT:
+                self._frames.pop(next(iter(self._frames)))
+            self._frames[key] = encode_grid([self.ring.scored(seq)], fields)
+        return self._frames[key]
+
+    def _closed(self, each: LaneBin, late_s: float) -> None:
+        ring = self.ring if each.lane == self.lane else None
+        if self._joining is not None and each.lane == self._joining[0]:
+            ring = self._joining[1]
+        if ring is None:
+            return  # of a lane that has been abandoned
+        if ring is self.ring:
+            is_miss = late_s > self.champion.live.scorer.cell_width_ms / 1000
+            bin_end_ns = int(each.scored.row["bin_end_ns"][0])
+            self.condition.count(time.monotonic(), is_miss=is_miss, bin_end_ns=bin_end_ns)
+        ring.append(each.scored, bin_body(each, self._tick_price, late_s), shadow_bodies(each))
+
+    def _switched(self, said: Switched) -> None:
+        is_older = said.champion.record.created_ns < self.champion.record.created_ns
+        reason = "rollback" if is_older else "promotion"
+        if said.lane == self.lane:
+            self.champion = said.champion
+            self.announce(reason, said.next_seq)
+        elif self._joining is not None and self._joining[0] == said.lane:
+            (self.lane, self.ring), self._joining = self._joining, None
+            self.champion = said.champion
+            self.challengers, self.shadow_models = (
+                {each.name: each for each in said.beside if each.name in names}
+                for names in (self.challengers, self.shadow_models)
+            )
+            self.announce(reason, self.ring.first_seq, resets=True)
+
+
+def lane_seq(lane: int) -> int:
+    """Return the place in the stream at which a lane's bins begin: behind all that lanes before it can reach."""
+    return lane << 32
+
+
+def handing_over(
+    loop: asyncio.AbstractEventLoop, accept: Callable[[Said], None], stop: threading.Event
+) -> Callable[[Said], None]:
+    """Return what the engine says things to.
+
+    The loop's thread accepts them; while BINS_UNDER_WAY of them are on their way, the engine waits.
+    """
+    room = threading.BoundedSemaphore(BINS_UNDER_WAY)
+
+    def arrive(said: Said) -> None:
+        room.release()
+        accept(said)
+
+    def say(said: Said) -> None:
+        while not room.acquire(timeout=0.1):
+            if stop.is_set():
+                return
+        try:
+            loop.call_soon_threadsafe(arrive, said)
+        except RuntimeError:  # the loop is closed: nobody listens any more
+            room.release()
+
+    return say

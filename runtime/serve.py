@@ -1,0 +1,51 @@
+"""The command of the server: help, errors as one line, and serving until it is told to stop."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from runtime.app import Serving, first_lane, running, until_stopped
+from runtime.compose import composed, serving
+from runtime.settings import ServeCommand
+from vpharness.errors import VpharnessError
+from vpharness.tasks.cli import INTERRUPTED, USER_MISTAKE, prepare_process
+from vpharness.tasks.conf import conf_folder
+from vpharness.tasks.help import command_help
+from vpharness.tasks.messages import one_line
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until interrupted; return the exit code: 0, or 2 with one line on standard error for a user's mistake."""
+    if {"--help", "-h", "help"} & set(arguments):
+        print(command_help("python -m runtime", ServeCommand, conf_folder(), words=()))
+        return 0
+    prepare_process()
+    try:
+        with serving(composed(arguments)) as ready:
+            asyncio.run(_serve(ready))
+    except KeyboardInterrupt:
+        return INTERRUPTED  # before it served anything
+    except (VpharnessError, HydraException, OmegaConfBaseException) as error:
+        print(f"runtime: {error if isinstance(error, VpharnessError) else one_line(error)}", file=sys.stderr)
+        return USER_MISTAKE
+    except OSError as error:
+        print(f"runtime: cannot listen: {error.strerror}; choose another runtime.port", file=sys.stderr)
+        return USER_MISTAKE
+    return 0
+
+
+async def _serve(ready: Serving) -> None:
+    lane = await asyncio.to_thread(first_lane, ready)
+    async with running(ready, lane) as (app, listening):
+        host, port = listening.getsockname()[:2]
+        where = f"[{host}]" if ":" in host else host
+        champion, facts = ready.champion, ready.feed.facts
+        print(
+            f"serving {champion.record.version} ({champion.live.scorer.signal.name} at {champion.record.threshold:g}) "
+            f"on {facts.instrument} from {facts.kind}: http://{where}:{port}/",
+            flush=True,
+        )
+        await until_stopped(app.ctx.switchboard.look_again)

@@ -1,0 +1,103 @@
+"""What monitors are told: configuration, promotion, health, readiness and figures."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from runtime.feeds.feed import NO_EVENTS, FeedStep
+from tests.runtime.market import ScriptedFeed, minute, steps_of
+from tests.runtime.records import promote, record_of
+from tests.runtime.serving import Server, server
+from tests.runtime.test_guard import ask
+
+STEPS = steps_of(minute())[:110]
+
+
+def test_readiness_says_what_is_missing(tmp_path: Path) -> None:
+    """A model that warms up, and a feed that is silent or has ended."""
+
+    async def scenario() -> None:
+        feed = ScriptedFeed()
+        async with server(tmp_path, feed) as running:
+            answer = await ask(running, "/readyz")
+            assert answer.status == 503
+            assert json.loads(answer.body)["reasons"] == [
+                "the model is warming up, for 20 bins",
+                "the feed is connecting",
+            ]
+            feed.put(*STEPS)
+            await running.until(lambda: running.hub.ring.next_seq == len(STEPS))
+            await running.until(lambda: _is_warm(running, feed))
+            assert json.loads((await ask(running, "/readyz")).body) == {"ready": True, "reasons": []}
+            feed.put(FeedStep(NO_EVENTS, None, "silent"))
+            await running.until(lambda: running.hub.condition.state == "silent")
+            assert json.loads((await ask(running, "/readyz")).body)["reasons"] == ["the feed is silent"]
+            assert json.loads((await ask(running, "/healthz")).body) == {"healthy": True}
+
+    asyncio.run(scenario())
+
+
+def _is_warm(running: Server, feed: ScriptedFeed) -> bool:
+    feed.nudge()
+    return bool(running.hub.statistics.get("champion", {}).get("warm"))
+
+
+def test_configuration_and_promotion_can_be_asked_for(tmp_path: Path) -> None:
+    """The record with its evidence, the history, and what has been refused."""
+
+    async def scenario() -> None:
+        record = record_of()
+        async with server(tmp_path, record=record, watch_s=60.0) as running:
+            config = json.loads((await ask(running, "/v1/config")).body)
+            assert config["model"]["version"] == record.version
+            assert config["promised"] == {"part": "test", "tp_rate": 0.4}
+            promote(running.lake, record_of(tick_size=0.5), "v0001")
+            running.app.ctx.switchboard.look_again()
+            await running.until(lambda: "v0001" in running.hub.refusals)
+            promotion = json.loads((await ask(running, "/v1/promotion")).body)
+            assert promotion["record"]["parameters"] == record.parameters
+            assert [entry["version"] for entry in promotion["history"]] == ["v0001"]
+            assert "tick size" in promotion["refusals"]["v0001"]
+
+    asyncio.run(scenario())
+
+
+def test_figures_are_those_of_the_stream(tmp_path: Path) -> None:
+    """In the text format of Prometheus."""
+
+    async def scenario() -> None:
+        feed = ScriptedFeed()
+        async with server(tmp_path, feed) as running, running.client("fields=") as client:
+            await client.hello()
+            feed.put(*STEPS)
+            fires = sum(abs(each["fire"]) for each in await client.bins(len(STEPS)))
+            assert fires > 0
+
+            def are_counted() -> bool:
+                feed.nudge()
+                return bool(running.hub.statistics) and running.hub.statistics["champion"]["bins"] == len(STEPS)
+
+            await running.until(are_counted)
+            lines = (await ask(running, "/metrics")).body.splitlines()
+            assert f"vpharness_bins_total {len(STEPS)}.0" in lines
+            assert "vpharness_clients 1.0" in lines
+            assert 'vpharness_champion_info{signal="svac",version="v0000"} 1.0' in lines
+            assert f'vpharness_fires_total{{model="champion"}} {fires}.0' in lines
+
+    asyncio.run(scenario())
+
+
+def test_the_status_comes_once_a_second_even_when_no_bin_does(tmp_path: Path) -> None:
+    """With the state of the feed and the reasons why the stream is not ready."""
+
+    async def scenario() -> None:
+        async with server(tmp_path) as running, running.client("fields=") as client:
+            await client.hello()
+            first, second = await client.message(), await client.message()
+            assert first["type"] == second["type"] == "status"
+            seconds = (int(second["server_time_ns"]) - int(first["server_time_ns"])) / 1e9
+            assert 0.5 < seconds < 10
+            assert second["feed"]["state"] == "connecting"
+            assert not second["ready"]
+
+    asyncio.run(scenario())

@@ -1,0 +1,128 @@
+"""The command `python -m runtime`, as it is started from a shell."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+
+from runtime.serve import main
+from runtime.settings import TOKEN_VARIABLE
+from tests.runtime.records import promote, record_of
+from tests.runtime.serving import Client
+from vpharness.datasets.lake import Lake
+
+PROJECT = Path(__file__).resolve().parents[2]
+START_SECONDS = 120
+
+
+@contextlib.contextmanager
+def started(*words: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """Start the server at a free port; yields its process and its address, once it serves."""
+    process = subprocess.Popen(  # noqa: S603  # ours
+        [sys.executable, "-m", "runtime", "runtime.port=0", "runtime.stop_s=1", *words],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE},
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.search(r"http://(\S+)/", line)
+        assert found is not None, (line, process.stderr and process.stderr.read())
+        yield process, found[1]
+    finally:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+def test_a_fresh_clone_serves_the_embedded_market_and_stops_when_told_to(tmp_path: Path) -> None:
+    """With no lake, no dataset and nothing promoted: bins with scores come, and SIGTERM ends it without a word."""
+
+    async def scenario(address: str) -> None:
+        async with connect(f"ws://{address}/v1/stream?fields=spectrum_score", proxy=None) as raw:
+            client = Client(raw)
+            hello = await client.hello()
+            assert (hello["model"]["version"], hello["instrument"]) == ("defaults", "SYN")
+            found = await client.bins(20)
+            assert all(len(each["grid"]["spectrum_score"]) == 101 for each in found)
+            assert any(each["score"] is not None for each in found)
+
+    with started(f"lake={tmp_path / 'lake'}", "feed.speed=20") as (process, address):
+        asyncio.run(scenario(address))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_what_was_promoted_is_what_is_served(tmp_path: Path) -> None:
+    """From the first bin on, and it is proved again before anything is served."""
+
+    async def scenario(address: str) -> None:
+        async with connect(f"ws://{address}/v1/stream?fields=", proxy=None) as raw:
+            assert (await Client(raw).hello())["model"]["version"] == "v0001"
+
+    lake = Lake(tmp_path / "lake")
+    promote(lake, record_of(), "v0001")
+    with started(f"lake={lake.root}") as (_, address):
+        asyncio.run(scenario(address))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["runtime.prt=1"], "prt is not a key here"),
+        (["runtime.port=70000"], "runtime.port is 70000; it must be at most 65535"),
+        (["runtime.host=0.0.0.0"], "which others can reach"),
+        (["feed=nothing"], "nothing"),
+        (["feed=dataset", "dataset.id=nothing"], "no dataset nothing"),
+        (["source=dbn", "source.path=nothing", "source.tick_size=1"], "there is no such file"),
+        (["version=v0009"], "has no version v0009"),
+        (["+challengers.a={signal: nothing, threshold: 1}"], "nothing"),
+        (["+challengers.a={signal: pfp}"], "challenger a: threshold must be given beside another signal"),
+        (["+challengers.a={threshold: -1}"], "challengers.a.threshold is -1"),
+        (["+challengers.a={parameters: {nothing: 1}}"], "challenger a: signal: nothing is not a key here"),
+        (["+challengers.champion={threshold: 1}"], "one named champion"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_before_anything_is_served(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    """With exit code 2."""
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    assert main(["runtime.port=0", f"lake={tmp_path}", *words]) == 2
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With what to do."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert main([f"runtime.port={taken.getsockname()[1]}", f"lake={tmp_path}"]) == 2
+    assert "choose another runtime.port" in capsys.readouterr().err
+
+
+def test_help_lists_every_key(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the server, of each feed, and of each source."""
+    assert main(["--help"]) == 0
+    printed = capsys.readouterr().out
+    for key in ("runtime.port", "runtime.max_clients", "feed.speed", "source.seed", "instrument"):
+        assert re.search(rf"^  {re.escape(key)} ", printed, re.MULTILINE), key
