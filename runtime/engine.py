@@ -21,7 +21,7 @@ from vpharness.live import LiveSession
 BINS_UNDER_WAY: Final = 64
 """The most bins that wait for the event loop: at full speed the feed waits for it too."""
 
-_RECENT_BINS: Final = 4 * BINS_UNDER_WAY
+_RECENT_BINS: Final = 2 * BINS_UNDER_WAY
 _STATISTICS_SECONDS: Final = 1.0
 
 
@@ -96,15 +96,17 @@ class Engine:
 
     def run(self, stop: threading.Event) -> None:
         """Follow the feed until it ends or `stop` is set."""
-        problem = None
+        problem: str | None = "the engine has failed; why stands in the log"
         try:
             for step in self._feed.steps(stop):
                 while self._orders:
                     self._orders.popleft()()
                 self._follow(step)
+            problem = None
         except VpharnessError as error:
             problem = str(error)
-        self._say(Ended(problem))
+        finally:
+            self._say(Ended(problem))
 
     def add(self, model: ServedModel, session: LiveSession, bins: Sequence[ShownBin], next_seq: int) -> None:
         """Score with a model beside the champion; one of the same name makes room for it.

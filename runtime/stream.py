@@ -51,11 +51,11 @@ async def _serve(request: Request, socket: Websocket, hub: Hub, ignored: Ignored
     allowance: Allowance = request.app.ctx.allowance
     if not allowance.take():
         raise TooManyError("too many streams are being opened; try again in a few seconds")
-    if len(hub.clients) >= hub.settings.max_clients:
-        raise TooManyError(f"{len(hub.clients)} clients are connected, which is all that there is room for")
+    _require_room(hub)
     query = parse_query(request.query_string, hub.settings.max_query_bytes, hub.settings.buffer_bins)
     switchboard: Switchboard = request.app.ctx.switchboard
     model = await asyncio.to_thread(_shadow, hub, query)
+    _require_room(hub)  # others may have come meanwhile
     client = Client(hub, socket, _aborting(socket), query, model, ignored)
     asked = None
     hub.clients.add(client)
@@ -67,6 +67,11 @@ async def _serve(request: Request, socket: Websocket, hub: Hub, ignored: Ignored
         hub.clients.discard(client)
         if model is not None and all(other.shadow != model.name for other in hub.clients):
             switchboard.drop_shadow(model.name)
+
+
+def _require_room(hub: Hub) -> None:
+    if len(hub.clients) >= hub.settings.max_clients:
+        raise TooManyError(f"{len(hub.clients)} clients are connected, which is all that there is room for")
 
 
 def _shadow(hub: Hub, query: StreamQuery) -> ServedModel | None:

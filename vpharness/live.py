@@ -26,8 +26,8 @@ from vpharness.signals import Scorer, ScorerState, digest, restore_state, save_s
 _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
 _NANOSECONDS_PER_MS: Final = 1_000_000
 
-LIVE_BLOCK_BINS: Final = 16
-"""Bins that the lattice hands out at once: a feed closes one or two, and room for more has to be cleared each time."""
+LIVE_BLOCK_BINS: Final = 4
+"""Bins that the lattice hands out at once: a feed closes one or two, and each that is kept keeps its whole block."""
 
 LONGEST_GAP_NS: Final = 2 * 3600 * SECOND_NS
 """How far time may move at once unless a session is told otherwise: the daily break of a futures exchange fits in, a

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from runtime.feeds.feed import NO_EVENTS, FeedStep
@@ -9,6 +11,7 @@ from tests.runtime.market import ScriptedFeed, minute, steps_of
 from tests.runtime.records import promote, record_of
 from tests.runtime.serving import Server, server
 from tests.runtime.test_guard import ask
+from vpharness.errors import FeedError
 
 STEPS = steps_of(minute())[:110]
 
@@ -29,9 +32,13 @@ def test_readiness_says_what_is_missing(tmp_path: Path) -> None:
             await running.until(lambda: running.hub.ring.next_seq == len(STEPS))
             await running.until(lambda: _is_warm(running, feed))
             assert json.loads((await ask(running, "/readyz")).body) == {"ready": True, "reasons": []}
-            feed.put(FeedStep(NO_EVENTS, None, "silent"))
-            await running.until(lambda: running.hub.condition.state == "silent")
-            assert json.loads((await ask(running, "/readyz")).body)["reasons"] == ["the feed is silent"]
+            for state in ("silent", "disconnected"):
+                feed.put(FeedStep(NO_EVENTS, None, state))
+                await running.until(lambda state=state: running.hub.condition.state == state)  # type: ignore[misc]  # bound now
+                assert json.loads((await ask(running, "/readyz")).body)["reasons"] == [f"the feed is {state}"]
+            feed.nudge()
+            await running.until(lambda: running.hub.condition.state == "live")
+            assert (await ask(running, "/readyz")).status == 200
             assert json.loads((await ask(running, "/healthz")).body) == {"healthy": True}
 
     asyncio.run(scenario())
@@ -99,5 +106,27 @@ def test_the_status_comes_once_a_second_even_when_no_bin_does(tmp_path: Path) ->
             assert 0.5 < seconds < 10
             assert second["feed"]["state"] == "connecting"
             assert not second["ready"]
+
+    asyncio.run(scenario())
+
+
+class _Failing(ScriptedFeed):
+    def steps(self, stop: threading.Event) -> Iterator[FeedStep]:
+        del stop  # it ends by itself
+        yield STEPS[0]
+        raise FeedError("the gateway is gone for good")
+
+
+def test_a_feed_that_cannot_go_on_is_said_and_the_server_stays(tmp_path: Path) -> None:
+    """Clients are told why no bin comes any more."""
+
+    async def scenario() -> None:
+        async with server(tmp_path, _Failing()) as running, running.client("fields=") as client:
+            await client.hello()
+            await running.until(lambda: running.hub.condition.state == "ended")
+            assert "the feed is ended: the gateway is gone for good" in (await ask(running, "/readyz")).body
+            statuses = [await client.message() for _ in range(3)]
+            assert statuses[-1]["feed"]["problem"] == "the gateway is gone for good"
+            assert (await ask(running, "/healthz")).status == 200
 
     asyncio.run(scenario())
