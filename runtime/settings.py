@@ -83,7 +83,10 @@ class ServeCommand:
     version: str | None = parameter(None, meaning="serve this promoted version, whatever the pointer names")
     record: str | None = parameter(None, meaning="record the feed, with its watermarks, into a new file of this folder")
     record_mb: int = parameter(LIMIT_MB, meaning="the most that is recorded; the feed goes on", unit="MB", minimum=1)
-    challengers: dict[str, Any] = field(default_factory=dict)  # of Challenger: Hydra cannot add to one of dataclasses
+    # Their values are those of Challenger: Hydra cannot add to a dict of dataclasses.
+    challengers: dict[str, Any] = parameter(
+        {}, meaning="scored beside the champion: +challengers.NAME={signal: pfp, threshold: 0.5}, version, parameters"
+    )
     runtime: Any = None
     feed: Any = None
     source: Any = None

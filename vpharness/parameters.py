@@ -3,6 +3,7 @@
 Help texts, listings and checks are all derived from the fields that `parameter` makes.
 """
 
+import copy
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
@@ -36,13 +37,12 @@ def parameter(
 ) -> Any:
     """Make a dataclass field that knows its meaning and range.
 
-    A list given as default is copied for each instance; without a default the parameter must be given.
+    A list or dict given as default is copied for each instance; without a default the parameter must be given.
     `minimum` and `maximum` are included in the range, `above` is not. For lists the range holds for each item.
     """
     rules = Rules(meaning, unit, minimum, above, maximum, tuple(choices))
-    if isinstance(default, list):
-        kept = list(default)
-        return dataclasses.field(default_factory=lambda: list(kept), metadata={_RULES: rules})
+    if isinstance(default, list | dict):
+        return dataclasses.field(default_factory=lambda: copy.copy(default), metadata={_RULES: rules})
     return dataclasses.field(default=default, metadata={_RULES: rules})
 
 
