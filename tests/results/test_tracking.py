@@ -8,7 +8,7 @@ import pytest
 
 from tests.tasks.test_cli import in_process
 from vpharness.errors import TrackingError
-from vpharness.results.tracking import TrackedRun, Tracking, TrackingParameters, is_tracked
+from vpharness.results.tracking import CHAMPION, TrackedRun, Tracking, TrackingParameters, is_tracked
 
 RUN = ["signal=ads", "source.minutes=12", "eval.max_hold_bins=100", "split=none", "save_series=false", "json=true"]
 
@@ -65,6 +65,26 @@ def test_a_tracked_run_says_so_in_its_folder(tmp_path: Path) -> None:
     tracking.log(run)
     assert is_tracked(Path(run.folder), tracking.uri)
     assert not is_tracked(Path(run.folder), "sqlite:///elsewhere.db")
+
+
+def test_the_champion_is_the_version_that_is_served(tmp_path: Path) -> None:
+    """A version of the registered model for each that was promoted; going back moves the alias alone."""
+    run = a_run(tmp_path)
+    tracking = Tracking(TrackingParameters(), tmp_path / "outputs")
+    run_id, client = tracking.log(run), client_of(tmp_path)
+    for version, number in (("v0001", 1), ("v0002", 2), ("v0001", 1)):
+        tracking.crown(Path(run.folder), "ESH4", version, tmp_path / version)
+        champion = client.get_model_version_by_alias("vpharness-ESH4", CHAMPION)
+        assert (int(champion.version), champion.tags, champion.run_id) == (number, {"promoted": version}, run_id)
+        assert client.get_run(run_id).data.tags["promoted"] == f"ESH4 {version}"
+    assert len(client.search_model_versions("name = 'vpharness-ESH4'")) == 2
+
+
+def test_a_run_that_is_not_tracked_has_no_champion(tmp_path: Path) -> None:
+    """It is one error, and the promotion stands."""
+    tracking = Tracking(TrackingParameters(), tmp_path / "outputs")
+    with pytest.raises(TrackingError, match=r"could not be tracked .*tracked\.json"):
+        tracking.crown(tmp_path, "ESH4", "v0001", tmp_path / "v0001")
 
 
 def test_a_store_that_cannot_be_reached_loses_no_result(tmp_path: Path) -> None:
