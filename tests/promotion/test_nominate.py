@@ -1,0 +1,100 @@
+"""Who is meant by the beginning of an id: a run, or a candidate as compare shows it."""
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from vpharness.errors import PromotionError
+from vpharness.evaluation import TEST, TRAIN, Fires, SplitParameters
+from vpharness.promotion.nominate import nominate
+from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.ranking import Ranked
+from vpharness.results.records import CANDIDATE_SCHEMA, DONE, META_SCHEMA
+from vpharness.results.store import CANDIDATES, META, Rows, Store, append
+
+RUNS = {"aa10": ("market", TRAIN), "aa20": ("other", TRAIN), "bb30": ("kept", TEST)}
+CANDIDATE_IDS = {"c1": ("0.1", 0.1), "c2": ("q90", 0.37), "bb99": ("0.2", 0.2)}
+IN_RUNS = {"aa10": ("c1", "c2"), "aa20": ("c1",), "bb30": ("c1",)}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Three runs; one candidate ran in all of them."""
+    found = Store(tmp_path)
+    metas = [
+        {"run_id": run_id, "status": DONE, "signal_target": "m.s", "dataset_id": dataset_id, "judged_part": part}
+        | {"dataset_checksum": "sum", "identity": json.dumps({"run": run_id})}
+        for run_id, (dataset_id, part) in RUNS.items()
+    ]
+    rows = [
+        {"run_id": run_id, "candidate_id": name}
+        | dict(zip(("threshold_label", "threshold"), CANDIDATE_IDS[name], strict=True))
+        for run_id, names in IN_RUNS.items()
+        for name in names
+    ]
+    append(found, Rows(CANDIDATES, rows, CANDIDATE_SCHEMA), Rows(META, metas, META_SCHEMA))
+    return found
+
+
+def ranked(name: str) -> Ranked:
+    """Return a candidate with its trials, in those of the runs that it was in."""
+    trials = [
+        Trial(
+            name, run_id, *(RUNS[run_id][0], "sum", "s"), parameters={}, threshold_label=CANDIDATE_IDS[name][0],
+            evaluation=cast("Any", None), split=SplitParameters(), judged_part=RUNS[run_id][1],
+            fires=Fires.from_signed([]),
+        )
+        for run_id, names in IN_RUNS.items()
+        if name in names
+    ]  # fmt: skip
+    return Ranked(LedgerCandidate(name, tuple(trials)), cast("Any", None), cast("Any", None), 0.01, winner=True)
+
+
+BEST_FIRST = [ranked("c2"), ranked("c1"), ranked("bb99")]
+
+
+@pytest.mark.parametrize(
+    ("name", "threshold", "run_id", "candidate_id", "number"),
+    [
+        ("aa1", None, "aa10", "c2", 0.37),  # of a run the one that ranks first
+        ("aa10", "0.1", "aa10", "c1", 0.1),
+        ("aa10", "0.10", "aa10", "c1", 0.1),  # by its number
+        ("aa10", "q90", "aa10", "c2", 0.37),  # by what the run calls it
+        ("aa2", None, "aa20", "c1", 0.1),  # the trial on this run's dataset
+        ("c2", None, "aa10", "c2", 0.37),  # by its own id
+    ],
+)
+def test_a_beginning_is_enough(
+    store: Store, name: str, threshold: str | None, run_id: str, candidate_id: str, number: float
+) -> None:
+    """Of a run or of a candidate; the threshold chooses among those of the run."""
+    found = nominate(store, BEST_FIRST, name, threshold)
+    assert (found.run_id, found.trial.candidate_id, found.threshold) == (run_id, candidate_id, number)
+    assert (found.trial.dataset_id, found.identity) == (RUNS[run_id][0], {"run": run_id})
+
+
+@pytest.mark.parametrize(
+    ("name", "threshold", "message"),
+    [
+        ("aa", None, "run_id is 'aa', which begins 2 ids: aa10, aa20"),
+        ("bb", None, "run_id is 'bb', which begins 2 ids: bb30, bb99"),
+        ("", None, "run_id is '', which begins 6 ids: aa10, aa20, bb30, c2, c1; "),
+        ("zz", None, "run_id is 'zz', which is no run and no candidate"),
+        ("aa10", "0.2", "threshold is 0.2; run aa10 has the thresholds 0.1, q90"),
+        ("c2", "0.1", "threshold is 0.1; run aa10 has the thresholds 0.1, q90"),
+        ("c1", None, "candidate c1 ran 2 times: aa10, aa20; name one of them, and the threshold"),
+        ("bb3", None, "run bb30 is on dataset kept, which is kept for the test"),
+    ],
+)
+def test_what_is_not_one_candidate_is_refused(store: Store, name: str, threshold: str | None, message: str) -> None:
+    """With what it could mean; a run on a dataset that is kept for the test has chosen nothing."""
+    with pytest.raises(PromotionError, match=message):
+        nominate(store, BEST_FIRST, name, threshold)
+
+
+def test_a_run_whose_dataset_is_gone_says_so(store: Store) -> None:
+    """Its candidates are not in the ranking any more."""
+    with pytest.raises(PromotionError, match="nothing can be said of run aa10: its dataset market is not as it was"):
+        nominate(store, [ranked("bb99")], "aa10", None)
