@@ -34,6 +34,7 @@ FILES = {
     "arrow.py": set(),
     "audit.py": {"signals"},
     "frames.py": {"lattice", "live", "arrow", "prices"},
+    "latency.py": set(),
     "live.py": {"events", "lattice", "signals", "evaluation"},
 }
 RUNTIME = PACKAGE.parent / "runtime"

@@ -12,6 +12,7 @@ from vpharness.audit import AuditReport, Check
 from vpharness.errors import PromotionError
 from vpharness.evaluation import EVALUATION_VERSION
 from vpharness.events.synthetic import SyntheticSource
+from vpharness.latency import Latency
 from vpharness.lattice.parameters import LATTICE_VERSION
 from vpharness.promotion import gates
 from vpharness.promotion.agreement import Agreement
@@ -112,9 +113,13 @@ def test_live_must_say_what_the_batch_says() -> None:
 
 def test_a_step_must_take_a_small_part_of_the_bin() -> None:
     """A fifth of 100 ms, and of 50 ms."""
-    assert gates.latency_gate(20.0, 100, LIMITS).passed is True
-    assert gates.latency_gate(20.01, 100, LIMITS).passed is False
-    assert gates.latency_gate(20.0, 50, LIMITS).passed is False
+    in_time, late = Latency.of([20_000_000] * 1_000), Latency.of([20_010_000] * 1_000)
+    assert gates.latency_gate(in_time, 100, LIMITS).passed is True
+    assert gates.latency_gate(late, 100, LIMITS).passed is False
+    assert gates.latency_gate(in_time, 50, LIMITS).passed is False
+    few = gates.latency_gate(Latency.of([1_000] * 999), 100, LIMITS)
+    assert (few.passed, few.found) == (False, "999 bins were timed, which are too few to tell it")
+    assert gates.latency_gate(None, 100, LIMITS).passed is False
 
 
 def test_a_refusal_names_every_gate_that_failed() -> None:

@@ -4,47 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from vpharness.errors import PromotionError
-from vpharness.events.schema import EVENT_DTYPE
 from vpharness.promotion.agreement import Said, agreement
-from vpharness.promotion.live_proof import by_bin, choose_slice
-
-WIDTH = 10
-
-
-def at(*times: int) -> NDArray[np.void]:
-    """Return events at some times."""
-    events = np.zeros(len(times), EVENT_DTYPE)
-    events["ts_ns"] = times
-    return events
-
-
-def pieces(*chunks: NDArray[np.void]) -> list[tuple[list[int], int, int]]:
-    """Return what `by_bin` makes of chunks, with the times of the events."""
-    return [(events["ts_ns"].tolist(), end, silent) for events, end, silent in by_bin(iter(chunks), WIDTH)]
-
-
-def test_events_come_bin_by_bin_with_the_silence_behind_them() -> None:
-    """However they are cut into chunks; one whose time runs backwards belongs to the bin that is open."""
-    wanted = [([3, 9], 10, 10), ([10, 12, 7], 20, 40), ([40], 50, 50)]
-    assert pieces(at(3, 9, 10, 12, 7, 40)) == wanted
-    assert pieces(at(3), at(9, 10), at(), at(12, 7), at(40)) == wanted
-    assert pieces() == []
-
-
-@settings(max_examples=50, deadline=None)
-@given(times=st.lists(st.integers(0, 200), min_size=1, max_size=40), cut=st.integers(0, 40))
-def test_no_event_is_lost_and_each_lies_in_its_bin(times: list[int], cut: int) -> None:
-    """All events come in their order; bins ascend, and the silence behind one ends where the next begins."""
-    found = pieces(at(*times[:cut]), at(*times[cut:]))
-    assert [time for events, _, _ in found for time in events] == times
-    latest = np.maximum.accumulate(times)
-    assert [end for events, end, _ in found for _ in events] == ((latest // WIDTH + 1) * WIDTH).tolist()
-    assert [silent for _, _, silent in found[:-1]] == [end - WIDTH for _, end, _ in found[1:]]
+from vpharness.promotion.live_proof import choose_slice
 
 
 def sliced(valid: list[int], fires: list[int], start: int, stop: int, length: int) -> int:

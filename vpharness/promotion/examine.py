@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
 
-import numpy as np
-
 from vpharness.audit import audit
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import check_name
@@ -39,7 +37,6 @@ NOT_NAMED_YET: Final = ""
 """The version of a record that has not been published."""
 
 _PACKAGES: Final = ("jax", "jaxlib", "numba", "numpy", "vpharness")
-_STEP_QUANTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99_9": 0.999, "max": 1.0}
 
 
 @dataclass(frozen=True)
@@ -117,7 +114,7 @@ def examine(
     record = _record(batch, projection)
     proof = _proof(record, batch, source, limits, report)
     found.append(gates.live_gate(proof.agreement, proof.cells_differ))
-    found.append(gates.latency_gate(proof.p99_ms(), batch.width_ms, limits))
+    found.append(gates.latency_gate(proof.latency, batch.width_ms, limits))
     if not _goes_on(found, settings):
         return _ended(found, "test")
     (ranked,) = open_and_count([nominee.ranked], settings.store, settings.view_of)
@@ -211,7 +208,6 @@ def _evidence(
     """Return what stands behind a promotion, as JSON values: gates, promised figures, and what else was measured."""
     part = batch.parts[-1]
     covered = coverage(projection, batch.scores, batch.mid_ticks, _span(part)) if part.name == TEST else None
-    steps = proof.step_ms
     return {
         "gates": [gate.values() for gate in found],
         "promised": {"train": _promised(ranked.judgement), "test": ranked.test and _promised(ranked.test)},
@@ -219,10 +215,7 @@ def _evidence(
         "family": {"rankable": ranked.family.size, "evaluated": ranked.family.n_evaluated},
         "test_openings": ranked.test_openings,
         "projection": covered,
-        "step_ms": {
-            "n": len(steps),
-            **{name: float(np.quantile(steps, q, method="higher")) for name, q in _STEP_QUANTILES.items()},
-        },
+        "latency": None if proof.latency is None else dataclasses.asdict(proof.latency),
         "host": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
         "live": {"bins": proof.agreement.bins, "worst": _known(proof.agreement.worst), "ties": proof.agreement.ties},
         "recorded_bins": len(proof.recording.said.bins),

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import PromotionError
+from vpharness.evaluation.bands import is_covered, pinball_loss
 from vpharness.promotion.projection import Projection, Table
 
 FIT_SHARE: Final = 0.8
@@ -86,10 +87,9 @@ def coverage(projection: Projection, score: Series, mid_ticks: Series, span: Spa
         bands = projection.bands_many(score[starts])[:, row]
         found["n"].append(len(moves))
         for name, (low, high) in projection.intervals().items():
-            inside = (bands[:, low] <= moves) & (moves <= bands[:, high])
+            inside = is_covered(moves, bands[:, low], bands[:, high])
             found.setdefault(f"coverage_{name}", []).append(float(inside.mean()) if len(moves) else None)
-        below = moves[:, None] - bands
-        loss = np.maximum(quantiles * below, (quantiles - 1) * below)
+        loss = pinball_loss(moves[:, None], bands, quantiles)
         found.setdefault("pinball", []).append(float(loss.mean()) if len(moves) else None)
     return found
 

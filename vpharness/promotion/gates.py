@@ -12,6 +12,7 @@ from vpharness.datasets.read import verify
 from vpharness.errors import DatasetError, VpharnessError
 from vpharness.evaluation import EVALUATION_VERSION
 from vpharness.events.source import Source
+from vpharness.latency import Latency
 from vpharness.lattice.parameters import LATTICE_VERSION
 from vpharness.promotion.agreement import Agreement
 from vpharness.promotion.parameters import PromotionParameters
@@ -127,11 +128,15 @@ def live_gate(agreed: Agreement, cells_differ: Sequence[str]) -> Gate:
     return Gate("live = batch", not differences, "the same bins, scores and fires from events", found)
 
 
-def latency_gate(p99_ms: float, cell_width_ms: float, limits: PromotionParameters) -> Gate:
+def latency_gate(latency: Latency | None, cell_width_ms: float, limits: PromotionParameters) -> Gate:
     """A step takes a small part of its bin on this host."""
     most = limits.max_latency_share * cell_width_ms
-    found = f"{p99_ms:.2f} ms, {p99_ms / cell_width_ms:.1%} of the bin"
-    return Gate("latency", p99_ms <= most, f"99th percentile at most {most:g} ms", found)
+    wanted = f"99th percentile at most {most:g} ms"
+    p99_ms = None if latency is None else latency.percentiles["p99"]
+    if p99_ms is None:
+        bins = 0 if latency is None else latency.bins
+        return Gate("latency", False, wanted, f"{bins} bins were timed, which are too few to tell it")
+    return Gate("latency", p99_ms <= most, wanted, f"{p99_ms:.2f} ms, {p99_ms / cell_width_ms:.1%} of the bin")
 
 
 def unseen_gate(ranked: Ranked, limits: PromotionParameters) -> Gate:

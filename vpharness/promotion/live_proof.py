@@ -6,9 +6,8 @@ counts is timed.
 
 import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -16,8 +15,10 @@ from numpy.typing import NDArray
 
 from vpharness.datasets.intake import LONGEST_GAP_NS, Intake, taken_in
 from vpharness.errors import PromotionError
+from vpharness.events.by_bin import by_bin
 from vpharness.events.schema import EVENT_DTYPE
 from vpharness.events.source import Source
+from vpharness.latency import Latency
 from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.lattice.layout import LatticeState
 from vpharness.live import LiveModel, LiveSession, ScoredBin
@@ -26,7 +27,6 @@ from vpharness.promotion.agreement import Agreement, Said, agreement
 from vpharness.promotion.bundle import Recording
 
 _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
-_NANOSECONDS_PER_MS: Final = 1_000_000
 
 Events = NDArray[np.void]
 
@@ -55,18 +55,14 @@ class LiveProof:
     Attributes:
         agreement: of the live session with the run, over all bins.
         cells_differ: the columns whose cells are not those of the dataset, a sentence each.
-        step_ms: [n] how long each timed step took, from the events of a bin to its score and fire, ms.
+        latency: how long the timed steps took, from the events of a bin to its score and fire; None without any.
         recording: the slice.
     """
 
     agreement: Agreement
     cells_differ: tuple[str, ...]
-    step_ms: NDArray[np.float64]
+    latency: Latency | None
     recording: Recording
-
-    def p99_ms(self) -> float:
-        """Return the 99th percentile of the timed steps: one that has been measured, not one between two."""
-        return float(np.quantile(self.step_ms, 0.99, method="higher"))
 
 
 def choose_slice(valid: NDArray[np.bool_], fires: NDArray[np.int8], start: int, stop: int, length: int) -> int:
@@ -105,38 +101,12 @@ def prove(
     width_ns = int(lattice.rules["cell_width_ns"][0])
     with source.open() as stream:
         chunks = taken_in(stream, Intake(tick_size_to_price(source.tick_size), end_ns))
-        for events, bin_end_ns, silent_to_ns in by_bin(chunks, width_ns):
-            passage.step(events, bin_end_ns)
-            # The orders of a snapshot may be days old: until there are bins, silence is none of them.
-            for silent_ns in range(bin_end_ns + width_ns if passage.bins else silent_to_ns, silent_to_ns + 1, width_ns):
-                passage.step(_NO_EVENTS, silent_ns)
+        for events, bin_end_ns in by_bin(chunks, width_ns):
+            # The orders of a snapshot may be days old: the event behind a silence before the first bin passes over it.
+            if len(events) or passage.bins:
+                passage.step(events, bin_end_ns)
             report(min(1.0, passage.bins / len(whole.said.bins)))
     return passage.proof(model.thresholds[0])
-
-
-def by_bin(chunks: Iterator[Events], width_ns: int) -> Iterator[tuple[Events, int, int]]:
-    """Yield the events of each bin that has some, where that bin ends, and where the silence behind it ends.
-
-    An event belongs to the bin of the latest time so far, as in the lattice.
-    """
-    waiting: list[Events] = []
-    latest_ns, bin_number = np.iinfo(np.int64).min, None
-    for chunk in chunks:
-        if not len(chunk):
-            continue
-        times = np.maximum.accumulate(np.maximum(chunk["ts_ns"], latest_ns))
-        latest_ns, numbers = times[-1], times // width_ns
-        starts = np.concatenate([[0], np.flatnonzero(np.diff(numbers)) + 1, [len(chunk)]])
-        for start, stop in pairwise(starts.tolist()):
-            number = int(numbers[start])
-            if bin_number is not None and number != bin_number:
-                yield np.concatenate(waiting), (bin_number + 1) * width_ns, number * width_ns
-                waiting = []
-            bin_number = number
-            waiting.append(chunk[start:stop])
-    if bin_number is not None:
-        end_ns = (bin_number + 1) * width_ns
-        yield np.concatenate(waiting), end_ns, end_ns
 
 
 class _Passage:
@@ -146,7 +116,7 @@ class _Passage:
         self._rows, self._scores, self._fires = bytearray(), array("d"), array("b")
         self._session = session
         self._whole = whole
-        self._step_ms: list[float] = []
+        self._durations_ns: list[int] = []
         self._state: Mapping[str, NDArray[Any]] = {}
         self._recorded: list[Events] = []
         self._cells_differ: dict[str, str] = {}
@@ -166,8 +136,8 @@ class _Passage:
         begun = time.perf_counter_ns()
         bins = self._session.take(events, complete_to_ns)
         taken_ns = time.perf_counter_ns() - begun
-        if len(bins) == 1 and timed <= place < timed_to:
-            self._step_ms.append(taken_ns / _NANOSECONDS_PER_MS)
+        if bins and timed <= place < timed_to:
+            self._durations_ns.append(taken_ns)
         for each in bins:
             self._compare_cells(each)
             self._rows += each.row.tobytes()
@@ -192,6 +162,6 @@ class _Passage:
         return LiveProof(
             agreement(found, self._whole.said, threshold),
             tuple(self._cells_differ.values()),
-            np.array(self._step_ms),
+            Latency.of(self._durations_ns),
             Recording(self._state, events, recorded),
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vpharness.simulation.latency import PERCENTILES, Latency, bins_needed
+from vpharness.latency import PERCENTILES, Latency, bins_needed
 from vpharness.simulation.simulate import WARMING_BINS, SimulationReport
 from vpharness.tasks.text import console, table_of
 
