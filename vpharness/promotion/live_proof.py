@@ -136,7 +136,7 @@ class _Passage:
         begun = time.perf_counter_ns()
         bins = self._session.take(events, complete_to_ns)
         taken_ns = time.perf_counter_ns() - begun
-        if bins and timed <= place < timed_to:
+        if len(bins) == 1 and timed <= place < timed_to:
             self._durations_ns.append(taken_ns)
         for each in bins:
             self._compare_cells(each)

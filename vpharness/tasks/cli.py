@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,8 +131,7 @@ def _worked(name: str, rest: Sequence[str]) -> int:
 def _compose_and_work(name: str, rest: Sequence[str]) -> None:
     command = COMMANDS[name]
     overrides = without_config_dir(rest)
-    if command.words:
-        overrides = _with_keys(overrides, command.words, name)
+    overrides = _with_keys(overrides, command.words, name)
     overrides = [quoted(_renamed(word, command.renamed)) for word in overrides]
     if command.is_plan:
         overrides = ["-m", "hydra/launcher=plan", *overrides]
@@ -183,20 +183,20 @@ def without_config_dir(words: Sequence[str]) -> list[str]:
 def _with_keys(words: Sequence[str], keys: Sequence[str], name: str) -> list[str]:
     """Return the words with the keys that those without one stand for."""
     waiting, found = list(keys), []
-    for word in words:
-        if not _is_bare(word):
+    for before, word in pairwise(["", *words]):
+        if not _is_bare(word) or before.startswith("-"):  # what follows an option of Hydra's may be its value
             found.append(word)
         elif waiting:
             found.append(f"{waiting.pop(0)}={word}")
         else:
-            raise ConfigError(
-                f"{name} takes {' '.join(key.upper() for key in keys)}, and {word!r} is one word too many"
-            )
+            longer = ", ".join(each for each in COMMANDS if each.startswith(f"{name} "))
+            expected = " ".join(["KEY=VALUE", *(key.upper() for key in keys)]) + (f", or {longer}" if longer else "")
+            raise ConfigError(f"{name} does not know what to do with {word!r}; expected {expected}")
     return found
 
 
 def _is_bare(word: str) -> bool:
-    return not word.startswith("-") and ("=" not in word or Path(word).exists())
+    return not word.startswith(("-", "~")) and ("=" not in word or Path(word).exists())
 
 
 def _renamed(word: str, renamed: Mapping[str, str]) -> str:
