@@ -31,7 +31,7 @@ STAGES = {
     "  write store": "vpharness.campaigns.carry_out.save",
     "rank": "vpharness.tasks.campaign_end.rank",
     "read ledger": "vpharness.tasks.campaign_end.readable_ledger",
-    "draw": "vpharness.tasks.campaign_end._draw",
+    "hand over pictures": "vpharness.tasks.campaign_end._draw",
     "wait for tracking": "vpharness.results.tracking_process.TrackingProcess.close",
 }
 

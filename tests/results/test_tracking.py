@@ -8,7 +8,8 @@ import pytest
 
 from tests.tasks.test_cli import in_process
 from vpharness.errors import TrackingError
-from vpharness.results.tracking import TrackedRun, Tracking, TrackingParameters, is_tracked
+from vpharness.results.tracked_run import TrackedRun, is_tracked
+from vpharness.results.tracking import Tracking, TrackingParameters
 
 RUN = ["signal=ads", "source.minutes=12", "eval.max_hold_bins=100", "split=none", "save_series=false", "json=true"]
 

@@ -22,7 +22,7 @@ from vpharness.campaigns.plan import Job
 from vpharness.campaigns.spec import RunSpec
 from vpharness.errors import ResultsError
 from vpharness.evaluation import OUTCOME_NAMES, DatasetView
-from vpharness.results.figure import draw_run
+from vpharness.results.figure import RunPicture
 
 _PACKAGES: Final = ("jax", "numba", "numpy", "pyarrow", "vpharness")
 _FIRES_FILE: Final = "fires.parquet"
@@ -108,38 +108,39 @@ def _fires(outcome: RunOutcome) -> pa.Table:
     return pa.concat_tables(tables) if tables else pa.table({"threshold": [], "bin_seq": []})
 
 
-def draw_figure(
+def picture_of(
     spec: RunSpec, view: DatasetView, bin_seq: NDArray[np.int64], rows: Sequence[Mapping[str, Any]], folder: Path
-) -> None:
-    """Draw the candidate with the best lower end of the net interval, over the part that was judged.
+) -> RunPicture:
+    """Return the picture of the candidate with the best lower end of the net interval, over the part that was judged.
 
     Args:
         spec: the run.
         view: its dataset.
         bin_seq: [T] the numbers of the dataset's bins.
         rows: its candidates, as `candidate_rows` has them.
-        folder: its folder, to which the figure is added.
+        folder: its folder.
 
-    Raises ResultsError where the folder cannot be read or written.
+    Raises ResultsError where the folder cannot be read.
     """
     best = max(rows, key=lambda row: _or_least(row["net_pnl_ticks_low"]))
     try:
-        fires = pq.read_table(folder / _FIRES_FILE, filters=[("threshold", "==", best["threshold"])]).to_pydict()
-        bins = np.searchsorted(bin_seq, np.array(fires["bin_seq"], np.int64))
-        last = int(bins[-1]) + spec.resolved.net_reach_bins if len(bins) else view.n_bins
-        shown = slice(0, min(last, view.n_bins))
-        draw_run(
-            folder / FIGURE_FILE,
-            f"{spec.signal.name} at {best['threshold_label']} on {view.name}",
-            hours=np.arange(shown.stop) * view.cell_width_ms / 3_600_000,
-            mid=np.where(view.mid[shown] > 0, view.mid[shown], np.nan),
-            fire_bins=bins,
-            directions=np.array(fires["direction"], np.int8),
-            net_pnl_ticks=np.array(fires["net_pnl_ticks"], np.float64),
-            scores=np.array(fires["score"], np.float64),
-        )
+        with pq.ParquetFile(folder / _FIRES_FILE) as file:
+            table = file.read()
     except (OSError, pa.ArrowException) as error:
-        raise ResultsError(f"the figure of {folder} cannot be drawn: {error}") from error
+        raise ResultsError(f"the fires of {folder} cannot be read: {error}") from error
+    fires = table.filter(table["threshold"].to_numpy() == best["threshold"]).to_pydict()
+    bins = np.searchsorted(bin_seq, np.array(fires["bin_seq"], np.int64))
+    last = int(bins[-1]) + spec.resolved.net_reach_bins if len(bins) else view.n_bins
+    shown = slice(0, min(last, view.n_bins))
+    return RunPicture.of(
+        f"{spec.signal.name} at {best['threshold_label']} on {view.name}",
+        hours=np.arange(view.n_bins)[shown] * view.cell_width_ms / 3_600_000,
+        mid=np.where(view.mid[shown] > 0, view.mid[shown], np.nan),
+        fire_bins=bins,
+        directions=fires["direction"],
+        net_pnl_ticks=fires["net_pnl_ticks"],
+        scores=fires["score"],
+    )
 
 
 def _or_least(value: float) -> float:

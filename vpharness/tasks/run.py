@@ -10,16 +10,18 @@ from omegaconf import DictConfig
 
 from vpharness.campaigns.carry_out import Progress, Settings, carry_out
 from vpharness.campaigns.plan import Job, PlannedRun, Variant, freeze, job_problems
-from vpharness.campaigns.run_folder import FIGURE_FILE, draw_figure, folder_of
+from vpharness.campaigns.run_folder import FIGURE_FILE, folder_of, picture_of
 from vpharness.campaigns.share import DatasetShare
 from vpharness.campaigns.tracked import tracked_run
 from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, TrackingError
+from vpharness.results.figure import Painter
 from vpharness.results.records import Labels, finished_runs, rows_of_runs
 from vpharness.results.store import Store, check_version, store_in
-from vpharness.results.tracking import Tracking, TrackingParameters, is_tracked
+from vpharness.results.tracked_run import is_tracked
+from vpharness.results.tracking import Tracking, TrackingParameters
 from vpharness.tasks.commands import RunCommand
 from vpharness.tasks.compose import job_of
 from vpharness.tasks.progress import shown
@@ -122,7 +124,7 @@ def _finish(run: PlannedRun, settings: Settings, tracking: TrackingParameters, r
         return
     if not drawn:
         share = DatasetShare.of(spec.dataset)
-        draw_figure(spec, share.view, share.bin_seq, rows, folder)
+        Painter().draw(picture_of(spec, share.view, share.bin_seq, rows, folder), folder / FIGURE_FILE)
     if wanted:
         try:
             Tracking(tracking, settings.outputs).log(tracked_run(spec, run.job, rows, folder, ""))
