@@ -44,10 +44,14 @@ def write_run_folder(outcome: RunOutcome, job: Job, folder: Path, *, save_series
     aside = folder.with_name(f".{folder.name}-{os.getpid()}")
     try:
         aside.mkdir(parents=True)
-        _write_yaml(aside / CONFIG_FILE, job.config)
-        _write_yaml(aside / "overrides.yaml", list(job.words))
-        card = json.dumps(_run_card(outcome, job.config), indent=1)
-        (aside / CARD_FILE).write_text(card + "\n", encoding="utf-8")
+        # What jobs have in common, a group of keys each, is put into YAML once.
+        config = "".join(_yaml(json.dumps({key: value})) for key, value in job.config.items())
+        (aside / CONFIG_FILE).write_text(config, encoding="utf-8")
+        (aside / "overrides.yaml").write_text(_yaml(json.dumps(job.words)), encoding="utf-8")
+        card = ",\n".join(
+            f" {json.dumps(key)}: {json.dumps(value)}" for key, value in _run_card(outcome, job.config).items()
+        )
+        (aside / CARD_FILE).write_text(f"{{\n{card}\n}}\n", encoding="utf-8")
         if save_series:
             series = pa.table({"bin_seq": outcome.bin_seq, "score": outcome.score})
             pq.write_table(series, aside / "score.parquet", use_dictionary=False)
@@ -62,9 +66,12 @@ def write_run_folder(outcome: RunOutcome, job: Job, folder: Path, *, save_series
         shutil.rmtree(aside.with_name(f"{aside.name}-old"), ignore_errors=True)
 
 
-def _write_yaml(path: Path, value: Any) -> None:
+@functools.lru_cache(maxsize=1024)
+def _yaml(as_json: str) -> str:
+    """Return a value in YAML."""
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times as fast, where it has been compiled
-    path.write_text(yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    text: str = yaml.dump(json.loads(as_json), Dumper=dumper, sort_keys=False, allow_unicode=True)
+    return text
 
 
 def _run_card(outcome: RunOutcome, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,9 @@ from vpharness.results.ledger import DatasetKey, LedgerCandidate, Trial
 ViewOf = Callable[[str, str], DatasetView]
 """From a dataset's id and checksum to what evaluation sees of it."""
 
+_JUDGED_AT_ONCE: Final = 2000
+"""The draws of so many candidates are held at a time: 32 kB each, on each of their datasets."""
+
 FEW_BLOCKS: Final = 50
 """Below this many blocks an interval is rough, and their number is shown."""
 
@@ -218,7 +221,32 @@ def rank_order(ranked: Ranked) -> tuple[bool, bool, float, str, tuple[str, ...]]
 def judge_part(
     candidates: Sequence[LedgerCandidate], view_of: ViewOf, part_of: Callable[[Trial], str]
 ) -> dict[str, Judgement]:
-    """Judge candidates in one part, by candidate id; those without any trial in that part are left out."""
+    """Judge candidates in one part, by candidate id; those without any trial in that part are left out.
+
+    Candidates of a sweep often fire alike: those that do in all their trials are judged once, and share the judgement.
+    """
+    alike: dict[tuple[Hashable, ...], list[LedgerCandidate]] = defaultdict(list)
+    for candidate in candidates:
+        alike[tuple((_table_key(trial), part_of(trial), trial.fires.digest) for trial in candidate.trials)].append(
+            candidate
+        )
+    judged: dict[str, Judgement] = {}
+    members = list(alike.values())
+    for start in range(0, len(members), _JUDGED_AT_ONCE):
+        batch = members[start : start + _JUDGED_AT_ONCE]
+        found = _judged([first for first, *_ in batch], view_of, part_of)
+        judged |= {
+            candidate.candidate_id: found[same[0].candidate_id]
+            for same in batch
+            for candidate in same
+            if same[0].candidate_id in found
+        }
+    return judged
+
+
+def _judged(
+    candidates: Sequence[LedgerCandidate], view_of: ViewOf, part_of: Callable[[Trial], str]
+) -> dict[str, Judgement]:
     evaluated: dict[str, list[PartEvaluation]] = defaultdict(list)
     for trials in _that_share_a_table(candidates).values():
         first = trials[0]
@@ -243,6 +271,12 @@ def _that_share_a_table(candidates: Sequence[LedgerCandidate]) -> dict[tuple[Any
     shared: dict[tuple[Any, ...], list[Trial]] = defaultdict(list)
     for candidate in candidates:
         for trial in candidate.trials:
-            split = (trial.split.kind, trial.split.train_share, tuple(trial.split.test_datasets))
-            shared[trial.dataset_id, trial.dataset_checksum, trial.evaluation, split].append(trial)
+            shared[_table_key(trial)].append(trial)
     return shared
+
+
+def _table_key(trial: Trial) -> tuple[Hashable, ...]:
+    """Return what the outcomes of a trial's fires depend on, beside the fires."""
+    split = (trial.split.kind, trial.split.train_share, tuple(trial.split.test_datasets))
+    # The cooldown has had its say in what fires there are.
+    return trial.dataset_id, trial.dataset_checksum, dataclasses.replace(trial.evaluation, cooldown_bins=0), split

@@ -47,11 +47,11 @@ class TrackingProcess:
     def begin(self, tracking: TrackingParameters, outputs: Path, campaign: TrackedRun) -> None:
         """Open the tracking store, and begin the parent run of a campaign."""
         self._lines.put(json.dumps({"tracking": dataclasses.asdict(tracking), "outputs": str(outputs)}))
-        self._send(_BEGIN, dataclasses.asdict(campaign))
+        self._send(_BEGIN, vars(campaign))
 
     def put(self, runs: Sequence[TrackedRun]) -> None:
         """Have runs tracked."""
-        self._send(_RUNS, [dataclasses.asdict(run) for run in runs])
+        self._send(_RUNS, [vars(run) for run in runs])
 
     def draw(self, picture: Any, path: Path) -> None:
         """Have a picture drawn, and added to the run that is tracked for the folder in which it lies, if there is one.
@@ -60,14 +60,14 @@ class TrackingProcess:
             picture: one of `vpharness.results.figure`.
             path: the file.
         """
-        self._send(_PICTURE, [type(picture).__name__, dataclasses.asdict(picture), str(path)])
+        self._send(_PICTURE, [type(picture).__name__, vars(picture), str(path)])
 
     def close(self, campaign: TrackedRun) -> None:
         """Add the campaign's own figures, and wait until everything is tracked and drawn.
 
         Raises TrackingError where something could not be.
         """
-        self._send(_END, dataclasses.asdict(campaign))
+        self._send(_END, vars(campaign))
         self._lines.put(None)
         self._feeder.join()
         said = ""
