@@ -17,7 +17,7 @@ from vpharness.results.records import Labels
 from vpharness.results.store import Store, check_writable
 from vpharness.results.tracked_run import TrackedRun
 
-FLUSH_SECONDS: Final = 2.0
+FLUSH_SECONDS: Final = 1.0
 """How long a finished run may wait before it is written: what a kill can cost."""
 STOP: Final = "stop"
 CONTINUE: Final = "continue"

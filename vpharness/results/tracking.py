@@ -119,7 +119,7 @@ class Tracking:
         rows = []
         for run in runs:
             run_id = uuid.uuid4().hex
-            place = self._places[first_id].replace(first_id, run_id)
+            self._places[run_id] = place = self._places[first_id].replace(first_id, run_id)
             self._keep(run_id, place, _files(run))
             rows.append(RunRows(run_id, place, run.name, _texts(run), run.metrics, self._named(run, _below(parent))))
         add_runs_like(self._file, first_id, rows, _now_ms())
@@ -129,7 +129,8 @@ class Tracking:
     def add_artifact(self, path: Path) -> None:
         """Add a file to the run that is tracked for the folder in which it lies."""
         with self._telling():
-            self._client.log_artifact(mlflow_run_id(path.parent), str(path))
+            run_id = mlflow_run_id(path.parent)
+            self._keep(run_id, self._places.get(run_id, ""), [path])
 
     def crown(self, folder: Path, instrument: str, version: str, bundle: Path) -> None:
         """Give the alias champion of an instrument's registered model to a promoted version, and tag its run.

@@ -8,6 +8,7 @@ do, and why. Where the campaign is killed, the end of its input ends it too.
 import contextlib
 import dataclasses
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -36,9 +37,16 @@ class TrackingProcess:
     def __init__(self) -> None:
         """Start the process: it waits until it is told what to do."""
         command = [sys.executable, "-m", __name__]
+        # The same vpharness as this one, wherever it has been started.
+        path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         # In a group of its own, so that Ctrl-C is heard by the campaign alone, which then ends it.
         self._process = subprocess.Popen(  # noqa: S603  # ours
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            process_group=0,
+            env={**os.environ, "PYTHONPATH": path},
         )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._feeder = threading.Thread(target=self._feed, daemon=True)
