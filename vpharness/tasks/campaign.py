@@ -29,7 +29,7 @@ from vpharness.tasks.campaign_tracking import campaign_tracking
 from vpharness.tasks.commands import RunCommand
 from vpharness.tasks.compose import Words, compose_jobs
 from vpharness.tasks.progress import campaign_shown
-from vpharness.tasks.run import dataset_of, done_in, settings_of
+from vpharness.tasks.run import dataset_of, done_in, settings_of, tidy
 from vpharness.tasks.schema import check, check_command, instance
 
 _UNFIT: Final = re.compile(r"[^\w.-]+")
@@ -112,6 +112,7 @@ def _carried_out(campaign: Campaign, processes: int, process: TrackingProcess | 
             else:
                 carry_out(plan.groups(), settings, progress, report, tracked.put)
         lows = conclude(campaign, progress, tracked)
+    tidy(settings.store)
     if progress.failures:
         listed = "".join(f"\n  {run_id} ({words}): {error}" for run_id, words, error in progress.failures)
         raise CampaignError(f"{len(progress.failures)} of {progress.total} runs failed:{listed}")

@@ -16,10 +16,10 @@ from vpharness.campaigns.tracked import tracked_run
 from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
-from vpharness.errors import ConfigError, TrackingError
+from vpharness.errors import ConfigError, ResultsError, TrackingError
 from vpharness.results.figure import Painter
 from vpharness.results.records import Labels, finished_runs, rows_of_runs
-from vpharness.results.store import Store, check_version, store_in
+from vpharness.results.store import Store, check_version, merge_parts, store_in
 from vpharness.results.tracked_run import is_tracked
 from vpharness.results.tracking import Tracking, TrackingParameters
 from vpharness.tasks.commands import RunCommand
@@ -62,6 +62,15 @@ def run_run(config: DictConfig) -> None:
     _finish(run, settings, tracking, rows)
     _refuse_silence(run, rows, folder)
     print_candidates(store, lake, [run.spec.run_id], as_json=command.json, folder=folder)
+    tidy(store)
+
+
+def tidy(store: Store) -> None:
+    """Merge the parts of the store where they are many; that it is not possible loses nothing, and is said."""
+    try:
+        merge_parts(store)
+    except ResultsError as error:
+        print(f"vpharness: {error}", file=sys.stderr)
 
 
 def done_in(store: Store, outputs: Path) -> dict[str, bool]:
