@@ -8,7 +8,7 @@ from typing import Any
 
 from vpharness.evaluation import TEST, Fires, ResolvedEvaluation, SplitParameters
 from vpharness.results.records import DONE
-from vpharness.results.store import CAMPAIGNS, CANDIDATES, FIRES, META, Store, read, read_table
+from vpharness.results.store import ADAPTIVE, CAMPAIGNS, CANDIDATES, FIRES, META, Store, read, read_table
 
 DatasetKey = tuple[str, str]
 """A dataset's id and checksum."""
@@ -31,6 +31,7 @@ class Trial:
     fires: Fires
     campaigns: frozenset[str] = frozenset()  # every campaign that its run was part of
     created_ns: int = 0  # when its run was stored, since the Unix epoch, UTC
+    adaptive: bool = False  # whether its values were chosen by looking at what earlier runs came to
 
     @property
     def dataset(self) -> DatasetKey:
@@ -54,6 +55,11 @@ class LedgerCandidate:
     def dataset_ids(self) -> tuple[str, ...]:
         """The datasets it ran on."""
         return tuple(trial.dataset_id for trial in self.trials)
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether an adaptive search chose it: such a search is no family, and only the test part can judge it."""
+        return any(trial.adaptive for trial in self.trials)
 
     @property
     def choosing(self) -> tuple[Trial, ...]:
@@ -83,7 +89,11 @@ def read_ledger(store: Store) -> list[LedgerCandidate]:
     for row in read(store, CAMPAIGNS):
         for run_id in row["run_ids"]:
             campaigns[run_id].add(row["campaign"])
-    runs = {row["run_id"]: _run(row, frozenset(campaigns[row["run_id"]])) for row in finished}
+    adaptive = {row["run_id"] for row in read(store, ADAPTIVE)}
+    runs = {
+        row["run_id"]: _run(row, frozenset(campaigns[row["run_id"]]), adaptive=row["run_id"] in adaptive)
+        for row in finished
+    }
     named = read(store, CANDIDATES, ["run_id", "candidate_id", "threshold_label", "part"])
     labels = {(row["run_id"], row["candidate_id"], row["part"]): row["threshold_label"] for row in named}
     grouped: dict[str, dict[DatasetKey, Trial]] = defaultdict(dict)
@@ -108,7 +118,7 @@ class _Run:
     shared: dict[str, Any]  # what the trials of a run have in common
 
 
-def _run(row: dict[str, Any], campaigns: frozenset[str]) -> _Run:
+def _run(row: dict[str, Any], campaigns: frozenset[str], *, adaptive: bool) -> _Run:
     identity = json.loads(row["identity"])
     shared = {
         "dataset_checksum": row["dataset_checksum"],
@@ -119,6 +129,7 @@ def _run(row: dict[str, Any], campaigns: frozenset[str]) -> _Run:
         "judged_part": row["judged_part"],
         "campaigns": campaigns,
         "created_ns": row["created_ns"],
+        "adaptive": adaptive,
     }
     return _Run(row["part"], shared)
 

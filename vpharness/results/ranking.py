@@ -34,6 +34,8 @@ ViewOf = Callable[[str, str], DatasetView]
 _JUDGED_AT_ONCE: Final = 2000
 """The draws of so many candidates are held at a time: 32 kB each, on each of their datasets."""
 
+ADAPTIVELY_CHOSEN: Final = "chosen by an adaptive search, only the test part can judge it"
+
 FEW_BLOCKS: Final = 50
 """Below this many blocks an interval is rough, and their number is shown."""
 
@@ -66,7 +68,7 @@ class Ranked:
         candidate: the candidate and its trials.
         judgement: figures and p-value of the part that chooses.
         family: what it is compared with.
-        p_adjusted: against its family; None where it is not rankable.
+        p_adjusted: against its family; None where it is not rankable, or was chosen by an adaptive search.
         winner: beats chance in its family, with the net interval above 0.
         p_campaign: against the rankable candidates of one campaign alone, where one was asked for.
         campaign_size: how many these are.
@@ -83,6 +85,11 @@ class Ranked:
     campaign_size: int = 0
     test: Judgement | None = None
     test_openings: int = 0
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """What it lacks to be ranked: data, or to have been chosen before anything was known."""
+        return (*self.judgement.lacks, *([ADAPTIVELY_CHOSEN] if self.candidate.adaptive else []))
 
 
 def rank(candidates: Sequence[LedgerCandidate], view_of: ViewOf) -> list[Ranked]:
@@ -107,7 +114,8 @@ def rank(candidates: Sequence[LedgerCandidate], view_of: ViewOf) -> list[Ranked]
 class FamilyKey:
     """What candidates are compared by: the datasets, how they are split, and the draws that all are judged under.
 
-    A candidate that has run on more datasets than these was tried on these as well, and stays in the family.
+    A candidate that has run on more datasets than these was tried on these as well, and stays in the family; so does
+    one that an adaptive search chose, which makes the others' p-values larger, if anything.
     """
 
     datasets: frozenset[DatasetKey]
@@ -203,7 +211,7 @@ def _family(members: Sequence[LedgerCandidate], judged: dict[str, Judgement]) ->
 
 
 def _ranked(candidate: LedgerCandidate, judgement: Judgement, family: Family) -> Ranked:
-    if family.maxima is None or judgement.lacks:
+    if family.maxima is None or judgement.lacks or candidate.adaptive:
         return Ranked(candidate, judgement, family, None, winner=False)
     adjusted = p_adjusted(judgement.scores, family.maxima)
     return Ranked(candidate, judgement, family, adjusted, is_winner(judgement.figures, adjusted))

@@ -30,6 +30,7 @@ CANDIDATES: Final = "runs.parquet"
 FIRES: Final = "fires.parquet"
 VIEWS: Final = "test_views.parquet"
 CAMPAIGNS: Final = "campaigns.parquet"
+ADAPTIVE: Final = "adaptive.parquet"
 _VERSION_FILE: Final = "store.json"
 
 

@@ -20,7 +20,7 @@ from vpharness.campaigns.plan import Job, Plan, Variant, freeze, job_problems, v
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import CampaignError, ConfigError
-from vpharness.results.records import CAMPAIGNS_SCHEMA, Labels
+from vpharness.results.records import CAMPAIGNS_SCHEMA, Labels, mark_adaptive
 from vpharness.results.store import CAMPAIGNS, Rows, append, check_version, store_in
 from vpharness.results.tracking import TrackingParameters
 from vpharness.results.tracking_process import TrackingProcess
@@ -43,6 +43,7 @@ def launch(
     *,
     processes: int,
     carries_out: bool,
+    adaptive: bool,
 ) -> list[JobReturn]:
     """Plan jobs, and carry them out.
 
@@ -53,6 +54,7 @@ def launch(
         problems: what is known to be wrong with them.
         processes: how many carry out the plan; 0: this one.
         carries_out: whether it is carried out, or only described.
+        adaptive: whether the sweeper chooses jobs by what earlier ones came to.
 
     Returns: for each job the highest lower end of the net interval among its candidates, ticks.
 
@@ -80,6 +82,8 @@ def launch(
         name = command.campaign or f"{_UNFIT.sub('_', tracking.experiment_name)}-{_digest(plan)}"
         named = replace(settings, labels=Labels(tracking.experiment_name, name, dict(tracking.tags)))
         campaign = Campaign(name, plan, named, lake, tracking, command.json)
+        if adaptive or command.adaptive:
+            mark_adaptive(settings.store, [run.spec.run_id for run in plan.remaining if not run.stored])
         _begin(campaign, list(master.hydra.overrides.task))
         lows = _carried_out(campaign, processes, process)
     return [

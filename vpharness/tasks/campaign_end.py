@@ -139,7 +139,8 @@ def _picture(title: str, ranked: Sequence[Ranked]) -> CampaignPicture:
 
 def _named(ranked: Ranked) -> str:
     first = ranked.candidate.first
-    adjusted = "too little data" if ranked.p_adjusted is None else f"p adj. {ranked.p_adjusted:.3f}"
+    unranked = "adaptive" if ranked.candidate.adaptive else "too little data"
+    adjusted = unranked if ranked.p_adjusted is None else f"p adj. {ranked.p_adjusted:.3f}"
     return f"{first.signal} at {first.threshold_label}, {ranked.candidate.candidate_id[:6]}, {adjusted}"
 
 

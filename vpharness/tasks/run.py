@@ -18,7 +18,7 @@ from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, ResultsError, TrackingError
 from vpharness.results.figure import Painter
-from vpharness.results.records import Labels, finished_runs, rows_of_runs
+from vpharness.results.records import Labels, finished_runs, mark_adaptive, rows_of_runs
 from vpharness.results.store import Store, check_version, merge_parts, store_in
 from vpharness.results.tracked_run import is_tracked
 from vpharness.results.tracking import Tracking, TrackingParameters
@@ -48,6 +48,8 @@ def run_run(config: DictConfig) -> None:
     folder = folder_of(settings.outputs, run.spec.run_id)
     if plan.done:
         print(f"run {run.spec.run_id} is in the store already; its candidates:", file=sys.stderr)
+    if command.adaptive:
+        mark_adaptive(store, [run.spec.run_id for run in plan.remaining])
     progress = Progress(len(plan.remaining))
     carry_out(plan.groups(), settings, progress, lambda _: None)
     if progress.failures:

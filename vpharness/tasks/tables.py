@@ -19,7 +19,7 @@ from vpharness.errors import DatasetError, ResultsError
 from vpharness.evaluation import DatasetView, Figures
 from vpharness.events.times import time_text
 from vpharness.results.ledger import DatasetKey, LedgerCandidate, read_ledger
-from vpharness.results.ranking import FEW_BLOCKS, Ranked, rank
+from vpharness.results.ranking import ADAPTIVELY_CHOSEN, FEW_BLOCKS, Ranked, rank
 from vpharness.results.store import Store
 from vpharness.tasks.text import console, interval_text, table_of
 
@@ -80,7 +80,8 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most:
     """
     out = console()
     rankable = [each for each in ranked if each.p_adjusted is not None]
-    poor = [each for each in ranked if each.p_adjusted is None]
+    poor = [each for each in ranked if each.judgement.lacks]
+    adaptive = [each for each in ranked if each.p_adjusted is None and not each.judgement.lacks]
     if rankable:
         out.print(_table(_alike(rankable)[:most], each_dataset=each_dataset))
         winners = sum(each.winner for each in rankable)
@@ -89,6 +90,12 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most:
     for each in ranked:
         if each.test is not None:
             out.print(_test_line(each, each.test.figures, each.test.p_value))
+    if adaptive:
+        out.print(f"\n{ADAPTIVELY_CHOSEN} (show_test=true)")
+        for each, count in _alike(adaptive)[:most]:
+            first, others = each.candidate.first, f", and {count - 1} like it" if count > 1 else ""
+            figures = f"net {interval_text(each.judgement.figures)} ticks, p {each.judgement.p_value:.3f}"
+            out.print(f"  {first.signal} at {first.threshold_label}{others}: {figures}", soft_wrap=True)
     if poor:
         out.print("\ntoo little data")
         for each, count in _alike(poor)[:most]:
@@ -173,7 +180,8 @@ def row_of(ranked: Ranked) -> dict[str, Any]:
         "p_campaign": ranked.p_campaign,
         "campaign_size": ranked.campaign_size,
         "winner": ranked.winner,
-        "lacks": "; ".join(ranked.judgement.lacks),
+        "adaptive": ranked.candidate.adaptive,
+        "lacks": "; ".join(ranked.lacks),
         **dataclasses.asdict(ranked.judgement.figures),
     }
     if ranked.test is not None:

@@ -77,7 +77,7 @@ def too_little_data(findings: Findings) -> Element | None:
     poor.sort(key=lambda each: -each.judgement.figures.n_net)
     if not poor:
         return None
-    rows = [[name_of(each), short_id(each), "; ".join(each.judgement.lacks)] for each in poor[:MOST_POOR]]
+    rows = [[name_of(each), short_id(each), "; ".join(each.lacks)] for each in poor[:MOST_POOR]]
     words = f"{counted(len(poor), 'candidate')} cannot be ranked" + (
         f"; the {MOST_POOR} nearest to it:" if len(poor) > MOST_POOR else ":"
     )
