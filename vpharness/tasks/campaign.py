@@ -15,6 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
+from vpharness import parameters as ranges
 from vpharness.campaigns.carry_out import Progress, carry_out
 from vpharness.campaigns.plan import Job, Plan, Variant, freeze, job_problems, variants_of
 from vpharness.datasets.find import Dataset
@@ -28,9 +29,10 @@ from vpharness.tasks.campaign_end import Campaign, conclude, print_plan
 from vpharness.tasks.campaign_tracking import campaign_tracking
 from vpharness.tasks.commands import RunCommand
 from vpharness.tasks.compose import Words, compose_jobs
+from vpharness.tasks.faults import known_faults
 from vpharness.tasks.progress import campaign_shown
 from vpharness.tasks.run import dataset_of, done_in, settings_of, tidy
-from vpharness.tasks.schema import check, check_command, instance
+from vpharness.tasks.schema import command_of, instance
 
 _UNFIT: Final = re.compile(r"[^\w.-]+")
 
@@ -60,18 +62,18 @@ def launch(
 
     Raises ConfigError, before any work, with everything that is wrong; CampaignError in the end where runs failed.
     """
-    command = check_command(master, RunCommand)
+    command = command_of(master, RunCommand)
     tracking: TrackingParameters = instance(master.tracking, "tracking")
-    check(tracking=tracking)
+    known = [*known_faults(), *ranges.problems(command), *ranges.problems(tracking, "tracking."), *problems]
     lake = Lake(Path(command.lake))
     settings = settings_of(command, store_in(lake.root), Labels(tracking.experiment_name))
     check_version(settings.store)
     with contextlib.ExitStack() as stack:
         # What tracks the runs takes seconds to import: as long as they take to be planned.
-        tracked = carries_out and tracking.kind != "none"
+        tracked = carries_out and not known and tracking.kind != "none"
         process = stack.enter_context(TrackingProcess()) if tracked else None
         jobs, uncomposed = compose_jobs(job_words, _words(loader, master))
-        _refuse([*problems, *uncomposed, *job_problems(jobs, lake)])
+        _refuse([*known, *uncomposed, *job_problems(jobs, lake)])
         unbuilt = [variant for variant in variants_of(jobs) if variant.find(lake) is None]
         ready = jobs if carries_out else [job for job in jobs if job.data not in unbuilt]
         plan, wrong = freeze(ready, _datasets(lake), done_in(settings.store, settings.outputs))

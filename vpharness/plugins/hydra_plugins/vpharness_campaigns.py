@@ -17,7 +17,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from vpharness.parameters import parameter
 
-
 PLAIN_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 """Expands axes as ours does, and knows all jobs beforehand."""
 

@@ -82,7 +82,8 @@ def too_little_data(findings: Findings) -> Element | None:
         f"; the {MOST_POOR} nearest to it:" if len(poor) > MOST_POOR else ":"
     )
     listing = table(["candidate", "id", "what it lacks"], rows, class_="words")
-    return section("poor", "Too little data", note(words), listing)
+    title = "Not ranked" if any(each.candidate.adaptive for each in poor) else "Too little data"
+    return section("poor", title, note(words), listing)
 
 
 def by_dataset(findings: Findings) -> Element | None:
