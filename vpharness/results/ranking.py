@@ -226,6 +226,15 @@ def rank_order(ranked: Ranked) -> tuple[bool, bool, float, str, tuple[str, ...]]
     return last, not ranked.winner, 0.0 if last else -low, *ids
 
 
+def alike(ranked: Sequence[Ranked]) -> list[tuple[Ranked, int]]:
+    """Return the first of those candidates of a signal that came to just the same, and how many they are."""
+    found: dict[tuple[str, str], list[Ranked]] = {}
+    for each in ranked:
+        # Texts are compared, since a figure that is not there (NaN) differs from itself.
+        found.setdefault((each.candidate.first.signal, repr(each.judgement.figures)), []).append(each)
+    return [(members[0], len(members)) for members in found.values()]
+
+
 def judge_part(
     candidates: Sequence[LedgerCandidate], view_of: ViewOf, part_of: Callable[[Trial], str]
 ) -> dict[str, Judgement]:
