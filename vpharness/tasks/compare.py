@@ -13,9 +13,10 @@ from omegaconf import DictConfig
 
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
+from vpharness.results.judging import ViewOf
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.opening import open_and_count
-from vpharness.results.ranking import Ranked, ViewOf, alike, rank, rank_each_dataset, within_campaign
+from vpharness.results.ranking import Ranked, alike, rank, rank_each_dataset, within_campaign
 from vpharness.results.report.findings import Findings
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface
 from vpharness.results.store import Store, store_in
