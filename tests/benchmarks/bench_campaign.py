@@ -1,8 +1,10 @@
-"""What a campaign costs: `tune_perm_derivative` from the shell, and where its time goes.
+"""What a campaign costs: `tune_perm_derivative` from the shell, larger ones, and where their time goes.
 
-    python -m tests.benchmarks.bench_campaign [--dataset ID] [--lake PATH] [--alone 8]
+    python -m tests.benchmarks.bench_campaign [--dataset ID] [--lake PATH] [--alone 8] [--sizes 1000 10000]
 
-Without a dataset, an hour of synthetic market is built. Compared with the same runs, one process each.
+Without a dataset, an hour of synthetic market is built. Times are [by the clock, of the processor], seconds: where
+other work shares the machine, only the latter tell much. Processor times of a stage are those of the campaign's own
+process, its threads included; those of a command include the process that tracks and draws.
 """
 
 import argparse
@@ -10,48 +12,66 @@ import contextlib
 import io
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 PROJECT = Path(__file__).resolve().parents[2]
-CAMPAIGN = ["-m", "experiment=tune_perm_derivative", "json=true"]
+TUNE = ["-m", "experiment=tune_perm_derivative"]
 STAGES = {
     "compose": "vpharness.tasks.campaign.compose_jobs",
     "check and freeze": "vpharness.tasks.campaign.freeze",
     "carry out": "vpharness.tasks.campaign.carry_out",
     "  write folders": "vpharness.campaigns.carry_out.write_run_folder",
     "  write store": "vpharness.campaigns.carry_out.save",
-    "rank": "vpharness.tasks.campaign_end.rank",
     "read ledger": "vpharness.tasks.campaign_end.readable_ledger",
-    "draw": "vpharness.tasks.campaign_end._draw",
-    "wait for tracking": "vpharness.results.tracking_process.TrackingProcess.close",
+    "rank": "vpharness.tasks.campaign_end.rank",
+    "hand over pictures": "vpharness.tasks.campaign_end._draw",
+    "wait for tracking and pictures": "vpharness.results.tracking_process.TrackingProcess.close",
 }
+WHOLE = "whole, without import"
+
+Seconds = list[float]
+"""By the clock, of the processor."""
 
 
-def shell(*words: str, environment: dict[str, str]) -> float:
-    """Run a command and return its wall time, seconds."""
-    begun = time.perf_counter()
+def sweep_of(runs: int) -> list[str]:
+    """Return a campaign of so many runs, a multiple of 100, that differ in windows, weights, barriers and cooldown."""
+    weights = ",".join(f"{place / 1000:g}" for place in range(1, runs // 100 + 1))
+    return [
+        *("-m", "signal=perm_derivative", "save_series=false"),
+        *("signal.zscore_window_bins=120,180,240,300,360", f"signal.d2_weight={weights}"),
+        *("eval.tp_ticks=4,6,8,10,12", "eval.cooldown_bins=20,30,40,60"),
+    ]
+
+
+def shell(*words: str, environment: dict[str, str]) -> Seconds:
+    """Run a command and return its time."""
+    begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "vpharness", *words]
     subprocess.run(command, check=True, env=environment, cwd=PROJECT, stdout=subprocess.DEVNULL)  # noqa: S603  # ours
-    return time.perf_counter() - begun
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return [
+        time.perf_counter() - begun,
+        after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+    ]
 
 
 @contextlib.contextmanager
-def timed(seconds: Counter[str]) -> Iterator[None]:
+def timed(seconds: dict[str, Seconds]) -> Iterator[None]:
     """Add up the time that each stage takes."""
     with contextlib.ExitStack() as stack:
         for name, target in STAGES.items():
             module, _, attribute = target.rpartition(".")
-            owner = _located(module)
-            stack.enter_context(mock.patch(target, _timing(getattr(owner, attribute), name, seconds)))
+            stack.enter_context(mock.patch(target, _timing(getattr(_located(module), attribute), name, seconds)))
         yield
 
 
@@ -61,32 +81,90 @@ def _located(path: str) -> Any:
     return pkgutil.resolve_name(path)
 
 
-def _timing(function: Callable[..., Any], name: str, seconds: Counter[str]) -> Callable[..., Any]:
+@contextlib.contextmanager
+def _adding(name: str, seconds: dict[str, Seconds]) -> Iterator[None]:
+    begun = time.perf_counter(), time.process_time()
+    try:
+        yield
+    finally:
+        ended = time.perf_counter(), time.process_time()
+        seconds[name] = [had + end - start for had, start, end in zip(seconds[name], begun, ended, strict=True)]
+
+
+def _timing(function: Callable[..., Any], name: str, seconds: dict[str, Seconds]) -> Callable[..., Any]:
     def called(*arguments: Any, **keywords: Any) -> Any:
-        begun = time.perf_counter()
-        try:
+        with _adding(name, seconds):
             return function(*arguments, **keywords)
-        finally:
-            seconds[name] += time.perf_counter() - begun  # type: ignore[assignment]  # a Counter may hold floats
 
     return called
 
 
-def stages(words: list[str]) -> Counter[str]:
-    """Run a campaign in this process and return the time of each stage, seconds."""
+def stages(words: list[str]) -> dict[str, Any]:
+    """Run a campaign in this process; return the time of each stage, its memory, and what was compiled."""
     from vpharness.tasks.cli import main  # noqa: PLC0415  # imports the compilers
 
-    seconds: Counter[str] = Counter()
-    begun = time.perf_counter()
-    import vpharness.tasks.campaign  # noqa: F401, PLC0415  # as above
+    seconds: dict[str, Seconds] = defaultdict(lambda: [0.0, 0.0])
+    with _adding("import", seconds):
+        import vpharness.tasks.campaign  # noqa: F401, PLC0415  # as above
+    from vpharness.signals.core.pieces import plan_of  # noqa: PLC0415  # as above
 
-    seconds["import"] = time.perf_counter() - begun  # type: ignore[assignment]  # as above
-    with timed(seconds), contextlib.redirect_stdout(io.StringIO()):
-        begun = time.perf_counter()
+    with timed(seconds), contextlib.redirect_stdout(io.StringIO()), _adding(WHOLE, seconds):
         if main(words):
             raise SystemExit("the campaign failed")
-        seconds["whole, without import"] = time.perf_counter() - begun  # type: ignore[assignment]  # as above
-    return seconds
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {**seconds, "peak memory, MB": peak, "signals compiled": plan_of.cache_info().misses}
+
+
+class Bench:
+    """Runs campaigns, each on a lake of its own with the same datasets: what is done already would be skipped."""
+
+    def __init__(self, folder: Path, lake: Path, dataset: str) -> None:
+        self.folder, self.lake, self.data = folder, lake, f"dataset.id={dataset}"
+        self.environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(folder / "jax")}
+
+    def places(self, name: str) -> list[str]:
+        """Return the words that name a lake without results; make it where it is not there yet."""
+        here = self.folder / name
+        (here / "lake" / "research").mkdir(parents=True, exist_ok=True)
+        link = here / "lake" / "research" / "vp_immutable"
+        if not link.is_symlink():
+            link.symlink_to(self.lake.resolve() / "research" / "vp_immutable")
+        return [self.data, f"lake={here}/lake", f"outputs={here}/outputs"]
+
+    def track_something(self, name: str) -> None:
+        """Have the tracking store there already, as it is on any day but the first."""
+        shell("signal=ads", *self.places(name), environment=self.environment)
+
+    def whole(self, name: str, *words: str) -> Seconds:
+        """Run a command."""
+        return shell(*words, *self.places(name), environment=self.environment)
+
+    def stages(self, name: str, *words: str) -> Any:
+        """Run a campaign and look at its stages."""
+        command = [sys.executable, "-m", "tests.benchmarks.bench_campaign", "--stages", *words, *self.places(name)]
+        said = subprocess.run(command, check=True, env=self.environment, cwd=PROJECT, stdout=subprocess.PIPE)  # noqa: S603  # ours
+        return json.loads(said.stdout.splitlines()[-1])
+
+
+def measured(bench: Bench, alone: int, sizes: list[int]) -> dict[str, Any]:
+    """Return all figures."""
+    found: dict[str, Any] = {"cold": bench.whole("cold", *TUNE)}
+    for name in ("warm", "stages"):
+        bench.track_something(name)
+    found["warm"] = bench.whole("warm", *TUNE)
+    found["stages"] = bench.stages("stages", *TUNE)
+    if alone:
+        word = "signal.d2_weight={}"
+        one = [bench.whole("warm", *TUNE[1:2], "sweep=null", word.format(i / 100)) for i in range(1, alone + 1)]
+        found["one process a run, each"] = [sum(each) / alone for each in zip(*one, strict=True)]
+        pairs = zip(found["one process a run, each"], found["warm"], strict=True)
+        found["times as fast as one process a run"] = [192 * each / warm for each, warm in pairs]
+    for size in sizes:
+        found[f"plan of {size:,} runs"] = bench.whole(f"of {size}", "plan", *sweep_of(size)[1:])
+        found[f"campaign of {size:,} runs"] = bench.stages(f"of {size}", *sweep_of(size))
+        found[f"campaign of {size:,} runs again"] = bench.whole(f"of {size}", *sweep_of(size))
+        found[f"compare of {size:,} runs"] = bench.whole(f"of {size}", "compare", "json=true")
+    return found
 
 
 def run() -> None:
@@ -95,49 +173,19 @@ def run() -> None:
     parser.add_argument("--lake")
     parser.add_argument("--dataset")
     parser.add_argument("--alone", type=int, default=8, help="runs that are timed one process each")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[], help="campaigns of so many runs, multiples of 100")
     parser.add_argument("--stages", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.stages is not None:
         print(json.dumps(stages(asked.stages)))
         return
     folder = Path(tempfile.mkdtemp())
-    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(folder / "jax")}
-    lake = asked.lake or str(folder / "lake")
+    bench = Bench(folder, Path(asked.lake or folder / "built"), asked.dataset or "hour")
     if asked.dataset is None:
-        shell("build", "source.minutes=60", "dataset.id=hour", f"lake={lake}", environment=environment)
-    data = [f"dataset.id={asked.dataset or 'hour'}"]
-    found: dict[str, Any] = {}
-    for name in ("cold", "warm", "stages"):
-        # A lake of its own for each, on the same datasets: what is done already would be skipped.
-        here = folder / name
-        (here / "lake" / "research").mkdir(parents=True)
-        (here / "lake" / "research" / "vp_immutable").symlink_to(Path(lake).resolve() / "research" / "vp_immutable")
-        places = [f"lake={here}/lake", f"outputs={here}/outputs"]
-        if name != "cold":
-            # The tracking store is there already, as it is on any day but the first.
-            shell("signal=ads", *data, *places, environment=environment)
-        if name == "stages":
-            command = [sys.executable, "-m", "tests.benchmarks.bench_campaign", "--stages", *CAMPAIGN, *data, *places]
-            said = subprocess.run(command, check=True, env=environment, cwd=PROJECT, capture_output=True)  # noqa: S603  # ours
-            found["stages"] = json.loads(said.stdout.splitlines()[-1])
-        else:
-            found[name] = shell(*CAMPAIGN, *data, *places, environment=environment)
-    places = [f"lake={folder}/warm/lake", f"outputs={folder}/alone"]
-    each = [
-        shell(
-            "experiment=tune_perm_derivative",
-            "sweep=null",
-            f"signal.d2_weight={place / 100}",
-            *data,
-            *places,
-            environment=environment,
-        )
-        for place in range(1, asked.alone + 1)
-    ]
-    found["one process a run, each"] = sum(each) / len(each)
-    found["times as fast as one process a run"] = 192 * found["one process a run, each"] / found["warm"]
+        build = ["build", "source.minutes=60", "dataset.id=hour", f"lake={bench.lake}"]
+        shell(*build, environment=bench.environment)
+    print(json.dumps(measured(bench, asked.alone, asked.sizes), indent=1))
     shutil.rmtree(folder)
-    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -20,8 +20,9 @@ from vpharness.evaluation import (
     SplitParameters,
     find_fires,
 )
+from vpharness.results.judging import judge_part
 from vpharness.results.ledger import LedgerCandidate, Trial
-from vpharness.results.ranking import Ranked, judge_part, rank
+from vpharness.results.ranking import Ranked, rank
 from vpharness.tasks.commands import CompareCommand
 
 EVALUATION: Final = EvaluationParameters().resolve(100.0)

@@ -99,6 +99,45 @@ def test_a_plan_is_refused_whole_and_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "lake").exists()
 
 
+def test_words_that_do_not_vary_are_told_with_the_rest(tmp_path: Path) -> None:
+    """Hydra would name the first key that it does not know, and nothing else."""
+    said = in_process(
+        tmp_path,
+        *("-m", "signal=pfp", "eval.tp_tick=4", "signal.lag=3", "source.seed=x", "memory_mb=1", "tracking.kind=foo"),
+        *("eval.sl_ticks=-1,4", "lake=x,y"),
+    )
+    assert (said.returncode, said.stdout) == (2, "")
+    assert "7 things are wrong with this campaign" in said.stderr
+    for expected in (
+        "eval.tp_tick is not a key here",
+        "signal.lag is not a key here; the keys are add_weight",
+        "source.seed: Value 'x'",
+        "memory_mb is 1; it must be at least 64",
+        "tracking.kind is 'foo'; it must be one of mlflow, none",
+        "eval.sl_ticks is -1.0",
+        "lake has 2 values",
+    ):
+        assert expected in said.stderr
+    group = in_process(tmp_path, "signal=pfq", "signal.lag=3", "eval.tp_tick=4")
+    assert group.stderr.count("\n") == 1
+    assert "Could not find 'signal/pfq'" in group.stderr
+    assert "eval.tp_tick is not a key here" in group.stderr
+    assert "signal.lag" not in group.stderr
+    assert not (tmp_path / "lake").exists()
+
+
+def test_what_an_adaptive_search_chose_is_marked_for_good(folder: Path) -> None:
+    """By the key, and by a sweeper that is neither ours nor Hydra's own; a plain one knows all jobs beforehand."""
+    words = [*PFP[1:], "signal.lag_bins=3"]
+    assert in_process(folder, *words, "adaptive=true").returncode == 0
+    assert in_process(folder, *PFP, "signal.lag_bins=3,5", "hydra/sweeper=basic").returncode == 0
+    shown = json.loads(in_process(folder, "compare", "json=true", "min_signals=0").stdout)
+    marked = {json.loads(row["parameters"])["lag_bins"]: row["adaptive"] for row in shown}
+    assert marked == {3: True, 5: False}
+    assert all(row["p_adjusted"] is None for row in shown if row["adaptive"])
+    assert "chosen by an adaptive search" in in_process(folder, *words).stdout
+
+
 def test_grid_variants_are_built_once_and_run_on(tmp_path: Path) -> None:
     """Lattice axes beside axes of a signal: a candidate of one lattice is not one of another."""
     words = [*PFP, "lattice.cell_width_ms=100,200", "signal.lag_bins=3,5"]

@@ -66,6 +66,23 @@ def test_a_campaign_is_ranked_against_its_own_candidates_beside_the_whole_family
     assert (mine["poor"].p_campaign, mine["poor"].campaign_size) == (None, 0)
 
 
+def test_what_an_adaptive_search_chose_has_no_adjusted_p_value(
+    ledger: list[LedgerCandidate], ranked: dict[str, Ranked]
+) -> None:
+    """It is judged by itself, wins nothing, and counts among what the others are compared with."""
+    (knows,) = [each for each in ledger if each.candidate_id == "knows"]
+    chosen = replace(knows, trials=tuple(replace(trial, adaptive=True) for trial in knows.trials))
+    found = {
+        each.candidate.candidate_id: each
+        for each in rank([chosen if each is knows else each for each in ledger], view_of)
+    }
+    assert ranked["knows"].winner
+    assert (found["knows"].p_adjusted, found["knows"].winner) == (None, False)
+    assert found["knows"].lacks == ("chosen by an adaptive search, only the test part can judge it",)
+    assert found["knows"].judgement.p_value == ranked["knows"].judgement.p_value
+    assert found["guess 0"].p_adjusted == ranked["guess 0"].p_adjusted
+
+
 def test_each_dataset_is_ranked_by_what_happened_on_it_alone(ledger: list[LedgerCandidate]) -> None:
     """A candidate on two markets stands there twice, with the figures that it has when there is no other market."""
     found = {

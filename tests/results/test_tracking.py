@@ -1,6 +1,9 @@
 """Runs in MLflow, read back through its own client."""
 
+import contextlib
 import multiprocessing
+import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,9 @@ import pytest
 
 from tests.tasks.test_cli import in_process
 from vpharness.errors import TrackingError
-from vpharness.results.tracking import CHAMPION, TrackedRun, Tracking, TrackingParameters, is_tracked
+from vpharness.results.tracked_run import TrackedRun, is_tracked
+from vpharness.results.tracking import CHAMPION, Tracking, TrackingParameters
+from vpharness.results.tracking_rows import tables_fit
 
 RUN = ["signal=ads", "source.minutes=12", "eval.max_hold_bins=100", "split=none", "save_series=false", "json=true"]
 
@@ -48,6 +53,61 @@ def test_a_run_is_tracked_with_parameters_curves_dataset_and_artifacts(tmp_path:
     names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
     assert names == {"config.yaml", "run_card.json", "figure.png"}
     assert run.info.status == "FINISHED"
+
+
+def told(client: Any, run_id: str) -> dict[str, Any]:
+    """Return all that MLflow's client says of a run but its own id and times."""
+    run = client.get_run(run_id)
+    history = {
+        name: [(point.step, point.value) for point in client.get_metric_history(run_id, name)]
+        for name in run.data.metrics
+    }
+    datasets = [each.dataset.to_dictionary() for each in run.inputs.dataset_inputs]
+    files = [(each.path, each.file_size) for each in client.list_artifacts(run_id)]
+    said = {name: value for name, value in vars(run.info).items() if "time" not in name}
+    return {
+        "info": {name: str(value).replace(run_id, "") for name, value in said.items()},
+        "data": (run.data.params, run.data.tags, run.data.metrics),
+        "rest": (history, datasets, files),
+    }
+
+
+def test_runs_tracked_at_once_are_those_tracked_one_by_one(tmp_path: Path) -> None:
+    """As MLflow's own client reads them: parameters, curves and their last values, tags, dataset, files, status."""
+    tracking = Tracking(TrackingParameters(tags={"desk": "rates"}), tmp_path / "outputs")
+    parent = tracking.begin_campaign(TrackedRun("c", {}, [], {"campaign": "c", "kind": "campaign"}, None, "", []))
+    curve = [("p_value", 0.5, 0), ("p_value", 0.25, 2), ("p_value", 0.75, 1), ("net_pnl_ticks", -1.5, 0)]
+    each = [
+        replace(a_run(tmp_path), metrics=curve, parameters={"a": place}, tags={"run_id": str(place)})
+        for place in range(2)
+    ]
+    one_by_one = [tracking.log(run, parent) for run in each]
+    tracking.log_all(each[:1], parent)  # MLflow's own, after which the others are made
+    client = client_of(tmp_path)
+    experiment = client.get_run(parent).info.experiment_id
+    before = {run.info.run_id for run in client.search_runs([experiment])}
+    tracking.log_all(each, parent)
+    at_once = {
+        run.data.tags["run_id"]: told(client, run.info.run_id)
+        for run in client.search_runs([experiment])
+        if run.info.run_id not in before
+    }
+    assert len(at_once) == len(each)
+    for run_id in one_by_one:
+        expected = told(client, run_id)
+        assert at_once[expected["data"][1]["run_id"]] == expected
+
+
+def test_tables_that_are_not_as_expected_are_left_to_mlflow(tmp_path: Path) -> None:
+    """A column that must be given, or one that is gone."""
+    file = tmp_path / "mlflow.db"
+    Tracking(TrackingParameters(), tmp_path)
+    assert tables_fit(str(file))
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute("ALTER TABLE tags ADD COLUMN kind TEXT NOT NULL DEFAULT ''")
+        assert tables_fit(str(file))
+        database.execute("ALTER TABLE params RENAME COLUMN value TO text")
+    assert not tables_fit(str(file))
 
 
 def test_tracking_none_writes_nothing(tmp_path: Path) -> None:

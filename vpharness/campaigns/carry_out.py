@@ -15,9 +15,9 @@ from vpharness.campaigns.share import DatasetShare
 from vpharness.campaigns.tracked import tracked_run
 from vpharness.results.records import Labels
 from vpharness.results.store import Store, check_writable
-from vpharness.results.tracking import TrackedRun
+from vpharness.results.tracked_run import TrackedRun
 
-FLUSH_SECONDS: Final = 2.0
+FLUSH_SECONDS: Final = 1.0
 """How long a finished run may wait before it is written: what a kill can cost."""
 STOP: Final = "stop"
 CONTINUE: Final = "continue"
@@ -78,7 +78,8 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
-Track = Callable[[TrackedRun], None]
+Track = Callable[[Sequence[TrackedRun]], None]
+"""Is told of runs that are in the store."""
 
 
 def carry_out(
@@ -138,7 +139,16 @@ def _write(
     save(settings.store, [each for each in batch if not by_id[each.spec.run_id].stored], settings.labels)
     if track is None:
         return
-    for outcome in outcomes:
-        spec, job = outcome.spec, by_id[outcome.spec.run_id].job
-        folder = folder_of(settings.outputs, spec.run_id)
-        track(tracked_run(spec, job, candidate_rows(outcome), folder, settings.labels.campaign))
+    campaign = settings.labels.campaign
+    track(
+        [
+            tracked_run(
+                outcome.spec,
+                by_id[outcome.spec.run_id].job,
+                candidate_rows(outcome),
+                folder_of(settings.outputs, outcome.spec.run_id),
+                campaign,
+            )
+            for outcome in outcomes
+        ]
+    )

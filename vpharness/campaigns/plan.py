@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vpharness.campaigns.once import Once
 from vpharness.campaigns.spec import RunSpec, parameter_problems, spec_problems
 from vpharness.datasets.build import find_variant
 from vpharness.datasets.find import Dataset, find_dataset
@@ -53,9 +54,9 @@ class Job:
     evaluation: EvaluationParameters
     split: SplitParameters
 
-    def on(self, dataset: Dataset) -> RunSpec:
-        """Return the run on its dataset."""
-        return RunSpec(dataset, self.signal_target, self.parameters, self.evaluation, self.split)
+    def on(self, dataset: Dataset, once: Once) -> RunSpec:
+        """Return the run on its dataset; `once` knows what it has in common with others."""
+        return RunSpec(dataset, self.signal_target, self.parameters, self.evaluation, self.split, once)
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,9 @@ def variants_of(jobs: Sequence[Job]) -> list[Variant]:
 def job_problems(jobs: Sequence[Job], lake: Lake) -> list[str]:
     """Say everything that is wrong with jobs and can be known before a dataset is built, each once."""
     found: dict[str, None] = {}
-    for parts in _distinct(jobs, lambda job: (job.parameters, job.evaluation, job.split)):
-        found |= dict.fromkeys(parameter_problems(*parts))
+    once = Once()
+    for parameters, evaluation, split in _distinct(jobs, lambda job: (job.parameters, job.evaluation, job.split)):
+        found |= dict.fromkeys(parameter_problems(parameters, evaluation, split, once))
     named = [job.data for job in jobs if isinstance(job.data, str)]
     named += [dataset_id for job in jobs for dataset_id in job.split.test_datasets]
     for dataset_id in dict.fromkeys(named):
@@ -151,12 +153,13 @@ def freeze(
     run_ids: list[str] = []
     known: dict[tuple[int, ...], str] = {}
     wrong: dict[str, None] = {}
+    once = Once()
     for job in jobs:
         dataset = dataset_of(job)
         # Jobs share what they have in common, so that looking at the objects themselves is enough.
         parts = (id(dataset), id(job.parameters), id(job.evaluation), id(job.split))
         if parts not in known:
-            spec = job.on(dataset)
+            spec = job.on(dataset, once)
             found = list(spec_problems(spec))
             wrong |= dict.fromkeys(found)
             known[parts] = "" if found else spec.run_id

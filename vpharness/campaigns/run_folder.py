@@ -22,7 +22,7 @@ from vpharness.campaigns.plan import Job
 from vpharness.campaigns.spec import RunSpec
 from vpharness.errors import ResultsError
 from vpharness.evaluation import OUTCOME_NAMES, DatasetView
-from vpharness.results.figure import draw_run
+from vpharness.results.figure import RunPicture
 
 _PACKAGES: Final = ("jax", "numba", "numpy", "pyarrow", "vpharness")
 _FIRES_FILE: Final = "fires.parquet"
@@ -44,10 +44,14 @@ def write_run_folder(outcome: RunOutcome, job: Job, folder: Path, *, save_series
     aside = folder.with_name(f".{folder.name}-{os.getpid()}")
     try:
         aside.mkdir(parents=True)
-        _write_yaml(aside / CONFIG_FILE, job.config)
-        _write_yaml(aside / "overrides.yaml", list(job.words))
-        card = json.dumps(_run_card(outcome, job.config), indent=1)
-        (aside / CARD_FILE).write_text(card + "\n", encoding="utf-8")
+        # What jobs have in common, a group of keys each, is put into YAML once.
+        config = "".join(_yaml(json.dumps({key: value})) for key, value in job.config.items())
+        (aside / CONFIG_FILE).write_text(config, encoding="utf-8")
+        (aside / "overrides.yaml").write_text(_yaml(json.dumps(job.words)), encoding="utf-8")
+        card = ",\n".join(
+            f" {json.dumps(key)}: {json.dumps(value)}" for key, value in _run_card(outcome, job.config).items()
+        )
+        (aside / CARD_FILE).write_text(f"{{\n{card}\n}}\n", encoding="utf-8")
         if save_series:
             series = pa.table({"bin_seq": outcome.bin_seq, "score": outcome.score})
             pq.write_table(series, aside / "score.parquet", use_dictionary=False)
@@ -62,9 +66,12 @@ def write_run_folder(outcome: RunOutcome, job: Job, folder: Path, *, save_series
         shutil.rmtree(aside.with_name(f"{aside.name}-old"), ignore_errors=True)
 
 
-def _write_yaml(path: Path, value: Any) -> None:
+@functools.lru_cache(maxsize=1024)
+def _yaml(as_json: str) -> str:
+    """Return a value in YAML."""
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times as fast, where it has been compiled
-    path.write_text(yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    text: str = yaml.dump(json.loads(as_json), Dumper=dumper, sort_keys=False, allow_unicode=True)
+    return text
 
 
 def _run_card(outcome: RunOutcome, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,38 +115,39 @@ def _fires(outcome: RunOutcome) -> pa.Table:
     return pa.concat_tables(tables) if tables else pa.table({"threshold": [], "bin_seq": []})
 
 
-def draw_figure(
+def picture_of(
     spec: RunSpec, view: DatasetView, bin_seq: NDArray[np.int64], rows: Sequence[Mapping[str, Any]], folder: Path
-) -> None:
-    """Draw the candidate with the best lower end of the net interval, over the part that was judged.
+) -> RunPicture:
+    """Return the picture of the candidate with the best lower end of the net interval, over the part that was judged.
 
     Args:
         spec: the run.
         view: its dataset.
         bin_seq: [T] the numbers of the dataset's bins.
         rows: its candidates, as `candidate_rows` has them.
-        folder: its folder, to which the figure is added.
+        folder: its folder.
 
-    Raises ResultsError where the folder cannot be read or written.
+    Raises ResultsError where the folder cannot be read.
     """
     best = max(rows, key=lambda row: _or_least(row["net_pnl_ticks_low"]))
     try:
-        fires = pq.read_table(folder / _FIRES_FILE, filters=[("threshold", "==", best["threshold"])]).to_pydict()
-        bins = np.searchsorted(bin_seq, np.array(fires["bin_seq"], np.int64))
-        last = int(bins[-1]) + spec.resolved.net_reach_bins if len(bins) else view.n_bins
-        shown = slice(0, min(last, view.n_bins))
-        draw_run(
-            folder / FIGURE_FILE,
-            f"{spec.signal.name} at {best['threshold_label']} on {view.name}",
-            hours=np.arange(shown.stop) * view.cell_width_ms / 3_600_000,
-            mid=np.where(view.mid[shown] > 0, view.mid[shown], np.nan),
-            fire_bins=bins,
-            directions=np.array(fires["direction"], np.int8),
-            net_pnl_ticks=np.array(fires["net_pnl_ticks"], np.float64),
-            scores=np.array(fires["score"], np.float64),
-        )
+        with pq.ParquetFile(folder / _FIRES_FILE) as file:
+            table = file.read()
     except (OSError, pa.ArrowException) as error:
-        raise ResultsError(f"the figure of {folder} cannot be drawn: {error}") from error
+        raise ResultsError(f"the fires of {folder} cannot be read: {error}") from error
+    fires = table.filter(table["threshold"].to_numpy() == best["threshold"]).to_pydict()
+    bins = np.searchsorted(bin_seq, np.array(fires["bin_seq"], np.int64))
+    last = int(bins[-1]) + spec.resolved.net_reach_bins if len(bins) else view.n_bins
+    shown = slice(0, min(last, view.n_bins))
+    return RunPicture.of(
+        f"{spec.signal.name} at {best['threshold_label']} on {view.name}",
+        hours=np.arange(view.n_bins)[shown] * view.cell_width_ms / 3_600_000,
+        mid=np.where(view.mid[shown] > 0, view.mid[shown], np.nan),
+        fire_bins=bins,
+        directions=fires["direction"],
+        net_pnl_ticks=fires["net_pnl_ticks"],
+        scores=fires["score"],
+    )
 
 
 def _or_least(value: float) -> float:

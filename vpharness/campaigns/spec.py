@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from vpharness.campaigns.once import Once
 from vpharness.datasets.find import Dataset
 from vpharness.errors import VpharnessError
 from vpharness.evaluation import (
     EVALUATION_VERSION,
-    TRAIN,
     EvaluationParameters,
     ResolvedEvaluation,
     SplitParameters,
@@ -31,10 +31,11 @@ class RunSpec:
     parameters: SignalParameters
     evaluation: EvaluationParameters
     split: SplitParameters
+    once: Once = dataclasses.field(default_factory=Once, compare=False, repr=False)  # shared with other runs
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields alone: what was worked out from them need not travel to another process."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)} | {"once": Once()}
 
     @cached_property
     def signal(self) -> Signal[Any]:
@@ -44,7 +45,7 @@ class RunSpec:
     @cached_property
     def resolved(self) -> ResolvedEvaluation:
         """The evaluation in bins of the dataset."""
-        return self.evaluation.resolve(self.dataset.manifest.cell_width_ms)
+        return self.once.of(EvaluationParameters.resolve, self.evaluation, self.dataset.manifest.cell_width_ms)
 
     @cached_property
     def score_key(self) -> str:
@@ -56,20 +57,15 @@ class RunSpec:
         """Everything the results depend on, as JSON values."""
         return {
             "code": {
-                "signal_digest": digest(self.signal, self.parameters),
+                "signal_digest": self.once.of(digest, self.signal, self.parameters),
                 "evaluation_version": EVALUATION_VERSION,
                 "lattice_version": self.dataset.manifest.lattice_version,
             },
             "dataset": {"id": self.dataset.manifest.dataset_id, "checksum": self.dataset.checksum},
-            "evaluation": dataclasses.asdict(self.resolved),
-            "signal": {"target": self.signal_target, "parameters": self._parameters()},
-            "split": dataclasses.asdict(self.split.normalised()),
+            "evaluation": self.once.of(dataclasses.asdict, self.resolved),
+            "signal": {"target": self.signal_target, "parameters": self.once.of(_identifying, self.parameters)},
+            "split": self.once.of(_normalised, self.split),
         }
-
-    def _parameters(self) -> dict[str, Any]:
-        """Return the parameters, without percentiles that choose nothing since thresholds are given."""
-        values = dataclasses.asdict(self.parameters)
-        return values | ({"threshold_quantiles": []} if self.parameters.thresholds else {})
 
     @property
     def is_test(self) -> bool:
@@ -98,12 +94,12 @@ class RunSpec:
 
 
 def parameter_problems(
-    parameters: SignalParameters, evaluation: EvaluationParameters, split: SplitParameters
+    parameters: SignalParameters, evaluation: EvaluationParameters, split: SplitParameters, once: Once
 ) -> Iterator[str]:
     """Say what is out of range, whatever the dataset."""
-    yield from problems(parameters, "signal.")
-    yield from problems(evaluation, "eval.")
-    yield from problems(split, "split.")
+    yield from once.of(_signal_problems, parameters)
+    yield from once.of(_evaluation_problems, evaluation)
+    yield from once.of(_split_problems, split)
     if not parameters.thresholds and split.kind == "none":
         yield (
             "split=none leaves no training part for signal.threshold_quantiles to choose thresholds on; "
@@ -112,29 +108,62 @@ def parameter_problems(
 
 
 def spec_problems(spec: RunSpec) -> Iterator[str]:
-    """Say everything that keeps a run from being carried out, before any work."""
-    found = list(parameter_problems(spec.parameters, spec.evaluation, spec.split))
-    yield from found
-    manifest = spec.dataset.manifest
-    absent = [name for name in spec.signal.columns if name not in manifest.columns]
-    if absent:
+    """Say everything that keeps a run without `parameter_problems` from being carried out, before any work."""
+    yield from spec.once.of(_column_problems, spec.signal, spec.dataset)
+    yield from spec.once.of(_scorer_problems, spec.signal, spec.parameters, spec.dataset)
+    yield from spec.once.of(_part_problems, spec.resolved, spec.split, spec.dataset)
+    if not spec.parameters.thresholds and spec.is_test:
         yield (
-            f"signal {spec.signal.name} reads {', '.join(absent)}, which dataset {manifest.dataset_id} does not have; "
-            "build the dataset again from its source, or choose another signal"
+            f"dataset {spec.dataset.manifest.dataset_id} is kept for the test, so that signal.threshold_quantiles has "
+            "nothing to choose thresholds on; give signal.thresholds, or train on it"
         )
-    if found:
-        return
+
+
+def _signal_problems(parameters: SignalParameters) -> list[str]:
+    return problems(parameters, "signal.")
+
+
+def _evaluation_problems(evaluation: EvaluationParameters) -> list[str]:
+    return problems(evaluation, "eval.")
+
+
+def _split_problems(split: SplitParameters) -> list[str]:
+    return problems(split, "split.")
+
+
+def _column_problems(signal: Signal[Any], dataset: Dataset) -> list[str]:
+    manifest = dataset.manifest
+    absent = [name for name in signal.columns if name not in manifest.columns]
+    sentence = (
+        f"signal {signal.name} reads {', '.join(absent)}, which dataset {manifest.dataset_id} does not have; "
+        "build the dataset again from its source, or choose another signal"
+    )
+    return [sentence] if absent else []
+
+
+def _scorer_problems(signal: Signal[Any], parameters: SignalParameters, dataset: Dataset) -> list[str]:
     try:
-        parts = parts_within(manifest.dataset_id, manifest.bins, spec.resolved, spec.split)
-        scorer(spec.signal, spec.parameters, cell_width_ms=manifest.cell_width_ms, radius=manifest.radius)
+        scorer(signal, parameters, cell_width_ms=dataset.manifest.cell_width_ms, radius=dataset.manifest.radius)
     except VpharnessError as error:
-        yield str(error)
-        return
-    if not spec.parameters.thresholds and parts[0].name != TRAIN:
-        yield (
-            f"dataset {manifest.dataset_id} is kept for the test, so that signal.threshold_quantiles has nothing to "
-            "choose thresholds on; give signal.thresholds, or train on it"
-        )
+        return [str(error)]
+    return []
+
+
+def _part_problems(evaluation: ResolvedEvaluation, split: SplitParameters, dataset: Dataset) -> list[str]:
+    try:
+        parts_within(dataset.manifest.dataset_id, dataset.manifest.bins, evaluation, split)
+    except VpharnessError as error:
+        return [str(error)]
+    return []
+
+
+def _identifying(parameters: SignalParameters) -> dict[str, Any]:
+    """Return the parameters, without percentiles that choose nothing since thresholds are given."""
+    return dataclasses.asdict(parameters) | ({"threshold_quantiles": []} if parameters.thresholds else {})
+
+
+def _normalised(split: SplitParameters) -> dict[str, Any]:
+    return dataclasses.asdict(split.normalised())
 
 
 def _hash(parts: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from vpharness.campaigns.plan import Job
 from vpharness.campaigns.run_folder import CARD_FILE, CONFIG_FILE, FIGURE_FILE
 from vpharness.campaigns.spec import RunSpec
-from vpharness.results.tracking import TrackedRun
+from vpharness.results.tracked_run import TrackedRun
 
 _CURVES: Final = (
     "threshold",

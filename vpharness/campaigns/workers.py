@@ -19,7 +19,7 @@ from vpharness.campaigns.plan import Group
 from vpharness.campaigns.saving import save
 from vpharness.errors import CampaignError
 from vpharness.results.records import finished_runs
-from vpharness.results.tracking import TrackedRun
+from vpharness.results.tracked_run import TrackedRun
 
 _BEGUN: Final = "begun"
 _ENDED: Final = "ended"
@@ -90,7 +90,7 @@ def carry_out_in_processes(
         settings: the same for all of them.
         progress: says afterwards what came of them.
         report: is called, in a thread, as progress goes on.
-        track: is called, in a thread, with each run that is in the store.
+        track: is called, in a thread, with runs that are in the store.
         processes: how many; -1: one for each core.
     """
     with multiprocessing.get_context("spawn").Manager() as manager:
@@ -140,8 +140,8 @@ def _work(place: int, group: Group, settings: Settings, inbox: Inbox) -> None:
     def report(progress: Progress) -> None:
         inbox.put((_PROGRESS, place, replace(progress, failures=list(progress.failures))))
 
-    def track(run: TrackedRun) -> None:
-        inbox.put((_TRACK, place, run))
+    def track(runs: Sequence[TrackedRun]) -> None:
+        inbox.put((_TRACK, place, runs))
 
     carry_out([group], settings, Progress(len(group.runs)), report, track)
     inbox.put((_ENDED, place, None))

@@ -1,5 +1,6 @@
 """Fires: the bins at which a score crosses a threshold, found once over a whole dataset or as the bins come."""
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class Fires:
     def __len__(self) -> int:
         return int(self.bins.shape[0])
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """SHA-256 of the content: equal for equal fires, whatever run they come from."""
         return hashlib.sha256(self.signed().astype("<i8").tobytes()).hexdigest()

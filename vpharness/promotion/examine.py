@@ -28,8 +28,9 @@ from vpharness.promotion.parameters import PromotionParameters
 from vpharness.promotion.projection import Projection
 from vpharness.promotion.replay import fresh_lattice
 from vpharness.promotion.served import PromotedRecord, live_model
+from vpharness.results.judging import ViewOf
 from vpharness.results.opening import open_and_count
-from vpharness.results.ranking import Ranked, ViewOf
+from vpharness.results.ranking import Ranked
 from vpharness.results.store import Store
 from vpharness.signals import digest
 

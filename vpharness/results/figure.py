@@ -1,70 +1,170 @@
-"""Pictures: of one candidate, what its fires earned over the price path; of a campaign, what its best came to."""
+"""Pictures: of one candidate, what its fires earned over the price path; of a campaign, what its best came to.
 
+What is drawn is plain values, so that a process of its own can draw it.
+"""
+
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.results.ranking import Ranked
+from vpharness.errors import ResultsError
 
 # Two colours that the colour-blind tell apart, and that differ in grey too.
 UP_COLOUR: Final = "#0072B2"
 DOWN_COLOUR: Final = "#D55E00"
-_SHOWN: Final = 40
 _COLUMNS: Final = 1000
+_DOTS_PER_INCH: Final = 90
 
 
-def draw_run(
-    path: Path,
-    title: str,
-    *,
-    hours: NDArray[np.float64],
-    mid: NDArray[np.float64],
-    fire_bins: NDArray[np.int64],
-    directions: NDArray[np.int8],
-    net_pnl_ticks: NDArray[np.float64],
-    scores: NDArray[np.float64],
-) -> None:
-    """Write a PNG.
+@dataclass(frozen=True)
+class RunPicture:
+    """What is drawn of one candidate.
 
-    Args:
-        path: the file.
+    Attributes:
         title: what stands above it.
-        hours: [T] time of each bin from the first one on.
-        mid: [T] mid price, NaN where there is none.
-        fire_bins: [n] the bins of the fires that are shown.
-        directions: [n] +1 or -1.
-        net_pnl_ticks: [n] what each came to, NaN where it was not judged.
-        scores: [n] the score at each fire.
+        hours, mid: the price path, hours from the first bin on and mid prices, NaN where there is none.
+        fire_hours, fire_mids, directions: of each fire; directions are +1 or -1.
+        net_pnl_ticks: what each came to, NaN where it was not judged.
+        scores: the score at each fire.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # half a second, only where it is wanted
-    from matplotlib.figure import Figure  # noqa: PLC0415  # see above
 
-    figure = Figure(figsize=(10, 8))
-    FigureCanvasAgg(figure)
+    title: str
+    hours: Sequence[float]
+    mid: Sequence[float]
+    fire_hours: Sequence[float]
+    fire_mids: Sequence[float]
+    directions: Sequence[int]
+    net_pnl_ticks: Sequence[float]
+    scores: Sequence[float]
+
+    @classmethod
+    def of(
+        cls,
+        title: str,
+        *,
+        hours: NDArray[np.float64],
+        mid: NDArray[np.float64],
+        fire_bins: NDArray[np.int64],
+        directions: Sequence[int],
+        net_pnl_ticks: Sequence[float],
+        scores: Sequence[float],
+    ) -> "RunPicture":
+        """Return the picture of fires at some bins of `hours` and `mid`: [T]."""
+        shown = extremes(mid, _COLUMNS)
+        fire_hours, fire_mids = hours[fire_bins].tolist(), mid[fire_bins].tolist()
+        return cls(
+            title, hours[shown].tolist(), mid[shown].tolist(), fire_hours, fire_mids, directions, net_pnl_ticks, scores
+        )
+
+
+@dataclass(frozen=True)
+class CampaignPicture:
+    """What is drawn of a campaign: its best candidates' net means with their intervals, ticks, in their order."""
+
+    title: str
+    names: Sequence[str]
+    lows: Sequence[float]
+    means: Sequence[float]
+    highs: Sequence[float]
+    winners: Sequence[bool]
+
+
+Picture = RunPicture | CampaignPicture
+
+
+class Painter:
+    """Draws pictures. Those of runs are all drawn on one figure, whose axes take half of the time to make."""
+
+    def __init__(self) -> None:
+        self._of_runs: Any = None
+
+    def draw(self, picture: Picture, path: Path) -> None:
+        """Write a PNG: aside first, so that it is there whole or not at all.
+
+        Raises ResultsError where it cannot be written.
+        """
+        figure = self._run(picture) if isinstance(picture, RunPicture) else _campaign(picture)
+        aside = path.with_name(f".{path.name}-{os.getpid()}")
+        try:
+            figure.savefig(aside, dpi=_DOTS_PER_INCH, format="png")
+            aside.rename(path)
+        except OSError as error:
+            raise ResultsError(f"the figure {path} cannot be drawn: {error.strerror or error}") from error
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def _run(self, picture: RunPicture) -> Any:
+        if self._of_runs is None:
+            self._of_runs = _empty_run()
+        figure = self._of_runs
+        price, equity, scatter = figure.axes
+        for axes in figure.axes:
+            for line in list(axes.lines):
+                line.remove()
+        figure.suptitle(picture.title)
+        price.plot(picture.hours, picture.mid, color="0.4", linewidth=0.6)
+        hours, mids, directions = (
+            np.array(each) for each in (picture.fire_hours, picture.fire_mids, picture.directions)
+        )
+        for sign, colour, marker in ((1, UP_COLOUR, "^"), (-1, DOWN_COLOUR, "v")):
+            chosen = directions == sign
+            price.plot(hours[chosen], mids[chosen], marker, color=colour, markersize=4, linestyle="none")
+        net = np.array(picture.net_pnl_ticks, dtype=np.float64)
+        judged = np.isfinite(net)
+        equity.step(hours[judged], np.cumsum(net[judged]), where="post", color=UP_COLOUR)
+        scatter.plot(np.array(picture.scores)[judged] * directions[judged], net[judged], ".", color=DOWN_COLOUR)
+        for axes in (equity, scatter):
+            axes.axhline(0, color="0.6", linewidth=0.6)
+        for axes in figure.axes:
+            axes.relim()
+            axes.autoscale_view()
+        return figure
+
+
+def _empty_run() -> Any:
+    figure = _figure(8)
     figure.subplots_adjust(left=0.08, right=0.98, bottom=0.07, top=0.94, hspace=0.3)
     price, equity, scatter = figure.subplots(3, 1)
-    figure.suptitle(title)
-    shown = extremes(mid, _COLUMNS)
-    price.plot(hours[shown], mid[shown], color="0.4", linewidth=0.6)
-    for sign, colour, marker in ((1, UP_COLOUR, "^"), (-1, DOWN_COLOUR, "v")):
-        chosen = fire_bins[directions == sign]
-        price.plot(hours[chosen], mid[chosen], marker, color=colour, markersize=4, linestyle="none")
+    equity.sharex(price)
     price.set_ylabel("mid price, fires")
-    judged = np.isfinite(net_pnl_ticks)
-    equity.step(hours[fire_bins[judged]], np.cumsum(net_pnl_ticks[judged]), where="post", color=UP_COLOUR)
-    equity.axhline(0, color="0.6", linewidth=0.6)
     equity.set_ylabel("net, ticks, summed")
     equity.set_xlabel("hours from the first bin on")
-    equity.sharex(price)
-    signed = scores[judged] * directions[judged]
-    scatter.plot(signed, net_pnl_ticks[judged], ".", color=DOWN_COLOUR, markersize=4)
-    scatter.axhline(0, color="0.6", linewidth=0.6)
     scatter.set_xlabel("|score| at the fire")
     scatter.set_ylabel("net of the fire, ticks")
-    figure.savefig(path, dpi=90)
+    return figure
+
+
+def _campaign(picture: CampaignPicture) -> Any:
+    height = 1.5 + 0.28 * len(picture.names)
+    figure = _figure(height)
+    figure.subplots_adjust(left=0.4, right=0.97, bottom=0.7 / height, top=1 - 0.4 / height)
+    axes = figure.subplots()
+    several = zip(picture.lows, picture.means, picture.highs, picture.winners, strict=True)
+    for place, (low, mean, high, winner) in enumerate(several):
+        colour = UP_COLOUR if winner else "0.4"
+        axes.plot([low, high], [place, place], color=colour, linewidth=2)
+        axes.plot(mean, place, "o", color=colour, markersize=5)
+    axes.axvline(0, color=DOWN_COLOUR, linewidth=0.8)
+    axes.set_yticks(range(len(picture.names)), picture.names, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("net, ticks a fire, with its 95 % interval; winners in blue")
+    axes.set_title(picture.title)
+    return figure
+
+
+def _figure(height: float) -> Any:
+    """Return an empty figure; importing matplotlib takes half a second, and is done only where it is wanted."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # see above
+    from matplotlib.figure import Figure  # noqa: PLC0415  # see above
+
+    figure = Figure(figsize=(10, height))
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def extremes(values: NDArray[np.float64], columns: int) -> NDArray[np.int64]:
@@ -81,33 +181,3 @@ def extremes(values: NDArray[np.float64], columns: int) -> NDArray[np.int64]:
     held = np.flatnonzero(np.isfinite(stretches).any(axis=1))
     lowest, highest = (find(stretches[held], axis=1) + held * width for find in (np.nanargmin, np.nanargmax))
     return np.unique(np.concatenate([lowest, highest]))
-
-
-def draw_campaign(path: Path, title: str, ranked: Sequence[Ranked]) -> None:
-    """Write a PNG of the best candidates' net means with their intervals, beside 0 and in the order of the ranking."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # half a second, only where it is wanted
-    from matplotlib.figure import Figure  # noqa: PLC0415  # see above
-
-    shown = [each for each in ranked if np.isfinite(each.judgement.figures.net_pnl_ticks_low)][:_SHOWN]
-    height = 1.5 + 0.28 * len(shown)
-    figure = Figure(figsize=(10, height))
-    FigureCanvasAgg(figure)
-    figure.subplots_adjust(left=0.4, right=0.97, bottom=0.7 / height, top=1 - 0.4 / height)
-    axes = figure.subplots()
-    for place, each in enumerate(shown):
-        f = each.judgement.figures
-        colour = UP_COLOUR if each.winner else "0.4"
-        axes.plot([f.net_pnl_ticks_low, f.net_pnl_ticks_high], [place, place], color=colour, linewidth=2)
-        axes.plot(f.net_pnl_ticks, place, "o", color=colour, markersize=5)
-    axes.axvline(0, color=DOWN_COLOUR, linewidth=0.8)
-    axes.set_yticks(range(len(shown)), [_named(each) for each in shown], fontsize=8)
-    axes.invert_yaxis()
-    axes.set_xlabel("net, ticks a fire, with its 95 % interval; winners in blue")
-    axes.set_title(title)
-    figure.savefig(path, dpi=90)
-
-
-def _named(ranked: Ranked) -> str:
-    first = ranked.candidate.first
-    adjusted = "too little data" if ranked.p_adjusted is None else f"p adj. {ranked.p_adjusted:.3f}"
-    return f"{first.signal} at {first.threshold_label}, {ranked.candidate.candidate_id[:6]}, {adjusted}"

@@ -2,13 +2,17 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from vpharness.evaluation import TEST, Fires, ResolvedEvaluation, SplitParameters
 from vpharness.results.records import DONE
-from vpharness.results.store import CAMPAIGNS, CANDIDATES, FIRES, META, Store, read, read_table
+from vpharness.results.store import ADAPTIVE, CAMPAIGNS, CANDIDATES, FIRES, META, Store, read, read_table
+
+_META_COLUMNS: Final = [
+    *("run_id", "status", "signal", "identity", "dataset_checksum", "judged_part", "created_ns", "part"),
+]
 
 DatasetKey = tuple[str, str]
 """A dataset's id and checksum."""
@@ -31,6 +35,7 @@ class Trial:
     fires: Fires
     campaigns: frozenset[str] = frozenset()  # every campaign that its run was part of
     created_ns: int = 0  # when its run was stored, since the Unix epoch, UTC
+    adaptive: bool = False  # whether its values were chosen by looking at what earlier runs came to
 
     @property
     def dataset(self) -> DatasetKey:
@@ -56,6 +61,11 @@ class LedgerCandidate:
         return tuple(trial.dataset_id for trial in self.trials)
 
     @property
+    def adaptive(self) -> bool:
+        """Whether an adaptive search chose it: such a search is no family, and only the test part can judge it."""
+        return any(trial.adaptive for trial in self.trials)
+
+    @property
     def choosing(self) -> tuple[Trial, ...]:
         """Its trials on the datasets that choose: those that are kept for the test are not among them."""
         return tuple(trial for trial in self.trials if trial.judged_part != TEST)
@@ -78,12 +88,17 @@ class LedgerCandidate:
 
 def read_ledger(store: Store) -> list[LedgerCandidate]:
     """Return every candidate of the finished runs; of a run that is there twice, the later one."""
-    finished = [row for row in read(store, META) if row["status"] == DONE]
+    finished = [row for row in read(store, META, _META_COLUMNS) if row["status"] == DONE]
     campaigns: dict[str, set[str]] = defaultdict(set)
     for row in read(store, CAMPAIGNS):
         for run_id in row["run_ids"]:
             campaigns[run_id].add(row["campaign"])
-    runs = {row["run_id"]: _run(row, frozenset(campaigns[row["run_id"]])) for row in finished}
+    adaptive = {row["run_id"] for row in read(store, ADAPTIVE)}
+    identities = _Identities()
+    runs = {
+        row["run_id"]: _run(row, identities, frozenset(campaigns[row["run_id"]]), adaptive=row["run_id"] in adaptive)
+        for row in finished
+    }
     named = read(store, CANDIDATES, ["run_id", "candidate_id", "threshold_label", "part"])
     labels = {(row["run_id"], row["candidate_id"], row["part"]): row["threshold_label"] for row in named}
     grouped: dict[str, dict[DatasetKey, Trial]] = defaultdict(dict)
@@ -108,28 +123,54 @@ class _Run:
     shared: dict[str, Any]  # what the trials of a run have in common
 
 
-def _run(row: dict[str, Any], campaigns: frozenset[str]) -> _Run:
-    identity = json.loads(row["identity"])
+class _Identities:
+    """What runs depend on, read from their rows: those that agree in a part of it share the part."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Any] = {}
+
+    def read(self, text: str) -> tuple[dict[str, Any], ResolvedEvaluation, SplitParameters]:
+        """Return the parameters of a run's signal, its evaluation and its split."""
+        identity = json.loads(text)
+        return (
+            self._once(identity["signal"]["parameters"], dict),
+            self._once(identity["evaluation"], ResolvedEvaluation),
+            self._once(identity["split"], SplitParameters),
+        )
+
+    def _once(self, values: dict[str, Any], make: Callable[..., Any]) -> Any:
+        key = f"{make.__name__} {json.dumps(values)}"
+        if key not in self._known:
+            self._known[key] = make(**values)
+        return self._known[key]
+
+
+def _run(row: dict[str, Any], identities: _Identities, campaigns: frozenset[str], *, adaptive: bool) -> _Run:
+    parameters, evaluation, split = identities.read(row["identity"])
     shared = {
         "dataset_checksum": row["dataset_checksum"],
         "signal": row["signal"],
-        "parameters": identity["signal"]["parameters"],
-        "evaluation": ResolvedEvaluation(**identity["evaluation"]),
-        "split": SplitParameters(**identity["split"]),
+        "parameters": parameters,
+        "evaluation": evaluation,
+        "split": split,
         "judged_part": row["judged_part"],
         "campaigns": campaigns,
         "created_ns": row["created_ns"],
+        "adaptive": adaptive,
     }
     return _Run(row["part"], shared)
 
 
 def _fires(store: Store) -> Iterator[tuple[dict[str, Any], Fires]]:
-    """Yield the rows of fires; the fires themselves as slices of what has been read."""
+    """Yield the rows of fires with the fires themselves; equal ones, of which a sweep has many, are one object."""
     table = read_table(store, FIRES)
     if table is None:
         return
     keys = table.drop_columns(["fires"]).to_pylist()
     lists = table["fires"].combine_chunks()
     values, offsets = lists.values.to_numpy(), lists.offsets.to_numpy()
+    known: dict[str, Fires] = {}
     for row, start, stop in zip(keys, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-        yield row, Fires.from_signed(values[start:stop])
+        if row["fires_digest"] not in known:
+            known[row["fires_digest"]] = Fires.from_signed(values[start:stop])
+        yield row, known[row["fires_digest"]]

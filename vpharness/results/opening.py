@@ -5,7 +5,8 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from vpharness.results.ranking import Ranked, ViewOf, open_test
+from vpharness.results.judging import ViewOf
+from vpharness.results.ranking import Ranked, open_test
 from vpharness.results.records import VIEWS_SCHEMA
 from vpharness.results.store import VIEWS, Rows, Store, append, read
 

@@ -9,27 +9,20 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from vpharness.evaluation import (
     TEST,
-    DatasetView,
     FamilyMaxima,
     Judgement,
-    PartEvaluation,
-    evaluate_fires,
     family_maxima,
-    first_passage_tables,
     is_winner,
-    judge,
-    outcome_table,
     p_adjusted,
-    parts_of,
 )
+from vpharness.results.judging import ViewOf, judge_part
 from vpharness.results.ledger import DatasetKey, LedgerCandidate, Trial
 
-ViewOf = Callable[[str, str], DatasetView]
-"""From a dataset's id and checksum to what evaluation sees of it."""
+ADAPTIVELY_CHOSEN: Final = "chosen by an adaptive search, only the test part can judge it"
 
 FEW_BLOCKS: Final = 50
 """Below this many blocks an interval is rough, and their number is shown."""
@@ -63,7 +56,7 @@ class Ranked:
         candidate: the candidate and its trials.
         judgement: figures and p-value of the part that chooses.
         family: what it is compared with.
-        p_adjusted: against its family; None where it is not rankable.
+        p_adjusted: against its family; None where it is not rankable, or was chosen by an adaptive search.
         winner: beats chance in its family, with the net interval above 0.
         p_campaign: against the rankable candidates of one campaign alone, where one was asked for.
         campaign_size: how many these are.
@@ -80,6 +73,11 @@ class Ranked:
     campaign_size: int = 0
     test: Judgement | None = None
     test_openings: int = 0
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """What it lacks to be ranked: data, or to have been chosen before anything was known."""
+        return (*self.judgement.lacks, *([ADAPTIVELY_CHOSEN] if self.candidate.adaptive else []))
 
 
 def rank(candidates: Sequence[LedgerCandidate], view_of: ViewOf) -> list[Ranked]:
@@ -104,7 +102,8 @@ def rank(candidates: Sequence[LedgerCandidate], view_of: ViewOf) -> list[Ranked]
 class FamilyKey:
     """What candidates are compared by: the datasets, how they are split, and the draws that all are judged under.
 
-    A candidate that has run on more datasets than these was tried on these as well, and stays in the family.
+    A candidate that has run on more datasets than these was tried on these as well, and stays in the family; so does
+    one that an adaptive search chose, which makes the others' p-values larger, if anything.
     """
 
     datasets: frozenset[DatasetKey]
@@ -200,7 +199,7 @@ def _family(members: Sequence[LedgerCandidate], judged: dict[str, Judgement]) ->
 
 
 def _ranked(candidate: LedgerCandidate, judgement: Judgement, family: Family) -> Ranked:
-    if family.maxima is None or judgement.lacks:
+    if family.maxima is None or judgement.lacks or candidate.adaptive:
         return Ranked(candidate, judgement, family, None, winner=False)
     adjusted = p_adjusted(judgement.scores, family.maxima)
     return Ranked(candidate, judgement, family, adjusted, is_winner(judgement.figures, adjusted))
@@ -215,34 +214,10 @@ def rank_order(ranked: Ranked) -> tuple[bool, bool, float, str, tuple[str, ...]]
     return last, not ranked.winner, 0.0 if last else -low, *ids
 
 
-def judge_part(
-    candidates: Sequence[LedgerCandidate], view_of: ViewOf, part_of: Callable[[Trial], str]
-) -> dict[str, Judgement]:
-    """Judge candidates in one part, by candidate id; those without any trial in that part are left out."""
-    evaluated: dict[str, list[PartEvaluation]] = defaultdict(list)
-    for trials in _that_share_a_table(candidates).values():
-        first = trials[0]
-        view = view_of(first.dataset_id, first.dataset_checksum)
-        table = outcome_table(
-            first_passage_tables(
-                view, (first.evaluation.tp_ticks, first.evaluation.sl_ticks), first.evaluation.max_hold_bins
-            ),
-            first.evaluation,
-        )
-        parts = {part.name: part for part in parts_of(view, first.evaluation, first.split)}
-        here = [trial for trial in trials if part_of(trial) in parts]
-        for name in {part_of(trial) for trial in here}:
-            chosen = [trial for trial in here if part_of(trial) == name]
-            found = evaluate_fires(view, table, parts[name], [trial.fires for trial in chosen])
-            for trial, evaluation in zip(chosen, found, strict=True):
-                evaluated[trial.candidate_id].append(evaluation)
-    return {candidate_id: judge(evaluations) for candidate_id, evaluations in evaluated.items()}
-
-
-def _that_share_a_table(candidates: Sequence[LedgerCandidate]) -> dict[tuple[Any, ...], list[Trial]]:
-    shared: dict[tuple[Any, ...], list[Trial]] = defaultdict(list)
-    for candidate in candidates:
-        for trial in candidate.trials:
-            split = (trial.split.kind, trial.split.train_share, tuple(trial.split.test_datasets))
-            shared[trial.dataset_id, trial.dataset_checksum, trial.evaluation, split].append(trial)
-    return shared
+def alike(ranked: Sequence[Ranked]) -> list[tuple[Ranked, int]]:
+    """Return the first of those candidates of a signal that came to just the same, and how many they are."""
+    found: dict[tuple[str, str], list[Ranked]] = {}
+    for each in ranked:
+        # Texts are compared, since a figure that is not there (NaN) differs from itself.
+        found.setdefault((each.candidate.first.signal, repr(each.judgement.figures)), []).append(each)
+    return [(members[0], len(members)) for members in found.values()]

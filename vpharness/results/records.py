@@ -1,13 +1,14 @@
 """What the store keeps of a run: a row for it, a row for each candidate, and the candidates' fires."""
 
 import dataclasses
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
 
 from vpharness.evaluation import Figures
-from vpharness.results.store import CANDIDATES, META, Store, read
+from vpharness.results.store import ADAPTIVE, CANDIDATES, META, Rows, Store, append, read
 
 DONE: Final = "done"
 FAILED: Final = "failed"
@@ -85,6 +86,17 @@ CAMPAIGNS_SCHEMA: Final = pa.schema(
     ]
 )
 """One row each time that a campaign has been begun: what was typed, and the runs of its plan."""
+
+ADAPTIVE_SCHEMA: Final = pa.schema([("run_id", pa.string()), ("created_ns", pa.int64())])
+"""One row for each run whose values were chosen by looking at what earlier runs came to."""
+
+
+def mark_adaptive(store: Store, run_ids: Sequence[str]) -> None:
+    """Write down, before they are carried out, that runs were chosen by an adaptive search: that is for good."""
+    now_ns = time.time_ns()
+    rows = [{"run_id": run_id, "created_ns": now_ns} for run_id in run_ids]
+    append(store, Rows(ADAPTIVE, rows, ADAPTIVE_SCHEMA))
+
 
 VIEWS_SCHEMA: Final = pa.schema([("candidate_id", pa.string()), ("opened_ns", pa.int64())])
 """One row each time that the test part of a candidate has been opened."""

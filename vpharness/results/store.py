@@ -2,7 +2,8 @@
 
 A part is written aside, put on the disk and renamed into place, so a reader sees all of it or none of it, and
 `pandas.read_parquet` reads a folder as if it were one file. What belongs to a run is written before the row that says
-that the run is there.
+that the run is there. Where a table has come to have many small parts they are merged (see `parts`); only who reads the
+folders directly may meet rows twice then, for a moment or until the next merge where one was killed.
 """
 
 import json
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 
 from vpharness.durable import sync
 from vpharness.errors import ResultsError
+from vpharness.results.parts import merge_small, read_part, reread
 
 STORE_VERSION: Final = 2
 """Raised whenever a table has other columns than before."""
@@ -28,6 +30,7 @@ CANDIDATES: Final = "runs.parquet"
 FIRES: Final = "fires.parquet"
 VIEWS: Final = "test_views.parquet"
 CAMPAIGNS: Final = "campaigns.parquet"
+ADAPTIVE: Final = "adaptive.parquet"
 _VERSION_FILE: Final = "store.json"
 
 
@@ -36,11 +39,6 @@ class Store:
     """The folder of the results."""
 
     root: Path
-
-    def parts(self, table: str) -> list[Path]:
-        """Return the parts of a table, in the order of writing."""
-        folder = self.root / table
-        return sorted(path for path in folder.glob("*.parquet") if not path.name.startswith("."))
 
 
 def store_in(lake_root: Path) -> Store:
@@ -138,19 +136,27 @@ def read_table(store: Store, table: str, columns: Sequence[str] | None = None) -
     Raises ResultsError where the store is of another version, or a part of the table cannot be read.
     """
     check_version(store)
-    parts = store.parts(table)
-    if not parts:
-        return None
-    try:
+
+    def read_all(parts: list[Path]) -> pa.Table | None:
         # File by file: a dataset of them would bring in pandas, which takes a second.
-        return pa.concat_tables(_read_part(path, columns) for path in parts)
+        return pa.concat_tables([read_part(path, columns) for path in parts]) if parts else None
+
+    try:
+        return reread(store.root / table, read_all)
     except (OSError, pa.ArrowException) as error:
         raise ResultsError(f"{store.root / table} cannot be read: {error}; restore the part it names") from error
 
 
-def _read_part(path: Path, columns: Sequence[str] | None) -> pa.Table:
-    with pq.ParquetFile(path) as file:
-        return file.read(columns=None if columns is None else list(columns))
+def merge_parts(store: Store) -> int:
+    """Merge small parts of tables that have many; return how many were. Others may read and add all the while.
+
+    Raises ResultsError where they cannot be written; every row is there as before then.
+    """
+    folders = [folder for folder in store.root.glob("*.parquet") if folder.is_dir()]
+    try:
+        return sum(merge_small(folder) for folder in folders)
+    except (OSError, pa.ArrowException) as error:
+        raise ResultsError(f"the parts of results in {store.root} cannot be merged: {error}; all are kept") from error
 
 
 def _write_version(store: Store) -> None:

@@ -6,13 +6,12 @@ loses nothing.
 
 import contextlib
 import fcntl
-import json
 import logging
 import os
-import re
 import shutil
 import sqlite3
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,16 +20,14 @@ from urllib.request import url2pathname
 
 from vpharness.errors import TrackingError
 from vpharness.parameters import parameter
-
-TRACKED_FILE: Final = "tracked.json"
-"""Written into the folder of a run once it is tracked: where, and under which id."""
+from vpharness.results.tracked_run import TrackedRun, mlflow_run_id, note_tracked, without_password
+from vpharness.results.tracking_rows import RunRows, add_runs_like, tables_fit
 
 CHAMPION: Final = "champion"
 """The alias of the version of a registered model that its instrument serves."""
 
 _SQLITE: Final = "sqlite:///"
 _FILE: Final = "file://"
-_PASSWORD: Final = re.compile(r"(//[^/@:]*):[^/@]*@")
 _LONGEST_VALUE: Final = 6000  # MLflow's own limit for the value of a parameter
 
 
@@ -48,41 +45,16 @@ class TrackingParameters:
         return self.uri or f"{_SQLITE}{(outputs / 'mlflow.db').resolve()}"
 
 
-def without_password(uri: str) -> str:
-    """Return a URI as it may be written down and shown."""
-    return _PASSWORD.sub(r"\1:***@", uri)
+def import_mlflow() -> None:
+    """Import MLflow, which takes a second or two, and have it be quiet."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # A server that is not there is given up after seconds, not minutes.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    import mlflow.tracking  # noqa: F401, PLC0415  # only where it is wanted
 
-
-@dataclass(frozen=True)
-class TrackedRun:
-    """What is tracked of a run.
-
-    Attributes:
-        name: what it is listed as.
-        parameters: flat, with dots.
-        metrics: name, value and step: thresholds are the steps of a curve.
-        tags: beside those that the user gave.
-        dataset: its id, digest and place; None where there are several.
-        folder: the run folder.
-        artifacts: the names of those files in it that are kept with the run.
-    """
-
-    name: str
-    parameters: Mapping[str, Any]
-    metrics: Sequence[tuple[str, float, int]]
-    tags: Mapping[str, str]
-    dataset: tuple[str, str, str] | None
-    folder: str
-    artifacts: Sequence[str]
-
-
-def is_tracked(folder: Path, uri: str) -> bool:
-    """Whether the run of a folder is in the tracking store `uri` already."""
-    try:
-        found = json.loads((folder / TRACKED_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and found.get("uri") == without_password(uri)
+    for name in ("mlflow", "alembic"):  # which tell of every table that they make
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class Tracking:
@@ -92,20 +64,16 @@ class Tracking:
     """
 
     def __init__(self, tracking: TrackingParameters, outputs: Path) -> None:
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        import mlflow.tracking  # noqa: F401, PLC0415  # takes a second, and only where it is wanted
-
-        for name in ("mlflow", "alembic"):  # which tell of every table that they make
-            logging.getLogger(name).setLevel(logging.WARNING)
-        # A server that is not there is given up after seconds, not minutes.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        import_mlflow()
         self._uri = tracking.uri_in(outputs)
         self.uri = without_password(self._uri)
         self._tags = dict(tracking.tags)
-        self._places: dict[str, str] = {}  # where the files of a run go, until they are there
+        self._places: dict[str, str] = {}  # where the files of a run go, by its MLflow id
+        self._firsts: dict[tuple[str, str, str], str] = {}  # a run that MLflow has written, for each dataset
         with self._telling():
             self._client, self._experiment = _client(self._uri, tracking.experiment_name, outputs)
+            self._file = self._uri.removeprefix(_SQLITE)
+            self._takes_rows = self._uri.startswith(_SQLITE) and tables_fit(self._file)
 
     def begin_campaign(self, run: TrackedRun) -> str:
         """Begin the parent run of a campaign, or go on with the one that there is; return its MLflow id."""
@@ -126,16 +94,43 @@ class Tracking:
     def log(self, run: TrackedRun, parent: str | None = None) -> str:
         """Track one run, below the parent of its campaign where there is one, and return its MLflow id."""
         with self._telling():
-            run_id = self._create(run, {} if parent is None else {"mlflow.parentRunId": parent})
+            run_id = self._create(run, _below(parent))
             self._fill(run_id, run)
-            _note(Path(run.folder), self.uri, run_id)
+            note_tracked(Path(run.folder), self._uri, run_id)
         return run_id
+
+    def log_all(self, runs: Sequence[TrackedRun], parent: str | None = None) -> None:
+        """Track many runs: in a SQLite file all at once, in another store one after the other."""
+        waiting: dict[tuple[str, str, str], list[TrackedRun]] = {}
+        for run in runs:
+            first = None if run.dataset is None else self._firsts.get(run.dataset)
+            if first is not None and run.dataset is not None and self._places[first].startswith(_FILE):
+                waiting.setdefault(run.dataset, []).append(run)
+                continue
+            run_id = self.log(run, parent)
+            if self._takes_rows and run.dataset is not None:
+                self._firsts[run.dataset] = run_id
+        for dataset, alike in waiting.items():
+            with self._telling():
+                self._log_like(self._firsts[dataset], alike, parent)
+
+    def _log_like(self, first_id: str, runs: Sequence[TrackedRun], parent: str | None) -> None:
+        """Track runs on one dataset after the pattern of another; their files are there before they are."""
+        rows = []
+        for run in runs:
+            run_id = uuid.uuid4().hex
+            self._places[run_id] = place = self._places[first_id].replace(first_id, run_id)
+            self._keep(run_id, place, _files(run))
+            rows.append(RunRows(run_id, place, run.name, _texts(run), run.metrics, self._named(run, _below(parent))))
+        add_runs_like(self._file, first_id, rows, _now_ms())
+        for run, row in zip(runs, rows, strict=True):
+            note_tracked(Path(run.folder), self._uri, row.run_id)
 
     def add_artifact(self, path: Path) -> None:
         """Add a file to the run that is tracked for the folder in which it lies."""
         with self._telling():
-            found = json.loads((path.parent / TRACKED_FILE).read_text(encoding="utf-8"))
-            self._client.log_artifact(found["mlflow_run_id"], str(path))
+            run_id = mlflow_run_id(path.parent)
+            self._keep(run_id, self._places.get(run_id, ""), [path])
 
     def crown(self, folder: Path, instrument: str, version: str, bundle: Path) -> None:
         """Give the alias champion of an instrument's registered model to a promoted version, and tag its run.
@@ -148,7 +143,7 @@ class Tracking:
         """
         model = f"vpharness-{instrument}"
         with self._telling():
-            run_id = json.loads((folder / TRACKED_FILE).read_text(encoding="utf-8"))["mlflow_run_id"]
+            run_id = mlflow_run_id(folder)
             if not self._client.search_registered_models(f"name = '{model}'", max_results=1):
                 self._client.create_registered_model(model, description=f"what is served for {instrument}")
             found = self._client.search_model_versions(f"name = '{model}' and tag.promoted = '{version}'")
@@ -160,9 +155,8 @@ class Tracking:
             self._client.set_registered_model_alias(model, CHAMPION, made[0].version)
             self._client.set_tag(run_id, "promoted", f"{instrument} {version}")
 
-    def _keep(self, run_id: str, files: Sequence[Path]) -> None:
+    def _keep(self, run_id: str, place: str, files: Sequence[Path]) -> None:
         """Keep files with a run. On this machine they are copied: MLflow asks its database for each where to put it."""
-        place = self._places.pop(run_id, "")
         for file in files:
             if place.startswith(_FILE):
                 folder = Path(url2pathname(place.removeprefix(_FILE)))
@@ -172,25 +166,28 @@ class Tracking:
                 self._client.log_artifact(run_id, str(file))
 
     def _create(self, run: TrackedRun, tags: Mapping[str, str]) -> str:
-        named = {"mlflow.runName": run.name, **self._tags, **run.tags, **tags}
-        created = self._client.create_run(self._experiment, tags=named).info
+        created = self._client.create_run(self._experiment, tags=self._named(run, tags)).info
         self._places[str(created.run_id)] = str(created.artifact_uri)
         return str(created.run_id)
+
+    def _named(self, run: TrackedRun, tags: Mapping[str, str]) -> dict[str, str]:
+        """Return all tags of a run, its name among them."""
+        return {"mlflow.runName": run.name, **self._tags, **run.tags, **tags}
 
     def _fill(self, run_id: str, run: TrackedRun, *, ends: bool = True) -> None:
         from mlflow import entities  # noqa: PLC0415  # takes a second, and only where it is wanted
 
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = _now_ms()
         self._client.log_batch(
             run_id,
             metrics=[entities.Metric(name, value, now_ms, step) for name, value, step in run.metrics],
-            params=[entities.Param(name, str(value)[:_LONGEST_VALUE]) for name, value in run.parameters.items()],
+            params=[entities.Param(name, value) for name, value in _texts(run).items()],
         )
         if run.dataset is not None:
             name, digest, source = run.dataset
             dataset = entities.Dataset(name=name, digest=digest[:36], source_type="local", source=source)
             self._client.log_inputs(run_id, [entities.DatasetInput(dataset, [])])
-        self._keep(run_id, [Path(run.folder) / artifact for artifact in run.artifacts])
+        self._keep(run_id, self._places.get(run_id, ""), _files(run))
         if ends:
             self._client.set_terminated(run_id)
 
@@ -206,11 +203,22 @@ class Tracking:
             raise TrackingError(f"the run is in the store, but could not be tracked in {self.uri}: {reason}") from error
 
 
-def _note(folder: Path, uri: str, run_id: str) -> None:
-    """Say in a run's folder that it is tracked."""
-    aside = folder / f".{TRACKED_FILE}"
-    aside.write_text(json.dumps({"uri": uri, "mlflow_run_id": run_id}) + "\n", encoding="utf-8")
-    aside.rename(folder / TRACKED_FILE)
+def _below(parent: str | None) -> dict[str, str]:
+    """Return the tag that puts a run below another."""
+    return {} if parent is None else {"mlflow.parentRunId": parent}
+
+
+def _texts(run: TrackedRun) -> dict[str, str]:
+    """Return the parameters of a run as MLflow takes them."""
+    return {name: str(value)[:_LONGEST_VALUE] for name, value in run.parameters.items()}
+
+
+def _files(run: TrackedRun) -> list[Path]:
+    return [Path(run.folder) / artifact for artifact in run.artifacts]
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _client(uri: str, experiment_name: str, outputs: Path) -> tuple[Any, str]:

@@ -1,57 +1,81 @@
-"""Tracking the runs of a campaign from a process of its own, so that the runs need not wait for it.
+"""Tracking the runs of a campaign, and drawing its pictures, in a process beside it that it need not wait for.
 
-Started as `python -m vpharness.results.tracking_process`. It reads JSON, a line each: the settings, then messages from
-`TrackingProcess`; when there are no more, it says how many runs it could not track, and why. Where the campaign is
-killed, the end of its input ends it too.
+Started as `python -m vpharness.results.tracking_process`. It imports what it needs, which takes seconds, and reads
+JSON, a line each: the settings, then messages from `TrackingProcess`; when there are no more, it says what it could not
+do, and why. Where the campaign is killed, the end of its input ends it too.
 """
 
 import contextlib
 import dataclasses
 import json
+import os
 import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
 
-from vpharness.errors import TrackingError
-from vpharness.results.tracking import TrackedRun, Tracking, TrackingParameters
+from vpharness.errors import ResultsError, TrackingError
+from vpharness.results.tracked_run import TrackedRun
+from vpharness.results.tracking import Tracking, TrackingParameters, import_mlflow
 
 _BEGIN: Final = "begin"
-_RUN: Final = "run"
-_FIGURE: Final = "figure"
+_RUNS: Final = "runs"
+_PICTURE: Final = "picture"
 _END: Final = "end"
 
 
 class TrackingProcess:
-    """The campaign's end of it: messages are handed over without waiting, and `close` waits for the last."""
+    """The campaign's end of it: messages are handed over without waiting, and `close` waits for the last.
 
-    def __init__(self, tracking: TrackingParameters, outputs: Path, campaign: TrackedRun) -> None:
-        """Start the process, and the parent run of the campaign."""
+    A context manager: left before it is closed, it ends the process at once, and what is not tracked yet can be later.
+    """
+
+    def __init__(self) -> None:
+        """Start the process: it waits until it is told what to do."""
         command = [sys.executable, "-m", __name__]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603  # ours
+        # The same vpharness as this one, wherever it has been started.
+        path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+        # In a group of its own, so that Ctrl-C is heard by the campaign alone, which then ends it.
+        self._process = subprocess.Popen(  # noqa: S603  # ours
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            process_group=0,
+            env={**os.environ, "PYTHONPATH": path},
+        )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._feeder = threading.Thread(target=self._feed, daemon=True)
         self._feeder.start()
-        settings = {"tracking": dataclasses.asdict(tracking), "outputs": str(outputs)}
-        self._lines.put(json.dumps(settings))
-        self._send(_BEGIN, campaign)
 
-    def put(self, run: TrackedRun) -> None:
-        """Have a run tracked."""
-        self._send(_RUN, run)
+    def begin(self, tracking: TrackingParameters, outputs: Path, campaign: TrackedRun) -> None:
+        """Open the tracking store, and begin the parent run of a campaign."""
+        self._lines.put(json.dumps({"tracking": dataclasses.asdict(tracking), "outputs": str(outputs)}))
+        self._send(_BEGIN, vars(campaign))
 
-    def put_figure(self, figure: Path) -> None:
-        """Have a figure added to the run of the folder in which it lies."""
-        self._lines.put(json.dumps([_FIGURE, str(figure)]))
+    def put(self, runs: Sequence[TrackedRun]) -> None:
+        """Have runs tracked."""
+        self._send(_RUNS, [vars(run) for run in runs])
+
+    def draw(self, picture: Any, path: Path) -> None:
+        """Have a picture drawn, and added to the run that is tracked for the folder in which it lies, if there is one.
+
+        Args:
+            picture: one of `vpharness.results.figure`.
+            path: the file.
+        """
+        self._send(_PICTURE, [type(picture).__name__, vars(picture), str(path)])
 
     def close(self, campaign: TrackedRun) -> None:
-        """Add the campaign's own figures, and wait until everything is tracked.
+        """Add the campaign's own figures, and wait until everything is tracked and drawn.
 
         Raises TrackingError where something could not be.
         """
-        self._send(_END, campaign)
+        self._send(_END, vars(campaign))
         self._lines.put(None)
         self._feeder.join()
         said = ""
@@ -63,10 +87,17 @@ class TrackingProcess:
             raise TrackingError(f"the runs are in the store, but tracking ended with exit code {code}")
         failures = json.loads(said.splitlines()[-1])
         if failures:
-            raise TrackingError(f"{len(failures)} runs could not be tracked: {failures[0]}")
+            more = f" (and {len(failures) - 1} more like it)" if len(failures) > 1 else ""
+            raise TrackingError(f"{failures[0]}{more}")
 
-    def kill(self) -> None:
-        """End the process at once; what it has not tracked can be tracked later."""
+    def __enter__(self) -> "TrackingProcess":
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        if self._process.returncode is not None:
+            return
         self._lines.put(None)
         self._process.kill()
         self._feeder.join()
@@ -74,8 +105,8 @@ class TrackingProcess:
             self._process.stdout.close()
         self._process.wait()
 
-    def _send(self, what: str, run: TrackedRun) -> None:
-        self._lines.put(json.dumps([what, dataclasses.asdict(run)]))
+    def _send(self, what: str, value: Any) -> None:
+        self._lines.put(json.dumps([what, value]))
 
     def _feed(self) -> None:
         pipe = self._process.stdin
@@ -85,35 +116,74 @@ class TrackingProcess:
         with contextlib.suppress(OSError), pipe:
             while (line := self._lines.get()) is not None:
                 pipe.write(line + "\n")
+                pipe.flush()
+
+
+class _Follower:
+    """What is done with messages, in the process.
+
+    Attributes:
+        failures: what could not be done, and why.
+    """
+
+    def __init__(self, tracking: Tracking | None, failures: list[str]) -> None:
+        from vpharness.results.figure import Painter  # noqa: PLC0415  # in this process alone
+
+        self._tracking, self.failures = tracking, failures
+        self._painter, self._parent = Painter(), ""
+
+    def follow(self, what: str, value: Any) -> None:
+        """Do what a message asks for."""
+        try:
+            if what == _PICTURE:
+                self._draw(*value)
+            elif self._tracking is not None:
+                self._track(self._tracking, what, value)
+        except (TrackingError, ResultsError) as error:
+            self.failures.append(str(error))
+
+    def _track(self, tracking: Tracking, what: str, value: Any) -> None:
+        if what == _BEGIN:
+            self._parent = tracking.begin_campaign(_run(value))
+        elif what == _RUNS:
+            tracking.log_all([_run(each) for each in value], self._parent)
+        else:
+            tracking.end_campaign(self._parent, _run(value))
+
+    def _draw(self, kind: str, values: dict[str, Any], path: str) -> None:
+        from vpharness.results import figure  # noqa: PLC0415  # in this process alone
+
+        kinds = {each.__name__: each for each in (figure.RunPicture, figure.CampaignPicture)}
+        self._painter.draw(kinds[kind](**values), Path(path))
+        if self._tracking is not None and kinds[kind] is figure.RunPicture:
+            self._tracking.add_artifact(Path(path))
+
+
+def _run(values: dict[str, Any]) -> TrackedRun:
+    """Return a run as it was before JSON made a list of its dataset."""
+    dataset = values["dataset"]
+    return TrackedRun(**{**values, "dataset": None if dataset is None else tuple(dataset)})
 
 
 def main() -> None:
     """Read settings and messages from standard input; write what failed, as one line of JSON."""
-    settings = json.loads(sys.stdin.readline())
-    print(json.dumps(_follow(settings)), flush=True)
+    import_mlflow()
+    import matplotlib.figure  # noqa: F401, PLC0415  # takes half a second, while the campaign is being planned
 
-
-def _follow(settings: dict[str, Any]) -> list[str]:
+    line = sys.stdin.readline()
+    if not line:
+        return  # the campaign has ended before it began
+    settings = json.loads(line)
+    failures: list[str] = []
+    tracking = None
     try:
         tracking = Tracking(TrackingParameters(**settings["tracking"]), Path(settings["outputs"]))
     except TrackingError as error:
-        return [str(error)]
-    parent: str | None = None
-    failures: list[str] = []
+        failures.append(str(error))
+    follower = _Follower(tracking, failures)
     for line in sys.stdin:
-        what, values = json.loads(line)
-        try:
-            if what == _BEGIN:
-                parent = tracking.begin_campaign(TrackedRun(**values))
-            elif what == _RUN:
-                tracking.log(TrackedRun(**values), parent)
-            elif what == _FIGURE:
-                tracking.add_artifact(Path(values))
-            elif parent is not None:
-                tracking.end_campaign(parent, TrackedRun(**values))
-        except TrackingError as error:
-            failures.append(str(error))
-    return failures
+        follower.follow(*json.loads(line))
+    print(json.dumps(failures), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """A multirun as a campaign: planned whole, carried out together, ranked in the end."""
 
+import contextlib
 import functools
 import hashlib
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,22 +15,24 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
+from vpharness import parameters as ranges
 from vpharness.campaigns.carry_out import Progress, carry_out
 from vpharness.campaigns.plan import Job, Plan, Variant, freeze, job_problems, variants_of
-from vpharness.campaigns.workers import carry_out_in_processes
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import CampaignError, ConfigError
-from vpharness.results.records import CAMPAIGNS_SCHEMA, Labels
+from vpharness.results.records import CAMPAIGNS_SCHEMA, Labels, mark_adaptive
 from vpharness.results.store import CAMPAIGNS, Rows, append, check_version, store_in
 from vpharness.results.tracking import TrackingParameters
+from vpharness.results.tracking_process import TrackingProcess
 from vpharness.tasks.campaign_end import Campaign, conclude, print_plan
 from vpharness.tasks.campaign_tracking import campaign_tracking
 from vpharness.tasks.commands import RunCommand
 from vpharness.tasks.compose import Words, compose_jobs
+from vpharness.tasks.faults import known_faults
 from vpharness.tasks.progress import campaign_shown
-from vpharness.tasks.run import dataset_of, done_in, settings_of
-from vpharness.tasks.schema import check, check_command, instance
+from vpharness.tasks.run import dataset_of, done_in, settings_of, tidy
+from vpharness.tasks.schema import command_of, instance
 
 _UNFIT: Final = re.compile(r"[^\w.-]+")
 
@@ -41,6 +45,7 @@ def launch(
     *,
     processes: int,
     carries_out: bool,
+    adaptive: bool,
 ) -> list[JobReturn]:
     """Plan jobs, and carry them out.
 
@@ -51,54 +56,69 @@ def launch(
         problems: what is known to be wrong with them.
         processes: how many carry out the plan; 0: this one.
         carries_out: whether it is carried out, or only described.
+        adaptive: whether the sweeper chooses jobs by what earlier ones came to.
 
     Returns: for each job the highest lower end of the net interval among its candidates, ticks.
 
     Raises ConfigError, before any work, with everything that is wrong; CampaignError in the end where runs failed.
     """
-    command = check_command(master, RunCommand)
+    command = command_of(master, RunCommand)
     tracking: TrackingParameters = instance(master.tracking, "tracking")
-    check(tracking=tracking)
-    lake, outputs = Lake(Path(command.lake)), Path(command.outputs)
-    store = store_in(lake.root)
-    check_version(store)
-    jobs, uncomposed = compose_jobs(job_words, _words(loader, master))
-    _refuse([*problems, *uncomposed, *job_problems(jobs, lake)])
-    unbuilt = [variant for variant in variants_of(jobs) if variant.find(lake) is None]
-    ready = jobs if carries_out else [job for job in jobs if job.data not in unbuilt]
-    plan, wrong = freeze(ready, _datasets(lake), done_in(store, outputs))
-    _refuse(wrong)
-    if not carries_out:
-        print_plan(plan, len(jobs) - len(ready), unbuilt, as_json=command.json)
-        return []
-    name = command.campaign or f"{_UNFIT.sub('_', tracking.experiment_name)}-{_digest(plan)}"
-    labels = Labels(tracking.experiment_name, name, dict(tracking.tags))
-    campaign = Campaign(name, plan, settings_of(command, store, labels), lake, tracking, command.json)
-    row = {
-        "campaign": name,
-        "created_ns": time.time_ns(),
-        "words": list(master.hydra.overrides.task),
-        "run_ids": [run.spec.run_id for run in plan.runs],
-    }
-    append(store, Rows(CAMPAIGNS, [row], CAMPAIGNS_SCHEMA))
-    lows = _carried_out(campaign, processes)
+    known = [*known_faults(), *ranges.problems(command), *ranges.problems(tracking, "tracking."), *problems]
+    lake = Lake(Path(command.lake))
+    settings = settings_of(command, store_in(lake.root), Labels(tracking.experiment_name))
+    check_version(settings.store)
+    with contextlib.ExitStack() as stack:
+        # What tracks the runs takes seconds to import: as long as they take to be planned.
+        tracked = carries_out and not known and tracking.kind != "none"
+        process = stack.enter_context(TrackingProcess()) if tracked else None
+        jobs, uncomposed = compose_jobs(job_words, _words(loader, master))
+        _refuse([*known, *uncomposed, *job_problems(jobs, lake)])
+        unbuilt = [variant for variant in variants_of(jobs) if variant.find(lake) is None]
+        ready = jobs if carries_out else [job for job in jobs if job.data not in unbuilt]
+        plan, wrong = freeze(ready, _datasets(lake), done_in(settings.store, settings.outputs))
+        _refuse(wrong)
+        if not carries_out:
+            print_plan(plan, len(jobs) - len(ready), unbuilt, as_json=command.json)
+            return []
+        name = command.campaign or f"{_UNFIT.sub('_', tracking.experiment_name)}-{_digest(plan)}"
+        named = replace(settings, labels=Labels(tracking.experiment_name, name, dict(tracking.tags)))
+        campaign = Campaign(name, plan, named, lake, tracking, command.json)
+        if adaptive or command.adaptive:
+            mark_adaptive(settings.store, [run.spec.run_id for run in plan.remaining if not run.stored])
+        _begin(campaign, list(master.hydra.overrides.task))
+        lows = _carried_out(campaign, processes, process)
     return [
-        JobReturn(working_dir=str(outputs), status=JobStatus.COMPLETED, _return_value=lows.get(run_id))
+        JobReturn(working_dir=str(settings.outputs), status=JobStatus.COMPLETED, _return_value=lows.get(run_id))
         for run_id in plan.run_ids
     ]
 
 
-def _carried_out(campaign: Campaign, processes: int) -> dict[str, float]:
+def _begin(campaign: Campaign, words: Sequence[str]) -> None:
+    """Write down that a campaign has been begun."""
+    row = {
+        "campaign": campaign.name,
+        "created_ns": time.time_ns(),
+        "words": words,
+        "run_ids": [run.spec.run_id for run in campaign.plan.runs],
+    }
+    append(campaign.settings.store, Rows(CAMPAIGNS, [row], CAMPAIGNS_SCHEMA))
+
+
+def _carried_out(campaign: Campaign, processes: int, process: TrackingProcess | None) -> dict[str, float]:
     """Carry out a campaign and say what it came to; return the best lower end of each run."""
     plan, settings = campaign.plan, campaign.settings
     progress = Progress(len(plan.remaining))
-    with campaign_tracking(campaign, progress) as tracked:
+    with campaign_tracking(campaign, progress, process) as tracked:
         with campaign_shown(progress) as report:
             if processes:
+                from vpharness.campaigns.workers import carry_out_in_processes  # noqa: PLC0415  # joblib is slow to load
+
                 carry_out_in_processes(plan.groups(), settings, progress, report, tracked.put, processes)
             else:
                 carry_out(plan.groups(), settings, progress, report, tracked.put)
         lows = conclude(campaign, progress, tracked)
+    tidy(settings.store)
     if progress.failures:
         listed = "".join(f"\n  {run_id} ({words}): {error}" for run_id, words, error in progress.failures)
         raise CampaignError(f"{len(progress.failures)} of {progress.total} runs failed:{listed}")

@@ -11,18 +11,20 @@ from typing import Any, Final
 
 from vpharness.campaigns.carry_out import Progress, Settings
 from vpharness.campaigns.plan import Plan, PlannedRun, Variant
-from vpharness.campaigns.run_folder import FIGURE_FILE, draw_figure, folder_of
+from vpharness.campaigns.run_folder import FIGURE_FILE, folder_of, picture_of
 from vpharness.campaigns.share import DatasetShare
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
-from vpharness.results.figure import draw_campaign
+from vpharness.results.figure import CampaignPicture, Picture
 from vpharness.results.ranking import Ranked, rank
 from vpharness.results.records import rows_of_runs
-from vpharness.results.tracking import TrackedRun, TrackingParameters
+from vpharness.results.tracked_run import TrackedRun
+from vpharness.results.tracking import TrackingParameters
 from vpharness.tasks.tables import print_ranking, readable_ledger, row_of, views_in
 
 SHOWN: Final = 20
 DRAWN: Final = 10
+PICTURED: Final = 40
 SCORE_BYTES_A_BIN: Final = 12
 _NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 
@@ -53,10 +55,10 @@ class Campaign:
 
 @dataclass(frozen=True)
 class Tracked:
-    """What to call for each run that is in the store, and for each figure that has been drawn."""
+    """What to call for runs that are in the store, and to have a picture drawn to a file."""
 
-    put: Callable[[TrackedRun], None]
-    put_figure: Callable[[Path], None]
+    put: Callable[[Sequence[TrackedRun]], None]
+    draw: Callable[[Picture, Path], None]
 
 
 def conclude(campaign: Campaign, progress: Progress, tracked: Tracked) -> dict[str, float]:
@@ -108,7 +110,7 @@ def _draw(campaign: Campaign, ranked: Sequence[Ranked], best: Sequence[PlannedRu
     if not ranked:
         return
     campaign.folder.mkdir(parents=True, exist_ok=True)
-    draw_campaign(campaign.folder / FIGURE_FILE, campaign.name, ranked)
+    tracked.draw(_picture(campaign.name, ranked), campaign.folder / FIGURE_FILE)
     rows = rows_of_runs(campaign.settings.store, [run.spec.run_id for run in best])
     shares: dict[Path, DatasetShare] = {}
     for run in best:
@@ -117,8 +119,29 @@ def _draw(campaign: Campaign, ranked: Sequence[Ranked], best: Sequence[PlannedRu
             continue
         path = run.spec.dataset.path
         shares[path] = share = shares.get(path) or DatasetShare.of(run.spec.dataset)
-        draw_figure(run.spec, share.view, share.bin_seq, rows[run.spec.run_id], folder)
-        tracked.put_figure(folder / FIGURE_FILE)
+        picture = picture_of(run.spec, share.view, share.bin_seq, rows[run.spec.run_id], folder)
+        tracked.draw(picture, folder / FIGURE_FILE)
+
+
+def _picture(title: str, ranked: Sequence[Ranked]) -> CampaignPicture:
+    """Return the picture of the first of those candidates that have an interval."""
+    shown = [each for each in ranked if math.isfinite(each.judgement.figures.net_pnl_ticks_low)][:PICTURED]
+    figures = [each.judgement.figures for each in shown]
+    return CampaignPicture(
+        title,
+        [_named(each) for each in shown],
+        [f.net_pnl_ticks_low for f in figures],
+        [f.net_pnl_ticks for f in figures],
+        [f.net_pnl_ticks_high for f in figures],
+        [each.winner for each in shown],
+    )
+
+
+def _named(ranked: Ranked) -> str:
+    first = ranked.candidate.first
+    unranked = "adaptive" if ranked.candidate.adaptive else "too little data"
+    adjusted = unranked if ranked.p_adjusted is None else f"p adj. {ranked.p_adjusted:.3f}"
+    return f"{first.signal} at {first.threshold_label}, {ranked.candidate.candidate_id[:6]}, {adjusted}"
 
 
 def print_plan(plan: Plan, unknown: int, unbuilt: Sequence[Variant], *, as_json: bool) -> None:

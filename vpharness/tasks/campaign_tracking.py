@@ -1,40 +1,45 @@
-"""Telling MLflow of a campaign while it goes on."""
+"""Telling MLflow of a campaign, and having its pictures drawn, while it goes on."""
 
 import contextlib
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from vpharness.campaigns.carry_out import Progress
-from vpharness.campaigns.run_folder import folder_of
+from vpharness.campaigns.run_folder import FIGURE_FILE, folder_of
 from vpharness.campaigns.tracked import tracked_campaign, tracked_run
 from vpharness.errors import TrackingError
+from vpharness.results.figure import Painter
 from vpharness.results.records import rows_of_runs
-from vpharness.results.tracking import TrackedRun, is_tracked
+from vpharness.results.tracked_run import TrackedRun, is_tracked
 from vpharness.results.tracking_process import TrackingProcess
 from vpharness.tasks.campaign_end import Campaign, Tracked
 
+_AT_ONCE: Final = 200
+
 
 @contextlib.contextmanager
-def campaign_tracking(campaign: Campaign, progress: Progress) -> Iterator[Tracked]:
-    """Yield what to call for each run that is in the store and each figure that has been drawn.
+def campaign_tracking(campaign: Campaign, progress: Progress, process: TrackingProcess | None) -> Iterator[Tracked]:
+    """Yield what to call for runs that are in the store, and to have a picture drawn.
 
     Runs that were carried out before without being tracked are tracked as well. Where tracking fails it is said, and
     nothing is lost; where the block is left by an error, what is not tracked yet will be when the campaign is resumed.
+
+    Args:
+        campaign: what is tracked.
+        progress: says afterwards what came of it.
+        process: what tracks it, not begun yet; None where nothing is tracked.
     """
-    if campaign.tracking.kind == "none":
-        yield Tracked(lambda _run: None, lambda _folder: None)
+    if process is None:
+        yield Tracked(lambda _runs: None, Painter().draw)
         return
     begin = _campaign(campaign, {"jobs": len(campaign.plan.run_ids), "runs": len(campaign.plan.runs)}, {})
-    process = TrackingProcess(campaign.tracking, campaign.settings.outputs, begin)
-    try:
-        for run in _untracked(campaign):
-            process.put(run)
-        yield Tracked(process.put, process.put_figure)
-    except BaseException:
-        process.kill()
-        raise
+    process.begin(campaign.tracking, campaign.settings.outputs, begin)
+    for some in _untracked(campaign):
+        process.put(some)
+    yield Tracked(process.put, process.draw)
     metrics = {
         "runs_done": float(progress.done),
         "runs_failed": float(len(progress.failures)),
@@ -47,12 +52,13 @@ def campaign_tracking(campaign: Campaign, progress: Progress) -> Iterator[Tracke
 
 
 def _campaign(campaign: Campaign, parameters: dict[str, int], metrics: dict[str, float]) -> TrackedRun:
-    artifacts = [path.name for path in sorted(campaign.folder.glob("*.png"))] if metrics else []
+    # A campaign in which nothing could be ranked has no picture.
+    artifacts = [FIGURE_FILE] if metrics and campaign.folder.is_dir() else []
     return tracked_campaign(campaign.name, campaign.folder, parameters, metrics, artifacts)
 
 
-def _untracked(campaign: Campaign) -> Iterator[TrackedRun]:
-    """Yield the runs of a campaign that were done before and not tracked."""
+def _untracked(campaign: Campaign) -> Iterator[Sequence[TrackedRun]]:
+    """Yield the runs of a campaign that were done before and not tracked, some at a time."""
     settings, uri = campaign.settings, campaign.tracking.uri_in(campaign.settings.outputs)
 
     def folder(run_id: str) -> Path:
@@ -63,6 +69,8 @@ def _untracked(campaign: Campaign) -> Iterator[TrackedRun]:
     if not missing:
         return
     rows = rows_of_runs(settings.store, [run.spec.run_id for run in missing])
-    for run in missing:
-        run_id = run.spec.run_id
-        yield tracked_run(run.spec, run.job, rows[run_id], folder(run_id), campaign.name)
+    for start in range(0, len(missing), _AT_ONCE):
+        yield [
+            tracked_run(run.spec, run.job, rows[run.spec.run_id], folder(run.spec.run_id), campaign.name)
+            for run in missing[start : start + _AT_ONCE]
+        ]

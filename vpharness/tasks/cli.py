@@ -1,11 +1,12 @@
 """The one entry point: which command, what help, and errors as one line."""
 
+import contextlib
 import dataclasses
 import importlib
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from vpharness.errors import ConfigError, VpharnessError
 from vpharness.tasks import commands
 from vpharness.tasks.conf import OWN_FOLDER_VARIABLE, PACKAGE, conf_folder
+from vpharness.tasks.faults import faults_of, reported_with_the_plan
 from vpharness.tasks.help import command_help, overview
 from vpharness.tasks.interruption import interruptible
 from vpharness.tasks.messages import one_line
@@ -138,7 +140,6 @@ def _compose_and_work(name: str, rest: Sequence[str]) -> None:
     prepare_process()
     # Hydra then hands errors on instead of printing them and leaving.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = ["vpharness", *overrides]
     failures: list[VpharnessError] = []
     module, _, function = command.work.partition(":")
 
@@ -150,9 +151,29 @@ def _compose_and_work(name: str, rest: Sequence[str]) -> None:
             failures.append(error)
 
     config_name = DEFAULT_COMMAND if command.is_plan else name.replace(" ", "-")
-    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=config_name)(work)()
+
+    def begin(words: Sequence[str]) -> None:
+        sys.argv = ["vpharness", *words]
+        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=config_name)(work)()
+
+    try:
+        begin(overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        _tell_all(overrides, config_name, begin)
+        raise ConfigError(one_line(error)) from error
     if failures:
         raise VpharnessError("\nvpharness: ".join(one_line(error) for error in failures))
+
+
+def _tell_all(words: Sequence[str], config_name: str, begin: Callable[[Sequence[str]], None]) -> None:
+    """Raise one ConfigError with all words that Hydra cannot compose, and with all that a plan of the others finds."""
+    found = faults_of(words, config_name, conf_folder())
+    if not found:
+        return
+    if {"-m", "--multirun"} & set(words):
+        with reported_with_the_plan(list(found.values())), contextlib.suppress(HydraException, OmegaConfBaseException):
+            begin([word for word in words if word not in found])
+    raise ConfigError("; ".join(dict.fromkeys(found.values())))
 
 
 def prepare_process() -> None:

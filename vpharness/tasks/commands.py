@@ -86,6 +86,9 @@ class RunCommand:
     end: str | None = parameter(None, meaning="end of a dataset that is built: ISO 8601 with zone, or ns")
     save_series: bool = parameter(True, meaning="keep the score of every bin in the run folder")
     campaign: str | None = parameter(None, meaning="what a multirun is called (unless given: from its experiment)")
+    adaptive: bool = parameter(
+        False, meaning="values are chosen by looking at results of earlier runs: no p adj., the test part alone judges"
+    )
     on_error: str = parameter("continue", meaning="after a failed run of a multirun", choices=("continue", "stop"))
     memory_mb: int = parameter(1024, meaning="what runs on one dataset may share in memory", unit="MB", minimum=64)
     json: bool = parameter(False, meaning="print JSON instead of text")

@@ -13,9 +13,10 @@ from omegaconf import DictConfig
 
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
+from vpharness.results.judging import ViewOf
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.opening import open_and_count
-from vpharness.results.ranking import Ranked, ViewOf, rank, rank_each_dataset, within_campaign
+from vpharness.results.ranking import Ranked, alike, rank, rank_each_dataset, within_campaign
 from vpharness.results.report.findings import Findings
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface
 from vpharness.results.store import Store, store_in
@@ -115,7 +116,12 @@ def _tables(ranked: Sequence[Ranked], asked: CompareCommand, store: Store, view_
     apart: dict[float, list[Ranked]] = defaultdict(list)
     for each in ranked:
         apart[0.0 if asked.mixed_horizon else _horizon_s(each)].append(each)
-    shown = [each for horizon in sorted(apart) for each in apart[horizon][: asked.top]]
+    # On a page, those that are alike share a row, as they do in the table.
+    kinds = asked.report is not None and not asked.show_test
+    listed = {
+        horizon: [first for first, _ in alike(members)] if kinds else members for horizon, members in apart.items()
+    }
+    shown = [each for horizon in sorted(apart) for each in listed[horizon][: asked.top]]
     if asked.show_test:
         shown = open_and_count(shown, store, view_of)
 

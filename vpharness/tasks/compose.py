@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vpharness.campaigns.plan import Job, Variant
 from vpharness.errors import ConfigError
-from vpharness.results.tracking import without_password
+from vpharness.results.tracked_run import without_password
 from vpharness.tasks.messages import one_line
 from vpharness.tasks.schema import instance_of
 from vpharness.tasks.spans import parse_time_ns

@@ -18,7 +18,8 @@ from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.durable import replace_file
 from vpharness.errors import ConfigError, TrackingError, VpharnessError
-from vpharness.results.tracking import TrackedRun, Tracking, TrackingParameters
+from vpharness.results.tracked_run import TrackedRun
+from vpharness.results.tracking import Tracking, TrackingParameters
 from vpharness.signals import resolve
 from vpharness.simulation.replays import DatasetReplay, EventReplay
 from vpharness.simulation.simulate import SimulationReport, Wanted, simulate

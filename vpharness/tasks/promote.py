@@ -26,7 +26,8 @@ from vpharness.promotion.pointer import Entry, bundle_path
 from vpharness.promotion.publish import publish, roll_back
 from vpharness.results.ranking import rank
 from vpharness.results.store import store_in
-from vpharness.results.tracking import Tracking, TrackingParameters, is_tracked
+from vpharness.results.tracked_run import is_tracked
+from vpharness.results.tracking import Tracking, TrackingParameters
 from vpharness.tasks.commands import PromoteCommand, PromoteRollbackCommand
 from vpharness.tasks.progress import LINE_SECONDS
 from vpharness.tasks.promoted import the_instrument

@@ -10,16 +10,18 @@ from omegaconf import DictConfig
 
 from vpharness.campaigns.carry_out import Progress, Settings, carry_out
 from vpharness.campaigns.plan import Job, PlannedRun, Variant, freeze, job_problems
-from vpharness.campaigns.run_folder import FIGURE_FILE, draw_figure, folder_of
+from vpharness.campaigns.run_folder import FIGURE_FILE, folder_of, picture_of
 from vpharness.campaigns.share import DatasetShare
 from vpharness.campaigns.tracked import tracked_run
 from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
-from vpharness.errors import ConfigError, TrackingError
-from vpharness.results.records import Labels, finished_runs, rows_of_runs
-from vpharness.results.store import Store, check_version, store_in
-from vpharness.results.tracking import Tracking, TrackingParameters, is_tracked
+from vpharness.errors import ConfigError, ResultsError, TrackingError
+from vpharness.results.figure import Painter
+from vpharness.results.records import Labels, finished_runs, mark_adaptive, rows_of_runs
+from vpharness.results.store import Store, check_version, merge_parts, store_in
+from vpharness.results.tracked_run import is_tracked
+from vpharness.results.tracking import Tracking, TrackingParameters
 from vpharness.tasks.commands import RunCommand
 from vpharness.tasks.compose import job_of
 from vpharness.tasks.progress import shown
@@ -46,6 +48,8 @@ def run_run(config: DictConfig) -> None:
     folder = folder_of(settings.outputs, run.spec.run_id)
     if plan.done:
         print(f"run {run.spec.run_id} is in the store already; its candidates:", file=sys.stderr)
+    if command.adaptive:
+        mark_adaptive(store, [run.spec.run_id for run in plan.remaining])
     progress = Progress(len(plan.remaining))
     carry_out(plan.groups(), settings, progress, lambda _: None)
     if progress.failures:
@@ -60,6 +64,15 @@ def run_run(config: DictConfig) -> None:
     _finish(run, settings, tracking, rows)
     _refuse_silence(run, rows, folder)
     print_candidates(store, lake, [run.spec.run_id], as_json=command.json, folder=folder)
+    tidy(store)
+
+
+def tidy(store: Store) -> None:
+    """Merge the parts of the store where they are many; that it is not possible loses nothing, and is said."""
+    try:
+        merge_parts(store)
+    except ResultsError as error:
+        print(f"vpharness: {error}", file=sys.stderr)
 
 
 def done_in(store: Store, outputs: Path) -> dict[str, bool]:
@@ -122,7 +135,7 @@ def _finish(run: PlannedRun, settings: Settings, tracking: TrackingParameters, r
         return
     if not drawn:
         share = DatasetShare.of(spec.dataset)
-        draw_figure(spec, share.view, share.bin_seq, rows, folder)
+        Painter().draw(picture_of(spec, share.view, share.bin_seq, rows, folder), folder / FIGURE_FILE)
     if wanted:
         try:
             Tracking(tracking, settings.outputs).log(tracked_run(spec, run.job, rows, folder, ""))

@@ -69,9 +69,14 @@ Command = TypeVar("Command")
 
 def check_command(config: Any, schema: type[Command]) -> Command:
     """Return a command's own keys as its dataclass, groups left as they are; ConfigError where one is out of range."""
-    names = [field.name for field in dataclasses.fields(schema)]  # type: ignore[arg-type]  # commands are dataclasses
-    command = schema(**{name: config[name] for name in names})
+    command = command_of(config, schema)
     wrong = problems(command)
     if wrong:
         raise ConfigError("; ".join(wrong))
     return command
+
+
+def command_of(config: Any, schema: type[Command]) -> Command:
+    """Return a command's own keys as its dataclass, groups left as they are, without a look at their ranges."""
+    names = [field.name for field in dataclasses.fields(schema)]  # type: ignore[arg-type]  # commands are dataclasses
+    return schema(**{name: config[name] for name in names})

@@ -13,7 +13,19 @@ from hydra.errors import HydraException
 MOST_JOBS: Final = 1_000_000
 SIGNAL: Final = "signal"
 OF_THE_CAMPAIGN: Final = frozenset(
-    {"lake", "outputs", "json", "save_series", "on_error", "memory_mb", "campaign", "tracking", "experiment", "sweep"}
+    {
+        "adaptive",
+        "lake",
+        "outputs",
+        "json",
+        "save_series",
+        "on_error",
+        "memory_mb",
+        "campaign",
+        "tracking",
+        "experiment",
+        "sweep",
+    }
 )
 """Keys of which a campaign has one value."""
 

@@ -19,7 +19,7 @@ from vpharness.errors import DatasetError, ResultsError
 from vpharness.evaluation import DatasetView, Figures
 from vpharness.events.times import time_text
 from vpharness.results.ledger import DatasetKey, LedgerCandidate, read_ledger
-from vpharness.results.ranking import FEW_BLOCKS, Ranked, rank
+from vpharness.results.ranking import ADAPTIVELY_CHOSEN, FEW_BLOCKS, Ranked, alike, rank
 from vpharness.results.store import Store
 from vpharness.tasks.text import console, interval_text, table_of
 
@@ -80,32 +80,30 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most:
     """
     out = console()
     rankable = [each for each in ranked if each.p_adjusted is not None]
-    poor = [each for each in ranked if each.p_adjusted is None]
+    poor = [each for each in ranked if each.judgement.lacks]
+    adaptive = [each for each in ranked if each.p_adjusted is None and not each.judgement.lacks]
     if rankable:
-        out.print(_table(_alike(rankable)[:most], each_dataset=each_dataset))
+        out.print(_table(alike(rankable)[:most], each_dataset=each_dataset))
         winners = sum(each.winner for each in rankable)
         verdict = f"{winners} beat chance (*)" if winners else "nothing here beats chance"
         out.print(f"{_search(rankable)}; {verdict}", soft_wrap=True)
     for each in ranked:
         if each.test is not None:
             out.print(_test_line(each, each.test.figures, each.test.p_value))
+    if adaptive:
+        out.print(f"\n{ADAPTIVELY_CHOSEN} (show_test=true)")
+        for each, count in alike(adaptive)[:most]:
+            first, others = each.candidate.first, f", and {count - 1} like it" if count > 1 else ""
+            figures = f"net {interval_text(each.judgement.figures)} ticks, p {each.judgement.p_value:.3f}"
+            out.print(f"  {first.signal} at {first.threshold_label}{others}: {figures}", soft_wrap=True)
     if poor:
         out.print("\ntoo little data")
-        for each, count in _alike(poor)[:most]:
+        for each, count in alike(poor)[:most]:
             lacks, others = "; ".join(each.judgement.lacks), f", and {count - 1} like it" if count > 1 else ""
             first = each.candidate.first
             out.print(f"  {first.signal} at {first.threshold_label}{others}: {lacks}", soft_wrap=True)
     if not ranked:
         out.print("no candidates; python -m vpharness signal=perm_derivative makes some")
-
-
-def _alike(ranked: Sequence[Ranked]) -> list[tuple[Ranked, int]]:
-    """Return the first of those candidates of a signal that came to just the same, and how many they are."""
-    found: dict[tuple[str, str], list[Ranked]] = {}
-    for each in ranked:
-        # Texts are compared, since a figure that is not there (NaN) differs from itself.
-        found.setdefault((each.candidate.first.signal, repr(each.judgement.figures)), []).append(each)
-    return [(members[0], len(members)) for members in found.values()]
 
 
 def _search(rankable: Sequence[Ranked]) -> str:
@@ -129,8 +127,8 @@ def barriers_text(ranked: Ranked) -> str:
     return f"{evaluation.tp_ticks:g}/{evaluation.sl_ticks:g}"
 
 
-def _table(alike: Sequence[tuple[Ranked, int]], *, each_dataset: bool) -> Table:
-    ranked = [each for each, _ in alike]
+def _table(kinds: Sequence[tuple[Ranked, int]], *, each_dataset: bool) -> Table:
+    ranked = [each for each, _ in kinds]
     several = len({barriers_text(each) for each in ranked}) > 1
     columns: dict[str, Callable[[Ranked, Figures], str]] = {
         # A star and its signal are one word, which is cut short rather than broken.
@@ -150,7 +148,7 @@ def _table(alike: Sequence[tuple[Ranked, int]], *, each_dataset: bool) -> Table:
         "id": lambda each, _: each.candidate.candidate_id[:6],
     }
     rows = {name: [text(each, each.judgement.figures) for each in ranked] for name, text in columns.items()}
-    rows["alike"] = [str(count) if count > 1 else "" for _, count in alike]
+    rows["alike"] = [str(count) if count > 1 else "" for _, count in kinds]
     return table_of({name: texts for name, texts in rows.items() if any(texts)}, texts=("signal", "dataset"))
 
 
@@ -173,7 +171,8 @@ def row_of(ranked: Ranked) -> dict[str, Any]:
         "p_campaign": ranked.p_campaign,
         "campaign_size": ranked.campaign_size,
         "winner": ranked.winner,
-        "lacks": "; ".join(ranked.judgement.lacks),
+        "adaptive": ranked.candidate.adaptive,
+        "lacks": "; ".join(ranked.lacks),
         **dataclasses.asdict(ranked.judgement.figures),
     }
     if ranked.test is not None:

@@ -17,6 +17,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from vpharness.parameters import parameter
 
+PLAIN_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+"""Expands axes as ours does, and knows all jobs beforehand."""
+
 
 @dataclass(frozen=True)
 class NoSettings:
@@ -42,11 +45,14 @@ class PlanningLauncher(Launcher):
         self.hydra_context, self.config = hydra_context, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Carry out the jobs of a sweeper."""
+        """Carry out the jobs of another sweeper: unless it is Hydra's own, it may look at results to choose them."""
         del initial_job_idx  # a run is known by its id
-        return self.launch_checked(job_overrides, ())
+        adaptive = self.config.hydra.sweeper._target_ != PLAIN_SWEEPER
+        return self.launch_checked(job_overrides, (), adaptive=adaptive)
 
-    def launch_checked(self, job_overrides: Sequence[Sequence[str]], problems: Sequence[str]) -> Sequence[JobReturn]:
+    def launch_checked(
+        self, job_overrides: Sequence[Sequence[str]], problems: Sequence[str], *, adaptive: bool = False
+    ) -> Sequence[JobReturn]:
         """Carry out jobs, unless there are problems: those given and those found are reported together."""
         from vpharness.tasks.campaign import launch  # noqa: PLC0415  # imports the compilers
 
@@ -57,6 +63,7 @@ class PlanningLauncher(Launcher):
             problems,
             processes=self.processes,
             carries_out=self.carries_out,
+            adaptive=adaptive,
         )
 
 

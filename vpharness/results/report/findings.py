@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vpharness.results.ranking import Ranked, ViewOf
+from vpharness.results.judging import ViewOf
+from vpharness.results.ranking import Ranked
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from typing import Final
 from xml.etree.ElementTree import Element
 
-from vpharness.results.ranking import FEW_BLOCKS, Ranked, judge_each_dataset
+from vpharness.results.ranking import FEW_BLOCKS, Ranked, alike, judge_each_dataset
 from vpharness.results.report.candidates import Scale, counted, name_of, net_text, settings_text, short_id, varied_names
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import element, note, number, section, table
@@ -24,7 +24,12 @@ def ranking(findings: Findings) -> Element:
     head = ["candidate", "θ", "tp/sl", "net ticks a fire, 95 %", "", "p", "p adj."]
     head += ["p camp."] * with_campaign + ["TP %, 95 %", "b/e", "fires", "/h"] + ["blocks"] * few_blocks
     rows = [_row(each, scale, names, with_campaign=with_campaign, few_blocks=few_blocks) for each in shown]
-    rest = len(findings.rankable) - len(shown)
+    counts = {first.candidate.candidate_id: count for first, count in alike(findings.rankable)}
+    several = [counts.get(each.candidate.candidate_id, 1) for each in shown]
+    if any(count > 1 for count in several):
+        head.append("alike")
+        rows = [[*row, f"{count:,}" if count > 1 else ""] for row, count in zip(rows, several, strict=True)]
+    rest = len(findings.rankable) - sum(several)
     more = note(f"{counted(rest, 'more rankable candidate')} below these; top= shows more.")
     return section(
         "ranking", "Ranking", _how_to_read(), table(head, rows, class_="ranking"), more if rest > 0 else None
@@ -37,7 +42,7 @@ def _how_to_read() -> Element:
         "touch, in ticks; p is against chance for the candidate by itself, p adj. for the best of everything that "
         "was tried on the same data; TP is the share of take-profits at the mid beside its break-even (b/e), a "
         "guide only; blocks, the separate stretches of time behind an interval, are given where they are few and "
-        "the interval is rough."
+        "the interval is rough; alike are candidates of a signal that came to just the same."
     )
 
 
@@ -77,12 +82,13 @@ def too_little_data(findings: Findings) -> Element | None:
     poor.sort(key=lambda each: -each.judgement.figures.n_net)
     if not poor:
         return None
-    rows = [[name_of(each), short_id(each), "; ".join(each.judgement.lacks)] for each in poor[:MOST_POOR]]
+    rows = [[name_of(each), short_id(each), "; ".join(each.lacks)] for each in poor[:MOST_POOR]]
     words = f"{counted(len(poor), 'candidate')} cannot be ranked" + (
         f"; the {MOST_POOR} nearest to it:" if len(poor) > MOST_POOR else ":"
     )
     listing = table(["candidate", "id", "what it lacks"], rows, class_="words")
-    return section("poor", "Too little data", note(words), listing)
+    title = "Not ranked" if any(each.candidate.adaptive for each in poor) else "Too little data"
+    return section("poor", title, note(words), listing)
 
 
 def by_dataset(findings: Findings) -> Element | None:

@@ -92,8 +92,20 @@ def _scores(
 ) -> Iterator[NDArray[np.float64]]:
     capacity = max((each.capacity for each in ready), default=1)
     cells = jax.device_put(dict(shown))
+    # Work is handed out and not waited for: the next score is being computed while the caller looks at this one.
+    begun: Array | None = None
     for each in ready:
-        yield with_gaps(_score(each, capacity, cells, memo), valid)
+        try:
+            following = _score(each, capacity, cells, memo)
+        except Exception:
+            if begun is not None:
+                yield with_gaps(begun, valid)
+            raise
+        if begun is not None:
+            yield with_gaps(begun, valid)
+        begun = following
+    if begun is not None:
+        yield with_gaps(begun, valid)
 
 
 def _score(each: Scorer, capacity: int, cells: Mapping[str, Array], memo: Memo) -> Array:

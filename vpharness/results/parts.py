@@ -1,0 +1,139 @@
+"""The parts of a table: which of them count, and merging small ones into one.
+
+Readers and writers know of no lock. A merged part says in its footer which parts it was made of, and from the moment
+that it is in place those do not count any more, whether they are deleted yet or not: so every row counts once at any
+moment, where a merge is killed too. Merges alone keep out of one another's way.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vpharness.durable import sync
+
+MERGED_FROM: Final = 32
+"""So many small parts are merged."""
+LARGE_BYTES: Final = 2**25
+"""A part of this size is left as it is, so that no row is written anew each time."""
+
+_MERGED: Final = ".merged.parquet"
+_ASIDE: Final = ".merging-"
+_SOURCES: Final = b"vpharness.sources"
+_ATTEMPTS: Final = 100
+
+Value = TypeVar("Value")
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """Return the parts of a table that count, in the order of writing; one that is being merged may be gone soon."""
+    return reread(folder, lambda parts: parts)
+
+
+def reread(folder: Path, read: Callable[[list[Path]], Value]) -> Value:
+    """Return what `read` makes of the parts that count, anew where some of them were merged meanwhile.
+
+    Raises FileNotFoundError where parts are missing again and again, as one does that a link points to in vain.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        with contextlib.suppress(FileNotFoundError):
+            return read(_counting(folder))
+    return read(_counting(folder))
+
+
+def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a part, or some columns of it."""
+    with pq.ParquetFile(path) as file:
+        return file.read(columns=None if columns is None else list(columns))
+
+
+def merge_small(folder: Path, least: int = MERGED_FROM) -> int:
+    """Merge the small parts of a table, if there are at least so many and nobody else does; return how many.
+
+    Raises OSError or pyarrow.ArrowException where parts cannot be read or written; then every row is there as before.
+    """
+    with _only_one(folder) as is_mine:
+        if not is_mine:
+            return 0
+        _tidy(folder)
+        small = [part for part in _counting(folder) if part.stat().st_size < LARGE_BYTES]
+        if len(small) < max(least, 2):
+            return 0
+        _put(folder, small)
+        _tidy(folder)
+        return len(small)
+
+
+def _put(folder: Path, sources: Sequence[Path]) -> None:
+    """Put a part in place that stands for others. Its rows keep their order, its name begins as the last one's."""
+    table = pa.concat_tables([read_part(source) for source in sources])
+    named = {**(table.schema.metadata or {}), _SOURCES: json.dumps([source.name for source in sources])}
+    last = sources[-1].name.removesuffix(".parquet").partition("+")[0]
+    name = f"{last}+{secrets.token_hex(4)}{_MERGED}"
+    aside = folder / f"{_ASIDE}{name}"
+    try:
+        pq.write_table(table.replace_schema_metadata(named), aside, compression="zstd")
+        sync(aside)
+        aside.rename(folder / name)
+        sync(folder)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _tidy(folder: Path) -> None:
+    """Delete what does not count: parts that have been merged, and what a merge that was killed left half-written."""
+    names = _listed(folder)
+    for name in _superseded(folder, names):
+        (folder / name).unlink(missing_ok=True)
+    for aside in folder.glob(f"{_ASIDE}*"):
+        aside.unlink(missing_ok=True)
+
+
+def _counting(folder: Path) -> list[Path]:
+    names = _listed(folder)
+    return [folder / name for name in sorted(names - _superseded(folder, names))]
+
+
+def _listed(folder: Path) -> frozenset[str]:
+    """Return the names of all parts. A folder that changes while it is listed may show less than it ever had."""
+    before: frozenset[str] | None = None
+    while True:
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+            names = frozenset(e.name for e in entries if e.name.endswith(".parquet") and not e.name.startswith("."))
+            if names == before:
+                return names
+            before = names
+            continue
+        return frozenset()
+
+
+def _superseded(folder: Path, names: frozenset[str]) -> frozenset[str]:
+    """Return the names of those parts that others stand for."""
+    found: set[str] = set()
+    for name in names:
+        if name.endswith(_MERGED):
+            with pq.ParquetFile(folder / name) as file:
+                found |= set(json.loads((file.schema_arrow.metadata or {})[_SOURCES]))
+    return names & found
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[bool]:
+    """Yield whether nobody else merges the parts of a table; a process that is killed does not any more."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)

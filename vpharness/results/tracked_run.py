@@ -1,0 +1,63 @@
+"""What is tracked of a run, and the note in its folder that says where it is tracked."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+TRACKED_FILE: Final = "tracked.json"
+"""Written into the folder of a run once it is tracked: where, and under which id."""
+
+_PASSWORD: Final = re.compile(r"(//[^/@:]*):[^/@]*@")
+
+
+def without_password(uri: str) -> str:
+    """Return a URI as it may be written down and shown."""
+    return _PASSWORD.sub(r"\1:***@", uri)
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """What is tracked of a run.
+
+    Attributes:
+        name: what it is listed as.
+        parameters: flat, with dots.
+        metrics: name, value and step: thresholds are the steps of a curve.
+        tags: beside those that the user gave.
+        dataset: its id, digest and place; None where there are several.
+        folder: the run folder.
+        artifacts: the names of those files in it that are kept with the run.
+    """
+
+    name: str
+    parameters: Mapping[str, Any]
+    metrics: Sequence[tuple[str, float, int]]
+    tags: Mapping[str, str]
+    dataset: tuple[str, str, str] | None
+    folder: str
+    artifacts: Sequence[str]
+
+
+def is_tracked(folder: Path, uri: str) -> bool:
+    """Whether the run of a folder is in the tracking store `uri` already."""
+    try:
+        found = json.loads((folder / TRACKED_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and found.get("uri") == without_password(uri)
+
+
+def note_tracked(folder: Path, uri: str, mlflow_run_id: str) -> None:
+    """Say in a run's folder that it is tracked."""
+    aside = folder / f".{TRACKED_FILE}"
+    noted = {"uri": without_password(uri), "mlflow_run_id": mlflow_run_id}
+    aside.write_text(json.dumps(noted) + "\n", encoding="utf-8")
+    aside.rename(folder / TRACKED_FILE)
+
+
+def mlflow_run_id(folder: Path) -> str:
+    """Return under which id the run of a folder is tracked. Raises OSError where it is not."""
+    return str(json.loads((folder / TRACKED_FILE).read_text(encoding="utf-8"))["mlflow_run_id"])
