@@ -148,13 +148,13 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-async def until_stopped(nudge: Callable[[], None]) -> None:
-    """Wait for SIGINT or SIGTERM; SIGHUP has the pointer looked at."""
+def heed_signals(nudge: Callable[[], None]) -> asyncio.Event:
+    """Return what SIGINT and SIGTERM set from now on; SIGHUP calls `nudge`."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     loop.add_signal_handler(signal.SIGHUP, nudge)
-    await stopped.wait()
+    return stopped
 
 
 async def _close(server: Any, seconds: float) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from runtime.app import Serving, first_lane, running, until_stopped
+from runtime.app import Serving, first_lane, heed_signals, running
 from runtime.compose import composed, serving
 from runtime.settings import ServeCommand
 from vpharness.errors import VpharnessError
@@ -40,6 +40,7 @@ def main(arguments: Sequence[str]) -> int:
 async def _serve(ready: Serving) -> None:
     lane = await asyncio.to_thread(first_lane, ready)
     async with running(ready, lane) as (app, listening):
+        stopped = heed_signals(app.ctx.switchboard.look_again)
         host, port = listening.getsockname()[:2]
         where = f"[{host}]" if ":" in host else host
         champion, facts = ready.champion, ready.feed.facts
@@ -48,4 +49,4 @@ async def _serve(ready: Serving) -> None:
             f"on {facts.instrument} from {facts.kind}: http://{where}:{port}/",
             flush=True,
         )
-        await until_stopped(app.ctx.switchboard.look_again)
+        await stopped.wait()
