@@ -101,7 +101,9 @@ def train_gates(ranked: Ranked, limits: PromotionParameters) -> list[Gate]:
             "train chance",
             beats,
             f"p adjusted at most {limits.max_p_adjusted:g}",
-            f"no p adjusted: {'; '.join(ranked.lacks)}" if adjusted is None else f"{adjusted:.3f} {size}",
+            "no p adjusted: not rankable, or chosen by an adaptive search"
+            if adjusted is None
+            else f"{adjusted:.3f} {size}",
         ),
         Gate(
             "train net",
