@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from runtime.settings import RuntimeParameters
 from runtime.switching import Switchboard
 from runtime.telling import look_after
 from vpharness.datasets.lake import Lake
+from vpharness.errors import ConfigError
 
 _BURST_SECONDS: Final = 10.0
 _BACKLOG: Final = 256
@@ -96,7 +97,7 @@ def create_app(serving: Serving) -> Sanic[Any, Any]:
 async def running(serving: Serving, lane: Lane) -> AsyncIterator[tuple[Sanic[Any, Any], socket.socket]]:
     """Run the server in this event loop while the block is running; yields the application and its socket.
 
-    Raises OSError where it cannot listen.
+    Raises ConfigError where it cannot listen.
     """
     app, stop, loop = create_app(serving), threading.Event(), asyncio.get_running_loop()
     hub = Hub(serving.settings, serving.feed.facts, serving.champion)
@@ -105,7 +106,7 @@ async def running(serving: Serving, lane: Lane) -> AsyncIterator[tuple[Sanic[Any
     if isinstance(feed, RecordedFeed):
         hub.recording = lambda: feed.stopped
     engine = Engine(serving.feed, lane, handing_over(loop, hub.accept, stop))
-    switchboard = Switchboard(hub, engine, serving.lake, serving.instrument)
+    switchboard = Switchboard(hub, engine, serving.lake, serving.instrument, serving.challengers)
     app.ctx.hub, app.ctx.switchboard, app.ctx.registry = hub, switchboard, registry_of(hub)
     listening = listen(serving.settings.host, serving.settings.port)
     server = await app.create_server(sock=listening, return_asyncio_server=True, access_log=False)
@@ -113,9 +114,9 @@ async def running(serving: Serving, lane: Lane) -> AsyncIterator[tuple[Sanic[Any
     await server.startup()  # type: ignore[no-untyped-call]  # Sanic has it untyped
     await server.before_start()  # type: ignore[no-untyped-call]  # see above
     thread = threading.Thread(target=engine.run, args=(stop,), name="engine", daemon=True)
-    tasks = [asyncio.create_task(look_after(hub))]
+    tasks = [_supervised(look_after(hub), hub, "telling clients how things stand")]
     if serving.follows:
-        tasks.append(asyncio.create_task(switchboard.watch()))
+        tasks.append(_supervised(switchboard.watch(), hub, "following what is promoted"))
     thread.start()
     try:
         yield app, listening
@@ -125,7 +126,20 @@ async def running(serving: Serving, lane: Lane) -> AsyncIterator[tuple[Sanic[Any
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await _close(server, serving.settings.stop_s)
-        await asyncio.to_thread(thread.join)
+        await asyncio.to_thread(thread.join, serving.settings.stop_s)  # it is a daemon, and may wait for the feed
+
+
+def _supervised(work: Coroutine[Any, Any, None], hub: Hub, what: str) -> "asyncio.Task[None]":
+    """Run work for as long as the server runs; where it fails, the log says why and the stream is not ready."""
+
+    def ended(task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            hub.troubles.append(f"{what} has failed")
+            asyncio.get_running_loop().call_exception_handler({"message": what, "exception": problem})
+
+    task = asyncio.create_task(work)
+    task.add_done_callback(ended)
+    return task
 
 
 def _be_quiet() -> None:
@@ -134,7 +148,7 @@ def _be_quiet() -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; an OSError says why there is none."""
+    """Return a socket that listens; a ConfigError says why there is none."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -142,13 +156,16 @@ def listen(host: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)  # connections inherit it
         listening.bind((host, port))
         listening.listen(_BACKLOG)
-    except OSError:
+    except (OSError, UnicodeError) as error:
         listening.close()
-        raise
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            f"cannot listen at {host}, port {port}: {reason}; choose another runtime.host or runtime.port"
+        ) from error
     return listening
 
 
-def heed_signals(nudge: Callable[[], None]) -> asyncio.Event:
+def heed_signals(nudge: Callable[[], object]) -> asyncio.Event:
     """Return what SIGINT and SIGTERM set from now on; SIGHUP calls `nudge`."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

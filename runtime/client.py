@@ -78,8 +78,9 @@ class Client:
         self.missed = 0
         self.sending_since: float | None = None
         self._config_seen = self._status_seen = 0
+        self._reset_seen, self._history = hub.reset_number, query.history
         self._resumed, self._resets, self.cursor = _place(hub, query)
-        self._history_until = hub.ring.next_seq
+        self._is_catching_up = True
 
     @property
     def shadow(self) -> str | None:
@@ -105,9 +106,10 @@ class Client:
     async def _send_next(self) -> bool:
         """Send the next thing that it has not been sent; return whether there was one."""
         hub = self._hub
-        if 0 < self._config_seen < hub.reset_number:
-            self._resets, self.cursor = True, hub.ring.first_seq
-        if self._config_seen < hub.config_number and self.cursor >= hub.config_seq:
+        if self._reset_seen < hub.reset_number:
+            self._begin_anew()
+        is_due = self._config_seen < hub.config_number and self.cursor >= hub.config_seq
+        if is_due or self._resets or not self._config_seen:
             await self._send(self._config())
         elif self._status_seen < hub.status_number:
             self._status_seen = hub.status_number
@@ -118,11 +120,19 @@ class Client:
             return False
         return True
 
+    def _begin_anew(self) -> None:
+        """Leave the bins of before behind, and begin with those that are there, as many as were asked for at first."""
+        hub, ring = self._hub, self._hub.ring
+        self._reset_seen, self._resets, self.missed = hub.reset_number, True, 0
+        self.cursor = max(ring.first_seq, ring.next_seq - self._history)
+        self._is_catching_up = True
+
     def _config(self) -> str:
         hub = self._hub
-        values = runtime_config(hub, self.fields, self._model, self._resumed, resets=self._resets)
+        model = None if self._model is None else hub.shadow_models.get(self._model.name, self._model)
+        values = runtime_config(hub, self.fields, model, self._resumed, resets=self._resets)
         if not self._config_seen:
-            values["reason"] = "hello"
+            values["reason"] = "hello"  # whatever happened before
         self._config_seen, self._resumed, self._resets = hub.config_number, None, False
         return encode_json(values)
 
@@ -133,7 +143,7 @@ class Client:
             self.missed += ring.first_seq - self.cursor
             self.cursor = ring.first_seq
         lag = ring.next_seq - self.cursor
-        if self.cursor < self._history_until:
+        if self._is_catching_up and lag > 1:
             await self._send_history(self._stop_of_history())
         elif lag > self._hub.settings.backlog_bins:
             self.missed += lag - 1
@@ -145,7 +155,7 @@ class Client:
         hub, seq = self._hub, self.cursor
         text = grid_update(hub.ring.body(seq), self.missed, hub.ring.shadow(seq, self.shadow))
         binary = hub.frame(seq, self.fields) if self.fields else None
-        self.cursor, self.missed = seq + 1, 0
+        self.cursor, self.missed, self._is_catching_up = seq + 1, 0, False
         await self._send(text)
         if binary is not None:
             await self._send(binary)
@@ -167,7 +177,7 @@ class Client:
         hub = self._hub
         cells = 2 * hub.champion.live.scorer.radius + 1
         bins = max(1, min(_MOST_HISTORY_BINS, _HISTORY_BYTES // (_BODY_BYTES + 8 * cells * len(self.fields))))
-        stop = min(self.cursor + bins, self._history_until, hub.ring.next_seq)
+        stop = min(self.cursor + bins, hub.ring.next_seq)
         return min(stop, hub.config_seq) if self.cursor < hub.config_seq else stop
 
     async def _send(self, message: str | bytes) -> None:
@@ -188,14 +198,14 @@ def _place(hub: Hub, query: StreamQuery) -> tuple[str | None, bool, int]:
     return ("whole" if query.from_seq >= ring.first_seq else "gap"), False, query.from_seq
 
 
-async def served_until(client: Client, asked: asyncio.Task[None] | None) -> str | None:
+async def served_until(client: Client, asked: "asyncio.Future[None] | None") -> str | None:
     """Serve a client until it goes, and return what is to be said where it is sent away.
 
     `asked` has its shadow warmed up; where that fails the client is told why. Whatever else ends the connection comes
     as the exception that it is.
     """
-    tasks = {asyncio.create_task(client.send_all()), asyncio.create_task(client.listen())}
-    waiting: set[asyncio.Task[Any]] = {*tasks, *({asked} if asked else ())}
+    tasks = [asyncio.create_task(client.send_all()), asyncio.create_task(client.listen())]
+    waiting: set[asyncio.Future[Any]] = {*tasks, *((asked,) if asked is not None else ())}
     try:
         while True:
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -204,6 +214,6 @@ async def served_until(client: Client, asked: asyncio.Task[None] | None) -> str 
                 if task is not asked:
                     return None if said is None else str(said)
     finally:
-        for task in (*tasks, *({asked} if asked else ())):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, *({asked} if asked else ()), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)

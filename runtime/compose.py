@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from runtime.app import Serving
-from runtime.feeds.feed import Feed, FeedParameters, Surroundings
+from runtime.feeds.feed import Feed, FeedFacts, FeedParameters, Surroundings
 from runtime.feeds.recorder import recorded
 from runtime.guard import token_of
 from runtime.models import ServedModel, challenging, misfits, served
@@ -56,7 +56,9 @@ def serving(config: DictConfig) -> Iterator[Serving]:
         if found := misfits(record, feed.facts):
             raise ConfigError(f"the feed cannot be served: {'; '.join(found)}")
         instrument = command.instrument or feed.facts.instrument
-        challengers = tuple(_challenger(name, each, record, lake, instrument) for name, each in asked.items())
+        challengers = tuple(
+            _challenger(name, each, record, lake, instrument, feed.facts) for name, each in asked.items()
+        )
         follows = command.version is None
         with _recorded(feed, command) as recorded_feed:
             yield Serving(settings, token, lake, instrument, follows, recorded_feed, served(record), challengers)
@@ -100,10 +102,12 @@ def _record(lake: Lake, instrument: str, version: str | None) -> PromotedRecord 
     return None if folder is None else proved(folder)
 
 
-def _challenger(name: str, asked: Challenger, champion: PromotedRecord, lake: Lake, instrument: str) -> ServedModel:
+def _challenger(
+    name: str, asked: Challenger, champion: PromotedRecord, lake: Lake, instrument: str, facts: FeedFacts
+) -> ServedModel:
     begun = champion if asked.version is None else proved(bundle_path(lake, instrument, asked.version))
     target = None if asked.signal is None else _signal_target(asked.signal)
-    return challenging(name, asked, champion, begun, target)
+    return challenging(name, asked, champion, begun, target, facts)
 
 
 def _signal_target(name: str) -> str:

@@ -1,6 +1,7 @@
 """What can be asked over HTTP: the page, the configuration, what has been promoted, health and figures."""
 
 import asyncio
+import logging
 from typing import Any
 
 from sanic import HTTPResponse, Request, Sanic, raw, redirect
@@ -15,7 +16,10 @@ from runtime.metrics import metrics_text
 from runtime.page_files import INDEX, page_files
 from runtime.stream import stream
 from runtime.telling import reasons_not_ready, runtime_config
+from vpharness.errors import VpharnessError
 from vpharness.promotion.record import history
+
+log = logging.getLogger(__name__)
 
 _OPEN: frozenset[str] = frozenset({"/healthz"})
 """What may be asked without a token: it says nothing but that somebody is there."""
@@ -35,6 +39,8 @@ def add_endpoints(app: Sanic[Any, Any]) -> None:
     app.add_route(get_page_file, "/<path:path>")
     app.ctx.page = page_files()
     app.error_handler.add(SanicException, refused)
+    app.error_handler.add(VpharnessError, unavailable)
+    app.error_handler.add(Exception, failed)
 
 
 async def check(request: Request) -> HTTPResponse | None:
@@ -67,6 +73,17 @@ async def add_headers(_request: Request, response: HTTPResponse) -> None:
 async def refused(_request: Request, problem: SanicException) -> HTTPResponse:
     """Answer in one line where something cannot be had."""
     return text_answer(str(problem).splitlines()[0][:200] if str(problem) else "no", status=problem.status_code)
+
+
+async def unavailable(_request: Request, problem: VpharnessError) -> HTTPResponse:
+    """Answer in one line where what is asked for is damaged or cannot be read."""
+    return text_answer(" ".join(str(problem).split())[:500], status=503)
+
+
+async def failed(request: Request, problem: Exception) -> HTTPResponse:
+    """Tell of a fault of this code in the log, without the query, which may hold a token; answer that there is one."""
+    log.error("%s %s failed", request.method, request.path, exc_info=problem)
+    return text_answer("the server has failed to answer; why stands in its log", status=500)
 
 
 async def get_config(request: Request) -> HTTPResponse:

@@ -1,22 +1,25 @@
-"""The engine: one thread that takes what the feed says through the lanes, and hands finished bins to the event loop."""
+"""The engine: one thread that takes what the feed says through the lanes, and says what comes of it.
+
+What it is asked for comes as orders, which are carried out between two steps of the feed, one after another.
+"""
 
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from runtime.feeds.feed import Feed, FeedStep
 from runtime.lane import Lane, LaneBin, Watched, watched
 from runtime.models import ServedModel, session_on
+from runtime.orders import Order
 from runtime.ring import ShownBin
+from runtime.sayings import Abandoned, Answered, Closed, Counted, Ended, Heard, Ready, Restarted, Said, Switched
 from runtime.trades import Trades
-from vpharness.errors import VpharnessError
+from vpharness.errors import PromotionError, VpharnessError
 from vpharness.events.schema import FLAG_SNAPSHOT
-from vpharness.live import LiveSession
 
 BINS_UNDER_WAY: Final = 64
 """The most bins that wait for the event loop: at full speed the feed waits for it too."""
@@ -25,57 +28,8 @@ _RECENT_BINS: Final = 2 * BINS_UNDER_WAY
 _STATISTICS_SECONDS: Final = 1.0
 
 
-@dataclass(frozen=True)
-class Closed:
-    """A bin was closed, `late_s` after the feed said that it could be."""
-
-    bin: LaneBin
-    late_s: float
-
-
-@dataclass(frozen=True)
-class Switched:
-    """From the place `next_seq` on the champion is another model, or that of another lane, with those beside it."""
-
-    lane: int
-    champion: ServedModel
-    beside: tuple[ServedModel, ...]
-    next_seq: int
-
-
-@dataclass(frozen=True)
-class Restarted:
-    """Time begins anew: bins that come do not follow those of before."""
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What the feed's state is, how many events came too late for their bin, and the time of the last one."""
-
-    state: str
-    late_events: int
-    last_event_ns: int | None
-
-
-@dataclass(frozen=True)
-class Counted:
-    """The statistics of all models, by name."""
-
-    statistics: dict[str, dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Ended:
-    """The feed is over; `problem` says why, where it did not simply end."""
-
-    problem: str | None
-
-
-Said = Closed | Switched | Restarted | Heard | Counted | Ended
-
-
 class Engine:
-    """The lanes of a feed. What its methods ask for, from whatever thread, is done between two steps of the feed."""
+    """The lanes of a feed. Orders may be given from any thread; all else belongs to its own."""
 
     def __init__(self, feed: Feed, lane: Lane, say: Callable[[Said], None]) -> None:
         """Make an engine.
@@ -87,8 +41,10 @@ class Engine:
         """
         self._feed, self._lane, self._say = feed, lane, say
         self._joining: Lane | None = None
-        self._orders: deque[Callable[[], None]] = deque()
+        self._is_ready = self._is_over = False
+        self._orders: deque[Order] = deque()
         self._recent: deque[LaneBin] = deque(maxlen=_RECENT_BINS)
+        self._epoch = 0
         self._counted_at = 0.0
         self._heard: Heard | None = None
         self._last_event_ns: int | None = None
@@ -99,97 +55,137 @@ class Engine:
         problem: str | None = "the engine has failed; why stands in the log"
         try:
             for step in self._feed.steps(stop):
-                while self._orders:
-                    self._orders.popleft()()
-                self._follow(step)
+                due = time.monotonic()
+                self._obey()
+                self._follow(step, due, stop)
             problem = None
         except VpharnessError as error:
             problem = str(error)
         finally:
+            self._is_over = True
             self._say(Ended(problem))
+            while self._orders:
+                self._say(Answered(self._orders.popleft(), "the feed has ended"))
 
-    def add(self, model: ServedModel, session: LiveSession, bins: Sequence[ShownBin], next_seq: int) -> None:
-        """Score with a model beside the champion; one of the same name makes room for it.
+    def give(self, order: Order) -> None:
+        """Have an order carried out; it is answered once it is. PromotionError where the feed has ended."""
+        self._orders.append(order)
+        if self._is_over:
+            raise PromotionError("the feed has ended")
+
+    def add(self, each: Watched, bins: Sequence[ShownBin], next_seq: int, epoch: int) -> Order:
+        """Return the order to score with a model beside the champion; one of the same name makes room for it.
 
         Args:
-            model: the model.
-            session: it has been shown bins of the lane.
+            each: the model, its session having been shown bins of the lane.
             bins: those that it has to be shown yet, the last of which is the one before `next_seq`.
             next_seq: the place in the stream from which on the engine itself knows the bins.
+            epoch: which run of bins they are of; in another one the order is answered with a problem.
         """
 
-        def order() -> None:
-            self._catch_up(session, bins, next_seq)
-            self._lane.beside[model.name] = watched(model, session, self._feed.facts)
+        def do() -> None:
+            self._catch_up(each, bins, next_seq, epoch)
+            self._lane.beside[each.model.name] = each
 
-        self._orders.append(order)
+        return Order(do)
 
-    def remove(self, name: str) -> None:
-        """Stop scoring with a model beside the champion."""
+    def remove(self, name: str) -> Order:
+        """Return the order to stop scoring with a model beside the champion."""
 
-        def order() -> None:
+        def do() -> None:
             self._lane.beside.pop(name, None)
 
-        self._orders.append(order)
+        return Order(do)
 
-    def succeed(self, model: ServedModel, session: LiveSession, bins: Sequence[ShownBin], next_seq: int) -> None:
-        """Make a model of the same lattice the champion, from the next bin on; the arguments are those of `add`."""
+    def succeed(self, each: Watched, bins: Sequence[ShownBin], next_seq: int, epoch: int) -> Order:
+        """Return the order to make a model of the same lattice the champion from the next bin on; as for `add`."""
 
-        def order() -> None:
+        def do() -> None:
             lane = self._lane
-            self._catch_up(session, bins, next_seq)
-            lane.champion.session.take_over(session)
-            lane.champion = watched(model, lane.champion.session, lane.facts)
-            self._say(_switched_to(lane))
+            self._catch_up(each, bins, next_seq, epoch)
+            lane.champion.session.take_over(each.session)
+            lane.champion = watched(each.model, lane.champion.session, lane.facts)
+            self._tell_switch()
 
-        self._orders.append(order)
+        return Order(do)
 
-    def join(self, lane: Lane) -> None:
-        """Have another lane, whose session has taken in nothing, follow the feed, and serve it once it is ready.
+    def join(self, lane: Lane) -> Order:
+        """Return the order to have another lane follow the feed beside the one that is served, until it is ready.
 
-        It begins with what rests in the book at that moment.
+        Its session has taken in nothing; it begins with what rests in the book, once no snapshot is under way.
         """
 
-        def order() -> None:
+        def do() -> bool:
+            if self._lane.champion.session.is_in_snapshot:
+                return False
             for _ in lane.take(self._lane.champion.session.book(), None):
                 pass  # a snapshot finishes no bin
-            self._joining = lane
+            self._joining, self._is_ready = lane, False
+            return True
 
-        self._orders.append(order)
+        return Order(do)
 
-    def abandon(self) -> None:
-        """Forget the lane that is on its way to be served."""
+    def serve(self, number: int) -> Order:
+        """Return the order to serve a lane that is ready."""
 
-        def order() -> None:
-            self._joining = None
+        def do() -> None:
+            if self._joining is None or self._joining.number != number:
+                raise PromotionError(f"lane {number} does not follow the feed")
+            self._lane, self._joining = self._joining, None
+            self._new_epoch()
+            self._tell_switch()
 
-        self._orders.append(order)
+        return Order(do)
 
-    def _follow(self, step: FeedStep) -> None:
+    def abandon(self, number: int) -> Order:
+        """Return the order to forget a lane, if it is not served yet."""
+
+        def do() -> None:
+            if self._joining is not None and self._joining.number == number:
+                self._joining = None
+            if self._lane.number != number:
+                self._say(Abandoned(number))
+
+        return Order(do)
+
+    def _obey(self) -> None:
+        """Carry out the orders that there are; those that have to wait stay."""
+        for _ in range(len(self._orders)):
+            order = self._orders.popleft()
+            problem = "it was called off" if order.is_called_off else None
+            try:
+                if problem is None and order.do() is False:
+                    self._orders.append(order)
+                    continue
+            except VpharnessError as error:
+                problem = str(error)
+            self._say(Answered(order, problem))
+
+    def _follow(self, step: FeedStep, due: float, stop: threading.Event) -> None:
         if step.state == "restarted":
             self._restart()
-        due, facts = time.monotonic(), self._feed.facts
+        facts = self._feed.facts
         for each in _taken(self._lane, step):
+            if stop.is_set():
+                return
             self._recent.append(each)
             self._say(Closed(each, time.monotonic() - due))
             if facts.speed is None and not facts.live:
                 due = time.monotonic()  # as fast as possible, a bin is due once the one before is done
         if self._joining is not None:
-            self._follow_joining(self._joining, step)
+            self._follow_joining(self._joining, step, due)
         self._hear(step)
         if time.monotonic() - self._counted_at >= _STATISTICS_SECONDS:
-            self._counted_at = time.monotonic()
-            self._say(Counted({each.model.name: each.judge.statistics() for each in self._lane.watched}))
+            self._count()
 
-    def _follow_joining(self, lane: Lane, step: FeedStep) -> None:
-        due, is_ready = time.monotonic(), False
+    def _follow_joining(self, lane: Lane, step: FeedStep, due: float) -> None:
+        is_ready = self._is_ready
         for each in _taken(lane, step):
             self._say(Closed(each, time.monotonic() - due))
             is_ready |= each.readings[lane.champion.model.name].ready
-        if is_ready:
-            self._lane, self._joining = lane, None
-            self._recent.clear()
-            self._say(_switched_to(lane))
+        if is_ready and not self._is_ready:
+            self._is_ready = True
+            self._say(Ready(lane.number))
 
     def _restart(self) -> None:
         """Begin anew with all models that there are."""
@@ -199,19 +195,38 @@ class Engine:
             lane.champion = self._renewed(lane.champion.model)
             lane.beside = {name: self._renewed(each.model) for name, each in lane.beside.items()}
             lane.trades = Trades.on(lane.champion.model.live, lane.facts)
-        self._recent.clear()
-        self._say(Restarted())
+        self._is_ready, self._complete_ns = False, 0
+        self._new_epoch()
+        self._say(Restarted(self._epoch))
+        self._count()
 
     def _renewed(self, model: ServedModel) -> Watched:
         return watched(model, session_on(model, self._feed.facts), self._feed.facts)
 
-    def _catch_up(self, session: LiveSession, bins: Sequence[ShownBin], next_seq: int) -> None:
-        """Show a session the bins that it has missed."""
+    def _new_epoch(self) -> None:
+        self._epoch += 1
+        self._recent.clear()
+
+    def _tell_switch(self) -> None:
+        champion, *beside = (each.model for each in self._lane.watched)
+        self._say(Switched(self._lane.number, champion, tuple(beside), self._lane.next_seq, self._epoch))
+        self._count()
+
+    def _catch_up(self, each: Watched, bins: Sequence[ShownBin], next_seq: int, epoch: int) -> None:
+        """Show a session the bins that it has missed; PromotionError where they are no longer known."""
+        oldest = self._recent[0].seq if self._recent else self._lane.next_seq
+        if epoch != self._epoch or oldest > next_seq:
+            raise PromotionError("the bins that it was shown do not go on")
         for row, grid in bins:
-            session.take_bin(row, grid)
-        for each in self._recent:
-            if each.seq >= next_seq:
-                session.take_bin(each.scored.row, each.scored.grid)
+            each.session.take_bin(row, grid)
+        for recent in self._recent:
+            if recent.seq >= next_seq:
+                each.session.take_bin(recent.scored.row, recent.scored.grid)
+        each.judge.begin(each.session.bins_taken)
+
+    def _count(self) -> None:
+        self._counted_at = time.monotonic()
+        self._say(Counted({each.model.name: each.judge.statistics() for each in self._lane.watched}))
 
     def _hear(self, step: FeedStep) -> None:
         if len(step.events):
@@ -231,8 +246,3 @@ class Engine:
 def _taken(lane: Lane, step: FeedStep) -> Iterator[LaneBin]:
     """Yield the bins that a step finishes in a lane."""
     return lane.take_bins(step.bins) if step.bins else lane.take(step.events, step.complete_to_ns)
-
-
-def _switched_to(lane: Lane) -> Switched:
-    champion, *beside = (each.model for each in lane.watched)
-    return Switched(lane.number, champion, tuple(beside), lane.next_seq)

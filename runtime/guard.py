@@ -72,27 +72,33 @@ class Guard:
 
         On loopback a page from elsewhere whose name has been pointed at 127.0.0.1 is kept out by this.
         """
-        if not self.is_loopback:
-            return False
-        name = urlsplit(f"//{host}").hostname if host else None
-        return name not in _LOOPBACK_NAMES
+        return self.is_loopback and _parts(f"//{host}")[1] not in _LOOPBACK_NAMES
 
     def refuses_origin(self, origin: str | None, host: str) -> bool:
         """Whether a browser opens the stream for a page of another site; other programs name no origin."""
-        if origin is None:
-            return False
-        return origin not in self.origins and urlsplit(origin).netloc != host
+        return origin is not None and origin not in self.origins and _parts(origin)[0] != host
 
     def refuses_token(self, authorization: str | None, cookie: str | None) -> bool:
         """Whether neither a header `Authorization: Bearer TOKEN` nor the page's cookie shows the token."""
         if self.token is None:
             return False
-        shown = (authorization or "").removeprefix("Bearer ") or cookie or ""
-        return not self.is_token(shown)
+        scheme, _, shown = (authorization or "").partition(" ")
+        return not ((scheme == "Bearer" and self.is_token(shown)) or self.is_token(cookie or ""))
 
     def is_token(self, shown: str) -> bool:
         """Whether a text is the token, in a time that does not tell how much of it is right."""
-        return self.token is not None and hmac.compare_digest(shown.encode(), self.token.encode())
+        if self.token is None:
+            return False
+        return hmac.compare_digest(shown.encode(errors="surrogateescape"), self.token.encode())
+
+
+def _parts(address: str) -> tuple[str | None, str | None]:
+    """Return the host with its port, and the host alone, of an address; None where it is none."""
+    try:
+        found = urlsplit(address)
+        return found.netloc or None, found.hostname
+    except ValueError:
+        return None, None
 
 
 @dataclass

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from runtime.engine import BINS_UNDER_WAY, Closed, Counted, Ended, Heard, Restarted, Said, Switched
+from runtime.engine import BINS_UNDER_WAY
 from runtime.feeds.feed import FeedFacts
 from runtime.lane import LaneBin
 from runtime.messages import bin_body, shadow_bodies
 from runtime.models import ServedModel
+from runtime.orders import Order
 from runtime.ring import BinRing
+from runtime.sayings import Abandoned, Answered, Closed, Counted, Ended, Heard, Ready, Restarted, Said, Switched
 from runtime.settings import RuntimeParameters
 from vpharness.frames import encode_grid
 from vpharness.lattice.columns import GRID_COLUMNS
@@ -24,6 +26,7 @@ RECENT_SECONDS: Final = 10.0
 """How far back the rate of bins and recent deadline misses look."""
 
 _FRAMES_KEPT: Final = 32
+_LANE_BITS: Final = 40
 _MOST_RECENT: Final = 100_000
 
 
@@ -90,6 +93,11 @@ class Hub:
         ring: the bins of the lane that is served.
         config_number, config_seq, reason: which configuration is in force, from which bin on, and why it changed.
         reset_number, reset_seq: the configuration with which bins of before were left behind, and the first bin then.
+        lane, epoch: which lane is served, and which run of bins without a break these are of.
+        ready_lane: the lane on its way, once it could be served.
+        coming_reason: why the next champion is one: "promotion" or "rollback".
+        awaited: orders to the engine, and who waits for their answers.
+        troubles: what has failed for good.
         recording: says why recording has stopped, or None while it goes on; None where nothing is recorded.
         refusals: why a promoted version is not served, by version.
     """
@@ -109,6 +117,11 @@ class Hub:
         self.refusals: dict[str, str] = {}
         self.clients: set[Reader] = set()
         self.lane = 0
+        self.epoch = 0
+        self.ready_lane: int | None = None
+        self.coming_reason = "promotion"
+        self.awaited: dict[Order, asyncio.Future[str | None]] = {}
+        self.troubles: list[str] = []
         self.recording: Callable[[], str | None] | None = None
         self._tick_price = tick_size_to_price(facts.tick_size)
         self._joining: tuple[int, BinRing] | None = None
@@ -122,9 +135,16 @@ class Hub:
                 self._closed(each, late_s)
             case Switched():
                 self._switched(said)
-            case Restarted():
-                self.ring.clear()
-                self.announce("feed", self.ring.next_seq, resets=True)
+            case Restarted(epoch):
+                self._restarted(epoch)
+            case Ready(lane):
+                self.ready_lane = lane
+            case Abandoned(lane):
+                self.forget(lane)
+            case Answered(order, problem):
+                answer = self.awaited.pop(order, None)
+                if answer is not None and not answer.done():
+                    answer.set_result(problem)
             case Heard(state, late_events, last_event_ns):
                 condition = self.condition
                 condition.state, condition.late_events, condition.last_event_ns = state, late_events, last_event_ns
@@ -134,18 +154,24 @@ class Hub:
                 self.condition.state, self.condition.problem = "ended", problem
         self.wake()
 
-    def expect(self, lane: int, radius: int) -> None:
+    def expect(self, lane: int, radius: int, first_seq: int) -> None:
         """Keep the bins of a lane that is on its way to be served."""
-        self._joining = lane, BinRing(self.settings.buffer_bins, radius, lane_seq(lane))
+        self._joining = lane, BinRing(self.settings.buffer_bins, radius, first_seq)
+        self.ready_lane = None
 
     @property
     def is_expecting(self) -> bool:
         """Whether a lane is on its way."""
         return self._joining is not None
 
-    def abandon(self) -> None:
-        """Forget the lane that is on its way."""
-        self._joining = None
+    def forget(self, lane: int) -> None:
+        """Forget a lane that was on its way."""
+        if self._joining is not None and self._joining[0] == lane:
+            self._joining = None
+
+    def next_lane_seq(self) -> int:
+        """Return a place in the stream behind all that the lane that is served can come to within days."""
+        return ((self.ring.next_seq >> _LANE_BITS) + 1) << _LANE_BITS
 
     def announce(self, reason: str, seq: int, *, resets: bool = False) -> None:
         """Have every reader told of the configuration again, before the bin at `seq`."""
@@ -173,6 +199,11 @@ class Hub:
         bins = self.facts.bins
         return tuple(GRID_COLUMNS) if bins is None else tuple(name for name in GRID_COLUMNS if name in bins.columns)
 
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds that the engine brings about."""
+        while not holds():
+            await self.change()
+
     async def change(self) -> None:
         """Wait until there is something new."""
         await self._changed.wait()
@@ -198,25 +229,22 @@ class Hub:
             self.condition.count(time.monotonic(), is_miss=is_miss, bin_end_ns=bin_end_ns)
         ring.append(each.scored, bin_body(each, self._tick_price, late_s), shadow_bodies(each))
 
+    def _restarted(self, epoch: int) -> None:
+        self.epoch, self.ready_lane = epoch, None
+        self.ring.clear()
+        if self._joining is not None:
+            self._joining[1].clear()
+        self.announce("feed", self.ring.next_seq, resets=True)
+
     def _switched(self, said: Switched) -> None:
-        is_older = said.champion.record.created_ns < self.champion.record.created_ns
-        reason = "rollback" if is_older else "promotion"
+        self.epoch, self.champion = said.epoch, said.champion
         if said.lane == self.lane:
-            self.champion = said.champion
-            self.announce(reason, said.next_seq)
+            self.announce(self.coming_reason, said.next_seq)
         elif self._joining is not None and self._joining[0] == said.lane:
             (self.lane, self.ring), self._joining = self._joining, None
-            self.champion = said.champion
-            self.challengers, self.shadow_models = (
-                {each.name: each for each in said.beside if each.name in names}
-                for names in (self.challengers, self.shadow_models)
-            )
-            self.announce(reason, self.ring.first_seq, resets=True)
-
-
-def lane_seq(lane: int) -> int:
-    """Return the place in the stream at which a lane's bins begin: behind all that lanes before it can reach."""
-    return lane << 32
+            self.challengers = {each.name: each for each in said.beside}
+            self.shadow_models.clear()
+            self.announce(self.coming_reason, self.ring.first_seq, resets=True)
 
 
 def handing_over(

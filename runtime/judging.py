@@ -1,5 +1,6 @@
 """Judging a model while it is served: what its fires came to, and whether its projection covers what it claims."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -38,11 +39,11 @@ class Outcome:
 class Judge:
     """Follows one model from the bin on at which it begins to be served."""
 
-    def __init__(self, model: ServedModel, tick_size: float, *, has_best_prices: bool) -> None:
-        """Begin before the first bin; net figures need best prices in the bins."""
+    def __init__(self, model: ServedModel, tick_size: float, bins_taken: int, *, has_best_prices: bool) -> None:
+        """Begin behind the bins that the model has been shown already; net figures need best prices in the bins."""
+        self._model, self._tick_size, self._has_best_prices = model, tick_size, has_best_prices
         projection = model.record.projection
-        self._projection, self._tick_size, self._has_best_prices = projection, tick_size, has_best_prices
-        self._statistics = LiveStatistics(model.evaluation, tick_size)
+        self._projection = projection
         self._bands = (
             None
             if projection is None
@@ -50,6 +51,13 @@ class Judge:
         )
         self._first_seq: int | None = None
         self.is_warm = False
+        self.begin(bins_taken)
+
+    def begin(self, bins_taken: int) -> None:
+        """Begin behind so many bins that the model has been shown: what is left of its warm-up cannot fire."""
+        warmup_bins = max(0, self._model.evaluation.warmup_bins - bins_taken)
+        evaluation = dataclasses.replace(self._model.evaluation, warmup_bins=warmup_bins)
+        self._statistics = LiveStatistics(evaluation, self._tick_size)
 
     def take(
         self, seq: int, scored: ScoredBin, *, is_warm: bool

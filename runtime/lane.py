@@ -124,4 +124,4 @@ def lane_of(number: int, model: ServedModel, session: LiveSession, facts: FeedFa
 def watched(model: ServedModel, session: LiveSession, facts: FeedFacts) -> Watched:
     """Return a model with its session, however far that has come, and a judge who has seen nothing yet."""
     has_best_prices = facts.bins is None or facts.bins.has_best_prices
-    return Watched(model, session, Judge(model, facts.tick_size, has_best_prices=has_best_prices))
+    return Watched(model, session, Judge(model, facts.tick_size, session.bins_taken, has_best_prices=has_best_prices))

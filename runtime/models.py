@@ -11,13 +11,14 @@ from runtime.feeds.feed import FeedFacts
 from runtime.overrides import overridden
 from runtime.ring import ShownBin
 from runtime.settings import Challenger
-from vpharness.errors import ConfigError, VpharnessError
+from vpharness.datasets import intake
+from vpharness.errors import ConfigError, PromotionError, VpharnessError
 from vpharness.evaluation import ResolvedEvaluation
 from vpharness.events.schema import ADD, ASK, BID, EVENT_DTYPE, FLAG_LAST
 from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
 from vpharness.lattice.layout import LatticeState, new_state
 from vpharness.lattice.parameters import LatticeParameters
-from vpharness.live import LiveModel, LiveSession
+from vpharness.live import LONGEST_GAP_NS, LiveModel, LiveSession
 from vpharness.prices import PRICE_SCALE
 from vpharness.promotion.record import PromotedRecord, lattice_parameters, live_model
 from vpharness.signals import resolve
@@ -38,20 +39,25 @@ class ServedModel:
     name: str
     record: PromotedRecord
     live: LiveModel
-
-    @property
-    def evaluation(self) -> ResolvedEvaluation:
-        """How its fires are judged, in bins."""
-        return ResolvedEvaluation(**self.record.evaluation)
+    evaluation: ResolvedEvaluation
 
 
 def served(record: PromotedRecord, name: str = CHAMPION) -> ServedModel:
     """Return the model of a record; ConfigError or PromotionError where it cannot be made."""
-    return ServedModel(name, record, live_model(record))
+    try:
+        evaluation = ResolvedEvaluation(**record.evaluation)
+    except TypeError as error:
+        raise PromotionError(f"{record.version}: its evaluation is of another vpharness: {error}") from error
+    return ServedModel(name, record, live_model(record), evaluation)
 
 
 def challenging(
-    name: str, asked: Challenger, champion: PromotedRecord, begun: PromotedRecord, target: str | None
+    name: str,
+    asked: Challenger,
+    champion: PromotedRecord,
+    begun: PromotedRecord,
+    target: str | None,
+    facts: FeedFacts,
 ) -> ServedModel:
     """Return a challenger on the champion's lattice.
 
@@ -59,12 +65,13 @@ def challenging(
         name: what it is called.
         asked: how it differs.
         champion: what is served.
+        facts: of the feed.
         begun: what it differs from: the champion, or another promoted version.
         target: "module.name" of the other signal, where one is asked for.
 
     Raises ConfigError, naming the challenger, where it cannot be made or runs on another lattice.
     """
-    if begun.lattice != champion.lattice:
+    if lattice_in_force(begun, facts) != lattice_in_force(champion, facts):
         raise ConfigError(
             f"challenger {name} is made for another lattice than the champion, {champion.version}; challengers are "
             "scored on the champion's own bins"
@@ -77,6 +84,8 @@ def challenging(
             begun = dataclasses.replace(begun, signal_target=target, parameters=defaults)
         if target is not None or asked.parameters or asked.threshold is not None:
             begun = overridden(begun, asked.parameters, asked.threshold)
+        if found := misfits(begun, facts):
+            raise ConfigError("; ".join(found))
         return served(begun, name)
     except VpharnessError as error:
         raise ConfigError(f"challenger {name}: {error}") from error
@@ -103,7 +112,7 @@ def lattice_in_force(record: PromotedRecord, facts: FeedFacts) -> LatticeParamet
 
 
 def misfits(record: PromotedRecord, facts: FeedFacts) -> list[str]:
-    """Say how a feed differs from what a record was promoted on: nothing where it can be served on it."""
+    """Say how a feed differs from what a record was promoted on, or needs: nothing where it can be served on it."""
     lattice = lattice_parameters(record)
     pairs = [
         ("the instrument", facts.instrument, record.instrument),
@@ -115,15 +124,19 @@ def misfits(record: PromotedRecord, facts: FeedFacts) -> list[str]:
             ("the cell width in ms", facts.bins.cell_width_ms, lattice.cell_width_ms),
             ("the radius", facts.bins.radius, lattice.radius),
         ]
+    signal, columns = resolve(record.signal_target), GRID_COLUMNS if facts.bins is None else facts.bins.columns
+    absent = [name for name in signal.columns if name not in columns]
     return [
         f"{what} of the feed is {found}, {record.version} is made for {wanted}"
         for what, found, wanted in pairs
         if None not in (found, wanted) and found != wanted
-    ]
+    ] + ([f"signal {signal.name} reads {', '.join(absent)}, which the feed's bins do not have"] if absent else [])
 
 
 def remade(model: ServedModel, record: PromotedRecord) -> ServedModel:
     """Return a model as it is beside a champion of another lattice: in that one's cells, judged as that one is."""
+    if model.record.lattice == record.lattice:
+        return model
     own = dataclasses.replace(
         model.record,
         lattice=record.lattice,
@@ -135,8 +148,12 @@ def remade(model: ServedModel, record: PromotedRecord) -> ServedModel:
 
 
 def session_on(model: ServedModel, facts: FeedFacts) -> LiveSession:
-    """Return a session of a model before the first event of a feed."""
-    return LiveSession(model.live, lattice_on(model.record, facts))
+    """Return a session of a model before the first event of a feed.
+
+    What is replayed may stand still for as long as a dataset may; a live feed that leaps so far has a broken clock.
+    """
+    longest_gap_ns = LONGEST_GAP_NS if facts.live else intake.LONGEST_GAP_NS
+    return LiveSession(model.live, lattice_on(model.record, facts), longest_gap_ns=longest_gap_ns)
 
 
 def compiled(model: ServedModel, facts: FeedFacts) -> LiveSession:

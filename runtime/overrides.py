@@ -44,13 +44,21 @@ def overridden(record: PromotedRecord, values: Mapping[str, Any], threshold: flo
 
 
 def from_texts(texts: Mapping[str, str]) -> dict[str, Any]:
-    """Return the values that texts of a query stand for: JSON where they are JSON, and themselves elsewhere."""
-    return {name: _value(text) for name, text in texts.items()}
+    """Return the values that texts of a query stand for: JSON where they are JSON, and themselves elsewhere.
+
+    Raises ConfigError where one refers to something else, as a configuration's values may and a client's may not.
+    """
+    for name, text in texts.items():
+        if "${" in text or "???" in text:
+            raise ConfigError(f"signal.{name} is {text[:40]!r}; it must be a value")
+    return {name: _value(name, text) for name, text in texts.items()}
 
 
-def _value(text: str) -> Any:
+def _value(name: str, text: str) -> Any:
     try:
         return json.loads(text)
+    except RecursionError:
+        raise ConfigError(f"signal.{name} is nested too deeply; it must be a value") from None
     except ValueError:
         return text
 
@@ -64,6 +72,6 @@ def typed(kind: type[Values], values: Mapping[str, Any], name: str) -> Values:
         config = OmegaConf.structured(kind)
         OmegaConf.set_readonly(config, False)
         merged: Any = OmegaConf.to_container(OmegaConf.merge(config, dict(values)))
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, RecursionError) as error:
         raise ConfigError(f"{name}: {one_line(error)}") from error
     return kind(**merged)

@@ -37,7 +37,8 @@ class StreamQuery:
 def parse_query(text: str, most_bytes: int, most_history: int) -> StreamQuery:
     """Return what a query asks for.
 
-    Raises ConfigError where it is too long, has a key that there is not, or one twice, or a value out of range.
+    Of a history longer than the buffer there is as much as that has. Raises ConfigError where the query is too long,
+    has a key that there is not, or one twice, or a value out of range.
     """
     if len(text) > most_bytes:
         raise ConfigError(f"the query has {len(text)} bytes; at most {most_bytes} are read")
@@ -54,7 +55,7 @@ def parse_query(text: str, most_bytes: int, most_history: int) -> StreamQuery:
         raise ConfigError(f"{unknown[0]!r} is not a key here; the keys are {', '.join(_KEYS)}, and signal.PARAMETER")
     return StreamQuery(
         fields=_fields(values.get("fields")),
-        history=_whole(values, "history", most_history) or 0,
+        history=min(_whole(values, "history", _LARGEST_SEQ) or 0, most_history),
         from_seq=_whole(values, "from_seq", _LARGEST_SEQ),
         stream=values.get("stream"),
         parameters=parameters,

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
@@ -31,16 +31,15 @@ def main(arguments: Sequence[str]) -> int:
     except (VpharnessError, HydraException, OmegaConfBaseException) as error:
         print(f"runtime: {error if isinstance(error, VpharnessError) else one_line(error)}", file=sys.stderr)
         return USER_MISTAKE
-    except OSError as error:
-        print(f"runtime: cannot listen: {error.strerror}; choose another runtime.port", file=sys.stderr)
-        return USER_MISTAKE
     return 0
 
 
 async def _serve(ready: Serving) -> None:
+    nudged: list[Callable[[], None]] = []
+    stopped = heed_signals(lambda: [nudge() for nudge in nudged])
     lane = await asyncio.to_thread(first_lane, ready)
     async with running(ready, lane) as (app, listening):
-        stopped = heed_signals(app.ctx.switchboard.look_again)
+        nudged.append(app.ctx.switchboard.look_again)
         host, port = listening.getsockname()[:2]
         where = f"[{host}]" if ":" in host else host
         champion, facts = ready.champion, ready.feed.facts

@@ -48,7 +48,7 @@ class RuntimeParameters:
         minimum=125,
         maximum=65_536,
     )
-    max_messages_per_minute: int = parameter(60, meaning="messages that a client may send", minimum=1)
+    max_messages_per_minute: int = parameter(60, meaning="messages and pings that a client may send", minimum=1)
     send_timeout_s: float = parameter(
         30.0, meaning="how long a client may take none of what it is sent before it is cut off", unit="s", minimum=1.0
     )

@@ -9,24 +9,23 @@ from sanic.exceptions import WebsocketClosed
 from websockets.exceptions import ConnectionClosed
 
 from runtime.client import Client, Ignored, served_until
+from runtime.feeds.feed import FeedFacts
 from runtime.guard import Allowance
 from runtime.hub import Hub
 from runtime.messages import SHADOW_PREFIX, error
-from runtime.models import ServedModel, served
+from runtime.models import ServedModel, misfits, served
 from runtime.overrides import from_texts, overridden
 from runtime.query import StreamQuery, parse_query
+from runtime.shadows import TooManyError
 from runtime.switching import Switchboard
-from vpharness.errors import VpharnessError
+from vpharness.errors import ConfigError, VpharnessError
 from vpharness.frames import encode_json
+from vpharness.promotion.record import PromotedRecord
 
 POLICY: Final = 1008
 TRY_LATER: Final = 1013
 _FAREWELL_SECONDS: Final = 2.0
 _LONGEST_REASON_BYTES: Final = 120
-
-
-class TooManyError(VpharnessError):
-    """There is no room for a client now."""
 
 
 async def stream(request: Request, socket: Websocket) -> None:
@@ -54,19 +53,17 @@ async def _serve(request: Request, socket: Websocket, hub: Hub, ignored: Ignored
     _require_room(hub)
     query = parse_query(request.query_string, hub.settings.max_query_bytes, hub.settings.buffer_bins)
     switchboard: Switchboard = request.app.ctx.switchboard
-    model = await asyncio.to_thread(_shadow, hub, query)
+    model = await asyncio.to_thread(_shadow, hub.champion.record, hub.facts, query)
     _require_room(hub)  # others may have come meanwhile
     client = Client(hub, socket, _aborting(socket), query, model, ignored)
-    asked = None
+    asked = None if model is None else switchboard.shadows.want(model)
     hub.clients.add(client)
     try:
-        if model is not None and model.name not in hub.shadow_models:
-            asked = asyncio.create_task(switchboard.add_shadow(model))
         return await served_until(client, asked)
     finally:
         hub.clients.discard(client)
-        if model is not None and all(other.shadow != model.name for other in hub.clients):
-            switchboard.drop_shadow(model.name)
+        if model is not None:
+            switchboard.shadows.release(model.name)
 
 
 def _require_room(hub: Hub) -> None:
@@ -74,17 +71,16 @@ def _require_room(hub: Hub) -> None:
         raise TooManyError(f"{len(hub.clients)} clients are connected, which is all that there is room for")
 
 
-def _shadow(hub: Hub, query: StreamQuery) -> ServedModel | None:
+def _shadow(champion: PromotedRecord, facts: FeedFacts, query: StreamQuery) -> ServedModel | None:
     """Return the model that a client's overrides make; a ConfigError says what is wrong with them."""
     if not query.parameters and query.threshold is None:
         return None
-    record = overridden(hub.champion.record, from_texts(query.parameters), query.threshold)
-    key = encode_json({"signal": record.signal_target, **record.parameters, "threshold": record.threshold})
-    name = SHADOW_PREFIX + hashlib.sha256(key.encode()).hexdigest()[:16]
-    others = {client.shadow for client in hub.clients} - {None, name}
-    if len(others) >= hub.settings.max_shadows:
-        raise TooManyError(f"clients have asked for {len(others)} overrides already, which is all that are scored")
-    return served(record, name)
+    record = overridden(champion, from_texts(query.parameters), query.threshold)
+    if found := misfits(record, facts):
+        raise ConfigError("; ".join(found))
+    names = ("signal_target", "parameters", "threshold", "evaluation", "lattice")
+    key = encode_json({name: getattr(record, name) for name in names})
+    return served(record, SHADOW_PREFIX + hashlib.sha256(key.encode()).hexdigest()[:16])
 
 
 def _aborting(socket: Any) -> Any:

@@ -5,6 +5,7 @@ engine go over to it, between two bins. Whatever is wrong with it is said, and w
 """
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,19 +13,23 @@ from typing import Final
 
 from runtime.engine import Engine
 from runtime.feeds.feed import FeedFacts
-from runtime.hub import Hub, lane_seq
-from runtime.lane import Lane, lane_of, watched
-from runtime.models import ServedModel, compiled, lattice_in_force, misfits, remade, served, session_on, show
+from runtime.hub import Hub
+from runtime.lane import Lane, Watched, lane_of, watched
+from runtime.models import ServedModel, compiled, lattice_in_force, misfits, remade, served, show
+from runtime.orders import Order
 from runtime.ring import ShownBin
+from runtime.shadows import Shadows
 from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError, VpharnessError
-from vpharness.live import LiveSession
-from vpharness.promotion.record import PromotedRecord, promoted, read_bundle, replay_differences
+from vpharness.promotion.pointer import PROMOTED, bundle_path
+from vpharness.promotion.record import PromotedRecord, current, read_bundle, replay_differences
 
-_ROUNDS: Final = 4
+_TRIES: Final = 5
+"""A feed that begins anew has the new model warmed up anew."""
+_ROUNDS: Final = 3
 """Each shows a new model the bins that came during the one before: they are fewer each time."""
 
-HandOver = Callable[[ServedModel, LiveSession, Sequence[ShownBin], int], None]
+MakeOrder = Callable[[Watched, Sequence[ShownBin], int, int], Order]
 """`Engine.add` or `Engine.succeed`."""
 
 
@@ -45,12 +50,16 @@ def proved(folder: Path, facts: FeedFacts | None = None) -> PromotedRecord:
 class Switchboard:
     """Changes what the engine of a hub serves."""
 
-    def __init__(self, hub: Hub, engine: Engine, lake: Lake, instrument: str) -> None:
-        """Follow what is promoted for an instrument."""
+    def __init__(
+        self, hub: Hub, engine: Engine, lake: Lake, instrument: str, challengers: Sequence[ServedModel]
+    ) -> None:
+        """Follow what is promoted for an instrument; `challengers` are kept beside it, as they were asked for."""
         self._hub, self._engine, self._lake, self._instrument = hub, engine, lake, instrument
+        self._challengers = challengers
+        self.shadows = Shadows(hub, lambda model: self._warm_up(model, engine.add), self._dismiss)
         self._lanes = itertools.count(1)
         self._nudged = asyncio.Event()
-        self._serving: tuple[Path, asyncio.Task[None]] | None = None
+        self._serving: tuple[str, asyncio.Task[None]] | None = None
         self._trouble = ""
 
     def look_again(self) -> None:
@@ -64,42 +73,40 @@ class Switchboard:
             while True:
                 await self._look()
                 self._nudged.clear()
-                try:
-                    await asyncio.wait_for(self._nudged.wait(), self._hub.settings.watch_s)
-                except TimeoutError:
-                    continue
+                # Python 3.11's wait_for may take a cancellation for the end of its time.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._hub.settings.watch_s):
+                        await self._nudged.wait()
         finally:
             await self._stop_serving()
 
-    async def add_shadow(self, model: ServedModel) -> None:
-        """Score with a client's model beside the champion.
-
-        Raises PromotionError where bins go by faster than it can be warmed up.
-        """
-        await self._warm_up(model, self._engine.add)
-        self._hub.shadow_models[model.name] = model
-
-    def drop_shadow(self, name: str) -> None:
-        """Stop scoring with a client's model."""
-        if self._hub.shadow_models.pop(name, None) is not None:
-            self._engine.remove(name)
-
     async def _look(self) -> None:
         try:
-            folder = await asyncio.to_thread(promoted, self._lake, self._instrument)
+            entry = await asyncio.to_thread(current, self._lake, self._instrument)
         except VpharnessError as error:
             self._say_once(f"the pointer of {self._instrument} cannot be followed: {error}")
             return
-        if self._serving is not None and self._serving[1].done():
-            self._serving = None
+        self._bury()
+        wanted = None if entry is None else entry.version
         if self._serving is not None:
-            if self._serving[0] == folder:
+            if self._serving[0] == wanted:
                 return
             await self._stop_serving()
         hub = self._hub
-        if folder is None or folder.name == hub.champion.record.version or folder.name in hub.refusals:
+        if entry is None or wanted is None or wanted == hub.champion.record.version or wanted in hub.refusals:
             return
-        self._serving = folder, asyncio.create_task(self._serve(folder))
+        hub.coming_reason = "promotion" if entry.action == PROMOTED else "rollback"
+        self._serving = wanted, asyncio.create_task(self._serve(wanted))
+
+    def _bury(self) -> None:
+        """Forget a version that has been served or refused; one that met a fault of this code is refused as well."""
+        if self._serving is None or not self._serving[1].done():
+            return
+        (version, task), self._serving = self._serving, None
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            self._refuse(version, f"it failed: {type(problem).__name__}: {problem}")
+            told = {"message": f"serving {version}", "exception": problem}
+            asyncio.get_running_loop().call_exception_handler(told)
 
     async def _stop_serving(self) -> None:
         if self._serving is not None:
@@ -107,10 +114,11 @@ class Switchboard:
             await asyncio.wait([self._serving[1]])
             self._serving = None
 
-    async def _serve(self, folder: Path) -> None:
-        """Serve a bundle, or say why it is refused."""
+    async def _serve(self, version: str) -> None:
+        """Serve a version, or say why it is refused."""
         hub, facts = self._hub, self._hub.facts
         try:
+            folder = await asyncio.to_thread(bundle_path, self._lake, self._instrument, version)
             record = await asyncio.to_thread(proved, folder, facts)
             model = await asyncio.to_thread(served, record)
             if lattice_in_force(record, facts) == lattice_in_force(hub.champion.record, facts):
@@ -118,58 +126,72 @@ class Switchboard:
                 await self._warm_up(model, self._engine.succeed)
             else:
                 await self._join(model)
-            await self._until(lambda: hub.champion is model)
         except VpharnessError as error:
-            hub.refusals[folder.name] = str(error)
-            self._say_once(f"{folder.name} is refused, {hub.champion.record.version} is served on: {error}")
-            hub.wake()
+            self._refuse(version, str(error))
 
-    async def _warm_up(self, model: ServedModel, hand_over: HandOver) -> None:
+    def _refuse(self, version: str, why: str) -> None:
+        self._hub.refusals[version] = why
+        self._say_once(f"{version} is refused, {self._hub.champion.record.version} is served on: {why}")
+        self._hub.wake()
+
+    async def _warm_up(self, model: ServedModel, order: MakeOrder) -> None:
         """Have a model shown the bins of the ring, and handed over to the engine with the last of them.
 
         Raises PromotionError where bins go by faster than they can be shown.
         """
-        hub, columns = self._hub, model.live.scorer.signal.columns
-        ring = hub.ring
-        session, seq = await asyncio.to_thread(compiled, model, hub.facts), ring.first_seq
-        for _ in range(_ROUNDS):
-            if ring is not hub.ring or seq < hub.ring.first_seq:
-                # Other bins are served by now, or those to come next have gone: begin again.
-                ring = hub.ring
-                session, seq = session_on(model, hub.facts), ring.first_seq
-            bins, next_seq = ring.copies(seq, columns), ring.next_seq
-            await asyncio.to_thread(show, session, bins)
-            seq = next_seq
-        if ring is not hub.ring or seq < ring.first_seq:
-            raise PromotionError(f"bins go by faster than {model.name} can be warmed up; serve the feed more slowly")
-        hand_over(model, session, ring.copies(seq, columns), ring.next_seq)
+        hub, columns, problem = self._hub, model.live.scorer.signal.columns, None
+        for _ in range(_TRIES):
+            ring, epoch = hub.ring, hub.epoch
+            session, seq = await asyncio.to_thread(compiled, model, hub.facts), ring.first_seq
+            for _ in range(_ROUNDS):
+                bins, next_seq = ring.copies(seq, columns), ring.next_seq
+                await asyncio.to_thread(show, session, bins)
+                if epoch != hub.epoch or next_seq < ring.first_seq:
+                    break  # bins of another time, or those to come next have gone: begin again
+                seq = next_seq
+            else:
+                each = watched(model, session, hub.facts)
+                problem = await self._answer(order(each, ring.copies(seq, columns), ring.next_seq, epoch))
+                if problem is None:
+                    return
+        raise PromotionError(
+            f"bins go by faster than {model.record.version} can be warmed up; serve the feed more slowly"
+            + (f" ({problem})" if problem else "")
+        )
 
     async def _enough_bins(self, model: ServedModel) -> None:
         """Wait until there are as many bins to show as a model needs before it may fire."""
         least = min(model.live.warmup_bins + 1, self._hub.ring.capacity)
-        await self._until(lambda: self._hub.ring.next_seq - self._hub.ring.first_seq >= least)
+        await self._hub.until(lambda: self._hub.ring.next_seq - self._hub.ring.first_seq >= least)
 
     async def _join(self, model: ServedModel) -> None:
         """Have a lane of its own follow the feed with a model until that is ready, and be served then."""
         hub = self._hub
         if hub.facts.bins is not None:
             raise PromotionError("it has other lattice parameters than the dataset whose bins are served")
-        number = next(self._lanes)
-        beside = [*hub.challengers.values(), *hub.shadow_models.values()]
-        lane = await asyncio.to_thread(self._lane, number, model, beside)
-        hub.expect(number, model.live.scorer.radius)
-        self._engine.join(lane)
+        number, first_seq = next(self._lanes), hub.next_lane_seq()
+        lane = await asyncio.to_thread(self._lane, number, first_seq, model)
+        hub.expect(number, model.live.scorer.radius, first_seq)
         try:
-            await self._until(lambda: hub.lane == number)
+            for order, then in (
+                (self._engine.join(lane), lambda: hub.ready_lane == number),
+                (self._engine.serve(number), lambda: hub.lane == number),
+            ):
+                problem = await self._answer(order)
+                if problem is not None:
+                    raise PromotionError(problem)
+                await hub.until(then)
         finally:
             if hub.lane != number:
-                hub.abandon()
-                self._engine.abandon()
+                try:
+                    self._engine.give(self._engine.abandon(number))
+                except PromotionError:
+                    hub.forget(number)  # the feed has ended: nobody will say so
 
-    def _lane(self, number: int, model: ServedModel, beside: Sequence[ServedModel]) -> Lane:
+    def _lane(self, number: int, first_seq: int, model: ServedModel) -> Lane:
         facts = self._hub.facts
-        lane = lane_of(number, model, compiled(model, facts), facts, lane_seq(number))
-        for each in beside:
+        lane = lane_of(number, model, compiled(model, facts), facts, first_seq)
+        for each in self._challengers:
             try:
                 own = remade(each, model.record)
                 lane.beside[each.name] = watched(own, compiled(own, facts), facts)
@@ -177,9 +199,25 @@ class Switchboard:
                 self._say_once(f"{each.name} is left out beside {model.record.version}: {error}")
         return lane
 
-    async def _until(self, holds: Callable[[], bool]) -> None:
-        while not holds():
-            await self._hub.change()
+    async def _answer(self, order: Order) -> str | None:
+        """Give an order and wait for its answer: what has kept it from being carried out, or None.
+
+        Where the waiting is cancelled the order is called off. Raises PromotionError where the feed has ended.
+        """
+        answer = asyncio.get_running_loop().create_future()
+        self._hub.awaited[order] = answer
+        try:
+            self._engine.give(order)
+            found: str | None = await answer
+            return found
+        finally:
+            order.is_called_off = not answer.done()
+            self._hub.awaited.pop(order, None)
+
+    def _dismiss(self, name: str) -> None:
+        """Stop scoring with a model beside the champion."""
+        with contextlib.suppress(PromotionError):  # the feed has ended, and nothing is scored any more
+            self._engine.give(self._engine.remove(name))
 
     def _say_once(self, trouble: str) -> None:
         if trouble != self._trouble:

@@ -65,6 +65,7 @@ def reasons_not_ready(hub: Hub) -> list[str]:
     silent_s = None if condition.last_bin_at is None else now - condition.last_bin_at
     if silent_s is not None and silent_s > hub.settings.stale_s:
         found.append(f"no bin has come for {silent_s:.0f} s")
+    found += hub.troubles
     if condition.recent_misses:
         found.append(f"{len(condition.recent_misses)} deadlines were missed in the last {RECENT_SECONDS:g} s")
     return found

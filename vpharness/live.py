@@ -142,6 +142,11 @@ class LiveSession:
         """How many bins the model has been shown, valid or not."""
         return self._fire_state.next_bin
 
+    @property
+    def is_in_snapshot(self) -> bool:
+        """Whether a snapshot of the book is under way: what rests in it is not whole."""
+        return bool(self._lattice.clock["snapshot_under_way"][0])
+
     def take_over(self, other: "LiveSession") -> None:
         """Go on with the model of another session, as far as that has come, on this session's own book and bins.
 

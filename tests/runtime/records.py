@@ -12,7 +12,7 @@ from vpharness.lattice.layout import LatticeState
 from vpharness.lattice.parameters import LATTICE_VERSION, LatticeParameters
 from vpharness.live import LiveSession
 from vpharness.promotion.bundle import Recording, write_bundle
-from vpharness.promotion.pointer import PROMOTED, Entry, changing, history, point
+from vpharness.promotion.pointer import PROMOTED, ROLLED_BACK, Entry, changing, history, point
 from vpharness.promotion.projection import Projection
 from vpharness.promotion.record import PromotedRecord, live_model
 from vpharness.promotion.replay import fresh_lattice, said_of
@@ -51,7 +51,7 @@ def record_of(signal: str = "svac", *, threshold: float = 0.3, **values: Any) ->
         "dataset_checksum": "checksum",
         "packages": {},
         "created_ns": time.time_ns(),
-        "evidence": {"promised": {"part": "test", "tp_rate": 0.4}},
+        "evidence": {"promised": {"test": {"tp_rate": 0.4}}},
         "forced": None,
     }
     return PromotedRecord(**{**fields, **values})
@@ -84,7 +84,8 @@ def promote(lake: Lake, record: PromotedRecord, version: str) -> Path:
 
 
 def point_at(lake: Lake, instrument: str, version: str) -> None:
-    """Have the pointer name a version."""
+    """Have the pointer name a version: one that it has named before is gone back to."""
     entries = history(lake, instrument)
     number, before = (entries[-1].number, entries[-1].version) if entries else (0, None)
-    point(lake, instrument, Entry(number + 1, PROMOTED, version, before, time.time_ns(), None, None))
+    action = ROLLED_BACK if version in {entry.version for entry in entries} else PROMOTED
+    point(lake, instrument, Entry(number + 1, action, version, before, time.time_ns(), None, None))

@@ -110,8 +110,9 @@ class Client:
     async def bins(self, count: int) -> list[dict[str, Any]]:
         """Return the next bins, each with its grid under "grid"."""
         found: list[dict[str, Any]] = []
-        while len(found) < count:
-            found += await self.some_bins()
+        async with asyncio.timeout(PATIENCE_S):
+            while len(found) < count:
+                found += await self.some_bins()
         assert len(found) == count
         return found
 

@@ -57,7 +57,7 @@ def test_configuration_and_promotion_can_be_asked_for(tmp_path: Path) -> None:
         async with server(tmp_path, record=record, watch_s=60.0) as running:
             config = json.loads((await ask(running, "/v1/config")).body)
             assert config["model"]["version"] == record.version
-            assert config["promised"] == {"part": "test", "tp_rate": 0.4}
+            assert config["promised"] == {"test": {"tp_rate": 0.4}}
             promote(running.lake, record_of(tick_size=0.5), "v0001")
             running.app.ctx.switchboard.look_again()
             await running.until(lambda: "v0001" in running.hub.refusals)

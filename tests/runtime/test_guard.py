@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from runtime.guard import HEADERS, Guard, token_of
+from runtime.guard import COOKIE, HEADERS, Guard, token_of
 from runtime.settings import TOKEN_VARIABLE, RuntimeParameters
 from tests.runtime.serving import Server, server
 from vpharness.errors import ConfigError
@@ -138,3 +138,37 @@ def test_on_loopback_the_server_is_known_by_its_own_names_alone(host: str, refus
     """So that a page elsewhere cannot reach it under a name of its own; beyond loopback any name may be right."""
     assert Guard(None, frozenset(), is_loopback=True).refuses_host(host) is refused
     assert not Guard(TOKEN, frozenset(), is_loopback=False).refuses_host(host)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "status"),
+    [
+        ("host", "[x", 421),
+        ("origin", "http://[x", 403),
+        ("authorization", "Bearer \xff", 401),
+        ("authorization", TOKEN, 401),
+        ("cookie", f"{COOKIE}=\xff", 401),
+    ],
+)
+def test_headers_that_are_none_are_refused_without_a_word_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, value: str, status: int
+) -> None:
+    """A token in the address is not written down either."""
+
+    async def scenario() -> None:
+        async with server(tmp_path, token=TOKEN) as running:
+            assert (await ask(running, f"/?token={TOKEN[:-1].replace(' ', '+')}", **{name: value})).status == status
+
+    asyncio.run(scenario())
+    assert caplog.text == ""
+
+
+def test_another_scheme_of_authorization_does_not_hide_the_cookie(tmp_path: Path) -> None:
+    """A proxy may add one of its own."""
+
+    async def scenario() -> None:
+        async with server(tmp_path, token=TOKEN) as running:
+            shown = {"authorization": "Basic eA==", "cookie": f'{COOKIE}="{TOKEN}"'}
+            assert (await ask(running, "/v1/config", **shown)).status == 200
+
+    asyncio.run(scenario())

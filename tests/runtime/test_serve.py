@@ -117,7 +117,7 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path, capsys: pytest.CaptureFixt
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         assert main([f"runtime.port={taken.getsockname()[1]}", f"lake={tmp_path}"]) == 2
-    assert "choose another runtime.port" in capsys.readouterr().err
+    assert "choose another runtime.host or runtime.port" in capsys.readouterr().err
 
 
 def test_help_lists_every_key(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from runtime.trades import MOST_PRICES, Trades
-from vpharness.events.schema import ADD, ASK, BID, EVENT_DTYPE, FILL
+from vpharness.events.schema import ADD, ASK, BID, EVENT_DTYPE, FILL, NO_SIDE
 
 WIDTH = 100
 
@@ -22,10 +22,18 @@ def test_fills_are_added_up_by_price_and_side_in_the_bin_of_their_time() -> None
     """However they are cut into calls; other events are no fills, and a time that runs backwards stands still."""
     trades = Trades(WIDTH, 0.5)
     trades.take(events(event(10, 5, 2), event(20, 5, 4, side=ASK), event(30, 9, 9, action=ADD)))
-    trades.take(events(event(90, 5, 4), event(150, 6, 2), event(40, 6, 6)))
+    trades.take(events(event(90, 5, 4), event(150, 6, 2), event(40, 6, 6), event(160, 6, 9, side=NO_SIDE)))
     assert trades.until(100) == [(5.0, 2.0, "A"), (5.0, 3.0, "B")]
     assert trades.until(200) == [(6.0, 4.0, "B")]
     assert trades.until(300) == []
+
+
+def test_a_fill_that_comes_after_its_bin_was_closed_is_told_with_the_open_one() -> None:
+    """As the lattice counts it."""
+    trades = Trades(WIDTH, 1.0)
+    assert trades.until(100) == []
+    trades.take(events(event(90, 5, 7)))
+    assert trades.until(200) == [(5.0, 7.0, "B")]
 
 
 def test_fills_of_bins_that_nobody_asked_for_are_forgotten() -> None:

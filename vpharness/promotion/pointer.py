@@ -77,7 +77,7 @@ def current(lake: Lake, instrument: str) -> Entry | None:
     """
     path = pointer_path(lake, instrument)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         if _lines(path.with_name(HISTORY_FILE)):
             raise PromotionError(f"{path} is missing; restore it: it holds the last line of {HISTORY_FILE}") from None

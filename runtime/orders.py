@@ -1,0 +1,18 @@
+"""An order to the engine: what it is asked to do between two steps of the feed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(eq=False)
+class Order:
+    """What is to be done; it is answered by `runtime.sayings.Answered`.
+
+    Attributes:
+        do: does it, in the engine's thread; False where it has to be tried again after the next step. A VpharnessError
+            is its answer.
+        is_called_off: whether nobody wants it any more: then it is not carried out.
+    """
+
+    do: Callable[[], bool | None]
+    is_called_off: bool = False
