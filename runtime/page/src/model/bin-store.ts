@@ -1,0 +1,231 @@
+import type { Cells, GridUpdate, ProjectionShape } from "./protocol";
+import { type Milliseconds, millisecondsOf, type Price, type Seq, type Ticks } from "./units";
+
+/** What does not change while a store is in use; anything else needs a new store. */
+export interface StoreShape {
+  /** Bins that are kept; older ones make room. */
+  capacity: number;
+  radius: number;
+  tickSize: number;
+  columns: readonly string[];
+  challengers: number;
+  projection: ProjectionShape | null;
+}
+
+/** How often a version of the model began: from which bin on. */
+export interface VersionStart {
+  seq: Seq;
+  version: string;
+}
+
+const NO_SEQ = -1;
+const LONGEST_VERSIONS = 256;
+
+/**
+ * The last bins of the stream in a ring: bin `seq` lies at slot `seq % capacity`, so gaps stay gaps and a bin that
+ * comes twice is written twice to the same place. All memory is taken at the start and nothing grows.
+ */
+export class BinStore {
+  readonly cellsPerBin: number;
+  /** [capacity] each. */
+  readonly startMs: Float64Array;
+  readonly mid: Float64Array;
+  readonly bestBid: Float64Array;
+  readonly bestAsk: Float64Array;
+  readonly score: Float64Array;
+  readonly shadowScore: Float64Array;
+  readonly bidFill: Float64Array;
+  readonly askFill: Float64Array;
+  readonly spotTick: Int32Array;
+  readonly bookValid: Uint8Array;
+  readonly ready: Uint8Array;
+  readonly events: Float64Array;
+  readonly missed: Float64Array;
+  /** [capacity, challengers]. */
+  readonly challengerScore: Float64Array;
+  /** [capacity, horizons, quantiles], ticks from the bin's mid. */
+  readonly projection: Float64Array;
+  readonly #seqs: Float64Array;
+  readonly #hasCells: Uint8Array;
+  readonly #columns: Map<string, Float64Array>;
+  readonly #log: Int32Array;
+  #logged = 0;
+  #last = NO_SEQ;
+  #first = NO_SEQ;
+  #versions: VersionStart[] = [];
+
+  constructor(readonly shape: StoreShape) {
+    const { capacity, radius, columns, challengers, projection } = shape;
+    const numbers = (width = 1) => new Float64Array(capacity * width).fill(Number.NaN);
+    this.cellsPerBin = 2 * radius + 1;
+    this.startMs = numbers();
+    this.mid = numbers();
+    this.bestBid = numbers();
+    this.bestAsk = numbers();
+    this.score = numbers();
+    this.shadowScore = numbers();
+    this.bidFill = numbers();
+    this.askFill = numbers();
+    this.spotTick = new Int32Array(capacity);
+    this.bookValid = new Uint8Array(capacity);
+    this.ready = new Uint8Array(capacity);
+    this.events = numbers();
+    this.missed = numbers();
+    this.challengerScore = numbers(challengers);
+    this.projection = numbers(projection === null ? 0 : projection.horizons_bins.length * projection.quantiles.length);
+    this.#seqs = new Float64Array(capacity).fill(NO_SEQ);
+    this.#hasCells = new Uint8Array(capacity);
+    this.#columns = new Map(columns.map((name) => [name, new Float64Array(capacity * this.cellsPerBin)]));
+    this.#log = new Int32Array(capacity);
+  }
+
+  /** The newest bin, and the oldest that may still be here. */
+  get last(): Seq | null {
+    return this.#last === NO_SEQ ? null : this.#last;
+  }
+
+  get first(): Seq | null {
+    return this.#first === NO_SEQ ? null : Math.max(this.#first, this.#last - this.shape.capacity + 1);
+  }
+
+  /** How many bins were ever written: what changes whenever anything here does. */
+  get revision(): number {
+    return this.#logged;
+  }
+
+  get versions(): readonly VersionStart[] {
+    return this.#versions;
+  }
+
+  /** Where a bin lies, or -1 where it is not here (older than the ring, in a gap, or not yet come). */
+  slot(seq: Seq): number {
+    if (seq < 0 || !Number.isInteger(seq)) return -1;
+    const slot = seq % this.shape.capacity;
+    return this.#seqs[slot] === seq ? slot : -1;
+  }
+
+  /** The bin at a slot; -1 where there is none yet. */
+  seqAt(slot: number): Seq {
+    return this.#seqs[slot] as number;
+  }
+
+  hasCells(slot: number): boolean {
+    return this.#hasCells[slot] === 1;
+  }
+
+  /** Whether the bin has a price around which its cells lie. */
+  hasSpot(slot: number): boolean {
+    return this.spotTick[slot] !== NO_TICK;
+  }
+
+  /** A column [capacity, cells]; undefined where the stream does not carry it. */
+  column(name: string): Float64Array | undefined {
+    return this.#columns.get(name);
+  }
+
+  /** Write a bin. `cells` holds the columns of one or more bins, this one at `index`; null where they are not known. */
+  write(update: GridUpdate, cells: Cells | null, index = 0): void {
+    const slot = update.seq % this.shape.capacity;
+    this.#seqs[slot] = update.seq;
+    this.#writeBin(slot, update);
+    this.#writeScores(slot, update);
+    this.#writeCells(slot, cells, index);
+    this.#log[this.#logged % this.shape.capacity] = slot;
+    this.#logged += 1;
+    if (this.#first === NO_SEQ || update.seq < this.#first) this.#first = update.seq;
+    if (update.seq > this.#last) this.#last = update.seq;
+    this.#noteVersion(update.seq, update.version);
+  }
+
+  /** The slots written since a revision, oldest first; null where they are too many to tell: then all may have been. */
+  writtenSince(revision: number): Int32Array | null {
+    const count = this.#logged - revision;
+    if (count > this.shape.capacity) return null;
+    return Int32Array.from({ length: count }, (_, i) => this.#log[(revision + i) % this.shape.capacity] as number);
+  }
+
+  /** The value of a cell by absolute tick; undefined where the window of that bin does not reach. */
+  value(name: string, slot: number, tick: Ticks): number | undefined {
+    const k = tick - (this.spotTick[slot] as number) + this.shape.radius;
+    if (!this.hasCells(slot) || !this.hasSpot(slot) || k < 0 || k >= this.cellsPerBin) return undefined;
+    return this.#columns.get(name)?.[slot * this.cellsPerBin + k];
+  }
+
+  /** The mid of a bin in ticks; NaN where there is none. */
+  midTicks(slot: number): Ticks {
+    return this.ticks(this.mid[slot] as number);
+  }
+
+  ticks(price: Price): Ticks {
+    return price / this.shape.tickSize;
+  }
+
+  /** When a bin began, reckoned from the nearest bin that is here. */
+  timeOf(seq: Seq, cellWidthMs: number): Milliseconds | null {
+    const last = this.last;
+    if (last === null) return null;
+    const slot = this.slot(Math.floor(seq));
+    if (slot >= 0) return (this.startMs[slot] as number) + (seq - Math.floor(seq)) * cellWidthMs;
+    const anchor = seq > last ? last : this.#nextHere(Math.floor(seq), last);
+    return (this.startMs[this.slot(anchor)] as number) + (seq - anchor) * cellWidthMs;
+  }
+
+  #nextHere(seq: Seq, last: Seq): Seq {
+    for (let next = Math.max(seq, this.first ?? last); next < last; next++) if (this.slot(next) >= 0) return next;
+    return last;
+  }
+
+  #writeBin(slot: number, update: GridUpdate): void {
+    this.startMs[slot] = millisecondsOf(update.bin_start_ns);
+    this.mid[slot] = update.mid_price ?? Number.NaN;
+    this.bestBid[slot] = update.best_bid ?? Number.NaN;
+    this.bestAsk[slot] = update.best_ask ?? Number.NaN;
+    this.spotTick[slot] = update.spot_tick ?? NO_TICK;
+    this.bookValid[slot] = update.book_valid ? 1 : 0;
+    this.ready[slot] = update.ready ? 1 : 0;
+    this.events[slot] = update.bin_event_count;
+    this.missed[slot] = update.missed;
+    this.bidFill[slot] = update.trades?.bid_fill ?? Number.NaN;
+    this.askFill[slot] = update.trades?.ask_fill ?? Number.NaN;
+  }
+
+  #writeScores(slot: number, update: GridUpdate): void {
+    this.score[slot] = update.score ?? Number.NaN;
+    this.shadowScore[slot] = update.shadow?.score ?? Number.NaN;
+    const challengers = this.shape.challengers;
+    for (let i = 0; i < challengers; i++) {
+      this.challengerScore[slot * challengers + i] = update.challengers[i]?.score ?? Number.NaN;
+    }
+    const shape = this.shape.projection;
+    if (shape === null) return;
+    const quantiles = shape.quantiles.length;
+    const width = shape.horizons_bins.length * quantiles;
+    for (let i = 0; i < width; i++) {
+      const value = update.projection?.[Math.floor(i / quantiles)]?.[i % quantiles];
+      this.projection[slot * width + i] = value ?? Number.NaN;
+    }
+  }
+
+  #writeCells(slot: number, cells: Cells | null, index: number): void {
+    const width = this.cellsPerBin;
+    this.#hasCells[slot] = cells === null ? 0 : 1;
+    for (const [name, column] of this.#columns) {
+      const values = cells?.get(name);
+      for (let k = 0; k < width; k++) column[slot * width + k] = values?.[index * width + k] ?? 0;
+    }
+  }
+
+  #noteVersion(seq: Seq, version: string): void {
+    const versions = this.#versions;
+    const before = versions.findLast((start) => start.seq <= seq);
+    if (before?.version === version) return;
+    const next = versions.findIndex((start) => start.seq > seq);
+    if (next >= 0 && versions[next]?.version === version) versions.splice(next, 1);
+    this.#versions = [...versions.filter((start) => start.seq !== seq), { seq, version }]
+      .sort((a, b) => a.seq - b.seq)
+      .slice(-LONGEST_VERSIONS);
+  }
+}
+
+/** What stands for "no price" among ticks, which are whole numbers. */
+export const NO_TICK = -(2 ** 31);

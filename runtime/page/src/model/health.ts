@@ -1,0 +1,124 @@
+import type { Status } from "./protocol";
+import type { Milliseconds } from "./units";
+
+export type Connection =
+  | { readonly state: "connecting" }
+  | { readonly state: "open" }
+  | { readonly state: "waiting"; readonly retryAtMs: Milliseconds; readonly reason: string }
+  | { readonly state: "refused"; readonly reason: string };
+
+/** What is known of how things stand, by the browser's own clock. */
+export interface Facts {
+  readonly nowMs: Milliseconds;
+  readonly connection: Connection;
+  /** When anything, and when a bin, last came; null before the first. */
+  readonly heardMs: Milliseconds | null;
+  readonly binMs: Milliseconds | null;
+  readonly status: Status | null;
+  readonly bookValid: boolean | null;
+  readonly binReady: boolean | null;
+  readonly cellWidthMs: Milliseconds;
+  readonly badFrames: number;
+  readonly lastBadFrame: string | null;
+  readonly missedBins: number;
+}
+
+export type Severity = "critical" | "warning" | "info";
+
+export interface Condition {
+  readonly id: string;
+  readonly severity: Severity;
+  readonly text: string;
+}
+
+const SILENCE_MS = 3000;
+const STALE_BINS = 20;
+const STALE_MS = 2000;
+const LAG_MS = 1000;
+
+/** Return what a user has to know, the worst first; [] where all is well. */
+export function conditions(facts: Facts): Condition[] {
+  const found = facts.connection.state === "open" ? [...streamConditions(facts)] : [connectionCondition(facts)];
+  return [...found, ...frameConditions(facts)].sort((a, b) => RANK[a.severity] - RANK[b.severity]);
+}
+
+const RANK: Record<Severity, number> = { critical: 0, warning: 1, info: 2 };
+
+function connectionCondition({ connection, nowMs, heardMs }: Facts): Condition {
+  if (connection.state === "refused") return critical("refused", `Refused by the server: ${connection.reason}`);
+  if (connection.state === "waiting") {
+    const seconds = Math.max(0, Math.ceil((connection.retryAtMs - nowMs) / 1000));
+    const when = seconds > 0 ? `trying again in ${seconds} s` : "trying again";
+    return critical("disconnected", `Disconnected: ${connection.reason}; ${when}. The picture stands still.`);
+  }
+  return heardMs === null
+    ? { id: "connecting", severity: "info", text: "Connecting" }
+    : critical("disconnected", "Disconnected: trying again. The picture stands still.");
+}
+
+function* streamConditions(facts: Facts): Generator<Condition> {
+  const { nowMs, heardMs, binMs, status, cellWidthMs } = facts;
+  if (heardMs !== null && nowMs - heardMs > SILENCE_MS) {
+    yield critical(
+      "stale",
+      `Stale: no word from the server for ${seconds(nowMs - heardMs)}. The picture stands still.`,
+    );
+    return;
+  }
+  if (status !== null) yield* statusConditions(status);
+  const bound = Math.max(STALE_MS, STALE_BINS * cellWidthMs);
+  const isExpected = status === null || status.feed.state === "live";
+  if (isExpected && binMs !== null && nowMs - binMs > bound) {
+    yield critical("stale", `Stale: no bin for ${seconds(nowMs - binMs)}. The picture stands still.`);
+  }
+  if (facts.bookValid === false)
+    yield critical("book", "Book invalid: crossed, empty or one-sided. No score is made of it.");
+  else if (facts.binReady === false && status?.ready !== false)
+    yield warning("warmup", "Not ready: the model is warming up.");
+}
+
+const FEED_TEXT: Record<string, [Severity, string]> = {
+  connecting: ["warning", "Feed connecting"],
+  silent: ["critical", "Feed silent: nothing comes from the source"],
+  disconnected: ["critical", "Feed disconnected"],
+  ended: ["warning", "Feed ended: the recording has been played"],
+  paused: ["warning", "Feed paused"],
+};
+
+function* statusConditions(status: Status): Generator<Condition> {
+  const feed = FEED_TEXT[status.feed.state];
+  if (feed !== undefined) yield { id: "feed", severity: feed[0], text: `${feed[1]}.` };
+  if (!status.ready) {
+    const reasons = status.reasons.length > 0 ? status.reasons.join("; ") : "the server gives no reason";
+    yield critical("ready", `Not ready: ${reasons}.`);
+  }
+  if (status.deadline_misses_recent > 0) {
+    yield warning(
+      "deadline",
+      `Deadline missed ${times(status.deadline_misses_recent)} lately: the server is too slow.`,
+    );
+  }
+  const lag = status.feed.lag_ms;
+  if (lag !== null && lag > LAG_MS) yield warning("lag", `Feed lags ${seconds(lag)} behind.`);
+}
+
+function* frameConditions({ badFrames, lastBadFrame, missedBins }: Facts): Generator<Condition> {
+  if (badFrames > 0) yield warning("frame", `Bad frame, ${times(badFrames)}: ${lastBadFrame ?? ""}`);
+  if (missedBins > 0) yield warning("missed", `Too slow for the feed: ${missedBins} bins were left out.`);
+}
+
+function critical(id: string, text: string): Condition {
+  return { id, severity: "critical", text };
+}
+
+function warning(id: string, text: string): Condition {
+  return { id, severity: "warning", text };
+}
+
+function seconds(ms: Milliseconds): string {
+  return `${ms < 10_000 ? (ms / 1000).toFixed(1) : Math.round(ms / 1000)} s`;
+}
+
+function times(count: number): string {
+  return count === 1 ? "once" : `${count} times`;
+}
