@@ -4,15 +4,13 @@ import { type Milliseconds, millisecondsOf, type Price, type Seq, type Ticks } f
 /** What does not change while a store is in use; anything else needs a new store. */
 export interface StoreShape {
   /** Bins that are kept; older ones make room. */
-  capacity: number;
-  radius: number;
-  tickSize: number;
-  columns: readonly string[];
-  challengers: number;
-  projection: ProjectionShape | null;
+  readonly capacity: number;
+  readonly radius: number;
+  readonly tickSize: number;
+  readonly columns: readonly string[];
 }
 
-/** How often a version of the model began: from which bin on. */
+/** From which bin on a version of the model spoke. */
 export interface VersionStart {
   seq: Seq;
   version: string;
@@ -42,9 +40,11 @@ export class BinStore {
   readonly events: Float64Array;
   readonly missed: Float64Array;
   /** [capacity, challengers]. */
-  readonly challengerScore: Float64Array;
+  challengerScore = new Float64Array(0);
   /** [capacity, horizons, quantiles], ticks from the bin's mid. */
-  readonly projection: Float64Array;
+  projection = new Float64Array(0);
+  #challengers = 0;
+  #projectionShape: ProjectionShape | null = null;
   readonly #seqs: Float64Array;
   readonly #hasCells: Uint8Array;
   readonly #columns: Map<string, Float64Array>;
@@ -55,8 +55,8 @@ export class BinStore {
   #versions: VersionStart[] = [];
 
   constructor(readonly shape: StoreShape) {
-    const { capacity, radius, columns, challengers, projection } = shape;
-    const numbers = (width = 1) => new Float64Array(capacity * width).fill(Number.NaN);
+    const { capacity, radius, columns } = shape;
+    const numbers = () => this.#numbers(1);
     this.cellsPerBin = 2 * radius + 1;
     this.startMs = numbers();
     this.mid = numbers();
@@ -71,12 +71,25 @@ export class BinStore {
     this.ready = new Uint8Array(capacity);
     this.events = numbers();
     this.missed = numbers();
-    this.challengerScore = numbers(challengers);
-    this.projection = numbers(projection === null ? 0 : projection.horizons_bins.length * projection.quantiles.length);
     this.#seqs = new Float64Array(capacity).fill(NO_SEQ);
     this.#hasCells = new Uint8Array(capacity);
     this.#columns = new Map(columns.map((name) => [name, new Float64Array(capacity * this.cellsPerBin)]));
     this.#log = new Int32Array(capacity);
+  }
+
+  /** How the projections of the bins are shaped; null where nothing is projected. */
+  get projectionShape(): ProjectionShape | null {
+    return this.#projectionShape;
+  }
+
+  /** Make room for other models: what the challengers said so far, and what was projected, is let go where it changes. */
+  reshape(challengers: number, projection: ProjectionShape | null): void {
+    if (challengers !== this.#challengers) this.challengerScore = this.#numbers(challengers);
+    this.#challengers = challengers;
+    if (JSON.stringify(projection) === JSON.stringify(this.#projectionShape)) return;
+    this.#projectionShape = projection;
+    const width = projection === null ? 0 : projection.horizons_bins.length * projection.quantiles.length;
+    this.projection = this.#numbers(width);
   }
 
   /** The newest bin, and the oldest that may still be here. */
@@ -170,6 +183,10 @@ export class BinStore {
     return (this.startMs[this.slot(anchor)] as number) + (seq - anchor) * cellWidthMs;
   }
 
+  #numbers(width: number): Float64Array<ArrayBuffer> {
+    return new Float64Array(this.shape.capacity * width).fill(Number.NaN);
+  }
+
   #nextHere(seq: Seq, last: Seq): Seq {
     for (let next = Math.max(seq, this.first ?? last); next < last; next++) if (this.slot(next) >= 0) return next;
     return last;
@@ -192,11 +209,11 @@ export class BinStore {
   #writeScores(slot: number, update: GridUpdate): void {
     this.score[slot] = update.score ?? Number.NaN;
     this.shadowScore[slot] = update.shadow?.score ?? Number.NaN;
-    const challengers = this.shape.challengers;
+    const challengers = this.#challengers;
     for (let i = 0; i < challengers; i++) {
       this.challengerScore[slot * challengers + i] = update.challengers[i]?.score ?? Number.NaN;
     }
-    const shape = this.shape.projection;
+    const shape = this.#projectionShape;
     if (shape === null) return;
     const quantiles = shape.quantiles.length;
     const width = shape.horizons_bins.length * quantiles;

@@ -15,7 +15,7 @@ export interface FanPoint {
  * was. The bands are the outermost pair of quantiles, the next one, and so on; the median is the middle quantile.
  */
 export function fanOf(store: BinStore, seq: Seq): FanPoint[] {
-  const shape = store.shape.projection;
+  const shape = store.projectionShape;
   const slot = store.slot(seq);
   if (shape === null || slot < 0) return [];
   const mid = store.midTicks(slot);

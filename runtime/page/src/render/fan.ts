@@ -14,7 +14,7 @@ export function drawProjection(context: CanvasRenderingContext2D, scene: Scene):
 /** What was projected before, faint, to be compared with what came. */
 export function drawPastProjections(context: CanvasRenderingContext2D, scene: Scene): void {
   const { store, view, layout, head } = scene;
-  const shape = store.shape.projection;
+  const shape = store.projectionShape;
   if (shape === null) return;
   const leastBins = (PAST_DISTANCE_UNITS * layout.unit * view.bins) / layout.map.width;
   for (const seq of pastFans(shape, view.right - view.bins, Math.min(view.right, head), leastBins)) {
