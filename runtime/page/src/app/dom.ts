@@ -47,14 +47,30 @@ export class FilledTable {
       cells.forEach((cell, column) => {
         const element = row.cells[column] ?? row.appendChild(make(column === 0 ? "th" : "td"));
         if (column === 0) element.setAttribute("scope", "row");
-        setText(element, typeof cell === "string" ? cell : cell.text);
-        setClass(element, typeof cell === "string" ? "" : cell.kind);
-        const title = typeof cell === "string" ? "" : (cell.title ?? "");
-        if (element.title !== title) element.title = title;
+        fillCell(element, typeof cell === "string" ? { text: cell, kind: "" } : cell);
       });
     });
   }
 }
 
-/** A text of a table, or one with a class and a longer text behind it. */
-export type Cell = string | { readonly text: string; readonly kind: string; readonly title?: string };
+/** A text of a table, or one with a class, a smaller text under it, and a longer one behind it. */
+export type Cell = string | StyledCell;
+
+interface StyledCell {
+  readonly text: string;
+  readonly kind: string;
+  readonly under?: string;
+  readonly title?: string;
+}
+
+function fillCell(element: HTMLElement, { text, kind, under, title = "" }: StyledCell): void {
+  if (under === undefined) setText(element, text);
+  else {
+    const [upper, lower] = element.children;
+    if (upper === undefined || lower === undefined) element.replaceChildren(make("span"), make("small"));
+    setText(element.children[0] as Element, text);
+    setText(element.children[1] as Element, under);
+  }
+  setClass(element, kind);
+  if (element.title !== title) element.title = title;
+}

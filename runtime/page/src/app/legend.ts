@@ -14,7 +14,7 @@ export class Legend {
 
   constructor(page: Page) {
     this.#page = page;
-    byId("stage", HTMLElement).append(make("div", { id: "colours" }, this.#name, this.#low, this.#bar, this.#high));
+    byId("colours", HTMLElement).append(this.#name, this.#low, this.#bar, this.#high);
   }
 
   update(): void {

@@ -1,3 +1,4 @@
+import type { Pixels } from "../model/units";
 import type { Scene } from "../render/scene";
 import type { Stage } from "../render/stage";
 import { Level, type Page } from "./page";
@@ -15,6 +16,7 @@ const TEXT_EVERY_MS = 100;
 /** Draws at most once a frame, and only what has changed; texts change at most ten times a second, as eyes do. */
 export class Loop {
   readonly costs: FrameCosts = { frames: 0, drawMs: [] };
+  #size: [Pixels, Pixels] = [1, 1];
   #scene: Scene | null = null;
   #textAt = 0;
   #isTextDue = true;
@@ -22,12 +24,19 @@ export class Loop {
   constructor(
     readonly page: Page,
     readonly stage: Stage,
-    readonly canvas: HTMLCanvasElement,
     readonly updateText: () => void,
   ) {}
 
   start(): void {
     requestAnimationFrame((now) => this.#frame(now));
+  }
+
+  /** A new size empties the canvases: they are drawn at once, so that nothing flickers. */
+  resize(width: Pixels, height: Pixels, unit: Pixels): void {
+    this.#size = [width, height];
+    this.page.resize(width, height, unit);
+    this.#drawAll();
+    this.#drawCursor();
   }
 
   #frame(now: number): void {
@@ -48,7 +57,7 @@ export class Loop {
   #drawAll(): void {
     const start = performance.now();
     this.#scene = this.page.scene();
-    if (this.#scene !== null) this.stage.draw(this.#scene, this.canvas.width, this.canvas.height);
+    if (this.#scene !== null) this.stage.draw(this.#scene, ...this.#size);
     this.costs.frames += 1;
     this.costs.drawMs.push(performance.now() - start);
     if (this.costs.drawMs.length > KEPT) this.costs.drawMs.shift();
@@ -57,8 +66,7 @@ export class Loop {
   }
 
   #drawCursor(): void {
-    const { width, height } = this.canvas;
-    this.stage.drawCursor(this.#scene, this.page.pointer, width, height);
+    this.stage.drawCursor(this.#scene, this.page.pointer, ...this.#size);
     this.page.level = Level.None;
   }
 }

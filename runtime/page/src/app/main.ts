@@ -1,7 +1,6 @@
 import { Session } from "../model/session";
 import { type Query, readSettings, type Settings, writeSettings } from "../model/settings";
 import { Stage } from "../render/stage";
-import { fit } from "../render/surface";
 import { StreamClient } from "../socket/client";
 import { expose } from "./api";
 import { Controls } from "./controls";
@@ -28,6 +27,7 @@ function address(): Query {
 function start(): void {
   const settings = readSettings(address());
   const stageElement = byId("stage", HTMLElement);
+  stageElement.tabIndex = 0;
   const canvases = ["cells", "over", "cursor"].map((id) => byId(id, HTMLCanvasElement));
   const [cells, over, cursor] = canvases as [HTMLCanvasElement, HTMLCanvasElement, HTMLCanvasElement];
   const stage = new Stage(cells, over, cursor, address().get("draw") === "canvas");
@@ -41,7 +41,7 @@ function start(): void {
   const openEvidence = () => void showEvidence();
   const text = [new Header(page), new Panels(page), new Readout(page), new Legend(page)];
   const controls = new Controls(byId("controls", HTMLElement), page, showHelp);
-  const loop = new Loop(page, stage, over, () => {
+  const loop = new Loop(page, stage, () => {
     for (const part of [...text, controls]) part.update();
     updateStage(page);
   });
@@ -50,7 +50,7 @@ function start(): void {
   listenToPointer(stageElement, page, openEvidence);
   listenToKeys(page, { evidence: openEvidence, help: showHelp });
   onSystemTheme(() => page.retheme());
-  watchSize(stageElement, cells, [over, cursor], page);
+  watchSize(stageElement, cells, [over, cursor], loop);
   // Time passes without messages too: what is stale has to say so.
   setInterval(() => page.invalidate(Level.Cursor), LOOK_EVERY_MS);
   expose(page, loop, stageElement);
@@ -85,17 +85,16 @@ function settingsChanged(page: Page, client: StreamClient, before: Settings): vo
 }
 
 /** Keep the canvases at the size of the stage, in pixels of the screen. */
-function watchSize(stage: HTMLElement, cells: HTMLCanvasElement, others: HTMLCanvasElement[], page: Page): void {
+function watchSize(stage: HTMLElement, cells: HTMLCanvasElement, others: HTMLCanvasElement[], loop: Loop): void {
   const measure = () => {
     const ratio = devicePixelRatio;
     const unit = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) * ratio;
     const [width, height] = [Math.round(stage.clientWidth * ratio), Math.round(stage.clientHeight * ratio)];
-    page.resize(width, height, unit);
-    const { map } = page.layout;
+    loop.resize(width, height, unit);
+    const { map } = loop.page.layout;
     cells.style.width = `${map.width / ratio}px`;
     cells.style.height = `${map.height / ratio}px`;
     for (const canvas of others) {
-      fit(canvas, width, height);
       canvas.style.width = `${width / ratio}px`;
       canvas.style.height = `${height / ratio}px`;
     }

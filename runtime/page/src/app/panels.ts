@@ -1,7 +1,7 @@
 import type { Fire } from "../model/fires";
 import { CHAMPION } from "../model/fires";
-import { duration, fixed, grouped, NOTHING, percent, signed, significant } from "../model/format";
-import { coverageRows } from "../model/projection";
+import { compact, fixed, grouped, NOTHING, percent, signed } from "../model/format";
+import { type CoverageRow, coverageRows } from "../model/projection";
 import type { Figures } from "../model/protocol";
 import { type Comparison, compareFigures, type Estimate } from "../model/statistics";
 import { byId, type Cell, FilledTable, make, setClass, setText } from "./dom";
@@ -24,13 +24,8 @@ export class Panels {
     "Net",
   ]);
   readonly #compared = new FilledTable("Promised and live", ["", "Promised", "Live"]);
-  readonly #coverage = new FilledTable("Coverage of the projection", [
-    "Ahead",
-    "in 50\u202f%",
-    "in 90\u202f%",
-    "Pinball",
-    "n",
-  ]);
+  readonly #coverage = new FilledTable("Coverage of the projection's bands, a column a horizon", []);
+  readonly #judged = make("span", { class: "aside" });
   readonly #fires = new FilledTable("Latest fires", ["Time", "", "Score", "Outcome", "Net"]);
   readonly #drift = make("p", { class: "note", role: "status" });
 
@@ -38,7 +33,7 @@ export class Panels {
     this.#page = page;
     panel("speaker", "Score", make("div", { class: "now" }, this.#score, this.#against), this.#models.element);
     panel("compared", "Promised and live", this.#compared.element, this.#drift);
-    panel("coverage", "Projection", this.#coverage.element);
+    panel("coverage", "Projection", this.#coverage.element).querySelector("h2")?.append(this.#judged);
     panel("fires", "Fires", this.#fires.element);
   }
 
@@ -61,7 +56,7 @@ export class Panels {
     setClass(this.#score, `score figure ${Math.abs(share) < 1 ? "" : share > 0 ? "up" : "down"}`);
     setText(
       this.#against,
-      Number.isFinite(share) ? `${signed(share, 2)} of \u03b8 = ${significant(config.model.threshold)}` : "",
+      Number.isFinite(share) ? `${signed(share, 2)} of \u03b8 = ${compact(config.model.threshold)}` : "",
     );
     const count = config.challengers.length;
     const rows = [
@@ -86,12 +81,10 @@ export class Panels {
     const promised = config?.promised ?? null;
     const rows = compareFigures(promised, status?.statistics.champion ?? null);
     this.#compared.fill(rows.map((row) => [row.label, ...comparisonCells(row)]));
-    const drifting = rows
-      .filter(({ drift }) => drift !== null)
-      .map(({ label, drift }) => `${label} ${drift} what was promised`);
+    const drifting = rows.filter(({ drift }) => drift !== null).map(({ label, drift }) => `${label} ${drift} promise`);
     const part =
       promised === null ? "Nothing was promised: these are the defaults." : (PARTS[promised.part ?? ""] ?? "");
-    setText(this.#drift, drifting.length > 0 ? `Drift: ${drifting.join(", ")}.` : part);
+    setText(this.#drift, drifting.length > 0 ? `Drift: ${drifting.join(", ")}` : part);
     setClass(this.#drift, drifting.length > 0 ? "note drift" : "note");
   }
 
@@ -101,13 +94,19 @@ export class Panels {
     const section = byId("coverage", HTMLElement);
     section.hidden = config?.projection == null;
     if (config?.projection == null || scores === null) return;
-    const rows = coverageRows(config.projection, scores).map((row): Cell[] => [
-      duration(row.horizonBins * config.cell_width_ms),
-      percent(row.half),
-      percent(row.most),
-      fixed(row.pinball, 3),
-      row.count === null ? NOTHING : grouped(row.count),
-    ]);
+    const columns = coverageRows(config.projection, scores);
+    const row = (name: string, write: (column: CoverageRow) => Cell): Cell[] => [name, ...columns.map(write)];
+    const least = Math.min(...columns.map(({ count }) => count ?? 0));
+    const rows = [
+      row("seconds", ({ horizonBins }) => ({
+        text: compact((horizonBins * config.cell_width_ms) / 1000),
+        kind: "head",
+      })),
+      row("in 50\u202f%", ({ half }) => percent(half)),
+      row("in 90\u202f%", ({ most }) => percent(most)),
+      row("pinball", ({ pinball }) => fixed(pinball, 2)),
+    ];
+    setText(this.#judged, `${grouped(least)} judged`);
     this.#coverage.fill(rows);
   }
 
@@ -136,7 +135,7 @@ function modelRow(
   return [
     { text: name, kind: `model ${kind}`, title: name },
     signed(score, 3),
-    significant(threshold),
+    compact(threshold),
     fires === null ? NOTHING : grouped(fires),
     percent(figures?.tp_rate),
     signed(figures?.net_pnl_ticks, 2),
@@ -145,23 +144,23 @@ function modelRow(
 
 function comparisonCells({ unit, promised, live, drift }: Comparison): Cell[] {
   const kind = drift === null ? "" : `drift ${drift}`;
-  return [
-    { text: estimateText(promised, unit), kind: "" },
-    { text: estimateText(live, unit), kind },
-  ];
+  return [estimateCell(promised, unit, ""), estimateCell(live, unit, kind)];
 }
 
-function estimateText(estimate: Estimate | null, unit: Comparison["unit"]): string {
-  if (estimate === null) return NOTHING;
+function estimateCell(estimate: Estimate | null, unit: Comparison["unit"], kind: string): Cell {
+  const write = WRITTEN[unit];
+  if (estimate === null) return { text: NOTHING, kind };
   const { value, low, high } = estimate;
-  if (unit === "count") return grouped(value);
-  if (unit === "rate") return fixed(value, 1);
-  const [text, ends] =
-    unit === "share"
-      ? [percent(value), [fixed(low === null ? null : low * 100, 0), fixed(high === null ? null : high * 100, 0)]]
-      : [signed(value, 2), [signed(low, 1), signed(high, 1)]];
-  return low === null || high === null ? text : `${text}  ${ends.join(" \u2026 ")}`;
+  if (low === null || high === null) return { text: write(value), kind };
+  return { text: write(value), kind, under: `${write(low)} \u2026 ${write(high)}`, title: "95\u202f% interval" };
 }
+
+const WRITTEN: Record<Comparison["unit"], (value: number) => string> = {
+  share: (value) => percent(value, 1),
+  ticks: (value) => `${signed(value, 2)}`,
+  rate: (value) => fixed(value, 1),
+  count: grouped,
+};
 
 const OUTCOMES: Record<Fire["state"], string> = {
   open: "open",

@@ -45,7 +45,12 @@ export class Readout {
     const pairs = names.map((name) => {
       const value = make("dd", { class: "figure", "data-value": name }, NOTHING);
       this.#shown.set(name, value);
-      return make("div", {}, make("dt", { title: name }, name.replaceAll("_", " ")), value);
+      return make(
+        "div",
+        {},
+        make("dt", { title: name }, name.replace(/_(variant|code)$/, "").replaceAll("_", " ")),
+        value,
+      );
     });
     this.#values.replaceChildren(...pairs);
   }

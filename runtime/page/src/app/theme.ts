@@ -18,6 +18,7 @@ export function applyTheme(wanted: Settings["theme"]): Palette {
   return {
     theme,
     paper,
+    panel: colour("panel"),
     text: colour("text"),
     muted: colour("muted"),
     rule: colour("rule"),

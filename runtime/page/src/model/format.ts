@@ -37,6 +37,12 @@ export function significant(value: number | null | undefined): string {
   return value < 0 ? MINUS + text : text;
 }
 
+/** At most four significant digits, none of them a needless zero: for numbers that people chose. */
+export function compact(value: number): string {
+  const text = String(Number(Math.abs(value).toPrecision(4)));
+  return value < 0 ? MINUS + text : text;
+}
+
 /** Whole numbers with thin spaces between thousands. */
 export function grouped(value: number): string {
   const digits = String(Math.abs(Math.round(value))).replace(/\B(?=(\d{3})+$)/g, "\u202f");

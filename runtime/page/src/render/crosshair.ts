@@ -1,4 +1,4 @@
-import { fixed, priceDecimals, significant } from "../model/format";
+import { compact, fixed, priceDecimals } from "../model/format";
 import { contains, xOf, yOf } from "../model/scales";
 import { tagRect } from "./axes";
 import { font, type Pointer, type Scene } from "./scene";
@@ -27,7 +27,7 @@ export function drawCrosshair(context: CanvasRenderingContext2D, scene: Scene, p
   context.font = font(scene, 1, 600);
   if (isInScore) {
     const value = scoreAtY(y, scoreLimit(scene), score);
-    tag(context, tagRect(scoreAxis, y, unit), significant(Number(value.toPrecision(3))), palette.text, palette.paper);
+    tag(context, tagRect(scoreAxis, y, unit), compact(value), palette.text, palette.paper);
   } else if (y > map.y && y < map.y + map.height) {
     const price = fixed(pointer.tick * tickSize, priceDecimals(tickSize));
     tag(context, tagRect(priceAxis, y, unit), price, palette.text, palette.paper);
@@ -40,8 +40,9 @@ function drawTime(context: CanvasRenderingContext2D, scene: Scene, { seq }: Poin
   const { timeAxis, unit } = layout;
   const time = store.timeOf(seq, cellWidthMs);
   if (time === null) return;
-  const width = Math.round(unit * 6.4);
+  const text = clock.time(time, true);
+  const width = Math.round(context.measureText(text).width + unit);
   const left = Math.min(Math.max(0, x - width / 2), timeAxis.width - width);
   const rect = { x: Math.round(left), y: timeAxis.y + 1, width, height: timeAxis.height - 2 };
-  tag(context, rect, clock.time(time, true), palette.text, palette.paper);
+  tag(context, rect, text, palette.text, palette.paper);
 }

@@ -4,6 +4,7 @@ import type { Theme } from "../model/colour-map";
 export interface Palette {
   readonly theme: Theme;
   readonly paper: string;
+  readonly panel: string;
   readonly text: string;
   readonly muted: string;
   readonly rule: string;

@@ -3,7 +3,7 @@ import type { Pixels, Ticks } from "../model/units";
 import { type Scene, shownBins } from "./scene";
 
 const TRADE_BUCKET_UNITS = 0.35;
-const TRADE_RADIUS_UNITS = 0.6;
+const TRADE_RADIUS_UNITS = 0.5;
 
 /** Best bid, best ask and mid over the map: steps, as prices move in steps. */
 export function drawQuotes(context: CanvasRenderingContext2D, scene: Scene): void {

@@ -18,6 +18,8 @@ export function drawProfile(context: CanvasRenderingContext2D, scene: Scene): vo
   const most = Math.max(1e-12, ...sides.map(([depth]) => greatestShown(scene, depth, slot)));
   for (const [depth, colour] of sides) if (depth !== undefined) drawBars(context, scene, depth, slot, most, colour);
   context.font = font(scene, 0.9);
+  context.fillStyle = palette.panel;
+  context.fillRect(profile.x + 1, profile.y, profile.width - 1, unit * 1.9);
   context.fillStyle = palette.muted;
   context.textAlign = "left";
   context.textBaseline = "top";

@@ -1,4 +1,4 @@
-import { significant } from "../model/format";
+import { compact } from "../model/format";
 import { niceStep, type Rect, valueMarks, xOf } from "../model/scales";
 import type { Pixels } from "../model/units";
 import { drawTriangle, shownFires } from "./fire-marks";
@@ -129,11 +129,7 @@ export function drawScoreAxis(context: CanvasRenderingContext2D, scene: Scene): 
   context.textBaseline = "middle";
   const write = (value: number, colour: string, prefix = "") => {
     context.fillStyle = colour;
-    context.fillText(
-      prefix + significant(Number(value.toPrecision(4))),
-      scoreAxis.x + unit * 0.55,
-      scoreY(value, limit, score),
-    );
+    context.fillText(prefix + compact(value), scoreAxis.x + unit * 0.55, scoreY(value, limit, score));
   };
   const isClear = (value: number) =>
     threshold === null ||
@@ -162,7 +158,11 @@ export function drawLegend(context: CanvasRenderingContext2D, scene: Scene): voi
   lines.forEach(([text, colour], i) => {
     const y = legend.y + height * (i + 0.75);
     context.fillStyle = colour;
-    context.fillRect(legend.x + unit * 0.6, Math.round(y - unit / 14), unit * 0.9, Math.max(2, unit / 7));
+    const dashes = text === "threshold" ? [0, 0.55] : [0];
+    for (const dash of dashes) {
+      const width = unit * (dashes.length > 1 ? 0.35 : 0.9);
+      context.fillRect(legend.x + unit * (0.6 + dash), Math.round(y - unit / 14), width, Math.max(2, unit / 7));
+    }
     context.fillStyle = palette.muted;
     context.fillText(text, legend.x + unit * 1.9, y, legend.width - unit * 2.2);
   });
