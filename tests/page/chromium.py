@@ -182,7 +182,7 @@ def running(*flags: str) -> Iterator[Browser]:
     assert PROGRAM is not None, "install chromium"
     with TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
         command = [PROGRAM, *FLAGS, *flags, f"--user-data-dir={profile}", "about:blank"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
         try:
             where = Path(profile) / "DevToolsActivePort"
             wait_for(lambda: where.exists() and where.read_text().strip(), "Chromium's port")

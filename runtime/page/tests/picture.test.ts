@@ -83,10 +83,8 @@ test("what a hand has moved is no longer followed, and nobody gets lost", () => 
 
 test("price labels are round prices, and whole ticks where the tick size is odd", () => {
   const view = { ...startView(100, 40), centre: 400 };
-  assert.deepEqual(
-    priceMarks(view, RECT, 0.25, 25).map((tick) => tick * 0.25),
-    [96, 98, 100, 102, 104].filter((p) => p >= 95),
-  );
+  const prices = priceMarks(view, RECT, 0.25, 25).map((tick) => tick * 0.25);
+  assert.deepEqual(prices, [95, 100, 105]);
   assert.ok(priceMarks(view, RECT, 0.3, 25).every(Number.isInteger));
 });
 

@@ -10,7 +10,10 @@ import { compareFigures } from "../src/model/statistics";
 import { cells, config, status, update } from "./help";
 
 function session() {
-  const heard = { notices: [] as string[], fires: [] as Fire[], now: 1000 };
+  const heard = { notices: [] as string[], fires: [] as Fire[], now: 1000, wait };
+  function wait(ms: number): void {
+    heard.now += ms;
+  }
   const made = new Session(100, () => heard.now, {
     changed: () => {},
     notice: (text) => heard.notices.push(text),
@@ -109,15 +112,15 @@ test("all is well says nothing", () => {
   assert.deepEqual(stream.conditions(), []);
 });
 
-const FAULTS: [string, string, (stream: Session, heard: { now: number }) => void][] = [
+const FAULTS: [string, string, (stream: Session, heard: { wait: (ms: number) => void }) => void][] = [
   ["disconnected", "critical", (s) => s.takeConnection({ state: "waiting", retryAtMs: 2000, reason: "gone" })],
   ["refused", "critical", (s) => s.takeConnection({ state: "refused", reason: "no such signal" })],
-  ["stale", "critical", (_, heard) => void (heard.now += 4000)],
+  ["stale", "critical", (_, heard) => heard.wait(4000)],
   [
     "stale",
     "critical",
     (s, heard) => {
-      heard.now += 2500;
+      heard.wait(2500);
       s.takeStatus(status());
     },
   ],

@@ -112,7 +112,7 @@ export class BinStore {
 
   /** Where a bin lies, or -1 where it is not here (older than the ring, in a gap, or not yet come). */
   slot(seq: Seq): number {
-    if (seq < 0 || !Number.isInteger(seq)) return -1;
+    if (seq < 0 || seq <= this.#last - this.shape.capacity || !Number.isInteger(seq)) return -1;
     const slot = seq % this.shape.capacity;
     return this.#seqs[slot] === seq ? slot : -1;
   }

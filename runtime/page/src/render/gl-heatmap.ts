@@ -178,6 +178,7 @@ function setUniforms(gl: WebGL2RenderingContext, { uniform, cells, bins, colours
   gl.uniform1i(uniform("top"), Math.floor(edge));
   gl.uniform1f(uniform("topPart"), Math.floor(edge) + 1 - edge);
   gl.uniform1f(uniform("ticksAcross"), view.ticks);
+  gl.uniform1i(uniform("first"), store.first ?? 0);
   gl.uniform1i(uniform("head"), scene.head);
   gl.uniform1f(uniform("range"), scene.range);
   gl.uniform1f(uniform("curve"), scene.curve);

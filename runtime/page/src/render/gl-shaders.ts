@@ -26,6 +26,7 @@ uniform float binsAcross;
 uniform int top;            // the tick at the top edge, and how far the edge lies above its lower end
 uniform float topPart;
 uniform float ticksAcross;
+uniform int first;          // bins before it are let go of
 uniform int head;           // bins after it are dimmed
 uniform float range;
 uniform float curve;
@@ -51,7 +52,7 @@ void main() {
   bool isInvalid = false;
   for (int i = from; i <= to; i += stride) {
     int seq = left + i;
-    if (seq < 0) continue;
+    if (seq < first) continue;
     int slot = seq % shape.x;
     ivec4 bin = texelFetch(bins, ivec2(0, slot), 0);
     if (bin.x != seq || bin.w == 0) continue;
