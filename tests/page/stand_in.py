@@ -4,7 +4,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from mimetypes import guess_type
@@ -139,8 +139,8 @@ class StandIn:
             self.queries.append(plain)
             self._greet(client, plain)
             self.clients.append(client)
-        for _ in socket:
-            pass
+        with suppress(ConnectionClosed):
+            socket.recv()  # the page never says anything
         with self._lock:
             self.clients.remove(client)
 

@@ -65,10 +65,18 @@ export class Header {
 
   #updateBanner(conditions: readonly Condition[]): void {
     const key = conditions.map(({ id, text }) => `${id} ${text}`).join("\n");
-    if (key === this.#shown) return;
+    if (key !== this.#shown) this.#fillBanner(conditions);
     this.#shown = key;
+    const counts = this.#banner.querySelectorAll(".count");
+    conditions.forEach(({ count = "" }, i) => {
+      if (counts[i] !== undefined) setText(counts[i], count);
+    });
+  }
+
+  #fillBanner(conditions: readonly Condition[]): void {
     const lines = conditions.map(({ id, severity, text }) => {
-      const line = make("p", { class: severity, "data-condition": id }, make("span", {}, text));
+      const count = make("span", { class: "count figure", "aria-hidden": "true" });
+      const line = make("p", { class: severity }, make("span", {}, text), count);
       if (id === "frame" || id === "missed") line.append(this.#dismiss);
       return line;
     });

@@ -29,6 +29,8 @@ export interface Condition {
   readonly id: string;
   readonly severity: Severity;
   readonly text: string;
+  /** What of it changes all the time, such as since when: shown beside, and not read out again and again. */
+  readonly count?: string;
 }
 
 const SILENCE_MS = 3000;
@@ -48,8 +50,8 @@ function connectionCondition({ connection, nowMs, heardMs }: Facts): Condition {
   if (connection.state === "refused") return critical("refused", `Refused by the server: ${connection.reason}`);
   if (connection.state === "waiting") {
     const seconds = Math.max(0, Math.ceil((connection.retryAtMs - nowMs) / 1000));
-    const when = seconds > 0 ? `trying again in ${seconds} s` : "trying again";
-    return critical("disconnected", `Disconnected: ${connection.reason}; ${when}. The picture stands still.`);
+    const count = seconds > 0 ? `trying again in ${seconds} s` : "trying again";
+    return critical("disconnected", `Disconnected: ${connection.reason}. The picture stands still.`, count);
   }
   return heardMs === null
     ? { id: "connecting", severity: "info", text: "Connecting" }
@@ -59,17 +61,14 @@ function connectionCondition({ connection, nowMs, heardMs }: Facts): Condition {
 function* streamConditions(facts: Facts): Generator<Condition> {
   const { nowMs, heardMs, binMs, status, cellWidthMs } = facts;
   if (heardMs !== null && nowMs - heardMs > SILENCE_MS) {
-    yield critical(
-      "stale",
-      `Stale: no word from the server for ${seconds(nowMs - heardMs)}. The picture stands still.`,
-    );
+    yield critical("stale", "Stale: no word from the server. The picture stands still.", seconds(nowMs - heardMs));
     return;
   }
   if (status !== null) yield* statusConditions(status);
   const bound = Math.max(STALE_MS, STALE_BINS * cellWidthMs);
   const isExpected = status === null || status.feed.state === "live";
   if (isExpected && binMs !== null && nowMs - binMs > bound) {
-    yield critical("stale", `Stale: no bin for ${seconds(nowMs - binMs)}. The picture stands still.`);
+    yield critical("stale", "Stale: no bin comes. The picture stands still.", seconds(nowMs - binMs));
   }
   if (facts.bookValid === false)
     yield critical("book", "Book invalid: crossed, empty or one-sided. No score is made of it.");
@@ -93,26 +92,23 @@ function* statusConditions(status: Status): Generator<Condition> {
     yield critical("ready", `Not ready: ${reasons}.`);
   }
   if (status.deadline_misses_recent > 0) {
-    yield warning(
-      "deadline",
-      `Deadline missed ${times(status.deadline_misses_recent)} lately: the server is too slow.`,
-    );
+    yield warning("deadline", "Deadlines missed lately: the server is too slow.", times(status.deadline_misses_recent));
   }
   const lag = status.feed.lag_ms;
-  if (lag !== null && lag > LAG_MS) yield warning("lag", `Feed lags ${seconds(lag)} behind.`);
+  if (lag !== null && lag > LAG_MS) yield warning("lag", "The feed lags behind.", seconds(lag));
 }
 
 function* frameConditions({ badFrames, lastBadFrame, missedBins }: Facts): Generator<Condition> {
-  if (badFrames > 0) yield warning("frame", `Bad frame, ${times(badFrames)}: ${lastBadFrame ?? ""}`);
-  if (missedBins > 0) yield warning("missed", `Too slow for the feed: ${missedBins} bins were left out.`);
+  if (badFrames > 0) yield warning("frame", `Bad frame: ${lastBadFrame ?? ""}`, times(badFrames));
+  if (missedBins > 0) yield warning("missed", "Too slow for the feed: bins were left out.", String(missedBins));
 }
 
-function critical(id: string, text: string): Condition {
-  return { id, severity: "critical", text };
+function critical(id: string, text: string, count = ""): Condition {
+  return { id, severity: "critical", text, count };
 }
 
-function warning(id: string, text: string): Condition {
-  return { id, severity: "warning", text };
+function warning(id: string, text: string, count = ""): Condition {
+  return { id, severity: "warning", text, count };
 }
 
 function seconds(ms: Milliseconds): string {
