@@ -67,17 +67,22 @@ test("zooming leaves what is under the pointer where it is", () => {
 });
 
 test("the window follows the newest bin and keeps the spot in its middle part, by no more than that needs", () => {
-  const view = follow({ ...startView(100, 50), centre: 400 }, 999, 412, 10);
+  const view = follow({ ...startView(100, 50), centre: 400 }, 999, 412, 10, 200);
   assert.equal(view.right, 1000 + 10 + 2);
   assert.equal(view.centre, 402);
-  assert.equal(follow(view, 1000, 405, 10).centre, 402);
-  assert.equal(follow(view, 1000, 700, 10).centre, 700);
+  assert.equal(follow(view, 1000, 405, 10, 200).centre, 402);
+  assert.equal(follow(view, 1000, 700, 10, 200).centre, 700);
+});
+
+test("where bins share a pixel the edge moves by whole pixels", () => {
+  const rights = [1000, 1001, 1002, 1003, 1004].map((head) => follow(startView(600, 50), head, null, 0, 200).right);
+  assert.deepEqual(rights, [1014, 1014, 1017, 1017, 1017]);
 });
 
 test("what a hand has moved is no longer followed, and nobody gets lost", () => {
   const moved = pan({ ...startView(100, 50), right: 1000 }, -10, 0);
   assert.deepEqual([moved.followsTime, moved.followsPrice], [false, true]);
-  assert.equal(follow(moved, 2000, null, 0).right, 990);
+  assert.equal(follow(moved, 2000, null, 0, 200).right, 990);
   assert.equal(within(pan(moved, -1e6, 0), 500, 1000, 0).right, 510);
 });
 

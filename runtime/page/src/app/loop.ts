@@ -19,16 +19,14 @@ export class Loop {
   #size: [Pixels, Pixels] = [1, 1];
   #scene: Scene | null = null;
   #textAt = 0;
-  #isTextDue = true;
+  #isScheduled = false;
 
   constructor(
     readonly page: Page,
     readonly stage: Stage,
     readonly updateText: () => void,
-  ) {}
-
-  start(): void {
-    requestAnimationFrame((now) => this.#frame(now));
+  ) {
+    page.invalidated = () => this.#schedule();
   }
 
   /** A new size empties the canvases: they are drawn at once, so that nothing flickers. */
@@ -39,19 +37,27 @@ export class Loop {
     this.#drawCursor();
   }
 
+  /** A page that nobody looks at and to which nothing comes costs nothing. */
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    requestAnimationFrame((now) => this.#frame(now));
+  }
+
   #frame(now: number): void {
     const { page } = this;
     const level = page.level;
     page.level = Level.None;
+    this.#isScheduled = true;
     if (level === Level.All) this.#drawAll();
-    if (level !== Level.None) this.#drawCursor();
-    this.#isTextDue ||= level !== Level.None;
-    if (this.#isTextDue && now - this.#textAt >= TEXT_EVERY_MS) {
+    if (level >= Level.Cursor) this.#drawCursor();
+    const wait = this.#textAt + TEXT_EVERY_MS - now;
+    if (wait <= 0) {
       this.#textAt = now;
-      this.#isTextDue = false;
       this.updateText();
-    }
-    requestAnimationFrame((next) => this.#frame(next));
+    } else if (level !== Level.None) setTimeout(() => this.page.invalidate(Level.Text), wait);
+    this.#isScheduled = false;
+    if (page.level !== Level.None) this.#schedule();
   }
 
   #drawAll(): void {
@@ -61,7 +67,7 @@ export class Loop {
     this.costs.frames += 1;
     this.costs.drawMs.push(performance.now() - start);
     if (this.costs.drawMs.length > KEPT) this.costs.drawMs.shift();
-    // Drawing looked at what it needed anew; that alone is no reason to draw again.
+    // A crosshair that found its cell anew is drawn next; that is no reason to draw all again.
     this.page.level = Level.None;
   }
 

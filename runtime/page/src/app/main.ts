@@ -1,5 +1,6 @@
 import { Session } from "../model/session";
 import { type Query, readSettings, type Settings, writeSettings } from "../model/settings";
+import type { Heatmap } from "../render/heatmap";
 import { Stage } from "../render/stage";
 import { StreamClient } from "../socket/client";
 import { expose } from "./api";
@@ -24,13 +25,19 @@ function address(): Query {
   return new Map(new URLSearchParams(location.search));
 }
 
+/** `draw=` in the address chooses how cells are drawn, for comparing. */
+function wantedHeatmap(): Heatmap["kind"] | null {
+  const wanted = address().get("draw");
+  return wanted === "webgl2" || wanted === "canvas" ? wanted : null;
+}
+
 function start(): void {
   const settings = readSettings(address());
   const stageElement = byId("stage", HTMLElement);
   stageElement.tabIndex = 0;
   const canvases = ["cells", "over", "cursor"].map((id) => byId(id, HTMLCanvasElement));
   const [cells, over, cursor] = canvases as [HTMLCanvasElement, HTMLCanvasElement, HTMLCanvasElement];
-  const stage = new Stage(cells, over, cursor, address().get("draw") === "canvas");
+  const stage = new Stage(cells, over, cursor, wantedHeatmap());
   const session = new Session(Math.min(settings.buffer, stage.heatmap.mostBins), Date.now, {
     changed: () => page.invalidate(Level.All),
     notice: tell,
@@ -52,9 +59,8 @@ function start(): void {
   onSystemTheme(() => page.retheme());
   watchSize(stageElement, cells, [over, cursor], loop);
   // Time passes without messages too: what is stale has to say so.
-  setInterval(() => page.invalidate(Level.Cursor), LOOK_EVERY_MS);
+  setInterval(() => page.invalidate(Level.Text), LOOK_EVERY_MS);
   expose(page, loop, stageElement);
-  loop.start();
   client.connect();
 }
 

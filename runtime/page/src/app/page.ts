@@ -15,8 +15,9 @@ const RANGE_EVERY_MS = 1000;
 /** How much has to be drawn anew. */
 export enum Level {
   None = 0,
-  Cursor = 1,
-  All = 2,
+  Text = 1,
+  Cursor = 2,
+  All = 3,
 }
 
 /** What is on screen and what a user does to it: every control and key ends in one of these methods. */
@@ -30,6 +31,8 @@ export class Page {
   palette: Palette;
   clock: Clock;
   level = Level.All;
+  /** Called when there is something to draw. */
+  invalidated: () => void = () => {};
   #range = { at: 0, name: "", value: 1 };
 
   constructor(
@@ -63,6 +66,7 @@ export class Page {
 
   invalidate(level: Level): void {
     this.level = Math.max(this.level, level);
+    this.invalidated();
   }
 
   resize(width: Pixels, height: Pixels, unit: Pixels): void {
@@ -211,7 +215,7 @@ export class Page {
     const { store } = this.session;
     const slot = store?.slot(head) ?? -1;
     const spot = store !== null && slot >= 0 && store.hasSpot(slot) ? (store.spotTick[slot] as number) : null;
-    this.view = follow(this.view, head, spot, this.#binsAhead());
+    this.view = follow(this.view, head, spot, this.#binsAhead(), this.layout.map.width);
     // A pointer that rests stays at its place on the glass, while the cells move on under it.
     if (this.pointer !== null) this.pointAt(this.pointer.x, this.pointer.y);
   }

@@ -150,9 +150,11 @@ export function automaticRange(field: Field, store: BinStore, from: number, to: 
   return roundUp(quantile);
 }
 
-/** Round up to two digits, so that the range does not flicker with every bin. */
+const RANGES = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
+
+/** Round up to one of a few values, so that the colours do not change with every bin. */
 function roundUp(value: number): number {
   if (!(value > 0)) return 1;
-  const unit = 10 ** (Math.floor(Math.log10(value)) - 1);
-  return Math.ceil(value / unit) * unit;
+  const unit = 10 ** Math.floor(Math.log10(value));
+  return (RANGES.find((each) => each * unit >= value) ?? 10) * unit;
 }

@@ -1,4 +1,4 @@
-import { clamp, type Seq, type Ticks } from "./units";
+import { clamp, type Pixels, type Seq, type Ticks } from "./units";
 
 /** What is on screen: the bins left of `right`, and the ticks around `centre`. */
 export interface View {
@@ -30,9 +30,16 @@ export function startView(bins: number, ticks: number): View {
   };
 }
 
-/** Bring the newest shown bin (`head`) and its spot into view, as far as the view follows them. */
-export function follow(view: View, head: Seq, spot: Ticks | null, binsAhead: number): View {
-  const right = view.followsTime ? head + 1 + ahead(view, binsAhead) : view.right;
+/**
+ * Bring the newest shown bin (`head`) and its spot into view, as far as the view follows them.
+ *
+ * Where several bins share a pixel the edge moves by whole pixels: a pixel then always holds the same bins, so that
+ * nothing shimmers, and most bins change the last pixels alone.
+ */
+export function follow(view: View, head: Seq, spot: Ticks | null, binsAhead: number, width: Pixels): View {
+  const grain = Math.max(1, view.bins / width);
+  const edge = head + 1 + ahead(view, binsAhead);
+  const right = view.followsTime ? Math.ceil(edge / grain) * grain : view.right;
   const centre = view.followsPrice && spot !== null ? followed(view, spot) : view.centre;
   return right === view.right && centre === view.centre ? view : { ...view, right, centre };
 }

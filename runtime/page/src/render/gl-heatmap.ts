@@ -1,6 +1,8 @@
 import { type BinStore, NO_TICK } from "../model/bin-store";
 import { COLOUR_STEPS, colourTable } from "../model/colour-map";
 import { type Field, fieldValues } from "../model/fields";
+import { xOf } from "../model/scales";
+import type { Seq } from "../model/units";
 import { FRAGMENT, VERTEX } from "./gl-shaders";
 import type { Heatmap } from "./heatmap";
 import { rgbOf } from "./palette";
@@ -23,6 +25,7 @@ export class GlHeatmap implements Heatmap {
   #field: Field | null = null;
   #revision = 0;
   #colours = "";
+  #drawn = "";
   #values = new Float32Array(0);
   #numbers = new Int32Array(0);
 
@@ -30,6 +33,7 @@ export class GlHeatmap implements Heatmap {
     this.#canvas = canvas;
     this.#gl = gl;
     this.#parts = makeParts(gl);
+    gl.enable(gl.SCISSOR_TEST);
     this.mostBins = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     canvas.addEventListener("webglcontextrestored", () => this.#restore());
@@ -40,29 +44,50 @@ export class GlHeatmap implements Heatmap {
     if (gl.isContextLost()) return;
     const { map } = scene.layout;
     fit(this.#canvas, map.width, map.height);
-    this.#upload(scene.store, scene.field);
+    const oldest = this.#upload(scene.store, scene.field);
     this.#uploadColours(scene);
     gl.viewport(0, 0, map.width, map.height);
     gl.useProgram(this.#parts.program);
     setUniforms(gl, this.#parts, scene);
+    this.#limitTo(scene, oldest);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
+  }
+
+  /** Where all else is as it was, draw only from the oldest bin on that is new: the picture before it is kept. */
+  #limitTo(scene: Scene, oldest: Seq): void {
+    const { view, layout, field, range, curve, palette, store, head } = scene;
+    const { map } = layout;
+    const drawn = [view.right, view.bins, view.centre, view.ticks, map.width, map.height, range, curve];
+    const names = [field.name, palette.theme, head === store.last];
+    const now = [...drawn, ...names].join(" ");
+    const isSame = now === this.#drawn && head === store.last;
+    this.#drawn = now;
+    const x = isSame ? Math.min(Math.max(Math.floor(xOf(oldest, view, map)) - 1, 0), map.width) : 0;
+    this.#gl.scissor(x, 0, map.width - x, map.height);
   }
 
   #restore(): void {
     this.#parts = makeParts(this.#gl);
+    this.#gl.enable(this.#gl.SCISSOR_TEST);
     this.#store = null;
     this.#colours = "";
+    this.#drawn = "";
   }
 
-  #upload(store: BinStore, field: Field): void {
+  /** Upload what is new, and return the oldest bin of it. */
+  #upload(store: BinStore, field: Field): Seq {
     const isNew = store !== this.#store;
     if (isNew) this.#allocate(store);
     const slots = isNew || field !== this.#field ? null : store.writtenSince(this.#revision);
     this.#store = store;
     this.#field = field;
     this.#revision = store.revision;
-    if (slots === null) this.#uploadRows(store, field, 0, store.shape.capacity);
-    else for (const [start, count] of runs(slots)) this.#uploadRows(store, field, start, count);
+    if (slots === null) {
+      this.#uploadRows(store, field, 0, store.shape.capacity);
+      return 0;
+    }
+    for (const [start, count] of runs(slots)) this.#uploadRows(store, field, start, count);
+    return slots.reduce((least, slot) => Math.min(least, store.seqAt(slot)), store.last ?? 0);
   }
 
   #allocate(store: BinStore): void {

@@ -50,10 +50,15 @@ void main() {
   float sum = 0.0;
   int count = 0;
   bool isInvalid = false;
+  int seq = left + from;
+  int slot = max(seq, 0) % shape.x;
   for (int i = from; i <= to; i += stride) {
-    int seq = left + i;
+    if (i > from) {
+      seq += stride;
+      slot += seq - stride < 0 ? max(seq, 0) : stride;
+      if (slot >= shape.x) slot -= shape.x;
+    }
     if (seq < first) continue;
-    int slot = seq % shape.x;
     ivec4 bin = texelFetch(bins, ivec2(0, slot), 0);
     if (bin.x != seq || bin.w == 0) continue;
     isInvalid = isInvalid || bin.z == 0;

@@ -15,8 +15,13 @@ export class Stage {
   readonly #over: Surface;
   readonly #cursor: Surface;
 
-  constructor(cells: HTMLCanvasElement, over: HTMLCanvasElement, cursor: HTMLCanvasElement, wantsPlain: boolean) {
-    this.heatmap = createHeatmap(cells, wantsPlain);
+  constructor(
+    cells: HTMLCanvasElement,
+    over: HTMLCanvasElement,
+    cursor: HTMLCanvasElement,
+    wanted: Heatmap["kind"] | null,
+  ) {
+    this.heatmap = createHeatmap(cells, wanted);
     this.#over = new Surface(over);
     this.#cursor = new Surface(cursor);
   }
