@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.page import market
-from tests.page.chromium import Browser, Tab, running
+from tests.page.chromium import Browser, Tab
 from tests.page.conftest import catch_up, show
 from tests.page.stand_in import StandIn, served
 
@@ -23,7 +23,7 @@ def full(request: pytest.FixtureRequest) -> Iterator[StandIn]:
 
 def test_a_hundred_thousand_bins_leave_nothing_behind(tab: Tab, full: StandIn) -> None:
     """Sent as fast as they go, all bins come, the last is drawn, and the heap grows by less than 2 MB over 80,000."""
-    show(tab, full, "bins=6000")
+    show(tab, full)
     full.publish(20_000)
     catch_up(tab, full)
     before, start = tab.heap_bytes(), time.monotonic()
@@ -75,14 +75,14 @@ def test_an_idle_picture_costs_little(browser: Browser, full: StandIn) -> None:
         assert tab.ask("vpharness.drawing().frames") - drawn < 10
 
 
-def test_a_hardware_like_frame_is_cheap_for_scripts(full: StandIn) -> None:
-    """The page's own work for a picture of 6,000 bins fits into a frame of 60 a second, whoever draws it."""
-    with running() as browser, browser.tab() as tab:
-        show(tab, full, "bins=6000")
-        tab.ask("vpharness.drawing().drawMs.length = 0")
-        for _ in range(50):
-            full.publish()
-            catch_up(tab, full)
-        costs = sorted(tab.ask("vpharness.drawing().drawMs"))
-        print(f"median {costs[len(costs) // 2]:.2f} ms")
-        assert costs[len(costs) // 2] < 16.7
+def test_with_webgl_scripts_leave_most_of_a_frame(tab: Tab, full: StandIn) -> None:
+    """Where the hardware draws the cells, the page's own work for 6,000 bins takes less than a frame of 60 a second."""
+    show(tab, full, "bins=6000&draw=webgl2")
+    drawn = tab.ask("vpharness.drawing().frames")
+    for _ in range(50):
+        full.publish()
+        catch_up(tab, full)
+    drawn = tab.ask("vpharness.drawing().frames") - drawn
+    costs = sorted(tab.ask(f"vpharness.drawing().drawMs.slice(-{drawn})"))
+    print(f"script of a picture {costs[len(costs) // 2]:.1f} ms (median)")
+    assert costs[len(costs) // 2] < 16.7
