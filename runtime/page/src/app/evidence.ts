@@ -28,7 +28,7 @@ export function showHelp(): void {
     "p",
     {},
     "Drag to move, wheel to zoom in time, Shift and wheel, or the wheel over the prices, to zoom in price; double click for " +
-      "back to live. The address holds the view: share it. threshold= and signal.NAME= in it score a model of your own beside.",
+      "back to live. The address holds the view: share it. threshold= and signal.NAME= in it score a model of your own beside. Scores of the others are drawn so that their thresholds lie at the champion's.",
   );
   fill(dialog, "Keys", make("dl", { class: "keys" }, ...keys), mouse);
   dialog.showModal();

@@ -111,8 +111,9 @@ export class Panels {
   }
 
   #updateFires(): void {
-    const { session, clock } = this.#page;
-    const latest = session.fires.all.filter((fire) => fire.model === CHAMPION).slice(-MOST_FIRES);
+    const { session, clock, head } = this.#page;
+    const isPast = (fire: Fire) => fire.model === CHAMPION && fire.seq <= (head ?? 0);
+    const latest = session.fires.all.filter(isPast).slice(-MOST_FIRES);
     this.#fires.fill(latest.reverse().map((fire) => fireRow(fire, clock.time(fire.timeMs))));
   }
 }

@@ -62,6 +62,15 @@ export function drawTimeAxis(context: CanvasRenderingContext2D, scene: Scene): v
   context.fillText(`${clock.date(at)} ${clock.name(at)}`, place, timeAxis.y + timeAxis.height / 2);
 }
 
+/** The end of the bin that a user has gone back to: what lies right of it was not known then. */
+export function drawHead(context: CanvasRenderingContext2D, { store, head, view, layout, palette }: Scene): void {
+  if (head === store.last) return;
+  const { map, score, unit } = layout;
+  context.fillStyle = palette.text;
+  const [x, width] = [Math.round(xOf(head + 1, view, map)), Math.max(1, Math.round(unit / 12))];
+  for (const pane of [map, score]) if (x < map.width) context.fillRect(x, pane.y, width, pane.height);
+}
+
 /** Where another version of the model began to speak: a line through map and score, and a flag with its name. */
 export function drawVersions(context: CanvasRenderingContext2D, scene: Scene): void {
   for (const { seq, version } of versionMarks(scene)) drawVersion(context, scene, seq, version);

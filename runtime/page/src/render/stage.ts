@@ -1,4 +1,4 @@
-import { drawPriceAxis, drawTimeAxis, drawVersions } from "./axes";
+import { drawHead, drawPriceAxis, drawTimeAxis, drawVersions } from "./axes";
 import { drawCrosshair } from "./crosshair";
 import { drawPastProjections, drawProjection } from "./fan";
 import { drawFires } from "./fire-marks";
@@ -40,6 +40,7 @@ export class Stage {
       if (!hidden.has("fires")) drawFires(context, scene);
     });
     clipped(context, layout.score, () => drawScores(context, scene));
+    drawHead(context, scene);
     drawVersions(context, scene);
     clipped(context, layout.profile, () => drawProfile(context, scene));
     drawPriceAxis(context, scene);
