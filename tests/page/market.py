@@ -75,6 +75,12 @@ def outcomes(seq: int) -> list[dict[str, Any]]:
     return [{**found, "net_outcome": outcome, "net_pnl_ticks": pnl - 1}]
 
 
+def trades(seq: int) -> list[list[float | str]]:
+    """Return what is executed in a bin: each fifth time at the bid, each eighth at the ask."""
+    bid, ask = (spot_tick(seq) - 1) * TICK_SIZE, spot_tick(seq) * TICK_SIZE
+    return [*([[bid, 3.0, "B"]] if seq % 5 == 0 else []), *([[ask, 5.0, "A"]] if seq % 8 == 0 else [])]
+
+
 def update(seq: int, version: str) -> dict[str, Any]:
     """Return the grid_update of a bin."""
     start_ns, valid, tick = START_NS + seq * CELL_WIDTH_MS * 1_000_000, seq % PERIOD not in INVALID, spot_tick(seq)
@@ -82,13 +88,14 @@ def update(seq: int, version: str) -> dict[str, Any]:
     return {
         "type": "grid_update", "seq": seq, "version": version, "missed": 0, "bin_seq": seq,
         "bin_start_ns": str(start_ns), "bin_end_ns": str(start_ns + CELL_WIDTH_MS * 1_000_000),
-        "mid_price": (tick - 0.5) * TICK_SIZE, "spot_price": tick * TICK_SIZE, "spot_tick": tick,
-        "best_bid": (tick - 1) * TICK_SIZE, "best_ask": tick * TICK_SIZE, "book_valid": valid,
+        "mid_price": (tick - 0.5) * TICK_SIZE if valid else None, "spot_price": tick * TICK_SIZE if valid else None,
+        "spot_tick": tick if valid else None, "best_bid": (tick - 1) * TICK_SIZE if valid else None,
+        "best_ask": tick * TICK_SIZE if valid else None, "book_valid": valid,
         "bin_event_count": seq % 7, "event_id": 10 * seq, "score": value, "ready": True, "fire": fire(seq),
         "projection": projection(seq) if valid else None,
         "challengers": [{"score": None if value is None else -value / 2, "fire": 0}],
         "outcomes": outcomes(seq),
-        "trades": {"bid_fill": float(seq % 5 == 0) * 3, "ask_fill": float(seq % 8 == 0) * 5},
+        "trades": trades(seq), "late_ms": 1.25, "sent_ns": str(start_ns),
     }  # fmt: skip
 
 

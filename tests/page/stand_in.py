@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from mimetypes import guess_type
 from pathlib import Path
@@ -17,11 +18,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 
+from runtime.guard import HEADERS
 from tests.page import market
 from vpharness.lattice.columns import GRID_COLUMNS
 
 DIST: Final = Path(__file__).resolve().parents[2] / "runtime" / "page" / "dist"
-POLICY: Final = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:"
+
 HISTORY_BLOCK: Final = 200
 STATISTICS: Final = {
     "bins": 36_000, "hours": 1.0, "n_fires": 44, "n_open": 1, "n_tp": 15, "n_sl": 21, "n_timeout": 7, "tp_rate": 0.349,
@@ -29,7 +31,7 @@ STATISTICS: Final = {
     "net_pnl_ticks_high": 0.8, "n_net": 43, "events_per_hour": 44.0,
 }  # fmt: skip
 PROMISED: Final = {
-    "part": "test", "tp_rate": 0.58, "tp_rate_low": 0.52, "tp_rate_high": 0.64, "net_pnl_ticks": 1.9,
+    "tp_rate": 0.58, "tp_rate_low": 0.52, "tp_rate_high": 0.64, "net_pnl_ticks": 1.9,
     "net_pnl_ticks_low": 1.1, "net_pnl_ticks_high": 2.7, "events_per_hour": 41.5, "n_net": 212,
 }  # fmt: skip
 
@@ -104,7 +106,7 @@ class StandIn:
                       "cooldown_bins": 30, "run_id": "run", "promoted_at_ns": str(market.START_NS), "forced": None},
             "evaluation": {"tp_ticks": 8, "sl_ticks": 4, "max_hold_bins": 1200},
             "projection": {"horizons_bins": list(market.HORIZONS), "quantiles": list(market.QUANTILES)},
-            "promised": PROMISED, "shadow": None,
+            "promised": {"train": None, "test": PROMISED}, "shadow": None,
             "challengers": [{"name": "c1", "signal": "pfp", "parameters": {}, "threshold": 0.4}],
             "feed": {"kind": "stand-in", "speed": 1.0, "live": False},
             "buffer": {"bins": self.buffer_bins, "first_seq": first, "next_seq": self.next_seq}, "resumed": resumed,
@@ -171,10 +173,12 @@ def _json(message: dict[str, Any]) -> str:
     return json.dumps(message, separators=(",", ":"), allow_nan=False)
 
 
-def _respond(connection: ServerConnection, request: Request) -> Response | None:
+def _respond(stand_in: StandIn, connection: ServerConnection, request: Request) -> Response | None:
     path = urlsplit(request.path).path
     if path == "/v1/stream":
         return None
+    if path == "/v1/config":
+        return _answer(stand_in.config("hello", tuple(GRID_COLUMNS), None))
     if path == "/v1/promotion":
         record = {"version": "v0001", "signal_target": "vpharness.signals.ads.ads", "threshold": market.THRESHOLD}
         gates = [{"gate": "p_adjusted", "wanted": "<= 0.05", "found": 0.004, "passed": True}]
@@ -190,15 +194,20 @@ def _answer(value: dict[str, Any]) -> Response:
 
 
 def _file(body: bytes, kind: str) -> Response:
-    headers = {"Content-Type": kind, "Content-Length": str(len(body)), "Content-Security-Policy": POLICY}
-    return Response(200, "OK", Headers({**headers, "Cache-Control": "no-store", "Connection": "close"}), body)
+    headers = {"Content-Type": kind, "Content-Length": str(len(body)), "Connection": "close"}
+    return Response(200, "OK", Headers({**HEADERS, **headers}), body)
 
 
 @contextmanager
 def served(stand_in: StandIn) -> Iterator[StandIn]:
     """Serve a stand-in on its port, or on any free one where it has none yet; all connections end with it."""
     server: Server = serve(
-        stand_in.handle, "127.0.0.1", stand_in.port, process_request=_respond, compression=None, max_size=4096
+        stand_in.handle,
+        "127.0.0.1",
+        stand_in.port,
+        process_request=partial(_respond, stand_in),
+        compression=None,
+        max_size=4096,
     )
     stand_in.port = server.socket.getsockname()[1]
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -27,6 +27,8 @@ export function update(seq: number, changes: Partial<GridUpdate> = {}): GridUpda
     projection: null,
     challengers: [],
     outcomes: [],
+    trades: [],
+    late_ms: null,
     ...changes,
   };
 }
@@ -71,13 +73,14 @@ export function status(changes: Partial<Status> = {}): Status {
   return {
     type: "status",
     server_time_ns: "0",
-    feed: { state: "live", lag_ms: 1, last_event_ns: "0", late_events: 0 },
+    feed: { state: "live", lag_ms: 1, last_event_ns: "0", late_events: 0, problem: null, recording: null },
     bins_per_second: 10,
     deadline_misses: 0,
     deadline_misses_recent: 0,
     clients: 1,
     ready: true,
     reasons: [],
+    refusals: {},
     statistics: { champion: {}, challengers: [], projection: null },
     ...changes,
   };

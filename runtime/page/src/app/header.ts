@@ -3,7 +3,7 @@ import type { Condition } from "../model/health";
 import { byId, make, setClass, setText } from "./dom";
 import type { Page } from "./page";
 
-const FIGURES = ["Mid", "Spread", "Feed lag", "Bins a second", "Deadline misses", "Time"] as const;
+const FIGURES = ["Mid", "Spread", "Lag", "Bins a second", "Deadline misses", "Time"] as const;
 type Figure = (typeof FIGURES)[number];
 
 /** The head of the page: whose book, how the stream stands, who speaks, and the figures of now. */
@@ -94,7 +94,7 @@ export class Header {
     const misses = status?.deadline_misses ?? null;
     this.#write("Mid", fixed(at(store?.mid), decimals));
     this.#write("Spread", fixed(spread, priceDecimals(config?.tick_size ?? 1)));
-    this.#write("Feed lag", duration(status?.feed.lag_ms));
+    this.#write("Lag", duration(status?.feed.lag_ms ?? at(store?.lateMs)));
     this.#write("Bins a second", fixed(status?.bins_per_second, (status?.bins_per_second ?? 0) < 100 ? 1 : 0));
     this.#write("Deadline misses", misses === null ? NOTHING : String(misses));
     const time = at(store?.startMs);

@@ -1,3 +1,4 @@
+import type { RuntimeConfig } from "../model/protocol";
 import { Session } from "../model/session";
 import { type Query, readSettings, type Settings, writeSettings } from "../model/settings";
 import type { Heatmap } from "../render/heatmap";
@@ -66,7 +67,10 @@ function start(): void {
 
 function connect(page: Page): StreamClient {
   const { session } = page;
-  const query = () => new URLSearchParams(session.query(page.settings, address()));
+  const query = (found: RuntimeConfig | null) => {
+    session.serverBins = found?.buffer.bins ?? session.serverBins;
+    return new URLSearchParams(session.query(page.settings, address()));
+  };
   return new StreamClient(location.host, location.protocol === "https:", query, {
     config: (config) => session.takeConfig(config),
     bins: (updates, cells) => session.takeBins(updates, cells),

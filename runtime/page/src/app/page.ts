@@ -1,3 +1,4 @@
+import type { BinStore } from "../model/bin-store";
 import { automaticRange, FIELDS, type Field, fieldNamed } from "../model/fields";
 import { type Layout, layoutOf } from "../model/layout";
 import { seqAtX, ticksAtY } from "../model/scales";
@@ -33,6 +34,7 @@ export class Page {
   level = Level.All;
   /** Called when there is something to draw. */
   invalidated: () => void = () => {};
+  #seen: BinStore | null = null;
   #range = { at: 0, name: "", value: 1 };
 
   constructor(
@@ -79,6 +81,10 @@ export class Page {
     const { session, settings, head } = this;
     const { store, config } = session;
     if (store === null || config === null || head === null) return null;
+    if (store !== this.#seen) {
+      this.#beginWith(store);
+      return this.scene();
+    }
     this.#followHead(head);
     return {
       store,
@@ -198,6 +204,13 @@ export class Page {
   pointNowhere(): void {
     this.pointer = null;
     this.invalidate(Level.Cursor);
+  }
+
+  /** Another stream counts its bins otherwise: what was looked at is not there. */
+  #beginWith(store: BinStore): void {
+    const isFirst = this.#seen === null;
+    this.#seen = store;
+    if (!isFirst) this.backToLive();
   }
 
   #show(view: View): void {

@@ -1,4 +1,4 @@
-import type { Cells, GridUpdate, ProjectionShape } from "./protocol";
+import type { Cells, GridUpdate, ProjectionShape, Trade } from "./protocol";
 import { type Milliseconds, millisecondsOf, type Price, type Seq, type Ticks } from "./units";
 
 /** What does not change while a store is in use; anything else needs a new store. */
@@ -17,6 +17,8 @@ export interface VersionStart {
 }
 
 const NO_SEQ = -1;
+const NO_TRADES: readonly Trade[] = [];
+const RINGS_BEFORE = 4;
 const LONGEST_VERSIONS = 256;
 
 /**
@@ -32,8 +34,7 @@ export class BinStore {
   readonly bestAsk: Float64Array;
   readonly score: Float64Array;
   readonly shadowScore: Float64Array;
-  readonly bidFill: Float64Array;
-  readonly askFill: Float64Array;
+  readonly lateMs: Float64Array;
   readonly spotTick: Int32Array;
   readonly bookValid: Uint8Array;
   readonly ready: Uint8Array;
@@ -48,8 +49,10 @@ export class BinStore {
   readonly #seqs: Float64Array;
   readonly #hasCells: Uint8Array;
   readonly #columns: Map<string, Float64Array>;
+  readonly #trades: (readonly Trade[])[];
   readonly #log: Int32Array;
   #logged = 0;
+  #begin = NO_SEQ;
   #last = NO_SEQ;
   #first = NO_SEQ;
   #versions: VersionStart[] = [];
@@ -64,8 +67,7 @@ export class BinStore {
     this.bestAsk = numbers();
     this.score = numbers();
     this.shadowScore = numbers();
-    this.bidFill = numbers();
-    this.askFill = numbers();
+    this.lateMs = numbers();
     this.spotTick = new Int32Array(capacity);
     this.bookValid = new Uint8Array(capacity);
     this.ready = new Uint8Array(capacity);
@@ -74,6 +76,7 @@ export class BinStore {
     this.#seqs = new Float64Array(capacity).fill(NO_SEQ);
     this.#hasCells = new Uint8Array(capacity);
     this.#columns = new Map(columns.map((name) => [name, new Float64Array(capacity * this.cellsPerBin)]));
+    this.#trades = new Array<readonly Trade[]>(capacity).fill(NO_TRADES);
     this.#log = new Int32Array(capacity);
   }
 
@@ -90,6 +93,15 @@ export class BinStore {
     this.#projectionShape = projection;
     const width = projection === null ? 0 : projection.horizons_bins.length * projection.quantiles.length;
     this.projection = this.#numbers(width);
+  }
+
+  /**
+   * What renderers count bins from, since theirs are 32-bit numbers: a few rings before the first bin, and a whole number
+   * of rings, so that slots are the same.
+   */
+  get origin(): Seq {
+    const { capacity } = this.shape;
+    return (Math.floor(Math.max(this.#begin, 0) / capacity) - RINGS_BEFORE) * capacity;
   }
 
   /** The newest bin, and the oldest that may still be here. */
@@ -126,6 +138,11 @@ export class BinStore {
     return this.#hasCells[slot] === 1;
   }
 
+  /** What was executed in the bin. */
+  trades(slot: number): readonly Trade[] {
+    return this.#trades[slot] ?? NO_TRADES;
+  }
+
   /** Whether the bin has a price around which its cells lie. */
   hasSpot(slot: number): boolean {
     return this.spotTick[slot] !== NO_TICK;
@@ -145,6 +162,7 @@ export class BinStore {
     this.#writeCells(slot, cells, index);
     this.#log[this.#logged % this.shape.capacity] = slot;
     this.#logged += 1;
+    if (this.#begin === NO_SEQ) this.#begin = update.seq;
     if (this.#first === NO_SEQ || update.seq < this.#first) this.#first = update.seq;
     if (update.seq > this.#last) this.#last = update.seq;
     this.#noteVersion(update.seq, update.version);
@@ -202,8 +220,8 @@ export class BinStore {
     this.ready[slot] = update.ready ? 1 : 0;
     this.events[slot] = update.bin_event_count;
     this.missed[slot] = update.missed;
-    this.bidFill[slot] = update.trades?.bid_fill ?? Number.NaN;
-    this.askFill[slot] = update.trades?.ask_fill ?? Number.NaN;
+    this.lateMs[slot] = update.late_ms ?? Number.NaN;
+    this.#trades[slot] = update.trades.length > 0 ? update.trades : NO_TRADES;
   }
 
   #writeScores(slot: number, update: GridUpdate): void {

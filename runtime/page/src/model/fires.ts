@@ -44,7 +44,7 @@ export class FireLog {
       if (each === undefined || each.fire === 0 || this.#byKey.has(key(model, update.seq))) continue;
       fresh.push(this.#add(model, each.fire, each.score, update, timeMs));
     }
-    for (const outcome of update.outcomes) this.#resolve(outcome);
+    for (const outcome of [...update.outcomes, ...(update.shadow?.outcomes ?? [])]) this.#resolve(outcome);
     return fresh;
   }
 

@@ -85,17 +85,24 @@ const FEED_TEXT: Record<string, [Severity, string]> = {
 };
 
 function* statusConditions(status: Status): Generator<Condition> {
-  const feed = FEED_TEXT[status.feed.state];
-  if (feed !== undefined) yield { id: "feed", severity: feed[0], text: `${feed[1]}.` };
+  const { feed, reasons, statistics } = status;
+  const [severity, text] = FEED_TEXT[feed.state] ?? [null, ""];
+  const isLate = status.deadline_misses_recent > 0;
   if (!status.ready) {
-    const reasons = status.reasons.length > 0 ? status.reasons.join("; ") : "the server gives no reason";
-    yield critical("ready", `Not ready: ${reasons}.`);
+    const isPassing = statistics.champion?.warm === false || isLate;
+    const how = severity ?? (isPassing ? "warning" : "critical");
+    yield { id: "ready", severity: how, text: `Not ready: ${reasons.join("; ") || text || "no reason is given"}.` };
+  } else {
+    if (severity !== null)
+      yield { id: "feed", severity, text: `${text}${feed.problem === null ? "" : `: ${feed.problem}`}.` };
+    const late = times(status.deadline_misses_recent);
+    if (isLate) yield warning("deadline", "Deadlines missed lately: the server is too slow.", late);
   }
-  if (status.deadline_misses_recent > 0) {
-    yield warning("deadline", "Deadlines missed lately: the server is too slow.", times(status.deadline_misses_recent));
+  if (feed.lag_ms !== null && feed.lag_ms > LAG_MS) yield warning("lag", "The feed lags behind.", seconds(feed.lag_ms));
+  if (feed.recording !== null && feed.recording !== "on") yield warning("recording", `Not recorded: ${feed.recording}`);
+  for (const [version, why] of Object.entries(status.refusals)) {
+    yield warning("refusal", `Version ${version} is promoted and cannot be served: ${why}`);
   }
-  const lag = status.feed.lag_ms;
-  if (lag !== null && lag > LAG_MS) yield warning("lag", "The feed lags behind.", seconds(lag));
 }
 
 function* frameConditions({ badFrames, lastBadFrame, missedBins }: Facts): Generator<Condition> {

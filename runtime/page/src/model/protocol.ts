@@ -36,6 +36,8 @@ export interface ProjectionShape {
 /** Figures over the fires of one model: promised by the evidence of a promotion, or counted live. */
 export interface Figures {
   part?: string;
+  /** Whether the model is past its warm-up. */
+  warm?: boolean;
   bins?: number | null;
   hours?: number | null;
   n_fires?: number | null;
@@ -61,12 +63,13 @@ export interface RuntimeConfig {
   reset: boolean;
   instrument: string;
   tick_size: number;
-  size_unit: number;
+  size_unit: number | null;
   cell_width_ms: number;
   radius: number;
   columns: string[];
   fields: string[];
-  schema: string;
+  /** Base64; null where no fields are asked for. */
+  schema: string | null;
   model: Model;
   evaluation: Record<string, unknown>;
   projection: ProjectionShape | null;
@@ -78,9 +81,21 @@ export interface RuntimeConfig {
   resumed: string | null;
 }
 
+/** What was executed at a price, and the side of the book that it came from: bid or ask. */
+export interface Trade {
+  price: number;
+  quantity: number;
+  side: "B" | "A";
+}
+
 export interface RivalScore {
   score: number | null;
   fire: Direction;
+}
+
+/** What the model of this client's own overrides says. */
+export interface ShadowScore extends RivalScore {
+  outcomes: Outcome[];
 }
 
 export interface Outcome {
@@ -113,9 +128,11 @@ export interface GridUpdate {
   fire: Direction;
   projection: (number | null)[][] | null;
   challengers: RivalScore[];
-  shadow?: RivalScore;
+  shadow?: ShadowScore;
   outcomes: Outcome[];
-  trades?: { bid_fill: number; ask_fill: number };
+  trades: Trade[];
+  /** How long after it could be closed the bin was sent; null where the server does not say. */
+  late_ms: number | null;
 }
 
 export interface GridHistory {
@@ -133,14 +150,24 @@ export interface ProjectionScores {
 export interface Status {
   type: "status";
   server_time_ns: string;
-  feed: { state: string; lag_ms: number | null; last_event_ns: string | null; late_events: number };
+  feed: {
+    state: string;
+    lag_ms: number | null;
+    last_event_ns: string | null;
+    late_events: number;
+    problem: string | null;
+    /** "on", or why the recording stopped; null where nothing is recorded. */
+    recording: string | null;
+  };
   bins_per_second: number | null;
   deadline_misses: number;
   deadline_misses_recent: number;
   clients: number;
   ready: boolean;
   reasons: string[];
-  statistics: { champion: Figures; challengers: Figures[]; projection: ProjectionScores | null };
+  /** Versions that were to be promoted and could not be, and why. */
+  refusals: Record<string, unknown>;
+  statistics: { champion: Figures | null; challengers: (Figures | null)[]; projection: ProjectionScores | null };
 }
 
 export interface ErrorMessage {

@@ -26,6 +26,8 @@ export class Session {
   badFrames = 0;
   lastBadFrame: string | null = null;
   missedBins = 0;
+  /** How many bins the server keeps, as far as it is known: of more it would not hear. */
+  serverBins: number | null = null;
   #heardMs: Milliseconds | null = null;
   #binMs: Milliseconds | null = null;
   readonly #thresholds = new Map<string, number>();
@@ -38,7 +40,8 @@ export class Session {
 
   /** The query of the next connection: all that is kept, or what came after the last bin. */
   query(settings: Settings, address: Query): [string, string][] {
-    const query: [string, string][] = [...overrides(address), ["history", String(this.capacity)]];
+    const history = Math.min(this.capacity, this.serverBins ?? this.capacity);
+    const query: [string, string][] = [...overrides(address), ["history", String(history)]];
     if (settings.columns === "shown") query.push(["fields", SHOWN_COLUMNS.join(",")]);
     const last = this.store?.last;
     if (this.config !== null && last !== null && last !== undefined) {

@@ -25,7 +25,7 @@ export function compareFigures(promised: Figures | null, live: Figures | null): 
   ];
 }
 
-type Name = Exclude<keyof Figures, "part">;
+type Name = Exclude<keyof Figures, "part" | "warm">;
 
 function comparison(
   label: string,

@@ -77,9 +77,9 @@ class ColumnPainter {
     let isInvalid = false;
     for (let each = seq; each < seq + bins; each++) {
       const slot = store.slot(each);
-      if (slot < 0 || !store.hasCells(slot) || !store.hasSpot(slot)) continue;
-      this.#add(slot);
+      if (slot < 0) continue;
       isInvalid ||= store.bookValid[slot] === 0;
+      if (store.hasCells(slot) && store.hasSpot(slot)) this.#add(slot);
     }
     const empty = pack(...this.#paper);
     for (let row = 0; row < this.picture.height; row++) {

@@ -106,9 +106,8 @@ export class GlHeatmap implements Heatmap {
     for (let i = 0; i < count; i++) {
       const slot = start + i;
       fieldValues(field, store, slot, this.#values, i * width);
-      const isShown = store.hasCells(slot) && store.spotTick[slot] !== NO_TICK;
-      const numbers = [store.seqAt(slot), store.spotTick[slot] as number, store.bookValid[slot] as number];
-      this.#numbers.set([...numbers, isShown ? 1 : 0], i * BIN_NUMBERS);
+      const spot = store.hasCells(slot) ? (store.spotTick[slot] as number) : NO_TICK;
+      this.#numbers.set([store.seqAt(slot) - store.origin, spot, store.bookValid[slot] as number], i * BIN_NUMBERS);
     }
     bind(gl, 0, this.#parts.cells);
     gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, start, width, count, gl.RED, gl.FLOAT, this.#values);
@@ -195,7 +194,7 @@ function setUniforms(gl: WebGL2RenderingContext, { uniform, cells, bins, colours
   gl.uniform2i(uniform("shape"), store.shape.capacity, store.cellsPerBin);
   gl.uniform2f(uniform("size"), layout.map.width, layout.map.height);
   const left = view.right - view.bins;
-  gl.uniform1i(uniform("left"), Math.floor(left));
+  gl.uniform1i(uniform("left"), Math.floor(left) - store.origin);
   gl.uniform1f(uniform("leftPart"), left - Math.floor(left));
   gl.uniform1f(uniform("binsAcross"), view.bins);
   // The row of a tick reaches from half a tick under it to half a tick above.
@@ -203,8 +202,8 @@ function setUniforms(gl: WebGL2RenderingContext, { uniform, cells, bins, colours
   gl.uniform1i(uniform("top"), Math.floor(edge));
   gl.uniform1f(uniform("topPart"), Math.floor(edge) + 1 - edge);
   gl.uniform1f(uniform("ticksAcross"), view.ticks);
-  gl.uniform1i(uniform("first"), store.first ?? 0);
-  gl.uniform1i(uniform("head"), scene.head);
+  gl.uniform1i(uniform("first"), (store.first ?? store.origin) - store.origin);
+  gl.uniform1i(uniform("head"), scene.head - store.origin);
   gl.uniform1f(uniform("range"), scene.range);
   gl.uniform1f(uniform("curve"), scene.curve);
   gl.uniform1i(uniform("diverging"), field.kind === "diverging" ? 1 : 0);

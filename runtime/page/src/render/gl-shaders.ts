@@ -1,4 +1,4 @@
-/** The shaders of the heatmap. Bins and ticks are whole numbers all the way: a float has no room for them. */
+/** The shaders of the heatmap. Bins, counted from the origin of the store, and ticks are whole numbers all the way: a float has no room for them. */
 
 export const VERTEX = `#version 300 es
 void main() {
@@ -16,7 +16,7 @@ precision highp sampler2D;
 precision highp isampler2D;
 
 uniform sampler2D cells;    // [capacity, cells]: the field
-uniform isampler2D bins;    // [capacity, 1]: number of the bin, its spot tick, whether the book is valid, has cells
+uniform isampler2D bins;    // [capacity, 1]: number of the bin, its spot tick, whether its book is valid
 uniform sampler2D colours;  // [1, steps]
 uniform ivec2 shape;        // capacity, cells
 uniform vec2 size;          // of the map in pixels
@@ -60,7 +60,7 @@ void main() {
     }
     if (seq < first) continue;
     ivec4 bin = texelFetch(bins, ivec2(0, slot), 0);
-    if (bin.x != seq || bin.w == 0) continue;
+    if (bin.x != seq) continue;
     isInvalid = isInvalid || bin.z == 0;
     int k = tick - bin.y + (shape.y - 1) / 2;
     if (k < 0 || k >= shape.y) continue;

@@ -69,52 +69,49 @@ function extent(
   return [low, high];
 }
 
-/** Executed volume as discs at the touch that it hit, by area; bins that lie too near together share one. */
+/** Executed volume as discs at its prices, by area; bins that lie too near together share one a price. */
 export function drawTrades(context: CanvasRenderingContext2D, scene: Scene): void {
-  const { store, view, layout, palette } = scene;
-  const [from, to] = shownBins(scene);
-  const bucket = Math.max(1, Math.round((TRADE_BUCKET_UNITS * layout.unit * view.bins) / layout.map.width));
-  for (const [sizes, prices, colour] of [
-    [store.askFill, store.bestAsk, palette.ask],
-    [store.bidFill, store.bestBid, palette.bid],
-  ] as const) {
-    const discs = bucketed(scene, from - (from % bucket), to, bucket, sizes, prices);
-    const most = Math.max(1e-12, ...discs.map(([, , size]) => size));
-    context.fillStyle = colour;
-    context.strokeStyle = palette.halo;
-    context.lineWidth = 1;
-    for (const [seq, tick, size] of discs) {
-      const radius = Math.max(layout.unit * TRADE_RADIUS_UNITS * Math.sqrt(size / most), layout.unit * 0.12);
-      context.beginPath();
-      context.arc(xOf(seq, view, layout.map), yOf(tick, view, layout.map), radius, 0, 2 * Math.PI);
-      context.globalAlpha = 0.85;
-      context.fill();
-      context.stroke();
-    }
-    context.globalAlpha = 1;
+  const { view, layout, palette } = scene;
+  const discs = tradeDiscs(scene);
+  let most = 1e-12;
+  for (const { size } of discs) most = Math.max(most, size);
+  context.strokeStyle = palette.halo;
+  context.lineWidth = 1;
+  context.globalAlpha = 0.85;
+  for (const { seq, tick, size, side } of discs) {
+    const radius = Math.max(layout.unit * TRADE_RADIUS_UNITS * Math.sqrt(size / most), layout.unit * 0.1);
+    context.fillStyle = side === "B" ? palette.bid : palette.ask;
+    context.beginPath();
+    context.arc(xOf(seq, view, layout.map), yOf(tick, view, layout.map), radius, 0, 2 * Math.PI);
+    context.fill();
+    context.stroke();
   }
+  context.globalAlpha = 1;
 }
 
-type Disc = [seq: number, tick: Ticks, size: number];
+interface Disc {
+  readonly seq: number;
+  readonly tick: Ticks;
+  readonly side: "B" | "A";
+  size: number;
+}
 
-function bucketed(
-  { store }: Scene,
-  from: number,
-  to: number,
-  bucket: number,
-  sizes: Float64Array,
-  prices: Float64Array,
-): Disc[] {
-  const discs: Disc[] = [];
-  for (let start = from; start <= to; start += bucket) {
-    let [total, tick] = [0, Number.NaN];
-    for (let seq = start; seq < start + bucket && seq <= to; seq++) {
-      const slot = store.slot(seq);
-      if (slot < 0 || !((sizes[slot] as number) > 0)) continue;
-      total += sizes[slot] as number;
-      tick = store.ticks(prices[slot] as number);
+function tradeDiscs(scene: Scene): Disc[] {
+  const { store, view, layout } = scene;
+  const [from, to] = shownBins(scene);
+  const bucket = Math.max(1, Math.round((TRADE_BUCKET_UNITS * layout.unit * view.bins) / layout.map.width));
+  const discs = new Map<string, Disc>();
+  for (let seq = from; seq <= to; seq++) {
+    const slot = store.slot(seq);
+    if (slot < 0) continue;
+    const start = seq - (seq % bucket);
+    for (const { price, quantity, side } of store.trades(slot)) {
+      const tick = store.ticks(price);
+      const key = `${start} ${tick} ${side}`;
+      const disc = discs.get(key) ?? { seq: start + bucket / 2, tick, side, size: 0 };
+      disc.size += quantity;
+      discs.set(key, disc);
     }
-    if (total > 0 && Number.isFinite(tick)) discs.push([start + bucket / 2, tick, total]);
   }
-  return discs;
+  return [...discs.values()];
 }

@@ -1,5 +1,7 @@
 import { delayMs } from "../model/backoff";
 import type { Connection } from "../model/health";
+import type { RuntimeConfig } from "../model/protocol";
+import { decodeText } from "./decode";
 import { Frames, type StreamListener } from "./frames";
 
 export interface ClientListener extends StreamListener {
@@ -8,6 +10,8 @@ export interface ClientListener extends StreamListener {
 
 const BAD_QUERY = 1008;
 const PATH = "/v1/stream";
+const CONFIG_PATH = "v1/config";
+const PATIENCE_MS = 3000;
 
 /**
  * A stream that is kept open: it connects, and connects again after ever longer waits (back to the shortest once a
@@ -16,14 +20,15 @@ const PATH = "/v1/stream";
 export class StreamClient {
   #socket: WebSocket | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #asking: AbortController | null = null;
   #attempt = 0;
   #reason: string | null = null;
 
-  /** `query` is asked anew for every connection: it says from which bin on to resume. */
+  /** `query` is asked anew for every connection, with what the server is found to be served with. */
   constructor(
     readonly host: string,
     readonly isSecure: boolean,
-    readonly query: () => URLSearchParams,
+    readonly query: (found: RuntimeConfig | null) => URLSearchParams,
     readonly listener: ClientListener,
   ) {}
 
@@ -31,7 +36,15 @@ export class StreamClient {
     this.close();
     this.#reason = null;
     this.listener.connection({ state: "connecting" });
-    const socket = new WebSocket(`${this.isSecure ? "wss" : "ws"}://${this.host}${PATH}?${this.query()}`);
+    const asking = new AbortController();
+    this.#asking = asking;
+    void askConfig(asking.signal).then((found) => {
+      if (asking === this.#asking) this.#open(this.query(found));
+    });
+  }
+
+  #open(query: URLSearchParams): void {
+    const socket = new WebSocket(`${this.isSecure ? "wss" : "ws"}://${this.host}${PATH}?${query}`);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     const frames = new Frames(this.#watched());
@@ -49,6 +62,8 @@ export class StreamClient {
   /** Close for good, or until `connect`. */
   close(): void {
     clearTimeout(this.#timer);
+    this.#asking?.abort();
+    this.#asking = null;
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
@@ -82,5 +97,16 @@ export class StreamClient {
     this.#attempt += 1;
     this.#timer = setTimeout(() => this.connect(), delay);
     this.listener.connection({ state: "waiting", retryAtMs: Date.now() + delay, reason });
+  }
+}
+
+/** What the server is served with; null where it does not say, which the stream itself will explain. */
+async function askConfig(signal: AbortSignal): Promise<RuntimeConfig | null> {
+  try {
+    const answer = await fetch(CONFIG_PATH, { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]) });
+    const message = answer.ok ? decodeText(await answer.text()) : null;
+    return message?.type === "runtime_config" ? message : null;
+  } catch {
+    return null;
   }
 }

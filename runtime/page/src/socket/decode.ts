@@ -10,12 +10,15 @@ import type {
   Rival,
   RivalScore,
   RuntimeConfig,
+  ShadowScore,
   Status,
+  Trade,
 } from "../model/protocol";
 import { PROTOCOL } from "../model/protocol";
 import { asNumber, asNumberOrNull, asText, fail, ProtocolError, Reader } from "./checks";
 
 const MOST_CELLS = 2001;
+const MOST_TRADES = 1000;
 
 /** Read a text message of the stream; ProtocolError says what of it is not as it should be. */
 export function decodeText(text: string): Message {
@@ -69,11 +72,11 @@ function gridUpdate(value: unknown, where: string): GridUpdate {
     projection: fields.optional("projection", (name) => fields.list(name, numbers)),
     challengers: fields.list("challengers", rivalScore),
     outcomes: fields.list("outcomes", outcome),
+    trades: fields.optional("trades", (name) => fields.list(name, trade, MOST_TRADES)) ?? [],
+    late_ms: fields.optional("late_ms", fields.number),
   };
-  const shadow = fields.optional("shadow", (name) => rivalScore(fields.raw(name), fields.path(name)));
-  const trades = fields.optional("trades", (name) => tradesOf(fields.reader(name)));
+  const shadow = fields.optional("shadow", (name) => shadowScore(fields.raw(name), fields.path(name)));
   if (shadow !== null) update.shadow = shadow;
-  if (trades !== null) update.trades = trades;
   return update;
 }
 
@@ -85,8 +88,12 @@ function tick(fields: Reader): (name: string) => number {
   };
 }
 
-function tradesOf(fields: Reader): { bid_fill: number; ask_fill: number } {
-  return { bid_fill: fields.number("bid_fill"), ask_fill: fields.number("ask_fill") };
+/** Price, quantity and the side that rested. */
+function trade(value: unknown, where: string): Trade {
+  if (!Array.isArray(value)) fail(where, "a list of price, quantity and side", value);
+  const [price, quantity, side] = value;
+  if (side !== "B" && side !== "A") fail(where, "of the side B or A", side);
+  return { price: asNumber(price, where), quantity: asNumber(quantity, where), side };
 }
 
 function numbers(value: unknown, where: string): (number | null)[] {
@@ -96,6 +103,12 @@ function numbers(value: unknown, where: string): (number | null)[] {
 function rivalScore(value: unknown, where: string): RivalScore {
   const fields = new Reader(value, where);
   return { score: fields.optional("score", fields.number), fire: fields.direction("fire") };
+}
+
+function shadowScore(value: unknown, where: string): ShadowScore {
+  const fields = new Reader(value, where);
+  const outcomes = fields.optional("outcomes", (name) => fields.list(name, outcome)) ?? [];
+  return { ...rivalScore(value, where), outcomes };
 }
 
 function outcome(value: unknown, where: string): Outcome {
@@ -128,16 +141,16 @@ function runtimeConfig(fields: Reader): RuntimeConfig {
     reset: fields.flag("reset"),
     instrument: fields.text("instrument"),
     tick_size: positive(fields, "tick_size"),
-    size_unit: positive(fields, "size_unit"),
+    size_unit: fields.optional("size_unit", fields.number),
     cell_width_ms: positive(fields, "cell_width_ms"),
     radius,
     columns: fields.list("columns", asText),
     fields: fields.list("fields", asText),
-    schema: fields.text("schema"),
+    schema: fields.optional("schema", fields.text),
     model: model(fields.reader("model")),
     evaluation: fields.object("evaluation"),
     projection: fields.optional("projection", (name) => projectionShape(fields.reader(name))),
-    promised: fields.optional("promised", (name) => figures(fields.reader(name))),
+    promised: fields.optional("promised", (name) => promised(fields.reader(name))),
     challengers: fields.list("challengers", rival, 16),
     shadow: fields.optional("shadow", (name) => rival(fields.raw(name), fields.path(name))),
     feed: feedFacts(fields.reader("feed")),
@@ -203,6 +216,8 @@ function status(fields: Reader): Status {
       lag_ms: feed.optional("lag_ms", feed.number),
       last_event_ns: feed.optional("last_event_ns", feed.time),
       late_events: feed.optional("late_events", feed.whole) ?? 0,
+      problem: feed.optional("problem", feed.text),
+      recording: feed.optional("recording", feed.text),
     },
     bins_per_second: fields.optional("bins_per_second", fields.number),
     deadline_misses: fields.whole("deadline_misses"),
@@ -210,19 +225,33 @@ function status(fields: Reader): Status {
     clients: fields.whole("clients"),
     ready: fields.flag("ready"),
     reasons: fields.list("reasons", asText),
+    refusals: fields.optional("refusals", fields.object) ?? {},
     statistics: {
-      champion: figures(statistics.reader("champion")),
-      challengers: statistics.list("challengers", (value, where) => figures(new Reader(value, where))),
+      champion: statistics.optional("champion", (name) => figures(statistics.reader(name))),
+      challengers: statistics.list("challengers", (value, where) =>
+        value === null ? null : figures(new Reader(value, where)),
+      ),
       projection: statistics.optional("projection", (name) => projectionScores(statistics.reader(name))),
     },
   };
 }
 
-/** Figures are numbers, null or missing; `part` alone is a text. */
+/** What was promised by the part that the model had not seen, where that was opened, else by the one it had. */
+function promised(fields: Reader): Figures | null {
+  for (const part of ["test", "train"]) {
+    const found = fields.optional(part, (name) => figures(fields.reader(name)));
+    if (found !== null) return { ...found, part };
+  }
+  const flat = figures(fields);
+  return Object.keys(flat).length > 0 ? flat : null;
+}
+
+/** Figures are numbers, null or missing; what else stands among them is let be. */
 function figures(fields: Reader): Figures {
-  const found: Record<string, number | string | null> = {};
+  const found: Record<string, number | string | boolean | null> = {};
   for (const [name, value] of Object.entries(fields.all())) {
     if (name === "part") found[name] = fields.text(name);
+    else if (name === "warm") found[name] = fields.flag(name);
     else if (value === null || typeof value === "number") found[name] = value;
   }
   return found;

@@ -56,7 +56,9 @@ export class Frames {
     switch (message.type) {
       case "runtime_config":
         this.#decoder =
-          message.fields.length > 0 ? new FrameDecoder(message.schema, message.fields, 2 * message.radius + 1) : null;
+          message.schema !== null && message.fields.length > 0
+            ? new FrameDecoder(message.schema, message.fields, 2 * message.radius + 1)
+            : null;
         this.listener.config(message);
         break;
       case "grid_update":
