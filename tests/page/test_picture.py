@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from tests.page import market
 from tests.page.chromium import Tab
 from tests.page.conftest import catch_up, show
-from tests.page.stand_in import StandIn
+from tests.page.stand_in import StandIn, served
 
+LEGEND_BOTTOM = 90
 BARE = "hide=quotes,trades,fires,projection,past,challengers"
 FIELD_VALUES = {
     "spectrum": ("spectrum_score",),
@@ -38,16 +38,22 @@ def places(tab: Tab, cells: list[tuple[int, int]]) -> list[dict[str, float]]:
     return found
 
 
-def at(pixels: NDArray[np.uint8], place: dict[str, float]) -> list[int]:
-    """Return the colour in the middle of a cell."""
-    return [int(part) for part in pixels[int(place["y"]), int(place["x"])]]
-
-
-def some_cells(last: int, count: int = 60) -> list[tuple[int, int]]:
-    """Return cells of the last 80 bins, off the corner with the legend and the bins whose book is not valid."""
-    rng = np.random.default_rng(7)
+def seen_cells(tab: Tab, last: int, count: int = 60) -> list[tuple[tuple[int, int], list[int]]]:
+    """Return cells of the last 80 bins with the colours in their middles; none of an invalid book or under the legend."""
+    rng, pixels = np.random.default_rng(7), tab.pixels()
     seqs = [int(seq) for seq in rng.integers(last - 80, last, count) if seq % market.PERIOD not in market.INVALID]
-    return [(seq, market.spot_tick(seq) + int(rng.integers(-12, 8))) for seq in seqs]
+    cells = [(seq, market.spot_tick(seq) + int(rng.integers(-12, 8))) for seq in seqs]
+    middles = [(int(place["x"]), int(place["y"])) for place in places(tab, cells)]
+    return [(cell, pixels[y, x].tolist()) for cell, (x, y) in zip(cells, middles, strict=True) if y > LEGEND_BOTTOM]
+
+
+def check_pixels(tab: Tab, last: int, field: str = "spectrum") -> None:
+    """Check that cells have the colours of what the market holds there."""
+    seen = seen_cells(tab, last)
+    assert len(seen) > 20
+    values = [field_value(field, *cell) for cell, _ in seen]
+    wanted = tab.ask(f"{json.dumps(values)}.map(value => vpharness.colour(value))")
+    assert np.abs(np.array([colour for _, colour in seen]) - np.array(wanted)).max() <= 2
 
 
 @pytest.mark.parametrize("draw", ["webgl2", "canvas"])
@@ -56,19 +62,14 @@ def test_pixels_show_the_values_of_their_cells(tab: Tab, server: StandIn, draw: 
     """The colour at 60 cells is that of the value there, by WebGL and by the plain canvas."""
     show(tab, server, f"{BARE}&bins=100&ticks=50&field={field}&draw={draw}")
     assert tab.ask("vpharness.drawing().kind") == draw
-    cells = some_cells(server.next_seq - 1)
-    pixels, values = tab.pixels(), [field_value(field, *each) for each in cells]
-    wanted = tab.ask(f"{json.dumps(values)}.map(value => vpharness.colour(value))")
-    found = [at(pixels, place) for place in places(tab, cells)]
-    assert np.abs(np.array(found) - np.array(wanted)).max() <= 2
+    check_pixels(tab, server.next_seq - 1, field)
 
 
 def test_pressure_is_orange_and_vacuum_blue(tab: Tab, server: StandIn) -> None:
     """A cell with a score over 0.3 has more red than blue, one under -0.3 more blue than red."""
     show(tab, server, f"{BARE}&bins=100&ticks=50")
-    cells, pixels = some_cells(server.next_seq - 1), tab.pixels()
-    for each, place in zip(cells, places(tab, cells), strict=True):
-        value, (red, _, blue) = field_value("spectrum", *each), at(pixels, place)
+    for cell, (red, _, blue) in seen_cells(tab, server.next_seq - 1):
+        value = field_value("spectrum", *cell)
         assert abs(value) < 0.3 or (red > blue) == (value > 0)
 
 
@@ -77,11 +78,16 @@ def test_new_bins_are_drawn_where_they_belong_once_the_ring_is_full(tab: Tab, se
     show(tab, server, f"{BARE}&bins=100&ticks=50&buffer=150")
     server.publish(400)
     catch_up(tab, server)
-    cells, pixels = some_cells(server.next_seq - 1), tab.pixels()
-    wanted = tab.ask(f"{json.dumps([field_value('spectrum', *each) for each in cells])}.map(v => vpharness.colour(v))")
-    found = [at(pixels, place) for place in places(tab, cells)]
-    assert np.abs(np.array(found) - np.array(wanted)).max() <= 2
+    check_pixels(tab, server.next_seq - 1)
     assert tab.ask("vpharness.bins().first") == server.next_seq - 150
+
+
+@pytest.mark.parametrize("draw", ["webgl2", "canvas"])
+def test_bins_are_drawn_however_high_they_are_counted(tab: Tab, draw: str) -> None:
+    """Bins of another lattice are counted from 2^32 on, beyond what graphics processors count to."""
+    with served(StandIn(next_seq=(3 << 32) + 300)) as server:
+        show(tab, server, f"{BARE}&bins=100&ticks=50&draw={draw}")
+        check_pixels(tab, server.next_seq - 1)
 
 
 def readout(tab: Tab) -> dict[str, float]:
