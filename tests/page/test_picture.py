@@ -39,7 +39,7 @@ def places(tab: Tab, cells: list[tuple[int, int]]) -> list[dict[str, float]]:
 
 
 def seen_cells(tab: Tab, last: int, count: int = 60) -> list[tuple[tuple[int, int], list[int]]]:
-    """Return cells of the last 80 bins with the colours in their middles; none of an invalid book or under the legend."""
+    """Return cells of the last 80 bins with the colours in their middles, of valid books and beside the legend."""
     rng, pixels = np.random.default_rng(7), tab.pixels()
     seqs = [int(seq) for seq in rng.integers(last - 80, last, count) if seq % market.PERIOD not in market.INVALID]
     cells = [(seq, market.spot_tick(seq) + int(rng.integers(-12, 8))) for seq in seqs]
