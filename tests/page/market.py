@@ -29,7 +29,7 @@ INVALID: Final = frozenset(range(150, 155))
 def spot_tick(seq: int) -> int:
     """Return the tick around which the cells of a bin lie."""
     phase = 2 * np.pi * (seq % PERIOD) / PERIOD
-    return 19200 + round(14 * np.sin(phase) + 3 * np.sin(5 * phase))
+    return 19200 + round(float(14 * np.sin(phase) + 3 * np.sin(5 * phase)))
 
 
 def cells(column: str, seq: int) -> NDArray[Any]:
@@ -75,10 +75,10 @@ def outcomes(seq: int) -> list[dict[str, Any]]:
     return [{**found, "net_outcome": outcome, "net_pnl_ticks": pnl - 1}]
 
 
-def trades(seq: int) -> list[list[float | str]]:
+def trades(seq: int) -> list[tuple[float, float, str]]:
     """Return what is executed in a bin: each fifth time at the bid, each eighth at the ask."""
     bid, ask = (spot_tick(seq) - 1) * TICK_SIZE, spot_tick(seq) * TICK_SIZE
-    return [*([[bid, 3.0, "B"]] if seq % 5 == 0 else []), *([[ask, 5.0, "A"]] if seq % 8 == 0 else [])]
+    return [(bid, 3.0, "B")] * (seq % 5 == 0) + [(ask, 5.0, "A")] * (seq % 8 == 0)
 
 
 def update(seq: int, version: str) -> dict[str, Any]:

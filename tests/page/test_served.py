@@ -94,7 +94,7 @@ def cell_values(each: ScoredBin, tick: int) -> dict[str, float]:
 
 def spot_tick(each: ScoredBin) -> int:
     """Return the tick around which the cells of a bin lie."""
-    return round(each.row["spot_ref_price_int"][0] / PRICE_SCALE / TICK_SIZE)
+    return round(float(each.row["spot_ref_price_int"][0]) / PRICE_SCALE / TICK_SIZE)
 
 
 def test_a_recorded_feed_is_drawn_as_a_session_computes_it(tab: Tab, tmp_path: Path) -> None:
