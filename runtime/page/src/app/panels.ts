@@ -66,7 +66,13 @@ export class Panels {
       const value = slot < 0 ? null : (store?.challengerScore[slot * count + i] ?? null);
       const figures = status?.statistics.challengers[i] ?? null;
       rows.push(
-        modelRow(name === undefined ? signal : `${name} ${signal}`, value, threshold, figures, `rival-${(i % 4) + 1}`),
+        modelRow(
+          name === undefined || name === signal ? signal : `${name} ${signal}`,
+          value,
+          threshold,
+          figures,
+          `rival-${(i % 4) + 1}`,
+        ),
       );
     });
     if (config.shadow !== null) {
