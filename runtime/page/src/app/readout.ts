@@ -48,7 +48,7 @@ export class Readout {
       return make(
         "div",
         {},
-        make("dt", { title: name }, name.replace(/_(variant|code)$/, "").replaceAll("_", " ")),
+        make("dt", { title: name }, name.replace(/_(variant|code|score)$/, "").replaceAll("_", " ")),
         value,
       );
     });
