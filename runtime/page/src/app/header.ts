@@ -1,0 +1,108 @@
+import { duration, fixed, NOTHING, priceDecimals } from "../model/format";
+import type { Condition } from "../model/health";
+import { byId, make, setClass, setText } from "./dom";
+import type { Page } from "./page";
+
+const FIGURES = ["Mid", "Spread", "Lag", "Bins a second", "Deadline misses", "Time"] as const;
+type Figure = (typeof FIGURES)[number];
+
+/** The head of the page: whose book, how the stream stands, who speaks, and the figures of now. */
+export class Header {
+  readonly #page: Page;
+  readonly #instrument = byId("instrument", HTMLElement);
+  readonly #state = byId("state", HTMLElement);
+  readonly #version = byId("version", HTMLButtonElement);
+  readonly #model = byId("model-name", HTMLElement);
+  readonly #banner = byId("banner", HTMLElement);
+  readonly #values = new Map<Figure, HTMLElement>();
+  readonly #dismiss = make("button", { type: "button" }, "Dismiss");
+  #shown = "";
+
+  constructor(page: Page) {
+    this.#page = page;
+    const figures = byId("figures", HTMLDListElement);
+    for (const name of FIGURES) {
+      const value = make("dd", { class: "figure" }, NOTHING);
+      this.#values.set(name, value);
+      figures.append(make("div", {}, make("dt", {}, name), value));
+    }
+    this.#dismiss.addEventListener("click", () => page.session.dismissFaults());
+  }
+
+  update(): void {
+    const conditions = this.#page.session.conditions();
+    this.#updateState(conditions);
+    this.#updateBanner(conditions);
+    this.#updateFigures();
+    const { config } = this.#page.session;
+    if (config === null) return;
+    setText(this.#instrument, config.instrument);
+    setText(this.#version, config.model.version);
+    const { kind, speed, live } = config.feed;
+    const pace = live ? "live" : speed === null ? "as fast as possible" : `\u00d7${speed}`;
+    setText(this.#model, `${config.model.signal} on ${kind}, ${pace}`);
+    this.#model.title = config.model.forced === null ? "" : `promoted over a gate: ${config.model.forced}`;
+    document.title = `${config.instrument} ${config.model.version} \u2013 vpharness`;
+  }
+
+  #updateState(conditions: readonly Condition[]): void {
+    const worst = conditions[0]?.severity ?? "good";
+    const { isLive, session } = this.#page;
+    const isUp = session.connection.state === "open" && session.config !== null;
+    const names: Record<string, string> = {
+      disconnected: "Disconnected",
+      refused: "Refused",
+      stale: "Stale",
+      ready: "Not ready",
+      book: "Book invalid",
+    };
+    const fault = worst === "critical" ? (names[conditions[0]?.id ?? ""] ?? "Fault") : null;
+    const text = fault ?? (!isUp ? "Connecting" : isLive ? "Live" : "Paused");
+    setText(this.#state, text);
+    setClass(this.#state, `pill ${fault !== null ? "critical" : !isLive ? "paused" : isUp ? worst : "info"}`);
+    document.body.classList.toggle("stands", ["disconnected", "refused", "stale"].includes(conditions[0]?.id ?? ""));
+  }
+
+  #updateBanner(conditions: readonly Condition[]): void {
+    const key = conditions.map(({ id, text }) => `${id} ${text}`).join("\n");
+    if (key !== this.#shown) this.#fillBanner(conditions);
+    this.#shown = key;
+    const counts = this.#banner.querySelectorAll(".count");
+    conditions.forEach(({ count = "" }, i) => {
+      if (counts[i] !== undefined) setText(counts[i], count);
+    });
+  }
+
+  #fillBanner(conditions: readonly Condition[]): void {
+    const lines = conditions.map(({ id, severity, text }) => {
+      const count = make("span", { class: "count figure", "aria-hidden": "true" });
+      const line = make("p", { class: severity }, make("span", {}, text), count);
+      if (id === "frame" || id === "missed") line.append(this.#dismiss);
+      return line;
+    });
+    this.#banner.replaceChildren(...lines);
+  }
+
+  #updateFigures(): void {
+    const { session, head, clock } = this.#page;
+    const { store, status, config } = session;
+    const slot = store === null || head === null ? -1 : store.slot(head);
+    const decimals = priceDecimals((config?.tick_size ?? 1) / 2);
+    const has = store !== null && slot >= 0;
+    const at = (values: Float64Array | undefined) => (has && values !== undefined ? (values[slot] as number) : null);
+    const spread = has ? (store.bestAsk[slot] as number) - (store.bestBid[slot] as number) : null;
+    const misses = status?.deadline_misses ?? null;
+    this.#write("Mid", fixed(at(store?.mid), decimals));
+    this.#write("Spread", fixed(spread, priceDecimals(config?.tick_size ?? 1)));
+    this.#write("Lag", duration(status?.feed.lag_ms ?? at(store?.lateMs)));
+    this.#write("Bins a second", fixed(status?.bins_per_second, (status?.bins_per_second ?? 0) < 100 ? 1 : 0));
+    this.#write("Deadline misses", misses === null ? NOTHING : String(misses));
+    const time = at(store?.startMs);
+    this.#write("Time", time === null ? NOTHING : clock.time(time, true));
+  }
+
+  #write(name: Figure, text: string): void {
+    const element = this.#values.get(name);
+    if (element !== undefined) setText(element, text);
+  }
+}

@@ -1,0 +1,33 @@
+import { COLOUR_STEPS, colourTable } from "../model/colour-map";
+import { significant } from "../model/format";
+import { byId, make, setText } from "./dom";
+import type { Page } from "./page";
+
+/** What the colours of the map mean, in its corner. */
+export class Legend {
+  readonly #page: Page;
+  readonly #name = make("span", { class: "name" });
+  readonly #low = make("span", { class: "figure" });
+  readonly #high = make("span", { class: "figure" });
+  readonly #bar = make("canvas", { width: String(COLOUR_STEPS), height: "1", "aria-hidden": "true" });
+  #drawn = "";
+
+  constructor(page: Page) {
+    this.#page = page;
+    byId("colours", HTMLElement).append(this.#name, this.#low, this.#bar, this.#high);
+  }
+
+  update(): void {
+    const { field, palette } = this.#page;
+    const range = this.#page.range();
+    setText(this.#name, field.label);
+    setText(this.#low, field.kind === "diverging" ? `${field.low} ${significant(range)}` : "0");
+    setText(this.#high, `${significant(range)} ${field.high}`);
+    const wanted = `${field.kind} ${palette.theme}`;
+    if (wanted === this.#drawn) return;
+    this.#drawn = wanted;
+    const picture = new ImageData(COLOUR_STEPS, 1);
+    picture.data.set(colourTable(field.kind, palette.theme));
+    this.#bar.getContext("2d")?.putImageData(picture, 0, 0);
+  }
+}

@@ -1,0 +1,62 @@
+import { fixed, NOTHING, priceDecimals, significant } from "../model/format";
+import { make, setText } from "./dom";
+import type { Page } from "./page";
+import { panel } from "./panels";
+
+/** Every value of the cell under the crosshair, and of its bin. */
+export class Readout {
+  readonly #page: Page;
+  readonly #place = make("p", { class: "place", "aria-live": "polite" });
+  readonly #values = make("dl", { class: "values" });
+  readonly #shown = new Map<string, HTMLElement>();
+
+  constructor(page: Page) {
+    this.#page = page;
+    panel("readout", "Cell", this.#place, this.#values);
+  }
+
+  update(): void {
+    const { pointer, session, clock } = this.#page;
+    const { store, config } = session;
+    if (store === null || config === null) return;
+    this.#ensure(["mid", "score", "events", ...store.shape.columns]);
+    const slot = pointer === null ? -1 : store.slot(pointer.seq);
+    if (pointer === null) setText(this.#place, "Point at the map to read a cell.");
+    else {
+      const k = slot >= 0 && store.hasSpot(slot) ? pointer.tick - (store.spotTick[slot] as number) : null;
+      const time = store.timeOf(pointer.seq, config.cell_width_ms);
+      const price = fixed(pointer.tick * config.tick_size, priceDecimals(config.tick_size));
+      const where = k === null ? "no bin" : `k ${k > 0 ? "+" : k < 0 ? "\u2212" : ""}${Math.abs(k)}`;
+      setText(this.#place, `${price}   ${time === null ? NOTHING : clock.time(time, true)}   ${where}`);
+    }
+    const ofBin = (values: Float64Array) => (slot < 0 ? undefined : values[slot]);
+    this.#write("mid", fixed(ofBin(store.mid), priceDecimals(config.tick_size / 2)));
+    this.#write("score", significant(ofBin(store.score)));
+    this.#write("events", significant(ofBin(store.events)));
+    for (const name of store.shape.columns) {
+      const value = pointer === null || slot < 0 ? undefined : store.value(name, slot, pointer.tick);
+      this.#write(name, significant(value));
+    }
+  }
+
+  #ensure(names: readonly string[]): void {
+    if (names.length === this.#shown.size && names.every((name) => this.#shown.has(name))) return;
+    this.#shown.clear();
+    const pairs = names.map((name) => {
+      const value = make("dd", { class: "figure", "data-value": name }, NOTHING);
+      this.#shown.set(name, value);
+      return make(
+        "div",
+        {},
+        make("dt", { title: name }, name.replace(/_(variant|code|score)$/, "").replaceAll("_", " ")),
+        value,
+      );
+    });
+    this.#values.replaceChildren(...pairs);
+  }
+
+  #write(name: string, text: string): void {
+    const element = this.#shown.get(name);
+    if (element !== undefined) setText(element, text);
+  }
+}

@@ -1,0 +1,96 @@
+import type { Direction, GridUpdate, Outcome } from "./protocol";
+import type { Milliseconds, Price, Seq } from "./units";
+
+export type FireState = "open" | "tp" | "sl" | "timeout" | "skipped";
+
+export interface Fire {
+  readonly model: string;
+  readonly seq: Seq;
+  readonly direction: Direction;
+  readonly timeMs: Milliseconds;
+  readonly mid: Price;
+  readonly score: number;
+  state: FireState;
+  pnlTicks: number | null;
+  netPnlTicks: number | null;
+}
+
+export const CHAMPION = "champion";
+export const SHADOW = "shadow";
+const MOST_FIRES = 4000;
+const STATES: readonly string[] = ["tp", "sl", "timeout", "skipped"];
+
+/** The fires that the page has seen, with what became of them; the oldest make room. */
+export class FireLog {
+  #fires: Fire[] = [];
+  readonly #byKey = new Map<string, Fire>();
+
+  get all(): readonly Fire[] {
+    return this.#fires;
+  }
+
+  /** Note the fires and the outcomes of a bin; return the fires that are new. */
+  take(update: GridUpdate, challengers: readonly string[], timeMs: Milliseconds): Fire[] {
+    const said: [string, { score: number | null; fire: Direction } | undefined][] = [
+      [CHAMPION, update],
+      ...challengers.map((name, i): [string, GridUpdate["challengers"][number] | undefined] => [
+        name,
+        update.challengers[i],
+      ]),
+      [SHADOW, update.shadow],
+    ];
+    const fresh: Fire[] = [];
+    for (const [model, each] of said) {
+      if (each === undefined || each.fire === 0 || this.#byKey.has(key(model, update.seq))) continue;
+      fresh.push(this.#add(model, each.fire, each.score, update, timeMs));
+    }
+    for (const outcome of [...update.outcomes, ...(update.shadow?.outcomes ?? [])]) this.#resolve(outcome);
+    return fresh;
+  }
+
+  /** Forget the fires before a bin: those that the ring no longer has. */
+  forgetBefore(seq: Seq): void {
+    const first = this.#fires.findIndex((fire) => fire.seq >= seq);
+    this.#drop(first < 0 ? this.#fires.length : first);
+  }
+
+  clear(): void {
+    this.#drop(this.#fires.length);
+  }
+
+  #add(model: string, direction: Direction, score: number | null, update: GridUpdate, timeMs: Milliseconds): Fire {
+    const fire: Fire = {
+      model,
+      seq: update.seq,
+      direction,
+      timeMs,
+      mid: update.mid_price ?? Number.NaN,
+      score: score ?? Number.NaN,
+      state: "open",
+      pnlTicks: null,
+      netPnlTicks: null,
+    };
+    this.#fires.push(fire);
+    this.#byKey.set(key(model, fire.seq), fire);
+    if (this.#fires.length > MOST_FIRES) this.#drop(this.#fires.length - MOST_FIRES);
+    return fire;
+  }
+
+  #resolve(outcome: Outcome): void {
+    const fire = this.#byKey.get(key(outcome.model, outcome.seq));
+    if (fire === undefined || !STATES.includes(outcome.outcome)) return;
+    fire.state = outcome.outcome as FireState;
+    fire.pnlTicks = outcome.pnl_ticks;
+    fire.netPnlTicks = outcome.net_pnl_ticks;
+  }
+
+  #drop(count: number): void {
+    if (count <= 0) return;
+    for (const fire of this.#fires.slice(0, count)) this.#byKey.delete(key(fire.model, fire.seq));
+    this.#fires = this.#fires.slice(count);
+  }
+}
+
+function key(model: string, seq: Seq): string {
+  return `${model} ${seq}`;
+}

@@ -1,0 +1,57 @@
+/** Numbers as the page writes them: a real minus sign, and as many digits as mean something. */
+
+const MINUS = "\u2212";
+export const NOTHING = "\u2013";
+
+/** Return how many decimals prices of a tick size need. */
+export function priceDecimals(tickSize: number): number {
+  for (let decimals = 0; decimals < 10; decimals++) {
+    const scaled = tickSize * 10 ** decimals;
+    if (Math.abs(scaled - Math.round(scaled)) < 1e-6 * scaled) return decimals;
+  }
+  return 10;
+}
+
+export function fixed(value: number | null | undefined, decimals: number): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return NOTHING;
+  const text = Math.abs(value).toFixed(decimals);
+  return value < 0 && Number(text) !== 0 ? MINUS + text : text;
+}
+
+export function signed(value: number | null | undefined, decimals: number): string {
+  const text = fixed(value, decimals);
+  return value !== null && value !== undefined && value > 0 && Number(text) !== 0 ? `+${text}` : text;
+}
+
+export function percent(share: number | null | undefined, decimals = 0): string {
+  const text = fixed(share === null || share === undefined ? null : share * 100, decimals);
+  return text === NOTHING ? text : `${text}\u202f%`;
+}
+
+/** Four significant digits, whole numbers as they are. */
+export function significant(value: number | null | undefined): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return NOTHING;
+  if (Number.isInteger(value)) return grouped(value);
+  const size = Math.abs(value);
+  const text = size >= 1e5 || size < 1e-4 ? size.toExponential(3) : size.toPrecision(4);
+  return value < 0 ? MINUS + text : text;
+}
+
+/** At most four significant digits, none of them a needless zero: for numbers that people chose. */
+export function compact(value: number): string {
+  const text = String(Number(Math.abs(value).toPrecision(4)));
+  return value < 0 ? MINUS + text : text;
+}
+
+/** Whole numbers with thin spaces between thousands. */
+export function grouped(value: number): string {
+  const digits = String(Math.abs(Math.round(value))).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+  return value < 0 ? MINUS + digits : digits;
+}
+
+/** A number of milliseconds as ms or s. */
+export function duration(ms: number | null | undefined): string {
+  if (ms === null || ms === undefined || !Number.isFinite(ms)) return NOTHING;
+  if (ms < 1000) return `${fixed(ms, ms < 10 ? 1 : 0)}\u202fms`;
+  return `${fixed(ms / 1000, ms < 100_000 ? 1 : 0)}\u202fs`;
+}

@@ -1,0 +1,114 @@
+import type { GridHistory, GridUpdate, Message, Outcome, RivalScore, ShadowScore, Trade } from "../model/protocol";
+import { asNumber, asNumberOrNull, fail, ProtocolError, Reader } from "./checks";
+import { runtimeConfig } from "./decode-config";
+import { status } from "./decode-status";
+
+const MOST_TRADES = 1000;
+
+/** Read a text message of the stream; ProtocolError says what of it is not as it should be. */
+export function decodeText(text: string): Message {
+  const value = parse(text);
+  const message = new Reader(value, "message");
+  const type = message.text("type");
+  switch (type) {
+    case "grid_update":
+      return gridUpdate(value, type);
+    case "grid_history":
+      return gridHistory(new Reader(value, type));
+    case "status":
+      return status(new Reader(value, type));
+    case "runtime_config":
+      return runtimeConfig(new Reader(value, type));
+    case "error":
+      return { type, message: message.text("message") };
+    default:
+      return fail("message.type", "a type of this protocol", type);
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ProtocolError(`a message should be JSON, not ${JSON.stringify(text.slice(0, 40))}`);
+  }
+}
+
+function gridUpdate(value: unknown, where: string): GridUpdate {
+  const fields = new Reader(value, where);
+  const update: GridUpdate = {
+    type: "grid_update",
+    seq: fields.whole("seq"),
+    version: fields.text("version"),
+    missed: fields.whole("missed"),
+    bin_seq: fields.whole("bin_seq", Number.MIN_SAFE_INTEGER),
+    bin_start_ns: fields.time("bin_start_ns"),
+    bin_end_ns: fields.time("bin_end_ns"),
+    mid_price: fields.optional("mid_price", fields.number),
+    spot_price: fields.optional("spot_price", fields.number),
+    spot_tick: fields.optional("spot_tick", tick(fields)),
+    best_bid: fields.optional("best_bid", fields.number),
+    best_ask: fields.optional("best_ask", fields.number),
+    book_valid: fields.flag("book_valid"),
+    bin_event_count: fields.whole("bin_event_count"),
+    score: fields.optional("score", fields.number),
+    ready: fields.flag("ready"),
+    fire: fields.direction("fire"),
+    projection: fields.optional("projection", (name) => fields.list(name, numbers)),
+    challengers: fields.list("challengers", rivalScore),
+    outcomes: fields.list("outcomes", outcome),
+    trades: fields.optional("trades", (name) => fields.list(name, trade, MOST_TRADES)) ?? [],
+    late_ms: fields.optional("late_ms", fields.number),
+  };
+  const shadow = fields.optional("shadow", (name) => shadowScore(fields.raw(name), fields.path(name)));
+  if (shadow !== null) update.shadow = shadow;
+  return update;
+}
+
+/** Ticks are kept as 32-bit numbers: a price of more than two thousand million ticks is none. */
+function tick(fields: Reader): (name: string) => number {
+  return (name) => {
+    const value = fields.whole(name, -(2 ** 31) + 1);
+    return value < 2 ** 31 ? value : fail(fields.path(name), "a tick under 2147483648", value);
+  };
+}
+
+/** Price, quantity and the side that rested. */
+function trade(value: unknown, where: string): Trade {
+  if (!Array.isArray(value)) fail(where, "a list of price, quantity and side", value);
+  const [price, quantity, side] = value;
+  if (side !== "B" && side !== "A") fail(where, "of the side B or A", side);
+  return { price: asNumber(price, where), quantity: asNumber(quantity, where), side };
+}
+
+function numbers(value: unknown, where: string): (number | null)[] {
+  return Array.isArray(value) ? value.map((each) => asNumberOrNull(each, where)) : fail(where, "a list", value);
+}
+
+function rivalScore(value: unknown, where: string): RivalScore {
+  const fields = new Reader(value, where);
+  return { score: fields.optional("score", fields.number), fire: fields.direction("fire") };
+}
+
+function shadowScore(value: unknown, where: string): ShadowScore {
+  const fields = new Reader(value, where);
+  const outcomes = fields.optional("outcomes", (name) => fields.list(name, outcome)) ?? [];
+  return { ...rivalScore(value, where), outcomes };
+}
+
+function outcome(value: unknown, where: string): Outcome {
+  const fields = new Reader(value, where);
+  return {
+    model: fields.text("model"),
+    seq: fields.whole("seq"),
+    direction: fields.direction("direction"),
+    outcome: fields.text("outcome"),
+    pnl_ticks: fields.optional("pnl_ticks", fields.number),
+    net_outcome: fields.optional("net_outcome", fields.text),
+    net_pnl_ticks: fields.optional("net_pnl_ticks", fields.number),
+  };
+}
+
+function gridHistory(fields: Reader): GridHistory {
+  return { type: "grid_history", updates: fields.list("updates", gridUpdate) };
+}

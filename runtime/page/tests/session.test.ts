@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { delayMs } from "../src/model/backoff";
+import type { Fire } from "../src/model/fires";
+import { FireLog } from "../src/model/fires";
+import { compact, fixed, grouped, percent, priceDecimals, signed, significant } from "../src/model/format";
+import { headOf, Session } from "../src/model/session";
+import { DEFAULTS, overrides, readSettings, writeSettings } from "../src/model/settings";
+import { compareFigures } from "../src/model/statistics";
+import { cells, config, status, update } from "./help";
+
+function session() {
+  const heard = { notices: [] as string[], fires: [] as Fire[], now: 1000, wait };
+  function wait(ms: number): void {
+    heard.now += ms;
+  }
+  const made = new Session(100, () => heard.now, {
+    changed: () => {},
+    notice: (text) => heard.notices.push(text),
+    fires: (fires) => heard.fires.push(...fires),
+  });
+  return { session: made, heard };
+}
+
+test("the first connection asks for history, the next for what came after the last bin", () => {
+  const { session: stream } = session();
+  const first = new Map(stream.query(DEFAULTS, new Map()));
+  assert.equal(first.get("history"), "100");
+  assert.equal(first.has("from_seq"), false);
+  stream.takeConfig(config());
+  stream.takeBins([update(7)], cells(7));
+  const next = new Map(stream.query({ ...DEFAULTS, columns: "all" }, new Map([["signal.lag", "3"]])));
+  assert.deepEqual([next.get("from_seq"), next.get("stream"), next.get("signal.lag")], ["8", "one", "3"]);
+  assert.equal(next.has("fields"), false);
+});
+
+test("another stream, a reset and other cells begin a new picture; a promotion does not", () => {
+  const { session: stream, heard } = session();
+  stream.takeConfig(config());
+  stream.takeBins([update(7)], cells(7));
+  stream.takeConfig(config({ reason: "promotion", model: { ...config().model, version: "v2", threshold: 0.3 } }));
+  assert.equal(stream.store?.last, 7);
+  assert.match(heard.notices.join(), /Promoted: v2/);
+  assert.deepEqual([stream.threshold("v1"), stream.threshold("v2"), stream.threshold("v3")], [0.1, 0.3, null]);
+  for (const changes of [{ stream: "two" }, { reset: true, stream: "two" }, { radius: 3, stream: "two" }]) {
+    stream.takeConfig(config(changes));
+    assert.equal(stream.store?.last, null);
+    stream.takeBins([update(9)], null);
+  }
+});
+
+test("fires are told as they come, not out of the buffer, and resolved by later bins", () => {
+  const { session: stream, heard } = session();
+  stream.takeConfig(config());
+  stream.takeBins([update(1, { fire: 1 }), update(2)], cells(1, 2));
+  stream.takeBins([update(3, { fire: -1, outcomes: [outcome(1, "tp")] })], cells(3));
+  assert.deepEqual(
+    heard.fires.map(({ seq }) => seq),
+    [3],
+  );
+  assert.deepEqual(
+    stream.fires.all.map(({ seq, state, netPnlTicks }) => [seq, state, netPnlTicks]),
+    [
+      [1, "tp", 7],
+      [3, "open", null],
+    ],
+  );
+});
+
+function outcome(seq: number, what: string) {
+  return {
+    model: "champion",
+    seq,
+    direction: 1 as const,
+    outcome: what,
+    pnl_ticks: 8,
+    net_outcome: what,
+    net_pnl_ticks: 7,
+  };
+}
+
+test("a fire that comes twice is one fire, and those of bins that are gone are forgotten", () => {
+  const log = new FireLog();
+  for (const seq of [1, 1, 5]) log.take(update(seq, { fire: 1 }), [], 0);
+  assert.equal(log.all.length, 2);
+  log.forgetBefore(3);
+  assert.deepEqual(
+    log.all.map(({ seq }) => seq),
+    [5],
+  );
+  log.take(update(1, { outcomes: [outcome(1, "sl")] }), [], 0);
+  assert.equal(log.all.length, 1);
+});
+
+test("the head is the newest bin, or the nearest to the playhead that is still kept", () => {
+  const { session: stream } = session();
+  assert.equal(headOf(stream.store, null), null);
+  stream.takeConfig(config());
+  for (let seq = 0; seq < 150; seq++) stream.takeBins([update(seq)], cells(seq));
+  assert.deepEqual(
+    [null, 120, 3, 999].map((seq) => headOf(stream.store, seq)),
+    [149, 120, 50, 149],
+  );
+});
+
+test("all is well says nothing", () => {
+  const { session: stream } = session();
+  stream.takeConnection({ state: "open" });
+  stream.takeConfig(config());
+  stream.takeStatus(status());
+  stream.takeBins([update(0)], cells(0));
+  assert.deepEqual(stream.conditions(), []);
+});
+
+const FAULTS: [string, string, (stream: Session, heard: { wait: (ms: number) => void }) => void][] = [
+  ["disconnected", "critical", (s) => s.takeConnection({ state: "waiting", retryAtMs: 2000, reason: "gone" })],
+  ["refused", "critical", (s) => s.takeConnection({ state: "refused", reason: "no such signal" })],
+  ["stale", "critical", (_, heard) => heard.wait(4000)],
+  [
+    "stale",
+    "critical",
+    (s, heard) => {
+      heard.wait(2500);
+      s.takeStatus(status());
+    },
+  ],
+  ["book", "critical", (s) => s.takeBins([update(1, { book_valid: false, ready: false })], cells(1))],
+  ["warmup", "warning", (s) => s.takeBins([update(1, { ready: false })], cells(1))],
+  ["ready", "critical", (s) => s.takeStatus(status({ ready: false, reasons: ["book invalid"] }))],
+  ["feed", "critical", (s) => s.takeStatus(status({ feed: { ...status().feed, state: "silent" } }))],
+  ["deadline", "warning", (s) => s.takeStatus(status({ deadline_misses_recent: 2 }))],
+  ["lag", "warning", (s) => s.takeStatus(status({ feed: { ...status().feed, lag_ms: 2500 } }))],
+  ["frame", "warning", (s) => s.takeBadFrame("not JSON")],
+  ["missed", "warning", (s) => s.takeBins([update(9, { missed: 8 })], cells(9))],
+];
+
+for (const [id, severity, happen] of FAULTS) {
+  test(`a user is told, as ${severity}: ${id}`, () => {
+    const { session: stream, heard } = session();
+    stream.takeConnection({ state: "open" });
+    stream.takeConfig(config());
+    stream.takeStatus(status());
+    stream.takeBins([update(0)], cells(0));
+    happen(stream, heard);
+    const [first] = stream.conditions();
+    assert.deepEqual([first?.id, first?.severity], [id, severity]);
+    assert.ok((first?.text.length ?? 0) > 5);
+  });
+}
+
+test("what was promised has drifted where its interval lies outside that of what came", () => {
+  const promised = { tp_rate: 0.6, tp_rate_low: 0.55, tp_rate_high: 0.65, net_pnl_ticks: 2, events_per_hour: 40 };
+  const live = {
+    tp_rate: 0.4,
+    tp_rate_low: 0.3,
+    tp_rate_high: 0.5,
+    net_pnl_ticks: 1,
+    net_pnl_ticks_low: -1,
+    net_pnl_ticks_high: 3,
+  };
+  const drifts = compareFigures(promised, live).map(({ label, drift }) => [label, drift]);
+  assert.deepEqual(drifts, [
+    ["TP rate", "below"],
+    ["Net a fire", null],
+    ["Fires an hour", null],
+    ["Fires judged", null],
+  ]);
+  assert.equal(compareFigures(null, live)[0]?.drift, null);
+});
+
+test("settings survive the address, and what makes no sense there is the default", () => {
+  const settings = {
+    ...DEFAULTS,
+    field: "net",
+    bins: 1200,
+    theme: "light" as const,
+    hide: ["trades", "past"] as const,
+    curve: 0.7,
+  };
+  const written = writeSettings(
+    settings,
+    new Map([
+      ["signal.lag", "3"],
+      ["bins", "5"],
+    ]),
+  );
+  assert.deepEqual(readSettings(written), { ...settings, hide: ["trades", "past"] });
+  assert.equal(written.get("signal.lag"), "3");
+  assert.deepEqual(overrides(written), [["signal.lag", "3"]]);
+  const nonsense = new Map([
+    ["field", "<script>"],
+    ["bins", "1e99"],
+    ["zone", "x/y"],
+    ["range", "NaN"],
+    ["theme", "pink"],
+  ]);
+  assert.deepEqual(readSettings(nonsense), { ...DEFAULTS, bins: 40_000 });
+  assert.equal(writeSettings(DEFAULTS, new Map()).size, 0);
+});
+
+test("waits grow to a bound, and chance spreads them", () => {
+  assert.deepEqual(
+    [0, 1, 2, 30].map((attempt) => delayMs(attempt, 0)),
+    [250, 500, 1000, 8000],
+  );
+  assert.equal(delayMs(30, 0.999) > 4000, true);
+});
+
+test("numbers are written with as many digits as mean something", () => {
+  assert.deepEqual([0.25, 1, 0.01, 0.125].map(priceDecimals), [2, 0, 2, 3]);
+  assert.deepEqual(
+    [fixed(-0.001, 2), signed(0.5, 1), signed(-2, 0), fixed(null, 2)],
+    ["0.00", "+0.5", "\u22122", "\u2013"],
+  );
+  assert.deepEqual(
+    [percent(0.345), significant(1234567), significant(-0.123456)],
+    ["35\u202f%", "1\u202f234\u202f567", "\u22120.1235"],
+  );
+  assert.deepEqual([compact(0.6), compact(-0.05), grouped(-1000)], ["0.6", "\u22120.05", "\u22121\u202f000"]);
+});

@@ -1,0 +1,229 @@
+"""What a user does with the page, and what it tells them when something is wrong."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.page import market
+from tests.page.chromium import Tab, wait_for
+from tests.page.conftest import catch_up, show
+from tests.page.stand_in import StandIn, served
+
+STATE = "document.querySelector('#state').textContent"
+BANNER = "document.querySelector('#banner').innerText"
+
+
+def bins(tab: Tab) -> dict[str, int]:
+    """Return what the page says of its bins."""
+    found: dict[str, int] = tab.ask("vpharness.bins()")
+    return found
+
+
+def test_pause_step_scrub_and_back_to_live(tab: Tab, server: StandIn) -> None:
+    """Paused, the head stays while bins come; arrows step by one and by ten; the slider scrubs; L goes live."""
+    show(tab, server)
+    tab.key(" ")
+    server.publish(20)
+    catch_up(tab, server)
+    assert bins(tab)["head"] == 299
+    assert tab.ask(STATE) == "Paused"
+    tab.key("ArrowLeft")
+    tab.key("ArrowLeft", "shift")
+    tab.key("ArrowRight")
+    assert bins(tab)["head"] == 289
+    tab.settle()
+    score = tab.ask("document.querySelector('.score').textContent")
+    assert float(score.replace("\u2212", "-")) == pytest.approx(market.score(289), abs=5e-4)
+    tab.ask("(() => { const s = document.querySelector('.transport input'); s.value = 40; "
+            "s.dispatchEvent(new Event('input')); })()")  # fmt: skip
+    assert bins(tab)["head"] == 40
+    assert tab.ask("vpharness.view().right") > 40
+    tab.settle()
+    tab.click("#live")
+    assert bins(tab)["head"] == 319
+    tab.wait(f"{STATE} === 'Live'")
+
+
+def test_drag_and_wheel_move_and_zoom_and_the_view_comes_back(tab: Tab, server: StandIn) -> None:
+    """Dragging stops following, the wheel zooms around now, double click follows again."""
+    show(tab, server, "bins=200")
+    right = tab.ask("vpharness.view().right")
+    tab.mouse("mousePressed", 300, 250, button="left", clickCount=1)
+    tab.mouse("mouseMoved", 400, 280, button="left", buttons=1)
+    tab.mouse("mouseMoved", 420, 290, button="left", buttons=1)
+    tab.mouse("mouseReleased", 420, 290, button="left", clickCount=1)
+    view = tab.ask("vpharness.view()")
+    assert view["right"] < right - 10
+    assert not view["followsTime"]
+    assert not view["followsPrice"]
+    tab.settle()
+    tab.click("#live")
+    tab.mouse("mouseWheel", 300, 250, deltaX=0, deltaY=-100)
+    tab.wait("vpharness.view().bins < 180")
+    tab.mouse("mouseWheel", 300, 250, deltaX=0, deltaY=-100, modifiers=8)
+    tab.wait("vpharness.view().ticks < 95")
+    assert tab.ask("vpharness.view().followsTime")
+
+
+def test_a_view_is_in_the_address_and_comes_back_from_it(tab: Tab, server: StandIn) -> None:
+    """Field, theme, zoom and zone are read from the address again; a model's overrides stay in it."""
+    show(tab, server, "zone=America/Chicago&threshold=0.25")
+    tab.key("4")
+    tab.key("t")
+    tab.key("-")
+    tab.wait("location.search.includes('field=net') && location.search.includes('theme=light')")
+    address = tab.ask("location.href")
+    assert "threshold=0.25" in address
+    assert server.queries[-1]["threshold"] == "0.25"
+    zoomed = tab.ask("vpharness.view().bins")
+    tab.open(address)
+    catch_up(tab, server)
+    assert tab.ask("document.querySelector('#colours .name').textContent") == "Net"
+    assert tab.ask("document.documentElement.dataset.theme") == "light"
+    assert tab.ask("vpharness.view().bins") == pytest.approx(zoomed, abs=1)
+    assert "08:30:" in tab.ask("document.querySelector('#figures').innerText")
+
+
+def test_the_crosshair_moves_by_keys(tab: Tab, server: StandIn) -> None:
+    """Alt and arrows begin at now and move by a cell; Escape takes the crosshair away."""
+    show(tab, server, "bins=100&ticks=50")
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowUp"):
+        tab.key(key, "alt")
+    tab.settle()
+    assert "14:30:29.700" in tab.ask("document.querySelector('#readout .place').textContent")
+    tab.key("Escape")
+    tab.wait("document.querySelector('#readout .place').textContent.startsWith('Point')")
+
+
+def test_a_promotion_is_announced_marked_and_explained(tab: Tab, server: StandIn) -> None:
+    """The new version speaks from its first bin on, is told, and shows its evidence on one click; nothing is lost."""
+    show(tab, server)
+    server.promote("v0002")
+    server.publish(5)
+    catch_up(tab, server)
+    assert bins(tab)["first"] == 0
+    assert tab.ask("document.querySelector('#version').textContent") == "v0002"
+    assert "Promoted: v0002" in tab.ask("document.querySelector('#notices').innerText")
+    # The flag hangs on the time axis where the version changed.
+    place = tab.ask("vpharness.place(300, 0).x")
+    flag = tab.ask("(() => { const b = document.querySelector('#stage').getBoundingClientRect(); return b.bottom; })()")
+    tab.mouse("mousePressed", place + 6, flag - 32, button="left", clickCount=1)
+    tab.mouse("mouseReleased", place + 6, flag - 32, button="left", clickCount=1)
+    tab.wait(
+        "document.querySelector('#evidence').open && document.querySelector('#evidence').innerText.includes('p_adj')"
+    )
+
+
+def test_a_killed_server_is_missed_and_its_gap_filled(tab: Tab) -> None:
+    """The page says that it is cut off, comes back by itself, asks from the next bin on, and lacks none."""
+    first = StandIn(next_seq=300)
+    with served(first):
+        show(tab, first)
+    tab.wait(f"{STATE} === 'Disconnected'")
+    assert "The picture stands still" in tab.ask(BANNER)
+    again = StandIn(next_seq=340, port=first.port)
+    with served(again):
+        catch_up(tab, again)
+        assert again.queries[0]["from_seq"] == "300"
+        assert again.queries[0]["stream"] == "one"
+        lacking = tab.ask("[...Array(340).keys()].filter(s => vpharness.cell(s, 19200) === null)")
+        assert lacking == sorted(market.INVALID)  # they have no price, so no cells
+        assert tab.ask("vpharness.bins().written") == 340
+        tab.wait(f"{STATE} === 'Live'")
+        assert "nothing is missing" in tab.ask("document.querySelector('#notices').innerText")
+
+
+def test_another_stream_begins_a_new_picture(tab: Tab) -> None:
+    """A server that was started anew counts its bins anew: none of the old ones stays."""
+    first = StandIn(next_seq=300)
+    with served(first):
+        show(tab, first)
+    with served(StandIn(stream="two", next_seq=50, port=first.port)) as again:
+        catch_up(tab, again)
+        assert bins(tab) == {"first": 0, "last": 49, "head": 49, "written": 50, "isLive": True}
+
+
+def test_bad_frames_are_shown_and_not_fatal(tab: Tab, server: StandIn) -> None:
+    """Text that is no JSON, a frame that is no Arrow, one without its text: told, dismissed, and the stream goes on."""
+    show(tab, server)
+    server.send("{broken", b"orphan")
+    server.send(json.dumps(market.update(300, "v0001")), b"no arrow at all")
+    server.next_seq += 1
+    server.publish(3)
+    catch_up(tab, server)
+    tab.wait(f"{BANNER}.includes('Bad frame')")
+    assert "2 times" in tab.ask(BANNER)
+    assert tab.ask("vpharness.cell(300, 19200)") is None
+    assert tab.ask("vpharness.cell(301, 19200)") is not None
+    tab.click("#banner button")
+    tab.wait(f"!{BANNER}.includes('Bad frame')")
+
+
+def test_what_is_wrong_is_loud(tab: Tab, server: StandIn) -> None:
+    """A silent feed, a server that is not ready, late bins: each in words, and gone once it is over."""
+    show(tab, server)
+    server.send_status(feed={"state": "silent", "lag_ms": None, "last_event_ns": "0", "late_events": 0})
+    tab.wait(f"{BANNER}.includes('Feed silent')")
+    server.send_status(feed={"state": "live", "lag_ms": 1.0, "last_event_ns": "0", "late_events": 0})
+    server.send_status(ready=False, reasons=["no bundle for SYN"])
+    tab.wait(f"{STATE} === 'Not ready' && {BANNER}.includes('no bundle for SYN')")
+    server.send_status(ready=True, reasons=[], deadline_misses_recent=3, deadline_misses=3)
+    tab.wait(f"{BANNER}.includes('Deadlines missed')")
+    server.send_status(deadline_misses_recent=0)
+    server.publish(151 + market.PERIOD - server.next_seq % market.PERIOD)  # the last one has no valid book
+    catch_up(tab, server)
+    tab.wait(f"{STATE} === 'Book invalid'")
+    server.publish(5)
+    catch_up(tab, server)
+    tab.wait(f"{STATE} === 'Live' && {BANNER} === ''")
+
+
+def test_silence_is_stale(tab: Tab, server: StandIn) -> None:
+    """Without a word for more than three seconds the page says so by itself."""
+    show(tab, server)
+    tab.wait(f"{STATE} === 'Stale'")
+    assert "no word from the server" in tab.ask(BANNER) or "no bin" in tab.ask(BANNER)
+
+
+def test_a_refused_query_is_told_and_not_tried_again(tab: Tab, server: StandIn) -> None:
+    """What the server says before it closes with 1008 stands in the banner, and no other connection is made."""
+    show(tab, server)
+    server.send(json.dumps({"type": "error", "message": "signal.nonsense is no parameter of ads"}))
+    for client in list(server.clients):
+        client.socket.close(1008, "bad query")
+    tab.wait(f"{STATE} === 'Refused'")
+    assert "signal.nonsense is no parameter of ads" in tab.ask(BANNER)
+    wait_for(lambda: not server.clients, "the page to be gone")
+    tab.ask("new Promise(done => setTimeout(done, 700))")  # longer than the first wait before another try
+    assert not server.clients
+
+
+def test_models_and_figures_are_shown(tab: Tab, server: StandIn) -> None:
+    """Champion and challenger with their scores, promised beside live with the drift in words, coverage, fires."""
+    show(tab, server)
+    text = tab.ask("document.querySelector('aside').innerText")
+    for part in ("c1 pfp", "58.0", "34.9", "Drift: TP rate below promise", "51", "88", "SL", "timeout"):
+        assert part in text, part
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (3840, 2160)])
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_everything_has_its_place_at_both_sizes(tab: Tab, server: StandIn, width: int, height: int, theme: str) -> None:
+    """Nothing is wider than its box, no panel is out of sight, and every control has a name."""
+    tab.size(width, height)
+    tab.open(f"{server.address}?theme={theme}")
+    catch_up(tab, server)
+    boxes = "[document.documentElement, ...document.querySelectorAll('header, aside, aside section, footer')]"
+    assert tab.ask(f"{boxes}.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.id || e.tagName)") == []
+    panels = "[...document.querySelectorAll('aside section')]"
+    assert tab.ask(f"{panels}.filter(e => e.getBoundingClientRect().height < 60).map(e => e.id)") == []
+    assert list(nameless(tab)) == []
+
+
+def nameless(tab: Tab) -> Iterator[str]:
+    """Yield the controls that have no name for those who do not see them."""
+    for node in tab.command("Accessibility.getFullAXTree")["nodes"]:
+        role = node.get("role", {}).get("value")
+        if role in {"button", "slider", "combobox", "checkbox", "dialog"} and not node.get("name", {}).get("value"):
+            yield str(role)
