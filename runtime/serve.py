@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 
+import uvloop
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -24,8 +25,12 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     prepare_process()
     try:
-        with serving(composed(arguments)) as ready:
-            asyncio.run(_serve(ready))
+        # uvloop's transports may be aborted when they are closed, as Sanic does ten seconds after a client is gone.
+        with (
+            serving(composed(arguments)) as ready,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            runner.run(_serve(ready))
     except KeyboardInterrupt:
         return INTERRUPTED  # before it served anything
     except (VpharnessError, HydraException, OmegaConfBaseException) as error:
