@@ -152,6 +152,7 @@ class Hub:
                 self.statistics = statistics
             case Ended(problem):
                 self.condition.state, self.condition.problem = "ended", problem
+                print(f"runtime: the feed has ended{f': {problem}' if problem else ''}", flush=True)
         self.wake()
 
     def expect(self, lane: int, radius: int, first_seq: int) -> None:
@@ -237,6 +238,10 @@ class Hub:
         self.announce("feed", self.ring.next_seq, resets=True)
 
     def _switched(self, said: Switched) -> None:
+        before, after = self.champion.record.version, said.champion.record.version
+        print(
+            f"runtime: {after} is served from bin {said.next_seq} on, {before} was ({self.coming_reason})", flush=True
+        )
         self.epoch, self.champion = said.epoch, said.champion
         if said.lane == self.lane:
             self.announce(self.coming_reason, said.next_seq)

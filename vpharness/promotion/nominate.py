@@ -94,11 +94,12 @@ def _named(name: str, runs: Collection[str], candidates: Sequence[LedgerCandidat
     if name and len(of_runs) == 1 and not of_candidates:
         return of_runs[0], None
     if name and len(of_candidates) == 1 and not of_runs:
-        found = sorted({trial.run_id for trial in of_candidates[0].choosing})
+        found = {trial.run_id: trial.dataset_id for trial in of_candidates[0].choosing}
         if len(found) == 1:
-            return found[0], of_candidates[0].candidate_id
+            return next(iter(found)), of_candidates[0].candidate_id
+        listed = ", ".join(f"{run_id} on {dataset_id}" for run_id, dataset_id in sorted(found.items()))
         raise PromotionError(
-            f"candidate {of_candidates[0].candidate_id} ran {len(found)} times: {', '.join(found)}; name one of "
+            f"candidate {of_candidates[0].candidate_id} ran {len(found)} times: {listed}; name one of "
             "them, and the threshold"
         )
     ids = [*of_runs, *(each.candidate_id for each in of_candidates)]

@@ -90,9 +90,9 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in {"--help", "-h", "help"}:
         print(overview({name: command.schema for name, command in COMMANDS.items()}))
         return 0
-    name, *rest = arguments
+    name, *rest = _folder_behind(arguments)
     if "=" in name or name.startswith("-"):
-        name, rest = DEFAULT_COMMAND, list(arguments)
+        name, rest = DEFAULT_COMMAND, [name, *rest]
     if rest and f"{name} {rest[0]}" in COMMANDS:
         name, rest = f"{name} {rest[0]}", rest[1:]
     if name not in COMMANDS:
@@ -106,6 +106,13 @@ def main(arguments: Sequence[str]) -> int:
         )
         return 0
     return _worked(name, rest)
+
+
+def _folder_behind(arguments: Sequence[str]) -> list[str]:
+    """Return the words of a command line with a `--config-dir FOLDER` before the command behind it."""
+    length = {"--config-dir": 2, "-cd": 2}.get(arguments[0], 1 if arguments[0].startswith("--config-dir=") else 0)
+    words = [*arguments[length:], *arguments[:length]]
+    return words if length and words[:1] and words[0] in COMMANDS else list(arguments)
 
 
 def _worked(name: str, rest: Sequence[str]) -> int:
