@@ -18,7 +18,8 @@ from runtime.engine import Engine
 from runtime.feeds.feed import Feed
 from runtime.feeds.recorder import RecordedFeed
 from runtime.guard import Allowance, Guard
-from runtime.hub import Hub, handing_over
+from runtime.handover import handing_over
+from runtime.hub import Hub
 from runtime.lane import Lane, lane_of, watched
 from runtime.metrics import registry_of
 from runtime.models import ServedModel, compiled

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from runtime.feeds.feed import Feed, FeedStep
+from runtime.handover import SAID_AT_ONCE
 from runtime.lane import Lane, LaneBin, Watched, watched
 from runtime.models import ServedModel, session_on
 from runtime.orders import Order
@@ -21,10 +22,9 @@ from runtime.trades import Trades
 from vpharness.errors import PromotionError, VpharnessError
 from vpharness.events.schema import FLAG_SNAPSHOT
 
-BINS_UNDER_WAY: Final = 64
-"""The most bins that wait for the event loop: at full speed the feed waits for it too."""
+_RECENT_BINS: Final = 2 * SAID_AT_ONCE
+"""Bins that the event loop may not have been told of yet are among these."""
 
-_RECENT_BINS: Final = 2 * BINS_UNDER_WAY
 _STATISTICS_SECONDS: Final = 1.0
 
 

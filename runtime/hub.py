@@ -2,14 +2,11 @@
 
 import asyncio
 import secrets
-import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from runtime.engine import BINS_UNDER_WAY
+from runtime.condition import Condition
 from runtime.feeds.feed import FeedFacts
 from runtime.lane import LaneBin
 from runtime.messages import bin_body, shadow_bodies
@@ -22,51 +19,8 @@ from vpharness.frames import encode_grid
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.prices import tick_size_to_price
 
-RECENT_SECONDS: Final = 10.0
-"""How far back the rate of bins and recent deadline misses look."""
-
 _FRAMES_KEPT: Final = 32
 _LANE_BITS: Final = 40
-_MOST_RECENT: Final = 100_000
-
-
-@dataclass
-class Condition:
-    """How the feed and the engine are doing.
-
-    Attributes:
-        state: of the feed (`runtime.feeds.feed.State`).
-        problem: why it has ended, where it did not simply end.
-        last_bin_at: when the last bin came, by the monotonic clock.
-        bins, deadline_misses: since the server began.
-        recent_bins, recent_misses: when they came, as far back as RECENT_SECONDS.
-    """
-
-    state: str = "connecting"
-    problem: str | None = None
-    late_events: int = 0
-    last_event_ns: int | None = None
-    last_bin_at: float | None = None
-    last_bin_end_ns: int | None = None
-    bins: int = 0
-    deadline_misses: int = 0
-    recent_bins: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_RECENT))
-    recent_misses: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_RECENT))
-
-    def count(self, now: float, *, is_miss: bool, bin_end_ns: int) -> None:
-        """Count a bin."""
-        self.last_bin_at, self.last_bin_end_ns = now, bin_end_ns
-        self.bins += 1
-        self.recent_bins.append(now)
-        if is_miss:
-            self.deadline_misses += 1
-            self.recent_misses.append(now)
-
-    def forget(self, now: float) -> None:
-        """Leave behind what is no longer recent."""
-        for times in (self.recent_bins, self.recent_misses):
-            while times and times[0] < now - RECENT_SECONDS:
-                times.popleft()
 
 
 class Reader(Protocol):
@@ -250,28 +204,3 @@ class Hub:
             self.challengers = {each.name: each for each in said.beside}
             self.shadow_models.clear()
             self.announce(self.coming_reason, self.ring.first_seq, resets=True)
-
-
-def handing_over(
-    loop: asyncio.AbstractEventLoop, accept: Callable[[Said], None], stop: threading.Event
-) -> Callable[[Said], None]:
-    """Return what the engine says things to.
-
-    The loop's thread accepts them; while BINS_UNDER_WAY of them are on their way, the engine waits.
-    """
-    room = threading.BoundedSemaphore(BINS_UNDER_WAY)
-
-    def arrive(said: Said) -> None:
-        room.release()
-        accept(said)
-
-    def say(said: Said) -> None:
-        while not room.acquire(timeout=0.1):
-            if stop.is_set():
-                return
-        try:
-            loop.call_soon_threadsafe(arrive, said)
-        except RuntimeError:  # the loop is closed: nobody listens any more
-            room.release()
-
-    return say

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
-from runtime.hub import RECENT_SECONDS, Hub
+from runtime.condition import RECENT_SECONDS
+from runtime.hub import Hub
 from runtime.telling import reasons_not_ready
 
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from runtime.hub import RECENT_SECONDS, Hub
+from runtime.condition import RECENT_SECONDS
+from runtime.hub import Hub
 from runtime.messages import PROTOCOL, model_facts, projection_facts, without_nan
 from runtime.models import CHAMPION, ServedModel
 from vpharness.frames import encode_json, encode_schema
