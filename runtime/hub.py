@@ -15,6 +15,7 @@ from runtime.orders import Order
 from runtime.ring import BinRing
 from runtime.sayings import Abandoned, Answered, Closed, Counted, Ended, Heard, Ready, Restarted, Said, Switched
 from runtime.settings import RuntimeParameters
+from vpharness.errors import PromotionError
 from vpharness.frames import encode_grid
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.prices import tick_size_to_price
@@ -155,8 +156,10 @@ class Hub:
         return tuple(GRID_COLUMNS) if bins is None else tuple(name for name in GRID_COLUMNS if name in bins.columns)
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until something holds that the engine brings about."""
+        """Wait until something holds that the engine brings about; PromotionError once the feed has ended."""
         while not holds():
+            if self.condition.state == "ended":
+                raise PromotionError("the feed has ended")
             await self.change()
 
     async def change(self) -> None:

@@ -59,6 +59,7 @@ class ScriptedFeed:
             speed=1.0,
         )
     )
+    has_ended: threading.Event = field(default_factory=threading.Event)
     waiting: "queue.SimpleQueue[FeedStep]" = field(default_factory=queue.SimpleQueue)
 
     def put(self, *steps: FeedStep) -> None:
@@ -70,9 +71,13 @@ class ScriptedFeed:
         """Say nothing new, so that the engine does what it was asked for."""
         self.put(FeedStep(NO_EVENTS, None, "live"))
 
+    def end(self) -> None:
+        """Say nothing more."""
+        self.has_ended.set()
+
     def steps(self, stop: threading.Event) -> Iterator[FeedStep]:
-        """Yield what is put in, until stopped."""
-        while not stop.is_set():
+        """Yield what is put in, until stopped or ended."""
+        while not stop.is_set() and not (self.has_ended.is_set() and self.waiting.empty()):
             try:
                 yield self.waiting.get(timeout=0.02)
             except queue.Empty:

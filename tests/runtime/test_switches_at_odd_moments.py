@@ -174,3 +174,19 @@ def test_a_promotion_that_is_taken_back_while_it_is_prepared_is_never_served(tmp
             assert running.hub.champion.record.version == "v0001"
 
     asyncio.run(scenario())
+
+
+def test_a_promotion_after_the_feed_has_ended_is_refused(tmp_path: Path) -> None:
+    """With that, instead of waiting for ever."""
+
+    async def scenario() -> None:
+        feed = ScriptedFeed()
+        async with server(tmp_path, feed) as running:
+            feed.put(*STEPS[:5])
+            await running.until(lambda: running.hub.ring.next_seq == 5)
+            feed.end()
+            await running.until(lambda: running.hub.condition.state == "ended")
+            promote(running.lake, record_of(threshold=0.5), "v0001")
+            assert await refusal(running, "v0001") == "the feed has ended"
+
+    asyncio.run(scenario())
