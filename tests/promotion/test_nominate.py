@@ -84,7 +84,7 @@ def test_a_beginning_is_enough(
         ("zz", None, "run_id is 'zz', which is no run and no candidate"),
         ("aa10", "0.2", "threshold is 0.2; run aa10 has the thresholds 0.1, q90"),
         ("c2", "0.1", "threshold is 0.1; run aa10 has the thresholds 0.1, q90"),
-        ("c1", None, "candidate c1 ran 2 times: aa10, aa20; name one of them, and the threshold"),
+        ("c1", None, "candidate c1 ran 2 times: aa10 on market, aa20 on other; name one of them, and the threshold"),
         ("bb3", None, "run bb30 is on dataset kept, which is kept for the test"),
     ],
 )
