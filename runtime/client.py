@@ -124,8 +124,7 @@ class Client:
         """Leave the bins of before behind, and begin with those that are there, as many as were asked for at first."""
         hub, ring = self._hub, self._hub.ring
         self._reset_seen, self._resets, self.missed = hub.reset_number, True, 0
-        self.cursor = max(ring.first_seq, ring.next_seq - self._history)
-        self._is_catching_up = True
+        self.cursor, self._is_catching_up = ring.last(self._history), True
 
     def _config(self) -> str:
         hub = self._hub
@@ -190,9 +189,9 @@ def _place(hub: Hub, query: StreamQuery) -> tuple[str | None, bool, int]:
     """Return how a client's bins go on, whether those that it has are to be left behind, and where it begins."""
     ring = hub.ring
     if query.from_seq is None:
-        return None, False, max(ring.first_seq, ring.next_seq - query.history)
+        return None, False, ring.last(query.history)
     if query.stream != hub.stream_id or query.from_seq > ring.next_seq:
-        return "other_stream", True, max(ring.first_seq, ring.next_seq - query.history)
+        return "other_stream", True, ring.last(query.history)
     if query.from_seq < hub.reset_seq:
         return "gap", True, ring.first_seq
     return ("whole" if query.from_seq >= ring.first_seq else "gap"), False, query.from_seq

@@ -103,8 +103,9 @@ class Engine:
         def do() -> None:
             lane = self._lane
             self._catch_up(each, bins, next_seq, epoch)
-            lane.champion.session.take_over(each.session)
-            lane.champion = watched(each.model, lane.champion.session, lane.facts)
+            session = lane.champion.session
+            session.take_over(each.session)
+            lane.champion = Watched(each.model, session, each.judge)
             self._tell_switch()
 
         return Order(do)
@@ -194,7 +195,7 @@ class Engine:
                 continue
             lane.champion = self._renewed(lane.champion.model)
             lane.beside = {name: self._renewed(each.model) for name, each in lane.beside.items()}
-            lane.trades = Trades.on(lane.champion.model.live, lane.facts)
+            lane.trades = Trades.on(lane.champion.model.live, self._feed.facts)
         self._is_ready, self._complete_ns = False, 0
         self._new_epoch()
         self._say(Restarted(self._epoch))

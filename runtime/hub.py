@@ -27,11 +27,6 @@ _LANE_BITS: Final = 40
 class Reader(Protocol):
     """A client of the stream, as far as the hub knows it."""
 
-    @property
-    def shadow(self) -> str | None:
-        """The name of the model that it asked for."""
-        ...
-
     def cut_off_if_stuck(self, now: float) -> None:
         """Close its connection, where it has taken nothing for too long."""
         ...

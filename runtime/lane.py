@@ -76,7 +76,6 @@ class Lane:
     Attributes:
         number: tells its bins from those of another lane.
         champion: the model whose session takes in the feed.
-        facts: of the feed.
         trades: what was executed in the bins that are open.
         beside: the others, by name, shown the champion's bins.
         next_seq: the place of the next bin in the stream.
@@ -84,7 +83,6 @@ class Lane:
 
     number: int
     champion: Watched
-    facts: FeedFacts
     trades: Trades
     beside: dict[str, Watched] = field(default_factory=dict)
     next_seq: int = 0
@@ -118,7 +116,7 @@ class Lane:
 
 def lane_of(number: int, model: ServedModel, session: LiveSession, facts: FeedFacts, next_seq: int = 0) -> Lane:
     """Return a lane on a feed, whose champion's session has taken in nothing yet."""
-    return Lane(number, watched(model, session, facts), facts, Trades.on(model.live, facts), next_seq=next_seq)
+    return Lane(number, watched(model, session, facts), Trades.on(model.live, facts), next_seq=next_seq)
 
 
 def watched(model: ServedModel, session: LiveSession, facts: FeedFacts) -> Watched:

@@ -97,7 +97,7 @@ def lattice_on(record: PromotedRecord, facts: FeedFacts) -> LatticeState:
     return new_state(
         parameters,
         tick_size=facts.tick_size,
-        size_unit=1.0 if facts.size_unit is None else facts.size_unit,
+        size_unit=facts.quantity_unit,
         evict_crossed_ms=parameters.evict_crossed_ms or 0,
         start_ns=facts.start_ns,
     )

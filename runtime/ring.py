@@ -46,6 +46,10 @@ class BinRing:
         """Forget all bins; numbers go on."""
         self.first_seq = self.next_seq
 
+    def last(self, count: int) -> int:
+        """Return the place of the first of the last `count` bins, or of those that there are."""
+        return max(self.first_seq, self.next_seq - count)
+
     def body(self, seq: int) -> str:
         """Return what everybody is told of a bin."""
         return self._bodies[seq % self.capacity]

@@ -32,8 +32,7 @@ class Trades:
     @classmethod
     def on(cls, model: LiveModel, facts: FeedFacts) -> "Trades":
         """Return those of a model's bins on a feed, before the first one."""
-        size_unit = 1.0 if facts.size_unit is None else facts.size_unit
-        return cls(round(model.scorer.cell_width_ms * _NANOSECONDS_PER_MS), size_unit)
+        return cls(round(model.scorer.cell_width_ms * _NANOSECONDS_PER_MS), facts.quantity_unit)
 
     def take(self, events: NDArray[np.void]) -> None:
         """Remember the fills among some events, each in the bin of its time, which never runs backwards."""

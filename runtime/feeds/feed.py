@@ -67,6 +67,11 @@ class FeedFacts:
     start_ns: int | None = None
     bins: BinFacts | None = None
 
+    @property
+    def quantity_unit(self) -> float:
+        """What sizes are taken to be multiples of: 1 where it is not known."""
+        return 1.0 if self.size_unit is None else self.size_unit
+
 
 @dataclass(frozen=True)
 class FeedStep:
