@@ -13,6 +13,7 @@ from vpharness.evaluation.bands import BandScores
 from vpharness.evaluation.live_statistics import LiveStatistics
 from vpharness.evaluation.walks import OpenFire, Quote, WalkOutcome
 from vpharness.live import ScoredBin
+from vpharness.promotion.record import PromotedRecord
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,13 @@ class Outcome:
         }
 
 
+def promised_block_s(record: PromotedRecord) -> int | None:
+    """Return how long the blocks of a record's evidence are, seconds; None where it does not say."""
+    train = (record.evidence.get("promised") or {}).get("train") or {}
+    found = train.get("block_s")
+    return int(found) if found else None
+
+
 class Judge:
     """Follows one model from the bin on at which it begins to be served."""
 
@@ -57,7 +65,7 @@ class Judge:
         """Begin behind so many bins that the model has been shown: what is left of its warm-up cannot fire."""
         warmup_bins = max(0, self._model.evaluation.warmup_bins - bins_taken)
         evaluation = dataclasses.replace(self._model.evaluation, warmup_bins=warmup_bins)
-        self._statistics = LiveStatistics(evaluation, self._tick_size)
+        self._statistics = LiveStatistics.for_model(evaluation, self._tick_size, promised_block_s(self._model.record))
 
     def take(
         self, seq: int, scored: ScoredBin, *, is_warm: bool

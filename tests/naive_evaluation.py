@@ -1,7 +1,7 @@
 """Slow, plain twins of everything in the evaluation room: loops nearest to the definitions, and nothing clever."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -161,44 +161,38 @@ def naive_figures(
     }
 
 
-def naive_timing_draw(
-    pnl: Callable[[int, int], float], moved: Sequence[Fire], first: int, stop: int, shift: int
-) -> tuple[float, int]:
-    """Return sum and count of the fires moved by `shift` around the circle first … stop-1.
-
-    `pnl(bin, side)` is the net P&L of a fire there, NaN where it is censored or skipped.
-    """
-    total, count = 0.0, 0
-    for t, side in moved:
-        value = pnl(first + (t - first + shift) % (stop - first), side)
-        if not math.isnan(value):
-            total, count = total + value, count + 1
-    return total, count
+def naive_block_seconds(walks_s: Sequence[float], own_walks_s: Sequence[float]) -> int:
+    """Return the least power of two seconds that is at least four mean walks, of all bins and of a candidate's own."""
+    means = [sum(lengths) / len(lengths) if lengths else 0.0 for lengths in (walks_s, own_walks_s)]
+    seconds = 1
+    while seconds < 4 * max(means):
+        seconds *= 2
+    return seconds
 
 
-def naive_direction_draw(
-    pnl: Callable[[int, int], float], kept: Sequence[Fire], start: int, block_bins: int, coin: Callable[[int], bool]
-) -> tuple[float, int]:
-    """Return sum and count of the fires, all those of a block flipped together where `coin(block)` says so."""
-    total, count = 0.0, 0
-    for t, side in kept:
-        value = pnl(t, -side if coin((t - start) // block_bins) else side)
-        if not math.isnan(value):
-            total, count = total + value, count + 1
-    return total, count
+def naive_sums_by_block(times_ns: Sequence[int], values: Sequence[float], seconds: int) -> dict[int, float]:
+    """Return the sum of the values in each block of seconds by the clock."""
+    found: dict[int, float] = {}
+    for time_ns, value in zip(times_ns, values, strict=True):
+        block = time_ns // (seconds * 1_000_000_000)
+        found[block] = found.get(block, 0.0) + value
+    return found
 
 
-def naive_standard_scores(observed: tuple[float, int], drawn: Sequence[tuple[float, int]]) -> tuple[float, list[float]]:
-    """Return T of the observed fires and of each draw, given (sum, count) of each."""
-    means = [total / count for total, count in drawn if count]
-    if len(means) < 2:
-        return 0.0, [0.0 for _ in drawn]
-    centre = sum(means) / len(means)
-    spread = math.sqrt(sum((x - centre) ** 2 for x in means) / (len(means) - 1))
-    if spread <= TOLERANCE:
-        return 0.0, [0.0 for _ in drawn]
-    scores = [(total / count - centre) / spread if count else 0.0 for total, count in drawn]
-    return ((observed[0] / observed[1] - centre) / spread if observed[1] else 0.0), scores
+def naive_t(sums: Mapping[int, float], coin: Callable[[int], int] = lambda _: 1) -> float:
+    """Return the sum over blocks, each with the sign of its coin, over the root of the sum of their squares."""
+    scale = math.sqrt(sum(value**2 for value in sums.values()))
+    return sum(coin(block) * value for block, value in sums.items()) / scale if scale > 0 else 0.0
+
+
+def naive_profit_t(net: Mapping[int, float], counts: Mapping[int, float], coin: Callable[[int], int]) -> float:
+    """Return the studentised T of profit under one draw of coins, over the blocks with net fires."""
+    held = [block for block in net if counts[block]]
+    mean = sum(net[block] for block in held) / sum(counts[block] for block in held)
+    residuals = {block: net[block] - mean * counts[block] for block in held}
+    tau, n_blocks = naive_t(residuals, coin), len(held)
+    room = n_blocks - tau**2
+    return math.copysign(math.inf, tau) if room <= 1e-12 * n_blocks else tau * math.sqrt((n_blocks - 1) / room)
 
 
 def naive_p_value(observed: float, drawn: Sequence[float]) -> float:

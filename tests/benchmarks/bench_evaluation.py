@@ -10,6 +10,7 @@ from typing import Any, Final
 import jax
 import numpy as np
 from numpy.typing import NDArray
+from vpharness.evaluation.draws import TIMING, null_key, timing_shifts
 
 from tests.evaluation.paths import martingale
 from tests.evaluation.twins import as_pairs, outcome_at_mid, outcome_net
@@ -37,7 +38,6 @@ from vpharness.evaluation import (
     outcome_table,
     parts_of,
 )
-from vpharness.evaluation.draws import TIMING, null_key, timing_shifts
 
 N_BINS: Final = 36_000
 THRESHOLDS: Final = (0.03, 0.05, 0.08, 0.10, 0.15, 0.20)

@@ -16,11 +16,13 @@ from vpharness.evaluation import (
     DatasetView,
     EvaluationParameters,
     Fires,
+    Market,
     ResolvedEvaluation,
     SplitParameters,
     find_fires,
+    judge,
 )
-from vpharness.results.judging import judge_part
+from vpharness.results.judging import judged_again
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import Ranked, rank
 from vpharness.tasks.commands import CompareCommand
@@ -102,11 +104,21 @@ def _fires(score: NDArray[np.float64], thresholds: Sequence[float], rules: Rules
 
 def ranked(market: DatasetView, fires: dict[str, Fires], rules: Rules = RULES) -> list[Ranked]:
     """Rank candidates by the ranking that `compare` shows."""
-    return rank([_candidate(market, name, each, rules) for name, each in fires.items()], lambda *_: market)
+    trials = [_trial(market, name, each, rules) for name, each in fires.items()]
+    evidence = judged_again(trials, lambda *_: market, lambda trial: trial.judged_part)
+    return rank(
+        [
+            LedgerCandidate(
+                trial.candidate_id,
+                (dataclasses.replace(trial, evidence=evidence[trial.candidate_id, trial.dataset]),),
+            )
+            for trial in trials
+        ]
+    )
 
 
-def _candidate(market: DatasetView, name: str, fires: Fires, rules: Rules) -> LedgerCandidate:
-    trial = Trial(
+def _trial(market: DatasetView, name: str, fires: Fires, rules: Rules) -> Trial:
+    return Trial(
         candidate_id=name,
         run_id=name,
         dataset_id=market.name,
@@ -118,8 +130,10 @@ def _candidate(market: DatasetView, name: str, fires: Fires, rules: Rules) -> Le
         split=rules.split,
         judged_part=TRAIN,
         fires=fires,
+        market=Market(market.name),
+        first_bin_start_ns=market.span[0],
+        bins=market.n_bins,
     )
-    return LedgerCandidate(name, (trial,))
 
 
 def campaign_of(number: int, edge: float, rules: Rules = RULES) -> dict[str, Any]:
@@ -158,7 +172,8 @@ def _crowned_by_tp_rate(market: DatasetView, found: Sequence[Ranked], min_signal
     """Return the first by TP rate of those with enough signals, and what became of it in the test part."""
     shown = [each for each in found if each.judgement.figures.n_signals >= min_signals]
     first = min(shown, key=lambda each: (-each.judgement.figures.tp_rate, each.candidate.candidate_id))
-    (test,) = judge_part([first.candidate], lambda *_: market, lambda _: TEST).values()
+    (evidence,) = judged_again(first.candidate.trials, lambda *_: market, lambda _: TEST).values()
+    test = judge([evidence], first.candidate.first.evaluation)
     figures = first.judgement.figures
     return {
         "candidate": first.candidate.candidate_id,
@@ -180,7 +195,7 @@ def _edge_figures(found: Sequence[Ranked], rules: Rules) -> dict[str, Any]:
         "right_p_value": right.judgement.p_value,
         "right_p_adjusted": right.p_adjusted,
         "right_net_pnl_ticks": right.judgement.figures.net_pnl_ticks,
-        "right_net_pnl_ticks_low": right.judgement.figures.net_pnl_ticks_low,
+        "right_net_pnl_ticks_low": right.net_low_all,
         "winners": winners,
         "false_winners": [name for name in winners if not name.startswith(_score_name(rules.leading_score))],
         "right_is_crowned": winners[:1] == [name],

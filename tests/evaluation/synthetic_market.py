@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.evaluation.plain_signals import Seen, anywhere, when_busy, when_narrow
+from tests.results.ledgers import entered
 from vpharness.evaluation import (
     DatasetView,
     EvaluationParameters,
@@ -18,7 +19,6 @@ from vpharness.evaluation import (
     SplitParameters,
     evaluate_with,
     first_passage_tables,
-    judge,
     outcome_table,
     parts_of,
 )
@@ -27,6 +27,8 @@ from vpharness.lattice.engine import FinishedBins, advance, advance_to, open_bin
 from vpharness.lattice.layout import new_state
 from vpharness.lattice.parameters import LatticeParameters
 from vpharness.prices import PRICE_SCALE
+from vpharness.results.ledger import LedgerCandidate
+from vpharness.results.ranking import judged
 from vpharness.signals import resolve, score
 
 LATTICE: Final = LatticeParameters()
@@ -130,21 +132,28 @@ def scores_of(contender: Contender, market: Market) -> NDArray[np.float64]:
     return score(signal, None, market.grid, cell_width_ms=LATTICE.cell_width_ms, valid=market.view.book_valid)
 
 
-def judgements(
-    contenders: Sequence[Contender], columns: Sequence[str], source: SyntheticSource
-) -> dict[str, Judgement]:
-    """Judge contenders over the whole of one market, by their names."""
+def entrants(contenders: Sequence[Contender], columns: Sequence[str], source: SyntheticSource) -> list[LedgerCandidate]:
+    """Return contenders as candidates judged over the whole of one market, to be ranked."""
     made = market(source, columns)
     table = outcome_table(
         first_passage_tables(made.view, (EVALUATION.tp_ticks, EVALUATION.sl_ticks), EVALUATION.max_hold_bins),
         EVALUATION,
     )
     parts = parts_of(made.view, EVALUATION, WHOLE)
-    judged = {}
+    found = []
     for each in contenders:
         (candidate,) = evaluate_with(made.view, table, parts, scores_of(each, made), [each.threshold])
-        judged[each.name] = judge([candidate.parts["all"]])
-    return judged
+        found.append(entered(each.name, candidate.parts["all"].evidence, EVALUATION, made.view))
+    return found
+
+
+def judgements(
+    contenders: Sequence[Contender], columns: Sequence[str], source: SyntheticSource
+) -> dict[str, Judgement]:
+    """Judge contenders over the whole of one market by themselves, by their names."""
+    candidates = entrants(contenders, columns, source)
+    names = [each.candidate_id for each in candidates]
+    return dict(zip(names, judged(candidates), strict=True))
 
 
 def judgements_of_many(

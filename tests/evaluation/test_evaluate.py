@@ -48,7 +48,7 @@ def judged(
     candidates = evaluate(
         hostile_dataset(seed, n_bins), hostile_score(seed, n_bins), thresholds, evaluation, SplitParameters()
     )
-    return [{name: judge([part]) for name, part in each.parts.items()} for each in candidates]
+    return [{name: judge([part.evidence], EVALUATION) for name, part in each.parts.items()} for each in candidates]
 
 
 def test_other_lengths_barriers_and_durations_compile_nothing_new() -> None:
@@ -92,27 +92,30 @@ def test_nothing_behind_the_embargo_reaches_the_training_part() -> None:
     later_score = np.concatenate([score[:cut], hostile_score(6, 800)[cut:]])
     (before,) = evaluate(dataset, score, [0.7], EVALUATION, SplitParameters())
     (after,) = evaluate(perturbed, later_score, [0.7], EVALUATION, SplitParameters())
-    assert judge([before.parts["train"]]).figures == judge([after.parts["train"]]).figures
-    assert judge([before.parts["train"]]).p_value == judge([after.parts["train"]]).p_value
-    assert judge([before.parts["test"]]).figures != judge([after.parts["test"]]).figures
+    judged = [
+        {name: judge([part.evidence], EVALUATION) for name, part in each.parts.items()} for each in (before, after)
+    ]
+    assert judged[0]["train"].figures == judged[1]["train"].figures
+    assert judged[0]["train"].p_value == judged[1]["train"].p_value
+    assert judged[0]["test"].figures != judged[1]["test"].figures
 
 
 def test_without_best_prices_a_candidate_has_figures_at_the_mid_and_is_not_rankable() -> None:
     """No net figure is made up."""
     bare = dataclasses.replace(hostile_dataset(7, 900), best_bid=None, best_ask=None)
     (candidate,) = evaluate(bare, hostile_score(7, 900), [0.7], EVALUATION, SplitParameters(kind="none"))
-    judgement = judge([candidate.parts["all"]])
+    judgement = judge([candidate.parts["all"].evidence], EVALUATION)
     assert judgement.figures.n_signals > 50
     assert judgement.figures.n_net == 0
     assert np.isnan(judgement.figures.net_pnl_ticks)
-    assert judgement.lacks == ("0 net fires, 30 are needed", "net fires in 0 blocks, 8 are needed")
+    assert list(map(str, judgement.lacks)) == ["0 net fires, 30 needed", "0 blocks of 1 s, 8 needed"]
     assert judgement.p_value == 1.0
 
 
 def test_fires_in_the_embargo_belong_to_no_part() -> None:
     """They are kept with the candidate, and judged nowhere."""
     (candidate,) = evaluate(hostile_dataset(8, 900), hostile_score(8, 900), [0.3], EVALUATION, SplitParameters())
-    in_parts = [pair for part in candidate.parts.values() for pair in as_pairs(part.sample.outcomes.fires)]
+    in_parts = [pair for part in candidate.parts.values() for pair in as_pairs(part.outcomes.fires)]
     outside = set(as_pairs(candidate.fires)) - set(in_parts)
     assert outside
     assert all(540 <= bin_number < 540 + EVALUATION.embargo_bins for bin_number, _ in outside)
@@ -124,6 +127,6 @@ def test_the_shortest_datasets_that_have_room_are_judged(n_bins: int) -> None:
     (candidate,) = evaluate(
         hostile_dataset(9, n_bins), hostile_score(9, n_bins), [0.1], EVALUATION, SplitParameters(kind="none")
     )
-    figures = judge([candidate.parts["all"]]).figures
+    figures = judge([candidate.parts["all"].evidence], EVALUATION).figures
     assert figures.n_fires == figures.n_signals + figures.n_censored + figures.n_skipped > 0
     assert figures.n_fires == figures.n_net + figures.n_net_censored + figures.n_net_skipped

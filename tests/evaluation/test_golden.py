@@ -92,9 +92,10 @@ def test_every_golden_fire_and_figure(golden: dict[str, pd.DataFrame]) -> None:
         score, threshold = golden["scores"][settings.pop("score")].to_numpy(), settings.pop("threshold")
         evaluation = EvaluationParameters(**settings, cost_ticks=0.2, null_draws=99).resolve(100.0)
         (candidate,) = evaluate(dataset, score, [threshold], evaluation, SplitParameters(kind="none"))
-        sample = candidate.parts["all"].sample
+        judged = candidate.parts["all"]
+        figures = figures_of(judged.evidence, evaluation.tp_ticks, evaluation.sl_ticks)
         for kind in FIGURES:
-            assert_fires(fires[fires["kind"] == kind], sample.outcomes, kind)
-            assert_figures(rows[rows["kind"] == kind].iloc[0], figures_of([sample]), kind)
+            assert_fires(fires[fires["kind"] == kind], judged.outcomes, kind)
+            assert_figures(rows[rows["kind"] == kind].iloc[0], figures, kind)
             compared += 1
     assert compared == len(golden["evaluation"])

@@ -9,7 +9,7 @@ from tests.benchmarks.noise_tournament import CAMPAIGNS, record
 from vpharness.evaluation import EvaluationParameters
 
 SMALL = Rules(
-    n_bins=24_000,
+    n_bins=48_000,
     n_scores=3,
     memory_bins=(20.0, 200.0),
     thresholds=(1.0, 2.0),
@@ -21,8 +21,8 @@ SMALL = Rules(
 
 
 def test_a_small_campaign_crowns_the_lead_and_nobody_where_there_is_none() -> None:
-    """The tournament in small: three scores, 40 minutes, and an edge that cannot be missed."""
-    campaign = campaign_of(1, 0.8, SMALL)
+    """The tournament in small: three scores, 80 minutes, and an edge that cannot be missed."""
+    campaign = campaign_of(1, 0.5, SMALL)
     noise, edge = campaign["noise"], campaign["edge"]
     assert noise["rankable"] >= 4
     assert noise["winners"] == []

@@ -27,7 +27,7 @@ def test_defaults() -> None:
     assert (resolved.max_hold_bins, resolved.warmup_bins, resolved.cooldown_bins) == (1200, 300, 30)
     assert (resolved.entry_delay_bins, resolved.exit_delay_bins) == (1, 1)
     assert (resolved.null_draws, resolved.null_seed) == (999, 0)
-    assert (resolved.block_bins, resolved.embargo_bins, resolved.net_reach_bins) == (2400, 1202, 1201)
+    assert (resolved.embargo_bins, resolved.net_reach_bins) == (1202, 1201)
     assert EvaluationParameters(entry_delay_bins=3).resolve(100.0).exit_delay_bins == 3
 
 

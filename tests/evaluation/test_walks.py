@@ -18,7 +18,7 @@ from vpharness.evaluation import (
     FireOutcomes,
     Fires,
     Part,
-    PartSample,
+    PartWalks,
     ResolvedEvaluation,
     figures_of,
     find_fires,
@@ -26,11 +26,13 @@ from vpharness.evaluation import (
     first_passage_tables,
     outcome_table,
 )
+from vpharness.evaluation.evidence import evidence_of
 from vpharness.evaluation.live_statistics import LiveStatistics
 from vpharness.evaluation.split import WHOLE
 from vpharness.evaluation.walks import Advance, OpenFire, Quote, WalkOutcome, WalkState, advance_walks
 from vpharness.lattice.columns import BIN_DTYPE
 
+BLOCK_S = 4
 SKIPPED, CENSORED = OUTCOME_NAMES.index("skipped"), OUTCOME_NAMES.index("censored")
 
 
@@ -40,7 +42,8 @@ def quotes_of(dataset: DatasetView) -> list[Quote]:
     if dataset.best_bid is not None and dataset.best_ask is not None:
         touches = list(zip(dataset.best_bid.tolist(), dataset.best_ask.tolist(), strict=True))
     valid = dataset.book_valid.tolist()
-    return [Quote(*each) for each in zip(dataset.mid.tolist(), valid, touches, strict=True)]
+    starts = [dataset.span[0] + place * 100_000_000 for place in range(dataset.n_bins)]
+    return [Quote(*each) for each in zip(dataset.mid.tolist(), valid, touches, starts, strict=True)]
 
 
 def directions_of(fires: Fires, n_bins: int) -> list[int]:
@@ -192,7 +195,7 @@ def test_the_statistics_are_those_of_a_run_over_the_bins_so_far(invalid_share: f
     dataset = hostile_dataset(8, n_bins, invalid_share)
     score = np.where(dataset.book_valid, hostile_score(8, n_bins), np.nan)
     (fires,) = find_fires(score, [0.5], warmup_bins=20, cooldown_bins=2)
-    statistics = LiveStatistics(evaluation, dataset.tick_size)
+    statistics = LiveStatistics.for_model(evaluation, dataset.tick_size, BLOCK_S)
     checked = 0
     for now, (quote, direction) in enumerate(zip(quotes_of(dataset), directions_of(fires, n_bins), strict=True)):
         statistics, _ = statistics.advance(quote, direction)
@@ -210,7 +213,9 @@ def assert_statistics_of(statistics: LiveStatistics, dataset: DatasetView, fires
     seen = first_bins(dataset, n_bins)
     part = Part(WHOLE, 0, n_bins, n_bins, min(evaluation.warmup_bins, n_bins))
     outcomes = looked_up(seen, fires.within(part), evaluation, n_bins)
-    figures = figures_of([PartSample(part, evaluation, outcomes)])
+    walks = PartWalks(0, 0, 0, BLOCK_S / 4, 0.0)  # blocks of one length at every bin
+    table = outcome_table(first_passage_tables(seen, (4, 3), evaluation.max_hold_bins), evaluation)
+    figures = figures_of(evidence_of(seen, table, part, walks, outcomes), 4, 3)
     assert facts["bins"] == n_bins
     for name, wanted in (("n_open", figures.n_censored), ("n_skipped", figures.n_skipped)):
         assert facts[name] == wanted, name
@@ -230,12 +235,12 @@ def assert_figure(found: float | None, wanted: float, name: str) -> None:
 
 def test_equal_blocks_leave_an_interval_without_width() -> None:
     """Sums that cancel leave nothing below zero to take the root of."""
-    statistics = LiveStatistics(EvaluationParameters(max_hold_bins=1).resolve(100.0), 0.25)
+    statistics = LiveStatistics.for_model(EvaluationParameters(max_hold_bins=1).resolve(100.0), 0.25)
     mean = statistics.net
     for block in range(1000):
         mean = mean.add(0.1, block)
-    average, low, high = mean.interval()
-    assert (average, low, high) == pytest.approx((0.1, 0.1, 0.1), abs=1e-7)
+    found = mean.ratio().interval()
+    assert (found.mean, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1), abs=1e-7)
 
 
 def test_without_best_prices_every_net_outcome_is_skipped() -> None:

@@ -7,7 +7,17 @@ from typing import Any, Final
 import numpy as np
 
 from tests.evaluation.paths import martingale
-from vpharness.evaluation import DatasetView, EvaluationParameters, Fires, SplitParameters
+from vpharness.evaluation import (
+    TEST,
+    DatasetView,
+    EvaluationParameters,
+    Evidence,
+    Fires,
+    Market,
+    ResolvedEvaluation,
+    SplitParameters,
+)
+from vpharness.results.judging import judged_again
 from vpharness.results.ledger import LedgerCandidate, Trial
 
 EVALUATION: Final = EvaluationParameters(max_hold_bins=40, warmup_bins=10, null_draws=199)
@@ -43,23 +53,67 @@ def trial(
     directions = (lean[bins] if knows else rng.choice([-1, 1], len(bins))).astype(np.int8)
     resolved = EVALUATION.resolve(100)
     barriers = {"tp_ticks": evaluation.pop("tp_ticks", 6.0), "sl_ticks": evaluation.pop("sl_ticks", 3.0)}
-    return Trial(
-        candidate_id=candidate_id,
-        run_id=f"{candidate_id} on {dataset_id}",
-        dataset_id=dataset_id,
-        dataset_checksum=f"checksum of {dataset_id}",
-        signal=signal,
-        parameters={"window": 50, "thresholds": [0.1, 0.2], **(parameters or {})},
-        threshold_label=threshold,
-        evaluation=resolved.with_barriers(**barriers),
-        split=SplitParameters(kind=split),
-        judged_part="all" if split == "none" else "train",
-        fires=Fires(bins, directions),
-        campaigns=campaigns,
-        created_ns=NEWEST_NS - seed,
+    return with_evidence(
+        Trial(
+            candidate_id=candidate_id,
+            run_id=f"{candidate_id} on {dataset_id}",
+            dataset_id=dataset_id,
+            dataset_checksum=f"checksum of {dataset_id}",
+            signal=signal,
+            parameters={"window": 50, "thresholds": [0.1, 0.2], **(parameters or {})},
+            threshold_label=threshold,
+            evaluation=resolved.with_barriers(**barriers),
+            split=SplitParameters(kind=split),
+            judged_part="all" if split == "none" else "train",
+            fires=Fires(bins, directions),
+            campaigns=campaigns,
+            created_ns=NEWEST_NS - seed,
+            market=Market(dataset_id),
+            first_bin_start_ns=view_of(dataset_id, "").span[0],
+            bins=N_BINS,
+        )
     )
+
+
+def with_evidence(trial: Trial) -> Trial:
+    """Return a trial with the evidence of its fires on its market, unless the market is kept for the test."""
+    if trial.judged_part == TEST:
+        return replace(trial, evidence=None)
+    (found,) = judged_again([trial], view_of, lambda each: each.judged_part).values()
+    return replace(trial, evidence=found)
 
 
 def candidate(candidate_id: str, seed: int, markets: tuple[str, ...] = ("north",), **trials: Any) -> LedgerCandidate:
     """Return a candidate with a trial on each of some markets."""
     return LedgerCandidate(candidate_id, tuple(trial(market, candidate_id, seed, **trials) for market in markets))
+
+
+def entered(
+    name: str,
+    evidence: Evidence,
+    evaluation: ResolvedEvaluation,
+    view: DatasetView,
+    *,
+    market: Market | None = None,
+    created_ns: int = NEWEST_NS,
+) -> LedgerCandidate:
+    """Return evidence from the whole of a market as a candidate with one trial, to be ranked among others."""
+    trial = Trial(
+        candidate_id=name,
+        run_id=f"{name} on {view.name}",
+        dataset_id=view.name,
+        dataset_checksum=view.checksum,
+        signal=name,
+        parameters={},
+        threshold_label="1",
+        evaluation=evaluation,
+        split=SplitParameters(kind="none"),
+        judged_part="all",
+        fires=Fires.from_signed([]),
+        market=Market(view.name) if market is None else market,
+        first_bin_start_ns=view.span[0],
+        bins=view.n_bins,
+        evidence=evidence,
+        created_ns=created_ns,
+    )
+    return LedgerCandidate(name, (trial,))

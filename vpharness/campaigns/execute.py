@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.campaigns.share import DatasetShare
-from vpharness.campaigns.spec import RunSpec
+from vpharness.campaigns.spec import RunSpec, threshold_labels
 from vpharness.errors import ConfigError, VpharnessError
 from vpharness.evaluation import (
     CandidateEvaluation,
@@ -155,14 +155,9 @@ def _thresholds(
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Return the thresholds with their labels: those given, or quantiles over the training part."""
     given, percentiles = spec.parameters.thresholds, spec.parameters.threshold_quantiles
+    labels = tuple(threshold_labels(spec.parameters))
     if given:
-        return tuple(_label(threshold) for threshold in given), tuple(float(threshold) for threshold in given)
+        return labels, tuple(float(threshold) for threshold in given)
     part = parts_of(share.view, spec.resolved, spec.split)[0]
     chosen = quantile_thresholds([scores], [part], [percentile / 100 for percentile in percentiles])
-    return tuple(f"q{_label(percentile)}" for percentile in percentiles), chosen
-
-
-def _label(number: float) -> str:
-    """Return a number as people write it, unless that is another number."""
-    short = f"{number:g}"
-    return short if float(short) == number else repr(float(number))
+    return labels, chosen

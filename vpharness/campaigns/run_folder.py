@@ -100,7 +100,7 @@ def _fires(outcome: RunOutcome) -> pa.Table:
     for candidate in outcome.candidates:
         if candidate.judgement is None:
             continue
-        judged = candidate.evaluation.parts[outcome.judged_part].sample.outcomes
+        judged = candidate.evaluation.parts[outcome.judged_part].outcomes
         columns = {
             "threshold": np.full(len(judged.fires), candidate.evaluation.threshold),
             "bin_seq": outcome.bin_seq[judged.fires.bins],

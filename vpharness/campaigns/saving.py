@@ -6,11 +6,25 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
-from vpharness.campaigns.execute import RunFailure, RunOutcome
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.campaigns.execute import Candidate, RunFailure, RunOutcome
+from vpharness.campaigns.market import market_of
 from vpharness.campaigns.spec import RunSpec
 from vpharness.evaluation import Judgement
-from vpharness.results.records import CANDIDATE_SCHEMA, DONE, FAILED, FIRES_SCHEMA, META_SCHEMA, Labels
-from vpharness.results.store import CANDIDATES, FIRES, META, Rows, Store, append
+from vpharness.results.records import (
+    CANDIDATE_SCHEMA,
+    DONE,
+    EVIDENCE_SCHEMA,
+    FAILED,
+    FIRES_SCHEMA,
+    META_SCHEMA,
+    Labels,
+    evidence_row,
+    market_row,
+)
+from vpharness.results.store import CANDIDATES, EVIDENCE, FIRES, META, Rows, Store, append
 
 
 def save(store: Store, finished: Sequence[RunOutcome | RunFailure], labels: Labels) -> None:
@@ -19,6 +33,7 @@ def save(store: Store, finished: Sequence[RunOutcome | RunFailure], labels: Labe
     append(
         store,
         Rows(FIRES, [row for outcome in outcomes for row in _fires(outcome)], FIRES_SCHEMA),
+        Rows(EVIDENCE, [row for outcome in outcomes for row in _evidence(outcome)], EVIDENCE_SCHEMA),
         Rows(CANDIDATES, [row for outcome in outcomes for row in candidate_rows(outcome)], CANDIDATE_SCHEMA),
         Rows(META, [_meta(each, labels) for each in finished], META_SCHEMA),
     )
@@ -43,7 +58,7 @@ def _judged(judgement: Judgement | None) -> dict[str, Any]:
     """Return what was judged; nothing where the whole dataset is kept for the test."""
     if judgement is None:
         return {}
-    return {"p_value": judgement.p_value, "lacks": "; ".join(judgement.lacks), **vars(judgement.figures)}
+    return {"p_value": judgement.p_value, "lacks": "; ".join(map(str, judgement.lacks)), **vars(judgement.figures)}
 
 
 def _fires(outcome: RunOutcome) -> list[dict[str, Any]]:
@@ -53,8 +68,30 @@ def _fires(outcome: RunOutcome) -> list[dict[str, Any]]:
             "candidate_id": candidate.candidate_id,
             "fires_digest": candidate.evaluation.fires.digest,
             "fires": candidate.evaluation.fires.signed(),
+            "net_pnl_ticks": _results(candidate, outcome.judged_part),
         }
         for candidate in outcome.candidates
+    ]
+
+
+def _results(candidate: Candidate, judged_part: str) -> NDArray[np.float64]:
+    """Return what each fire of the part that was judged earned, ticks; those of the test part stay closed."""
+    fires, judged = candidate.evaluation.fires, candidate.evaluation.parts.get(judged_part)
+    results = np.full(len(fires), np.nan)
+    if judged is not None:
+        results[np.searchsorted(fires.bins, judged.outcomes.fires.bins)] = judged.outcomes.net_pnl_ticks
+    return results
+
+
+def _evidence(outcome: RunOutcome) -> list[dict[str, Any]]:
+    return [
+        {
+            **_keys(outcome.spec),
+            "candidate_id": candidate.candidate_id,
+            **evidence_row(candidate.evaluation.parts[outcome.judged_part].evidence),
+        }
+        for candidate in outcome.candidates
+        if candidate.judgement is not None
     ]
 
 
@@ -79,6 +116,8 @@ def _meta(finished: RunOutcome | RunFailure, labels: Labels) -> dict[str, Any]:
         "tags": json.dumps(labels.tags, sort_keys=True),
         "vpharness_version": version("vpharness"),
         "created_ns": time.time_ns(),
+        **market_row(market_of(spec.dataset)),
+        "first_bin_start_ns": manifest.first_bin_start_ns,
         "bins": manifest.bins,
         "cell_width_ms": manifest.cell_width_ms,
         "seconds": 0.0 if isinstance(finished, RunFailure) else finished.seconds,

@@ -19,17 +19,20 @@ from vpharness.evaluation import (
     OutcomeTable,
     Part,
     PartEvaluation,
+    PartWalks,
     ResolvedEvaluation,
     evaluate_fires,
     first_passage_tables,
-    judge,
+    judge_many,
     outcome_table,
 )
 
 DEFAULT_MEMORY_MB: Final = 1024
 _MEGABYTE: Final = 2**20
-_JUDGED_BYTES: Final = 96_000
-"""Of one candidate: the draws of both nulls, and the figures; its fires come on top."""
+_JUDGED_BYTES: Final = 4_000
+"""Of one candidate: its figures; its blocks and fires come on top."""
+_BYTES_PER_BLOCK: Final = 64
+_BYTES_PER_FIRE: Final = 96
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -91,6 +94,7 @@ class DatasetShare:
     memory_bytes: int
     _columns: Recent[str, NDArray[Any]]
     _tables: Recent[tuple[Any, ...], OutcomeTable]
+    _walks: dict[tuple[Any, ...], PartWalks]
     _judged: Recent[tuple[Any, ...], Judged]
 
     @classmethod
@@ -105,7 +109,8 @@ class DatasetShare:
             memory,
             Recent(memory // 4, lambda column: column.nbytes),
             Recent(memory // 4, _table_bytes),
-            Recent(memory // 4, lambda judged: _JUDGED_BYTES + 64 * len(judged.evaluation.sample.outcomes.fires)),
+            {},
+            Recent(memory // 4, _judged_bytes),
         )
 
     def grid(self, columns: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -125,6 +130,12 @@ class DatasetShare:
         barriers = (evaluation.tp_ticks, evaluation.sl_ticks)
         return outcome_table(first_passage_tables(self.view, barriers, evaluation.max_hold_bins), evaluation)
 
+    def _walks_of(self, table: OutcomeTable, part: Part) -> PartWalks:
+        key = _walk_key(table.evaluation), part
+        if key not in self._walks:
+            self._walks[key] = PartWalks.of(table, part)
+        return self._walks[key]
+
     def judged(self, evaluation: ResolvedEvaluation, part: Part, candidates: Sequence[Fires]) -> list[Judged]:
         """Evaluate and judge the fires of candidates that lie in a part; equal fires once, whatever run they are of."""
         # The cooldown has had its say in what fires there are, the warm-up in where the part begins.
@@ -132,10 +143,19 @@ class DatasetShare:
         inside = [fires.within(part) for fires in candidates]
         known = {fires.digest: self._judged.kept((*shared, fires.digest)) for fires in inside}
         unknown = {fires.digest: fires for fires in inside if known[fires.digest] is None}
-        found = evaluate_fires(self.view, self.table(evaluation), part, list(unknown.values())) if unknown else []
-        for digest, evaluated in zip(unknown, found, strict=True):
-            known[digest] = self._judged.keep((*shared, digest), Judged(evaluated, judge([evaluated])))
+        if unknown:
+            table = self.table(evaluation)
+            found = evaluate_fires(self.view, table, part, list(unknown.values()), self._walks_of(table, part))
+            judgements = judge_many([each.evidence for each in found], evaluation)
+            for digest, evaluated, judgement in zip(unknown, found, judgements, strict=True):
+                known[digest] = self._judged.keep((*shared, digest), Judged(evaluated, judgement))
         return [judged for fires in inside if (judged := known[fires.digest]) is not None]
+
+
+def _judged_bytes(judged: Judged) -> int:
+    evaluation = judged.evaluation
+    blocks, fires = len(evaluation.evidence.blocks.block), len(evaluation.outcomes.fires)
+    return _JUDGED_BYTES + _BYTES_PER_BLOCK * blocks + _BYTES_PER_FIRE * fires
 
 
 def view_of(dataset: Dataset, loaded: Loaded) -> DatasetView:

@@ -92,6 +92,24 @@ class RunSpec:
         }
         return _hash(parts)
 
+    @property
+    def candidate_ids(self) -> list[str]:
+        """The ids of all its candidates, one a threshold."""
+        return [self.candidate_id(label) for label in threshold_labels(self.parameters)]
+
+
+def threshold_labels(parameters: SignalParameters) -> list[str]:
+    """Return what the thresholds of a run are called: the numbers themselves, or percentiles such as "q90"."""
+    if parameters.thresholds:
+        return [number_label(threshold) for threshold in parameters.thresholds]
+    return [f"q{number_label(percentile)}" for percentile in parameters.threshold_quantiles]
+
+
+def number_label(number: float) -> str:
+    """Return a number as people write it, unless that is another number."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(float(number))
+
 
 def parameter_problems(
     parameters: SignalParameters, evaluation: EvaluationParameters, split: SplitParameters, once: Once

@@ -8,13 +8,15 @@ The way through this room, each step callable by itself:
    `outcome_table(tables, evaluation)` once a pair of barriers and set of durations.
 4. `find_fires(score, thresholds, ...)` once a score and cooldown (`advance_fires` bin by bin);
    `quantile_thresholds` chooses thresholds on the training part.
-5. `fire_outcomes(table, fires, part)` and `chance_of(dataset, table, part, candidates)`: lookups.
-6. `judge(evaluations of one candidate, one a dataset)` -> `Judgement`: figures with intervals, T under both nulls,
-   p-value, and what is lacking to be rankable.
-7. `family_maxima(scores of every rankable candidate)`, `p_adjusted(scores, maxima)`, `is_winner`.
+5. `evaluate_fires(dataset, table, part, candidates)` -> outcomes of the fires and `Evidence`: sums over blocks of time,
+   which pool over datasets and are all that judging looks at.
+6. `judge(evidence of one candidate, one a dataset)` -> `Judgement`: figures with intervals, T, p-value, and what is
+   lacking to be rankable.
+7. `flipped_sums` with the coins of `Draws`, `standardised` and `studentised`: what chance makes of many candidates
+   under the same draws; `p_value` and `critical_value` against the greatest of them; `is_winner`.
 
-`evaluate` does 2 to 5 for one score, `evaluate_with` 4 and 5 with a table that several scores share, `evaluate_fires` 5
-for fires that are known.
+`evaluate` does 2 to 5 for one score, `evaluate_with` 4 and 5 with a table that several scores share. `MarketTime` says
+which evidence is the same, whatever it is called.
 
 Live, bin by bin: `advance_walks` judges fires as they come to what `fire_outcomes` says of them, `LiveStatistics` are
 the figures of a model so far, and `BandScores` how projected bands compare with where the mid went.
@@ -22,7 +24,8 @@ the figures of a model so far, and `BandScores` how projected bands compare with
 
 import vpharness.precision  # noqa: F401 - switches JAX to float64 before anything here is compiled
 from vpharness.evaluation.bands import BandScores, is_covered, pinball_loss
-from vpharness.evaluation.chance import Chance, DrawnSums, chance_of
+from vpharness.evaluation.blocks import BlockSums
+from vpharness.evaluation.chance import Draws, flipped_sums, observed_excess, standardised, studentised
 from vpharness.evaluation.dataset import DatasetView
 from vpharness.evaluation.evaluate import (
     CandidateEvaluation,
@@ -32,10 +35,13 @@ from vpharness.evaluation.evaluate import (
     evaluate_fires,
     evaluate_with,
     judge,
+    judge_many,
 )
-from vpharness.evaluation.figures import Figures, PartSample, figures_of
+from vpharness.evaluation.evidence import Evidence, PartWalks, Tally, pooled
+from vpharness.evaluation.figures import Figures, figures_of
 from vpharness.evaluation.fires import Fires, FireState, advance_fires, find_fires, start_fires
 from vpharness.evaluation.live_statistics import LiveStatistics
+from vpharness.evaluation.market import Market, MarketTime, any_overlap, counted_once
 from vpharness.evaluation.outcomes import OUTCOME_NAMES, FireOutcomes, OutcomeTable, fire_outcomes, outcome_table
 from vpharness.evaluation.parameters import (
     EVALUATION_VERSION,
@@ -44,16 +50,7 @@ from vpharness.evaluation.parameters import (
     SplitParameters,
 )
 from vpharness.evaluation.passage import PassageTables, first_passage_tables
-from vpharness.evaluation.significance import (
-    FamilyMaxima,
-    StandardScores,
-    family_maxima,
-    is_winner,
-    lacking,
-    p_adjusted,
-    p_value,
-    standard_scores,
-)
+from vpharness.evaluation.significance import Lack, critical_value, is_winner, lacking, opening_error, p_value
 from vpharness.evaluation.split import TEST, TRAIN, Part, parts_of, parts_within
 from vpharness.evaluation.thresholds import quantile_thresholds
 from vpharness.evaluation.walks import Advance, OpenFire, Quote, WalkOutcome, WalkState, advance_walks
@@ -65,52 +62,61 @@ __all__ = [
     "TRAIN",
     "Advance",
     "BandScores",
+    "BlockSums",
     "CandidateEvaluation",
-    "Chance",
     "DatasetView",
-    "DrawnSums",
+    "Draws",
     "EvaluationParameters",
-    "FamilyMaxima",
+    "Evidence",
     "Figures",
     "FireOutcomes",
     "FireState",
     "Fires",
     "Judgement",
+    "Lack",
     "LiveStatistics",
+    "Market",
+    "MarketTime",
     "OpenFire",
     "OutcomeTable",
     "Part",
     "PartEvaluation",
-    "PartSample",
+    "PartWalks",
     "PassageTables",
     "Quote",
     "ResolvedEvaluation",
     "SplitParameters",
-    "StandardScores",
+    "Tally",
     "WalkOutcome",
     "WalkState",
     "advance_fires",
     "advance_walks",
-    "chance_of",
+    "any_overlap",
+    "counted_once",
+    "critical_value",
     "evaluate",
     "evaluate_fires",
     "evaluate_with",
-    "family_maxima",
     "figures_of",
     "find_fires",
     "fire_outcomes",
     "first_passage_tables",
+    "flipped_sums",
     "is_covered",
     "is_winner",
     "judge",
+    "judge_many",
     "lacking",
+    "observed_excess",
+    "opening_error",
     "outcome_table",
-    "p_adjusted",
     "p_value",
     "parts_of",
     "parts_within",
     "pinball_loss",
+    "pooled",
     "quantile_thresholds",
-    "standard_scores",
+    "standardised",
     "start_fires",
+    "studentised",
 ]

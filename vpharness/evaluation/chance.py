@@ -1,140 +1,100 @@
-"""Chance: what the same fires would have made, moved in time together or flipped in direction by blocks.
+"""Chance: what the same fires would have earned if the direction of whole blocks of time were a toss of a coin.
 
-Both nulls draw from uniforms that belong to the dataset, not to the run: the same draws serve every candidate, today's
-and later ones, so that candidates can be compared under each draw.
+The coins belong to the clock, not to the run: one coin for each draw and block serves every candidate, dataset and day,
+so that candidates, today's and later ones, can be compared under each draw.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse  # type: ignore[import-untyped]  # scipy ships no types
 
-from vpharness.evaluation.dataset import DatasetView
-from vpharness.evaluation.draws import DIRECTION, TIMING, null_key, timing_shifts
-from vpharness.evaluation.fires import Fires
-from vpharness.evaluation.nulls import FireRows, direction_draws, n_rows, timing_draws
-from vpharness.evaluation.outcomes import OutcomeTable
-from vpharness.evaluation.split import Part
+from vpharness.evaluation.blocks import BlockSums
 
-_BATCH_ROWS: Final = 1024
-_BATCH_BLOCK_SUMS: Final = 2**20
-"""A batch of candidates takes some tens of MB, however many candidates there are."""
+_BITS_PER_WORD: Final = 64
+_WORDS_PER_STEP: Final = 4
+_SAME: Final = 1e-12
+"""Draws whose square lies this close, relatively, under the largest possible one are taken for it."""
 
 
 @dataclass(frozen=True)
-class DrawnSums:
-    """Sums and counts under each of D draws of one null.
+class Draws:
+    """Which coins are tossed: how many draws, and from which seed."""
 
-    Attributes:
-        sums: [D] float64, ticks.
-        counts: [D] float64, fires that are neither censored nor skipped.
+    n: int
+    seed: int
+
+
+def coins(seconds: int, blocks: NDArray[np.int64], draws: Draws) -> NDArray[np.int8]:
+    """Return [B, D] the coins, +1 or -1, of blocks [B] of `seconds`, keyed by (seed, draw, length, block) alone.
+
+    The bits are those of NumPy's Philox, a generator that is a function of key and counter: the key is the seed and the
+    length, the counter the block and the number of the draw. More draws or blocks leave the others as they are.
     """
-
-    sums: NDArray[np.float64]
-    counts: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Chance:
-    """Net P&L before cost of one candidate's fires, as they are and under both nulls; it adds over datasets.
-
-    Cost shifts every draw alike and changes no comparison.
-
-    Attributes:
-        observed_sum: ticks, over the fires that are neither censored nor skipped.
-        observed_count: the number of these fires.
-        timing: the draws that move all fires around the circle of the part's bins.
-        direction: the draws that flip the direction of whole blocks.
-    """
-
-    observed_sum: float
-    observed_count: float
-    timing: DrawnSums
-    direction: DrawnSums
-
-    @classmethod
-    def pool(cls, several: Sequence["Chance"]) -> "Chance":
-        """Add up one candidate's sums over several datasets."""
-        return cls(
-            sum(each.observed_sum for each in several),
-            sum(each.observed_count for each in several),
-            _added([each.timing for each in several]),
-            _added([each.direction for each in several]),
-        )
+    words = -(-draws.n // _BITS_PER_WORD)
+    found = np.empty((len(blocks), words), dtype=np.uint64)
+    # The counter's lowest word runs with the draws; setting it anew is ten times as fast as making a generator.
+    bits = np.random.Philox(key=np.array([draws.seed, seconds], dtype=np.uint64))
+    state = bits.state
+    for row, block in enumerate(blocks.tolist()):
+        state["state"]["counter"] = np.array([0, block, 0, 0], dtype=np.uint64)
+        state["buffer_pos"] = _WORDS_PER_STEP
+        bits.state = state
+        found[row] = bits.random_raw(words)
+    little = found.astype("<u8").view(np.uint8).reshape(len(blocks), -1)
+    heads = np.unpackbits(little, axis=1, count=draws.n, bitorder="little")
+    return (2 * heads.astype(np.int8) - 1).astype(np.int8)
 
 
-def _added(several: Sequence[DrawnSums]) -> DrawnSums:
-    return DrawnSums(np.sum([each.sums for each in several], axis=0), np.sum([each.counts for each in several], axis=0))
-
-
-def chance_of(dataset: DatasetView, table: OutcomeTable, part: Part, candidates: Sequence[Fires]) -> tuple[Chance, ...]:
-    """Return the sums of each candidate under both nulls; equal fires are drawn once.
-
-    Many candidates in one call take less time each than one by one.
+def flipped_sums(
+    seconds: int, blocks: Sequence[NDArray[np.int64]], values: Sequence[NDArray[np.float64]], draws: Draws
+) -> NDArray[np.float64]:
+    """Return [Q, D] Σ_b ε_kb x_b of each of Q rows of values, under each draw.
 
     Args:
-        dataset: what seeds the draws.
-        table: outcomes of every bin of the dataset.
-        part: where the fires are moved, and within which walks must fit.
-        candidates: for each candidate its fires in the part.
+        seconds: the length of all blocks.
+        blocks: for each row its blocks [B].
+        values: for each row its values [B].
+        draws: the coins.
     """
-    evaluation = table.evaluation
-    shifts = timing_shifts(null_key(dataset, evaluation.null_seed, TIMING), part, evaluation.null_draws)
-    with_observed = np.concatenate([[0], shifts])
-    coin_key = null_key(dataset, evaluation.null_seed, DIRECTION)
-    pnl = _fitting(table.net_pnl, part.limit - evaluation.net_reach_bins)
-    digests = [fires.digest for fires in candidates]
-    distinct = dict(zip(digests, candidates, strict=True))
-    n_blocks = -(-(part.stop - part.start) // evaluation.block_bins)
-    found: list[Chance] = []
-    for batch in _batches(distinct.values(), max(_BATCH_BLOCK_SUMS // n_blocks, 1)):
-        rows = FireRows.pack(batch)
-        timing = timing_draws(pnl, rows, part, with_observed)
-        blocks = (rows.bins - part.start) // evaluation.block_bins
-        direction = direction_draws(pnl, rows, blocks, coin_key, evaluation.null_draws)
-        found += [_chance(*drawn) for drawn in zip(*timing, *direction, strict=True)]
-    known = dict(zip(distinct, found, strict=True))
-    return tuple(known[digest] for digest in digests)
+    sizes = [len(each) for each in blocks]
+    if not sum(sizes):
+        return np.zeros((len(sizes), draws.n))
+    numbers, columns = np.unique(np.concatenate(blocks), return_inverse=True)
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    matrix = sparse.csr_array((np.concatenate(values), columns, ends), shape=(len(sizes), len(numbers)))
+    return np.asarray(matrix @ coins(seconds, numbers, draws).astype(np.float64))
 
 
-def _chance(
-    moved_sums: NDArray[np.float64],
-    moved_counts: NDArray[np.float64],
-    flipped_sums: NDArray[np.float64],
-    flipped_counts: NDArray[np.float64],
-) -> Chance:
-    """Put one candidate's draws together; the first of those that move it leaves it where it is.
+def observed_excess(blocks: BlockSums) -> float:
+    """Return T = ΣS_b/√(ΣS_b²), S_b the sum of directional excess in a block; 0 where there is none.
 
-    They are copied: a slice would keep its whole batch in memory.
+    It is at most √B, which it reaches where all blocks earned alike.
     """
-    return Chance(
-        float(moved_sums[0]),
-        float(moved_counts[0]),
-        DrawnSums(moved_sums[1:].copy(), moved_counts[1:].copy()),
-        DrawnSums(flipped_sums.copy(), flipped_counts.copy()),
-    )
+    sums = blocks.tick("excess")
+    scale = float(np.sqrt(np.sum(sums**2)))
+    return float(sums.sum()) / scale if scale > 0 else 0.0
 
 
-def _batches(candidates: Iterable[Fires], most: int) -> Iterator[list[Fires]]:
-    """Yield candidates in their order, at most `most` of them and rows for one batch at a time."""
-    batch: list[Fires] = []
-    taken = 0
-    for fires in candidates:
-        rows = n_rows(fires)
-        if batch and (len(batch) == most or taken + rows > _BATCH_ROWS):
-            yield batch
-            batch, taken = [], 0
-        batch.append(fires)
-        taken += rows
-    if batch:
-        yield batch
+def standardised(drawn: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return [Q, D] drawn sums over the root [Q] of the sum of their squares; 0 where that is 0."""
+    scale = np.sqrt(np.maximum(squares, 0.0))[:, None]
+    found: NDArray[np.float64] = np.divide(drawn, scale, out=np.zeros_like(drawn), where=scale > 0)
+    return found
 
 
-@jax.jit
-def _fitting(net_pnl: jax.Array, first_without_room: int) -> jax.Array:
-    """Return [2, S] the net P&L of the bins from which a whole walk fits; NaN from `first_without_room` on."""
-    return jnp.where(jnp.arange(net_pnl.shape[1]) < first_without_room, net_pnl, jnp.nan)
+def studentised(tau: NDArray[np.float64], n_blocks: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return t = τ √((B-1)/(B-τ²)) of drawn τ [Q, D] over B [Q] blocks; ±∞ where τ² is B, 0 with fewer than two blocks.
+
+    So a drawn mean is divided by its own standard error, as the observed one is.
+    """
+    count = n_blocks.astype(np.float64)[:, None]
+    room = count - tau**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = tau * np.sqrt((count - 1) / room)
+    t = np.where(room <= _SAME * count, np.copysign(np.inf, tau), t)
+    found: NDArray[np.float64] = np.where(count > 1, t, 0.0)
+    return found

@@ -7,23 +7,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import DatasetError
-from vpharness.evaluation.chance import Chance, chance_of
+from vpharness.evaluation.chance import Draws, flipped_sums, observed_excess, standardised
 from vpharness.evaluation.dataset import DatasetView
-from vpharness.evaluation.figures import Figures, PartSample, figures_of
+from vpharness.evaluation.evidence import Evidence, PartWalks, evidence_of, pooled
+from vpharness.evaluation.figures import Figures, figures_of
 from vpharness.evaluation.fires import Fires, find_fires
-from vpharness.evaluation.outcomes import OutcomeTable, fire_outcomes, outcome_table
+from vpharness.evaluation.outcomes import FireOutcomes, OutcomeTable, fire_outcomes, outcome_table
 from vpharness.evaluation.parameters import ResolvedEvaluation, SplitParameters
 from vpharness.evaluation.passage import first_passage_tables
-from vpharness.evaluation.significance import StandardScores, lacking, p_value, standard_scores
+from vpharness.evaluation.significance import Lack, lacking, p_value
 from vpharness.evaluation.split import Part, parts_of
 
 
 @dataclass(frozen=True)
 class PartEvaluation:
-    """One candidate in one part of one dataset: what pools over datasets (`sample`, `chance`)."""
+    """One candidate in one part of one dataset: what its fires came to, and what pools over datasets (`evidence`)."""
 
-    sample: PartSample
-    chance: Chance
+    outcomes: FireOutcomes
+    evidence: Evidence
 
 
 @dataclass(frozen=True)
@@ -46,16 +47,18 @@ class Judgement:
     """What one candidate came to in one part, over all datasets it ran on.
 
     Attributes:
+        evidence: what it rests on, pooled.
         figures: its figures.
-        scores: its T under both nulls, for `family_maxima` and `p_adjusted`.
+        t: how far its directional excess lies above a toss of coins, see `observed_excess`.
         p_value: its p-value by itself.
         lacks: what it lacks to be rankable; empty where it is.
     """
 
+    evidence: Evidence
     figures: Figures
-    scores: StandardScores
+    t: float
     p_value: float
-    lacks: tuple[str, ...]
+    lacks: tuple[Lack, ...]
 
 
 def evaluate(
@@ -95,20 +98,57 @@ def evaluate_with(
 
 
 def evaluate_fires(
-    dataset: DatasetView, table: OutcomeTable, part: Part, candidates: Sequence[Fires]
+    dataset: DatasetView,
+    table: OutcomeTable,
+    part: Part,
+    candidates: Sequence[Fires],
+    walks: PartWalks | None = None,
 ) -> list[PartEvaluation]:
-    """Evaluate the fires of each candidate that lie in a part: what they came to, and what chance makes of them."""
-    inside = [fires.within(part) for fires in candidates]
-    chances = chance_of(dataset, table, part, inside)
-    samples = [PartSample(part, table.evaluation, fire_outcomes(table, fires, part)) for fires in inside]
-    return [PartEvaluation(*pair) for pair in zip(samples, chances, strict=True)]
+    """Evaluate the fires of each candidate that lie in a part.
 
-
-def judge(datasets: Sequence[PartEvaluation]) -> Judgement:
-    """Judge one candidate in one part over all the datasets it ran on together.
-
-    Sums and counts pool; blocks, shifts and walks never cross a dataset.
+    `walks` are those of the table in the part, where they are known already.
     """
-    figures = figures_of([each.sample for each in datasets])
-    scores = standard_scores(Chance.pool([each.chance for each in datasets]))
-    return Judgement(figures, scores, p_value(scores), lacking(figures))
+    walks = PartWalks.of(table, part) if walks is None else walks
+    found = []
+    for fires in candidates:
+        outcomes = fire_outcomes(table, fires.within(part), part)
+        found.append(PartEvaluation(outcomes, evidence_of(dataset, table, part, walks, outcomes)))
+    return found
+
+
+def judge(evidence: Sequence[Evidence], evaluation: ResolvedEvaluation) -> Judgement:
+    """Judge one candidate in one part over all the datasets it ran on together, one piece of evidence a dataset."""
+    (judgement,) = judge_many([pooled(evidence)], evaluation)
+    return judgement
+
+
+def judge_many(candidates: Sequence[Evidence], evaluation: ResolvedEvaluation) -> list[Judgement]:
+    """Judge candidates of one evaluation, given the pooled evidence of each; many take less time each than one."""
+    draws = Draws(evaluation.null_draws, evaluation.null_seed)
+    p_values = p_values_alone(candidates, draws)
+    return [
+        Judgement(
+            evidence,
+            figures_of(evidence, evaluation.tp_ticks, evaluation.sl_ticks),
+            observed_excess(evidence.blocks),
+            p,
+            lacking(evidence),
+        )
+        for evidence, p in zip(candidates, p_values, strict=True)
+    ]
+
+
+def p_values_alone(candidates: Sequence[Evidence], draws: Draws) -> list[float]:
+    """Return the p-value of each candidate by itself, given its pooled evidence."""
+    found = [1.0] * len(candidates)
+    by_length: dict[int, list[int]] = {}
+    for place, evidence in enumerate(candidates):
+        by_length.setdefault(evidence.blocks.seconds, []).append(place)
+    for seconds, places in by_length.items():
+        blocks = [candidates[place].blocks for place in places]
+        sums = [each.tick("excess") for each in blocks]
+        drawn = flipped_sums(seconds, [each.block for each in blocks], sums, draws)
+        scores = standardised(drawn, np.array([float(np.sum(each**2)) for each in sums]))
+        for place, each, own in zip(places, blocks, scores, strict=True):
+            found[place] = p_value(observed_excess(each), own)
+    return found

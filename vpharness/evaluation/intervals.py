@@ -1,64 +1,98 @@
-"""Intervals of means over fires that overlap: fires are clustered in blocks, and blocks are what is independent."""
+"""Intervals of means over fires that overlap: fires are summed over blocks, and blocks are what is independent."""
 
 import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit  # type: ignore[import-untyped]  # scipy ships no types
 
-from vpharness.evaluation.shapes import padded_count
-
 CONFIDENCE: Final = 0.95
-
-_GROWING_BLOCKS: Final = 2
-"""Blocks that a value may still belong to: outcomes are due within half a block of one another's order."""
 
 
 @dataclass(frozen=True)
-class ClusteredMeans:
-    """Means of Q quantities with their intervals.
+class Interval:
+    """A mean with the ends of its interval; NaN where there is no value, or fewer than two blocks."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class RatioOfTotals:
+    """A mean of values that are clustered in blocks, with what its interval is made of.
+
+    With P_b the sum and n_b the number of the values in block b, over the B blocks that hold any: m = ΣP/Σn and
+    se = √(B/(B-1) Σ(P_b - m n_b)²)/Σn. This is the linearised variance of a ratio of totals (Cochran, Sampling
+    Techniques, 1977, chapter 6).
 
     Attributes:
-        mean: [Q] float64, NaN where there is no value.
-        low, high: [Q] float64, ends of the 95 % interval; NaN with fewer than two blocks.
-        n_blocks: [Q] int64, blocks that hold a value.
+        mean: m; NaN where there is no value.
+        standard_error: se; NaN with fewer than two blocks.
+        n_blocks: B.
     """
 
-    mean: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    n_blocks: NDArray[np.int64]
+    mean: float
+    standard_error: float
+    n_blocks: int
+
+    def interval(self, confidence: float = CONFIDENCE) -> Interval:
+        """Return m ± t_{B-1} se, with Student's quantile for few blocks."""
+        half = half_width(self.standard_error, self.n_blocks, confidence)
+        return Interval(self.mean, self.mean - half, self.mean + half)
+
+    def lower_end(self, error: float) -> float:
+        """Return the end that the true mean lies below with a probability of `error` at most: one-sided."""
+        return self.mean - half_width(self.standard_error, self.n_blocks, 1 - 2 * error)
+
+    def rate_interval(self, confidence: float = CONFIDENCE) -> Interval:
+        """Return the interval of a share, made on the logit scale so that it stays between 0 and 1.
+
+        Where every value is the same the logit has no spread. The ends are then those that B independent values, one a
+        block, would have by Clopper and Pearson (1934): 1 - (error/2)^(1/B) away from 0, or from 1.
+        """
+        rate = self.mean
+        if self.n_blocks < 2 or math.isnan(rate):
+            return Interval(rate, math.nan, math.nan)
+        if rate in {0.0, 1.0}:
+            away = 1 - ((1 - confidence) / 2) ** (1 / self.n_blocks)
+            return Interval(rate, 0.0, away) if rate == 0 else Interval(rate, 1 - away, 1.0)
+        half = half_width(self.standard_error / (rate * (1 - rate)), self.n_blocks, confidence)
+        logit = math.log(rate / (1 - rate))
+        # Going to the logit and back may round past the rate itself.
+        return Interval(rate, min(rate, _share(logit - half)), max(rate, _share(logit + half)))
 
 
-def clustered_means(values: NDArray[np.float64], blocks: NDArray[np.int64]) -> ClusteredMeans:
-    """Return means and cluster-robust 95 % intervals.
+def ratio_of_totals(totals: NDArray[Any], counts: NDArray[Any]) -> RatioOfTotals:
+    """Return the mean of values with sums [B] and numbers [B] in each block; blocks without any are left out."""
+    held = counts > 0
+    sums, numbers = totals[held].astype(np.float64), counts[held].astype(np.float64)
+    n_blocks, total = len(numbers), float(numbers.sum())
+    if not n_blocks:
+        return RatioOfTotals(math.nan, math.nan, 0)
+    mean = float(sums.sum()) / total
+    if n_blocks < 2:
+        return RatioOfTotals(mean, math.nan, n_blocks)
+    scatter = float(np.sum((sums - mean * numbers) ** 2))
+    return RatioOfTotals(mean, math.sqrt(scatter * n_blocks / (n_blocks - 1)) / total, n_blocks)
 
-    With P_b the sum and n_b the number of the values in block b, over the B blocks that hold any:
-    m = ΣP/Σn, se = √(B/(B-1) Σ(P_b - m n_b)²)/Σn, and the interval is m ± t_{B-1} se. This is the linearised variance
-    of a ratio of totals (Cochran, Sampling Techniques, 1977, chapter 6), with Student's quantile for few blocks.
 
-    Args:
-        values: [n, Q] one row a fire; NaN is no value.
-        blocks: [n] block of each fire; blocks of different datasets have different numbers.
-    """
-    n_fires, n_quantities = values.shape
-    size = padded_count(n_fires)
-    rows = np.full((size, n_quantities), np.nan)
-    rows[:n_fires] = values
-    dense = np.zeros(size, dtype=np.int64)
-    dense[:n_fires] = np.unique(blocks, return_inverse=True)[1]
-    mean, standard_error, counts = (np.asarray(each) for each in _ratio_of_totals(rows, dense))
-    half = _half_width(standard_error, counts)
-    return ClusteredMeans(mean, mean - half, mean + half, counts)
+def half_width(standard_error: float, n_blocks: int, confidence: float = CONFIDENCE) -> float:
+    """Return t_{B-1} se; NaN with fewer than two blocks."""
+    if n_blocks < 2:
+        return math.nan
+    return float(stdtrit(n_blocks - 1, 0.5 + confidence / 2)) * standard_error
+
+
+def _share(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
 
 
 @dataclass(frozen=True)
 class RunningMean:
-    """One mean with the interval of `clustered_means`, brought up to date value by value in memory of a fixed size.
+    """One mean with its interval, brought up to date value by value in memory of a fixed size.
 
     The scatter Σ(P_b - m n_b)² is ΣP_b² - 2m Σn_b P_b + m² Σn_b², sums that a new value changes by what its own block
     held before. So only the blocks that may still grow are kept apart.
@@ -68,7 +102,8 @@ class RunningMean:
         total: their sum, ΣP.
         n_blocks: blocks that hold any.
         squared_totals, products, squared_counts: ΣP_b², Σn_b P_b and Σn_b².
-        growing: (block, n_b, P_b) of the last two blocks that hold any.
+        growing: (block, n_b, P_b) of the last blocks that hold any, at most `most_growing` of them.
+        most_growing: how many blocks a value may come too late for, the newest one included.
     """
 
     count: int = 0
@@ -78,9 +113,10 @@ class RunningMean:
     products: float = 0.0
     squared_counts: int = 0
     growing: tuple[tuple[int, int, float], ...] = ()
+    most_growing: int = 2
 
     def add(self, value: float, block: int) -> "RunningMean":
-        """Take in a value; its block must be the last one, the one before it, or a new one behind both."""
+        """Take in a value; its block must be one of the last `most_growing`, or a new one."""
         held = next((each for each in self.growing if each[0] == block), None)
         _, n, p = (block, 0, 0.0) if held is None else held
         others = tuple(each for each in self.growing if each is not held)
@@ -91,45 +127,18 @@ class RunningMean:
             squared_totals=self.squared_totals + (p + value) ** 2 - p**2,
             products=self.products + (n + 1) * (p + value) - n * p,
             squared_counts=self.squared_counts + 2 * n + 1,
-            growing=tuple(sorted((*others, (block, n + 1, p + value))))[-_GROWING_BLOCKS:],
+            growing=tuple(sorted((*others, (block, n + 1, p + value))))[-self.most_growing :],
+            most_growing=self.most_growing,
         )
 
-    def interval(self) -> tuple[float, float, float]:
-        """Return the mean and the ends of its 95 % interval; NaN where there is no value, or fewer than two blocks."""
+    def ratio(self) -> RatioOfTotals:
+        """Return the mean and its standard error so far."""
         if not self.count:
-            return math.nan, math.nan, math.nan
+            return RatioOfTotals(math.nan, math.nan, 0)
         mean = self.total / self.count
         if self.n_blocks < 2:
-            return mean, math.nan, math.nan
+            return RatioOfTotals(mean, math.nan, self.n_blocks)
         scatter = self.squared_totals - 2 * mean * self.products + mean**2 * self.squared_counts
         # Where all blocks agree the sums cancel, and rounding may leave less than nothing.
-        standard_error = math.sqrt(_variance(max(scatter, 0.0), self.n_blocks)) / self.count
-        half = float(_half_width(standard_error, self.n_blocks))
-        return mean, mean - half, mean + half
-
-
-def _variance(scatter: Any, n_blocks: Any) -> Any:
-    """Return the variance of a total, B/(B-1) Σ(P_b - m n_b)²."""
-    return scatter * n_blocks / (n_blocks - 1)
-
-
-def _half_width(standard_error: Any, n_blocks: Any) -> NDArray[np.float64]:
-    """Return t_{B-1} se; NaN with fewer than two blocks."""
-    with np.errstate(invalid="ignore"):
-        quantile = np.where(n_blocks > 1, stdtrit(np.maximum(n_blocks - 1, 1), 0.5 + CONFIDENCE / 2), np.nan)
-        half: NDArray[np.float64] = quantile * standard_error
-    return half
-
-
-@jax.jit
-def _ratio_of_totals(values: jax.Array, blocks: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Return [Q] mean, standard error and number of blocks, from values [n, Q] and blocks [n] in 0..n-1."""
-    size = values.shape[0]
-    present = ~jnp.isnan(values)
-    sums = jax.ops.segment_sum(jnp.where(present, values, 0.0), blocks, size)
-    counts = jax.ops.segment_sum(present.astype(values.dtype), blocks, size)
-    total = jnp.sum(counts, axis=0)
-    mean = jnp.sum(sums, axis=0) / total
-    n_blocks = jnp.sum(counts > 0, axis=0)
-    scatter = jnp.sum((sums - mean * counts) ** 2, axis=0)
-    return mean, jnp.sqrt(_variance(scatter, n_blocks)) / total, n_blocks
+        variance = max(scatter, 0.0) * self.n_blocks / (self.n_blocks - 1)
+        return RatioOfTotals(mean, math.sqrt(variance) / self.count, self.n_blocks)

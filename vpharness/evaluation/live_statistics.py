@@ -4,11 +4,14 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from vpharness.evaluation.figures import hours_of
-from vpharness.evaluation.intervals import RunningMean
+from vpharness.evaluation.blocks import NS_PER_SECOND, block_seconds
+from vpharness.evaluation.evidence import hours_of
+from vpharness.evaluation.intervals import Interval, RunningMean
 from vpharness.evaluation.outcomes import SKIPPED, STOP_LOSS, TAKE_PROFIT, TIMEOUT
 from vpharness.evaluation.parameters import ResolvedEvaluation
 from vpharness.evaluation.walks import OpenFire, Quote, WalkState, advance_walks
+
+_NS_PER_MS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class LiveStatistics:
         evaluation: how fires are judged.
         tick_size: price units a tick.
         walks: the walks under way.
+        block_s: length of a block of fires that share their fate, seconds, by the clock; see `for_model`.
+        first_start_ns: when the first bin began, ns since the Unix epoch; None before it.
         n_fires: all fires.
         at_mid: fires by their outcome code at the mid.
         tp: of fires judged at the mid, whether take-profit was touched first.
@@ -30,11 +35,29 @@ class LiveStatistics:
 
     evaluation: ResolvedEvaluation
     tick_size: float
+    block_s: int
+    tp: RunningMean
+    net: RunningMean
     walks: WalkState = field(default_factory=WalkState)
+    first_start_ns: int | None = None
     n_fires: int = 0
     at_mid: tuple[int, ...] = (0,) * (SKIPPED + 1)
-    tp: RunningMean = field(default_factory=RunningMean)
-    net: RunningMean = field(default_factory=RunningMean)
+
+    @classmethod
+    def for_model(
+        cls, evaluation: ResolvedEvaluation, tick_size: float, block_s: int | None = None
+    ) -> "LiveStatistics":
+        """Return the statistics before the first bin.
+
+        `block_s` is that of the run, which measured how long its walks last; where it is not known, blocks are long
+        enough for walks that all last as long as they may.
+        """
+        width_s = evaluation.cell_width_ms / 1000
+        block_s = block_seconds(evaluation.max_hold_bins * width_s) if block_s is None else block_s
+        # A fire is due when its whole walk, and the search for a book behind it, have passed: others may come first.
+        late_s = (evaluation.net_reach_bins + evaluation.max_hold_bins) * width_s
+        mean = RunningMean(most_growing=2 + math.ceil(late_s / block_s))
+        return cls(evaluation, tick_size, block_s, mean, mean)
 
     def advance(self, quote: Quote, direction: int) -> tuple["LiveStatistics", tuple[OpenFire, ...]]:
         """Take in the next bin, and the direction of the fire at it or 0.
@@ -42,7 +65,8 @@ class LiveStatistics:
         Returns the statistics after it, and the fires of which both outcomes have become known in this bin.
         """
         walks, advance = advance_walks(self.walks, quote, direction, self.evaluation, self.tick_size)
-        after = replace(self, walks=walks, n_fires=self.n_fires + (direction != 0))
+        first_ns = quote.start_ns if self.first_start_ns is None else self.first_start_ns
+        after = replace(self, walks=walks, first_start_ns=first_ns, n_fires=self.n_fires + (direction != 0))
         for fire in advance.mid_due:
             after = after._with_mid(fire)
         for fire in advance.net_due:
@@ -65,15 +89,16 @@ class LiveStatistics:
             "n_sl": self.at_mid[STOP_LOSS],
             "n_timeout": self.at_mid[TIMEOUT],
             "n_skipped": self.at_mid[SKIPPED],
-            **_with_ends("tp_rate", self.tp),
-            **_with_ends("net_pnl_ticks", self.net),
+            **_with_ends("tp_rate", self.tp.ratio().rate_interval()),
+            **_with_ends("net_pnl_ticks", self.net.ratio().interval()),
             "n_net": self.net.count,
             "n_net_blocks": self.net.n_blocks,
             "events_per_hour": self.n_fires / hours if hours else None,
         }
 
     def _block(self, fire: OpenFire) -> int:
-        return fire.bin // self.evaluation.block_bins
+        start_ns = (self.first_start_ns or 0) + round(fire.bin * self.evaluation.cell_width_ms * _NS_PER_MS)
+        return start_ns // (self.block_s * NS_PER_SECOND)
 
     def _with_mid(self, fire: OpenFire) -> "LiveStatistics":
         assert fire.at_mid is not None  # noqa: S101 - a walk that is over has an outcome
@@ -89,6 +114,6 @@ class LiveStatistics:
         return replace(self, net=self.net.add(fire.net.pnl_ticks, self._block(fire)))
 
 
-def _with_ends(name: str, mean: RunningMean) -> dict[str, float | None]:
-    values = zip((name, f"{name}_low", f"{name}_high"), mean.interval(), strict=True)
-    return {key: value if math.isfinite(value) else None for key, value in values}
+def _with_ends(name: str, found: Interval) -> dict[str, float | None]:
+    values = {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
+    return {key: value if math.isfinite(value) else None for key, value in values.items()}

@@ -9,11 +9,10 @@ from typing import Any, Final
 from vpharness.errors import ConfigError
 from vpharness.parameters import parameter
 
-EVALUATION_VERSION: Final = 1
+EVALUATION_VERSION: Final = 2
 """Raised by hand whenever the same fires on the same dataset would be judged differently than before."""
 
 _DEFAULT_BINS: Final = {"max_hold": 1200, "warmup": 300, "cooldown": 30, "entry_delay": 1}
-_BLOCK_HOLDS: Final = 2
 
 _LONGEST_BINS: Final = 10_000_000
 """The longest duration: eleven days of 100 ms, longer than any dataset is in one piece. Bins are counted in 32 bits."""
@@ -60,8 +59,10 @@ class EvaluationParameters:
     entry_delay_ms: float | None = _ms("entry_delay")
     exit_delay_bins: int | None = _bins("exit_delay", "from the barrier to the exit at the touch")
     exit_delay_ms: float | None = _ms("exit_delay")
-    null_draws: int = parameter(999, meaning="draws of each null", minimum=19, maximum=_MOST_DRAWS)
-    null_seed: int = parameter(0, meaning="seed of the nulls' uniforms", minimum=0, maximum=2**53)
+    null_draws: int = parameter(
+        999, meaning="draws of the coins that flip blocks of fires", minimum=19, maximum=_MOST_DRAWS
+    )
+    null_seed: int = parameter(0, meaning="seed of these coins", minimum=0, maximum=2**53)
 
     def relations(self) -> Iterator[str]:
         """Say which durations were given twice."""
@@ -128,11 +129,6 @@ class ResolvedEvaluation:
     null_draws: int
     null_seed: int
     cell_width_ms: float
-
-    @property
-    def block_bins(self) -> int:
-        """Bins in a block of fires that are taken to depend on one another."""
-        return _BLOCK_HOLDS * self.max_hold_bins
 
     @property
     def embargo_bins(self) -> int:

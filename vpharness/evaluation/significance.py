@@ -1,138 +1,104 @@
 """Significance: p-values of one candidate, adjusted ones over a family, and who may rank and win."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.evaluation.chance import Chance, DrawnSums
-from vpharness.evaluation.figures import Figures
-from vpharness.evaluation.passage import TICK_TOLERANCE
+from vpharness.evaluation.evidence import Evidence
 
 T_TOLERANCE: Final = 1e-12
 """Draws whose T lies this close under the observed one count as equal to it."""
 
 LEAST_NET_FIRES: Final = 30
 LEAST_NET_BLOCKS: Final = 8
+LEAST_AT_BARRIER: Final = 5
+"""Fires that must have ended at a barrier: with none the interval has not seen the outcome that decides the mean."""
+BARRIER_SHARE: Final = 0.01
+"""A barrier at which fewer of the part's walks end than this share is asked nothing of."""
 SIGNIFICANCE_LEVEL: Final = 0.05
+LEAST_CRITICAL_T: Final = 1.645
+"""The critical value of a profit claim is never less than that of one normal candidate by itself."""
+LEAST_TEST_FIRES: Final = 10
+_MINUTES_PER_HOUR: Final = 60
 
 
-@dataclass(frozen=True)
-class StandardScores:
-    """T of one candidate under both nulls: distance from the mean over the draws, in their standard deviations.
+def p_value(observed: float, drawn: NDArray[np.float64]) -> float:
+    """Return (1 + #{draws with T >= observed T}) / (1 + draws).
 
-    Attributes:
-        observed_timing, observed_direction: T of the fires as they are.
-        timing, direction: [D] float64, T of the draws.
+    With draws [D] of the candidate itself it is the candidate's own p-value. With the greatest T of a family under each
+    draw it is the adjusted one (max-T; Westfall and Young, 1993); the family must hold the candidate itself.
     """
-
-    observed_timing: float
-    observed_direction: float
-    timing: NDArray[np.float64]
-    direction: NDArray[np.float64]
-
-
-def standard_scores(chance: Chance) -> StandardScores:
-    """Return T = (x - mean of x over the draws) / (sd of x over the draws), x the net mean.
-
-    Draws without a fire have no x and T = 0; where no fire was observed or sd is 0 (no more than rounding), T = 0.
-    """
-    observed = chance.observed_sum / chance.observed_count if chance.observed_count else math.nan
-    observed_timing, timing = _standardised(observed, chance.timing)
-    observed_direction, direction = _standardised(observed, chance.direction)
-    return StandardScores(observed_timing, observed_direction, timing, direction)
-
-
-def _standardised(observed: float, drawn: DrawnSums) -> tuple[float, NDArray[np.float64]]:
-    has_fires = drawn.counts > 0
-    scores = np.zeros_like(drawn.sums)
-    means = drawn.sums[has_fires] / drawn.counts[has_fires]
-    if len(means) < 2:
-        return 0.0, scores
-    centre, spread = float(np.mean(means)), float(np.std(means, ddof=1))
-    if spread <= TICK_TOLERANCE:
-        return 0.0, scores
-    scores[has_fires] = (means - centre) / spread
-    return (0.0 if math.isnan(observed) else (observed - centre) / spread), scores
-
-
-def p_value(scores: StandardScores) -> float:
-    """Return the larger of the two nulls' (1 + #{draws with T >= observed T}) / (1 + draws)."""
-    return max(
-        _share_at_least(scores.timing, scores.observed_timing),
-        _share_at_least(scores.direction, scores.observed_direction),
-    )
-
-
-def _share_at_least(drawn: NDArray[np.float64], observed: float) -> float:
     return (1 + int(np.sum(drawn >= observed - T_TOLERANCE))) / (1 + len(drawn))
 
 
+def critical_value(greatest: NDArray[np.float64], level: float = SIGNIFICANCE_LEVEL) -> float:
+    """Return the value that the greatest of a family exceeds in a share `level` of draws: the 950th of 999 for 0.05."""
+    return float(np.sort(greatest)[math.ceil((1 - level) * (1 + len(greatest))) - 1])
+
+
 @dataclass(frozen=True)
-class FamilyMaxima:
-    """The largest T of a family under each draw.
+class Lack:
+    """Something that a candidate lacks to be rankable.
 
     Attributes:
-        n_candidates: size of the family.
-        timing, direction: [D] float64, maximum over the candidates under each draw.
+        what: what there is too little of: "net fires", "blocks", "take-profits" or "stop-losses".
+        found, needed: how many there are, and how many it takes.
+        note: more about it, such as how much more time it would take.
     """
 
-    n_candidates: int
-    timing: NDArray[np.float64]
-    direction: NDArray[np.float64]
+    what: str
+    found: int
+    needed: int
+    note: str = ""
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"{self.found} {self.what}, {self.needed} needed{self.note}"
 
 
-def family_maxima(family: Iterable[StandardScores]) -> FamilyMaxima:
-    """Return the maxima over a family; candidates are taken one at a time, so that memory does not grow with them.
-
-    Raises:
-        ValueError: the family is empty, or its candidates have different numbers of draws.
-    """
-    maxima: FamilyMaxima | None = None
-    for scores in family:
-        if maxima is None:
-            maxima = FamilyMaxima(1, scores.timing, scores.direction)
-            continue
-        if len(scores.timing) != len(maxima.timing):
-            raise ValueError(f"a family shares its draws: found {len(scores.timing)} beside {len(maxima.timing)}")
-        maxima = FamilyMaxima(
-            maxima.n_candidates + 1,
-            np.maximum(maxima.timing, scores.timing),
-            np.maximum(maxima.direction, scores.direction),
-        )
-    if maxima is None:
-        raise ValueError("a family needs a candidate")
-    return maxima
-
-
-def p_adjusted(scores: StandardScores, family: FamilyMaxima) -> float:
-    """Return the larger of the two nulls' p-values against the family's maxima (max-T; Westfall and Young, 1993).
-
-    The family must hold the candidate itself, or the value can lie below its `p_value`.
-    """
-    return max(
-        _share_at_least(family.timing, scores.observed_timing),
-        _share_at_least(family.direction, scores.observed_direction),
-    )
-
-
-def lacking(figures: Figures) -> tuple[str, ...]:
+def lacking(evidence: Evidence) -> tuple[Lack, ...]:
     """Return what a candidate lacks to be rankable; nothing where it is.
 
     Args:
-        figures: of the training part.
+        evidence: of the part that chooses, pooled over the candidate's datasets.
     """
+    blocks, tally = evidence.blocks, evidence.tally
+    n_net, n_blocks = int(blocks.count("n_net").sum()), int(np.count_nonzero(blocks.count("n_net")))
     lacks = []
-    if figures.n_net < LEAST_NET_FIRES:
-        lacks.append(f"{figures.n_net} net fires, {LEAST_NET_FIRES} are needed")
-    if figures.n_net_blocks < LEAST_NET_BLOCKS:
-        lacks.append(f"net fires in {figures.n_net_blocks} blocks, {LEAST_NET_BLOCKS} are needed")
+    if n_net < LEAST_NET_FIRES:
+        lacks.append(Lack("net fires", n_net, LEAST_NET_FIRES, _more_time(tally.hours, n_net, LEAST_NET_FIRES)))
+    if n_blocks < LEAST_NET_BLOCKS:
+        more = _more_time(tally.hours, n_blocks, LEAST_NET_BLOCKS)
+        lacks.append(Lack(f"blocks of {blocks.seconds} s", n_blocks, LEAST_NET_BLOCKS, more))
+    for name, what, walks in (
+        ("net_tp", "take-profits", tally.n_walks_tp),
+        ("net_sl", "stop-losses", tally.n_walks_sl),
+    ):
+        found = int(blocks.count(name).sum())
+        if found < LEAST_AT_BARRIER and walks >= BARRIER_SHARE * tally.n_walks and walks:
+            lacks.append(Lack(what, found, LEAST_AT_BARRIER))
     return tuple(lacks)
 
 
-def is_winner(figures: Figures, adjusted: float) -> bool:
-    """Whether a rankable candidate beats chance in its family and the lower end of its net interval is above 0."""
-    return not lacking(figures) and adjusted <= SIGNIFICANCE_LEVEL and figures.net_pnl_ticks_low > 0
+def _more_time(hours: float, found: int, needed: int) -> str:
+    """Return how much more time it would take at the rate so far, in words."""
+    if not found or not hours:
+        return ""
+    minutes = math.ceil(_MINUTES_PER_HOUR * hours * (needed - found) / found)
+    if minutes < 2 * _MINUTES_PER_HOUR:
+        return f": about {minutes} minutes more"
+    return f": about {math.ceil(minutes / _MINUTES_PER_HOUR)} hours more"
+
+
+def is_winner(lacks: Sequence[Lack], adjusted: float, net_low_all: float) -> bool:
+    """Whether a rankable candidate beats chance in its family, and makes a profit that holds for all of it at once."""
+    return not lacks and adjusted <= SIGNIFICANCE_LEVEL and net_low_all > 0
+
+
+def opening_error(opening: int) -> float:
+    """Return 0.05·6/(π²k²), the error allowed to the k-th opening of the same market time; all add up to 0.05."""
+    return SIGNIFICANCE_LEVEL * 6 / (math.pi * opening) ** 2

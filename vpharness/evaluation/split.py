@@ -31,7 +31,7 @@ class Part:
 
     @property
     def n_firing_bins(self) -> int:
-        """Bins from the warm-up on: the circle on which fires are shifted."""
+        """Bins from the warm-up on, in which a fire can lie."""
         return max(self.stop - self.first_fire, 0)
 
     def contains(self, bins: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -25,18 +25,20 @@ class Quote:
         mid: mid price in price units; no more than 0, or NaN, where there is none.
         book_valid: whether one can enter and leave at the touch.
         touch: best bid and best ask, 1e-9 price units; None where the data have none: every net outcome is skipped.
+        start_ns: when the bin begins, ns since the Unix epoch.
     """
 
     mid: float
     book_valid: bool
     touch: tuple[int, int] | None
+    start_ns: int = 0
 
     @classmethod
     def of_row(cls, row: NDArray[np.void], *, has_best_prices: bool = True) -> "Quote":
         """Return the quote of a bin [1], a row of `bins.parquet`."""
         values: dict[str, Any] = dict(zip(row.dtype.names or (), row[0].item(), strict=True))
         touch = (values["best_bid_price_int"], values["best_ask_price_int"]) if has_best_prices else None
-        return cls(values["mid_price"], values["book_valid"], touch)
+        return cls(values["mid_price"], values["book_valid"], touch, values["bin_start_ns"])
 
 
 @dataclass(frozen=True)

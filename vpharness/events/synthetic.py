@@ -50,7 +50,7 @@ class SyntheticSource:
     default_evict_crossed_ms: ClassVar[int] = 0
 
     seed: int = parameter(0, meaning="the market: the same seed gives the same events", minimum=0)
-    minutes: int = parameter(60, meaning="how long the market lasts", unit="minutes", minimum=1)
+    minutes: int = parameter(120, meaning="how long the market lasts", unit="minutes", minimum=1)
     strength: float = parameter(
         0.0, meaning="how far the coming move leans on recent order flow; 0 is a martingale", minimum=0.0, maximum=1.0
     )

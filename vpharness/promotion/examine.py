@@ -16,11 +16,13 @@ from vpharness.datasets.lake import check_name
 from vpharness.errors import PromotionError
 from vpharness.evaluation import EVALUATION_VERSION, TEST, Judgement, Part
 from vpharness.events.source import Source
+from vpharness.events.times import time_text
 from vpharness.lattice.parameters import LATTICE_VERSION
 from vpharness.promotion import gates
 from vpharness.promotion.batch import Batch
 from vpharness.promotion.bundle import Recording
 from vpharness.promotion.fitting import Span, coverage, fit_projection
+from vpharness.promotion.forward import forward_record
 from vpharness.promotion.gates import Gate
 from vpharness.promotion.live_proof import LiveProof, Whole, choose_slice, prove
 from vpharness.promotion.nominate import Nominee
@@ -29,6 +31,7 @@ from vpharness.promotion.projection import Projection
 from vpharness.promotion.replay import fresh_lattice
 from vpharness.promotion.served import PromotedRecord, live_model
 from vpharness.results.judging import ViewOf
+from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.opening import open_and_count
 from vpharness.results.ranking import Ranked
 from vpharness.results.store import Store
@@ -47,12 +50,14 @@ class Settings:
     Attributes:
         limits: what a run must have.
         store: the results, in which an opening of the test part is counted.
+        ledger: every candidate that there is.
         view_of: what evaluation sees of a dataset.
         forced: the reason that overrides gates; None where there is none.
     """
 
     limits: PromotionParameters
     store: Store
+    ledger: Sequence[LedgerCandidate]
     view_of: ViewOf
     forced: str | None
 
@@ -104,11 +109,11 @@ def examine(
         *gates.train_gates(nominee.ranked, limits),
     ]
     if source is None or not _goes_on(found, settings):
-        return _ended(found, "audit", "live = batch", "latency", "test")
+        return _ended(found, "audit", "live = batch", "latency", "test", "forward")
     batch = Batch.of(nominee, dataset)
     found.append(_audited(batch, limits))
     if not _goes_on(found, settings):
-        return _ended(found, "live = batch", "latency", "test")
+        return _ended(found, "live = batch", "latency", "test", "forward")
     projection = fit_projection(
         batch.scores, batch.mid_ticks, _span(batch.parts[0]), limits.horizons_bins, limits.quantiles
     )
@@ -117,11 +122,16 @@ def examine(
     found.append(gates.live_gate(proof.agreement, proof.cells_differ))
     found.append(gates.latency_gate(proof.latency, batch.width_ms, limits))
     if not _goes_on(found, settings):
-        return _ended(found, "test")
-    (ranked,) = open_and_count([nominee.ranked], settings.store, settings.view_of)
+        return _ended(found, "test", "forward")
+    (ranked,) = open_and_count([nominee.ranked], settings.ledger, settings.store, settings.view_of)
     found.append(gates.unseen_gate(ranked, limits))
+    forward = forward_record(ranked.candidate.counted, settings.view_of)
+    found.append(gates.forward_gate(forward, limits))
     overridden = settings.forced if any(not gate.passed for gate in found) else None
-    evidence = _evidence(found, ranked, proof, batch, projection)
+    evidence = _evidence(found, ranked, proof, batch, projection) | {
+        "ledger": _ledger_facts(ranked, settings.ledger),
+        "forward": forward.values(),
+    }
     record = dataclasses.replace(record, evidence=evidence, forced=overridden)
     return Candidacy(tuple(found), record, proof.recording)
 
@@ -213,13 +223,30 @@ def _evidence(
         "gates": [gate.values() for gate in found],
         "promised": {"train": _promised(ranked.judgement), "test": ranked.test and _promised(ranked.test)},
         "p_adjusted": ranked.p_adjusted,
-        "family": {"rankable": ranked.family.size, "evaluated": ranked.family.n_evaluated},
-        "test_openings": ranked.test_openings,
+        "net_low_all": _known(ranked.net_low_all),
+        "family": {"rankable": ranked.family.n_rankable, "evaluated": ranked.family.n_evaluated},
+        "test_openings": 0 if ranked.opening is None else ranked.opening.times,
+        "test_opening_number": None if ranked.opening is None else ranked.opening.number,
         "projection": covered,
         "latency": None if proof.latency is None else dataclasses.asdict(proof.latency),
         "host": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
         "live": {"bins": proof.agreement.bins, "worst": _known(proof.agreement.worst), "ties": proof.agreement.ties},
         "recorded_bins": len(proof.recording.said.bins),
+    }
+
+
+def _ledger_facts(ranked: Ranked, ledger: Sequence[LedgerCandidate]) -> dict[str, Any]:
+    """Return how large and how old the ledger was, and the part of it that the candidate was compared with."""
+    trials, family = [trial for each in ledger for trial in each.trials], ranked.family
+    created = [trial.created_ns for trial in trials]
+    return {
+        "candidates": len(ledger),
+        "runs": len({trial.run_id for trial in trials}),
+        "oldest_run": time_text(min(created)),
+        "newest_run": time_text(max(created)),
+        "family_runs": family.n_runs,
+        "family_oldest_run": time_text(family.oldest_ns),
+        "family_newest_run": time_text(family.newest_ns),
     }
 
 

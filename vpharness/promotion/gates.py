@@ -1,6 +1,7 @@
 """The gates: each says what was wanted and what was found, in words that stay in the bundle as evidence."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,11 +11,12 @@ from vpharness.datasets.find import Dataset
 from vpharness.datasets.manifest import Manifest
 from vpharness.datasets.read import verify
 from vpharness.errors import DatasetError, VpharnessError
-from vpharness.evaluation import EVALUATION_VERSION
+from vpharness.evaluation import EVALUATION_VERSION, Figures
 from vpharness.events.source import Source
 from vpharness.latency import Latency
 from vpharness.lattice.parameters import LATTICE_VERSION
 from vpharness.promotion.agreement import Agreement
+from vpharness.promotion.forward import ForwardRecord
 from vpharness.promotion.parameters import PromotionParameters
 from vpharness.results.ranking import Ranked
 
@@ -92,11 +94,13 @@ def events_gate(manifest: Manifest, source: Source | None) -> Gate:
 def train_gates(ranked: Ranked, limits: PromotionParameters) -> list[Gate]:
     """In training there was enough data, and it beat chance and costs."""
     figures, lacks, adjusted = ranked.judgement.figures, ranked.judgement.lacks, ranked.p_adjusted
-    size = f"over {ranked.family.size} rankable of {ranked.family.n_evaluated} candidates"
+    size = f"over {ranked.family.n_rankable} rankable of {ranked.family.n_evaluated} candidates"
     beats = adjusted is not None and adjusted <= limits.max_p_adjusted
-    low, least = figures.net_pnl_ticks_low, limits.min_train_net_low_ticks
+    low, least = ranked.net_low_all, limits.min_train_net_low_ticks
     return [
-        Gate("rankable", not lacks, "enough data in training", "; ".join(lacks) or f"{figures.n_net} net fires"),
+        Gate(
+            "rankable", not lacks, "enough data in training", "; ".join(map(str, lacks)) or f"{figures.n_net} net fires"
+        ),
         Gate(
             "train chance",
             beats,
@@ -108,10 +112,18 @@ def train_gates(ranked: Ranked, limits: PromotionParameters) -> list[Gate]:
         Gate(
             "train net",
             bool(low > least),
-            f"lower end of the net interval above {least:g} ticks",
-            f"{figures.net_pnl_ticks:+.2f} [{low:+.2f}, {figures.net_pnl_ticks_high:+.2f}] ticks",
+            f"lower end of the net mean, for all candidates at once, above {least:g} ticks",
+            _net_text(figures, low),
         ),
     ]
+
+
+def _net_text(figures: Figures, low: float) -> str:
+    """Return a net mean with its lower end in words; nothing is put into figures that are not there."""
+    if not figures.n_net:
+        return "no net fires"
+    end = f"lower end {low:+.2f}" if math.isfinite(low) else "no lower end"
+    return f"{figures.net_pnl_ticks:+.2f} ticks over {figures.n_net} fires, {end}"
 
 
 def audit_gate(report: AuditReport) -> Gate:
@@ -143,11 +155,20 @@ def latency_gate(latency: Latency | None, cell_width_ms: float, limits: Promotio
 
 def unseen_gate(ranked: Ranked, limits: PromotionParameters) -> Gate:
     """On the part that chose nothing it earns something."""
-    wanted = f"net mean above {limits.min_test_net_ticks:g} ticks over at least {limits.min_test_fires} fires"
-    if ranked.test is None:
-        return Gate("test", False, wanted, "there is no test part: run it with a split")
-    figures = ranked.test.figures
-    enough = figures.n_net >= limits.min_test_fires
-    openings = "once" if ranked.test_openings == 1 else f"{ranked.test_openings} times"
-    found = f"{figures.net_pnl_ticks:+.2f} ticks over {figures.n_net} fires, opened {openings}"
-    return Gate("test", enough and bool(figures.net_pnl_ticks > limits.min_test_net_ticks), wanted, found)
+    least, fires, opening = limits.min_test_net_ticks, limits.min_test_fires, ranked.opening
+    wanted = f"lower end of the net mean above {least:g} ticks over at least {fires} fires"
+    if opening is None:
+        return Gate("test", False, wanted, ranked.test_refused or "there is no test part: run it with a split")
+    figures = opening.judgement.figures
+    openings = "once" if opening.times == 1 else f"{opening.times} times"
+    found = (
+        f"{_net_text(figures, opening.low)} at an error of {opening.error:.2g}; opened {openings}, as number "
+        f"{opening.number} on this market time"
+    )
+    return Gate("test", figures.n_net >= fires and opening.low > least, wanted, found)
+
+
+def forward_gate(record: ForwardRecord, limits: PromotionParameters) -> Gate:
+    """Since it was first written down, the candidate has fired on new events."""
+    wanted = f"at least {limits.min_forward_fires} fires on events later than its first row in the ledger"
+    return Gate("forward", record.n_fires >= limits.min_forward_fires, wanted, record.text)

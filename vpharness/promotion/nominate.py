@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from vpharness.errors import PromotionError
-from vpharness.evaluation import TEST
+from vpharness.evaluation import TEST, Market
 from vpharness.promotion.served import parameters_of
 from vpharness.results.ledger import LedgerCandidate, Trial
-from vpharness.results.ranking import Ranked
+from vpharness.results.ranking import Ranked, rank, restricted
 from vpharness.results.records import DONE, rows_of_runs
 from vpharness.results.store import META, Store, read
 from vpharness.signals import Signal, SignalParameters, resolve
@@ -50,19 +50,21 @@ class Nominee:
         return params
 
 
-def nominate(store: Store, ranked: Sequence[Ranked], name: str, threshold: str | None) -> Nominee:
-    """Find the candidate that is meant.
+def nominate(store: Store, ledger: Sequence[LedgerCandidate], name: str, threshold: str | None) -> Nominee:
+    """Find the candidate that is meant, and judge it on the instrument of its run alone.
+
+    What it came to on other instruments is no evidence for the one that it is to be served on.
 
     Args:
         store: the results.
-        ranked: every candidate of the ledger, in its order.
+        ledger: every candidate of the ledger.
         name: the id of a run, or of a candidate, or the beginning of one that begins no other.
         threshold: the label of the threshold, or its number; None for the run's best, as it ranks.
 
     Raises PromotionError where nothing or more than one is meant, and for a run on a dataset that is kept for the test.
     """
     runs = {row["run_id"]: row for row in read(store, META) if row["status"] == DONE}
-    run_id, candidate_id = _named(name, runs, [each.candidate for each in ranked])
+    run_id, candidate_id = _named(name, runs, ledger)
     row = runs[run_id]
     if row["judged_part"] == TEST:
         raise PromotionError(
@@ -70,9 +72,14 @@ def nominate(store: Store, ranked: Sequence[Ranked], name: str, threshold: str |
             "candidate on a dataset that it was trained on"
         )
     own = {each["candidate_id"]: each for each in rows_of_runs(store, [run_id])[run_id]}
-    mine = [each for each in ranked if each.candidate.candidate_id in own]
-    if not mine:
+    market = next((trial.market for each in ledger for trial in each.trials if trial.run_id == run_id), None)
+    if market is None:
         raise PromotionError(f"nothing can be said of run {run_id}: its dataset {row['dataset_id']} is not as it was")
+    mine = [
+        each
+        for each in rank(ledger, restricted(ledger, lambda trial: _is_of(trial, market)))
+        if each.candidate.candidate_id in own
+    ]
     chosen = mine[0]
     if candidate_id is not None or threshold is not None:
         fitting = [each for each in mine if candidate_id in {None, each.candidate.candidate_id}]
@@ -94,17 +101,25 @@ def _named(name: str, runs: Collection[str], candidates: Sequence[LedgerCandidat
     if name and len(of_runs) == 1 and not of_candidates:
         return of_runs[0], None
     if name and len(of_candidates) == 1 and not of_runs:
-        found = {trial.run_id: trial.dataset_id for trial in of_candidates[0].choosing}
+        found = {trial.run_id: trial for trial in of_candidates[0].choosing}
         if len(found) == 1:
             return next(iter(found)), of_candidates[0].candidate_id
-        listed = ", ".join(f"{run_id} on {dataset_id}" for run_id, dataset_id in sorted(found.items()))
+        listed = ", ".join(
+            f"{run_id} on {trial.dataset_id} of {trial.market.instrument or 'an unnamed market'}"
+            for run_id, trial in sorted(found.items())
+        )
         raise PromotionError(
-            f"candidate {of_candidates[0].candidate_id} ran {len(found)} times: {listed}; name one of "
-            "them, and the threshold"
+            f"candidate {of_candidates[0].candidate_id} ran {len(found)} times: {listed}; name the run on the "
+            "instrument that is to be served, and the threshold"
         )
     ids = [*of_runs, *(each.candidate_id for each in of_candidates)]
     found_text = f"begins {len(ids)} ids: {', '.join(ids[:_MOST_NAMED])}" if ids else "is no run and no candidate"
     raise PromotionError(f"run_id is {name!r}, which {found_text}; python -m vpharness compare shows what there is")
+
+
+def _is_of(trial: Trial, market: Market) -> bool:
+    """Whether a trial is on an instrument; one that has no name is itself alone."""
+    return trial.market == market if market.instrument is None else trial.market.instrument == market.instrument
 
 
 def _is_meant(threshold: str, own: Mapping[str, Mapping[str, Any]], ranked: Ranked) -> bool:

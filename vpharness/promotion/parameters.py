@@ -17,8 +17,16 @@ class PromotionParameters:
     min_train_net_low_ticks: float = parameter(
         0.0, meaning="train: the lower end of the net interval must be above this", unit="ticks"
     )
-    min_test_net_ticks: float = parameter(0.0, meaning="test: the net mean must be above this", unit="ticks")
+    min_test_net_ticks: float = parameter(
+        0.0, meaning="test: the lower end of the net mean must be above this", unit="ticks"
+    )
     min_test_fires: int = parameter(10, meaning="test: the least fires judged net", unit="fires", minimum=1)
+    min_forward_fires: int = parameter(
+        0,
+        meaning="the least fires on events later than the candidate's first row in the ledger",
+        unit="fires",
+        minimum=0,
+    )
     max_latency_share: float = parameter(
         0.2, meaning="the most of a bin that its step may take at the 99th percentile, on this host", above=0, maximum=1
     )

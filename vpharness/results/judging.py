@@ -1,84 +1,76 @@
-"""Judging candidates of the ledger in one part of their data, those that fire alike once."""
+"""Judging fires again on their datasets: test parts that are opened, and rows that an earlier version has written."""
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
-from typing import Final
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from vpharness.evaluation import (
+    TEST,
     DatasetView,
-    Judgement,
-    PartEvaluation,
+    Evidence,
+    Market,
     evaluate_fires,
     first_passage_tables,
-    judge,
     outcome_table,
     parts_of,
 )
-from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.ledger import DatasetKey, LedgerCandidate, Trial
 
 ViewOf = Callable[[str, str], DatasetView]
 """From a dataset's id and checksum to what evaluation sees of it."""
 
-_JUDGED_AT_ONCE: Final = 2000
-"""The draws of so many candidates are held at a time: 32 kB each, on each of their datasets."""
+MarketOf = Callable[[str, str], Market]
+"""From a dataset's id and checksum to its market."""
 
 
-def judge_part(
-    candidates: Sequence[LedgerCandidate], view_of: ViewOf, part_of: Callable[[Trial], str]
-) -> dict[str, Judgement]:
-    """Judge candidates in one part, by candidate id; those without any trial in that part are left out.
+def judged_again(
+    trials: Iterable[Trial], view_of: ViewOf, part_of: Callable[[Trial], str]
+) -> dict[tuple[str, DatasetKey], Evidence]:
+    """Return the evidence of trials in one part of their datasets, by candidate id and dataset.
 
-    Candidates of a sweep often fire alike: those that do in all their trials are judged once, and share the judgement.
+    Those without that part are left out. What a dataset's outcomes are looked up in is made once for all trials that
+    need the same.
     """
-    alike: dict[tuple[Hashable, ...], list[LedgerCandidate]] = defaultdict(list)
-    for candidate in candidates:
-        alike[tuple((_table_key(trial), part_of(trial), trial.fires.digest) for trial in candidate.trials)].append(
-            candidate
-        )
-    judged: dict[str, Judgement] = {}
-    members = list(alike.values())
-    for start in range(0, len(members), _JUDGED_AT_ONCE):
-        batch = members[start : start + _JUDGED_AT_ONCE]
-        found = _judged([first for first, *_ in batch], view_of, part_of)
-        judged |= {
-            candidate.candidate_id: found[same[0].candidate_id]
-            for same in batch
-            for candidate in same
-            if same[0].candidate_id in found
-        }
-    return judged
-
-
-def _judged(
-    candidates: Sequence[LedgerCandidate], view_of: ViewOf, part_of: Callable[[Trial], str]
-) -> dict[str, Judgement]:
-    evaluated: dict[str, list[PartEvaluation]] = defaultdict(list)
-    for trials in _that_share_a_table(candidates).values():
-        first = trials[0]
-        view = view_of(first.dataset_id, first.dataset_checksum)
-        table = outcome_table(
-            first_passage_tables(
-                view, (first.evaluation.tp_ticks, first.evaluation.sl_ticks), first.evaluation.max_hold_bins
-            ),
-            first.evaluation,
-        )
-        parts = {part.name: part for part in parts_of(view, first.evaluation, first.split)}
-        here = [trial for trial in trials if part_of(trial) in parts]
-        for name in {part_of(trial) for trial in here}:
-            chosen = [trial for trial in here if part_of(trial) == name]
-            found = evaluate_fires(view, table, parts[name], [trial.fires for trial in chosen])
-            for trial, evaluation in zip(chosen, found, strict=True):
-                evaluated[trial.candidate_id].append(evaluation)
-    return {candidate_id: judge(evaluations) for candidate_id, evaluations in evaluated.items()}
-
-
-def _that_share_a_table(candidates: Sequence[LedgerCandidate]) -> dict[tuple[Hashable, ...], list[Trial]]:
     shared: dict[tuple[Hashable, ...], list[Trial]] = defaultdict(list)
-    for candidate in candidates:
-        for trial in candidate.trials:
-            shared[_table_key(trial)].append(trial)
-    return shared
+    for trial in trials:
+        shared[_table_key(trial)].append(trial)
+    found: dict[tuple[str, DatasetKey], Evidence] = {}
+    for together in shared.values():
+        first = together[0]
+        view, evaluation = view_of(*first.dataset), first.evaluation
+        passages = first_passage_tables(view, (evaluation.tp_ticks, evaluation.sl_ticks), evaluation.max_hold_bins)
+        table = outcome_table(passages, evaluation)
+        for part in parts_of(view, evaluation, first.split):
+            chosen = [trial for trial in together if part_of(trial) == part.name]
+            evaluated = evaluate_fires(view, table, part, [trial.fires for trial in chosen]) if chosen else []
+            for trial, each in zip(chosen, evaluated, strict=True):
+                found[trial.candidate_id, trial.dataset] = each.evidence
+    return found
+
+
+def completed(candidates: Sequence[LedgerCandidate], view_of: ViewOf, market_of: MarketOf) -> list[LedgerCandidate]:
+    """Return candidates with what rows of an earlier version lack, worked out from their fires and datasets."""
+    poor = [trial for each in candidates for trial in each.trials if needs_dataset(trial)]
+    if not poor:
+        return list(candidates)
+    evidence = judged_again(poor, view_of, lambda trial: trial.judged_part)
+
+    def whole(trial: Trial) -> Trial:
+        if not needs_dataset(trial):
+            return trial
+        return dataclasses.replace(
+            trial,
+            market=market_of(*trial.dataset),
+            first_bin_start_ns=view_of(*trial.dataset).span[0],
+            evidence=evidence.get((trial.candidate_id, trial.dataset)),
+        )
+
+    return [LedgerCandidate(each.candidate_id, tuple(map(whole, each.trials))) for each in candidates]
+
+
+def needs_dataset(trial: Trial) -> bool:
+    """Whether a trial can be judged only where its dataset is at hand: an earlier version has written it."""
+    return trial.first_bin_start_ns is None or (trial.evidence is None and trial.judged_part != TEST)
 
 
 def _table_key(trial: Trial) -> tuple[Hashable, ...]:

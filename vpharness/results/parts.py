@@ -51,7 +51,9 @@ def reread(folder: Path, read: Callable[[list[Path]], Value]) -> Value:
 def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Return a part, or some columns of it."""
     with pq.ParquetFile(path) as file:
-        return file.read(columns=None if columns is None else list(columns))
+        # A column of a later version is absent in an earlier one's parts.
+        there = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
+        return file.read(columns=there)
 
 
 def merge_small(folder: Path, least: int = MERGED_FROM) -> int:
@@ -73,7 +75,7 @@ def merge_small(folder: Path, least: int = MERGED_FROM) -> int:
 
 def _put(folder: Path, sources: Sequence[Path]) -> None:
     """Put a part in place that stands for others. Its rows keep their order, its name begins as the last one's."""
-    table = pa.concat_tables([read_part(source) for source in sources])
+    table = pa.concat_tables([read_part(source) for source in sources], promote_options="default")
     named = {**(table.schema.metadata or {}), _SOURCES: json.dumps([source.name for source in sources])}
     last = sources[-1].name.removesuffix(".parquet").partition("+")[0]
     name = f"{last}+{secrets.token_hex(4)}{_MERGED}"

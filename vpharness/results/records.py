@@ -2,16 +2,20 @@
 
 import dataclasses
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
 
-from vpharness.evaluation import Figures
+from vpharness.evaluation import Evidence, Figures, Market, Tally
+from vpharness.evaluation.blocks import COUNTS, TICKS
 from vpharness.results.store import ADAPTIVE, CANDIDATES, META, Rows, Store, append, read
 
 DONE: Final = "done"
 FAILED: Final = "failed"
+
+TIMES: Final = ("mid_times_ms", "net_times_ms")
+"""Lists of times to the barrier, from which medians are taken."""
 
 # `part` names the part that a row was written with: rows of a run that was cut off while its parts were being put in
 # place, or that was carried out twice, are told apart by it.
@@ -22,6 +26,10 @@ META_SCHEMA: Final = pa.schema(
         ("tags", pa.string()),
         ("vpharness_version", pa.string()),
         ("created_ns", pa.int64()),
+        ("instrument", pa.string()),  # this and the next two: the market; absent in rows of store version 2
+        ("contents", pa.list_(pa.string())),
+        ("origin_ns", pa.int64()),
+        ("first_bin_start_ns", pa.int64()),
         ("bins", pa.int64()),
         ("cell_width_ms", pa.int64()),
         ("seconds", pa.float64()),
@@ -45,9 +53,55 @@ FIRES_SCHEMA: Final = pa.schema(
     [
         *((name, pa.string()) for name in ("run_id", "candidate_id", "dataset_id", "fires_digest")),
         ("fires", pa.list_(pa.int64())),  # direction * (bin + 1), the whole span
+        ("net_pnl_ticks", pa.list_(pa.float64())),  # of each fire; NaN outside the part that was judged
         ("part", pa.string()),
     ]
 )
+
+_TALLY_TYPES: Final = {int: pa.int64(), float: pa.float64()}
+EVIDENCE_SCHEMA: Final = pa.schema(
+    [
+        *((name, pa.string()) for name in ("run_id", "candidate_id", "dataset_id", "evidence_digest")),
+        ("block_s", pa.int64()),
+        ("block", pa.list_(pa.int64())),  # floor(start of the fire's bin in ns / block_s)
+        *((name, pa.list_(pa.int32())) for name in COUNTS),
+        *((name, pa.list_(pa.float64())) for name in TICKS),
+        *((name, pa.list_(pa.float64())) for name in TIMES),
+        *((field.name, _TALLY_TYPES[field.type]) for field in dataclasses.fields(Tally)),  # type: ignore[index]  # int or float
+        ("part", pa.string()),
+    ]
+)
+"""Of the part that was judged: sums over blocks of time, from which everything is judged. See `Evidence`."""
+
+
+def market_row(market: Market) -> dict[str, Any]:
+    """Return a market as the values of a row."""
+    return {
+        "instrument": market.instrument,
+        "contents": sorted(market.contents),
+        "origin_ns": market.origin_ns,
+    }
+
+
+def market_in(row: Mapping[str, Any]) -> Market | None:
+    """Return the market that a row names; None in a row of an earlier version, which names none."""
+    if row.get("origin_ns") is None:
+        return None
+    return Market(row["instrument"], frozenset(row["contents"] or ()), row["origin_ns"])
+
+
+def evidence_row(evidence: Evidence) -> dict[str, Any]:
+    """Return evidence as the values of a row, without the keys that say whose it is."""
+    blocks = evidence.blocks
+    return {
+        "evidence_digest": evidence.digest,
+        "block_s": blocks.seconds,
+        "block": blocks.block,
+        **{name: blocks.count(name) for name in COUNTS},
+        **{name: blocks.tick(name) for name in TICKS},
+        **{name: getattr(evidence, name) for name in TIMES},
+        **vars(evidence.tally),
+    }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,5 +152,15 @@ def mark_adaptive(store: Store, run_ids: Sequence[str]) -> None:
     append(store, Rows(ADAPTIVE, rows, ADAPTIVE_SCHEMA))
 
 
-VIEWS_SCHEMA: Final = pa.schema([("candidate_id", pa.string()), ("opened_ns", pa.int64())])
-"""One row each time that the test part of a candidate has been opened."""
+VIEWS_SCHEMA: Final = pa.schema(
+    [
+        ("candidate_id", pa.string()),
+        ("opened_ns", pa.int64()),
+        ("instrument", pa.string()),  # this and the next four: the market time; absent in rows of store version 2
+        ("contents", pa.list_(pa.string())),
+        ("origin_ns", pa.int64()),
+        ("start_ns", pa.int64()),
+        ("stop_ns", pa.int64()),
+    ]
+)
+"""A row for each stretch of market time of a candidate's test part, each time that it has been opened."""

@@ -22,12 +22,15 @@ from vpharness.durable import sync
 from vpharness.errors import ResultsError
 from vpharness.results.parts import merge_small, read_part, reread
 
-STORE_VERSION: Final = 2
+STORE_VERSION: Final = 3
 """Raised whenever a table has other columns than before."""
+READABLE_VERSIONS: Final = (2, 3)
+"""Columns that rows of an earlier version lack are null."""
 
 META: Final = "runs_meta.parquet"
 CANDIDATES: Final = "runs.parquet"
 FIRES: Final = "fires.parquet"
+EVIDENCE: Final = "evidence.parquet"
 VIEWS: Final = "test_views.parquet"
 CAMPAIGNS: Final = "campaigns.parquet"
 ADAPTIVE: Final = "adaptive.parquet"
@@ -55,16 +58,16 @@ def check_version(store: Store) -> None:
         found = json.loads(path.read_text(encoding="utf-8"))["store_version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"{path} cannot be read: {error}; restore it") from error
-    if found != STORE_VERSION:
+    if found not in READABLE_VERSIONS:
         raise ResultsError(
-            f"the results in {store.root} are of store version {found}, this vpharness reads {STORE_VERSION}; "
-            "use the vpharness that wrote them, or another lake"
+            f"the results in {store.root} are of store version {found}, this vpharness reads "
+            f"{' and '.join(map(str, READABLE_VERSIONS))}; use the vpharness that wrote them, or another lake"
         )
 
 
 def check_writable(store: Store) -> None:
     """Raise ResultsError where a run could not be added to the store: it is better known before work than after it."""
-    for table in (FIRES, CANDIDATES, META):
+    for table in (FIRES, EVIDENCE, CANDIDATES, META):
         folder = store.root / table
         nearest = next(each for each in (folder, *folder.parents) if each.exists())
         if not os.access(nearest, os.W_OK | os.X_OK):
@@ -139,7 +142,8 @@ def read_table(store: Store, table: str, columns: Sequence[str] | None = None) -
 
     def read_all(parts: list[Path]) -> pa.Table | None:
         # File by file: a dataset of them would bring in pandas, which takes a second.
-        return pa.concat_tables([read_part(path, columns) for path in parts]) if parts else None
+        tables = [read_part(path, columns) for path in parts]
+        return pa.concat_tables(tables, promote_options="default") if tables else None
 
     try:
         return reread(store.root / table, read_all)
@@ -160,8 +164,9 @@ def merge_parts(store: Store) -> int:
 
 
 def _write_version(store: Store) -> None:
+    """Note the version of what is about to be written: an earlier vpharness must not take these rows for its own."""
     path = store.root / _VERSION_FILE
-    if not path.exists():
+    if not path.exists() or json.loads(path.read_text(encoding="utf-8"))["store_version"] != STORE_VERSION:
         aside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
         aside.write_text(json.dumps({"store_version": STORE_VERSION}) + "\n", encoding="utf-8")
         sync(aside)

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,11 @@ from vpharness.campaigns.share import DatasetShare
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.results.figure import CampaignPicture, Picture
-from vpharness.results.ranking import Ranked, rank
+from vpharness.results.ranking import Ranked, best_lows, rank
 from vpharness.results.records import rows_of_runs
 from vpharness.results.tracked_run import TrackedRun
 from vpharness.results.tracking import TrackingParameters
-from vpharness.tasks.tables import print_ranking, readable_ledger, row_of, views_in
+from vpharness.tasks.tables import print_ranking, readable_ledger, row_of
 
 SHOWN: Final = 20
 DRAWN: Final = 10
@@ -68,7 +68,7 @@ def conclude(campaign: Campaign, progress: Progress, tracked: Tracked) -> dict[s
     """
     plan = campaign.plan
     runs = {run.spec.run_id: run for run in plan.runs}
-    ranked = rank(readable_ledger(campaign.settings.store, campaign.lake), views_in(campaign.lake))
+    ranked = rank(readable_ledger(campaign.settings.store, campaign.lake))
     mine = [each for each in ranked if any(trial.run_id in runs for trial in each.candidate.trials)]
     best = _best_runs(mine, runs)
     _draw(campaign, mine, best, tracked)
@@ -81,12 +81,7 @@ def conclude(campaign: Campaign, progress: Progress, tracked: Tracked) -> dict[s
         counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in _counts(plan, progress).items())
         print(f"\ncampaign {campaign.name}: {counts}; {len(mine):,} candidates")
         print(f"figures: {campaign.folder}\nnext: python -m vpharness compare campaign={campaign.name}")
-    lows: dict[str, float] = defaultdict(lambda: -math.inf)
-    for each in mine:
-        for trial in each.candidate.trials:
-            low = each.judgement.figures.net_pnl_ticks_low
-            lows[trial.run_id] = max(lows[trial.run_id], -math.inf if math.isnan(low) else low)
-    return dict(lows)
+    return best_lows(mine)
 
 
 def _counts(plan: Plan, progress: Progress) -> dict[str, int]:
@@ -156,9 +151,7 @@ def print_plan(plan: Plan, unknown: int, unbuilt: Sequence[Variant], *, as_json:
     remaining = plan.remaining
     groups = plan.groups()
     scores = {(run.spec.dataset.path, run.spec.score_key) for run in remaining}
-    candidates = sum(
-        len(run.spec.parameters.thresholds or run.spec.parameters.threshold_quantiles) for run in remaining
-    )
+    candidates = {candidate_id for run in plan.runs if not run.spec.is_test for candidate_id in run.spec.candidate_ids}
     facts: dict[str, Any] = {
         "jobs": len(plan.run_ids) + unknown,
         "distinct_runs": len(plan.runs),
@@ -169,7 +162,7 @@ def print_plan(plan: Plan, unknown: int, unbuilt: Sequence[Variant], *, as_json:
         "datasets_to_read": len({group.dataset.path for group in groups}),
         "signals_to_compile": len({group.signal_target for group in groups}),
         "distinct_scores": len(scores),
-        "candidates": candidates,
+        "candidates": len(candidates),
         "megabytes_of_scores": round(
             sum(run.spec.dataset.manifest.bins for run in remaining) * SCORE_BYTES_A_BIN / 2**20, 1
         ),

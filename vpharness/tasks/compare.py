@@ -14,9 +14,9 @@ from omegaconf import DictConfig
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.results.judging import ViewOf
-from vpharness.results.ledger import LedgerCandidate
+from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.opening import open_and_count
-from vpharness.results.ranking import Ranked, alike, rank, rank_each_dataset, within_campaign
+from vpharness.results.ranking import Ranked, alike, rank, restricted, within_campaign
 from vpharness.results.report.findings import Findings
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface
 from vpharness.results.store import Store, store_in
@@ -24,7 +24,7 @@ from vpharness.tasks.commands import CompareCommand
 from vpharness.tasks.files import new_file, require_new
 from vpharness.tasks.landscape import print_sensitivity, print_surface, sensitivity_row, surface_row
 from vpharness.tasks.schema import check_command, instance
-from vpharness.tasks.tables import print_ranking, readable_ledger, row_of, views_in
+from vpharness.tasks.tables import hold_seconds, print_ranking, readable_ledger, row_of, views_in
 from vpharness.tasks.text import minute_text
 
 
@@ -47,8 +47,8 @@ def run_compare(config: DictConfig) -> None:
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
     _require_known(choice.id, asked.of_signal, ledger)
-    ranked = [each for each in _ranked(ledger, view_of, asked) if _is_asked_for(each, asked, choice.id)]
-    answer = _answer(ranked, asked, store, view_of)
+    ranked = [each for each in _ranked(ledger, asked, choice.id) if _is_asked_for(each, asked)]
+    answer = _answer(ranked, ledger, asked, store, view_of)
     if asked.report is not None:
         from vpharness.tasks.report import facts_of, write_report  # noqa: PLC0415  # draws, which takes a second to load
 
@@ -66,16 +66,27 @@ def run_compare(config: DictConfig) -> None:
         print(f"report: {asked.report}")
 
 
-def _ranked(ledger: Sequence[LedgerCandidate], view_of: ViewOf, asked: CompareCommand) -> list[Ranked]:
-    ranked = (rank_each_dataset if asked.by == "dataset" else rank)(ledger, view_of)
-    if asked.campaign is None:
-        return ranked
+def _ranked(ledger: Sequence[LedgerCandidate], asked: CompareCommand, dataset_id: str | None) -> list[Ranked]:
+    """Rank the candidates on the trials that are asked for alone, within all that was ever tried."""
+    _require_known_campaign(asked.campaign, ledger)
+
+    def is_meant(trial: Trial) -> bool:
+        on_dataset = dataset_id is None or trial.dataset_id == dataset_id
+        return on_dataset and (asked.campaign is None or asked.campaign in trial.campaigns)
+
+    meant = restricted(ledger, is_meant)
+    if asked.by == "dataset":
+        meant = [LedgerCandidate(each.candidate_id, (trial,)) for each in meant for trial in each.choosing]
+    ranked = rank(ledger, meant)
+    return ranked if asked.campaign is None else within_campaign(ranked)
+
+
+def _require_known_campaign(campaign: str | None, ledger: Sequence[LedgerCandidate]) -> None:
     known = sorted({name for each in ledger for trial in each.trials for name in trial.campaigns})
-    if asked.campaign not in known:
+    if campaign is not None and campaign not in known:
         raise ConfigError(
-            f"campaign is {asked.campaign!r}, which has no finished run; there are {', '.join(known) or 'no campaigns'}"
+            f"campaign is {campaign!r}, which has no finished run; there are {', '.join(known) or 'no campaigns'}"
         )
-    return within_campaign(ranked, asked.campaign)
 
 
 def _require_known(dataset_id: str | None, signal: str | None, ledger: Sequence[LedgerCandidate]) -> None:
@@ -88,15 +99,15 @@ def _require_known(dataset_id: str | None, signal: str | None, ledger: Sequence[
         raise ConfigError(f"signal is {signal}; results are there of {', '.join(signals) or 'no signal'}")
 
 
-def _is_asked_for(ranked: Ranked, asked: CompareCommand, dataset_id: str | None) -> bool:
+def _is_asked_for(ranked: Ranked, asked: CompareCommand) -> bool:
     return (
-        (asked.of_signal is None or ranked.candidate.first.signal == asked.of_signal)
-        and (dataset_id is None or dataset_id in ranked.candidate.dataset_ids)
-        and ranked.judgement.figures.n_signals >= asked.min_signals
-    )
+        asked.of_signal is None or ranked.candidate.first.signal == asked.of_signal
+    ) and ranked.judgement.figures.n_signals >= asked.min_signals
 
 
-def _answer(ranked: list[Ranked], asked: CompareCommand, store: Store, view_of: ViewOf) -> Answer:
+def _answer(
+    ranked: list[Ranked], ledger: Sequence[LedgerCandidate], asked: CompareCommand, store: Store, view_of: ViewOf
+) -> Answer:
     if asked.sensitivity is not None:
         parameter = parameter_named(asked.sensitivity, ranked)
         if "max_hold" not in parameter:
@@ -108,14 +119,17 @@ def _answer(ranked: list[Ranked], asked: CompareCommand, store: Store, view_of: 
     if asked.surface:
         at_barriers = surface(ranked)
         return Answer([surface_row(each) for each in at_barriers], lambda: print_surface(at_barriers))
-    return _tables(sorted(ranked, key=_tp_rate_order) if asked.sort == "tp_rate" else ranked, asked, store, view_of)
+    ordered = sorted(ranked, key=_tp_rate_order) if asked.sort == "tp_rate" else ranked
+    return _tables(ordered, asked, lambda shown: open_and_count(shown, ledger, store, view_of))
 
 
-def _tables(ranked: Sequence[Ranked], asked: CompareCommand, store: Store, view_of: ViewOf) -> Answer:
+def _tables(
+    ranked: Sequence[Ranked], asked: CompareCommand, opened: Callable[[Sequence[Ranked]], list[Ranked]]
+) -> Answer:
     """Rank candidates in one table; those that hold for different times in a table each, unless they are mixed."""
     apart: dict[float, list[Ranked]] = defaultdict(list)
     for each in ranked:
-        apart[0.0 if asked.mixed_horizon else _horizon_s(each)].append(each)
+        apart[0.0 if asked.mixed_horizon else hold_seconds(each)].append(each)
     # On a page, those that are alike share a row, as they do in the table.
     kinds = asked.report is not None and not asked.show_test
     listed = {
@@ -123,12 +137,12 @@ def _tables(ranked: Sequence[Ranked], asked: CompareCommand, store: Store, view_
     }
     shown = [each for horizon in sorted(apart) for each in listed[horizon][: asked.top]]
     if asked.show_test:
-        shown = open_and_count(shown, store, view_of)
+        shown = opened(shown)
 
     def show() -> None:
         for horizon in sorted(apart) or [0.0]:
             # Those that are alike share a row, so that more than are listed for programs find room.
-            of_all = [each for each in shown if _horizon_s(each) == horizon or horizon == 0.0]
+            of_all = [each for each in shown if hold_seconds(each) == horizon or horizon == 0.0]
             told = of_all if asked.show_test else apart[horizon]
             if len(apart) > 1:
                 print(f"holding for up to {horizon:g} s")
@@ -138,18 +152,12 @@ def _tables(ranked: Sequence[Ranked], asked: CompareCommand, store: Store, view_
     return Answer([row_of(each) for each in shown], show, shown)
 
 
-def _horizon_s(ranked: Ranked) -> float:
-    """Return how long a candidate holds at most, seconds."""
-    evaluation = ranked.candidate.first.evaluation
-    return evaluation.max_hold_bins * evaluation.cell_width_ms / 1000
-
-
 def _tp_rate_order(ranked: Ranked) -> tuple[float, str]:
     return -ranked.judgement.figures.tp_rate, ranked.candidate.candidate_id
 
 
 def _refuse_mixed_horizons(ranked: Sequence[Ranked], asked: CompareCommand) -> None:
-    horizons = sorted({_horizon_s(each) for each in ranked})
+    horizons = sorted({hold_seconds(each) for each in ranked})
     if len(horizons) > 1 and not asked.mixed_horizon:
         shown = ", ".join(f"{seconds:g} s" for seconds in horizons)
         raise ConfigError(

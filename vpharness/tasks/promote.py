@@ -24,7 +24,6 @@ from vpharness.promotion.gates import Gate
 from vpharness.promotion.nominate import Nominee, nominate
 from vpharness.promotion.pointer import Entry, bundle_path
 from vpharness.promotion.publish import publish, roll_back
-from vpharness.results.ranking import rank
 from vpharness.results.store import store_in
 from vpharness.results.tracked_run import is_tracked
 from vpharness.results.tracking import Tracking, TrackingParameters
@@ -43,14 +42,14 @@ def run_promote(config: DictConfig) -> None:
     check(promotion=limits, tracking=tracking)
     lake = Lake(Path(asked.lake))
     store, view_of = store_in(lake.root), views_in(lake)
-    ranked = rank(readable_ledger(store, lake), view_of)
-    nominee = nominate(store, ranked, str(asked.run_id), asked.threshold)
+    ledger = readable_ledger(store, lake)
+    nominee = nominate(store, ledger, str(asked.run_id), asked.threshold)
     dataset = find_dataset(lake, nominee.trial.dataset_id)
     folder = folder_of(Path(asked.outputs), nominee.run_id)
     run_config = _run_config(folder, nominee)
     source = _source(config, dataset, lake, run_config)
     with _shown() as report:
-        candidacy = examine(nominee, dataset, source, Settings(limits, store, view_of, asked.force), report)
+        candidacy = examine(nominee, dataset, source, Settings(limits, store, ledger, view_of, asked.force), report)
     if not asked.json:
         _print_gates(nominee, candidacy.gates)
     try:

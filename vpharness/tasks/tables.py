@@ -4,24 +4,27 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
+from vpharness.campaigns.market import market_of
 from vpharness.campaigns.share import view_of
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.errors import DatasetError, ResultsError
-from vpharness.evaluation import DatasetView, Figures
+from vpharness.evaluation import DatasetView, Figures, MarketTime
 from vpharness.events.times import time_text
+from vpharness.results.judging import completed, needs_dataset
 from vpharness.results.ledger import DatasetKey, LedgerCandidate, read_ledger
-from vpharness.results.ranking import ADAPTIVELY_CHOSEN, FEW_BLOCKS, Ranked, alike, rank
+from vpharness.results.opening import Opening
+from vpharness.results.ranking import ADAPTIVELY_CHOSEN, FEW_BLOCKS, Ranked, alike, rank, restricted
 from vpharness.results.store import Store
-from vpharness.tasks.text import console, interval_text, table_of
+from vpharness.tasks.text import console, interval_text, minute_text, table_of
 
 
 def views_in(lake: Lake) -> Callable[[str, str], DatasetView]:
@@ -41,27 +44,30 @@ def views_in(lake: Lake) -> Callable[[str, str], DatasetView]:
 
 
 def readable_ledger(store: Store, lake: Lake) -> list[LedgerCandidate]:
-    """Return the candidates of the ledger on datasets that are as they were; say which datasets are not."""
+    """Return the candidates of the ledger, judged by the rules of this version.
+
+    Rows of an earlier version are judged anew where their dataset is at hand and as it was; which are not is said.
+    """
     ledger = read_ledger(store)
+    needed = {trial.dataset for candidate in ledger for trial in candidate.trials if needs_dataset(trial)}
+    if not needed:
+        return ledger
     lost: dict[DatasetKey, str] = {}
-    for key in sorted({trial.dataset for candidate in ledger for trial in candidate.trials}):
+    for key in sorted(needed):
         try:
             changed = find_dataset(lake, key[0]).checksum != key[1]
             lost |= {key: f"dataset {key[0]} is not the one any more that it was"} if changed else {}
         except DatasetError as error:
             lost[key] = str(error)
     for reason in lost.values():
-        print(f"vpharness: results are left out: {reason}", file=sys.stderr)
-    kept = [
-        LedgerCandidate(each.candidate_id, tuple(trial for trial in each.trials if trial.dataset not in lost))
-        for each in ledger
-    ]
-    return [each for each in kept if each.trials]
+        print(f"vpharness: results of an earlier version are left out: {reason}", file=sys.stderr)
+    kept = restricted(ledger, lambda trial: not (needs_dataset(trial) and trial.dataset in lost))
+    return completed(kept, views_in(lake), lambda dataset_id, _: market_of(find_dataset(lake, dataset_id)))
 
 
 def print_candidates(store: Store, lake: Lake, run_ids: Collection[str], *, as_json: bool, folder: Path) -> None:
     """Print the candidates of some runs, ranked within the whole ledger, and what to do next."""
-    ranked = rank(readable_ledger(store, lake), views_in(lake))
+    ranked = rank(readable_ledger(store, lake))
     mine = [each for each in ranked if any(trial.run_id in run_ids for trial in each.candidate.trials)]
     if as_json:
         print(json.dumps({"folder": str(folder), "candidates": [row_of(each) for each in mine]}, indent=1))
@@ -86,10 +92,20 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most:
         out.print(_table(alike(rankable)[:most], each_dataset=each_dataset))
         winners = sum(each.winner for each in rankable)
         verdict = f"{winners} beat chance (*)" if winners else "nothing here beats chance"
-        out.print(f"{_search(rankable)}; {verdict}", soft_wrap=True)
+        for line in _searches(rankable):
+            out.print(line, soft_wrap=True)
+        out.print(f"{verdict}; net is after the spread and cost_ticks{_fees_text(rankable)}", soft_wrap=True)
+        overlapping = sum(bool(each.candidate.overlapping) for each in rankable)
+        if overlapping:
+            out.print(
+                f"{overlapping:,} candidates ran on market time more than once: the longest run of it counts",
+                soft_wrap=True,
+            )
     for each in ranked:
-        if each.test is not None:
-            out.print(_test_line(each, each.test.figures, each.test.p_value))
+        if each.opening is not None:
+            out.print(_test_line(each, each.opening), soft_wrap=True)
+        elif each.test_refused:
+            out.print(f"test of {each.candidate.candidate_id[:6]}: {each.test_refused}", soft_wrap=True)
     if adaptive:
         out.print(f"\n{ADAPTIVELY_CHOSEN} (show_test=true)")
         for each, count in alike(adaptive)[:most]:
@@ -97,27 +113,62 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most:
             figures = f"net {interval_text(each.judgement.figures)} ticks, p {each.judgement.p_value:.3f}"
             out.print(f"  {first.signal} at {first.threshold_label}{others}: {figures}", soft_wrap=True)
     if poor:
-        out.print("\ntoo little data")
-        for each, count in alike(poor)[:most]:
-            lacks, others = "; ".join(each.judgement.lacks), f", and {count - 1} like it" if count > 1 else ""
-            first = each.candidate.first
-            out.print(f"  {first.signal} at {first.threshold_label}{others}: {lacks}", soft_wrap=True)
+        out.print(f"\ntoo little data: {len(poor):,} candidates")
+        for what, (count, nearest) in _shortages(poor).items():
+            named = f"{nearest.candidate.first.signal} at {nearest.candidate.first.threshold_label}"
+            lack = next(each for each in nearest.judgement.lacks if each.what == what)
+            out.print(f"  {count:,} with too few {what}; the nearest, {named}, has {lack}", soft_wrap=True)
     if not ranked:
         out.print("no candidates; python -m vpharness signal=perm_derivative makes some")
 
 
-def _search(rankable: Sequence[Ranked]) -> str:
-    """Say how large the searches were that p-values are adjusted for."""
-    sizes = sorted({(each.family.size, each.family.n_evaluated) for each in rankable})
-    shown = " and ".join(f"{size} rankable of {evaluated}" for size, evaluated in sizes)
-    return f"p adj. is against {shown} candidates tried on the same data"
+def _fees_text(rankable: Sequence[Ranked]) -> str:
+    """Return that no fees are in the figures, where none are."""
+    free = all(each.candidate.first.evaluation.cost_ticks == 0 for each in rankable)
+    return ", before fees" if free else ""
 
 
-def _test_line(ranked: Ranked, f: Figures, p_value: float) -> str:
-    openings = "once" if ranked.test_openings == 1 else f"{ranked.test_openings} times"
+def _shortages(poor: Sequence[Ranked]) -> dict[str, tuple[int, Ranked]]:
+    """Return what candidates lack, with how many lack it and the one that lacks the least of it."""
+    found: dict[str, list[tuple[int, Ranked]]] = {}
+    for each in poor:
+        for lack in each.judgement.lacks:
+            found.setdefault(lack.what, []).append((lack.needed - lack.found, each))
+    return {what: (len(those), min(those, key=lambda pair: pair[0])[1]) for what, those in found.items()}
+
+
+def _searches(rankable: Sequence[Ranked]) -> Iterator[str]:
+    """Yield how large the searches were that p-values are adjusted for, since when, and on which market time."""
+    families = {each.family.market_times: each.family for each in rankable}
+    for family in families.values():
+        yield (
+            f"p adj. is against {family.n_rankable:,} rankable of {family.n_evaluated:,} candidates of "
+            f"{family.n_runs:,} runs since {minute_text(family.oldest_ns)}, on {market_times_text(family.market_times)}"
+        )
+    hopeless = [each for each in rankable if not each.could_win]
+    if hopeless:
+        blocks = max(each.judgement.figures.n_net_blocks for each in hopeless)
+        yield (
+            f"no result could win on so few blocks as {len(hopeless):,} of these have (at most {blocks}): a search of "
+            "this size needs more time"
+        )
+
+
+def market_times_text(times: Sequence[MarketTime]) -> str:
+    """Return market time in words: the instruments, and from when to when."""
+    names = sorted({each.market.instrument or "an unnamed market" for each in times})
+    start_ns, stop_ns = min(each.start_ns for each in times), max(each.stop_ns for each in times)
+    return f"{', '.join(names)}, {minute_text(start_ns)} to {minute_text(stop_ns)}"
+
+
+def _test_line(ranked: Ranked, opening: Opening) -> str:
+    openings = "once" if opening.times == 1 else f"{opening.times} times"
+    f = opening.judgement.figures
+    verdict = "holds" if opening.holds else "does not hold"
     return (
-        f"test of {ranked.candidate.candidate_id[:6]}, opened {openings}: "
-        f"net {interval_text(f)} ticks over {f.n_net} fires, p {p_value:.3f}"
+        f"test of {ranked.candidate.candidate_id[:6]}, opened {openings}, as number {opening.number} on this market "
+        f"time: {verdict}; net {f.net_pnl_ticks:+.2f} ticks over {f.n_net} fires, lower end {opening.low:+.2f} at an "
+        f"error of {opening.error:.2g}"
     )
 
 
@@ -127,16 +178,25 @@ def barriers_text(ranked: Ranked) -> str:
     return f"{evaluation.tp_ticks:g}/{evaluation.sl_ticks:g}"
 
 
+def hold_seconds(ranked: Ranked) -> float:
+    """Return how long a candidate holds at most, seconds."""
+    evaluation = ranked.candidate.first.evaluation
+    return evaluation.max_hold_bins * evaluation.cell_width_ms / 1000
+
+
 def _table(kinds: Sequence[tuple[Ranked, int]], *, each_dataset: bool) -> Table:
     ranked = [each for each, _ in kinds]
     several = len({barriers_text(each) for each in ranked}) > 1
+    holds = len({hold_seconds(each) for each in ranked})
     columns: dict[str, Callable[[Ranked, Figures], str]] = {
         # A star and its signal are one word, which is cut short rather than broken.
         "signal": lambda each, _: ("*\N{NO-BREAK SPACE}" if each.winner else "") + each.candidate.first.signal,
         "dataset": lambda each, _: each.candidate.first.dataset_id if each_dataset else "",
         "θ": lambda each, _: each.candidate.first.threshold_label,
         "tp/sl": lambda each, _: barriers_text(each) if several else "",
+        "hold": lambda each, _: f"{hold_seconds(each):g} s" if holds > 1 else "",
         "net ticks [95 %]": lambda _, f: interval_text(f),
+        "for all": lambda each, _: "none" if math.isnan(each.net_low_all) else f"{each.net_low_all:+.2f}",
         "p": lambda each, _: f"{each.judgement.p_value:.3f}",
         "p adj.": lambda each, _: f"{each.p_adjusted:.3f}",
         "p camp.": lambda each, _: "" if each.p_campaign is None else f"{each.p_campaign:.3f}",
@@ -165,8 +225,13 @@ def row_of(ranked: Ranked) -> dict[str, Any]:
         "threshold": first.threshold_label,
         "p_value": ranked.judgement.p_value,
         "p_adjusted": ranked.p_adjusted,
-        "family_size": ranked.family.size,
+        "net_pnl_ticks_low_all": ranked.net_low_all,
+        "could_win": ranked.could_win,
+        "overlapping_run_ids": [trial.run_id for trial in ranked.candidate.overlapping],
+        "family_size": ranked.family.n_rankable,
         "family_evaluated": ranked.family.n_evaluated,
+        "family_runs": ranked.family.n_runs,
+        "family_oldest_run": time_text(ranked.family.oldest_ns),
         "family_newest_run": time_text(ranked.family.newest_ns),
         "p_campaign": ranked.p_campaign,
         "campaign_size": ranked.campaign_size,
@@ -175,7 +240,16 @@ def row_of(ranked: Ranked) -> dict[str, Any]:
         "lacks": "; ".join(ranked.lacks),
         **dataclasses.asdict(ranked.judgement.figures),
     }
-    if ranked.test is not None:
-        row |= {f"test_{name}": value for name, value in dataclasses.asdict(ranked.test.figures).items()}
-        row |= {"test_p_value": ranked.test.p_value, "test_openings": ranked.test_openings}
+    if ranked.test_refused:
+        row["test_refused"] = ranked.test_refused
+    if (opening := ranked.opening) is not None:
+        row |= {f"test_{name}": value for name, value in dataclasses.asdict(opening.judgement.figures).items()}
+        row |= {
+            "test_p_value": opening.judgement.p_value,
+            "test_openings": opening.times,
+            "test_opening_number": opening.number,
+            "test_error": opening.error,
+            "test_net_pnl_ticks_low": opening.low,
+            "test_holds": opening.holds,
+        }
     return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}

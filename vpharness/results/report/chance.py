@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from vpharness.results.ranking import FamilyKey, Ranked
+from vpharness.evaluation import MarketTime
+from vpharness.results.ranking import Ranked
 from vpharness.results.report.candidates import datasets_of, name_of, short_id
 from vpharness.results.report.charts import BAD_COLOUR, GREY, INK, chart
 from vpharness.results.report.findings import Findings
@@ -22,41 +23,39 @@ _HEADROOM: Final = 1.35
 
 
 def null_maximum(findings: Findings) -> Element | None:
-    """Return histograms of the family's largest T under each draw, for both nulls, for each family that is shown."""
-    firsts: dict[FamilyKey, Ranked] = {}
+    """Return a histogram of the family's largest T under each draw, for each family that is shown."""
+    firsts: dict[tuple[MarketTime, ...], Ranked] = {}
     for each in findings.rankable:
-        firsts.setdefault(FamilyKey.of(each.candidate), each)
+        firsts.setdefault(each.family.market_times, each)
     if not firsts:
         return None
     words = note(
-        "T is how far a candidate's net mean lies above what chance makes of its fires, in standard deviations. "
-        "Under each draw of chance the largest T of all rankable candidates is kept: this is how good the best "
-        "looks where there is nothing to find. The two nulls move all fires in time together, and flip the "
-        "direction of whole stretches; the adjusted p-value is the larger share of draws at or to the right of "
-        "the line."
+        "T is how far what a candidate's directions earned, beyond the market's drift and whatever the cost, lies "
+        "above a toss of coins, in standard deviations; it cannot exceed the root of the number of blocks. Under each "
+        "draw the direction of whole blocks of time is flipped at random, and the largest T of all rankable "
+        "candidates is kept: this is how good the best looks where there is nothing to find. The adjusted p-value is the "
+        "share of draws at or to the right of the line."
     )
     pictures = [_family(index, best) for index, best in enumerate(list(firsts.values())[:MOST_FAMILIES])]
     return section("chance", "The best of a search by chance", words, *pictures)
 
 
 def _family(index: int, best: Ranked) -> Element:
-    maxima, scores = best.family.maxima, best.judgement.scores
-    if maxima is None:
+    greatest, observed = best.family.greatest_excess, best.judgement.t
+    if greatest is None:
         raise ValueError(f"{name_of(best)} is ranked in a family without rankable candidates")
 
     def paint(figure: Figure) -> None:
-        left, right = figure.subplots(1, 2, sharey=True)
-        _histogram(left, "fires moved in time", maxima.timing, scores.observed_timing)
-        _histogram(right, "directions flipped", maxima.direction, scores.observed_direction)
-        left.set_ylim(0, _HEADROOM * left.dataLim.y1)
-        left.set_ylabel("draws")
+        axes = figure.subplots()
+        _histogram(axes, "blocks of time flipped", greatest, observed)
+        axes.set_ylim(0, _HEADROOM * axes.dataLim.y1)
+        axes.set_ylabel("draws")
 
     words = (
-        f"{best.family.size:,} rankable candidates on {', '.join(datasets_of(best))}; the line is "
-        f"{name_of(best)} ({short_id(best)}): T {scores.observed_timing:.2f} and {scores.observed_direction:.2f}, "
-        f"p adj. {best.p_adjusted:.3f}."
+        f"{best.family.n_rankable:,} rankable candidates on {', '.join(datasets_of(best))}; the line is "
+        f"{name_of(best)} ({short_id(best)}): T {observed:.2f}, p adj. {best.p_adjusted:.3f}."
     )
-    described = f"Two histograms of the largest T under chance. {words}"
+    described = f"A histogram of the largest T under chance. {words}"
     return chart(f"chance-{index}", described, 2.5, paint, caption=words)
 
 

@@ -1,9 +1,10 @@
 """How candidates stand: the verdict in words, the ranking, what has too little data, and each dataset apart."""
 
+import math
 from typing import Final
 from xml.etree.ElementTree import Element
 
-from vpharness.results.ranking import FEW_BLOCKS, Ranked, alike, judge_each_dataset
+from vpharness.results.ranking import FEW_BLOCKS, Ranked, alike, judged_apart
 from vpharness.results.report.candidates import Scale, counted, name_of, net_text, settings_text, short_id, varied_names
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import element, note, number, section, table
@@ -21,7 +22,7 @@ def ranking(findings: Findings) -> Element:
     names = varied_names(findings.ranked)
     with_campaign = any(each.p_campaign is not None for each in shown)
     few_blocks = any(each.judgement.figures.n_net_blocks < FEW_BLOCKS for each in shown)
-    head = ["candidate", "θ", "tp/sl", "net ticks a fire, 95 %", "", "p", "p adj."]
+    head = ["candidate", "θ", "tp/sl", "net ticks a fire, 95 %", "", "for all", "p", "p adj."]
     head += ["p camp."] * with_campaign + ["TP %, 95 %", "b/e", "fires", "/h"] + ["blocks"] * few_blocks
     rows = [_row(each, scale, names, with_campaign=with_campaign, few_blocks=few_blocks) for each in shown]
     counts = {first.candidate.candidate_id: count for first, count in alike(findings.rankable)}
@@ -38,11 +39,12 @@ def ranking(findings: Findings) -> Element:
 
 def _how_to_read() -> Element:
     return note(
-        "Winners first (★), then by the lower end of the net interval. Net is what a fire earned from touch to "
-        "touch, in ticks; p is against chance for the candidate by itself, p adj. for the best of everything that "
-        "was tried on the same data; TP is the share of take-profits at the mid beside its break-even (b/e), a "
-        "guide only; blocks, the separate stretches of time behind an interval, are given where they are few and "
-        "the interval is rough; alike are candidates of a signal that came to just the same."
+        "Winners first (★), then by the lower end of the net mean that holds for all candidates at once (for all). Net "
+        "is what a fire earned from touch to touch, in ticks; p is against chance for the candidate by itself, p adj. "
+        "for the best of everything that was tried on the same market time; TP is the share of take-profits at the mid "
+        "beside its break-even (b/e), a guide only; blocks, the separate stretches of time behind an interval, are "
+        "given where they are few and the interval is rough; alike are candidates of a signal that came to just the "
+        "same."
     )
 
 
@@ -60,6 +62,7 @@ def _row(
         f"{trial.evaluation.tp_ticks:g}/{trial.evaluation.sl_ticks:g}",
         net_text(f),
         element("td", scale.mark(f), class_="mark"),
+        "none" if math.isnan(ranked.net_low_all) else f"{ranked.net_low_all:+.2f}",
         f"{ranked.judgement.p_value:.3f}",
         f"{ranked.p_adjusted:.3f}",
     ]
@@ -96,8 +99,11 @@ def by_dataset(findings: Findings) -> Element | None:
     best = [each for each in findings.rankable if len(each.candidate.choosing) > 1][:BEST_BY_DATASET]
     if not best:
         return None
-    chosen = [each.candidate.on(each.candidate.datasets) for each in best]
-    found = judge_each_dataset(chosen, findings.view_of, lambda trial: trial.judged_part)
+    found = {
+        (each.candidate.candidate_id, trial.dataset): judgement
+        for each in best
+        for trial, judgement in zip(each.candidate.choosing, judged_apart(each.candidate), strict=True)
+    }
     scale = Scale.over([judgement.figures for judgement in found.values()])
     rows: list[list[Element | str]] = []
     for each in best:

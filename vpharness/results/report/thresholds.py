@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vpharness.results.ranking import FamilyKey, Ranked
+from vpharness.results.ranking import Ranked
 from vpharness.results.report.candidates import settings_text, varied_names
 from vpharness.results.report.charts import GREY, chart, fitted, zero_line
 from vpharness.results.report.findings import Findings, signals_first
@@ -62,7 +62,7 @@ def _curves(ranked: Sequence[Ranked]) -> list[list[Ranked]]:
 def _settings_key(ranked: Ranked, *kinds: str) -> Any:
     settings = settings_of(ranked.candidate.first)
     chosen = tuple(value_text(value) for name, value in settings.items() if name.startswith(kinds))
-    return ranked.candidate.first.signal, FamilyKey.of(ranked.candidate), chosen
+    return ranked.candidate.first.signal, ranked.family.market_times, chosen
 
 
 def _paint_curve(axes: Axes, members: Sequence[Ranked], names: dict[str, list[str]]) -> None:

@@ -38,19 +38,19 @@ def _verdict(findings: Findings) -> Iterator[str]:
         yield "Nothing here beats chance"
     yield _about_the_best(rankable[0])
     yield _about_the_search(rankable[0])
-    unearning = sum(_beats_its_nulls(each) and not each.winner for each in rankable)
+    unearning = sum(_beats_chance(each) and not each.winner for each in rankable)
     if unearning:
         yield (
             f"{counted(unearning, 'other candidate' if winners else 'candidate')} would do better than chance by the "
-            "adjusted p-value alone, but the net interval does not lie above 0: there is something in the signal, "
-            "and not enough to pay the spread."
+            "adjusted p-value alone, but no profit holds for the whole search at once: there is something in the "
+            "signal, and not enough to pay the spread."
         )
     if not winners:
         least = min(each.p_adjusted for each in rankable if each.p_adjusted is not None)
         yield f"The least adjusted p-value of all is {least:.3f}; a winner has {SIGNIFICANCE_LEVEL:g} or less."
 
 
-def _beats_its_nulls(ranked: Ranked) -> bool:
+def _beats_chance(ranked: Ranked) -> bool:
     return ranked.p_adjusted is not None and ranked.p_adjusted <= SIGNIFICANCE_LEVEL
 
 
@@ -64,10 +64,11 @@ def _about_the_best(best: Ranked) -> str:
 
 
 def _about_the_search(best: Ranked) -> str:
-    family, draws = best.family, len(best.judgement.scores.timing)
+    family, draws = best.family, _n_draws(best)
     words = (
-        f"The search behind it evaluated {counted(family.n_evaluated, 'candidate')} on the same data, {family.size:,} "
-        f"of them with enough data to be ranked. By chance alone the best of such a search does at least as well in "
+        f"The search behind it evaluated {counted(family.n_evaluated, 'candidate')} on the same data, "
+        f"{family.n_rankable:,} of them with enough data to be ranked. By chance alone the best of such a "
+        f"search does at least as well in "
         f"{_draws_text('p adj.', best.p_adjusted, draws)}."
     )
     if best.p_campaign is None:
@@ -76,6 +77,10 @@ def _about_the_search(best: Ranked) -> str:
         f"{words} Among the {counted(best.campaign_size, 'rankable candidate')} of its campaign alone that would be "
         f"{_draws_text('p camp.', best.p_campaign, draws)}."
     )
+
+
+def _n_draws(ranked: Ranked) -> int:
+    return 0 if ranked.family.greatest_excess is None else len(ranked.family.greatest_excess)
 
 
 def _draws_text(name: str, p_value: float | None, draws: int) -> str:

@@ -1,0 +1,51 @@
+"""Which market a dataset is of, as far as its manifest tells."""
+
+import hashlib
+import json
+from typing import Any, Final
+
+from vpharness.datasets.find import Dataset
+from vpharness.datasets.manifest import BINS_FILE, Manifest, read_checksums
+from vpharness.evaluation import Market
+
+UNKNOWN: Final = "unknown"
+"""What the manifest of a published folder has for an instrument."""
+
+_SYNTHETIC: Final = "synthetic"
+_FILE_DIGEST: Final = "sha256"
+_NOT_CONTENT: Final = frozenset({"tick_size", "version", "instrument"})
+"""What a source says of itself that another reading of the same events may say otherwise."""
+
+
+def market_of(dataset: Dataset) -> Market:
+    """Return the market that a dataset is evidence of.
+
+    Real markets are known by their instrument, and by what they were made of: the same file under another name of the
+    instrument, or the same bins under another name of the dataset, are the same market. A simulated market is known by
+    its seed alone, from which all its moves are drawn; prices, ticks, flow and opening time do not make another one.
+    """
+    manifest = dataset.manifest
+    if manifest.source.get("source") == _SYNTHETIC:
+        seed, start_ns = manifest.source.get("seed"), manifest.source.get("start_ns")
+        return Market(f"simulated, seed {seed}", origin_ns=int(start_ns or 0))
+    contents = {f"bins {read_checksums(dataset.path)[BINS_FILE]}"}
+    if (content := _source_content(manifest)) is not None:
+        contents.add(content)
+    return Market(_instrument(manifest), frozenset(contents))
+
+
+def _instrument(manifest: Manifest) -> str | None:
+    """Return the instrument, or None where the data do not name it: a published folder, or a bare number in a file."""
+    name = manifest.instrument
+    return None if name == UNKNOWN or name.isdigit() else name
+
+
+def _source_content(manifest: Manifest) -> str | None:
+    """Return a digest of what the events were read from; None for a file that may hold many instruments."""
+    source: dict[str, Any] = manifest.source
+    if not source or "symbol" in source or "instrument_id" in source or manifest.instrument == UNKNOWN:
+        return None
+    if _FILE_DIGEST in source:
+        return f"file {source[_FILE_DIGEST]}"
+    kept = {name: value for name, value in source.items() if name not in _NOT_CONTENT}
+    return f"source {hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()}"

@@ -1,0 +1,228 @@
+"""Evidence: all that judging needs to know of one candidate in one part of one dataset, and that a ledger keeps."""
+
+import functools
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.evaluation.blocks import (
+    COUNTS,
+    TICKS,
+    BlockSums,
+    block_seconds,
+    block_sums,
+    merged,
+)
+from vpharness.evaluation.dataset import DatasetView
+from vpharness.evaluation.outcomes import (
+    CENSORED,
+    DOWN_ROW,
+    SKIPPED,
+    STOP_LOSS,
+    TAKE_PROFIT,
+    TIMEOUT,
+    UP_ROW,
+    FireOutcomes,
+    OutcomeTable,
+)
+from vpharness.evaluation.passage import TICK_TOLERANCE
+from vpharness.evaluation.split import Part
+
+_MS_PER_HOUR = 3_600_000.0
+_NS_PER_MS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Numbers that add up over datasets.
+
+    Attributes:
+        n_fires: all fires of the part.
+        n_up, n_down: of those judged at the mid.
+        n_censored, n_skipped, n_net_censored, n_net_skipped: fires that are not judged.
+        hours: time from the warm-up on.
+        net_pnl_squares: sum of the squares of the net P&L, ticks².
+        n_walks: net walks from every valid bin, in both directions, that fit into the part.
+        n_walks_tp, n_walks_sl: of these, those that end at a barrier.
+    """
+
+    n_fires: int
+    n_up: int
+    n_down: int
+    n_censored: int
+    n_skipped: int
+    n_net_censored: int
+    n_net_skipped: int
+    hours: float
+    net_pnl_squares: float
+    n_walks: int
+    n_walks_tp: int
+    n_walks_sl: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One candidate in one part of a dataset, or pooled over several.
+
+    Attributes:
+        blocks: sums over blocks of time.
+        tally: numbers that add up.
+        mid_times_ms, net_times_ms: from the fire, or the entry, to the barrier, of those that met one.
+    """
+
+    blocks: BlockSums
+    tally: Tally
+    mid_times_ms: NDArray[np.float64]
+    net_times_ms: NDArray[np.float64]
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 of the content: candidates with equal evidence are judged alike."""
+        numbers = repr(tuple(getattr(self.tally, field.name) for field in fields(Tally)))
+        parts = [self.blocks.digest.encode(), numbers.encode()]
+        parts += [times.astype("<f8").tobytes() for times in (self.mid_times_ms, self.net_times_ms)]
+        return hashlib.sha256(b"|".join(parts)).hexdigest()
+
+
+@dataclass(frozen=True)
+class PartWalks:
+    """What the net walks from all bins of a part come to: what a candidate's fires are compared with.
+
+    They are taken from the end of the warm-up on, from bins whose walk fits into the part, in both directions.
+
+    Attributes:
+        n: number of walks.
+        n_tp, n_sl: of these, those that end at a barrier.
+        mean_s: their mean length, from the bin of entry to the bin that they end in, seconds.
+        mean_excess: ḡ, mean of (u - d)/2, ticks, u and d being the net P&L of a long and a short entered at a bin.
+    """
+
+    n: int
+    n_tp: int
+    n_sl: int
+    mean_s: float
+    mean_excess: float
+
+    @classmethod
+    def of(cls, table: OutcomeTable, part: Part) -> "PartWalks":
+        """Measure the walks of a part."""
+        evaluation = table.evaluation
+        stop = max(part.first_fire, min(part.stop, part.limit - evaluation.net_reach_bins))
+        inside = slice(part.first_fire, stop)
+        codes = np.asarray(table.net_code)[:, inside]
+        judged = codes < SKIPPED
+        excess = _excess(table)[inside]
+        known = np.isfinite(excess)
+        return cls(
+            n=int(judged.sum()),
+            n_tp=int(np.sum(codes == TAKE_PROFIT)),
+            n_sl=int(np.sum(codes == STOP_LOSS)),
+            mean_s=_mean(_lengths_s(table, np.arange(part.first_fire, stop))),
+            mean_excess=float(excess[known].mean()) if known.any() else 0.0,
+        )
+
+
+def evidence_of(
+    view: DatasetView, table: OutcomeTable, part: Part, walks: PartWalks, outcomes: FireOutcomes
+) -> Evidence:
+    """Return the evidence of one candidate in one part of a dataset.
+
+    Args:
+        view: the dataset.
+        table: outcomes of its bins.
+        part: the part.
+        walks: `PartWalks.of(table, part)`, which all candidates share.
+        outcomes: the candidate's fires in the part, and what they came to.
+    """
+    fires, mid, net = outcomes.fires, outcomes.mid_code, outcomes.net_code
+    judged, net_judged = mid < SKIPPED, net < SKIPPED
+    pnl = np.where(net_judged, outcomes.net_pnl_ticks, 0.0)
+    excess = fires.directions * (_excess(table)[fires.bins] - walks.mean_excess)
+    counts = {
+        "n_mid": judged,
+        "mid_tp": mid == TAKE_PROFIT,
+        "mid_sl": mid == STOP_LOSS,
+        "mid_timeout": mid == TIMEOUT,
+        "n_net": net_judged,
+        "net_tp": net == TAKE_PROFIT,
+        "net_sl": net == STOP_LOSS,
+        "net_win": net_judged & (pnl > TICK_TOLERANCE),
+    }
+    ticks = {
+        "mid_pnl": np.where(judged, outcomes.mid_pnl_ticks, 0.0),
+        "net_pnl": pnl,
+        "excess": np.where(net_judged & np.isfinite(excess), excess, 0.0),
+    }
+    own_walk_s = _mean(_lengths_s(table, fires.bins[net_judged]))
+    width_ns = round(view.cell_width_ms * _NS_PER_MS)
+    shown = judged | net_judged
+    blocks = block_sums(
+        block_seconds(max(walks.mean_s, own_walk_s)),
+        view.span[0] + fires.bins[shown] * width_ns,
+        np.column_stack([counts[name] for name in COUNTS]).astype(np.int32)[shown],
+        np.column_stack([ticks[name] for name in TICKS])[shown],
+    )
+    tally = Tally(
+        n_fires=len(fires),
+        n_up=int(np.sum(judged & (fires.directions > 0))),
+        n_down=int(np.sum(judged & (fires.directions < 0))),
+        n_censored=int(np.sum(mid == CENSORED)),
+        n_skipped=int(np.sum(mid == SKIPPED)),
+        n_net_censored=int(np.sum(net == CENSORED)),
+        n_net_skipped=int(np.sum(net == SKIPPED)),
+        hours=hours_of(part.n_firing_bins, view.cell_width_ms),
+        net_pnl_squares=float(np.sum(pnl**2)),
+        n_walks=walks.n,
+        n_walks_tp=walks.n_tp,
+        n_walks_sl=walks.n_sl,
+    )
+    return Evidence(blocks, tally, outcomes.mid_time_ms[_met_barrier(mid)], outcomes.net_time_ms[_met_barrier(net)])
+
+
+def pooled(several: Sequence[Evidence]) -> Evidence:
+    """Return the evidence of one candidate over several datasets that do not overlap in market time."""
+    if len(several) == 1:
+        return several[0]
+    values: dict[str, Any] = {
+        field.name: sum(getattr(each.tally, field.name) for each in several) for field in fields(Tally)
+    }
+    return Evidence(
+        merged([each.blocks for each in several]),
+        Tally(**values),
+        np.concatenate([each.mid_times_ms for each in several]),
+        np.concatenate([each.net_times_ms for each in several]),
+    )
+
+
+def hours_of(bins: int, cell_width_ms: float) -> float:
+    """Return how long some bins take."""
+    return bins * cell_width_ms / _MS_PER_HOUR
+
+
+def _excess(table: OutcomeTable) -> NDArray[np.float64]:
+    """Return [S] (u - d)/2 of every bin, ticks; NaN where either does not exist. A cost falls out of it."""
+    pnl = np.asarray(table.net_pnl)
+    half: NDArray[np.float64] = (pnl[UP_ROW] - pnl[DOWN_ROW]) / 2
+    return half
+
+
+def _lengths_s(table: OutcomeTable, bins: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the lengths of the net walks of fires at some bins, in both directions, that were not skipped."""
+    evaluation = table.evaluation
+    codes, ends = np.asarray(table.net_code)[:, bins], np.asarray(table.net_exit)[:, bins]
+    lengths = (ends - (bins + evaluation.entry_delay_bins))[codes < SKIPPED]
+    seconds: NDArray[np.float64] = lengths.astype(np.float64) * (evaluation.cell_width_ms / 1000)
+    return seconds
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if len(values) else 0.0
+
+
+def _met_barrier(code: NDArray[np.int8]) -> NDArray[np.bool_]:
+    met: NDArray[np.bool_] = (code == TAKE_PROFIT) | (code == STOP_LOSS)
+    return met

@@ -1,0 +1,81 @@
+"""The forward record: what a candidate did on events that came after it had been written down."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vpharness.evaluation import (
+    Evidence,
+    Fires,
+    Judgement,
+    SplitParameters,
+    evaluate_fires,
+    first_passage_tables,
+    judge,
+    outcome_table,
+    parts_of,
+)
+from vpharness.events.times import time_text
+from vpharness.results.judging import ViewOf
+from vpharness.results.ledger import Trial
+
+_NS_PER_MS = 1_000_000
+
+
+@dataclass(frozen=True)
+class ForwardRecord:
+    """Fires on events later than a candidate's first row in the ledger: nothing of theirs can have chosen it.
+
+    Attributes:
+        since_ns: when that row was written, ns since the Unix epoch, UTC.
+        n_fires: fires in bins that ended later.
+        judgement: what they came to; None where there are none.
+    """
+
+    since_ns: int
+    n_fires: int
+    judgement: Judgement | None
+
+    @property
+    def text(self) -> str:
+        """The record in words."""
+        found = f"{self.n_fires} fires on events since {time_text(self.since_ns)}"
+        if self.judgement is None or not self.judgement.figures.n_net:
+            return found
+        f = self.judgement.figures
+        return f"{found}, net {f.net_pnl_ticks:+.2f} ticks over {f.n_net}"
+
+    def values(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        f = None if self.judgement is None else self.judgement.figures
+        return {
+            "since": time_text(self.since_ns),
+            "n_fires": self.n_fires,
+            "n_net": 0 if f is None else f.n_net,
+            "net_pnl_ticks": None if f is None or math.isnan(f.net_pnl_ticks) else f.net_pnl_ticks,
+        }
+
+
+def forward_record(trials: Sequence[Trial], view_of: ViewOf) -> ForwardRecord:
+    """Return the forward record of a candidate from its trials on one instrument that do not overlap."""
+    since_ns = min(trial.created_ns for trial in trials)
+    later = [(trial, fires) for trial in trials if len(fires := _later_than(trial, since_ns))]
+    evidence = [_evidence(trial, fires, view_of) for trial, fires in later]
+    judgement = judge(evidence, trials[0].evaluation) if evidence else None
+    return ForwardRecord(since_ns, sum(len(fires) for _, fires in later), judgement)
+
+
+def _later_than(trial: Trial, since_ns: int) -> Fires:
+    """Return the fires of bins that ended later than a time."""
+    width_ns = round(trial.evaluation.cell_width_ms * _NS_PER_MS)
+    later = (trial.first_bin_start_ns or 0) + (trial.fires.bins + 1) * width_ns > since_ns
+    return Fires(trial.fires.bins[later], trial.fires.directions[later])
+
+
+def _evidence(trial: Trial, fires: Fires, view_of: ViewOf) -> Evidence:
+    view, evaluation = view_of(*trial.dataset), trial.evaluation
+    passages = first_passage_tables(view, (evaluation.tp_ticks, evaluation.sl_ticks), evaluation.max_hold_bins)
+    (whole,) = parts_of(view, evaluation, SplitParameters(kind="none"))
+    (found,) = evaluate_fires(view, outcome_table(passages, evaluation), whole, [fires])
+    return found.evidence

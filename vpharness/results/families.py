@@ -1,0 +1,284 @@
+"""Families: what a candidate is compared with, which is everything that was tried on the same market time.
+
+For each draw of coins a family keeps the greatest T of its candidates, once for directional excess and once for profit.
+A candidate is in it as it stands now and, for the others, as it stood after each of its earlier trials: whatever is
+added to a ledger, nothing that was compared with is ever taken away, so nobody's adjusted p-value falls for it.
+"""
+
+import functools
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.evaluation import (
+    BlockSums,
+    Draws,
+    Evidence,
+    MarketTime,
+    any_overlap,
+    critical_value,
+    flipped_sums,
+    lacking,
+    pooled,
+    standardised,
+    studentised,
+)
+from vpharness.evaluation.significance import LEAST_CRITICAL_T
+from vpharness.results.ledger import LedgerCandidate, Trial, counted_trials
+
+_ROWS_AT_ONCE: Final = 1024
+
+Rows = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Family:
+    """All that was ever tried on the market time of a candidate, under its draws.
+
+    Attributes:
+        market_times: the market time.
+        n_evaluated: candidates that were tried on it, those with too little data included.
+        n_rankable: how many of them can be ranked.
+        n_runs: runs that they come from.
+        oldest_ns, newest_ns: when the first and the last of these runs was stored, since the Unix epoch, UTC.
+        greatest_excess: [D] the greatest T of directional excess under each draw; None without a rankable candidate.
+        greatest_profit: [D] the greatest studentised T of profit under each draw; None likewise.
+    """
+
+    market_times: tuple[MarketTime, ...]
+    n_evaluated: int
+    n_rankable: int
+    n_runs: int
+    oldest_ns: int
+    newest_ns: int
+    greatest_excess: Rows | None
+    greatest_profit: Rows | None
+
+    @functools.cached_property
+    def critical_excess(self) -> float:
+        """What T must reach to have an adjusted p-value of 0.05; NaN without a rankable candidate."""
+        return float("nan") if self.greatest_excess is None else critical_value(self.greatest_excess)
+
+    @functools.cached_property
+    def critical_profit(self) -> float:
+        """By how many standard errors a net mean must lie above 0; infinite where no number of them is enough."""
+        if self.greatest_profit is None:
+            return float("nan")
+        return max(critical_value(self.greatest_profit), LEAST_CRITICAL_T)
+
+
+@dataclass
+class _Greatest:
+    """The greatest T under each draw, of candidates as they stand, and of others as they once stood."""
+
+    now: Rows
+    before: Rows
+    before_owner: NDArray[np.int64]
+    before_other: Rows  # the greatest of those of any other owner
+
+    @classmethod
+    def start(cls, n_draws: int) -> "_Greatest":
+        lowest = np.full(n_draws, -np.inf)
+        return cls(lowest, lowest.copy(), np.full(n_draws, -1), lowest.copy())
+
+    def add_before(self, owner: int, row: Rows) -> None:
+        """Take in the greatest T of a candidate as it once stood."""
+        again = self.before_owner == owner
+        above = row > self.before
+        # The one that is overtaken is the greatest of the others, unless it is the owner's own.
+        self.before_other = np.where(above & ~again, self.before, self.before_other)
+        below = ~above & ~again
+        self.before_other = np.where(below, np.maximum(self.before_other, row), self.before_other)
+        self.before = np.where(above, row, self.before)
+        self.before_owner = np.where(above, owner, self.before_owner)
+
+    def for_owner(self, owner: int) -> Rows:
+        """Return [D] the greatest T for a candidate: of all as they stand, and of the others as they once stood."""
+        others = np.where(self.before_owner == owner, self.before_other, self.before)
+        found: Rows = np.maximum(self.now, others)
+        return found
+
+
+@dataclass
+class _Class:
+    """Candidates that share market time and draws, and all that is compared with them."""
+
+    market_times: tuple[MarketTime, ...]
+    draws: Draws
+    excess: _Greatest = field(init=False)
+    profit: _Greatest = field(init=False)
+    evaluated: set[str] = field(default_factory=set)
+    rankable: set[str] = field(default_factory=set)
+    run_ids: set[str] = field(default_factory=set)
+    created: list[int] = field(default_factory=list)
+    overlapping: dict[MarketTime, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.excess, self.profit = _Greatest.start(self.draws.n), _Greatest.start(self.draws.n)
+
+    def overlaps(self, time: MarketTime) -> bool:
+        """Whether a stretch of market time overlaps that of the class."""
+        if time not in self.overlapping:
+            self.overlapping[time] = any_overlap([time], self.market_times)
+        return self.overlapping[time]
+
+    def family(self, owner: int) -> Family:
+        """Return the family as it is for one of the candidates."""
+        some = bool(self.rankable)
+        return Family(
+            self.market_times,
+            len(self.evaluated),
+            len(self.rankable),
+            len(self.run_ids),
+            min(self.created, default=0),
+            max(self.created, default=0),
+            self.excess.for_owner(owner) if some else None,
+            self.profit.for_owner(owner) if some else None,
+        )
+
+
+@dataclass(frozen=True)
+class _State:
+    """A candidate as it stands, or once stood: its evidence, and the places of the classes that it is compared with."""
+
+    owner: int
+    evidence: Evidence
+    classes: tuple[int, ...]
+    is_now: bool
+
+
+def families_of(asked: Sequence[LedgerCandidate], ledger: Sequence[LedgerCandidate]) -> list[Family]:
+    """Return the family of each candidate that is asked for, within the whole ledger.
+
+    A candidate that is asked for on some of its trials alone is compared with all that was tried on their market time,
+    and with the others that are asked for as they are asked for.
+    """
+    owners = {each.candidate_id: place for place, each in enumerate(ledger)}
+    owners |= {each.candidate_id: len(owners) for each in asked if each.candidate_id not in owners}
+    of_key: dict[Hashable, int] = {}
+    classes: list[_Class] = []
+    mine: list[int] = []
+    for each in asked:
+        draws, times = draws_of(each.first), frozenset(each.market_times)
+        if (draws, times) not in of_key:
+            of_key[draws, times] = len(classes)
+            classes.append(_Class(each.market_times, draws))
+        mine.append(of_key[draws, times])
+    same = {id(each) for each in ledger}
+    partly = [each for each in asked if id(each) not in same]
+    asked_partly = {each.candidate_id for each in partly}
+    states = [
+        state
+        for each in (*ledger, *partly)
+        for state in _states(
+            each,
+            owners[each.candidate_id],
+            classes,
+            as_it_stands=id(each) not in same or each.candidate_id not in asked_partly,
+        )
+    ]
+    with_past = {state.owner for state in states if not state.is_now}
+    for draws in {each.draws for each in classes}:
+        of_draws = {place for place, each in enumerate(classes) if each.draws == draws}
+        _enter([each for each in states if of_draws.intersection(each.classes)], classes, of_draws, draws)
+    alone: dict[int, Family] = {}
+    found = []
+    for each, place in zip(asked, mine, strict=True):
+        if owners[each.candidate_id] in with_past:
+            found.append(classes[place].family(owners[each.candidate_id]))
+        else:
+            # Candidates that never stood otherwise share the object.
+            alone[place] = alone.get(place) or classes[place].family(-1)
+            found.append(alone[place])
+    return found
+
+
+def draws_of(trial: Trial) -> Draws:
+    """Return the draws that a trial is judged under."""
+    return Draws(trial.evaluation.null_draws, trial.evaluation.null_seed)
+
+
+def _states(
+    candidate: LedgerCandidate, owner: int, classes: Sequence[_Class], *, as_it_stands: bool
+) -> Iterator[_State]:
+    """Yield a candidate as it stood after each of its trials, where that overlaps a class and can be ranked.
+
+    The last of these is how it stands now, unless it is asked for on some of its trials alone: then those are.
+    """
+    touched: frozenset[int] = frozenset()
+    trials = candidate.choosing
+    for count, trial in enumerate(trials, 1):
+        touched |= {place for place, each in enumerate(classes) if each.overlaps(trial.judged_time)}
+        if not touched:
+            continue
+        if count == len(trials):
+            _count(candidate, touched, classes)
+        evidence = pooled([each.evidence for each in counted_trials(trials[:count]) if each.evidence is not None])
+        if lacking(evidence):
+            continue
+        is_now = as_it_stands and count == len(trials)
+        if is_now:
+            for place in touched:
+                classes[place].rankable.add(candidate.candidate_id)
+        yield _State(owner, evidence, tuple(sorted(touched)), is_now)
+
+
+def _count(candidate: LedgerCandidate, touched: Iterable[int], classes: Sequence[_Class]) -> None:
+    for place in touched:
+        classes[place].evaluated.add(candidate.candidate_id)
+        classes[place].run_ids.update(trial.run_id for trial in candidate.choosing)
+        classes[place].created += [trial.created_ns for trial in candidate.choosing]
+
+
+def _enter(states: Sequence[_State], classes: Sequence[_Class], of_draws: set[int], draws: Draws) -> None:
+    """Take candidates into the classes of some draws; those with equal evidence are drawn once."""
+    of_length: dict[int, dict[str, list[_State]]] = {}
+    for state in states:
+        alike = of_length.setdefault(state.evidence.blocks.seconds, {})
+        alike.setdefault(state.evidence.digest, []).append(state)
+    for seconds, alike in of_length.items():
+        groups = list(alike.values())
+        for start in range(0, len(groups), _ROWS_AT_ONCE):
+            batch = groups[start : start + _ROWS_AT_ONCE]
+            excess, profit = drawn_scores([group[0].evidence.blocks for group in batch], seconds, draws)
+            now: dict[int, list[int]] = {}
+            for row, group in enumerate(batch):
+                for state in group:
+                    for place in of_draws.intersection(state.classes):
+                        if state.is_now:
+                            now.setdefault(place, []).append(row)
+                        else:
+                            classes[place].excess.add_before(state.owner, excess[row])
+                            classes[place].profit.add_before(state.owner, profit[row])
+            for place, rows in now.items():
+                for greatest, drawn in ((classes[place].excess, excess), (classes[place].profit, profit)):
+                    greatest.now = np.maximum(greatest.now, drawn[sorted(set(rows))].max(axis=0))
+
+
+def drawn_scores(blocks: Sequence[BlockSums], seconds: int, draws: Draws) -> tuple[Rows, Rows]:
+    """Return [C, D] T of directional excess and of profit of candidates with blocks of one length, under each draw.
+
+    Profit is judged by D_b = P_b - m n_b over the blocks with net fires, m being the candidate's own net mean.
+    """
+    excess = [each.tick("excess") for each in blocks]
+    residuals = [_residuals(each) for each in blocks]
+    numbers = [each.block for each in blocks]
+    drawn = flipped_sums(seconds, [*numbers, *numbers], [*excess, *residuals], draws)
+    of_excess, of_profit = np.split(drawn, 2)
+    tau = standardised(of_profit, _squares(residuals))
+    n_blocks = np.array([np.count_nonzero(each.count("n_net")) for each in blocks])
+    return standardised(of_excess, _squares(excess)), studentised(tau, n_blocks)
+
+
+def _residuals(blocks: BlockSums) -> Rows:
+    net, count = blocks.tick("net_pnl"), blocks.count("n_net")
+    total = count.sum()
+    found: Rows = net - (net.sum() / total if total else 0.0) * count
+    return found
+
+
+def _squares(rows: Sequence[Rows]) -> Rows:
+    return np.array([float(np.sum(row**2)) for row in rows])
