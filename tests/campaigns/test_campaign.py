@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from tests.campaigns.market import EVALUATION, add_own_signal, small_dataset
+from tests.results.earlier_stores import as_version_2
 from tests.results.test_tracking import client_of
 from tests.tasks.test_cli import PROJECT, in_process, vpharness
 from vpharness.datasets.lake import Lake
@@ -297,13 +298,29 @@ def test_a_dataset_kept_for_the_test_is_run_and_judged_by_nobody(tmp_path: Path)
     assert sum(row["test_n_fires"] for row in pooled) > 0
 
 
-def test_what_is_left_of_a_ledger_is_ranked_when_a_dataset_is_gone(tmp_path: Path) -> None:
-    """The results on it are left out, and it is said; those on others stand."""
+def own_figures(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what a row says of a candidate by itself, without what it is compared with."""
+    compared = ("p_adjusted", "net_pnl_ticks_low_all", "could_win", "winner")
+    return {name: value for name, value in row.items() if name not in compared and not name.startswith("family")}
+
+
+def test_a_ledger_outlives_its_datasets_and_one_of_an_earlier_version_needs_them(tmp_path: Path) -> None:
+    """Evidence is in the ledger. Rows without any are judged anew from their fires, or left out, which is said."""
     words = [*PFP[1:3], *QUIET[1:]]
     for name, seed in (("here", 1), ("gone", 2)):
         assert in_process(tmp_path, "build", f"source.seed={seed}", EVALUATION[0], f"dataset.id={name}").returncode == 0
         assert in_process(tmp_path, *words, f"dataset.id={name}").returncode == 0
-    (tmp_path / "lake" / "research" / "vp_immutable" / "gone").rename(tmp_path / "elsewhere")
-    said = in_process(tmp_path, "compare", "json=true", "min_signals=0")
-    assert "results are left out: no dataset gone in the lake" in said.stderr
-    assert {tuple(row["datasets"]) for row in json.loads(said.stdout)} == {("here",)}
+    published = tmp_path / "lake" / "research" / "vp_immutable"
+    ranked = ["compare", "json=true", "min_signals=0", "by=dataset"]
+    whole = json.loads(in_process(tmp_path, *ranked).stdout)
+    (published / "gone").rename(tmp_path / "elsewhere")
+    said = in_process(tmp_path, *ranked)
+    assert (json.loads(said.stdout), said.stderr) == (whole, "")
+    as_version_2(tmp_path / "lake" / "research" / "vp_harness" / "results")
+    said = in_process(tmp_path, *ranked)
+    assert "results of an earlier version are left out: no dataset gone in the lake" in said.stderr
+    here = {row["candidate_id"]: own_figures(row) for row in whole if row["datasets"] == ["here"]}
+    assert {row["candidate_id"]: own_figures(row) for row in json.loads(said.stdout)} == here
+    (tmp_path / "elsewhere").rename(published / "gone")
+    said = in_process(tmp_path, *ranked)
+    assert (json.loads(said.stdout), said.stderr) == (whole, "")

@@ -3,9 +3,11 @@
 import dataclasses
 from typing import Any, cast
 
-from vpharness.evaluation import Figures, Judgement
+from vpharness.evaluation import Figures, Judgement, Lack
 from vpharness.promotion.gates import Gate
-from vpharness.results.ranking import Family, Ranked
+from vpharness.results.families import Family
+from vpharness.results.opening import Opening
+from vpharness.results.ranking import Ranked
 
 
 def figures(**known: float) -> Figures:
@@ -13,16 +15,18 @@ def figures(**known: float) -> Figures:
     return Figures(**{field.name: 0 for field in dataclasses.fields(Figures)} | known)  # type: ignore[arg-type]  # numbers all
 
 
-def judgement(*lacks: str, **known: float) -> Judgement:
+def judgement(*lacks: Lack, **known: float) -> Judgement:
     """Return a judgement with some figures."""
-    return Judgement(figures(**known), cast("Any", None), 0.01, lacks)
+    return Judgement(cast("Any", None), figures(**known), 2.5, 0.01, lacks)
 
 
-def ranked(train: Judgement, p_adjusted: float | None, test: Judgement | None = None, openings: int = 0) -> Ranked:
+def ranked(
+    train: Judgement, p_adjusted: float | None, opening: Opening | None = None, low_all: float = 0.2, refused: str = ""
+) -> Ranked:
     """Return a candidate of a family of 40, of which 30 are rankable."""
-    maxima = cast("Any", type("Maxima", (), {"n_candidates": 30})())
-    family = Family(40, 0, maxima)
-    return Ranked(cast("Any", None), train, family, p_adjusted, winner=False, test=test, test_openings=openings)
+    family = Family((), 40, 30, 20, 0, 0, None, None)
+    candidate = cast("Any", None)
+    return Ranked(candidate, train, family, p_adjusted, low_all, winner=False, opening=opening, test_refused=refused)
 
 
 def verdicts(gates: list[Gate]) -> dict[str, bool | None]:

@@ -10,15 +10,17 @@ import pytest
 from tests.promotion.samples import judgement, ranked, verdicts
 from vpharness.audit import AuditReport, Check
 from vpharness.errors import PromotionError
-from vpharness.evaluation import EVALUATION_VERSION
+from vpharness.evaluation import EVALUATION_VERSION, Judgement, Lack
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.latency import Latency
 from vpharness.lattice.parameters import LATTICE_VERSION
 from vpharness.promotion import gates
 from vpharness.promotion.agreement import Agreement
 from vpharness.promotion.examine import Candidacy, refuse
+from vpharness.promotion.forward import ForwardRecord
 from vpharness.promotion.gates import Gate
 from vpharness.promotion.parameters import PromotionParameters
+from vpharness.results.opening import Opening
 
 LIMITS = PromotionParameters()
 GOOD = judgement(n_net=90, net_pnl_ticks=1.5, net_pnl_ticks_low=0.5, net_pnl_ticks_high=2.5)
@@ -35,33 +37,54 @@ def test_train_must_be_rankable_beat_chance_and_cost() -> None:
     """All three pass at their limits; each fails alone."""
     names = ("rankable", "train chance", "train net")
     assert verdicts(gates.train_gates(ranked(GOOD, 0.05), LIMITS)) == dict.fromkeys(names, True)
-    poor = judgement("12 net fires, 30 are needed", net_pnl_ticks_low=0.5)
+    poor = judgement(Lack("net fires", 12, 30), net_pnl_ticks_low=0.5)
     assert verdicts(gates.train_gates(ranked(poor, None), LIMITS)) == dict(
         zip(names, (False, False, True), strict=True)
     )
     assert verdicts(gates.train_gates(ranked(GOOD, 0.0501), LIMITS))["train chance"] is False
     for low in (0.0, -0.2, math.nan):
-        weak = judgement(net_pnl_ticks_low=low)
-        assert verdicts(gates.train_gates(ranked(weak, 0.01), LIMITS))["train net"] is False
-    told = {gate.name: gate.found for gate in gates.train_gates(ranked(GOOD, 0.0123), LIMITS)}
+        assert verdicts(gates.train_gates(ranked(GOOD, 0.01, low_all=low), LIMITS))["train net"] is False
+    told = {gate.name: gate.found for gate in gates.train_gates(ranked(GOOD, 0.0123, low_all=0.25), LIMITS)}
     assert told["train chance"] == "0.012 over 30 rankable of 40 candidates"
-    assert told["train net"] == "+1.50 [+0.50, +2.50] ticks"
+    assert told["train net"] == "+1.50 ticks over 90 fires, lower end +0.25"
 
 
 @pytest.mark.parametrize(
-    ("test", "passed", "found"),
+    ("test", "low", "passed", "found"),
     [
-        (judgement(n_net=10, net_pnl_ticks=0.01), True, "+0.01 ticks over 10 fires, opened 2 times"),
-        (judgement(n_net=9, net_pnl_ticks=3.0), False, "+3.00 ticks over 9 fires, opened 2 times"),
-        (judgement(n_net=50, net_pnl_ticks=0.0), False, "+0.00 ticks over 50 fires, opened 2 times"),
-        (judgement(n_net=0, net_pnl_ticks=math.nan), False, "+nan ticks over 0 fires, opened 2 times"),
-        (None, False, "there is no test part: run it with a split"),
+        (judgement(n_net=10, net_pnl_ticks=0.9), 0.01, True, "+0.90 ticks over 10 fires, lower end +0.01"),
+        (judgement(n_net=9, net_pnl_ticks=3.0), 1.0, False, "+3.00 ticks over 9 fires, lower end +1.00"),
+        (judgement(n_net=50, net_pnl_ticks=0.5), 0.0, False, "+0.50 ticks over 50 fires, lower end +0.00"),
+        (judgement(n_net=50, net_pnl_ticks=0.5), math.nan, False, "+0.50 ticks over 50 fires, no lower end"),
+        (judgement(n_net=0, net_pnl_ticks=math.nan), math.nan, False, "no net fires"),
     ],
 )
-def test_the_test_part_must_earn_something(test: Any, passed: bool, found: str) -> None:
-    """A net mean above 0 over at least ten fires."""
-    gate = gates.unseen_gate(ranked(GOOD, 0.01, test, 2), LIMITS)
-    assert (gate.passed, gate.found) == (passed, found)
+def test_the_test_part_must_earn_something_at_the_error_of_its_opening(
+    test: Judgement, low: float, passed: bool, found: str
+) -> None:
+    """A lower end above 0 over at least ten fires; how often and as which it was opened is said."""
+    gate = gates.unseen_gate(ranked(GOOD, 0.01, Opening(test, 3, 0.00338, low, 2)), LIMITS)
+    assert (gate.passed, gate.found) == (
+        passed,
+        f"{found} at an error of 0.0034; opened 2 times, as number 3 on this market time",
+    )
+
+
+def test_a_test_part_that_is_not_there_or_was_seen_does_not_pass() -> None:
+    """The reason stands where the figures would."""
+    none = gates.unseen_gate(ranked(GOOD, 0.01), LIMITS)
+    seen = gates.unseen_gate(ranked(GOOD, 0.01, refused="its test part is no test"), LIMITS)
+    assert (none.passed, none.found) == (False, "there is no test part: run it with a split")
+    assert (seen.passed, seen.found) == (False, "its test part is no test")
+
+
+def test_a_forward_record_is_always_shown_and_asked_for_only_where_wanted() -> None:
+    """No fires are needed unless a number is given."""
+    record = ForwardRecord(1_704_205_800_000_000_000, 4, judgement(n_net=3, net_pnl_ticks=-0.5))
+    told = "4 fires on events since 2024-01-02T14:30:00.000+00:00, net -0.50 ticks over 3"
+    for limits, passed in ((LIMITS, True), (PromotionParameters(min_forward_fires=5), False)):
+        gate = gates.forward_gate(record, limits)
+        assert (gate.passed, gate.found) == (passed, told)
 
 
 def test_a_lattice_must_be_known_and_current() -> None:

@@ -1,19 +1,21 @@
 """Who is meant by the beginning of an id: a run, or a candidate as compare shows it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
+from tests.results.ledgers import trial
 from vpharness.errors import PromotionError
-from vpharness.evaluation import TEST, TRAIN, Fires, SplitParameters
+from vpharness.evaluation import TEST, TRAIN, Market, SplitParameters
 from vpharness.promotion.nominate import nominate
-from vpharness.results.ledger import LedgerCandidate, Trial
-from vpharness.results.ranking import Ranked
+from vpharness.results.ledger import LedgerCandidate
+from vpharness.results.ranking import rank
 from vpharness.results.records import CANDIDATE_SCHEMA, DONE, META_SCHEMA
 from vpharness.results.store import CANDIDATES, META, Rows, Store, append
 
+VIEWS = {"market": "north", "other": "south", "kept": "south"}
 RUNS = {"aa10": ("market", TRAIN), "aa20": ("other", TRAIN), "bb30": ("kept", TEST)}
 CANDIDATE_IDS = {"c1": ("0.1", 0.1), "c2": ("q90", 0.37), "bb99": ("0.2", 0.2)}
 IN_RUNS = {"aa10": ("c1", "c2"), "aa20": ("c1",), "bb30": ("c1",)}
@@ -38,21 +40,23 @@ def store(tmp_path: Path) -> Store:
     return found
 
 
-def ranked(name: str) -> Ranked:
-    """Return a candidate with its trials, in those of the runs that it was in."""
-    trials = [
-        Trial(
-            name, run_id, *(RUNS[run_id][0], "sum", "s"), parameters={}, threshold_label=CANDIDATE_IDS[name][0],
-            evaluation=cast("Any", None), split=SplitParameters(), judged_part=RUNS[run_id][1],
-            fires=Fires.from_signed([]),
-        )
-        for run_id, names in IN_RUNS.items()
-        if name in names
-    ]  # fmt: skip
-    return Ranked(LedgerCandidate(name, tuple(trials)), cast("Any", None), cast("Any", None), 0.01, winner=True)
+def made(name: str, *, knows: bool) -> LedgerCandidate:
+    """Return a candidate with its trials, in those of the runs that it was in: each is of its own instrument."""
+    trials = []
+    for run_id in (run_id for run_id, names in IN_RUNS.items() if name in names):
+        dataset_id, part = RUNS[run_id]
+        own = trial(VIEWS[dataset_id], name, len(run_id), knows=knows, threshold=CANDIDATE_IDS[name][0])
+        changes = {"run_id": run_id, "dataset_id": dataset_id, "dataset_checksum": "sum", "judged_part": part}
+        split = SplitParameters(kind="dataset", test_datasets=["kept"])
+        evidence = None if part == TEST else own.evidence
+        trials.append(replace(own, **changes, split=split, evidence=evidence, market=Market(dataset_id)))
+    return LedgerCandidate(name, tuple(trials))
 
 
-BEST_FIRST = [ranked("c2"), ranked("c1"), ranked("bb99")]
+@pytest.fixture(scope="module")
+def ledger() -> list[LedgerCandidate]:
+    """Of the candidates of the first run the second is the better one; another one is in no run of the store."""
+    return [made("c2", knows=True), made("c1", knows=False), replace(made("c1", knows=False), candidate_id="bb99")]
 
 
 @pytest.mark.parametrize(
@@ -67,10 +71,16 @@ BEST_FIRST = [ranked("c2"), ranked("c1"), ranked("bb99")]
     ],
 )
 def test_a_beginning_is_enough(
-    store: Store, name: str, threshold: str | None, run_id: str, candidate_id: str, number: float
+    store: Store,
+    ledger: list[LedgerCandidate],
+    name: str,
+    threshold: str | None,
+    run_id: str,
+    candidate_id: str,
+    number: float,
 ) -> None:
     """Of a run or of a candidate; the threshold chooses among those of the run."""
-    found = nominate(store, BEST_FIRST, name, threshold)
+    found = nominate(store, ledger, name, threshold)
     assert (found.run_id, found.trial.candidate_id, found.threshold) == (run_id, candidate_id, number)
     assert (found.trial.dataset_id, found.identity) == (RUNS[run_id][0], {"run": run_id})
 
@@ -84,17 +94,37 @@ def test_a_beginning_is_enough(
         ("zz", None, "run_id is 'zz', which is no run and no candidate"),
         ("aa10", "0.2", "threshold is 0.2; run aa10 has the thresholds 0.1, q90"),
         ("c2", "0.1", "threshold is 0.1; run aa10 has the thresholds 0.1, q90"),
-        ("c1", None, "candidate c1 ran 2 times: aa10 on market, aa20 on other; name one of them, and the threshold"),
+        (
+            "c1",
+            None,
+            "c1 ran 2 times: aa10 on market of market, aa20 on other of other; name the run on the instrument that is",
+        ),
         ("bb3", None, "run bb30 is on dataset kept, which is kept for the test"),
     ],
 )
-def test_what_is_not_one_candidate_is_refused(store: Store, name: str, threshold: str | None, message: str) -> None:
+def test_what_is_not_one_candidate_is_refused(
+    store: Store, ledger: list[LedgerCandidate], name: str, threshold: str | None, message: str
+) -> None:
     """With what it could mean; a run on a dataset that is kept for the test has chosen nothing."""
     with pytest.raises(PromotionError, match=message):
-        nominate(store, BEST_FIRST, name, threshold)
+        nominate(store, ledger, name, threshold)
 
 
 def test_a_run_whose_dataset_is_gone_says_so(store: Store) -> None:
     """Its candidates are not in the ranking any more."""
     with pytest.raises(PromotionError, match="nothing can be said of run aa10: its dataset market is not as it was"):
-        nominate(store, [ranked("bb99")], "aa10", None)
+        nominate(store, [LedgerCandidate("bb99", ())], "aa10", None)
+
+
+def test_what_a_candidate_came_to_on_another_instrument_is_no_evidence(
+    store: Store, ledger: list[LedgerCandidate]
+) -> None:
+    """One that loses on the instrument of its run, and wins on a simulated one, is judged where it loses."""
+    loses, wins = ledger[1].trials[0], replace(made("c2", knows=True).trials[0], candidate_id="c1", run_id="aa20")
+    mixed = LedgerCandidate("c1", (loses, replace(wins, dataset_id="other", market=Market("simulated, seed 0"))))
+    (alone,) = rank([LedgerCandidate("c1", (loses,))])
+    assert rank([mixed])[0].judgement.figures.net_pnl_ticks > alone.judgement.figures.net_pnl_ticks
+    found = nominate(store, [mixed], "aa10", "0.1")
+    assert found.ranked.judgement.figures == alone.judgement.figures
+    assert found.ranked.candidate.trials == (loses,)
+    assert not found.ranked.winner

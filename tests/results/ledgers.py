@@ -22,6 +22,10 @@ from vpharness.results.ledger import LedgerCandidate, Trial
 
 EVALUATION: Final = EvaluationParameters(max_hold_bins=40, warmup_bins=10, null_draws=199)
 N_BINS: Final = 6000
+ACTIVITY: Final = (0.3, 0.9)
+EDGE: Final = 0.6
+ERRING: Final = 0.12
+"""Who knows which way moves lean errs now and then, as often as it takes to have met both barriers."""
 NEWEST_NS: Final = 1_704_205_800_000_000_000
 MARKETS: Final = {"north": 1, "south": 2}
 
@@ -29,7 +33,7 @@ MARKETS: Final = {"north": 1, "south": 2}
 @functools.cache
 def view_of(dataset_id: str, checksum: str) -> DatasetView:  # the shape of a ViewOf
     """Return one of the two markets."""
-    return replace(martingale(MARKETS[dataset_id], N_BINS, edge=0.9)[0], name=dataset_id)
+    return replace(martingale(MARKETS[dataset_id], N_BINS, EDGE, activity=ACTIVITY)[0], name=dataset_id)
 
 
 def trial(
@@ -49,8 +53,9 @@ def trial(
     """Return a candidate's trial on one market: a fire at random every so many bins, or where moves lean to."""
     rng = np.random.default_rng([seed, MARKETS[dataset_id]])
     bins = np.sort(rng.choice(np.arange(10, N_BINS - 100), N_BINS // every, replace=False))
-    lean = martingale(MARKETS[dataset_id], N_BINS, edge=0.9)[1]["lean"]
-    directions = (lean[bins] if knows else rng.choice([-1, 1], len(bins))).astype(np.int8)
+    lean = martingale(MARKETS[dataset_id], N_BINS, EDGE, activity=ACTIVITY)[1]["lean"]
+    known = np.where(rng.random(len(bins)) < ERRING, -1, 1) * lean[bins]
+    directions = (known if knows else rng.choice([-1, 1], len(bins))).astype(np.int8)
     resolved = EVALUATION.resolve(100)
     barriers = {"tp_ticks": evaluation.pop("tp_ticks", 6.0), "sl_ticks": evaluation.pop("sl_ticks", 3.0)}
     return with_evidence(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,14 @@ from tests.results.ledgers import candidate, view_of
 from tests.results.pages import Page
 from vpharness.evaluation import Figures, SplitParameters
 from vpharness.results.ledger import LedgerCandidate
-from vpharness.results.ranking import Ranked, open_test, rank, within_campaign
+from vpharness.results.opening import open_and_count
+from vpharness.results.ranking import Ranked, rank, within_campaign
 from vpharness.results.report import chance, equity, parameters, thresholds
 from vpharness.results.report.charts import fitted, thinned
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import element
 from vpharness.results.report.pages import page_of
+from vpharness.results.store import store_in
 
 NASTY = """<script>alert("1")</script>&amp; $x_1^{ ' ✓"""
 BOTH = ("north", "south")
@@ -44,7 +47,7 @@ def ranked() -> list[Ranked]:
         candidate(f"knows{label}", 9, BOTH, knows=True, signal=NASTY, threshold=label, every=every)
         for label, every in (("0.3", 60), ("q90", 500))
     ]
-    return rank([*guesses, *knows], view_of)
+    return rank([*guesses, *knows])
 
 
 def findings_of(ranked: list[Ranked], **more: Any) -> Findings:
@@ -159,7 +162,7 @@ def test_a_page_without_anything_to_rank_says_so(ranked: list[Ranked]) -> None:
     poor = [each for each in ranked if each.p_adjusted is None]
     page = Page(page_of(findings_of(poor), ""))
     assert "Too little data to say anything" in page.texts[""]
-    assert page.tables["poor"][0].rows[1][2] == "; ".join(poor[0].judgement.lacks)
+    assert page.tables["poor"][0].rows[1][2] == "; ".join(poor[0].lacks)
     assert "There are no candidates" in Page(page_of(findings_of([]), "")).texts[""]
 
 
@@ -169,7 +172,7 @@ def test_a_dataset_kept_for_the_test_is_nowhere_on_the_page() -> None:
     kept = SplitParameters(kind="dataset", test_datasets=["south"])
     north, south = candidate("kept", 9, BOTH, knows=True).trials
     trials = replace(north, split=kept, judged_part="train"), replace(south, split=kept, judged_part="test")
-    ranked = rank([LedgerCandidate("kept", trials)], view_of)
+    ranked = rank([LedgerCandidate("kept", trials)])
     page = Page(page_of(findings_of(ranked), ""))
     assert "datasets" not in page.texts
     assert "north" in page.texts[""]
@@ -179,7 +182,7 @@ def test_a_dataset_kept_for_the_test_is_nowhere_on_the_page() -> None:
 @pytest.mark.usefixtures("figures")
 def test_a_campaign_has_its_own_p_values_beside(ranked: list[Ranked]) -> None:
     """As a column, and in the verdict."""
-    mine = within_campaign(ranked, "mine")
+    mine = within_campaign([each for each in ranked if "mine" in each.candidate.first.campaigns])
     page = Page(page_of(findings_of(mine), ""))
     head, *rows = page.tables["ranking"][0].rows
     assert [row[head.index("p camp.")] for row in rows] == [f"{each.p_campaign:.3f}" for each in mine]
@@ -204,14 +207,15 @@ def test_each_dataset_stands_apart(ranked: list[Ranked], page: Page) -> None:
     assert sum(int(row[-1]) for row in rows[:2]) == ranked[0].judgement.figures.n_net
 
 
-def test_the_test_part_stands_there_only_when_it_was_opened(ranked: list[Ranked], page: Page) -> None:
+def test_the_test_part_stands_there_only_when_it_was_opened(page: Page, tmp_path: Path) -> None:
     """Beside the training part of the same candidate."""
     assert "test" not in page.texts
-    closed = rank([candidate("split", 9, BOTH, knows=True, split="time")], view_of)
-    (opened,) = open_test(closed, view_of)
+    ledger = [candidate("split", 9, BOTH, knows=True, split="time")]
+    closed = rank(ledger)
+    (opened,) = open_and_count(closed, ledger, store_in(tmp_path), view_of)
     assert opened.test is not None
     rows = Page(page_of(findings_of(closed, shown=[opened]), "")).tables["test"][0].rows[1:]
-    assert [row[-5 - (index == 0)] for index, row in enumerate(rows)] == ["train", "test"]
+    assert [row[-5 - 2 * (index == 0)] for index, row in enumerate(rows)] == ["train", "test"]
     assert (rows[0][2], rows[1][1]) == (net(opened.judgement.figures), net(opened.test.figures))
 
 
@@ -219,17 +223,16 @@ def test_the_nulls_maximum_is_drawn_with_the_observed_t(ranked: list[Ranked], fi
     """Every draw of the family is in a bar, and the line stands at the best candidate's T."""
     assert chance.null_maximum(findings_of(ranked)) is not None
     (figure,) = figures
-    best, maxima = ranked[0].judgement.scores, ranked[0].family.maxima
-    assert maxima is not None
-    drawn = ((maxima.timing, best.observed_timing), (maxima.direction, best.observed_direction))
-    for axes, (draws, observed) in zip(figure.axes, drawn, strict=True):
-        outline = axes.patches[0].get_xy()[:, 1]  # type: ignore[attr-defined]  # a polygon
-        # The outline goes up and down each bar twice, once along either end of its top.
-        expected, _ = np.histogram(draws, 40)
-        assert sorted(set(outline)) == sorted({0, *expected.tolist()})
-        limit, line = (np.asarray(each.get_xdata()) for each in axes.lines)
-        assert limit[0] == np.quantile(draws, 0.95)
-        assert line.tolist() == [observed, observed]
+    draws, observed = ranked[0].family.greatest_excess, ranked[0].judgement.t
+    assert draws is not None
+    (axes,) = figure.axes
+    outline = axes.patches[0].get_xy()[:, 1]  # type: ignore[attr-defined]  # a polygon
+    # The outline goes up and down each bar twice, once along either end of its top.
+    expected, _ = np.histogram(draws, 40)
+    assert sorted(set(outline)) == sorted({0, *expected.tolist()})
+    limit, line = (np.asarray(each.get_xdata()) for each in axes.lines)
+    assert limit[0] == np.quantile(draws, 0.95)
+    assert line.tolist() == [observed, observed]
 
 
 def test_sensitivities_and_threshold_curves_show_intervals(ranked: list[Ranked], figures: list[Figure]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.results.ledgers import candidate, view_of
+from tests.results.ledgers import candidate
 from vpharness.errors import ConfigError
 from vpharness.results.ranking import Ranked, rank
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface, varied_parameters
@@ -28,7 +28,7 @@ def ranked() -> list[Ranked]:
         )
         for seed, (window, (tp, sl), copy) in enumerate(points)
     ]
-    return rank([*made, candidate("poor", 20, every=400, parameters={"window": 100, "spans": [5, 100]})], view_of)
+    return rank([*made, candidate("poor", 20, every=400, parameters={"window": 100, "spans": [5, 100]})])
 
 
 def test_each_value_says_what_its_rankable_candidates_come_to(ranked: list[Ranked]) -> None:
@@ -74,7 +74,7 @@ def test_an_unknown_parameter_is_refused_with_those_that_are_known(ranked: list[
 
 def test_a_parameter_of_a_signal_needs_one_signal(ranked: list[Ranked]) -> None:
     """Windows of different signals are different things; barriers are not."""
-    other = rank([candidate("other", 30, signal="other")], view_of)
+    other = rank([candidate("other", 30, signal="other")])
     with pytest.raises(ConfigError, match=r"the candidates are of guess, other; choose one with signal="):
         parameter_named("window", [*ranked, *other])
     assert parameter_named("tp_ticks", [*ranked, *other]) == "eval.tp_ticks"
@@ -82,7 +82,7 @@ def test_a_parameter_of_a_signal_needs_one_signal(ranked: list[Ranked]) -> None:
 
 def test_a_name_that_means_two_things_is_refused_until_it_says_which() -> None:
     """A signal of one's own may call a parameter as the evaluation does."""
-    made = rank([candidate("own", 1, parameters={"tp_ticks": 3})], view_of)
+    made = rank([candidate("own", 1, parameters={"tp_ticks": 3})])
     with pytest.raises(ConfigError, match=r"may be eval.tp_ticks or signal.tp_ticks; write which"):
         parameter_named("tp_ticks", made)
     assert parameter_named("signal.tp_ticks", made) == "signal.tp_ticks"
@@ -90,7 +90,7 @@ def test_a_name_that_means_two_things_is_refused_until_it_says_which() -> None:
 
 def test_a_value_without_enough_data_is_counted_and_left_blank() -> None:
     """Nothing is said of what cannot be ranked."""
-    (at,) = sensitivity(rank([candidate("poor", 20, every=400)], view_of), "signal.window")
+    (at,) = sensitivity(rank([candidate("poor", 20, every=400)]), "signal.window")
     assert (at.n_candidates, at.n_rankable, at.best, at.median_p_value) == (1, 0, None, None)
 
 
