@@ -108,7 +108,7 @@ def test_without_best_prices_a_candidate_has_figures_at_the_mid_and_is_not_ranka
     assert judgement.figures.n_signals > 50
     assert judgement.figures.n_net == 0
     assert np.isnan(judgement.figures.net_pnl_ticks)
-    assert list(map(str, judgement.lacks)) == ["0 net fires, 30 needed", "0 blocks of 1 s, 8 needed"]
+    assert list(map(str, judgement.lacks)) == ["0 net fires, 30 needed"]
     assert judgement.p_value == 1.0
 
 

@@ -25,7 +25,7 @@ from vpharness.results.store import VIEWS, read, store_in
 from vpharness.results.tracking import CHAMPION
 
 GATES = ["dataset", "lattice", "code", "events", "rankable", "train chance", "train net"]
-LATER = ["audit", "live = batch", "latency", "test"]
+LATER = ["audit", "live = batch", "latency", "test", "forward"]
 
 
 @pytest.fixture(scope="module")
@@ -195,9 +195,12 @@ def test_a_record_makes_what_a_live_session_is_made_of(bundle: Bundle) -> None:
     ("words", "message"),
     [
         (["promotion.max_p_adjusted=0.001"], "train chance: wanted p adjusted at most 0.001"),
-        (["promotion.min_train_net_low_ticks=9"], "train net: wanted lower end of the net interval above 9 ticks"),
+        (
+            ["promotion.min_train_net_low_ticks=9"],
+            "train net: wanted lower end of the net mean, for all candidates at once, above 9 ticks",
+        ),
         (["threshold=0.4"], "rankable: wanted enough data in training, found "),
-        (["source=synthetic", "source.minutes=8"], "events cannot be forced: events: .*: strength differ"),
+        (["source=synthetic", "source.minutes=12"], "events cannot be forced: events: .*: strength differ"),
     ],
 )
 def test_a_gate_that_fails_early_refuses_and_the_test_part_stays_closed(
@@ -211,7 +214,7 @@ def test_a_gate_that_fails_early_refuses_and_the_test_part_stays_closed(
     assert run.stderr.count("\n") == 1
     facts = json.loads(run.stdout)
     assert not facts["promoted"]
-    assert [gate["passed"] for gate in facts["gates"][-4:]] == [None] * 4
+    assert [gate["passed"] for gate in facts["gates"][-5:]] == [None] * 5
     assert len(read(store_in(winner.lake), VIEWS)) == opened
     assert promoted(Lake(winner.lake), "SYN") == bundle.path
 

@@ -47,17 +47,19 @@ class Lack:
     Attributes:
         what: what there is too little of: "net fires", "blocks", "take-profits" or "stop-losses".
         found, needed: how many there are, and how many it takes.
+        detail: which of them are meant, such as " of 256 s".
         note: more about it, such as how much more time it would take.
     """
 
     what: str
     found: int
     needed: int
+    detail: str = ""
     note: str = ""
 
     def __str__(self) -> str:
         """Return it in words."""
-        return f"{self.found} {self.what}, {self.needed} needed{self.note}"
+        return f"{self.found} {self.what}{self.detail}, {self.needed} needed{self.note}"
 
 
 def lacking(evidence: Evidence) -> tuple[Lack, ...]:
@@ -68,12 +70,14 @@ def lacking(evidence: Evidence) -> tuple[Lack, ...]:
     """
     blocks, tally = evidence.blocks, evidence.tally
     n_net, n_blocks = int(blocks.count("n_net").sum()), int(np.count_nonzero(blocks.count("n_net")))
+    if not n_net:
+        return (Lack("net fires", 0, LEAST_NET_FIRES),)
     lacks = []
     if n_net < LEAST_NET_FIRES:
-        lacks.append(Lack("net fires", n_net, LEAST_NET_FIRES, _more_time(tally.hours, n_net, LEAST_NET_FIRES)))
+        lacks.append(Lack("net fires", n_net, LEAST_NET_FIRES, note=_more_time(tally.hours, n_net, LEAST_NET_FIRES)))
     if n_blocks < LEAST_NET_BLOCKS:
         more = _more_time(tally.hours, n_blocks, LEAST_NET_BLOCKS)
-        lacks.append(Lack(f"blocks of {blocks.seconds} s", n_blocks, LEAST_NET_BLOCKS, more))
+        lacks.append(Lack("blocks", n_blocks, LEAST_NET_BLOCKS, f" of {blocks.seconds} s", more))
     for name, what, walks in (
         ("net_tp", "take-profits", tally.n_walks_tp),
         ("net_sl", "stop-losses", tally.n_walks_sl),

@@ -24,7 +24,7 @@ from vpharness.results.ledger import DatasetKey, LedgerCandidate, read_ledger
 from vpharness.results.opening import Opening
 from vpharness.results.ranking import ADAPTIVELY_CHOSEN, FEW_BLOCKS, Ranked, alike, rank, restricted
 from vpharness.results.store import Store
-from vpharness.tasks.text import console, interval_text, minute_text, table_of
+from vpharness.tasks.text import console, counted, interval_text, minute_text, table_of
 
 
 def views_in(lake: Lake) -> Callable[[str, str], DatasetView]:
@@ -93,31 +93,29 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most:
         winners = sum(each.winner for each in rankable)
         verdict = f"{winners} beat chance (*)" if winners else "nothing here beats chance"
         for line in _searches(rankable):
-            out.print(line, soft_wrap=True)
-        out.print(f"{verdict}; net is after the spread and cost_ticks{_fees_text(rankable)}", soft_wrap=True)
+            out.print(line)
+        out.print(f"{verdict}; net is after the spread and cost_ticks{_fees_text(rankable)}")
         overlapping = sum(bool(each.candidate.overlapping) for each in rankable)
         if overlapping:
-            out.print(
-                f"{overlapping:,} candidates ran on market time more than once: the longest run of it counts",
-                soft_wrap=True,
-            )
+            again = f"{counted(overlapping, 'candidate')} ran on the same market time more than once"
+            out.print(f"{again}: the longest run counts")
     for each in ranked:
         if each.opening is not None:
-            out.print(_test_line(each, each.opening), soft_wrap=True)
+            out.print(_test_line(each, each.opening))
         elif each.test_refused:
-            out.print(f"test of {each.candidate.candidate_id[:6]}: {each.test_refused}", soft_wrap=True)
+            out.print(f"test of {each.candidate.candidate_id[:6]}: {each.test_refused}")
     if adaptive:
         out.print(f"\n{ADAPTIVELY_CHOSEN} (show_test=true)")
         for each, count in alike(adaptive)[:most]:
             first, others = each.candidate.first, f", and {count - 1} like it" if count > 1 else ""
             figures = f"net {interval_text(each.judgement.figures)} ticks, p {each.judgement.p_value:.3f}"
-            out.print(f"  {first.signal} at {first.threshold_label}{others}: {figures}", soft_wrap=True)
+            out.print(f"  {first.signal} at {first.threshold_label}{others}: {figures}")
     if poor:
-        out.print(f"\ntoo little data: {len(poor):,} candidates")
+        out.print(f"\ntoo little data: {counted(len(poor), 'candidate')}")
         for what, (count, nearest) in _shortages(poor).items():
             named = f"{nearest.candidate.first.signal} at {nearest.candidate.first.threshold_label}"
             lack = next(each for each in nearest.judgement.lacks if each.what == what)
-            out.print(f"  {count:,} with too few {what}; the nearest, {named}, has {lack}", soft_wrap=True)
+            out.print(f"  {count:,} with too few {what}; the nearest, {named}, has {lack}")
     if not ranked:
         out.print("no candidates; python -m vpharness signal=perm_derivative makes some")
 
@@ -141,9 +139,10 @@ def _searches(rankable: Sequence[Ranked]) -> Iterator[str]:
     """Yield how large the searches were that p-values are adjusted for, since when, and on which market time."""
     families = {each.family.market_times: each.family for each in rankable}
     for family in families.values():
+        evaluated, runs = counted(family.n_evaluated, "candidate"), counted(family.n_runs, "run")
         yield (
-            f"p adj. is against {family.n_rankable:,} rankable of {family.n_evaluated:,} candidates of "
-            f"{family.n_runs:,} runs since {minute_text(family.oldest_ns)}, on {market_times_text(family.market_times)}"
+            f"p adj. is against {family.n_rankable:,} rankable of {evaluated} of {runs} since "
+            f"{minute_text(family.oldest_ns)}, on {market_times_text(family.market_times)}"
         )
     hopeless = [each for each in rankable if not each.could_win]
     if hopeless:

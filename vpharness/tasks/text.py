@@ -23,6 +23,11 @@ def minute_text(time_ns: int) -> str:
     return f"{datetime.fromtimestamp(time_ns // 1_000_000_000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words."""
+    return f"{count:,} {noun if count == 1 else f'{noun}s'}"
+
+
 def interval_text(f: Figures) -> str:
     """Return a candidate's net mean with its 95 % interval, ticks."""
     return f"{f.net_pnl_ticks:+.2f} [{f.net_pnl_ticks_low:+.2f}, {f.net_pnl_ticks_high:+.2f}]"

@@ -33,8 +33,8 @@ def null_maximum(findings: Findings) -> Element | None:
         "T is how far what a candidate's directions earned, beyond the market's drift and whatever the cost, lies "
         "above a toss of coins, in standard deviations; it cannot exceed the root of the number of blocks. Under each "
         "draw the direction of whole blocks of time is flipped at random, and the largest T of all rankable "
-        "candidates is kept: this is how good the best looks where there is nothing to find. The adjusted p-value is the "
-        "share of draws at or to the right of the line."
+        "candidates is kept: this is how good the best looks where there is nothing to find. The adjusted p-value is "
+        "the share of draws at or to the right of the line."
     )
     pictures = [_family(index, best) for index, best in enumerate(list(firsts.values())[:MOST_FAMILIES])]
     return section("chance", "The best of a search by chance", words, *pictures)
