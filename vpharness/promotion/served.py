@@ -1,16 +1,20 @@
 """What is served: everything that a live session and the page need of a promotion, as plain values."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from vpharness.errors import ConfigError, PromotionError
+from vpharness.events.times import SECOND_NS
 from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.settling import settling
 from vpharness.live import LiveModel
+from vpharness.memory import Memory
 from vpharness.parameters import problems
 from vpharness.promotion.projection import Projection
-from vpharness.signals import SignalParameters, digest, resolve, scorer
+from vpharness.signals import SignalParameters, digest, reach_of, resolve, scorer
 
 
 @dataclass(frozen=True)
@@ -121,8 +125,24 @@ def live_model(record: PromotedRecord) -> LiveModel:
     if changed := code_change(record):
         raise PromotionError(f"{record.version}: {changed}")
     ready = scorer(signal, params, cell_width_ms=lattice.cell_width_ms, radius=lattice.radius)
-    evaluation = record.evaluation
-    return LiveModel(ready, (record.threshold,), int(evaluation["warmup_bins"]), int(evaluation["cooldown_bins"]))
+    warmup_bins, cooldown_bins = (int(record.evaluation[name]) for name in ("warmup_bins", "cooldown_bins"))
+    return LiveModel(ready, (record.threshold,), warmup_bins, cooldown_bins, memory_of(record))
+
+
+def memory_of(record: PromotedRecord) -> Memory:
+    """Return how long the record's model remembers where its feed began.
+
+    What the audit measured is taken, but never less than the windows of the signal, which may agree by chance on the
+    data that were audited. Where nothing was measured, the signal's body says when its exponential averages have
+    forgotten their beginning to the last digit, about twice as long. Raises what `live_model` raises.
+    """
+    signal, params, lattice = resolve(record.signal_target), signal_parameters(record), lattice_parameters(record)
+    reach = reach_of(signal, params, cell_width_ms=lattice.cell_width_ms, radius=lattice.radius)
+    own = reach.whole if record.memory_bins is None else max(reach.windows, record.memory_bins)
+    settled = settling(lattice, signal.columns)
+    if settled is None:
+        return Memory(own, None)
+    return Memory(own, settled.bins, math.ceil(settled.seconds * SECOND_NS))
 
 
 def code_change(record: PromotedRecord) -> str | None:
