@@ -92,6 +92,7 @@ def model_facts(model: ServedModel) -> dict[str, Any]:
         "run_id": record.run_id,
         "promoted_at_ns": str(record.created_ns),
         "forced": record.forced,
+        "unsafe": list(record.unsafe),
     }
 
 

@@ -101,6 +101,7 @@ def status(hub: Hub) -> dict[str, Any]:
         "ready": not reasons,
         "reasons": reasons,
         "refusals": hub.refusals,
+        "unsafe": list(hub.champion.record.unsafe),
         "coming": None if hub.coming is None else dict(zip(("version", "bins_to_go"), hub.coming, strict=True)),
         "statistics": {
             "champion": champion,

@@ -44,6 +44,7 @@ class PromotedRecord:
         forced: the reason given, where a gate was overridden.
         memory_bins: valid bins after which a score no longer tells where its data began, as the audit measured on the
             dataset; None where it was not measured: the defaults, and bundles of versions that did not keep it.
+        unsafe: the gates that were overridden although something else may be served without them than was run.
     """
 
     instrument: str | None
@@ -69,6 +70,7 @@ class PromotedRecord:
     evidence: dict[str, Any]
     forced: str | None
     memory_bins: int | None = None
+    unsafe: tuple[str, ...] = ()
 
     def values(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -89,12 +91,15 @@ class PromotedRecord:
             raise PromotionError(
                 f"{where}: memory_bins is {memory_bins!r}; it must be a whole number from 0 on, or null"
             )
+        unsafe = values.get("unsafe", [])
+        if not isinstance(unsafe, list | tuple) or not all(isinstance(name, str) for name in unsafe):
+            raise PromotionError(f"{where}: unsafe is {unsafe!r}; it must be a list of the names of gates")
         projection = values["projection"]
         try:
             fitted = None if projection is None else Projection.from_values(projection)
         except ConfigError as error:
             raise PromotionError(f"{where}: {error}; promote the run again") from error
-        return cls(**{**values, "projection": fitted})
+        return cls(**{**values, "projection": fitted, "unsafe": tuple(unsafe)})
 
 
 def lattice_parameters(record: PromotedRecord) -> LatticeParameters:
