@@ -122,7 +122,7 @@ def forgets_after(of: PromotedRecord) -> int:
     return found - 1
 
 
-RECURSIVE = {"norm_alpha": 0.05}
+RECURSIVE: Final[dict[str, Any]] = {"norm_alpha": 0.05}
 """An average that takes 717 bins to forget its beginning to the last digit."""
 
 
@@ -325,7 +325,7 @@ def test_a_signal_that_counts_bins_for_ever_is_never_ready_and_not_gone_over_to(
     """It would have other scores than the run at every bin."""
     target = f"{__name__}.counting"
     params = Counting(thresholds=[0.3])
-    values = {
+    values: dict[str, Any] = {
         "signal_target": target,
         "parameters": dataclasses.asdict(params),
         "signal_digest": digest(counting, params),

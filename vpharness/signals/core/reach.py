@@ -131,7 +131,7 @@ def _users(body: Jaxpr, var: Var) -> Iterator[JaxprEqn]:
     return (equation for equation in body.eqns if any(atom is var for atom in equation.invars))
 
 
-def _longest_way(form: _Form, known: Mapping[_Atom, float]) -> tuple[float, float]:
+def _longest_way(form: _Form, known: Mapping[Var, float]) -> tuple[float, float]:
     """Return the bins that the score reaches back: through windows alone, and in all."""
     body = form.traced.jaxpr
     depth: dict[Var, tuple[float, float]] = {}
@@ -150,7 +150,7 @@ def _longest_way(form: _Form, known: Mapping[_Atom, float]) -> tuple[float, floa
     return deepest(body.outvars)
 
 
-def _bins_back(call: _Call, known: Mapping[_Atom, float]) -> tuple[float, float]:
+def _bins_back(call: _Call, known: Mapping[Var, float]) -> tuple[float, float]:
     """Return how many bins before its own an operator's answer depends on: if it is a window's, and in any case."""
     if call.varies or call.numbers is None:
         return 0.0, math.inf
