@@ -98,17 +98,33 @@ class Engine:
         return Order(do)
 
     def succeed(self, each: Watched, bins: Sequence[ShownBin], next_seq: int, epoch: int) -> Order:
-        """Return the order to make a model of the same lattice the champion from the next bin on; as for `add`."""
+        """Return the order to make a model of the same lattice the champion once it is ready; as for `add`.
 
-        def do() -> None:
+        Until then it is shown the bins of the lane, and nobody is told of its scores.
+        """
+        has_begun = False
+
+        def do() -> bool:
+            nonlocal has_begun
             lane = self._lane
-            self._catch_up(each, bins, next_seq, epoch)
-            session = lane.champion.session
-            session.take_over(each.session)
-            lane.champion = Watched(each.model, session, each.judge)
+            if not has_begun:
+                self._catch_up(each, bins, next_seq, epoch)
+                lane.coming, has_begun = each, True
+            coming = lane.coming
+            if coming is None or coming.model is not each.model or coming.session.bins_to_go != 0:
+                return False
+            session, lane.coming = lane.champion.session, None
+            session.take_over(coming.session)
+            lane.champion = Watched(coming.model, session, coming.judge)
             self._tell_switch()
+            return True
 
-        return Order(do)
+        def undo() -> None:
+            coming = self._lane.coming
+            if coming is not None and coming.model is each.model:
+                self._lane.coming = None
+
+        return Order(do, undo)
 
     def join(self, lane: Lane) -> Order:
         """Return the order to have another lane follow the feed beside the one that is served, until it is ready.
@@ -153,7 +169,10 @@ class Engine:
         """Carry out the orders that there are; those that have to wait stay."""
         for _ in range(len(self._orders)):
             order = self._orders.popleft()
-            problem = "it was called off" if order.is_called_off else None
+            problem = None
+            if order.is_called_off:
+                problem = "it was called off"
+                order.undo()
             try:
                 if problem is None and order.do() is False:
                     self._orders.append(order)
@@ -195,6 +214,7 @@ class Engine:
                 continue
             lane.champion = self._renewed(lane.champion.model)
             lane.beside = {name: self._renewed(each.model) for name, each in lane.beside.items()}
+            lane.coming = None if lane.coming is None else self._renewed(lane.coming.model)
             lane.trades = Trades.on(lane.champion.model.live, self._feed.facts)
         self._is_ready, self._complete_ns = False, 0
         self._new_epoch()
@@ -223,11 +243,12 @@ class Engine:
         for recent in self._recent:
             if recent.seq >= next_seq:
                 each.session.take_bin(recent.scored.row, recent.scored.grid)
-        each.judge.begin(each.session.bins_taken)
 
     def _count(self) -> None:
         self._counted_at = time.monotonic()
-        self._say(Counted({each.model.name: each.judge.statistics() for each in self._lane.watched}))
+        coming = self._joining.champion if self._joining is not None else self._lane.coming
+        on_its_way = None if coming is None else (coming.model.record.version, coming.session.bins_to_go)
+        self._say(Counted({each.model.name: each.statistics() for each in self._lane.watched}, on_its_way))
 
     def _hear(self, step: FeedStep) -> None:
         if len(step.events):

@@ -46,6 +46,7 @@ class Hub:
         lane, epoch: which lane is served, and which run of bins without a break these are of.
         ready_lane: the lane on its way, once it could be served.
         coming_reason: why the next champion is one: "promotion" or "rollback".
+        coming: the version that is on its way, and how many bins are missing until it is ready.
         awaited: orders to the engine, and who waits for their answers.
         troubles: what has failed for good.
         recording: says why recording has stopped, or None while it goes on; None where nothing is recorded.
@@ -70,6 +71,7 @@ class Hub:
         self.epoch = 0
         self.ready_lane: int | None = None
         self.coming_reason = "promotion"
+        self.coming: tuple[str, int | None] | None = None
         self.awaited: dict[Order, asyncio.Future[str | None]] = {}
         self.troubles: list[str] = []
         self.recording: Callable[[], str | None] | None = None
@@ -98,8 +100,8 @@ class Hub:
             case Heard(state, late_events, last_event_ns):
                 condition = self.condition
                 condition.state, condition.late_events, condition.last_event_ns = state, late_events, last_event_ns
-            case Counted(statistics):
-                self.statistics = statistics
+            case Counted(statistics, coming):
+                self.statistics, self.coming = statistics, coming
             case Ended(problem):
                 self.condition.state, self.condition.problem = "ended", problem
                 print(f"runtime: the feed has ended{f': {problem}' if problem else ''}", flush=True)
@@ -180,6 +182,7 @@ class Hub:
             is_miss = late_s > self.champion.live.scorer.cell_width_ms / 1000
             bin_end_ns = int(each.scored.row["bin_end_ns"][0])
             self.condition.count(time.monotonic(), is_miss=is_miss, bin_end_ns=bin_end_ns)
+        ring.began_ns = each.began_ns
         ring.append(each.scored, bin_body(each, self._tick_price, late_s), shadow_bodies(each))
 
     def _restarted(self, epoch: int) -> None:

@@ -45,11 +45,11 @@ def promised_block_s(record: PromotedRecord) -> int | None:
 
 
 class Judge:
-    """Follows one model from the bin on at which it begins to be served."""
+    """Follows one model while it is served, from the first bin on at which it is ready: before, nothing counts."""
 
-    def __init__(self, model: ServedModel, tick_size: float, bins_taken: int, *, has_best_prices: bool) -> None:
-        """Begin behind the bins that the model has been shown already; net figures need best prices in the bins."""
-        self._model, self._tick_size, self._has_best_prices = model, tick_size, has_best_prices
+    def __init__(self, model: ServedModel, tick_size: float, *, has_best_prices: bool) -> None:
+        """Begin before the first bin; net figures need best prices in the bins."""
+        self._tick_size, self._has_best_prices = tick_size, has_best_prices
         projection = model.record.projection
         self._projection = projection
         self._bands = (
@@ -58,29 +58,20 @@ class Judge:
             else BandScores.start(projection.horizons_bins, projection.quantiles, projection.intervals())
         )
         self._first_seq: int | None = None
-        self.is_warm = False
-        self.begin(bins_taken)
+        # A model that is ready has its warm-up behind it.
+        evaluation = dataclasses.replace(model.evaluation, warmup_bins=0)
+        self._statistics = LiveStatistics.for_model(evaluation, tick_size, promised_block_s(model.record))
 
-    def begin(self, bins_taken: int) -> None:
-        """Begin behind so many bins that the model has been shown: what is left of its warm-up cannot fire."""
-        warmup_bins = max(0, self._model.evaluation.warmup_bins - bins_taken)
-        evaluation = dataclasses.replace(self._model.evaluation, warmup_bins=warmup_bins)
-        self._statistics = LiveStatistics.for_model(evaluation, self._tick_size, promised_block_s(self._model.record))
-
-    def take(
-        self, seq: int, scored: ScoredBin, *, is_warm: bool
-    ) -> tuple[tuple[Outcome, ...], NDArray[np.float64] | None]:
-        """Take in the next bin; return the fires that it has decided, and the projection [H, Q] from it, in ticks.
-
-        `is_warm` says whether the model is past its warm-up.
-        """
+    def take(self, seq: int, scored: ScoredBin) -> tuple[tuple[Outcome, ...], NDArray[np.float64] | None]:
+        """Take in the next bin; return the fires that it has decided, and the projection [H, Q] from it, in ticks."""
+        if not scored.is_ready:
+            return (), None
         self._first_seq = seq if self._first_seq is None else self._first_seq
-        self.is_warm = is_warm
         quote = Quote.of_row(scored.row, has_best_prices=self._has_best_prices)
         self._statistics, known = self._statistics.advance(quote, scored.fires[0])
         bands = None
         if self._projection is not None and self._bands is not None:
-            bands = self._projection.bands(scored.score) if is_warm and math.isfinite(scored.score) else None
+            bands = self._projection.bands(scored.score) if math.isfinite(scored.score) else None
             mid_ticks = quote.mid / self._tick_size if quote.book_valid else math.nan
             self._bands = self._bands.advance(mid_ticks, bands)
         return tuple(self._outcome(fire) for fire in known), bands
@@ -88,7 +79,7 @@ class Judge:
     def statistics(self) -> dict[str, Any]:
         """Return the figures so far as JSON values."""
         bands = None if self._bands is None else self._bands.facts()
-        return {**self._statistics.facts(), "warm": self.is_warm, "projection": bands}
+        return {**self._statistics.facts(), "projection": bands}
 
     def _outcome(self, fire: OpenFire) -> Outcome:
         assert fire.at_mid is not None  # noqa: S101  # both outcomes of a fire that is known are there

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,8 @@ class Reading:
 
     Attributes:
         score: NaN where there is none.
-        fire: +1, -1, or 0.
-        ready: whether the model is past its warm-up, the book is valid, and there is a score.
+        fire: +1, -1, or 0; a model that is not ready has none.
+        ready: whether the model has been shown as much as it remembers, the book is valid, and there is a score.
         outcomes: fires that this bin has decided.
         bands: its projection [H, Q], ticks from the mid; None where it has none.
     """
@@ -43,6 +44,7 @@ class LaneBin:
         scored: the bin with its grid.
         readings: by name of a model, the champion's among them.
         trades: price in price units, quantity, and resting side, of what was executed in the bin.
+        began_ns: when the flow began that the cells of the lane know of.
     """
 
     lane: int
@@ -51,6 +53,7 @@ class LaneBin:
     scored: ScoredBin
     readings: dict[str, Reading]
     trades: list[tuple[float, float, str]]
+    began_ns: int | None = None
 
 
 @dataclass
@@ -63,10 +66,16 @@ class Watched:
 
     def reading(self, seq: int, scored: ScoredBin) -> Reading:
         """Return what the model says of a bin, which its session has taken in."""
-        is_warm = self.session.bins_taken > self.model.live.warmup_bins
-        outcomes, bands = self.judge.take(seq, scored, is_warm=is_warm)
-        is_ready = is_warm and bool(np.isfinite(scored.score))
-        return Reading(scored.score, scored.fires[0], is_ready, outcomes, bands)
+        outcomes, bands = self.judge.take(seq, scored)
+        is_ready = scored.is_ready and bool(np.isfinite(scored.score))
+        # Fires before it is ready keep their cooldown, as all fires of a run do, but nobody is told of them.
+        fire = scored.fires[0] if scored.is_ready else 0
+        return Reading(scored.score, fire, is_ready, outcomes, bands)
+
+    def statistics(self) -> dict[str, Any]:
+        """Return what the model has come to since it is ready, and how many bins are missing until it is."""
+        bins_to_go = self.session.bins_to_go
+        return {**self.judge.statistics(), "warm": bins_to_go == 0, "bins_to_go": bins_to_go}
 
 
 @dataclass
@@ -78,6 +87,7 @@ class Lane:
         champion: the model whose session takes in the feed.
         trades: what was executed in the bins that are open.
         beside: the others, by name, shown the champion's bins.
+        coming: the next champion, while it is shown bins until it is ready.
         next_seq: the place of the next bin in the stream.
     """
 
@@ -85,6 +95,7 @@ class Lane:
     champion: Watched
     trades: Trades
     beside: dict[str, Watched] = field(default_factory=dict)
+    coming: Watched | None = None
     next_seq: int = 0
 
     @property
@@ -110,8 +121,10 @@ class Lane:
         readings = {champion.model.name: champion.reading(seq, scored)}
         for name, watched in self.beside.items():
             readings[name] = watched.reading(seq, watched.session.take_bin(scored.row, scored.grid))
-        trades = self.trades.until(int(scored.row["bin_end_ns"][0]))
-        return LaneBin(self.number, seq, champion.model.record.version, scored, readings, trades)
+        if self.coming is not None:
+            self.coming.session.take_bin(scored.row, scored.grid)
+        trades, began_ns = self.trades.until(int(scored.row["bin_end_ns"][0])), champion.session.began_ns
+        return LaneBin(self.number, seq, champion.model.record.version, scored, readings, trades, began_ns)
 
 
 def lane_of(number: int, model: ServedModel, session: LiveSession, facts: FeedFacts, next_seq: int = 0) -> Lane:
@@ -122,4 +135,4 @@ def lane_of(number: int, model: ServedModel, session: LiveSession, facts: FeedFa
 def watched(model: ServedModel, session: LiveSession, facts: FeedFacts) -> Watched:
     """Return a model with its session, however far that has come, and a judge who has seen nothing yet."""
     has_best_prices = facts.bins is None or facts.bins.has_best_prices
-    return Watched(model, session, Judge(model, facts.tick_size, session.bins_taken, has_best_prices=has_best_prices))
+    return Watched(model, session, Judge(model, facts.tick_size, has_best_prices=has_best_prices))

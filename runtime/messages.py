@@ -37,7 +37,7 @@ def bin_body(each: LaneBin, tick_price: int, late_s: float) -> str:
         "ready": champion.ready,
         "fire": champion.fire,
         "projection": None if champion.bands is None else _rounded(champion.bands.tolist()),
-        "challengers": [{"score": number(reading.score), "fire": reading.fire} for reading in others],
+        "challengers": [_said(reading) for reading in others],
         "outcomes": [
             outcome
             for name, reading in each.readings.items()
@@ -54,9 +54,7 @@ def bin_body(each: LaneBin, tick_price: int, late_s: float) -> str:
 def shadow_bodies(each: LaneBin) -> dict[str, str]:
     """Return what those are told of a bin who asked for a model of their own, by its name, as JSON."""
     return {
-        name: encode_json(
-            {"score": number(reading.score), "fire": reading.fire, "outcomes": list(_outcomes("shadow", reading))}
-        )
+        name: encode_json({**_said(reading), "outcomes": list(_outcomes("shadow", reading))})
         for name, reading in each.readings.items()
         if name.startswith(SHADOW_PREFIX)
     }
@@ -89,10 +87,12 @@ def model_facts(model: ServedModel) -> dict[str, Any]:
         "parameters": record.parameters,
         "threshold": record.threshold,
         "warmup_bins": model.live.warmup_bins,
+        "memory_bins": model.live.memory.bins,
         "cooldown_bins": model.live.cooldown_bins,
         "run_id": record.run_id,
         "promoted_at_ns": str(record.created_ns),
         "forced": record.forced,
+        "unsafe": list(record.unsafe),
     }
 
 
@@ -120,6 +120,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return number(value) if isinstance(value, float) else value
+
+
+def _said(reading: Reading) -> dict[str, Any]:
+    return {"score": number(reading.score), "fire": reading.fire, "ready": reading.ready}
 
 
 def _is_challenger(name: str) -> bool:

@@ -81,7 +81,7 @@ def challenging(
             if asked.threshold is None:
                 raise ConfigError("threshold must be given beside another signal")
             defaults = dataclasses.asdict(resolve(target).parameters())
-            begun = dataclasses.replace(begun, signal_target=target, parameters=defaults)
+            begun = dataclasses.replace(begun, signal_target=target, parameters=defaults, memory_bins=None)
         if target is not None or asked.parameters or asked.threshold is not None:
             begun = overridden(begun, asked.parameters, asked.threshold)
         if found := misfits(begun, facts):
@@ -143,6 +143,7 @@ def remade(model: ServedModel, record: PromotedRecord) -> ServedModel:
         lattice_version=record.lattice_version,
         evaluation=record.evaluation,
         projection=None,
+        memory_bins=None,
     )
     return served(own, model.name)
 
@@ -153,7 +154,14 @@ def session_on(model: ServedModel, facts: FeedFacts) -> LiveSession:
     What is replayed may stand still for as long as a dataset may; a live feed that leaps so far has a broken clock.
     """
     longest_gap_ns = LONGEST_GAP_NS if facts.live else intake.LONGEST_GAP_NS
-    return LiveSession(model.live, lattice_on(model.record, facts), longest_gap_ns=longest_gap_ns)
+    return LiveSession(live_on(model, facts), lattice_on(model.record, facts), longest_gap_ns=longest_gap_ns)
+
+
+def live_on(model: ServedModel, facts: FeedFacts) -> LiveModel:
+    """Return a model as it is on a feed: finished bins have cells that remember nothing."""
+    if facts.bins is None:
+        return model.live
+    return dataclasses.replace(model.live, memory=model.live.memory.of_finished_cells())
 
 
 def compiled(model: ServedModel, facts: FeedFacts) -> LiveSession:

@@ -40,6 +40,7 @@ def overridden(record: PromotedRecord, values: Mapping[str, Any], threshold: flo
         threshold_label=f"{thresholds[0]:g}",
         projection=None,
         signal_digest=None,
+        memory_bins=None if values else record.memory_bins,  # it was measured with the values of before
     )
 
 

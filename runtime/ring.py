@@ -17,13 +17,14 @@ ShownBin = tuple[NDArray[np.void], dict[str, NDArray[Any]]]
 
 
 class BinRing:
-    """The bins `first_seq <= seq < next_seq`, at most `capacity` of them."""
+    """The bins `first_seq <= seq < next_seq`, at most `capacity` of them; `began_ns` is when their flow began."""
 
     def __init__(self, capacity: int, radius: int, next_seq: int = 0) -> None:
         """Make room; memory is taken as it is filled."""
         cells = 2 * radius + 1
         self.capacity = capacity
         self.first_seq = self.next_seq = next_seq
+        self.began_ns: int | None = None
         self._rows = np.zeros(capacity, BIN_DTYPE)
         self._scores = np.zeros(capacity)
         self._columns = {name: np.zeros((capacity, cells), kind) for name, kind in GRID_COLUMNS.items()}
@@ -45,6 +46,7 @@ class BinRing:
     def clear(self) -> None:
         """Forget all bins; numbers go on."""
         self.first_seq = self.next_seq
+        self.began_ns = None
 
     def last(self, count: int) -> int:
         """Return the place of the first of the last `count` bins, or of those that there are."""

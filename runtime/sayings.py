@@ -59,9 +59,13 @@ class Heard:
 
 @dataclass(frozen=True)
 class Counted:
-    """The statistics of all models of the lane that is served, by name."""
+    """The statistics of all models of the lane that is served, by name, and what is to be served next.
+
+    `coming` is the version that is on its way, and how many bins are missing until it is ready.
+    """
 
     statistics: dict[str, dict[str, Any]]
+    coming: tuple[str, int | None] | None
 
 
 @dataclass(frozen=True)

@@ -53,4 +53,6 @@ async def _serve(ready: Serving) -> None:
             f"on {facts.instrument} from {facts.kind}: http://{where}:{port}/",
             flush=True,
         )
+        if champion.record.unsafe:
+            print(f"runtime: {champion.record.version} is UNSAFE: promoted without {', '.join(champion.record.unsafe)}")
         await stopped.wait()

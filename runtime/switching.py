@@ -15,7 +15,7 @@ from runtime.engine import Engine
 from runtime.feeds.feed import FeedFacts
 from runtime.hub import Hub
 from runtime.lane import Lane, Watched, lane_of, watched
-from runtime.models import ServedModel, compiled, lattice_in_force, misfits, remade, served, show
+from runtime.models import ServedModel, compiled, lattice_in_force, live_on, misfits, remade, served, show
 from runtime.orders import Order
 from runtime.ring import ShownBin
 from runtime.shadows import Shadows
@@ -121,8 +121,8 @@ class Switchboard:
             folder = await asyncio.to_thread(bundle_path, self._lake, self._instrument, version)
             record = await asyncio.to_thread(proved, folder, facts)
             model = await asyncio.to_thread(served, record)
+            _require_an_end(model, facts)
             if lattice_in_force(record, facts) == lattice_in_force(hub.champion.record, facts):
-                await self._enough_bins(model)
                 await self._warm_up(model, self._engine.succeed)
             else:
                 await self._join(model)
@@ -137,6 +137,8 @@ class Switchboard:
     async def _warm_up(self, model: ServedModel, order: MakeOrder) -> None:
         """Have a model shown the bins of the ring, and handed over to the engine with the last of them.
 
+        What is missing then until it is ready, the engine shows it as it comes.
+
         Raises PromotionError where bins go by faster than they can be shown.
         """
         hub, columns, problem = self._hub, model.live.scorer.signal.columns, None
@@ -145,6 +147,8 @@ class Switchboard:
             session, seq = await asyncio.to_thread(compiled, model, hub.facts), ring.first_seq
             for _ in range(_ROUNDS):
                 bins, next_seq = ring.copies(seq, columns), ring.next_seq
+                if ring.began_ns is not None:
+                    session.flow_began(ring.began_ns)
                 await asyncio.to_thread(show, session, bins)
                 if epoch != hub.epoch or next_seq < ring.first_seq:
                     break  # bins of another time, or those to come next have gone: begin again
@@ -158,11 +162,6 @@ class Switchboard:
             f"bins go by faster than {model.record.version} can be warmed up; serve the feed more slowly"
             + (f" ({problem})" if problem else "")
         )
-
-    async def _enough_bins(self, model: ServedModel) -> None:
-        """Wait until there are as many bins to show as a model needs before it may fire."""
-        least = min(model.live.warmup_bins + 1, self._hub.ring.capacity)
-        await self._hub.until(lambda: self._hub.ring.next_seq - self._hub.ring.first_seq >= least)
 
     async def _join(self, model: ServedModel) -> None:
         """Have a lane of its own follow the feed with a model until that is ready, and be served then."""
@@ -223,3 +222,14 @@ class Switchboard:
         if trouble != self._trouble:
             self._trouble = trouble
             print(f"runtime: {trouble}", flush=True)
+
+
+def _require_an_end(model: ServedModel, facts: FeedFacts) -> None:
+    """Raise PromotionError where a model would never be ready on a feed."""
+    live = live_on(model, facts)
+    if live.bins_to_ready is None:
+        why = "counts bins for ever" if live.memory.bins is None else "reads last_event_id"
+        raise PromotionError(
+            f"its signal, {live.scorer.signal.name}, never forgets where its feed began ({why}): it would never be "
+            "ready; give it windows that end"
+        )

@@ -9,7 +9,7 @@ from typing import Any
 from runtime.condition import RECENT_SECONDS
 from runtime.hub import Hub
 from runtime.messages import PROTOCOL, model_facts, projection_facts, without_nan
-from runtime.models import CHAMPION, ServedModel
+from runtime.models import CHAMPION, ServedModel, live_on
 from vpharness.frames import encode_json, encode_schema
 
 
@@ -59,8 +59,11 @@ def reasons_not_ready(hub: Hub) -> list[str]:
     condition, now = hub.condition, time.monotonic()
     found = []
     champion = hub.statistics.get(CHAMPION)
-    if champion is None or not champion["warm"]:
-        found.append(f"the model is warming up, for {hub.champion.live.warmup_bins} bins")
+    to_go = live_on(hub.champion, hub.facts).bins_to_ready if champion is None else champion["bins_to_go"]
+    if to_go is None:
+        found.append("the model never forgets where its feed began, and will never be ready")
+    elif to_go:
+        found.append(f"the model is warming up, for {to_go} bins")
     if condition.state != "live":
         found.append(f"the feed is {condition.state}" + (f": {condition.problem}" if condition.problem else ""))
     silent_s = None if condition.last_bin_at is None else now - condition.last_bin_at
@@ -98,6 +101,8 @@ def status(hub: Hub) -> dict[str, Any]:
         "ready": not reasons,
         "reasons": reasons,
         "refusals": hub.refusals,
+        "unsafe": list(hub.champion.record.unsafe),
+        "coming": None if hub.coming is None else dict(zip(("version", "bins_to_go"), hub.coming, strict=True)),
         "statistics": {
             "champion": champion,
             "challengers": [hub.statistics.get(name) for name in hub.challengers],

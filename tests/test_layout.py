@@ -35,7 +35,8 @@ FILES = {
     "audit.py": {"signals"},
     "frames.py": {"lattice", "live", "arrow", "prices"},
     "latency.py": set(),
-    "live.py": {"events", "lattice", "signals", "evaluation"},
+    "live.py": {"events", "lattice", "signals", "evaluation", "memory"},
+    "memory.py": set(),
 }
 RUNTIME = PACKAGE.parent / "runtime"
 AT_RUNTIME = {

@@ -6,7 +6,7 @@ fires as a run over a whole dataset, driven bin by bin. So what is simulated is 
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +21,7 @@ from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.lattice.engine import FinishedBins, as_events, iterate
 from vpharness.lattice.layout import NO_TIME, LatticeState
 from vpharness.lattice.resting import resting_orders
+from vpharness.memory import NOTHING_REMEMBERED, Memory, Shown
 from vpharness.signals import Scorer, ScorerState, digest, restore_state, save_state, score_parameters
 
 _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
@@ -36,12 +37,23 @@ wrong time, which would close every bin up to it, does not."""
 
 @dataclass(frozen=True)
 class LiveModel:
-    """What is served: a signal with its parameters, its thresholds, and when they may fire, in bins."""
+    """What is served: a signal with its parameters, its thresholds, when they may fire, in bins, and its memory."""
 
     scorer: Scorer
     thresholds: tuple[float, ...]
     warmup_bins: int
     cooldown_bins: int
+    memory: Memory = NOTHING_REMEMBERED
+
+    @property
+    def bins_to_ready(self) -> int | None:
+        """How many bins it must be shown before it is ready, from the beginning of a feed; None where it never is."""
+        return self.bins_to_go(0, Shown())
+
+    def bins_to_go(self, bins_taken: int, shown: Shown) -> int | None:
+        """Return how many bins are missing after some until it is ready: for its warm-up, and for its memory."""
+        remembered = shown.bins_to_go(self.memory, self.scorer.cell_width_ms)
+        return None if remembered is None else max(0, self.warmup_bins - bins_taken, remembered)
 
     def facts(self) -> dict[str, Any]:
         """Return all that scores and fires depend on, as JSON values: equal facts are the same model."""
@@ -68,12 +80,14 @@ class ScoredBin:
         grid: column name -> [K], the columns that the signal reads, or all of them where the bin came from events.
         score: the score; NaN where the book is not valid.
         fires: for each threshold +1, -1, or 0 where it does not fire.
+        is_ready: whether the session had been shown enough bins before this one, for the model's warm-up and memory.
     """
 
     row: NDArray[np.void]
     grid: Mapping[str, NDArray[Any]]
     score: float
     fires: tuple[int, ...]
+    is_ready: bool = False
 
 
 class LiveSession:
@@ -96,6 +110,7 @@ class LiveSession:
         self._longest_gap_ns = longest_gap_ns
         self._scorer_state: ScorerState = model.scorer.start()
         self._fire_state: FireState = start_fires(model.thresholds)
+        self._shown = Shown()
         self._is_under_way = False
 
     def iterate(self, events: NDArray[np.void], complete_to_ns: int | None = None) -> Iterator[ScoredBin]:
@@ -110,6 +125,9 @@ class LiveSession:
         self._check_at_rest()
         events = as_events(events)
         self._check_times(events, complete_to_ns)
+        flow = np.flatnonzero((events["flags"] & FLAG_SNAPSHOT) == 0)
+        if len(flow):
+            self.flow_began(int(events["ts_ns"][flow[0]]))
         self._is_under_way = True
         return self._scored(events, complete_to_ns)
 
@@ -122,8 +140,11 @@ class LiveSession:
         return self.take(_NO_EVENTS, complete_to_ns)
 
     def take_bin(self, row: NDArray[np.void], grid: Mapping[str, NDArray[Any]]) -> ScoredBin:
-        """Take in a finished bin [1] from elsewhere, such as a dataset, with the signal's columns, each [K]."""
-        model, score = self._model, float("nan")
+        """Take in a finished bin [1] from elsewhere, such as a dataset, with the signal's columns, each [K].
+
+        Unless `flow_began` has said when, the lattice that made it is taken to have begun no earlier than the first.
+        """
+        model, score, is_ready = self._model, float("nan"), self.bins_to_go == 0
         if row["book_valid"][0]:
             shown = {name: grid[name][None, :] for name in model.scorer.signal.columns}
             self._scorer_state, scores = model.scorer.step(self._scorer_state, shown)
@@ -135,7 +156,26 @@ class LiveSession:
             warmup_bins=model.warmup_bins,
             cooldown_bins=model.cooldown_bins,
         )
-        return ScoredBin(row, grid, score, tuple(int(each.directions[0]) if len(each) else 0 for each in fires))
+        self._shown = self._shown.advance(row, model.memory)
+        directions = tuple(int(each.directions[0]) if len(each) else 0 for each in fires)
+        return ScoredBin(row, grid, score, directions, is_ready)
+
+    def flow_began(self, at_ns: int) -> None:
+        """Note when the flow began that the cells of its bins know of: the first time that is told counts."""
+        self._shown = self._shown.began(at_ns)
+
+    @property
+    def began_ns(self) -> int | None:
+        """When the flow of its bins began, as far as is known."""
+        return self._shown.began_ns
+
+    @property
+    def bins_to_go(self) -> int | None:
+        """How many bins are missing until the model is ready, valid ones for its memory: it is at the next one after 0.
+
+        It is None where the model never will be: its memory has no end.
+        """
+        return self._model.bins_to_go(self.bins_taken, self._shown)
 
     @property
     def bins_taken(self) -> int:
@@ -158,6 +198,7 @@ class LiveSession:
         self._check_at_rest()
         _check_cells(other._model.scorer, self._lattice)
         self._model, self._scorer_state, self._fire_state = other._model, other._scorer_state, other._fire_state
+        self._shown = replace(other._shown, began_ns=self._shown.began_ns)
 
     def book(self) -> NDArray[np.void]:
         """Return what rests in the book now, as events of a snapshot that brings another session to the same book.
@@ -177,6 +218,7 @@ class LiveSession:
             "lattice": {name: np.copy(array) for name, array in lattice_states.save_state(self._lattice).items()},
             "scorer": save_state(self._scorer_state),
             "fires": _fire_arrays(self._fire_state),
+            "shown": {name: np.array(value) for name, value in asdict(self._shown).items() if value is not None},
         }
         arrays = {f"{part}/{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
         return {**arrays, "model": np.array(json.dumps(self._model.facts()))}
@@ -204,6 +246,8 @@ class LiveSession:
         session._lattice = lattice_states.restore_state(own, lattice)
         session._scorer_state = restore_state(model.scorer, _part(saved, "scorer"))
         session._fire_state = FireState(int(fires["next_bin"]), fires["state"], fires["wait"])
+        # States of before do not say what they have been shown: they are ready once it is shown again.
+        session._shown = Shown(**{name: int(value) for name, value in _part(saved, "shown").items()})
         return session
 
     def _scored(self, events: NDArray[np.void], complete_to_ns: int | None) -> Iterator[ScoredBin]:

@@ -8,7 +8,7 @@ import pytest
 from tests.page import market
 from tests.page.chromium import Tab, wait_for
 from tests.page.conftest import catch_up, show
-from tests.page.stand_in import StandIn, served
+from tests.page.stand_in import STATISTICS, StandIn, served
 
 STATE = "document.querySelector('#state').textContent"
 BANNER = "document.querySelector('#banner').innerText"
@@ -177,6 +177,33 @@ def test_what_is_wrong_is_loud(tab: Tab, server: StandIn) -> None:
     server.publish(5)
     catch_up(tab, server)
     tab.wait(f"{STATE} === 'Live' && {BANNER} === ''")
+
+
+def test_what_was_promoted_unsafely_is_marked_for_as_long_as_it_speaks(tab: Tab, server: StandIn) -> None:
+    """Beside its version, and in words above the map; a safe version takes the mark away."""
+    mark = "getComputedStyle(document.querySelector('#unsafe')).display"
+    server.overrides = {
+        "model": {**server.config("hello", (), None)["model"], "unsafe": ["audit"], "forced": "a drill"}
+    }
+    show(tab, server)
+    tab.wait(f"{mark} !== 'none' && {BANNER}.includes('promoted without audit')")
+    assert "a drill" in tab.ask(BANNER)
+    server.publish(30)
+    catch_up(tab, server)
+    assert tab.ask(mark) != "none"
+    server.overrides = {}
+    server.promote("v0002")
+    tab.wait(f"{mark} === 'none' && {BANNER} === ''")
+
+
+def test_what_is_coming_says_how_long_it_must_still_follow_the_feed(tab: Tab, server: StandIn) -> None:
+    """And a model that is not ready, for how many bins it is not."""
+    show(tab, server)
+    server.send_status(coming={"version": "v0002", "bins_to_go": 717})
+    tab.wait(f"{BANNER}.includes('v0002 follows the feed until it is ready') && {BANNER}.includes('72 s')")
+    figures = {"champion": STATISTICS, "challengers": [{**STATISTICS, "warm": False, "bins_to_go": 248}]}
+    server.send_status(coming=None, statistics={**figures, "projection": None})
+    tab.wait(f"{BANNER} === '' && document.querySelector('#speaker').innerText.includes('ready in 248 bins')")
 
 
 def test_silence_is_stale(tab: Tab, server: StandIn) -> None:

@@ -155,3 +155,59 @@ def test_a_refusal_names_every_gate_that_failed() -> None:
     refuse(Candidacy((passed, failed)), "r1", "a drill")
     with pytest.raises(PromotionError, match=r"dataset cannot be forced: test: .*; dataset: wanted whole"):
         refuse(Candidacy((failed, stubborn)), "r1", "a drill")
+
+
+@pytest.mark.parametrize(
+    ("limits", "loosened"),
+    [
+        ({}, {}),
+        ({"max_p_adjusted": 1.0, "min_test_fires": 1}, {"max_p_adjusted": 0.05, "min_test_fires": 10}),
+        ({"max_p_adjusted": 0.01, "min_test_fires": 30, "max_latency_share": 0.1}, {}),
+        ({"min_train_net_low_ticks": -1.0, "min_test_net_ticks": 2.0}, {"min_train_net_low_ticks": 0.0}),
+        ({"max_latency_share": 1.0, "slice_bins": 1, "audit_seed": 7}, {"max_latency_share": 0.2}),
+    ],
+)
+def test_a_limit_knows_which_values_are_looser(limits: dict[str, Any], loosened: dict[str, Any]) -> None:
+    """What is no limit of a gate is none to loosen."""
+    assert PromotionParameters(**limits).loosened() == loosened
+
+
+def test_what_passes_a_looser_limit_alone_has_failed() -> None:
+    """It is overridden with a reason like any other failure, and the gate tells both limits."""
+    candidate = ranked(judgement(n_net=40, net_pnl_ticks=0.1, net_pnl_ticks_low=-0.3, net_pnl_ticks_high=0.5), 0.4)
+    limits = PromotionParameters(max_p_adjusted=1, min_train_net_low_ticks=-1)
+    rankable, chance, net = gates.judged(lambda those: gates.train_gates(candidate, those), limits)
+    assert (rankable.passed, rankable.loosened) == (True, ())
+    assert (chance.passed, chance.wanted) == (False, "p adjusted at most 0.05")
+    assert chance.found == "0.400 over 30 rankable of 40 candidates; it passes only with max_p_adjusted=1"
+    assert chance.values()["loosened"] == ({"name": "max_p_adjusted", "default": 0.05, "given": 1},)
+    assert (net.passed, net.loosened) == (False, (gates.Loosened("min_train_net_low_ticks", 0.0, -1),))
+    with pytest.raises(PromotionError, match="only with max_p_adjusted=1; train net: wanted lower end"):
+        refuse(Candidacy((rankable, chance, net)), "r1", None)
+    refuse(Candidacy((rankable, chance, net)), "r1", "a drill")
+
+
+def test_what_passes_the_default_too_passes_and_a_looser_limit_is_noted() -> None:
+    """A stricter one holds as it is, and what fails even a looser one says so."""
+
+    def at(limits: PromotionParameters, p_adjusted: float) -> Gate:
+        return gates.judged(lambda those: gates.train_gates(ranked(GOOD, p_adjusted), those), limits)[1]
+
+    noted = at(PromotionParameters(max_p_adjusted=0.5), 0.04)
+    assert (noted.passed, noted.found.endswith("; it passes without max_p_adjusted=0.5")) == (True, True)
+    assert noted.loosened == (gates.Loosened("max_p_adjusted", 0.05, 0.5),)
+    assert at(PromotionParameters(max_p_adjusted=0.5), 0.6).found.endswith("not even with max_p_adjusted=0.5")
+    strict = at(PromotionParameters(max_p_adjusted=0.01), 0.04)
+    assert (strict.passed, strict.wanted, strict.loosened) == (False, "p adjusted at most 0.01", ())
+
+
+def test_what_may_serve_something_else_than_was_run_needs_more_than_a_reason() -> None:
+    """A failed audit, and a live session that differs from the run."""
+    looks_ahead = gates.audit_gate(AuditReport((Check("with garbage from bin 9 on", 1.0, 4),), 0, 600))
+    differs = gates.live_gate(Agreement(600, 1.0, 0, ("the score of bin 3 is 1, not 2",)), ())
+    both = Candidacy((looks_ahead, differs))
+    with pytest.raises(PromotionError, match=r"force=\"REASON\" overrides"):
+        refuse(both, "r1", None, force_unsafe=True)
+    with pytest.raises(PromotionError, match=r"\(audit, live = batch: force_unsafe=true beside it overrides, "):
+        refuse(both, "r1", "a drill")
+    refuse(both, "r1", "a drill", force_unsafe=True)

@@ -1,5 +1,6 @@
 """The pointer and its history: one whole entry holds at any moment, and none is lost."""
 
+import dataclasses
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -163,3 +164,17 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (folder / POINTER_FILE).write_text("{}", encoding="utf-8")
     with pytest.raises(PromotionError, match=r"current.json is no entry of a history; restore it from the last line"):
         current(lake, "ESH4")
+
+
+def test_entries_of_before_unsafe_promotions_were_told_are_read(tmp_path: Path) -> None:
+    """As of safe ones; what is told since is kept."""
+    lake = Lake(tmp_path)
+    promote(lake, 1)
+    for path in (pointer_path(lake, "ESH4"), pointer_path(lake, "ESH4").with_name(HISTORY_FILE)):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        assert values.pop("unsafe") == []
+        path.write_text(json.dumps(values) + "\n", encoding="utf-8")
+    unsafe = dataclasses.replace(entry(2), forced="a drill", unsafe=("audit",))
+    with changing(lake, "ESH4"):
+        point(lake, "ESH4", unsafe)
+    assert history(lake, "ESH4") == [entry(1), unsafe]

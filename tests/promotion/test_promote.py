@@ -13,9 +13,11 @@ import pytest
 from tests.promotion import recent_flow
 from tests.promotion.market import LIMITS, Winner, run_winner
 from tests.tasks.test_cli import Said, in_process
+from vpharness.audit import AuditReport, Check
 from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError
 from vpharness.live import LiveSession
+from vpharness.promotion import examine
 from vpharness.promotion.bundle import FILES
 from vpharness.promotion.examine import Candidacy
 from vpharness.promotion.publish import publish, roll_back
@@ -246,6 +248,38 @@ def test_a_reason_overrides_and_is_recorded_and_one_command_goes_back(copied: Wi
     assert (again.returncode, again.stderr) == (
         2, "vpharness: SYN serves v0001, its first version: there is none before it\n",
     )  # fmt: skip
+
+
+def test_a_failed_audit_is_overridden_by_two_words_and_marked_for_good(
+    copied: Winner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a reason nor force_unsafe is enough alone; show and history say it, also after going back."""
+    report = AuditReport((Check("with garbage from bin 9 on", 1.0, 4),), 0, 600)
+    monkeypatch.setattr(examine, "audit", lambda *_, **__: report)
+    words = ["promote", f"run_id={copied.run_id}", *LIMITS, "tracking=none"]
+    for more, message in (
+        (["force=a drill"], "(audit: force_unsafe=true beside it overrides, and what is served would not be what"),
+        (["force_unsafe=true"], 'force_unsafe needs force="REASON" beside it'),
+    ):
+        run = in_process(copied.folder, *words, *more)
+        assert (run.returncode, run.stderr.count("\n")) == (2, 1)
+        assert message in run.stderr
+    forced = in_process(copied.folder, *words, "force=a drill", "force_unsafe=true")
+    assert forced.returncode == 0, forced.stderr
+    assert "UNSAFE: without audit, what is served may not be what was run" in forced.stdout
+    shown = json.loads(in_process(copied.folder, "promote", "show", "json=true").stdout)
+    assert (shown["version"], shown["forced"], shown["unsafe"]) == ("v0002", "a drill", ["audit"])
+    (audited,) = [gate for gate in shown["evidence"]["gates"] if not gate["passed"]]
+    assert (audited["name"], audited["forced"], audited["unsafe"]) == ("audit", True, True)
+    latency = next(gate for gate in shown["evidence"]["gates"] if gate["name"] == "latency")
+    assert latency["loosened"] == [{"name": "max_latency_share", "default": 0.2, "given": 1.0}]
+    assert "UNSAFE" in in_process(copied.folder, "promote", "show").stdout
+    assert in_process(copied.folder, "promote", "rollback", "tracking=none").returncode == 0
+    again = in_process(copied.folder, "promote", "rollback", "to=v0002", "tracking=none")
+    assert again.returncode == 0, again.stderr
+    entries = json.loads(in_process(copied.folder, "promote", "history", "json=true").stdout)["SYN"]
+    assert [entry["unsafe"] for entry in entries] == [[], ["audit"], [], ["audit"]]
+    assert "UNSAFE" in in_process(copied.folder, "promote", "history").stdout
 
 
 def test_going_back_twice_goes_back_further(copied: Winner, bundle: Bundle) -> None:

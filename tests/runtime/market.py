@@ -22,8 +22,14 @@ SPECTRUM: Final[dict[str, Any]] = {
     "spectrum_zscore_window": 20,
     "spectrum_zscore_min_periods": 5,
 }
-LATTICE: Final = LatticeParameters(radius=20, evict_crossed_ms=0, **SPECTRUM)
-"""Small cells: what is tested here is who is told what of them."""
+SETTLING: Final[dict[str, Any]] = {
+    "tau_velocity": 0.01,
+    "tau_acceleration": 0.02,
+    "tau_jerk": 0.03,
+    "tau_mass": 0.04,
+}
+LATTICE: Final = LatticeParameters(radius=20, evict_crossed_ms=0, **SPECTRUM, **SETTLING)
+"""Small cells that settle within a second or two: what is tested here is who is told what of them."""
 
 
 @functools.lru_cache(maxsize=1)

@@ -53,6 +53,7 @@ def record_of(signal: str = "svac", *, threshold: float = 0.3, **values: Any) ->
         "created_ns": time.time_ns(),
         "evidence": {"promised": {"test": {"tp_rate": 0.4}}},
         "forced": None,
+        "memory_bins": 0,  # so that its warm-up alone is waited for
     }
     return PromotedRecord(**{**fields, **values})
 

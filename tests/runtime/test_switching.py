@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from runtime.feeds.feed import NO_EVENTS, FeedStep
+from runtime.telling import status
 from tests.runtime.market import ScriptedFeed, batch, minute, steps_of
 from tests.runtime.records import point_at, promote, record_of, with_radius
 from tests.runtime.serving import Client, Server, server
@@ -126,6 +127,25 @@ def test_a_rollback_is_a_switch_like_any_other(tmp_path: Path) -> None:
             feed.put(*STEPS[ADVANCED : ADVANCED + 2])
             await all_bins(client, 2)
         assert client.configs[-1]["reason"] == "rollback"
+
+    asyncio.run(scenario())
+
+
+def test_what_was_promoted_unsafely_is_marked_for_as_long_as_it_is_served(tmp_path: Path) -> None:
+    """In the configuration, and in the status once a second."""
+
+    async def scenario() -> None:
+        feed, unsafe = ScriptedFeed(), record_of(unsafe=("audit",), forced="a drill")
+        async with server(tmp_path, feed, unsafe) as running, running.client("fields=") as client:
+            assert (await client.hello())["model"]["unsafe"] == ["audit"]
+            feed.put(*STEPS[:ADVANCED])
+            await all_bins(client, ADVANCED)
+            assert status(running.hub)["unsafe"] == ["audit"]
+            promote(running.lake, record_of(threshold=0.5), "v0001")
+            await until_served(running, feed, "v0001")
+            feed.put(*STEPS[ADVANCED : ADVANCED + 2])
+            await all_bins(client, 2)
+            assert client.configs[-1]["model"]["unsafe"] == status(running.hub)["unsafe"] == []
 
     asyncio.run(scenario())
 

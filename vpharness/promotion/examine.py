@@ -53,6 +53,7 @@ class Settings:
         ledger: every candidate that there is.
         view_of: what evaluation sees of a dataset.
         forced: the reason that overrides gates; None where there is none.
+        force_unsafe: whether it overrides those too without which something else is served than was run.
     """
 
     limits: PromotionParameters
@@ -60,6 +61,7 @@ class Settings:
     ledger: Sequence[LedgerCandidate]
     view_of: ViewOf
     forced: str | None
+    force_unsafe: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def examine(
         gates.lattice_gate(dataset.manifest),
         gates.code_gate(nominee.identity, digest(nominee.signal, nominee.params)),
         gates.events_gate(dataset.manifest, source),
-        *gates.train_gates(nominee.ranked, limits),
+        *gates.judged(lambda those: gates.train_gates(nominee.ranked, those), limits),
     ]
     if source is None or not _goes_on(found, settings):
         return _ended(found, "audit", "live = batch", "latency", "test", "forward")
@@ -120,24 +122,28 @@ def examine(
     record = _record(batch, projection)
     proof = _proof(record, batch, source, limits, report)
     found.append(gates.live_gate(proof.agreement, proof.cells_differ))
-    found.append(gates.latency_gate(proof.latency, batch.width_ms, limits))
+    found += gates.judged(lambda those: [gates.latency_gate(proof.latency, batch.width_ms, those)], limits)
     if not _goes_on(found, settings):
         return _ended(found, "test", "forward")
     (ranked,) = open_and_count([nominee.ranked], settings.ledger, settings.store, settings.view_of)
-    found.append(gates.unseen_gate(ranked, limits))
+    found += gates.judged(lambda those: [gates.unseen_gate(ranked, those)], limits)
     forward = forward_record(ranked.candidate.counted, settings.view_of)
     found.append(gates.forward_gate(forward, limits))
     overridden = settings.forced if any(not gate.passed for gate in found) else None
+    unsafe = tuple(gate.name for gate in found if gate.unsafe and not gate.passed)
     evidence = _evidence(found, ranked, proof, batch, projection) | {
         "ledger": _ledger_facts(ranked, settings.ledger),
         "forward": forward.values(),
     }
-    record = dataclasses.replace(record, evidence=evidence, forced=overridden)
+    record = dataclasses.replace(record, evidence=evidence, forced=overridden, unsafe=unsafe)
     return Candidacy(tuple(found), record, proof.recording)
 
 
-def refuse(candidacy: Candidacy, run_id: str, forced: str | None) -> None:
-    """Raise PromotionError, naming every gate that failed, unless a reason overrides all of them."""
+def refuse(candidacy: Candidacy, run_id: str, forced: str | None, *, force_unsafe: bool = False) -> None:
+    """Raise PromotionError, naming every gate that failed, unless a reason overrides all of them.
+
+    Some gates need `force_unsafe` beside it.
+    """
     failed = [gate for gate in candidacy.gates if gate.passed is False]
     if not failed:
         return
@@ -147,12 +153,21 @@ def refuse(candidacy: Candidacy, run_id: str, forced: str | None) -> None:
         raise PromotionError(f"run {run_id} is not promoted, and {', '.join(stubborn)} cannot be forced: {told}")
     if forced is None:
         raise PromotionError(f'run {run_id} is not promoted: {told} (force="REASON" overrides, and is recorded)')
+    unsafe = [gate.name for gate in failed if gate.unsafe]
+    if unsafe and not force_unsafe:
+        raise PromotionError(
+            f"run {run_id} is not promoted: {told} ({', '.join(unsafe)}: force_unsafe=true beside it overrides, "
+            "and what is served would not be what was run, and the page says so for as long as it is)"
+        )
 
 
 def _goes_on(found: Sequence[Gate], settings: Settings) -> bool:
     """Whether the next gates are worth looking at."""
     failed = [gate for gate in found if not gate.passed]
-    return not failed or (settings.forced is not None and all(gate.forcible for gate in failed))
+    return not failed or (
+        settings.forced is not None
+        and all(gate.forcible and (settings.force_unsafe or not gate.unsafe) for gate in failed)
+    )
 
 
 def _ended(found: Sequence[Gate], *others: str) -> Candidacy:
@@ -220,7 +235,7 @@ def _evidence(
     part = batch.parts[-1]
     covered = coverage(projection, batch.scores, batch.mid_ticks, _span(part)) if part.name == TEST else None
     return {
-        "gates": [gate.values() for gate in found],
+        "gates": [{**gate.values(), "forced": not gate.passed} for gate in found],
         "promised": {"train": _promised(ranked.judgement), "test": ranked.test and _promised(ranked.test)},
         "p_adjusted": ranked.p_adjusted,
         "net_low_all": _known(ranked.net_low_all),

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,15 @@ NOT_LOOKED_AT: Final = "not looked at: another gate failed"
 
 
 @dataclass(frozen=True)
+class Loosened:
+    """A limit that lets more through than its default does."""
+
+    name: str
+    default: float
+    given: float
+
+
+@dataclass(frozen=True)
 class Gate:
     """One thing that a run must have to be promoted.
 
@@ -33,6 +42,8 @@ class Gate:
         wanted: what was wanted.
         found: what was found.
         forcible: whether a reason can override it.
+        unsafe: whether overriding it serves something else than was run, for which a reason is not enough.
+        loosened: limits of it that are looser than their defaults, by which it is judged all the same.
     """
 
     name: str
@@ -40,10 +51,38 @@ class Gate:
     wanted: str
     found: str
     forcible: bool = True
+    unsafe: bool = False
+    loosened: tuple[Loosened, ...] = ()
 
     def values(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return dataclasses.asdict(self)
+
+
+def judged(gates_at: Callable[[PromotionParameters], Sequence[Gate]], limits: PromotionParameters) -> list[Gate]:
+    """Return gates at some limits, each judged by the default of a limit that is looser.
+
+    What passes a looser limit alone is overridden like any other failure: with a reason, which is recorded.
+    """
+    defaults = limits.loosened()
+    if not defaults:
+        return list(gates_at(limits))
+    given, strict = gates_at(limits), gates_at(dataclasses.replace(limits, **defaults))
+    loosened: list[list[Loosened]] = [[] for _ in given]
+    for name, default in defaults.items():
+        with_default = gates_at(dataclasses.replace(limits, **{name: default}))
+        for place, (one, other) in enumerate(zip(given, with_default, strict=True)):
+            if one.wanted != other.wanted:  # it is a limit of this gate
+                loosened[place].append(Loosened(name, default, getattr(limits, name)))
+    return [_noted(*gates) for gates in zip(given, strict, map(tuple, loosened), strict=True)]
+
+
+def _noted(given: Gate, strict: Gate, loosened: tuple[Loosened, ...]) -> Gate:
+    if not loosened:
+        return given
+    told = ", ".join(f"{each.name}={each.given:g}" for each in loosened)
+    passes = "only with" if given.passed and not strict.passed else "not even with" if not given.passed else "without"
+    return dataclasses.replace(strict, found=f"{strict.found}; it passes {passes} {told}", loosened=loosened)
 
 
 def dataset_gate(dataset: Dataset) -> Gate:
@@ -131,7 +170,7 @@ def audit_gate(report: AuditReport) -> Gate:
     wanted = "causal, and the same however time is cut"
     failed = [f"{each.name}, its score at bin {each.first_bin} changes" for each in report.checks if not each.passed]
     found = report.not_checked or "; ".join(failed) or f"{len(report.checks)} checks over {report.bins:,} bins"
-    return Gate("audit", report.passed, wanted, found)
+    return Gate("audit", report.passed, wanted, found, unsafe=True)
 
 
 def live_gate(agreed: Agreement, cells_differ: Sequence[str]) -> Gate:
@@ -139,7 +178,7 @@ def live_gate(agreed: Agreement, cells_differ: Sequence[str]) -> Gate:
     differences = [*agreed.differences, *cells_differ]
     ties = f", {agreed.ties} ties" if agreed.ties else ""
     found = "; ".join(differences) or f"{agreed.bins:,} bins, worst score difference {agreed.worst:.2g}{ties}"
-    return Gate("live = batch", not differences, "the same bins, scores and fires from events", found)
+    return Gate("live = batch", not differences, "the same bins, scores and fires from events", found, unsafe=True)
 
 
 def latency_gate(latency: Latency | None, cell_width_ms: float, limits: PromotionParameters) -> Gate:

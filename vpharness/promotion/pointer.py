@@ -44,6 +44,7 @@ class Entry:
         at_ns: when, since the Unix epoch, UTC.
         run_id: the run that was promoted.
         forced: the reason given, where a gate was overridden.
+        unsafe: the gates among them without which something else may be served than was run.
     """
 
     number: int
@@ -53,6 +54,7 @@ class Entry:
     at_ns: int
     run_id: str | None
     forced: str | None
+    unsafe: tuple[str, ...] = ()
 
 
 def instrument_folder(lake: Lake, instrument: str) -> Path:
@@ -212,6 +214,6 @@ def _line(entry: Entry) -> str:
 def _entry(text: str) -> Entry | None:
     try:
         values: Any = json.loads(text)
-        return Entry(**values)
-    except (ValueError, TypeError):
+        return Entry(**{**values, "unsafe": tuple(values.get("unsafe", ()))})
+    except (ValueError, TypeError, AttributeError):
         return None

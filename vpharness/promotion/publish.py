@@ -20,6 +20,7 @@ from vpharness.promotion.pointer import (
     point,
 )
 from vpharness.promotion.replay import replay_differences
+from vpharness.promotion.served import PromotedRecord
 
 
 def publish(lake: Lake, candidacy: Candidacy, config: Mapping[str, Any]) -> Entry:
@@ -36,7 +37,7 @@ def publish(lake: Lake, candidacy: Candidacy, config: Mapping[str, Any]) -> Entr
         name = next_version(folder)
         with new_folder(folder / name, "version") as unfinished:
             write_bundle(unfinished, dataclasses.replace(record, version=name), config, recording)
-        return _point(lake, record.instrument, PROMOTED, name, record.run_id, record.forced)
+        return _point(lake, PROMOTED, dataclasses.replace(record, version=name))
 
 
 def roll_back(lake: Lake, instrument: str, to: str | None = None) -> Entry:
@@ -58,19 +59,21 @@ def roll_back(lake: Lake, instrument: str, to: str | None = None) -> Entry:
         bundle = read_bundle(bundle_path(lake, instrument, version))
         if differences := replay_differences(bundle):
             raise PromotionError(f"{version} of {instrument} is not what it was: {'; '.join(differences)}")
-        return _point(lake, instrument, ROLLED_BACK, version, bundle.record.run_id, bundle.record.forced)
+        return _point(lake, ROLLED_BACK, dataclasses.replace(bundle.record, instrument=instrument, version=version))
 
 
-def _point(lake: Lake, instrument: str, action: str, version: str, run_id: str | None, forced: str | None) -> Entry:
+def _point(lake: Lake, action: str, record: PromotedRecord) -> Entry:
+    instrument = str(record.instrument)
     entries = history(lake, instrument)
     entry = Entry(
         number=(entries[-1].number if entries else 0) + 1,
         action=action,
-        version=version,
+        version=record.version,
         before=entries[-1].version if entries else None,
         at_ns=time.time_ns(),
-        run_id=run_id,
-        forced=forced,
+        run_id=record.run_id,
+        forced=record.forced,
+        unsafe=record.unsafe,
     )
     point(lake, instrument, entry)
     return entry

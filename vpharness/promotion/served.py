@@ -1,16 +1,20 @@
 """What is served: everything that a live session and the page need of a promotion, as plain values."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from vpharness.errors import ConfigError, PromotionError
+from vpharness.events.times import SECOND_NS
 from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.settling import settling
 from vpharness.live import LiveModel
+from vpharness.memory import Memory
 from vpharness.parameters import problems
 from vpharness.promotion.projection import Projection
-from vpharness.signals import SignalParameters, digest, resolve, scorer
+from vpharness.signals import SignalParameters, digest, reach_of, resolve, scorer
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,9 @@ class PromotedRecord:
         evidence: the gates with what was wanted and found ("gates"), the figures of train and of test ("promised"),
             and what else was measured.
         forced: the reason given, where a gate was overridden.
+        memory_bins: valid bins after which a score no longer tells where its data began, as the audit measured on the
+            dataset; None where it was not measured: the defaults, and bundles of versions that did not keep it.
+        unsafe: the gates that were overridden although something else may be served without them than was run.
     """
 
     instrument: str | None
@@ -62,6 +69,8 @@ class PromotedRecord:
     created_ns: int
     evidence: dict[str, Any]
     forced: str | None
+    memory_bins: int | None = None
+    unsafe: tuple[str, ...] = ()
 
     def values(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -70,16 +79,27 @@ class PromotedRecord:
     @classmethod
     def from_values(cls, values: Any, where: str) -> "PromotedRecord":
         """Return the record that `values` gave; a PromotionError names `where` and what does not fit."""
-        names = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(values, dict) or set(values) != names:
-            odd = sorted(set(values) ^ names) if isinstance(values, dict) else [type(values).__name__]
+        fields = dataclasses.fields(cls)
+        names = {field.name for field in fields}
+        needed = {field.name for field in fields if field.default is dataclasses.MISSING}  # the others came later
+        if not isinstance(values, dict) or not needed <= set(values) <= names:
+            found = set(values) if isinstance(values, dict) else set()
+            odd = sorted((needed - found) | (found - names)) or [type(values).__name__]
             raise PromotionError(f"{where} lacks, or has beyond what is known: {', '.join(odd)}; promote the run again")
+        memory_bins = values.get("memory_bins")
+        if memory_bins is not None and (type(memory_bins) is not int or memory_bins < 0):
+            raise PromotionError(
+                f"{where}: memory_bins is {memory_bins!r}; it must be a whole number from 0 on, or null"
+            )
+        unsafe = values.get("unsafe", [])
+        if not isinstance(unsafe, list | tuple) or not all(isinstance(name, str) for name in unsafe):
+            raise PromotionError(f"{where}: unsafe is {unsafe!r}; it must be a list of the names of gates")
         projection = values["projection"]
         try:
             fitted = None if projection is None else Projection.from_values(projection)
         except ConfigError as error:
             raise PromotionError(f"{where}: {error}; promote the run again") from error
-        return cls(**{**values, "projection": fitted})
+        return cls(**{**values, "projection": fitted, "unsafe": tuple(unsafe)})
 
 
 def lattice_parameters(record: PromotedRecord) -> LatticeParameters:
@@ -110,8 +130,24 @@ def live_model(record: PromotedRecord) -> LiveModel:
     if changed := code_change(record):
         raise PromotionError(f"{record.version}: {changed}")
     ready = scorer(signal, params, cell_width_ms=lattice.cell_width_ms, radius=lattice.radius)
-    evaluation = record.evaluation
-    return LiveModel(ready, (record.threshold,), int(evaluation["warmup_bins"]), int(evaluation["cooldown_bins"]))
+    warmup_bins, cooldown_bins = (int(record.evaluation[name]) for name in ("warmup_bins", "cooldown_bins"))
+    return LiveModel(ready, (record.threshold,), warmup_bins, cooldown_bins, memory_of(record))
+
+
+def memory_of(record: PromotedRecord) -> Memory:
+    """Return how long the record's model remembers where its feed began.
+
+    What the audit measured is taken, but never less than the windows of the signal, which may agree by chance on the
+    data that were audited. Where nothing was measured, the signal's body says when its exponential averages have
+    forgotten their beginning to the last digit, about twice as long. Raises what `live_model` raises.
+    """
+    signal, params, lattice = resolve(record.signal_target), signal_parameters(record), lattice_parameters(record)
+    reach = reach_of(signal, params, cell_width_ms=lattice.cell_width_ms, radius=lattice.radius)
+    own = reach.whole if record.memory_bins is None else max(reach.windows, record.memory_bins)
+    settled = settling(lattice, signal.columns)
+    if settled is None:
+        return Memory(own, None)
+    return Memory(own, settled.bins, math.ceil(settled.seconds * SECOND_NS))
 
 
 def code_change(record: PromotedRecord) -> str | None:

@@ -26,6 +26,7 @@ What the rest of the project uses:
 - `scorer(signal, params, cell_width_ms=..., radius=...)` is the same for chunks or single bins: `start()` gives the
   first state, `step(state, columns)` the next one and the scores. `save_state` and `restore_state` turn a state into
   plain arrays and back, bit for bit.
+- `reach_of(signal, params, cell_width_ms=..., radius=...)` says how many bins before its own a score depends on.
 - `digest(signal, params)` is what a result depends on besides parameters and data: the SHA-256 of the compiled form
   and of the names of what it is called with.
 
@@ -38,6 +39,7 @@ from vpharness.signals.core.binding import score_parameters
 from vpharness.signals.core.clock import Clock
 from vpharness.signals.core.definition import Signal, SignalParameters, fixed_thresholds, resolve, signal
 from vpharness.signals.core.grid import Grid
+from vpharness.signals.core.reach import Reach, reach_of
 from vpharness.signals.core.scoring import (
     Scorer,
     ScorerState,
@@ -57,6 +59,7 @@ __all__ = [
     "Clock",
     "Grid",
     "Memo",
+    "Reach",
     "Scorer",
     "ScorerState",
     "Signal",
@@ -64,6 +67,7 @@ __all__ = [
     "capacity_for",
     "digest",
     "fixed_thresholds",
+    "reach_of",
     "resolve",
     "restore_state",
     "save_state",

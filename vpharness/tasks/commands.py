@@ -165,6 +165,9 @@ class PromoteCommand:
     run_id: str | None = parameter(None, meaning="the run, or a candidate of compare: its id, or how that begins")
     threshold: str | None = parameter(None, meaning="the threshold, as the run calls it (unless given: its best)")
     force: str | None = parameter(None, meaning="the reason to promote it in spite of gates, which is recorded")
+    force_unsafe: bool = parameter(
+        False, meaning="beside force: in spite of a failed audit, or of a live session that differs from the run, too"
+    )
     json: bool = parameter(False, meaning="print JSON instead of text")
     promotion: Any = None
     source: Any = None
@@ -176,6 +179,8 @@ class PromoteCommand:
             yield "run_id must be given (python -m vpharness compare shows what there is)"
         if self.force is not None and not self.force.strip():
             yield "force is empty; it must be the reason, which is recorded"
+        if self.force_unsafe and self.force is None:
+            yield 'force_unsafe needs force="REASON" beside it'
 
 
 @dataclass(frozen=True)

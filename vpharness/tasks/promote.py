@@ -49,11 +49,12 @@ def run_promote(config: DictConfig) -> None:
     run_config = _run_config(folder, nominee)
     source = _source(config, dataset, lake, run_config)
     with _shown() as report:
-        candidacy = examine(nominee, dataset, source, Settings(limits, store, ledger, view_of, asked.force), report)
+        settings = Settings(limits, store, ledger, view_of, asked.force, asked.force_unsafe)
+        candidacy = examine(nominee, dataset, source, settings, report)
     if not asked.json:
         _print_gates(nominee, candidacy.gates)
     try:
-        refuse(candidacy, nominee.run_id, asked.force)
+        refuse(candidacy, nominee.run_id, asked.force, force_unsafe=asked.force_unsafe)
     except PromotionError:
         if asked.json:
             _print_facts(nominee, candidacy, None, None)
@@ -155,6 +156,8 @@ def _print_entry(entry: Entry, instrument: str, bundle: Path) -> None:
     print(f"{instrument} serves {entry.version} from now on, before: {entry.before or 'nothing'}; {bundle}")
     if entry.forced:
         print(f"forced: {entry.forced}")
+    if entry.unsafe:
+        print(f"UNSAFE: without {' and '.join(entry.unsafe)}, what is served may not be what was run")
     print("next: python -m runtime serves it; python -m vpharness promote rollback goes back")
 
 

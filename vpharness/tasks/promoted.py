@@ -57,9 +57,10 @@ def run_history(config: DictConfig) -> None:
             "before": [entry.before or "" for entry in each],
             "run": [entry.run_id or "" for entry in each],
             "forced": [entry.forced or "" for entry in each],
+            "UNSAFE": [", ".join(entry.unsafe) for entry in each],
         }
         kept = {heading: cells for heading, cells in columns.items() if any(cells)}
-        console().print(table_of(kept, texts=("what", "forced")))
+        console().print(table_of(kept, texts=("what", "forced", "UNSAFE")))
 
 
 def run_show(config: DictConfig) -> None:
@@ -140,6 +141,7 @@ def _print_record(record: PromotedRecord, path: Path) -> None:
         **{f"promised, {part}": _figures_text(found) for part, found in _promised(record).items()},
         "packages": ", ".join(f"{name} {version}" for name, version in record.packages.items()),
         "forced": record.forced or "",
+        "UNSAFE": f"without {' and '.join(record.unsafe)}: it may not be what was run" if record.unsafe else "",
     }
     print(f"{record.instrument} {record.version}")
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -149,7 +151,8 @@ def _print_record(record: PromotedRecord, path: Path) -> None:
     console().print(table)
     gates = Table("gate", "", "wanted", "found", box=None, pad_edge=False)
     for gate in evidence.get("gates", ()):
-        gates.add_row(gate["name"], "passed" if gate["passed"] else "FORCED", gate["wanted"], gate["found"])
+        verdict = "passed" if gate["passed"] else "UNSAFE" if gate.get("unsafe") else "FORCED"
+        gates.add_row(gate["name"], verdict, gate["wanted"], gate["found"])
     console().print(gates)
     if record.projection is not None and evidence.get("projection"):
         _print_projection(record, evidence["projection"])

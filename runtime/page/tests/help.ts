@@ -56,6 +56,7 @@ export function config(changes: Partial<RuntimeConfig> = {}): RuntimeConfig {
       warmup_bins: 300,
       cooldown_bins: 30,
       forced: null,
+      unsafe: [],
     },
     evaluation: {},
     projection: { horizons_bins: [1, 4], quantiles: [0.05, 0.5, 0.95] },
@@ -81,6 +82,7 @@ export function status(changes: Partial<Status> = {}): Status {
     ready: true,
     reasons: [],
     refusals: {},
+    coming: null,
     statistics: { champion: {}, challengers: [], projection: null },
     ...changes,
   };

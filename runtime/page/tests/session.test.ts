@@ -130,6 +130,12 @@ const FAULTS: [string, string, (stream: Session, heard: { wait: (ms: number) => 
   ["feed", "critical", (s) => s.takeStatus(status({ feed: { ...status().feed, state: "silent" } }))],
   ["deadline", "warning", (s) => s.takeStatus(status({ deadline_misses_recent: 2 }))],
   ["lag", "warning", (s) => s.takeStatus(status({ feed: { ...status().feed, lag_ms: 2500 } }))],
+  [
+    "unsafe",
+    "warning",
+    (s) => s.takeConfig(config({ model: { ...config().model, unsafe: ["audit"], forced: "a drill" } })),
+  ],
+  ["coming", "info", (s) => s.takeStatus(status({ coming: { version: "v2", bins_to_go: 717 } }))],
   ["frame", "warning", (s) => s.takeBadFrame("not JSON")],
   ["missed", "warning", (s) => s.takeBins([update(9, { missed: 8 })], cells(9))],
 ];
@@ -147,6 +153,33 @@ for (const [id, severity, happen] of FAULTS) {
     assert.ok((first?.text.length ?? 0) > 5);
   });
 }
+
+test("an unsafe model is marked with what it was promoted without and why, for as long as it speaks", () => {
+  const { session: stream } = session();
+  const unsafe = { ...config().model, version: "v2", unsafe: ["audit", "live = batch"], forced: "a drill" };
+  const marks = () => stream.conditions().filter(({ id }) => id === "unsafe");
+  stream.takeConnection({ state: "waiting", retryAtMs: 2000, reason: "gone" });
+  stream.takeConfig(config({ model: unsafe }));
+  assert.equal(
+    marks()[0]?.text,
+    "Unsafe: promoted without audit and live = batch, so that it may not be what was run. a drill",
+  );
+  stream.takeConfig(config());
+  assert.deepEqual(marks(), []);
+});
+
+test("what is coming is said with how long it must still follow the feed", () => {
+  const { session: stream } = session();
+  stream.takeConnection({ state: "open" });
+  stream.takeConfig(config());
+  const told = (bins_to_go: number | null) => {
+    stream.takeStatus(status({ coming: { version: "v2", bins_to_go } }));
+    return stream.conditions().map(({ id, count }) => [id, count]);
+  };
+  assert.deepEqual(told(717), [["coming", "72 s"]]);
+  assert.deepEqual(told(null), [["coming", ""]]);
+  assert.deepEqual(told(0), []);
+});
 
 test("what was promised has drifted where its interval lies outside that of what came", () => {
   const promised = { tp_rate: 0.6, tp_rate_low: 0.55, tp_rate_high: 0.65, net_pnl_ticks: 2, events_per_hour: 40 };

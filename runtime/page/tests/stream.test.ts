@@ -155,6 +155,18 @@ test("what a message holds beyond the protocol is let be", () => {
   assert.deepEqual(read, update(4));
 });
 
+test("what a server of before does not say is not unsafe, and nothing is coming", () => {
+  const { unsafe: _unsafe, ...model } = config().model;
+  const older = decodeText(JSON.stringify({ ...config(), model }));
+  assert.deepEqual(older, config());
+  const { coming: _coming, ...quiet } = status();
+  assert.deepEqual(decodeText(JSON.stringify(quiet)), status());
+  const told = { ...status(), coming: { version: "v2", bins_to_go: null } };
+  assert.deepEqual(decodeText(JSON.stringify(told)), told);
+  const marked = config({ model: { ...config().model, unsafe: ["audit"] } });
+  assert.deepEqual(decodeText(JSON.stringify(marked)), marked);
+});
+
 test("an error of the server is told", () => {
   const { frames, heard } = listening();
   frames.takeText(JSON.stringify({ type: "error", message: "no signal" }));

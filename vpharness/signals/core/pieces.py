@@ -23,7 +23,8 @@ from vpharness.signals.core.operators import Operator, Series
 
 Shapes = tuple[tuple[str, tuple[int, ...], str], ...]
 """Name, shape and dtype of each column."""
-_MARK: Final = "vpharness_operator"
+MARK: Final = "vpharness_operator"
+"""What the call of an operator is named in a traced body."""
 _KEPT: Final = 256
 _UNNAMED: Final = DebugInfo("jit", "piece of a signal", arg_names=None, result_paths=None)
 
@@ -66,14 +67,16 @@ class _MarkingClock(Clock):
             _, shapes = jax.eval_shape(operator.apply, operator.start(1), *arguments)
             return jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
 
-        stand_in.__name__ = _MARK
+        stand_in.__name__ = MARK
         self.operators.append(operator)
         return jax.jit(stand_in)(series, *numbers)
 
 
-@functools.lru_cache(maxsize=_KEPT)
-def plan_of(signal: Signal[Any], structure: Structure, capacity: int, shapes: Shapes) -> Plan:
-    """Cut the body of a signal into pieces, for columns of these shapes and windows up to `capacity`."""
+def traced_body(signal: Signal[Any], structure: Structure, shapes: Shapes) -> tuple[ClosedJaxpr, tuple[Operator, ...]]:
+    """Return the body of a signal, traced for columns of these shapes with its operators left as marked calls.
+
+    Returns: the body, whose inputs are the leaves of (numbers, cell_width_ms, columns), and the operators called.
+    """
     clocks: list[_MarkingClock] = []
 
     def body(numbers: Numbers, cell_width_ms: Array, columns: dict[str, Array]) -> Array:
@@ -85,10 +88,17 @@ def plan_of(signal: Signal[Any], structure: Structure, capacity: int, shapes: Sh
     width = jax.ShapeDtypeStruct((), np.dtype(np.float64))  # type: ignore[no-untyped-call] # JAX has it untyped
     columns = {name: jax.ShapeDtypeStruct(shape, np.dtype(kind)) for name, shape, kind in shapes}  # type: ignore[no-untyped-call] # as above
     traced = jax.make_jaxpr(body)(structure.abstract_numbers(), width, columns)
+    return traced, tuple(clocks[-1].operators)
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def plan_of(signal: Signal[Any], structure: Structure, capacity: int, shapes: Shapes) -> Plan:
+    """Cut the body of a signal into pieces, for columns of these shapes and windows up to `capacity`."""
+    traced, called = traced_body(signal, structure, shapes)
     cut = _Cut(traced)
-    operators = iter(clocks[-1].operators)
+    operators = iter(called)
     for equation in traced.jaxpr.eqns:
-        if equation.params.get("name") == _MARK:
+        if equation.params.get("name") == MARK:
             # One piece for each argument: a series does not depend on the window that it is then seen through.
             for argument in equation.invars:
                 cut.take_ancestors(argument)

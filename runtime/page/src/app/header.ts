@@ -13,6 +13,7 @@ export class Header {
   readonly #state = byId("state", HTMLElement);
   readonly #version = byId("version", HTMLButtonElement);
   readonly #model = byId("model-name", HTMLElement);
+  readonly #unsafe = byId("unsafe", HTMLElement);
   readonly #banner = byId("banner", HTMLElement);
   readonly #values = new Map<Figure, HTMLElement>();
   readonly #dismiss = make("button", { type: "button" }, "Dismiss");
@@ -42,6 +43,8 @@ export class Header {
     const pace = live ? "live" : speed === null ? "as fast as possible" : `\u00d7${speed}`;
     setText(this.#model, `${config.model.signal} on ${kind}, ${pace}`);
     this.#model.title = config.model.forced === null ? "" : `promoted over a gate: ${config.model.forced}`;
+    this.#unsafe.hidden = config.model.unsafe.length === 0;
+    this.#unsafe.title = `promoted without ${config.model.unsafe.join(" and ")}: it may not be what was run`;
     document.title = `${config.instrument} ${config.model.version} \u2013 vpharness`;
   }
 

@@ -139,8 +139,14 @@ function modelRow(
   kind: string,
 ): Cell[] {
   const fires = figures?.n_fires ?? null;
+  const toGo = figures?.bins_to_go ?? 0;
   return [
-    { text: name, kind: `model ${kind}`, title: name },
+    {
+      text: name,
+      kind: `model ${kind}`,
+      title: name,
+      ...(toGo > 0 ? { under: `ready in ${grouped(toGo)} bins` } : {}),
+    },
     signed(score, 3),
     compact(threshold),
     fires === null ? NOTHING : grouped(fires),

@@ -1,4 +1,4 @@
-import type { Status } from "./protocol";
+import type { Model, Status } from "./protocol";
 import type { Milliseconds } from "./units";
 
 export type Connection =
@@ -21,6 +21,8 @@ export interface Facts {
   readonly badFrames: number;
   readonly lastBadFrame: string | null;
   readonly missedBins: number;
+  /** The model that speaks; null before it is known. */
+  readonly model: Model | null;
 }
 
 export type Severity = "critical" | "warning" | "info";
@@ -41,7 +43,9 @@ const LAG_MS = 1000;
 /** Return what a user has to know, the worst first; [] where all is well. */
 export function conditions(facts: Facts): Condition[] {
   const found = facts.connection.state === "open" ? [...streamConditions(facts)] : [connectionCondition(facts)];
-  return [...found, ...frameConditions(facts)].sort((a, b) => RANK[a.severity] - RANK[b.severity]);
+  return [...found, ...modelConditions(facts), ...frameConditions(facts)].sort(
+    (a, b) => RANK[a.severity] - RANK[b.severity],
+  );
 }
 
 const RANK: Record<Severity, number> = { critical: 0, warning: 1, info: 2 };
@@ -102,6 +106,26 @@ function* statusConditions(status: Status): Generator<Condition> {
   if (feed.recording !== null && feed.recording !== "on") yield warning("recording", `Not recorded: ${feed.recording}`);
   for (const [version, why] of Object.entries(status.refusals)) {
     yield warning("refusal", `Version ${version} is promoted and cannot be served: ${why}`);
+  }
+}
+
+function* modelConditions({ model, status, cellWidthMs }: Facts): Generator<Condition> {
+  if (model !== null && model.unsafe.length > 0) {
+    const gates = model.unsafe.join(" and ");
+    yield warning(
+      "unsafe",
+      `Unsafe: promoted without ${gates}, so that it may not be what was run. ${model.forced ?? ""}`,
+    );
+  }
+  const coming = status?.coming ?? null;
+  if (coming !== null && coming.bins_to_go !== 0) {
+    const left = coming.bins_to_go === null ? "" : seconds(coming.bins_to_go * cellWidthMs);
+    yield {
+      id: "coming",
+      severity: "info",
+      text: `Version ${coming.version} follows the feed until it is ready.`,
+      count: left,
+    };
   }
 }
 

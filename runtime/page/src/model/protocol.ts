@@ -17,6 +17,8 @@ export interface Model {
   warmup_bins: number;
   cooldown_bins: number;
   forced: string | null;
+  /** Gates that were overridden although something else may speak without them than was run. */
+  unsafe: string[];
 }
 
 /** A model that is scored beside the champion: a challenger of the server, or the overrides of this client. */
@@ -36,8 +38,10 @@ export interface ProjectionShape {
 /** Figures over the fires of one model: promised by the evidence of a promotion, or counted live. */
 export interface Figures {
   part?: string;
-  /** Whether the model is past its warm-up. */
+  /** Whether the model is ready: past its warm-up, and past what it remembers of where the feed began. */
   warm?: boolean;
+  /** How many bins it must still be shown until it is ready; null where it never will be. */
+  bins_to_go?: number | null;
   bins?: number | null;
   hours?: number | null;
   n_fires?: number | null;
@@ -167,7 +171,14 @@ export interface Status {
   reasons: string[];
   /** Versions that were to be promoted and could not be, and why. */
   refusals: Record<string, unknown>;
+  /** The version that is on its way, and how many bins it must still be shown. */
+  coming: Coming | null;
   statistics: { champion: Figures | null; challengers: (Figures | null)[]; projection: ProjectionScores | null };
+}
+
+export interface Coming {
+  version: string;
+  bins_to_go: number | null;
 }
 
 export interface ErrorMessage {

@@ -142,6 +142,7 @@ export class Session {
       badFrames: this.badFrames,
       lastBadFrame: this.lastBadFrame,
       missedBins: this.missedBins,
+      model: this.config?.model ?? null,
     });
   }
 

@@ -57,6 +57,7 @@ function model(fields: Reader): Model {
     warmup_bins: fields.whole("warmup_bins"),
     cooldown_bins: fields.whole("cooldown_bins"),
     forced: fields.optional("forced", fields.text),
+    unsafe: fields.optional("unsafe", (name) => fields.list(name, asText)) ?? [],
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Figures, ProjectionScores, Status } from "../model/protocol";
+import type { Coming, Figures, ProjectionScores, Status } from "../model/protocol";
 import { asNumberOrNull, asText, Reader } from "./checks";
 
 /** Read how things stand, and how the models have been doing. */
@@ -23,6 +23,7 @@ export function status(fields: Reader): Status {
     ready: fields.flag("ready"),
     reasons: fields.list("reasons", asText),
     refusals: fields.optional("refusals", fields.object) ?? {},
+    coming: fields.optional("coming", (name) => coming(fields.reader(name))),
     statistics: {
       champion: statistics.optional("champion", (name) => figures(statistics.reader(name))),
       challengers: statistics.list("challengers", (value, where) =>
@@ -31,6 +32,10 @@ export function status(fields: Reader): Status {
       projection: statistics.optional("projection", (name) => projectionScores(statistics.reader(name))),
     },
   };
+}
+
+function coming(fields: Reader): Coming {
+  return { version: fields.text("version"), bins_to_go: fields.optional("bins_to_go", fields.whole) };
 }
 
 /** Figures are numbers, null or missing; what else stands among them is let be. */
