@@ -3,16 +3,19 @@
 import contextlib
 import multiprocessing
 import sqlite3
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.results.tracking_server import tracking_server
 from tests.tasks.test_cli import in_process
 from vpharness.errors import TrackingError
 from vpharness.results.tracked_run import TrackedRun, is_tracked
 from vpharness.results.tracking import CHAMPION, Tracking, TrackingParameters
+from vpharness.results.tracking_process import TrackingProcess
 from vpharness.results.tracking_rows import tables_fit
 
 RUN = ["signal=ads", "source.minutes=12", "eval.max_hold_bins=100", "split=none", "save_series=false", "json=true"]
@@ -155,6 +158,27 @@ def test_a_store_that_cannot_be_reached_loses_no_result(tmp_path: Path) -> None:
     assert said.stderr.count("\n") == 1
     assert "the run is in the store, but could not be tracked in sqlite:///" in said.stderr
     assert '"p_value"' in said.stdout
+
+
+def test_what_mlflow_prints_neither_stops_the_runs_nor_reaches_who_reads(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A server has an address printed for each run, of more than a pipe holds here; a command may print JSON."""
+    long_name, (run, *more) = "n" * 5_000, [a_run(tmp_path) for _ in range(20)]
+    campaign = TrackedRun("c", {}, [], {"campaign": "c", "kind": "campaign"}, None, str(tmp_path), [])
+    with tracking_server(tmp_path / "artifacts") as server:
+        tracking = TrackingParameters(uri=server.uri)
+        Tracking(tracking, tmp_path).log(run)
+        assert capfd.readouterr().out == ""
+        with TrackingProcess() as process:
+            late = threading.Timer(300, process.__exit__, (None, None, None))
+            late.start()
+            process.begin(tracking, tmp_path, campaign)
+            process.put([replace(each, name=long_name) for each in more])
+            process.close(campaign)
+            late.cancel()
+    finished = [each["info"]["run_name"] for each in server.runs.values() if each["info"]["status"] == "FINISHED"]
+    assert sorted(finished) == sorted(["name", "c", *[long_name] * 19])
 
 
 def test_an_unknown_kind_of_store_is_a_tracking_error(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ loses nothing.
 
 import contextlib
 import fcntl
+import io
 import logging
 import os
 import shutil
@@ -197,7 +198,9 @@ class Tracking:
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # comes with it
 
         try:
-            yield
+            # MLflow prints an address for each run; what a command prints may be JSON, which a program reads.
+            with contextlib.redirect_stdout(io.StringIO()):
+                yield
         except (MlflowException, SQLAlchemyError, sqlite3.Error, ImportError, OSError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0].replace(self._uri, self.uri)
             raise TrackingError(f"the run is in the store, but could not be tracked in {self.uri}: {reason}") from error
