@@ -1,8 +1,9 @@
 """Tracking the runs of a campaign, and drawing its pictures, in a process beside it that it need not wait for.
 
 Started as `python -m vpharness.results.tracking_process`. It imports what it needs, which takes seconds, and reads
-JSON, a line each: the settings, then messages from `TrackingProcess`; when there are no more, it says what it could not
-do, and why, and never anything before: the campaign listens in the end alone. Where the campaign is killed, the end of its input ends it too.
+JSON, a line each: the settings, then messages from `TrackingProcess`. When there are no more, it says what it could not
+do, and why, and never anything before: the campaign listens in the end alone. Where the campaign is killed, the end of
+its input ends it too.
 """
 
 import contextlib
