@@ -25,7 +25,7 @@ from vpharness.tasks.faults import faults_of, reported_with_the_plan
 from vpharness.tasks.help import command_help, overview
 from vpharness.tasks.interruption import interruptible
 from vpharness.tasks.messages import one_line
-from vpharness.tasks.words import is_there, quoted
+from vpharness.tasks.words import is_there, quoted, refuse_endless_numbers
 
 DEFAULT_COMMAND: Final = "run"
 _FOLDERS_OF_HYDRA: Final = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.job.chdir")
@@ -152,6 +152,7 @@ def _compose_and_work(name: str, rest: Sequence[str]) -> None:
     overrides = _with_keys(overrides, command.words, name)
     overrides = [quoted(_renamed(word, command.renamed)) for word in overrides]
     _refuse_idle(overrides)
+    refuse_endless_numbers(overrides)
     if command.is_plan:
         overrides = ["-m", "hydra/launcher=plan", *overrides]
     prepare_process()

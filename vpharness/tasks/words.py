@@ -4,10 +4,13 @@ import json
 import math
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from hydra.core.override_parser.types import Quote, QuotedString
+
+from vpharness.errors import ConfigError
 
 PATH_KEYS: Final = ("path", "lake", "outputs", "parquet", "report", "record")
 """Keys whose values are files or folders, and may hold any character."""
@@ -15,6 +18,7 @@ TEXT_KEYS: Final = ("force", "run_id", "version", "a", "b", "to")
 """Keys whose values are words as they stand, such as an id of digits and an e, which Hydra would take for a number."""
 
 _PLAIN: Final = re.compile(r"[\w./:~+,*?-]*", re.ASCII)
+_ENDLESS: Final = re.compile(r"\d{300,}")
 
 
 def in_words(value: Any) -> str:
@@ -46,6 +50,13 @@ def quoted(word: str) -> str:
     if is_path and _PLAIN.fullmatch(value) and not ("," in value and is_there(value)):
         return word
     return f"{key}={in_words(value)}"
+
+
+def refuse_endless_numbers(words: Sequence[str]) -> None:
+    """Raise ConfigError for a number of more digits than a float can have, which ends reading it in a traceback."""
+    for word in words:
+        if (found := _ENDLESS.search(word)) is not None:
+            raise ConfigError(f"{word.partition('=')[0]} holds a number of {len(found[0])} digits; give a smaller one")
 
 
 def is_there(name: str) -> bool:
