@@ -1,5 +1,15 @@
 """The errors a user can cause: each is shown as one line, without a traceback."""
 
+from typing import Final
+
+_SHORT_DIGEST: Final = 12
+
+
+def told_apart(one: str, other: str) -> tuple[str, str]:
+    """Return the beginnings of two different digests, as far as tells them apart, for a message that shows both."""
+    shown = _SHORT_DIGEST if one[:_SHORT_DIGEST] != other[:_SHORT_DIGEST] else max(len(one), len(other))
+    return one[:shown], other[:shown]
+
 
 class VpharnessError(Exception):
     """Something the user can mend. The message says what was expected, what was found, where, and what to do."""

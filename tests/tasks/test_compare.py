@@ -9,6 +9,7 @@ import pytest
 
 from tests.results.pages import Page
 from tests.tasks.test_cli import in_process
+from vpharness.tasks.compare import table_of_rows
 
 SMALL = ["source.minutes=4", "eval.max_hold_bins=20", "split=none", "tracking=none", "save_series=false"]
 SWEEP = ["signal=ads", "signal.blend_scale=2,3", "signal.thresholds=[0.1,0.3]", "eval.tp_ticks=1,2", "eval.sl_ticks=1"]
@@ -51,6 +52,16 @@ def test_a_sensitivity_is_a_row_for_each_value(folder: Path) -> None:
         assert row["best_net_pnl_ticks_low"] == rankable[0]["net_pnl_ticks_low"]
         assert row["best_p_adjusted"] == rankable[0]["p_adjusted"]
     assert pd.read_parquet(folder / "blend.parquet").to_dict("records") == found
+
+
+def test_a_table_has_every_column_that_any_row_has() -> None:
+    """The first candidate may be the one whose test part could not be opened."""
+    table = table_of_rows([{"a": 1, "test_refused": "used"}, {"a": 2, "test_holds": True}])
+    assert table.column_names == ["a", "test_refused", "test_holds"]
+    assert table.to_pylist() == [
+        {"a": 1, "test_refused": "used", "test_holds": None},
+        {"a": 2, "test_refused": None, "test_holds": True},
+    ]
 
 
 def test_a_surface_is_a_matrix_and_a_row_for_each_pair(folder: Path) -> None:

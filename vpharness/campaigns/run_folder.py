@@ -3,7 +3,6 @@
 import functools
 import json
 import math
-import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from vpharness.campaigns.execute import RunOutcome
 from vpharness.campaigns.plan import Job
 from vpharness.campaigns.spec import RunSpec
+from vpharness.durable import aside_of
 from vpharness.errors import ResultsError
 from vpharness.evaluation import OUTCOME_NAMES, DatasetView
 from vpharness.results.figure import RunPicture
@@ -41,7 +41,7 @@ def write_run_folder(outcome: RunOutcome, job: Job, folder: Path, *, save_series
 
     Raises ResultsError where it cannot be written.
     """
-    aside = folder.with_name(f".{folder.name}-{os.getpid()}")
+    aside = aside_of(folder)
     try:
         aside.mkdir(parents=True)
         # What jobs have in common, a group of keys each, is put into YAML once.

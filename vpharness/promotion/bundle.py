@@ -26,7 +26,7 @@ import yaml
 from numpy.typing import NDArray
 
 from vpharness.datasets.manifest import CHECKSUMS_FILE, file_sha256
-from vpharness.errors import PromotionError
+from vpharness.errors import PromotionError, told_apart
 from vpharness.events.schema import EVENT_DTYPE
 from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.promotion.agreement import Said
@@ -118,9 +118,10 @@ def _check_sums(folder: Path) -> None:
         except OSError as error:
             raise PromotionError(f"{folder / name} cannot be read: {error.strerror}") from error
         if found != sums[name]:
+            is_now, was = told_apart(found, str(sums[name]))
             raise PromotionError(
-                f"{folder / name} is not as it was promoted: its SHA-256 is {found[:12]}, {str(sums[name])[:12]} was "
-                "written; restore it, or promote the run again"
+                f"{folder / name} is not as it was promoted: its SHA-256 is {is_now}, {was} was written; restore it, "
+                "or promote the run again"
             )
 
 

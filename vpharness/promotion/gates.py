@@ -10,7 +10,7 @@ from vpharness.audit import AuditReport
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.manifest import Manifest
 from vpharness.datasets.read import verify
-from vpharness.errors import DatasetError, VpharnessError
+from vpharness.errors import DatasetError, VpharnessError, told_apart
 from vpharness.evaluation import EVALUATION_VERSION, Figures
 from vpharness.events.source import Source
 from vpharness.latency import Latency
@@ -105,8 +105,9 @@ def lattice_gate(manifest: Manifest) -> Gate:
 def code_gate(identity: Mapping[str, Any], signal_digest: str) -> Gate:
     """The signal and the evaluation are still those that the run was carried out with."""
     code = identity["code"]
-    found = f"signal {signal_digest[:12]}, evaluation {EVALUATION_VERSION}"
-    wanted = f"signal {str(code['signal_digest'])[:12]}, evaluation {code['evaluation_version']}, as in the run"
+    is_now, was = told_apart(signal_digest, str(code["signal_digest"]))
+    found = f"signal {is_now}, evaluation {EVALUATION_VERSION}"
+    wanted = f"signal {was}, evaluation {code['evaluation_version']}, as in the run"
     same = (code["signal_digest"], code["evaluation_version"]) == (signal_digest, EVALUATION_VERSION)
     return Gate("code", same, wanted, found if same else f"{found}: run it again", forcible=False)
 
