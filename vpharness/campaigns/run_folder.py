@@ -20,7 +20,7 @@ from vpharness.campaigns.execute import RunOutcome
 from vpharness.campaigns.plan import Job
 from vpharness.campaigns.spec import RunSpec
 from vpharness.durable import aside_of
-from vpharness.errors import ResultsError
+from vpharness.errors import ResultsError, require_memory
 from vpharness.evaluation import OUTCOME_NAMES, DatasetView
 from vpharness.results.figure import RunPicture
 
@@ -134,6 +134,7 @@ def picture_of(
         with pq.ParquetFile(folder / _FIRES_FILE) as file:
             table = file.read()
     except (OSError, pa.ArrowException) as error:
+        require_memory(error)
         raise ResultsError(f"the fires of {folder} cannot be read: {error}") from error
     fires = table.filter(table["threshold"].to_numpy() == best["threshold"]).to_pydict()
     bins = np.searchsorted(bin_seq, np.array(fires["bin_seq"], np.int64))

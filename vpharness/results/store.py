@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vpharness.durable import sync
-from vpharness.errors import ResultsError
+from vpharness.errors import ResultsError, require_memory
 from vpharness.results.parts import merge_small, read_part, reread
 
 STORE_VERSION: Final = 3
@@ -148,6 +148,7 @@ def read_table(store: Store, table: str, columns: Sequence[str] | None = None) -
     try:
         return reread(store.root / table, read_all)
     except (OSError, pa.ArrowException) as error:
+        require_memory(error)
         raise ResultsError(f"{store.root / table} cannot be read: {error}; restore the part it names") from error
 
 
