@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.promotion import recent_flow
-from tests.promotion.market import LIMITS, Winner, run_winner
+from tests.promotion.market import LIMITS, MARKET, SHORT, Winner, run_winner
 from tests.tasks.test_cli import Said, in_process
 from vpharness.audit import AuditReport, Check
 from vpharness.datasets.lake import Lake
@@ -248,6 +248,33 @@ def test_a_reason_overrides_and_is_recorded_and_one_command_goes_back(copied: Wi
     assert (again.returncode, again.stderr) == (
         2, "vpharness: SYN serves v0001, its first version: there is none before it\n",
     )  # fmt: skip
+
+
+def test_noise_is_not_promoted_by_looser_limits_without_a_reason_that_is_recorded(copied: Winner) -> None:
+    """What passes only by limits looser than the defaults is forced, gate by gate, and its ledger stands beside it."""
+    said = in_process(copied.folder, "signal=ads", *MARKET, *SHORT, "signal.thresholds=[0.05]", "json=true")
+    assert said.returncode == 0, said.stderr
+    (noise,) = json.loads(said.stdout)["candidates"]
+    assert noise["p_adjusted"] > 0.05
+    loose = [
+        f"promotion.{name}" for name in ("max_p_adjusted=1", "min_train_net_low_ticks=-99", "min_test_net_ticks=-99")
+    ]
+    words = ["promote", f"run_id={noise['candidate_id']}", *LIMITS, *loose, "tracking=none"]
+    refused = in_process(copied.folder, *words)
+    assert refused.returncode == 2
+    assert "train chance: wanted p adjusted at most 0.05" in refused.stderr
+    assert 'force="REASON" overrides, and is recorded' in refused.stderr
+    forced = in_process(copied.folder, *words, "force=to see it served")
+    assert forced.returncode == 0, forced.stderr
+    shown = json.loads(in_process(copied.folder, "promote", "show", "json=true").stdout)
+    assert shown["forced"] == "to see it served"
+    by_name = {gate["name"]: gate for gate in shown["evidence"]["gates"]}
+    assert {name for name, gate in by_name.items() if gate["forced"]} >= {"train chance", "train net"}
+    assert by_name["train chance"]["loosened"] == [{"name": "max_p_adjusted", "default": 0.05, "given": 1.0}]
+    ledger = shown["evidence"]["ledger"]
+    assert (ledger["candidates"], ledger["runs"], ledger["family_runs"]) == (3, 2, 2)
+    assert ledger["oldest_run"] <= ledger["newest_run"]
+    assert shown["evidence"]["forward"]["n_fires"] == 0, "the events are older than the candidate's first row"
 
 
 def test_a_failed_audit_is_overridden_by_two_words_and_marked_for_good(

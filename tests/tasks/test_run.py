@@ -9,7 +9,14 @@ import pytest
 
 from tests.tasks.test_cli import in_process, vpharness
 
-SMALL = ["source.minutes=12", "eval.max_hold_bins=100", "split=none", "tracking=none"]
+SMALL = [
+    "source.minutes=12",
+    "eval.max_hold_bins=100",
+    "eval.tp_ticks=2",
+    "eval.sl_ticks=2",
+    "split=none",
+    "tracking=none",
+]
 
 
 @pytest.fixture(scope="module")

@@ -55,6 +55,12 @@ class Ranked:
         return None if self.opening is None else self.opening.judgement
 
     @property
+    def hold_s(self) -> float:
+        """How long it holds at most, seconds."""
+        evaluation = self.candidate.first.evaluation
+        return evaluation.max_hold_bins * evaluation.cell_width_ms / 1000
+
+    @property
     def lacks(self) -> tuple[str, ...]:
         """What it lacks to be ranked: data, or to have been chosen before anything was known."""
         return (*map(str, self.judgement.lacks), *([ADAPTIVELY_CHOSEN] if self.candidate.adaptive else []))

@@ -177,23 +177,17 @@ def barriers_text(ranked: Ranked) -> str:
     return f"{evaluation.tp_ticks:g}/{evaluation.sl_ticks:g}"
 
 
-def hold_seconds(ranked: Ranked) -> float:
-    """Return how long a candidate holds at most, seconds."""
-    evaluation = ranked.candidate.first.evaluation
-    return evaluation.max_hold_bins * evaluation.cell_width_ms / 1000
-
-
 def _table(kinds: Sequence[tuple[Ranked, int]], *, each_dataset: bool) -> Table:
     ranked = [each for each, _ in kinds]
     several = len({barriers_text(each) for each in ranked}) > 1
-    holds = len({hold_seconds(each) for each in ranked})
+    holds = len({each.hold_s for each in ranked})
     columns: dict[str, Callable[[Ranked, Figures], str]] = {
         # A star and its signal are one word, which is cut short rather than broken.
         "signal": lambda each, _: ("*\N{NO-BREAK SPACE}" if each.winner else "") + each.candidate.first.signal,
         "dataset": lambda each, _: each.candidate.first.dataset_id if each_dataset else "",
         "θ": lambda each, _: each.candidate.first.threshold_label,
         "tp/sl": lambda each, _: barriers_text(each) if several else "",
-        "hold": lambda each, _: f"{hold_seconds(each):g} s" if holds > 1 else "",
+        "hold": lambda each, _: f"{each.hold_s:g} s" if holds > 1 else "",
         "net ticks [95 %]": lambda _, f: interval_text(f),
         "for all": lambda each, _: "none" if math.isnan(each.net_low_all) else f"{each.net_low_all:+.2f}",
         "p": lambda each, _: f"{each.judgement.p_value:.3f}",

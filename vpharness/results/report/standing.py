@@ -22,9 +22,10 @@ def ranking(findings: Findings) -> Element:
     names = varied_names(findings.ranked)
     with_campaign = any(each.p_campaign is not None for each in shown)
     few_blocks = any(each.judgement.figures.n_net_blocks < FEW_BLOCKS for each in shown)
-    head = ["candidate", "θ", "tp/sl", "net ticks a fire, 95 %", "", "for all", "p", "p adj."]
+    holds = len({each.hold_s for each in shown}) > 1
+    head = ["candidate", "θ", "tp/sl", *["hold"] * holds, "net ticks a fire, 95 %", "", "for all", "p", "p adj."]
     head += ["p camp."] * with_campaign + ["TP %, 95 %", "b/e", "fires", "/h"] + ["blocks"] * few_blocks
-    rows = [_row(each, scale, names, with_campaign=with_campaign, few_blocks=few_blocks) for each in shown]
+    rows = [_row(each, scale, names, with_campaign=with_campaign, few_blocks=few_blocks, holds=holds) for each in shown]
     counts = {first.candidate.candidate_id: count for first, count in alike(findings.rankable)}
     several = [counts.get(each.candidate.candidate_id, 1) for each in shown]
     if any(count > 1 for count in several):
@@ -49,7 +50,7 @@ def _how_to_read() -> Element:
 
 
 def _row(
-    ranked: Ranked, scale: Scale, names: dict[str, list[str]], *, with_campaign: bool, few_blocks: bool
+    ranked: Ranked, scale: Scale, names: dict[str, list[str]], *, with_campaign: bool, few_blocks: bool, holds: bool
 ) -> list[Element | str]:
     trial, f = ranked.candidate.first, ranked.judgement.figures
     settings = settings_text(ranked, names.get(trial.signal, []))
@@ -60,6 +61,7 @@ def _row(
         element("th", title, name, words, scope="row"),
         trial.threshold_label,
         f"{trial.evaluation.tp_ticks:g}/{trial.evaluation.sl_ticks:g}",
+        *[f"{ranked.hold_s:g} s"] * holds,
         net_text(f),
         element("td", scale.mark(f), class_="mark"),
         "none" if math.isnan(ranked.net_low_all) else f"{ranked.net_low_all:+.2f}",
