@@ -17,6 +17,7 @@ from runtime.endpoints import add_endpoints
 from runtime.engine import Engine
 from runtime.feeds.feed import Feed
 from runtime.feeds.recorder import RecordedFeed
+from runtime.feeds.recording import incomplete
 from runtime.guard import Allowance, Guard
 from runtime.handover import handing_over
 from runtime.hub import Hub
@@ -28,6 +29,7 @@ from runtime.switching import Switchboard
 from runtime.telling import look_after
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
+from vpharness.modules import PermittedModules
 
 _BURST_SECONDS: Final = 10.0
 _BACKLOG: Final = 256
@@ -47,6 +49,7 @@ class Serving:
         follows: whether the pointer is followed at all; a fixed version is served otherwise.
         feed: the opened feed.
         champion, challengers: the models.
+        modules: those that the signals of promotions may come from.
     """
 
     settings: RuntimeParameters
@@ -57,6 +60,7 @@ class Serving:
     feed: Feed
     champion: ServedModel
     challengers: tuple[ServedModel, ...]
+    modules: PermittedModules
 
 
 def first_lane(serving: Serving) -> Lane:
@@ -104,10 +108,11 @@ async def running(serving: Serving, lane: Lane) -> AsyncIterator[tuple[Sanic[Any
     hub = Hub(serving.settings, serving.feed.facts, serving.champion)
     hub.challengers = {each.name: each for each in serving.challengers}
     feed = serving.feed
+    hub.condition.problem = incomplete(feed)
     if isinstance(feed, RecordedFeed):
         hub.recording = lambda: feed.stopped
     engine = Engine(serving.feed, lane, handing_over(loop, hub.accept, stop))
-    switchboard = Switchboard(hub, engine, serving.lake, serving.instrument, serving.challengers)
+    switchboard = Switchboard(hub, engine, serving.lake, serving.instrument, serving.challengers, serving.modules)
     app.ctx.hub, app.ctx.switchboard, app.ctx.registry = hub, switchboard, registry_of(hub)
     listening = listen(serving.settings.host, serving.settings.port)
     server = await app.create_server(sock=listening, return_asyncio_server=True, access_log=False)

@@ -16,7 +16,7 @@ class Condition:
 
     Attributes:
         state: of the feed (`runtime.feeds.feed.State`).
-        problem: why it has ended, where it did not simply end.
+        problem: why it has ended, where it did not simply end, or what is known to be wrong with it before.
         last_bin_at: when the last bin came, by the monotonic clock.
         bins, deadline_misses: since the server began.
         recent_bins, recent_misses: when they came, as far back as RECENT_SECONDS.

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from runtime.feeds.recorder import LIMIT_MB
 from vpharness.parameters import parameter
-from vpharness.tasks.commands import LAKE
+from vpharness.tasks.commands import LAKE, SIGNAL_MODULES
 
 TOKEN_VARIABLE: Final = "VPHARNESS_RUNTIME_TOKEN"  # noqa: S105  # the name of a variable
 """The environment variable with the token that clients show."""
@@ -27,6 +27,7 @@ class RuntimeParameters:
         None, meaning=f"file with the token that clients show, instead of {TOKEN_VARIABLE} in the environment"
     )
     allowed_origins: list[str] = parameter([], meaning="web origins beside its own whose pages may open the stream")
+    signal_modules: list[str] = parameter([], meaning=SIGNAL_MODULES)
     buffer_bins: int = parameter(
         6_000, meaning="bins kept for history, resuming and warming models up; 26 kB each", minimum=600, maximum=200_000
     )

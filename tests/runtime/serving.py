@@ -21,6 +21,7 @@ from runtime.settings import RuntimeParameters
 from tests.runtime.market import ScriptedFeed
 from tests.runtime.records import record_of
 from vpharness.datasets.lake import Lake
+from vpharness.modules import PermittedModules
 from vpharness.promotion.record import PromotedRecord
 
 PATIENCE_S = 30.0
@@ -80,6 +81,7 @@ async def server(
         feed=feed or ScriptedFeed(),
         champion=served(record or record_of()),
         challengers=tuple(challengers),
+        modules=PermittedModules(folder, key="runtime.signal_modules"),
     )
     async with running(serving, first_lane(serving)) as (app, listening):
         yield Server(app, listening.getsockname()[1], lake)

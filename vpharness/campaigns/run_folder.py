@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 from numpy.typing import NDArray
 
@@ -22,6 +21,7 @@ from vpharness.campaigns.plan import Job
 from vpharness.campaigns.spec import RunSpec
 from vpharness.errors import ResultsError
 from vpharness.evaluation import OUTCOME_NAMES, DatasetView
+from vpharness.parquet import open_parquet, write_parquet
 from vpharness.results.figure import RunPicture
 
 _PACKAGES: Final = ("jax", "numba", "numpy", "pyarrow", "vpharness")
@@ -54,8 +54,8 @@ def write_run_folder(outcome: RunOutcome, job: Job, folder: Path, *, save_series
         (aside / CARD_FILE).write_text(f"{{\n{card}\n}}\n", encoding="utf-8")
         if save_series:
             series = pa.table({"bin_seq": outcome.bin_seq, "score": outcome.score})
-            pq.write_table(series, aside / "score.parquet", use_dictionary=False)
-        pq.write_table(_fires(outcome), aside / _FIRES_FILE)
+            write_parquet(series, aside / "score.parquet", use_dictionary=False)
+        write_parquet(_fires(outcome), aside / _FIRES_FILE)
         if folder.exists():
             folder.rename(aside.with_name(f"{aside.name}-old"))
         aside.rename(folder)
@@ -131,7 +131,7 @@ def picture_of(
     """
     best = max(rows, key=lambda row: _or_least(row["net_pnl_ticks_low"]))
     try:
-        with pq.ParquetFile(folder / _FIRES_FILE) as file:
+        with open_parquet(folder / _FIRES_FILE) as file:
             table = file.read()
     except (OSError, pa.ArrowException) as error:
         raise ResultsError(f"the fires of {folder} cannot be read: {error}") from error

@@ -18,6 +18,7 @@ from vpharness.evaluation import EVALUATION_VERSION, TEST, Judgement, Part
 from vpharness.events.source import Source
 from vpharness.events.times import time_text
 from vpharness.lattice.parameters import LATTICE_VERSION
+from vpharness.modules import PermittedModules
 from vpharness.promotion import gates
 from vpharness.promotion.batch import Batch
 from vpharness.promotion.bundle import Recording
@@ -53,6 +54,7 @@ class Settings:
         ledger: every candidate that there is.
         view_of: what evaluation sees of a dataset.
         forced: the reason that overrides gates; None where there is none.
+        modules: those that the signal of a run may come from.
         force_unsafe: whether it overrides those too without which something else is served than was run.
     """
 
@@ -61,6 +63,7 @@ class Settings:
     ledger: Sequence[LedgerCandidate]
     view_of: ViewOf
     forced: str | None
+    modules: PermittedModules
     force_unsafe: bool = False
 
 
@@ -98,10 +101,12 @@ def examine(
         settings: what is wanted.
         report: told the share of the live proof that is done, from 0 to 1.
 
-    Raises ConfigError where the instrument's name cannot be one of a folder, and PromotionError where no projection can
+    Raises ConfigError where the instrument's name cannot be one of a folder, or the run's signal comes from a module
+    that is not permitted, and PromotionError where no projection can
     be fitted or there is nothing to record.
     """
     check_name(dataset.manifest.instrument, "the instrument")
+    settings.modules.imported(nominee.signal_target)
     limits = settings.limits
     found = [
         gates.dataset_gate(dataset),

@@ -9,6 +9,7 @@ from vpharness.parameters import parameter
 
 LAKE = "${oc.env:VPHARNESS_LAKE,lake}"
 MAX_SPEED = "max"
+SIGNAL_MODULES = "modules that a signal may come from beside this package's and those of --config-dir"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class ShowCommand(ListDatasetsCommand):
 
 @dataclass(frozen=True)
 class VerifyCommand(ListDatasetsCommand):
-    """Compare a dataset with its checksums and its manifest."""
+    """Compare a dataset, or without dataset.id all that the lake holds, with the checksums it was written with."""
 
 
 @dataclass  # not frozen: Hydra would not let an experiment fill it in
@@ -168,6 +169,7 @@ class PromoteCommand:
     force_unsafe: bool = parameter(
         False, meaning="beside force: in spite of a failed audit, or of a live session that differs from the run, too"
     )
+    signal_modules: list[str] = parameter([], meaning=SIGNAL_MODULES)
     json: bool = parameter(False, meaning="print JSON instead of text")
     promotion: Any = None
     source: Any = None
@@ -218,6 +220,7 @@ class PromoteRollbackCommand(PromoteHistoryCommand):
 
     outputs: str = parameter("outputs", meaning="folder of run folders")
     to: str | None = parameter(None, meaning="the version (unless given: what the current one took the place of)")
+    signal_modules: list[str] = parameter([], meaning=SIGNAL_MODULES)
     tracking: Any = None
 
 
