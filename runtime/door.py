@@ -1,0 +1,150 @@
+"""The door: how much of the server each address may have, so that none of them can shut the others out."""
+
+import ipaddress
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from sanic import Request
+
+from runtime.settings import RuntimeParameters
+
+ARRIVAL_SECONDS: Final = 2.0
+"""Connections and requests come within this time at once; they cost the event loop half a millisecond each."""
+
+OPENING_SECONDS: Final = 10.0
+SHADOW_SECONDS: Final = 60.0
+CAUSES: Final = ("connection", "request", "unread", "frames", "stuck")
+"""What connections are cut off for: too many of them, of requests, of bytes in one, of frames; taking nothing."""
+
+_NETWORK_BITS: Final = 64
+"""Of an IPv6 address: whoever has one has all addresses of such a network."""
+
+
+@dataclass
+class Places:
+    """So many places, of which addresses have some each.
+
+    An address gets another place while it has less than `share / (1 - share)` times as many as are free. So one alone
+    comes to have that share of them and no more, the next that share of the rest, and a newcomer finds one free.
+    """
+
+    capacity: int
+    share: float
+    _held: "Counter[str]" = field(default_factory=Counter)
+    _taken: int = 0
+
+    def take(self, address: str) -> bool:
+        """Give an address a place; return whether it gets one."""
+        free = self.capacity - self._taken
+        if free < 1 or (self.share < 1 and self._held[address] >= free * self.share / (1 - self.share)):
+            return False
+        self._held[address] += 1
+        self._taken += 1
+        return True
+
+    def give_back(self, address: str) -> None:
+        """Free a place that an address has."""
+        self._taken -= 1
+        self._held[address] -= 1
+        if not self._held[address]:
+            del self._held[address]
+
+    @property
+    def taken(self) -> int:
+        """How many places are taken."""
+        return self._taken
+
+
+@dataclass
+class Recently:
+    """How often something may happen: each time takes one of some places for `seconds`."""
+
+    places: Places
+    seconds: float
+    _times: "deque[tuple[float, str]]" = field(default_factory=deque)
+
+    def take(self, address: str) -> bool:
+        """Let it happen once more for an address; return whether it may."""
+        now = time.monotonic()
+        while self._times and self._times[0][0] <= now - self.seconds:
+            self.places.give_back(self._times.popleft()[1])
+        if not self.places.take(address):
+            return False
+        self._times.append((now, address))
+        return True
+
+
+@dataclass(frozen=True)
+class Door:
+    """What is given away by address.
+
+    Attributes:
+        connections: those that are open.
+        arrivals: new connections, and requests over them.
+        openings: streams being opened.
+        streams: those that are open.
+        shadow_requests: streams being opened with overrides of their own.
+        forwarded_header: where a proxy in front says whom it asks for; None without one.
+        cut: how many connections were cut without a word, by what for.
+    """
+
+    connections: Places
+    arrivals: Recently
+    openings: Recently
+    streams: Places
+    shadow_requests: Recently
+    forwarded_header: str | None
+    cut: "Counter[str]" = field(default_factory=Counter)
+
+    def admits(self, peer: str) -> bool:
+        """Whether a connection may be opened; it has a place until `leaves`. A proxy's are all of one address."""
+        if self.forwarded_header is not None:
+            return self.connections.take("")
+        address = network_of(peer)
+        if not self.arrivals.take(address):
+            return False
+        return self.connections.take(address)
+
+    def leaves(self, peer: str) -> None:
+        """Free the place of a connection that was admitted."""
+        self.connections.give_back("" if self.forwarded_header is not None else network_of(peer))
+
+    def address_of(self, request: Request) -> str:
+        """Return the address that a request is counted for: the last one that the proxy in front has written."""
+        if self.forwarded_header is not None and (said := request.headers.getall(self.forwarded_header, None)):
+            return network_of(str(said[-1]).rpartition(",")[2].strip())
+        return network_of(request.ip)
+
+
+def door_of(settings: RuntimeParameters) -> Door:
+    """Return the door with nobody in it yet."""
+    share = settings.address_share
+    # Connections from a proxy are the proxy's to give away.
+    connections_share = share if settings.forwarded_header is None else 1.0
+
+    def recently(a_second: float, seconds: float) -> Recently:
+        return Recently(Places(max(1, round(a_second * seconds)), share), seconds)
+
+    return Door(
+        connections=Places(settings.max_connections, connections_share),
+        arrivals=recently(settings.requests_per_second, ARRIVAL_SECONDS),
+        openings=recently(settings.connections_per_second, OPENING_SECONDS),
+        streams=Places(settings.max_clients, share),
+        shadow_requests=recently(settings.shadows_per_minute / 60, SHADOW_SECONDS),
+        forwarded_header=settings.forwarded_header,
+    )
+
+
+def network_of(address: str) -> str:
+    """Return what an address is counted by: itself, or its network where it is one of IPv6; other texts as one."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, _NETWORK_BITS), strict=False))
