@@ -1,6 +1,7 @@
 """The door: how much of the server each address may have, so that none of them can shut the others out."""
 
 import ipaddress
+import math
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -8,13 +9,20 @@ from typing import Final
 
 from sanic import Request
 
+from runtime.guard import Turns
 from runtime.settings import RuntimeParameters
 
 ARRIVAL_SECONDS: Final = 2.0
-"""Connections and requests come within this time at once; they cost the event loop half a millisecond each."""
+"""As many connections and requests as there may be in this time may come at once; each costs the event loop a
+millisecond at most."""
+
+_BETWEEN_SECONDS: Final = 0.005
 
 OPENING_SECONDS: Final = 10.0
 SHADOW_SECONDS: Final = 60.0
+FEW: Final = 10
+"""An address has few places while it has less than this part of them."""
+
 CAUSES: Final = ("connection", "request", "unread", "frames", "stuck")
 """What connections are cut off for: too many of them, of requests, of bytes in one, of frames; taking nothing."""
 
@@ -24,10 +32,10 @@ _NETWORK_BITS: Final = 64
 
 @dataclass
 class Places:
-    """So many places, of which addresses have some each.
+    """So many places, of which addresses have some each: a share of them is for whoever comes, and the rest in reserve.
 
-    An address gets another place while it has less than `share / (1 - share)` times as many as are free. So one alone
-    comes to have that share of them and no more, the next that share of the rest, and a newcomer finds one free.
+    A place of the reserve is given only to an address that has few: so one address comes to have that share and no
+    more, and a newcomer finds a place even where several addresses take all that they are given.
     """
 
     capacity: int
@@ -37,12 +45,16 @@ class Places:
 
     def take(self, address: str) -> bool:
         """Give an address a place; return whether it gets one."""
-        free = self.capacity - self._taken
-        if free < 1 or (self.share < 1 and self._held[address] >= free * self.share / (1 - self.share)):
+        is_reserve = self._taken >= math.ceil(self.share * self.capacity)
+        if self._taken >= self.capacity or (is_reserve and not self.has_few(address)):
             return False
         self._held[address] += 1
         self._taken += 1
         return True
+
+    def has_few(self, address: str) -> bool:
+        """Whether an address has so few places that it may have one of the reserve."""
+        return self._held[address] < max(1, self.capacity // FEW)
 
     def give_back(self, address: str) -> None:
         """Free a place that an address has."""
@@ -87,6 +99,7 @@ class Door:
         streams: those that are open.
         shadow_requests: streams being opened with overrides of their own.
         forwarded_header: where a proxy in front says whom it asks for; None without one.
+        turns: turns at being answered, for addresses that ask much: the others need not wait.
         cut: how many connections were cut without a word, by what for.
     """
 
@@ -96,6 +109,7 @@ class Door:
     streams: Places
     shadow_requests: Recently
     forwarded_header: str | None
+    turns: Turns = field(default_factory=lambda: Turns(_BETWEEN_SECONDS))
     cut: "Counter[str]" = field(default_factory=Counter)
 
     def admits(self, peer: str) -> bool:
@@ -110,6 +124,16 @@ class Door:
     def leaves(self, peer: str) -> None:
         """Free the place of a connection that was admitted."""
         self.connections.give_back("" if self.forwarded_header is not None else network_of(peer))
+
+    async def asks(self, address: str) -> bool:
+        """Return whether a request of an address is answered, once it is its turn."""
+        if not self.arrivals.take(address):
+            self.cut["request"] += 1
+            return False
+        if not self.arrivals.places.has_few(address):
+            async with self.turns.turn():
+                pass
+        return True
 
     def address_of(self, request: Request) -> str:
         """Return the address that a request is counted for: the last one that the proxy in front has written."""

@@ -52,30 +52,40 @@ async def check(request: Request) -> HTTPResponse | None:
     """Let a request in, or answer why not."""
     if not request.head:
         return None  # nothing that could be let in: what is wrong with it is answered by `refused`
-    guard: Guard = request.app.ctx.guard
     door: Door = request.app.ctx.door
-    if not door.arrivals.take(door.address_of(request)):
-        door.cut["request"] += 1
-        request.stream.keep_alive = False
-        return text_answer("too many requests; try again in a few seconds", status=429)
-    if "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0":
-        request.stream.keep_alive = False
-        return text_answer("requests have no body here", status=413)
-    if guard.refuses_host(request.host):
-        return text_answer("the server is asked for by a name that is not its own", status=421)
-    if guard.refuses_origin(request.headers.get("origin"), request.host):
-        return text_answer("pages of other sites may not ask", status=403)
-    if request.path in _OPEN:
-        return None
+    refusal = refused_by(request, request.app.ctx.guard)
+    if not await door.asks(door.address_of(request)):
+        refusal = text_answer("too many requests; try again in a few seconds", status=429)
+    if refusal is not None:
+        request.stream.keep_alive = False  # type: ignore[union-attr]  # a request that comes has one
+    return refusal
+
+
+def refused_by(request: Request, guard: Guard) -> HTTPResponse | None:
+    """Return the answer to a request that a guard does not let in, or whose token is taken into a cookie."""
     shown = request.args.get("token") if request.path == "/" else None
-    if shown is not None and guard.is_token(shown):
-        # The token leaves the address at once; the page shows it as a cookie from then on.
-        answer = redirect("/", status=303)
-        answer.add_cookie(COOKIE, shown, httponly=True, samesite="Strict", secure=is_https(request), path="/")
-        return answer
-    if guard.refuses_token(request.headers.get("authorization"), request.cookies.get(COOKIE)):
-        return text_answer("a token is needed: Authorization: Bearer TOKEN, or /?token=TOKEN for the page", status=401)
-    return None
+    if "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0":
+        status, why = 413, "requests have no body here"
+    elif guard.refuses_host(request.host):
+        status, why = 421, "the server is asked for by a name that is not its own"
+    elif guard.refuses_origin(request.headers.get("origin"), request.host):
+        status, why = 403, "pages of other sites may not ask"
+    elif request.path in _OPEN:
+        return None
+    elif shown is not None and guard.is_token(shown):
+        return _with_cookie(shown, is_secure=is_https(request))
+    elif guard.refuses_token(request.headers.get("authorization"), request.cookies.get(COOKIE)):
+        status, why = 401, "a token is needed: Authorization: Bearer TOKEN, or /?token=TOKEN for the page"
+    else:
+        return None
+    return text_answer(why, status=status)
+
+
+def _with_cookie(token: str, *, is_secure: bool) -> HTTPResponse:
+    """Return the answer by which the token leaves the address at once; the page shows it as a cookie from then on."""
+    answer = redirect("/", status=303)
+    answer.add_cookie(COOKIE, token, httponly=True, samesite="Strict", secure=is_secure, path="/")
+    return answer
 
 
 def is_https(request: Request) -> bool:

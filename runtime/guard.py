@@ -127,8 +127,9 @@ class Allowance:
 class Turns:
     """Turns at what keeps the event loop busy: one after another, with twice the time of each for others behind it."""
 
-    def __init__(self) -> None:
-        """Nobody has had a turn yet."""
+    def __init__(self, least_s: float = 0.0) -> None:
+        """Nobody has had a turn yet; at least `least_s` shall lie between two."""
+        self._least_s = least_s
         self._lock = asyncio.Lock()
         self._free_at = 0.0
 
@@ -140,4 +141,4 @@ class Turns:
             begun = time.monotonic()
             yield
             ended = time.monotonic()
-            self._free_at = ended + 2 * (ended - begun)
+            self._free_at = ended + max(self._least_s, 2 * (ended - begun))

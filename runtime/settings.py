@@ -44,9 +44,9 @@ class RuntimeParameters:
         200.0, meaning="new connections, and requests over them, on average; two seconds' worth at once", minimum=1.0
     )
     address_share: float = parameter(
-        0.75,
-        meaning="the share that one address alone may have of the connections, streams, requests and overrides that "
-        "there are; the rest is for others",
+        0.5,
+        meaning="how much of the connections, streams, requests and overrides that there may be one address can have; "
+        "what is beyond is for addresses that have few",
         above=0,
         maximum=1,
     )

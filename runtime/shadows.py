@@ -6,7 +6,9 @@ bin.
 """
 
 import asyncio
+import dataclasses
 import hashlib
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,14 +27,19 @@ from runtime.ring import ShownBin
 from vpharness.errors import ConfigError, PromotionError, VpharnessError
 from vpharness.frames import encode_json
 from vpharness.live import LiveSession
-from vpharness.promotion.record import PromotedRecord
-from vpharness.signals import scorer
+from vpharness.signals import Scorer, capacity_for, forget_compiled, scorer
 
 PIECE_BINS: Final = 128
 """Bins that are copied for a shadow at once."""
 
-LONGEST_LIST: Final = 16
-"""Each item of a parameter that is a list may cost an operator, and a longer list always another compiled form."""
+LONGEST_LIST: Final = 8
+"""Each item of a parameter that is a list may cost two operators, and each length is compiled by itself."""
+
+STRUCTURES_KEPT: Final = 8
+"""Structures that are compiled and wanted by nobody; more are forgotten, the longest unused first."""
+
+CAPACITIES: Final = (512, 2_048)
+"""What operators reach back is rounded up to these, or to all bins that are kept: each is compiled by itself."""
 
 _FEW_BINS: Final = 4
 _TRIES: Final = 5
@@ -55,6 +62,7 @@ class _Kept:
     `wanted` is read by the thread that warms it up.
     """
 
+    scorer: Scorer
     address: str
     scored: "asyncio.Future[None]"
     task: "asyncio.Task[None] | None" = None
@@ -76,6 +84,7 @@ class Shadows:
         self._kept: dict[str, _Kept] = {}
         self._places = Places(hub.settings.max_shadows, hub.settings.address_share)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shadows")
+        self._compiled: OrderedDict[object, Scorer] = OrderedDict()
 
     def close(self) -> None:
         """Warm nothing up any more."""
@@ -97,7 +106,7 @@ class Shadows:
                 "and less often by one; try again in a minute"
             )
         hub = self._hub
-        return await self._in_thread(shadow_of, hub.champion.record, hub.facts, query, hub.ring.capacity)
+        return await self._in_thread(shadow_of, hub.champion, hub.facts, query, hub.settings.buffer_bins)
 
     def want(self, model: ServedModel, address: str) -> "asyncio.Future[None]":
         """Score with a model; clients who want the same one share it. To be released once.
@@ -112,7 +121,9 @@ class Shadows:
                     f"clients have asked for {taken} overrides already, which is all that are scored"
                     + ("" if taken == self._places.capacity else " for clients of this address")
                 )
-            kept = self._kept[model.name] = _Kept(address, asyncio.get_running_loop().create_future())
+            kept = self._kept[model.name] = _Kept(
+                model.live.scorer, address, asyncio.get_running_loop().create_future()
+            )
             kept.task = asyncio.create_task(self._keep(model, kept))
         kept = self._kept[model.name]
         kept.wanted += 1
@@ -136,7 +147,9 @@ class Shadows:
         hub = self._hub
         try:
             while True:
-                lane, own = hub.lane, await self._in_thread(remade, model, hub.champion.record)
+                lane, own = hub.lane, await self._in_thread(beside, model, hub.champion, hub.settings.buffer_bins)
+                kept.scorer = own.live.scorer
+                await self._forget_others(kept.scorer)
                 await self._warm_up(own, kept)
                 if hub.lane == lane:
                     hub.shadow_models[model.name] = own
@@ -174,6 +187,17 @@ class Shadows:
             + (f" ({problem})" if problem else "")
         )
 
+    async def _forget_others(self, coming: Scorer) -> None:
+        """Free the machine code of structures that nobody has wanted for longest, where there are many of them."""
+        served = (self._hub.champion, *self._hub.challengers.values())
+        scorers = (*(model.live.scorer for model in served), *(kept.scorer for kept in self._kept.values()))
+        wanted = {_structure(ready) for ready in scorers}
+        self._compiled[_structure(coming)] = coming
+        self._compiled.move_to_end(_structure(coming))
+        idle = [structure for structure in self._compiled if structure not in wanted]
+        for structure in idle[: max(0, len(idle) - STRUCTURES_KEPT)]:
+            await self._in_thread(forget_compiled, self._compiled.pop(structure))
+
     async def _in_thread(self, work: Callable[..., Result], *arguments: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
@@ -186,31 +210,50 @@ def shown(session: LiveSession, bins: Sequence[ShownBin], is_wanted: Callable[[]
         session.take_bin(row, grid)
 
 
-def shadow_of(champion: PromotedRecord, facts: FeedFacts, query: StreamQuery, bins_kept: int) -> ServedModel:
+def shadow_of(champion: ServedModel, facts: FeedFacts, query: StreamQuery, bins_kept: int) -> ServedModel:
     """Return the model that a query's overrides make of the champion; a ConfigError says what is wrong with them."""
     values = from_texts(query.parameters)
     for name, value in values.items():
-        own = champion.parameters.get(name)
+        own = champion.record.parameters.get(name)
         longest = max(LONGEST_LIST, len(own) if isinstance(own, list) else 0)
         if isinstance(value, list) and len(value) > longest:
             raise ConfigError(f"signal.{name} has {len(value)} items; a client may give at most {longest}")
-    record = overridden(champion, values, query.threshold)
+    record = overridden(champion.record, values, query.threshold)
     if found := misfits(record, facts):
         raise ConfigError("; ".join(found))
     names = ("signal_target", "parameters", "threshold", "evaluation", "lattice")
     key = encode_json({name: getattr(record, name) for name in names})
-    model = served(record, SHADOW_PREFIX + hashlib.sha256(key.encode()).hexdigest()[:16])
-    _check_reach(model, bins_kept)
-    return model
+    name = SHADOW_PREFIX + hashlib.sha256(key.encode()).hexdigest()[:16]
+    return _fitted(served(record, name), champion, bins_kept)
 
 
-def _check_reach(model: ServedModel, bins_kept: int) -> None:
-    """Refuse a model that could not be warmed up on the bins that are kept."""
-    made = model.live.scorer
+def beside(model: ServedModel, champion: ServedModel, bins_kept: int) -> ServedModel:
+    """Return a shadow as it is beside a champion, of another lattice perhaps."""
+    return _fitted(remade(model, champion.record), champion, bins_kept)
+
+
+def _fitted(model: ServedModel, champion: ServedModel, bins_kept: int) -> ServedModel:
+    """Return a model with one of a few capacities; ConfigError where it could not be warmed up on the bins kept.
+
+    Where the champion's is enough, and nothing but numbers differs, it is scored by the champion's machine code.
+    """
+    own, most = model.live.scorer, max(bins_kept, champion.live.scorer.capacity)
+
+    def made(capacity: int) -> Scorer:
+        return scorer(own.signal, own.params, cell_width_ms=own.cell_width_ms, radius=own.radius, capacity=capacity)
+
     try:
-        scorer(made.signal, made.params, cell_width_ms=made.cell_width_ms, radius=made.radius, capacity=bins_kept)
+        made(most)
     except ConfigError as error:
         raise ConfigError(
-            f"{error}: the server keeps {bins_kept} bins; shorten the windows, or start it with a larger "
+            f"{error}: the server keeps {bins_kept} bins, so shorten the windows, or start it with a larger "
             "runtime.buffer_bins"
         ) from error
+    capacities = (champion.live.scorer.capacity, *CAPACITIES, capacity_for(most))
+    capacity = next(each for each in capacities if each >= own.capacity)
+    return dataclasses.replace(model, live=dataclasses.replace(model.live, scorer=made(capacity)))
+
+
+def _structure(ready: Scorer) -> object:
+    """Return what machine code is made for: all capacities of a signal with the same choices and lengths of lists."""
+    return ready.signal, ready.structure

@@ -43,6 +43,7 @@ from vpharness.signals.core.scoring import (
     ScorerState,
     capacity_for,
     digest,
+    forget_compiled,
     score,
     scorer,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "capacity_for",
     "digest",
     "fixed_thresholds",
+    "forget_compiled",
     "resolve",
     "restore_state",
     "save_state",
