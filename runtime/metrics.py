@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from runtime.condition import RECENT_SECONDS
 from runtime.door import CAUSES, Door
 from runtime.hub import Hub
+from runtime.memory import most_bytes
 from runtime.telling import reasons_not_ready
 
 
@@ -55,6 +56,7 @@ class HubCollector:
             yield GaugeMetricFamily(f"vpharness_{name}", meaning, value)
         yield self._feed()
         yield self._cut()
+        yield self._memory_bound()
         yield from self._models()
 
     def _feed(self) -> Metric:
@@ -67,6 +69,14 @@ class HubCollector:
         for cause in CAUSES:
             cut.add_metric([cause], self._door.cut[cause])
         return cut
+
+    def _memory_bound(self) -> Metric:
+        hub = self._hub
+        bound = GaugeMetricFamily("vpharness_memory_bound_bytes", "what the limits let it need", labels=["part"])
+        radius = hub.champion.live.scorer.radius
+        for part, size in most_bytes(hub.settings, radius, len(hub.challengers)).items():
+            bound.add_metric([part], size)
+        return bound
 
     def _models(self) -> Iterator[Metric]:
         fires = CounterMetricFamily("vpharness_fires", "fires of a model", labels=["model"])

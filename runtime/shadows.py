@@ -35,10 +35,10 @@ PIECE_BINS: Final = 128
 LONGEST_LIST: Final = 8
 """Each item of a parameter that is a list may cost two operators, and each length is compiled by itself."""
 
-STRUCTURES_KEPT: Final = 8
+STRUCTURES_KEPT: Final = 2
 """Structures that are compiled and wanted by nobody; more are forgotten, the longest unused first."""
 
-CAPACITIES: Final = (512, 2_048)
+CAPACITIES: Final = (1_024,)
 """What operators reach back is rounded up to these, or to all bins that are kept: each is compiled by itself."""
 
 _FEW_BINS: Final = 4
