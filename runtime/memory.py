@@ -29,6 +29,8 @@ CODE_BYTES: Final = 30_000_000
 """Machine code of a signal at one capacity: 10 to 27 MB."""
 
 LATTICE_BYTES_A_CELL: Final = 64_000
+"""With the spectrum's windows as they are by default; it grows with the length of the longest of them."""
+
 LATTICES_MADE: Final = 3
 """While a model is made ready: one to have its code compiled, one to have it tried, and its own."""
 

@@ -1,6 +1,6 @@
 """Clients that mean harm: `python -m tests.runtime.hostile HOST:PORT SECONDS KIND…`, in a process of their own.
 
-Each kind runs in a thread and at an address of its own (127.0.0.2 and on), and does its worst until the time is over.
+Each kind runs in a thread of its own and does its worst until the time is over, from one of three addresses.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from typing import Final
 TEXT, BINARY, CONTINUATION, PING, PONG, FINAL = 0x1, 0x2, 0x0, 0x9, 0xA, 0x80
 _BLOCK_BYTES: Final = 60_000
 _HELD: Final = 600
+ADDRESSES: Final = 3
 
 
 def frame(head: int, payload: bytes = b"") -> bytes:
@@ -188,7 +189,7 @@ KINDS: Final[dict[str, Callable[[Attack], None]]] = {
 
 def main(address: str, seconds: float, kinds: list[str]) -> None:
     """Carry out attacks side by side, and print what came of them."""
-    attacks = {kind: Attack(address, f"127.0.0.{2 + place}", seconds) for place, kind in enumerate(kinds)}
+    attacks = {kind: Attack(address, f"127.0.0.{2 + place % ADDRESSES}", seconds) for place, kind in enumerate(kinds)}
     threads = [threading.Thread(target=KINDS[kind], args=(attack,), daemon=True) for kind, attack in attacks.items()]
     for thread in threads:
         thread.start()

@@ -22,7 +22,7 @@ UNLIKE_OTHERS: dict[str, Any] = {"max_size": None, "proxy": None, "open_timeout"
 GOOD, SLOW, STOPPED, RUDE, VANISHING = 20, 10, 8, 6, 6
 
 
-def memory_mb(pid: int) -> float:
+def memory_mb(pid: int | str) -> float:
     """Return the resident memory of a process."""
     text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     found = re.search(r"VmRSS:\s+(\d+) kB", text)
