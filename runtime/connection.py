@@ -33,12 +33,13 @@ class Forgetful:
 class Connection(WebSocketProtocol):
     """A connection that has a place by the address it comes from, and whose every frame counts."""
 
-    __slots__ = ("_answering", "_is_cut", "_peer")
+    __slots__ = ("_address", "_answering", "_is_cut", "_peer")
 
     def __init__(self, **arguments: Any) -> None:
         """Make a connection as Sanic does."""
-        super().__init__(**arguments)  # type: ignore[no-untyped-call]  # Sanic has it untyped
+        super().__init__(**arguments)
         self._peer: str | None = None
+        self._address = ""
         self._is_cut = False
         self._answering: set[asyncio.Task[None]] = set()
 
@@ -46,7 +47,7 @@ class Connection(WebSocketProtocol):
         """Begin, if there is room for it."""
         peer = str((transport.get_extra_info("peername") or ("",))[0])
         if self._door.admits(peer):
-            self._peer = peer
+            self._peer, self._address = peer, self._door.address_of_peer(peer)
             super().connection_made(transport)  # type: ignore[no-untyped-call]  # Sanic has it untyped
         else:
             self._door.cut["connection"] += 1
@@ -89,7 +90,7 @@ class Connection(WebSocketProtocol):
 
     def cut(self, what_for: str) -> None:
         """Close the connection at once."""
-        self._door.cut[what_for] += 1
+        self._door.cut_off(self._address, what_for)
         self._is_cut = True
         self.abort()
 
@@ -99,17 +100,17 @@ class Connection(WebSocketProtocol):
         if self.transport is not None:
             self.transport.abort()
 
-    def close_if_idle(self) -> bool | None:
+    def close_if_idle(self) -> bool:
         """Ask it to go when the server stops: a request that has not come whole will not be answered."""
         if self.websocket is None and self.http is not None and self.http.stage is Stage.REQUEST:
             self.abort()
             return True
-        found: bool | None = super().close_if_idle()  # type: ignore[no-untyped-call]  # Sanic has it untyped
-        return found
+        return bool(super().close_if_idle())  # type: ignore[no-untyped-call]  # Sanic has it untyped
 
     async def websocket_handshake(self, request: Any, subprotocols: Sequence[str] | None = None) -> Any:
         """Make a websocket of the connection: from now on each of its frames counts, and none is kept."""
-        websocket = await super().websocket_handshake(request, subprotocols)  # type: ignore[no-untyped-call]  # Sanic has it untyped
+        websocket = await super().websocket_handshake(request, subprotocols)
+        self._address = self._door.address_of(request)
         websocket.assembler = Forgetful()
         websocket.ws_proto.recv_frame = self._counting(websocket.ws_proto.recv_frame)
         return websocket

@@ -17,6 +17,7 @@ ARRIVAL_SECONDS: Final = 2.0
 millisecond at most."""
 
 _BETWEEN_SECONDS: Final = 0.005
+_CUT_COST: Final = 20
 
 OPENING_SECONDS: Final = 10.0
 SHADOW_SECONDS: Final = 60.0
@@ -113,17 +114,22 @@ class Door:
     cut: "Counter[str]" = field(default_factory=Counter)
 
     def admits(self, peer: str) -> bool:
-        """Whether a connection may be opened; it has a place until `leaves`. A proxy's are all of one address."""
-        if self.forwarded_header is not None:
-            return self.connections.take("")
-        address = network_of(peer)
-        if not self.arrivals.take(address):
+        """Whether a connection may be opened; it has a place until `leaves`."""
+        address = self.address_of_peer(peer)
+        if self.forwarded_header is None and not self.arrivals.take(address):
             return False
         return self.connections.take(address)
 
     def leaves(self, peer: str) -> None:
         """Free the place of a connection that was admitted."""
-        self.connections.give_back("" if self.forwarded_header is not None else network_of(peer))
+        self.connections.give_back(self.address_of_peer(peer))
+
+    def cut_off(self, address: str, what_for: str) -> None:
+        """Count a connection that is cut off: it costs its address as much as many that are not."""
+        self.cut[what_for] += 1
+        for _ in range(_CUT_COST):
+            if not self.arrivals.take(address):
+                return
 
     async def asks(self, address: str) -> bool:
         """Return whether a request of an address is answered, once it is its turn."""
@@ -134,6 +140,10 @@ class Door:
             async with self.turns.turn():
                 pass
         return True
+
+    def address_of_peer(self, peer: str) -> str:
+        """Return the address that a connection is counted for; a proxy's are all of one."""
+        return network_of(peer) if self.forwarded_header is None else ""
 
     def address_of(self, request: Request) -> str:
         """Return the address that a request is counted for: the last one that the proxy in front has written."""

@@ -5,7 +5,7 @@
     + bins           2 rings (the one that is served, and that of a lattice on its way)
                      x buffer_bins x (the bin's row and grid, its text, and a text for each override)
     + streams        max_clients x (what waits to be sent: a full transport, a piece of history and its copies)
-    + connections    max_connections x (what may wait to be read)
+    + connections    max_connections x (what may wait to be read, and an answer over HTTP that is not taken)
     + shadows        max_shadows x (lattices, operators, bins being shown)
                      + structures x capacities x machine code
 
@@ -41,6 +41,9 @@ SHADOW_BODY_BYTES: Final = 500
 TRANSPORT_BYTES: Final = 65_536
 """Sanic's own mark: a transport that holds more takes nothing."""
 
+ANSWER_BYTES: Final = 250_000
+"""The largest answer over HTTP, with what Sanic makes of it; the page's script has 115 kB."""
+
 STREAM_BYTES: Final = 150_000
 CONNECTION_BYTES: Final = 40_000
 _RINGS, _COPIES, _OPERATORS, _VALUE_BYTES = 2, 3, 40, 8
@@ -61,6 +64,11 @@ def stream_bytes(radius: int) -> int:
     return TRANSPORT_BYTES + _COPIES * (HISTORY_BYTES + grid_bytes(radius)) + STREAM_BYTES
 
 
+def connection_bytes() -> int:
+    """Return what a connection that is no stream takes at most: one that reads nothing of what it has asked for."""
+    return MOST_UNREAD_BYTES + TRANSPORT_BYTES + ANSWER_BYTES + CONNECTION_BYTES
+
+
 def session_bytes(radius: int, bins_kept: int) -> int:
     """Return what a model that is scored beside the champion takes at most, while it is made ready."""
     lattices = LATTICES_MADE * LATTICE_BYTES_A_CELL * (2 * radius + 1)
@@ -78,6 +86,6 @@ def most_bytes(settings: RuntimeParameters, radius: int, challengers: int) -> Ma
         "challengers": challengers * (CODE_BYTES + session),
         "bins": _RINGS * settings.buffer_bins * bin_bytes(radius, shadows),
         "streams": settings.max_clients * stream_bytes(radius),
-        "connections": settings.max_connections * (MOST_UNREAD_BYTES + CONNECTION_BYTES),
+        "connections": settings.max_connections * connection_bytes(),
         "shadows": shadows * session + code,
     }

@@ -13,16 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runtime.connection import MOST_UNREAD_BYTES
 from runtime.feeds.feed import FeedFacts
 from runtime.lane import LaneBin, Reading, lane_of
 from runtime.memory import (
     BODY_BYTES,
     CODE_BYTES,
-    CONNECTION_BYTES,
     LATTICE_BYTES_A_CELL,
     SHADOW_BODY_BYTES,
     bin_bytes,
+    connection_bytes,
     most_bytes,
     session_bytes,
     stream_bytes,
@@ -35,7 +34,7 @@ from runtime.shadows import LONGEST_LIST, PIECE_BINS, shadow_of
 from runtime.trades import MOST_PRICES
 from tests.runtime.market import ScriptedFeed, minute, steps_of
 from tests.runtime.records import record_of, with_radius
-from tests.runtime.serving import Server, server
+from tests.runtime.serving import PATIENCE_S, Server, server
 from tests.runtime.test_connection import raw
 from tests.runtime.test_shadows import ADS, ads_with
 from tests.runtime.test_soak import memory_mb
@@ -130,18 +129,32 @@ def is_stuck(client: Any) -> bool:
     return sending_since is not None and asyncio.get_running_loop().time() - sending_since > 0.3
 
 
-def test_a_connection_that_asks_nothing_whole_takes_no_more_than_is_said(tmp_path: Path) -> None:
-    """With as much of a request as is read of one."""
-    count = 40
+@pytest.mark.parametrize(
+    ("said", "least"),
+    [
+        (b"GET /" + b"x" * 8_000, 8_000),
+        (b"GET /assets/page.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 100, 60_000),
+    ],
+    ids=["half a request", "the page's script"],
+)
+def test_a_connection_that_reads_nothing_takes_no_more_than_is_said(tmp_path: Path, said: bytes, least: int) -> None:
+    """Whether it has asked for nothing whole or for more than it is given."""
+    count = 20
 
     async def scenario() -> None:
-        async with server(tmp_path, address_share=1.0) as running, contextlib.AsyncExitStack() as stack:
+        limits = {"address_share": 1.0, "requests_per_second": 100_000.0}
+        async with server(tmp_path, **limits) as running, contextlib.AsyncExitStack() as stack:
             with growth() as grown:
                 for _ in range(count):
-                    await stack.enter_async_context(raw(running, b"GET /" + b"x" * 8_000))
-                await running.until(lambda: running.app.ctx.door.connections.taken == count)
-                await asyncio.sleep(0.3)  # nothing shows that what was said has come
-                assert 8_000 < grown() / count < MOST_UNREAD_BYTES + CONNECTION_BYTES
+                    link = await stack.enter_async_context(raw(running))
+                    link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+                    await asyncio.get_running_loop().sock_sendall(link, said)
+                async with asyncio.timeout(PATIENCE_S):
+                    before = -1
+                    while not least < grown() / count or grown() != before:  # until it grows no more
+                        before = grown()
+                        await asyncio.sleep(0.2)
+                assert grown() / count < connection_bytes()
 
     asyncio.run(scenario())
 

@@ -125,7 +125,9 @@ def test_fifty_clients_for_a_minute(tmp_path: Path) -> None:
         await asyncio.gather(*rest)
         return found, memory_mb(pid) - before
 
-    words = (f"lake={lake.root}", "runtime.buffer_bins=600", "runtime.send_timeout_s=20")
+    # All of them come from one address.
+    limits = ("runtime.address_share=1", "runtime.requests_per_second=500")
+    words = (f"lake={lake.root}", "runtime.buffer_bins=600", "runtime.send_timeout_s=20", *limits)
     with started(*words) as (process, address):
         found, grown = asyncio.run(scenario(address, process.pid))
         process.terminate()
