@@ -49,10 +49,12 @@ class Seen:
         """How many bins were read later than a bin's width after they could be closed."""
         return sum(each > BIN_MS for each in self.bins_ms)
 
-    def is_no_worse(self, before: "Seen") -> bool:
-        """Whether no deadline was missed and nothing was late, or no more of it than before the attack."""
-        late, allowed = self.late / len(self.bins_ms), before.late / len(before.bins_ms)
-        return self.deadlines <= before.deadlines and late <= allowed
+    def is_no_worse(self, others: "Sequence[Seen]") -> bool:
+        """Whether no deadline was missed and nothing was late, or no larger a part than at some time of the others."""
+        bins = len(self.bins_ms)
+        return self.deadlines / bins <= max(each.deadlines / len(each.bins_ms) for each in others) and (
+            self.late / bins <= max(each.late / len(each.bins_ms) for each in others)
+        )
 
     def __str__(self) -> str:
         """Return the figures in one line."""
@@ -136,17 +138,18 @@ async def attacked(address: str, pid: int, kinds: Sequence[str], seconds: float)
 
 
 def proved(address: str, pid: int, kinds: Sequence[str], seconds: float) -> Seen:
-    """Return what was seen of an attack, once it was no worse than the time before it."""
+    """Return what was seen of an attack, once it was no worse than the times around it."""
+    quiet = [asyncio.run(attacked(address, pid, NOBODY, seconds / 2))]
     for _ in range(ROUNDS):
-        before = asyncio.run(attacked(address, pid, NOBODY, seconds / 2))
         seen = asyncio.run(attacked(address, pid, kinds, seconds))
+        print(f"{', '.join(kinds)}: {seen}; {seen.attacks}; before: {quiet[-1]}")
         assert not seen.wrong
-        print(f"{', '.join(kinds)}: {seen} (before: {before})")
-        if seen.is_no_worse(before):
-            break
-    else:
-        raise AssertionError(f"{ROUNDS} times {', '.join(kinds)}: {seen}; before: {before}")
-    return seen
+        if seen.is_no_worse(quiet):
+            return seen
+        quiet.append(asyncio.run(attacked(address, pid, NOBODY, seconds / 2)))
+        if seen.is_no_worse(quiet):
+            return seen
+    raise AssertionError(f"{ROUNDS} times {', '.join(kinds)}: {seen}; around: {quiet[-1]}")
 
 
 def bound_mb(address: str) -> float:
@@ -174,11 +177,10 @@ def test_no_hostile_client_is_heard_by_the_feed_or_by_honest_ones(tmp_path: Path
 @pytest.mark.slow
 @pytest.mark.parametrize("kinds", [*((kind,) for kind in (*FLOODS, *OTHERS)), (*FLOODS, *OTHERS)], ids=",".join)
 def test_each_kind_alone_and_all_together_for_longer(tmp_path: Path, kinds: tuple[str, ...]) -> None:
-    """Half a minute alone, and two together."""
+    """Twenty seconds alone, and a minute together."""
     assert set(KINDS) == {*FLOODS, *OTHERS, "spin"}
     with started(f"lake={tmp_path}") as (process, address):
-        seen = proved(address, process.pid, kinds, 30.0 if len(kinds) == 1 else 120.0)
-        print(seen.attacks)
+        seen = proved(address, process.pid, kinds, 20.0 if len(kinds) == 1 else 60.0)
         assert seen.memory_mb < bound_mb(address)
         process.terminate()
         assert process.wait(timeout=30) == 0
