@@ -73,7 +73,7 @@ def test_a_client_that_takes_nothing_is_cut_off_in_time(tmp_path: Path) -> None:
             await stopped_client(running, stack)
             feed.put(*STEPS)
             await running.until(lambda: running.hub.ring.next_seq == 300)
-            assert len(running.hub.clients) == 1
+            await running.until(lambda: running.app.ctx.door.cut["stuck"] == 1)
             await running.until(lambda: not running.hub.clients)
 
     asyncio.run(scenario())

@@ -142,8 +142,10 @@ def test_a_connection_that_reads_nothing_takes_no_more_than_is_said(tmp_path: Pa
     count = 20
 
     async def scenario() -> None:
-        limits = {"address_share": 1.0, "requests_per_second": 100_000.0}
-        async with server(tmp_path, **limits) as running, contextlib.AsyncExitStack() as stack:
+        async with (
+            server(tmp_path, address_share=1.0, requests_per_second=100_000.0) as running,
+            contextlib.AsyncExitStack() as stack,
+        ):
             with growth() as grown:
                 for _ in range(count):
                     link = await stack.enter_async_context(raw(running))
