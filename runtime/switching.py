@@ -66,7 +66,7 @@ class Switchboard:
         self._modules = modules
         self._hub, self._engine, self._lake, self._instrument = hub, engine, lake, instrument
         self._challengers = challengers
-        self.shadows = Shadows(hub, lambda model: self._warm_up(model, engine.add), self._dismiss)
+        self.shadows = Shadows(hub, engine.add, self._answer, self._dismiss)
         self._lanes = itertools.count(1)
         self._nudged = asyncio.Event()
         self._serving: tuple[str, asyncio.Task[None]] | None = None

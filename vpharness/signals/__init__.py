@@ -45,6 +45,7 @@ from vpharness.signals.core.scoring import (
     ScorerState,
     capacity_for,
     digest,
+    forget_compiled,
     score,
     scorer,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "capacity_for",
     "digest",
     "fixed_thresholds",
+    "forget_compiled",
     "reach_of",
     "resolve",
     "restore_state",

@@ -132,6 +132,11 @@ def scorer(
     )
 
 
+def forget_compiled(ready: Scorer) -> None:
+    """Free the machine code of a scorer and of all that share its signal and structure; it is made again on use."""
+    _compiled_step(ready.signal, ready.structure).clear_cache()
+
+
 def score(
     signal: Signal[Any],
     params: SignalParameters | None,
