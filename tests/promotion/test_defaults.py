@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vpharness.errors import VpharnessError
+from vpharness.errors import PromotionError, VpharnessError
 from vpharness.evaluation import EvaluationParameters
 from vpharness.lattice.parameters import LatticeParameters
 from vpharness.promotion.parameters import PromotionParameters
-from vpharness.promotion.record import defaults, lattice_parameters, live_model
+from vpharness.promotion.record import PromotedRecord, defaults, lattice_parameters, live_model
 
 FILE = Path(__file__).resolve().parents[2] / "runtime" / "defaults.yaml"
 
@@ -29,6 +29,19 @@ def test_the_project_s_own_defaults_can_be_served() -> None:
     assert projection is not None
     assert list(projection.horizons_bins) == PromotionParameters().horizons_bins
     assert list(projection.quantiles) == PromotionParameters().quantiles
+
+
+def test_a_record_without_its_memory_is_read_and_any_other_gap_is_named() -> None:
+    """Bundles of versions that did not measure the memory stay readable; what was measured is kept."""
+    values = defaults(FILE).values()
+    without = {name: value for name, value in values.items() if name != "memory_bins"}
+    assert PromotedRecord.from_values(without, "old").memory_bins is None
+    assert PromotedRecord.from_values(values | {"memory_bins": 248}, "new").memory_bins == 248
+    odd = {name: value for name, value in without.items() if name != "threshold"} | {"more": 1}
+    with pytest.raises(PromotionError, match="old lacks, or has beyond what is known: more, threshold;"):
+        PromotedRecord.from_values(odd, "old")
+    with pytest.raises(PromotionError, match=r"memory_bins is 2\.5; it must be a whole number from 0 on, or null"):
+        PromotedRecord.from_values(values | {"memory_bins": 2.5}, "new")
 
 
 @pytest.mark.slow

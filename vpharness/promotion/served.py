@@ -38,6 +38,8 @@ class PromotedRecord:
         evidence: the gates with what was wanted and found ("gates"), the figures of train and of test ("promised"),
             and what else was measured.
         forced: the reason given, where a gate was overridden.
+        memory_bins: valid bins after which a score no longer tells where its data began, as the audit measured on the
+            dataset; None where it was not measured: the defaults, and bundles of versions that did not keep it.
     """
 
     instrument: str | None
@@ -62,6 +64,7 @@ class PromotedRecord:
     created_ns: int
     evidence: dict[str, Any]
     forced: str | None
+    memory_bins: int | None = None
 
     def values(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -70,10 +73,18 @@ class PromotedRecord:
     @classmethod
     def from_values(cls, values: Any, where: str) -> "PromotedRecord":
         """Return the record that `values` gave; a PromotionError names `where` and what does not fit."""
-        names = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(values, dict) or set(values) != names:
-            odd = sorted(set(values) ^ names) if isinstance(values, dict) else [type(values).__name__]
+        fields = dataclasses.fields(cls)
+        names = {field.name for field in fields}
+        needed = {field.name for field in fields if field.default is dataclasses.MISSING}  # the others came later
+        if not isinstance(values, dict) or not needed <= set(values) <= names:
+            found = set(values) if isinstance(values, dict) else set()
+            odd = sorted((needed - found) | (found - names)) or [type(values).__name__]
             raise PromotionError(f"{where} lacks, or has beyond what is known: {', '.join(odd)}; promote the run again")
+        memory_bins = values.get("memory_bins")
+        if memory_bins is not None and (type(memory_bins) is not int or memory_bins < 0):
+            raise PromotionError(
+                f"{where}: memory_bins is {memory_bins!r}; it must be a whole number from 0 on, or null"
+            )
         projection = values["projection"]
         try:
             fitted = None if projection is None else Projection.from_values(projection)
