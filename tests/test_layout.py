@@ -12,16 +12,18 @@ ALLOWED = {
     "lattice": {"events"},
     "datasets": {"lattice", "events"},
     "signals": set(),
+    "audit": {"signals"},
     "evaluation": set(),
     "results": {"evaluation"},
-    "campaigns": {"events", "lattice", "datasets", "signals", "evaluation", "results"},
-    "promotion": {"events", "lattice", "datasets", "signals", "evaluation", "results"},
+    "campaigns": {"events", "lattice", "datasets", "signals", "audit", "evaluation", "results"},
+    "promotion": {"events", "lattice", "datasets", "signals", "audit", "evaluation", "results"},
     "simulation": {"events", "lattice", "datasets", "signals", "evaluation", "promotion"},
     "tasks": {
         "events",
         "lattice",
         "datasets",
         "signals",
+        "audit",
         "evaluation",
         "results",
         "campaigns",
@@ -32,7 +34,6 @@ ALLOWED = {
 }
 FILES = {
     "arrow.py": set(),
-    "audit.py": {"signals"},
     "frames.py": {"lattice", "live", "arrow", "prices"},
     "latency.py": set(),
     "live.py": {"events", "lattice", "signals", "evaluation"},

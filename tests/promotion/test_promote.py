@@ -21,11 +21,12 @@ from vpharness.promotion.examine import Candidacy
 from vpharness.promotion.publish import publish, roll_back
 from vpharness.promotion.record import Bundle, history, live_model, promoted, read_bundle, replay_differences
 from vpharness.promotion.replay import fresh_lattice
+from vpharness.results.audits import FULL, audits_of
 from vpharness.results.store import VIEWS, read, store_in
 from vpharness.results.tracking import CHAMPION
 
 GATES = ["dataset", "lattice", "code", "events", "rankable", "train chance", "train net"]
-LATER = ["audit", "live = batch", "latency", "test"]
+LATER = ["audit", "memory", "live = batch", "latency", "test"]
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,10 @@ def test_a_winner_passes_every_gate_and_is_served(winner: Winner, said: Said, bu
     assert promised["test"]["net_pnl_ticks"] > 0
     assert promised["train"]["net_pnl_ticks_low"] > 0
     assert record.evidence["test_openings"] == 1
+    assert record.memory_bins == 0
+    (audited,) = [each for each in audits_of(store_in(winner.lake)).values() if each.kind == FULL]
+    assert (audited.key.signal_digest, audited.passed) == (record.signal_digest, True)
+    assert (audited.memory_bins, audited.dataset_id) == (0, record.dataset_id)
 
 
 def test_what_was_recorded_is_replayed_bit_for_bit(bundle: Bundle) -> None:

@@ -38,6 +38,7 @@ from vpharness.signals.core.binding import score_parameters
 from vpharness.signals.core.clock import Clock
 from vpharness.signals.core.definition import Signal, SignalParameters, fixed_thresholds, resolve, signal
 from vpharness.signals.core.grid import Grid
+from vpharness.signals.core.program import Program, program_of
 from vpharness.signals.core.scoring import (
     Scorer,
     ScorerState,
@@ -57,6 +58,7 @@ __all__ = [
     "Clock",
     "Grid",
     "Memo",
+    "Program",
     "Scorer",
     "ScorerState",
     "Signal",
@@ -64,6 +66,7 @@ __all__ = [
     "capacity_for",
     "digest",
     "fixed_thresholds",
+    "program_of",
     "resolve",
     "restore_state",
     "save_state",
