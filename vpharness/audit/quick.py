@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.audit.probes import (
+    LEAST_BINS,
     Columns,
     Scores,
     begun_later,
@@ -26,7 +27,7 @@ from vpharness.audit.probes import (
     says_nothing,
 )
 from vpharness.audit.report import AuditReport, Check, Memory
-from vpharness.signals import Memo, Signal, SignalParameters, score, score_many, scorer
+from vpharness.signals import Memo, Scorer, Signal, SignalParameters, score, score_ready, scorer
 
 SWEEP_BINS: Final = 4_096
 """The bins that the runs of a sweep are scored again over; four times as many are few enough to take all of them."""
@@ -89,6 +90,7 @@ class QuickAudits:
         (self._places,) = np.nonzero(valid)
         self._seed, self._memory_bytes = seed, memory_bytes
         self._probes: tuple[_Probe, ...] = ()
+        self._ready: list[Scorer] = []
         self._scores: list[Iterator[Scores]] = []
 
     @property
@@ -101,51 +103,47 @@ class QuickAudits:
 
         Raises ConfigError, and whatever the signal's body raises; the sets behind it can be audited all the same.
         """
-        params = self._many.pop(0)
         try:
-            return self._audit(params, whole[self._places])
+            if not self._scores:
+                self._begin()
+            ready = self._ready.pop(0)
+            return self._audit(ready, whole[self._places], [next(scores) for scores in self._scores])
         except Exception:
             self._scores = []  # a body that fails ends the scores of all that come after it
             raise
+        finally:
+            self._many.pop(0)
 
-    def _audit(self, params: SignalParameters, whole: Scores) -> AuditReport:
-        radius = next(iter(self._columns.values())).shape[1] // 2
-        ready = scorer(self._signal, params, cell_width_ms=self._width_ms, radius=radius)
+    def _audit(self, ready: Scorer, whole: Scores, probed: Sequence[Scores]) -> AuditReport:
         program = looked_into(ready, self._columns, max(self.bins, 1))
         if reason := says_nothing(whole):
-            self._scores = []  # those of this one are not asked for
             return AuditReport((), None, self.bins, reason, program)
-        if not self._scores:
-            self._begin([params, *self._many])
-        first, later = self._probes
-        head, tail = (next(scores) for scores in self._scores)
-        checks = [garbage_check(first.cut, head, whole)]
-        wanted = whole[later.start :]
+        (first, later), (head, tail) = self._probes, probed
+        check, wanted = garbage_check(first.cut, head, whole), whole[later.start :]
         bins = remembered(tail[: later.cut], wanted[: later.cut])
         if 2 * bins <= min(len(tail), len(wanted)):
-            return AuditReport((*checks, _passed(later)), Memory(bins, bins, 1), self.bins, None, program)
-        check, memory = self._told_apart(params, later, tail, whole)
-        return AuditReport((*checks, check), memory, self.bins, None, program)
+            return AuditReport((check, _passed(later)), Memory(bins, bins, 1), self.bins, None, program)
+        other, memory = self._told_apart(ready.params, later, tail, whole)
+        return AuditReport((check, other), memory, self.bins, None, program)
 
-    def _begin(self, many: Sequence[SignalParameters]) -> None:
-        """Begin to score the parameter sets that are left over both probes."""
-        if not self._probes:
-            self._probes = self._made_probes(alone=len(many) == 1)
-        for_each = [probe.columns for probe in self._probes]
-        if len(many) == 1:
-            self._scores = [
-                iter([score(self._signal, many[0], columns, cell_width_ms=self._width_ms)]) for columns in for_each
-            ]
+    def _begin(self) -> None:
+        """Begin to score the parameter sets that are left over both probes; nothing is where too few bins are valid."""
+        radius = next(iter(self._columns.values())).shape[1] // 2
+        self._ready = [
+            scorer(self._signal, params, cell_width_ms=self._width_ms, radius=radius) for params in self._many
+        ]
+        if self.bins < LEAST_BINS:
+            self._scores = [iter(np.zeros((len(self._many), 0)))]
             return
+        alone = len(self._many) == 1
+        if not self._probes:
+            self._probes = self._made_probes(alone=alone)
+        memory_bytes = self._memory_bytes // len(self._probes)
         self._scores = [
-            score_many(
-                self._signal,
-                many,
-                columns,
-                cell_width_ms=self._width_ms,
-                memo=Memo(self._memory_bytes // len(for_each)),
-            )
-            for columns in for_each
+            iter([score(self._signal, self._many[0], probe.columns, cell_width_ms=self._width_ms)])
+            if alone
+            else score_ready(tuple(self._ready), probe.columns, None, Memo(memory_bytes))
+            for probe in self._probes
         ]
 
     def _made_probes(self, *, alone: bool) -> tuple[_Probe, _Probe]:

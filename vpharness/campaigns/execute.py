@@ -147,31 +147,35 @@ class _Auditing:
     def __init__(self, specs: Sequence[RunSpec], share: DatasetShare, known: Mapping[AuditKey, Audited] | None) -> None:
         self._known = known
         self._share = share
+        self._unknown = [] if known is None else [spec for spec in specs if spec.audit_key not in known]
         self._audits: QuickAudits | None = None
-        self.share_of_memory = 1.0
-        unknown = [] if known is None else [spec for spec in specs if spec.audit_key not in known]
-        if unknown:
-            signal = unknown[0].signal
-            self.share_of_memory = 0.5
-            self._audits = QuickAudits(
-                signal,
-                [spec.parameters for spec in unknown],
-                share.grid(signal.columns),
-                share.view.book_valid,
-                cell_width_ms=share.dataset.manifest.cell_width_ms,
-                memory_bytes=int(self.share_of_memory * share.memory_bytes // 4),
-            )
+        self.share_of_memory = 0.5 if self._unknown else 1.0
 
     def of(self, spec: RunSpec, scores: NDArray[np.float64]) -> tuple[Audited | None, bool]:
         """Return the audit of a run with these scores, and whether it is new; the runs come in the order given."""
-        if self._known is None or spec.audit_key in self._known or self._audits is None:
-            return (None if self._known is None else self._known[spec.audit_key]), False
+        if self._known is None:
+            return None, False
+        if spec.audit_key in self._known:
+            return self._known[spec.audit_key], False
+        if self._audits is None:
+            self._audits = self._begin()
         try:
             report = self._audits.next(scores)
         except Exception as error:  # the body is its author's code, and may raise anything
             report = AuditReport((), None, self._audits.bins, str(_failure(spec, error)))
         dataset_id = spec.dataset.manifest.dataset_id
         return Audited.now(spec.audit_key, dataset_id, report.failures, report.memory_bins, QUICK), True
+
+    def _begin(self) -> QuickAudits:
+        signal, share = self._unknown[0].signal, self._share
+        return QuickAudits(
+            signal,
+            [spec.parameters for spec in self._unknown],
+            share.grid(signal.columns),
+            share.view.book_valid,
+            cell_width_ms=share.dataset.manifest.cell_width_ms,
+            memory_bytes=int((1 - self.share_of_memory) * share.memory_bytes // 4),
+        )
 
 
 def _scores(

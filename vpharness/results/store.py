@@ -65,7 +65,7 @@ def check_version(store: Store) -> None:
 
 def check_writable(store: Store) -> None:
     """Raise ResultsError where a run could not be added to the store: it is better known before work than after it."""
-    for table in (AUDITS, FIRES, CANDIDATES, META):
+    for table in (FIRES, CANDIDATES, META, AUDITS):
         folder = store.root / table
         nearest = next(each for each in (folder, *folder.parents) if each.exists())
         if not os.access(nearest, os.W_OK | os.X_OK):

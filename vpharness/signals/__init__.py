@@ -47,7 +47,7 @@ from vpharness.signals.core.scoring import (
     score,
     scorer,
 )
-from vpharness.signals.core.shared import Memo, score_many
+from vpharness.signals.core.shared import Memo, score_many, score_ready
 from vpharness.signals.core.states import restore_state, save_state
 
 CHUNK_TOLERANCE: Final = 1e-9
@@ -73,6 +73,7 @@ __all__ = [
     "score",
     "score_many",
     "score_parameters",
+    "score_ready",
     "scorer",
     "signal",
 ]
