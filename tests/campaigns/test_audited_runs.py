@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pytest
 
 from tests.campaigns.market import MINUTES, small_dataset, spec
 from tests.tasks.test_cli import in_process
-from vpharness.audit import quick
+from vpharness.audit.probes import poisoned
 from vpharness.campaigns.execute import RunOutcome, execute, execute_many
 from vpharness.campaigns.run_folder import fires_within_memory
 from vpharness.campaigns.share import DatasetShare
@@ -114,16 +115,14 @@ def test_a_body_that_fails_in_the_audit_alone_is_marked_and_its_run_stored(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The audits of the sets behind it go on."""
-    original, failing = quick.poisoned, [True]
+    failures = iter([ValueError("no\nluck")])
 
-    def poisoned(*arguments: object) -> object:
-        if failing.pop():
-            failing.append(False)
-            raise ValueError("no\nluck")
-        failing.append(False)
-        return original(*arguments)  # type: ignore[arg-type]  # as they came
+    def fails_once(*arguments: Any) -> Any:
+        for failure in failures:
+            raise failure
+        return poisoned(*arguments)
 
-    monkeypatch.setattr(quick, "poisoned", poisoned)
+    monkeypatch.setattr("vpharness.audit.quick.poisoned", fails_once)
     specs = [ads(dataset), ads(dataset, window=60)]
     found = [each for each in execute_many(specs, DatasetShare.of(dataset), {}) if isinstance(each, RunOutcome)]
     first, second = (each.audited for each in found)
