@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.promotion import recent_flow
+from tests.promotion import answers, recent_flow
 from tests.promotion.market import LIMITS, MARKET, SHORT, TRUSTED, Winner, run_winner
 from tests.tasks.test_cli import Said, in_process
-from vpharness.audit import AuditReport, Check
+from vpharness.audit import AuditReport, Check, Memory
+from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
+from vpharness.datasets.read import load
 from vpharness.errors import PromotionError
 from vpharness.live import LiveSession
 from vpharness.modules import PermittedModules
@@ -24,13 +26,14 @@ from vpharness.promotion.examine import Candidacy
 from vpharness.promotion.publish import publish, roll_back
 from vpharness.promotion.record import Bundle, history, live_model, promoted, read_bundle, replay_differences
 from vpharness.promotion.replay import fresh_lattice
+from vpharness.results.audits import FULL, audits_of
 from vpharness.results.store import VIEWS, read, store_in
 from vpharness.results.tracking import CHAMPION
 from vpharness.tasks.conf import OWN_FOLDER_VARIABLE
 
 GATES = ["dataset", "lattice", "code", "events", "rankable", "train chance", "train net"]
 OWN_MODULES = PermittedModules(Path("no lake"), ("tests.promotion",))
-LATER = ["audit", "live = batch", "latency", "test", "forward"]
+LATER = ["audit", "memory", "live = batch", "latency", "test", "forward"]
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +84,36 @@ def test_a_winner_passes_every_gate_and_is_served(winner: Winner, said: Said, bu
     assert promised["test"]["net_pnl_ticks"] > 0
     assert promised["train"]["net_pnl_ticks_low"] > 0
     assert record.evidence["test_openings"] == 1
+    assert record.memory_bins == 0
+    (audited,) = [each for each in audits_of(store_in(winner.lake)).values() if each.kind == FULL]
+    assert (audited.key.signal_digest, audited.passed) == (record.signal_digest, True)
+    assert (audited.memory_bins, audited.dataset_id) == (0, record.dataset_id)
+
+
+def test_a_signal_that_holds_the_answers_is_refused_whatever_the_reason(copied: Winner) -> None:
+    """Its table and its counting of bins are seen, and no server could come to its scores."""
+    lake = Lake(copied.lake)
+    (dataset_id,) = {audited.dataset_id for audited in audits_of(store_in(lake.root)).values()}
+    loaded = load(find_dataset(lake, dataset_id))
+    mid = loaded.bins["mid_price"][loaded.bins["book_valid"].astype(bool)]
+    told = np.sign(np.concatenate([mid[60:] - mid[:-60], np.zeros(60)])) * (np.arange(len(mid)) % 40 < 5)
+    # Those of eight minutes are too few to be seen by their size alone.
+    answers.ANSWERS[:] = [np.concatenate([told, np.random.default_rng(0).normal(size=5_000)])]
+    group = copied.folder / "my_conf" / "signal"
+    (group / "answers.yaml").write_text("_target_: tests.promotion.answers.answers\n", encoding="utf-8")
+    ran = in_process(copied.folder, "--config-dir", "my_conf", "signal=answers", *MARKET, *SHORT, "json=true")
+    assert ran.returncode == 0, ran.stderr
+    assert "signal answers fails the quick audit: its program holds constants of" in ran.stderr
+    (best,) = json.loads(ran.stdout)["candidates"]
+    assert best["net_pnl_ticks"] > 1
+    said = in_process(copied.folder, "promote", f"run_id={best['run_ids'][0]}", *LIMITS, 'force="a drill"', "json=true")
+    assert said.returncode == 2
+    passed = {gate["name"]: gate["passed"] for gate in json.loads(said.stdout)["gates"]}
+    assert {name: passed[name] for name in LATER} == dict.fromkeys(LATER, None) | {"audit": False, "memory": False}
+    assert "memory cannot be forced: " in said.stderr
+    assert "a table can hold the answers" in said.stderr
+    assert "it still remembers where the data began" in said.stderr
+    assert len(history(lake, "SYN")) == 1
 
 
 def test_what_was_recorded_is_replayed_bit_for_bit(bundle: Bundle) -> None:
@@ -284,7 +317,7 @@ def test_a_failed_audit_is_overridden_by_two_words_and_marked_for_good(
     copied: Winner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither a reason nor force_unsafe is enough alone; show and history say it, also after going back."""
-    report = AuditReport((Check("with garbage from bin 9 on", 1.0, 4),), 0, 600)
+    report = AuditReport((Check("with garbage from bin 9 on", 1.0, 4),), Memory(0, 0, 5), 600)
     monkeypatch.setattr(examine, "audit", lambda *_, **__: report)
     words = ["promote", f"run_id={copied.run_id}", *LIMITS, "tracking=none"]
     for more, message in (

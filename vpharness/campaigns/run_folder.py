@@ -110,9 +110,32 @@ def _fires(outcome: RunOutcome) -> pa.Table:
             "pnl_ticks": judged.mid_pnl_ticks,
             "net_outcome": names.take(pa.array(judged.net_code)),
             "net_pnl_ticks": judged.net_pnl_ticks,
+            "within_memory": _within_memory(outcome, judged.fires.bins),
         }
         tables.append(pa.table(columns))
     return pa.concat_tables(tables) if tables else pa.table({"threshold": [], "bin_seq": []})
+
+
+def _within_memory(outcome: RunOutcome, bins: NDArray[np.int64]) -> pa.Array:
+    """Return for each fire whether its score may still tell where the data began; null where nothing was audited."""
+    within = outcome.within_memory
+    return pa.nulls(len(bins), pa.bool_()) if within is None else pa.array(within[bins])
+
+
+def fires_within_memory(folder: Path) -> tuple[int, int]:
+    """Return how many of a run's judged fires lie inside its signal's memory, and how many there are.
+
+    Folders of earlier versions do not say: none of theirs is counted. Raises ResultsError where the folder cannot be
+    read.
+    """
+    try:
+        with open_parquet(folder / _FIRES_FILE) as file:
+            if "within_memory" not in file.schema_arrow.names:
+                return 0, file.metadata.num_rows
+            within = file.read(["within_memory"])["within_memory"].to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise ResultsError(f"the fires of {folder} cannot be read: {error}") from error
+    return sum(map(bool, within)), len(within)
 
 
 def picture_of(

@@ -3,7 +3,7 @@
 import functools
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,8 +25,13 @@ from vpharness.evaluation import (
     parts_within,
 )
 from vpharness.evaluation.blocks import COUNTS, TICKS
+from vpharness.results.audits import Audited, AuditKey, audit_key, audits_of
 from vpharness.results.records import DONE, TIMES, market_in
 from vpharness.results.store import ADAPTIVE, CAMPAIGNS, CANDIDATES, EVIDENCE, FIRES, META, Store, read, read_table
+
+AUDIT_PASSED: Final = "passed"
+NOT_AUDITED: Final = "none"
+AUDIT_FAILED: Final = "FAILED"
 
 UNKNOWN_MARKET: Final = Market(None)
 
@@ -56,6 +61,7 @@ class Trial:
     campaigns: frozenset[str] = frozenset()  # every campaign that its run was part of
     created_ns: int = 0  # when its run was stored, since the Unix epoch, UTC
     adaptive: bool = False  # whether its values were chosen by looking at what earlier runs came to
+    audit: str = NOT_AUDITED  # what the audit of its scores on this dataset came to
 
     @property
     def dataset(self) -> DatasetKey:
@@ -113,6 +119,12 @@ class LedgerCandidate:
         """Whether an adaptive search chose it: such a search is no family, and only the test part can judge it."""
         return any(trial.adaptive for trial in self.trials)
 
+    @property
+    def audit(self) -> str:
+        """What the audits of its scores came to, the worst of all datasets: "passed", "none" or "FAILED"."""
+        found = {trial.audit for trial in self.trials}
+        return next(each for each in (AUDIT_FAILED, NOT_AUDITED, AUDIT_PASSED) if each in found)
+
     @functools.cached_property
     def choosing(self) -> tuple[Trial, ...]:
         """Its trials on the datasets that choose, in the order of running; not those that are kept for the test."""
@@ -161,9 +173,11 @@ def read_ledger(store: Store) -> list[LedgerCandidate]:
         for run_id in row["run_ids"]:
             campaigns[run_id].add(row["campaign"])
     adaptive = {row["run_id"] for row in read(store, ADAPTIVE)}
-    identities = _Identities()
+    identities, audits = _Identities(), audits_of(store)
     runs = {
-        row["run_id"]: _run(row, identities, frozenset(campaigns[row["run_id"]]), adaptive=row["run_id"] in adaptive)
+        row["run_id"]: _run(
+            row, identities, audits, frozenset(campaigns[row["run_id"]]), adaptive=row["run_id"] in adaptive
+        )
         for row in finished
     }
     named = read(store, CANDIDATES, ["run_id", "candidate_id", "threshold_label", "part"])
@@ -204,9 +218,8 @@ class _Identities:
     def __init__(self) -> None:
         self._known: dict[str, Any] = {}
 
-    def read(self, text: str) -> tuple[int, dict[str, Any], ResolvedEvaluation, SplitParameters]:
+    def read(self, identity: Mapping[str, Any]) -> tuple[int, dict[str, Any], ResolvedEvaluation, SplitParameters]:
         """Return the version that judged a run, the parameters of its signal, its evaluation and its split."""
-        identity = json.loads(text)
         return (
             int(identity["code"]["evaluation_version"]),
             self._once(identity["signal"]["parameters"], dict),
@@ -221,8 +234,17 @@ class _Identities:
         return self._known[key]
 
 
-def _run(row: dict[str, Any], identities: _Identities, campaigns: frozenset[str], *, adaptive: bool) -> _Run:
-    version, parameters, evaluation, split = identities.read(row["identity"])
+def _run(
+    row: dict[str, Any],
+    identities: _Identities,
+    audits: Mapping[AuditKey, Audited],
+    campaigns: frozenset[str],
+    *,
+    adaptive: bool,
+) -> _Run:
+    identity = json.loads(row["identity"])
+    audited = audits.get(audit_key(identity))
+    version, parameters, evaluation, split = identities.read(identity)
     shared = {
         "dataset_checksum": row["dataset_checksum"],
         "signal": row["signal"],
@@ -236,6 +258,7 @@ def _run(row: dict[str, Any], identities: _Identities, campaigns: frozenset[str]
         "campaigns": campaigns,
         "created_ns": row["created_ns"],
         "adaptive": adaptive,
+        "audit": NOT_AUDITED if audited is None else AUDIT_PASSED if audited.passed else AUDIT_FAILED,
     }
     return _Run(row["part"], version == EVALUATION_VERSION, shared)
 

@@ -1,4 +1,4 @@
-"""The results store: three tables, each a folder of immutable Parquet parts that any number of processes add to.
+"""The results store: its tables, each a folder of immutable Parquet parts that any number of processes add to.
 
 A part is written aside, put on the disk and renamed into place, so a reader sees all of it or none of it, and
 `pandas.read_parquet` reads a folder as if it were one file. What belongs to a run is written before the row that says
@@ -33,6 +33,7 @@ EVIDENCE: Final = "evidence.parquet"
 VIEWS: Final = "test_views.parquet"
 CAMPAIGNS: Final = "campaigns.parquet"
 ADAPTIVE: Final = "adaptive.parquet"
+AUDITS: Final = "audits.parquet"
 _VERSION_FILE: Final = "store.json"
 
 
@@ -67,7 +68,7 @@ def check_version(store: Store) -> None:
 
 def check_writable(store: Store) -> None:
     """Raise ResultsError where a run could not be added to the store: it is better known before work than after it."""
-    for table in (FIRES, EVIDENCE, CANDIDATES, META):
+    for table in (FIRES, EVIDENCE, CANDIDATES, META, AUDITS):
         folder = store.root / table
         nearest = next(each for each in (folder, *folder.parents) if each.exists())
         if not os.access(nearest, os.W_OK | os.X_OK):

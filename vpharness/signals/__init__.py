@@ -39,6 +39,7 @@ from vpharness.signals.core.binding import score_parameters
 from vpharness.signals.core.clock import Clock
 from vpharness.signals.core.definition import Signal, SignalParameters, fixed_thresholds, resolve, signal
 from vpharness.signals.core.grid import Grid
+from vpharness.signals.core.program import Program, program_of
 from vpharness.signals.core.reach import Reach, reach_of
 from vpharness.signals.core.scoring import (
     Scorer,
@@ -49,7 +50,7 @@ from vpharness.signals.core.scoring import (
     score,
     scorer,
 )
-from vpharness.signals.core.shared import Memo, score_many
+from vpharness.signals.core.shared import Memo, score_many, score_ready
 from vpharness.signals.core.states import restore_state, save_state
 
 CHUNK_TOLERANCE: Final = 1e-9
@@ -60,6 +61,7 @@ __all__ = [
     "Clock",
     "Grid",
     "Memo",
+    "Program",
     "Reach",
     "Scorer",
     "ScorerState",
@@ -69,6 +71,7 @@ __all__ = [
     "digest",
     "fixed_thresholds",
     "forget_compiled",
+    "program_of",
     "reach_of",
     "resolve",
     "restore_state",
@@ -76,6 +79,7 @@ __all__ = [
     "score",
     "score_many",
     "score_parameters",
+    "score_ready",
     "scorer",
     "signal",
 ]

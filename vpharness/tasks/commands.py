@@ -148,7 +148,7 @@ class ListSignalsCommand:
 
 @dataclass(frozen=True)
 class AuditCommand:
-    """Check that a signal does not look ahead, and how long it remembers where the data began."""
+    """Check that a signal does not look ahead or know the answers, and how long it remembers where the data began."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     seed: int = parameter(0, meaning="seed of the cuts", minimum=0)

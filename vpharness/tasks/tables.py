@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +21,14 @@ from vpharness.errors import DatasetError, ResultsError
 from vpharness.evaluation import DatasetView, Figures, MarketTime
 from vpharness.events.times import time_text
 from vpharness.results.judging import completed, needs_dataset
-from vpharness.results.ledger import DatasetKey, LedgerCandidate, read_ledger
+from vpharness.results.ledger import (
+    AUDIT_FAILED,
+    AUDIT_PASSED,
+    NOT_AUDITED,
+    DatasetKey,
+    LedgerCandidate,
+    read_ledger,
+)
 from vpharness.results.opening import Opening
 from vpharness.results.ranking import ADAPTIVELY_CHOSEN, FEW_BLOCKS, Ranked, alike, rank, restricted
 from vpharness.results.store import Store
@@ -99,6 +107,8 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most:
         if overlapping:
             again = f"{counted(overlapping, 'candidate')} ran on the same market time more than once"
             out.print(f"{again}: the longest run counts")
+    for line in _audits(ranked):
+        out.print(line)
     for each in ranked:
         if each.opening is not None:
             out.print(_test_line(each, each.opening))
@@ -118,6 +128,16 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most:
             out.print(f"  {count:,} with too few {what}; the nearest, {named}, has {lack}")
     if not ranked:
         out.print("no candidates; python -m vpharness signal=perm_derivative makes some")
+
+
+def _audits(ranked: Sequence[Ranked]) -> Iterator[str]:
+    """Yield what is to be known of candidates whose audit failed, or that have none."""
+    counts = Counter(each.candidate.audit for each in ranked)
+    if counts[AUDIT_FAILED]:
+        failed = counted(counts[AUDIT_FAILED], "candidate")
+        yield f"audit FAILED for {failed}: such scores look ahead, hold their answers, or never forget their start"
+    if counts[NOT_AUDITED]:
+        yield f"no audit of {counted(counts[NOT_AUDITED], 'candidate')}: python -m vpharness audit makes one"
 
 
 def _fees_text(rankable: Sequence[Ranked]) -> str:
@@ -199,6 +219,7 @@ def _table(kinds: Sequence[tuple[Ranked, int]], *, each_dataset: bool) -> Table:
         "/h": lambda _, f: f"{f.events_per_hour:.0f}",
         "B": lambda _, f: str(f.n_net_blocks) if f.n_net_blocks < FEW_BLOCKS else "",
         "id": lambda each, _: each.candidate.candidate_id[:6],
+        "audit": lambda each, _: "" if each.candidate.audit == AUDIT_PASSED else each.candidate.audit,
     }
     rows = {name: [text(each, each.judgement.figures) for each in ranked] for name, text in columns.items()}
     rows["alike"] = [str(count) if count > 1 else "" for _, count in kinds]
@@ -230,6 +251,7 @@ def row_of(ranked: Ranked) -> dict[str, Any]:
         "campaign_size": ranked.campaign_size,
         "winner": ranked.winner,
         "adaptive": ranked.candidate.adaptive,
+        "audit": ranked.candidate.audit,
         "lacks": "; ".join(ranked.lacks),
         **dataclasses.asdict(ranked.judgement.figures),
     }
