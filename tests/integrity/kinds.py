@@ -37,6 +37,8 @@ TABLES: Final = {
     store.VIEWS: records.VIEWS_SCHEMA,
     store.CAMPAIGNS: records.CAMPAIGNS_SCHEMA,
     store.ADAPTIVE: records.ADAPTIVE_SCHEMA,
+    store.EVIDENCE: records.EVIDENCE_SCHEMA,
+    store.AUDITS: records.AUDITS_SCHEMA,
 }
 
 
@@ -104,7 +106,10 @@ def _rows(schema: pa.Schema, count: int) -> list[dict[str, Any]]:
         pa.string(): lambda n: f"text {n}",
         pa.int64(): lambda n: n * 7919,
         pa.float64(): lambda n: n / 7,
+        pa.bool_(): lambda n: n % 2 == 1,
+        pa.list_(pa.int32()): lambda n: [n, 2 * n],
         pa.list_(pa.int64()): lambda n: [n, -n, 3 * n],
+        pa.list_(pa.float64()): lambda n: [n / 3, -n / 7],
         pa.list_(pa.string()): lambda n: [f"word={n}"] * 3,
     }
     return [{field.name: values[field.type](n + len(field.name)) for field in schema} for n in range(count)]
