@@ -211,7 +211,7 @@ def test_a_limit_knows_which_values_are_looser(limits: dict[str, Any], loosened:
 
 def test_what_passes_a_looser_limit_alone_has_failed() -> None:
     """It is overridden with a reason like any other failure, and the gate tells both limits."""
-    candidate = ranked(judgement(n_net=40, net_pnl_ticks=0.1, net_pnl_ticks_low=-0.3, net_pnl_ticks_high=0.5), 0.4)
+    candidate = ranked(judgement(n_net=40, net_pnl_ticks=0.1), 0.4, low_all=-0.3)
     limits = PromotionParameters(max_p_adjusted=1, min_train_net_low_ticks=-1)
     rankable, chance, net = gates.judged(lambda those: gates.train_gates(candidate, those), limits)
     assert (rankable.passed, rankable.loosened) == (True, ())

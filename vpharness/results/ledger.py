@@ -138,7 +138,8 @@ class LedgerCandidate:
     @property
     def overlapping(self) -> tuple[Trial, ...]:
         """Those of them that count nowhere, since a longer one covers their market time."""
-        return tuple(trial for trial in self.choosing if trial not in self.counted)
+        counted = set(map(id, self.counted))
+        return tuple(trial for trial in self.choosing if id(trial) not in counted)
 
     @functools.cached_property
     def market_times(self) -> tuple[MarketTime, ...]:
