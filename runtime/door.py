@@ -1,5 +1,6 @@
 """The door: how much of the server each address may have, so that none of them can shut the others out."""
 
+import functools
 import ipaddress
 import math
 import time
@@ -171,6 +172,7 @@ def door_of(settings: RuntimeParameters) -> Door:
     )
 
 
+@functools.lru_cache(maxsize=1_024)
 def network_of(address: str) -> str:
     """Return what an address is counted by: itself, or its network where it is one of IPv6; other texts as one."""
     try:
