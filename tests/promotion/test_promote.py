@@ -20,7 +20,7 @@ from vpharness.datasets.read import load
 from vpharness.errors import PromotionError
 from vpharness.live import LiveSession
 from vpharness.modules import PermittedModules
-from vpharness.promotion import examine
+from vpharness.promotion import batch
 from vpharness.promotion.bundle import FILES
 from vpharness.promotion.examine import Candidacy
 from vpharness.promotion.publish import publish, roll_back
@@ -318,7 +318,7 @@ def test_a_failed_audit_is_overridden_by_two_words_and_marked_for_good(
 ) -> None:
     """Neither a reason nor force_unsafe is enough alone; show and history say it, also after going back."""
     report = AuditReport((Check("with garbage from bin 9 on", 1.0, 4),), Memory(0, 0, 5), 600)
-    monkeypatch.setattr(examine, "audit", lambda *_, **__: report)
+    monkeypatch.setattr(batch, "audit", lambda *_, **__: report)
     words = ["promote", f"run_id={copied.run_id}", *LIMITS, "tracking=none"]
     for more, message in (
         (["force=a drill"], "(audit: force_unsafe=true beside it overrides, and what is served would not be what"),

@@ -276,7 +276,7 @@ def _ledger_facts(ranked: Ranked, ledger: Sequence[LedgerCandidate]) -> dict[str
     created = [trial.created_ns for trial in trials]
     return {
         "candidates": len(ledger),
-        "runs": len({trial.run_id for trial in trials}),
+        "runs": len({run_id for trial in trials for run_id in trial.run_ids}),
         "oldest_run": time_text(min(created)),
         "newest_run": time_text(max(created)),
         "family_runs": family.n_runs,

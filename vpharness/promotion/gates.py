@@ -137,12 +137,13 @@ def train_gates(ranked: Ranked, limits: PromotionParameters) -> list[Gate]:
     """In training there was enough data, and it beat chance and costs."""
     figures, lacks, adjusted = ranked.judgement.figures, ranked.judgement.lacks, ranked.p_adjusted
     size = f"over {ranked.family.n_rankable} rankable of {ranked.family.n_evaluated} candidates"
+    rankable = "; ".join(map(str, lacks)) or f"{figures.n_net} net fires"
+    if ranked.left_out:
+        rankable += f"; it was judged on {', '.join(ranked.left_out)} of the instrument too, which is left out"
     beats = adjusted is not None and adjusted <= limits.max_p_adjusted
     low, least = ranked.net_low_all, limits.min_train_net_low_ticks
     return [
-        Gate(
-            "rankable", not lacks, "enough data in training", "; ".join(map(str, lacks)) or f"{figures.n_net} net fires"
-        ),
+        Gate("rankable", not lacks and not ranked.left_out, "enough data in training, nothing left out", rankable),
         Gate(
             "train chance",
             beats,

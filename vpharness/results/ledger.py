@@ -4,7 +4,7 @@ import functools
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -62,6 +62,24 @@ class Trial:
     created_ns: int = 0  # when its run was stored, since the Unix epoch, UTC
     adaptive: bool = False  # whether its values were chosen by looking at what earlier runs came to
     audit: str = NOT_AUDITED  # what the audit of its scores on this dataset came to
+    signal_digest: str = ""  # of the signal's program: equal for a copy under another name
+    other_run_ids: tuple[str, ...] = ()  # later runs that came to the same trial, with other thresholds beside its own
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """Every run that came to it, the first one first."""
+        return self.run_id, *self.other_run_ids
+
+    def joined(self, other: "Trial") -> "Trial":
+        """Return this trial and the same one of another run as one: nothing of what is known of either is forgotten."""
+        first, later = sorted((self, other), key=lambda trial: trial.created_ns)
+        return replace(
+            first,
+            other_run_ids=(*first.other_run_ids, *later.run_ids),
+            campaigns=first.campaigns | later.campaigns,
+            adaptive=first.adaptive or later.adaptive,
+            evidence=later.evidence if first.evidence is None else first.evidence,
+        )
 
     @property
     def dataset(self) -> DatasetKey:
@@ -113,6 +131,11 @@ class LedgerCandidate:
     def dataset_ids(self) -> tuple[str, ...]:
         """The datasets it ran on."""
         return tuple(trial.dataset_id for trial in self.trials)
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """Every run that came to it."""
+        return tuple(run_id for trial in self.trials for run_id in trial.run_ids)
 
     @property
     def adaptive(self) -> bool:
@@ -167,7 +190,7 @@ def counted_trials(trials: Sequence[Trial]) -> tuple[Trial, ...]:
 
 
 def read_ledger(store: Store) -> list[LedgerCandidate]:
-    """Return every candidate of the finished runs; of a run that is there twice, the later one."""
+    """Return every candidate of the finished runs; of runs that came to the same trial, one trial."""
     finished = [row for row in read(store, META) if row["status"] == DONE]
     campaigns: dict[str, set[str]] = defaultdict(set)
     for row in read(store, CAMPAIGNS):
@@ -199,7 +222,8 @@ def read_ledger(store: Store) -> list[LedgerCandidate]:
             evidence=known.get(key) if run.is_of_this_evaluation else None,
             **run.shared,
         )
-        grouped[row["candidate_id"]][trial.dataset] = trial
+        own = grouped[row["candidate_id"]]
+        own[trial.dataset] = own[trial.dataset].joined(trial) if trial.dataset in own else trial
     return [
         LedgerCandidate(candidate_id, tuple(trials[dataset] for dataset in sorted(trials)))
         for candidate_id, trials in grouped.items()
@@ -259,6 +283,7 @@ def _run(
         "campaigns": campaigns,
         "created_ns": row["created_ns"],
         "adaptive": adaptive,
+        "signal_digest": identity["code"]["signal_digest"],
         "audit": NOT_AUDITED if audited is None else AUDIT_PASSED if audited.passed else AUDIT_FAILED,
     }
     return _Run(row["part"], version == EVALUATION_VERSION, shared)

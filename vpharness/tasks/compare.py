@@ -171,6 +171,6 @@ def ledger_text(ledger: Sequence[LedgerCandidate]) -> str:
     if not ledger:
         return "the ledger is empty"
     trials = [trial for each in ledger for trial in each.trials]
-    runs = len({trial.run_id for trial in trials})
+    runs = len({run_id for each in ledger for run_id in each.run_ids})
     newest = minute_text(max(trial.created_ns for trial in trials))
     return f"the ledger holds {len(ledger):,} candidates of {runs:,} runs, the newest of {newest}"

@@ -76,7 +76,7 @@ def readable_ledger(store: Store, lake: Lake) -> list[LedgerCandidate]:
 def print_candidates(store: Store, lake: Lake, run_ids: Collection[str], *, as_json: bool, folder: Path) -> None:
     """Print the candidates of some runs, ranked within the whole ledger, and what to do next."""
     ranked = rank(readable_ledger(store, lake))
-    mine = [each for each in ranked if any(trial.run_id in run_ids for trial in each.candidate.trials)]
+    mine = [each for each in ranked if not set(run_ids).isdisjoint(each.candidate.run_ids)]
     if as_json:
         print(json.dumps({"folder": str(folder), "candidates": [row_of(each) for each in mine]}, indent=1))
         return
@@ -98,15 +98,8 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most:
     adaptive = [each for each in ranked if each.p_adjusted is None and not each.judgement.lacks]
     if rankable:
         out.print(_table(alike(rankable)[:most], each_dataset=each_dataset))
-        winners = sum(each.winner for each in rankable)
-        verdict = f"{winners} beat chance (*)" if winners else "nothing here beats chance"
-        for line in _searches(rankable):
+        for line in (*_searches(rankable), *_verdict(rankable)):
             out.print(line)
-        out.print(f"{verdict}; net is after the spread and cost_ticks{_fees_text(rankable)}")
-        overlapping = sum(bool(each.candidate.overlapping) for each in rankable)
-        if overlapping:
-            again = f"{counted(overlapping, 'candidate')} ran on the same market time more than once"
-            out.print(f"{again}: the longest run counts")
     for line in _audits(ranked):
         out.print(line)
     for each in ranked:
@@ -128,6 +121,19 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most:
             out.print(f"  {count:,} with too few {what}; the nearest, {named}, has {lack}")
     if not ranked:
         out.print("no candidates; python -m vpharness signal=perm_derivative makes some")
+
+
+def _verdict(rankable: Sequence[Ranked]) -> Iterator[str]:
+    """Yield what it all comes to, and what keeps candidates from winning or their trials from counting."""
+    winners = sum(each.winner for each in rankable)
+    verdict = f"{winners} beat chance (*)" if winners else "nothing here beats chance"
+    yield f"{verdict}; net is after the spread and cost_ticks{_fees_text(rankable)}"
+    if partial := sum(bool(each.left_out) for each in rankable):
+        ran = f"{counted(partial, 'candidate')} ran on more of the same instrument than is judged here"
+        yield f"{ran}: a part of the evidence wins nothing"
+    if overlapping := sum(bool(each.candidate.overlapping) for each in rankable):
+        again = f"{counted(overlapping, 'candidate')} ran on the same market time more than once"
+        yield f"{again}: the longest run counts"
 
 
 def _audits(ranked: Sequence[Ranked]) -> Iterator[str]:
@@ -231,7 +237,7 @@ def row_of(ranked: Ranked) -> dict[str, Any]:
     first = ranked.candidate.first
     row = {
         "candidate_id": ranked.candidate.candidate_id,
-        "run_ids": [trial.run_id for trial in ranked.candidate.trials],
+        "run_ids": list(ranked.candidate.run_ids),
         "datasets": list(ranked.candidate.dataset_ids),
         "signal": first.signal,
         "parameters": json.dumps(first.parameters, sort_keys=True),
@@ -241,6 +247,7 @@ def row_of(ranked: Ranked) -> dict[str, Any]:
         "p_adjusted": ranked.p_adjusted,
         "net_pnl_ticks_low_all": ranked.net_low_all,
         "could_win": ranked.could_win,
+        "left_out_datasets": list(ranked.left_out),
         "overlapping_run_ids": [trial.run_id for trial in ranked.candidate.overlapping],
         "family_size": ranked.family.n_rankable,
         "family_evaluated": ranked.family.n_evaluated,
