@@ -191,13 +191,12 @@ def test_each_further_candidate_on_the_same_market_time_is_allowed_less(store: S
 def test_an_opening_elsewhere_is_no_opening_here(store: Store) -> None:
     """Whoever has been shown something small first is not the first on what comes later."""
     both = [candidate(f"guess {seed}", seed, ("north", "south"), split="time", signal=f"s{seed}") for seed in range(3)]
-    on = {
-        market: restricted(both, lambda trial, market=market: trial.dataset_id == market)
-        for market in ("north", "south")
-    }
 
     def opened(market: str) -> list[int]:
-        ranked = sorted(rank(both, on[market]), key=lambda each: each.candidate.candidate_id)
+        ranked = sorted(
+            rank(both, restricted(both, lambda trial: trial.dataset_id == market)),
+            key=lambda each: each.candidate.candidate_id,
+        )
         found = open_and_count(ranked, both, store, view_of)
         return [each.opening.number for each in found if each.opening is not None]
 
