@@ -101,6 +101,7 @@ def markets_of(kind: str, seed: int, n_bins: int) -> list[View]:
 
 
 def at_own_time(view: DatasetView, seed: int) -> DatasetView:
+    """Return a view at a time that is a seed's own, so that markets share no coins."""
     start, stop = (each + seed * _APART_NS for each in view.span)
     return replace(view, span=(start, stop))
 

@@ -154,11 +154,12 @@ def worth_campaigns(hours: float, ticks: float, campaigns: Sequence[int]) -> Ite
         found.append([each for each in alike(campaign, hours, lean) if each.p_adjusted is not None])
         if len(found) % 10 and len(found) != len(campaigns):
             continue
+        own = [any(each.judgement.figures.net_pnl_ticks_low > 0 for each in ranked) for ranked in found]
         means = [np.mean([each.judgement.figures.net_pnl_ticks for each in ranked]) for ranked in found]
         yield (
             f"{hours:g} h at {ticks:g} ticks: a winner in {_share([ranked[0].winner for ranked in found])}, p_adjusted "
-            f"<= 0.05 in {_share([any(map(_significant, ranked)) for ranked in found])}, an interval of its own above 0 "
-            f"in {_share([any(each.judgement.figures.net_pnl_ticks_low > 0 for each in ranked) for ranked in found])}; "
+            f"<= 0.05 in {_share([any(map(_significant, ranked)) for ranked in found])}, some own "
+            f"interval above 0 in {_share(own)}; "
             f"rankable {np.median([len(ranked) for ranked in found]):g}, net {np.mean(means):.3f} "
             f"± {np.std(means) / np.sqrt(len(means)):.3f} ticks"
         )
