@@ -4,9 +4,10 @@ Markets are martingales whose moves lean on a direction that turns every 40 s or
 ranked by the functions that runs and `compare` use.
 
 python -m tests.benchmarks.search_power worth HOURS TICKS CAMPAIGNS
-python -m tests.benchmarks.search_power among MARKET CAMPAIGNS
+python -m tests.benchmarks.search_power among MARKET CAMPAIGNS [KINSHIP]
 
-MARKET is quiet (the one that `martingale` makes unless told otherwise) or lively.
+MARKET is quiet (the one that `martingale` makes unless told otherwise) or lively. KINSHIP is the correlation of the
+scores of a dozen, as variants of one signal have it: 0 unless given.
 """
 
 import functools
@@ -52,8 +53,12 @@ SPELL_BINS: Final = 600
 WORTH_SEEDS: Final = range(9000, 9006)
 """Markets of 20 hours on which it is measured what a lean is worth."""
 WORTH_HOURS: Final = 20
+LARGEST_EDGE: Final = 0.16
+"""Worth more than two ticks."""
 
 SCORES: Final = 192
+KIN: Final = 12
+"""Scores that may be variants of one another."""
 THRESHOLDS: Final = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 MEMORY_BINS: Final = (30.0, 600.0)
 EDGE: Final = 0.25
@@ -81,9 +86,9 @@ def worth(edge: float) -> float:
     return total / n
 
 
-def lean_worth(ticks: float, step: float = 0.005) -> Lean:
+def lean_worth(ticks: float, step: float = 0.01) -> Lean:
     """Return the least lean, in steps, that is worth at least so many ticks, and the cost that takes off the rest."""
-    low, high = 0, round(0.5 / step)
+    low, high = 0, round(LARGEST_EDGE / step)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if worth(middle * step) >= ticks else (middle, high)
@@ -114,19 +119,29 @@ def _times(rng: np.random.Generator, n_bins: int, share: float, gap: float) -> N
     return kept
 
 
-def among(seed: int, activity: tuple[float, float], edge: float = EDGE) -> Ranked:
+def among(seed: int, activity: tuple[float, float], edge: float = EDGE, kinship: float = 0.0) -> Ranked:
     """Return what became of the one candidate that fires along the lean, in an hour, among many that know nothing."""
     view, seen = martingale(seed, BINS_PER_HOUR, edge, activity=activity)
     timing: dict[str, Any] = {"warmup_bins": DEFAULT.warmup_bins, "cooldown_bins": DEFAULT.cooldown_bins}
     fires = list(find_fires(along_the_lean(seen), [1.0], **timing))
-    for number, memory in enumerate(np.geomspace(*MEMORY_BINS, SCORES)):
-        decay = np.exp(-1 / memory)
-        noise = np.random.default_rng([seed, 5, number]).normal(size=view.n_bins)
-        noise[1:] *= np.sqrt(1 - decay**2)
-        fires += find_fires(lfilter([1.0], [1.0, -decay], noise), THRESHOLDS, **timing)
+    for score in _scores(seed, view.n_bins, kinship):
+        fires += find_fires(score, THRESHOLDS, **timing)
     candidates = _entered(at_own_time(view, seed), fires[: SCORES * len(THRESHOLDS)], DEFAULT)
     (right,) = rank(candidates, candidates[:1])
     return right
+
+
+def _scores(seed: int, n_bins: int, kinship: float) -> Iterator[NDArray[np.float64]]:
+    """Yield scores x_t = φ x_{t-1} + noise of variance 1; those of a dozen share a part of their noise."""
+    common = np.zeros(n_bins)
+    for number, memory in enumerate(np.geomspace(*MEMORY_BINS, SCORES)):
+        if kinship and number % KIN == 0:
+            common = np.random.default_rng([seed, 6, number]).normal(size=n_bins)
+        decay = np.exp(-1 / memory)
+        noise = np.random.default_rng([seed, 5, number]).normal(size=n_bins)
+        noise = np.sqrt(kinship) * common + np.sqrt(1 - kinship) * noise
+        noise[1:] *= np.sqrt(1 - decay**2)
+        yield lfilter([1.0], [1.0, -decay], noise)
 
 
 def _table(view: DatasetView, evaluation: ResolvedEvaluation) -> Any:
@@ -165,11 +180,11 @@ def worth_campaigns(hours: float, ticks: float, campaigns: Sequence[int]) -> Ite
         )
 
 
-def among_campaigns(market: str, campaigns: Sequence[int]) -> Iterator[str]:
+def among_campaigns(market: str, campaigns: Sequence[int], kinship: float = 0.0) -> Iterator[str]:
     """Yield what the one edge among many came to, after every tenth campaign and the last."""
     found: list[Ranked] = []
     for campaign in campaigns:
-        found.append(among(campaign, LIVELY if market == "lively" else QUIET))
+        found.append(among(campaign, LIVELY if market == "lively" else QUIET, kinship=kinship))
         if len(found) % 10 and len(found) != len(campaigns):
             continue
         figures = [each.judgement.figures for each in found]
@@ -193,7 +208,7 @@ def main(words: Sequence[str]) -> None:
     if words[0] == "worth":
         lines = worth_campaigns(float(words[1]), float(words[2]), range(int(words[3])))
     else:
-        lines = among_campaigns(words[1], range(int(words[2])))
+        lines = among_campaigns(words[1], range(int(words[2])), *map(float, words[3:]))
     for line in lines:
         print(line, flush=True)
 

@@ -22,7 +22,6 @@ from tests.benchmarks.calibration import (
     signals_of,
     summary,
 )
-from tests.benchmarks.search_power import Lean, alike
 from tests.evaluation.paths import martingale
 from tests.evaluation.plain_signals import Signal, along_the_lean, always_long, anywhere, when_busy, when_narrow
 from tests.results.ledgers import entered
@@ -134,12 +133,6 @@ def test_a_family_of_noise_is_not_significant_as_a_whole() -> None:
     found = rank(family)
     assert min(each.judgement.p_value for each in found) <= 0.1
     assert min(each.p_adjusted for each in found if each.p_adjusted is not None) > 0.05
-
-
-def test_of_many_candidates_worth_nothing_hardly_any_wins() -> None:
-    """A lean worth the spread and a cost of 1.4 ticks: without the cost somebody wins, with it nobody does."""
-    lean = Lean(edge=0.13, cost_ticks=0.0)
-    assert all(alike(seed, 1, lean)[0].winner for seed in range(3))
 
 
 @pytest.mark.slow
