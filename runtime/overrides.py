@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
@@ -49,17 +49,32 @@ def from_texts(texts: Mapping[str, str]) -> dict[str, Any]:
 
     Raises ConfigError where one refers to something else, as a configuration's values may and a client's may not.
     """
+    values = {}
     for name, text in texts.items():
-        if "${" in text or "???" in text:
+        try:
+            values[name] = value = _value(text)
+            # Looked at once it is read: JSON can write any character in another way.
+            refers = any("${" in each or "???" in each for each in _texts_in(value))
+        except RecursionError:
+            raise ConfigError(f"signal.{name} is nested too deeply; it must be a value") from None
+        if refers:
             raise ConfigError(f"signal.{name} is {text[:40]!r}; it must be a value")
-    return {name: _value(name, text) for name, text in texts.items()}
+    return values
 
 
-def _value(name: str, text: str) -> Any:
+def _texts_in(value: Any) -> Iterator[str]:
+    """Yield every text that a value of JSON holds, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        yield from (text for each in value for text in _texts_in(each))
+        if isinstance(value, dict):
+            yield from (text for each in value.values() for text in _texts_in(each))
+
+
+def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except RecursionError:
-        raise ConfigError(f"signal.{name} is nested too deeply; it must be a value") from None
     except ValueError:
         return text
 

@@ -32,7 +32,11 @@ class RuntimeParameters:
         6_000, meaning="bins kept for history, resuming and warming models up; 26 kB each", minimum=600, maximum=200_000
     )
     backlog_bins: int = parameter(
-        50, meaning="bins that a client may lag behind before it is sent the newest alone", unit="bins", minimum=1
+        50,
+        meaning="bins that a client may lag behind before it is sent the newest alone",
+        unit="bins",
+        minimum=1,
+        maximum=200_000,
     )
     max_clients: int = parameter(256, meaning="streams at once", minimum=1, maximum=10_000)
     max_connections: int = parameter(
@@ -74,6 +78,7 @@ class RuntimeParameters:
         60,
         meaning="frames that a client may send, pings and pongs too: one more, and it is cut off",
         minimum=12,  # pongs to the server's pings, and a client's own pings, are six
+        maximum=1_000_000,
     )
     send_timeout_s: float = parameter(
         30.0, meaning="how long a client may take none of what it is sent before it is cut off", unit="s", minimum=1.0
@@ -108,7 +113,9 @@ class ServeCommand:
     instrument: str | None = parameter(None, meaning="whose promoted configuration is served (default: the feed's own)")
     version: str | None = parameter(None, meaning="serve this promoted version, whatever the pointer names")
     record: str | None = parameter(None, meaning="record the feed, with its watermarks, into a new file of this folder")
-    record_mb: int = parameter(LIMIT_MB, meaning="the most that is recorded; the feed goes on", unit="MB", minimum=1)
+    record_mb: int = parameter(
+        LIMIT_MB, meaning="the most that is recorded; the feed goes on", unit="MB", minimum=1, maximum=2**30
+    )
     # Their values are those of Challenger: Hydra cannot add to a dict of dataclasses.
     challengers: dict[str, Any] = parameter(
         {}, meaning="scored beside the champion: +challengers.NAME={signal: pfp, threshold: 0.5}, version, parameters"

@@ -1,10 +1,17 @@
-"""Machine code of kernels is found again only while nothing that went into it has changed."""
+"""Compiled code: found again while nothing that went into it has changed, and done without where it cannot be kept."""
 
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from vpharness import compiled
+from tests.tasks.test_cli import PROJECT, in_process
+from vpharness import caches, compiled
 
 
 def test_the_cache_is_named_after_kernels_and_all_that_they_import(
@@ -34,3 +41,106 @@ def test_every_constant_of_the_lattice_is_among_the_sources() -> None:
     names = {path.relative_to(compiled._PACKAGE).as_posix() for path in compiled._sources()}
     assert {"lattice/layout.py", "lattice/columns.py", "events/schema.py", "permutation_states.py"} <= names
     assert not any(name.startswith(("signals/", "tasks/", "evaluation/")) for name in names)
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A user without a home that can be written to, and a package that cannot be either."""
+    for variable in ("XDG_CACHE_HOME", "JAX_COMPILATION_CACHE_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", "/proc/none")
+    monkeypatch.setattr(caches, "_PACKAGE", Path("/proc/none"))
+    caches._can_be_written.cache_clear()
+    yield
+    caches._can_be_written.cache_clear()
+
+
+def test_compiled_code_is_kept_where_it_can_be(tmp_path: Path, nowhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the package, in the user's folder, or nowhere."""
+    assert caches.cache_folder(caches.KERNELS, "k") is None
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert caches.cache_folder(caches.KERNELS, "k") == tmp_path / "cache" / "vpharness" / "k"
+    monkeypatch.setattr(caches, "_PACKAGE", tmp_path)
+    assert caches.cache_folder(caches.KERNELS, "k") == tmp_path / "__pycache__" / "k"
+    assert caches.cache_folder(caches.JAX, "j") == tmp_path / "cache" / "vpharness" / "j"
+
+
+def test_a_user_without_a_home_has_no_cache_there(nowhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose user is a mere number."""
+
+    def unknown(_uid: int) -> None:
+        raise KeyError(_uid)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert caches.of_user() is None
+    assert caches.cache_folder(caches.JAX, "j") is None
+    assert len(list(caches.sentences_on_lost_caches())) == 1
+
+
+def test_a_command_goes_on_without_a_cache_and_says_so_in_one_line(tmp_path: Path, nowhere: None) -> None:
+    """It is slower, and that is all."""
+    said = in_process(tmp_path, "list-datasets", "json=true")
+    assert (said.returncode, json.loads(said.stdout)) == (0, {"datasets": [], "problems": []})
+    assert said.stderr.count("\n") == 1
+    assert "compiled code cannot be kept, since /proc/none/.cache/vpharness and /proc/none/__pycache__" in said.stderr
+    assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
+
+
+def double(value: float) -> float:
+    """A function to compile."""
+    return 2.0 * value
+
+
+def test_a_kernel_works_without_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that was compiled before, but for the time that it takes."""
+    monkeypatch.setattr(compiled, "_CACHE_FOLDER", None)
+    assert compiled.kernel(double)(1.5) == 3.0
+
+
+def test_a_cache_that_is_lost_meanwhile_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk, or somebody who clears up."""
+    monkeypatch.setattr(compiled, "_CACHE_FOLDER", tmp_path / "kernels")
+    kernel = compiled.kernel(double)
+    shutil.rmtree(tmp_path / "kernels", ignore_errors=True)
+    (tmp_path / "kernels").write_text("no folder any more")
+    assert kernel(1.5) == 3.0
+
+
+SCORED = """
+import sys
+import numpy as np
+from vpharness.signals import resolve, score
+
+signal = resolve("vpharness.signals.pfp.pfp")
+grid = {name: np.random.default_rng(0).normal(size=(300, 101)) for name in signal.columns}
+valid = np.arange(300) != 5
+scores = score(signal, None, grid, cell_width_ms=100, valid=valid)
+print(np.isnan(scores).sum(), scores[-1])
+"""
+
+
+def test_flags_for_debugging_jax_stop_no_signal() -> None:
+    """What would end at a missing score, or at compiling ahead, is switched off; that is said in one line."""
+    flags = {
+        **{f"JAX_{name}": "1" for name in ("DEBUG_NANS", "DEBUG_INFS", "DISABLE_JIT", "CHECK_TRACER_LEAKS")},
+        "JAX_TRANSFER_GUARD": "disallow",
+        "JAX_NUMPY_RANK_PROMOTION": "raise",
+        "JAX_ENABLE_X64": "0",
+        "JAX_NUMPY_DTYPE_PROMOTION": "strict",
+    }
+    plain, flagged = (
+        subprocess.run(  # noqa: S603  # this interpreter on this project's own code
+            [sys.executable, "-c", SCORED],
+            cwd=PROJECT,
+            env=os.environ | more,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for more in ({}, flags)
+    )
+    assert plain.stdout.startswith("1 ")
+    assert (flagged.returncode, flagged.stdout) == (0, plain.stdout), flagged.stderr
+    assert flagged.stderr.count("\n") == 1
+    assert "switched off, since every signal would end there: JAX_DEBUG_NANS, JAX_DEBUG_INFS" in flagged.stderr

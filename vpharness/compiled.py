@@ -1,13 +1,14 @@
 """How the numba kernels are compiled and where their machine code is kept."""
 
 import hashlib
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import numba
+
+from vpharness.caches import KERNELS, cache_folder, going_on_without
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -37,17 +38,10 @@ def _sources_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def _cache_folder() -> str:
-    beside = _PACKAGE / "__pycache__"
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "vpharness"
-    writable = os.access(beside if beside.is_dir() else _PACKAGE, os.W_OK)
-    return str((beside if writable else home) / f"kernels-{_sources_digest()}")
-
-
 # numba notices a change in the file of a cached kernel, but not in the files of what the kernel calls, nor in those of
 # constants that are compiled in. The folder is therefore named after the text of them all: machine code of yesterday's
 # helper is never found again.
-_CACHE_FOLDER: Final = _cache_folder()
+_CACHE_FOLDER: Final = cache_folder(KERNELS, f"kernels-{_sources_digest()}")
 
 
 def kernel(function: Function) -> Function:
@@ -68,10 +62,17 @@ def _compile(function: Function, *, forceinline: bool) -> Function:
     settings: Any = numba.config  # its attributes are made at run time
     # Without reference counts (_nrt): the arrays belong to the caller, and counting would double the time.
     options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": False, "forceinline": forceinline}
+    if _CACHE_FOLDER is None:
+        uncached: Function = numba.njit(**options)(function)
+        return uncached
     before = settings.CACHE_DIR
-    settings.CACHE_DIR = _CACHE_FOLDER
+    settings.CACHE_DIR = str(_CACHE_FOLDER)
     try:
-        compiled: Function = numba.njit(cache=True, **options)(function)
-        return compiled
+        compiled: Any = numba.njit(cache=True, **options)(function)
     finally:
         settings.CACHE_DIR = before
+    if (kept := getattr(compiled, "_cache", None)) is not None:  # plain Python where numba is switched off
+        kept.save_overload = going_on_without(kept.save_overload)
+        kept.load_overload = going_on_without(kept.load_overload)
+    kernel_of: Function = compiled
+    return kernel_of

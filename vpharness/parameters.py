@@ -8,7 +8,10 @@ import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+LARGEST_INTEGER: Final = 2**53
+"""The largest whole number of a parameter that has no maximum of its own: JSON and floats are exact up to here."""
 
 _RULES = "vpharness"
 
@@ -81,11 +84,17 @@ def _out_of_range(value: Any, rules: Rules) -> Iterator[str]:
             if rules.choices and item not in rules.choices:
                 yield f"is {item!r}; it must be one of {', '.join(rules.choices)}"
         elif isinstance(item, int | float) and not isinstance(item, bool):
-            if not math.isfinite(item):
+            if isinstance(item, float) and not math.isfinite(item):
                 yield f"is {item}; it must be a finite number"
             elif rules.minimum is not None and item < rules.minimum:
-                yield f"is {item}; it must be at least {rules.minimum:.15g}"
+                yield f"is {item}; it must be at least {_text(rules.minimum)}"
             elif rules.above is not None and item <= rules.above:
-                yield f"is {item}; it must be above {rules.above:.15g}"
+                yield f"is {item}; it must be above {_text(rules.above)}"
             elif rules.maximum is not None and item > rules.maximum:
-                yield f"is {item}; it must be at most {rules.maximum:.15g}"
+                yield f"is {item}; it must be at most {_text(rules.maximum)}"
+            elif isinstance(item, int) and abs(item) > max(LARGEST_INTEGER, rules.maximum or 0):
+                yield f"is {item}; it must lie between -{LARGEST_INTEGER} and {LARGEST_INTEGER}"
+
+
+def _text(limit: float) -> str:
+    return str(limit) if isinstance(limit, int) else f"{limit:.15g}"

@@ -101,6 +101,17 @@ def test_a_plan_is_refused_whole_and_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "lake").exists()
 
 
+def test_a_value_that_refers_to_another_is_the_one_of_its_own_job(folder: Path) -> None:
+    """An axis that follows another one makes the runs that both values make."""
+
+    def planned(*words: str) -> list[str]:
+        said = in_process(folder, "plan", "signal=pfp", "tracking=none", *EVALUATION, "json=true", *words)
+        return [run["run_id"] for run in json.loads(said.stdout)["runs"]]
+
+    together = planned("eval.tp_ticks=4,6", "eval.sl_ticks=${eval.tp_ticks}")
+    assert together == [planned(f"eval.tp_ticks={ticks}", f"eval.sl_ticks={ticks}")[0] for ticks in (4, 6)]
+
+
 def test_words_that_do_not_vary_are_told_with_the_rest(tmp_path: Path) -> None:
     """Hydra would name the first key that it does not know, and nothing else."""
     said = in_process(

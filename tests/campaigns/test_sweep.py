@@ -3,6 +3,8 @@
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vpharness.tasks.sweep import MOST_JOBS, Sweep, expand
 
@@ -85,3 +87,19 @@ def test_a_sweep_without_bounds_is_refused() -> None:
     found = expanded(f"signal.x={wide}", f"signal.y={wide}")
     assert found.jobs == []
     assert f"4,000,000 runs of ; a campaign has {MOST_JOBS:,} at most" in found.problems[0]
+
+
+@given(st.recursive(st.integers() | st.floats() | st.booleans() | st.none() | st.text(), st.lists, max_leaves=5))
+def test_an_axis_of_an_experiment_is_read_back_as_it_was_written(value: Any) -> None:
+    """Quotes, backslashes, letters of any alphabet: what Hydra makes of the word is the value."""
+    found = expanded(universal={"tracking.tags.note": [value]})
+    assert found.problems == []
+    ((word,),) = found.jobs
+    read = OverridesParser.create().parse_override(word).value()
+    assert repr(read) == repr(value)
+
+
+def test_an_axis_of_mappings_is_read_back() -> None:
+    """Their keys are plain words."""
+    ((word,),) = expanded(universal={"tracking.tags": [{"desk": "a, b", "note": "ü"}]}).jobs
+    assert OverridesParser.create().parse_override(word).value() == {"desk": "a, b", "note": "ü"}

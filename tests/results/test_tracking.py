@@ -1,28 +1,40 @@
 """Runs in MLflow, read back through its own client."""
 
 import contextlib
+import json
 import multiprocessing
+import shutil
 import sqlite3
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 
+from tests.results.tracking_server import tracking_server
 from tests.tasks.test_cli import in_process
 from vpharness.errors import TrackingError
 from vpharness.results.tracked_run import TrackedRun, is_tracked
 from vpharness.results.tracking import CHAMPION, Tracking, TrackingParameters
+from vpharness.results.tracking_file import file_of_uri, uri_of_file
+from vpharness.results.tracking_process import TrackingProcess
 from vpharness.results.tracking_rows import tables_fit
 
 RUN = ["signal=ads", "source.minutes=12", "eval.max_hold_bins=100", "split=none", "save_series=false", "json=true"]
 
 
-def client_of(folder: Path) -> Any:
-    """Return MLflow's client on the tracking store of a folder."""
+def mlflow_client(uri: str) -> Any:
+    """Return MLflow's client on a tracking store."""
     from mlflow.tracking import MlflowClient  # noqa: PLC0415  # slow, and for these tests alone
 
-    return MlflowClient(f"sqlite:///{folder}/outputs/mlflow.db")
+    return MlflowClient(uri)
+
+
+def client_of(folder: Path) -> Any:
+    """Return MLflow's client on the tracking store of a folder."""
+    return mlflow_client(f"sqlite:///{folder}/outputs/mlflow.db")
 
 
 def a_run(folder: Path) -> TrackedRun:
@@ -155,6 +167,99 @@ def test_a_store_that_cannot_be_reached_loses_no_result(tmp_path: Path) -> None:
     assert said.stderr.count("\n") == 1
     assert "the run is in the store, but could not be tracked in sqlite:///" in said.stderr
     assert '"p_value"' in said.stdout
+
+
+def test_what_mlflow_prints_neither_stops_the_runs_nor_reaches_who_reads(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A server has an address printed for each run, of more than a pipe holds here; a command may print JSON."""
+    long_name, (run, *more) = "n" * 5_000, [a_run(tmp_path) for _ in range(20)]
+    campaign = TrackedRun("c", {}, [], {"campaign": "c", "kind": "campaign"}, None, str(tmp_path), [])
+    with tracking_server(tmp_path / "artifacts") as server:
+        tracking = TrackingParameters(uri=server.uri)
+        Tracking(tracking, tmp_path).log(run)
+        assert capfd.readouterr().out == ""
+        with TrackingProcess() as process:
+            late = threading.Timer(300, process.__exit__, (None, None, None))
+            late.start()
+            process.begin(tracking, tmp_path, campaign)
+            process.put([replace(each, name=long_name) for each in more])
+            process.close(campaign)
+            late.cancel()
+    finished = [each["info"]["run_name"] for each in server.runs.values() if each["info"]["status"] == "FINISHED"]
+    assert sorted(finished) == sorted(["name", "c", *[long_name] * 19])
+
+
+def test_a_moved_folder_of_outputs_takes_its_artifacts_and_notes_along(tmp_path: Path) -> None:
+    """To a path that is no plain address, too: earlier artifacts are found, and new ones lie beside."""
+    before, after = tmp_path / "before", tmp_path / "what?is #this %41"
+    run = replace(a_run(tmp_path), folder=str(before / "runs" / "r"))
+    shutil.copytree(tmp_path / "files", run.folder)
+    first = Tracking(TrackingParameters(), before).log(run)
+    before.rename(after)
+    moved, uri = replace(run, folder=str(after / "runs" / "r")), TrackingParameters().uri_in(after)
+    assert is_tracked(Path(moved.folder), uri)
+    tracking = Tracking(TrackingParameters(), after)
+    tracking.log_all([moved, moved])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["files", after.name]
+    assert len(list((after / "mlflow_artifacts").rglob("card.json"))) == 3
+    (artifact,) = mlflow_client(uri).list_artifacts(first)
+    assert artifact.path == "card.json"
+
+
+def test_a_note_of_an_earlier_version_moves_along(tmp_path: Path) -> None:
+    """It has the absolute address alone, of a file that is not there any more."""
+    folder = tmp_path / "after" / "runs" / "r"
+    folder.mkdir(parents=True)
+    note = {"uri": f"sqlite:///{tmp_path}/before/mlflow.db", "mlflow_run_id": "m"}
+    (folder / "tracked.json").write_text(json.dumps(note), encoding="utf-8")
+    uri = TrackingParameters().uri_in(tmp_path / "after")
+    assert is_tracked(folder, uri)
+    assert not is_tracked(folder, f"sqlite:///{tmp_path}/elsewhere/mlflow.db")
+    (tmp_path / "before").mkdir()
+    (tmp_path / "before" / "mlflow.db").touch()
+    assert not is_tracked(folder, uri)
+
+
+@pytest.mark.parametrize("name", ["plain", "a b", "what?", "100%", "%41", "#", "ü", "file:x"])
+def test_a_uri_names_the_file_that_it_was_made_of(tmp_path: Path, name: str) -> None:
+    """As SQLAlchemy opens it."""
+    path = tmp_path / name / "mlflow.db"
+    path.parent.mkdir()
+    uri = uri_of_file(path)
+    with contextlib.closing(sqlalchemy.create_engine(uri).raw_connection()) as connection:
+        connection.execute("CREATE TABLE t (c)")
+    assert path.is_file()
+    assert file_of_uri(uri) == path
+
+
+@pytest.mark.parametrize(
+    ("uri", "file"),
+    [
+        ("sqlite:///a/b.db", Path("a/b.db")),
+        ("sqlite:////a/b.db?timeout=5", Path("/a/b.db")),
+        ("https://host/x", None),
+        ("postgresql://u@h/d", None),
+    ],
+)
+def test_a_users_uri_names_a_file_or_none(uri: str, file: Path | None) -> None:
+    """What stands behind a question mark is no part of the name."""
+    assert file_of_uri(uri) == file
+
+
+def test_a_campaign_whose_parent_was_deleted_stays_one(tmp_path: Path) -> None:
+    """What it has already and what is added lie below one parent."""
+    tracking, client = Tracking(TrackingParameters(), tmp_path / "outputs"), client_of(tmp_path)
+    campaign = TrackedRun("c", {}, [], {"campaign": "c", "kind": "campaign"}, None, "", [])
+    run = replace(a_run(tmp_path), tags={"campaign": "c"})
+    deleted = tracking.begin_campaign(campaign)
+    early = tracking.log(run, deleted)
+    client.delete_run(deleted)
+    parent = tracking.begin_campaign(campaign)
+    late = tracking.log(run, parent)
+    assert parent not in {deleted, early}
+    assert {client.get_run(each).data.tags["mlflow.parentRunId"] for each in (early, late)} == {parent}
+    assert "mlflow.parentRunId" not in client.get_run(parent).data.tags
 
 
 def test_an_unknown_kind_of_store_is_a_tracking_error(tmp_path: Path) -> None:

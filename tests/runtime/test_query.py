@@ -1,9 +1,13 @@
 """Queries of the stream: whatever is sent is read as it is meant, or refused in one line."""
 
+import contextlib
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.overrides import from_texts
 from runtime.query import StreamQuery, parse_query
 from vpharness.errors import ConfigError
 from vpharness.lattice.columns import GRID_COLUMNS
@@ -58,3 +62,33 @@ def test_numbers_out_of_range_are_refused(text: str) -> None:
     """By their key."""
     with pytest.raises(ConfigError, match=text.partition("=")[0]):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "${threshold}",
+        '"\\u0024{threshold}"',
+        '["a", {"b": "\\u0024\\u007bthreshold}"}]',
+        '{"\\u0024{a}": 1}',
+        '"?\\u003f?"',
+    ],
+)
+def test_a_value_that_refers_to_another_is_refused_however_it_is_written(text: str) -> None:
+    """JSON can write any character in another way; what is meant counts."""
+    with pytest.raises(ConfigError, match="it must be a value"):
+        from_texts({"a": text})
+
+
+@pytest.mark.parametrize("text", ["[" * 5_000, "[" * 900 + "]" * 900])
+def test_a_deeply_nested_value_is_one_error_or_a_value(text: str) -> None:
+    """Whichever part of reading it finds it too deep."""
+    with contextlib.suppress(ConfigError):
+        assert from_texts({"a": text})
+
+
+@given(st.recursive(st.integers() | st.text("abü$ {\\u0024", max_size=9), st.lists))
+def test_every_other_value_is_read_as_it_is(value: object) -> None:
+    """Dollars and braces by themselves are letters as any."""
+    if "${" not in str(value):
+        assert from_texts({"a": json.dumps(value)}) == {"a": value}

@@ -113,6 +113,32 @@ def test_a_multirun_over_lattice_parameters_builds_a_variant_each(tmp_path: Path
         (["show"], "dataset.id must be given"),
         (["show", "dataset.id=none"], "no dataset none in the lake"),
         (["publish", "."], "publish needs dataset.id and source.tick_size"),
+        (["publish", "x" * 300, "dataset.id=a", "source.tick_size=1"], "x… is too long for the name of a file"),
+        ([f"lake={'x' * 300}", "dataset.id=a"], "x… is too long for the name of a file"),
+        (["signal=ads", f"signal.thresholds=[{','.join(['0.125'] * 60)}]", "dataset.id=none"], "holds 0.125 more than"),
+        (
+            ["signal=ads", f"signal.thresholds=[{','.join(['0.125'] * 900)}]", "dataset.id=none"],
+            "holds 0.125 more than",
+        ),
+        (
+            ["signal.thresholds=1,2"],
+            "has commas: for a list, write signal.thresholds=[1,2]; for one text, write 'signal.thresholds=\"1,2\"'",
+        ),
+        (["tracking.experiment_name=it's, so"], "write 'tracking.experiment_name=\"it'\"'\"'s, so\"'"),
+        (["tracking.experiment_name=a(b"], "for one text, write 'tracking.experiment_name=\"a(b\"'"),
+        (["-m", "campaign=a,b"], "commas belong to one text, write 'campaign=\"a,b\"'"),
+        (["source.seed=${oc.env:PATH}"], "source.seed: While dereferencing interpolation"),
+        (
+            ["signal=jad", "signal.radius=100000000000000000000"],
+            "signal.radius is 100000000000000000000; it must be at",
+        ),
+        (["signal=jad", f"signal.tanh_scale={'1' * 400}"], "signal.tanh_scale holds a number of 400 digits"),
+        (["signal=jad", f"signal.radius={'1' * 5000}"], "signal.radius holds a number of 5000 digits"),
+        (["build", f"source.start_ns={2**63 - 1}"], "it must be at most 7258118400000000000"),
+        (["build", "source.start_ns=7258118399000000000"], "so that the market closes before the year 2200"),
+        (["build", f"source.seed={2**64}"], "source.seed is 18446744073709551616; it must be at most"),
+        (["hydra.sweep.dir=x"], "hydra.sweep.dir would change nothing here: outputs=FOLDER says"),
+        (["-m", "signal=ads,pfp", "hydra.sweep.dir=x", "hydra.run.dir=y"], "hydra.sweep.dir, hydra.run.dir would"),
     ],
 )
 def test_a_mistake_is_one_line_and_changes_nothing(tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -127,7 +153,7 @@ def test_a_mistake_is_one_line_and_changes_nothing(tmp_path: Path, arguments: li
 
 def test_paths_may_hold_any_character(tmp_path: Path) -> None:
     """Spaces, parentheses, quotes and equals signs, in the lake, in a source and in a folder to publish."""
-    odd = tmp_path / 'a (1) "b"=c'
+    odd = tmp_path / 'a (1) "b"=c, \\ü'
     odd.mkdir()
     with SyntheticSource(seed=1, minutes=1).open() as stream:
         write_dbn(odd / "m.dbn", stream, dataset="XNAS.ITCH", symbol="SYN", instrument_id=1)

@@ -30,6 +30,7 @@ from vpharness.events.synthetic_moves import (
     draw_minute,
     open_schedule,
 )
+from vpharness.events.times import LATEST_NS
 from vpharness.parameters import parameter, problems
 from vpharness.prices import PRICE_SCALE, tick_size_to_price
 
@@ -42,6 +43,9 @@ LEAN_SECONDS: Final = 20.0
 WALK_TICKS_PER_MINUTE: Final = 100.0
 """Six times the standard deviation of the mid's walk over a minute at strength 1, and more at less, in ticks."""
 
+MOST_MINUTES: Final = 5_256_000
+"""Ten years."""
+
 
 @dataclass(frozen=True)
 class SyntheticSource:
@@ -49,8 +53,8 @@ class SyntheticSource:
 
     default_evict_crossed_ms: ClassVar[int] = 0
 
-    seed: int = parameter(0, meaning="the market: the same seed gives the same events", minimum=0)
-    minutes: int = parameter(120, meaning="how long the market lasts", unit="minutes", minimum=1)
+    seed: int = parameter(0, meaning="the market: the same seed gives the same events", minimum=0, maximum=2**53)
+    minutes: int = parameter(120, meaning="how long the market lasts", unit="minutes", minimum=1, maximum=MOST_MINUTES)
     strength: float = parameter(
         0.0, meaning="how far the coming move leans on recent order flow; 0 is a martingale", minimum=0.0, maximum=1.0
     )
@@ -60,11 +64,20 @@ class SyntheticSource:
         150.0, meaning="orders, cancels and trades at ordinary activity", unit="a second", minimum=1.0, maximum=10_000.0
     )
     start_ns: int = parameter(
-        1_704_205_800_000_000_000, meaning="when the market opens", unit="ns since the Unix epoch, UTC", minimum=0
+        1_704_205_800_000_000_000,
+        meaning="when the market opens",
+        unit="ns since the Unix epoch, UTC",
+        minimum=0,
+        maximum=LATEST_NS,
     )
 
     def relations(self) -> Iterator[str]:
-        """Say where the price could walk out of its range."""
+        """Say where the price could walk out of its range, or time out of its own."""
+        if self.start_ns + self.minutes * MINUTE_NS > LATEST_NS:
+            yield (
+                f"start_ns is {self.start_ns}; for {self.minutes} minutes it must be at most "
+                f"{LATEST_NS - self.minutes * MINUTE_NS}, so that the market closes before the year 2200"
+            )
         room = MOST_LEVELS + MOST_JUMP_TICKS + WALK_TICKS_PER_MINUTE * math.sqrt(self.minutes)
         lowest, highest = room * self.tick_size, MAX_PRICE / PRICE_SCALE - room * self.tick_size
         if not lowest <= self.initial_price <= highest:

@@ -11,7 +11,8 @@ from vpharness.errors import SourceError
 
 SECOND_NS: Final = 1_000_000_000
 _DAY_S: Final = 86_400
-_LATEST_NS: Final = 7_258_118_400 * SECOND_NS  # the year 2200: what lies behind it is no time of an event
+LATEST_NS: Final = 7_258_118_400 * SECOND_NS
+"""The year 2200: what lies behind it is no time of an event."""
 
 
 def time_text(time_ns: int) -> str:
@@ -43,13 +44,13 @@ def latest_time(
     """
     if not len(times):
         return latest_ns
-    impossible = np.flatnonzero((times < 0) | (times > _LATEST_NS))
+    impossible = np.flatnonzero((times < 0) | (times > LATEST_NS))
     if len(impossible):
         index = int(impossible[0])
         raise SourceError(f"{name(index)} has the time {times[index]} ns; expected one from 1970 to 2200")
     first = int(times[0]) if latest_ns is None else latest_ns
     latest = np.maximum.accumulate(np.concatenate(([first], times)))
-    gaps = np.diff(np.maximum(latest, _LATEST_NS if start_ns is None else start_ns))
+    gaps = np.diff(np.maximum(latest, LATEST_NS if start_ns is None else start_ns))
     widest = int(np.argmax(gaps))
     if gaps[widest] > longest_gap_ns:
         before, after = time_text(int(latest[widest])), time_text(int(latest[widest + 1]))

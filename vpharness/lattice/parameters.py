@@ -54,7 +54,7 @@ class LatticeParameters:
         300, meaning="window of the spectrum's robust z", unit="bins", minimum=2, maximum=10_000
     )
     spectrum_zscore_min_periods: int = parameter(
-        75, meaning="least bins before the spectrum's robust z counts", unit="bins", minimum=1
+        75, meaning="least bins before the spectrum's robust z counts", unit="bins", minimum=1, maximum=10_000
     )
     spectrum_zscore_floor: float = parameter(1e-6, meaning="least scale of the spectrum's robust z", minimum=0)
     spectrum_tanh_scale: float = parameter(3.0, meaning="divisor of z inside tanh", above=0)

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from vpharness.parameters import parameter
 from vpharness.promotion.projection import horizons_problems, quantiles_problems
 
+MOST_FIRES: Final = 10**9
 _LOOSER: Final = "looser"
 
 
@@ -38,7 +39,7 @@ class PromotionParameters:
         0.0, looser="smaller", meaning="test: the lower end of the net mean must be above this", unit="ticks"
     )
     min_test_fires: int = limit(
-        10, looser="smaller", meaning="test: the least fires judged net", unit="fires", minimum=1
+        10, looser="smaller", meaning="test: the least fires judged net", unit="fires", minimum=1, maximum=MOST_FIRES
     )
     min_forward_fires: int = limit(
         0,
@@ -46,6 +47,7 @@ class PromotionParameters:
         meaning="the least fires on events later than the candidate's first row in the ledger",
         unit="fires",
         minimum=0,
+        maximum=MOST_FIRES,
     )
     max_latency_share: float = limit(
         0.2,
@@ -54,7 +56,7 @@ class PromotionParameters:
         above=0,
         maximum=1,
     )
-    audit_seed: int = parameter(0, meaning="seed of the audit's cuts", minimum=0)
+    audit_seed: int = parameter(0, meaning="seed of the audit's cuts", minimum=0, maximum=2**53)
     slice_bins: int = parameter(
         1800, meaning="bins of the recorded slice that a server replays", unit="bins", minimum=1, maximum=100_000
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from vpharness.results.tracking_file import file_of_uri
+
 TRACKED_FILE: Final = "tracked.json"
 """Written into the folder of a run once it is tracked: where, and under which id."""
 
@@ -47,13 +49,29 @@ def is_tracked(folder: Path, uri: str) -> bool:
         found = json.loads((folder / TRACKED_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and found.get("uri") == without_password(uri)
+    if not isinstance(found, dict):
+        return False
+    return found.get("uri") == without_password(uri) or _moved_along(found, folder, file_of_uri(uri))
+
+
+def _moved_along(noted: Mapping[str, Any], folder: Path, file: Path | None) -> bool:
+    """Whether what was noted in a run's folder is a tracking store that has been moved together with that folder."""
+    if file is None or folder.resolve().parents[1] != file.resolve().parent:
+        return False
+    if "file_in_outputs" in noted:
+        return bool(noted["file_in_outputs"] == file.name)
+    # Notes of earlier versions have the absolute address alone.
+    before = file_of_uri(str(noted.get("uri")))
+    return before is not None and before.name == file.name and not before.exists()
 
 
 def note_tracked(folder: Path, uri: str, mlflow_run_id: str) -> None:
     """Say in a run's folder that it is tracked."""
     aside = folder / f".{TRACKED_FILE}"
     noted = {"uri": without_password(uri), "mlflow_run_id": mlflow_run_id}
+    file = file_of_uri(uri)
+    if file is not None and folder.resolve().parents[1] == file.resolve().parent:
+        noted["file_in_outputs"] = file.name
     aside.write_text(json.dumps(noted) + "\n", encoding="utf-8")
     aside.rename(folder / TRACKED_FILE)
 

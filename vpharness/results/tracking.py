@@ -5,7 +5,7 @@ loses nothing.
 """
 
 import contextlib
-import fcntl
+import io
 import logging
 import os
 import shutil
@@ -21,13 +21,14 @@ from urllib.request import url2pathname
 from vpharness.errors import TrackingError
 from vpharness.parameters import parameter
 from vpharness.results.tracked_run import TrackedRun, mlflow_run_id, note_tracked, without_password
+from vpharness.results.tracking_file import ARTIFACTS, alone_with, bring_artifacts_along, file_of_uri, uri_of_file
 from vpharness.results.tracking_rows import RunRows, add_runs_like, tables_fit
 
 CHAMPION: Final = "champion"
 """The alias of the version of a registered model that its instrument serves."""
 
-_SQLITE: Final = "sqlite:///"
 _FILE: Final = "file://"
+_PARENT: Final = "mlflow.parentRunId"  # the tag that MLflow's pages show runs below others by
 _LONGEST_VALUE: Final = 6000  # MLflow's own limit for the value of a parameter
 
 
@@ -42,7 +43,7 @@ class TrackingParameters:
 
     def uri_in(self, outputs: Path) -> str:
         """Return the tracking store, which by default lies in the folder of outputs; it may hold a password."""
-        return self.uri or f"{_SQLITE}{(outputs / 'mlflow.db').resolve()}"
+        return self.uri or uri_of_file(outputs / "mlflow.db")
 
 
 def import_mlflow() -> None:
@@ -72,8 +73,8 @@ class Tracking:
         self._firsts: dict[tuple[str, str, str], str] = {}  # a run that MLflow has written, for each dataset
         with self._telling():
             self._client, self._experiment = _client(self._uri, tracking.experiment_name, outputs)
-            self._file = self._uri.removeprefix(_SQLITE)
-            self._takes_rows = self._uri.startswith(_SQLITE) and tables_fit(self._file)
+            self._file = file_of_uri(self._uri)
+            self._takes_rows = self._file is not None and tables_fit(str(self._file))
 
     def begin_campaign(self, run: TrackedRun) -> str:
         """Begin the parent run of a campaign, or go on with the one that there is; return its MLflow id."""
@@ -84,7 +85,21 @@ class Tracking:
                 return str(found[0].info.run_id)
             created = self._create(run, {})
             self._fill(created, run, ends=False)
+            self._take_below(created, run.name)
             return created
+
+    def _take_below(self, parent: str, campaign: str) -> None:
+        """Put the runs that a campaign has already below its new parent: the one before has been deleted."""
+        token: str | None = None
+        while True:
+            wanted = f"tags.campaign = '{campaign}'"
+            found = self._client.search_runs([self._experiment], wanted, page_token=token)
+            for run in found:
+                if run.info.run_id != parent:
+                    self._client.set_tag(run.info.run_id, _PARENT, parent)
+            token = found.token
+            if not token:
+                return
 
     def end_campaign(self, parent: str, run: TrackedRun) -> None:
         """Add the figures of a campaign to its parent run, and end it."""
@@ -122,7 +137,7 @@ class Tracking:
             self._places[run_id] = place = self._places[first_id].replace(first_id, run_id)
             self._keep(run_id, place, _files(run))
             rows.append(RunRows(run_id, place, run.name, _texts(run), run.metrics, self._named(run, _below(parent))))
-        add_runs_like(self._file, first_id, rows, _now_ms())
+        add_runs_like(str(self._file), first_id, rows, _now_ms())
         for run, row in zip(runs, rows, strict=True):
             note_tracked(Path(run.folder), self._uri, row.run_id)
 
@@ -197,7 +212,9 @@ class Tracking:
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # comes with it
 
         try:
-            yield
+            # MLflow prints an address for each run; what a command prints may be JSON, which a program reads.
+            with contextlib.redirect_stdout(io.StringIO()):
+                yield
         except (MlflowException, SQLAlchemyError, sqlite3.Error, ImportError, OSError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0].replace(self._uri, self.uri)
             raise TrackingError(f"the run is in the store, but could not be tracked in {self.uri}: {reason}") from error
@@ -205,7 +222,7 @@ class Tracking:
 
 def _below(parent: str | None) -> dict[str, str]:
     """Return the tag that puts a run below another."""
-    return {} if parent is None else {"mlflow.parentRunId": parent}
+    return {} if parent is None else {_PARENT: parent}
 
 
 def _texts(run: TrackedRun) -> dict[str, str]:
@@ -225,45 +242,13 @@ def _client(uri: str, experiment_name: str, outputs: Path) -> tuple[Any, str]:
     """Return a client and the id of an experiment, which is made where it is not there yet."""
     from mlflow.tracking import MlflowClient  # noqa: PLC0415  # takes a second, and only where it is wanted
 
-    with _alone(uri):
+    file = file_of_uri(uri)
+    with alone_with(file):
         client = MlflowClient(uri)
         found = client.get_experiment_by_name(experiment_name)
+        if file is not None and file.parent.resolve() == outputs.resolve():
+            bring_artifacts_along(file)
         if found is not None:
             return client, str(found.experiment_id)
-        artifacts = (outputs / "mlflow_artifacts").resolve().as_uri() if uri.startswith(_SQLITE) else None
+        artifacts = None if file is None else (outputs / ARTIFACTS).resolve().as_uri()
         return client, str(client.create_experiment(experiment_name, artifact_location=artifacts))
-
-
-@contextlib.contextmanager
-def _alone(uri: str) -> Iterator[None]:
-    """Keep other processes out while a SQLite file is made: two that migrate one file destroy each other's work."""
-    if not uri.startswith(_SQLITE):
-        yield
-        return
-    _commit_without_waiting()
-    path = Path(uri.removeprefix(_SQLITE))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if not path.exists():
-            with contextlib.closing(sqlite3.connect(path)) as database:
-                # Readers and one writer then do not wait for one another; the file remembers it.
-                database.execute("PRAGMA journal_mode=WAL")
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _commit_without_waiting() -> None:
-    """Have SQLite hand commits to the system and go on: a power cut may lose the last ones, and never a result."""
-    from sqlalchemy import event  # noqa: PLC0415  # takes a second, and only where it is wanted
-    from sqlalchemy.engine import Engine  # noqa: PLC0415  # comes with it
-
-    if not event.contains(Engine, "connect", _relax):
-        event.listen(Engine, "connect", _relax)
-
-
-def _relax(connection: Any, _record: Any) -> None:
-    if isinstance(connection, sqlite3.Connection):
-        connection.execute("PRAGMA synchronous=NORMAL")

@@ -1,8 +1,9 @@
 """Tracking the runs of a campaign, and drawing its pictures, in a process beside it that it need not wait for.
 
 Started as `python -m vpharness.results.tracking_process`. It imports what it needs, which takes seconds, and reads
-JSON, a line each: the settings, then messages from `TrackingProcess`; when there are no more, it says what it could not
-do, and why. Where the campaign is killed, the end of its input ends it too.
+JSON, a line each: the settings, then messages from `TrackingProcess`. When there are no more, it says what it could not
+do, and why, and never anything before: the campaign listens in the end alone. Where the campaign is killed, the end of
+its input ends it too.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from vpharness.errors import ResultsError, TrackingError
 from vpharness.results.tracked_run import TrackedRun
@@ -167,6 +168,7 @@ def _run(values: dict[str, Any]) -> TrackedRun:
 
 def main() -> None:
     """Read settings and messages from standard input; write what failed, as one line of JSON."""
+    answer = _answer_alone()
     import_mlflow()
     import matplotlib.figure  # noqa: F401, PLC0415  # takes half a second, while the campaign is being planned
 
@@ -183,7 +185,19 @@ def main() -> None:
     follower = _Follower(tracking, failures)
     for line in sys.stdin:
         follower.follow(*json.loads(line))
-    print(json.dumps(failures), flush=True)
+    print(json.dumps(failures), file=answer, flush=True)
+
+
+def _answer_alone() -> TextIO:
+    """Return standard output as a file that nothing but the answer is written to; what else is printed goes nowhere.
+
+    A pipe holds 64 KiB, and whoever prints more into one that nobody reads yet waits for ever.
+    """
+    answer = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return answer
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from jax import Array
 from vpharness.parameters import parameter, same_as
 from vpharness.signals.ads import Ads, ads, one_weight_a_window
 from vpharness.signals.core.clock import INTEGER_SLACK, Clock
-from vpharness.signals.core.definition import SignalParameters, signal, traced
+from vpharness.signals.core.definition import LONGEST_MS, SignalParameters, signal, traced
 from vpharness.signals.core.grid import Grid
 from vpharness.signals.pfp import Pfp, pfp
 from vpharness.signals.svac import Svac, svac
@@ -20,15 +20,23 @@ class AdsPfpSvac(SignalParameters):
     """Parameters of ads_pfp_svac."""
 
     thresholds: list[float] = same_as(Ads, "thresholds")
-    ads_slope_windows_ms: list[int] = parameter([1000, 2500, 5000], meaning="windows of the slopes", unit="ms", above=0)
+    ads_slope_windows_ms: list[int] = parameter(
+        [1000, 2500, 5000], meaning="windows of the slopes", unit="ms", above=0, maximum=LONGEST_MS
+    )
     ads_blend_weights: list[float] = same_as(Ads, "blend_weights")
-    ads_zscore_window_ms: int = parameter(20000, meaning="window of the robust z of each slope", unit="ms", above=0)
+    ads_zscore_window_ms: int = parameter(
+        20000, meaning="window of the robust z of each slope", unit="ms", above=0, maximum=LONGEST_MS
+    )
     ads_zscore_min_periods_ratio: float = parameter(
         0.15, meaning="fewest slopes for a robust z, as a share of its window", above=0, maximum=1
     )
     ads_blend_scale: float = same_as(Ads, "blend_scale")
-    ads_warmup_ms: int = parameter(20000, meaning="how long ads does not count", unit="ms", minimum=0)
-    pfp_lag_ms: int = parameter(500, meaning="how long ago the outer zone is looked at", unit="ms", above=0)
+    ads_warmup_ms: int = parameter(
+        20000, meaning="how long ads does not count", unit="ms", minimum=0, maximum=LONGEST_MS
+    )
+    pfp_lag_ms: int = parameter(
+        500, meaning="how long ago the outer zone is looked at", unit="ms", above=0, maximum=LONGEST_MS
+    )
     pfp_ema_alpha: float = same_as(Pfp, "ema_alpha")
     pfp_add_weight: float = same_as(Pfp, "add_weight")
     pfp_pull_weight: float = same_as(Pfp, "pull_weight")

@@ -27,7 +27,9 @@ class Erd(SignalParameters):
     zscore_window: int = parameter(
         100, meaning="window of the entropy's robust z", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
     )
-    zscore_min_periods: int = parameter(30, meaning="fewest values for a robust z", unit="bins", minimum=1)
+    zscore_min_periods: int = parameter(
+        30, meaning="fewest values for a robust z", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
+    )
     spike_floor: float = parameter(0.5, meaning="the robust z of the entropy above which the gate opens")
     variant: str = parameter(
         "a",

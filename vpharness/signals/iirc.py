@@ -7,7 +7,13 @@ from jax import Array
 
 from vpharness.parameters import parameter
 from vpharness.signals.core.clock import Clock
-from vpharness.signals.core.definition import LONGEST_WINDOW_BINS, SignalParameters, fixed_thresholds, signal
+from vpharness.signals.core.definition import (
+    LONGEST_WINDOW_BINS,
+    WIDEST_TICKS,
+    SignalParameters,
+    fixed_thresholds,
+    signal,
+)
 from vpharness.signals.core.grid import Grid
 
 
@@ -16,7 +22,7 @@ class Iirc(SignalParameters):
     """Parameters of iirc."""
 
     thresholds: list[float] = fixed_thresholds(0.001, 0.005, 0.01, 0.02, 0.05)  # noqa: RUF009 - the list is copied for each instance
-    band: int = parameter(16, meaning="cells up to this distance count", unit="ticks", minimum=1)
+    band: int = parameter(16, meaning="cells up to this distance count", unit="ticks", minimum=1, maximum=WIDEST_TICKS)
     eps: float = parameter(1.0, meaning="keeps the ratio finite where nothing is lost", unit="quantity/s", above=0)
     fast_window: int = parameter(
         10, meaning="window of the fast slope", unit="bins", minimum=2, maximum=LONGEST_WINDOW_BINS

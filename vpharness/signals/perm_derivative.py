@@ -11,6 +11,7 @@ from vpharness.permutation_states import BEAR_VACUUM, MIXED
 from vpharness.signals.core.clock import Clock
 from vpharness.signals.core.definition import (
     LONGEST_WINDOW_BINS,
+    WIDEST_TICKS,
     SignalParameters,
     fixed_thresholds,
     min_periods_fit,
@@ -27,7 +28,9 @@ class PermDerivative(SignalParameters):
     zscore_window_bins: int = parameter(
         300, meaning="window of the robust z of each derivative", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
     )
-    zscore_min_periods: int = parameter(75, meaning="fewest values for a robust z", unit="bins", minimum=1)
+    zscore_min_periods: int = parameter(
+        75, meaning="fewest values for a robust z", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
+    )
     tanh_scale: float = parameter(3.0, meaning="the robust z that tanh takes to tanh(1)", above=0)
     d1_weight: float = parameter(1.0, meaning="weight of the first derivative", minimum=0)
     d2_weight: float = parameter(0.0, meaning="weight of the second derivative", minimum=0)
@@ -41,7 +44,7 @@ class PermDerivative(SignalParameters):
     )
     enable_weighted_blend: bool = parameter(False, meaning="damp the balance by the share of mixed cells")
     center_exclusion_radius: int = parameter(
-        0, meaning="cells up to this distance do not count; 0: all do", unit="ticks", minimum=0
+        0, meaning="cells up to this distance do not count; 0: all do", unit="ticks", minimum=0, maximum=WIDEST_TICKS
     )
     spatial_decay_power: float = parameter(0.0, meaning="cells weigh 1/distance to this power", minimum=0)
 

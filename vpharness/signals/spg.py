@@ -7,7 +7,7 @@ from jax import Array
 
 from vpharness.parameters import parameter
 from vpharness.signals.core.clock import Clock
-from vpharness.signals.core.definition import LONGEST_WINDOW_BINS, SignalParameters, signal
+from vpharness.signals.core.definition import LONGEST_WINDOW_BINS, WIDEST_TICKS, SignalParameters, signal
 from vpharness.signals.core.grid import Grid
 
 
@@ -28,8 +28,12 @@ class Spg(SignalParameters):
     curv_span: float = parameter(
         10.0, meaning="span of the average of the curvature", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
     )
-    curv_radius: int = parameter(2, meaning="the curvature is averaged up to this distance", unit="ticks", minimum=0)
-    band: int = parameter(16, meaning="gradients are averaged up to this distance", unit="ticks", minimum=1)
+    curv_radius: int = parameter(
+        2, meaning="the curvature is averaged up to this distance", unit="ticks", minimum=0, maximum=WIDEST_TICKS
+    )
+    band: int = parameter(
+        16, meaning="gradients are averaged up to this distance", unit="ticks", minimum=1, maximum=WIDEST_TICKS
+    )
 
 
 @signal(columns=("pressure_variant", "vacuum_variant"))

@@ -2,9 +2,9 @@
 
 import contextlib
 import dataclasses
+import errno
 import importlib
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -17,6 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from vpharness.caches import JAX, cache_folder, sentences_on_lost_caches
 from vpharness.errors import ConfigError, VpharnessError
 from vpharness.tasks import commands
 from vpharness.tasks.conf import OWN_FOLDER_VARIABLE, PACKAGE, conf_folder
@@ -24,14 +25,10 @@ from vpharness.tasks.faults import faults_of, reported_with_the_plan
 from vpharness.tasks.help import command_help, overview
 from vpharness.tasks.interruption import interruptible
 from vpharness.tasks.messages import one_line
+from vpharness.tasks.words import is_there, quoted, refuse_endless_numbers
 
 DEFAULT_COMMAND: Final = "run"
-PATH_KEYS: Final = ("path", "lake", "outputs", "parquet", "report", "record")
-"""Keys whose values are files or folders, and may hold any character."""
-TEXT_KEYS: Final = ("force", "run_id", "version", "a", "b", "to")
-"""Keys whose values are words as they stand, such as an id of digits and an e, which Hydra would take for a number."""
-
-_PLAIN: Final = re.compile(r"[\w./:~+,*?-]*")
+_FOLDERS_OF_HYDRA: Final = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.job.chdir")
 
 USER_MISTAKE: Final = 2
 INTERRUPTED: Final = 130
@@ -130,11 +127,23 @@ def _worked(name: str, rest: Sequence[str]) -> int:
             if interruption.came:
                 print("vpharness: interrupted; nothing half-made is left", file=sys.stderr)
                 return INTERRUPTED
-            if not isinstance(error, VpharnessError | HydraException | OmegaConfBaseException):
+            mistake = mistake_in(error)
+            if mistake is None:
                 raise
-            print(f"vpharness: {error if isinstance(error, VpharnessError) else one_line(error)}", file=sys.stderr)
+            print(f"vpharness: {mistake}", file=sys.stderr)
             return USER_MISTAKE
     return 0
+
+
+def mistake_in(error: BaseException) -> VpharnessError | None:
+    """Return what a user is told of an error that the command line can cause; None for any other."""
+    if isinstance(error, VpharnessError):
+        return error
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return ConfigError(one_line(error))
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return ConfigError(f"{str(error.filename)[:60]}… is too long for the name of a file; shorten it")
+    return None
 
 
 def _compose_and_work(name: str, rest: Sequence[str]) -> None:
@@ -142,6 +151,8 @@ def _compose_and_work(name: str, rest: Sequence[str]) -> None:
     overrides = without_config_dir(rest)
     overrides = _with_keys(overrides, command.words, name)
     overrides = [quoted(_renamed(word, command.renamed)) for word in overrides]
+    _refuse_idle(overrides)
+    refuse_endless_numbers(overrides)
     if command.is_plan:
         overrides = ["-m", "hydra/launcher=plan", *overrides]
     prepare_process()
@@ -154,8 +165,11 @@ def _compose_and_work(name: str, rest: Sequence[str]) -> None:
         # Hydra would print a line of its own about what leaves a job, and end a multirun at its first failure.
         try:
             getattr(importlib.import_module(module), function)(config)
-        except VpharnessError as error:
-            failures.append(error)
+        except Exception as error:
+            mistake = mistake_in(error)
+            if mistake is None:
+                raise
+            failures.append(mistake)
 
     config_name = DEFAULT_COMMAND if command.is_plan else name.replace(" ", "-")
 
@@ -189,7 +203,10 @@ def prepare_process() -> None:
     if plugins not in sys.path:
         sys.path.append(plugins)
     # Compiled signals and evaluations are kept between commands, as the lattice's machine code is.
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path("~/.cache/vpharness/jax").expanduser()))
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ and (folder := cache_folder(JAX, JAX)) is not None:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+    for sentence in sentences_on_lost_caches():
+        print(f"vpharness: {sentence}", file=sys.stderr)
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 
@@ -224,21 +241,19 @@ def _with_keys(words: Sequence[str], keys: Sequence[str], name: str) -> list[str
 
 
 def _is_bare(word: str) -> bool:
-    return not word.startswith(("-", "~")) and ("=" not in word or Path(word).exists())
+    return not word.startswith(("-", "~")) and ("=" not in word or is_there(word))
+
+
+def _refuse_idle(words: Sequence[str]) -> None:
+    """Raise ConfigError for Hydra's own keys that would change nothing here."""
+    idle = [key for word in words if (key := word.lstrip("+").partition("=")[0]) in _FOLDERS_OF_HYDRA]
+    if idle:
+        raise ConfigError(
+            f"{', '.join(idle)} would change nothing here: outputs=FOLDER says where the folders of runs go, and "
+            "lake=FOLDER where datasets and results do"
+        )
 
 
 def _renamed(word: str, renamed: Mapping[str, str]) -> str:
     key, equals, value = word.partition("=")
     return f"{renamed.get(key, key)}{equals}{value}"
-
-
-def quoted(word: str) -> str:
-    """Quote a path or a text for Hydra, whose grammar knows no spaces, parentheses or equals signs in a plain value."""
-    key, equals, value = word.partition("=")
-    is_path = key.rpartition(".")[2] in PATH_KEYS or key.endswith("_path")
-    if not equals or not (is_path or key in TEXT_KEYS) or value[:1] in {"'", '"', "$"}:
-        return word
-    if is_path and _PLAIN.fullmatch(value):
-        return word
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'{key}="{escaped}"'

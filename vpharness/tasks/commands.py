@@ -91,7 +91,9 @@ class RunCommand:
         False, meaning="values are chosen by looking at results of earlier runs: no p adj., the test part alone judges"
     )
     on_error: str = parameter("continue", meaning="after a failed run of a multirun", choices=("continue", "stop"))
-    memory_mb: int = parameter(1024, meaning="what runs on one dataset may share in memory", unit="MB", minimum=64)
+    memory_mb: int = parameter(
+        1024, meaning="what runs on one dataset may share in memory", unit="MB", minimum=64, maximum=2**24
+    )
     json: bool = parameter(False, meaning="print JSON instead of text")
     sweep: Sweep | None = field(default_factory=Sweep)
     source: Any = None
@@ -121,8 +123,8 @@ class CompareCommand:
     )
     surface: bool = parameter(False, meaning="instead of the ranking, the best at each pair of tp_ticks and sl_ticks")
     sort: str = parameter("net", meaning="net, or tp_rate for the runbook's own ranking", choices=("net", "tp_rate"))
-    top: int = parameter(20, meaning="the most rows", minimum=1)
-    min_signals: int = parameter(5, meaning="least fires judged at the mid to be shown", minimum=0)
+    top: int = parameter(20, meaning="the most rows", minimum=1, maximum=10**9)
+    min_signals: int = parameter(5, meaning="least fires judged at the mid to be shown", minimum=0, maximum=10**9)
     mixed_horizon: bool = parameter(False, meaning="rank different holding times together")
     show_test: bool = parameter(False, meaning="open the test part, which is counted")
     json: bool = parameter(False, meaning="print JSON instead of text")
@@ -151,7 +153,7 @@ class AuditCommand:
     """Check that a signal does not look ahead or know the answers, and how long it remembers where the data began."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
-    seed: int = parameter(0, meaning="seed of the cuts", minimum=0)
+    seed: int = parameter(0, meaning="seed of the cuts", minimum=0, maximum=2**53)
     json: bool = parameter(False, meaning="print JSON instead of text")
     dataset: Any = None
     signal: Any = None

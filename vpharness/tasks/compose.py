@@ -113,6 +113,8 @@ class _Composer:
             and key.count(".") < 2
             and not key.startswith("hydra")
             and not self._words.is_group(key)
+            # What refers to other values is the job's own: Hydra composes it with all of them.
+            and not any(_REFERENCE.search(text) for text in _texts(override.value()))
         )
 
     def _composed(self, words: tuple[str, ...]) -> _Base:

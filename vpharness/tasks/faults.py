@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vpharness.errors import ConfigError
 from vpharness.tasks.messages import one_line
+from vpharness.tasks.words import quoting_hint
 
 _WRONG: Final = (ConfigError, HydraException, OmegaConfBaseException)
 _KNOWN: ContextVar[tuple[str, ...]] = ContextVar("faults that a plan is to report beside its own", default=())
@@ -50,7 +51,9 @@ def faults_of(words: Sequence[str], config_name: str, conf: Path) -> dict[str, s
         try:
             parsed = OverridesParser.create().parse_override(word)
         except _WRONG as error:
-            found[word] = one_line(error)
+            key, equals, value = word.partition("=")
+            hint = f"; for one text, {quoting_hint(key, value)}" if equals else ""
+            found[word] = f"{word} cannot be read: {one_line(error)}{hint}"
             continue
         if not parsed.is_sweep_override():
             fixed[word] = parsed

@@ -1,7 +1,6 @@
 """From the words of a multirun and the axes of an experiment to the words of each job."""
 
 import itertools
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +8,8 @@ from typing import Any, Final
 
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+
+from vpharness.tasks.words import in_words, quoting_hint
 
 MOST_JOBS: Final = 1_000_000
 SIGNAL: Final = "signal"
@@ -52,7 +53,10 @@ class _Axes:
         elif not words:
             self.problems.append(f"the axis {key} has no value; give at least one")
         elif len(words) > 1 and key.split(".", maxsplit=1)[0].split("/", maxsplit=1)[0] in OF_THE_CAMPAIGN:
-            self.problems.append(f"{key} has {len(words)} values, and a campaign has one: start a campaign for each")
+            self.problems.append(
+                f"{key} has {len(words)} values, and a campaign has one: start a campaign for each; or, where the "
+                f"commas belong to one text, {quoting_hint(key, ','.join(word.partition('=')[2] for word in words))}"
+            )
         else:
             self.words[key] = list(words)
 
@@ -132,4 +136,4 @@ def _spelt(key: str, values: Any, problems: list[str]) -> list[str]:
         problems.append(f"the axis {key} is {values!r}; a list of values is expected")
         return ["_"]  # stands for it, so that it is not called empty as well
     bare = key.partition(" ")[0]
-    return [f"{bare}={json.dumps(value, separators=(',', ':'))}" for value in values]
+    return [f"{bare}={in_words(value)}" for value in values]

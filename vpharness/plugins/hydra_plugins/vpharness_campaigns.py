@@ -30,7 +30,7 @@ class NoSettings:
 class JoblibSettings:
     """The processes of a campaign."""
 
-    n_jobs: int = parameter(-1, meaning="processes; -1: one for each core", minimum=-1)
+    n_jobs: int = parameter(-1, meaning="processes; -1: one for each core", minimum=-1, maximum=1_024)
 
 
 class PlanningLauncher(Launcher):

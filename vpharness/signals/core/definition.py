@@ -20,6 +20,11 @@ LONGEST_WINDOW_BINS: Final = 100_000
 Each operator keeps its whole window, and one bin costs the server a sort of it: some ten milliseconds at this length.
 """
 
+WIDEST_TICKS: Final = 1_000
+"""How far from spot a signal may look: no lattice is wider."""
+LONGEST_MS: Final = 1_000_000_000
+"""The longest time that a parameter may name: eleven days, longer than any dataset is in one piece."""
+
 
 def min_periods_fit(min_periods_name: str, min_periods: int, window_name: str, window: int) -> Iterator[str]:
     """Yield a sentence where a robust z asks for more values than its window holds."""
