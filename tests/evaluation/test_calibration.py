@@ -103,8 +103,8 @@ def test_intervals_hold_the_true_mean(small: dict[Cell, list[Judged]]) -> None:
 
 def test_always_long_is_not_significant_where_prices_rise() -> None:
     """What it earns is the market's drift, which every bin has: of 20 hours at most one."""
-    found = [judged(markets_of("drift", seed, BINS_PER_HOUR), [always_long], ((8, 4),), (1200,)) for seed in range(20)]
-    found = cells_of(found)["always_long", 8, 4, 1200]
+    hours = [judged(markets_of("drift", seed, BINS_PER_HOUR), [always_long], ((8, 4),), (1200,)) for seed in range(20)]
+    found = cells_of(hours)["always_long", 8, 4, 1200]
     assert np.mean([each.mid[0] for each in found]) > 0.5
     assert sum(each.p <= 0.05 for each in found) <= 1
 
