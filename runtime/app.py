@@ -13,11 +13,14 @@ from typing import Any, Final
 
 from sanic import Sanic
 
+from runtime.connection import Connection
+from runtime.door import door_of
 from runtime.endpoints import add_endpoints
 from runtime.engine import Engine
 from runtime.feeds.feed import Feed
 from runtime.feeds.recorder import RecordedFeed
-from runtime.guard import Allowance, Guard
+from runtime.feeds.recording import incomplete
+from runtime.guard import Guard
 from runtime.handover import handing_over
 from runtime.hub import Hub
 from runtime.lane import Lane, lane_of, watched
@@ -28,8 +31,8 @@ from runtime.switching import Switchboard
 from runtime.telling import look_after
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
+from vpharness.modules import PermittedModules
 
-_BURST_SECONDS: Final = 10.0
 _BACKLOG: Final = 256
 _SEND_BUFFER_BYTES: Final = 262_144
 """The system would let megabytes pile up for a client that is slow, all of them old when it comes to read them."""
@@ -47,6 +50,7 @@ class Serving:
         follows: whether the pointer is followed at all; a fixed version is served otherwise.
         feed: the opened feed.
         champion, challengers: the models.
+        modules: those that the signals of promotions may come from.
     """
 
     settings: RuntimeParameters
@@ -57,6 +61,7 @@ class Serving:
     feed: Feed
     champion: ServedModel
     challengers: tuple[ServedModel, ...]
+    modules: PermittedModules
 
 
 def first_lane(serving: Serving) -> Lane:
@@ -87,8 +92,7 @@ def create_app(serving: Serving) -> Sanic[Any, Any]:
         }
     )
     guard = Guard(serving.token, frozenset(settings.allowed_origins), settings.is_loopback)
-    rate = settings.connections_per_second
-    app.ctx.guard, app.ctx.allowance = guard, Allowance(rate, _BURST_SECONDS * rate)
+    app.ctx.guard, app.ctx.door = guard, door_of(settings)
     app.ctx.lake, app.ctx.instrument = serving.lake, serving.instrument
     add_endpoints(app)
     return app
@@ -101,16 +105,16 @@ async def running(serving: Serving, lane: Lane) -> AsyncIterator[tuple[Sanic[Any
     Raises ConfigError where it cannot listen.
     """
     app, stop, loop = create_app(serving), threading.Event(), asyncio.get_running_loop()
-    hub = Hub(serving.settings, serving.feed.facts, serving.champion)
-    hub.challengers = {each.name: each for each in serving.challengers}
+    hub = Hub(serving.settings, serving.feed.facts, serving.champion, serving.challengers)
     feed = serving.feed
+    hub.condition.problem = incomplete(feed)
     if isinstance(feed, RecordedFeed):
         hub.recording = lambda: feed.stopped
     engine = Engine(serving.feed, lane, handing_over(loop, hub.accept, stop))
-    switchboard = Switchboard(hub, engine, serving.lake, serving.instrument, serving.challengers)
-    app.ctx.hub, app.ctx.switchboard, app.ctx.registry = hub, switchboard, registry_of(hub)
+    switchboard = Switchboard(hub, engine, serving.lake, serving.instrument, serving.challengers, serving.modules)
+    app.ctx.hub, app.ctx.switchboard, app.ctx.registry = hub, switchboard, registry_of(hub, app.ctx.door)
     listening = listen(serving.settings.host, serving.settings.port)
-    server = await app.create_server(sock=listening, return_asyncio_server=True, access_log=False)
+    server = await app.create_server(sock=listening, return_asyncio_server=True, access_log=False, protocol=Connection)
     assert server is not None  # noqa: S101  # it is asked for
     await server.startup()  # type: ignore[no-untyped-call]  # Sanic has it untyped
     await server.before_start()  # type: ignore[no-untyped-call]  # see above
@@ -125,6 +129,7 @@ async def running(serving: Serving, lane: Lane) -> AsyncIterator[tuple[Sanic[Any
         stop.set()
         for task in tasks:
             task.cancel()
+        switchboard.shadows.close()
         await asyncio.gather(*tasks, return_exceptions=True)
         await _close(server, serving.settings.stop_s)
         await asyncio.to_thread(thread.join, serving.settings.stop_s)  # it is a daemon, and may wait for the feed

@@ -7,10 +7,9 @@ the number of those that it missed.
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
-from runtime.guard import Allowance
-from runtime.hub import Hub
+from runtime.hub import Configuration, Hub
 from runtime.messages import grid_history, grid_update
 from runtime.models import ServedModel
 from runtime.query import StreamQuery
@@ -19,7 +18,7 @@ from vpharness.errors import ConfigError
 from vpharness.frames import encode_grid, encode_json
 
 _MOST_HISTORY_BINS: Final = 200
-_HISTORY_BYTES: Final = 1_000_000
+HISTORY_BYTES: Final = 250_000
 _BODY_BYTES: Final = 1_500
 
 
@@ -29,23 +28,6 @@ class Socket(Protocol):
     async def send(self, message: str | bytes) -> None:
         """Send a message; wait while the connection takes no more."""
         ...
-
-
-class Ignored:
-    """What a client sends: counted, and forgotten.
-
-    It stands where Sanic would put messages together and keep them until they are read.
-    """
-
-    def __init__(self, messages_per_minute: int) -> None:
-        """Allow so many."""
-        self._allowance = Allowance(messages_per_minute / 60, messages_per_minute)
-        self.too_many = asyncio.Event()
-
-    async def put(self, _frame: Any) -> None:
-        """Count a frame."""
-        if not self._allowance.take():
-            self.too_many.set()
 
 
 class Client:
@@ -64,16 +46,15 @@ class Client:
         abort: Callable[[], None],
         query: StreamQuery,
         model: ServedModel | None,
-        ignored: Ignored,
     ) -> None:
         """Begin with the bins that the query asks for; ConfigError where there are no such columns.
 
-        `abort` closes the connection at once, `model` is the shadow that it asked for, `ignored` what it sends.
+        `abort` closes the connection at once, `model` is the shadow that it asked for.
         """
         absent = [name for name in query.fields or () if name not in hub.columns]
         if absent:
             raise ConfigError(f"fields names {absent[0]}, which the dataset lacks; it has {', '.join(hub.columns)}")
-        self._hub, self._socket, self._abort, self._model, self._ignored = hub, socket, abort, model, ignored
+        self._hub, self._socket, self._abort, self._model = hub, socket, abort, model
         self.fields = hub.columns if query.fields is None else query.fields
         self.missed = 0
         self.sending_since: float | None = None
@@ -92,12 +73,7 @@ class Client:
         if self.sending_since is not None and now - self.sending_since > self._hub.settings.send_timeout_s:
             self._abort()
 
-    async def listen(self) -> str:
-        """Wait until the client has sent too much, and return what is to be said then."""
-        await self._ignored.too_many.wait()
-        return f"more than {self._hub.settings.max_messages_per_minute} messages a minute; none is needed"
-
-    async def send_all(self) -> None:
+    async def send_all(self) -> NoReturn:
         """Send what there is, and then what comes, for ever."""
         while True:
             if not await self._send_next():
@@ -108,9 +84,8 @@ class Client:
         hub = self._hub
         if self._reset_seen < hub.reset_number:
             self._begin_anew()
-        is_due = self._config_seen < hub.config_number and self.cursor >= hub.config_seq
-        if is_due or self._resets or not self._config_seen:
-            await self._send(self._config())
+        if (due := self._due()) is not None:
+            await self._send(self._config(due))
         elif self._status_seen < hub.status_number:
             self._status_seen = hub.status_number
             await self._send(hub.status)
@@ -126,13 +101,26 @@ class Client:
         self._reset_seen, self._resets, self.missed = hub.reset_number, True, 0
         self.cursor, self._is_catching_up = ring.last(self._history), True
 
-    def _config(self) -> str:
+    def _due(self) -> Configuration | None:
+        """Return the configuration that it is to be told before anything else: each, in the order of their bins.
+
+        At first it is told the one in force, and once bins are left behind the one of those that it goes on with.
+        """
+        hub = self._hub
+        if not self._config_seen:
+            return hub.configuration
+        if self._resets:
+            return next((each for each in reversed(hub.configurations) if each.seq <= self.cursor), hub.configuration)
+        due = hub.configuration_after(self._config_seen)
+        return due if due is not None and self.cursor >= due.seq else None
+
+    def _config(self, told: Configuration) -> str:
         hub = self._hub
         model = None if self._model is None else hub.shadow_models.get(self._model.name, self._model)
-        values = runtime_config(hub, self.fields, model, self._resumed, resets=self._resets)
+        values = runtime_config(hub, told, self.fields, model, self._resumed, resets=self._resets)
         if not self._config_seen:
             values["reason"] = "hello"  # whatever happened before
-        self._config_seen, self._resumed, self._resets = hub.config_number, None, False
+        self._config_seen, self._resumed, self._resets = told.number, None, False
         return encode_json(values)
 
     async def _send_bins(self) -> None:
@@ -143,7 +131,7 @@ class Client:
             self.cursor = ring.first_seq
         lag = ring.next_seq - self.cursor
         if self._is_catching_up and lag > 1:
-            await self._send_history(self._stop_of_history())
+            await self._send_history()
         elif lag > self._hub.settings.backlog_bins:
             self.missed += lag - 1
             self.cursor = ring.next_seq - 1
@@ -159,25 +147,35 @@ class Client:
         if binary is not None:
             await self._send(binary)
 
-    async def _send_history(self, stop: int) -> None:
-        ring, seqs = self._hub.ring, range(self.cursor, stop)
-        updates = []
+    async def _send_history(self) -> None:
+        async with self._hub.history_turns.turn():
+            found = self._piece_of_history()
+        for message in found:
+            await self._send(message)
+
+    def _piece_of_history(self) -> list[str | bytes]:
+        """Return the next messages of history; none where the bins have gone while it waited for its turn."""
+        ring, updates = self._hub.ring, []
+        if self._reset_seen < self._hub.reset_number or self.cursor < ring.first_seq:
+            return []
+        seqs = range(self.cursor, self._stop_of_history())
+        if not seqs:
+            return []  # another configuration is due first
         for seq in seqs:
             updates.append(grid_update(ring.body(seq), self.missed, ring.shadow(seq, self.shadow)))
             self.missed = 0
-        binary = encode_grid([ring.scored(seq) for seq in seqs], self.fields) if self.fields else None
-        self.cursor = stop
-        await self._send(grid_history(updates))
-        if binary is not None:
-            await self._send(binary)
+        self.cursor = seqs.stop
+        text = grid_history(updates)
+        return [text, encode_grid([ring.scored(seq) for seq in seqs], self.fields)] if self.fields else [text]
 
     def _stop_of_history(self) -> int:
         """Return where the next message of history ends: before a change of configuration, and not too large."""
         hub = self._hub
         cells = 2 * hub.champion.live.scorer.radius + 1
-        bins = max(1, min(_MOST_HISTORY_BINS, _HISTORY_BYTES // (_BODY_BYTES + 8 * cells * len(self.fields))))
+        bins = max(1, min(_MOST_HISTORY_BINS, HISTORY_BYTES // (_BODY_BYTES + 8 * cells * len(self.fields))))
         stop = min(self.cursor + bins, hub.ring.next_seq)
-        return min(stop, hub.config_seq) if self.cursor < hub.config_seq else stop
+        due = hub.configuration_after(self._config_seen)
+        return stop if due is None else min(stop, due.seq)
 
     async def _send(self, message: str | bytes) -> None:
         self.sending_since = time.monotonic()
@@ -197,22 +195,18 @@ def _place(hub: Hub, query: StreamQuery) -> tuple[str | None, bool, int]:
     return ("whole" if query.from_seq >= ring.first_seq else "gap"), False, query.from_seq
 
 
-async def served_until(client: Client, asked: "asyncio.Future[None] | None") -> str | None:
-    """Serve a client until it goes, and return what is to be said where it is sent away.
+async def served_until(client: Client, asked: "asyncio.Future[None] | None") -> NoReturn:
+    """Serve a client until it goes, or its shadow cannot be scored: that comes as the exception that it is.
 
-    `asked` has its shadow warmed up; where that fails the client is told why. Whatever else ends the connection comes
-    as the exception that it is.
+    `asked` has its shadow warmed up; where that fails the client is told why.
     """
-    tasks = [asyncio.create_task(client.send_all()), asyncio.create_task(client.listen())]
-    waiting: set[asyncio.Future[Any]] = {*tasks, *((asked,) if asked is not None else ())}
+    sending = asyncio.create_task(client.send_all())
+    waiting: set[asyncio.Future[Any]] = {sending, *((asked,) if asked is not None else ())}
     try:
         while True:
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                said = task.result()
-                if task is not asked:
-                    return None if said is None else str(said)
+                task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)

@@ -18,10 +18,11 @@ from runtime.settings import Challenger, RuntimeParameters, ServeCommand
 from runtime.switching import proved
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
+from vpharness.modules import PermittedModules
 from vpharness.promotion.pointer import bundle_path
 from vpharness.promotion.record import PromotedRecord, defaults, lattice_parameters, promoted
 from vpharness.tasks.cli import without_config_dir
-from vpharness.tasks.conf import conf_folder
+from vpharness.tasks.conf import conf_folder, permitted_modules
 from vpharness.tasks.schema import check, check_command, instance
 from vpharness.tasks.words import quoted
 
@@ -53,21 +54,24 @@ def serving(config: DictConfig) -> Iterator[Serving]:
     for name, each in asked.items():
         check(**{f"challengers.{name}": each})
     token, lake, choice = token_of(settings), Lake(Path(command.lake)), instance(config.dataset, "dataset")
-    with _opened(config, command, lake, choice.id) as (feed, record):
+    modules = permitted_modules(lake.root, settings.signal_modules, "runtime.signal_modules")
+    with _opened(config, command, lake, choice.id, modules) as (feed, record):
         if found := misfits(record, feed.facts):
             raise ConfigError(f"the feed cannot be served: {'; '.join(found)}")
         instrument = command.instrument or feed.facts.instrument
         challengers = tuple(
-            _challenger(name, each, record, lake, instrument, feed.facts) for name, each in asked.items()
+            _challenger(name, each, record, lake, instrument, feed.facts, modules) for name, each in asked.items()
         )
         follows = command.version is None
         with _recorded(feed, command) as recorded_feed:
-            yield Serving(settings, token, lake, instrument, follows, recorded_feed, served(record), challengers)
+            yield Serving(
+                settings, token, lake, instrument, follows, recorded_feed, served(record), challengers, modules
+            )
 
 
 @contextlib.contextmanager
 def _opened(
-    config: DictConfig, command: ServeCommand, lake: Lake, dataset_id: str | None
+    config: DictConfig, command: ServeCommand, lake: Lake, dataset_id: str | None, modules: PermittedModules
 ) -> Iterator[tuple[Feed, PromotedRecord]]:
     """Open the feed for bins as wide as those of what is served on it, and yield both.
 
@@ -78,13 +82,13 @@ def _opened(
     fresh = defaults(DEFAULTS_FILE)
     instrument, width_ms = command.instrument, lattice_parameters(fresh).cell_width_ms
     while True:
-        record = fresh if instrument is None else _record(lake, instrument, command.version) or fresh
+        record = fresh if instrument is None else _record(lake, instrument, command.version, modules) or fresh
         if instrument is not None:
             width_ms = lattice_parameters(record).cell_width_ms
         with parameters.open(Surroundings(width_ms, source, lake, dataset_id)) as feed:
             if instrument is None:
                 instrument = feed.facts.instrument
-                record = _record(lake, instrument, command.version) or fresh
+                record = _record(lake, instrument, command.version, modules) or fresh
             if lattice_parameters(record).cell_width_ms == width_ms:
                 yield feed, record
                 return
@@ -97,16 +101,22 @@ def _recorded(feed: Feed, command: ServeCommand) -> contextlib.AbstractContextMa
     return recorded(feed, Path(command.record), limit_mb=command.record_mb)
 
 
-def _record(lake: Lake, instrument: str, version: str | None) -> PromotedRecord | None:
+def _record(lake: Lake, instrument: str, version: str | None, modules: PermittedModules) -> PromotedRecord | None:
     """Return the record of a version, or of the one that the pointer names; None before anything was promoted."""
     folder = promoted(lake, instrument) if version is None else bundle_path(lake, instrument, version)
-    return None if folder is None else proved(folder)
+    return None if folder is None else proved(folder, modules)
 
 
 def _challenger(
-    name: str, asked: Challenger, champion: PromotedRecord, lake: Lake, instrument: str, facts: FeedFacts
+    name: str,
+    asked: Challenger,
+    champion: PromotedRecord,
+    lake: Lake,
+    instrument: str,
+    facts: FeedFacts,
+    modules: PermittedModules,
 ) -> ServedModel:
-    begun = champion if asked.version is None else proved(bundle_path(lake, instrument, asked.version))
+    begun = champion if asked.version is None else proved(bundle_path(lake, instrument, asked.version), modules)
     target = None if asked.signal is None else _signal_target(asked.signal)
     return challenging(name, asked, champion, begun, target, facts)
 

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
-from typing import Any
+import re
+from typing import Any, Final
 
 from sanic import HTTPResponse, Request, Sanic, raw, redirect
 from sanic import json as json_answer
 from sanic import text as text_answer
-from sanic.exceptions import NotFound, SanicException
+from sanic.exceptions import NotFound, PayloadTooLarge, SanicException
 
+from runtime.door import Door
 from runtime.guard import COOKIE, HEADERS, Guard
 from runtime.hub import Hub
 from runtime.messages import without_nan
@@ -20,6 +22,9 @@ from vpharness.errors import VpharnessError
 from vpharness.promotion.record import history
 
 log = logging.getLogger(__name__)
+
+_FORWARDED_HTTPS: Final = re.compile(r'[^,]*\bproto="?https\b', re.IGNORECASE)
+"""In a header Forwarded: the proxy that the browser asked comes first."""
 
 _OPEN: frozenset[str] = frozenset({"/healthz"})
 """What may be asked without a token: it says nothing but that somebody is there."""
@@ -45,22 +50,52 @@ def add_endpoints(app: Sanic[Any, Any]) -> None:
 
 async def check(request: Request) -> HTTPResponse | None:
     """Let a request in, or answer why not."""
-    guard: Guard = request.app.ctx.guard
-    if guard.refuses_host(request.host):
-        return text_answer("the server is asked for by a name that is not its own", status=421)
-    if guard.refuses_origin(request.headers.get("origin"), request.host):
-        return text_answer("pages of other sites may not ask", status=403)
-    if request.path in _OPEN:
-        return None
+    if not request.head:
+        return None  # nothing that could be let in: what is wrong with it is answered by `refused`
+    door: Door = request.app.ctx.door
+    refusal = refused_by(request, request.app.ctx.guard)
+    if not await door.asks(door.address_of(request)):
+        refusal = text_answer("too many requests; try again in a few seconds", status=429)
+    if refusal is not None:
+        request.stream.keep_alive = False  # type: ignore[union-attr]  # a request that comes has one
+    return refusal
+
+
+def refused_by(request: Request, guard: Guard) -> HTTPResponse | None:
+    """Return the answer to a request that a guard does not let in, or whose token is taken into a cookie."""
     shown = request.args.get("token") if request.path == "/" else None
-    if shown is not None and guard.is_token(shown):
-        # The token leaves the address at once; the page shows it as a cookie from then on.
-        answer = redirect("/", status=303)
-        answer.add_cookie(COOKIE, shown, httponly=True, samesite="Strict", secure=request.scheme == "https", path="/")
-        return answer
-    if guard.refuses_token(request.headers.get("authorization"), request.cookies.get(COOKIE)):
-        return text_answer("a token is needed: Authorization: Bearer TOKEN, or /?token=TOKEN for the page", status=401)
-    return None
+    if "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0":
+        status, why = 413, "requests have no body here"
+    elif guard.refuses_host(request.host):
+        status, why = 421, "the server is asked for by a name that is not its own"
+    elif guard.refuses_origin(request.headers.get("origin"), request.host):
+        status, why = 403, "pages of other sites may not ask"
+    elif request.path in _OPEN:
+        return None
+    elif shown is not None and guard.is_token(shown):
+        return _with_cookie(shown, is_secure=is_https(request))
+    elif guard.refuses_token(request.headers.get("authorization"), request.cookies.get(COOKIE)):
+        status, why = 401, "a token is needed: Authorization: Bearer TOKEN, or /?token=TOKEN for the page"
+    else:
+        return None
+    return text_answer(why, status=status)
+
+
+def _with_cookie(token: str, *, is_secure: bool) -> HTTPResponse:
+    """Return the answer by which the token leaves the address at once; the page shows it as a cookie from then on."""
+    answer = redirect("/", status=303)
+    answer.add_cookie(COOKIE, token, httponly=True, samesite="Strict", secure=is_secure, path="/")
+    return answer
+
+
+def is_https(request: Request) -> bool:
+    """Whether a browser has asked over TLS, of this server or of a proxy in front of it."""
+    said = request.headers.get("x-forwarded-proto", "").partition(",")[0]
+    return (
+        request.scheme == "https"
+        or said.strip().lower() == "https"
+        or _FORWARDED_HTTPS.match(request.headers.get("forwarded", "")) is not None
+    )
 
 
 async def add_headers(_request: Request, response: HTTPResponse) -> None:
@@ -70,9 +105,11 @@ async def add_headers(_request: Request, response: HTTPResponse) -> None:
             response.headers.setdefault(name, value)
 
 
-async def refused(_request: Request, problem: SanicException) -> HTTPResponse:
+async def refused(request: Request, problem: SanicException) -> HTTPResponse:
     """Answer in one line where something cannot be had."""
-    return text_answer(str(problem).splitlines()[0][:200] if str(problem) else "no", status=problem.status_code)
+    # Sanic knows one status for what is too large: here it is the head of a request that never came to be one.
+    status = 431 if isinstance(problem, PayloadTooLarge) and not request.head else problem.status_code
+    return text_answer(str(problem).splitlines()[0][:200] if str(problem) else "no", status=status)
 
 
 async def unavailable(_request: Request, problem: VpharnessError) -> HTTPResponse:
@@ -89,7 +126,7 @@ async def failed(request: Request, problem: Exception) -> HTTPResponse:
 async def get_config(request: Request) -> HTTPResponse:
     """Return what is served, as a client of all columns is told it."""
     hub: Hub = request.app.ctx.hub
-    return json_answer(without_nan(runtime_config(hub, hub.columns, None, None, resets=False)))
+    return json_answer(without_nan(runtime_config(hub, hub.configuration, hub.columns)))
 
 
 async def get_promotion(request: Request) -> HTTPResponse:

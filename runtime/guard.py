@@ -1,8 +1,11 @@
 """Who may talk to the server: tokens, origins, hosts, and how often."""
 
+import asyncio
+import contextlib
 import hmac
 import os
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -119,3 +122,23 @@ class Allowance:
             return False
         self._left -= 1
         return True
+
+
+class Turns:
+    """Turns at what keeps the event loop busy: one after another, with twice the time of each for others behind it."""
+
+    def __init__(self, least_s: float = 0.0) -> None:
+        """Nobody has had a turn yet; at least `least_s` shall lie between two."""
+        self._least_s = least_s
+        self._lock = asyncio.Lock()
+        self._free_at = 0.0
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn; it is over with the block."""
+        async with self._lock:
+            await asyncio.sleep(max(0.0, self._free_at - time.monotonic()))
+            begun = time.monotonic()
+            yield
+            ended = time.monotonic()
+            self._free_at = ended + max(self._least_s, 2 * (ended - begun))

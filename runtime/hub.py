@@ -3,11 +3,14 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from runtime.condition import Condition
 from runtime.feeds.feed import FeedFacts
+from runtime.guard import Turns
 from runtime.lane import LaneBin
 from runtime.messages import bin_body, shadow_bodies
 from runtime.models import ServedModel
@@ -22,6 +25,26 @@ from vpharness.prices import tick_size_to_price
 
 _FRAMES_KEPT: Final = 32
 _LANE_BITS: Final = 40
+_CONFIGURATIONS_KEPT: Final = 64
+"""A client that lags behind by more switches than these has been sent the newest bin alone long before."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What is served from a bin on.
+
+    Attributes:
+        number: counts them, from 1.
+        seq: the first bin.
+        reason: why it changed.
+        champion, challengers: the models.
+    """
+
+    number: int
+    seq: int
+    reason: str
+    champion: ServedModel
+    challengers: tuple[ServedModel, ...]
 
 
 class Reader(Protocol):
@@ -41,32 +64,41 @@ class Hub:
     Attributes:
         champion, challengers, shadow_models: the models, as they are served now, by name.
         ring: the bins of the lane that is served.
-        config_number, config_seq, reason: which configuration is in force, from which bin on, and why it changed.
+        configurations: what has been served of late, the last of them in force; those of before a reset are left out.
         reset_number, reset_seq: the configuration with which bins of before were left behind, and the first bin then.
         lane, epoch: which lane is served, and which run of bins without a break these are of.
         ready_lane: the lane on its way, once it could be served.
         coming_reason: why the next champion is one: "promotion" or "rollback".
         coming: the version that is on its way, and how many bins are missing until it is ready.
+        history_turns: turns at encoding bins of before for readers who ask for them.
         awaited: orders to the engine, and who waits for their answers.
         troubles: what has failed for good.
         recording: says why recording has stopped, or None while it goes on; None where nothing is recorded.
         refusals: why a promoted version is not served, by version.
     """
 
-    def __init__(self, settings: RuntimeParameters, facts: FeedFacts, champion: ServedModel) -> None:
+    def __init__(
+        self,
+        settings: RuntimeParameters,
+        facts: FeedFacts,
+        champion: ServedModel,
+        challengers: Sequence[ServedModel] = (),
+    ) -> None:
         """Begin a stream with lane 0, before its first bin."""
         self.settings, self.facts, self.champion = settings, facts, champion
         self.stream_id = secrets.token_hex(8)
-        self.challengers: dict[str, ServedModel] = {}
+        self.challengers = {each.name: each for each in challengers}
         self.shadow_models: dict[str, ServedModel] = {}
         self.ring = BinRing(settings.buffer_bins, champion.live.scorer.radius)
         self.condition = Condition()
         self.statistics: dict[str, dict[str, Any]] = {}
-        self.config_number, self.config_seq, self.reason = 1, 0, "hello"
+        first = Configuration(1, 0, "hello", champion, tuple(challengers))
+        self.configurations: deque[Configuration] = deque([first], maxlen=_CONFIGURATIONS_KEPT)
         self.reset_number, self.reset_seq = 1, 0
         self.status_number, self.status = 0, ""
         self.refusals: dict[str, str] = {}
         self.clients: set[Reader] = set()
+        self.history_turns = Turns()
         self.lane = 0
         self.epoch = 0
         self.ready_lane: int | None = None
@@ -128,12 +160,23 @@ class Hub:
 
     def announce(self, reason: str, seq: int, *, resets: bool = False) -> None:
         """Have every reader told of the configuration again, before the bin at `seq`."""
-        self.config_number += 1
-        self.config_seq, self.reason = seq, reason
+        models = self.champion, tuple(self.challengers.values())
+        told = Configuration(self.configuration.number + 1, seq, reason, *models)
         if resets:
-            self.reset_number, self.reset_seq = self.config_number, seq
+            self.reset_number, self.reset_seq = told.number, seq
             self._frames.clear()
+            self.configurations.clear()
+        self.configurations.append(told)
         self.wake()
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration in force."""
+        return self.configurations[-1]
+
+    def configuration_after(self, number: int) -> Configuration | None:
+        """Return the first configuration that came after another one; None where that is in force."""
+        return next((each for each in self.configurations if each.number > number), None)
 
     def tell(self, status: str) -> None:
         """Have every reader told how things stand."""
@@ -179,9 +222,10 @@ class Hub:
         if ring is None:
             return  # of a lane that has been abandoned
         if ring is self.ring:
-            is_miss = late_s > self.champion.live.scorer.cell_width_ms / 1000
+            is_late = late_s > self.champion.live.scorer.cell_width_ms / 1000
             bin_end_ns = int(each.scored.row["bin_end_ns"][0])
-            self.condition.count(time.monotonic(), is_miss=is_miss, bin_end_ns=bin_end_ns)
+            is_live = self.facts.live
+            self.condition.count(time.monotonic(), is_late=is_late, is_live=is_live, bin_end_ns=bin_end_ns)
         ring.began_ns = each.began_ns
         ring.append(each.scored, bin_body(each, self._tick_price, late_s), shadow_bodies(each))
 

@@ -66,9 +66,10 @@ class BinRing:
         grid = {name: column[place] for name, column in self._columns.items()}
         return ScoredBin(self._rows[place : place + 1], grid, float(self._scores[place]), ())
 
-    def copies(self, first_seq: int, columns: Sequence[str]) -> list[ShownBin]:
-        """Return what is left of the bins from `first_seq` on, with some columns, in memory of their own."""
-        places = np.arange(max(first_seq, self.first_seq), self.next_seq) % self.capacity
+    def copies(self, first_seq: int, columns: Sequence[str], most: int | None = None) -> list[ShownBin]:
+        """Return what is left of the bins from `first_seq` on, or the first of them, in memory of their own."""
+        first = max(first_seq, self.first_seq)
+        places = np.arange(first, self.next_seq if most is None else min(self.next_seq, first + most)) % self.capacity
         rows = self._rows[places]
         chosen = {name: self._columns[name][places] for name in columns}
         return [(rows[n : n + 1], {name: column[n] for name, column in chosen.items()}) for n in range(len(rows))]

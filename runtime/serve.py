@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import uvloop
 from hydra.errors import HydraException
@@ -17,6 +18,9 @@ from vpharness.tasks.conf import conf_folder
 from vpharness.tasks.help import command_help
 from vpharness.tasks.messages import one_line
 
+_SWITCH_SECONDS: Final = 0.0005
+"""A bin's thread gives the interpreter up and waits for it again a dozen times: each may last as long as this."""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Serve until interrupted; return the exit code: 0, or 2 with one line on standard error for a user's mistake."""
@@ -24,6 +28,7 @@ def main(arguments: Sequence[str]) -> int:
         print(command_help("python -m runtime", ServeCommand, conf_folder(), words=()))
         return 0
     prepare_process()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         # uvloop's transports may be aborted when they are closed, as Sanic does ten seconds after a client is gone.
         with (

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from runtime.feeds.recorder import LIMIT_MB
 from vpharness.parameters import parameter
-from vpharness.tasks.commands import LAKE
+from vpharness.tasks.commands import LAKE, SIGNAL_MODULES
 
 TOKEN_VARIABLE: Final = "VPHARNESS_RUNTIME_TOKEN"  # noqa: S105  # the name of a variable
 """The environment variable with the token that clients show."""
@@ -27,6 +27,7 @@ class RuntimeParameters:
         None, meaning=f"file with the token that clients show, instead of {TOKEN_VARIABLE} in the environment"
     )
     allowed_origins: list[str] = parameter([], meaning="web origins beside its own whose pages may open the stream")
+    signal_modules: list[str] = parameter([], meaning=SIGNAL_MODULES)
     buffer_bins: int = parameter(
         6_000, meaning="bins kept for history, resuming and warming models up; 26 kB each", minimum=600, maximum=200_000
     )
@@ -38,10 +39,31 @@ class RuntimeParameters:
         maximum=200_000,
     )
     max_clients: int = parameter(256, meaning="streams at once", minimum=1, maximum=10_000)
+    max_connections: int = parameter(
+        512, meaning="connections at once, those of streams among them", minimum=1, maximum=40_000
+    )
     connections_per_second: float = parameter(
         50.0, meaning="new streams, on average; ten seconds' worth at once", above=0
     )
+    requests_per_second: float = parameter(
+        200.0, meaning="new connections, and requests over them, on average; two seconds' worth at once", minimum=1.0
+    )
+    address_share: float = parameter(
+        0.5,
+        meaning="how much of the connections, streams, requests and overrides that there may be one address can have; "
+        "what is beyond is for addresses that have few",
+        above=0,
+        maximum=1,
+    )
+    forwarded_header: str | None = parameter(
+        None,
+        meaning="header in which a proxy in front, the only one to reach the server, tells a client's address, as "
+        "X-Forwarded-For; its last address counts",
+    )
     max_shadows: int = parameter(4, meaning="different overrides of clients at once", minimum=0, maximum=32)
+    shadows_per_minute: float = parameter(
+        12.0, meaning="streams that may be opened with overrides, on average; a minute's worth at once", above=0
+    )
     max_query_bytes: int = parameter(
         2_048, meaning="longest query of a stream", unit="bytes", minimum=256, maximum=8_192
     )
@@ -53,7 +75,10 @@ class RuntimeParameters:
         maximum=65_536,
     )
     max_messages_per_minute: int = parameter(
-        60, meaning="messages and pings that a client may send", minimum=1, maximum=1_000_000
+        60,
+        meaning="frames that a client may send, pings and pongs too: one more, and it is cut off",
+        minimum=12,  # pongs to the server's pings, and a client's own pings, are six
+        maximum=1_000_000,
     )
     send_timeout_s: float = parameter(
         30.0, meaning="how long a client may take none of what it is sent before it is cut off", unit="s", minimum=1.0

@@ -1,26 +1,20 @@
 """The websocket of the stream: who is let in, and how a client is sent away."""
 
 import asyncio
-import hashlib
-from typing import Any, Final
+from typing import Final, NoReturn
 
 from sanic import Request, Websocket
 from sanic.exceptions import WebsocketClosed
 from websockets.exceptions import ConnectionClosed
 
-from runtime.client import Client, Ignored, served_until
-from runtime.feeds.feed import FeedFacts
-from runtime.guard import Allowance
+from runtime.client import Client, served_until
+from runtime.connection import Connection
+from runtime.door import Door
 from runtime.hub import Hub
-from runtime.messages import SHADOW_PREFIX, error
-from runtime.models import ServedModel, misfits, served
-from runtime.overrides import from_texts, overridden
+from runtime.messages import error
 from runtime.query import StreamQuery, parse_query
-from runtime.shadows import TooManyError
-from runtime.switching import Switchboard
-from vpharness.errors import ConfigError, VpharnessError
-from vpharness.frames import encode_json
-from vpharness.promotion.record import PromotedRecord
+from runtime.shadows import Shadows, TooManyError
+from vpharness.errors import VpharnessError
 
 POLICY: Final = 1008
 TRY_LATER: Final = 1013
@@ -30,67 +24,54 @@ _LONGEST_REASON_BYTES: Final = 120
 
 async def stream(request: Request, socket: Websocket) -> None:
     """Serve the stream to a client until it goes."""
-    hub: Hub = request.app.ctx.hub
-    ignored = Ignored(hub.settings.max_messages_per_minute)
-    socket.assembler = ignored  # type: ignore[assignment]  # it has what Sanic calls of one
     try:
-        said = await _serve(request, socket, hub, ignored)
-        code = POLICY
+        await _serve(request, socket)
     except TooManyError as problem:
-        said, code = str(problem), TRY_LATER
+        await _send_away(socket, str(problem), TRY_LATER)
     except VpharnessError as problem:
-        said, code = str(problem), POLICY
+        await _send_away(socket, str(problem), POLICY)
     except (ConnectionClosed, WebsocketClosed):
         return
-    if said is not None:
-        await _send_away(socket, said, code)
 
 
-async def _serve(request: Request, socket: Websocket, hub: Hub, ignored: Ignored) -> str | None:
-    allowance: Allowance = request.app.ctx.allowance
-    if not allowance.take():
+async def _serve(request: Request, socket: Websocket) -> NoReturn:
+    hub: Hub = request.app.ctx.hub
+    door: Door = request.app.ctx.door
+    address = door.address_of(request)
+    if not door.openings.take(address):
         raise TooManyError("too many streams are being opened; try again in a few seconds")
-    _require_room(hub)
     query = parse_query(request.query_string, hub.settings.max_query_bytes, hub.settings.buffer_bins)
-    switchboard: Switchboard = request.app.ctx.switchboard
-    model = await asyncio.to_thread(_shadow, hub.champion.record, hub.facts, query)
-    _require_room(hub)  # others may have come meanwhile
-    client = Client(hub, socket, _aborting(socket), query, model, ignored)
-    asked = None if model is None else switchboard.shadows.want(model)
+    if not door.streams.take(address):
+        raise TooManyError(_no_room(door))
+    try:
+        await _serve_asked(request, socket, query, address)
+    finally:
+        door.streams.give_back(address)
+
+
+def _no_room(door: Door) -> str:
+    streams = door.streams
+    if streams.taken < streams.capacity:
+        return f"{streams.taken} clients are connected, and what room there is is for those at other addresses"
+    return f"{streams.taken} clients are connected, which is all that there is room for"
+
+
+async def _serve_asked(request: Request, socket: Websocket, query: StreamQuery, address: str) -> NoReturn:
+    hub: Hub = request.app.ctx.hub
+    shadows: Shadows = request.app.ctx.switchboard.shadows
+    connection: Connection = socket.io_proto  # type: ignore[assignment]  # the server makes no others
+    model = None
+    if query.parameters or query.threshold is not None:
+        model = await shadows.asked(query, address, request.app.ctx.door)
+    client = Client(hub, socket, lambda: connection.cut("stuck"), query, model)
+    scored = None if model is None else shadows.want(model, address)
     hub.clients.add(client)
     try:
-        return await served_until(client, asked)
+        await served_until(client, scored)
     finally:
         hub.clients.discard(client)
         if model is not None:
-            switchboard.shadows.release(model.name)
-
-
-def _require_room(hub: Hub) -> None:
-    if len(hub.clients) >= hub.settings.max_clients:
-        raise TooManyError(f"{len(hub.clients)} clients are connected, which is all that there is room for")
-
-
-def _shadow(champion: PromotedRecord, facts: FeedFacts, query: StreamQuery) -> ServedModel | None:
-    """Return the model that a client's overrides make; a ConfigError says what is wrong with them."""
-    if not query.parameters and query.threshold is None:
-        return None
-    record = overridden(champion, from_texts(query.parameters), query.threshold)
-    if found := misfits(record, facts):
-        raise ConfigError("; ".join(found))
-    names = ("signal_target", "parameters", "threshold", "evaluation", "lattice")
-    key = encode_json({name: getattr(record, name) for name in names})
-    return served(record, SHADOW_PREFIX + hashlib.sha256(key.encode()).hexdigest()[:16])
-
-
-def _aborting(socket: Any) -> Any:
-    """Return what closes a websocket's connection at once, whatever waits to be sent."""
-
-    def abort() -> None:
-        if socket.io_proto is not None and socket.io_proto.transport is not None:
-            socket.io_proto.transport.abort()
-
-    return abort
+            shadows.release(model.name)
 
 
 async def _send_away(socket: Websocket, said: str, code: int) -> None:

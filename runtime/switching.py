@@ -21,6 +21,7 @@ from runtime.ring import ShownBin
 from runtime.shadows import Shadows
 from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError, VpharnessError
+from vpharness.modules import PermittedModules
 from vpharness.promotion.pointer import PROMOTED, bundle_path
 from vpharness.promotion.record import PromotedRecord, current, read_bundle, replay_differences
 
@@ -33,16 +34,18 @@ MakeOrder = Callable[[Watched, Sequence[ShownBin], int, int], Order]
 """`Engine.add` or `Engine.succeed`."""
 
 
-def proved(folder: Path, facts: FeedFacts | None = None) -> PromotedRecord:
+def proved(folder: Path, modules: PermittedModules, facts: FeedFacts | None = None) -> PromotedRecord:
     """Return the record of a bundle, once its recorded slice has been replayed here with the same bins and scores.
 
-    Raises PromotionError saying what is damaged, changed, or comes out otherwise, and in what a feed, whose facts are
+    Raises ConfigError, before anything is imported, where its signal is of none of the permitted modules, and
+    PromotionError saying what is damaged, changed, or comes out otherwise, and in what a feed, whose facts are
     given, differs from what it was promoted on.
     """
     bundle = read_bundle(folder)
+    modules.imported(bundle.record.signal_target)
     if facts is not None and (found := misfits(bundle.record, facts)):
         raise PromotionError("; ".join(found))
-    if differences := replay_differences(bundle):
+    if differences := replay_differences(bundle, modules):
         raise PromotionError("; ".join(differences))
     return bundle.record
 
@@ -51,12 +54,19 @@ class Switchboard:
     """Changes what the engine of a hub serves."""
 
     def __init__(
-        self, hub: Hub, engine: Engine, lake: Lake, instrument: str, challengers: Sequence[ServedModel]
+        self,
+        hub: Hub,
+        engine: Engine,
+        lake: Lake,
+        instrument: str,
+        challengers: Sequence[ServedModel],
+        modules: PermittedModules,
     ) -> None:
         """Follow what is promoted for an instrument; `challengers` are kept beside it, as they were asked for."""
+        self._modules = modules
         self._hub, self._engine, self._lake, self._instrument = hub, engine, lake, instrument
         self._challengers = challengers
-        self.shadows = Shadows(hub, lambda model: self._warm_up(model, engine.add), self._dismiss)
+        self.shadows = Shadows(hub, engine.add, self._answer, self._dismiss)
         self._lanes = itertools.count(1)
         self._nudged = asyncio.Event()
         self._serving: tuple[str, asyncio.Task[None]] | None = None
@@ -119,7 +129,7 @@ class Switchboard:
         hub, facts = self._hub, self._hub.facts
         try:
             folder = await asyncio.to_thread(bundle_path, self._lake, self._instrument, version)
-            record = await asyncio.to_thread(proved, folder, facts)
+            record = await asyncio.to_thread(proved, folder, self._modules, facts)
             model = await asyncio.to_thread(served, record)
             _require_an_end(model, facts)
             if lattice_in_force(record, facts) == lattice_in_force(hub.champion.record, facts):

@@ -7,31 +7,38 @@ from collections.abc import Sequence
 from typing import Any
 
 from runtime.condition import RECENT_SECONDS
-from runtime.hub import Hub
+from runtime.hub import Configuration, Hub
 from runtime.messages import PROTOCOL, model_facts, projection_facts, without_nan
 from runtime.models import CHAMPION, ServedModel, live_on
 from vpharness.frames import encode_json, encode_schema
 
 
 def runtime_config(
-    hub: Hub, fields: Sequence[str], shadow: ServedModel | None, resumed: str | None, *, resets: bool
+    hub: Hub,
+    told: Configuration,
+    fields: Sequence[str],
+    shadow: ServedModel | None = None,
+    resumed: str | None = None,
+    *,
+    resets: bool = False,
 ) -> dict[str, Any]:
-    """Return the configuration as a reader of some fields is told it.
+    """Return a configuration as a reader of some fields is told it.
 
     Args:
         hub: the stream.
+        told: the configuration.
         fields: the grid columns of its binary frames.
         shadow: the model that it asked for.
         resumed: whether its bins go on where it was: "whole", "gap", "other_stream"; None where it did not ask.
         resets: whether the bins that it has seen do not go on.
     """
-    champion, facts, ring = hub.champion, hub.facts, hub.ring
+    champion, facts, ring = told.champion, hub.facts, hub.ring
     scorer = champion.live.scorer
     return {
         "type": "runtime_config",
         "protocol": PROTOCOL,
         "stream": hub.stream_id,
-        "reason": hub.reason,
+        "reason": told.reason,
         "reset": resets,
         "instrument": facts.instrument,
         "tick_size": facts.tick_size,
@@ -45,7 +52,7 @@ def runtime_config(
         "evaluation": champion.record.evaluation,
         "projection": projection_facts(champion),
         "promised": champion.record.evidence.get("promised"),
-        "challengers": [model_facts(model) for model in hub.challengers.values()],
+        "challengers": [model_facts(model) for model in told.challengers],
         "shadow": None if shadow is None else model_facts(shadow),
         "feed": {"kind": facts.kind, "speed": facts.speed, "live": facts.live},
         "buffer": {"bins": ring.capacity, "first_seq": ring.first_seq, "next_seq": ring.next_seq},
@@ -97,6 +104,7 @@ def status(hub: Hub) -> dict[str, Any]:
         "bins_per_second": round(len(condition.recent_bins) / RECENT_SECONDS, 2),
         "deadline_misses": condition.deadline_misses,
         "deadline_misses_recent": len(condition.recent_misses),
+        "replay_late_bins": condition.late_bins,
         "clients": len(hub.clients),
         "ready": not reasons,
         "reasons": reasons,

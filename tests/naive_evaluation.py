@@ -170,11 +170,13 @@ def naive_block_seconds(walks_s: Sequence[float], own_walks_s: Sequence[float]) 
     return seconds
 
 
-def naive_sums_by_block(times_ns: Sequence[int], values: Sequence[float], seconds: int) -> dict[int, float]:
-    """Return the sum of the values in each block of seconds by the clock."""
+def naive_sums_by_block(
+    times: Sequence[int], values: Sequence[float], length: int, unit: int = 1_000_000_000
+) -> dict[int, float]:
+    """Return the sum of the values in each block of time: of seconds, for times in ns."""
     found: dict[int, float] = {}
-    for time_ns, value in zip(times_ns, values, strict=True):
-        block = time_ns // (seconds * 1_000_000_000)
+    for time, value in zip(times, values, strict=True):
+        block = time // (length * unit)
         found[block] = found.get(block, 0.0) + value
     return found
 

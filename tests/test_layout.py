@@ -12,16 +12,18 @@ ALLOWED = {
     "lattice": {"events"},
     "datasets": {"lattice", "events"},
     "signals": set(),
+    "audit": {"signals"},
     "evaluation": set(),
     "results": {"evaluation"},
-    "campaigns": {"events", "lattice", "datasets", "signals", "evaluation", "results"},
-    "promotion": {"events", "lattice", "datasets", "signals", "evaluation", "results"},
+    "campaigns": {"events", "lattice", "datasets", "signals", "audit", "evaluation", "results"},
+    "promotion": {"events", "lattice", "datasets", "signals", "audit", "evaluation", "results"},
     "simulation": {"events", "lattice", "datasets", "signals", "evaluation", "promotion"},
     "tasks": {
         "events",
         "lattice",
         "datasets",
         "signals",
+        "audit",
         "evaluation",
         "results",
         "campaigns",
@@ -32,11 +34,13 @@ ALLOWED = {
 }
 FILES = {
     "arrow.py": set(),
-    "audit.py": {"signals"},
+    "checksums.py": set(),
     "frames.py": {"lattice", "live", "arrow", "prices"},
     "latency.py": set(),
     "live.py": {"events", "lattice", "signals", "evaluation", "memory"},
     "memory.py": set(),
+    "modules.py": set(),
+    "parquet.py": {"checksums"},
 }
 RUNTIME = PACKAGE.parent / "runtime"
 AT_RUNTIME = {
@@ -48,6 +52,7 @@ AT_RUNTIME = {
     "frames",
     "lattice",
     "live",
+    "modules",
     "parameters",
     "prices",
 } | {

@@ -16,7 +16,7 @@ from vpharness.parameters import LARGEST_INTEGER, parameter, problems, rules_of
 from vpharness.signals import SignalParameters
 
 
-def classes() -> Iterator[type[Any]]:
+def classes() -> Iterator[Any]:
     """Yield every dataclass of the packages that has parameters."""
     for package in (vpharness, runtime):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.tasks.test_cli import PROJECT, in_process
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
-COMMANDS, PROGRAMS, SERVERS = 19, 1, 2
+COMMANDS, PROGRAMS, SERVERS = 20, 1, 2
 
 
 def filled_in(words: list[str], folder: Path) -> list[str]:

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from runtime.feeds.clock import Clock, SystemClock
 from runtime.feeds.feed import Feed, FeedFacts, FeedStep
-from runtime.feeds.steps_table import TimedStep, encoded, schema_of
+from runtime.feeds.steps_table import CHECKSUM_KEY, LONGEST_END_BYTES, Checksum, End, TimedStep, encoded, schema_of
 from vpharness.durable import sync
 from vpharness.errors import ConfigError, FeedError
 from vpharness.events.source import CHUNK_EVENTS
@@ -76,19 +76,23 @@ class RecordedFeed:
         self.path = path
         self.stopped: str | None = None
         """Why recording has stopped; None while it goes on."""
-        self._feed, self._sink, self._limit_bytes, self._clock = feed, sink, limit_bytes, clock
+        self.feed = feed
+        """What is recorded."""
+        self._sink, self._limit_bytes, self._clock = sink, limit_bytes, clock
         self._begun_ns = clock.running_ns()
         self._held: list[TimedStep] = []
-        self._writer = pa.ipc.new_stream(sink, schema_of(feed.facts))
+        schema = schema_of(feed.facts)
+        self._checksum = Checksum(schema)
+        self._writer = pa.ipc.new_stream(sink, schema)
 
     @property
     def facts(self) -> FeedFacts:
         """The facts of the feed."""
-        return self._feed.facts
+        return self.feed.facts
 
     def steps(self, stop: threading.Event) -> Iterator[FeedStep]:
         """Yield the feed's steps, each of them noted before it is handed out."""
-        for step in self._feed.steps(stop):
+        for step in self.feed.steps(stop):
             if self.stopped is None:
                 self._note(step)
             yield step
@@ -98,7 +102,7 @@ class RecordedFeed:
         if self.stopped is None and self._held:
             self._write()
         if self.stopped is None:
-            self._end("the feed was closed")
+            self._end("the feed was closed", None)
 
     def _note(self, step: FeedStep) -> None:
         now_ns = self._clock.running_ns() - self._begun_ns
@@ -110,20 +114,22 @@ class RecordedFeed:
     def _write(self) -> None:
         """Write what is held as one batch, if there is room."""
         batch, self._held = encoded(self._held), []
-        if self._sink.tell() + batch.nbytes > self._limit_bytes:
+        if self._sink.tell() + batch.nbytes + LONGEST_END_BYTES > self._limit_bytes:
             reason = f"it has reached its limit of {self._limit_bytes // _MEGABYTE} MB"
             log.warning("%s: recording has stopped: %s; the feed goes on", self.path, reason)
-            self._end(reason)
+            self._end(reason, reason)
             return
+        self._checksum.add(batch)
         try:
-            self._writer.write_batch(batch)
+            self._writer.write_batch(batch, custom_metadata={CHECKSUM_KEY: self._checksum.hexdigest()})
         except OSError as error:
             self._fail(error)
 
-    def _end(self, reason: str) -> None:
+    def _end(self, reason: str, stopped_early: str | None) -> None:
         self.stopped = reason
         try:
             self._writer.close()
+            self._sink.write(End(stopped_early, self._checksum.batches, self._checksum.hexdigest()).line())
             sync(self.path)
         except OSError as error:
             self._fail(error)

@@ -2,11 +2,16 @@
 
 A stream is written batch by batch, and what is there of it can be read at any time, by any reader of Arrow, up to the
 last whole batch. The facts of the feed stand as JSON in the schema's metadata.
+
+Facts and batches have checksums, each of all that comes before it too, and behind the stream stands how it ended, as a
+line of JSON with a checksum of the whole. Recordings of version 1 have neither.
 """
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, get_args
 
 import numpy as np
@@ -18,10 +23,17 @@ from vpharness.arrow import arrow_array
 from vpharness.errors import FeedError
 from vpharness.events.schema import EVENT_DTYPE
 
-RECORDING_VERSION: Final = 1
+RECORDING_VERSION: Final = 2
 """Raised when older code could no longer read what is written."""
 
+_WITHOUT_CHECKSUMS: Final = 1
 _FACTS_KEY: Final = b"vpharness.feed"
+_FACTS_CHECKSUM_KEY: Final = b"vpharness.feed.sha256"
+CHECKSUM_KEY: Final = b"sha256"
+"""The key of a batch's checksum in its metadata."""
+LONGEST_END_BYTES: Final = 1024
+"""The line behind a stream is no longer."""
+
 _FIELDS: Final = EVENT_DTYPE.names or ()
 _EVENT: Final = pa.struct([pa.field(name, pa.from_numpy_dtype(EVENT_DTYPE[name]), nullable=False) for name in _FIELDS])
 _SCHEMA: Final = pa.schema(
@@ -40,24 +52,97 @@ TimedStep = tuple[int, FeedStep]
 
 def schema_of(facts: FeedFacts) -> pa.Schema:
     """Return the schema of a recording."""
-    text = json.dumps({"version": RECORDING_VERSION, "states": _STATES, "facts": dataclasses.asdict(facts)})
-    return _SCHEMA.with_metadata({_FACTS_KEY: text.encode()})
+    text = json.dumps({"version": RECORDING_VERSION, "states": _STATES, "facts": dataclasses.asdict(facts)}).encode()
+    return _SCHEMA.with_metadata({_FACTS_KEY: text, _FACTS_CHECKSUM_KEY: hashlib.sha256(text).hexdigest()})
 
 
 def facts_of(schema: pa.Schema, where: str) -> FeedFacts:
     """Return the facts of the feed that was recorded; a FeedError says why a schema is none of a recording."""
+    metadata = schema.metadata or {}
     try:
-        said: dict[str, Any] = json.loads((schema.metadata or {})[_FACTS_KEY])
+        said: dict[str, Any] = json.loads(metadata[_FACTS_KEY])
         version, states, facts = said["version"], said["states"], said["facts"]
     except (KeyError, ValueError, TypeError) as error:
         raise FeedError(f"{where}: is an Arrow stream, but no recording of a feed") from error
-    known = (RECORDING_VERSION, [*_STATES], {field.name for field in dataclasses.fields(FeedFacts)})
-    if (version, states, set(facts)) != known or not schema.equals(_SCHEMA):
+    if version in {RECORDING_VERSION, _WITHOUT_CHECKSUMS}:
+        wanted = None if version == _WITHOUT_CHECKSUMS else hashlib.sha256(metadata[_FACTS_KEY]).hexdigest().encode()
+        if metadata.get(_FACTS_CHECKSUM_KEY) != wanted:
+            raise FeedError(f"{where}: is damaged: the facts of the feed do not have their checksum")
+    known = ([*_STATES], {field.name for field in dataclasses.fields(FeedFacts)})
+    is_known = version in {RECORDING_VERSION, _WITHOUT_CHECKSUMS} and (states, set(facts)) == known
+    if not is_known or not schema.equals(_SCHEMA):
         raise FeedError(
             f"{where}: is a recording of version {version}, this vpharness reads {RECORDING_VERSION}; use the "
             "vpharness that wrote it"
         )
     return FeedFacts(**facts)
+
+
+def has_checksums(schema: pa.Schema) -> bool:
+    """Return whether the batches of a recording have checksums."""
+    return _FACTS_CHECKSUM_KEY in (schema.metadata or {})
+
+
+class Checksum:
+    """The checksum of a recording up to some batch: of its facts, and of all steps in their order."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        """Begin with the facts."""
+        self._digest = hashlib.sha256(schema.metadata[_FACTS_KEY])
+        self.batches = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Go on behind another batch."""
+        lists = batch.column("events")
+        self._digest.update(repr(batch.column("complete_to_ns").to_pylist()).encode())
+        struct = lists.values
+        arrays = (
+            batch.column("at_ns"),
+            batch.column("state"),
+            lists.offsets,
+            *(struct.field(name) for name in _FIELDS),
+        )
+        for array in arrays:
+            self._digest.update(np.ascontiguousarray(array.to_numpy(zero_copy_only=False)).tobytes())
+        self.batches += 1
+
+    def hexdigest(self) -> str:
+        """Return it, in hexadecimal digits."""
+        return self._digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class End:
+    """How a recording ended, as the line behind its stream says.
+
+    Attributes:
+        stopped: why it stopped before the feed did; None where it goes to the feed's end.
+        batches: how many there are.
+        checksum: of all of them.
+    """
+
+    stopped: str | None
+    batches: int
+    checksum: str
+
+    def line(self) -> bytes:
+        """Return the line, with a checksum of its own."""
+        values = dataclasses.asdict(self)
+        return b"\n" + json.dumps({"end": values, "sha256": _sum_of(values)}).encode() + b"\n"
+
+
+def end_in(tail: bytes) -> End | None:
+    """Return the end that the last bytes of a file hold; None where they hold none that is whole."""
+    try:
+        said = json.loads(tail[:-1].rpartition(b"\n")[2])
+        values = said["end"]
+        return End(**values) if said["sha256"] == _sum_of(values) and tail.endswith(b"\n") else None
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _sum_of(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def encoded(steps: Sequence[TimedStep]) -> pa.RecordBatch:

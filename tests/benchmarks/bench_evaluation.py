@@ -10,31 +10,28 @@ from typing import Any, Final
 import jax
 import numpy as np
 from numpy.typing import NDArray
-from vpharness.evaluation.draws import TIMING, null_key, timing_shifts
 
 from tests.evaluation.paths import martingale
 from tests.evaluation.twins import as_pairs, outcome_at_mid, outcome_net
 from tests.naive_evaluation import (
-    Fire,
     naive_clustered_interval,
-    naive_direction_draw,
     naive_figures,
     naive_fires,
-    naive_timing_draw,
+    naive_sums_by_block,
+    naive_t,
 )
 from vpharness.evaluation import (
     DatasetView,
     EvaluationParameters,
-    Part,
+    Evidence,
     PartEvaluation,
     SplitParameters,
-    chance_of,
     evaluate,
     evaluate_with,
     figures_of,
     find_fires,
     first_passage_tables,
-    judge,
+    judge_many,
     outcome_table,
     parts_of,
 )
@@ -46,6 +43,8 @@ EVERY: Final = 40
 EVALUATION: Final = EvaluationParameters().resolve(100.0)
 SPLIT: Final = SplitParameters()
 UNSPLIT: Final = SplitParameters(kind="none")
+BLOCK_BINS: Final = 2560
+"""Bins of a block of 256 s."""
 INTERVALS: Final = 7
 """Means with an interval, of each candidate."""
 
@@ -72,17 +71,15 @@ def report(what: str, seconds: float, twin_seconds: float | None = None) -> None
 def judged_all(candidates: Sequence[Any]) -> list[Any]:
     """Judge every candidate in every part."""
     parts: list[PartEvaluation] = [part for each in candidates for part in each.parts.values()]
-    return [judge([part]) for part in parts]
+    return judge_many([part.evidence for part in parts], EVALUATION)
 
 
 def twin_seconds(dataset: DatasetView, score: NDArray[np.float64]) -> float:
-    """Return how long the twin takes for all candidates in one part: the net outcomes that nulls look up included."""
+    """Return how long the twin takes for all candidates in one part: the net outcomes of every bin included."""
     (part,) = parts_of(dataset, EVALUATION, UNSPLIT)
-    barriers = (EVALUATION.tp_ticks, EVALUATION.sl_ticks)
-    table = outcome_table(first_passage_tables(dataset, barriers, EVALUATION.max_hold_bins), EVALUATION)
-    pnl = np.asarray(table.net_pnl).tolist()
-    shifts = timing_shifts(null_key(dataset, 0, TIMING), part, EVALUATION.null_draws).tolist()
-    coins = np.random.default_rng(0).random((EVALUATION.null_draws, part.stop // EVALUATION.block_bins + 1)) < 0.5
+    coins = (
+        2 * np.random.default_rng(0).integers(0, 2, (EVALUATION.null_draws, N_BINS // BLOCK_BINS + 1)) - 1
+    ).tolist()
 
     def walk_some_bins() -> None:
         for t in range(0, N_BINS, EVERY):
@@ -95,23 +92,14 @@ def twin_seconds(dataset: DatasetView, score: NDArray[np.float64]) -> float:
             mid = [outcome_at_mid(dataset, EVALUATION, pair, part.limit) for pair in pairs]
             net = [outcome_net(dataset, EVALUATION, pair, part.limit) for pair in pairs]
             naive_figures(mid, net, [side for _, side in pairs], hours=1.0)
-            blocks = [t // EVALUATION.block_bins for t, _ in pairs]
+            blocks = [t // BLOCK_BINS for t, _ in pairs]
             for _ in range(INTERVALS):
                 naive_clustered_interval([each["pnl"] for each in net], blocks, 2.0)
-            _draw_plainly(pnl, pairs, part, shifts, coins)
+            sums = naive_sums_by_block([t for t, _ in pairs], [each["pnl"] for each in net], BLOCK_BINS, 1)
+            for coin in coins:
+                naive_t(sums, coin.__getitem__)
 
     return once(judge_plainly) + once(walk_some_bins) * EVERY
-
-
-def _draw_plainly(
-    pnl: list[list[float]], pairs: list[Fire], part: Part, shifts: list[int], coins: NDArray[np.bool_]
-) -> None:
-    def looked_up(t: int, side: int) -> float:
-        return pnl[0 if side > 0 else 1][t]
-
-    for shift, coin in zip(shifts, coins.tolist(), strict=True):
-        naive_timing_draw(looked_up, pairs, part.first_fire, part.stop, shift)
-        naive_direction_draw(looked_up, pairs, part.start, EVALUATION.block_bins, coin.__getitem__)
 
 
 def main() -> None:
@@ -142,28 +130,25 @@ def main() -> None:
     limit = parts[0].limit
     pairs = as_pairs(fires[0])
     twin_outcomes = once(lambda: [outcome_net(dataset, EVALUATION, pair, limit) for pair in pairs])
-    one = evaluate_with(dataset, table, parts, score, THRESHOLDS[:1])[0].parts["train"].sample
+    one = evaluate_with(dataset, table, parts, score, THRESHOLDS[:1])[0].parts["train"].evidence
     report(
         "figures and intervals of one candidate (twin: net outcomes alone)",
         best_of(lambda: _figures(one)),
         twin_outcomes,
     )
 
-    pnl = np.asarray(table.net_pnl)
-    shifts = timing_shifts(null_key(dataset, 0, TIMING), parts[0], EVALUATION.null_draws).tolist()
+    coins = (2 * np.random.default_rng(0).integers(0, 2, (EVALUATION.null_draws, N_BINS)) - 1).tolist()
+    sums = dict(zip(range(len(one.blocks.block)), one.blocks.tick("excess").tolist(), strict=True))
 
-    def looked_up(t: int, side: int) -> float:
-        return float(pnl[0 if side > 0 else 1, t])
+    def flip_plainly() -> None:
+        for coin in coins:
+            naive_t(sums, coin.__getitem__)
 
-    def shift_plainly() -> None:
-        for shift in shifts:
-            naive_timing_draw(looked_up, pairs, parts[0].first_fire, parts[0].stop, shift)
-
-    both = best_of(lambda: chance_of(dataset, table, parts[0], fires[:1]))
-    report("both nulls of one candidate (twin: timing alone, table given)", both, once(shift_plainly))
+    flipped = best_of(lambda: judge_many([one], EVALUATION))
+    report("judging one candidate from its blocks (twin: its draws alone)", flipped, once(flip_plainly))
 
     print()
-    report("evaluate: tables, fires, outcomes, nulls, both parts", best_of(lambda: _whole(dataset, score)))
+    report("evaluate: tables, fires, outcomes, evidence, both parts", best_of(lambda: _whole(dataset, score)))
     report("the same with judging: figures, intervals, p-values", best_of(lambda: judged_all(_whole(dataset, score))))
     one_part = best_of(lambda: judged_all(evaluate(dataset, score, THRESHOLDS, EVALUATION, UNSPLIT)))
     report("the same in one part (twin: outcomes of all bins extrapolated)", one_part, twin_seconds(dataset, score))
@@ -177,8 +162,8 @@ def _whole(dataset: Any, score: Any) -> Any:
     return evaluate(dataset, score, THRESHOLDS, EVALUATION, SPLIT)
 
 
-def _figures(sample: Any) -> Any:
-    return figures_of([sample]).n_net
+def _figures(evidence: Evidence) -> Any:
+    return figures_of(evidence, EVALUATION.tp_ticks, EVALUATION.sl_ticks).n_net
 
 
 def _twin_rules(rules: dict[str, int]) -> dict[str, int]:

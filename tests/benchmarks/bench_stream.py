@@ -61,7 +61,9 @@ def many(address: str, query: str, count: int, seconds: float) -> list[Received]
 
 def started(*words: str) -> "tuple[subprocess.Popen[str], str]":
     """Start a server; return it and its address."""
-    command = [sys.executable, "-m", "runtime", "runtime.port=0", "lake=/nonexistent", *words]
+    # All clients come from one address, and at once.
+    limits = ["runtime.address_share=1", "runtime.requests_per_second=500"]
+    command = [sys.executable, "-m", "runtime", "runtime.port=0", "lake=/nonexistent", *limits, *words]
     process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)  # noqa: S603  # ours
     line = process.stdout.readline() if process.stdout else ""
     found = re.search(r"http://(\S+)/", line)

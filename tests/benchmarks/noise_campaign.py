@@ -15,14 +15,21 @@ from vpharness.evaluation import (
     TRAIN,
     DatasetView,
     EvaluationParameters,
+    Evidence,
     Fires,
+    Judgement,
     Market,
+    OutcomeTable,
+    Part,
     ResolvedEvaluation,
     SplitParameters,
+    evaluate_fires,
     find_fires,
+    first_passage_tables,
     judge,
+    outcome_table,
 )
-from vpharness.results.judging import judged_again
+from vpharness.evaluation.split import parts_within
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import Ranked, rank
 from vpharness.tasks.commands import CompareCommand
@@ -80,17 +87,27 @@ def leader_of(score: NDArray[np.float64], rules: Rules = RULES) -> NDArray[np.in
 
 
 def entrants(campaign: int, rules: Rules = RULES) -> dict[str, Fires]:
-    """Return the fires of every score at every threshold, over the whole span."""
+    """Return the fires of every score at every threshold in the training part, which is all that ranks."""
+    (train,) = (part for part in _parts(rules) if part.name == TRAIN)
     found: dict[str, Fires] = {}
     for number in range(rules.n_scores):
-        fires = _fires(score_of(campaign, number, rules), rules.thresholds, rules)
+        fires = _fires(score_of(campaign, number, rules)[: train.stop], rules.thresholds, rules)
         found |= {label(number, theta): each for theta, each in zip(rules.thresholds, fires, strict=True)}
     return found
+
+
+def _parts(rules: Rules) -> tuple[Part, ...]:
+    return parts_within("campaign", rules.n_bins, rules.evaluation, rules.split)
 
 
 def label(number: int, threshold: float) -> str:
     """Return the name of a candidate."""
     return f"{_score_name(number)} at {threshold:g}"
+
+
+def _score_and_threshold(name: str) -> tuple[int, float]:
+    _, number, _, threshold = name.split()
+    return int(number), float(threshold)
 
 
 def _score_name(number: int) -> str:
@@ -102,17 +119,29 @@ def _fires(score: NDArray[np.float64], thresholds: Sequence[float], rules: Rules
     return find_fires(score, thresholds, warmup_bins=evaluation.warmup_bins, cooldown_bins=evaluation.cooldown_bins)
 
 
-def ranked(market: DatasetView, fires: dict[str, Fires], rules: Rules = RULES) -> list[Ranked]:
+def table_of(market: DatasetView, rules: Rules = RULES) -> OutcomeTable:
+    """Look up the walks of a market, once for all that is judged on it."""
+    evaluation = rules.evaluation
+    barriers = (evaluation.tp_ticks, evaluation.sl_ticks)
+    return outcome_table(first_passage_tables(market, barriers, evaluation.max_hold_bins), evaluation)
+
+
+def evidence_in(market: DatasetView, table: OutcomeTable, part: Part, candidates: Sequence[Fires]) -> list[Evidence]:
+    """Return the evidence of candidates in a part of a market, which is looked up in the table no further than it."""
+    names = ("mid_code", "mid_exit", "mid_pnl", "net_code", "net_exit", "net_pnl")
+    until = dataclasses.replace(table, **{name: getattr(table, name)[:, : part.stop] for name in names})
+    return [each.evidence for each in evaluate_fires(market, until, part, candidates)]
+
+
+def ranked(market: DatasetView, table: OutcomeTable, fires: dict[str, Fires], rules: Rules = RULES) -> list[Ranked]:
     """Rank candidates by the ranking that `compare` shows."""
+    (train,) = (part for part in _parts(rules) if part.name == TRAIN)
+    evidence = evidence_in(market, table, train, list(fires.values()))
     trials = [_trial(market, name, each, rules) for name, each in fires.items()]
-    evidence = judged_again(trials, lambda *_: market, lambda trial: trial.judged_part)
     return rank(
         [
-            LedgerCandidate(
-                trial.candidate_id,
-                (dataclasses.replace(trial, evidence=evidence[trial.candidate_id, trial.dataset]),),
-            )
-            for trial in trials
+            LedgerCandidate(trial.candidate_id, (dataclasses.replace(trial, evidence=each),))
+            for trial, each in zip(trials, evidence, strict=True)
         ]
     )
 
@@ -140,10 +169,11 @@ def campaign_of(number: int, edge: float, rules: Rules = RULES) -> dict[str, Any
     """Carry out one campaign, without and with an edge, and return its figures as JSON values."""
     fires = entrants(number, rules)
     fair, led = market_of(number, 0.0, rules), market_of(number, edge, rules)
+    table = table_of(fair, rules)
     return {
         "campaign": number,
-        "noise": _noise_figures(fair, ranked(fair, fires, rules)),
-        "edge": _edge_figures(ranked(led, fires, rules), rules),
+        "noise": _noise_figures(number, fair, table, ranked(fair, table, fires, rules), rules),
+        "edge": _edge_figures(ranked(led, table_of(led, rules), fires, rules), rules),
     }
 
 
@@ -153,36 +183,48 @@ def market_of(campaign: int, edge: float, rules: Rules = RULES) -> DatasetView:
     return martingale(campaign, rules.n_bins, edge, leader, rules.activity)[0]
 
 
-def _noise_figures(market: DatasetView, found: Sequence[Ranked]) -> dict[str, Any]:
+def _noise_figures(
+    campaign: int, market: DatasetView, table: OutcomeTable, found: Sequence[Ranked], rules: Rules
+) -> dict[str, Any]:
     counts = [each.judgement.figures.n_signals for each in found]
     successes = [n * each.judgement.figures.tp_rate for n, each in zip(counts, found, strict=True) if n]
     rankable = [each for each in found if each.p_adjusted is not None]
+
+    def crowned(min_signals: int) -> dict[str, Any]:
+        first = _first_by_tp_rate(found, min_signals)
+        test = _in_test(campaign, market, table, first, rules)
+        figures = first.judgement.figures
+        return {
+            "candidate": first.candidate.candidate_id,
+            "n_signals": figures.n_signals,
+            "tp_rate": figures.tp_rate,
+            "break_even": figures.break_even_tp_share,
+            "test_signals": test.figures.n_signals,
+            "test_tp_rate": test.figures.tp_rate if test.figures.n_signals else None,
+        }
+
     return {
         "rankable": len(rankable),
         "tp_rate_of_all_fires": sum(successes) / sum(counts),
-        "crowned_by_tp_rate": _crowned_by_tp_rate(market, found, CompareCommand.min_signals),
-        "crowned_by_tp_rate_of_100": _crowned_by_tp_rate(market, found, 100),
+        "crowned_by_tp_rate": crowned(CompareCommand.min_signals),
+        "crowned_by_tp_rate_of_100": crowned(100),
         "least_p_value": min(each.judgement.p_value for each in rankable),
         "least_p_adjusted": min(each.p_adjusted for each in rankable if each.p_adjusted is not None),
         "winners": [each.candidate.candidate_id for each in found if each.winner],
     }
 
 
-def _crowned_by_tp_rate(market: DatasetView, found: Sequence[Ranked], min_signals: int) -> dict[str, Any]:
-    """Return the first by TP rate of those with enough signals, and what became of it in the test part."""
+def _first_by_tp_rate(found: Sequence[Ranked], min_signals: int) -> Ranked:
     shown = [each for each in found if each.judgement.figures.n_signals >= min_signals]
-    first = min(shown, key=lambda each: (-each.judgement.figures.tp_rate, each.candidate.candidate_id))
-    (evidence,) = judged_again(first.candidate.trials, lambda *_: market, lambda _: TEST).values()
-    test = judge([evidence], first.candidate.first.evaluation)
-    figures = first.judgement.figures
-    return {
-        "candidate": first.candidate.candidate_id,
-        "n_signals": figures.n_signals,
-        "tp_rate": figures.tp_rate,
-        "break_even": figures.break_even_tp_share,
-        "test_signals": test.figures.n_signals,
-        "test_tp_rate": test.figures.tp_rate if test.figures.n_signals else None,
-    }
+    return min(shown, key=lambda each: (-each.judgement.figures.tp_rate, each.candidate.candidate_id))
+
+
+def _in_test(campaign: int, market: DatasetView, table: OutcomeTable, found: Ranked, rules: Rules) -> Judgement:
+    """Return what became of a candidate in the test part."""
+    (test,) = (part for part in _parts(rules) if part.name == TEST)
+    number, threshold = _score_and_threshold(found.candidate.candidate_id)
+    fires = _fires(score_of(campaign, number, rules), [threshold], rules)
+    return judge(evidence_in(market, table, test, fires), rules.evaluation)
 
 
 def _edge_figures(found: Sequence[Ranked], rules: Rules) -> dict[str, Any]:
@@ -206,5 +248,6 @@ def right_p_value(campaign: int, edge: float, rules: Rules = RULES) -> float:
     """Return the p-value of the right candidate by itself: 1 where it has too little data to be ranked."""
     name = label(rules.leading_score, rules.leading_threshold)
     (fires,) = _fires(score_of(campaign, rules.leading_score, rules), [rules.leading_threshold], rules)
-    (right,) = ranked(market_of(campaign, edge, rules), {name: fires}, rules)
+    market = market_of(campaign, edge, rules)
+    (right,) = ranked(market, table_of(market, rules), {name: fires}, rules)
     return 1.0 if right.judgement.lacks else right.judgement.p_value

@@ -6,7 +6,7 @@ found by `search`, on other campaigns, as the least at which the right candidate
 800 had no say in it.
 
 python -m tests.benchmarks.noise_tournament search
-python -m tests.benchmarks.noise_tournament RESULT.json [CAMPAIGNS]
+python -m tests.benchmarks.noise_tournament RESULT.json [CAMPAIGNS [FIRST]]
 """
 
 import dataclasses
@@ -90,6 +90,7 @@ def summary(campaigns: Sequence[dict[str, Any]], rules: Rules = RULES) -> dict[s
         "noise_with_p_adjusted_at_most_0.05": sum(each["least_p_adjusted"] <= SIGNIFICANCE_LEVEL for each in noise),
         "noise_with_a_winner": sum(bool(each["winners"]) for each in noise),
         "right_alone_at_most_0.001": sum(each["right_p_value"] <= SEARCH_P_VALUE for each in led),
+        "right_p_adjusted_at_most_0.05": sum((each["right_p_adjusted"] or 1.0) <= SIGNIFICANCE_LEVEL for each in led),
         "right_wins": sum(right in each["winners"] for each in led),
         "right_is_crowned": sum(each["right_is_crowned"] for each in led),
         "false_winner_beside_an_edge": sum(bool(each["false_winners"]) for each in led),
@@ -119,7 +120,8 @@ def main(words: Sequence[str]) -> None:
         for edge, passes in search_edge():
             print(f"edge {edge:.2f}: the right candidate passes in {passes} of {len(SEARCH_CAMPAIGNS)}", flush=True)
         return
-    campaigns = range(int(words[1])) if len(words) > 1 else CAMPAIGNS
+    first = int(words[2]) if len(words) > 2 else 0
+    campaigns = range(first, first + int(words[1])) if len(words) > 1 else CAMPAIGNS
     print(json.dumps(record(Path(words[0]), campaigns), indent=1))
 
 

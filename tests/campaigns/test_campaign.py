@@ -69,6 +69,7 @@ def test_a_campaign_runs_each_job_and_goes_on_where_it_stopped(folder: Path) -> 
     assert (plan["jobs"], plan["done_already"], plan["to_run"], plan["distinct_scores"]) == (6, 4, 2, 2)
     second = json.loads(in_process(folder, *more).stdout)
     assert (second["done_before"], second["done_now"]) == (4, 2)
+    assert plan["candidates"] == len(second["candidates"]), "both count the whole campaign"
     for run in plan["runs"][:2]:
         run_folder = folder / "outputs" / "runs" / run["run_id"]
         assert {"config.yaml", "overrides.yaml", "run_card.json", "fires.parquet"} <= {

@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 
 from tests.datasets.samples import MINUTE, OPENING_NS, SECOND_NS, Fixed, book
+from vpharness.checksums import file_sha256
 from vpharness.datasets.build import build
 from vpharness.datasets.find import all_datasets, find_dataset
 from vpharness.datasets.lake import Lake, new_folder
-from vpharness.datasets.manifest import file_sha256, read_checksums
+from vpharness.datasets.manifest import read_checksums
 from vpharness.datasets.read import load, verify
 from vpharness.errors import ConfigError, DatasetError, SourceError
 from vpharness.events.synthetic import SyntheticSource
@@ -156,7 +157,7 @@ def test_a_full_disk_is_one_clear_error(lake: Lake, monkeypatch: pytest.MonkeyPa
     def full(*arguments: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("vpharness.datasets.tables._HashingFile.write", full)
+    monkeypatch.setattr("vpharness.checksums.HashingFile.write", full)
     with pytest.raises(DatasetError, match="No space left on device"):
         build(lake, MINUTE, LATTICE, dataset_id="full")
     assert files_of(lake) == []

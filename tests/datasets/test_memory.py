@@ -1,6 +1,7 @@
 """A lack of memory is told as one: no file and no signal is blamed for it."""
 
 import errno
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -73,3 +74,12 @@ def test_other_errors_are_no_lack_of_memory() -> None:
     """Such as a file that is not there."""
     assert out_of_memory(OSError(errno.ENOENT, "No such file or directory")) is None
     assert mistake_in(ValueError("x")) is None
+
+
+def test_wherever_a_file_may_be_blamed_memory_is_thought_of_first() -> None:
+    """Each place that catches what Arrow raises."""
+    catches = re.compile(r"^ *except .*ArrowException.*\n(.*)$", re.MULTILINE)
+    sources = [path for package in ("vpharness", "runtime") for path in (PROJECT / package).rglob("*.py")]
+    found = [(path, next_line) for path in sources for next_line in catches.findall(path.read_text(encoding="utf-8"))]
+    assert len(found) > 5
+    assert [str(path) for path, next_line in found if "require_memory(error)" not in next_line] == []

@@ -16,6 +16,7 @@ from tests.naive import (
     naive_sums_by_block,
     naive_t,
 )
+from tests.naive_evaluation import Outcome
 from vpharness.evaluation import (
     BlockSums,
     CandidateEvaluation,
@@ -47,7 +48,7 @@ EVALUATION = EvaluationParameters(
 COINS = "0011011010110011"
 
 
-def all_walks(dataset: DatasetView, part: Part) -> dict[tuple[int, int], dict[str, float]]:
+def all_walks(dataset: DatasetView, part: Part) -> dict[tuple[int, int], Outcome]:
     """Return the net outcome of a fire at every bin of a part from the warm-up on, in both directions."""
     return {
         (t, side): outcome_net(dataset, EVALUATION, (t, side), part.limit)
@@ -56,14 +57,14 @@ def all_walks(dataset: DatasetView, part: Part) -> dict[tuple[int, int], dict[st
     }
 
 
-def is_judged(outcome: dict[str, float]) -> bool:
+def is_judged(outcome: Outcome) -> bool:
     """Whether an outcome is neither censored nor skipped."""
     return outcome["outcome"] in {"tp", "sl", "timeout"}
 
 
-def length_s(outcome: dict[str, float]) -> float:
+def length_s(outcome: Outcome) -> float:
     """Return how long a net walk lasts, from its entry on."""
-    return outcome["time"] / 1000
+    return float(outcome["time"]) / 1000
 
 
 @pytest.mark.parametrize("split", [SplitParameters(), SplitParameters(kind="none")], ids=["time", "none"])

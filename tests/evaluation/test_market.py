@@ -30,7 +30,8 @@ def test_stretches_overlap_where_they_share_time_of_a_matching_market(start: int
 
 def test_a_simulated_market_counts_its_time_from_its_opening() -> None:
     """Opened at another time it is the same market: an hour later by the clock, and the same by its own."""
-    early, late = Market("simulated, seed 1", origin_ns=1000), Market("simulated, seed 1", origin_ns=5000)
+    content = frozenset({"seed 1"})
+    early, late = Market("simulated", content, origin_ns=1000), Market("simulated", content, origin_ns=5000)
     assert MarketTime(early, 1000, 1010).overlaps(MarketTime(late, 5009, 5020))
     assert not MarketTime(early, 1000, 1010).overlaps(MarketTime(late, 5010, 5020))
     assert MarketTime(early, 1000, 1010).overlaps(MarketTime(UNKNOWN, 1005, 1006)), "the clock is all that is known"

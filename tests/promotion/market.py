@@ -10,7 +10,8 @@ from tests.tasks.test_cli import in_process
 OWN: Final = ("--config-dir", "my_conf", "signal=recent_flow")
 MARKET: Final = ("source.strength=1", "source.minutes=12")
 SHORT: Final = ("eval.tp_ticks=4", "eval.sl_ticks=4", "eval.max_hold_bins=100", "eval.null_draws=99")
-LIMITS: Final = ("promotion.slice_bins=600", "promotion.max_latency_share=1")
+TRUSTED: Final = "signal_modules=[tests.promotion.recent_flow]"
+LIMITS: Final = ("promotion.slice_bins=600", "promotion.max_latency_share=1", TRUSTED)
 """A minute, since what is recorded is replayed by many tests; and a busy machine may take a whole bin for a step."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.promotion.samples import judgement, ranked, verdicts
-from vpharness.audit import AuditReport, Check
+from vpharness.audit import AuditReport, Check, Memory
 from vpharness.errors import PromotionError
 from vpharness.evaluation import EVALUATION_VERSION, Judgement, Lack
 from vpharness.events.synthetic import SyntheticSource
@@ -21,6 +21,7 @@ from vpharness.promotion.forward import ForwardRecord
 from vpharness.promotion.gates import Gate
 from vpharness.promotion.parameters import PromotionParameters
 from vpharness.results.opening import Opening
+from vpharness.signals import Program
 
 LIMITS = PromotionParameters()
 GOOD = judgement(n_net=90, net_pnl_ticks=1.5, net_pnl_ticks_low=0.5, net_pnl_ticks_high=2.5)
@@ -119,10 +120,46 @@ def test_the_events_must_be_those_of_the_dataset() -> None:
 def test_the_audit_must_have_been_possible_and_passed() -> None:
     """A signal that could not be checked is as bad as one that looks ahead."""
     fine, ahead = Check("with garbage from bin 7 on", 0.0, None), Check("with garbage from bin 9 on", 2.0, 5)
-    assert gates.audit_gate(AuditReport((fine,), 3, 600)).passed is True
-    looks = gates.audit_gate(AuditReport((fine, ahead), 3, 600))
-    assert (looks.passed, looks.found) == (False, "with garbage from bin 9 on, its score at bin 5 changes")
-    assert gates.audit_gate(AuditReport((), None, 600, "every score is 0")).found == "every score is 0"
+    forgets, remembers = Memory(3, 3, 5), Memory(None, 400, 5)
+    assert gates.audit_gate(AuditReport((fine,), forgets, 600)).passed is True
+    looks = gates.audit_gate(AuditReport((fine, ahead), forgets, 600))
+    assert looks.passed is False
+    assert looks.found.startswith("with garbage from bin 9 on, its score at bin 5 changes, by 2 at the worst: ")
+    unchecked = gates.audit_gate(AuditReport((), None, 600, "every score is 0"))
+    assert (unchecked.passed, unchecked.found) == (False, "not checked: every score is 0")
+    endless = gates.audit_gate(AuditReport((fine,), remembers, 600))
+    assert endless.passed is False
+    assert "still remembers where the data began 400 bins after it, and 600 are there" in endless.found
+    table = gates.audit_gate(AuditReport((fine,), forgets, 600, None, Program(70_000, 70_100, ())))
+    assert table.passed is False
+    assert "constants of 70,100 bytes, the largest of 70,000, and 65,536 are allowed" in table.found
+    asks = gates.audit_gate(AuditReport((fine,), forgets, 600, None, Program(0, 0, ("pure_callback",))))
+    assert asks.passed is False
+    assert asks.found.startswith("it calls out of its program while it runs (pure_callback)")
+
+
+def test_a_slice_is_covered_once_its_model_has_been_shown_all_that_it_remembers() -> None:
+    """Counted in valid bins; where they do not suffice there is no such bin."""
+    valid = np.array([True, False, True, True, False, True])
+    assert [gates.first_covered_bin(valid, memory) for memory in range(6)] == [0, 1, 3, 4, 6, 6]
+    assert gates.first_covered_bin(valid[:0], 0) == 0
+
+
+def test_a_memory_that_no_slice_or_warm_up_covers_is_refused() -> None:
+    """One that does not end cannot be forced; one that is longer than the dataset can; a short warm-up is told."""
+    valid = np.ones(1_000, np.bool_)
+    endless = gates.memory_gate(None, valid, 1_000, 300, 100)
+    assert (endless.passed, endless.forcible) == (False, False)
+    long = gates.memory_gate(800, valid, 800, 300, 100)
+    assert (long.passed, long.forcible) == (False, True)
+    assert long.found == "800 valid bins, 80 s, and no valid bin comes behind as many: run it on a longer dataset"
+    assert gates.memory_gate(799, valid, 800, 300, 100).passed is True
+    assert gates.memory_gate(248, valid, 800, 300, 100).found == (
+        "248 valid bins, 24.8 s; live it is ready after 300 bins"
+    )
+    assert gates.memory_gate(408, valid, 800, 300, 100).found == (
+        "408 valid bins, 40.8 s; live it is ready after 408 bins, not after the 300 of evaluation.warmup_bins"
+    )
 
 
 def test_live_must_say_what_the_batch_says() -> None:
@@ -174,7 +211,7 @@ def test_a_limit_knows_which_values_are_looser(limits: dict[str, Any], loosened:
 
 def test_what_passes_a_looser_limit_alone_has_failed() -> None:
     """It is overridden with a reason like any other failure, and the gate tells both limits."""
-    candidate = ranked(judgement(n_net=40, net_pnl_ticks=0.1, net_pnl_ticks_low=-0.3, net_pnl_ticks_high=0.5), 0.4)
+    candidate = ranked(judgement(n_net=40, net_pnl_ticks=0.1), 0.4, low_all=-0.3)
     limits = PromotionParameters(max_p_adjusted=1, min_train_net_low_ticks=-1)
     rankable, chance, net = gates.judged(lambda those: gates.train_gates(candidate, those), limits)
     assert (rankable.passed, rankable.loosened) == (True, ())
@@ -203,7 +240,7 @@ def test_what_passes_the_default_too_passes_and_a_looser_limit_is_noted() -> Non
 
 def test_what_may_serve_something_else_than_was_run_needs_more_than_a_reason() -> None:
     """A failed audit, and a live session that differs from the run."""
-    looks_ahead = gates.audit_gate(AuditReport((Check("with garbage from bin 9 on", 1.0, 4),), 0, 600))
+    looks_ahead = gates.audit_gate(AuditReport((Check("with garbage from bin 9 on", 1.0, 4),), Memory(0, 0, 5), 600))
     differs = gates.live_gate(Agreement(600, 1.0, 0, ("the score of bin 3 is 1, not 2",)), ())
     both = Candidacy((looks_ahead, differs))
     with pytest.raises(PromotionError, match=r"force=\"REASON\" overrides"):

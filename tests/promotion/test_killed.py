@@ -14,6 +14,7 @@ from tests.promotion.market import LIMITS, Winner, run_winner
 from tests.promotion.publish_again import KILLED
 from tests.tasks.test_cli import PROJECT, in_process
 from vpharness.datasets.lake import Lake
+from vpharness.modules import PermittedModules
 from vpharness.promotion.pointer import HISTORY_FILE, Entry
 from vpharness.promotion.record import current, history, promoted, read_bundle, replay_differences
 
@@ -106,7 +107,7 @@ def test_killed_at_random_moments(winner: Winner) -> None:
     path = promoted(Lake(winner.lake), "SYN")
     assert path is not None
     assert len(whole(winner, entries)) == len(entries) + 1
-    assert replay_differences(read_bundle(path)) == []
+    assert replay_differences(read_bundle(path), PermittedModules(path, ("tests.promotion",))) == []
 
 
 @pytest.mark.slow

@@ -46,10 +46,18 @@ def made(name: str, *, knows: bool) -> LedgerCandidate:
     for run_id in (run_id for run_id, names in IN_RUNS.items() if name in names):
         dataset_id, part = RUNS[run_id]
         own = trial(VIEWS[dataset_id], name, len(run_id), knows=knows, threshold=CANDIDATE_IDS[name][0])
-        changes = {"run_id": run_id, "dataset_id": dataset_id, "dataset_checksum": "sum", "judged_part": part}
-        split = SplitParameters(kind="dataset", test_datasets=["kept"])
-        evidence = None if part == TEST else own.evidence
-        trials.append(replace(own, **changes, split=split, evidence=evidence, market=Market(dataset_id)))
+        trials.append(
+            replace(
+                own,
+                run_id=run_id,
+                dataset_id=dataset_id,
+                dataset_checksum="sum",
+                judged_part=part,
+                split=SplitParameters(kind="dataset", test_datasets=["kept"]),
+                evidence=None if part == TEST else own.evidence,
+                market=Market(dataset_id),
+            )
+        )
     return LedgerCandidate(name, tuple(trials))
 
 

@@ -23,6 +23,7 @@ from vpharness.promotion.pointer import (
     point,
     pointer_path,
     promoted,
+    unverified,
 )
 
 
@@ -173,8 +174,105 @@ def test_entries_of_before_unsafe_promotions_were_told_are_read(tmp_path: Path) 
     for path in (pointer_path(lake, "ESH4"), pointer_path(lake, "ESH4").with_name(HISTORY_FILE)):
         values = json.loads(path.read_text(encoding="utf-8"))
         assert values.pop("unsafe") == []
+        values.pop("sha256")  # entries of that version had no checksum either
         path.write_text(json.dumps(values) + "\n", encoding="utf-8")
     unsafe = dataclasses.replace(entry(2), forced="a drill", unsafe=("audit",))
     with changing(lake, "ESH4"):
         point(lake, "ESH4", unsafe)
     assert history(lake, "ESH4") == [entry(1), unsafe]
+
+
+def damaged_lake(folder: Path) -> tuple[Lake, Path]:
+    """Return a lake with three promotions, and the folder of their instrument."""
+    lake = Lake(folder)
+    promote(lake, 1, 2, 3)
+    return lake, folder / "promoted" / "ESH4"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"version": "v0002"},
+            r"current\.json holds entry 3, v0002, and history\.jsonl beside it ends with entry 3, v0003",
+        ),
+        ({"number": 5}, r"current\.json holds entry 5, v0003, and history\.jsonl beside it ends with entry 3"),
+        ({"at_ns": 1}, r"current\.json holds entry 3"),
+        (
+            {"number": 4, "version": "v0002", "before": "v0003"},
+            r"current\.json is not as it was written, or what stands",
+        ),
+        (
+            {"number": 4, "before": "v0003", "sha256": None},
+            r"current\.json has no checksum, though the entry before it has",
+        ),
+        ({"sha256": None}, r"current\.json holds entry 3"),
+        ({"more": 1}, r"current\.json is no entry of a history"),
+    ],
+)
+def test_a_pointer_that_the_history_does_not_agree_with_is_an_error(
+    tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    """It says which they are and what to do; nothing is served, promoted or gone back to until it is mended."""
+    lake, folder = damaged_lake(tmp_path)
+    pointer = folder / POINTER_FILE
+    values = {**json.loads(pointer.read_text(encoding="utf-8")), **changes}
+    kept = {name: value for name, value in values.items() if name != "sha256" or value is not None}
+    pointer.write_text(json.dumps(kept) + "\n", encoding="utf-8")
+    for look in (current, history, promoted):
+        with pytest.raises(PromotionError, match=said + r".*restore it from the last line of history\.jsonl"):
+            look(lake, "ESH4")
+    with changing(lake, "ESH4"), pytest.raises(PromotionError, match=said):
+        point(lake, "ESH4", entry(4))
+    pointer.write_text((folder / HISTORY_FILE).read_text(encoding="utf-8").splitlines(keepends=True)[-1])
+    assert history(lake, "ESH4") == [entry(1), entry(2), entry(3)]
+
+
+def test_a_history_that_was_changed_or_shortened_is_an_error(tmp_path: Path) -> None:
+    """A reason that was edited, a line that is gone, one that was doubled, and all of it gone."""
+    lake, folder = damaged_lake(tmp_path)
+    path = folder / HISTORY_FILE
+    first, second, third = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    for text, said in (
+        (first + second.replace("run2", "run9") + third, "line 2, is not as it was written, or what stands before it"),
+        (first.replace("1001", "1009") + second + third, "line 1, is not as it was written"),
+        (first + third, "line 2, is not as it was written"),
+        (first + second + second + third, "line 3, is not as it was written"),
+        (first, r"current\.json holds entry 3, v0003, and history\.jsonl beside it ends with entry 1, v0001"),
+        ("", r"current\.json holds entry 3, v0003, and history\.jsonl beside it is empty"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(PromotionError, match=said):
+            promoted(lake, "ESH4")
+    path.unlink()
+    with pytest.raises(PromotionError, match="beside it is empty"):
+        history(lake, "ESH4")
+
+
+def test_a_history_of_an_earlier_version_is_read_and_goes_on_with_checksums(tmp_path: Path) -> None:
+    """What had none is covered by the checksum of the next entry: from then on a change in it is seen."""
+    lake, folder = damaged_lake(tmp_path)
+    path = folder / HISTORY_FILE
+    lines = [json.dumps(dataclasses.asdict(each)) + "\n" for each in history(lake, "ESH4")]
+    path.write_text("".join(lines), encoding="utf-8")
+    (folder / POINTER_FILE).write_text(lines[-1], encoding="utf-8")
+    assert history(lake, "ESH4") == [entry(1), entry(2), entry(3)]
+    assert unverified(lake, "ESH4") == 3
+    promote(lake, 4)
+    assert history(lake, "ESH4") == [entry(1), entry(2), entry(3), entry(4)]
+    assert unverified(lake, "ESH4") == 0
+    path.write_text(path.read_text(encoding="utf-8").replace("run2", "run9"), encoding="utf-8")
+    with pytest.raises(PromotionError, match="line 4, is not as it was written, or what stands before it is not"):
+        current(lake, "ESH4")
+
+
+def test_whoever_looks_while_others_promote_finds_whole_histories(tmp_path: Path) -> None:
+    """Never a moment at which pointer and history seem to disagree."""
+    lake, seen = Lake(tmp_path), list[int]()
+    with ThreadPoolExecutor(1) as pool:
+        promoting = pool.submit(promote, lake, *range(1, 40))
+        while not promoting.done():
+            seen.append(len(history(lake, "ESH4")))
+        promoting.result()
+    assert seen == sorted(seen)
+    assert len(history(lake, "ESH4")) == 39

@@ -10,24 +10,30 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.promotion import recent_flow
-from tests.promotion.market import LIMITS, Winner, run_winner
+from tests.promotion import answers, recent_flow
+from tests.promotion.market import LIMITS, MARKET, SHORT, TRUSTED, Winner, run_winner
 from tests.tasks.test_cli import Said, in_process
-from vpharness.audit import AuditReport, Check
+from vpharness.audit import AuditReport, Check, Memory
+from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
+from vpharness.datasets.read import load
 from vpharness.errors import PromotionError
 from vpharness.live import LiveSession
-from vpharness.promotion import examine
+from vpharness.modules import PermittedModules
+from vpharness.promotion import batch
 from vpharness.promotion.bundle import FILES
 from vpharness.promotion.examine import Candidacy
 from vpharness.promotion.publish import publish, roll_back
 from vpharness.promotion.record import Bundle, history, live_model, promoted, read_bundle, replay_differences
 from vpharness.promotion.replay import fresh_lattice
+from vpharness.results.audits import FULL, audits_of
 from vpharness.results.store import VIEWS, read, store_in
 from vpharness.results.tracking import CHAMPION
+from vpharness.tasks.conf import OWN_FOLDER_VARIABLE
 
 GATES = ["dataset", "lattice", "code", "events", "rankable", "train chance", "train net"]
-LATER = ["audit", "live = batch", "latency", "test", "forward"]
+OWN_MODULES = PermittedModules(Path("no lake"), ("tests.promotion",))
+LATER = ["audit", "memory", "live = batch", "latency", "test", "forward"]
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +84,36 @@ def test_a_winner_passes_every_gate_and_is_served(winner: Winner, said: Said, bu
     assert promised["test"]["net_pnl_ticks"] > 0
     assert promised["train"]["net_pnl_ticks_low"] > 0
     assert record.evidence["test_openings"] == 1
+    assert record.memory_bins == 0
+    (audited,) = [each for each in audits_of(store_in(winner.lake)).values() if each.kind == FULL]
+    assert (audited.key.signal_digest, audited.passed) == (record.signal_digest, True)
+    assert (audited.memory_bins, audited.dataset_id) == (0, record.dataset_id)
+
+
+def test_a_signal_that_holds_the_answers_is_refused_whatever_the_reason(copied: Winner) -> None:
+    """Its table and its counting of bins are seen, and no server could come to its scores."""
+    lake = Lake(copied.lake)
+    (dataset_id,) = {audited.dataset_id for audited in audits_of(store_in(lake.root)).values()}
+    loaded = load(find_dataset(lake, dataset_id))
+    mid = loaded.bins["mid_price"][loaded.bins["book_valid"].astype(bool)]
+    told = np.sign(np.concatenate([mid[60:] - mid[:-60], np.zeros(60)])) * (np.arange(len(mid)) % 40 < 5)
+    # Those of eight minutes are too few to be seen by their size alone.
+    answers.ANSWERS[:] = [np.concatenate([told, np.random.default_rng(0).normal(size=5_000)])]
+    group = copied.folder / "my_conf" / "signal"
+    (group / "answers.yaml").write_text("_target_: tests.promotion.answers.answers\n", encoding="utf-8")
+    ran = in_process(copied.folder, "--config-dir", "my_conf", "signal=answers", *MARKET, *SHORT, "json=true")
+    assert ran.returncode == 0, ran.stderr
+    assert "signal answers fails the quick audit: its program holds constants of" in ran.stderr
+    (best,) = json.loads(ran.stdout)["candidates"]
+    assert best["net_pnl_ticks"] > 1
+    said = in_process(copied.folder, "promote", f"run_id={best['run_ids'][0]}", *LIMITS, 'force="a drill"', "json=true")
+    assert said.returncode == 2
+    passed = {gate["name"]: gate["passed"] for gate in json.loads(said.stdout)["gates"]}
+    assert {name: passed[name] for name in LATER} == dict.fromkeys(LATER, None) | {"audit": False, "memory": False}
+    assert "memory cannot be forced: " in said.stderr
+    assert "a table can hold the answers" in said.stderr
+    assert "it still remembers where the data began" in said.stderr
+    assert len(history(lake, "SYN")) == 1
 
 
 def test_what_was_recorded_is_replayed_bit_for_bit(bundle: Bundle) -> None:
@@ -87,7 +123,7 @@ def test_what_was_recorded_is_replayed_bit_for_bit(bundle: Bundle) -> None:
     assert said.bins["book_valid"].all()
     assert (said.fires != 0).sum() >= 5
     assert said.bins["bin_seq"][0] >= 0.6 * bundle.record.evidence["live"]["bins"]
-    assert replay_differences(bundle) == []
+    assert replay_differences(bundle, OWN_MODULES) == []
 
 
 def test_the_projection_covers_what_it_claims_on_the_test_part(bundle: Bundle) -> None:
@@ -143,7 +179,7 @@ def test_changed_code_is_refused_by_name(bundle: Bundle, monkeypatch: pytest.Mon
     original = recent_flow.recent_flow
     changed = dataclasses.replace(original, body=lambda time, grid, p: 2 * original.body(time, grid, p))
     monkeypatch.setattr(recent_flow, "recent_flow", changed)
-    (difference,) = replay_differences(bundle)
+    (difference,) = replay_differences(bundle, OWN_MODULES)
     assert difference.startswith("the code of tests.promotion.recent_flow.recent_flow has changed: its digest is ")
     with pytest.raises(PromotionError, match=r"v0001: the code of .*\.recent_flow has changed"):
         live_model(bundle.record)
@@ -164,19 +200,19 @@ def test_every_difference_from_the_recording_is_named(bundle: Bundle) -> None:
     scores[7:9] += 1e-6
     quiet = int(np.flatnonzero(fires == 0)[0])
     fires[quiet] = 1
-    (of_bins,) = replay_differences(recorded(bundle, bins=bins))
+    (of_bins,) = replay_differences(recorded(bundle, bins=bins), OWN_MODULES)
     assert of_bins.startswith(f"best_bid_price_int of bin {number} is ")
-    (of_scores,) = replay_differences(recorded(bundle, scores=scores))
+    (of_scores,) = replay_differences(recorded(bundle, scores=scores), OWN_MODULES)
     assert of_scores.startswith(f"the score of bin {number} is ")
     assert of_scores.endswith("2 differ, by 1e-06 at the worst")
-    (of_fires,) = replay_differences(recorded(bundle, fires=fires))
+    (of_fires,) = replay_differences(recorded(bundle, fires=fires), OWN_MODULES)
     assert of_fires == f"bin {said.bins['bin_seq'][quiet]} fires +0, not +1; 1 differ"
     old = dataclasses.replace(bundle, record=dataclasses.replace(record, lattice_version=1))
-    assert replay_differences(old) == ["lattice_version is 1, that of this code is 2; promote a run of it"]
+    assert replay_differences(old, OWN_MODULES) == ["lattice_version is 1, that of this code is 2; promote a run of it"]
     other = dataclasses.replace(bundle, record=dataclasses.replace(record, threshold=0.3))
-    assert "thresholds is [0.2], not [0.3]" in replay_differences(other)[0]
+    assert "thresholds is [0.2], not [0.3]" in replay_differences(other, OWN_MODULES)[0]
     fewer = dataclasses.replace(bundle.recording, events=bundle.recording.events[:-2_000])
-    assert replay_differences(dataclasses.replace(bundle, recording=fewer))
+    assert replay_differences(dataclasses.replace(bundle, recording=fewer), OWN_MODULES)
 
 
 def test_a_record_makes_what_a_live_session_is_made_of(bundle: Bundle) -> None:
@@ -238,24 +274,51 @@ def test_a_reason_overrides_and_is_recorded_and_one_command_goes_back(copied: Wi
     assert shown["evidence"]["test_openings"] == 2, "the refused one did not open it"
     (difference,) = json.loads(in_process(copied.folder, "promote", "diff", "v0001", "v0002", "json=true").stdout)
     assert difference == {"key": "forced", "v0001": None, "v0002": "a drill (of two): x=1, 'y'"}
-    back = in_process(copied.folder, "promote", "rollback", "tracking=none")
+    back = in_process(copied.folder, "promote", "rollback", "tracking=none", TRUSTED)
     assert "SYN serves v0001 from now on, before: v0002" in back.stdout
     entries = json.loads(in_process(copied.folder, "promote", "history", "json=true").stdout)["SYN"]
     assert [(entry["action"], entry["version"]) for entry in entries] == [
         ("promote", "v0001"), ("promote", "v0002"), ("rollback", "v0001"),
     ]  # fmt: skip
-    again = in_process(copied.folder, "promote", "rollback", "tracking=none")
+    again = in_process(copied.folder, "promote", "rollback", "tracking=none", TRUSTED)
     assert (again.returncode, again.stderr) == (
         2, "vpharness: SYN serves v0001, its first version: there is none before it\n",
     )  # fmt: skip
+
+
+def test_noise_is_not_promoted_by_looser_limits_without_a_reason_that_is_recorded(copied: Winner) -> None:
+    """What passes only by limits looser than the defaults is forced, gate by gate, and its ledger stands beside it."""
+    said = in_process(copied.folder, "signal=ads", *MARKET, *SHORT, "signal.thresholds=[0.05]", "json=true")
+    assert said.returncode == 0, said.stderr
+    (noise,) = json.loads(said.stdout)["candidates"]
+    assert noise["p_adjusted"] > 0.05
+    loose = [
+        f"promotion.{name}" for name in ("max_p_adjusted=1", "min_train_net_low_ticks=-99", "min_test_net_ticks=-99")
+    ]
+    words = ["promote", f"run_id={noise['candidate_id']}", *LIMITS, *loose, "tracking=none"]
+    refused = in_process(copied.folder, *words)
+    assert refused.returncode == 2
+    assert "train chance: wanted p adjusted at most 0.05" in refused.stderr
+    assert 'force="REASON" overrides, and is recorded' in refused.stderr
+    forced = in_process(copied.folder, *words, "force=to see it served")
+    assert forced.returncode == 0, forced.stderr
+    shown = json.loads(in_process(copied.folder, "promote", "show", "json=true").stdout)
+    assert shown["forced"] == "to see it served"
+    by_name = {gate["name"]: gate for gate in shown["evidence"]["gates"]}
+    assert {name for name, gate in by_name.items() if gate["forced"]} >= {"train chance", "train net"}
+    assert by_name["train chance"]["loosened"] == [{"name": "max_p_adjusted", "default": 0.05, "given": 1.0}]
+    ledger = shown["evidence"]["ledger"]
+    assert (ledger["candidates"], ledger["runs"], ledger["family_runs"]) == (3, 2, 2)
+    assert ledger["oldest_run"] <= ledger["newest_run"]
+    assert shown["evidence"]["forward"]["n_fires"] == 0, "the events are older than the candidate's first row"
 
 
 def test_a_failed_audit_is_overridden_by_two_words_and_marked_for_good(
     copied: Winner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither a reason nor force_unsafe is enough alone; show and history say it, also after going back."""
-    report = AuditReport((Check("with garbage from bin 9 on", 1.0, 4),), 0, 600)
-    monkeypatch.setattr(examine, "audit", lambda *_, **__: report)
+    report = AuditReport((Check("with garbage from bin 9 on", 1.0, 4),), Memory(0, 0, 5), 600)
+    monkeypatch.setattr(batch, "audit", lambda *_, **__: report)
     words = ["promote", f"run_id={copied.run_id}", *LIMITS, "tracking=none"]
     for more, message in (
         (["force=a drill"], "(audit: force_unsafe=true beside it overrides, and what is served would not be what"),
@@ -287,16 +350,16 @@ def test_going_back_twice_goes_back_further(copied: Winner, bundle: Bundle) -> N
     lake, candidacy = Lake(copied.lake), Candidacy((), bundle.record, bundle.recording)
     for name in ("v0002", "v0003"):
         assert publish(lake, candidacy, {}).version == name
-    assert [roll_back(lake, "SYN").version for _ in range(2)] == ["v0002", "v0001"]
-    assert roll_back(lake, "SYN", "v0003").version == "v0003"
+    assert [roll_back(lake, "SYN", OWN_MODULES).version for _ in range(2)] == ["v0002", "v0001"]
+    assert roll_back(lake, "SYN", OWN_MODULES, "v0003").version == "v0003"
     for name, message in (("v0003", "SYN serves v0003 and has served v0001"), ("v0009", "to is v0009")):
         with pytest.raises(PromotionError, match=message):
-            roll_back(lake, "SYN", name)
+            roll_back(lake, "SYN", OWN_MODULES, name)
     damaged = copied.lake / "promoted" / "SYN" / "v0002" / "scores.npy"
     damaged.chmod(0o644)
     damaged.write_bytes(b"")
     with pytest.raises(PromotionError, match=r"scores\.npy is not as it was promoted"):
-        roll_back(lake, "SYN")
+        roll_back(lake, "SYN", OWN_MODULES)
     assert [entry.version for entry in history(lake, "SYN")] == [
         "v0001", "v0002", "v0003", "v0002", "v0001", "v0003",
     ]  # fmt: skip
@@ -373,3 +436,69 @@ def test_history_and_show_are_readable(winner: Winner, bundle: Bundle, tmp_path:
     nothing = f"nothing has been promoted in the lake {tmp_path / 'lake'} yet"
     assert in_process(tmp_path, "promote", "history").stdout == f"{nothing}\n"
     assert nothing in in_process(tmp_path, "promote", "show").stderr
+
+
+FAILS_EARLY = ("promotion.max_p_adjusted=0.001", "json=true")
+
+
+def test_a_signal_that_only_data_names_is_refused_with_the_key_to_set(
+    copied: Winner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger and a bundle name it; the configuration does not: neither promoted nor gone back to."""
+    monkeypatch.delenv(OWN_FOLDER_VARIABLE, raising=False)
+    said = "tests.promotion.recent_flow is not among the modules that data may name"
+    for words in (["promote", f"run_id={copied.run_id}"], ["promote", "rollback", "to=v0001", "tracking=none"]):
+        if "rollback" in words:
+            publish(Lake(copied.lake), candidacy_of(copied), {})
+        run = in_process(copied.folder, *words)
+        assert run.returncode == 2
+        assert said in run.stderr
+        assert "set signal_modules=[tests.promotion.recent_flow], or give the --config-dir" in run.stderr
+        assert run.stderr.count("\n") == 1
+    assert in_process(copied.folder, "promote", "show").returncode == 0, "it can be looked at"
+
+
+def candidacy_of(winner: Winner) -> Candidacy:
+    """Return what a promoted version would be promoted of again."""
+    path = promoted(Lake(winner.lake), "SYN")
+    assert path is not None
+    found = read_bundle(path)
+    return Candidacy((), found.record, found.recording)
+
+
+@pytest.mark.parametrize("words", [["--config-dir", "my_conf"], [TRUSTED], ["signal_modules=[tests.promotion]"]])
+def test_a_signal_that_the_configuration_names_comes_as_far_as_the_gates(
+    winner: Winner, bundle: Bundle, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    """In a YAML of one's own, or by its module or what that lies below."""
+    monkeypatch.delenv(OWN_FOLDER_VARIABLE, raising=False)
+    run = in_process(winner.folder, "promote", f"run_id={winner.run_id}", *words, *FAILS_EARLY)
+    assert "train chance: wanted p adjusted at most 0.001" in run.stderr
+
+
+def test_what_was_promoted_tells_which_key_the_server_needs(copied: Winner) -> None:
+    """The last line of what a rollback says."""
+    publish(Lake(copied.lake), candidacy_of(copied), {})
+    run = in_process(copied.folder, "promote", "rollback", "to=v0001", "tracking=none", TRUSTED)
+    assert run.stdout.splitlines()[-1].startswith(
+        "next: python -m runtime runtime.signal_modules=[tests.promotion.recent_flow] serves it; "
+    )
+
+
+def test_a_source_that_a_note_names_is_of_the_package_or_the_configuration(
+    copied: Winner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lake lies below the working directory, which is on the Python path: nothing of it is imported."""
+    monkeypatch.syspath_prepend(copied.folder)
+    (copied.lake / "planted.py").write_text("raise AssertionError('imported')\n", encoding="utf-8")
+    (note,) = (copied.lake / "research" / "vp_harness" / "sources").iterdir()
+    note.write_text('{"_target_": "lake.planted.Source"}', encoding="utf-8")
+    run = in_process(copied.folder, "promote", f"run_id={copied.run_id}", TRUSTED)
+    assert run.returncode == 2
+    assert "lake.planted is not among the modules that data may name" in run.stderr
+    run = in_process(copied.folder, "promote", f"run_id={copied.run_id}", "signal_modules=[tests,lake]")
+    assert run.returncode == 2
+    assert f"lies in the lake {copied.lake.resolve()}, which holds data and no code" in run.stderr
+    given = ["source=synthetic", *MARKET]
+    run = in_process(copied.folder, "promote", f"run_id={copied.run_id}", TRUSTED, *given, *FAILS_EARLY)
+    assert "train chance: wanted p adjusted at most 0.001" in run.stderr

@@ -39,4 +39,5 @@ def _rewrite(folder: Path, change: Callable[[pa.Table], pa.Table]) -> None:
     for part in sorted(folder.glob("*.parquet")):
         table = pq.read_table(part)
         part.unlink()
-        pq.write_table(change(table), part, compression="zstd")
+        # Parts of that version were named by their time alone.
+        pq.write_table(change(table), folder / f"{part.name.partition('.')[0]}.parquet", compression="zstd")

@@ -20,7 +20,7 @@ from vpharness.evaluation import (
 from vpharness.results.judging import judged_again
 from vpharness.results.ledger import LedgerCandidate, Trial
 
-EVALUATION: Final = EvaluationParameters(max_hold_bins=40, warmup_bins=10, null_draws=199)
+EVALUATION: Final = EvaluationParameters(max_hold_bins=40, warmup_bins=10, null_draws=999)
 N_BINS: Final = 6000
 ACTIVITY: Final = (0.3, 0.9)
 EDGE: Final = 0.6

@@ -138,6 +138,65 @@ def test_what_is_asked_of_one_dataset_is_answered_by_the_trials_on_it_alone() ->
     assert apart == {"north": False, "south": True}
 
 
+def test_days_that_are_chosen_by_what_came_of_them_make_no_winner() -> None:
+    """Under a campaign's name, another seed of draws or another split: what was judged on all days wins on all or none.
+
+    The candidate wins on the one market time and loses on the other, of one instrument.
+    """
+    first = replace(trial("north", "x", 3, knows=True), market=Market("ES"), created_ns=1)
+    later_ns = first.judged_time.stop_ns
+    second = replace(
+        trial("south", "x", 4), market=Market("ES"), first_bin_start_ns=later_ns, created_ns=2, campaigns=frozenset("c")
+    )
+    whole = LedgerCandidate("x", (first, second))
+    (good,) = rank([whole], restricted([whole], lambda each: each.dataset_id == "north"))
+    assert good.p_adjusted is not None
+    assert good.p_adjusted <= 0.05
+    assert (good.winner, good.left_out) == (False, ("south",))
+    reseeded = replace(first, candidate_id="y", evaluation=replace(first.evaluation, null_seed=5))
+    resplit = with_evidence(
+        replace(first, candidate_id="z", split=SplitParameters(train_share=0.9), judged_part="train")
+    )
+    found = by_id([whole, LedgerCandidate("y", (reseeded,)), LedgerCandidate("z", (resplit,))])
+    assert {name: each.left_out for name, each in found.items()} == {
+        "x": (),
+        "y": ("south",),
+        "z": ("north", "south"),
+    }
+    assert not found["y"].winner
+    assert not found["z"].winner
+    assert rank([LedgerCandidate("y", (reseeded,))])[0].winner, "alone it would be one"
+
+
+def test_a_seed_of_draws_cannot_be_searched_for() -> None:
+    """The stricter of its own draws and the common ones holds."""
+    ledger = [candidate(f"guess {seed}", seed) for seed in range(6)]
+    common = by_id(ledger)
+    for seed in range(1, 6):
+        own = replace(ledger[0].first, evaluation=replace(ledger[0].first.evaluation, null_seed=seed, null_draws=99))
+        found = by_id([LedgerCandidate("guess 0", (own,)), *ledger[1:]])
+        assert (found["guess 0"].p_adjusted or 0) >= (common["guess 0"].p_adjusted or 0)
+        assert not found["guess 0"].net_low_all > common["guess 0"].net_low_all
+
+
+def test_a_file_without_a_date_is_one_day_however_it_is_dated() -> None:
+    """Four dates given to the same file are the same evidence."""
+    day_ns = 86_400 * 10**9
+    own = trial("north", "x", 3, knows=True)
+    days = [
+        replace(
+            own,
+            dataset_id=f"day {day}",
+            market=Market("MSFT", SAME, origin_ns=day * day_ns),
+            first_bin_start_ns=(own.first_bin_start_ns or 0) + day * day_ns,
+            created_ns=day,
+        )
+        for day in range(4)
+    ]
+    (found,) = rank([LedgerCandidate("x", tuple(days))])
+    assert [each.dataset_id for each in found.candidate.counted] == ["day 0"]
+
+
 # --- whatever is added --------------------------------------------------------------------------------------------
 
 EVALUATION = EvaluationParameters(null_draws=199).resolve(100.0)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from vpharness.errors import ResultsError
 from vpharness.results.parts import merge_small, parts_of
-from vpharness.results.store import Rows, Store, append, merge_parts, read
+from vpharness.results.store import Rows, Store, StoreCheck, append, check_store, merge_parts, read
 
 SCHEMA = pa.schema([("number", pa.int64())])
 TABLE = "numbers.parquet"
@@ -125,3 +126,53 @@ def test_readers_find_every_row_once_while_others_add_and_merge(tmp_path: Path) 
     assert [process.exitcode for process in adding + merging] == [0, 0, 0, 0]
     assert sorted(numbers(store)) == [*range(60), *range(1000, 1060)]
     assert len(parts_of(tmp_path / TABLE)) < 120
+
+
+def test_a_part_that_is_not_as_it_was_written_is_named_by_whoever_reads_it(tmp_path: Path) -> None:
+    """Readers of all or of no columns, and merges, which leave everything as it was."""
+    store = Store(tmp_path)
+    for number in range(3):
+        add(store, number)
+    path = parts_of(tmp_path / TABLE)[1]
+    damage(path)
+    for read_it in (
+        lambda: read(store, TABLE),
+        lambda: read(store, TABLE, []),
+        lambda: merge_small(tmp_path / TABLE, 2),
+    ):
+        with pytest.raises(ResultsError, match=rf"the part {path} of the results is not as it was written"):
+            read_it()
+    assert len(parts_of(tmp_path / TABLE)) == 3
+
+
+def test_a_merged_part_is_not_believed_before_it_is_verified(tmp_path: Path) -> None:
+    """What it says of the parts that it stands for would have others not count."""
+    store = Store(tmp_path)
+    for number in range(3):
+        add(store, number)
+    assert merge_small(tmp_path / TABLE, 2) == 3
+    (path,) = parts_of(tmp_path / TABLE)
+    damage(path)
+    with pytest.raises(ResultsError, match=rf"{path.name.replace('+', '.')} of the results is not as it was written"):
+        parts_of(tmp_path / TABLE)
+
+
+def test_parts_of_an_earlier_version_are_read_merged_and_verified_from_then_on(tmp_path: Path) -> None:
+    """They have no checksum in their names; the part that they are merged into has."""
+    store = Store(tmp_path)
+    for number in range(3):
+        add(store, number)
+    for path in parts_of(tmp_path / TABLE):
+        path.rename(path.with_name(path.name.partition(".")[0] + ".parquet"))
+    assert numbers(store) == [0, 1, 2]
+    assert (found := check_store(store)).without_checksum == found.parts == 3
+    assert merge_small(tmp_path / TABLE, 2) == 3
+    assert numbers(store) == [0, 1, 2]
+    assert check_store(store) == StoreCheck(1, 0, ())
+
+
+def damage(path: Path) -> None:
+    """Flip one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)

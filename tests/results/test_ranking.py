@@ -188,6 +188,23 @@ def test_each_further_candidate_on_the_same_market_time_is_allowed_less(store: S
     assert opened("guess 2", "guess 1") == [(3, 1), (1, 2)]
 
 
+def test_an_opening_elsewhere_is_no_opening_here(store: Store) -> None:
+    """Whoever has been shown something small first is not the first on what comes later."""
+    both = [candidate(f"guess {seed}", seed, ("north", "south"), split="time", signal=f"s{seed}") for seed in range(3)]
+
+    def opened(market: str) -> list[int]:
+        ranked = sorted(
+            rank(both, restricted(both, lambda trial: trial.dataset_id == market)),
+            key=lambda each: each.candidate.candidate_id,
+        )
+        found = open_and_count(ranked, both, store, view_of)
+        return [each.opening.number for each in found if each.opening is not None]
+
+    assert opened("south") == [1, 2, 3]
+    assert opened("north") == [1, 2, 3]
+    assert opened("north") == [1, 2, 3], "shown again they keep their places"
+
+
 def test_a_test_part_that_the_signal_was_judged_on_in_training_is_no_test(store: Store) -> None:
     """At whatever parameters: the refusal names the dataset, and nothing is counted. Another signal may have been."""
     tested = candidate("tested", 1, knows=True, split="time")

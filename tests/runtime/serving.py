@@ -21,6 +21,7 @@ from runtime.settings import RuntimeParameters
 from tests.runtime.market import ScriptedFeed
 from tests.runtime.records import record_of
 from vpharness.datasets.lake import Lake
+from vpharness.modules import PermittedModules
 from vpharness.promotion.record import PromotedRecord
 
 PATIENCE_S = 30.0
@@ -80,6 +81,7 @@ async def server(
         feed=feed or ScriptedFeed(),
         champion=served(record or record_of()),
         challengers=tuple(challengers),
+        modules=PermittedModules(folder, ("tests.runtime",), "runtime.signal_modules"),
     )
     async with running(serving, first_lane(serving)) as (app, listening):
         yield Server(app, listening.getsockname()[1], lake)
@@ -93,6 +95,7 @@ class Client:
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
     statuses: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     configs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    ahead: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # a history may hold more than was asked for
 
     async def message(self) -> dict[str, Any]:
         """Return the next text message."""
@@ -109,11 +112,11 @@ class Client:
 
     async def bins(self, count: int) -> list[dict[str, Any]]:
         """Return the next bins, each with its grid under "grid"."""
-        found: list[dict[str, Any]] = []
+        found, self.ahead = self.ahead, []
         async with asyncio.timeout(PATIENCE_S):
             while len(found) < count:
                 found += await self.some_bins()
-        assert len(found) == count
+        found, self.ahead = found[:count], found[count:]
         return found
 
     async def some_bins(self) -> list[dict[str, Any]]:

@@ -1,10 +1,13 @@
 """What monitors are told: configuration, promotion, health, readiness and figures."""
 
 import asyncio
+import dataclasses
 import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from runtime.feeds.feed import NO_EVENTS, FeedStep
 from tests.runtime.market import ScriptedFeed, minute, steps_of
@@ -91,6 +94,31 @@ def test_figures_are_those_of_the_stream(tmp_path: Path) -> None:
             assert "vpharness_clients 1.0" in lines
             assert 'vpharness_champion_info{signal="svac",version="v0000"} 1.0' in lines
             assert f'vpharness_fires_total{{model="champion"}} {fires}.0' in lines
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_bins_of_a_replay_that_are_late_alarm_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_live: bool
+) -> None:
+    """They are counted by a name of their own; those of a live feed keep the stream from being ready."""
+
+    async def scenario() -> None:
+        feed = ScriptedFeed()
+        feed.facts = dataclasses.replace(feed.facts, live=is_live, speed=None if is_live else 10.0)
+        async with server(tmp_path, feed) as running, running.client("fields=") as client:
+            await client.hello()
+            accept = running.hub._closed
+            monkeypatch.setattr(running.hub, "_closed", lambda each, _late_s: accept(each, 0.2))
+            feed.put(*STEPS[:30])
+            await client.bins(30)
+            lines = (await ask(running, "/metrics")).body.splitlines()
+            misses, late = (30.0, 0.0) if is_live else (0.0, 30.0)
+            assert f"vpharness_deadline_misses_total {misses}" in lines
+            assert f"vpharness_replay_late_bins_total {late}" in lines
+            said = json.loads((await ask(running, "/readyz")).body)["reasons"]
+            assert any("deadlines were missed" in each for each in said) is is_live
 
     asyncio.run(scenario())
 

@@ -77,6 +77,33 @@ def test_the_page_takes_the_token_from_its_address_into_a_cookie(tmp_path: Path)
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("said", "is_secure"),
+    [
+        ({}, False),
+        ({"x_forwarded_proto": "https"}, True),
+        ({"x_forwarded_proto": "https, http"}, True),
+        ({"x_forwarded_proto": "http, https"}, False),
+        ({"forwarded": "for=192.0.2.7;proto=https;by=10.0.0.1"}, True),
+        ({"forwarded": 'For=192.0.2.7; Proto="HTTPS"'}, True),
+        ({"forwarded": "for=192.0.2.7;proto=http, for=10.0.0.1;proto=https"}, False),
+        ({"forwarded": "for=192.0.2.7;noproto=https"}, False),
+    ],
+)
+def test_behind_a_proxy_that_is_asked_over_tls_the_cookie_is_for_tls_alone(
+    tmp_path: Path, said: dict[str, str], is_secure: bool
+) -> None:
+    """The proxy says so in either of the usual headers; what the browser itself has asked counts."""
+
+    async def scenario() -> None:
+        async with server(tmp_path, token=TOKEN) as running:
+            answer = await ask(running, f"/?token={TOKEN.replace(' ', '+')}", **said)
+            assert answer.status == 303
+            assert ("Secure" in answer.headers["set-cookie"].split("; ")) is is_secure
+
+    asyncio.run(scenario())
+
+
 def test_pages_of_other_sites_may_neither_ask_nor_open_the_stream(tmp_path: Path) -> None:
     """Unless their origin is allowed; and a name that only points at loopback is not the server's."""
 

@@ -10,6 +10,7 @@ import numpy as np
 from runtime.feeds.feed import NO_EVENTS, FeedStep, Surroundings
 from runtime.feeds.recorder import recorded
 from runtime.feeds.recording import RecordingReplay
+from runtime.telling import status
 from tests.runtime.market import ScriptedFeed, batch, minute, steps_of
 from tests.runtime.records import record_of
 from tests.runtime.serving import server
@@ -55,3 +56,27 @@ async def _serve(folder: Path) -> tuple[list[dict[str, Any]], int]:
             found = await client.bins(125)
             await running.until(lambda: running.hub.condition.late_events > 0)
             return found, running.hub.condition.late_events
+
+
+def test_an_incomplete_recording_is_said_in_the_status_from_its_beginning_and_at_its_end(tmp_path: Path) -> None:
+    """Whoever reads the stream knows that it is not all that there was."""
+
+    async def scenario() -> None:
+        with RecordingReplay(path=str(path), speed="max").open(Surroundings(100)) as feed:
+            async with server(tmp_path, feed) as running:
+                said = running.hub.condition.problem
+                await running.until(lambda: running.hub.condition.state == "ended")
+                assert said == running.hub.condition.problem == f"{path} is incomplete: {why}"
+                assert status(running.hub)["feed"]["problem"] == said
+                assert running.hub.condition.bins > 20
+
+    scripted = ScriptedFeed()
+    scripted.put(*late_steps())
+    scripted.end()
+    with recorded(scripted, tmp_path / "recorded") as recorder:
+        for _ in recorder.steps(threading.Event()):
+            pass
+    (path,) = (tmp_path / "recorded").iterdir()
+    path.write_bytes(path.read_bytes().rpartition(b"\n{")[0])
+    why = "it has no end, so its recorder was killed or still writes"
+    asyncio.run(scenario())

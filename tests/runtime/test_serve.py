@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
@@ -18,7 +20,11 @@ from runtime.serve import main
 from runtime.settings import TOKEN_VARIABLE
 from tests.runtime.records import promote, record_of
 from tests.runtime.serving import Client
+from vpharness.checksums import file_sha256
 from vpharness.datasets.lake import Lake
+from vpharness.datasets.manifest import CHECKSUMS_FILE
+from vpharness.promotion.bundle import RECORD_FILE
+from vpharness.tasks.conf import OWN_FOLDER_VARIABLE
 
 PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
@@ -109,6 +115,44 @@ def test_what_is_wrong_is_said_in_one_line_before_anything_is_served(
     assert said in printed.err
     assert printed.err.count("\n") == 1
     assert printed.out == ""
+
+
+def test_a_signal_of_ones_own_is_served_where_the_configuration_names_its_module(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise one line tells the key, and nothing is imported: neither a module of the user's nor one in the lake."""
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    monkeypatch.delenv(OWN_FOLDER_VARIABLE, raising=False)
+    lake = Lake(tmp_path / "lake")
+    folder = promote(lake, record_of(), "v0001")
+    (lake.root / "planted.py").write_text("raise AssertionError('imported')\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    for target, words, said in (
+        ("tests.promotion.recent_flow.recent_flow", [], "set runtime.signal_modules=[tests.promotion.recent_flow]"),
+        ("lake.planted.signal", [], "lake.planted is not among the modules that data may name"),
+        ("lake.planted.signal", ["runtime.signal_modules=[lake]"], "which holds data and no code"),
+        # It may be imported, and then its parameters are not those of the record.
+        (
+            "tests.promotion.recent_flow.recent_flow",
+            ["runtime.signal_modules=[tests.promotion]"],
+            "lacks, or has beyond",
+        ),
+    ):
+        rewritten(folder, {"signal_target": target})
+        assert main(["runtime.port=0", f"lake={lake.root}", *words]) == 2
+        printed = capsys.readouterr()
+        assert said in printed.err
+        assert printed.err.count("\n") == 1
+
+
+def rewritten(folder: Path, change: dict[str, Any]) -> None:
+    """Write the record of a bundle otherwise than it was promoted, with checksums that fit."""
+    folder.chmod(0o755)
+    record, sums = folder / RECORD_FILE, folder / CHECKSUMS_FILE
+    for path in (record, sums):
+        path.chmod(0o644)
+    record.write_text(json.dumps({**json.loads(record.read_text()), **change}))
+    sums.write_text(json.dumps({name: file_sha256(folder / name) for name in json.loads(sums.read_text())}))
 
 
 def test_a_port_that_is_taken_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

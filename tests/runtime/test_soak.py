@@ -22,7 +22,7 @@ UNLIKE_OTHERS: dict[str, Any] = {"max_size": None, "proxy": None, "open_timeout"
 GOOD, SLOW, STOPPED, RUDE, VANISHING = 20, 10, 8, 6, 6
 
 
-def memory_mb(pid: int) -> float:
+def memory_mb(pid: int | str) -> float:
     """Return the resident memory of a process."""
     text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     found = re.search(r"VmRSS:\s+(\d+) kB", text)
@@ -125,7 +125,9 @@ def test_fifty_clients_for_a_minute(tmp_path: Path) -> None:
         await asyncio.gather(*rest)
         return found, memory_mb(pid) - before
 
-    words = (f"lake={lake.root}", "runtime.buffer_bins=600", "runtime.send_timeout_s=20")
+    # All of them come from one address.
+    limits = ("runtime.address_share=1", "runtime.requests_per_second=500")
+    words = (f"lake={lake.root}", "runtime.buffer_bins=600", "runtime.send_timeout_s=20", *limits)
     with started(*words) as (process, address):
         found, grown = asyncio.run(scenario(address, process.pid))
         process.terminate()

@@ -72,6 +72,45 @@ def test_a_client_that_stands_still_through_a_loop_and_a_promotion_goes_on_with_
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("history", [0, 600])
+def test_a_client_behind_several_switches_is_told_of_each_before_its_bins(tmp_path: Path, history: int) -> None:
+    """Whether it lags behind or reads bins of before: each bin's version is what it was told last."""
+
+    async def scenario() -> None:
+        feed = ScriptedFeed()
+        async with (
+            server(tmp_path, feed, backlog_bins=600) as running,
+            running.client(f"fields=&history={history}") as client,
+        ):
+            await client.hello()
+            feed.put(*STEPS[:30])
+            await client.bins(30)
+            (reader,) = running.hub.clients
+            assert isinstance(reader, ReadingClient)
+            held, send = asyncio.Event(), reader._send
+
+            async def wait_and_send(message: str | bytes) -> None:
+                await held.wait()
+                await send(message)
+
+            reader._send = wait_and_send  # type: ignore[method-assign]  # as if the connection took nothing
+            for number, start in enumerate((30, 50, 70), start=1):
+                feed.put(*STEPS[start : start + 20])
+                await running.until(lambda start=start: running.hub.ring.next_seq == start + 20)  # type: ignore[misc]  # bound now
+                promote(running.lake, record_of(threshold=0.3 + number / 10), f"v000{number}")
+                await until_served(running, feed, f"v000{number}")
+            held.set()
+            feed.put(*STEPS[90:100])
+            told = []
+            for _ in range(70):
+                (each,) = await client.some_bins()
+                told.append((client.config["model"]["version"], each["version"]))
+        assert all(said == version for said, version in told)
+        assert [config["model"]["version"] for config in client.configs] == ["v0000", "v0001", "v0002", "v0003"]
+
+    asyncio.run(scenario())
+
+
 def test_a_record_with_another_evaluation_is_refused(tmp_path: Path) -> None:
     """Before it comes near the feed."""
 

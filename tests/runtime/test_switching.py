@@ -15,7 +15,8 @@ from runtime.telling import status
 from tests.runtime.market import ScriptedFeed, batch, minute, steps_of
 from tests.runtime.records import point_at, promote, record_of, with_radius
 from tests.runtime.serving import Client, Server, server
-from vpharness.datasets.manifest import CHECKSUMS_FILE, file_sha256
+from vpharness.checksums import file_sha256
+from vpharness.datasets.manifest import CHECKSUMS_FILE
 from vpharness.promotion.bundle import RECORD_FILE, SCORES_FILE
 
 STEPS = steps_of(minute())[:140]
@@ -155,6 +156,7 @@ def test_what_was_promoted_unsafely_is_marked_for_as_long_as_it_is_served(tmp_pa
     [
         ({"signal_digest": "0" * 64}, "the code of vpharness.signals.svac.svac has changed"),
         ({"lattice_version": 1}, "lattice_version is 1"),
+        ({"signal_target": "lake.promoted.planted.signal"}, "set runtime.signal_modules=[lake.promoted.planted]"),
     ],
 )
 def test_what_is_no_longer_what_was_promoted_is_refused(tmp_path: Path, change: dict[str, Any], said: str) -> None:

@@ -9,7 +9,14 @@ import pytest
 
 from tests.tasks.test_cli import in_process, vpharness
 
-SMALL = ["source.minutes=12", "eval.max_hold_bins=100", "split=none", "tracking=none"]
+SMALL = [
+    "source.minutes=12",
+    "eval.max_hold_bins=100",
+    "eval.tp_ticks=2",
+    "eval.sl_ticks=2",
+    "split=none",
+    "tracking=none",
+]
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +139,18 @@ def test_signals_are_listed_with_their_parameters(folder: Path) -> None:
     ]  # fmt: skip
     assert listed[0]["columns"] == ["v_add", "v_pull"]
     assert "blend_scale = 3.0" in in_process(folder, "list-signals").stdout
+
+
+def test_a_run_with_other_thresholds_forgets_nothing_of_what_they_share(tmp_path: Path) -> None:
+    """An adaptive choice stays one, the first run is still found, and both runs are told of."""
+    words = ["signal=ads", "source.minutes=4", "eval.max_hold_bins=20", "split=none", "tracking=none", "json=true"]
+    first = in_process(tmp_path, *words, "signal.thresholds=[0.3]", "adaptive=true")
+    second = in_process(tmp_path, *words, "signal.thresholds=[0.3,0.5]")
+    assert (first.returncode, second.returncode) == (0, 0), second.stderr
+    (chosen,) = json.loads(first.stdout)["candidates"]
+    rows = {row["threshold"]: row for row in json.loads(second.stdout)["candidates"]}
+    assert {threshold: row["adaptive"] for threshold, row in rows.items()} == {"0.3": True, "0.5": False}
+    assert rows["0.3"]["candidate_id"] == chosen["candidate_id"]
+    assert rows["0.3"]["run_ids"] == [chosen["run_ids"][0], rows["0.5"]["run_ids"][0]]
+    refused = in_process(tmp_path, "promote", f"run_id={chosen['run_ids'][0]}", "tracking=none")
+    assert "rankable: wanted enough data in training" in refused.stderr

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ from vpharness.campaigns.run_folder import folder_of, write_run_folder
 from vpharness.campaigns.saving import candidate_rows, save
 from vpharness.campaigns.share import DatasetShare
 from vpharness.campaigns.tracked import tracked_run
+from vpharness.results.audits import Audited, AuditKey, audits_of
 from vpharness.results.records import Labels
 from vpharness.results.store import Store, check_writable
 from vpharness.results.tracked_run import TrackedRun
@@ -95,23 +96,30 @@ def carry_out(
     """
     if groups:
         check_writable(settings.store)
+    audits = audits_of(settings.store) if groups else {}
     share: DatasetShare | None = None
     for group in groups:
         if share is None or share.dataset.path != group.dataset.path:
             share = DatasetShare.of(group.dataset, settings.memory_mb)
-        _carry_out_group(group, share, settings, progress, report, track)
+        _carry_out_group(group, share, audits, settings, progress, report, track)
         if progress.failures and settings.on_error == STOP:
             return
 
 
 def _carry_out_group(
-    group: Group, share: DatasetShare, settings: Settings, progress: Progress, report: Report, track: Track | None
+    group: Group,
+    share: DatasetShare,
+    audits: Mapping[AuditKey, Audited],
+    settings: Settings,
+    progress: Progress,
+    report: Report,
+    track: Track | None,
 ) -> None:
     by_id = {run.spec.run_id: run for run in group.runs}
     batch: list[RunOutcome | RunFailure] = []
     written, limit = time.monotonic(), max(1, share.memory_bytes // 4 // (8 * share.view.n_bins))
     try:
-        for finished in execute_many([run.spec for run in group.runs], share):
+        for finished in execute_many([run.spec for run in group.runs], share, audits):
             batch.append(finished)
             run_id = finished.spec.run_id
             progress.add(run_id, " ".join(by_id[run_id].job.words), finished)
@@ -136,7 +144,9 @@ def _write(
     for outcome in outcomes:
         folder = folder_of(settings.outputs, outcome.spec.run_id)
         write_run_folder(outcome, by_id[outcome.spec.run_id].job, folder, save_series=settings.save_series)
-    save(settings.store, [each for each in batch if not by_id[each.spec.run_id].stored], settings.labels)
+    new = [outcome.audited for outcome in outcomes if outcome.audited is not None and outcome.is_audit_new]
+    unstored = [each for each in batch if not by_id[each.spec.run_id].stored]
+    save(settings.store, unstored, settings.labels, new)
     if track is None:
         return
     campaign = settings.labels.campaign

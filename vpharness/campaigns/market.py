@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.manifest import BINS_FILE, Manifest, read_checksums
@@ -12,6 +14,7 @@ UNKNOWN: Final = "unknown"
 """What the manifest of a published folder has for an instrument."""
 
 _SYNTHETIC: Final = "synthetic"
+_EXCHANGE: Final = ZoneInfo("America/New_York")  # where the times of LOBSTER's files count from midnight
 _FILE_DIGEST: Final = "sha256"
 _NOT_CONTENT: Final = frozenset({"tick_size", "version", "instrument"})
 """What a source says of itself that another reading of the same events may say otherwise."""
@@ -27,11 +30,20 @@ def market_of(dataset: Dataset) -> Market:
     manifest = dataset.manifest
     if manifest.source.get("source") == _SYNTHETIC:
         seed, start_ns = manifest.source.get("seed"), manifest.source.get("start_ns")
-        return Market(f"simulated, seed {seed}", origin_ns=int(start_ns or 0))
+        name = f"simulated, seed {seed}"
+        return Market(name, frozenset({name}), origin_ns=int(start_ns or 0))
     contents = {f"bins {read_checksums(dataset.path)[BINS_FILE]}"}
     if (content := _source_content(manifest)) is not None:
         contents.add(content)
-    return Market(_instrument(manifest), frozenset(contents))
+    return Market(_instrument(manifest), frozenset(contents), _origin_ns(manifest))
+
+
+def _origin_ns(manifest: Manifest) -> int:
+    """Return midnight of the day that a user gave a file whose own times have no date; 0 for all others."""
+    date = manifest.source.get("date")
+    if not isinstance(date, str):
+        return 0
+    return int(datetime.fromisoformat(date).replace(tzinfo=_EXCHANGE).timestamp()) * 1_000_000_000
 
 
 def _instrument(manifest: Manifest) -> str | None:

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 from numpy.typing import NDArray
 
@@ -22,6 +21,7 @@ from vpharness.campaigns.spec import RunSpec
 from vpharness.durable import aside_of
 from vpharness.errors import ResultsError, require_memory
 from vpharness.evaluation import OUTCOME_NAMES, DatasetView
+from vpharness.parquet import open_parquet, write_parquet
 from vpharness.results.figure import RunPicture
 
 _PACKAGES: Final = ("jax", "numba", "numpy", "pyarrow", "vpharness")
@@ -54,8 +54,8 @@ def write_run_folder(outcome: RunOutcome, job: Job, folder: Path, *, save_series
         (aside / CARD_FILE).write_text(f"{{\n{card}\n}}\n", encoding="utf-8")
         if save_series:
             series = pa.table({"bin_seq": outcome.bin_seq, "score": outcome.score})
-            pq.write_table(series, aside / "score.parquet", use_dictionary=False)
-        pq.write_table(_fires(outcome), aside / _FIRES_FILE)
+            write_parquet(series, aside / "score.parquet", use_dictionary=False)
+        write_parquet(_fires(outcome), aside / _FIRES_FILE)
         if folder.exists():
             folder.rename(aside.with_name(f"{aside.name}-old"))
         aside.rename(folder)
@@ -110,9 +110,33 @@ def _fires(outcome: RunOutcome) -> pa.Table:
             "pnl_ticks": judged.mid_pnl_ticks,
             "net_outcome": names.take(pa.array(judged.net_code)),
             "net_pnl_ticks": judged.net_pnl_ticks,
+            "within_memory": _within_memory(outcome, judged.fires.bins),
         }
         tables.append(pa.table(columns))
     return pa.concat_tables(tables) if tables else pa.table({"threshold": [], "bin_seq": []})
+
+
+def _within_memory(outcome: RunOutcome, bins: NDArray[np.int64]) -> pa.Array:
+    """Return for each fire whether its score may still tell where the data began; null where nothing was audited."""
+    within = outcome.within_memory
+    return pa.nulls(len(bins), pa.bool_()) if within is None else pa.array(within[bins])
+
+
+def fires_within_memory(folder: Path) -> tuple[int, int]:
+    """Return how many of a run's judged fires lie inside its signal's memory, and how many there are.
+
+    Folders of earlier versions do not say: none of theirs is counted. Raises ResultsError where the folder cannot be
+    read.
+    """
+    try:
+        with open_parquet(folder / _FIRES_FILE) as file:
+            if "within_memory" not in file.schema_arrow.names:
+                return 0, file.metadata.num_rows
+            within = file.read(["within_memory"])["within_memory"].to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        require_memory(error)
+        raise ResultsError(f"the fires of {folder} cannot be read: {error}") from error
+    return sum(map(bool, within)), len(within)
 
 
 def picture_of(
@@ -131,7 +155,7 @@ def picture_of(
     """
     best = max(rows, key=lambda row: _or_least(row["net_pnl_ticks_low"]))
     try:
-        with pq.ParquetFile(folder / _FIRES_FILE) as file:
+        with open_parquet(folder / _FIRES_FILE) as file:
             table = file.read()
     except (OSError, pa.ArrowException) as error:
         require_memory(error)

@@ -19,6 +19,7 @@ from vpharness.evaluation import (
     parts_within,
 )
 from vpharness.parameters import problems
+from vpharness.results.audits import AuditKey, audit_key
 from vpharness.signals import Signal, SignalParameters, digest, resolve, score_parameters, scorer
 
 
@@ -66,6 +67,11 @@ class RunSpec:
             "signal": {"target": self.signal_target, "parameters": self.once.of(_identifying, self.parameters)},
             "split": self.once.of(_normalised, self.split),
         }
+
+    @cached_property
+    def audit_key(self) -> AuditKey:
+        """What an audit of its scores is of."""
+        return audit_key(self.identity)
 
     @property
     def is_test(self) -> bool:

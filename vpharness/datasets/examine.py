@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, Manifest, content_id, file_sha256
+from vpharness.checksums import file_sha256
+from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, Manifest, content_id
 from vpharness.datasets.read import as_arrays, read_table
 from vpharness.errors import ConfigError, DatasetError, require_memory
 from vpharness.lattice.columns import GRID_COLUMNS

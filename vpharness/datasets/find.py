@@ -13,7 +13,7 @@ from vpharness.datasets.manifest import (
     GRID_FILE,
     MANIFEST_FILE,
     Manifest,
-    file_sha256,
+    checksum_of,
     read_manifest,
 )
 from vpharness.errors import DatasetError
@@ -39,7 +39,7 @@ class Dataset:
     @cached_property
     def checksum(self) -> str:
         """The SHA-256 that stands for all of its files."""
-        return file_sha256(self.path / CHECKSUMS_FILE)
+        return checksum_of(self.path)
 
 
 def find_dataset(lake: Lake, dataset_id: str) -> Dataset:
@@ -51,7 +51,7 @@ def find_dataset(lake: Lake, dataset_id: str) -> Dataset:
     check_id(dataset_id)
     for path in lake.places(dataset_id):
         if path.is_dir():
-            return _opened(path)
+            return open_dataset(path)
     known = [path.name for path in dataset_folders(lake)]
     near = difflib.get_close_matches(dataset_id, known, n=3) or known[:3]
     found = f"there are {', '.join(near)}" if near else "there is none yet"
@@ -71,12 +71,13 @@ def all_datasets(lake: Lake) -> Iterator[Dataset | DatasetError]:
     """Yield every dataset of the lake, and for a folder that is none what is wrong with it."""
     for path in dataset_folders(lake):
         try:
-            yield _opened(path)
+            yield open_dataset(path)
         except DatasetError as error:
             yield error
 
 
-def _opened(path: Path) -> Dataset:
+def open_dataset(path: Path) -> Dataset:
+    """Return the dataset in a folder, its manifest verified; a DatasetError says what is wrong with it."""
     if not (path / MANIFEST_FILE).exists():
         raise DatasetError(
             f"{path} has not been published; python -m vpharness publish {path} dataset.id={path.name} "

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from vpharness.checksums import file_sha256, known_sha256
 from vpharness.errors import DatasetError
 
 BINS_FILE: Final = "bins.parquet"
@@ -64,18 +65,21 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read `manifest.json`; a DatasetError says what is wrong with it."""
+    """Read `manifest.json`, which must have its checksum; a DatasetError says what is wrong with it."""
     path = folder / MANIFEST_FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        values = json.loads(content)
     except (OSError, ValueError) as error:
         raise DatasetError(f"dataset {folder.name}: {path} cannot be read: {error}") from error
     if not isinstance(values, dict) or values.get("manifest_version") != MANIFEST_VERSION:
         found = values.get("manifest_version") if isinstance(values, dict) else None
         raise DatasetError(
             f"dataset {folder.name}: manifest_version is {found}, this vpharness reads {MANIFEST_VERSION}; "
-            "use the vpharness that wrote it, or build it again"
+            f"use the vpharness that wrote {path}, or build it again"
         )
+    if hashlib.sha256(content).hexdigest() != read_checksums(folder)[MANIFEST_FILE]:
+        raise _differs(folder, [MANIFEST_FILE])
     names = {field.name for field in dataclasses.fields(Manifest)}
     if set(values) != names:
         odd = sorted(set(values) ^ names)
@@ -83,30 +87,66 @@ def read_manifest(folder: Path) -> Manifest:
     return Manifest(**values)
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_checksums(folder: Path, known: dict[str, str]) -> None:
     """Write `checksums.json`; digests that are known already, by file name, are not computed again."""
     names = (BINS_FILE, GRID_FILE, MANIFEST_FILE)
     sums = {name: known.get(name) or file_sha256(folder / name) for name in names}
-    (folder / CHECKSUMS_FILE).write_text(json.dumps(sums, indent=1) + "\n", encoding="utf-8")
+    (folder / CHECKSUMS_FILE).write_text(_checksums_text(sums), encoding="utf-8")
 
 
 def read_checksums(folder: Path) -> dict[str, str]:
     """Read `checksums.json`: SHA-256 by file name."""
     path = folder / CHECKSUMS_FILE
     try:
-        sums = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        sums = json.loads(text)
     except (OSError, ValueError) as error:
         raise DatasetError(f"dataset {folder.name}: {path} cannot be read: {error}") from error
     expected = {BINS_FILE, GRID_FILE, MANIFEST_FILE}
     if not isinstance(sums, dict) or set(sums) != expected or not all(isinstance(s, str) for s in sums.values()):
         raise DatasetError(f"dataset {folder.name}: {path} must hold the SHA-256 of {', '.join(sorted(expected))}")
+    if text != _checksums_text(sums):
+        raise DatasetError(f"dataset {folder.name}: {path} is not as it was written; restore it")
     return sums
+
+
+def checksum_of(folder: Path) -> str:
+    """Return the SHA-256 of `checksums.json`, which stands for all files of a dataset."""
+    return hashlib.sha256(_checksums_text(read_checksums(folder)).encode()).hexdigest()
+
+
+def check_file(folder: Path, name: str) -> None:
+    """Raise DatasetError where a file does not have its checksum; it is read for that once in a process."""
+    known = read_checksums(folder)[name]
+    try:
+        found = known_sha256(folder / name)
+    except OSError as error:
+        raise DatasetError(f"dataset {folder.name}: {folder / name} cannot be read: {error.strerror}") from error
+    if found != known:
+        raise _differs(folder, [name])
+
+
+def check_all(folder: Path) -> dict[str, str]:
+    """Read all files of a dataset anew, and return their checksums; a DatasetError names every file that differs."""
+    sums = read_checksums(folder)
+    try:
+        changed = [name for name, known in sums.items() if file_sha256(folder / name) != known]
+    except OSError as error:
+        raise DatasetError(f"dataset {folder.name}: {error.filename} cannot be read: {error.strerror}") from error
+    if changed:
+        raise _differs(folder, changed)
+    return sums
+
+
+def _checksums_text(sums: dict[str, str]) -> str:
+    return json.dumps({name: sums[name] for name in (BINS_FILE, GRID_FILE, MANIFEST_FILE)}, indent=1) + "\n"
+
+
+def _differs(folder: Path, names: list[str]) -> DatasetError:
+    return DatasetError(
+        f"dataset {folder.name}: {', '.join(names)} in {folder} differs from its checksum in {CHECKSUMS_FILE}; "
+        "the dataset has been damaged or changed: restore it, or remove the folder and build or publish it again"
+    )
 
 
 def content_id(parts: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from vpharness.checksums import file_sha256
 from vpharness.datasets.examine import examined
 from vpharness.datasets.lake import Lake, check_id, make_read_only, new_folder
 from vpharness.datasets.manifest import (
@@ -11,7 +12,6 @@ from vpharness.datasets.manifest import (
     GRID_FILE,
     MANIFEST_FILE,
     Manifest,
-    file_sha256,
     write_checksums,
 )
 from vpharness.durable import sync

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from vpharness.datasets.find import Dataset
-from vpharness.datasets.manifest import file_sha256, read_checksums
+from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, check_all, check_file
 from vpharness.errors import DatasetError, require_memory
 from vpharness.lattice.types import Array
+from vpharness.parquet import open_parquet
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Loaded:
 def read_table(path: Path, columns: Sequence[str] | None, dataset_id: str) -> pa.Table:
     """Read columns of a Parquet file; a DatasetError names the dataset, the file, and what is absent or damaged."""
     try:
-        with pq.ParquetFile(path, memory_map=True) as file:
+        with open_parquet(path, memory_map=True) as file:
             absent = [name for name in columns or [] if name not in file.schema_arrow.names]
             if absent:
                 raise DatasetError(
@@ -46,10 +46,11 @@ def as_arrays(table: pa.Table) -> dict[str, Array]:
 def load(dataset: Dataset, columns: Sequence[str] = ()) -> Loaded:
     """Read all columns of the bins, and those of the grid that are named.
 
-    Where the bins lack `book_valid`, a bin is valid if its mid price is above 0. Raises DatasetError for columns that
-    are not there, and for tables that do not fit the manifest.
+    Where the bins lack `book_valid`, a bin is valid if its mid price is above 0. Raises DatasetError for a table that
+    does not have its checksum, for columns that are not there, and for tables that do not fit the manifest.
     """
     manifest = dataset.manifest
+    check_file(dataset.path, BINS_FILE)
     bins = as_arrays(read_table(dataset.bins_path, None, manifest.dataset_id))
     expect_rows(dataset, "bins.parquet", len(bins["bin_seq"]), manifest.bins)
     if not manifest.rows_ordered:
@@ -63,6 +64,7 @@ def load(dataset: Dataset, columns: Sequence[str] = ()) -> Loaded:
 def _load_grid(dataset: Dataset, columns: Sequence[str], bin_seq: Array) -> dict[str, Array]:
     manifest = dataset.manifest
     keys = [] if manifest.rows_ordered else ["bin_seq", "k"]
+    check_file(dataset.path, GRID_FILE)
     table = as_arrays(read_table(dataset.grid_path, [*keys, *columns], manifest.dataset_id))
     shape = (manifest.bins, manifest.cells)
     expect_rows(dataset, "grid_clean.parquet", len(table[columns[0]]), manifest.bins * manifest.cells)
@@ -89,13 +91,7 @@ def verify(dataset: Dataset) -> dict[str, str]:
 
     Raises DatasetError naming every file that differs.
     """
-    sums = read_checksums(dataset.path)
-    changed = [name for name, known in sums.items() if file_sha256(dataset.path / name) != known]
-    if changed:
-        raise DatasetError(
-            f"dataset {dataset.manifest.dataset_id}: {', '.join(changed)} in {dataset.path} differs from its checksum; "
-            "the dataset has been damaged or changed: build or publish it again"
-        )
+    sums = check_all(dataset.path)
     bins = load(dataset).bins
     expect_rows(dataset, "bins.parquet", int(np.count_nonzero(bins["book_valid"])), dataset.manifest.valid_bins)
     return sums

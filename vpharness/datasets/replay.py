@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vpharness.datasets.find import Dataset
-from vpharness.datasets.manifest import GRID_FILE
+from vpharness.datasets.manifest import GRID_FILE, check_file
 from vpharness.datasets.read import expect_rows, load
 from vpharness.errors import DatasetError, require_memory
 from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
 from vpharness.lattice.types import Array
+from vpharness.parquet import open_parquet
 from vpharness.prices import tick_size_to_price
 
 BLOCK_BINS: Final = 256
@@ -47,8 +48,9 @@ def read_rows(dataset: Dataset) -> Array:
 def opened_grid(dataset: Dataset) -> Iterator[pq.ParquetFile]:
     """Open the grid; a DatasetError says where it cannot be read, now or later, or does not fit the manifest."""
     manifest = dataset.manifest
+    check_file(dataset.path, GRID_FILE)
     try:
-        with pq.ParquetFile(dataset.grid_path, memory_map=True) as file:
+        with open_parquet(dataset.grid_path, memory_map=True) as file:
             expect_rows(dataset, GRID_FILE, file.metadata.num_rows, manifest.bins * manifest.cells)
             yield file
     except (OSError, pa.ArrowException) as error:

@@ -1,8 +1,6 @@
 """Writing a dataset's two Parquet files while the lattice goes on: block by block, in a thread of their own."""
 
 import contextlib
-import hashlib
-import io
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,12 +9,13 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from vpharness.arrow import arrow_array
+from vpharness.checksums import HashingFile
 from vpharness.datasets.manifest import BINS_FILE, GRID_FILE
 from vpharness.lattice.columns import BIN_DTYPE, EVENT_COLUMN, FLOAT_COLUMNS, GRID_COLUMNS, LABEL_COLUMNS, MOVE_COLUMNS
 from vpharness.lattice.engine import FinishedBins
+from vpharness.parquet import parquet_writer
 
 _WAITING_BLOCKS: Final = 2
 """Blocks that may wait for the disk: more would let memory grow when the disk is slow."""
@@ -31,42 +30,14 @@ _GRID_SCHEMA: Final = pa.schema(
 )
 
 
-class _HashingFile(io.RawIOBase):
-    """A file that knows the SHA-256 of what has been written to it."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("xb")
-        self._digest = hashlib.sha256()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: object, /) -> int:
-        view = memoryview(data)  # type: ignore[arg-type]  # pyarrow hands over a buffer
-        self._file.write(view)
-        self._digest.update(view)
-        return view.nbytes
-
-    def flush(self) -> None:
-        if not self._file.closed:
-            self._file.flush()
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-    def hexdigest(self) -> str:
-        return self._digest.hexdigest()
-
-
 class TableWriter:
     """Two growing Parquet files. `write` returns at once; what goes wrong in the thread is raised by a later call."""
 
     def __init__(self, folder: Path) -> None:
-        self._files = {name: _HashingFile(folder / name) for name in (BINS_FILE, GRID_FILE)}
+        self._files = {name: HashingFile(folder / name) for name in (BINS_FILE, GRID_FILE)}
         # Floats hardly repeat: a dictionary would be built in vain. Split into byte planes they compress a little.
-        self._bins = pq.ParquetWriter(self._files[BINS_FILE], _BINS_SCHEMA, compression="zstd", compression_level=1)
-        self._grid = pq.ParquetWriter(
+        self._bins = parquet_writer(self._files[BINS_FILE], _BINS_SCHEMA, compression="zstd", compression_level=1)
+        self._grid = parquet_writer(
             self._files[GRID_FILE],
             _GRID_SCHEMA,
             compression="zstd",

@@ -121,7 +121,7 @@ class PartWalks:
             n=int(judged.sum()),
             n_tp=int(np.sum(codes == TAKE_PROFIT)),
             n_sl=int(np.sum(codes == STOP_LOSS)),
-            mean_s=_mean(_lengths_s(table, np.arange(part.first_fire, stop))),
+            mean_s=_mean_walk_s(table, np.arange(part.first_fire, stop)),
             mean_excess=float(excess[known].mean()) if known.any() else 0.0,
         )
 
@@ -157,7 +157,7 @@ def evidence_of(
         "net_pnl": pnl,
         "excess": np.where(net_judged & np.isfinite(excess), excess, 0.0),
     }
-    own_walk_s = _mean(_lengths_s(table, fires.bins[net_judged]))
+    own_walk_s = _mean_walk_s(table, fires.bins[net_judged if net_judged.any() else judged])
     width_ns = round(view.cell_width_ms * _NS_PER_MS)
     shown = judged | net_judged
     blocks = block_sums(
@@ -219,8 +219,13 @@ def _lengths_s(table: OutcomeTable, bins: NDArray[np.int64]) -> NDArray[np.float
     return seconds
 
 
-def _mean(values: NDArray[np.float64]) -> float:
-    return float(values.mean()) if len(values) else 0.0
+def _mean_walk_s(table: OutcomeTable, bins: NDArray[np.int64]) -> float:
+    """Return how long the net walks from some bins last on average; those at the mid where no net one was judged."""
+    lengths = _lengths_s(table, bins)
+    if not len(lengths):
+        codes, ends = np.asarray(table.mid_code)[:, bins], np.asarray(table.mid_exit)[:, bins]
+        lengths = (ends - bins)[codes < SKIPPED].astype(np.float64) * (table.evaluation.cell_width_ms / 1000)
+    return float(lengths.mean()) if len(lengths) else 0.0
 
 
 def _met_barrier(code: NDArray[np.int8]) -> NDArray[np.bool_]:

@@ -16,8 +16,9 @@ class Market:
         instrument: venue and symbol as the data name them; None where the data do not say, which matches every market.
         contents: digests of what the dataset was made of: datasets that share one are of the same market, whatever
             their instruments are called.
-        origin_ns: what times of this market are counted from, ns since the Unix epoch. It is 0 for real markets. A
-            simulated market is the same one whatever the clock shows when it opens, so that it counts from there.
+        origin_ns: what the times of its content are counted from, ns since the Unix epoch: when a simulated market
+            opens, or midnight of the day that a user gives a file without dates. The same content at another time by
+            the clock is the same evidence.
     """
 
     instrument: str | None
@@ -48,9 +49,13 @@ class MarketTime:
         """Whether both may hold the same evidence: their markets match, and they share time."""
         if not self.market.matches(other.market):
             return False
-        own, theirs = self.market.origin_ns, other.market.origin_ns
-        if self.market.instrument is None or other.market.instrument is None:
-            own = theirs = 0  # an unknown market is known by the clock alone
+        if self._shares_time(other, 0, 0):
+            return True
+        same_content = self.market.contents & other.market.contents
+        return bool(same_content) and self._shares_time(other, self.market.origin_ns, other.market.origin_ns)
+
+    def _shares_time(self, other: "MarketTime", own_origin_ns: int, other_origin_ns: int) -> bool:
+        own, theirs = own_origin_ns, other_origin_ns
         return self.start_ns - own < other.stop_ns - theirs and other.start_ns - theirs < self.stop_ns - own
 
 

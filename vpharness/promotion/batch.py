@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vpharness.audit import AuditReport, audit
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.read import Loaded, load
 from vpharness.evaluation import Part, find_fires, parts_within
@@ -63,6 +64,11 @@ class Batch:
     def scores(self) -> NDArray[np.float64]:
         """[T] the scores; NaN where the book is not valid."""
         return score(self.signal, self.params, self.loaded.grid, cell_width_ms=self.width_ms, valid=self.valid)
+
+    def audit(self, seed: int) -> AuditReport:
+        """Audit the signal in full on its dataset."""
+        grid, width_ms = self.loaded.grid, self.width_ms
+        return audit(self.signal, self.params, grid, self.valid, cell_width_ms=width_ms, seed=seed)
 
     @cached_property
     def mid_ticks(self) -> NDArray[np.float64]:

@@ -14,6 +14,8 @@ Its files::
 Nothing in it is a pickle, and it is read only where every file has its checksum.
 """
 
+import hashlib
+import io
 import json
 import zipfile
 from collections.abc import Mapping
@@ -25,8 +27,9 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from vpharness.datasets.manifest import CHECKSUMS_FILE, file_sha256
-from vpharness.errors import PromotionError, told_apart
+from vpharness.checksums import file_sha256
+from vpharness.datasets.manifest import CHECKSUMS_FILE
+from vpharness.errors import PromotionError
 from vpharness.events.schema import EVENT_DTYPE
 from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.promotion.agreement import Said
@@ -86,14 +89,15 @@ def write_bundle(folder: Path, record: PromotedRecord, config: Mapping[str, Any]
 
 def read_bundle(folder: Path) -> Bundle:
     """Read a bundle; a PromotionError names the file that is missing, damaged or changed."""
-    _check_sums(folder)
-    record = PromotedRecord.from_values(_read_json(folder / RECORD_FILE), str(folder / RECORD_FILE))
+    content = _checked(folder)
+    record = PromotedRecord.from_values(_parsed(content[RECORD_FILE], folder / RECORD_FILE), str(folder / RECORD_FILE))
     try:
-        config = yaml.safe_load((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        config = yaml.safe_load(content[CONFIG_FILE].decode("utf-8"))
         events, bins, scores, fires = (
-            np.load(folder / name, allow_pickle=False) for name in (EVENTS_FILE, BINS_FILE, SCORES_FILE, FIRES_FILE)
+            np.load(io.BytesIO(content[name]), allow_pickle=False)
+            for name in (EVENTS_FILE, BINS_FILE, SCORES_FILE, FIRES_FILE)
         )
-        with np.load(folder / STATE_FILE, allow_pickle=False) as saved:
+        with np.load(io.BytesIO(content[STATE_FILE]), allow_pickle=False) as saved:
             state = dict(saved)
     except (OSError, ValueError, yaml.YAMLError, zipfile.BadZipFile) as error:
         raise PromotionError(f"{folder} cannot be read: {error}") from error
@@ -104,33 +108,38 @@ def read_bundle(folder: Path) -> Bundle:
     return Bundle(folder, record, config, Recording(state, events, Said(bins, scores, fires)))
 
 
-def _check_sums(folder: Path) -> None:
-    """Raise PromotionError where a file of the bundle is missing, one too many, or not as it was written."""
-    sums = _read_json(folder / CHECKSUMS_FILE)
+def _checked(folder: Path) -> dict[str, bytes]:
+    """Return what the files hold; a PromotionError says which is missing, one too many, or not as it was written."""
+    sums = _parsed(_content(folder / CHECKSUMS_FILE), folder / CHECKSUMS_FILE)
     if not isinstance(sums, dict) or set(sums) != set(FILES):
         raise PromotionError(f"{folder / CHECKSUMS_FILE} must hold the SHA-256 of {', '.join(FILES)}")
     there = {path.name for path in folder.iterdir()}
     if odd := sorted(there ^ {*FILES, CHECKSUMS_FILE}):
         raise PromotionError(f"{folder} lacks, or has beyond what was promoted: {', '.join(odd)}")
+    content = {name: _content(folder / name) for name in FILES}
     for name in FILES:
-        try:
-            found = file_sha256(folder / name)
-        except OSError as error:
-            raise PromotionError(f"{folder / name} cannot be read: {error.strerror}") from error
+        found = hashlib.sha256(content[name]).hexdigest()
         if found != sums[name]:
-            is_now, was = told_apart(found, str(sums[name]))
             raise PromotionError(
-                f"{folder / name} is not as it was promoted: its SHA-256 is {is_now}, {was} was written; restore it, "
-                "or promote the run again"
+                f"{folder / name} is not as it was promoted: its SHA-256 is {found}, {sums[name]} was written "
+                f"into {CHECKSUMS_FILE}; restore it, or promote the run again"
             )
+    return content
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PromotionError(f"{path} cannot be read: {error}") from error
+
+
+def _parsed(content: bytes, path: Path) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise PromotionError(f"{path} cannot be read: {error}") from error
 
 
 def _write_json(path: Path, values: Any) -> None:
     path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PromotionError(f"{path} cannot be read: {error}") from error

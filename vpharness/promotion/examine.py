@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
 
-from vpharness.audit import audit
+from vpharness.audit import AuditReport
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import check_name
 from vpharness.errors import PromotionError
@@ -18,6 +18,7 @@ from vpharness.evaluation import EVALUATION_VERSION, TEST, Judgement, Part
 from vpharness.events.source import Source
 from vpharness.events.times import time_text
 from vpharness.lattice.parameters import LATTICE_VERSION
+from vpharness.modules import PermittedModules
 from vpharness.promotion import gates
 from vpharness.promotion.batch import Batch
 from vpharness.promotion.bundle import Recording
@@ -30,6 +31,7 @@ from vpharness.promotion.parameters import PromotionParameters
 from vpharness.promotion.projection import Projection
 from vpharness.promotion.replay import fresh_lattice
 from vpharness.promotion.served import PromotedRecord, live_model
+from vpharness.results.audits import FULL, Audited, audit_key, keep_audit
 from vpharness.results.judging import ViewOf
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.opening import open_and_count
@@ -53,6 +55,7 @@ class Settings:
         ledger: every candidate that there is.
         view_of: what evaluation sees of a dataset.
         forced: the reason that overrides gates; None where there is none.
+        modules: those that the signal of a run may come from.
         force_unsafe: whether it overrides those too without which something else is served than was run.
     """
 
@@ -61,6 +64,7 @@ class Settings:
     ledger: Sequence[LedgerCandidate]
     view_of: ViewOf
     forced: str | None
+    modules: PermittedModules
     force_unsafe: bool = False
 
 
@@ -98,10 +102,12 @@ def examine(
         settings: what is wanted.
         report: told the share of the live proof that is done, from 0 to 1.
 
-    Raises ConfigError where the instrument's name cannot be one of a folder, and PromotionError where no projection can
+    Raises ConfigError where the instrument's name cannot be one of a folder, or the run's signal comes from a module
+    that is not permitted, and PromotionError where no projection can
     be fitted or there is nothing to record.
     """
     check_name(dataset.manifest.instrument, "the instrument")
+    settings.modules.imported(nominee.signal_target)
     limits = settings.limits
     found = [
         gates.dataset_gate(dataset),
@@ -111,15 +117,22 @@ def examine(
         *gates.judged(lambda those: gates.train_gates(nominee.ranked, those), limits),
     ]
     if source is None or not _goes_on(found, settings):
-        return _ended(found, "audit", "live = batch", "latency", "test", "forward")
+        return _ended(found, "audit", "memory", "live = batch", "latency", "test", "forward")
     batch = Batch.of(nominee, dataset)
-    found.append(_audited(batch, limits))
+    report_of_audit = _audited(batch, settings)
+    memory_bins = report_of_audit.memory_bins
+    found.append(gates.audit_gate(report_of_audit))
+    found.append(
+        gates.memory_gate(
+            memory_bins, batch.valid, batch.parts[-1].stop, nominee.trial.evaluation.warmup_bins, batch.width_ms
+        )
+    )
     if not _goes_on(found, settings):
         return _ended(found, "live = batch", "latency", "test", "forward")
     projection = fit_projection(
         batch.scores, batch.mid_ticks, _span(batch.parts[0]), limits.horizons_bins, limits.quantiles
     )
-    record = _record(batch, projection)
+    record = _record(batch, projection, memory_bins)
     proof = _proof(record, batch, source, limits, report)
     found.append(gates.live_gate(proof.agreement, proof.cells_differ))
     found += gates.judged(lambda those: [gates.latency_gate(proof.latency, batch.width_ms, those)], limits)
@@ -174,11 +187,13 @@ def _ended(found: Sequence[Gate], *others: str) -> Candidacy:
     return Candidacy((*found, *(Gate(name, None, "", gates.NOT_LOOKED_AT) for name in others)))
 
 
-def _audited(batch: Batch, limits: PromotionParameters) -> Gate:
-    grid, valid = batch.loaded.grid, batch.valid
-    return gates.audit_gate(
-        audit(batch.signal, batch.params, grid, valid, cell_width_ms=batch.width_ms, seed=limits.audit_seed)
-    )
+def _audited(batch: Batch, settings: Settings) -> AuditReport:
+    """Audit the signal in full, and keep what comes of it with the results."""
+    report = batch.audit(settings.limits.audit_seed)
+    key = audit_key(batch.nominee.identity)
+    dataset_id = batch.dataset.manifest.dataset_id
+    keep_audit(settings.store, Audited.now(key, dataset_id, report.failures, report.memory_bins, FULL))
+    return report
 
 
 def _proof(
@@ -189,8 +204,12 @@ def _proof(
     report: Callable[[float], None],
 ) -> LiveProof:
     span, part, said = batch.dataset.manifest.span, batch.parts[-1], batch.said
-    # The state before the slice is one between two bins, so the slice does not begin with the very first one.
+    # The state before the slice is one between two bins, so the slice does not begin with the very first one, and it
+    # is to tell nothing of where the data began, so that a server which begins elsewhere comes to the same scores.
     first = max(part.first_fire, 1)
+    if record.memory_bins is not None:
+        covered = gates.first_covered_bin(batch.valid, record.memory_bins)
+        first = max(first, covered) if batch.valid[covered : part.stop].any() else first
     start = choose_slice(batch.valid, said.fires, first, part.stop, limits.slice_bins)
     recorded = (start, min(start + limits.slice_bins, part.stop))
     whole = Whole(said, batch.loaded.grid, (part.start, part.stop), recorded)
@@ -200,7 +219,7 @@ def _proof(
     return proof
 
 
-def _record(batch: Batch, projection: Projection) -> PromotedRecord:
+def _record(batch: Batch, projection: Projection, memory_bins: int | None) -> PromotedRecord:
     nominee, manifest = batch.nominee, batch.dataset.manifest
     return PromotedRecord(
         instrument=manifest.instrument,
@@ -225,6 +244,7 @@ def _record(batch: Batch, projection: Projection) -> PromotedRecord:
         created_ns=time.time_ns(),
         evidence={},
         forced=None,
+        memory_bins=memory_bins,
     )
 
 
@@ -256,7 +276,7 @@ def _ledger_facts(ranked: Ranked, ledger: Sequence[LedgerCandidate]) -> dict[str
     created = [trial.created_ns for trial in trials]
     return {
         "candidates": len(ledger),
-        "runs": len({trial.run_id for trial in trials}),
+        "runs": len({run_id for trial in trials for run_id in trial.run_ids}),
         "oldest_run": time_text(min(created)),
         "newest_run": time_text(max(created)),
         "family_runs": family.n_runs,

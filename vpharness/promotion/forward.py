@@ -67,9 +67,10 @@ def forward_record(trials: Sequence[Trial], view_of: ViewOf) -> ForwardRecord:
 
 
 def _later_than(trial: Trial, since_ns: int) -> Fires:
-    """Return the fires of bins that ended later than a time."""
+    """Return the fires of bins that ended later than a time, and before their run: data may be dated in the future."""
     width_ns = round(trial.evaluation.cell_width_ms * _NS_PER_MS)
-    later = (trial.first_bin_start_ns or 0) + (trial.fires.bins + 1) * width_ns > since_ns
+    ends_ns = (trial.first_bin_start_ns or 0) + (trial.fires.bins + 1) * width_ns
+    later = (ends_ns > since_ns) & (ends_ns <= trial.created_ns)
     return Fires(trial.fires.bins[later], trial.fires.directions[later])
 
 

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vpharness.audit import AuditReport
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.manifest import Manifest
@@ -135,12 +138,13 @@ def train_gates(ranked: Ranked, limits: PromotionParameters) -> list[Gate]:
     """In training there was enough data, and it beat chance and costs."""
     figures, lacks, adjusted = ranked.judgement.figures, ranked.judgement.lacks, ranked.p_adjusted
     size = f"over {ranked.family.n_rankable} rankable of {ranked.family.n_evaluated} candidates"
+    rankable = "; ".join(map(str, lacks)) or f"{figures.n_net} net fires"
+    if ranked.left_out:
+        rankable += f"; it was judged on {', '.join(ranked.left_out)} of the instrument too, which is left out"
     beats = adjusted is not None and adjusted <= limits.max_p_adjusted
     low, least = ranked.net_low_all, limits.min_train_net_low_ticks
     return [
-        Gate(
-            "rankable", not lacks, "enough data in training", "; ".join(map(str, lacks)) or f"{figures.n_net} net fires"
-        ),
+        Gate("rankable", not lacks and not ranked.left_out, "enough data in training, nothing left out", rankable),
         Gate(
             "train chance",
             beats,
@@ -167,11 +171,49 @@ def _net_text(figures: Figures, low: float) -> str:
 
 
 def audit_gate(report: AuditReport) -> Gate:
-    """The signal does not look ahead, and keeps the chunk law."""
-    wanted = "causal, and the same however time is cut"
-    failed = [f"{each.name}, its score at bin {each.first_bin} changes" for each in report.checks if not each.passed]
-    found = report.not_checked or "; ".join(failed) or f"{len(report.checks)} checks over {report.bins:,} bins"
+    """The signal is computed from the grid alone, does not look ahead, keeps the chunk law and forgets its start."""
+    wanted = "no answers in its program, causal, the same however time is cut, and forgetting where the data began"
+    found = "; ".join(report.failures) or f"{len(report.checks)} checks over {report.bins:,} bins"
     return Gate("audit", report.passed, wanted, found, unsafe=True)
+
+
+def first_covered_bin(valid: NDArray[np.bool_], memory_bins: int) -> int:
+    """Return the first bin before which a signal has been shown as many valid bins as it remembers.
+
+    From there on a state no longer tells where the data began: it is the one that a server comes to that begins
+    anywhere else. Where there are too few valid bins it is the number of all bins, which is none of them.
+    """
+    shown = np.concatenate([[0], np.cumsum(valid)[:-1]]) if len(valid) else np.zeros(0, np.int64)
+    return int(np.searchsorted(shown, memory_bins)) if len(shown) and shown[-1] >= memory_bins else len(valid)
+
+
+def memory_gate(
+    memory_bins: int | None, valid: NDArray[np.bool_], part_stop: int, warmup_bins: int, cell_width_ms: int
+) -> Gate:
+    """A server can come to the run's scores: by a slice whose state has forgotten the start, or by as long a warm-up.
+
+    Args:
+        memory_bins: valid bins after which a score no longer tells where the data began; None where it is not shown to
+            forget.
+        valid: [T] whether the book is valid.
+        part_stop: the bin behind the last one that can be recorded.
+        warmup_bins: the evaluation's.
+        cell_width_ms: the length of a bin.
+    """
+    wanted = "finite, and shown to the model before its recorded slice begins"
+    if memory_bins is None:
+        # No server could ever be told right from wrong: there is nothing for a reason to override.
+        found = "not shown to end: neither a slice nor a warm-up can make up for where the data began"
+        return Gate("memory", False, wanted, found, forcible=False)
+    first = first_covered_bin(valid, memory_bins)
+    told = f"{memory_bins:,} valid bins, {memory_bins * cell_width_ms / 1000:g} s"
+    if not valid[first:part_stop].any():
+        found = f"{told}, and no valid bin comes behind as many: run it on a longer dataset"
+        return Gate("memory", False, wanted, found)
+    ready = f"live it is ready after {max(warmup_bins, memory_bins):,} bins"
+    if warmup_bins < memory_bins:
+        ready += f", not after the {warmup_bins:,} of evaluation.warmup_bins"
+    return Gate("memory", True, wanted, f"{told}; {ready}")
 
 
 def live_gate(agreed: Agreement, cells_differ: Sequence[str]) -> Gate:

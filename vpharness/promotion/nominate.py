@@ -72,7 +72,7 @@ def nominate(store: Store, ledger: Sequence[LedgerCandidate], name: str, thresho
             "candidate on a dataset that it was trained on"
         )
     own = {each["candidate_id"]: each for each in rows_of_runs(store, [run_id])[run_id]}
-    market = next((trial.market for each in ledger for trial in each.trials if trial.run_id == run_id), None)
+    market = next((trial.market for each in ledger for trial in each.trials if run_id in trial.run_ids), None)
     if market is None:
         raise PromotionError(f"nothing can be said of run {run_id}: its dataset {row['dataset_id']} is not as it was")
     mine = [

@@ -8,53 +8,46 @@ The files::
 
 Replacing the pointer is what counts. The history is completed from it before the next one, so whatever moment a process
 is killed at, one of two whole entries is the current one, and no entry is lost.
+
+Each entry is written with a checksum of itself and of the whole history before it. Nothing holds where the two files do
+not agree: the pointer is the history's last entry, or, where a process was killed in between, the one that follows it.
 """
 
 import contextlib
-import dataclasses
 import fcntl
-import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from vpharness.datasets.lake import Lake, check_name
 from vpharness.durable import replace_file, sync
 from vpharness.errors import PromotionError
+from vpharness.promotion.entries import HISTORY_FILE, POINTER_FILE, Entry, line_of, lines_in
 
-POINTER_FILE: Final = "current.json"
-HISTORY_FILE: Final = "history.jsonl"
+__all__ = [
+    "HISTORY_FILE",
+    "POINTER_FILE",
+    "PROMOTED",
+    "ROLLED_BACK",
+    "Entry",
+    "bundle_path",
+    "changing",
+    "current",
+    "history",
+    "instrument_folder",
+    "instruments",
+    "next_version",
+    "point",
+    "pointer_path",
+    "promoted",
+    "unverified",
+    "versions",
+]
+
 _LOCK_FILE: Final = ".lock"
-
 PROMOTED: Final = "promote"
 ROLLED_BACK: Final = "rollback"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One change of what an instrument serves.
-
-    Attributes:
-        number: 1, 2, 3, ...
-        action: "promote" or "rollback".
-        version: what is served from then on: the name of a bundle.
-        before: what was served until then; None where nothing had been promoted.
-        at_ns: when, since the Unix epoch, UTC.
-        run_id: the run that was promoted.
-        forced: the reason given, where a gate was overridden.
-        unsafe: the gates among them without which something else may be served than was run.
-    """
-
-    number: int
-    action: str
-    version: str
-    before: str | None
-    at_ns: int
-    run_id: str | None
-    forced: str | None
-    unsafe: tuple[str, ...] = ()
 
 
 def instrument_folder(lake: Lake, instrument: str) -> Path:
@@ -69,27 +62,18 @@ def pointer_path(lake: Lake, instrument: str) -> Path:
 
 def instruments(lake: Lake) -> list[str]:
     """Return the instruments for which something has been promoted."""
-    return sorted(path.parent.name for path in lake.promoted.glob(f"*/{POINTER_FILE}"))
+    return sorted(
+        {path.parent.name for name in (POINTER_FILE, HISTORY_FILE) for path in lake.promoted.glob(f"*/{name}")}
+    )
 
 
 def current(lake: Lake, instrument: str) -> Entry | None:
     """Return the entry that holds for an instrument; None where nothing has been promoted.
 
-    Raises PromotionError where the pointer cannot be read, or is missing beside a history.
+    Raises PromotionError where pointer or history cannot be read or are damaged, and where they do not agree.
     """
-    path = pointer_path(lake, instrument)
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        if _lines(path.with_name(HISTORY_FILE)):
-            raise PromotionError(f"{path} is missing; restore it: it holds the last line of {HISTORY_FILE}") from None
-        return None
-    except OSError as error:
-        raise PromotionError(f"{path} cannot be read: {error.strerror}") from error
-    entry = _entry(text)
-    if entry is None:
-        raise PromotionError(f"{path} is no entry of a history; restore it from the last line of {HISTORY_FILE}")
-    return entry
+    entries = history(lake, instrument)
+    return entries[-1] if entries else None
 
 
 def promoted(lake: Lake, instrument: str) -> Path | None:
@@ -119,15 +103,18 @@ def versions(folder: Path) -> list[str]:
 def history(lake: Lake, instrument: str) -> list[Entry]:
     """Return every entry of an instrument, oldest first; the last one holds.
 
-    Raises PromotionError where a line that is not the last one, or the pointer, cannot be read.
+    Raises PromotionError as `current` does.
     """
-    newest = current(lake, instrument)
-    entries = _lines(instrument_folder(lake, instrument) / HISTORY_FILE)
-    if newest is None:
-        return []
-    # Behind the pointer's own entry there can be none: it was written first.
-    kept = [entry for entry in entries if entry.number < newest.number]
-    return [*kept, newest]
+    return [line.entry for line in lines_in(instrument_folder(lake, instrument))]
+
+
+def unverified(lake: Lake, instrument: str) -> int:
+    """Return how many entries of an instrument have no checksum, neither of their own nor in what follows.
+
+    Raises PromotionError as `current` does.
+    """
+    lines = lines_in(instrument_folder(lake, instrument))
+    return 0 if lines and lines[-1].checksum else len(lines)
 
 
 @contextlib.contextmanager
@@ -163,57 +150,28 @@ def point(lake: Lake, instrument: str, entry: Entry) -> None:
     Raises PromotionError where the lake cannot be written, and where the entry does not follow the one before.
     """
     folder = instrument_folder(lake, instrument)
-    before = current(lake, instrument)
-    if entry.number != (before.number if before else 0) + 1:
+    lines = lines_in(folder)
+    if entry.number != len(lines) + 1:
         raise PromotionError(f"{instrument} serves another version since; look at the history, and try again")
     try:
-        if before is not None:
-            _complete(folder / HISTORY_FILE, before)
-        replace_file(folder / POINTER_FILE, _line(entry))
-        _complete(folder / HISTORY_FILE, entry)
+        before = b"".join(line.text for line in lines)
+        _complete(folder / HISTORY_FILE, before)
+        text = line_of(entry, before)
+        replace_file(folder / POINTER_FILE, text.decode())
+        _complete(folder / HISTORY_FILE, before + text)
     except OSError as error:
         raise PromotionError(f"cannot write to {folder}: {error.strerror}") from error
 
 
-def _complete(path: Path, entry: Entry) -> None:
-    """Have a history end with an entry, behind all whole lines before it: the rest of a torn one is cut off."""
-    entries = _lines(path)
-    if entries and entries[-1].number >= entry.number:
+def _complete(path: Path, whole: bytes) -> None:
+    """Have a history hold some whole lines, the first of which it has; the rest of a torn one behind them goes."""
+    there = path.read_bytes() if path.exists() else b""
+    if there == whole:
         return
-    with path.open("a+b") as file:
-        file.seek(0)
-        text = file.read()
-        file.truncate(text.rfind(b"\n") + 1)
-        file.write(_line(entry).encode())
+    kept = there.rfind(b"\n") + 1
+    with path.open("ab") as file:
+        file.truncate(kept)
+        file.write(whole[kept:])
         file.flush()
         os.fsync(file.fileno())
     sync(path.parent)
-
-
-def _lines(path: Path) -> list[Entry]:
-    """Return the entries of a history; a torn last line is none."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise PromotionError(f"{path} cannot be read: {error.strerror}") from error
-    entries = []
-    for number, line in enumerate(text.split("\n")[:-1], 1):
-        entry = _entry(line)
-        if entry is None:
-            raise PromotionError(f"{path}, line {number}, is no entry of a history: {line[:60]!r}; restore it")
-        entries.append(entry)
-    return entries
-
-
-def _line(entry: Entry) -> str:
-    return json.dumps(dataclasses.asdict(entry)) + "\n"
-
-
-def _entry(text: str) -> Entry | None:
-    try:
-        values: Any = json.loads(text)
-        return Entry(**{**values, "unsafe": tuple(values.get("unsafe", ()))})
-    except (ValueError, TypeError, AttributeError):
-        return None

@@ -7,6 +7,7 @@ from typing import Any
 
 from vpharness.datasets.lake import Lake, new_folder
 from vpharness.errors import PromotionError
+from vpharness.modules import PermittedModules
 from vpharness.promotion.bundle import read_bundle, write_bundle
 from vpharness.promotion.examine import Candidacy
 from vpharness.promotion.pointer import (
@@ -40,11 +41,12 @@ def publish(lake: Lake, candidacy: Candidacy, config: Mapping[str, Any]) -> Entr
         return _point(lake, PROMOTED, dataclasses.replace(record, version=name))
 
 
-def roll_back(lake: Lake, instrument: str, to: str | None = None) -> Entry:
+def roll_back(lake: Lake, instrument: str, modules: PermittedModules, to: str | None = None) -> Entry:
     """Make an earlier version what an instrument serves: the one that the current one took the place of, unless given.
 
-    The version is replayed first. Raises PromotionError where it is damaged, where it no longer says what it said,
-    where it has never been served or is served already, and where there is none before the current one.
+    The version is replayed first. Raises PromotionError where it is damaged, where it no longer says what it said or
+    its signal is of none of the permitted modules, where it has never been served or is served already, and where
+    there is none before the current one.
     """
     with changing(lake, instrument):
         entries = history(lake, instrument)
@@ -57,7 +59,7 @@ def roll_back(lake: Lake, instrument: str, to: str | None = None) -> Entry:
                 f"to is {version}; {instrument} serves {entries[-1].version} and has served {', '.join(served)}"
             )
         bundle = read_bundle(bundle_path(lake, instrument, version))
-        if differences := replay_differences(bundle):
+        if differences := replay_differences(bundle, modules):
             raise PromotionError(f"{version} of {instrument} is not what it was: {'; '.join(differences)}")
         return _point(lake, ROLLED_BACK, dataclasses.replace(bundle.record, instrument=instrument, version=version))
 

@@ -8,6 +8,7 @@ from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.lattice.layout import LatticeState, new_state
 from vpharness.lattice.parameters import LATTICE_VERSION
 from vpharness.live import LiveSession, ScoredBin, scores_of
+from vpharness.modules import PermittedModules
 from vpharness.promotion.agreement import Said, agreement
 from vpharness.promotion.bundle import Bundle
 from vpharness.promotion.served import PromotedRecord, code_change, lattice_parameters, live_model
@@ -27,14 +28,18 @@ def fresh_lattice(record: PromotedRecord, start_ns: int | None = None) -> Lattic
     )
 
 
-def replay_differences(bundle: Bundle) -> list[str]:
+def replay_differences(bundle: Bundle, modules: PermittedModules) -> list[str]:
     """Replay the recorded events through a live session; return what differs from the recording, a sentence each.
 
     An empty list says that the signal's code and the lattice are those that were promoted, and that every bin, score
     (within the tolerance of the chunk law) and fire is as it was recorded. What keeps the replay from being done at all
-    is a difference too.
+    is a difference too, and so is a signal from a module that the record may not name: that is never imported.
     """
     record, recording = bundle.record, bundle.recording
+    try:
+        modules.imported(record.signal_target)
+    except VpharnessError as error:
+        return [str(error)]
     if record.lattice_version != LATTICE_VERSION:
         return [
             f"lattice_version is {record.lattice_version}, that of this code is {LATTICE_VERSION}; promote a run of it"

@@ -7,7 +7,7 @@ added to a ledger, nothing that was compared with is ever taken away, so nobody'
 
 import functools
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -30,6 +30,7 @@ from vpharness.evaluation.significance import LEAST_CRITICAL_T
 from vpharness.results.ledger import LedgerCandidate, Trial, counted_trials
 
 _ROWS_AT_ONCE: Final = 1024
+_NO_TIMES: Final = np.zeros(0)
 
 Rows = NDArray[np.float64]
 
@@ -59,7 +60,7 @@ class Family:
 
     @functools.cached_property
     def critical_excess(self) -> float:
-        """What T must reach to have an adjusted p-value of 0.05; NaN without a rankable candidate."""
+        """What T must exceed to have an adjusted p-value of at most 0.05; NaN without a rankable candidate."""
         return float("nan") if self.greatest_excess is None else critical_value(self.greatest_excess)
 
     @functools.cached_property
@@ -150,8 +151,10 @@ class _State:
     is_now: bool
 
 
-def families_of(asked: Sequence[LedgerCandidate], ledger: Sequence[LedgerCandidate]) -> list[Family]:
-    """Return the family of each candidate that is asked for, within the whole ledger.
+def families_of(
+    asked: Sequence[LedgerCandidate], ledger: Sequence[LedgerCandidate], draws: Draws | None = None
+) -> list[Family]:
+    """Return the family of each candidate that is asked for, within the whole ledger, under its own draws or others.
 
     A candidate that is asked for on some of its trials alone is compared with all that was tried on their market time,
     and with the others that are asked for as they are asked for.
@@ -162,15 +165,15 @@ def families_of(asked: Sequence[LedgerCandidate], ledger: Sequence[LedgerCandida
     classes: list[_Class] = []
     mine: list[int] = []
     for each in asked:
-        draws, times = draws_of(each.first), frozenset(each.market_times)
-        if (draws, times) not in of_key:
-            of_key[draws, times] = len(classes)
-            classes.append(_Class(each.market_times, draws))
-        mine.append(of_key[draws, times])
+        key = (draws or draws_of(each.first), frozenset(each.market_times))
+        if key not in of_key:
+            of_key[key] = len(classes)
+            classes.append(_Class(each.market_times, key[0]))
+        mine.append(of_key[key])
     same = {id(each) for each in ledger}
     partly = [each for each in asked if id(each) not in same]
     asked_partly = {each.candidate_id for each in partly}
-    states = [
+    states = (
         state
         for each in (*ledger, *partly)
         for state in _states(
@@ -179,11 +182,13 @@ def families_of(asked: Sequence[LedgerCandidate], ledger: Sequence[LedgerCandida
             classes,
             as_it_stands=id(each) not in same or each.candidate_id not in asked_partly,
         )
-    ]
-    with_past = {state.owner for state in states if not state.is_now}
-    for draws in {each.draws for each in classes}:
-        of_draws = {place for place, each in enumerate(classes) if each.draws == draws}
-        _enter([each for each in states if of_draws.intersection(each.classes)], classes, of_draws, draws)
+    )
+    with_past: set[int] = set()
+    for some in _batches(states):
+        with_past |= {state.owner for state in some if not state.is_now}
+        for tossed in {each.draws for each in classes}:
+            of_draws = {place for place, each in enumerate(classes) if each.draws == tossed}
+            _enter([each for each in some if of_draws.intersection(each.classes)], classes, of_draws, tossed)
     alone: dict[int, Family] = {}
     found = []
     for each, place in zip(asked, mine, strict=True):
@@ -194,6 +199,18 @@ def families_of(asked: Sequence[LedgerCandidate], ledger: Sequence[LedgerCandida
             alone[place] = alone.get(place) or classes[place].family(-1)
             found.append(alone[place])
     return found
+
+
+def _batches(states: Iterable[_State]) -> Iterator[list[_State]]:
+    """Yield states in batches: those of all candidates at once would take memory that grows with the ledger."""
+    batch: list[_State] = []
+    for state in states:
+        batch.append(state)
+        if len(batch) == _ROWS_AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def draws_of(trial: Trial) -> Draws:
@@ -216,7 +233,9 @@ def _states(
             continue
         if count == len(trials):
             _count(candidate, touched, classes)
-        evidence = pooled([each.evidence for each in counted_trials(trials[:count]) if each.evidence is not None])
+        evidence = pooled(
+            [_bare(each.evidence) for each in counted_trials(trials[:count]) if each.evidence is not None]
+        )
         if lacking(evidence):
             continue
         is_now = as_it_stands and count == len(trials)
@@ -226,10 +245,15 @@ def _states(
         yield _State(owner, evidence, tuple(sorted(touched)), is_now)
 
 
+def _bare(evidence: Evidence) -> Evidence:
+    """Return evidence without what families do not look at: lists of times."""
+    return replace(evidence, mid_times_ms=_NO_TIMES, net_times_ms=_NO_TIMES)
+
+
 def _count(candidate: LedgerCandidate, touched: Iterable[int], classes: Sequence[_Class]) -> None:
     for place in touched:
         classes[place].evaluated.add(candidate.candidate_id)
-        classes[place].run_ids.update(trial.run_id for trial in candidate.choosing)
+        classes[place].run_ids.update(run_id for trial in candidate.choosing for run_id in trial.run_ids)
         classes[place].created += [trial.created_ns for trial in candidate.choosing]
 
 

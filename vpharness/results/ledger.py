@@ -3,8 +3,8 @@
 import functools
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -25,8 +25,13 @@ from vpharness.evaluation import (
     parts_within,
 )
 from vpharness.evaluation.blocks import COUNTS, TICKS
+from vpharness.results.audits import Audited, AuditKey, audit_key, audits_of
 from vpharness.results.records import DONE, TIMES, market_in
 from vpharness.results.store import ADAPTIVE, CAMPAIGNS, CANDIDATES, EVIDENCE, FIRES, META, Store, read, read_table
+
+AUDIT_PASSED: Final = "passed"
+NOT_AUDITED: Final = "none"
+AUDIT_FAILED: Final = "FAILED"
 
 UNKNOWN_MARKET: Final = Market(None)
 
@@ -56,6 +61,25 @@ class Trial:
     campaigns: frozenset[str] = frozenset()  # every campaign that its run was part of
     created_ns: int = 0  # when its run was stored, since the Unix epoch, UTC
     adaptive: bool = False  # whether its values were chosen by looking at what earlier runs came to
+    audit: str = NOT_AUDITED  # what the audit of its scores on this dataset came to
+    signal_digest: str = ""  # of the signal's program: equal for a copy under another name
+    other_run_ids: tuple[str, ...] = ()  # later runs that came to the same trial, with other thresholds beside its own
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """Every run that came to it, the first one first."""
+        return self.run_id, *self.other_run_ids
+
+    def joined(self, other: "Trial") -> "Trial":
+        """Return this trial and the same one of another run as one: nothing of what is known of either is forgotten."""
+        first, later = sorted((self, other), key=lambda trial: trial.created_ns)
+        return replace(
+            first,
+            other_run_ids=(*first.other_run_ids, *later.run_ids),
+            campaigns=first.campaigns | later.campaigns,
+            adaptive=first.adaptive or later.adaptive,
+            evidence=later.evidence if first.evidence is None else first.evidence,
+        )
 
     @property
     def dataset(self) -> DatasetKey:
@@ -109,9 +133,20 @@ class LedgerCandidate:
         return tuple(trial.dataset_id for trial in self.trials)
 
     @property
+    def run_ids(self) -> tuple[str, ...]:
+        """Every run that came to it."""
+        return tuple(run_id for trial in self.trials for run_id in trial.run_ids)
+
+    @property
     def adaptive(self) -> bool:
         """Whether an adaptive search chose it: such a search is no family, and only the test part can judge it."""
         return any(trial.adaptive for trial in self.trials)
+
+    @property
+    def audit(self) -> str:
+        """What the audits of its scores came to, the worst of all datasets: "passed", "none" or "FAILED"."""
+        found = {trial.audit for trial in self.trials}
+        return next(each for each in (AUDIT_FAILED, NOT_AUDITED, AUDIT_PASSED) if each in found)
 
     @functools.cached_property
     def choosing(self) -> tuple[Trial, ...]:
@@ -126,7 +161,8 @@ class LedgerCandidate:
     @property
     def overlapping(self) -> tuple[Trial, ...]:
         """Those of them that count nowhere, since a longer one covers their market time."""
-        return tuple(trial for trial in self.choosing if trial not in self.counted)
+        counted = set(map(id, self.counted))
+        return tuple(trial for trial in self.choosing if id(trial) not in counted)
 
     @functools.cached_property
     def market_times(self) -> tuple[MarketTime, ...]:
@@ -154,16 +190,18 @@ def counted_trials(trials: Sequence[Trial]) -> tuple[Trial, ...]:
 
 
 def read_ledger(store: Store) -> list[LedgerCandidate]:
-    """Return every candidate of the finished runs; of a run that is there twice, the later one."""
+    """Return every candidate of the finished runs; of runs that came to the same trial, one trial."""
     finished = [row for row in read(store, META) if row["status"] == DONE]
     campaigns: dict[str, set[str]] = defaultdict(set)
     for row in read(store, CAMPAIGNS):
         for run_id in row["run_ids"]:
             campaigns[run_id].add(row["campaign"])
     adaptive = {row["run_id"] for row in read(store, ADAPTIVE)}
-    identities = _Identities()
+    identities, audits = _Identities(), audits_of(store)
     runs = {
-        row["run_id"]: _run(row, identities, frozenset(campaigns[row["run_id"]]), adaptive=row["run_id"] in adaptive)
+        row["run_id"]: _run(
+            row, identities, audits, frozenset(campaigns[row["run_id"]]), adaptive=row["run_id"] in adaptive
+        )
         for row in finished
     }
     named = read(store, CANDIDATES, ["run_id", "candidate_id", "threshold_label", "part"])
@@ -184,7 +222,8 @@ def read_ledger(store: Store) -> list[LedgerCandidate]:
             evidence=known.get(key) if run.is_of_this_evaluation else None,
             **run.shared,
         )
-        grouped[row["candidate_id"]][trial.dataset] = trial
+        own = grouped[row["candidate_id"]]
+        own[trial.dataset] = own[trial.dataset].joined(trial) if trial.dataset in own else trial
     return [
         LedgerCandidate(candidate_id, tuple(trials[dataset] for dataset in sorted(trials)))
         for candidate_id, trials in grouped.items()
@@ -204,9 +243,8 @@ class _Identities:
     def __init__(self) -> None:
         self._known: dict[str, Any] = {}
 
-    def read(self, text: str) -> tuple[int, dict[str, Any], ResolvedEvaluation, SplitParameters]:
+    def read(self, identity: Mapping[str, Any]) -> tuple[int, dict[str, Any], ResolvedEvaluation, SplitParameters]:
         """Return the version that judged a run, the parameters of its signal, its evaluation and its split."""
-        identity = json.loads(text)
         return (
             int(identity["code"]["evaluation_version"]),
             self._once(identity["signal"]["parameters"], dict),
@@ -221,8 +259,17 @@ class _Identities:
         return self._known[key]
 
 
-def _run(row: dict[str, Any], identities: _Identities, campaigns: frozenset[str], *, adaptive: bool) -> _Run:
-    version, parameters, evaluation, split = identities.read(row["identity"])
+def _run(
+    row: dict[str, Any],
+    identities: _Identities,
+    audits: Mapping[AuditKey, Audited],
+    campaigns: frozenset[str],
+    *,
+    adaptive: bool,
+) -> _Run:
+    identity = json.loads(row["identity"])
+    audited = audits.get(audit_key(identity))
+    version, parameters, evaluation, split = identities.read(identity)
     shared = {
         "dataset_checksum": row["dataset_checksum"],
         "signal": row["signal"],
@@ -236,6 +283,8 @@ def _run(row: dict[str, Any], identities: _Identities, campaigns: frozenset[str]
         "campaigns": campaigns,
         "created_ns": row["created_ns"],
         "adaptive": adaptive,
+        "signal_digest": identity["code"]["signal_digest"],
+        "audit": NOT_AUDITED if audited is None else AUDIT_PASSED if audited.passed else AUDIT_FAILED,
     }
     return _Run(row["part"], version == EVALUATION_VERSION, shared)
 

@@ -88,13 +88,18 @@ def seen_in_training(candidate: LedgerCandidate, ledger: Sequence[LedgerCandidat
     tests = [trial.test_time for trial in candidate.trials if trial.test_time is not None]
     signal = candidate.first.signal
     for other in ledger:
-        for trial in other.choosing if other.first.signal == signal else ():
+        for trial in other.choosing if _same_signal(candidate.first, other.first) else ():
             if any_overlap([trial.judged_time], tests):
                 return (
                     f"its test part is no test: {signal} was judged in training on dataset {trial.dataset_id} over the "
                     f"same market time (run {trial.run_id})"
                 )
     return ""
+
+
+def _same_signal(one: Trial, other: Trial) -> bool:
+    """Whether two trials are of one signal: by its name, or by its program, which a copy under another name shares."""
+    return one.signal == other.signal or (bool(one.signal_digest) and one.signal_digest == other.signal_digest)
 
 
 @dataclass(frozen=True)
@@ -139,13 +144,16 @@ def _views(store: Store, ledger: Sequence[LedgerCandidate]) -> list[_View]:
 
 
 def _opening(candidate: LedgerCandidate, judgement: Judgement, views: Sequence[_View]) -> Opening:
-    own = [view for view in views if view.candidate_id == candidate.candidate_id]
     times = [trial.test_time for trial in trials_with_test(candidate) if trial.test_time is not None]
-    before: set[str] = {candidate.candidate_id}
-    for view in views:
-        if view.opened_ns <= own[0].opened_ns and any_overlap(view.times, times):
-            before.add(view.candidate_id)
-    number = len(before)
+    own = [view for view in views if view.candidate_id == candidate.candidate_id and any_overlap(view.times, times)]
+    # Each stretch was first shown at some time: the last of these is when all that is judged here had been shown.
+    first_shown_ns = max(min(view.opened_ns for view in own if any_overlap(view.times, [time])) for time in times)
+    before = {
+        view.candidate_id
+        for view in views
+        if view.opened_ns <= first_shown_ns and (any_overlap(view.times, times) or not view.times)
+    }
+    number = len(before | {candidate.candidate_id})
     error = opening_error(number)
     blocks = judgement.evidence.blocks
     low = ratio_of_totals(blocks.tick("net_pnl"), blocks.count("n_net")).lower_end(error)

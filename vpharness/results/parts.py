@@ -1,5 +1,9 @@
 """The parts of a table: which of them count, and merging small ones into one.
 
+A part's name holds the SHA-256 of the whole file, which is looked at before it is read, once in a process: so what is
+read is what was written, footer and metadata too, and a name in place is a checksum in place. Parts of earlier versions
+have none in their names, and are read as they are.
+
 Readers and writers know of no lock. A merged part says in its footer which parts it was made of, and from the moment
 that it is in place those do not count any more, whether they are deleted yet or not: so every row counts once at any
 moment, where a merge is killed too. Merges alone keep out of one another's way.
@@ -9,6 +13,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +22,10 @@ from typing import Final, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vpharness.checksums import file_sha256, known_sha256
 from vpharness.durable import sync
+from vpharness.errors import ResultsError, require_memory
+from vpharness.parquet import open_parquet, write_parquet
 
 MERGED_FROM: Final = 32
 """So many small parts are merged."""
@@ -26,6 +34,7 @@ LARGE_BYTES: Final = 2**25
 
 _MERGED: Final = ".merged.parquet"
 _ASIDE: Final = ".merging-"
+_CHECKSUM: Final = re.compile(r"\.([0-9a-f]{64})(?:\.merged)?\.parquet")
 _SOURCES: Final = b"vpharness.sources"
 _ATTEMPTS: Final = 100
 
@@ -49,17 +58,75 @@ def reread(folder: Path, read: Callable[[list[Path]], Value]) -> Value:
 
 
 def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return a part, or some columns of it."""
-    with pq.ParquetFile(path) as file:
+    """Return a part, or some columns of it. Raises ResultsError, naming it, where it is not as it was written."""
+    with _opened(path) as file:
         # A column of a later version is absent in an earlier one's parts.
         there = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
         return file.read(columns=there)
 
 
+def write_part(folder: Path, table: pa.Table, stem: str, *, aside: str, kind: str = ".parquet") -> tuple[Path, Path]:
+    """Write a part under a name that readers pass over, and put it on the disk; return it, and where it belongs.
+
+    Args:
+        folder: of the table.
+        table: the rows.
+        stem: what the part's name begins with.
+        aside: the name for now, which begins with a dot.
+        kind: what the part's name ends with.
+
+    Raises OSError where it cannot be written; nothing is left of it then.
+    """
+    path = folder / aside
+    try:
+        checksum = write_parquet(table, path, compression="zstd")
+        sync(path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path, folder / f"{stem}.{checksum}{kind}"
+
+
+def checksum_in_name(path: Path) -> str | None:
+    """Return the SHA-256 that a part was written with; None for one of an earlier version."""
+    found = _CHECKSUM.search(path.name)
+    return found[1] if found else None
+
+
+def check_part(path: Path) -> None:
+    """Read a part anew, all of it. Raises ResultsError, naming it, where it is not as it was written."""
+    _compare(path, file_sha256(path))
+    read_part(path)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a part that has its checksum."""
+    if checksum_in_name(path) is not None:
+        _compare(path, known_sha256(path))
+    try:
+        with open_parquet(path) as file:
+            yield file
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, pa.ArrowException) as error:
+        require_memory(error)
+        raise ResultsError(f"the part {path} of the results cannot be read: {error}; restore it from a copy") from error
+
+
+def _compare(path: Path, found: str) -> None:
+    if found != (checksum_in_name(path) or found):
+        raise ResultsError(
+            f"the part {path} of the results is not as it was written: its SHA-256 is {found}, its name says another; "
+            "restore it from a copy"
+        )
+
+
 def merge_small(folder: Path, least: int = MERGED_FROM) -> int:
     """Merge the small parts of a table, if there are at least so many and nobody else does; return how many.
 
-    Raises OSError or pyarrow.ArrowException where parts cannot be read or written; then every row is there as before.
+    Raises ResultsError where parts cannot be read, and OSError or pyarrow.ArrowException where they cannot be written;
+    then every row is there as before.
     """
     with _only_one(folder) as is_mine:
         if not is_mine:
@@ -78,12 +145,12 @@ def _put(folder: Path, sources: Sequence[Path]) -> None:
     table = pa.concat_tables([read_part(source) for source in sources], promote_options="default")
     named = {**(table.schema.metadata or {}), _SOURCES: json.dumps([source.name for source in sources])}
     last = sources[-1].name.removesuffix(".parquet").partition("+")[0]
-    name = f"{last}+{secrets.token_hex(4)}{_MERGED}"
-    aside = folder / f"{_ASIDE}{name}"
+    stem = f"{last.partition('.')[0]}+{secrets.token_hex(4)}"
+    aside, place = write_part(
+        folder, table.replace_schema_metadata(named), stem, aside=f"{_ASIDE}{stem}.parquet", kind=_MERGED
+    )
     try:
-        pq.write_table(table.replace_schema_metadata(named), aside, compression="zstd")
-        sync(aside)
-        aside.rename(folder / name)
+        aside.rename(place)
         sync(folder)
     finally:
         aside.unlink(missing_ok=True)
@@ -121,8 +188,11 @@ def _superseded(folder: Path, names: frozenset[str]) -> frozenset[str]:
     found: set[str] = set()
     for name in names:
         if name.endswith(_MERGED):
-            with pq.ParquetFile(folder / name) as file:
-                found |= set(json.loads((file.schema_arrow.metadata or {})[_SOURCES]))
+            with _opened(folder / name) as file:
+                sources = (file.schema_arrow.metadata or {}).get(_SOURCES)
+            if sources is None:
+                raise ResultsError(f"the part {folder / name} of the results does not say what it was merged from")
+            found |= set(json.loads(sources))
     return names & found
 
 

@@ -9,13 +9,26 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from vpharness.evaluation import Evidence, Judgement, is_winner, judge_many, p_value, pooled
+from vpharness.evaluation import (
+    Draws,
+    EvaluationParameters,
+    Evidence,
+    Judgement,
+    is_winner,
+    judge_many,
+    p_value,
+    pooled,
+)
 from vpharness.evaluation.intervals import ratio_of_totals
 from vpharness.results.families import Family, draws_of, families_of
+from vpharness.results.kin import Kin
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.opening import Opening
 
 ADAPTIVELY_CHOSEN: Final = "chosen by an adaptive search, only the test part can judge it"
+
+COMMON_DRAWS: Final = Draws(EvaluationParameters.null_draws, EvaluationParameters.null_seed)
+"""The draws that every candidate is judged under, beside its own."""
 
 FEW_BLOCKS: Final = 50
 """Below this many blocks an interval is rough, and their number is shown."""
@@ -31,7 +44,9 @@ class Ranked:
         family: what it is compared with.
         p_adjusted: against its family; None where it is not rankable, or was chosen by an adaptive search.
         net_low_all: lower end of its net mean that holds for the whole family at once, ticks; NaN where there is none.
-        winner: beats chance in its family, with `net_low_all` above 0.
+        winner: beats chance in its family, with `net_low_all` above 0 and nothing left out.
+        left_out: datasets of its instruments on which it was judged too, under whatever draws, split or lattice, and
+            that are not part of this evidence: who chooses among them can make noise win.
         p_campaign: against the rankable candidates of one campaign alone, where one was asked for.
         campaign_size: how many these are.
         opening: what its test part came to, where it was opened.
@@ -44,6 +59,7 @@ class Ranked:
     p_adjusted: float | None
     net_low_all: float
     winner: bool
+    left_out: tuple[str, ...] = ()
     p_campaign: float | None = None
     campaign_size: int = 0
     opening: Opening | None = None
@@ -55,6 +71,12 @@ class Ranked:
         return None if self.opening is None else self.opening.judgement
 
     @property
+    def hold_s(self) -> float:
+        """How long it holds at most, seconds."""
+        evaluation = self.candidate.first.evaluation
+        return evaluation.max_hold_bins * evaluation.cell_width_ms / 1000
+
+    @property
     def lacks(self) -> tuple[str, ...]:
         """What it lacks to be ranked: data, or to have been chosen before anything was known."""
         return (*map(str, self.judgement.lacks), *([ADAPTIVELY_CHOSEN] if self.candidate.adaptive else []))
@@ -62,7 +84,7 @@ class Ranked:
     @property
     def could_win(self) -> bool:
         """Whether any result could: T is at most √B, and the family's critical T may lie above that."""
-        return self.judgement.figures.n_net_blocks >= self.family.critical_excess**2
+        return self.judgement.figures.n_net_blocks > self.family.critical_excess**2
 
 
 def rank(ledger: Sequence[LedgerCandidate], asked: Sequence[LedgerCandidate] | None = None) -> list[Ranked]:
@@ -74,9 +96,26 @@ def rank(ledger: Sequence[LedgerCandidate], asked: Sequence[LedgerCandidate] | N
     """
     chosen = [each for each in (ledger if asked is None else asked) if each.choosing]
     judgements = judged(chosen)
-    families = families_of(chosen, [each for each in ledger if each.choosing])
-    found = [_ranked(*each) for each in zip(chosen, judgements, families, strict=True)]
+    choosing = [each for each in ledger if each.choosing]
+    families, kin = families_of(chosen, choosing), Kin(choosing)
+    strict = _under_common_draws(chosen, choosing, families)
+    found = [_ranked(*each, kin.left_out(each[0])) for each in zip(chosen, judgements, families, strict, strict=True)]
     return sorted(found, key=rank_order)
+
+
+def _under_common_draws(
+    chosen: Sequence[LedgerCandidate], ledger: Sequence[LedgerCandidate], own: Sequence[Family]
+) -> list[Family]:
+    """Return the families under the draws that are the defaults: whoever chooses draws could try many.
+
+    Those of candidates that have these draws are their own.
+    """
+    others = [each for each in chosen if draws_of(each.first) != COMMON_DRAWS]
+    found = iter(families_of(others, ledger, COMMON_DRAWS) if others else [])
+    return [
+        family if draws_of(each.first) == COMMON_DRAWS else next(found)
+        for each, family in zip(chosen, own, strict=True)
+    ]
 
 
 def rank_each_dataset(ledger: Sequence[LedgerCandidate]) -> list[Ranked]:
@@ -133,12 +172,18 @@ def judged(candidates: Sequence[LedgerCandidate]) -> list[Judgement]:
     return [of_kind[key] for key in keys]
 
 
-def _ranked(candidate: LedgerCandidate, judgement: Judgement, family: Family) -> Ranked:
-    if family.greatest_excess is None or judgement.lacks or candidate.adaptive:
-        return Ranked(candidate, judgement, family, None, math.nan, winner=False)
-    adjusted = p_value(judgement.t, family.greatest_excess)
-    low = net_low_all(judgement.evidence, family)
-    return Ranked(candidate, judgement, family, adjusted, low, is_winner(judgement.lacks, adjusted, low))
+def _ranked(
+    candidate: LedgerCandidate, judgement: Judgement, family: Family, strict: Family, left_out: tuple[str, ...]
+) -> Ranked:
+    """Judge a candidate in its family, under its own draws and the common ones: the stricter of both holds."""
+    both = [each for each in (family, strict) if each.greatest_excess is not None]
+    if not both or judgement.lacks or candidate.adaptive:
+        return Ranked(candidate, judgement, family, None, math.nan, winner=False, left_out=left_out)
+    adjusted = max(p_value(judgement.t, each.greatest_excess) for each in both if each.greatest_excess is not None)
+    lows = [net_low_all(judgement.evidence, each) for each in both]
+    low = math.nan if any(map(math.isnan, lows)) else min(lows)
+    winner = not left_out and is_winner(judgement.lacks, adjusted, low)
+    return Ranked(candidate, judgement, family, adjusted, low, winner, left_out)
 
 
 def net_low_all(evidence: Evidence, family: Family) -> float:
@@ -173,6 +218,6 @@ def best_lows(ranked: Collection[Ranked]) -> dict[str, float]:
     lows: dict[str, float] = {}
     for each in ranked:
         low = each.judgement.figures.net_pnl_ticks_low
-        for trial in each.candidate.trials:
-            lows[trial.run_id] = max(lows.get(trial.run_id, -math.inf), -math.inf if math.isnan(low) else low)
+        for run_id in each.candidate.run_ids:
+            lows[run_id] = max(lows.get(run_id, -math.inf), -math.inf if math.isnan(low) else low)
     return lows

@@ -164,3 +164,17 @@ VIEWS_SCHEMA: Final = pa.schema(
     ]
 )
 """A row for each stretch of market time of a candidate's test part, each time that it has been opened."""
+
+AUDITS_SCHEMA: Final = pa.schema(
+    [
+        *((name, pa.string()) for name in ("signal_target", "signal_digest", "dataset_id", "dataset_checksum")),
+        ("parameters", pa.string()),  # those that scores depend on, as JSON
+        ("passed", pa.bool_()),
+        ("failed", pa.string()),  # what was found; empty where it passed
+        ("memory_bins", pa.int64()),  # null where the signal is not shown to forget where the data began
+        ("kind", pa.string()),  # quick or full
+        ("vpharness_version", pa.string()),
+        ("created_ns", pa.int64()),
+    ]
+)
+"""One row for each audit: the quick one of the first run of a signal on a dataset, and each that was asked for."""

@@ -1,4 +1,4 @@
-"""The results store: three tables, each a folder of immutable Parquet parts that any number of processes add to.
+"""The results store: its tables, each a folder of immutable Parquet parts that any number of processes add to.
 
 A part is written aside, put on the disk and renamed into place, so a reader sees all of it or none of it, and
 `pandas.read_parquet` reads a folder as if it were one file. What belongs to a run is written before the row that says
@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from vpharness.durable import sync
 from vpharness.errors import ResultsError, require_memory
-from vpharness.results.parts import merge_small, read_part, reread
+from vpharness.results.parts import check_part, checksum_in_name, merge_small, parts_of, read_part, reread, write_part
 
 STORE_VERSION: Final = 3
 """Raised whenever a table has other columns than before."""
@@ -34,6 +33,7 @@ EVIDENCE: Final = "evidence.parquet"
 VIEWS: Final = "test_views.parquet"
 CAMPAIGNS: Final = "campaigns.parquet"
 ADAPTIVE: Final = "adaptive.parquet"
+AUDITS: Final = "audits.parquet"
 _VERSION_FILE: Final = "store.json"
 
 
@@ -61,13 +61,14 @@ def check_version(store: Store) -> None:
     if found not in READABLE_VERSIONS:
         raise ResultsError(
             f"the results in {store.root} are of store version {found}, this vpharness reads "
-            f"{' and '.join(map(str, READABLE_VERSIONS))}; use the vpharness that wrote them, or another lake"
+            f"{' and '.join(map(str, READABLE_VERSIONS))}; use the vpharness that wrote them, or another lake (the "
+            f"version stands in {path})"
         )
 
 
 def check_writable(store: Store) -> None:
     """Raise ResultsError where a run could not be added to the store: it is better known before work than after it."""
-    for table in (FIRES, EVIDENCE, CANDIDATES, META):
+    for table in (FIRES, EVIDENCE, CANDIDATES, META, AUDITS):
         folder = store.root / table
         nearest = next(each for each in (folder, *folder.parents) if each.exists())
         if not os.access(nearest, os.W_OK | os.X_OK):
@@ -115,15 +116,9 @@ def append(store: Store, *several: Rows) -> None:
 def _write_aside(folder: Path, stem: str, each: Rows) -> tuple[Path, Path]:
     """Write a part under a name that readers pass over; return it, and where it belongs."""
     folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / f".{stem}.parquet"
     marked = each.rows if "part" not in each.schema.names else [{**row, "part": stem} for row in each.rows]
-    try:
-        pq.write_table(pa.Table.from_pylist(list(marked), schema=each.schema), aside, compression="zstd")
-        sync(aside)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-    return aside, folder / f"{stem}.parquet"
+    table = pa.Table.from_pylist(list(marked), schema=each.schema)
+    return write_part(folder, table, stem, aside=f".{stem}.parquet")
 
 
 def read(store: Store, table: str, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
@@ -161,7 +156,40 @@ def merge_parts(store: Store) -> int:
     try:
         return sum(merge_small(folder) for folder in folders)
     except (OSError, pa.ArrowException) as error:
+        require_memory(error)
         raise ResultsError(f"the parts of results in {store.root} cannot be merged: {error}; all are kept") from error
+
+
+@dataclass(frozen=True)
+class StoreCheck:
+    """What reading all of a store has come to: how many parts, how many have no checksum, and what is wrong."""
+
+    parts: int
+    without_checksum: int
+    problems: tuple[str, ...]
+
+
+def check_store(store: Store) -> StoreCheck:
+    """Read every part of every table anew."""
+    problems, parts = dict[str, None](), list[Path]()
+    try:
+        check_version(store)
+    except ResultsError as error:
+        problems[str(error)] = None
+    for folder in sorted(folder for folder in store.root.glob("*.parquet") if folder.is_dir()):
+        try:
+            parts += (found := parts_of(folder))
+        except (ResultsError, OSError) as error:
+            problems[str(error)] = None
+            parts += (found := sorted(path for path in folder.glob("*.parquet") if not path.name.startswith(".")))
+        for path in found:
+            try:
+                check_part(path)
+            except FileNotFoundError:
+                continue  # it has been merged meanwhile
+            except (ResultsError, OSError) as error:
+                problems[str(error)] = None
+    return StoreCheck(len(parts), sum(checksum_in_name(path) is None for path in parts), tuple(problems))
 
 
 def _write_version(store: Store) -> None:

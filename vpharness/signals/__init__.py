@@ -39,16 +39,18 @@ from vpharness.signals.core.binding import score_parameters
 from vpharness.signals.core.clock import Clock
 from vpharness.signals.core.definition import Signal, SignalParameters, fixed_thresholds, resolve, signal
 from vpharness.signals.core.grid import Grid
+from vpharness.signals.core.program import Program, program_of
 from vpharness.signals.core.reach import Reach, reach_of
 from vpharness.signals.core.scoring import (
     Scorer,
     ScorerState,
     capacity_for,
     digest,
+    forget_compiled,
     score,
     scorer,
 )
-from vpharness.signals.core.shared import Memo, score_many
+from vpharness.signals.core.shared import Memo, score_many, score_ready
 from vpharness.signals.core.states import restore_state, save_state
 
 CHUNK_TOLERANCE: Final = 1e-9
@@ -59,6 +61,7 @@ __all__ = [
     "Clock",
     "Grid",
     "Memo",
+    "Program",
     "Reach",
     "Scorer",
     "ScorerState",
@@ -67,6 +70,8 @@ __all__ = [
     "capacity_for",
     "digest",
     "fixed_thresholds",
+    "forget_compiled",
+    "program_of",
     "reach_of",
     "resolve",
     "restore_state",
@@ -74,6 +79,7 @@ __all__ = [
     "score",
     "score_many",
     "score_parameters",
+    "score_ready",
     "scorer",
     "signal",
 ]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from vpharness.audit import AuditReport, audit
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
-from vpharness.errors import ConfigError, VpharnessError
-from vpharness.signals import resolve
+from vpharness.errors import ConfigError, ResultsError, VpharnessError
+from vpharness.results.audits import FULL, Audited, keep_audit, key_of
+from vpharness.results.store import store_in
+from vpharness.signals import digest, resolve
 from vpharness.tasks.commands import AuditCommand
 from vpharness.tasks.schema import check, check_command, instance
 
@@ -33,15 +36,16 @@ def run_audit(config: DictConfig) -> None:
         print(json.dumps(_facts(report), indent=1))
     else:
         _print(report, signal.name, width_ms)
+    key = key_of(str(config.signal["_target_"]), digest(signal, params), dataset.checksum, dataclasses.asdict(params))
+    audited = Audited.now(key, dataset.manifest.dataset_id, report.failures, report.memory_bins, FULL)
+    try:
+        keep_audit(store_in(Path(asked.lake)), audited)
+    except ResultsError as error:
+        print(f"vpharness: the result is not kept: {error}", file=sys.stderr)
     if report.not_checked is not None:
         raise VpharnessError(f"signal {signal.name} was not checked: {report.not_checked}")
-    failed = [each for each in report.checks if not each.passed]
-    if failed:
-        raise VpharnessError(
-            f"signal {signal.name} is not causal, or depends on how time is cut: {failed[0].name}, its score at bin "
-            f"{failed[0].first_bin} changes, by {failed[0].worst:.3g} at the worst; only what goes through `time` may "
-            "look across bins"
-        )
+    if report.failures:
+        raise VpharnessError(f"signal {signal.name} fails the audit: {'; '.join(report.failures)}")
 
 
 def _facts(report: AuditReport) -> dict[str, Any]:
@@ -49,7 +53,10 @@ def _facts(report: AuditReport) -> dict[str, Any]:
     return {
         "passed": report.passed,
         "not_checked": report.not_checked,
-        "warm_up_bins": report.warm_up_bins,
+        "failures": list(report.failures),
+        "memory_bins": report.memory_bins,
+        "memory": report.memory and dataclasses.asdict(report.memory),
+        "program": report.program and dataclasses.asdict(report.program),
         "bins": report.bins,
         "checks": checks,
     }
@@ -60,11 +67,13 @@ def _print(report: AuditReport, name: str, width_ms: int) -> None:
     for each in report.checks:
         verdict = "same scores" if each.passed else f"differs from bin {each.first_bin} on"
         print(f"  {each.name:<36}{verdict}, worst {each.worst:.2g}")
-    if report.not_checked is not None:
+    if report.program is not None:
+        calls = ", ".join(report.program.calls_out) or "nothing"
+        print(f"  its program holds constants of {report.program.total_bytes:,} bytes and calls {calls} outside of it")
+    memory = report.memory
+    if memory is None:
         return
-    if report.warm_up_bins is None:
-        print("  it still remembers where the data began at its end")
+    if memory.bins is None:
+        print(f"  it still remembers where the data began {memory.at_least:,} bins after it")
     else:
-        print(
-            f"  it forgets where the data began after {report.warm_up_bins} bins, {report.warm_up_bins * width_ms} ms"
-        )
+        print(f"  it forgets where the data began after {memory.bins} valid bins, {memory.bins * width_ms} ms")

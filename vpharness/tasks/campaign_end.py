@@ -69,7 +69,7 @@ def conclude(campaign: Campaign, progress: Progress, tracked: Tracked) -> dict[s
     plan = campaign.plan
     runs = {run.spec.run_id: run for run in plan.runs}
     ranked = rank(readable_ledger(campaign.settings.store, campaign.lake))
-    mine = [each for each in ranked if any(trial.run_id in runs for trial in each.candidate.trials)]
+    mine = [each for each in ranked if not runs.keys().isdisjoint(each.candidate.run_ids)]
     best = _best_runs(mine, runs)
     _draw(campaign, mine, best, tracked)
     if campaign.as_json:
@@ -96,7 +96,7 @@ def _counts(plan: Plan, progress: Progress) -> dict[str, int]:
 
 def _best_runs(ranked: Sequence[Ranked], runs: dict[str, PlannedRun]) -> list[PlannedRun]:
     """Return the runs that the best candidates come from."""
-    ids = dict.fromkeys(trial.run_id for each in ranked for trial in each.candidate.trials if trial.run_id in runs)
+    ids = dict.fromkeys(run_id for each in ranked for run_id in each.candidate.run_ids if run_id in runs)
     return [runs[run_id] for run_id in ids if not runs[run_id].spec.is_test][:DRAWN]
 
 

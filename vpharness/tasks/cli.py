@@ -75,7 +75,7 @@ COMMANDS: Final = {
     "publish": Command(f"{_DATASETS}:run_publish", commands.PublishCommand, words=("path",)),
     "list-datasets": Command(f"{_DATASETS}:run_list", commands.ListDatasetsCommand),
     "show": Command(f"{_DATASETS}:run_show", commands.ShowCommand),
-    "verify": Command(f"{_DATASETS}:run_verify", commands.VerifyCommand),
+    "verify": Command("vpharness.tasks.verify:run_verify", commands.VerifyCommand),
 }
 
 

@@ -9,6 +9,7 @@ from vpharness.parameters import parameter
 
 LAKE = "${oc.env:VPHARNESS_LAKE,lake}"
 MAX_SPEED = "max"
+SIGNAL_MODULES = "modules that a signal may come from beside this package's and those of --config-dir"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class ShowCommand(ListDatasetsCommand):
 
 @dataclass(frozen=True)
 class VerifyCommand(ListDatasetsCommand):
-    """Compare a dataset with its checksums and its manifest."""
+    """Compare a dataset, or without dataset.id all that the lake holds, with the checksums it was written with."""
 
 
 @dataclass  # not frozen: Hydra would not let an experiment fill it in
@@ -149,7 +150,7 @@ class ListSignalsCommand:
 
 @dataclass(frozen=True)
 class AuditCommand:
-    """Check that a signal does not look ahead, and how long it remembers where the data began."""
+    """Check that a signal does not look ahead or know the answers, and how long it remembers where the data began."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     seed: int = parameter(0, meaning="seed of the cuts", minimum=0, maximum=2**53)
@@ -170,6 +171,7 @@ class PromoteCommand:
     force_unsafe: bool = parameter(
         False, meaning="beside force: in spite of a failed audit, or of a live session that differs from the run, too"
     )
+    signal_modules: list[str] = parameter([], meaning=SIGNAL_MODULES)
     json: bool = parameter(False, meaning="print JSON instead of text")
     promotion: Any = None
     source: Any = None
@@ -220,6 +222,7 @@ class PromoteRollbackCommand(PromoteHistoryCommand):
 
     outputs: str = parameter("outputs", meaning="folder of run folders")
     to: str | None = parameter(None, meaning="the version (unless given: what the current one took the place of)")
+    signal_modules: list[str] = parameter([], meaning=SIGNAL_MODULES)
     tracking: Any = None
 
 

@@ -24,7 +24,7 @@ from vpharness.tasks.commands import CompareCommand
 from vpharness.tasks.files import new_file, require_new
 from vpharness.tasks.landscape import print_sensitivity, print_surface, sensitivity_row, surface_row
 from vpharness.tasks.schema import check_command, instance
-from vpharness.tasks.tables import hold_seconds, print_ranking, readable_ledger, row_of, views_in
+from vpharness.tasks.tables import print_ranking, readable_ledger, row_of, views_in
 from vpharness.tasks.text import minute_text
 
 
@@ -135,7 +135,7 @@ def _tables(
     """Rank candidates in one table; those that hold for different times in a table each, unless they are mixed."""
     apart: dict[float, list[Ranked]] = defaultdict(list)
     for each in ranked:
-        apart[0.0 if asked.mixed_horizon else hold_seconds(each)].append(each)
+        apart[0.0 if asked.mixed_horizon else each.hold_s].append(each)
     # On a page, those that are alike share a row, as they do in the table.
     kinds = asked.report is not None and not asked.show_test
     listed = {
@@ -148,7 +148,7 @@ def _tables(
     def show() -> None:
         for horizon in sorted(apart) or [0.0]:
             # Those that are alike share a row, so that more than are listed for programs find room.
-            of_all = [each for each in shown if hold_seconds(each) == horizon or horizon == 0.0]
+            of_all = [each for each in shown if horizon in {each.hold_s, 0.0}]
             told = of_all if asked.show_test else apart[horizon]
             if len(apart) > 1:
                 print(f"holding for up to {horizon:g} s")
@@ -163,7 +163,7 @@ def _tp_rate_order(ranked: Ranked) -> tuple[float, str]:
 
 
 def _refuse_mixed_horizons(ranked: Sequence[Ranked], asked: CompareCommand) -> None:
-    horizons = sorted({hold_seconds(each) for each in ranked})
+    horizons = sorted({each.hold_s for each in ranked})
     if len(horizons) > 1 and not asked.mixed_horizon:
         shown = ", ".join(f"{seconds:g} s" for seconds in horizons)
         raise ConfigError(
@@ -177,6 +177,6 @@ def ledger_text(ledger: Sequence[LedgerCandidate]) -> str:
     if not ledger:
         return "the ledger is empty"
     trials = [trial for each in ledger for trial in each.trials]
-    runs = len({trial.run_id for trial in trials})
+    runs = len({run_id for each in ledger for run_id in each.run_ids})
     newest = minute_text(max(trial.created_ns for trial in trials))
     return f"the ledger holds {len(ledger):,} candidates of {runs:,} runs, the newest of {newest}"

@@ -1,4 +1,4 @@
-"""The commands on datasets: build, publish, list, show, verify. Config in, text or JSON out."""
+"""The commands on datasets: build, publish, list, show. Config in, text or JSON out."""
 
 import dataclasses
 import json
@@ -15,7 +15,6 @@ from vpharness.datasets.find import Dataset, all_datasets, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import Manifest
 from vpharness.datasets.publish import publish
-from vpharness.datasets.read import verify
 from vpharness.errors import ConfigError, DatasetError
 from vpharness.events.times import time_text
 from vpharness.tasks.commands import TickSize
@@ -87,16 +86,6 @@ def run_show(config: DictConfig) -> None:
     """Say what a dataset holds."""
     dataset = _chosen(config)
     _print_dataset(dataset.manifest, dataset.path, config.json, "dataset")
-
-
-def run_verify(config: DictConfig) -> None:
-    """Compare a dataset with its checksums and its manifest."""
-    dataset = _chosen(config)
-    sums = verify(dataset)
-    if config.json:
-        _print_json({"dataset_id": dataset.manifest.dataset_id, "verified": True, "sha256": sums})
-    else:
-        print(f"dataset {dataset.manifest.dataset_id} is as it was written: {', '.join(sums)} have their checksums")
 
 
 def _lake(config: DictConfig) -> Lake:

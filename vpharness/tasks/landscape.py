@@ -24,6 +24,7 @@ def print_sensitivity(found: Sequence[AtValue]) -> None:
         "median p": [_number(each.median_p_value, ".3f") for each in found],
         "low > 0": [_number(each.share_low_above_0, ".0%") for each in found],
         "best": [each.best.candidate.candidate_id[:6] if each.best else "" for each in found],
+        **_holds([each.best for each in found]),
     }
     out.print(table_of(columns, texts=(heading,)))
     out.print("net in ticks a fire, over the rankable candidates; best is the one that ranks first")
@@ -52,9 +53,17 @@ def print_surface(found: Sequence[AtBarriers]) -> None:
         "signal": [each.best.candidate.first.signal if each.best else "" for each in found],
         "θ": [each.best.candidate.first.threshold_label if each.best else "" for each in found],
         "id": [each.best.candidate.candidate_id[:6] if each.best else "" for each in found],
+        **_holds([each.best for each in found]),
     }
     out.print(table_of(columns, texts=("signal",)))
     out.print("net in ticks a fire, of the candidate that ranks first at each pair; * beats chance")
+
+
+def _holds(best: Sequence[Ranked | None]) -> dict[str, list[str]]:
+    """Return a column with how long candidates hold at most, where they differ in it."""
+    if len({each.hold_s for each in best if each}) < 2:
+        return {}
+    return {"hold": [f"{each.hold_s:g} s" if each else "" for each in best]}
 
 
 def sensitivity_row(at: AtValue) -> dict[str, Any]:
@@ -88,6 +97,7 @@ def _best_row(best: Ranked | None) -> dict[str, Any]:
         "best_candidate_id": best.candidate.candidate_id if best else None,
         "best_signal": best.candidate.first.signal if best else None,
         "best_threshold": best.candidate.first.threshold_label if best else None,
+        "best_hold_s": best.hold_s if best else None,
         "best_net_pnl_ticks": figures.net_pnl_ticks if figures else None,
         "best_net_pnl_ticks_low": figures.net_pnl_ticks_low if figures else None,
         "best_net_pnl_ticks_high": figures.net_pnl_ticks_high if figures else None,

@@ -19,6 +19,8 @@ from vpharness.datasets.lake import Lake
 from vpharness.datasets.sources import noted_source, source_values
 from vpharness.errors import ConfigError, PromotionError, ResultsError, TrackingError
 from vpharness.events.source import Source
+from vpharness.modules import PermittedModules
+from vpharness.promotion.bundle import read_bundle
 from vpharness.promotion.examine import Candidacy, Settings, examine, refuse
 from vpharness.promotion.gates import Gate
 from vpharness.promotion.nominate import Nominee, nominate
@@ -28,6 +30,7 @@ from vpharness.results.store import store_in
 from vpharness.results.tracked_run import is_tracked
 from vpharness.results.tracking import Tracking, TrackingParameters
 from vpharness.tasks.commands import PromoteCommand, PromoteRollbackCommand
+from vpharness.tasks.conf import modules_named_in, permitted_modules
 from vpharness.tasks.progress import LINE_SECONDS
 from vpharness.tasks.promoted import the_instrument
 from vpharness.tasks.schema import check, check_command, instance, instance_of
@@ -41,15 +44,16 @@ def run_promote(config: DictConfig) -> None:
     limits, tracking = instance(config.promotion, "promotion"), instance(config.tracking, "tracking")
     check(promotion=limits, tracking=tracking)
     lake = Lake(Path(asked.lake))
+    modules = permitted_modules(lake.root, asked.signal_modules, "signal_modules")
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
     nominee = nominate(store, ledger, str(asked.run_id), asked.threshold)
     dataset = find_dataset(lake, nominee.trial.dataset_id)
     folder = folder_of(Path(asked.outputs), nominee.run_id)
     run_config = _run_config(folder, nominee)
-    source = _source(config, dataset, lake, run_config)
+    source = _source(config, dataset, lake, run_config, modules)
     with _shown() as report:
-        settings = Settings(limits, store, ledger, view_of, asked.force, asked.force_unsafe)
+        settings = Settings(limits, store, ledger, view_of, asked.force, modules, asked.force_unsafe)
         candidacy = examine(nominee, dataset, source, settings, report)
     if not asked.json:
         _print_gates(nominee, candidacy.gates)
@@ -66,6 +70,7 @@ def run_promote(config: DictConfig) -> None:
         _print_facts(nominee, candidacy, entry, bundle)
     else:
         _print_entry(entry, dataset.manifest.instrument, bundle)
+        _print_next(modules, nominee.signal_target)
     _crown(tracking, Path(asked.outputs), entry, dataset.manifest.instrument, bundle)
 
 
@@ -76,12 +81,14 @@ def run_rollback(config: DictConfig) -> None:
     check(tracking=tracking)
     lake = Lake(Path(asked.lake))
     instrument = the_instrument(lake, asked.instrument)
-    entry = roll_back(lake, instrument, asked.to)
+    modules = permitted_modules(lake.root, asked.signal_modules, "signal_modules")
+    entry = roll_back(lake, instrument, modules, asked.to)
     bundle = bundle_path(lake, instrument, entry.version)
     if asked.json:
         print(json.dumps({**dataclasses.asdict(entry), "instrument": instrument, "bundle": str(bundle)}, indent=1))
     else:
         _print_entry(entry, instrument, bundle)
+        _print_next(modules, read_bundle(bundle).record.signal_target)
     _crown(tracking, Path(asked.outputs), entry, instrument, bundle)
 
 
@@ -97,8 +104,13 @@ def _run_config(folder: Path, nominee: Nominee) -> dict[str, Any]:
     return dict(values)
 
 
-def _source(config: DictConfig, dataset: Dataset, lake: Lake, run_config: dict[str, Any]) -> Source | None:
-    """Return the events of a dataset: as given, as the build noted, or as the run was configured to build it."""
+def _source(
+    config: DictConfig, dataset: Dataset, lake: Lake, run_config: dict[str, Any], modules: PermittedModules
+) -> Source | None:
+    """Return the events of a dataset: as given, as the build noted, or as the run was configured to build it.
+
+    What was noted may name a class of this package, or one of the user's configuration; another is never imported.
+    """
     if config.source is not None:
         source: Source = instance(config.source, "source")
         check(source=source)
@@ -108,6 +120,10 @@ def _source(config: DictConfig, dataset: Dataset, lake: Lake, run_config: dict[s
         values = run_config.get("source")
     if not isinstance(values, dict) or "_target_" not in values:
         return None
+    try:
+        modules.of("vpharness.events", modules_named_in("source")).imported(str(values["_target_"]))
+    except ConfigError as error:
+        raise ConfigError(f"the source of dataset {dataset.manifest.dataset_id}: {error}; or give source=") from error
     try:
         noted: Source = instance_of(values, "source")
     except TypeError as error:
@@ -158,7 +174,13 @@ def _print_entry(entry: Entry, instrument: str, bundle: Path) -> None:
         print(f"forced: {entry.forced}")
     if entry.unsafe:
         print(f"UNSAFE: without {' and '.join(entry.unsafe)}, what is served may not be what was run")
-    print("next: python -m runtime serves it; python -m vpharness promote rollback goes back")
+
+
+def _print_next(modules: PermittedModules, signal_target: str) -> None:
+    """Print the command that serves a signal."""
+    module = signal_target.rpartition(".")[0]
+    key = "" if modules.is_own(signal_target) else f" runtime.signal_modules=[{module}]"
+    print(f"next: python -m runtime{key} serves it; python -m vpharness promote rollback goes back")
 
 
 def _crown(tracking: TrackingParameters, outputs: Path, entry: Entry, instrument: str, bundle: Path) -> None:

@@ -11,13 +11,14 @@ from omegaconf import DictConfig
 
 from vpharness.campaigns.carry_out import Progress, Settings, carry_out
 from vpharness.campaigns.plan import Job, Plan, PlannedRun, Variant, freeze, job_problems
-from vpharness.campaigns.run_folder import FIGURE_FILE, folder_of, picture_of
+from vpharness.campaigns.run_folder import FIGURE_FILE, fires_within_memory, folder_of, picture_of
 from vpharness.campaigns.share import DatasetShare
 from vpharness.campaigns.tracked import tracked_run
 from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, ResultsError, TrackingError
+from vpharness.results.audits import audits_of
 from vpharness.results.claims import claimed
 from vpharness.results.figure import Painter
 from vpharness.results.records import Labels, finished_runs, mark_adaptive, rows_of_runs
@@ -66,6 +67,7 @@ def run_run(config: DictConfig) -> None:
     rows = rows_of_runs(store, [run.spec.run_id])[run.spec.run_id]
     _finish(run, settings, tracking, rows)
     _refuse_silence(run, rows, folder)
+    _say_audit(run, store, folder)
     print_candidates(store, lake, [run.spec.run_id], as_json=command.json, folder=folder)
     tidy(store)
 
@@ -142,6 +144,28 @@ def _refuse_silence(run: PlannedRun, rows: Sequence[dict[str, Any]], folder: Pat
         f"judged, at the thresholds {labels}; compare them with the scores in {folder}, and give lower "
         "signal.thresholds or a longer dataset"
     )
+
+
+def _say_audit(run: PlannedRun, store: Store, folder: Path) -> None:
+    """Print on standard error where the audit failed, and where fires lie inside the signal's memory."""
+    audited = audits_of(store).get(run.spec.audit_key)
+    if audited is None:
+        return
+    name = run.spec.signal.name
+    if not audited.passed:
+        print(f"vpharness: signal {name} fails the {audited.kind} audit: {audited.failed}", file=sys.stderr)
+    within, fires = fires_within_memory(folder)
+    if not within:
+        return
+    told = f"vpharness: {within} of the {fires} judged fires"
+    if audited.memory_bins is None:
+        print(f"{told} may tell where the data began: {name} is not shown to forget it", file=sys.stderr)
+    else:
+        print(
+            f"{told} lie within the memory of {name}, {audited.memory_bins} valid bins, where a score still tells "
+            f"where the data began; give eval.warmup_bins={audited.memory_bins} or more",
+            file=sys.stderr,
+        )
 
 
 def _finish(run: PlannedRun, settings: Settings, tracking: TrackingParameters, rows: Sequence[dict[str, Any]]) -> None:

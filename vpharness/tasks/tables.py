@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +21,14 @@ from vpharness.errors import DatasetError, ResultsError
 from vpharness.evaluation import DatasetView, Figures, MarketTime
 from vpharness.events.times import time_text
 from vpharness.results.judging import completed, needs_dataset
-from vpharness.results.ledger import DatasetKey, LedgerCandidate, read_ledger
+from vpharness.results.ledger import (
+    AUDIT_FAILED,
+    AUDIT_PASSED,
+    NOT_AUDITED,
+    DatasetKey,
+    LedgerCandidate,
+    read_ledger,
+)
 from vpharness.results.opening import Opening
 from vpharness.results.ranking import ADAPTIVELY_CHOSEN, FEW_BLOCKS, Ranked, alike, rank, restricted
 from vpharness.results.store import Store
@@ -68,7 +76,7 @@ def readable_ledger(store: Store, lake: Lake) -> list[LedgerCandidate]:
 def print_candidates(store: Store, lake: Lake, run_ids: Collection[str], *, as_json: bool, folder: Path) -> None:
     """Print the candidates of some runs, ranked within the whole ledger, and what to do next."""
     ranked = rank(readable_ledger(store, lake))
-    mine = [each for each in ranked if any(trial.run_id in run_ids for trial in each.candidate.trials)]
+    mine = [each for each in ranked if not set(run_ids).isdisjoint(each.candidate.run_ids)]
     if as_json:
         print(json.dumps({"folder": str(folder), "candidates": [row_of(each) for each in mine]}, indent=1))
         return
@@ -90,15 +98,10 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most:
     adaptive = [each for each in ranked if each.p_adjusted is None and not each.judgement.lacks]
     if rankable:
         out.print(_table(alike(rankable)[:most], each_dataset=each_dataset))
-        winners = sum(each.winner for each in rankable)
-        verdict = f"{winners} beat chance (*)" if winners else "nothing here beats chance"
-        for line in _searches(rankable):
+        for line in (*_searches(rankable), *_verdict(rankable)):
             out.print(line)
-        out.print(f"{verdict}; net is after the spread and cost_ticks{_fees_text(rankable)}")
-        overlapping = sum(bool(each.candidate.overlapping) for each in rankable)
-        if overlapping:
-            again = f"{counted(overlapping, 'candidate')} ran on the same market time more than once"
-            out.print(f"{again}: the longest run counts")
+    for line in _audits(ranked):
+        out.print(line)
     for each in ranked:
         if each.opening is not None:
             out.print(_test_line(each, each.opening))
@@ -118,6 +121,29 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most:
             out.print(f"  {count:,} with too few {what}; the nearest, {named}, has {lack}")
     if not ranked:
         out.print("no candidates; python -m vpharness signal=perm_derivative makes some")
+
+
+def _verdict(rankable: Sequence[Ranked]) -> Iterator[str]:
+    """Yield what it all comes to, and what keeps candidates from winning or their trials from counting."""
+    winners = sum(each.winner for each in rankable)
+    verdict = f"{winners} beat chance (*)" if winners else "nothing here beats chance"
+    yield f"{verdict}; net is after the spread and cost_ticks{_fees_text(rankable)}"
+    if partial := sum(bool(each.left_out) for each in rankable):
+        ran = f"{counted(partial, 'candidate')} ran on more of the same instrument than is judged here"
+        yield f"{ran}: a part of the evidence wins nothing"
+    if overlapping := sum(bool(each.candidate.overlapping) for each in rankable):
+        again = f"{counted(overlapping, 'candidate')} ran on the same market time more than once"
+        yield f"{again}: the longest run counts"
+
+
+def _audits(ranked: Sequence[Ranked]) -> Iterator[str]:
+    """Yield what is to be known of candidates whose audit failed, or that have none."""
+    counts = Counter(each.candidate.audit for each in ranked)
+    if counts[AUDIT_FAILED]:
+        failed = counted(counts[AUDIT_FAILED], "candidate")
+        yield f"audit FAILED for {failed}: such scores look ahead, hold their answers, or never forget their start"
+    if counts[NOT_AUDITED]:
+        yield f"no audit of {counted(counts[NOT_AUDITED], 'candidate')}: python -m vpharness audit makes one"
 
 
 def _fees_text(rankable: Sequence[Ranked]) -> str:
@@ -177,23 +203,17 @@ def barriers_text(ranked: Ranked) -> str:
     return f"{evaluation.tp_ticks:g}/{evaluation.sl_ticks:g}"
 
 
-def hold_seconds(ranked: Ranked) -> float:
-    """Return how long a candidate holds at most, seconds."""
-    evaluation = ranked.candidate.first.evaluation
-    return evaluation.max_hold_bins * evaluation.cell_width_ms / 1000
-
-
 def _table(kinds: Sequence[tuple[Ranked, int]], *, each_dataset: bool) -> Table:
     ranked = [each for each, _ in kinds]
     several = len({barriers_text(each) for each in ranked}) > 1
-    holds = len({hold_seconds(each) for each in ranked})
+    holds = len({each.hold_s for each in ranked})
     columns: dict[str, Callable[[Ranked, Figures], str]] = {
         # A star and its signal are one word, which is cut short rather than broken.
         "signal": lambda each, _: ("*\N{NO-BREAK SPACE}" if each.winner else "") + each.candidate.first.signal,
         "dataset": lambda each, _: each.candidate.first.dataset_id if each_dataset else "",
         "θ": lambda each, _: each.candidate.first.threshold_label,
         "tp/sl": lambda each, _: barriers_text(each) if several else "",
-        "hold": lambda each, _: f"{hold_seconds(each):g} s" if holds > 1 else "",
+        "hold": lambda each, _: f"{each.hold_s:g} s" if holds > 1 else "",
         "net ticks [95 %]": lambda _, f: interval_text(f),
         "for all": lambda each, _: "none" if math.isnan(each.net_low_all) else f"{each.net_low_all:+.2f}",
         "p": lambda each, _: f"{each.judgement.p_value:.3f}",
@@ -205,6 +225,7 @@ def _table(kinds: Sequence[tuple[Ranked, int]], *, each_dataset: bool) -> Table:
         "/h": lambda _, f: f"{f.events_per_hour:.0f}",
         "B": lambda _, f: str(f.n_net_blocks) if f.n_net_blocks < FEW_BLOCKS else "",
         "id": lambda each, _: each.candidate.candidate_id[:6],
+        "audit": lambda each, _: "" if each.candidate.audit == AUDIT_PASSED else each.candidate.audit,
     }
     rows = {name: [text(each, each.judgement.figures) for each in ranked] for name, text in columns.items()}
     rows["alike"] = [str(count) if count > 1 else "" for _, count in kinds]
@@ -216,7 +237,7 @@ def row_of(ranked: Ranked) -> dict[str, Any]:
     first = ranked.candidate.first
     row = {
         "candidate_id": ranked.candidate.candidate_id,
-        "run_ids": [trial.run_id for trial in ranked.candidate.trials],
+        "run_ids": list(ranked.candidate.run_ids),
         "datasets": list(ranked.candidate.dataset_ids),
         "signal": first.signal,
         "parameters": json.dumps(first.parameters, sort_keys=True),
@@ -226,6 +247,7 @@ def row_of(ranked: Ranked) -> dict[str, Any]:
         "p_adjusted": ranked.p_adjusted,
         "net_pnl_ticks_low_all": ranked.net_low_all,
         "could_win": ranked.could_win,
+        "left_out_datasets": list(ranked.left_out),
         "overlapping_run_ids": [trial.run_id for trial in ranked.candidate.overlapping],
         "family_size": ranked.family.n_rankable,
         "family_evaluated": ranked.family.n_evaluated,
@@ -236,6 +258,7 @@ def row_of(ranked: Ranked) -> dict[str, Any]:
         "campaign_size": ranked.campaign_size,
         "winner": ranked.winner,
         "adaptive": ranked.candidate.adaptive,
+        "audit": ranked.candidate.audit,
         "lacks": "; ".join(ranked.lacks),
         **dataclasses.asdict(ranked.judgement.figures),
     }

@@ -16,6 +16,7 @@ from vpharness.datasets import replay
 from vpharness.datasets.build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
+from vpharness.datasets.manifest import write_checksums
 from vpharness.datasets.publish import publish
 from vpharness.datasets.read import load
 from vpharness.errors import ConfigError, DatasetError
@@ -128,7 +129,7 @@ def test_what_cannot_be_replayed_is_refused_at_once(lake: Lake) -> None:
 
 
 def test_a_damaged_grid_is_refused_at_once(lake: Lake, tmp_path: Path) -> None:
-    """A file that is no Parquet, and one that lacks rows."""
+    """A file that is not as it was written; and with a checksum that fits, no Parquet, and one that lacks rows."""
     whole, own = find_dataset(lake, "minute"), Lake(tmp_path)
     folder = own.published / "minute"
     folder.mkdir(parents=True)
@@ -139,6 +140,9 @@ def test_a_damaged_grid_is_refused_at_once(lake: Lake, tmp_path: Path) -> None:
         (lambda: grid.write_bytes(b"no grid"), r"dataset minute: .* cannot be read as Parquet"),
         (lambda: pq.write_table(pa.table({"k": [1]}), grid), r"grid_clean.parquet has 1 rows, its manifest says"),
     ):
+        (folder / "checksums.json").write_bytes((whole.path / "checksums.json").read_bytes())
         write()
-        with pytest.raises(DatasetError, match=message), AT_MAX.open(around(own, "minute")):
-            pass
+        for expected in (r"grid_clean\.parquet in .* differs from its checksum", message):
+            with pytest.raises(DatasetError, match=expected), AT_MAX.open(around(own, "minute")):
+                pass
+            write_checksums(folder, {})

@@ -16,8 +16,8 @@ import pytest
 from runtime.feeds import recorder
 from runtime.feeds.feed import NO_EVENTS, BinFacts, FeedFacts, FeedStep, State, Surroundings
 from runtime.feeds.recorder import RecordedFeed, recorded
-from runtime.feeds.recording import RecordingReplay, read_steps
-from runtime.feeds.steps_table import RECORDING_VERSION
+from runtime.feeds.recording import RecordingReplay, incomplete, read_steps
+from runtime.feeds.steps_table import RECORDING_VERSION, encoded, schema_of
 from tests.runtime.feeds.help import WIDTH_NS, FakeClock, taken
 from vpharness.errors import ConfigError, FeedError
 from vpharness.events.synthetic import SyntheticSource
@@ -238,3 +238,72 @@ def test_what_is_no_recording_is_refused_at_once(tmp_path: Path) -> None:
     ):
         with pytest.raises(FeedError, match=message):
             replayed(tmp_path / name)
+
+
+def test_a_recording_without_its_end_says_so_from_the_beginning_and_at_its_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All of its whole batches are replayed; looped, it begins anew; a whole one says nothing."""
+    script = late_script(6)
+    path = record(tmp_path, script).path
+    whole = path.read_bytes()
+    with RecordingReplay(path=str(path)).open(Surroundings(100)) as feed:
+        assert incomplete(feed) is None
+    path.write_bytes(whole[: len(whole) * 2 // 3])
+    with RecordingReplay(path=str(path), speed=AT_MAX).open(Surroundings(100, clock=FakeClock())) as feed:
+        said = incomplete(feed)
+        assert said == f"{path} is incomplete: it has no end, so its recorder was killed or still writes"
+        assert said in caplog.text
+        found = feed.steps(threading.Event())
+        steps = [next(found) for _ in read_steps(path)]
+        with pytest.raises(FeedError, match="is incomplete: it has no end"):
+            next(found)
+    assert 0 < len(steps) < len(script)
+    assert plain(steps) == plain(script[: len(steps)])
+    with RecordingReplay(path=str(path), speed=AT_MAX, loop=True).open(Surroundings(100, clock=FakeClock())) as feed:
+        again = taken(feed, 2 * len(steps) + 1)
+    assert plain(again) == [*plain(steps), ([], None, "restarted"), *plain(steps)]
+
+
+def test_a_recording_that_reached_its_limit_is_incomplete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the reason why recording had stopped."""
+    monkeypatch.setattr(recorder, "_MEGABYTE", 80_000)
+    path = record(tmp_path, late_script(), limit_mb=1).path
+    with pytest.raises(FeedError, match="is incomplete: recording had stopped, it has reached its limit of 1 MB"):
+        replayed(path)
+
+
+def test_a_recording_with_a_batch_left_out_doubled_or_exchanged_is_damaged(tmp_path: Path) -> None:
+    """Each has its own checksum, which is of all before it too; the end tells how many there were."""
+    script = late_script(6)
+    path = record(tmp_path, script).path
+    with pa.ipc.open_stream(path.read_bytes()) as reader:
+        schema, batches = reader.schema, [reader.read_next_batch_with_custom_metadata() for _ in range(5)]
+    end = path.read_bytes().rpartition(b"\n{")
+    for order in ([0, 2, 3, 4], [0, 1, 1, 2, 3, 4], [0, 2, 1, 3, 4], [0, 1, 2, 3], [1, 2, 3, 4]):
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+            for index in order:
+                writer.write_batch(batches[index].batch, custom_metadata=batches[index].custom_metadata)
+        with path.open("ab") as file:
+            file.write(b"".join(end[1:]))
+        steps = list[FeedStep]()
+        with pytest.raises(
+            FeedError, match=r"is damaged \d+ bytes from its beginning: (batch \d does not|it seems to)"
+        ):
+            steps.extend(step for _, step in read_steps(path))
+        assert plain(steps) == plain(script[: len(steps)])
+
+
+def test_a_recording_of_an_earlier_version_is_replayed(tmp_path: Path) -> None:
+    """It has no checksums and no end, so nothing is said of either."""
+    script = late_script(3)
+    schema = schema_of(FACTS)
+    text = schema.metadata[b"vpharness.feed"].replace(b'"version": 2', b'"version": 1')
+    path = tmp_path / "old.arrows"
+    with (
+        pa.OSFile(str(path), "wb") as sink,
+        pa.ipc.new_stream(sink, schema.with_metadata({b"vpharness.feed": text})) as w,
+    ):
+        for number, step in enumerate(script):
+            w.write_batch(encoded([(number, step)]))
+    assert plain(replayed(path)) == plain(script)

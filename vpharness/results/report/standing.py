@@ -4,6 +4,7 @@ import math
 from typing import Final
 from xml.etree.ElementTree import Element
 
+from vpharness.results.ledger import AUDIT_PASSED
 from vpharness.results.ranking import FEW_BLOCKS, Ranked, alike, judged_apart
 from vpharness.results.report.candidates import Scale, counted, name_of, net_text, settings_text, short_id, varied_names
 from vpharness.results.report.findings import Findings
@@ -22,9 +23,19 @@ def ranking(findings: Findings) -> Element:
     names = varied_names(findings.ranked)
     with_campaign = any(each.p_campaign is not None for each in shown)
     few_blocks = any(each.judgement.figures.n_net_blocks < FEW_BLOCKS for each in shown)
-    head = ["candidate", "θ", "tp/sl", "net ticks a fire, 95 %", "", "for all", "p", "p adj."]
-    head += ["p camp."] * with_campaign + ["TP %, 95 %", "b/e", "fires", "/h"] + ["blocks"] * few_blocks
-    rows = [_row(each, scale, names, with_campaign=with_campaign, few_blocks=few_blocks) for each in shown]
+    audits = any(each.candidate.audit != AUDIT_PASSED for each in shown)
+    holds = len({each.hold_s for each in shown}) > 1
+    head = ["candidate", "θ", "tp/sl", *["hold"] * holds, "net ticks a fire, 95 %", "", "for all", "p", "p adj."]
+    head += (
+        ["p camp."] * with_campaign
+        + ["TP %, 95 %", "b/e", "fires", "/h"]
+        + ["audit"] * audits
+        + ["blocks"] * few_blocks
+    )
+    rows = [
+        _row(each, scale, names, with_campaign=with_campaign, few_blocks=few_blocks, holds=holds, audits=audits)
+        for each in shown
+    ]
     counts = {first.candidate.candidate_id: count for first, count in alike(findings.rankable)}
     several = [counts.get(each.candidate.candidate_id, 1) for each in shown]
     if any(count > 1 for count in several):
@@ -49,7 +60,14 @@ def _how_to_read() -> Element:
 
 
 def _row(
-    ranked: Ranked, scale: Scale, names: dict[str, list[str]], *, with_campaign: bool, few_blocks: bool
+    ranked: Ranked,
+    scale: Scale,
+    names: dict[str, list[str]],
+    *,
+    with_campaign: bool,
+    few_blocks: bool,
+    holds: bool,
+    audits: bool,
 ) -> list[Element | str]:
     trial, f = ranked.candidate.first, ranked.judgement.figures
     settings = settings_text(ranked, names.get(trial.signal, []))
@@ -60,6 +78,7 @@ def _row(
         element("th", title, name, words, scope="row"),
         trial.threshold_label,
         f"{trial.evaluation.tp_ticks:g}/{trial.evaluation.sl_ticks:g}",
+        *[f"{ranked.hold_s:g} s"] * holds,
         net_text(f),
         element("td", scale.mark(f), class_="mark"),
         "none" if math.isnan(ranked.net_low_all) else f"{ranked.net_low_all:+.2f}",
@@ -74,6 +93,8 @@ def _row(
         f"{f.n_net:,}",
         number(f.events_per_hour, ".0f"),
     ]
+    if audits:
+        cells.append("" if ranked.candidate.audit == AUDIT_PASSED else ranked.candidate.audit)
     if few_blocks:
         cells.append(str(f.n_net_blocks) if f.n_net_blocks < FEW_BLOCKS else "")
     return cells

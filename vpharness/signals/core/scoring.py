@@ -82,7 +82,7 @@ class Scorer:
             raise ConfigError(f"signal {self.signal.name}: the columns have the radius {radius}, not {self.radius}")
         if not np.shape(cells[self.signal.columns[0]])[0]:
             return state, jnp.zeros(0)
-        step = _compiled_step(self.signal, self.structure)
+        step = compiled_step(self.signal, self.structure)
         after: tuple[ScorerState, Array] = step(self.numbers, np.float64(self.cell_width_ms), state, cells)
         return after
 
@@ -130,6 +130,11 @@ def scorer(
     return Scorer(
         signal, params, cell_width_ms, radius, capacity, operators, structure, numbers=jax.device_put(numbers)
     )
+
+
+def forget_compiled(ready: Scorer) -> None:
+    """Free the machine code of a scorer and of all that share its signal and structure; it is made again on use."""
+    compiled_step(ready.signal, ready.structure).clear_cache()
 
 
 def score(
@@ -217,19 +222,19 @@ def _digest(signal: Signal[Any], structure: Structure) -> str:
     cells = jax.ShapeDtypeStruct((_DIGEST_BINS, 2 * _DIGEST_RADIUS + 1), np.dtype(np.float64))  # type: ignore[no-untyped-call] # JAX has it untyped
     # An argument is known by its place alone: only where none is left out does the place tell which one is used, and
     # only with the names beside it what stands there.
-    step = jax.jit(_step(signal, structure), keep_unused=True)
+    step = jax.jit(step_of(signal, structure), keep_unused=True)
     lowered = step.lower(structure.abstract_numbers(), np.float64(0), state, dict.fromkeys(signal.columns, cells))
     names = json.dumps([sorted(signal.columns), sorted(structure.kinds), sorted(structure.choices)])
     return hashlib.sha256(f"{names}\n{lowered.as_text()}".encode()).hexdigest()
 
 
 @functools.lru_cache(maxsize=_COMPILED_KEPT)
-def _compiled_step(signal: Signal[Any], structure: Structure) -> Any:
+def compiled_step(signal: Signal[Any], structure: Structure) -> Any:
     """Return the jitted step of a signal."""
-    return jax.jit(_step(signal, structure))
+    return jax.jit(step_of(signal, structure))
 
 
-def _step(signal: Signal[Any], structure: Structure) -> Callable[..., tuple[ScorerState, Array]]:
+def step_of(signal: Signal[Any], structure: Structure) -> Callable[..., tuple[ScorerState, Array]]:
     """Return the step of a signal: (numbers, cell_width_ms, state, columns) -> (state, scores)."""
 
     def step(

@@ -84,12 +84,13 @@ def score_many(
     """
     shown, radius = checked_columns(signal, columns, valid)
     ready = [scorer(signal, params, cell_width_ms=cell_width_ms, radius=radius) for params in many]
-    return _scores(ready, shown, valid, Memo() if memo is None else memo)
+    return score_ready(ready, shown, valid, Memo() if memo is None else memo)
 
 
-def _scores(
+def score_ready(
     ready: Sequence[Scorer], shown: Mapping[str, ArrayLike], valid: NDArray[np.bool_] | None, memo: Memo
 ) -> Iterator[NDArray[np.float64]]:
+    """Yield what `score_many` does, for scorers of one signal and the columns `shown` at the valid bins alone."""
     capacity = max((each.capacity for each in ready), default=1)
     cells = jax.device_put(dict(shown))
     # Work is handed out and not waited for: the next score is being computed while the caller looks at this one.

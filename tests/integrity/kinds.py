@@ -1,0 +1,164 @@
+"""Every kind of file that the project reads again, each with a reader that gives all that it holds."""
+
+import dataclasses
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from runtime.feeds.feed import Surroundings
+from runtime.feeds.recording import RecordingReplay
+from tests.runtime.feeds.help import FakeClock
+from tests.runtime.feeds.test_recording import late_script, plain, record
+from tests.runtime.records import promote, record_of
+from vpharness.datasets.build import build
+from vpharness.datasets.find import find_dataset
+from vpharness.datasets.lake import Lake
+from vpharness.datasets.manifest import BINS_FILE, CHECKSUMS_FILE, GRID_FILE, MANIFEST_FILE
+from vpharness.datasets.read import load
+from vpharness.datasets.replay import grid_blocks, read_rows
+from vpharness.errors import FeedError
+from vpharness.events.synthetic import SyntheticSource
+from vpharness.lattice.parameters import LatticeParameters
+from vpharness.promotion.bundle import FILES, read_bundle
+from vpharness.promotion.pointer import HISTORY_FILE, POINTER_FILE, Entry, changing, history, point
+from vpharness.results import records, store
+from vpharness.results.parts import merge_small
+from vpharness.results.store import Rows, Store, append, check_version, read
+
+TABLES: Final = {
+    store.META: records.META_SCHEMA,
+    store.CANDIDATES: records.CANDIDATE_SCHEMA,
+    store.FIRES: records.FIRES_SCHEMA,
+    store.VIEWS: records.VIEWS_SCHEMA,
+    store.CAMPAIGNS: records.CAMPAIGNS_SCHEMA,
+    store.ADAPTIVE: records.ADAPTIVE_SCHEMA,
+    store.EVIDENCE: records.EVIDENCE_SCHEMA,
+    store.AUDITS: records.AUDITS_SCHEMA,
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A file, and what reads it.
+
+    Attributes:
+        path: the file.
+        read: gives all that it holds, as values that can be compared; the project's own errors where it cannot.
+        said: gives what is said of a file that is read in part, and how much of it was; None where that cannot be.
+    """
+
+    path: Path
+    read: Callable[[], Any]
+    said: Callable[[], tuple[str | None, Sequence[Any]]] | None = None
+
+
+def all_kinds(folder: Path) -> dict[str, Kind]:
+    """Return a file of every kind, by its name."""
+    return {
+        **_of_a_dataset(folder / "datasets"),
+        **_of_results(folder / "results"),
+        **_of_a_bundle(folder / "bundle"),
+        **_of_a_pointer(folder / "pointer"),
+        "recording": _recording(folder / "recordings"),
+    }
+
+
+def _of_a_dataset(folder: Path) -> dict[str, Kind]:
+    lake = Lake(folder)
+    built = build(lake, SyntheticSource(seed=3, minutes=1), LatticeParameters(radius=5), dataset_id="minute")
+
+    def read_all() -> Any:
+        dataset = find_dataset(lake, "minute")
+        loaded = load(dataset, dataset.manifest.columns)
+        blocks = [{name: cells.tobytes() for name, cells in block.items()} for block in grid_blocks(dataset, 0, 600)]
+        arrays = {name: values.tobytes() for name, values in {**loaded.bins, **loaded.grid}.items()}
+        return dataset.manifest, dataset.checksum, arrays, blocks, _content(read_rows(dataset))
+
+    return {name: Kind(built.path / name, read_all) for name in (BINS_FILE, GRID_FILE, MANIFEST_FILE, CHECKSUMS_FILE)}
+
+
+def _of_results(folder: Path) -> dict[str, Kind]:
+    whole, merged = Store(folder / "parts"), Store(folder / "merged")
+    for table, schema in TABLES.items():
+        append(whole, Rows(table, _rows(schema, 40), schema))
+    for number in range(3):
+        append(merged, Rows(store.META, _rows(records.META_SCHEMA, 10 + number), records.META_SCHEMA))
+    merge_small(merged.root / store.META, 2)
+    found = {table: _part(whole, table) for table in TABLES}
+    found["merged part"] = _part(merged, store.META)
+    found["store.json"] = Kind(whole.root / "store.json", lambda: check_version(whole))
+    return found
+
+
+def _part(kept: Store, table: str) -> Kind:
+    (path,) = (kept.root / table).iterdir()
+    return Kind(path, lambda: read(kept, table))
+
+
+def _rows(schema: pa.Schema, count: int) -> list[dict[str, Any]]:
+    """Return rows of a table, all of them different."""
+    values: dict[Any, Callable[[int], Any]] = {
+        pa.string(): lambda n: f"text {n}",
+        pa.int64(): lambda n: n * 7919,
+        pa.float64(): lambda n: n / 7,
+        pa.bool_(): lambda n: n % 2 == 1,
+        pa.list_(pa.int32()): lambda n: [n, 2 * n],
+        pa.list_(pa.int64()): lambda n: [n, -n, 3 * n],
+        pa.list_(pa.float64()): lambda n: [n / 3, -n / 7],
+        pa.list_(pa.string()): lambda n: [f"word={n}"] * 3,
+    }
+    return [{field.name: values[field.type](n + len(field.name)) for field in schema} for n in range(count)]
+
+
+def _of_a_bundle(folder: Path) -> dict[str, Kind]:
+    path = promote(Lake(folder), record_of(), "v0001")
+
+    def read_all() -> Any:
+        bundle = read_bundle(path)
+        recording = bundle.recording
+        arrays = [recording.events, recording.said.bins, recording.said.scores, recording.said.fires]
+        state = {name: _content(values) for name, values in recording.state.items()}
+        return bundle.record.values(), bundle.config, [_content(array) for array in arrays], state
+
+    return {f"bundle {name}": Kind(path / name, read_all) for name in (*FILES, CHECKSUMS_FILE)}
+
+
+def _content(array: NDArray[Any]) -> list[bytes]:
+    """Return the bytes of each field: what lies between the fields of a structure is anything."""
+    return [array[name].tobytes() for name in array.dtype.names] if array.dtype.names else [array.tobytes()]
+
+
+def _of_a_pointer(folder: Path) -> dict[str, Kind]:
+    lake, before = Lake(folder), None
+    for number in range(1, 4):
+        with changing(lake, "SYN") as place:
+            forced = "a reason" if number == 2 else None
+            point(lake, "SYN", Entry(number, "promote", f"v{number:04d}", before, number * 10**9, f"r{number}", forced))
+        before = f"v{number:04d}"
+    return {name: Kind(place / name, lambda: history(lake, "SYN")) for name in (POINTER_FILE, HISTORY_FILE)}
+
+
+def _recording(folder: Path) -> Kind:
+    path = record(folder, late_script(6)).path
+
+    def said() -> tuple[str | None, list[Any]]:
+        steps = list[Any]()
+        with RecordingReplay(path=str(path), speed="max").open(Surroundings(100, clock=FakeClock())) as feed:
+            try:
+                steps += feed.steps(threading.Event())
+            except FeedError as error:
+                return str(error), plain(steps)
+            return None, [dataclasses.asdict(feed.facts), *plain(steps)]
+
+    def read_all() -> Any:
+        problem, steps = said()
+        if problem is not None:
+            raise FeedError(problem)
+        return steps
+
+    return Kind(path, read_all, said)

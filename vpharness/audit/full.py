@@ -1,0 +1,155 @@
+"""The full audit: does a signal look ahead, does it keep the chunk law, and how long does it remember its start?
+
+Every check is done on the signal as it is, a user's own included, by scoring again what must not have changed. Bin by
+bin, from the state alone, a body has nothing else to look at than its own bin: that is the sharpest check, and the
+others catch a body that behaves itself only then. What no scoring shows, answers that the program carries in itself or
+fetches from outside, is seen in the program.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.audit.probes import (
+    LEAST_BINS,
+    Columns,
+    Scores,
+    compare,
+    garbage_check,
+    later_start,
+    looked_into,
+    memory_of,
+    poisoned,
+    remembered,
+    renumbered,
+    says_nothing,
+)
+from vpharness.audit.report import AuditReport, Check, Memory
+from vpharness.signals import Scorer, ScorerState, Signal, SignalParameters, capacity_for, score, scorer
+
+CUTS: Final = 3
+"""Random bins from which on the whole future is poisoned."""
+
+START_SHARES: Final = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 1 / 3)
+"""Where the data are begun later: a memory that ends when something happens is longer after some starts than others."""
+
+SHORT_STARTS: Final = 48
+"""As many random starts more, each for twice as many bins as those above have shown to be remembered."""
+
+SINGLE_BINS: Final = 6_000
+"""The most bins that are scored one by one, at a quarter of a millisecond each: all of a short run, or bursts."""
+
+BURST_BINS: Final = 20
+"""Bins of a burst."""
+
+CHUNK_LENGTHS: Final = (7, 45, 250)
+"""Random chunks are of these lengths: the signal is compiled anew for each."""
+
+
+def audit(
+    signal: Signal[Any],
+    params: SignalParameters,
+    columns: Columns,
+    valid: NDArray[np.bool_],
+    *,
+    cell_width_ms: float,
+    seed: int = 0,
+) -> AuditReport:
+    """Audit a signal on columns [T, K] and the validity [T] of their bins.
+
+    Cuts, chunks and garbage are drawn from `seed`. Raises ConfigError where the signal cannot be scored on these
+    columns.
+    """
+    shown = {name: np.asarray(columns[name])[valid] for name in signal.columns}
+    bins = int(np.count_nonzero(valid))
+
+    def scored(cells: Columns) -> Scores:
+        return score(signal, params, cells, cell_width_ms=cell_width_ms)
+
+    radius = next(iter(shown.values())).shape[1] // 2
+    ready = scorer(signal, params, cell_width_ms=cell_width_ms, radius=radius)
+    program = looked_into(ready, shown, max(bins, 1), 1)
+    whole = scored(shown) if bins else np.zeros(0)
+    if reason := says_nothing(whole):
+        return AuditReport((), None, bins, reason, program)
+    rng = np.random.default_rng(seed)
+    cuts = sorted(int(cut) for cut in rng.integers(bins // 4, bins, CUTS))
+    checks = [
+        *(garbage_check(cut, scored(poisoned(shown, cut, rng)), whole) for cut in cuts),
+        *_pieces(ready, shown, whole, rng),
+    ]
+    memory = memory_of(scored, shown, whole, [later_start(bins, share) for share in START_SHARES])
+    memory = _with_short_starts(memory, scored, shown, whole, rng)
+    return AuditReport(tuple(checks), memory, bins, None, program)
+
+
+def _with_short_starts(
+    memory: Memory, scored: Callable[[Columns], Scores], columns: Columns, whole: Scores, rng: np.random.Generator
+) -> Memory:
+    """Begin at many more places, for a few bins each: what a memory comes to depends on what it begins with."""
+    length = 2 * capacity_for(max(memory.at_least, LEAST_BINS))
+    if memory.bins is None or 2 * length > len(whole):
+        return memory
+    most, starts = memory.bins, sorted(int(start) for start in rng.integers(1, len(whole) - length, SHORT_STARTS))
+    for start in starts:
+        cells = {name: renumbered(name, each) for name, each in _between(columns, start, start + length).items()}
+        found = remembered(scored(cells), whole[start : start + length])
+        if 2 * found > length:  # longer than any before: to be seen to its end
+            longer = memory_of(scored, columns, whole, [min(start, len(whole) // 3)])
+            if longer.bins is None:
+                return longer
+            found = longer.bins
+        most = max(most, found)
+    return Memory(most, most, memory.starts + len(starts))
+
+
+def _between(columns: Columns, start: int, stop: int) -> Columns:
+    return {name: cells[start:stop] for name, cells in columns.items()}
+
+
+def _pieces(ready: Scorer, columns: Columns, whole: Scores, rng: np.random.Generator) -> list[Check]:
+    """Score the run in random chunks, each with and without garbage in the place of its end, and one by one."""
+    chunks: list[Scores] = []
+    before_garbage: list[tuple[int, Scores]] = []
+    states: dict[int, ScorerState] = {}
+    state, start = ready.start(), 0
+    while start < len(whole):
+        fitting = [length for length in CHUNK_LENGTHS if start + length <= len(whole)]
+        stop = start + int(rng.choice(fitting or [1]))
+        cells, states[start] = _between(columns, start, stop), state
+        if stop - start > 1:
+            cut = int(rng.integers(1, stop - start))
+            found = np.asarray(ready.step(state, poisoned(cells, cut, rng))[1])
+            before_garbage.append((start, found[:cut]))
+        state, scores = ready.step(state, cells)
+        chunks.append(np.asarray(scores))
+        start = stop
+    bins = np.arange(len(whole))
+    seen = np.concatenate([np.arange(start, start + len(scores)) for start, scores in before_garbage])
+    found = np.concatenate([scores for _, scores in before_garbage])
+    return [
+        compare(f"in {len(chunks)} random chunks", np.concatenate(chunks), whole, bins),
+        compare(f"in {len(before_garbage)} chunks that end in garbage", found, whole[seen], seen),
+        _one_by_one(ready, columns, whole, states, rng),
+    ]
+
+
+def _one_by_one(
+    ready: Scorer, columns: Columns, whole: Scores, states: Mapping[int, ScorerState], rng: np.random.Generator
+) -> Check:
+    """Score all bins one by one, or bursts of them from some of the states, by the first bin behind each."""
+    starts, burst = [0], len(whole)
+    if len(whole) > SINGLE_BINS:
+        burst, most = BURST_BINS, min(SINGLE_BINS // BURST_BINS, len(states))
+        starts = sorted(rng.choice(list(states), most, replace=False).tolist())
+    found: list[Any] = []
+    bins: list[int] = []
+    for start in starts:
+        state = states[start]
+        for index in range(start, min(start + burst, len(whole))):
+            state, scores = ready.step(state, _between(columns, index, index + 1))
+            found.append(scores)
+            bins.append(index)
+    return compare(f"{len(bins)} bins one by one", np.concatenate(found), whole[bins], np.array(bins))

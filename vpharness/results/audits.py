@@ -1,0 +1,108 @@
+"""What audits found: a row each, kept for good, and which of them holds for a run."""
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any, Final, NamedTuple
+
+from vpharness.results.records import AUDITS_SCHEMA
+from vpharness.results.store import AUDITS, Rows, Store, append, read
+
+QUICK: Final = "quick"
+FULL: Final = "full"
+
+NOT_OF_SCORES: Final = frozenset({"thresholds", "threshold_quantiles"})
+"""The parameters of every signal that its scores do not depend on."""
+
+
+class AuditKey(NamedTuple):
+    """What an audit is of: runs that differ in nothing of this have the same scores, and share it.
+
+    The digest is the same for all values of the numbers among the parameters. Whether a signal looks ahead or forgets
+    can depend on them all the same, so they belong to the key.
+    """
+
+    signal_target: str
+    signal_digest: str
+    dataset_checksum: str
+    parameters: str  # those that scores depend on, as JSON
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What an audit came to.
+
+    Attributes:
+        key: what it is of.
+        dataset_id: what the dataset is called.
+        passed: whether the signal was checked and nothing was found.
+        failed: what was found, in words; empty where it passed.
+        memory_bins: valid bins after which a score no longer tells where the data began; None where it is not shown to
+            forget.
+        kind: "quick" or "full".
+        vpharness_version: what audited it.
+        created_ns: when, since the Unix epoch, UTC.
+    """
+
+    key: AuditKey
+    dataset_id: str
+    passed: bool
+    failed: str
+    memory_bins: int | None
+    kind: str
+    vpharness_version: str
+    created_ns: int
+
+    @classmethod
+    def now(
+        cls, key: AuditKey, dataset_id: str, failures: Iterable[str], memory_bins: int | None, kind: str
+    ) -> "Audited":
+        """Return what an audit that has just been done came to."""
+        failed = "; ".join(failures)
+        return cls(key, dataset_id, not failed, failed, memory_bins, kind, version("vpharness"), time.time_ns())
+
+
+def audit_key(identity: Mapping[str, Any]) -> AuditKey:
+    """Return the key of a run's audit from its identity, as the store's table of runs has it."""
+    signal = identity["signal"]
+    return key_of(
+        signal["target"], identity["code"]["signal_digest"], identity["dataset"]["checksum"], signal["parameters"]
+    )
+
+
+def key_of(target: str, digest: str, dataset_checksum: str, parameters: Mapping[str, Any]) -> AuditKey:
+    """Return the key of an audit of a signal with these parameters; those that no score depends on are left out."""
+    seen = {name: value for name, value in parameters.items() if name not in NOT_OF_SCORES}
+    return AuditKey(target, digest, dataset_checksum, json.dumps(seen, sort_keys=True))
+
+
+def audits_of(store: Store) -> dict[AuditKey, Audited]:
+    """Return for each key the audit that holds: the newest full one, or the newest quick one where there is none."""
+    found: dict[AuditKey, Audited] = {}
+    for row in read(store, AUDITS):
+        values = {name: value for name, value in row.items() if name not in AuditKey._fields}
+        each = Audited(AuditKey(*(row[name] for name in AuditKey._fields)), **values)
+        before = found.get(each.key)
+        if before is None or _rank(each) >= _rank(before):
+            found[each.key] = each
+    return found
+
+
+def _rank(audited: Audited) -> tuple[bool, int]:
+    return audited.kind == FULL, audited.created_ns
+
+
+def audit_rows(several: Iterable[Audited]) -> Rows:
+    """Return the rows of audits, to be added to the store."""
+    rows = []
+    for each in several:
+        values = asdict(each)
+        rows.append({**each.key._asdict(), **{name: value for name, value in values.items() if name != "key"}})
+    return Rows(AUDITS, rows, AUDITS_SCHEMA)
+
+
+def keep_audit(store: Store, audited: Audited) -> None:
+    """Add an audit to the store. Raises ResultsError where it cannot be written."""
+    append(store, audit_rows([audited]))
