@@ -14,9 +14,17 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def aside_of(path: Path) -> Path:
+    """Return a name beside a path, for what is to be renamed to it once it is whole.
+
+    Nobody else takes the same one. A process id would not do: those of two containers, or two machines, may be equal.
+    """
+    return path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+
+
 def replace_file(path: Path, text: str) -> None:
     """Have a file hold a text from now on: whatever happens meanwhile, it holds that or what it held before."""
-    aside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    aside = aside_of(path)
     try:
         aside.write_text(text, encoding="utf-8")
         sync(aside)

@@ -1,5 +1,19 @@
 """The errors a user can cause: each is shown as one line, without a traceback."""
 
+import errno
+from typing import Final
+
+_SHORT_DIGEST: Final = 12
+
+_NO_MEMORY: Final = ("not enough memory", "Cannot allocate memory", "RESOURCE_EXHAUSTED", "std::bad_alloc")
+"""What libraries written in C and C++ say where memory cannot be had, in errors of other kinds."""
+
+
+def told_apart(one: str, other: str) -> tuple[str, str]:
+    """Return the beginnings of two different digests, as far as tells them apart, for a message that shows both."""
+    shown = _SHORT_DIGEST if one[:_SHORT_DIGEST] != other[:_SHORT_DIGEST] else max(len(one), len(other))
+    return one[:shown], other[:shown]
+
 
 class VpharnessError(Exception):
     """Something the user can mend. The message says what was expected, what was found, where, and what to do."""
@@ -35,3 +49,22 @@ class FeedError(VpharnessError):
 
 class PromotionError(VpharnessError):
     """A run is not promoted, or what was promoted is damaged or no longer what it was."""
+
+
+class OutOfMemoryError(VpharnessError):
+    """Memory could not be had: nothing that was being read or computed is to blame."""
+
+
+def out_of_memory(error: BaseException) -> OutOfMemoryError | None:
+    """Return what a user is told of an error that is a lack of memory, whatever library raised it; None for others."""
+    is_one = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    if not is_one and not any(words in str(error) for words in _NO_MEMORY):
+        return None
+    what = " ".join(str(error).split()) or "no more could be had"
+    return OutOfMemoryError(f"out of memory ({what[:200]}); raise its limit, or give less to do at once (memory_mb=)")
+
+
+def require_memory(error: BaseException) -> None:
+    """Raise OutOfMemoryError where an error is a lack of memory, before a file is blamed for it."""
+    if (lack := out_of_memory(error)) is not None:
+        raise lack from error

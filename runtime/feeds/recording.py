@@ -29,7 +29,7 @@ from runtime.feeds.steps_table import (
     facts_of,
     has_checksums,
 )
-from vpharness.errors import FeedError
+from vpharness.errors import FeedError, require_memory
 from vpharness.parameters import parameter
 
 log = logging.getLogger(__name__)
@@ -114,6 +114,7 @@ def read_steps(path: Path) -> Iterator[TimedStep]:
             except StopIteration:
                 break
             except (pa.ArrowException, OSError, ValueError, IndexError) as error:
+                require_memory(error)
                 if end is not None or file.tell() < file.size():
                     raise FeedError(f"{path}: is damaged {begin} bytes from its beginning: {error}") from error
                 log.warning("%s ends inside of a batch; it is read up to the last whole one", path)
@@ -162,6 +163,7 @@ def _opened(path: Path) -> Iterator[tuple[pa.NativeFile, pa.RecordBatchReader]]:
         file = pa.memory_map(str(path))
         reader = pa.ipc.open_stream(file)
     except (OSError, pa.ArrowException) as error:
+        require_memory(error)
         what = "there is no such file" if not path.exists() else f"is no recording of a feed: {error}"
         raise FeedError(f"{path}: {what}") from error
     with file:

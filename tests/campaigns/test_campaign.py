@@ -251,6 +251,21 @@ def test_killed_at_random_and_resumed_gives_the_store_of_an_undisturbed_campaign
             pd.testing.assert_frame_equal(found[name], table)
 
 
+def test_two_campaigns_of_the_same_runs_at_once_run_them_once(folder: Path) -> None:
+    """The second waits for the first, finds everything done, and says the same."""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "VPHARNESS_LAKE": str(folder / "lake")}
+    command = [sys.executable, "-m", "vpharness", *PFP, "signal.lag_bins=3,5"]
+    both = [
+        subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603  # ours
+        for _ in range(2)
+    ]
+    said = [json.loads(process.communicate(timeout=300)[0]) for process in both]
+    store = folder / "lake" / "research" / "vp_harness" / "results"
+    assert len(pd.read_parquet(store / "runs_meta.parquet")) == 2
+    assert sorted((each["done_before"], each["done_now"]) for each in said) == [(0, 2), (2, 0)]
+    assert said[0]["candidates"] == said[1]["candidates"]
+
+
 @pytest.mark.slow
 def test_two_campaigns_at_once_meet_in_one_store(tmp_path: Path) -> None:
     """What both run is there; nothing is lost."""

@@ -123,6 +123,21 @@ def test_a_campaign_is_ranked_against_its_own_candidates_beside_the_whole_family
     assert (mine["poor"].p_campaign, mine["poor"].campaign_size) == (None, 0)
 
 
+def test_a_campaign_is_one_family_where_its_market_times_overlap(ledger: list[LedgerCandidate]) -> None:
+    """They need not be equal: a candidate whose dataset is a little shorter is compared with all others, too."""
+    chosen = restricted(ledger, lambda trial: "mine" in trial.campaigns)
+    shorter = [
+        replace(each, trials=tuple(replace(trial, bins=trial.bins - 1) for trial in each.trials))
+        if each.candidate_id == "knows"
+        else each
+        for each in chosen
+    ]
+    times = {each.candidate_id: each.market_times for each in shorter}
+    assert times["knows"] != times["guess 0"]
+    found = {each.candidate.candidate_id: each for each in within_campaign(rank(shorter))}
+    assert [found[name].campaign_size for name in ("guess 0", "guess 1", "knows")] == [3, 3, 3]
+
+
 def test_what_an_adaptive_search_chose_has_no_adjusted_p_value(
     ledger: list[LedgerCandidate], ranked: dict[str, Ranked]
 ) -> None:

@@ -17,6 +17,7 @@ from jax import Array
 
 from tests.signals.battery import SIGNALS, made_up_columns
 from vpharness.errors import ConfigError
+from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.parameters import parameter, rules_of
 from vpharness.signals import (
     Clock,
@@ -32,6 +33,7 @@ from vpharness.signals import (
     scorer,
     signal,
 )
+from vpharness.signals.core.grid import shadowed
 
 OWN_MODULE = '''
 from dataclasses import dataclass
@@ -114,6 +116,21 @@ def test_a_signal_needs_parameters_of_its_own_kind() -> None:
         @signal(columns=("x",))  # type: ignore[type-var] # the mistake under test
         def wrong(time: Clock, grid: Grid, p: int) -> Array:
             return jnp.zeros(p)
+
+
+@pytest.mark.parametrize("name", [name for name in dir(Grid({"x": jnp.zeros((1, 3))})) if name != "x"])
+def test_a_column_named_like_something_of_the_grid_itself_is_refused(name: str) -> None:
+    """The signal would read that, and say nothing."""
+    with pytest.raises(ConfigError, match=f"signal body: {name} cannot be the name of a column"):
+
+        @signal(columns=("v_add", name))
+        def body(time: Clock, grid: Grid, p: SignalParameters) -> Array:
+            return grid.v_add.sum(-1)
+
+
+def test_no_column_of_a_dataset_is_named_so() -> None:
+    """All of them can be read."""
+    assert shadowed(GRID_COLUMNS) == []
 
 
 def test_a_column_that_was_not_declared_cannot_be_read() -> None:

@@ -1,14 +1,21 @@
 """`compare` from the command line: sensitivities, surfaces, campaigns, and the report."""
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from tests.promotion.samples import judgement, ranked
 from tests.results.pages import Page
 from tests.tasks.test_cli import in_process
+from vpharness.results.opening import Opening
+from vpharness.tasks.compare import table_of_rows
+from vpharness.tasks.tables import line_of_test
 
 SMALL = ["source.minutes=4", "eval.max_hold_bins=20", "split=none", "tracking=none", "save_series=false"]
 SWEEP = ["signal=ads", "signal.blend_scale=2,3", "signal.thresholds=[0.1,0.3]", "eval.tp_ticks=1,2", "eval.sl_ticks=1"]
@@ -51,6 +58,33 @@ def test_a_sensitivity_is_a_row_for_each_value(folder: Path) -> None:
         assert row["best_net_pnl_ticks_low"] == rankable[0]["net_pnl_ticks_low"]
         assert row["best_p_adjusted"] == rankable[0]["p_adjusted"]
     assert pd.read_parquet(folder / "blend.parquet").to_dict("records") == found
+
+
+@pytest.mark.parametrize(
+    ("n_net", "net", "low", "said"),
+    [
+        (9, 0.9, 0.25, "does not hold; net +0.90 ticks over 9 fires, lower end +0.25 at an error of 0.03"),
+        (1, 0.9, math.nan, "does not hold; net +0.90 ticks over 1 fires, no lower end at an error of 0.03"),
+        (0, math.nan, math.nan, "does not hold; no net fires at an error of 0.03"),
+    ],
+)
+def test_a_test_part_without_fires_has_no_figures(n_net: int, net: float, low: float, said: str) -> None:
+    """It is not NaN ticks over 0 fires."""
+    opening = Opening(judgement(n_net=n_net, net_pnl_ticks=net), 1, 0.03, low, 1)
+    shown = replace(ranked(judgement(), 0.01), candidate=SimpleNamespace(candidate_id="0123456789"))  # type: ignore[arg-type]
+    line = line_of_test(shown, opening)
+    assert "nan" not in line
+    assert line.endswith(said)
+
+
+def test_a_table_has_every_column_that_any_row_has() -> None:
+    """The first candidate may be the one whose test part could not be opened."""
+    table = table_of_rows([{"a": 1, "test_refused": "used"}, {"a": 2, "test_holds": True}])
+    assert table.column_names == ["a", "test_refused", "test_holds"]
+    assert table.to_pylist() == [
+        {"a": 1, "test_refused": "used", "test_holds": None},
+        {"a": 2, "test_refused": None, "test_holds": True},
+    ]
 
 
 def test_a_surface_is_a_matrix_and_a_row_for_each_pair(folder: Path) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vpharness.audit import AuditReport, QuickAudits
 from vpharness.campaigns.share import DatasetShare
 from vpharness.campaigns.spec import RunSpec, threshold_labels
-from vpharness.errors import ConfigError, VpharnessError
+from vpharness.errors import ConfigError, VpharnessError, out_of_memory
 from vpharness.evaluation import (
     CandidateEvaluation,
     DatasetView,
@@ -133,6 +133,8 @@ def _failure(spec: RunSpec, error: Exception) -> VpharnessError:
     """Return what is said of a run whose scores could not be computed."""
     if isinstance(error, VpharnessError):
         return error
+    if (lack := out_of_memory(error)) is not None:
+        return lack
     what = " ".join(str(error).split())
     return ConfigError(f"signal {spec.signal.name} fails while it runs: {type(error).__name__}: {what}")
 

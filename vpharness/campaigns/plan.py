@@ -1,7 +1,7 @@
 """The plan of a campaign: every run, checked and frozen before the first one begins."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,16 @@ class Plan:
     def remaining(self) -> tuple[PlannedRun, ...]:
         """The runs that are to be carried out."""
         return tuple(run for run in self.runs if run.spec.run_id not in self.done)
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of its distinct runs."""
+        return [run.spec.run_id for run in self.runs]
+
+    def refreshed(self, finished: Mapping[str, bool]) -> "Plan":
+        """Return the plan with what has been carried out meanwhile; `finished` as in `freeze`."""
+        runs = tuple(replace(run, stored=run.spec.run_id in finished) for run in self.runs)
+        return replace(self, runs=runs, done=frozenset(run_id for run_id in self.ids if finished.get(run_id)))
 
     def groups(self) -> list[Group]:
         """Return what is to be carried out, dataset by dataset and signal by signal."""

@@ -3,7 +3,6 @@
 import functools
 import json
 import math
-import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,8 @@ from numpy.typing import NDArray
 from vpharness.campaigns.execute import RunOutcome
 from vpharness.campaigns.plan import Job
 from vpharness.campaigns.spec import RunSpec
-from vpharness.errors import ResultsError
+from vpharness.durable import aside_of
+from vpharness.errors import ResultsError, require_memory
 from vpharness.evaluation import OUTCOME_NAMES, DatasetView
 from vpharness.parquet import open_parquet, write_parquet
 from vpharness.results.figure import RunPicture
@@ -41,7 +41,7 @@ def write_run_folder(outcome: RunOutcome, job: Job, folder: Path, *, save_series
 
     Raises ResultsError where it cannot be written.
     """
-    aside = folder.with_name(f".{folder.name}-{os.getpid()}")
+    aside = aside_of(folder)
     try:
         aside.mkdir(parents=True)
         # What jobs have in common, a group of keys each, is put into YAML once.
@@ -134,6 +134,7 @@ def fires_within_memory(folder: Path) -> tuple[int, int]:
                 return 0, file.metadata.num_rows
             within = file.read(["within_memory"])["within_memory"].to_pylist()
     except (OSError, pa.ArrowException) as error:
+        require_memory(error)
         raise ResultsError(f"the fires of {folder} cannot be read: {error}") from error
     return sum(map(bool, within)), len(within)
 
@@ -157,6 +158,7 @@ def picture_of(
         with open_parquet(folder / _FIRES_FILE) as file:
             table = file.read()
     except (OSError, pa.ArrowException) as error:
+        require_memory(error)
         raise ResultsError(f"the fires of {folder} cannot be read: {error}") from error
     fires = table.filter(table["threshold"].to_numpy() == best["threshold"]).to_pydict()
     bins = np.searchsorted(bin_seq, np.array(fires["bin_seq"], np.int64))

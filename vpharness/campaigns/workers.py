@@ -25,6 +25,7 @@ _BEGUN: Final = "begun"
 _ENDED: Final = "ended"
 _PROGRESS: Final = "progress"
 _TRACK: Final = "track"
+_CATCH_UP: Final = "catch up"
 _CLOSE: Final = "close"
 
 
@@ -50,9 +51,18 @@ class _Listener:
     begun: set[int] = field(default_factory=set)
     ended: set[int] = field(default_factory=set)
     _before: dict[int, Progress] = field(default_factory=dict)
+    _caught_up: threading.Event = field(default_factory=threading.Event)
+    _over: bool = False
 
     def follow(self, receive: Callable[[], tuple[str, int, Any]]) -> None:
         """Take in messages until there are no more."""
+        try:
+            self._follow(receive)
+        finally:
+            self._over = True
+            self._caught_up.set()
+
+    def _follow(self, receive: Callable[[], tuple[str, int, Any]]) -> None:
         while True:
             what, place, value = receive()
             if what == _CLOSE:
@@ -66,6 +76,15 @@ class _Listener:
                 self._before.pop(place, None)
             elif what == _ENDED:
                 self.ended.add(place)
+            elif what == _CATCH_UP:
+                self._caught_up.set()
+
+    def catch_up(self, inbox: Inbox) -> None:
+        """Wait until everything that has been left in the inbox so far is taken in."""
+        self._caught_up.clear()
+        inbox.put((_CATCH_UP, 0, None))
+        if not self._over:
+            self._caught_up.wait()
 
     def _add(self, place: int, now: Progress) -> None:
         before = self._before.get(place, Progress(0))
@@ -111,16 +130,22 @@ def _carry_out_all(
     waiting = dict(enumerate(groups))
     while waiting and not _stopped(settings, listener.progress):
         died = _attempt(waiting, settings, inbox, processes)
+        listener.catch_up(inbox)
         begun = listener.begun - listener.ended
         # A process may die before it says what it has begun: then it may have been any of them.
         suspects = (begun or set(waiting)) if died else set()
         for place in sorted(suspects):
-            if _attempt({place: _rest(groups[place], settings)}, settings, inbox, 1):
-                _fail(_rest(groups[place], settings), settings, inbox, place)
+            rest = _rest(groups[place], settings, listener.progress)
+            if rest.runs and _attempt({place: rest}, settings, inbox, 1):
+                listener.catch_up(inbox)
+                _fail(_rest(groups[place], settings, listener.progress), settings, inbox, place)
             listener.ended.add(place)
         if not died:
             return
-        waiting = {place: group for place, group in waiting.items() if place not in listener.ended}
+        unended = {place: groups[place] for place in waiting if place not in listener.ended}
+        # A process that died after its group was in the store has not said so.
+        rests = {place: _rest(group, settings, listener.progress) for place, group in unended.items()}
+        waiting = {place: rest for place, rest in rests.items() if rest.runs}
 
 
 def _attempt(groups: dict[int, Group], settings: Settings, inbox: Inbox, processes: int) -> bool:
@@ -147,9 +172,9 @@ def _work(place: int, group: Group, settings: Settings, inbox: Inbox) -> None:
     inbox.put((_ENDED, place, None))
 
 
-def _rest(group: Group, settings: Settings) -> Group:
-    """Return what the store does not have yet of a group."""
-    finished = finished_runs(settings.store)
+def _rest(group: Group, settings: Settings, progress: Progress) -> Group:
+    """Return what has neither come into the store yet, nor failed, of a group."""
+    finished = finished_runs(settings.store) | {run_id for run_id, _, _ in progress.failures}
     return replace(group, runs=tuple(run for run in group.runs if run.spec.run_id not in finished))
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vpharness.checksums import file_sha256
 from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, Manifest, content_id
 from vpharness.datasets.read import as_arrays, read_table
-from vpharness.errors import ConfigError, DatasetError
+from vpharness.errors import ConfigError, DatasetError, require_memory
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.lattice.types import Array
 from vpharness.permutation_states import BEAR_VACUUM, BULL_VACUUM
@@ -110,6 +110,7 @@ def _schema(path: Path, dataset_id: str) -> pa.Schema:
     try:
         return pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
+        require_memory(error)
         raise DatasetError(f"dataset {dataset_id}: {path} cannot be read as Parquet: {error}") from error
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, check_all, check_file
-from vpharness.errors import DatasetError
+from vpharness.errors import DatasetError, require_memory
 from vpharness.lattice.types import Array
 from vpharness.parquet import open_parquet
 
@@ -34,6 +34,7 @@ def read_table(path: Path, columns: Sequence[str] | None, dataset_id: str) -> pa
                 )
             return file.read(columns=None if columns is None else list(columns), use_threads=True)
     except (OSError, pa.ArrowException) as error:
+        require_memory(error)
         raise DatasetError(f"dataset {dataset_id}: {path} cannot be read as Parquet: {error}") from error
 
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.manifest import GRID_FILE, check_file
 from vpharness.datasets.read import expect_rows, load
-from vpharness.errors import DatasetError
+from vpharness.errors import DatasetError, require_memory
 from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
 from vpharness.lattice.types import Array
 from vpharness.parquet import open_parquet
@@ -54,6 +54,7 @@ def opened_grid(dataset: Dataset) -> Iterator[pq.ParquetFile]:
             expect_rows(dataset, GRID_FILE, file.metadata.num_rows, manifest.bins * manifest.cells)
             yield file
     except (OSError, pa.ArrowException) as error:
+        require_memory(error)
         raise DatasetError(
             f"dataset {manifest.dataset_id}: {dataset.grid_path} cannot be read as Parquet: {error}"
         ) from error

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final, Protocol
 
 import pyarrow as pa
 
-from vpharness.errors import SourceError
+from vpharness.errors import SourceError, require_memory
 
 _READ_BYTES: Final = 1 << 16
 
@@ -157,6 +157,7 @@ class InputFile:
             try:
                 part = stream.read(LARGEST_PART_BYTES)
             except OSError as error:
+                require_memory(error)
                 raise self._truncated("zstd") if "Truncated" in str(error) else self._damaged("zstd", error) from error
             if not part:
                 return

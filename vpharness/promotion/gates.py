@@ -1,7 +1,6 @@
 """The gates: each says what was wanted and what was found, in words that stay in the bundle as evidence."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,14 +12,15 @@ from vpharness.audit import AuditReport
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.manifest import Manifest
 from vpharness.datasets.read import verify
-from vpharness.errors import DatasetError, VpharnessError
-from vpharness.evaluation import EVALUATION_VERSION, Figures
+from vpharness.errors import DatasetError, VpharnessError, told_apart
+from vpharness.evaluation import EVALUATION_VERSION
 from vpharness.events.source import Source
 from vpharness.latency import Latency
 from vpharness.lattice.parameters import LATTICE_VERSION
 from vpharness.promotion.agreement import Agreement
 from vpharness.promotion.forward import ForwardRecord
 from vpharness.promotion.parameters import PromotionParameters
+from vpharness.results.opening import net_text
 from vpharness.results.ranking import Ranked
 
 NOT_LOOKED_AT: Final = "not looked at: another gate failed"
@@ -108,8 +108,9 @@ def lattice_gate(manifest: Manifest) -> Gate:
 def code_gate(identity: Mapping[str, Any], signal_digest: str) -> Gate:
     """The signal and the evaluation are still those that the run was carried out with."""
     code = identity["code"]
-    found = f"signal {signal_digest[:12]}, evaluation {EVALUATION_VERSION}"
-    wanted = f"signal {str(code['signal_digest'])[:12]}, evaluation {code['evaluation_version']}, as in the run"
+    is_now, was = told_apart(signal_digest, str(code["signal_digest"]))
+    found = f"signal {is_now}, evaluation {EVALUATION_VERSION}"
+    wanted = f"signal {was}, evaluation {code['evaluation_version']}, as in the run"
     same = (code["signal_digest"], code["evaluation_version"]) == (signal_digest, EVALUATION_VERSION)
     return Gate("code", same, wanted, found if same else f"{found}: run it again", forcible=False)
 
@@ -156,17 +157,9 @@ def train_gates(ranked: Ranked, limits: PromotionParameters) -> list[Gate]:
             "train net",
             bool(low > least),
             f"lower end of the net mean, for all candidates at once, above {least:g} ticks",
-            _net_text(figures, low),
+            net_text(figures, low),
         ),
     ]
-
-
-def _net_text(figures: Figures, low: float) -> str:
-    """Return a net mean with its lower end in words; nothing is put into figures that are not there."""
-    if not figures.n_net:
-        return "no net fires"
-    end = f"lower end {low:+.2f}" if math.isfinite(low) else "no lower end"
-    return f"{figures.net_pnl_ticks:+.2f} ticks over {figures.n_net} fires, {end}"
 
 
 def audit_gate(report: AuditReport) -> Gate:
@@ -243,7 +236,7 @@ def unseen_gate(ranked: Ranked, limits: PromotionParameters) -> Gate:
     figures = opening.judgement.figures
     openings = "once" if opening.times == 1 else f"{opening.times} times"
     found = (
-        f"{_net_text(figures, opening.low)} at an error of {opening.error:.2g}; opened {openings}, as number "
+        f"{net_text(figures, opening.low)} at an error of {opening.error:.2g}; opened {openings}, as number "
         f"{opening.number} on this market time"
     )
     return Gate("test", figures.n_net >= fires and opening.low > least, wanted, found)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vpharness.errors import ConfigError, PromotionError
+from vpharness.errors import ConfigError, PromotionError, told_apart
 from vpharness.events.times import SECOND_NS
 from vpharness.lattice.parameters import LatticeParameters
 from vpharness.lattice.settling import settling
@@ -157,9 +157,10 @@ def code_change(record: PromotedRecord) -> str | None:
     found = digest(resolve(record.signal_target), signal_parameters(record))
     if found == record.signal_digest:
         return None
+    is_now, was = told_apart(found, record.signal_digest)
     return (
-        f"the code of {record.signal_target} has changed: its digest is {found[:12]}, {record.signal_digest[:12]} was "
-        "promoted; restore it, or run and promote it again"
+        f"the code of {record.signal_target} has changed: its digest is {is_now}, {was} was promoted; "
+        "restore it, or run and promote it again"
     )
 
 

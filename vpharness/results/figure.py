@@ -3,7 +3,6 @@
 What is drawn is plain values, so that a process of its own can draw it.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vpharness.durable import aside_of
 from vpharness.errors import ResultsError
 
 # Two colours that the colour-blind tell apart, and that differ in grey too.
@@ -89,7 +89,7 @@ class Painter:
         Raises ResultsError where it cannot be written.
         """
         figure = self._run(picture) if isinstance(picture, RunPicture) else _campaign(picture)
-        aside = path.with_name(f".{path.name}-{os.getpid()}")
+        aside = aside_of(path)
         try:
             figure.savefig(aside, dpi=_DOTS_PER_INCH, format="png")
             aside.rename(path)

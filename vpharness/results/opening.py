@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from vpharness.evaluation import TEST, Judgement, MarketTime, any_overlap, counted_once, judge, opening_error
+from vpharness.evaluation import TEST, Figures, Judgement, MarketTime, any_overlap, counted_once, judge, opening_error
 from vpharness.evaluation.intervals import ratio_of_totals
 from vpharness.evaluation.significance import LEAST_TEST_FIRES
 from vpharness.results.judging import ViewOf, judged_again
@@ -158,3 +158,11 @@ def _opening(candidate: LedgerCandidate, judgement: Judgement, views: Sequence[_
     blocks = judgement.evidence.blocks
     low = ratio_of_totals(blocks.tick("net_pnl"), blocks.count("n_net")).lower_end(error)
     return Opening(judgement, number, error, low if math.isfinite(low) else math.nan, len(own))
+
+
+def net_text(figures: Figures, low: float) -> str:
+    """Return a net mean with its lower end in words; nothing is put into figures that are not there."""
+    if not figures.n_net:
+        return "no net fires"
+    end = f"lower end {low:+.2f}" if math.isfinite(low) else "no lower end"
+    return f"{figures.net_pnl_ticks:+.2f} ticks over {figures.n_net} fires, {end}"

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from vpharness.checksums import file_sha256, known_sha256
 from vpharness.durable import sync
-from vpharness.errors import ResultsError
+from vpharness.errors import ResultsError, require_memory
 from vpharness.parquet import open_parquet, write_parquet
 
 MERGED_FROM: Final = 32
@@ -110,6 +110,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     except FileNotFoundError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
+        require_memory(error)
         raise ResultsError(f"the part {path} of the results cannot be read: {error}; restore it from a copy") from error
 
 

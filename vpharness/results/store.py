@@ -18,7 +18,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from vpharness.durable import sync
-from vpharness.errors import ResultsError
+from vpharness.errors import ResultsError, require_memory
 from vpharness.results.parts import check_part, checksum_in_name, merge_small, parts_of, read_part, reread, write_part
 
 STORE_VERSION: Final = 3
@@ -143,6 +143,7 @@ def read_table(store: Store, table: str, columns: Sequence[str] | None = None) -
     try:
         return reread(store.root / table, read_all)
     except (OSError, pa.ArrowException) as error:
+        require_memory(error)
         raise ResultsError(f"{store.root / table} cannot be read: {error}; restore the part it names") from error
 
 
@@ -155,6 +156,7 @@ def merge_parts(store: Store) -> int:
     try:
         return sum(merge_small(folder) for folder in folders)
     except (OSError, pa.ArrowException) as error:
+        require_memory(error)
         raise ResultsError(f"the parts of results in {store.root} cannot be merged: {error}; all are kept") from error
 
 

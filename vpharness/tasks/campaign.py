@@ -31,7 +31,7 @@ from vpharness.tasks.commands import RunCommand
 from vpharness.tasks.compose import Words, compose_jobs
 from vpharness.tasks.faults import known_faults
 from vpharness.tasks.progress import campaign_shown
-from vpharness.tasks.run import dataset_of, done_in, settings_of, tidy
+from vpharness.tasks.run import alone_with, dataset_of, done_in, settings_of, tidy
 from vpharness.tasks.schema import command_of, instance
 
 _UNFIT: Final = re.compile(r"[^\w.-]+")
@@ -84,8 +84,9 @@ def launch(
         name = command.campaign or f"{_UNFIT.sub('_', tracking.experiment_name)}-{_digest(plan)}"
         named = replace(settings, labels=Labels(tracking.experiment_name, name, dict(tracking.tags)))
         campaign = Campaign(name, plan, named, lake, tracking, command.json)
+        campaign = replace(campaign, plan=stack.enter_context(alone_with(plan, named)))
         if adaptive or command.adaptive:
-            mark_adaptive(settings.store, [run.spec.run_id for run in plan.remaining if not run.stored])
+            mark_adaptive(settings.store, [run.spec.run_id for run in campaign.plan.remaining if not run.stored])
         _begin(campaign, list(master.hydra.overrides.task))
         lows = _carried_out(campaign, processes, process)
     return [

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from vpharness.caches import JAX, cache_folder, sentences_on_lost_caches
-from vpharness.errors import ConfigError, VpharnessError
+from vpharness.errors import ConfigError, VpharnessError, out_of_memory
 from vpharness.tasks import commands
 from vpharness.tasks.conf import OWN_FOLDER_VARIABLE, PACKAGE, conf_folder
 from vpharness.tasks.faults import faults_of, reported_with_the_plan
@@ -141,6 +141,8 @@ def mistake_in(error: BaseException) -> VpharnessError | None:
         return error
     if isinstance(error, HydraException | OmegaConfBaseException):
         return ConfigError(one_line(error))
+    if (lack := out_of_memory(error)) is not None:
+        return lack
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return ConfigError(f"{str(error.filename)[:60]}… is too long for the name of a file; shorten it")
     return None

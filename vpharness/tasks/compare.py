@@ -56,7 +56,7 @@ def run_compare(config: DictConfig) -> None:
         write_report(Path(asked.report), Findings(ranked, answer.shown, view_of, facts))
     if asked.parquet is not None:
         with new_file(Path(asked.parquet)) as aside:
-            pq.write_table(pa.Table.from_pylist(list(answer.rows)), aside)
+            pq.write_table(table_of_rows(answer.rows), aside)
     if asked.json:
         print(json.dumps(answer.rows, indent=1))
         return
@@ -64,6 +64,12 @@ def run_compare(config: DictConfig) -> None:
     print(ledger_text(ledger))
     if asked.report is not None:
         print(f"report: {asked.report}")
+
+
+def table_of_rows(rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """Return rows as a table with every column that any of them has: one that a row lacks is null there."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pa.table({name: [row.get(name) for row in rows] for name in names})
 
 
 def _ranked(ledger: Sequence[LedgerCandidate], asked: CompareCommand, dataset_id: str | None) -> list[Ranked]:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from vpharness.durable import aside_of
 from vpharness.errors import ConfigError, ResultsError
 
 
@@ -24,7 +25,7 @@ def new_file(path: Path) -> Iterator[Path]:
 
     Raises ResultsError where it cannot be written; nothing of it is there then.
     """
-    aside = path.with_name(f".{path.name}-{os.getpid()}")
+    aside = aside_of(path)
     try:
         yield aside
         with aside.open("rb") as written:

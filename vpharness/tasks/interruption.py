@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: both interrupt the work, wherever it stands."""
+"""Ctrl-C, SIGTERM, and a terminal that is closed: all interrupt the work, wherever it stands."""
 
 import _thread
 import contextlib
@@ -22,7 +22,7 @@ class Interruption:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Have both signals raise KeyboardInterrupt in the main thread, again and again until it is heard.
+    """Have these signals raise KeyboardInterrupt in the main thread, again and again until it is heard.
 
     Python swallows what is raised while a destructor or a callback of a compiler runs, and only reports it: then the
     signal is sent once more.
@@ -42,7 +42,10 @@ def interruptible() -> Iterator[Interruption]:
         again.start()
 
     reported, sys.unraisablehook = sys.unraisablehook, unraisable
-    handlers = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    caught = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # it is ignored below nohup, which is there for that
+        caught.append(signal.SIGHUP)
+    handlers = {number: signal.signal(number, interrupt) for number in caught}
     try:
         yield interruption
     finally:

@@ -1,7 +1,8 @@
 """The main job: one signal on one dataset, judged, stored and shown."""
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from vpharness.campaigns.carry_out import Progress, Settings, carry_out
-from vpharness.campaigns.plan import Job, PlannedRun, Variant, freeze, job_problems
+from vpharness.campaigns.plan import Job, Plan, PlannedRun, Variant, freeze, job_problems
 from vpharness.campaigns.run_folder import FIGURE_FILE, fires_within_memory, folder_of, picture_of
 from vpharness.campaigns.share import DatasetShare
 from vpharness.campaigns.tracked import tracked_run
@@ -18,9 +19,10 @@ from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, ResultsError, TrackingError
 from vpharness.results.audits import audits_of
+from vpharness.results.claims import claimed
 from vpharness.results.figure import Painter
 from vpharness.results.records import Labels, finished_runs, mark_adaptive, rows_of_runs
-from vpharness.results.store import Store, check_version, merge_parts, store_in
+from vpharness.results.store import Store, check_version, check_writable, merge_parts, store_in
 from vpharness.results.tracked_run import is_tracked
 from vpharness.results.tracking import Tracking, TrackingParameters
 from vpharness.tasks.commands import RunCommand
@@ -47,12 +49,13 @@ def run_run(config: DictConfig) -> None:
     refuse(wrong)
     (run,) = plan.runs
     folder = folder_of(settings.outputs, run.spec.run_id)
-    if plan.done:
-        print(f"run {run.spec.run_id} is in the store already; its candidates:", file=sys.stderr)
-    if command.adaptive:
-        mark_adaptive(store, [run.spec.run_id for run in plan.remaining])
-    progress = Progress(len(plan.remaining))
-    carry_out(plan.groups(), settings, progress, lambda _: None)
+    with alone_with(plan, settings) as plan:
+        if plan.done:
+            print(f"run {run.spec.run_id} is in the store already; its candidates:", file=sys.stderr)
+        if command.adaptive:
+            mark_adaptive(store, [run.spec.run_id for run in plan.remaining])
+        progress = Progress(len(plan.remaining))
+        carry_out(plan.groups(), settings, progress, lambda _: None)
     if progress.failures:
         raise ConfigError(progress.failures[0][2])
     if run.spec.is_test:
@@ -80,6 +83,21 @@ def tidy(store: Store) -> None:
 def done_in(store: Store, outputs: Path) -> dict[str, bool]:
     """Return the ids of the runs that the store has, and whether their folders are there as well."""
     return {run_id: folder_of(outputs, run_id).is_dir() for run_id in finished_runs(store)}
+
+
+@contextlib.contextmanager
+def alone_with(plan: Plan, settings: Settings) -> Iterator[Plan]:
+    """Yield a plan as it stands once nobody else carries out the same one, and nobody will meanwhile."""
+    if not plan.remaining:
+        yield plan
+        return
+    check_writable(settings.store)
+
+    def say() -> None:
+        print("vpharness: another process carries out the same; waiting for it", file=sys.stderr, flush=True)
+
+    with claimed(settings.store, plan.ids, say):
+        yield plan.refreshed(done_in(settings.store, settings.outputs))
 
 
 def refuse(problems: Sequence[str]) -> None:

@@ -29,7 +29,7 @@ from vpharness.results.ledger import (
     LedgerCandidate,
     read_ledger,
 )
-from vpharness.results.opening import Opening
+from vpharness.results.opening import Opening, net_text
 from vpharness.results.ranking import ADAPTIVELY_CHOSEN, FEW_BLOCKS, Ranked, alike, rank, restricted
 from vpharness.results.store import Store
 from vpharness.tasks.text import console, counted, interval_text, minute_text, print_table, table_of
@@ -104,7 +104,7 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most:
         out.print(line)
     for each in ranked:
         if each.opening is not None:
-            out.print(_test_line(each, each.opening))
+            out.print(line_of_test(each, each.opening))
         elif each.test_refused:
             out.print(f"test of {each.candidate.candidate_id[:6]}: {each.test_refused}")
     if adaptive:
@@ -192,14 +192,14 @@ def market_times_text(times: Sequence[MarketTime]) -> str:
     return f"{', '.join(names)}, {minute_text(start_ns)} to {minute_text(stop_ns)}"
 
 
-def _test_line(ranked: Ranked, opening: Opening) -> str:
+def line_of_test(ranked: Ranked, opening: Opening) -> str:
+    """Return what a candidate's test part came to, in words."""
     openings = "once" if opening.times == 1 else f"{opening.times} times"
-    f = opening.judgement.figures
-    verdict = "holds" if opening.holds else "does not hold"
+    figures, verdict = opening.judgement.figures, "holds" if opening.holds else "does not hold"
     return (
         f"test of {ranked.candidate.candidate_id[:6]}, opened {openings}, as number {opening.number} on this market "
-        f"time: {verdict}; net {f.net_pnl_ticks:+.2f} ticks over {f.n_net} fires, lower end {opening.low:+.2f} at an "
-        f"error of {opening.error:.2g}"
+        f"time: {verdict}; {'net ' if figures.n_net else ''}{net_text(figures, opening.low)} at an error of "
+        f"{opening.error:.2g}"
     )
 
 

@@ -12,7 +12,7 @@ from jax import Array
 from vpharness.errors import ConfigError
 from vpharness.parameters import parameter
 from vpharness.signals.core.clock import Clock
-from vpharness.signals.core.grid import Grid
+from vpharness.signals.core.grid import Grid, shadowed
 
 LONGEST_WINDOW_BINS: Final = 100_000
 """How far back a signal may look: nearly three hours of 100 ms.
@@ -109,7 +109,8 @@ def signal(*, columns: Sequence[str]) -> Callable[[Body[P]], Signal[P]]:
     Args:
         columns: the columns of the grid that the function reads; `grid` has these and no others.
 
-    Raises ConfigError where the third argument is not annotated with a frozen dataclass of SignalParameters.
+    Raises ConfigError where the third argument is not annotated with a frozen dataclass of SignalParameters, and where
+    a column could not be read by its name.
     """
 
     def define(body: Body[P]) -> Signal[P]:
@@ -119,6 +120,11 @@ def signal(*, columns: Sequence[str]) -> Callable[[Body[P]], Signal[P]]:
             raise ConfigError(
                 f"signal {body.__name__}: its arguments must be annotated as (time: Clock, grid: Grid, p: PARAMETERS), "
                 f"with a frozen dataclass derived from SignalParameters; found {kind!r} for the third"
+            )
+        if hidden := shadowed(columns):
+            raise ConfigError(
+                f"signal {body.__name__}: {', '.join(hidden)} cannot be the name of a column that it reads, since "
+                "every grid has something else under that name; call the column otherwise in the dataset"
             )
         meaning = (body.__doc__ or "").strip().splitlines()
         return Signal(body.__name__, meaning[0] if meaning else "", tuple(columns), typing.cast("type[P]", kind), body)

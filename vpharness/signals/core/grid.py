@@ -1,6 +1,6 @@
 """What a signal sees of space: columns of cells around spot, and their two sides."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import jax.numpy as jnp
 from jax import Array
@@ -15,6 +15,9 @@ class Grid:
         distance: [radius] the distances of each side's cells from spot, 1..radius, in ticks.
         reaches: the distances up to which cells were asked for (see `reach`).
     """
+
+    # Said here, so that the class knows of each: a column of such a name could not be read.
+    __slots__ = ("_columns", "distance", "k", "reaches")
 
     def __init__(self, columns: Mapping[str, Array]) -> None:
         self._columns = columns
@@ -62,3 +65,8 @@ class Grid:
 def normalised(weights: Array) -> Array:
     """Return the weights scaled to the sum 1."""
     return weights / jnp.sum(weights)
+
+
+def shadowed(columns: Iterable[str]) -> list[str]:
+    """Return those columns that a signal could not read: every grid has something else under their names."""
+    return [name for name in columns if name in dir(Grid)]
