@@ -35,15 +35,16 @@ from vpharness.evaluation import (
     DatasetView,
     EvaluationParameters,
     Evidence,
+    PartWalks,
     SplitParameters,
     evaluate_fires,
     find_fires,
     first_passage_tables,
+    judge_many,
     outcome_table,
     parts_of,
+    pooled,
 )
-from vpharness.evaluation.evaluate import judge_many
-from vpharness.evaluation.evidence import PartWalks, pooled
 from vpharness.evaluation.significance import SIGNIFICANCE_LEVEL
 
 BINS_PER_HOUR: Final = 36_000

@@ -28,8 +28,8 @@ from vpharness.evaluation import (
     first_passage_tables,
     judge,
     outcome_table,
+    parts_within,
 )
-from vpharness.evaluation.split import parts_within
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import Ranked, rank
 from vpharness.tasks.commands import CompareCommand

@@ -102,9 +102,9 @@ def alike(seed: int, hours: float, lean: Lean) -> list[Ranked]:
     rng = np.random.default_rng([seed, 4])
     direction = seen["lean"].astype(np.int8)
     fires = []
-    for share, gap in zip(
-        rng.uniform(*SHARES, ALIKE), np.exp(rng.uniform(math.log(GAPS[0]), math.log(GAPS[1]), ALIKE)), strict=True
-    ):
+    shares = rng.uniform(*SHARES, size=ALIKE)
+    gaps = np.exp(rng.uniform(math.log(GAPS[0]), math.log(GAPS[1]), size=ALIKE))
+    for share, gap in zip(shares, gaps, strict=True):
         bins = _times(rng, view.n_bins, share, gap)
         fires.append(Fires(bins, direction[bins]))
     return rank(_entered(at_own_time(view, seed), fires, replace(DEFAULT, cost_ticks=lean.cost_ticks)))

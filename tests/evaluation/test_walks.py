@@ -26,7 +26,7 @@ from vpharness.evaluation import (
     first_passage_tables,
     outcome_table,
 )
-from vpharness.evaluation.evidence import evidence_of
+from vpharness.evaluation.evidence import evidence_of, excess_of
 from vpharness.evaluation.live_statistics import LiveStatistics
 from vpharness.evaluation.split import WHOLE
 from vpharness.evaluation.walks import Advance, OpenFire, Quote, WalkOutcome, WalkState, advance_walks
@@ -215,7 +215,7 @@ def assert_statistics_of(statistics: LiveStatistics, dataset: DatasetView, fires
     outcomes = looked_up(seen, fires.within(part), evaluation, n_bins)
     walks = PartWalks(0, 0, 0, BLOCK_S / 4, 0.0)  # blocks of one length at every bin
     table = outcome_table(first_passage_tables(seen, (4, 3), evaluation.max_hold_bins), evaluation)
-    figures = figures_of(evidence_of(seen, table, part, walks, outcomes), 4, 3)
+    figures = figures_of(evidence_of(seen, table, part, walks, excess_of(table), outcomes), 4, 3)
     assert facts["bins"] == n_bins
     for name, wanted in (("n_open", figures.n_censored), ("n_skipped", figures.n_skipped)):
         assert facts[name] == wanted, name

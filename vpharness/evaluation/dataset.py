@@ -14,8 +14,8 @@ class DatasetView:
 
     Attributes:
         name: the dataset's id, for messages and for a split by dataset.
-        checksum: digest of the dataset's files; it seeds the nulls.
-        span: first and last time of the bins, ns since the Unix epoch, UTC; it seeds the nulls.
+        checksum: digest of the dataset's files.
+        span: when the first bin begins and the last one ends, ns since the Unix epoch, UTC; blocks go by it.
         tick_size: price units a tick.
         cell_width_ms: length of a bin, ms.
         mid: [T] float64, price units; 0 (or NaN) where the book is not valid.

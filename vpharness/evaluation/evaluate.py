@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vpharness.errors import DatasetError
 from vpharness.evaluation.chance import Draws, flipped_sums, observed_excess, standardised
 from vpharness.evaluation.dataset import DatasetView
-from vpharness.evaluation.evidence import Evidence, PartWalks, evidence_of, pooled
+from vpharness.evaluation.evidence import Evidence, PartWalks, evidence_of, excess_of, pooled
 from vpharness.evaluation.figures import Figures, figures_of
 from vpharness.evaluation.fires import Fires, find_fires
 from vpharness.evaluation.outcomes import FireOutcomes, OutcomeTable, fire_outcomes, outcome_table
@@ -109,10 +109,10 @@ def evaluate_fires(
     `walks` are those of the table in the part, where they are known already.
     """
     walks = PartWalks.of(table, part) if walks is None else walks
-    found = []
+    found, excess = [], excess_of(table)
     for fires in candidates:
         outcomes = fire_outcomes(table, fires.within(part), part)
-        found.append(PartEvaluation(outcomes, evidence_of(dataset, table, part, walks, outcomes)))
+        found.append(PartEvaluation(outcomes, evidence_of(dataset, table, part, walks, excess, outcomes)))
     return found
 
 

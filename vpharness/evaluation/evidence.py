@@ -115,7 +115,7 @@ class PartWalks:
         inside = slice(part.first_fire, stop)
         codes = np.asarray(table.net_code)[:, inside]
         judged = codes < SKIPPED
-        excess = _excess(table)[inside]
+        excess = excess_of(table)[inside]
         known = np.isfinite(excess)
         return cls(
             n=int(judged.sum()),
@@ -127,7 +127,12 @@ class PartWalks:
 
 
 def evidence_of(
-    view: DatasetView, table: OutcomeTable, part: Part, walks: PartWalks, outcomes: FireOutcomes
+    view: DatasetView,
+    table: OutcomeTable,
+    part: Part,
+    walks: PartWalks,
+    excess_of_bins: NDArray[np.float64],
+    outcomes: FireOutcomes,
 ) -> Evidence:
     """Return the evidence of one candidate in one part of a dataset.
 
@@ -136,12 +141,13 @@ def evidence_of(
         table: outcomes of its bins.
         part: the part.
         walks: `PartWalks.of(table, part)`, which all candidates share.
+        excess_of_bins: [S] `excess_of(table)`, which they share too.
         outcomes: the candidate's fires in the part, and what they came to.
     """
     fires, mid, net = outcomes.fires, outcomes.mid_code, outcomes.net_code
     judged, net_judged = mid < SKIPPED, net < SKIPPED
     pnl = np.where(net_judged, outcomes.net_pnl_ticks, 0.0)
-    excess = fires.directions * (_excess(table)[fires.bins] - walks.mean_excess)
+    excess = fires.directions * (excess_of_bins[fires.bins] - walks.mean_excess)
     counts = {
         "n_mid": judged,
         "mid_tp": mid == TAKE_PROFIT,
@@ -203,7 +209,7 @@ def hours_of(bins: int, cell_width_ms: float) -> float:
     return bins * cell_width_ms / _MS_PER_HOUR
 
 
-def _excess(table: OutcomeTable) -> NDArray[np.float64]:
+def excess_of(table: OutcomeTable) -> NDArray[np.float64]:
     """Return [S] (u - d)/2 of every bin, ticks; NaN where either does not exist. A cost falls out of it."""
     pnl = np.asarray(table.net_pnl)
     half: NDArray[np.float64] = (pnl[UP_ROW] - pnl[DOWN_ROW]) / 2

@@ -90,6 +90,12 @@ def nominate(store: Store, ledger: Sequence[LedgerCandidate], name: str, thresho
         (chosen,) = fitting
     dataset = (row["dataset_id"], row["dataset_checksum"])
     (trial,) = [each for each in chosen.candidate.trials if each.dataset == dataset]
+    if all(trial is not each for each in chosen.candidate.counted):
+        counts = next(each for each in chosen.candidate.counted if each.judged_time.overlaps(trial.judged_time))
+        raise PromotionError(
+            f"run {run_id} is on market time that run {counts.run_id} on {counts.dataset_id} covers too, and of both "
+            f"the longer one counts: promote run_id={counts.run_id}"
+        )
     number = float(own[chosen.candidate.candidate_id]["threshold"])
     return Nominee(run_id, row["signal_target"], json.loads(row["identity"]), trial, number, chosen)
 

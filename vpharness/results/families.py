@@ -251,10 +251,11 @@ def _bare(evidence: Evidence) -> Evidence:
 
 
 def _count(candidate: LedgerCandidate, touched: Iterable[int], classes: Sequence[_Class]) -> None:
-    for place in touched:
-        classes[place].evaluated.add(candidate.candidate_id)
-        classes[place].run_ids.update(run_id for trial in candidate.choosing for run_id in trial.run_ids)
-        classes[place].created += [trial.created_ns for trial in candidate.choosing]
+    for each in (classes[place] for place in touched):
+        here = [trial for trial in candidate.choosing if each.overlaps(trial.judged_time)]
+        each.evaluated.add(candidate.candidate_id)
+        each.run_ids.update(run_id for trial in here for run_id in trial.run_ids)
+        each.created += [trial.created_ns for trial in here]
 
 
 def _enter(states: Sequence[_State], classes: Sequence[_Class], of_draws: set[int], draws: Draws) -> None:

@@ -205,11 +205,12 @@ def rank_order(ranked: Ranked) -> tuple[bool, bool, bool, float, str, tuple[str,
 
 
 def alike(ranked: Sequence[Ranked]) -> list[tuple[Ranked, int]]:
-    """Return the first of those candidates of a signal that came to just the same, and how many they are."""
-    found: dict[tuple[str, str], list[Ranked]] = {}
+    """Return the first of those candidates of a signal that came to the same on the same data, and how many."""
+    found: dict[tuple[object, ...], list[Ranked]] = {}
     for each in ranked:
         # Texts are compared, since a figure that is not there (NaN) differs from itself.
-        found.setdefault((each.candidate.first.signal, repr(each.judgement.figures)), []).append(each)
+        datasets = tuple(trial.dataset_id for trial in each.candidate.counted)
+        found.setdefault((each.candidate.first.signal, datasets, repr(each.judgement.figures)), []).append(each)
     return [(members[0], len(members)) for members in found.values()]
 
 

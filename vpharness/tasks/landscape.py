@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from vpharness.results.ranking import Ranked
 from vpharness.results.sensitivity import AtBarriers, AtValue, short_name, value_text
-from vpharness.tasks.text import console, interval_text, table_of
+from vpharness.tasks.text import console, interval_text, print_table, table_of
 
 _COLUMNS_ABREAST: Final = 9
 """Stop-losses beside one another in a matrix of 100 columns."""
@@ -26,7 +26,7 @@ def print_sensitivity(found: Sequence[AtValue]) -> None:
         "best": [each.best.candidate.candidate_id[:6] if each.best else "" for each in found],
         **_holds([each.best for each in found]),
     }
-    out.print(table_of(columns, texts=(heading,)))
+    print_table(table_of(columns, texts=(heading,)))
     out.print("net in ticks a fire, over the rankable candidates; best is the one that ranks first")
     out.print("low > 0: the share of them whose interval lies above 0")
 
@@ -41,7 +41,7 @@ def print_surface(found: Sequence[AtBarriers]) -> None:
         columns = {"tp \\ sl": [f"{tp:g}" for tp in take_profits]}
         for sl in stop_losses[first : first + _COLUMNS_ABREAST]:
             columns[f"{sl:g}"] = [_net_mean(at.get((tp, sl))) for tp in take_profits]
-        out.print(table_of(columns))
+        print_table(table_of(columns))
         out.print()
     columns = {
         "tp": [f"{each.tp_ticks:g}" for each in found],
@@ -55,7 +55,7 @@ def print_surface(found: Sequence[AtBarriers]) -> None:
         "id": [each.best.candidate.candidate_id[:6] if each.best else "" for each in found],
         **_holds([each.best for each in found]),
     }
-    out.print(table_of(columns, texts=("signal",)))
+    print_table(table_of(columns, texts=("signal",)))
     out.print("net in ticks a fire, of the candidate that ranks first at each pair; * beats chance")
 
 

@@ -17,7 +17,7 @@ from vpharness.promotion.pointer import bundle_path, current, history, instrumen
 from vpharness.promotion.served import PromotedRecord
 from vpharness.tasks.commands import PromoteDiffCommand, PromoteHistoryCommand, PromoteShowCommand
 from vpharness.tasks.schema import check_command
-from vpharness.tasks.text import console, minute_text, table_of
+from vpharness.tasks.text import console, minute_text, print_table, table_of
 
 _NOT_COMPARED = ("version", "created_ns", "projection", "evidence")
 _PROMISED = ("net_pnl_ticks", "net_pnl_ticks_low", "net_pnl_ticks_high", "n_net", "tp_rate", "events_per_hour")
@@ -60,7 +60,7 @@ def run_history(config: DictConfig) -> None:
             "UNSAFE": [", ".join(entry.unsafe) for entry in each],
         }
         kept = {heading: cells for heading, cells in columns.items() if any(cells)}
-        console().print(table_of(kept, texts=("what", "forced", "UNSAFE")))
+        print_table(table_of(kept, texts=("what", "forced", "UNSAFE")))
 
 
 def run_show(config: DictConfig) -> None:
@@ -173,4 +173,4 @@ def _print_projection(record: PromotedRecord, covered: Mapping[str, Any]) -> Non
         columns[f"covers {name.removeprefix('coverage_')} %"] = [
             "" if share is None else f"{share:.1%}" for share in covered[name]
         ]
-    console().print(table_of(columns))
+    print_table(table_of(columns))

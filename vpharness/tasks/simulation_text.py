@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from vpharness.latency import PERCENTILES, Latency, bins_needed
 from vpharness.simulation.simulate import WARMING_BINS, SimulationReport
-from vpharness.tasks.text import console, table_of
+from vpharness.tasks.text import console, print_table, table_of
 
 
 def print_simulation(report: SimulationReport, signal: str, replay: str, cell_width_ms: int) -> None:
@@ -20,7 +20,7 @@ def print_simulation(report: SimulationReport, signal: str, replay: str, cell_wi
         columns[name] = [_ms(each.percentiles[name]) for each in report.latency.values()]
     columns["max"] = [_ms(each.max_ms) for each in report.latency.values()]
     columns[f"p99 of {budget:g} ms"] = [_share(each.percentiles["p99"], budget) for each in report.latency.values()]
-    out.print(table_of(columns, texts=("ms",)))
+    print_table(table_of(columns, texts=("ms",)))
     out.print()
     for line in _lines(report):
         out.print(line, soft_wrap=True)

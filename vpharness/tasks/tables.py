@@ -32,7 +32,7 @@ from vpharness.results.ledger import (
 from vpharness.results.opening import Opening, net_text
 from vpharness.results.ranking import ADAPTIVELY_CHOSEN, FEW_BLOCKS, Ranked, alike, rank, restricted
 from vpharness.results.store import Store
-from vpharness.tasks.text import console, counted, interval_text, minute_text, table_of
+from vpharness.tasks.text import console, counted, interval_text, minute_text, print_table, table_of
 
 
 def views_in(lake: Lake) -> Callable[[str, str], DatasetView]:
@@ -97,7 +97,7 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most:
     poor = [each for each in ranked if each.judgement.lacks]
     adaptive = [each for each in ranked if each.p_adjusted is None and not each.judgement.lacks]
     if rankable:
-        out.print(_table(alike(rankable)[:most], each_dataset=each_dataset))
+        print_table(_table(alike(rankable)[:most], each_dataset=each_dataset))
         for line in (*_searches(rankable), *_verdict(rankable)):
             out.print(line)
     for line in _audits(ranked):
@@ -128,6 +128,12 @@ def _verdict(rankable: Sequence[Ranked]) -> Iterator[str]:
     winners = sum(each.winner for each in rankable)
     verdict = f"{winners} beat chance (*)" if winners else "nothing here beats chance"
     yield f"{verdict}; net is after the spread and cost_ticks{_fees_text(rankable)}"
+    if pooled := [each for each in rankable if len(each.candidate.counted) > 1]:
+        most = max(len(each.candidate.counted) for each in pooled)
+        yield (
+            f"{counted(len(pooled), 'candidate')} pooled over up to {most} datasets that they ran on: by=dataset shows "
+            "each apart"
+        )
     if partial := sum(bool(each.left_out) for each in rankable):
         ran = f"{counted(partial, 'candidate')} ran on more of the same instrument than is judged here"
         yield f"{ran}: a part of the evidence wins nothing"

@@ -1,21 +1,31 @@
 """Tables for people, readable at 100 columns."""
 
+import shutil
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from vpharness.evaluation import Figures
 
 WIDTH: Final = 100
-_LEAST_TEXT: Final = 8
+_WIDEST: Final = 10_000
 
 
-def console() -> Console:
-    """Return where tables for people are printed: standard output, never wider than they are meant to be."""
-    return Console(width=WIDTH, highlight=False, markup=False)
+def console(width: int = WIDTH) -> Console:
+    """Return where text for people is printed: standard output, as wide as a terminal is, or 100 columns."""
+    terminal = shutil.get_terminal_size((WIDTH, 0)).columns if sys.stdout.isatty() else WIDTH
+    return Console(width=max(width, terminal), highlight=False, markup=False)
+
+
+def print_table(table: Table) -> None:
+    """Print a table whole: where it is wider than the terminal, its lines go on rather than being cut."""
+    measured = Console(width=_WIDEST)
+    console(Measurement.get(measured, measured.options, table).maximum).print(table)
 
 
 def minute_text(time_ns: int) -> str:
@@ -36,14 +46,14 @@ def interval_text(f: Figures) -> str:
 def table_of(columns: Mapping[str, Sequence[str]], *, texts: Collection[str] = ()) -> Table:
     """Return a table of columns of equal length, by their headings.
 
-    Those in `texts` stand to the left, and are cut short where the table would be too wide; numbers never are.
+    Those in `texts` stand to the left.
     """
     natural = sum(max(map(len, (name, *cells))) for name, cells in columns.items())
     gap = 2 if natural + 2 * (len(columns) - 1) <= WIDTH else 1
     table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0))
     for name in columns:
         if name in texts:
-            table.add_column(name, overflow="ellipsis", min_width=_LEAST_TEXT)
+            table.add_column(name, no_wrap=True)
         else:
             table.add_column(name, justify="right", no_wrap=True)
     for row in zip(*columns.values(), strict=True):
