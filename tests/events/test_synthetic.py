@@ -212,7 +212,7 @@ def test_identity_holds_the_parameters_and_the_simulators_version() -> None:
     [
         (SyntheticSource(strength=1.5), "source.strength is 1.5; it must be at most 1"),
         (SyntheticSource(minutes=0), "source.minutes is 0; it must be at least 1"),
-        (SyntheticSource(initial_price=100.0), "source.initial_price is 100.0; for 60 minutes at a tick of 0.25"),
+        (SyntheticSource(initial_price=100.0), "source.initial_price is 100.0; for 120 minutes at a tick of 0.25"),
         (SyntheticSource(tick_size=1e-10), "source.tick_size is 1e-10; it must be a positive multiple of 1e-9"),
     ],
 )

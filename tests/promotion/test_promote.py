@@ -237,7 +237,7 @@ def test_a_record_makes_what_a_live_session_is_made_of(bundle: Bundle) -> None:
             ["promotion.min_train_net_low_ticks=9"],
             "train net: wanted lower end of the net mean, for all candidates at once, above 9 ticks",
         ),
-        (["threshold=0.4"], "rankable: wanted enough data in training, found "),
+        (["threshold=0.4"], "rankable: wanted enough data in training, nothing left out, found "),
         (["source=synthetic", "source.minutes=12"], "events cannot be forced: events: .*: strength differ"),
     ],
 )
