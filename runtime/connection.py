@@ -128,7 +128,7 @@ class Connection(WebSocketProtocol):
         return counted
 
     def _leave_unanswered(self) -> None:
-        """Have Sanic make up no answer to a request that has not come whole: there is nobody to take it."""
+        """Drop a request that has not come whole without an answer: there is nobody to take one."""
         if self.http is not None and self.http.stage is Stage.REQUEST:
             self.http.stage = Stage.FAILED
 

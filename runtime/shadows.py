@@ -161,7 +161,7 @@ class Shadows:
                 kept.scored.set_exception(error)
 
     async def _warm_up(self, model: ServedModel, kept: _Kept) -> None:
-        """Have a model shown the bins of the ring, some at a time, and the last few by the engine, which goes on.
+        """Show a model the bins of the ring, some at a time, and the last few in the engine, which goes on.
 
         Raises PromotionError where bins go by faster than they can be shown.
         """
@@ -203,7 +203,7 @@ class Shadows:
 
 
 def shown(session: LiveSession, bins: Sequence[ShownBin], is_wanted: Callable[[], bool]) -> None:
-    """Have a session take in finished bins, until it is no longer wanted."""
+    """Show a session finished bins, until it is no longer wanted."""
     for row, grid in bins:
         if not is_wanted():
             return

@@ -68,7 +68,7 @@ class PermittedModules:
 
 @contextlib.contextmanager
 def _nothing_from(lake: Path, target: str) -> Iterator[None]:
-    """Have an import fail that would take a module from the lake, and so would one that has done so already."""
+    """Refuse an import that would take a module from the lake, and one that has done so already."""
     if target.startswith(f"{_OWN}."):
         yield
         return

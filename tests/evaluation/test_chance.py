@@ -38,7 +38,7 @@ from vpharness.evaluation import (
 from vpharness.evaluation.blocks import COUNTS, TICKS, block_seconds, merged
 from vpharness.evaluation.chance import coins
 from vpharness.evaluation.evidence import PartWalks
-from vpharness.results.families import drawn_scores
+from vpharness.results.drawn import drawn_scores
 
 N_BINS = 1500
 DRAWS = Draws(99, 0)

@@ -93,7 +93,7 @@ def assert_no_step_is_another(kind: Kind, whole: Any) -> None:
 
 @contextmanager
 def one_bit_flipped(path: Path, at: int, bit: int) -> Iterator[None]:
-    """Have one bit of a file flipped, in its place."""
+    """Flip one bit of a file, in its place."""
     path.chmod(0o644)
 
     def flip() -> None:

@@ -25,7 +25,7 @@ with claimed(Store(Path(sys.argv[1])), ["a", "b"], lambda: None):
 
 @contextmanager
 def held(root: Path) -> Iterator[subprocess.Popen[str]]:
-    """Have another process hold the claim on the runs a and b."""
+    """Hold the claim on the runs a and b in another process."""
     command = [sys.executable, "-c", HOLDER, str(root)]
     with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # ours
         assert process.stdout is not None

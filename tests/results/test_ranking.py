@@ -9,7 +9,8 @@ import pytest
 
 from tests.results.ledgers import N_BINS, NEWEST_NS, candidate, view_of, with_evidence
 from vpharness.evaluation import SplitParameters, critical_value, p_value
-from vpharness.results.families import drawn_scores, draws_of
+from vpharness.results.drawn import drawn_scores
+from vpharness.results.families import draws_of
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.opening import open_and_count
 from vpharness.results.ranking import Ranked, rank, rank_each_dataset, restricted, within_campaign

@@ -14,7 +14,7 @@ ADDRESSES = st.sampled_from(["one", "two", "three"])
 
 
 def taken_by(places: Places, address: str) -> int:
-    """Have an address take all that it gets; return how many places that are."""
+    """Take all places that an address gets; return how many they are."""
     count = 0
     while places.take(address):
         count += 1

@@ -72,7 +72,7 @@ class SyntheticSource:
     )
 
     def relations(self) -> Iterator[str]:
-        """Say where the price could walk out of its range, or time out of its own."""
+        """Yield an error where the price could walk out of its range, or time out of its own."""
         if self.start_ns + self.minutes * MINUTE_NS > LATEST_NS:
             yield (
                 f"start_ns is {self.start_ns}; for {self.minutes} minutes it must be at most "

@@ -164,7 +164,7 @@ def point(lake: Lake, instrument: str, entry: Entry) -> None:
 
 
 def _complete(path: Path, whole: bytes) -> None:
-    """Have a history hold some whole lines, the first of which it has; the rest of a torn one behind them goes."""
+    """Complete a history to some whole lines, the first of which it has; a torn line behind them is dropped."""
     there = path.read_bytes() if path.exists() else b""
     if there == whole:
         return

@@ -11,28 +11,22 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vpharness.evaluation import (
-    BlockSums,
     Draws,
     Evidence,
     MarketTime,
     any_overlap,
     critical_value,
-    flipped_sums,
     lacking,
     pooled,
-    standardised,
-    studentised,
 )
 from vpharness.evaluation.significance import LEAST_CRITICAL_T
+from vpharness.results.drawn import Greatest, Rows, drawn_scores
 from vpharness.results.ledger import LedgerCandidate, Trial, counted_trials
 
 _ROWS_AT_ONCE: Final = 1024
 _NO_TIMES: Final = np.zeros(0)
-
-Rows = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -72,45 +66,13 @@ class Family:
 
 
 @dataclass
-class _Greatest:
-    """The greatest T under each draw, of candidates as they stand, and of others as they once stood."""
-
-    now: Rows
-    before: Rows
-    before_owner: NDArray[np.int64]
-    before_other: Rows  # the greatest of those of any other owner
-
-    @classmethod
-    def start(cls, n_draws: int) -> "_Greatest":
-        lowest = np.full(n_draws, -np.inf)
-        return cls(lowest, lowest.copy(), np.full(n_draws, -1), lowest.copy())
-
-    def add_before(self, owner: int, row: Rows) -> None:
-        """Take in the greatest T of a candidate as it once stood."""
-        again = self.before_owner == owner
-        above = row > self.before
-        # The one that is overtaken is the greatest of the others, unless it is the owner's own.
-        self.before_other = np.where(above & ~again, self.before, self.before_other)
-        below = ~above & ~again
-        self.before_other = np.where(below, np.maximum(self.before_other, row), self.before_other)
-        self.before = np.where(above, row, self.before)
-        self.before_owner = np.where(above, owner, self.before_owner)
-
-    def for_owner(self, owner: int) -> Rows:
-        """Return [D] the greatest T for a candidate: of all as they stand, and of the others as they once stood."""
-        others = np.where(self.before_owner == owner, self.before_other, self.before)
-        found: Rows = np.maximum(self.now, others)
-        return found
-
-
-@dataclass
 class _Class:
     """Candidates that share market time and draws, and all that is compared with them."""
 
     market_times: tuple[MarketTime, ...]
     draws: Draws
-    excess: _Greatest = field(init=False)
-    profit: _Greatest = field(init=False)
+    excess: Greatest = field(init=False)
+    profit: Greatest = field(init=False)
     evaluated: set[str] = field(default_factory=set)
     rankable: set[str] = field(default_factory=set)
     run_ids: set[str] = field(default_factory=set)
@@ -118,7 +80,7 @@ class _Class:
     overlapping: dict[MarketTime, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.excess, self.profit = _Greatest.start(self.draws.n), _Greatest.start(self.draws.n)
+        self.excess, self.profit = Greatest.start(self.draws.n), Greatest.start(self.draws.n)
 
     def overlaps(self, time: MarketTime) -> bool:
         """Whether a stretch of market time overlaps that of the class."""
@@ -281,29 +243,3 @@ def _enter(states: Sequence[_State], classes: Sequence[_Class], of_draws: set[in
             for place, rows in now.items():
                 for greatest, drawn in ((classes[place].excess, excess), (classes[place].profit, profit)):
                     greatest.now = np.maximum(greatest.now, drawn[sorted(set(rows))].max(axis=0))
-
-
-def drawn_scores(blocks: Sequence[BlockSums], seconds: int, draws: Draws) -> tuple[Rows, Rows]:
-    """Return [C, D] T of directional excess and of profit of candidates with blocks of one length, under each draw.
-
-    Profit is judged by D_b = P_b - m n_b over the blocks with net fires, m being the candidate's own net mean.
-    """
-    excess = [each.tick("excess") for each in blocks]
-    residuals = [_residuals(each) for each in blocks]
-    numbers = [each.block for each in blocks]
-    drawn = flipped_sums(seconds, [*numbers, *numbers], [*excess, *residuals], draws)
-    of_excess, of_profit = np.split(drawn, 2)
-    tau = standardised(of_profit, _squares(residuals))
-    n_blocks = np.array([np.count_nonzero(each.count("n_net")) for each in blocks])
-    return standardised(of_excess, _squares(excess)), studentised(tau, n_blocks)
-
-
-def _residuals(blocks: BlockSums) -> Rows:
-    net, count = blocks.tick("net_pnl"), blocks.count("n_net")
-    total = count.sum()
-    found: Rows = net - (net.sum() / total if total else 0.0) * count
-    return found
-
-
-def _squares(rows: Sequence[Rows]) -> Rows:
-    return np.array([float(np.sum(row**2)) for row in rows])

@@ -57,7 +57,7 @@ def alone_with(file: Path | None) -> Iterator[None]:
 
 
 def bring_artifacts_along(file: Path) -> None:
-    """Have the artifacts of a file in a folder of outputs lie there, wherever that folder has been moved to.
+    """Point the artifacts of a database to the folder of outputs that it lies in, wherever that has been moved to.
 
     MLflow stores where they lie as absolute addresses, and would go on writing to where the folder once was.
     """

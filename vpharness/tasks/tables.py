@@ -27,10 +27,10 @@ from vpharness.results.ledger import (
     NOT_AUDITED,
     DatasetKey,
     LedgerCandidate,
-    read_ledger,
 )
 from vpharness.results.opening import Opening, net_text
 from vpharness.results.ranking import ADAPTIVELY_CHOSEN, FEW_BLOCKS, Ranked, alike, rank, restricted
+from vpharness.results.reading import read_ledger
 from vpharness.results.store import Store
 from vpharness.tasks.text import console, counted, interval_text, minute_text, print_table, table_of
 
