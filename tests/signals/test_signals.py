@@ -229,7 +229,7 @@ def test_excluding_every_cell_is_refused() -> None:
         ("jad", {"zscore_window": 100_001}, "zscore_window is 100001; it must be at most 100000"),
         ("ads", {"slope_windows": [10, 10**9, 50]}, "slope_windows is 1000000000; it must be at most 100000"),
         ("pfp", {"lag_bins": 10**12}, "lag_bins is 1000000000000; it must be at most 100000"),
-        ("ads_pfp_svac", {"pfp_lag_ms": 10**10}, "looks 100000000 bins back; at most 100000 are possible: shorten"),
+        ("ads_pfp_svac", {"pfp_lag_ms": 10**9}, "looks 10000000 bins back; at most 100000 are possible: shorten"),
         ("perm_derivative", {"d1_weight": 0.0}, "all 0"),
         ("ads", {"blend_weights": [1.0]}, "slope_windows has 3 items and blend_weights 1"),
         ("ads", {"slope_windows": [1, 2, 3]}, "slope_windows is 1; it must be at least 2"),
