@@ -1,7 +1,5 @@
 """Outcomes: what a fire at each bin and direction would have come to, as lookups in the first-passage tables."""
 
-import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -78,16 +76,6 @@ class FireOutcomes:
     net_exit: NDArray[np.int64]
     net_pnl_ticks: NDArray[np.float64]
     net_time_ms: NDArray[np.float64]
-
-    @classmethod
-    def concatenate(cls, several: Sequence["FireOutcomes"]) -> "FireOutcomes":
-        """Return the outcomes of several datasets one after the other (bins are still each dataset's own)."""
-        fires = Fires(
-            np.concatenate([each.fires.bins for each in several]),
-            np.concatenate([each.fires.directions for each in several]),
-        )
-        names = [field.name for field in dataclasses.fields(cls) if field.name != "fires"]
-        return cls(fires, **{name: np.concatenate([getattr(each, name) for each in several]) for name in names})
 
 
 def outcome_table(tables: PassageTables, evaluation: ResolvedEvaluation) -> OutcomeTable:

@@ -2,22 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from vpharness.evaluation import (
-    Evidence,
-    Fires,
-    Judgement,
-    SplitParameters,
-    evaluate_fires,
-    first_passage_tables,
-    judge,
-    outcome_table,
-    parts_of,
-)
+from vpharness.evaluation import Fires, Judgement, SplitParameters, judge
+from vpharness.evaluation.split import WHOLE
 from vpharness.events.times import time_text
-from vpharness.results.judging import ViewOf
+from vpharness.results.judging import ViewOf, judged_again
 from vpharness.results.ledger import Trial
 
 _NS_PER_MS = 1_000_000
@@ -60,10 +51,12 @@ class ForwardRecord:
 def forward_record(trials: Sequence[Trial], view_of: ViewOf) -> ForwardRecord:
     """Return the forward record of a candidate from its trials on one instrument that do not overlap."""
     since_ns = min(trial.created_ns for trial in trials)
-    later = [(trial, fires) for trial in trials if len(fires := _later_than(trial, since_ns))]
-    evidence = [_evidence(trial, fires, view_of) for trial, fires in later]
+    whole = SplitParameters(kind="none")
+    later = [replace(trial, fires=_later_than(trial, since_ns), split=whole) for trial in trials]
+    fired = [trial for trial in later if len(trial.fires)]
+    evidence = list(judged_again(fired, view_of, lambda _: WHOLE).values())
     judgement = judge(evidence, trials[0].evaluation) if evidence else None
-    return ForwardRecord(since_ns, sum(len(fires) for _, fires in later), judgement)
+    return ForwardRecord(since_ns, sum(len(trial.fires) for trial in fired), judgement)
 
 
 def _later_than(trial: Trial, since_ns: int) -> Fires:
@@ -72,11 +65,3 @@ def _later_than(trial: Trial, since_ns: int) -> Fires:
     ends_ns = (trial.first_bin_start_ns or 0) + (trial.fires.bins + 1) * width_ns
     later = (ends_ns > since_ns) & (ends_ns <= trial.created_ns)
     return Fires(trial.fires.bins[later], trial.fires.directions[later])
-
-
-def _evidence(trial: Trial, fires: Fires, view_of: ViewOf) -> Evidence:
-    view, evaluation = view_of(*trial.dataset), trial.evaluation
-    passages = first_passage_tables(view, (evaluation.tp_ticks, evaluation.sl_ticks), evaluation.max_hold_bins)
-    (whole,) = parts_of(view, evaluation, SplitParameters(kind="none"))
-    (found,) = evaluate_fires(view, outcome_table(passages, evaluation), whole, [fires])
-    return found.evidence

@@ -120,8 +120,12 @@ def _under_common_draws(
 
 def rank_each_dataset(ledger: Sequence[LedgerCandidate]) -> list[Ranked]:
     """Rank what candidates did on each dataset alone: a candidate stands there once for each of its datasets."""
-    alone = [LedgerCandidate(each.candidate_id, (trial,)) for each in ledger for trial in each.choosing]
-    return rank(ledger, alone)
+    return rank(ledger, each_dataset_apart(ledger))
+
+
+def each_dataset_apart(candidates: Sequence[LedgerCandidate]) -> list[LedgerCandidate]:
+    """Return candidates as they are on each of their datasets that choose alone, in the order of running."""
+    return [LedgerCandidate(each.candidate_id, (trial,)) for each in candidates for trial in each.choosing]
 
 
 def restricted(ledger: Sequence[LedgerCandidate], keep: Callable[[Trial], bool]) -> list[LedgerCandidate]:
@@ -146,7 +150,7 @@ def within_campaign(ranked: Sequence[Ranked]) -> list[Ranked]:
 
 def judged_apart(candidate: LedgerCandidate) -> list[Judgement]:
     """Judge a candidate on each of its datasets that choose by itself, in the order of running."""
-    return judged([LedgerCandidate(candidate.candidate_id, (trial,)) for trial in candidate.choosing])
+    return judged(each_dataset_apart([candidate]))
 
 
 def judged(candidates: Sequence[LedgerCandidate]) -> list[Judgement]:

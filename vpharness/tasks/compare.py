@@ -16,7 +16,7 @@ from vpharness.errors import ConfigError
 from vpharness.results.judging import ViewOf
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.opening import open_and_count
-from vpharness.results.ranking import Ranked, alike, rank, restricted, within_campaign
+from vpharness.results.ranking import Ranked, alike, each_dataset_apart, rank, restricted, within_campaign
 from vpharness.results.report.findings import Findings
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface
 from vpharness.results.store import Store, store_in
@@ -82,7 +82,7 @@ def _ranked(ledger: Sequence[LedgerCandidate], asked: CompareCommand, dataset_id
 
     meant = restricted(ledger, is_meant)
     if asked.by == "dataset":
-        meant = [LedgerCandidate(each.candidate_id, (trial,)) for each in meant for trial in each.choosing]
+        meant = each_dataset_apart(meant)
     ranked = rank(ledger, meant)
     return ranked if asked.campaign is None else within_campaign(ranked)
 
