@@ -92,10 +92,10 @@ def test_a_multirun_over_lattice_parameters_builds_a_variant_each(tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rum"], "no command 'rum'; there are run, plan, compare, list-signals, "),
+        (["rum"], "no command 'rum'; did you mean run? python -m vpharness --help lists them"),
         (
             ["build", "source.minute=3"],
-            "source.minute is not a key here; the keys are event_rate, initial_price, minutes",
+            "source.minute is not a key here; did you mean source.minutes?",
         ),
         (["build", "lattice.cell_width_ms=wide"], "lattice.cell_width_ms: Value 'wide' of type 'str'"),
         (
@@ -104,7 +104,7 @@ def test_a_multirun_over_lattice_parameters_builds_a_variant_each(tmp_path: Path
         ),
         (
             ["build", "source=nowhere"],
-            "Could not find 'source/nowhere' Available options in 'source': bitstamp bitstamp_sample dbn",
+            "source has no choice 'nowhere'; there are bitstamp, bitstamp_sample, dbn, lobster, synthetic",
         ),
         (["build", "source=dbn"], "source.path, source.tick_size must be given"),
         (["build", "source=dbn", "source.path=gone.dbn", "source.tick_size=1"], "gone.dbn"),

@@ -25,7 +25,6 @@ from vpharness.commands.run import alone_with, dataset_of, done_in, settings_of,
 from vpharness.commands.text.progress_display import campaign_progress
 from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import Words, compose_jobs
-from vpharness.config.override_errors import known_faults
 from vpharness.config.typed_config import command_of, instance
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
@@ -65,7 +64,7 @@ def launch(
     """
     command = command_of(master, RunCommand)
     tracking: TrackingParameters = instance(master.tracking, "tracking")
-    known = [*known_faults(), *ranges.problems(command), *ranges.problems(tracking, "tracking."), *problems]
+    known = [*ranges.problems(command), *ranges.problems(tracking, "tracking."), *problems]
     lake = Lake(Path(command.lake))
     settings = settings_of(command, store_in(lake.root), Labels(tracking.experiment_name))
     check_version(settings.store)

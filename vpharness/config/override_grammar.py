@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from hydra.core.override_parser.types import Quote, QuotedString
-
 from vpharness.errors import ConfigError
 
 PATH_KEYS: Final = ("path", "lake", "outputs", "parquet", "report", "record")
@@ -24,6 +22,8 @@ _ENDLESS: Final = re.compile(r"\d{300,}")
 def in_words(value: Any) -> str:
     """Return a plain value as Hydra's grammar writes it: read back, it is that value again, whatever it holds."""
     if isinstance(value, str):
+        from hydra.core.override_parser.types import Quote, QuotedString  # noqa: PLC0415  # slow to import
+
         return QuotedString(value, Quote.double).with_quotes()
     if isinstance(value, dict):
         return f"{{{','.join(f'{key}:{in_words(each)}' for key, each in value.items())}}}"
