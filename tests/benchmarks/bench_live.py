@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vpharness.evaluation import EvaluationParameters
 from vpharness.events.dbn import DbnSource
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.live import LiveModel
 from vpharness.signals import resolve, scorer
 from vpharness.simulation.replays import EventReplay

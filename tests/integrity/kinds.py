@@ -15,15 +15,15 @@ from runtime.feeds.recording import RecordingReplay
 from tests.runtime.feeds.help import FakeClock
 from tests.runtime.feeds.test_recording import late_script, plain, record
 from tests.runtime.records import promote, record_of
+from vpharness.datasets.bin_by_bin import grid_blocks, read_rows
 from vpharness.datasets.build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import BINS_FILE, CHECKSUMS_FILE, GRID_FILE, MANIFEST_FILE
 from vpharness.datasets.read import load
-from vpharness.datasets.replay import grid_blocks, read_rows
 from vpharness.errors import FeedError
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.promotion.bundle import FILES, read_bundle
 from vpharness.promotion.pointer import HISTORY_FILE, POINTER_FILE, Entry, changing, history, point
 from vpharness.results import records, store

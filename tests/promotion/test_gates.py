@@ -12,8 +12,8 @@ from vpharness.audit import AuditReport, Check, Memory
 from vpharness.errors import PromotionError
 from vpharness.evaluation import EVALUATION_VERSION, Judgement, Lack
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.latency import Latency
-from vpharness.lattice.parameters import LATTICE_VERSION
+from vpharness.lattice.lattice_parameters import LATTICE_VERSION
+from vpharness.live.latency import Latency
 from vpharness.promotion import gates
 from vpharness.promotion.agreement import Agreement
 from vpharness.promotion.examine import Candidacy, refuse

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from vpharness.campaigns.execute import RunOutcome
 from vpharness.campaigns.plan import Job
 from vpharness.campaigns.spec import RunSpec
-from vpharness.durable import aside_of
 from vpharness.errors import ResultsError, require_memory
 from vpharness.evaluation import OUTCOME_NAMES, DatasetView
-from vpharness.parquet import open_parquet, write_parquet
 from vpharness.results.figure import RunPicture
+from vpharness.storage.durable import aside_of
+from vpharness.storage.parquet import open_parquet, write_parquet
 
 _PACKAGES: Final = ("jax", "numba", "numpy", "pyarrow", "vpharness")
 _FIRES_FILE: Final = "fires.parquet"

@@ -15,9 +15,9 @@ from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import check_name
 from vpharness.errors import PromotionError
 from vpharness.evaluation import EVALUATION_VERSION, TEST, Judgement, Part
-from vpharness.events.source import Source
+from vpharness.events.event_source import Source
 from vpharness.events.times import time_text
-from vpharness.lattice.parameters import LATTICE_VERSION
+from vpharness.lattice.lattice_parameters import LATTICE_VERSION
 from vpharness.modules import PermittedModules
 from vpharness.promotion import gates
 from vpharness.promotion.batch import Batch

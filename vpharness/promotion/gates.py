@@ -14,9 +14,9 @@ from vpharness.datasets.manifest import Manifest
 from vpharness.datasets.read import verify
 from vpharness.errors import DatasetError, VpharnessError, told_apart
 from vpharness.evaluation import EVALUATION_VERSION
-from vpharness.events.source import Source
-from vpharness.latency import Latency
-from vpharness.lattice.parameters import LATTICE_VERSION
+from vpharness.events.event_source import Source
+from vpharness.lattice.lattice_parameters import LATTICE_VERSION
+from vpharness.live.latency import Latency
 from vpharness.promotion.agreement import Agreement
 from vpharness.promotion.forward import ForwardRecord
 from vpharness.promotion.parameters import PromotionParameters

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from vpharness.durable import sync
 from vpharness.errors import ResultsError, require_memory
 from vpharness.results.parts import check_part, checksum_in_name, merge_small, parts_of, read_part, reread, write_part
+from vpharness.storage.durable import sync
 
 STORE_VERSION: Final = 3
 """Raised whenever a table has other columns than before."""

@@ -16,13 +16,13 @@ from vpharness.campaigns.plan import Job, job_problems
 from vpharness.campaigns.tracked import flat
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
-from vpharness.durable import replace_file
 from vpharness.errors import ConfigError, TrackingError, VpharnessError
 from vpharness.results.tracked_run import TrackedRun
 from vpharness.results.tracking import Tracking, TrackingParameters
 from vpharness.signals import resolve
 from vpharness.simulation.replays import DatasetReplay, EventReplay
 from vpharness.simulation.simulate import SimulationReport, Wanted, simulate
+from vpharness.storage.durable import replace_file
 from vpharness.tasks.commands import MAX_SPEED, OnlineSimCommand
 from vpharness.tasks.compose import job_of
 from vpharness.tasks.schema import check, check_command, instance

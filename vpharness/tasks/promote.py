@@ -18,7 +18,7 @@ from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.sources import noted_source, source_values
 from vpharness.errors import ConfigError, PromotionError, ResultsError, TrackingError
-from vpharness.events.source import Source
+from vpharness.events.event_source import Source
 from vpharness.modules import PermittedModules
 from vpharness.promotion.bundle import read_bundle
 from vpharness.promotion.examine import Candidacy, Settings, examine, refuse

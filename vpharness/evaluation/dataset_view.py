@@ -1,11 +1,14 @@
 """What evaluation sees of a dataset: prices per bin, and what names the dataset and its span."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import DatasetError
+
+_LEAST_PADDED_BINS: Final = 1024
 
 
 @dataclass(frozen=True)
@@ -55,3 +58,15 @@ class DatasetView:
     def has_best_prices(self) -> bool:
         """Whether entries and exits at the touch can be computed."""
         return self.best_bid is not None
+
+
+def padded_bins(n_bins: int) -> int:
+    """Return the size that a series of `n_bins` is padded to, so that one compiled function serves many lengths.
+
+    It is the least of four sizes an octave, from 1024 on, that is not below `n_bins`: at most a quarter is padding.
+    """
+    octave = _LEAST_PADDED_BINS
+    while octave * 2 < n_bins:
+        octave *= 2
+    quarter = octave // 4
+    return max(_LEAST_PADDED_BINS, -(-n_bins // quarter) * quarter)

@@ -6,12 +6,12 @@ from typing import Final
 
 import numpy as np
 
+from vpharness.compiled import Array
 from vpharness.errors import SourceError
-from vpharness.events.schema import EVENT_DTYPE
+from vpharness.events.mbo_event import EVENT_DTYPE
 from vpharness.lattice.columns import BIN_DTYPE, EVENT_COLUMN, FLOAT_COLUMNS, LABEL_COLUMNS, MOVE_COLUMNS
 from vpharness.lattice.layout import COUNT_NAMES, NO_TIME, LatticeState, make_room
 from vpharness.lattice.time import consume, move_time
-from vpharness.lattice.types import Array
 
 BLOCK_BINS: Final = 512
 """The most bins that are handed out at once."""
@@ -106,7 +106,7 @@ def as_events(events: Array) -> Array:
         found = (
             f"{events.ndim} dimensions of {events.dtype}" if isinstance(events, np.ndarray) else type(events).__name__
         )
-        raise SourceError(f"events are {found}; expected one dimension of vpharness.events.schema.EVENT_DTYPE")
+        raise SourceError(f"events are {found}; expected one dimension of vpharness.events.mbo_event.EVENT_DTYPE")
     return np.ascontiguousarray(events).view(EVENT_DTYPE)
 
 

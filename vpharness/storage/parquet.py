@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vpharness.checksums import HashingFile
+from vpharness.storage.checksums import HashingFile
 
 
 def parquet_writer(sink: HashingFile, schema: pa.Schema, **options: Any) -> pq.ParquetWriter:

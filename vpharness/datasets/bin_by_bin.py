@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vpharness.compiled import Array
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.manifest import GRID_FILE, check_file
 from vpharness.datasets.read import expect_rows, load
 from vpharness.errors import DatasetError, require_memory
 from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
-from vpharness.lattice.types import Array
-from vpharness.parquet import open_parquet
 from vpharness.prices import tick_size_to_price
+from vpharness.storage.parquet import open_parquet
 
 BLOCK_BINS: Final = 256
 """Bins that are in memory with all their cells: 8 MB at the default radius."""

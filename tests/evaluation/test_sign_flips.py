@@ -36,8 +36,8 @@ from vpharness.evaluation import (
     studentised,
 )
 from vpharness.evaluation.blocks import COUNTS, TICKS, block_seconds, merged
-from vpharness.evaluation.chance import coins
 from vpharness.evaluation.evidence import PartWalks
+from vpharness.evaluation.sign_flips import coins
 from vpharness.results.drawn import drawn_scores
 
 N_BINS = 1500

@@ -3,8 +3,6 @@
 import shutil
 from pathlib import Path
 
-from vpharness.checksums import file_sha256
-from vpharness.datasets.examine import examined
 from vpharness.datasets.lake import Lake, check_id, make_read_only, new_folder
 from vpharness.datasets.manifest import (
     BINS_FILE,
@@ -14,9 +12,11 @@ from vpharness.datasets.manifest import (
     Manifest,
     write_checksums,
 )
-from vpharness.durable import sync
+from vpharness.datasets.table_checks import examined
 from vpharness.errors import DatasetError
 from vpharness.prices import tick_size_to_price
+from vpharness.storage.checksums import file_sha256
+from vpharness.storage.durable import sync
 
 
 def publish(lake: Lake, folder: Path, dataset_id: str, tick_size: float) -> Manifest:

@@ -6,8 +6,7 @@ median are a contiguous block of it, found by bisection.
 
 from typing import Final
 
-from vpharness.compiled import kernel
-from vpharness.lattice.types import Array
+from vpharness.compiled import Array, kernel
 
 MAD_TO_SIGMA: Final = 1.4826
 """The standard deviation of a normal variable is this times its median absolute deviation."""

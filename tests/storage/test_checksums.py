@@ -9,9 +9,9 @@ from typing import BinaryIO
 import pyarrow as pa
 import pytest
 
-from vpharness import checksums
-from vpharness.checksums import HashingFile, file_sha256, known_sha256
-from vpharness.parquet import open_parquet, write_parquet
+from vpharness.storage import checksums
+from vpharness.storage.checksums import HashingFile, file_sha256, known_sha256
+from vpharness.storage.parquet import open_parquet, write_parquet
 
 OLD_S = 1_700_000_000
 

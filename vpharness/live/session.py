@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError
 from vpharness.evaluation.fires import FireState, advance_fires, start_fires
-from vpharness.events.schema import EVENT_DTYPE, FLAG_SNAPSHOT
+from vpharness.events.mbo_event import EVENT_DTYPE, FLAG_SNAPSHOT
 from vpharness.events.times import SECOND_NS, latest_time
-from vpharness.lattice import states as lattice_states
+from vpharness.lattice import state_transfer
 from vpharness.lattice.columns import GRID_COLUMNS
-from vpharness.lattice.engine import FinishedBins, as_events, iterate
+from vpharness.lattice.lattice_engine import FinishedBins, as_events, iterate
 from vpharness.lattice.layout import NO_TIME, LatticeState
-from vpharness.lattice.resting import resting_orders
-from vpharness.memory import NOTHING_REMEMBERED, Memory, Shown
+from vpharness.live.model_memory import NOTHING_REMEMBERED, ModelMemory, Shown
 from vpharness.signals import Scorer, ScorerState, digest, restore_state, save_state, score_parameters
 
 _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
@@ -43,7 +42,7 @@ class LiveModel:
     thresholds: tuple[float, ...]
     warmup_bins: int
     cooldown_bins: int
-    memory: Memory = NOTHING_REMEMBERED
+    memory: ModelMemory = NOTHING_REMEMBERED
 
     @property
     def bins_to_ready(self) -> int | None:
@@ -206,7 +205,7 @@ class LiveSession:
         Raises ConfigError where the bins of the last call have not all been taken.
         """
         self._check_at_rest()
-        return resting_orders(self._lattice)
+        return state_transfer.resting_orders(self._lattice)
 
     def save(self) -> dict[str, NDArray[Any]]:
         """Return the state as arrays by name, as `numpy.savez` takes them, with the facts of its model.
@@ -215,7 +214,7 @@ class LiveSession:
         """
         self._check_at_rest()
         parts: dict[str, Mapping[str, NDArray[Any]]] = {
-            "lattice": {name: np.copy(array) for name, array in lattice_states.save_state(self._lattice).items()},
+            "lattice": {name: np.copy(array) for name, array in state_transfer.save_state(self._lattice).items()},
             "scorer": save_state(self._scorer_state),
             "fires": _fire_arrays(self._fire_state),
             "shown": {name: np.array(value) for name, value in asdict(self._shown).items() if value is not None},
@@ -243,7 +242,7 @@ class LiveSession:
         if any(name not in fires or _form(fires[name]) != _form(array) for name, array in pattern.items()):
             raise ConfigError(f"the saved state is damaged: its fires are not {', '.join(pattern)}; start anew")
         own = {name: np.copy(array) for name, array in _part(saved, "lattice").items()}
-        session._lattice = lattice_states.restore_state(own, lattice)
+        session._lattice = state_transfer.restore_state(own, lattice)
         session._scorer_state = restore_state(model.scorer, _part(saved, "scorer"))
         session._fire_state = FireState(int(fires["next_bin"]), fires["state"], fires["wait"])
         # States of before do not say what they have been shown: they are ready once it is shown again.

@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from vpharness.arrow import arrow_array
 from vpharness.errors import ConfigError
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.live import ScoredBin
 from vpharness.prices import PRICE_SCALE
+from vpharness.storage.arrow import arrow_array
 
 
 def grid_schema(columns: Sequence[str]) -> pa.Schema:

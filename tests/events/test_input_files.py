@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from tests.events.samples import COMPRESSIONS, write
 from vpharness.errors import SourceError
-from vpharness.events import files
+from vpharness.events import input_files
 
 CONTENT = bytes(range(256)) * 3000
 
 
 def content(path: str, block_bytes: int = 1000) -> bytes:
     """Return all of a file."""
-    with files.opened(path) as file:
+    with input_files.opened(path) as file:
         return b"".join(file.blocks(block_bytes))
 
 
@@ -25,7 +25,7 @@ def content(path: str, block_bytes: int = 1000) -> bytes:
 def test_content_is_the_same_plain_or_compressed_whatever_the_name(tmp_path: Path, compression: str) -> None:
     """The compression is told by the content, and all bytes of the file are counted as read."""
     path = write(tmp_path, "data.bin", COMPRESSIONS[compression](CONTENT))
-    with files.opened(path) as file:
+    with input_files.opened(path) as file:
         assert b"".join(file.blocks(1000)) == CONTENT
         assert file.bytes_read == file.bytes_total == Path(path).stat().st_size
 
@@ -64,9 +64,9 @@ def test_a_small_file_that_holds_a_large_one_is_never_in_memory_whole(tmp_path: 
     assert Path(path).stat().st_size < size / 400
     tracemalloc.start()
     try:
-        with files.opened(path) as file:
+        with input_files.opened(path) as file:
             assert sum(len(block) for block in file.blocks(1 << 16)) == 2 * size
-        assert tracemalloc.get_traced_memory()[1] < 8 * files.LARGEST_PART_BYTES
+        assert tracemalloc.get_traced_memory()[1] < 8 * input_files.LARGEST_PART_BYTES
     finally:
         tracemalloc.stop()
 
@@ -82,7 +82,7 @@ def test_an_empty_file_is_an_error(tmp_path: Path, compression: str) -> None:
 def test_blocks_have_the_size_asked_for(tmp_path_factory: pytest.TempPathFactory, size: int, block: int) -> None:
     """All blocks but the last one are whole, and none is empty."""
     path = write(tmp_path_factory.getbasetemp(), "sized", CONTENT[:size])
-    with files.opened(path) as file:
+    with input_files.opened(path) as file:
         sizes = [len(part) for part in file.blocks(block)]
     assert sizes == [block] * (size // block) + [size % block] * (size % block > 0)
 
@@ -90,16 +90,16 @@ def test_blocks_have_the_size_asked_for(tmp_path_factory: pytest.TempPathFactory
 def test_the_hash_is_that_of_the_bytes_on_disk(tmp_path: Path) -> None:
     """A compressed file is hashed as it is."""
     data = COMPRESSIONS["gzip"](CONTENT)
-    assert files.sha256(write(tmp_path, "x", data)) == hashlib.sha256(data).hexdigest()
+    assert input_files.sha256(write(tmp_path, "x", data)) == hashlib.sha256(data).hexdigest()
 
 
 def test_a_path_must_name_a_regular_file(tmp_path: Path) -> None:
     """Missing files, folders and devices are refused with the path and the reason."""
     with pytest.raises(SourceError, match=r"nowhere.dbn': there is no such file"):
-        files.checked_path(str(tmp_path / "nowhere.dbn"))
+        input_files.checked_path(str(tmp_path / "nowhere.dbn"))
     with pytest.raises(SourceError, match="is not a regular file"):
-        files.checked_path(str(tmp_path))
+        input_files.checked_path(str(tmp_path))
     with pytest.raises(SourceError, match="is not a regular file"):
-        files.checked_path("/dev/zero")
+        input_files.checked_path("/dev/zero")
     with pytest.raises(SourceError, match=r"source\.path must name a file"):
-        files.checked_path("a\0b")
+        input_files.checked_path("a\0b")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.naive import naive_robust_z
-from vpharness.lattice.rolling import (
+from vpharness.lattice.rolling_robust_z import (
     absolute_deviation_of,
     insert_ordered,
     insertion_place,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from vpharness.lattice.parameters import LEAST_TAU_DISTANCE, LatticeParameters
+from vpharness.lattice.lattice_parameters import LEAST_TAU_DISTANCE, LatticeParameters
 from vpharness.parameters import problems
 
 

@@ -11,7 +11,7 @@ _NANOSECONDS_PER_MS: Final = 1_000_000
 
 
 @dataclass(frozen=True)
-class Memory:
+class ModelMemory:
     """What a model must have been shown until nothing of it tells any more where its feed began.
 
     Attributes:
@@ -29,12 +29,12 @@ class Memory:
         """How many settled bins there must have been in all; None where no number is enough."""
         return None if self.bins is None or self.cell_bins is None else self.bins + self.cell_bins
 
-    def of_finished_cells(self) -> "Memory":
+    def of_finished_cells(self) -> "ModelMemory":
         """Return the memory of the signal alone, for cells that are the data themselves, such as those of a dataset."""
-        return Memory(self.bins)
+        return ModelMemory(self.bins)
 
 
-NOTHING_REMEMBERED: Final = Memory()
+NOTHING_REMEMBERED: Final = ModelMemory()
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Shown:
         """Note when the flow began; the first time that is told counts."""
         return self if self.began_ns is not None else replace(self, began_ns=at_ns)
 
-    def advance(self, row: NDArray[np.void], memory: Memory) -> "Shown":
+    def advance(self, row: NDArray[np.void], memory: ModelMemory) -> "Shown":
         """Take in the next bin [1]; where nobody has said when the flow began, it did no earlier than the first one."""
         end_ns = int(row["bin_end_ns"][0])
         noted = self.began(end_ns)
@@ -63,7 +63,7 @@ class Shown:
         counts = has_settled and bool(row["book_valid"][0])
         return replace(noted, remembered=self.remembered + counts, until_ns=end_ns)
 
-    def bins_to_go(self, memory: Memory, cell_width_ms: float) -> int | None:
+    def bins_to_go(self, memory: ModelMemory, cell_width_ms: float) -> int | None:
         """Return how many bins with a valid book are missing; None where no number of them is enough."""
         if memory.all_bins is None:
             return None

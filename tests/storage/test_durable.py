@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import PROJECT
-from vpharness.durable import aside_of
 from vpharness.errors import told_apart
+from vpharness.storage.durable import aside_of
 from vpharness.tasks.files import new_file
 
 

@@ -9,14 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from vpharness.checksums import file_sha256
+from vpharness.compiled import Array
 from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, Manifest, content_id
 from vpharness.datasets.read import as_arrays, read_table
 from vpharness.errors import ConfigError, DatasetError, require_memory
-from vpharness.lattice.columns import GRID_COLUMNS
-from vpharness.lattice.types import Array
-from vpharness.permutation_states import BEAR_VACUUM, BULL_VACUUM
+from vpharness.lattice.columns import BEAR_VACUUM, BULL_VACUUM, GRID_COLUMNS
 from vpharness.prices import PRICE_SCALE
+from vpharness.storage.checksums import file_sha256
 
 _NANOSECONDS_PER_MS: Final = 1_000_000
 _BEST_PRICES: Final = ("best_bid_price_int", "best_ask_price_int")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vpharness.latency import PERCENTILES, Latency, bins_needed
+from vpharness.live.latency import PERCENTILES, Latency, bins_needed
 
 
 def test_percentiles_are_times_that_were_measured() -> None:

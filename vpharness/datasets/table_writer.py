@@ -10,12 +10,12 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from vpharness.arrow import arrow_array
-from vpharness.checksums import HashingFile
 from vpharness.datasets.manifest import BINS_FILE, GRID_FILE
 from vpharness.lattice.columns import BIN_DTYPE, EVENT_COLUMN, FLOAT_COLUMNS, GRID_COLUMNS, LABEL_COLUMNS, MOVE_COLUMNS
-from vpharness.lattice.engine import FinishedBins
-from vpharness.parquet import parquet_writer
+from vpharness.lattice.lattice_engine import FinishedBins
+from vpharness.storage.arrow import arrow_array
+from vpharness.storage.checksums import HashingFile
+from vpharness.storage.parquet import parquet_writer
 
 _WAITING_BLOCKS: Final = 2
 """Blocks that may wait for the disk: more would let memory grow when the disk is slow."""
