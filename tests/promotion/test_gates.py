@@ -20,7 +20,7 @@ from vpharness.promotion.examine import Candidacy, refuse
 from vpharness.promotion.forward import ForwardRecord
 from vpharness.promotion.gates import Gate
 from vpharness.promotion.parameters import PromotionParameters
-from vpharness.results.opening import Opening
+from vpharness.results.holdout import HoldoutResult
 from vpharness.signals import Program
 
 LIMITS = PromotionParameters()
@@ -64,7 +64,7 @@ def test_the_test_part_must_earn_something_at_the_error_of_its_opening(
     test: Judgement, low: float, passed: bool, found: str
 ) -> None:
     """A lower end above 0 over at least ten fires; how often and as which it was opened is said."""
-    gate = gates.unseen_gate(ranked(GOOD, 0.01, Opening(test, 3, 0.00338, low, 2)), LIMITS)
+    gate = gates.unseen_gate(ranked(GOOD, 0.01, HoldoutResult(test, 3, 0.00338, low, 2)), LIMITS)
     assert (gate.passed, gate.found) == (
         passed,
         f"{found} at an error of 0.0034; opened 2 times, as number 3 on this market time",

@@ -13,9 +13,9 @@ from vpharness.campaigns.run_folder import folder_of, write_run_folder
 from vpharness.campaigns.saving import candidate_rows, save
 from vpharness.campaigns.share import DatasetShare
 from vpharness.campaigns.tracked import tracked_run
-from vpharness.results.audits import Audited, AuditKey, audits_of
-from vpharness.results.records import Labels
+from vpharness.results.audits import AuditKey, AuditRecord, audits_of
 from vpharness.results.store import Store, check_writable
+from vpharness.results.table_schemas import Labels
 from vpharness.results.tracked_run import TrackedRun
 
 FLUSH_SECONDS: Final = 1.0
@@ -109,7 +109,7 @@ def carry_out(
 def _carry_out_group(
     group: Group,
     share: DatasetShare,
-    audits: Mapping[AuditKey, Audited],
+    audits: Mapping[AuditKey, AuditRecord],
     settings: Settings,
     progress: Progress,
     report: Report,

@@ -21,8 +21,8 @@ from vpharness.campaigns.plan import Job, Plan, Variant, freeze, job_problems, v
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import CampaignError, ConfigError
-from vpharness.results.records import CAMPAIGNS_SCHEMA, Labels, mark_adaptive
-from vpharness.results.store import CAMPAIGNS, Rows, append, check_version, store_in
+from vpharness.results.store import CAMPAIGNS, TableRows, append, check_version, store_in
+from vpharness.results.table_schemas import CAMPAIGNS_SCHEMA, Labels, mark_adaptive
 from vpharness.results.tracking import TrackingParameters
 from vpharness.results.tracking_process import TrackingProcess
 from vpharness.tasks.campaign_end import Campaign, conclude, print_plan
@@ -103,7 +103,7 @@ def _begin(campaign: Campaign, words: Sequence[str]) -> None:
         "words": words,
         "run_ids": [run.spec.run_id for run in campaign.plan.runs],
     }
-    append(campaign.settings.store, Rows(CAMPAIGNS, [row], CAMPAIGNS_SCHEMA))
+    append(campaign.settings.store, TableRows(CAMPAIGNS, [row], CAMPAIGNS_SCHEMA))
 
 
 def _carried_out(campaign: Campaign, processes: int, process: TrackingProcess | None) -> dict[str, float]:

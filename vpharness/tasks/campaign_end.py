@@ -15,9 +15,9 @@ from vpharness.campaigns.run_folder import FIGURE_FILE, folder_of, picture_of
 from vpharness.campaigns.share import DatasetShare
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
-from vpharness.results.figure import CampaignPicture, Picture
+from vpharness.results.plots import CampaignPlot, Plot
 from vpharness.results.ranking import Ranked, best_lows, rank
-from vpharness.results.records import rows_of_runs
+from vpharness.results.table_schemas import rows_of_runs
 from vpharness.results.tracked_run import TrackedRun
 from vpharness.results.tracking import TrackingParameters
 from vpharness.tasks.tables import print_ranking, readable_ledger, row_of
@@ -58,7 +58,7 @@ class Tracked:
     """What to call for runs that are in the store, and to have a picture drawn to a file."""
 
     put: Callable[[Sequence[TrackedRun]], None]
-    draw: Callable[[Picture, Path], None]
+    draw: Callable[[Plot, Path], None]
 
 
 def conclude(campaign: Campaign, progress: Progress, tracked: Tracked) -> dict[str, float]:
@@ -118,11 +118,11 @@ def _draw(campaign: Campaign, ranked: Sequence[Ranked], best: Sequence[PlannedRu
         tracked.draw(picture, folder / FIGURE_FILE)
 
 
-def _picture(title: str, ranked: Sequence[Ranked]) -> CampaignPicture:
+def _picture(title: str, ranked: Sequence[Ranked]) -> CampaignPlot:
     """Return the picture of the first of those candidates that have an interval."""
     shown = [each for each in ranked if math.isfinite(each.judgement.figures.net_pnl_ticks_low)][:PICTURED]
     figures = [each.judgement.figures for each in shown]
-    return CampaignPicture(
+    return CampaignPlot(
         title,
         [_named(each) for each in shown],
         [f.net_pnl_ticks_low for f in figures],

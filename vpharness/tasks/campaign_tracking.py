@@ -11,8 +11,8 @@ from vpharness.campaigns.carry_out import Progress
 from vpharness.campaigns.run_folder import FIGURE_FILE, folder_of
 from vpharness.campaigns.tracked import tracked_campaign, tracked_run
 from vpharness.errors import TrackingError
-from vpharness.results.figure import Painter
-from vpharness.results.records import rows_of_runs
+from vpharness.results.plots import PlotWriter
+from vpharness.results.table_schemas import rows_of_runs
 from vpharness.results.tracked_run import TrackedRun, is_tracked
 from vpharness.results.tracking_process import TrackingProcess
 from vpharness.tasks.campaign_end import Campaign, Tracked
@@ -33,7 +33,7 @@ def campaign_tracking(campaign: Campaign, progress: Progress, process: TrackingP
         process: what tracks it, not begun yet; None where nothing is tracked.
     """
     if process is None:
-        yield Tracked(lambda _runs: None, Painter().draw)
+        yield Tracked(lambda _runs: None, PlotWriter().draw)
         return
     begin = _campaign(campaign, {"jobs": len(campaign.plan.run_ids), "runs": len(campaign.plan.runs)}, {})
     process.begin(campaign.tracking, campaign.settings.outputs, begin)

@@ -19,10 +19,10 @@ from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, ResultsError, TrackingError
 from vpharness.results.audits import audits_of
-from vpharness.results.claims import claimed
-from vpharness.results.figure import Painter
-from vpharness.results.records import Labels, finished_runs, mark_adaptive, rows_of_runs
+from vpharness.results.plots import PlotWriter
+from vpharness.results.run_locks import lock_runs
 from vpharness.results.store import Store, check_version, check_writable, merge_parts, store_in
+from vpharness.results.table_schemas import Labels, finished_runs, mark_adaptive, rows_of_runs
 from vpharness.results.tracked_run import is_tracked
 from vpharness.results.tracking import Tracking, TrackingParameters
 from vpharness.tasks.commands import RunCommand
@@ -96,7 +96,7 @@ def alone_with(plan: Plan, settings: Settings) -> Iterator[Plan]:
     def say() -> None:
         print("vpharness: another process carries out the same; waiting for it", file=sys.stderr, flush=True)
 
-    with claimed(settings.store, plan.ids, say):
+    with lock_runs(settings.store, plan.ids, say):
         yield plan.refreshed(done_in(settings.store, settings.outputs))
 
 
@@ -177,7 +177,7 @@ def _finish(run: PlannedRun, settings: Settings, tracking: TrackingParameters, r
         return
     if not drawn:
         share = DatasetShare.of(spec.dataset)
-        Painter().draw(picture_of(spec, share.view, share.bin_seq, rows, folder), folder / FIGURE_FILE)
+        PlotWriter().draw(picture_of(spec, share.view, share.bin_seq, rows, folder), folder / FIGURE_FILE)
     if wanted:
         try:
             Tracking(tracking, settings.outputs).log(tracked_run(spec, run.job, rows, folder, ""))

@@ -22,7 +22,7 @@ _DOTS_PER_INCH: Final = 90
 
 
 @dataclass(frozen=True)
-class RunPicture:
+class RunPlot:
     """What is drawn of one candidate.
 
     Attributes:
@@ -53,7 +53,7 @@ class RunPicture:
         directions: Sequence[int],
         net_pnl_ticks: Sequence[float],
         scores: Sequence[float],
-    ) -> "RunPicture":
+    ) -> "RunPlot":
         """Return the picture of fires at some bins of `hours` and `mid`: [T]."""
         shown = extremes(mid, _COLUMNS)
         fire_hours, fire_mids = hours[fire_bins].tolist(), mid[fire_bins].tolist()
@@ -63,7 +63,7 @@ class RunPicture:
 
 
 @dataclass(frozen=True)
-class CampaignPicture:
+class CampaignPlot:
     """What is drawn of a campaign: its best candidates' net means with their intervals, ticks, in their order."""
 
     title: str
@@ -74,21 +74,21 @@ class CampaignPicture:
     winners: Sequence[bool]
 
 
-Picture = RunPicture | CampaignPicture
+Plot = RunPlot | CampaignPlot
 
 
-class Painter:
+class PlotWriter:
     """Draws pictures. Those of runs are all drawn on one figure, whose axes take half of the time to make."""
 
     def __init__(self) -> None:
         self._of_runs: Any = None
 
-    def draw(self, picture: Picture, path: Path) -> None:
+    def draw(self, picture: Plot, path: Path) -> None:
         """Write a PNG: aside first, so that it is there whole or not at all.
 
         Raises ResultsError where it cannot be written.
         """
-        figure = self._run(picture) if isinstance(picture, RunPicture) else _campaign(picture)
+        figure = self._run(picture) if isinstance(picture, RunPlot) else _campaign(picture)
         aside = aside_of(path)
         try:
             figure.savefig(aside, dpi=_DOTS_PER_INCH, format="png")
@@ -98,7 +98,7 @@ class Painter:
         finally:
             aside.unlink(missing_ok=True)
 
-    def _run(self, picture: RunPicture) -> Any:
+    def _run(self, picture: RunPlot) -> Any:
         if self._of_runs is None:
             self._of_runs = _empty_run()
         figure = self._of_runs
@@ -139,7 +139,7 @@ def _empty_run() -> Any:
     return figure
 
 
-def _campaign(picture: CampaignPicture) -> Any:
+def _campaign(picture: CampaignPlot) -> Any:
     height = 1.5 + 0.28 * len(picture.names)
     figure = _figure(height)
     figure.subplots_adjust(left=0.4, right=0.97, bottom=0.7 / height, top=1 - 0.4 / height)

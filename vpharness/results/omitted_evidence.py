@@ -18,7 +18,7 @@ ENOUGH: Final = 0.99
 """The share of a stretch of market time that must be among what a candidate is judged on."""
 
 
-class Kin:
+class TrialIndex:
     """The trials of a ledger by what they are of, whatever their draws, splits and lattices."""
 
     def __init__(self, ledger: Sequence[LedgerCandidate]) -> None:

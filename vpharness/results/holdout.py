@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 from vpharness.evaluation import TEST, Figures, Judgement, MarketTime, any_overlap, counted_once, judge, opening_error
 from vpharness.evaluation.intervals import ratio_of_totals
 from vpharness.evaluation.significance import LEAST_TEST_FIRES
-from vpharness.results.judging import ViewOf, judged_again
 from vpharness.results.ledger import LedgerCandidate, Trial
-from vpharness.results.records import VIEWS_SCHEMA, market_in, market_row
-from vpharness.results.store import VIEWS, Rows, Store, append, read
+from vpharness.results.reevaluation import ViewOf, reevaluate
+from vpharness.results.store import VIEWS, Store, TableRows, append, read
+from vpharness.results.table_schemas import VIEWS_SCHEMA, market_in, market_row
 
 if TYPE_CHECKING:
     from vpharness.results.ranking import Ranked
 
 
 @dataclass(frozen=True)
-class Opening:
+class HoldoutResult:
     """What a test part came to, and what it takes to hold.
 
     Attributes:
@@ -42,7 +42,7 @@ class Opening:
         return self.low > 0 and self.judgement.figures.n_net >= LEAST_TEST_FIRES
 
 
-def open_and_count(
+def open_holdouts(
     ranked: Sequence["Ranked"], ledger: Sequence[LedgerCandidate], store: Store, view_of: ViewOf
 ) -> list["Ranked"]:
     """Open the test part of some candidates, and count in the store that it has been opened.
@@ -53,7 +53,7 @@ def open_and_count(
     refused = {id(each): seen_in_training(each.candidate, ledger) for each in ranked}
     asked = [each for each in ranked if not refused[id(each)]]
     tests = {id(each): trials_with_test(each.candidate) for each in asked}
-    evidence = judged_again([trial for trials in tests.values() for trial in trials], view_of, lambda _: TEST)
+    evidence = reevaluate([trial for trials in tests.values() for trial in trials], view_of, lambda _: TEST)
     opened = {
         id(each): judge(
             [evidence[trial.candidate_id, trial.dataset] for trial in tests[id(each)]],
@@ -68,7 +68,7 @@ def open_and_count(
     return [
         replace(each, test_refused=refused[id(each)])
         if id(each) not in opened
-        else replace(each, opening=_opening(each.candidate, opened[id(each)], views))
+        else replace(each, holdout=_holdout_result(each.candidate, opened[id(each)], views))
         for each in ranked
     ]
 
@@ -124,7 +124,7 @@ def _count(candidates: Sequence[LedgerCandidate], now_ns: int, store: Store) -> 
             for trial in trials_with_test(candidate)
             if (test := trial.test_time) is not None
         ]
-    append(store, Rows(VIEWS, rows, VIEWS_SCHEMA))
+    append(store, TableRows(VIEWS, rows, VIEWS_SCHEMA))
 
 
 def _views(store: Store, ledger: Sequence[LedgerCandidate]) -> list[_View]:
@@ -143,7 +143,7 @@ def _views(store: Store, ledger: Sequence[LedgerCandidate]) -> list[_View]:
     return sorted(views, key=lambda view: (view.opened_ns, view.candidate_id))
 
 
-def _opening(candidate: LedgerCandidate, judgement: Judgement, views: Sequence[_View]) -> Opening:
+def _holdout_result(candidate: LedgerCandidate, judgement: Judgement, views: Sequence[_View]) -> HoldoutResult:
     times = [trial.test_time for trial in trials_with_test(candidate) if trial.test_time is not None]
     own = [view for view in views if view.candidate_id == candidate.candidate_id and any_overlap(view.times, times)]
     # Each stretch was first shown at some time: the last of these is when all that is judged here had been shown.
@@ -157,7 +157,7 @@ def _opening(candidate: LedgerCandidate, judgement: Judgement, views: Sequence[_
     error = opening_error(number)
     blocks = judgement.evidence.blocks
     low = ratio_of_totals(blocks.tick("net_pnl"), blocks.count("n_net")).lower_end(error)
-    return Opening(judgement, number, error, low if math.isfinite(low) else math.nan, len(own))
+    return HoldoutResult(judgement, number, error, low if math.isfinite(low) else math.nan, len(own))
 
 
 def net_text(figures: Figures, low: float) -> str:

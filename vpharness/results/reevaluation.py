@@ -23,7 +23,7 @@ MarketOf = Callable[[str, str], Market]
 """From a dataset's id and checksum to its market."""
 
 
-def judged_again(
+def reevaluate(
     trials: Iterable[Trial], view_of: ViewOf, part_of: Callable[[Trial], str]
 ) -> dict[tuple[str, DatasetKey], Evidence]:
     """Return the evidence of trials in one part of their datasets, by candidate id and dataset.
@@ -48,12 +48,14 @@ def judged_again(
     return found
 
 
-def completed(candidates: Sequence[LedgerCandidate], view_of: ViewOf, market_of: MarketOf) -> list[LedgerCandidate]:
+def with_missing_evidence(
+    candidates: Sequence[LedgerCandidate], view_of: ViewOf, market_of: MarketOf
+) -> list[LedgerCandidate]:
     """Return candidates with what rows of an earlier version lack, worked out from their fires and datasets."""
     poor = [trial for each in candidates for trial in each.trials if needs_dataset(trial)]
     if not poor:
         return list(candidates)
-    evidence = judged_again(poor, view_of, lambda trial: trial.judged_part)
+    evidence = reevaluate(poor, view_of, lambda trial: trial.judged_part)
 
     def whole(trial: Trial) -> Trial:
         if not needs_dataset(trial):

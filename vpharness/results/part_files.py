@@ -41,7 +41,7 @@ _ATTEMPTS: Final = 100
 Value = TypeVar("Value")
 
 
-def parts_of(folder: Path) -> list[Path]:
+def list_parts(folder: Path) -> list[Path]:
     """Return the parts of a table that count, in the order of writing; one that is being merged may be gone soon."""
     return reread(folder, lambda parts: parts)
 
@@ -122,7 +122,7 @@ def _compare(path: Path, found: str) -> None:
         )
 
 
-def merge_small(folder: Path, least: int = MERGED_FROM) -> int:
+def merge_small_parts(folder: Path, least: int = MERGED_FROM) -> int:
     """Merge the small parts of a table, if there are at least so many and nobody else does; return how many.
 
     Raises ResultsError where parts cannot be read, and OSError or pyarrow.ArrowException where they cannot be written;

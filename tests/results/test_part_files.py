@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from vpharness.errors import ResultsError
-from vpharness.results.parts import merge_small, parts_of
-from vpharness.results.store import Rows, Store, StoreCheck, append, check_store, merge_parts, read
+from vpharness.results.part_files import list_parts, merge_small_parts
+from vpharness.results.store import Store, StoreCheck, TableRows, append, check_store, merge_parts, read
 
 SCHEMA = pa.schema([("number", pa.int64())])
 TABLE = "numbers.parquet"
@@ -18,7 +18,7 @@ TABLE = "numbers.parquet"
 
 def add(store: Store, *numbers: int) -> None:
     """Add a part."""
-    append(store, Rows(TABLE, [{"number": number} for number in numbers], SCHEMA))
+    append(store, TableRows(TABLE, [{"number": number} for number in numbers], SCHEMA))
 
 
 def numbers(store: Store) -> list[int]:
@@ -33,20 +33,20 @@ def test_merged_parts_hold_the_same_rows_in_the_same_order(tmp_path: Path) -> No
         add(store, number, number + 100)
     before = numbers(store)
     assert before == [0, 100, 1, 101, 2, 102, 3, 103, 4, 104]
-    assert merge_small(tmp_path / TABLE, 6) == 0
-    assert merge_small(tmp_path / TABLE, 5) == 5
+    assert merge_small_parts(tmp_path / TABLE, 6) == 0
+    assert merge_small_parts(tmp_path / TABLE, 5) == 5
     assert numbers(store) == before
     assert len(list((tmp_path / TABLE).iterdir())) == 1
     add(store, 7)
-    assert merge_small(tmp_path / TABLE, 2) == 2
+    assert merge_small_parts(tmp_path / TABLE, 2) == 2
     assert numbers(store) == [*before, 7]
-    assert merge_small(tmp_path / TABLE, 2) == 0
+    assert merge_small_parts(tmp_path / TABLE, 2) == 0
 
 
 def test_a_store_merges_tables_of_many_parts_alone(tmp_path: Path) -> None:
     """32 parts of one table; the other is left as it is."""
     store = Store(tmp_path)
-    append(store, Rows("few.parquet", [{"number": 1}], SCHEMA))
+    append(store, TableRows("few.parquet", [{"number": 1}], SCHEMA))
     for number in range(32):
         add(store, number)
     assert merge_parts(store) == 32
@@ -76,7 +76,7 @@ def test_a_merge_that_is_killed_loses_and_doubles_nothing(
         left -= 1
         original(*arguments, **_keywords)
 
-    owner: object = {"write_table": "pyarrow.parquet", "sync": "vpharness.results.parts"}.get(step)
+    owner: object = {"write_table": "pyarrow.parquet", "sync": "vpharness.results.part_files"}.get(step)
     with monkeypatch.context() as patch:
         if owner is None:
             original = getattr(Path, step)
@@ -85,11 +85,11 @@ def test_a_merge_that_is_killed_loses_and_doubles_nothing(
             original = getattr(__import__(str(owner), fromlist=[step]), step)
             patch.setattr(f"{owner}.{step}", dying)
         try:
-            merge_small(tmp_path / TABLE, 2)
+            merge_small_parts(tmp_path / TABLE, 2)
         except Killed:
             assert numbers(store) == [0, 1, 2, 3]
     add(store, 4)
-    assert merge_small(tmp_path / TABLE, 2) in {2, 5}
+    assert merge_small_parts(tmp_path / TABLE, 2) in {2, 5}
     assert numbers(store) == [0, 1, 2, 3, 4]
     assert len(list((tmp_path / TABLE).iterdir())) == 1
 
@@ -102,7 +102,7 @@ def _append_many(root: Path, first: int) -> None:
 def _merge_until(root: Path, done: Event) -> None:
     while not done.is_set():
         if (root / TABLE).is_dir():
-            merge_small(root / TABLE, 2)
+            merge_small_parts(root / TABLE, 2)
 
 
 def test_readers_find_every_row_once_while_others_add_and_merge(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_readers_find_every_row_once_while_others_add_and_merge(tmp_path: Path) 
         process.join(60)
     assert [process.exitcode for process in adding + merging] == [0, 0, 0, 0]
     assert sorted(numbers(store)) == [*range(60), *range(1000, 1060)]
-    assert len(parts_of(tmp_path / TABLE)) < 120
+    assert len(list_parts(tmp_path / TABLE)) < 120
 
 
 def test_a_part_that_is_not_as_it_was_written_is_named_by_whoever_reads_it(tmp_path: Path) -> None:
@@ -133,16 +133,16 @@ def test_a_part_that_is_not_as_it_was_written_is_named_by_whoever_reads_it(tmp_p
     store = Store(tmp_path)
     for number in range(3):
         add(store, number)
-    path = parts_of(tmp_path / TABLE)[1]
+    path = list_parts(tmp_path / TABLE)[1]
     damage(path)
     for read_it in (
         lambda: read(store, TABLE),
         lambda: read(store, TABLE, []),
-        lambda: merge_small(tmp_path / TABLE, 2),
+        lambda: merge_small_parts(tmp_path / TABLE, 2),
     ):
         with pytest.raises(ResultsError, match=rf"the part {path} of the results is not as it was written"):
             read_it()
-    assert len(parts_of(tmp_path / TABLE)) == 3
+    assert len(list_parts(tmp_path / TABLE)) == 3
 
 
 def test_a_merged_part_is_not_believed_before_it_is_verified(tmp_path: Path) -> None:
@@ -150,11 +150,11 @@ def test_a_merged_part_is_not_believed_before_it_is_verified(tmp_path: Path) -> 
     store = Store(tmp_path)
     for number in range(3):
         add(store, number)
-    assert merge_small(tmp_path / TABLE, 2) == 3
-    (path,) = parts_of(tmp_path / TABLE)
+    assert merge_small_parts(tmp_path / TABLE, 2) == 3
+    (path,) = list_parts(tmp_path / TABLE)
     damage(path)
     with pytest.raises(ResultsError, match=rf"{path.name.replace('+', '.')} of the results is not as it was written"):
-        parts_of(tmp_path / TABLE)
+        list_parts(tmp_path / TABLE)
 
 
 def test_parts_of_an_earlier_version_are_read_merged_and_verified_from_then_on(tmp_path: Path) -> None:
@@ -162,11 +162,11 @@ def test_parts_of_an_earlier_version_are_read_merged_and_verified_from_then_on(t
     store = Store(tmp_path)
     for number in range(3):
         add(store, number)
-    for path in parts_of(tmp_path / TABLE):
+    for path in list_parts(tmp_path / TABLE):
         path.rename(path.with_name(path.name.partition(".")[0] + ".parquet"))
     assert numbers(store) == [0, 1, 2]
     assert (found := check_store(store)).without_checksum == found.parts == 3
-    assert merge_small(tmp_path / TABLE, 2) == 3
+    assert merge_small_parts(tmp_path / TABLE, 2) == 3
     assert numbers(store) == [0, 1, 2]
     assert check_store(store) == StoreCheck(1, 0, ())
 

@@ -19,7 +19,7 @@ from vpharness.evaluation import (
     Tally,
 )
 from vpharness.evaluation.blocks import COUNTS, TICKS
-from vpharness.results.audits import Audited, AuditKey, audit_key, audits_of
+from vpharness.results.audits import AuditKey, AuditRecord, audit_key, audits_of
 from vpharness.results.ledger import (
     AUDIT_FAILED,
     AUDIT_PASSED,
@@ -29,8 +29,8 @@ from vpharness.results.ledger import (
     LedgerCandidate,
     Trial,
 )
-from vpharness.results.records import DONE, TIMES, market_in
 from vpharness.results.store import ADAPTIVE, CAMPAIGNS, CANDIDATES, EVIDENCE, FIRES, META, Store, read, read_table
+from vpharness.results.table_schemas import DONE, TIMES, market_in
 
 
 def read_ledger(store: Store) -> list[LedgerCandidate]:
@@ -106,7 +106,7 @@ class _Identities:
 def _run(
     row: dict[str, Any],
     identities: _Identities,
-    audits: Mapping[AuditKey, Audited],
+    audits: Mapping[AuditKey, AuditRecord],
     campaigns: frozenset[str],
     *,
     adaptive: bool,

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from vpharness.evaluation import Evidence, Figures, Market, Tally
 from vpharness.evaluation.blocks import COUNTS, TICKS
-from vpharness.results.store import ADAPTIVE, CANDIDATES, META, Rows, Store, append, read
+from vpharness.results.store import ADAPTIVE, CANDIDATES, META, Store, TableRows, append, read
 
 DONE: Final = "done"
 FAILED: Final = "failed"
@@ -149,7 +149,7 @@ def mark_adaptive(store: Store, run_ids: Sequence[str]) -> None:
     """Write down, before they are carried out, that runs were chosen by an adaptive search: that is for good."""
     now_ns = time.time_ns()
     rows = [{"run_id": run_id, "created_ns": now_ns} for run_id in run_ids]
-    append(store, Rows(ADAPTIVE, rows, ADAPTIVE_SCHEMA))
+    append(store, TableRows(ADAPTIVE, rows, ADAPTIVE_SCHEMA))
 
 
 VIEWS_SCHEMA: Final = pa.schema(

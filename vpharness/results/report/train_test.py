@@ -2,7 +2,7 @@
 
 from xml.etree.ElementTree import Element
 
-from vpharness.results.opening import Opening
+from vpharness.results.holdout import HoldoutResult
 from vpharness.results.report.candidates import Scale, name_of, net_text, short_id
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import element, note, number, section, table
@@ -10,7 +10,7 @@ from vpharness.results.report.markup import element, note, number, section, tabl
 
 def train_and_test(findings: Findings) -> Element | None:
     """Return both parts of each candidate on one scale; nothing where no test part was opened."""
-    opened = [(each, each.opening) for each in findings.shown if each.opening is not None]
+    opened = [(each, each.holdout) for each in findings.shown if each.holdout is not None]
     if not opened:
         return None
     scale = Scale.over([f for each, opening in opened for f in (each.judgement.figures, opening.judgement.figures)])
@@ -34,7 +34,7 @@ def train_and_test(findings: Findings) -> Element | None:
     return section("test", "Training and test", words, table(head, rows, class_="ranking grouped"))
 
 
-def _verdict(opening: Opening) -> str:
+def _verdict(opening: HoldoutResult) -> str:
     held = "holds" if opening.holds else "does not hold"
     return (
         f"{held}: number {opening.number}, lower end {number(opening.low, '+.2f')} at an error of {opening.error:.2g}"

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.conftest import PROJECT
-from vpharness.results.claims import claimed
+from vpharness.results.run_locks import lock_runs
 from vpharness.results.store import Store
 
 HOLDER = """
 import sys
 from pathlib import Path
-from vpharness.results.claims import claimed
+from vpharness.results.run_locks import lock_runs
 from vpharness.results.store import Store
 
-with claimed(Store(Path(sys.argv[1])), ["a", "b"], lambda: None):
+with lock_runs(Store(Path(sys.argv[1])), ["a", "b"], lambda: None):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -39,11 +39,11 @@ def test_who_carries_out_the_same_waits_until_the_other_ends_or_is_killed(tmp_pa
     store, waits, mine = Store(tmp_path / "results"), threading.Event(), threading.Event()
 
     def claim() -> None:
-        with claimed(store, ["b", "a"], waits.set):
+        with lock_runs(store, ["b", "a"], waits.set):
             mine.set()
 
     with held(store.root) as holder:
-        with claimed(store, ["a"], waits.set):
+        with lock_runs(store, ["a"], waits.set):
             assert not waits.is_set()
         thread = threading.Thread(target=claim)
         thread.start()

@@ -8,25 +8,25 @@ from numpy.typing import NDArray
 
 from vpharness.evaluation import BlockSums, Draws, flipped_sums, standardised, studentised
 
-Rows = NDArray[np.float64]
+FloatArray = NDArray[np.float64]
 
 
 @dataclass
-class Greatest:
+class NullMaxima:
     """The greatest T under each draw, of candidates as they stand, and of others as they once stood."""
 
-    now: Rows
-    before: Rows
+    now: FloatArray
+    before: FloatArray
     before_owner: NDArray[np.int64]
-    before_other: Rows  # the greatest of those of any other owner
+    before_other: FloatArray  # the greatest of those of any other owner
 
     @classmethod
-    def start(cls, n_draws: int) -> "Greatest":
+    def start(cls, n_draws: int) -> "NullMaxima":
         """Return what holds before any candidate."""
         lowest = np.full(n_draws, -np.inf)
         return cls(lowest, lowest.copy(), np.full(n_draws, -1), lowest.copy())
 
-    def add_before(self, owner: int, row: Rows) -> None:
+    def add_before(self, owner: int, row: FloatArray) -> None:
         """Take in the greatest T of a candidate as it once stood."""
         again = self.before_owner == owner
         above = row > self.before
@@ -37,14 +37,14 @@ class Greatest:
         self.before = np.where(above, row, self.before)
         self.before_owner = np.where(above, owner, self.before_owner)
 
-    def for_owner(self, owner: int) -> Rows:
+    def for_owner(self, owner: int) -> FloatArray:
         """Return [D] the greatest T for a candidate: of all as they stand, and of the others as they once stood."""
         others = np.where(self.before_owner == owner, self.before_other, self.before)
-        found: Rows = np.maximum(self.now, others)
+        found: FloatArray = np.maximum(self.now, others)
         return found
 
 
-def drawn_scores(blocks: Sequence[BlockSums], seconds: int, draws: Draws) -> tuple[Rows, Rows]:
+def null_statistics(blocks: Sequence[BlockSums], seconds: int, draws: Draws) -> tuple[FloatArray, FloatArray]:
     """Return [C, D] T of directional excess and of profit of candidates with blocks of one length, under each draw.
 
     Profit is judged by D_b = P_b - m n_b over the blocks with net fires, m being the candidate's own net mean.
@@ -59,12 +59,12 @@ def drawn_scores(blocks: Sequence[BlockSums], seconds: int, draws: Draws) -> tup
     return standardised(of_excess, _squares(excess)), studentised(tau, n_blocks)
 
 
-def _residuals(blocks: BlockSums) -> Rows:
+def _residuals(blocks: BlockSums) -> FloatArray:
     net, count = blocks.tick("net_pnl"), blocks.count("n_net")
     total = count.sum()
-    found: Rows = net - (net.sum() / total if total else 0.0) * count
+    found: FloatArray = net - (net.sum() / total if total else 0.0) * count
     return found
 
 
-def _squares(rows: Sequence[Rows]) -> Rows:
+def _squares(rows: Sequence[FloatArray]) -> FloatArray:
     return np.array([float(np.sum(row**2)) for row in rows])

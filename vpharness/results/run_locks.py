@@ -1,4 +1,4 @@
-"""Claims on work: who carries out the same runs at the same time waits, and finds them done."""
+"""Locks on runs: whoever carries out the same runs at the same time waits, and finds them done."""
 
 import contextlib
 import errno
@@ -11,15 +11,15 @@ from typing import Final
 from vpharness.errors import ResultsError
 from vpharness.results.store import Store
 
-CLAIMS_FILE: Final = "claims"
-"""An empty file: the claim on a set of runs is a lock on one byte, which a process that is killed gives back."""
+LOCK_FILE: Final = "claims"
+"""An empty file: a set of runs is one of its bytes, and the lock on that is released when its process ends."""
 
 _PLACES: Final = 2**62
 
 
 @contextlib.contextmanager
-def claimed(store: Store, run_ids: Collection[str], waiting: Callable[[], None]) -> Iterator[None]:
-    """Keep everybody else from carrying out just these runs, meanwhile; `waiting` is called before one waits.
+def lock_runs(store: Store, run_ids: Collection[str], waiting: Callable[[], None]) -> Iterator[None]:
+    """Lock a set of runs against other processes; `waiting` is called once before waiting for a lock that is held.
 
     Raises ResultsError where the store cannot be written.
     """
@@ -27,7 +27,7 @@ def claimed(store: Store, run_ids: Collection[str], waiting: Callable[[], None])
     place = int.from_bytes(digest[:8]) % _PLACES
     try:
         store.root.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(store.root / CLAIMS_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(store.root / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise ResultsError(f"cannot write results to {store.root}: {error.strerror}") from error
     try:
