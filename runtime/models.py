@@ -20,7 +20,7 @@ from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import LatticeState, new_state
 from vpharness.live import LONGEST_GAP_NS, LiveModel, LiveSession
 from vpharness.prices import PRICE_SCALE
-from vpharness.promotion.record import PromotedRecord, lattice_parameters, live_model
+from vpharness.promotion.serving import PromotedRecord, lattice_parameters, live_model
 from vpharness.signals import resolve
 
 CHAMPION: Final = "champion"

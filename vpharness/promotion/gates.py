@@ -1,4 +1,4 @@
-"""The gates: each says what was wanted and what was found, in words that stay in the bundle as evidence."""
+"""The gates of a promotion: each states what was wanted and what was found, kept in the bundle as evidence."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +18,8 @@ from vpharness.events.event_source import Source
 from vpharness.lattice.lattice_parameters import LATTICE_VERSION
 from vpharness.live.latency import Latency
 from vpharness.promotion.agreement import Agreement
-from vpharness.promotion.forward import ForwardRecord
-from vpharness.promotion.parameters import PromotionParameters
+from vpharness.promotion.forward_record import ForwardRecord
+from vpharness.promotion.gate_parameters import PromotionParameters
 from vpharness.results.holdout import net_text
 from vpharness.results.ranking import Ranked
 

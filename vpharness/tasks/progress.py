@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from vpharness.campaigns.carry_out import Progress as Campaign
-from vpharness.datasets.build import BuildProgress
+from vpharness.campaigns.runner import CampaignProgress as Campaign
 from vpharness.events.times import time_text
 
 LINE_SECONDS: Final = 10.0

@@ -12,8 +12,8 @@ from typing import Any
 
 from rich.table import Table
 
-from vpharness.campaigns.market import market_of
-from vpharness.campaigns.share import view_of
+from vpharness.campaigns.dataset_cache import view_of
+from vpharness.campaigns.market_identity import market_of
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load

@@ -1,4 +1,4 @@
-"""What an audit found, and what it says of it."""
+"""The findings of an audit, and their wording."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ MOST_CONSTANT_BYTES: Final = 65_536
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was tried.
+    """One check of an audit.
 
     Attributes:
         name: what was done.
@@ -26,13 +26,13 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing differs."""
+        """Whether the check passed: nothing differs."""
         return self.first_bin is None
 
 
 @dataclass(frozen=True)
-class Memory:
-    """How long the scores tell where the data began, found by beginning later.
+class MeasuredMemory:
+    """The measured memory of a signal: how long scores depend on where the data began.
 
     Attributes:
         bins: valid bins after which they no longer do, the most of all starts; None where, after one of the starts,
@@ -48,7 +48,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What the audit of a signal found.
+    """The findings of the audit of a signal.
 
     Attributes:
         checks: what was tried.
@@ -59,14 +59,14 @@ class AuditReport:
     """
 
     checks: tuple[Check, ...]
-    memory: Memory | None
+    memory: MeasuredMemory | None
     bins: int
     not_checked: str | None = None
     program: Program | None = None
 
     @property
     def memory_bins(self) -> int | None:
-        """Valid bins after which a score no longer tells where the data began; None where it is not shown to forget."""
+        """Valid bins after which a score no longer depends on where the data began; None where that is not shown."""
         return None if self.memory is None else self.memory.bins
 
     @property
@@ -76,7 +76,7 @@ class AuditReport:
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """What is wrong, a sentence each, with what to do; nothing where the signal passed."""
+        """The failures, a sentence each, with what to do; empty where the signal passed."""
         return tuple(self._failures())
 
     def _failures(self) -> Iterator[str]:

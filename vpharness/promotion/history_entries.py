@@ -1,4 +1,4 @@
-"""The entries of what an instrument serves: a line each, with checksums, in a history and in the pointer."""
+"""The entries of an instrument's history and pointer: one JSON line each, with checksums."""
 
 import dataclasses
 import hashlib
@@ -16,8 +16,8 @@ _CHECKSUM: Final = "sha256"
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One change of what an instrument serves.
+class HistoryEntry:
+    """One change of the version that an instrument serves.
 
     Attributes:
         number: 1, 2, 3, ...
@@ -41,29 +41,29 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Line:
+class HistoryLine:
     """A line as it stands in a file, the entry that it holds, and its checksum, where it has one."""
 
     text: bytes
-    entry: Entry
+    entry: HistoryEntry
     checksum: str | None
 
 
-def line_of(entry: Entry, before: bytes) -> bytes:
+def line_of(entry: HistoryEntry, before: bytes) -> bytes:
     """Return the line of an entry, behind a history of whole lines."""
     return (
         json.dumps({**dataclasses.asdict(entry), _CHECKSUM: _checksum(entry, hashlib.sha256(before))}) + "\n"
     ).encode()
 
 
-def lines_in(folder: Path) -> list[Line]:
+def lines_in(folder: Path) -> list[HistoryLine]:
     """Return the lines of an instrument's history, completed from the pointer where that is one ahead.
 
     The last one holds. Raises PromotionError where one of the files cannot be read, is damaged or missing, or they do
     not agree.
     """
     pointer, history = _both(folder)
-    lines, before = list[Line](), hashlib.sha256()
+    lines, before = list[HistoryLine](), hashlib.sha256()
     for number, text in enumerate(history.split(b"\n")[:-1], 1):  # behind the last one there may be a torn line
         lines.append(_checked(text + b"\n", lines, before, f"{folder / HISTORY_FILE}, line {number},", "restore it"))
         before.update(lines[-1].text)
@@ -77,7 +77,7 @@ def lines_in(folder: Path) -> list[Line]:
 
 
 def _both(folder: Path) -> tuple[bytes | None, bytes]:
-    """Return what pointer and history hold at one moment; the pointer is None where there is none."""
+    """Return the bytes of pointer and history at one moment; the pointer is None where it does not exist."""
     while True:
         pointer = _content(folder / POINTER_FILE)
         history = _content(folder / HISTORY_FILE) or b""
@@ -94,7 +94,7 @@ def _content(path: Path) -> bytes | None:
         raise PromotionError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _agreed(pointer: bytes, lines: list[Line], before: "hashlib._Hash", folder: Path) -> list[Line]:
+def _agreed(pointer: bytes, lines: list[HistoryLine], before: "hashlib._Hash", folder: Path) -> list[HistoryLine]:
     """Return a history that ends with the pointer's own entry."""
     where, advice = folder / POINTER_FILE, f"restore it from the last line of {HISTORY_FILE}"
     last, found = (lines[-1] if lines else None), _parsed(pointer)
@@ -111,8 +111,8 @@ def _agreed(pointer: bytes, lines: list[Line], before: "hashlib._Hash", folder: 
     return [*lines, _checked(pointer, lines, before, str(where), advice)]
 
 
-def _checked(text: bytes, lines: list[Line], before: "hashlib._Hash", where: str, advice: str) -> Line:
-    """Return the line that a text is behind others; a PromotionError says `where` it cannot be that."""
+def _checked(text: bytes, lines: list[HistoryLine], before: "hashlib._Hash", where: str, advice: str) -> HistoryLine:
+    """Return a text as the line that follows others; a PromotionError names `where` it cannot be that."""
     line, last = _parsed(text), lines[-1] if lines else None
     if line is None:
         raise PromotionError(
@@ -131,17 +131,17 @@ def _checked(text: bytes, lines: list[Line], before: "hashlib._Hash", where: str
     return line
 
 
-def _parsed(text: bytes) -> Line | None:
-    """Return the line that a text is, whatever its checksum; None where it is none."""
+def _parsed(text: bytes) -> HistoryLine | None:
+    """Return a text parsed as a line, whatever its checksum; None where it is not one."""
     try:
         values: Any = json.loads(text)
         checksum = values.pop(_CHECKSUM, None)
-        return Line(text, Entry(**{**values, "unsafe": tuple(values.get("unsafe", ()))}), checksum)
+        return HistoryLine(text, HistoryEntry(**{**values, "unsafe": tuple(values.get("unsafe", ()))}), checksum)
     except (ValueError, TypeError, AttributeError):
         return None
 
 
-def _checksum(entry: Entry, before: "hashlib._Hash") -> str:
+def _checksum(entry: HistoryEntry, before: "hashlib._Hash") -> str:
     """Return the checksum of an entry and of the whole history before it."""
     digest = before.copy()
     digest.update(json.dumps(dataclasses.asdict(entry)).encode())

@@ -1,4 +1,4 @@
-"""What is served: everything that a live session and the page need of a promotion, as plain values."""
+"""The promoted record: everything that a live session and the page need of a promotion, as plain values."""
 
 import dataclasses
 import math
@@ -19,7 +19,7 @@ from vpharness.signals import SignalParameters, digest, reach_of, resolve, score
 
 @dataclass(frozen=True)
 class PromotedRecord:
-    """What is served, as plain values (JSON in the bundle).
+    """The served model and its evidence, as plain values (JSON in the bundle).
 
     Attributes:
         instrument: the instrument; None in the defaults of a fresh clone alone, which fit any feed.
@@ -131,11 +131,11 @@ def live_model(record: PromotedRecord) -> LiveModel:
         raise PromotionError(f"{record.version}: {changed}")
     ready = scorer(signal, params, cell_width_ms=lattice.cell_width_ms, radius=lattice.radius)
     warmup_bins, cooldown_bins = (int(record.evaluation[name]) for name in ("warmup_bins", "cooldown_bins"))
-    return LiveModel(ready, (record.threshold,), warmup_bins, cooldown_bins, memory_of(record))
+    return LiveModel(ready, (record.threshold,), warmup_bins, cooldown_bins, record_memory(record))
 
 
-def memory_of(record: PromotedRecord) -> ModelMemory:
-    """Return how long the record's model remembers where its feed began.
+def record_memory(record: PromotedRecord) -> ModelMemory:
+    """Return the memory of the record's model: how long it depends on where its feed began.
 
     What the audit measured is taken, but never less than the windows of the signal, which may agree by chance on the
     data that were audited. Where nothing was measured, the signal's body says when its exponential averages have
@@ -151,7 +151,7 @@ def memory_of(record: PromotedRecord) -> ModelMemory:
 
 
 def code_change(record: PromotedRecord) -> str | None:
-    """Say in what way the signal is not the one any more that was promoted; None where it is."""
+    """Return in what way the signal's code differs from what was promoted; None where it is the same."""
     if record.signal_digest is None:
         return None
     found = digest(resolve(record.signal_target), signal_parameters(record))
@@ -165,7 +165,7 @@ def code_change(record: PromotedRecord) -> str | None:
 
 
 def parameters_of(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
-    """Return a dataclass of parameters from all of its values; a PromotionError says `where` what does not fit."""
+    """Return a dataclass of parameters from all of its values; a PromotionError names `where` one does not fit."""
     names = {field.name for field in dataclasses.fields(kind)}
     if odd := sorted(set(values) ^ names):
         raise PromotionError(

@@ -1,4 +1,4 @@
-"""Making a version what its instrument serves: a new one, or one that was served before."""
+"""Release of a new version for an instrument, and rollback to an earlier one."""
 
 import dataclasses
 import time
@@ -9,46 +9,46 @@ from vpharness.datasets.lake import Lake, new_folder
 from vpharness.errors import PromotionError
 from vpharness.modules import PermittedModules
 from vpharness.promotion.bundle import read_bundle, write_bundle
-from vpharness.promotion.examine import Candidacy
+from vpharness.promotion.bundle_replay import replay_differences
 from vpharness.promotion.pointer import (
     PROMOTED,
     ROLLED_BACK,
-    Entry,
+    HistoryEntry,
     bundle_path,
-    changing,
     history,
+    instrument_lock,
     next_version,
-    point,
+    set_current,
 )
-from vpharness.promotion.replay import replay_differences
-from vpharness.promotion.served import PromotedRecord
+from vpharness.promotion.promoted_record import PromotedRecord
+from vpharness.promotion.review import Review
 
 
-def publish(lake: Lake, candidacy: Candidacy, config: Mapping[str, Any]) -> Entry:
-    """Write the bundle of a candidacy that was not refused, and make it what its instrument serves.
+def release(lake: Lake, reviewed: Review, config: Mapping[str, Any]) -> HistoryEntry:
+    """Write the bundle of a review that was not refused, and make it the version that its instrument serves.
 
     Whatever moment this is cut off at, the instrument serves what it did before, or the whole new bundle.
 
     Raises PromotionError or DatasetError where the lake cannot be written.
     """
-    record, recording = candidacy.record, candidacy.recording
+    record, recording = reviewed.record, reviewed.recording
     if record is None or recording is None or record.instrument is None:
         raise ValueError("there is nothing to publish: a gate has refused it")
-    with changing(lake, record.instrument) as folder:
+    with instrument_lock(lake, record.instrument) as folder:
         name = next_version(folder)
         with new_folder(folder / name, "version") as unfinished:
             write_bundle(unfinished, dataclasses.replace(record, version=name), config, recording)
-        return _point(lake, PROMOTED, dataclasses.replace(record, version=name))
+        return _append_entry(lake, PROMOTED, dataclasses.replace(record, version=name))
 
 
-def roll_back(lake: Lake, instrument: str, modules: PermittedModules, to: str | None = None) -> Entry:
-    """Make an earlier version what an instrument serves: the one that the current one took the place of, unless given.
+def roll_back(lake: Lake, instrument: str, modules: PermittedModules, to: str | None = None) -> HistoryEntry:
+    """Make an earlier version the current one: the one that the current one replaced, unless given.
 
-    The version is replayed first. Raises PromotionError where it is damaged, where it no longer says what it said or
-    its signal is of none of the permitted modules, where it has never been served or is served already, and where
-    there is none before the current one.
+    The version is replayed first. Raises PromotionError where it is damaged, where it no longer gives the recorded
+    outputs or its signal is of none of the permitted modules, where it has never been served or is served already, and
+    where there is none before the current one.
     """
-    with changing(lake, instrument):
+    with instrument_lock(lake, instrument):
         entries = history(lake, instrument)
         if not entries:
             raise PromotionError(f"nothing has been promoted for {instrument}: there is nothing to go back to")
@@ -61,13 +61,15 @@ def roll_back(lake: Lake, instrument: str, modules: PermittedModules, to: str | 
         bundle = read_bundle(bundle_path(lake, instrument, version))
         if differences := replay_differences(bundle, modules):
             raise PromotionError(f"{version} of {instrument} is not what it was: {'; '.join(differences)}")
-        return _point(lake, ROLLED_BACK, dataclasses.replace(bundle.record, instrument=instrument, version=version))
+        return _append_entry(
+            lake, ROLLED_BACK, dataclasses.replace(bundle.record, instrument=instrument, version=version)
+        )
 
 
-def _point(lake: Lake, action: str, record: PromotedRecord) -> Entry:
+def _append_entry(lake: Lake, action: str, record: PromotedRecord) -> HistoryEntry:
     instrument = str(record.instrument)
     entries = history(lake, instrument)
-    entry = Entry(
+    entry = HistoryEntry(
         number=(entries[-1].number if entries else 0) + 1,
         action=action,
         version=record.version,
@@ -77,11 +79,11 @@ def _point(lake: Lake, action: str, record: PromotedRecord) -> Entry:
         forced=record.forced,
         unsafe=record.unsafe,
     )
-    point(lake, instrument, entry)
+    set_current(lake, instrument, entry)
     return entry
 
 
-def _one_back(entries: Sequence[Entry], instrument: str) -> str:
+def _one_back(entries: Sequence[HistoryEntry], instrument: str) -> str:
     """Return what was served before the current version was promoted: going back twice goes back further."""
     current = entries[-1].version
     (promoted,) = [entry for entry in entries if entry.version == current and entry.action == PROMOTED]

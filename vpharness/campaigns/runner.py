@@ -1,4 +1,4 @@
-"""Carrying out a plan: group by group, written in batches, skipping nothing and losing nothing."""
+"""Execution of a plan: group by group, with results written in batches so that a kill costs a second at most."""
 
 import math
 import time
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.execute import RunFailure, RunOutcome, execute_many
+from vpharness.campaigns.mlflow_runs import tracked_run
 from vpharness.campaigns.plan import Group, PlannedRun
 from vpharness.campaigns.run_folder import folder_of, write_run_folder
 from vpharness.campaigns.saving import candidate_rows, save
-from vpharness.campaigns.share import DatasetShare
-from vpharness.campaigns.tracked import tracked_run
 from vpharness.results.audits import AuditKey, AuditRecord, audits_of
 from vpharness.results.store import Store, check_writable
 from vpharness.results.table_schemas import Labels
@@ -25,8 +25,8 @@ CONTINUE: Final = "continue"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is the same for all runs of a campaign.
+class RunnerSettings:
+    """The settings that all runs of a campaign share.
 
     Attributes:
         store: where results go.
@@ -46,13 +46,13 @@ class Settings:
 
 
 @dataclass
-class Progress:
-    """Where a campaign stands: one object, brought up to date as it goes on.
+class CampaignProgress:
+    """The progress of a campaign: one object, updated as its runs finish.
 
     Attributes:
         total: runs to be carried out.
         done: runs that are, failed ones included.
-        failures: (run id, what it is, error) of those that failed.
+        failures: (run id, overrides, error) of the runs that failed.
         best_low: the highest lower end of a net interval so far, ticks, and `best` what has it.
     """
 
@@ -64,7 +64,7 @@ class Progress:
     begun: float = field(default_factory=time.monotonic)
 
     def add(self, run_id: str, words: str, finished: RunOutcome | RunFailure) -> None:
-        """Count a run."""
+        """Count a finished run."""
         self.done += 1
         if isinstance(finished, RunFailure):
             self.failures.append((run_id, words, str(finished.error)))
@@ -78,15 +78,19 @@ class Progress:
                 self.best_low, self.best = low, f"{finished.spec.signal.name} at {candidate.label}"
 
 
-Report = Callable[[Progress], None]
-Track = Callable[[Sequence[TrackedRun]], None]
-"""Is told of runs that are in the store."""
+ReportProgress = Callable[[CampaignProgress], None]
+TrackRuns = Callable[[Sequence[TrackedRun]], None]
+"""Called with runs that have just been written to the store."""
 
 
-def carry_out(
-    groups: Sequence[Group], settings: Settings, progress: Progress, report: Report, track: Track | None = None
+def run_groups(
+    groups: Sequence[Group],
+    settings: RunnerSettings,
+    progress: CampaignProgress,
+    report: ReportProgress,
+    track: TrackRuns | None = None,
 ) -> None:
-    """Carry out groups one after the other; `progress` says afterwards what came of them.
+    """Execute groups one after the other, counting each finished run in `progress`.
 
     A run that fails is a row with its error; with on_error="stop" no other is begun after it. Where the work is
     interrupted, what is finished is written before the interruption goes on.
@@ -97,29 +101,29 @@ def carry_out(
     if groups:
         check_writable(settings.store)
     audits = audits_of(settings.store) if groups else {}
-    share: DatasetShare | None = None
+    cache: DatasetCache | None = None
     for group in groups:
-        if share is None or share.dataset.path != group.dataset.path:
-            share = DatasetShare.of(group.dataset, settings.memory_mb)
-        _carry_out_group(group, share, audits, settings, progress, report, track)
+        if cache is None or cache.dataset.path != group.dataset.path:
+            cache = DatasetCache.of(group.dataset, settings.memory_mb)
+        _run_group(group, cache, audits, settings, progress, report, track)
         if progress.failures and settings.on_error == STOP:
             return
 
 
-def _carry_out_group(
+def _run_group(
     group: Group,
-    share: DatasetShare,
+    cache: DatasetCache,
     audits: Mapping[AuditKey, AuditRecord],
-    settings: Settings,
-    progress: Progress,
-    report: Report,
-    track: Track | None,
+    settings: RunnerSettings,
+    progress: CampaignProgress,
+    report: ReportProgress,
+    track: TrackRuns | None,
 ) -> None:
     by_id = {run.spec.run_id: run for run in group.runs}
     batch: list[RunOutcome | RunFailure] = []
-    written, limit = time.monotonic(), max(1, share.memory_bytes // 4 // (8 * share.view.n_bins))
+    written, limit = time.monotonic(), max(1, cache.memory_bytes // 4 // (8 * cache.view.n_bins))
     try:
-        for finished in execute_many([run.spec for run in group.runs], share, audits):
+        for finished in execute_many([run.spec for run in group.runs], cache, audits):
             batch.append(finished)
             run_id = finished.spec.run_id
             progress.add(run_id, " ".join(by_id[run_id].job.words), finished)
@@ -136,8 +140,8 @@ def _carry_out_group(
 def _write(
     batch: Sequence[RunOutcome | RunFailure],
     by_id: dict[str, PlannedRun],
-    settings: Settings,
-    track: Track | None,
+    settings: RunnerSettings,
+    track: TrackRuns | None,
 ) -> None:
     """Write the folders of finished runs, then their rows: a run that the store has is there whole."""
     outcomes = [finished for finished in batch if isinstance(finished, RunOutcome)]

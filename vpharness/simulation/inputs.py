@@ -1,4 +1,4 @@
-"""Replays: the bins of a source or of a dataset as steps of a live session, each with the time of its stages."""
+"""Inputs of a simulation: the bins of a source or dataset as steps of a live session, each timed by stage."""
 
 import dataclasses
 import time
@@ -56,14 +56,14 @@ Step = Callable[[], tuple[list[ScoredBin], dict[str, int]]]
 
 @dataclass(frozen=True)
 class AllBins:
-    """What a run over all T bins at once has: rows [T] (BIN_DTYPE) and the columns [T, K] that its signal reads."""
+    """The input of a run over all T bins at once: rows [T] (BIN_DTYPE) and its signal's columns [T, K]."""
 
     rows: NDArray[np.void]
     columns: Grid
 
 
-class Replay(Protocol):
-    """Bins that can be replayed, and had all at once."""
+class SimulationInput(Protocol):
+    """Bins that can be replayed one by one, and read all at once."""
 
     @property
     def cell_width_ms(self) -> int:
@@ -72,30 +72,30 @@ class Replay(Protocol):
 
     @property
     def radius(self) -> int:
-        """Cells are k = -radius..radius."""
+        """The largest cell number: cells are k = -radius..radius."""
         ...
 
     @property
     def tick_size(self) -> float:
-        """Price units a tick."""
+        """The price of one tick, in price units."""
         ...
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that frames may have."""
+        """The columns that frames may contain."""
         ...
 
     def opened(self, model: LiveModel) -> AbstractContextManager[tuple[TimedSession, Iterator[Step]]]:
-        """Open the replay at its beginning, with a session for it."""
+        """Open the input at its beginning, with a session for it."""
         ...
 
     def whole(self, columns: tuple[str, ...]) -> AllBins:
-        """Return all bins, found in the way of a run over them."""
+        """Return all bins, computed as for a run over them."""
         ...
 
 
 @dataclass(frozen=True)
-class EventReplay:
+class EventInput:
     """The events of a source, bin by bin, through a lattice. `start_ns` and `end_ns` are those of a build."""
 
     source: Source
@@ -111,12 +111,12 @@ class EventReplay:
 
     @property
     def radius(self) -> int:
-        """Cells are k = -radius..radius."""
+        """The largest cell number: cells are k = -radius..radius."""
         return self.lattice.radius
 
     @property
     def tick_size(self) -> float:
-        """Price units a tick."""
+        """The price of one tick, in price units."""
         return self.source.tick_size
 
     @contextmanager
@@ -179,7 +179,7 @@ def _closed(session: TimedSession, events: NDArray[np.void], end_ns: int) -> tup
 
 
 @dataclass(frozen=True)
-class DatasetReplay:
+class DatasetInput:
     """The finished bins of a dataset, with their cells."""
 
     dataset: Dataset
@@ -191,12 +191,12 @@ class DatasetReplay:
 
     @property
     def radius(self) -> int:
-        """Cells are k = -radius..radius."""
+        """The largest cell number: cells are k = -radius..radius."""
         return self.dataset.manifest.radius
 
     @property
     def tick_size(self) -> float:
-        """Price units a tick."""
+        """The price of one tick, in price units."""
         return self.dataset.manifest.tick_size
 
     @property

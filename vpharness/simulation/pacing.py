@@ -1,4 +1,4 @@
-"""Pace and stall: when each bin is due, and how a server that had to wait gets level with its feed again."""
+"""The pace of a replay: when each bin is due, and how the server recovers from a stall of the feed."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ SECOND_NS: Final = 1_000_000_000
 
 @dataclass(frozen=True)
 class CatchUp:
-    """What became of a stall.
+    """The recovery from a stall.
 
     Attributes:
         stall_s: how long the feed stood still.
@@ -28,7 +28,7 @@ class CatchUp:
 
 
 class Schedule:
-    """When the bins of a replay are due: one bin after another, at a speed, or as soon as the one before is done.
+    """The times at which the bins of a replay are due: at a speed, or as soon as the one before is done.
 
     With a stall of `stall_s` seconds the feed stands still at the bin `stall_at`. In a replay without a pace nothing
     would be due meanwhile: there the bins come at the pace in which they happened from the stall until it is made up
@@ -45,7 +45,7 @@ class Schedule:
         now_ns: Callable[[], int] = time.perf_counter_ns,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Make the schedule; `now_ns` tells the time, and `sleep` lets seconds of it pass."""
+        """Create the schedule with a clock (`now_ns`) and a way to wait (`sleep`, seconds)."""
         self._now_ns, self._sleep = now_ns, sleep
         self._speed, self._stall_ns, self._stall_at = speed, round(stall_s * SECOND_NS), stall_at
         self._period_ns = round(cell_width_ms * 1_000_000 / (speed or 1.0))
@@ -56,7 +56,7 @@ class Schedule:
 
     @property
     def bins_at_once(self) -> int:
-        """Bins that are due when a stall ends."""
+        """The number of bins that are due when a stall ends."""
         return self._stall_ns // self._period_ns
 
     @property
@@ -79,7 +79,7 @@ class Schedule:
             self._went_on_ns = self._now_ns()
 
     def done(self, number: int) -> int | None:
-        """Take note that the frame of a bin is ready; return for how long it had been due, ns; None without a pace."""
+        """Record that the frame of a bin is ready; return how long it had been due, ns; None without a pace."""
         due_ns, now_ns = self._due_ns(number), self._now_ns()
         if due_ns is None:
             return None
@@ -92,7 +92,7 @@ class Schedule:
         return now_ns - due_ns
 
     def catch_up(self) -> CatchUp | None:
-        """Return what became of the stall; None where there was none."""
+        """Return the recovery from the stall; None where there was none."""
         if self._went_on_ns is None:
             return None
         level_ms = None if self._level_ns is None else (self._level_ns - self._went_on_ns) / 1e6

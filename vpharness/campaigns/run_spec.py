@@ -1,4 +1,4 @@
-"""What one run is, and the id that stands for everything its results depend on."""
+"""The specification of a run, and the ids derived from everything its results depend on."""
 
 import dataclasses
 import hashlib
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from vpharness.campaigns.once import Once
+from vpharness.campaigns.memo import ObjectMemo
 from vpharness.datasets.find import Dataset
 from vpharness.errors import VpharnessError
 from vpharness.evaluation import (
@@ -25,18 +25,20 @@ from vpharness.signals import Signal, SignalParameters, digest, resolve, score_p
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One signal with its parameters on one dataset, judged in one way."""
+    """One signal with its parameters on one dataset, with the evaluation and split that judge it."""
 
     dataset: Dataset
     signal_target: str  # "module.name"
     parameters: SignalParameters
     evaluation: EvaluationParameters
     split: SplitParameters
-    once: Once = dataclasses.field(default_factory=Once, compare=False, repr=False)  # shared with other runs
+    memo: ObjectMemo = dataclasses.field(
+        default_factory=ObjectMemo, compare=False, repr=False
+    )  # shared with other runs
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the fields alone: what was worked out from them need not travel to another process."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)} | {"once": Once()}
+        """Return the fields alone: cached results need not travel to another process."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)} | {"memo": ObjectMemo()}
 
     @cached_property
     def signal(self) -> Signal[Any]:
@@ -46,11 +48,11 @@ class RunSpec:
     @cached_property
     def resolved(self) -> ResolvedEvaluation:
         """The evaluation in bins of the dataset."""
-        return self.once.of(EvaluationParameters.resolve, self.evaluation, self.dataset.manifest.cell_width_ms)
+        return self.memo.call(EvaluationParameters.resolve, self.evaluation, self.dataset.manifest.cell_width_ms)
 
     @cached_property
     def score_key(self) -> str:
-        """What the score depends on beside the dataset: runs with equal keys share their scores."""
+        """The key of everything the score depends on beside the dataset: equal keys, equal scores."""
         return json.dumps([self.signal_target, score_parameters(self.parameters)], sort_keys=True)
 
     @cached_property
@@ -58,19 +60,19 @@ class RunSpec:
         """Everything the results depend on, as JSON values."""
         return {
             "code": {
-                "signal_digest": self.once.of(digest, self.signal, self.parameters),
+                "signal_digest": self.memo.call(digest, self.signal, self.parameters),
                 "evaluation_version": EVALUATION_VERSION,
                 "lattice_version": self.dataset.manifest.lattice_version,
             },
             "dataset": {"id": self.dataset.manifest.dataset_id, "checksum": self.dataset.checksum},
-            "evaluation": self.once.of(dataclasses.asdict, self.resolved),
-            "signal": {"target": self.signal_target, "parameters": self.once.of(_identifying, self.parameters)},
-            "split": self.once.of(_normalised, self.split),
+            "evaluation": self.memo.call(dataclasses.asdict, self.resolved),
+            "signal": {"target": self.signal_target, "parameters": self.memo.call(_identifying, self.parameters)},
+            "split": self.memo.call(_normalised, self.split),
         }
 
     @cached_property
     def audit_key(self) -> AuditKey:
-        """What an audit of its scores is of."""
+        """The key under which an audit of its scores is stored."""
         return audit_key(self.identity)
 
     @property
@@ -80,7 +82,7 @@ class RunSpec:
 
     @cached_property
     def run_id(self) -> str:
-        """The hash of the identity: the same run is never carried out twice."""
+        """The hash of the identity: the same run is never executed twice."""
         return _hash(self.identity)
 
     def candidate_id(self, threshold_label: str) -> str:
@@ -105,7 +107,7 @@ class RunSpec:
 
 
 def threshold_labels(parameters: SignalParameters) -> list[str]:
-    """Return what the thresholds of a run are called: the numbers themselves, or percentiles such as "q90"."""
+    """Return the labels of a run's thresholds: the numbers themselves, or percentiles such as "q90"."""
     if parameters.thresholds:
         return [number_label(threshold) for threshold in parameters.thresholds]
     return [f"q{number_label(percentile)}" for percentile in parameters.threshold_quantiles]
@@ -118,12 +120,12 @@ def number_label(number: float) -> str:
 
 
 def parameter_problems(
-    parameters: SignalParameters, evaluation: EvaluationParameters, split: SplitParameters, once: Once
+    parameters: SignalParameters, evaluation: EvaluationParameters, split: SplitParameters, memo: ObjectMemo
 ) -> Iterator[str]:
-    """Say what is out of range, whatever the dataset."""
-    yield from once.of(_signal_problems, parameters)
-    yield from once.of(_evaluation_problems, evaluation)
-    yield from once.of(_split_problems, split)
+    """Yield an error for each parameter that is out of range on any dataset."""
+    yield from memo.call(_signal_problems, parameters)
+    yield from memo.call(_evaluation_problems, evaluation)
+    yield from memo.call(_split_problems, split)
     if not parameters.thresholds and split.kind == "none":
         yield (
             "split=none leaves no training part for signal.threshold_quantiles to choose thresholds on; "
@@ -132,10 +134,10 @@ def parameter_problems(
 
 
 def spec_problems(spec: RunSpec) -> Iterator[str]:
-    """Say everything that keeps a run without `parameter_problems` from being carried out, before any work."""
-    yield from spec.once.of(_column_problems, spec.signal, spec.dataset)
-    yield from spec.once.of(_scorer_problems, spec.signal, spec.parameters, spec.dataset)
-    yield from spec.once.of(_part_problems, spec.resolved, spec.split, spec.dataset)
+    """Yield an error for everything else that keeps a run from being executed, before any work."""
+    yield from spec.memo.call(_column_problems, spec.signal, spec.dataset)
+    yield from spec.memo.call(_scorer_problems, spec.signal, spec.parameters, spec.dataset)
+    yield from spec.memo.call(_part_problems, spec.resolved, spec.split, spec.dataset)
     if not spec.parameters.thresholds and spec.is_test:
         yield (
             f"dataset {spec.dataset.manifest.dataset_id} is kept for the test, so that signal.threshold_quantiles has "

@@ -1,4 +1,4 @@
-"""Fitting the projection on the training part, and counting on the test part what it covers.
+"""The fit of the projection on the training part, and its coverage on the test part.
 
 For each horizon the moves of the first four fifths are put into groups of equal size by their score. Through each
 quantile of the groups goes a line in u = tanh(score / scale), by least squares: a quantile of a group is a mean over
@@ -37,7 +37,7 @@ Series = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Span:
+class BinRange:
     """Bins start <= t < stop whose moves must end before the bin `limit`."""
 
     start: int
@@ -46,7 +46,7 @@ class Span:
 
 
 def fit_projection(
-    score: Series, mid_ticks: Series, train: Span, horizons_bins: Sequence[int], quantiles: Sequence[float]
+    score: Series, mid_ticks: Series, train: BinRange, horizons_bins: Sequence[int], quantiles: Sequence[float]
 ) -> Projection:
     """Fit a projection on the training part of one dataset.
 
@@ -60,7 +60,7 @@ def fit_projection(
     Raises PromotionError where the training part has too few bins.
     """
     middle = train.start + math.floor(FIT_SHARE * (train.stop - train.start))
-    fit, rest = Span(train.start, middle, middle), Span(middle, train.stop, train.limit)
+    fit, rest = BinRange(train.start, middle, middle), BinRange(middle, train.stop, train.limit)
     seen = np.abs(score[fit.start : fit.stop])
     seen = seen[np.isfinite(seen)]
     scale = float(np.quantile(seen, SCALE_QUANTILE)) if len(seen) else 0.0
@@ -74,7 +74,7 @@ def fit_projection(
     return Projection(tuple(horizons_bins), tuple(quantiles), scale, _table(down), _table(up))
 
 
-def coverage(projection: Projection, score: Series, mid_ticks: Series, span: Span) -> dict[str, Any]:
+def coverage(projection: Projection, score: Series, mid_ticks: Series, span: BinRange) -> dict[str, Any]:
     """Count what a projection covers, as JSON values with a number a horizon.
 
     Returns "n" (moves), "coverage_P" for each central interval that should hold P % of the moves, and "pinball", the
@@ -94,7 +94,9 @@ def coverage(projection: Projection, score: Series, mid_ticks: Series, span: Spa
     return found
 
 
-def _starts_and_moves(score: Series, mid_ticks: Series, span: Span, horizon: int) -> tuple[NDArray[np.int64], Series]:
+def _starts_and_moves(
+    score: Series, mid_ticks: Series, span: BinRange, horizon: int
+) -> tuple[NDArray[np.int64], Series]:
     """Return the bins [n] with a score from which a move can be seen, and the moves [n], ticks."""
     starts = np.arange(span.start, max(span.start, min(span.stop, span.limit - horizon)))
     moves = mid_ticks[starts + horizon] - mid_ticks[starts]
@@ -102,7 +104,7 @@ def _starts_and_moves(score: Series, mid_ticks: Series, span: Span, horizon: int
     return starts[known], moves[known]
 
 
-def _moves(score: Series, mid_ticks: Series, span: Span, horizon: int, scale: float) -> tuple[Series, Series]:
+def _moves(score: Series, mid_ticks: Series, span: BinRange, horizon: int, scale: float) -> tuple[Series, Series]:
     """Return u [n] of the bins of a span, and the moves [n] from them on."""
     starts, moves = _starts_and_moves(score, mid_ticks, span, horizon)
     if len(starts) < LEAST_BINS:

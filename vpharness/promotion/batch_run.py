@@ -1,4 +1,4 @@
-"""The run that is to be promoted, worked out again over its whole dataset: what live has to agree with."""
+"""The run that is to be promoted, computed again over its whole dataset: the reference for the live session."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,43 +12,43 @@ from vpharness.datasets.find import Dataset
 from vpharness.datasets.read import Loaded, load
 from vpharness.evaluation import Part, find_fires, parts_within
 from vpharness.lattice.columns import BIN_DTYPE
-from vpharness.promotion.agreement import Said
-from vpharness.promotion.nominate import Nominee
+from vpharness.promotion.agreement import BinOutputs
+from vpharness.promotion.selection import SelectedCandidate
 from vpharness.signals import Signal, SignalParameters, score
 
 
 @dataclass(frozen=True)
-class Batch:
-    """A nominee on its dataset of T bins.
+class BatchRun:
+    """A candidate on its dataset of T bins.
 
     Attributes:
-        nominee: the candidate and its run.
+        candidate: the candidate and its run.
         dataset: its dataset.
         loaded: the dataset's bins, and the columns that the signal reads.
-        parts: the parts of the dataset: that which chose, and behind it the test part where there is one.
+        parts: the parts of the dataset: the training part, and behind it the test part where there is one.
     """
 
-    nominee: Nominee
+    candidate: SelectedCandidate
     dataset: Dataset
     loaded: Loaded
     parts: tuple[Part, ...]
 
     @classmethod
-    def of(cls, nominee: Nominee, dataset: Dataset) -> "Batch":
+    def of(cls, candidate: SelectedCandidate, dataset: Dataset) -> "BatchRun":
         """Read the dataset. Raises DatasetError where it cannot be read."""
-        trial, manifest = nominee.trial, dataset.manifest
+        trial, manifest = candidate.trial, dataset.manifest
         parts = parts_within(manifest.dataset_id, manifest.bins, trial.evaluation, trial.split)
-        return cls(nominee, dataset, load(dataset, nominee.signal.columns), parts)
+        return cls(candidate, dataset, load(dataset, candidate.signal.columns), parts)
 
     @property
     def signal(self) -> Signal[Any]:
         """The signal."""
-        return self.nominee.signal
+        return self.candidate.signal
 
     @property
     def params(self) -> SignalParameters:
         """Its parameters."""
-        return self.nominee.params
+        return self.candidate.params
 
     @property
     def width_ms(self) -> int:
@@ -77,17 +77,17 @@ class Batch:
         return np.where(self.valid, mid, np.nan) / self.dataset.manifest.tick_size
 
     @cached_property
-    def said(self) -> Said:
+    def outputs(self) -> BinOutputs:
         """Bins (those columns of BIN_DTYPE that the dataset has), scores, and the fires of the one threshold."""
-        evaluation, bins = self.nominee.trial.evaluation, self.loaded.bins
+        evaluation, bins = self.candidate.trial.evaluation, self.loaded.bins
         names = [name for name in BIN_DTYPE.names or () if name in bins]
         rows = np.zeros(len(self.scores), [(name, BIN_DTYPE[name]) for name in names])
         for name in names:
             rows[name] = bins[name]
         warmup_bins, cooldown_bins = evaluation.warmup_bins, evaluation.cooldown_bins
         (fires,) = find_fires(
-            self.scores, [self.nominee.threshold], warmup_bins=warmup_bins, cooldown_bins=cooldown_bins
+            self.scores, [self.candidate.threshold], warmup_bins=warmup_bins, cooldown_bins=cooldown_bins
         )
         signed = np.zeros(len(self.scores), np.int8)
         signed[fires.bins] = fires.directions
-        return Said(rows, self.scores, signed)
+        return BinOutputs(rows, self.scores, signed)

@@ -1,4 +1,4 @@
-"""Replaying what a bundle recorded: it is served only where this machine and this code say the same again."""
+"""Replay of a bundle's recording: it is served only where this machine and code reproduce the recorded outputs."""
 
 import numpy as np
 
@@ -9,9 +9,9 @@ from vpharness.lattice.lattice_parameters import LATTICE_VERSION
 from vpharness.lattice.layout import LatticeState, new_state
 from vpharness.live import LiveSession, ScoredBin, scores_of
 from vpharness.modules import PermittedModules
-from vpharness.promotion.agreement import Said, agreement
+from vpharness.promotion.agreement import BinOutputs, compare_outputs
 from vpharness.promotion.bundle import Bundle
-from vpharness.promotion.served import PromotedRecord, code_change, lattice_parameters, live_model
+from vpharness.promotion.promoted_record import PromotedRecord, code_change, lattice_parameters, live_model
 
 
 def fresh_lattice(record: PromotedRecord, start_ns: int | None = None) -> LatticeState:
@@ -31,7 +31,7 @@ def fresh_lattice(record: PromotedRecord, start_ns: int | None = None) -> Lattic
 def replay_differences(bundle: Bundle, modules: PermittedModules) -> list[str]:
     """Replay the recorded events through a live session; return what differs from the recording, a sentence each.
 
-    An empty list says that the signal's code and the lattice are those that were promoted, and that every bin, score
+    An empty list means that the signal's code and the lattice are those that were promoted, and that every bin, score
     (within the tolerance of the chunk law) and fire is as it was recorded. What keeps the replay from being done at all
     is a difference too, and so is a signal from a module that the record may not name: that is never imported.
     """
@@ -50,13 +50,13 @@ def replay_differences(bundle: Bundle, modules: PermittedModules) -> list[str]:
         session = LiveSession.restore(
             live_model(record), fresh_lattice(record), recording.state, longest_gap_ns=LONGEST_GAP_NS
         )
-        found = session.take(recording.events, int(recording.said.bins["bin_end_ns"][-1]))
+        found = session.take(recording.events, int(recording.outputs.bins["bin_end_ns"][-1]))
     except VpharnessError as error:
         return [str(error)]
-    return list(agreement(said_of(found), recording.said, record.threshold).differences)
+    return list(compare_outputs(outputs_of(found), recording.outputs, record.threshold).differences)
 
 
-def said_of(bins: list[ScoredBin]) -> Said:
-    """Return what a session of one threshold said of consecutive bins."""
+def outputs_of(bins: list[ScoredBin]) -> BinOutputs:
+    """Return the outputs of a session of one threshold for consecutive bins."""
     rows = np.concatenate([np.zeros(0, BIN_DTYPE), *(each.row for each in bins)])
-    return Said(rows, scores_of(bins), np.array([each.fires[0] for each in bins], np.int8))
+    return BinOutputs(rows, scores_of(bins), np.array([each.fires[0] for each in bins], np.int8))

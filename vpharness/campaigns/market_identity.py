@@ -1,4 +1,4 @@
-"""Which market a dataset is of, as far as its manifest tells."""
+"""The market that a dataset is evidence of, identified from its manifest."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ _SYNTHETIC: Final = "synthetic"
 _EXCHANGE: Final = ZoneInfo("America/New_York")  # where the times of LOBSTER's files count from midnight
 _FILE_DIGEST: Final = "sha256"
 _NOT_CONTENT: Final = frozenset({"tick_size", "version", "instrument"})
-"""What a source says of itself that another reading of the same events may say otherwise."""
+"""Fields of a source that may differ between two readings of the same events."""
 
 
 def market_of(dataset: Dataset) -> Market:

@@ -1,4 +1,4 @@
-"""What the runs on one dataset have in common, worked out once: its columns, outcome tables, and judged fires."""
+"""A cache of what the runs on one dataset share: its columns, outcome tables, and judged fires."""
 
 import dataclasses
 from collections import OrderedDict
@@ -39,28 +39,28 @@ Value = TypeVar("Value")
 
 
 @dataclass
-class Recent(Generic[Key, Value]):
-    """The values used last, up to a number of bytes; the least recently used is forgotten first."""
+class LruCache(Generic[Key, Value]):
+    """A cache bounded in bytes that drops the least recently used value first."""
 
     limit_bytes: int
     size_of: Callable[[Value], int]
     _kept: OrderedDict[Key, Value] = field(default_factory=OrderedDict)
     _used_bytes: int = 0
 
-    def get(self, key: Key, make: Callable[[], Value]) -> Value:
-        """Return the value of a key, made where it is not kept."""
-        known = self.kept(key)
-        return self.keep(key, make()) if known is None else known
+    def get_or_make(self, key: Key, make: Callable[[], Value]) -> Value:
+        """Return the value of a key, made and cached where it is absent."""
+        known = self.get(key)
+        return self.put(key, make()) if known is None else known
 
-    def kept(self, key: Key) -> Value | None:
-        """Return the value of a key, if it is kept."""
+    def get(self, key: Key) -> Value | None:
+        """Return the cached value of a key, or None."""
         if key not in self._kept:
             return None
         self._kept.move_to_end(key)
         return self._kept[key]
 
-    def keep(self, key: Key, value: Value) -> Value:
-        """Keep a value, and return it."""
+    def put(self, key: Key, value: Value) -> Value:
+        """Cache a value, and return it."""
         self._kept[key] = value
         self._used_bytes += self.size_of(value)
         while self._used_bytes > self.limit_bytes and len(self._kept) > 1:
@@ -69,20 +69,20 @@ class Recent(Generic[Key, Value]):
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Fires of one part, evaluated and judged by themselves."""
+class JudgedFires:
+    """The evaluation and judgement of the fires of one part."""
 
     evaluation: PartEvaluation
     judgement: Judgement
 
 
 @dataclass
-class DatasetShare:
+class DatasetCache:
     """One dataset, read once, with everything about it that several runs need.
 
     Attributes:
         dataset: the dataset.
-        view: what evaluation sees of it.
+        view: its bins as evaluation reads them.
         bin_seq: [T] int64, the numbers of its bins.
         memory_bytes: what may be kept of columns, tables, judged fires and (by the caller) intermediate series, each
             up to a quarter of it.
@@ -92,13 +92,13 @@ class DatasetShare:
     view: DatasetView
     bin_seq: NDArray[np.int64]
     memory_bytes: int
-    _columns: Recent[str, NDArray[Any]]
-    _tables: Recent[tuple[Any, ...], OutcomeTable]
+    _columns: LruCache[str, NDArray[Any]]
+    _tables: LruCache[tuple[Any, ...], OutcomeTable]
     _walks: dict[tuple[Any, ...], PartWalks]
-    _judged: Recent[tuple[Any, ...], Judged]
+    _judged: LruCache[tuple[Any, ...], JudgedFires]
 
     @classmethod
-    def of(cls, dataset: Dataset, memory_mb: int = DEFAULT_MEMORY_MB) -> "DatasetShare":
+    def of(cls, dataset: Dataset, memory_mb: int = DEFAULT_MEMORY_MB) -> "DatasetCache":
         """Read the bins of a dataset. Raises DatasetError where they cannot be read."""
         loaded = load(dataset)
         memory = memory_mb * _MEGABYTE
@@ -107,23 +107,23 @@ class DatasetShare:
             view_of(dataset, loaded),
             loaded.bins["bin_seq"].astype(np.int64),
             memory,
-            Recent(memory // 4, lambda column: column.nbytes),
-            Recent(memory // 4, _table_bytes),
+            LruCache(memory // 4, lambda column: column.nbytes),
+            LruCache(memory // 4, _table_bytes),
             {},
-            Recent(memory // 4, _judged_bytes),
+            LruCache(memory // 4, _judged_bytes),
         )
 
     def grid(self, columns: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Return columns of the grid, each [T, K]. Raises DatasetError for those that are not there."""
         return {
-            name: self._columns.get(name, lambda name=name: load(self.dataset, [name]).grid[name])  # type: ignore[misc]  # mypy loses the default
+            name: self._columns.get_or_make(name, lambda name=name: load(self.dataset, [name]).grid[name])  # type: ignore[misc]  # mypy loses the default
             for name in columns
         }
 
     def table(self, evaluation: ResolvedEvaluation) -> OutcomeTable:
         """Return the outcomes of every bin; evaluations that differ in what no walk depends on share them."""
         key = _walk_key(evaluation)
-        found = self._tables.get(key, partial(self._make_table, evaluation))
+        found = self._tables.get_or_make(key, partial(self._make_table, evaluation))
         return dataclasses.replace(found, evaluation=evaluation)
 
     def _make_table(self, evaluation: ResolvedEvaluation) -> OutcomeTable:
@@ -136,30 +136,30 @@ class DatasetShare:
             self._walks[key] = PartWalks.of(table, part)
         return self._walks[key]
 
-    def judged(self, evaluation: ResolvedEvaluation, part: Part, candidates: Sequence[Fires]) -> list[Judged]:
+    def judged(self, evaluation: ResolvedEvaluation, part: Part, candidates: Sequence[Fires]) -> list[JudgedFires]:
         """Evaluate and judge the fires of candidates that lie in a part; equal fires once, whatever run they are of."""
-        # The cooldown has had its say in what fires there are, the warm-up in where the part begins.
+        # The cooldown has already decided which fires there are, the warm-up where the part begins.
         shared = dataclasses.replace(evaluation, cooldown_bins=0, warmup_bins=0), part
         inside = [fires.within(part) for fires in candidates]
-        known = {fires.digest: self._judged.kept((*shared, fires.digest)) for fires in inside}
+        known = {fires.digest: self._judged.get((*shared, fires.digest)) for fires in inside}
         unknown = {fires.digest: fires for fires in inside if known[fires.digest] is None}
         if unknown:
             table = self.table(evaluation)
             found = evaluate_fires(self.view, table, part, list(unknown.values()), self._walks_of(table, part))
             judgements = judge_many([each.evidence for each in found], evaluation)
             for digest, evaluated, judgement in zip(unknown, found, judgements, strict=True):
-                known[digest] = self._judged.keep((*shared, digest), Judged(evaluated, judgement))
+                known[digest] = self._judged.put((*shared, digest), JudgedFires(evaluated, judgement))
         return [judged for fires in inside if (judged := known[fires.digest]) is not None]
 
 
-def _judged_bytes(judged: Judged) -> int:
+def _judged_bytes(judged: JudgedFires) -> int:
     evaluation = judged.evaluation
     blocks, fires = len(evaluation.evidence.blocks.block), len(evaluation.outcomes.fires)
     return _JUDGED_BYTES + _BYTES_PER_BLOCK * blocks + _BYTES_PER_FIRE * fires
 
 
 def view_of(dataset: Dataset, loaded: Loaded) -> DatasetView:
-    """Return what evaluation sees of a dataset."""
+    """Return the view of a dataset that evaluation works on."""
     manifest, bins = dataset.manifest, loaded.bins
     touch = manifest.has_best_prices
     return DatasetView(
@@ -176,7 +176,7 @@ def view_of(dataset: Dataset, loaded: Loaded) -> DatasetView:
 
 
 def _walk_key(evaluation: ResolvedEvaluation) -> tuple[Any, ...]:
-    """Return what the outcomes of the bins depend on: costs, warm-up, cooldown and draws come in later."""
+    """Return the fields that the outcomes of bins depend on: costs, warm-up, cooldown and draws do not matter."""
     return (
         evaluation.tp_ticks,
         evaluation.sl_ticks,

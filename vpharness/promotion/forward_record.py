@@ -1,4 +1,4 @@
-"""The forward record: what a candidate did on events that came after it had been written down."""
+"""The forward record: a candidate's fires on events later than its first row in the ledger."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class ForwardRecord:
     Attributes:
         since_ns: when that row was written, ns since the Unix epoch, UTC.
         n_fires: fires in bins that ended later.
-        judgement: what they came to; None where there are none.
+        judgement: their judgement; None where there are none.
     """
 
     since_ns: int

@@ -1,4 +1,4 @@
-"""Examining a nominee: gate by gate, and what would be served where it passes."""
+"""The review of a candidate for promotion: gate by gate, and the record to serve where it passes."""
 
 import dataclasses
 import math
@@ -20,17 +20,17 @@ from vpharness.events.times import time_text
 from vpharness.lattice.lattice_parameters import LATTICE_VERSION
 from vpharness.modules import PermittedModules
 from vpharness.promotion import gates
-from vpharness.promotion.batch import Batch
+from vpharness.promotion.batch_run import BatchRun
 from vpharness.promotion.bundle import Recording
-from vpharness.promotion.fitting import Span, coverage, fit_projection
-from vpharness.promotion.forward import forward_record
+from vpharness.promotion.bundle_replay import fresh_lattice
+from vpharness.promotion.forward_record import forward_record
+from vpharness.promotion.gate_parameters import PromotionParameters
 from vpharness.promotion.gates import Gate
-from vpharness.promotion.live_proof import LiveProof, Whole, choose_slice, prove
-from vpharness.promotion.nominate import Nominee
-from vpharness.promotion.parameters import PromotionParameters
+from vpharness.promotion.live_proof import BatchOutputs, LiveProof, choose_slice, prove
 from vpharness.promotion.projection import Projection
-from vpharness.promotion.replay import fresh_lattice
-from vpharness.promotion.served import PromotedRecord, live_model
+from vpharness.promotion.projection_fit import BinRange, coverage, fit_projection
+from vpharness.promotion.promoted_record import PromotedRecord, live_model
+from vpharness.promotion.selection import SelectedCandidate
 from vpharness.results.audits import FULL, AuditRecord, audit_key, keep_audit
 from vpharness.results.holdout import open_holdouts
 from vpharness.results.ledger import LedgerCandidate
@@ -46,8 +46,8 @@ _PACKAGES: Final = ("jax", "jaxlib", "numba", "numpy", "vpharness")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What an examination is told beside its nominee.
+class ReviewSettings:
+    """The settings of a review.
 
     Attributes:
         limits: what a run must have.
@@ -69,8 +69,8 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Candidacy:
-    """What has been found out about a nominee.
+class Review:
+    """The findings about a candidate.
 
     Attributes:
         gates: every gate, in order; those that were not looked at have `passed` None.
@@ -83,48 +83,48 @@ class Candidacy:
     recording: Recording | None = None
 
 
-def examine(
-    nominee: Nominee,
+def review(
+    candidate: SelectedCandidate,
     dataset: Dataset,
     source: Source | None,
-    settings: Settings,
+    settings: ReviewSettings,
     report: Callable[[float], None] = lambda _: None,
-) -> Candidacy:
-    """Look at every gate, and compile what would be served.
+) -> Review:
+    """Return the outcome of every gate, with the record to serve where all pass or are overridden.
 
     Gates that take long are looked at only where those before them passed or are overridden. The test part is opened
     last of all: it can be opened for the first time but once, and is not spent on what another gate refuses.
 
     Args:
-        nominee: the candidate.
+        candidate: the candidate.
         dataset: the dataset of its run.
         source: the events that the dataset was built from; None where nobody knows where they lie.
         settings: what is wanted.
-        report: told the share of the live proof that is done, from 0 to 1.
+        report: called with the fraction of the live proof that is done, from 0 to 1.
 
     Raises ConfigError where the instrument's name cannot be one of a folder, or the run's signal comes from a module
     that is not permitted, and PromotionError where no projection can
     be fitted or there is nothing to record.
     """
     check_name(dataset.manifest.instrument, "the instrument")
-    settings.modules.imported(nominee.signal_target)
+    settings.modules.imported(candidate.signal_target)
     limits = settings.limits
     found = [
         gates.dataset_gate(dataset),
         gates.lattice_gate(dataset.manifest),
-        gates.code_gate(nominee.identity, digest(nominee.signal, nominee.params)),
+        gates.code_gate(candidate.identity, digest(candidate.signal, candidate.params)),
         gates.events_gate(dataset.manifest, source),
-        *gates.judged(lambda those: gates.train_gates(nominee.ranked, those), limits),
+        *gates.judged(lambda those: gates.train_gates(candidate.ranked, those), limits),
     ]
     if source is None or not _goes_on(found, settings):
         return _ended(found, "audit", "memory", "live = batch", "latency", "test", "forward")
-    batch = Batch.of(nominee, dataset)
+    batch = BatchRun.of(candidate, dataset)
     report_of_audit = _audited(batch, settings)
     memory_bins = report_of_audit.memory_bins
     found.append(gates.audit_gate(report_of_audit))
     found.append(
         gates.memory_gate(
-            memory_bins, batch.valid, batch.parts[-1].stop, nominee.trial.evaluation.warmup_bins, batch.width_ms
+            memory_bins, batch.valid, batch.parts[-1].stop, candidate.trial.evaluation.warmup_bins, batch.width_ms
         )
     )
     if not _goes_on(found, settings):
@@ -138,7 +138,7 @@ def examine(
     found += gates.judged(lambda those: [gates.latency_gate(proof.latency, batch.width_ms, those)], limits)
     if not _goes_on(found, settings):
         return _ended(found, "test", "forward")
-    (ranked,) = open_holdouts([nominee.ranked], settings.ledger, settings.store, settings.view_of)
+    (ranked,) = open_holdouts([candidate.ranked], settings.ledger, settings.store, settings.view_of)
     found += gates.judged(lambda those: [gates.unseen_gate(ranked, those)], limits)
     forward = forward_record(ranked.candidate.counted, settings.view_of)
     found.append(gates.forward_gate(forward, limits))
@@ -149,15 +149,15 @@ def examine(
         "forward": forward.values(),
     }
     record = dataclasses.replace(record, evidence=evidence, forced=overridden, unsafe=unsafe)
-    return Candidacy(tuple(found), record, proof.recording)
+    return Review(tuple(found), record, proof.recording)
 
 
-def refuse(candidacy: Candidacy, run_id: str, forced: str | None, *, force_unsafe: bool = False) -> None:
+def refuse(reviewed: Review, run_id: str, forced: str | None, *, force_unsafe: bool = False) -> None:
     """Raise PromotionError, naming every gate that failed, unless a reason overrides all of them.
 
     Some gates need `force_unsafe` beside it.
     """
-    failed = [gate for gate in candidacy.gates if gate.passed is False]
+    failed = [gate for gate in reviewed.gates if gate.passed is False]
     if not failed:
         return
     told = "; ".join(f"{gate.name}: wanted {gate.wanted}, found {gate.found}" for gate in failed)
@@ -174,8 +174,8 @@ def refuse(candidacy: Candidacy, run_id: str, forced: str | None, *, force_unsaf
         )
 
 
-def _goes_on(found: Sequence[Gate], settings: Settings) -> bool:
-    """Whether the next gates are worth looking at."""
+def _goes_on(found: Sequence[Gate], settings: ReviewSettings) -> bool:
+    """Return whether the next gates are worth checking."""
     failed = [gate for gate in found if not gate.passed]
     return not failed or (
         settings.forced is not None
@@ -183,14 +183,14 @@ def _goes_on(found: Sequence[Gate], settings: Settings) -> bool:
     )
 
 
-def _ended(found: Sequence[Gate], *others: str) -> Candidacy:
-    return Candidacy((*found, *(Gate(name, None, "", gates.NOT_LOOKED_AT) for name in others)))
+def _ended(found: Sequence[Gate], *others: str) -> Review:
+    return Review((*found, *(Gate(name, None, "", gates.NOT_LOOKED_AT) for name in others)))
 
 
-def _audited(batch: Batch, settings: Settings) -> AuditReport:
-    """Audit the signal in full, and keep what comes of it with the results."""
+def _audited(batch: BatchRun, settings: ReviewSettings) -> AuditReport:
+    """Return the full audit of the signal, having stored it with the results."""
     report = batch.audit(settings.limits.audit_seed)
-    key = audit_key(batch.nominee.identity)
+    key = audit_key(batch.candidate.identity)
     dataset_id = batch.dataset.manifest.dataset_id
     keep_audit(settings.store, AuditRecord.now(key, dataset_id, report.failures, report.memory_bins, FULL))
     return report
@@ -198,46 +198,46 @@ def _audited(batch: Batch, settings: Settings) -> AuditReport:
 
 def _proof(
     record: PromotedRecord,
-    batch: Batch,
+    batch: BatchRun,
     source: Source,
     limits: PromotionParameters,
     report: Callable[[float], None],
 ) -> LiveProof:
-    span, part, said = batch.dataset.manifest.span, batch.parts[-1], batch.said
+    span, part, outputs = batch.dataset.manifest.span, batch.parts[-1], batch.outputs
     # The state before the slice is one between two bins, so the slice does not begin with the very first one, and it
     # is to tell nothing of where the data began, so that a server which begins elsewhere comes to the same scores.
     first = max(part.first_fire, 1)
     if record.memory_bins is not None:
         covered = gates.first_covered_bin(batch.valid, record.memory_bins)
         first = max(first, covered) if batch.valid[covered : part.stop].any() else first
-    start = choose_slice(batch.valid, said.fires, first, part.stop, limits.slice_bins)
+    start = choose_slice(batch.valid, outputs.fires, first, part.stop, limits.slice_bins)
     recorded = (start, min(start + limits.slice_bins, part.stop))
-    whole = Whole(said, batch.loaded.grid, (part.start, part.stop), recorded)
+    whole = BatchOutputs(outputs, batch.loaded.grid, (part.start, part.stop), recorded)
     proof = prove(live_model(record), fresh_lattice(record, span["start_ns"]), source, span["end_ns"], whole, report)
-    if not len(proof.recording.said.bins):
+    if not len(proof.recording.outputs.bins):
         raise PromotionError(f"the events end before bin {start} of dataset {record.dataset_id}: nothing to record")
     return proof
 
 
-def _record(batch: Batch, projection: Projection, memory_bins: int | None) -> PromotedRecord:
-    nominee, manifest = batch.nominee, batch.dataset.manifest
+def _record(batch: BatchRun, projection: Projection, memory_bins: int | None) -> PromotedRecord:
+    candidate, manifest = batch.candidate, batch.dataset.manifest
     return PromotedRecord(
         instrument=manifest.instrument,
         version=NOT_NAMED_YET,
-        signal_target=nominee.signal_target,
+        signal_target=candidate.signal_target,
         signal_digest=digest(batch.signal, batch.params),
         parameters=dataclasses.asdict(batch.params),
-        threshold=nominee.threshold,
-        threshold_label=nominee.trial.threshold_label,
-        evaluation=dataclasses.asdict(nominee.trial.evaluation),
+        threshold=candidate.threshold,
+        threshold_label=candidate.trial.threshold_label,
+        evaluation=dataclasses.asdict(candidate.trial.evaluation),
         lattice=dict(manifest.lattice or {}),
         lattice_version=LATTICE_VERSION,
         evaluation_version=EVALUATION_VERSION,
         tick_size=manifest.tick_size,
         size_unit=manifest.size_unit,
         projection=projection,
-        run_id=nominee.run_id,
-        candidate_id=nominee.trial.candidate_id,
+        run_id=candidate.run_id,
+        candidate_id=candidate.trial.candidate_id,
         dataset_id=manifest.dataset_id,
         dataset_checksum=batch.dataset.checksum,
         packages={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
@@ -249,9 +249,9 @@ def _record(batch: Batch, projection: Projection, memory_bins: int | None) -> Pr
 
 
 def _evidence(
-    found: Sequence[Gate], ranked: Ranked, proof: LiveProof, batch: Batch, projection: Projection
+    found: Sequence[Gate], ranked: Ranked, proof: LiveProof, batch: BatchRun, projection: Projection
 ) -> dict[str, Any]:
-    """Return what stands behind a promotion, as JSON values: gates, promised figures, and what else was measured."""
+    """Return the evidence for a promotion as JSON values: gates, promised figures, and further measurements."""
     part = batch.parts[-1]
     covered = coverage(projection, batch.scores, batch.mid_ticks, _span(part)) if part.name == TEST else None
     return {
@@ -266,12 +266,12 @@ def _evidence(
         "latency": None if proof.latency is None else dataclasses.asdict(proof.latency),
         "host": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
         "live": {"bins": proof.agreement.bins, "worst": _known(proof.agreement.worst), "ties": proof.agreement.ties},
-        "recorded_bins": len(proof.recording.said.bins),
+        "recorded_bins": len(proof.recording.outputs.bins),
     }
 
 
 def _ledger_facts(ranked: Ranked, ledger: Sequence[LedgerCandidate]) -> dict[str, Any]:
-    """Return how large and how old the ledger was, and the part of it that the candidate was compared with."""
+    """Return the size and age of the ledger, and of the family that the candidate was compared with."""
     trials, family = [trial for each in ledger for trial in each.trials], ranked.family
     created = [trial.created_ns for trial in trials]
     return {
@@ -291,9 +291,9 @@ def _promised(judgement: Judgement) -> dict[str, Any]:
 
 
 def _known(value: float) -> float | None:
-    """Return a number as JSON has it: what is not finite is not there."""
+    """Return a number for JSON; None for one that is not finite."""
     return value if math.isfinite(value) else None
 
 
-def _span(part: Part) -> Span:
-    return Span(part.first_fire, part.stop, part.limit)
+def _span(part: Part) -> BinRange:
+    return BinRange(part.first_fire, part.stop, part.limit)

@@ -1,4 +1,4 @@
-"""What a run must have to be promoted: every limit, with its default."""
+"""The limits that a run must meet to be promoted, with their defaults."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ _LOOSER: Final = "looser"
 
 
 def limit(default: Any, *, looser: Literal["larger", "smaller"], **rules: Any) -> Any:
-    """Make a field that is the limit of a gate, and say which values of it let more through; else as `parameter`."""
+    """Return a `parameter` field that is the limit of a gate, with the direction that lets more through."""
     field = parameter(default, **rules)
     return dataclasses.field(default=default, metadata={**field.metadata, _LOOSER: looser})
 
 
 @dataclass(frozen=True)
 class PromotionParameters:
-    """The limits of the gates, and what is compiled into the bundle."""
+    """The limits of the gates, and the settings of the bundle."""
 
     max_p_adjusted: float = limit(
         0.05,
@@ -77,6 +77,6 @@ class PromotionParameters:
         return found
 
     def relations(self) -> Iterator[str]:
-        """Say what is wrong with the horizons and quantiles."""
+        """Yield an error for each invalid horizon or quantile."""
         yield from horizons_problems(self.horizons_bins)
         yield from quantiles_problems(self.quantiles)

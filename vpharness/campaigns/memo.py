@@ -1,4 +1,4 @@
-"""Working out once what thousands of runs have in common."""
+"""A memo of function results, for what thousands of runs have in common."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,16 +8,16 @@ Value = TypeVar("Value")
 
 
 @dataclass
-class Once:
-    """What functions gave for objects that runs share, known by the objects themselves, which need no hash.
+class ObjectMemo:
+    """Remembered results of functions, keyed by the identity of their arguments, which need not be hashable.
 
-    The runs of a campaign share the objects that they are put together from, and those are never changed.
+    The runs of a campaign share the objects that they are composed of, and those are never changed.
     """
 
     _known: dict[tuple[Any, ...], tuple[tuple[Any, ...], Any]] = field(default_factory=dict)
 
-    def of(self, make: Callable[..., Value], *parts: Any) -> Value:
-        """Return what `make` gives for some objects; it is called the first time alone."""
+    def call(self, make: Callable[..., Value], *parts: Any) -> Value:
+        """Return `make(*parts)`; it is computed on the first call only."""
         key = (make, *map(id, parts))
         if key not in self._known:
             # The objects are kept: another one could have the id of one that is gone.

@@ -1,4 +1,4 @@
-"""The promoted record, as a server reads it: what it imports of this room.
+"""The part of promotion that a server imports.
 
 `promoted` finds the bundle that an instrument's pointer names, `read_bundle` reads it and refuses what was changed,
 `replay_differences` proves that this code says what was recorded, `live_model` and `lattice_parameters` make of its
@@ -6,15 +6,15 @@ record what a `LiveSession` is made of. `defaults` is what is served before anyt
 """
 
 from vpharness.promotion.bundle import Bundle, Recording, read_bundle
+from vpharness.promotion.bundle_replay import replay_differences
 from vpharness.promotion.defaults import defaults
-from vpharness.promotion.pointer import Entry, current, history, pointer_path, promoted
+from vpharness.promotion.pointer import HistoryEntry, current, history, pointer_path, promoted
 from vpharness.promotion.projection import Projection
-from vpharness.promotion.replay import replay_differences
-from vpharness.promotion.served import PromotedRecord, lattice_parameters, live_model
+from vpharness.promotion.promoted_record import PromotedRecord, lattice_parameters, live_model
 
 __all__ = [
     "Bundle",
-    "Entry",
+    "HistoryEntry",
     "Projection",
     "PromotedRecord",
     "Recording",

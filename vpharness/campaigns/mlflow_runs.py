@@ -1,4 +1,4 @@
-"""What MLflow is told of a run, and of a campaign."""
+"""The parameters, metrics, tags and artifacts that MLflow records of a run and of a campaign."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from vpharness.campaigns.plan import Job
 from vpharness.campaigns.run_folder import CARD_FILE, CONFIG_FILE, FIGURE_FILE
-from vpharness.campaigns.spec import RunSpec
+from vpharness.campaigns.run_spec import RunSpec
 from vpharness.results.tracked_run import TrackedRun
 
 _CURVES: Final = (
@@ -28,7 +28,7 @@ _CURVES: Final = (
 
 
 def tracked_run(spec: RunSpec, job: Job, rows: Sequence[Mapping[str, Any]], folder: Path, campaign: str) -> TrackedRun:
-    """Return what is tracked of a run: its configuration and the figures of its candidates, as the store has them."""
+    """Return the MLflow record of a run: its configuration and its candidates' figures, as stored."""
     manifest = spec.dataset.manifest
     chosen = {name: job.config[name] for name in ("signal", "eval", "split")}
     files = (CONFIG_FILE, CARD_FILE, FIGURE_FILE)
@@ -56,7 +56,7 @@ def tracked_run(spec: RunSpec, job: Job, rows: Sequence[Mapping[str, Any]], fold
 def tracked_campaign(
     name: str, folder: Path, parameters: Mapping[str, Any], metrics: Mapping[str, float], artifacts: Sequence[str] = ()
 ) -> TrackedRun:
-    """Return what is tracked of a campaign itself: the parent of its runs."""
+    """Return the MLflow record of a campaign: the parent of its runs."""
     return TrackedRun(
         name=name,
         parameters=parameters,

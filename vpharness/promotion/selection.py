@@ -1,4 +1,4 @@
-"""From what a user names, a run or a candidate as compare shows them, to the one candidate that is to be promoted."""
+"""Selection of the one candidate to promote, from the run or candidate id that a user names."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from vpharness.errors import PromotionError
 from vpharness.evaluation import TEST, Market
-from vpharness.promotion.served import parameters_of
+from vpharness.promotion.promoted_record import parameters_of
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import Ranked, rank, restricted
 from vpharness.results.store import META, Store, read
@@ -18,7 +18,7 @@ _MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
-class Nominee:
+class SelectedCandidate:
     """A candidate with the run that it is promoted from.
 
     Attributes:
@@ -27,7 +27,7 @@ class Nominee:
         identity: everything that the run's results depend on, as the store has it.
         trial: the candidate on the run's dataset.
         threshold: the |score| at which it fires.
-        ranked: what it came to.
+        ranked: its rank and judgement.
     """
 
     run_id: str
@@ -50,10 +50,12 @@ class Nominee:
         return params
 
 
-def nominate(store: Store, ledger: Sequence[LedgerCandidate], name: str, threshold: str | None) -> Nominee:
-    """Find the candidate that is meant, and judge it on the instrument of its run alone.
+def select_candidate(
+    store: Store, ledger: Sequence[LedgerCandidate], name: str, threshold: str | None
+) -> SelectedCandidate:
+    """Return the candidate that a name and threshold select, judged on the instrument of its run alone.
 
-    What it came to on other instruments is no evidence for the one that it is to be served on.
+    Its results on other instruments are no evidence for the one that it is to be served on.
 
     Args:
         store: the results.
@@ -97,7 +99,7 @@ def nominate(store: Store, ledger: Sequence[LedgerCandidate], name: str, thresho
             f"the longer one counts: promote run_id={counts.run_id}"
         )
     number = float(own[chosen.candidate.candidate_id]["threshold"])
-    return Nominee(run_id, row["signal_target"], json.loads(row["identity"]), trial, number, chosen)
+    return SelectedCandidate(run_id, row["signal_target"], json.loads(row["identity"]), trial, number, chosen)
 
 
 def _named(name: str, runs: Collection[str], candidates: Sequence[LedgerCandidate]) -> tuple[str, str | None]:
@@ -124,7 +126,7 @@ def _named(name: str, runs: Collection[str], candidates: Sequence[LedgerCandidat
 
 
 def _is_of(trial: Trial, market: Market) -> bool:
-    """Whether a trial is on an instrument; one that has no name is itself alone."""
+    """Return whether a trial is on an instrument; a market without a name equals itself alone."""
     return trial.market == market if market.instrument is None else trial.market.instrument == market.instrument
 
 
