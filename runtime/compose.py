@@ -23,7 +23,7 @@ from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.modules import PermittedModules
 from vpharness.promotion.pointer import bundle_path
-from vpharness.promotion.record import PromotedRecord, defaults, lattice_parameters, promoted
+from vpharness.promotion.serving import PromotedRecord, defaults, lattice_parameters, promoted
 
 COMMAND: Final = "serve"
 _WITH_SIGNALS: Final = "audit"

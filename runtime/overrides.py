@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from vpharness.config.override_errors import one_line
 from vpharness.errors import ConfigError
 from vpharness.parameters import problems
-from vpharness.promotion.record import PromotedRecord
+from vpharness.promotion.serving import PromotedRecord
 from vpharness.signals import resolve
 
 Values = TypeVar("Values")

@@ -28,10 +28,10 @@ PROJECT = Path(__file__).resolve().parents[2]
 TUNE = ["-m", "experiment=tune_perm_derivative"]
 STAGES = {
     "compose": "vpharness.commands.campaign.compose_jobs",
-    "check and freeze": "vpharness.commands.campaign.freeze",
+    "check and freeze": "vpharness.commands.campaign.make_plan",
     "carry out": "vpharness.commands.campaign.carry_out",
-    "  write folders": "vpharness.campaigns.carry_out.write_run_folder",
-    "  write store": "vpharness.campaigns.carry_out.save",
+    "  write folders": "vpharness.campaigns.runner.write_run_folder",
+    "  write store": "vpharness.campaigns.runner.save",
     "read ledger": "vpharness.commands.campaign_summary.readable_ledger",
     "rank": "vpharness.commands.campaign_summary.rank",
     "hand over pictures": "vpharness.commands.campaign_summary._draw",

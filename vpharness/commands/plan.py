@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from vpharness.campaigns.plan import Plan, Variant
+from vpharness.campaigns.plan import CampaignPlan, Variant
 
 SCORE_BYTES_A_BIN: Final = 12
 
 
-def print_plan(plan: Plan, unknown: int, unbuilt: Sequence[Variant], *, as_json: bool) -> None:
+def print_plan(plan: CampaignPlan, unknown: int, unbuilt: Sequence[Variant], *, as_json: bool) -> None:
     """Say what a plan would run, what of it is done and what it would cost.
 
     Args:

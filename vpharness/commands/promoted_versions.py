@@ -17,7 +17,7 @@ from vpharness.errors import PromotionError
 from vpharness.events.times import time_text
 from vpharness.promotion.bundle import read_bundle
 from vpharness.promotion.pointer import bundle_path, current, history, instruments
-from vpharness.promotion.served import PromotedRecord
+from vpharness.promotion.promoted_record import PromotedRecord
 
 _NOT_COMPARED = ("version", "created_ns", "projection", "evidence")
 _PROMISED = ("net_pnl_ticks", "net_pnl_ticks_low", "net_pnl_ticks_high", "n_net", "tp_rate", "events_per_hour")

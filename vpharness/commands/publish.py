@@ -8,7 +8,7 @@ from vpharness.commands.text.dataset_facts import print_dataset
 from vpharness.config.command_schemas import TickSize
 from vpharness.config.typed_config import check, instance
 from vpharness.datasets.lake import Lake
-from vpharness.datasets.publish import publish
+from vpharness.datasets.publish_folder import publish
 from vpharness.errors import ConfigError
 
 

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from vpharness.caches import JAX, cache_folder
+from vpharness.compiled import JAX, cache_folder
 from vpharness.config.search_path import OWN_FOLDER_VARIABLE, PACKAGE, conf_folder
-from vpharness.durable import replace_file
+from vpharness.storage.durable import replace_file
 
 _FOLDER: Final = "texts"
 _TARGET: Final = re.compile(rb"^\s*_target_:\s*(\S+)", re.MULTILINE)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from vpharness.commands.text.terminal import console, print_table, table_of
-from vpharness.latency import PERCENTILES, Latency, bins_needed
+from vpharness.live.latency import PERCENTILES, Latency, bins_needed
 from vpharness.simulation.simulate import WARMING_BINS, SimulationReport
 
 
