@@ -97,6 +97,12 @@ def _kernels_folder() -> Path | None:
     return cache_folder(KERNELS, f"kernels-{_sources_digest()}")
 
 
+def is_kept(module: str) -> bool:
+    """Whether machine code of a module's kernels, such as those of "bins", has been kept by an earlier process."""
+    folder = _kernels_folder()
+    return folder is not None and any(folder.rglob(f"{module}.*.nbi"))
+
+
 def _sources() -> list[Path]:
     """Return the files that machine code is made of: those with kernels, and all that these import from here."""
     texts = {path: path.read_bytes() for folder in ("", "*/") for path in _PACKAGE.glob(f"{folder}*.py")}

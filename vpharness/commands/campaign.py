@@ -19,7 +19,7 @@ from vpharness import parameters as ranges
 from vpharness.campaigns.plan import CampaignPlan, Job, Variant, job_problems, make_plan, variants_of
 from vpharness.campaigns.runner import CampaignProgress, run_groups
 from vpharness.commands.campaign_summary import Campaign, conclude
-from vpharness.commands.campaign_tracking import campaign_tracking
+from vpharness.commands.campaign_tracking import campaign_tracking, needs_tracking
 from vpharness.commands.plan import print_plan
 from vpharness.commands.run import alone_with, dataset_of, done_in, settings_of, tidy
 from vpharness.commands.text.progress_display import campaign_progress
@@ -69,9 +69,6 @@ def launch(
     settings = settings_of(command, store_in(lake.root), Labels(tracking.experiment_name))
     check_version(settings.store)
     with contextlib.ExitStack() as stack:
-        # What tracks the runs takes seconds to import: as long as they take to be planned.
-        tracked = carries_out and not known and tracking.kind != "none"
-        process = stack.enter_context(TrackingProcess()) if tracked else None
         jobs, uncomposed = compose_jobs(job_words, _words(loader, master))
         _refuse([*known, *uncomposed, *job_problems(jobs, lake)])
         unbuilt = [variant for variant in variants_of(jobs) if variant.find(lake) is None]
@@ -87,6 +84,8 @@ def launch(
         campaign = replace(campaign, plan=stack.enter_context(alone_with(plan, named)))
         if adaptive or command.adaptive:
             mark_adaptive(settings.store, [run.spec.run_id for run in campaign.plan.remaining if not run.stored])
+        # MLflow takes seconds to import, while the first runs are carried out: nothing waits for it.
+        process = stack.enter_context(TrackingProcess()) if needs_tracking(campaign) else None
         _begin(campaign, list(master.hydra.overrides.task))
         lows = _carried_out(campaign, processes, process)
     return [

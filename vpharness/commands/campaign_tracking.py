@@ -53,6 +53,13 @@ def campaign_tracking(
         print(f"vpharness: {error}", file=sys.stderr)
 
 
+def needs_tracking(campaign: Campaign) -> bool:
+    """Whether a campaign has runs that are to be carried out, or done and not tracked yet."""
+    if campaign.tracking.kind == "none":
+        return False
+    return bool(campaign.plan.remaining) or any(True for _ in _untracked(campaign))
+
+
 def _campaign(campaign: Campaign, parameters: dict[str, int], metrics: dict[str, float]) -> TrackedRun:
     # A campaign in which nothing could be ranked has no picture.
     artifacts = [FIGURE_FILE] if metrics and campaign.folder.is_dir() else []

@@ -14,7 +14,7 @@ from vpharness.campaigns.mlflow_runs import tracked_run
 from vpharness.campaigns.plan import CampaignPlan, Job, PlannedRun, Variant, job_problems, make_plan
 from vpharness.campaigns.run_folder import FIGURE_FILE, fires_within_memory, folder_of, picture_of
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings, run_groups
-from vpharness.commands.text.progress_display import build_progress
+from vpharness.commands.text.progress_display import build_progress, run_status
 from vpharness.commands.text.rankings import print_candidates
 from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import job_of
@@ -55,7 +55,10 @@ def run_run(config: DictConfig) -> None:
         if command.adaptive:
             mark_adaptive(store, [run.spec.run_id for run in plan.remaining])
         progress = CampaignProgress(len(plan.remaining))
-        run_groups(plan.groups(), settings, progress, lambda _: None)
+        with contextlib.ExitStack() as stack:
+            if plan.remaining:
+                stack.enter_context(run_status())
+            run_groups(plan.groups(), settings, progress, lambda _: None)
     if progress.failures:
         raise ConfigError(progress.failures[0][2])
     if run.spec.is_test:
