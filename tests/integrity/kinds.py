@@ -28,7 +28,7 @@ from vpharness.promotion.bundle import FILES, read_bundle
 from vpharness.promotion.pointer import HISTORY_FILE, POINTER_FILE, HistoryEntry, history, instrument_lock, set_current
 from vpharness.results import store, table_schemas
 from vpharness.results.part_files import merge_small_parts
-from vpharness.results.store import Store, append, check_version, read
+from vpharness.results.store import Store, TableRows, append, check_version, read
 
 TABLES: Final = {
     store.META: table_schemas.META_SCHEMA,

@@ -145,7 +145,9 @@ class _RunAudits:
         share_of_memory: how much of what intermediate series may take is left to the runs themselves.
     """
 
-    def __init__(self, specs: Sequence[RunSpec], cache: DatasetCache, known: Mapping[AuditKey, AuditRecord] | None) -> None:
+    def __init__(
+        self, specs: Sequence[RunSpec], cache: DatasetCache, known: Mapping[AuditKey, AuditRecord] | None
+    ) -> None:
         self._known = known
         self._cache = cache
         self._unknown = [] if known is None else [spec for spec in specs if spec.audit_key not in known]
