@@ -29,7 +29,7 @@ TUNE = ["-m", "experiment=tune_perm_derivative"]
 STAGES = {
     "compose": "vpharness.commands.campaign.compose_jobs",
     "check and freeze": "vpharness.commands.campaign.make_plan",
-    "carry out": "vpharness.commands.campaign.carry_out",
+    "carry out": "vpharness.commands.campaign.run_groups",
     "  write folders": "vpharness.campaigns.runner.write_run_folder",
     "  write store": "vpharness.campaigns.runner.save",
     "read ledger": "vpharness.commands.campaign_summary.readable_ledger",

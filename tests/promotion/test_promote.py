@@ -13,7 +13,8 @@ import pytest
 from tests.commands.test_cli import Said, in_process
 from tests.promotion import answers, recent_flow
 from tests.promotion.market import LIMITS, MARKET, SHORT, TRUSTED, Winner, run_winner
-from vpharness.audit import AuditReport, Check, MeasuredMemory
+from vpharness.audit import AuditReport, Check
+from vpharness.audit.audit_report import MeasuredMemory
 from vpharness.config.search_path import OWN_FOLDER_VARIABLE
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
