@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+else:
+    # NumPy takes a quarter of a second to import, which commands that only ask for a cache folder should not wait for.
+    NDArray = list
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # What kernels take and return. Numba is stricter than these names: it infers every type from the arguments.
-Array: TypeAlias = "NDArray[Any]"
+Array: TypeAlias = NDArray[Any]
 """A NumPy array, structured ones included: what it holds is said where it is made."""
 Record: TypeAlias = Any
 """One element of a structured array, with its fields as attributes."""
@@ -37,14 +40,14 @@ _IMPORT: Final = re.compile(rb"^from vpharness\.([\w.]+) import", re.MULTILINE)
 
 def int64(value: int) -> int:
     """Make an integer constant that kernels pass on: for a plain one numba compiles the callee once per value."""
-    import numpy as np  # noqa: PLC0415  # commands that only ask for a cache folder should not wait for it
+    import numpy as np  # noqa: PLC0415  # see NDArray above
 
     return cast("int", np.int64(value))
 
 
 def bool_(value: bool) -> bool:
     """Make a truth constant, for the same reason."""
-    import numpy as np  # noqa: PLC0415  # as above
+    import numpy as np  # noqa: PLC0415  # see NDArray above
 
     return cast("bool", np.bool_(value))
 

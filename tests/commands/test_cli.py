@@ -1,6 +1,7 @@
 """The command line: every command, and a user's mistakes as one line."""
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -214,6 +216,16 @@ def test_the_script_that_a_shell_evaluates_completes_the_console_script(tmp_path
     assert in_process(tmp_path, "-sc", "install=bash").stdout.endswith(" vpharness\n")
     said = in_process(tmp_path, "-sc")
     assert (said.returncode, "-sc needs a shell" in said.stderr) == (2, True)
+
+
+def test_the_console_script_runs_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`vpharness` is `python -m vpharness`."""
+    scripts = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    module, _, name = scripts["vpharness"].partition(":")
+    monkeypatch.setattr(sys, "argv", ["vpharness", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        getattr(importlib.import_module(module), name)()
+    assert ended.value.code == 0
 
 
 def test_paths_may_hold_any_character(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a campaign came to, and what a plan would cost: figures, a table, JSON."""
+"""The results of a campaign: figures, a table, JSON."""
 
 import contextlib
 import hashlib
@@ -65,7 +65,7 @@ class Tracked:
 
 
 def conclude(campaign: Campaign, progress: CampaignProgress, tracked: Tracked) -> dict[str, float]:
-    """Rank a campaign's candidates within the whole ledger, draw the best, and say what came of it.
+    """Rank a campaign's candidates within the whole ledger, draw the best, and print the results.
 
     Returns the highest lower end of the net interval of each run, ticks.
     """

@@ -132,7 +132,7 @@ def _compose_and_work(name: str, rest: Sequence[str], *, multirun: bool) -> None
 def _through_hydra(command: Command, config_name: str, overrides: list[str], *, multirun: bool) -> None:
     """Compose with Hydra and do the work, with all that is wrong in the overrides in one error."""
     from vpharness.config.hydra_app import Task, run_through_hydra  # noqa: PLC0415
-    from vpharness.config.override_errors import WRONG, faults_of, one_line  # noqa: PLC0415
+    from vpharness.config.override_errors import WRONG, errors_of_overrides, one_line  # noqa: PLC0415
 
     failures: list[VpharnessError] = []
     work = partial(_guarded, command, failures)
@@ -141,19 +141,19 @@ def _through_hydra(command: Command, config_name: str, overrides: list[str], *, 
     except WRONG as error:
         if isinstance(error, VpharnessError):
             raise
-        faults = faults_of(overrides, config_name)
-        if not faults:
+        wrong = errors_of_overrides(overrides, config_name)
+        if not wrong:
             raise ConfigError(one_line(error)) from error
         if multirun:
-            good = [word for word in overrides if word not in faults]
-            task = Task(work, _launch, problems=tuple(faults.values()))
+            good = [word for word in overrides if word not in wrong]
+            task = Task(work, _launch, problems=tuple(wrong.values()))
             # A plan of the other overrides is refused, for these reasons and for what it finds itself.
             try:
                 run_through_hydra(config_name, good, task, multirun=True)
             except WRONG as refused:
                 if isinstance(refused, VpharnessError):
                     raise
-        raise ConfigError("; ".join(dict.fromkeys(faults.values()))) from error
+        raise ConfigError("; ".join(dict.fromkeys(wrong.values()))) from error
     if failures:
         raise VpharnessError("\nvpharness: ".join(one_line(error) for error in failures))
 

@@ -1,4 +1,4 @@
-"""The command `compare`: the ledger's candidates, ranked, and what their parameters come to."""
+"""The command `compare`: the ledger's candidates, ranked, or their figures at each value of a parameter."""
 
 import json
 from collections import defaultdict
@@ -186,7 +186,7 @@ def _refuse_mixed_horizons(ranked: Sequence[Ranked], asked: CompareCommand) -> N
 
 
 def ledger_text(ledger: Sequence[LedgerCandidate]) -> str:
-    """Say how much the whole ledger holds, and of when its newest run is."""
+    """Return how much the whole ledger holds, and when its newest run was."""
     if not ledger:
         return "the ledger is empty"
     trials = [trial for each in ledger for trial in each.trials]

@@ -33,7 +33,7 @@ from vpharness.results.tracking import Tracking, TrackingParameters
 
 
 def run_run(config: DictConfig) -> None:
-    """Run a signal over a dataset, and say what its fires came to."""
+    """Run a signal over a dataset, judge its fires, and print the ranked results."""
     command = check_command(config, RunCommand)
     lake = Lake(Path(command.lake))
     store = store_in(lake.root)
@@ -70,13 +70,13 @@ def run_run(config: DictConfig) -> None:
     rows = rows_of_runs(store, [run.spec.run_id])[run.spec.run_id]
     _finish(run, settings, tracking, rows)
     _refuse_silence(run, rows, folder)
-    _say_audit(run, store, folder)
+    _print_audit(run, store, folder)
     print_candidates(store, lake, [run.spec.run_id], as_json=command.json, folder=folder)
     tidy(store)
 
 
 def tidy(store: Store) -> None:
-    """Merge the parts of the store where they are many; that it is not possible loses nothing, and is said."""
+    """Merge the parts of the store where they are many; a failure is printed, and nothing is lost."""
     try:
         merge_parts(store)
     except ResultsError as error:
@@ -96,10 +96,10 @@ def alone_with(plan: CampaignPlan, settings: RunnerSettings) -> Iterator[Campaig
         return
     check_writable(settings.store)
 
-    def say() -> None:
+    def waiting() -> None:
         print("vpharness: another process carries out the same; waiting for it", file=sys.stderr, flush=True)
 
-    with lock_runs(settings.store, plan.ids, say):
+    with lock_runs(settings.store, plan.ids, waiting):
         yield plan.refreshed(done_in(settings.store, settings.outputs))
 
 
@@ -151,7 +151,7 @@ def _refuse_silence(run: PlannedRun, rows: Sequence[dict[str, Any]], folder: Pat
     )
 
 
-def _say_audit(run: PlannedRun, store: Store, folder: Path) -> None:
+def _print_audit(run: PlannedRun, store: Store, folder: Path) -> None:
     """Print on standard error where the audit failed, and where fires lie inside the signal's memory."""
     audited = audits_of(store).get(run.spec.audit_key)
     if audited is None:
@@ -176,7 +176,7 @@ def _say_audit(run: PlannedRun, store: Store, folder: Path) -> None:
 def _finish(
     run: PlannedRun, settings: RunnerSettings, tracking: TrackingParameters, rows: Sequence[dict[str, Any]]
 ) -> None:
-    """Draw and track a run that is in the store: where tracking fails it is said, and nothing is lost."""
+    """Draw and track a run that is in the store: a failure of tracking is printed, and nothing is lost."""
     spec, folder = run.spec, folder_of(settings.outputs, run.spec.run_id)
     wanted = tracking.kind != "none" and not is_tracked(folder, tracking.uri_in(settings.outputs))
     drawn = (folder / FIGURE_FILE).exists()

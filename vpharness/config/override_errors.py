@@ -76,7 +76,7 @@ def _unknown_choice(group: str, choice: str, known: Sequence[str]) -> str:
     return f"{group} has no choice {choice!r}; {hint.strip()}"
 
 
-def faults_of(overrides: Sequence[str], config_name: str) -> dict[str, str]:
+def errors_of_overrides(overrides: Sequence[str], config_name: str) -> dict[str, str]:
     """Return those overrides that cannot be composed with the groups that are chosen, and why.
 
     Axes of a multirun are not looked at.
@@ -88,37 +88,37 @@ def faults_of(overrides: Sequence[str], config_name: str) -> dict[str, str]:
     conf = conf_folder()
     found: dict[str, str] = {}
     fixed: dict[str, Override] = {}
-    for word in overrides:
-        if word.startswith(("-", "hydra")):
+    for override in overrides:
+        if override.startswith(("-", "hydra")):
             continue
         try:
-            parsed = OverridesParser.create().parse_override(word)
+            parsed = OverridesParser.create().parse_override(override)
         except WRONG as error:
-            key, equals, value = word.partition("=")
+            key, equals, value = override.partition("=")
             hint = f"; for one text, {quoting_hint(key, value)}" if equals else ""
-            found[word] = f"{word} cannot be read: {one_line(error)}{hint}"
+            found[override] = f"{override} cannot be read: {one_line(error)}{hint}"
             continue
         if not parsed.is_sweep_override():
-            fixed[word] = parsed
+            fixed[override] = parsed
     keys = partial(_keys_of_command, config_name, list(fixed))
     with initialize_config_dir(str(conf), version_base="1.3"):
-        chosen = [word for word, parsed in fixed.items() if (conf / parsed.key_or_group).is_dir()]
-        for word in chosen:
-            found |= _fault(config_name, [word], word, keys)
-        good = [word for word in chosen if word not in found]
-        lost = {fixed[word].key_or_group for word in chosen if word in found}
-        for word, parsed in fixed.items():
+        chosen = [override for override, parsed in fixed.items() if (conf / parsed.key_or_group).is_dir()]
+        for override in chosen:
+            found |= _error_of(config_name, [override], override, keys)
+        good = [override for override in chosen if override not in found]
+        lost = {fixed[override].key_or_group for override in chosen if override in found}
+        for override, parsed in fixed.items():
             # Of a group that is not there it is not known which keys it has.
-            if word not in chosen and parsed.key_or_group.partition(".")[0] not in lost:
-                found |= _fault(config_name, [*good, word], word, keys)
+            if override not in chosen and parsed.key_or_group.partition(".")[0] not in lost:
+                found |= _error_of(config_name, [*good, override], override, keys)
     return found
 
 
-def _fault(config_name: str, overrides: list[str], word: str, other_keys: OtherKeys) -> dict[str, str]:
+def _error_of(config_name: str, overrides: list[str], override: str, other_keys: OtherKeys) -> dict[str, str]:
     try:
         compose(config_name, overrides)
     except WRONG as error:
-        return {word: one_line(error, other_keys)}
+        return {override: one_line(error, other_keys)}
     return {}
 
 
@@ -127,7 +127,7 @@ def _keys_of_command(config_name: str, overrides: Sequence[str]) -> Iterator[str
     conf = conf_folder()
     command = yaml.safe_load((conf / f"{config_name}.yaml").read_text(encoding="utf-8"))
     yield from _names(command)
-    given = [dict([word.split("=", 1)]) for word in overrides if "=" in word]
+    given = [dict([override.split("=", 1)]) for override in overrides if "=" in override]
     choices: dict[str, Any] = {}
     for entry in (*command.get("defaults", ()), *given):
         choices |= entry if isinstance(entry, dict) else {}

@@ -77,7 +77,7 @@ class FusedLauncher(PlanningLauncher):
 
 
 class PlanLauncher(PlanningLauncher):
-    """Says what a plan would cost, and carries nothing out."""
+    """Prints what a plan would cost, and carries nothing out."""
 
     carries_out = False
 
@@ -105,9 +105,9 @@ class CampaignSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Expand the axes and hand all jobs to the launcher at once."""
-        words = OverridesParser.create(config_loader=self._loader).parse_overrides(arguments)
+        overrides = OverridesParser.create(config_loader=self._loader).parse_overrides(arguments)
         axes: Any = {} if self._axes is None else OmegaConf.to_container(self._axes, resolve=True)
-        found = expand(words, axes.get("universal") or {}, axes.get("per_signal") or {})
+        found = expand(overrides, axes.get("universal") or {}, axes.get("per_signal") or {})
         if isinstance(self._launcher, PlanningLauncher):
             return self._launcher.launch_checked(found.jobs, found.problems)
         if found.problems:
