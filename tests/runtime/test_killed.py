@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from runtime.feeds.recording import read_steps
+from runtime.feeds.recording_feed import read_steps
 from tests.runtime.market import batch
 from tests.runtime.records import promote, record_of
 from tests.runtime.test_serve import started
@@ -43,12 +43,12 @@ def test_a_server_that_is_killed_leaves_a_recording_of_what_it_served(tmp_path: 
         folder = tmp_path / f"recording-{number}"
         words = (f"lake={lake.root}", f"record={folder}", "feed.speed=5")
         with started(*words) as (process, address):
-            served = asyncio.run(read_until_it_is_gone(address, rng.uniform(1.5, 6.0), process.kill))
+            served_model = asyncio.run(read_until_it_is_gone(address, rng.uniform(1.5, 6.0), process.kill))
         (path,) = folder.iterdir()
         again = {int(each.row["bin_seq"][0]): each for each in batch(record, [step for _, step in read_steps(path)])}
-        both = [each for each in served if each["bin_seq"] in again]
-        assert served
-        assert len(both) >= len(served) - 75, (len(both), len(served))
+        both = [each for each in served_model if each["bin_seq"] in again]
+        assert served_model
+        assert len(both) >= len(served_model) - 75, (len(both), len(served_model))
         for one in both:
             other = again[one["bin_seq"]]
             assert int(one["bin_end_ns"]) == other.row["bin_end_ns"][0]
