@@ -188,8 +188,8 @@ class ShadowModels:
 
     async def _forget_others(self, coming: Scorer) -> None:
         """Free the machine code of structures that nobody has wanted for longest, where there are many of them."""
-        served_model = (self._stream.champion, *self._stream.challengers.values())
-        scorers = (*(model.live.scorer for model in served_model), *(active.scorer for active in self._active.values()))
+        in_use = (self._stream.champion, *self._stream.challengers.values())
+        scorers = (*(model.live.scorer for model in in_use), *(active.scorer for active in self._active.values()))
         wanted = {_structure(ready) for ready in scorers}
         self._compiled[_structure(coming)] = coming
         self._compiled.move_to_end(_structure(coming))

@@ -15,6 +15,7 @@ from runtime.stream.status import reasons_not_ready, runtime_config
 from runtime.stream.stream_messages import without_nan
 from runtime.web.admission import AdmissionControl
 from runtime.web.auth import COOKIE, HEADERS, AccessPolicy
+from runtime.web.docs_pages import DOCS_FOLDER, FIGURE_HEADERS, docs_files
 from runtime.web.metrics import metrics_text
 from runtime.web.page_files import INDEX, page_files
 from runtime.web.sanic_adapter import close_after_answer
@@ -41,9 +42,12 @@ def add_endpoints(app: Sanic[Any, Any]) -> None:
     app.add_route(get_health, "/healthz")
     app.add_route(get_readiness, "/readyz")
     app.add_route(get_metrics, "/metrics")
+    app.add_route(get_docs, "/docs")
+    app.add_route(get_docs_file, "/docs/<path:path>")
     app.add_route(get_page, "/")
     app.add_route(get_page_file, "/<path:path>")
     app.ctx.page = page_files()
+    app.ctx.docs_folder = DOCS_FOLDER
     app.error_handler.add(SanicException, refused)
     app.error_handler.add(VpharnessError, unavailable)
     app.error_handler.add(Exception, failed)
@@ -172,3 +176,23 @@ async def get_page_file(request: Request, path: str) -> HTTPResponse:
     if found is None:
         raise NotFound(f"there is no /{path[:100]}")
     return raw(found.body, content_type=found.content_type)
+
+
+async def get_docs(request: Request) -> HTTPResponse:
+    """Return the first page of the documentation, at an address below which its links lead to the others."""
+    if not request.path.endswith("/"):
+        query = f"?{request.query_string}" if request.query_string else ""
+        return redirect(f"docs/{query}")  # relative: a proxy may serve all of this below a path of its own
+    return await get_docs_file(request, "")
+
+
+async def get_docs_file(request: Request, path: str) -> HTTPResponse:
+    """Return a page or a figure of the documentation."""
+    files = await asyncio.to_thread(docs_files, request.app.ctx.docs_folder)
+    if not files:
+        raise NotFound("the documentation is not installed: the package has no folder vpharness/docs")
+    found = files.get(path)
+    if found is None:
+        raise NotFound(f"there is no page /docs/{path[:100]}; /docs lists those that there are")
+    headers = FIGURE_HEADERS if found.content_type.startswith("image/") else None
+    return raw(found.body, headers=headers, content_type=found.content_type)

@@ -7,7 +7,7 @@ from typing import Final
 PAGE_FOLDER: Final = Path(__file__).resolve().parents[1] / "page" / "dist"
 INDEX: Final = "index.html"
 
-_TYPES: Final = {
+CONTENT_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -29,7 +29,7 @@ class PageFile:
 def page_files(folder: Path = PAGE_FOLDER) -> dict[str, PageFile]:
     """Return the files of the page by their path below its folder; those of other kinds are not served."""
     return {
-        path.relative_to(folder).as_posix(): PageFile(path.read_bytes(), _TYPES[path.suffix])
+        path.relative_to(folder).as_posix(): PageFile(path.read_bytes(), CONTENT_TYPES[path.suffix])
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix in _TYPES
+        if path.is_file() and path.suffix in CONTENT_TYPES
     }

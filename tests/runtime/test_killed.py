@@ -43,12 +43,12 @@ def test_a_server_that_is_killed_leaves_a_recording_of_what_it_served(tmp_path: 
         folder = tmp_path / f"recording-{number}"
         words = (f"lake={lake.root}", f"record={folder}", "feed.speed=5")
         with started(*words) as (process, address):
-            served_model = asyncio.run(read_until_it_is_gone(address, rng.uniform(1.5, 6.0), process.kill))
+            served = asyncio.run(read_until_it_is_gone(address, rng.uniform(1.5, 6.0), process.kill))
         (path,) = folder.iterdir()
         again = {int(each.row["bin_seq"][0]): each for each in batch(record, [step for _, step in read_steps(path)])}
-        both = [each for each in served_model if each["bin_seq"] in again]
-        assert served_model
-        assert len(both) >= len(served_model) - 75, (len(both), len(served_model))
+        both = [each for each in served if each["bin_seq"] in again]
+        assert served
+        assert len(both) >= len(served) - 75, (len(both), len(served))
         for one in both:
             other = again[one["bin_seq"]]
             assert int(one["bin_end_ns"]) == other.row["bin_end_ns"][0]

@@ -208,11 +208,11 @@ def test_a_recording_of_it_gives_the_same_bins_with_its_late_records(tmp_path: P
             session.send(record("A", "A", 4, PRICE + TICK, ts_ns=time.time_ns() - 500_000_000))
             steps.until(has_order(4))
             steps.until_bins(1)
-        served_model, problems = through(lattice_for(feed), steps.all)
+        served, problems = through(lattice_for(feed), steps.all)
         with RecordingReplayParameters(path=str(tmp_path), speed="max").open(FeedContext(WIDTH_MS)) as again:
             bins, problems_again = through(lattice_for(again), taken(again))
-    assert len(served_model) >= 2
-    np.testing.assert_array_equal(bins, served_model)
+    assert len(served) >= 2
+    np.testing.assert_array_equal(bins, served)
     assert problems["clamped_ts"] == problems_again["clamped_ts"] == 1
 
 

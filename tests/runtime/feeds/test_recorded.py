@@ -31,14 +31,14 @@ def late_steps() -> list[FeedStep]:
 
 def test_what_was_served_is_what_its_recording_gives(tmp_path: Path) -> None:
     """Events that came too late included: they lie in the open bin again, and are counted again."""
-    served_model, late = asyncio.run(_serve(tmp_path))
+    served, late = asyncio.run(_serve(tmp_path))
     (path,) = (tmp_path / "recorded").iterdir()
     with RecordingReplayParameters(path=str(path), speed="max").open(FeedContext(100)) as feed:
         steps = list(feed.steps(threading.Event()))
     again = batch(record_of(), steps)
     assert late > 0
-    assert len(served_model) == len(again) > 100
-    for one, other in zip(served_model, again, strict=True):
+    assert len(served) == len(again) > 100
+    for one, other in zip(served, again, strict=True):
         row = other.row[0]
         assert (int(one["bin_end_ns"]), one["event_id"]) == (row["bin_end_ns"], row["event_id"])
         assert (one["mid_price"] or 0.0, one["book_valid"]) == (row["mid_price"], row["book_valid"])

@@ -95,12 +95,12 @@ def test_a_session_on_the_replay_gives_the_bins_scores_and_fires_that_were_serve
     """Late records were clamped into the open bin and counted; they are again."""
     feed = Scripted(late_script())
     with recorded(feed, tmp_path, clock=feed.clock) as recording:
-        served_model, late = scored(taken(recording))
+        served, late = scored(taken(recording))
     again, late_again = scored(replayed(recording.path))
     assert late == late_again > 100
-    assert len(served_model) > 100
-    assert served_model == again
-    assert any(any(fires) for *_, fires in served_model)
+    assert len(served) > 100
+    assert served == again
+    assert any(any(fires) for *_, fires in served)
 
 
 def scored(steps: list[FeedStep]) -> tuple[list[tuple[Any, ...]], int]:
