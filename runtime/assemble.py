@@ -21,7 +21,7 @@ from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, VpharnessError
 from vpharness.modules import PermittedModules
 from vpharness.promotion.pointer import bundle_path
-from vpharness.promotion.record import PromotedRecord, defaults, lattice_parameters, promoted
+from vpharness.promotion.serving import PromotedRecord, defaults, lattice_parameters, promoted
 from vpharness.signals import resolve
 from vpharness.tasks.cli import without_config_dir
 from vpharness.tasks.conf import conf_folder, permitted_modules

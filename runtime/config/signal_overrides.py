@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vpharness.errors import ConfigError
 from vpharness.parameters import problems
-from vpharness.promotion.record import PromotedRecord
+from vpharness.promotion.serving import PromotedRecord
 from vpharness.signals import resolve
 from vpharness.tasks.messages import one_line
 

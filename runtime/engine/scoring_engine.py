@@ -31,7 +31,7 @@ from runtime.engine.ring_buffer import FinishedBin
 from runtime.engine.trades import TradesByBin
 from runtime.feeds.feed import Feed, FeedStep
 from vpharness.errors import PromotionError, VpharnessError
-from vpharness.events.schema import FLAG_SNAPSHOT
+from vpharness.events.mbo_event import FLAG_SNAPSHOT
 
 _RECENT_BINS: Final = 2 * MOST_PENDING_EVENTS
 """Bins that the event loop may not have been told of yet are among these."""

@@ -15,7 +15,7 @@ from runtime.stream.query import StreamQuery
 from runtime.stream.status import runtime_config
 from runtime.stream.stream_messages import grid_history, grid_update
 from vpharness.errors import ConfigError
-from vpharness.frames import encode_grid, encode_json
+from vpharness.live.frames import encode_grid, encode_json
 
 _MOST_HISTORY_BINS: Final = 200
 HISTORY_BYTES: Final = 250_000

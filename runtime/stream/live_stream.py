@@ -30,8 +30,8 @@ from runtime.feeds.feed import FeedFacts
 from runtime.stream.limits import ThrottledLock
 from runtime.stream.stream_messages import bin_body, shadow_bodies
 from vpharness.errors import PromotionError
-from vpharness.frames import encode_grid
 from vpharness.lattice.columns import GRID_COLUMNS
+from vpharness.live.frames import encode_grid
 from vpharness.prices import tick_size_to_price
 
 _FRAMES_KEPT: Final = 32

@@ -10,7 +10,7 @@ from runtime.engine.feed_health import RECENT_SECONDS
 from runtime.engine.models import CHAMPION, ServedModel, live_model_on
 from runtime.stream.live_stream import LiveStream, ServedConfiguration
 from runtime.stream.stream_messages import PROTOCOL, model_facts, projection_facts, without_nan
-from vpharness.frames import encode_json, encode_schema
+from vpharness.live.frames import encode_json, encode_schema
 
 
 def runtime_config(

@@ -21,7 +21,7 @@ from runtime.web.page_files import INDEX, page_files
 from runtime.web.sanic_adapter import close_after_answer
 from runtime.web.stream_endpoint import serve_stream
 from vpharness.errors import VpharnessError
-from vpharness.promotion.record import history
+from vpharness.promotion.serving import history
 
 log = logging.getLogger(__name__)
 

@@ -28,10 +28,10 @@ PROJECT = Path(__file__).resolve().parents[2]
 TUNE = ["-m", "experiment=tune_perm_derivative"]
 STAGES = {
     "compose": "vpharness.tasks.campaign.compose_jobs",
-    "check and freeze": "vpharness.tasks.campaign.freeze",
+    "check and freeze": "vpharness.tasks.campaign.make_plan",
     "carry out": "vpharness.tasks.campaign.carry_out",
-    "  write folders": "vpharness.campaigns.carry_out.write_run_folder",
-    "  write store": "vpharness.campaigns.carry_out.save",
+    "  write folders": "vpharness.campaigns.runner.write_run_folder",
+    "  write store": "vpharness.campaigns.runner.save",
     "read ledger": "vpharness.tasks.campaign_end.readable_ledger",
     "rank": "vpharness.tasks.campaign_end.rank",
     "hand over pictures": "vpharness.tasks.campaign_end._draw",

@@ -20,10 +20,10 @@ from runtime.config.server_parameters import TOKEN_VARIABLE
 from runtime.serve import main
 from tests.runtime.records import promote, record_of
 from tests.runtime.serving import Client
-from vpharness.checksums import file_sha256
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import CHECKSUMS_FILE
 from vpharness.promotion.bundle import RECORD_FILE
+from vpharness.storage.checksums import file_sha256
 from vpharness.tasks.conf import OWN_FOLDER_VARIABLE
 
 PROJECT = Path(__file__).resolve().parents[2]

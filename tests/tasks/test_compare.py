@@ -13,7 +13,7 @@ import pytest
 from tests.promotion.samples import judgement, ranked
 from tests.results.pages import Page
 from tests.tasks.test_cli import in_process
-from vpharness.results.opening import Opening
+from vpharness.results.holdout import HoldoutResult
 from vpharness.tasks.compare import table_of_rows
 from vpharness.tasks.tables import line_of_test
 
@@ -70,7 +70,7 @@ def test_a_sensitivity_is_a_row_for_each_value(folder: Path) -> None:
 )
 def test_a_test_part_without_fires_has_no_figures(n_net: int, net: float, low: float, said: str) -> None:
     """It is not NaN ticks over 0 fires."""
-    opening = Opening(judgement(n_net=n_net, net_pnl_ticks=net), 1, 0.03, low, 1)
+    opening = HoldoutResult(judgement(n_net=n_net, net_pnl_ticks=net), 1, 0.03, low, 1)
     shown = replace(ranked(judgement(), 0.01), candidate=SimpleNamespace(candidate_id="0123456789"))  # type: ignore[arg-type]
     line = line_of_test(shown, opening)
     assert "nan" not in line

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.tasks.test_cli import Said, in_process
-from vpharness.checksums import file_sha256
 from vpharness.datasets.manifest import BINS_FILE, CHECKSUMS_FILE, GRID_FILE
+from vpharness.storage.checksums import file_sha256
 
 RUN = ("signal=ads", "dataset.id=minutes", "eval.max_hold_bins=50", "eval.null_draws=99", "tracking=none")
 STORE = Path("lake", "research", "vp_harness", "results")

@@ -13,7 +13,7 @@ from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.errors import ConfigError, ResultsError, VpharnessError
-from vpharness.results.audits import FULL, Audited, keep_audit, key_of
+from vpharness.results.audits import FULL, AuditRecord, keep_audit, key_of
 from vpharness.results.store import store_in
 from vpharness.signals import digest, resolve
 from vpharness.tasks.commands import AuditCommand
@@ -37,7 +37,7 @@ def run_audit(config: DictConfig) -> None:
     else:
         _print(report, signal.name, width_ms)
     key = key_of(str(config.signal["_target_"]), digest(signal, params), dataset.checksum, dataclasses.asdict(params))
-    audited = Audited.now(key, dataset.manifest.dataset_id, report.failures, report.memory_bins, FULL)
+    audited = AuditRecord.now(key, dataset.manifest.dataset_id, report.failures, report.memory_bins, FULL)
     try:
         keep_audit(store_in(Path(asked.lake)), audited)
     except ResultsError as error:

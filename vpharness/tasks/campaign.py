@@ -16,13 +16,13 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
 from vpharness import parameters as ranges
-from vpharness.campaigns.carry_out import Progress, carry_out
-from vpharness.campaigns.plan import Job, Plan, Variant, freeze, job_problems, variants_of
+from vpharness.campaigns.plan import CampaignPlan, Job, Variant, job_problems, make_plan, variants_of
+from vpharness.campaigns.runner import CampaignProgress, run_groups
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import CampaignError, ConfigError
-from vpharness.results.records import CAMPAIGNS_SCHEMA, Labels, mark_adaptive
-from vpharness.results.store import CAMPAIGNS, Rows, append, check_version, store_in
+from vpharness.results.store import CAMPAIGNS, TableRows, append, check_version, store_in
+from vpharness.results.table_schemas import CAMPAIGNS_SCHEMA, Labels, mark_adaptive
 from vpharness.results.tracking import TrackingParameters
 from vpharness.results.tracking_process import TrackingProcess
 from vpharness.tasks.campaign_end import Campaign, conclude, print_plan
@@ -76,7 +76,7 @@ def launch(
         _refuse([*known, *uncomposed, *job_problems(jobs, lake)])
         unbuilt = [variant for variant in variants_of(jobs) if variant.find(lake) is None]
         ready = jobs if carries_out else [job for job in jobs if job.data not in unbuilt]
-        plan, wrong = freeze(ready, _datasets(lake), done_in(settings.store, settings.outputs))
+        plan, wrong = make_plan(ready, _datasets(lake), done_in(settings.store, settings.outputs))
         _refuse(wrong)
         if not carries_out:
             print_plan(plan, len(jobs) - len(ready), unbuilt, as_json=command.json)
@@ -103,21 +103,21 @@ def _begin(campaign: Campaign, words: Sequence[str]) -> None:
         "words": words,
         "run_ids": [run.spec.run_id for run in campaign.plan.runs],
     }
-    append(campaign.settings.store, Rows(CAMPAIGNS, [row], CAMPAIGNS_SCHEMA))
+    append(campaign.settings.store, TableRows(CAMPAIGNS, [row], CAMPAIGNS_SCHEMA))
 
 
 def _carried_out(campaign: Campaign, processes: int, process: TrackingProcess | None) -> dict[str, float]:
     """Carry out a campaign and say what it came to; return the best lower end of each run."""
     plan, settings = campaign.plan, campaign.settings
-    progress = Progress(len(plan.remaining))
+    progress = CampaignProgress(len(plan.remaining))
     with campaign_tracking(campaign, progress, process) as tracked:
         with campaign_shown(progress) as report:
             if processes:
-                from vpharness.campaigns.workers import carry_out_in_processes  # noqa: PLC0415  # joblib is slow to load
+                from vpharness.campaigns.workers import run_groups_in_processes  # noqa: PLC0415  # joblib is slow to load
 
-                carry_out_in_processes(plan.groups(), settings, progress, report, tracked.put, processes)
+                run_groups_in_processes(plan.groups(), settings, progress, report, tracked.put, processes)
             else:
-                carry_out(plan.groups(), settings, progress, report, tracked.put)
+                run_groups(plan.groups(), settings, progress, report, tracked.put)
         lows = conclude(campaign, progress, tracked)
     tidy(settings.store)
     if progress.failures:
@@ -159,6 +159,6 @@ def _datasets(lake: Lake) -> Callable[[Job], Dataset]:
     return of
 
 
-def _digest(plan: Plan) -> str:
+def _digest(plan: CampaignPlan) -> str:
     """Return what tells campaigns apart: the same plan is the same campaign, whenever it is begun."""
     return hashlib.sha256("".join(sorted(plan.run_ids)).encode()).hexdigest()[:8]

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from vpharness.campaigns.carry_out import Progress, Settings
-from vpharness.campaigns.plan import Plan, PlannedRun, Variant
+from vpharness.campaigns.dataset_cache import DatasetCache
+from vpharness.campaigns.plan import CampaignPlan, PlannedRun, Variant
 from vpharness.campaigns.run_folder import FIGURE_FILE, folder_of, picture_of
-from vpharness.campaigns.share import DatasetShare
+from vpharness.campaigns.runner import CampaignProgress, RunnerSettings
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
-from vpharness.results.figure import CampaignPicture, Picture
+from vpharness.results.plots import CampaignPlot, Plot
 from vpharness.results.ranking import Ranked, best_lows, rank
-from vpharness.results.records import rows_of_runs
+from vpharness.results.table_schemas import rows_of_runs
 from vpharness.results.tracked_run import TrackedRun
 from vpharness.results.tracking import TrackingParameters
 from vpharness.tasks.tables import print_ranking, readable_ledger, row_of
@@ -34,8 +34,8 @@ class Campaign:
     """A plan that is about to be carried out."""
 
     name: str
-    plan: Plan
-    settings: Settings
+    plan: CampaignPlan
+    settings: RunnerSettings
     lake: Lake
     tracking: TrackingParameters
     as_json: bool
@@ -58,10 +58,10 @@ class Tracked:
     """What to call for runs that are in the store, and to have a picture drawn to a file."""
 
     put: Callable[[Sequence[TrackedRun]], None]
-    draw: Callable[[Picture, Path], None]
+    draw: Callable[[Plot, Path], None]
 
 
-def conclude(campaign: Campaign, progress: Progress, tracked: Tracked) -> dict[str, float]:
+def conclude(campaign: Campaign, progress: CampaignProgress, tracked: Tracked) -> dict[str, float]:
     """Rank a campaign's candidates within the whole ledger, draw the best, and say what came of it.
 
     Returns the highest lower end of the net interval of each run, ticks.
@@ -84,7 +84,7 @@ def conclude(campaign: Campaign, progress: Progress, tracked: Tracked) -> dict[s
     return best_lows(mine)
 
 
-def _counts(plan: Plan, progress: Progress) -> dict[str, int]:
+def _counts(plan: CampaignPlan, progress: CampaignProgress) -> dict[str, int]:
     return {
         "jobs": len(plan.run_ids),
         "distinct_runs": len(plan.runs),
@@ -107,22 +107,22 @@ def _draw(campaign: Campaign, ranked: Sequence[Ranked], best: Sequence[PlannedRu
     campaign.folder.mkdir(parents=True, exist_ok=True)
     tracked.draw(_picture(campaign.name, ranked), campaign.folder / FIGURE_FILE)
     rows = rows_of_runs(campaign.settings.store, [run.spec.run_id for run in best])
-    shares: dict[Path, DatasetShare] = {}
+    caches: dict[Path, DatasetCache] = {}
     for run in best:
         folder = folder_of(campaign.settings.outputs, run.spec.run_id)
         if (folder / FIGURE_FILE).exists():
             continue
         path = run.spec.dataset.path
-        shares[path] = share = shares.get(path) or DatasetShare.of(run.spec.dataset)
-        picture = picture_of(run.spec, share.view, share.bin_seq, rows[run.spec.run_id], folder)
+        caches[path] = cache = caches.get(path) or DatasetCache.of(run.spec.dataset)
+        picture = picture_of(run.spec, cache.view, cache.bin_seq, rows[run.spec.run_id], folder)
         tracked.draw(picture, folder / FIGURE_FILE)
 
 
-def _picture(title: str, ranked: Sequence[Ranked]) -> CampaignPicture:
+def _picture(title: str, ranked: Sequence[Ranked]) -> CampaignPlot:
     """Return the picture of the first of those candidates that have an interval."""
     shown = [each for each in ranked if math.isfinite(each.judgement.figures.net_pnl_ticks_low)][:PICTURED]
     figures = [each.judgement.figures for each in shown]
-    return CampaignPicture(
+    return CampaignPlot(
         title,
         [_named(each) for each in shown],
         [f.net_pnl_ticks_low for f in figures],
@@ -139,7 +139,7 @@ def _named(ranked: Ranked) -> str:
     return f"{first.signal} at {first.threshold_label}, {ranked.candidate.candidate_id[:6]}, {adjusted}"
 
 
-def print_plan(plan: Plan, unknown: int, unbuilt: Sequence[Variant], *, as_json: bool) -> None:
+def print_plan(plan: CampaignPlan, unknown: int, unbuilt: Sequence[Variant], *, as_json: bool) -> None:
     """Say what a plan would run, what of it is done and what it would cost.
 
     Args:

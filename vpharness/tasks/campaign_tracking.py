@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from vpharness.campaigns.carry_out import Progress
+from vpharness.campaigns.mlflow_runs import tracked_campaign, tracked_run
 from vpharness.campaigns.run_folder import FIGURE_FILE, folder_of
-from vpharness.campaigns.tracked import tracked_campaign, tracked_run
+from vpharness.campaigns.runner import CampaignProgress
 from vpharness.errors import TrackingError
-from vpharness.results.figure import Painter
-from vpharness.results.records import rows_of_runs
+from vpharness.results.plots import PlotWriter
+from vpharness.results.table_schemas import rows_of_runs
 from vpharness.results.tracked_run import TrackedRun, is_tracked
 from vpharness.results.tracking_process import TrackingProcess
 from vpharness.tasks.campaign_end import Campaign, Tracked
@@ -21,7 +21,9 @@ _AT_ONCE: Final = 200
 
 
 @contextlib.contextmanager
-def campaign_tracking(campaign: Campaign, progress: Progress, process: TrackingProcess | None) -> Iterator[Tracked]:
+def campaign_tracking(
+    campaign: Campaign, progress: CampaignProgress, process: TrackingProcess | None
+) -> Iterator[Tracked]:
     """Yield what to call for runs that are in the store, and to have a picture drawn.
 
     Runs that were carried out before without being tracked are tracked as well. Where tracking fails it is said, and
@@ -33,7 +35,7 @@ def campaign_tracking(campaign: Campaign, progress: Progress, process: TrackingP
         process: what tracks it, not begun yet; None where nothing is tracked.
     """
     if process is None:
-        yield Tracked(lambda _runs: None, Painter().draw)
+        yield Tracked(lambda _runs: None, PlotWriter().draw)
         return
     begin = _campaign(campaign, {"jobs": len(campaign.plan.run_ids), "runs": len(campaign.plan.runs)}, {})
     process.begin(campaign.tracking, campaign.settings.outputs, begin)

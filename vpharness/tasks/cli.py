@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from vpharness.caches import JAX, cache_folder, sentences_on_lost_caches
+from vpharness.compiled import JAX, cache_folder, warnings_on_lost_caches
 from vpharness.errors import ConfigError, VpharnessError, out_of_memory
 from vpharness.tasks import commands
 from vpharness.tasks.conf import OWN_FOLDER_VARIABLE, PACKAGE, conf_folder
@@ -207,7 +207,7 @@ def prepare_process() -> None:
     # Compiled signals and evaluations are kept between commands, as the lattice's machine code is.
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ and (folder := cache_folder(JAX, JAX)) is not None:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
-    for sentence in sentences_on_lost_caches():
+    for sentence in warnings_on_lost_caches():
         print(f"vpharness: {sentence}", file=sys.stderr)
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 

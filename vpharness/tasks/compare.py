@@ -13,10 +13,10 @@ from omegaconf import DictConfig
 
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
-from vpharness.results.judging import ViewOf
+from vpharness.results.holdout import open_holdouts
 from vpharness.results.ledger import LedgerCandidate, Trial
-from vpharness.results.opening import open_and_count
 from vpharness.results.ranking import Ranked, alike, each_dataset_apart, rank, restricted, within_campaign
+from vpharness.results.reevaluation import ViewOf
 from vpharness.results.report.findings import Findings
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface
 from vpharness.results.store import Store, store_in
@@ -126,7 +126,7 @@ def _answer(
         at_barriers = surface(ranked)
         return Answer([surface_row(each) for each in at_barriers], lambda: print_surface(at_barriers))
     ordered = sorted(ranked, key=_tp_rate_order) if asked.sort == "tp_rate" else ranked
-    return _tables(ordered, asked, lambda shown: open_and_count(shown, ledger, store, view_of))
+    return _tables(ordered, asked, lambda shown: open_holdouts(shown, ledger, store, view_of))
 
 
 def _tables(

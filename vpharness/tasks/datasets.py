@@ -14,7 +14,7 @@ from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset, all_datasets, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import Manifest
-from vpharness.datasets.publish import publish
+from vpharness.datasets.publish_folder import publish
 from vpharness.errors import ConfigError, DatasetError
 from vpharness.events.times import time_text
 from vpharness.tasks.commands import TickSize

@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from vpharness.durable import aside_of
 from vpharness.errors import ConfigError, ResultsError
+from vpharness.storage.durable import aside_of
 
 
 def require_new(path: str | None, key: str) -> None:

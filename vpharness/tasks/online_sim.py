@@ -12,17 +12,17 @@ from typing import Any, Final
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from vpharness.campaigns.mlflow_runs import flat
 from vpharness.campaigns.plan import Job, job_problems
-from vpharness.campaigns.tracked import flat
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
-from vpharness.durable import replace_file
 from vpharness.errors import ConfigError, TrackingError, VpharnessError
 from vpharness.results.tracked_run import TrackedRun
 from vpharness.results.tracking import Tracking, TrackingParameters
 from vpharness.signals import resolve
-from vpharness.simulation.replays import DatasetReplay, EventReplay
-from vpharness.simulation.simulate import SimulationReport, Wanted, simulate
+from vpharness.simulation.inputs import DatasetInput, EventInput
+from vpharness.simulation.simulate import SimulationReport, SimulationSettings, simulate
+from vpharness.storage.durable import replace_file
 from vpharness.tasks.commands import MAX_SPEED, OnlineSimCommand
 from vpharness.tasks.compose import job_of
 from vpharness.tasks.schema import check, check_command, instance
@@ -41,7 +41,7 @@ def run_online_sim(config: DictConfig) -> None:
     if found := job_problems([job], lake):
         raise ConfigError("; ".join(found))
     replay = _replay(job, lake)
-    wanted = Wanted(
+    wanted = SimulationSettings(
         budget_ms=asked.bin_budget_ms or float(replay.cell_width_ms),
         speed=None if asked.speed == MAX_SPEED else asked.factor,
         stall_s=asked.stall_s,
@@ -64,14 +64,14 @@ def run_online_sim(config: DictConfig) -> None:
         )
 
 
-def _replay(job: Job, lake: Lake) -> EventReplay | DatasetReplay:
+def _replay(job: Job, lake: Lake) -> EventInput | DatasetInput:
     if isinstance(job.data, str):
-        return DatasetReplay(find_dataset(lake, job.data))
-    return EventReplay(job.data.source, job.data.lattice, job.data.start_ns, job.data.end_ns)
+        return DatasetInput(find_dataset(lake, job.data))
+    return EventInput(job.data.source, job.data.lattice, job.data.start_ns, job.data.end_ns)
 
 
-def _name(replay: EventReplay | DatasetReplay) -> str:
-    if isinstance(replay, DatasetReplay):
+def _name(replay: EventInput | DatasetInput) -> str:
+    if isinstance(replay, DatasetInput):
         return f"the dataset {replay.dataset.manifest.dataset_id}"
     return f"the source {HydraConfig.get().runtime.choices['source']}"
 
@@ -92,7 +92,7 @@ def _track(
     tracking: TrackingParameters,
     outputs: Path,
     job: Job,
-    replay: EventReplay | DatasetReplay,
+    replay: EventInput | DatasetInput,
     facts: Mapping[str, Any],
 ) -> None:
     """Track a simulation; where that fails it is said, and what was printed stands."""
@@ -101,7 +101,7 @@ def _track(
     folder = outputs / "online_sim" / name
     chosen = {key: job.config[key] for key in ("signal", "eval", "bin_budget_ms", "speed", "stall_s")}
     dataset = None
-    if isinstance(replay, DatasetReplay):
+    if isinstance(replay, DatasetInput):
         found = replay.dataset
         dataset = (found.manifest.dataset_id, found.checksum, str(found.path))
     try:

@@ -10,15 +10,15 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from vpharness.campaigns.carry_out import Progress as Campaign
-from vpharness.datasets.build import Progress
+from vpharness.campaigns.runner import CampaignProgress as Campaign
+from vpharness.datasets.build import BuildProgress
 from vpharness.events.times import time_text
 
 LINE_SECONDS: Final = 10.0
 """How often a line is written where there is no terminal."""
 
 
-def describe(progress: Progress, seconds: float) -> str:
+def describe(progress: BuildProgress, seconds: float) -> str:
     """Return a build's progress in words: bins, events, events a second, and where its time stands."""
     at = time_text(progress.last_bin_end_ns)[:19] if progress.bins else "before the first bin"
     rate = progress.events / seconds if seconds > 0 else 0
@@ -26,7 +26,7 @@ def describe(progress: Progress, seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def shown() -> Iterator[Callable[[Progress], None]]:
+def shown() -> Iterator[Callable[[BuildProgress], None]]:
     """Yield a report that shows a build's progress on standard error."""
     begun = time.monotonic()
     console = Console(stderr=True)
@@ -37,7 +37,7 @@ def shown() -> Iterator[Callable[[Progress], None]]:
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("building", total=None)
 
-        def report(progress: Progress) -> None:
+        def report(progress: BuildProgress) -> None:
             share = None if progress.share is None else 100 * progress.share
             total = None if share is None else 100
             bar.update(
@@ -47,10 +47,10 @@ def shown() -> Iterator[Callable[[Progress], None]]:
         yield report
 
 
-def _lines(begun: float) -> Callable[[Progress], None]:
+def _lines(begun: float) -> Callable[[BuildProgress], None]:
     last = begun
 
-    def report(progress: Progress) -> None:
+    def report(progress: BuildProgress) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= LINE_SECONDS:

@@ -18,14 +18,14 @@ from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.sources import noted_source, source_values
 from vpharness.errors import ConfigError, PromotionError, ResultsError, TrackingError
-from vpharness.events.source import Source
+from vpharness.events.event_source import Source
 from vpharness.modules import PermittedModules
 from vpharness.promotion.bundle import read_bundle
-from vpharness.promotion.examine import Candidacy, Settings, examine, refuse
 from vpharness.promotion.gates import Gate
-from vpharness.promotion.nominate import Nominee, nominate
-from vpharness.promotion.pointer import Entry, bundle_path
-from vpharness.promotion.publish import publish, roll_back
+from vpharness.promotion.pointer import HistoryEntry, bundle_path
+from vpharness.promotion.release import release, roll_back
+from vpharness.promotion.review import Review, ReviewSettings, refuse, review
+from vpharness.promotion.selection import SelectedCandidate, select_candidate
 from vpharness.results.store import store_in
 from vpharness.results.tracked_run import is_tracked
 from vpharness.results.tracking import Tracking, TrackingParameters
@@ -47,14 +47,14 @@ def run_promote(config: DictConfig) -> None:
     modules = permitted_modules(lake.root, asked.signal_modules, "signal_modules")
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
-    nominee = nominate(store, ledger, str(asked.run_id), asked.threshold)
+    nominee = select_candidate(store, ledger, str(asked.run_id), asked.threshold)
     dataset = find_dataset(lake, nominee.trial.dataset_id)
     folder = folder_of(Path(asked.outputs), nominee.run_id)
     run_config = _run_config(folder, nominee)
     source = _source(config, dataset, lake, run_config, modules)
     with _shown() as report:
-        settings = Settings(limits, store, ledger, view_of, asked.force, modules, asked.force_unsafe)
-        candidacy = examine(nominee, dataset, source, settings, report)
+        settings = ReviewSettings(limits, store, ledger, view_of, asked.force, modules, asked.force_unsafe)
+        candidacy = review(nominee, dataset, source, settings, report)
     if not asked.json:
         _print_gates(nominee, candidacy.gates)
     try:
@@ -64,7 +64,7 @@ def run_promote(config: DictConfig) -> None:
             _print_facts(nominee, candidacy, None, None)
         raise
     in_force = {"source": source and source_values(source), "lattice": dataset.manifest.lattice}
-    entry = publish(lake, candidacy, {**run_config, **in_force, "promotion": dataclasses.asdict(limits)})
+    entry = release(lake, candidacy, {**run_config, **in_force, "promotion": dataclasses.asdict(limits)})
     bundle = bundle_path(lake, dataset.manifest.instrument, entry.version)
     if asked.json:
         _print_facts(nominee, candidacy, entry, bundle)
@@ -92,7 +92,7 @@ def run_rollback(config: DictConfig) -> None:
     _crown(tracking, Path(asked.outputs), entry, instrument, bundle)
 
 
-def _run_config(folder: Path, nominee: Nominee) -> dict[str, Any]:
+def _run_config(folder: Path, nominee: SelectedCandidate) -> dict[str, Any]:
     """Return the configuration of the run: as its folder has it, or, where that is gone, as the store does."""
     path = folder / CONFIG_FILE
     if not path.is_file():
@@ -145,7 +145,7 @@ def _shown() -> Iterator[Callable[[float], None]]:
     yield report
 
 
-def _print_gates(nominee: Nominee, gates: Sequence[Gate]) -> None:
+def _print_gates(nominee: SelectedCandidate, gates: Sequence[Gate]) -> None:
     trial = nominee.trial
     print(f"run {nominee.run_id} on {trial.dataset_id}: {trial.signal} at {trial.threshold_label}")
     table = Table("gate", "", "wanted", "found", box=None, pad_edge=False)
@@ -155,7 +155,9 @@ def _print_gates(nominee: Nominee, gates: Sequence[Gate]) -> None:
     console().print(table)
 
 
-def _print_facts(nominee: Nominee, candidacy: Candidacy, entry: Entry | None, bundle: Path | None) -> None:
+def _print_facts(
+    nominee: SelectedCandidate, candidacy: Review, entry: HistoryEntry | None, bundle: Path | None
+) -> None:
     facts = {
         "promoted": entry is not None,
         "run_id": nominee.run_id,
@@ -168,7 +170,7 @@ def _print_facts(nominee: Nominee, candidacy: Candidacy, entry: Entry | None, bu
     print(json.dumps(facts, indent=1))
 
 
-def _print_entry(entry: Entry, instrument: str, bundle: Path) -> None:
+def _print_entry(entry: HistoryEntry, instrument: str, bundle: Path) -> None:
     print(f"{instrument} serves {entry.version} from now on, before: {entry.before or 'nothing'}; {bundle}")
     if entry.forced:
         print(f"forced: {entry.forced}")
@@ -183,7 +185,7 @@ def _print_next(modules: PermittedModules, signal_target: str) -> None:
     print(f"next: python -m runtime{key} serves it; python -m vpharness promote rollback goes back")
 
 
-def _crown(tracking: TrackingParameters, outputs: Path, entry: Entry, instrument: str, bundle: Path) -> None:
+def _crown(tracking: TrackingParameters, outputs: Path, entry: HistoryEntry, instrument: str, bundle: Path) -> None:
     """Tell MLflow who the champion is; where that fails it is said, and nothing is lost."""
     if tracking.kind == "none" or entry.run_id is None:
         return

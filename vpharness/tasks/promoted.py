@@ -14,7 +14,7 @@ from vpharness.errors import PromotionError
 from vpharness.events.times import time_text
 from vpharness.promotion.bundle import read_bundle
 from vpharness.promotion.pointer import bundle_path, current, history, instruments
-from vpharness.promotion.served import PromotedRecord
+from vpharness.promotion.promoted_record import PromotedRecord
 from vpharness.tasks.commands import PromoteDiffCommand, PromoteHistoryCommand, PromoteShowCommand
 from vpharness.tasks.schema import check_command
 from vpharness.tasks.text import console, minute_text, print_table, table_of

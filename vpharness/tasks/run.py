@@ -9,20 +9,20 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from vpharness.campaigns.carry_out import Progress, Settings, carry_out
-from vpharness.campaigns.plan import Job, Plan, PlannedRun, Variant, freeze, job_problems
+from vpharness.campaigns.dataset_cache import DatasetCache
+from vpharness.campaigns.mlflow_runs import tracked_run
+from vpharness.campaigns.plan import CampaignPlan, Job, PlannedRun, Variant, job_problems, make_plan
 from vpharness.campaigns.run_folder import FIGURE_FILE, fires_within_memory, folder_of, picture_of
-from vpharness.campaigns.share import DatasetShare
-from vpharness.campaigns.tracked import tracked_run
+from vpharness.campaigns.runner import CampaignProgress, RunnerSettings, run_groups
 from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, ResultsError, TrackingError
 from vpharness.results.audits import audits_of
-from vpharness.results.claims import claimed
-from vpharness.results.figure import Painter
-from vpharness.results.records import Labels, finished_runs, mark_adaptive, rows_of_runs
+from vpharness.results.plots import PlotWriter
+from vpharness.results.run_locks import lock_runs
 from vpharness.results.store import Store, check_version, check_writable, merge_parts, store_in
+from vpharness.results.table_schemas import Labels, finished_runs, mark_adaptive, rows_of_runs
 from vpharness.results.tracked_run import is_tracked
 from vpharness.results.tracking import Tracking, TrackingParameters
 from vpharness.tasks.commands import RunCommand
@@ -45,7 +45,7 @@ def run_run(config: DictConfig) -> None:
     refuse(job_problems([job], lake))
     dataset = dataset_of(job, lake)
     settings = settings_of(command, store, Labels(tracking.experiment_name, tags=dict(tracking.tags)))
-    plan, wrong = freeze([job], lambda _: dataset, done_in(store, settings.outputs))
+    plan, wrong = make_plan([job], lambda _: dataset, done_in(store, settings.outputs))
     refuse(wrong)
     (run,) = plan.runs
     folder = folder_of(settings.outputs, run.spec.run_id)
@@ -54,8 +54,8 @@ def run_run(config: DictConfig) -> None:
             print(f"run {run.spec.run_id} is in the store already; its candidates:", file=sys.stderr)
         if command.adaptive:
             mark_adaptive(store, [run.spec.run_id for run in plan.remaining])
-        progress = Progress(len(plan.remaining))
-        carry_out(plan.groups(), settings, progress, lambda _: None)
+        progress = CampaignProgress(len(plan.remaining))
+        run_groups(plan.groups(), settings, progress, lambda _: None)
     if progress.failures:
         raise ConfigError(progress.failures[0][2])
     if run.spec.is_test:
@@ -86,7 +86,7 @@ def done_in(store: Store, outputs: Path) -> dict[str, bool]:
 
 
 @contextlib.contextmanager
-def alone_with(plan: Plan, settings: Settings) -> Iterator[Plan]:
+def alone_with(plan: CampaignPlan, settings: RunnerSettings) -> Iterator[CampaignPlan]:
     """Yield a plan as it stands once nobody else carries out the same one, and nobody will meanwhile."""
     if not plan.remaining:
         yield plan
@@ -96,7 +96,7 @@ def alone_with(plan: Plan, settings: Settings) -> Iterator[Plan]:
     def say() -> None:
         print("vpharness: another process carries out the same; waiting for it", file=sys.stderr, flush=True)
 
-    with claimed(settings.store, plan.ids, say):
+    with lock_runs(settings.store, plan.ids, say):
         yield plan.refreshed(done_in(settings.store, settings.outputs))
 
 
@@ -106,9 +106,11 @@ def refuse(problems: Sequence[str]) -> None:
         raise ConfigError("; ".join(problems))
 
 
-def settings_of(command: RunCommand, store: Store, labels: Labels) -> Settings:
+def settings_of(command: RunCommand, store: Store, labels: Labels) -> RunnerSettings:
     """Return what a command says of all its runs."""
-    return Settings(store, Path(command.outputs), labels, command.save_series, command.on_error, command.memory_mb)
+    return RunnerSettings(
+        store, Path(command.outputs), labels, command.save_series, command.on_error, command.memory_mb
+    )
 
 
 def dataset_of(job: Job, lake: Lake) -> Dataset:
@@ -168,7 +170,9 @@ def _say_audit(run: PlannedRun, store: Store, folder: Path) -> None:
         )
 
 
-def _finish(run: PlannedRun, settings: Settings, tracking: TrackingParameters, rows: Sequence[dict[str, Any]]) -> None:
+def _finish(
+    run: PlannedRun, settings: RunnerSettings, tracking: TrackingParameters, rows: Sequence[dict[str, Any]]
+) -> None:
     """Draw and track a run that is in the store: where tracking fails it is said, and nothing is lost."""
     spec, folder = run.spec, folder_of(settings.outputs, run.spec.run_id)
     wanted = tracking.kind != "none" and not is_tracked(folder, tracking.uri_in(settings.outputs))
@@ -176,8 +180,8 @@ def _finish(run: PlannedRun, settings: Settings, tracking: TrackingParameters, r
     if drawn and not wanted:
         return
     if not drawn:
-        share = DatasetShare.of(spec.dataset)
-        Painter().draw(picture_of(spec, share.view, share.bin_seq, rows, folder), folder / FIGURE_FILE)
+        cache = DatasetCache.of(spec.dataset)
+        PlotWriter().draw(picture_of(spec, cache.view, cache.bin_seq, rows, folder), folder / FIGURE_FILE)
     if wanted:
         try:
             Tracking(tracking, settings.outputs).log(tracked_run(spec, run.job, rows, folder, ""))

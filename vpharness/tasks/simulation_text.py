@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vpharness.latency import PERCENTILES, Latency, bins_needed
+from vpharness.live.latency import PERCENTILES, Latency, bins_needed
 from vpharness.simulation.simulate import WARMING_BINS, SimulationReport
 from vpharness.tasks.text import console, print_table, table_of
 

@@ -12,15 +12,15 @@ from typing import Any
 
 from rich.table import Table
 
-from vpharness.campaigns.market import market_of
-from vpharness.campaigns.share import view_of
+from vpharness.campaigns.dataset_cache import view_of
+from vpharness.campaigns.market_identity import market_of
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.errors import DatasetError, ResultsError
 from vpharness.evaluation import DatasetView, Figures, MarketTime
 from vpharness.events.times import time_text
-from vpharness.results.judging import completed, needs_dataset
+from vpharness.results.holdout import HoldoutResult, net_text
 from vpharness.results.ledger import (
     AUDIT_FAILED,
     AUDIT_PASSED,
@@ -28,9 +28,9 @@ from vpharness.results.ledger import (
     DatasetKey,
     LedgerCandidate,
 )
-from vpharness.results.opening import Opening, net_text
+from vpharness.results.ledger_reader import read_ledger
 from vpharness.results.ranking import ADAPTIVELY_CHOSEN, FEW_BLOCKS, Ranked, alike, rank, restricted
-from vpharness.results.reading import read_ledger
+from vpharness.results.reevaluation import needs_dataset, with_missing_evidence
 from vpharness.results.store import Store
 from vpharness.tasks.text import console, counted, interval_text, minute_text, print_table, table_of
 
@@ -70,7 +70,7 @@ def readable_ledger(store: Store, lake: Lake) -> list[LedgerCandidate]:
     for reason in lost.values():
         print(f"vpharness: results of an earlier version are left out: {reason}", file=sys.stderr)
     kept = restricted(ledger, lambda trial: not (needs_dataset(trial) and trial.dataset in lost))
-    return completed(kept, views_in(lake), lambda dataset_id, _: market_of(find_dataset(lake, dataset_id)))
+    return with_missing_evidence(kept, views_in(lake), lambda dataset_id, _: market_of(find_dataset(lake, dataset_id)))
 
 
 def print_candidates(store: Store, lake: Lake, run_ids: Collection[str], *, as_json: bool, folder: Path) -> None:
@@ -103,8 +103,8 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most:
     for line in _audits(ranked):
         out.print(line)
     for each in ranked:
-        if each.opening is not None:
-            out.print(line_of_test(each, each.opening))
+        if each.holdout is not None:
+            out.print(line_of_test(each, each.holdout))
         elif each.test_refused:
             out.print(f"test of {each.candidate.candidate_id[:6]}: {each.test_refused}")
     if adaptive:
@@ -192,7 +192,7 @@ def market_times_text(times: Sequence[MarketTime]) -> str:
     return f"{', '.join(names)}, {minute_text(start_ns)} to {minute_text(stop_ns)}"
 
 
-def line_of_test(ranked: Ranked, opening: Opening) -> str:
+def line_of_test(ranked: Ranked, opening: HoldoutResult) -> str:
     """Return what a candidate's test part came to, in words."""
     openings = "once" if opening.times == 1 else f"{opening.times} times"
     figures, verdict = opening.judgement.figures, "holds" if opening.holds else "does not hold"
@@ -270,7 +270,7 @@ def row_of(ranked: Ranked) -> dict[str, Any]:
     }
     if ranked.test_refused:
         row["test_refused"] = ranked.test_refused
-    if (opening := ranked.opening) is not None:
+    if (opening := ranked.holdout) is not None:
         row |= {f"test_{name}": value for name, value in dataclasses.asdict(opening.judgement.figures).items()}
         row |= {
             "test_p_value": opening.judgement.p_value,

@@ -16,7 +16,7 @@ from vpharness.datasets.read import verify
 from vpharness.datasets.sources import noted_source
 from vpharness.errors import VpharnessError
 from vpharness.promotion.bundle import read_bundle
-from vpharness.promotion.pointer import promoted, unverified, versions
+from vpharness.promotion.pointer import count_unverified, promoted, versions
 from vpharness.results.store import check_store, store_in
 from vpharness.tasks.schema import instance
 
@@ -95,7 +95,7 @@ def _check_promoted(lake: Lake, found: LakeCheck) -> None:
         found.read["instruments"] += 1
         with _noted(found):
             promoted(lake, folder.name)
-            if count := unverified(lake, folder.name):
+            if count := count_unverified(lake, folder.name):
                 found.notes.append(
                     f"{count} entries of {folder.name} are of an earlier version, which wrote no checksums: they can "
                     "be read, and not verified"
