@@ -14,7 +14,7 @@ from tests.promotion.samples import judgement, ranked
 from tests.results.pages import Page
 from tests.tasks.test_cli import in_process
 from vpharness.results.opening import Opening
-from vpharness.tasks.compare import table_of_rows
+from vpharness.storage.arrow import table_of_rows
 from vpharness.tasks.tables import line_of_test
 
 SMALL = ["source.minutes=4", "eval.max_hold_bins=20", "split=none", "tracking=none", "save_series=false"]

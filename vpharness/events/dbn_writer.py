@@ -1,6 +1,5 @@
 """Write canonical events as a DBN file of the MBO schema, such as Databento delivers."""
 
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from vpharness.errors import ConfigError, SourceError, VpharnessError
 from vpharness.events.event_source import EventStream
 from vpharness.events.mbo_event import FLAG_LAST
+from vpharness.storage.durable import put_in_place
 
 MBO_RECORD_DTYPE: Final = np.dtype(
     [
@@ -88,7 +88,7 @@ def write_dbn(
             with plain.open("wb") as file:
                 records = _write_records(file, stream.chunks, metadata, instrument_id, publisher_id)
             whole = plain if path.suffix == ".dbn" else _compress(plain)
-            _put_in_place(whole, path)
+            put_in_place(whole, path)
     except OSError as error:
         raise VpharnessError(f"{path}: cannot be written: {error.strerror or error}") from error
     return records
@@ -159,9 +159,3 @@ def _compress(plain: Path) -> Path:
     with plain.open("rb") as source, compressed.open("wb") as target:
         zstandard.ZstdCompressor(level=_ZST_LEVEL).copy_stream(source, target, size=plain.stat().st_size)
     return compressed
-
-
-def _put_in_place(whole: Path, path: Path) -> None:
-    with whole.open("rb+") as file:
-        os.fsync(file.fileno())
-    whole.replace(path)
