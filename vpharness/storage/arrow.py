@@ -1,7 +1,7 @@
 """Arrow tables made of NumPy arrays or of rows: what datasets, ledgers, run folders and frames of a stream hold.
 
-`pyarrow.array` and `pyarrow.table` of a NumPy array import pandas first, which takes a second, and copy; buffers are
-handed over here as they are.
+`pyarrow.array` and `pyarrow.table` import pandas to look at what they are given, which takes a second; the buffers of
+NumPy arrays are handed over here as they are, without that and without a copy.
 """
 
 from collections.abc import Mapping, Sequence
