@@ -38,7 +38,7 @@ def test_columns_keep_their_names_and_order() -> None:
 
 def test_rows_have_the_columns_of_all_of_them() -> None:
     """What a row lacks is null, without a schema and with one."""
-    rows = [{"a": 1}, {"a": 2, "b": "x"}]
+    rows: list[dict[str, object]] = [{"a": 1}, {"a": 2, "b": "x"}]
     assert table_of_rows(rows).to_pylist() == [{"a": 1, "b": None}, {"a": 2, "b": "x"}]
     schema = pa.schema([("b", pa.string()), ("c", pa.int8())])
     assert table_of_rows(rows, schema).to_pylist() == [{"b": None, "c": None}, {"b": "x", "c": None}]

@@ -82,7 +82,12 @@ def test_a_file_is_on_the_disk_before_its_name_is_and_the_folder_after(
     steps: list[str] = []
     monkeypatch.setattr("vpharness.storage.durable.sync", lambda path: steps.append(f"sync {path.name[:2]}"))
     replace = Path.replace
-    monkeypatch.setattr(Path, "replace", lambda own, to: (steps.append(f"rename to {to.name}"), replace(own, to))[1])
+
+    def renamed(aside: Path, target: Path) -> Path:
+        steps.append(f"rename to {target.name}")
+        return replace(aside, target)
+
+    monkeypatch.setattr(Path, "replace", renamed)
     folder = tmp_path / "folder"
     folder.mkdir()
     replace_file(folder / "f", "text")

@@ -118,7 +118,7 @@ def _written(
             lattice,
             tick_size=source.tick_size,
             size_unit=stream.size_unit,
-            evict_crossed_ms=lattice.evict_crossed_ms or 0,
+            default_evict_crossed_ms=source.default_evict_crossed_ms,
             start_ns=span["start_ns"],
         )
         intake, progress = Intake(tick_size_to_price(source.tick_size), span["end_ns"]), BuildProgress()
@@ -155,8 +155,7 @@ def _identity(
     """Return the lattice with what the source says about eviction, and all that bins and cells depend on."""
     if start_ns is not None and end_ns is not None and start_ns >= end_ns:
         raise ConfigError(f"start is {time_text(start_ns)} and end is {time_text(end_ns)}; start must lie before end")
-    if lattice.evict_crossed_ms is None:
-        lattice = dataclasses.replace(lattice, evict_crossed_ms=source.default_evict_crossed_ms)
+    lattice = lattice.with_eviction(source.default_evict_crossed_ms)
     return lattice, {
         "lattice_version": LATTICE_VERSION,
         "lattice": dataclasses.asdict(lattice),
