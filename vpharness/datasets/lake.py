@@ -1,4 +1,4 @@
-"""Where datasets lie in the lake, and how a folder comes to be there: whole and read-only, or not at all."""
+"""The lake: where datasets lie, and how a folder is put there, whole and read-only or not at all."""
 
 import contextlib
 import os
@@ -102,13 +102,13 @@ def _exists(target: Path, what: str) -> DatasetError:
 
 
 def wait_for_writer(target: Path) -> None:
-    """Wait until no other process writes a dataset any more, whether it came to be there or not."""
+    """Wait until no other process writes a dataset any more, whether that made it or failed."""
     with contextlib.suppress(FileNotFoundError), locked(target.parent / f"{_UNFINISHED}{target.name}"):
         return
 
 
 def make_read_only(folder: Path) -> None:
-    """Take the write permission from a folder and its files, which are on the disk afterwards."""
+    """Make a folder and its files read-only, and put them on the disk."""
     for path in folder.iterdir():
         path.chmod(_READ_ONLY_FILE)
         sync(path)

@@ -1,4 +1,4 @@
-"""Writing a dataset's two Parquet files while the lattice goes on: block by block, in a thread of their own."""
+"""Writing a dataset's two Parquet files block by block, in a thread of their own, while the lattice goes on."""
 
 import contextlib
 from collections import deque
@@ -31,7 +31,7 @@ _GRID_SCHEMA: Final = pa.schema(
 
 
 class TableWriter:
-    """Two growing Parquet files. `write` returns at once; what goes wrong in the thread is raised by a later call."""
+    """Two growing Parquet files. `write` returns at once; an error in the thread is raised by a later call."""
 
     def __init__(self, folder: Path) -> None:
         self._files = {name: HashingFile(folder / name) for name in (BINS_FILE, GRID_FILE)}
@@ -72,7 +72,7 @@ class TableWriter:
         return {name: file.hexdigest() for name, file in self._files.items()}
 
     def abandon(self) -> None:
-        """Stop the thread and let go of the files, finished or not."""
+        """Stop the thread and close the files, finished or not."""
         self._thread.shutdown(wait=True, cancel_futures=True)
         for writer in (self._bins, self._grid):
             # What is left unfinished is thrown away by the caller: that its end cannot be written does not matter.

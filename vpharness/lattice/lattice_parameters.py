@@ -1,4 +1,4 @@
-"""Every parameter of the lattice, with its default."""
+"""The parameters of the lattice, with their defaults, units and ranges."""
 
 import dataclasses
 from collections.abc import Iterator

@@ -173,7 +173,7 @@ def new_state(
     start_ns: int | None,
     default_evict_crossed_ms: int = 0,
 ) -> LatticeState:
-    """Make the state of a lattice before its first event: everybody's way to a fresh one.
+    """Return the state of a lattice before its first event; every fresh lattice is made here.
 
     Args:
         parameters: the lattice's.
