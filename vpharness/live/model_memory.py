@@ -56,9 +56,7 @@ class Shown:
         return self if self.began_ns is not None else replace(self, began_ns=at_ns)
 
     def advance(self, row: NDArray[np.void], memory: ModelMemory) -> "Shown":
-        """Take in the next bin [1]; unless `began` was told otherwise, the flow is taken to have begun with the first
-        bin.
-        """
+        """Take in the next bin [1]; unless `began` was called before, the flow is taken to have begun with it."""
         end_ns = int(row["bin_end_ns"][0])
         noted = self.began(end_ns)
         has_settled = end_ns - (noted.began_ns or 0) >= memory.settling_ns
