@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vpharness.campaigns.spec import RunSpec
+from vpharness.campaigns.run_spec import RunSpec
 from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake

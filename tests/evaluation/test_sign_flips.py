@@ -38,7 +38,7 @@ from vpharness.evaluation import (
 from vpharness.evaluation.blocks import COUNTS, TICKS, block_seconds, merged
 from vpharness.evaluation.evidence import PartWalks
 from vpharness.evaluation.sign_flips import coins
-from vpharness.results.drawn import drawn_scores
+from vpharness.results.null_maxima import null_statistics
 
 N_BINS = 1500
 DRAWS = Draws(99, 0)
@@ -133,7 +133,7 @@ def test_drawn_scores_equal_the_twin() -> None:
     several = [blocks_of(1), blocks_of(1, 1.6), blocks_of(2, 0.7)]
     seconds = max(each.seconds for each in several)
     several = [each.at(seconds) for each in several]
-    excess, profit = drawn_scores(several, seconds, DRAWS)
+    excess, profit = null_statistics(several, seconds, DRAWS)
     for row, blocks in enumerate(several):
         numbers = blocks.block.tolist()
         tossed = coins(seconds, blocks.block, DRAWS)
@@ -212,7 +212,7 @@ def test_the_p_value_of_a_judgement_is_that_of_its_blocks() -> None:
     """The draws that families use are those that judge a candidate alone."""
     candidate = evaluated(1, 0.6).parts["all"].evidence
     judgement = judge([candidate], EVALUATION)
-    drawn, _ = drawn_scores([candidate.blocks], candidate.blocks.seconds, DRAWS)
+    drawn, _ = null_statistics([candidate.blocks], candidate.blocks.seconds, DRAWS)
     assert judgement.t == observed_excess(candidate.blocks)
     assert judgement.p_value == p_value(judgement.t, drawn[0])
 
