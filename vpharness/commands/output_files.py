@@ -1,12 +1,11 @@
 """Files that a user asks for by name: new ones alone, there whole or not at all."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from vpharness.errors import ConfigError, ResultsError
-from vpharness.storage.durable import aside_of
+from vpharness.storage.durable import written_aside
 
 
 def require_new(path: str | None, key: str) -> None:
@@ -25,13 +24,8 @@ def new_file(path: Path) -> Iterator[Path]:
 
     Raises ResultsError where it cannot be written; nothing of it is there then.
     """
-    aside = aside_of(path)
     try:
-        yield aside
-        with aside.open("rb") as written:
-            os.fsync(written.fileno())
-        aside.rename(path)
+        with written_aside(path) as aside:
+            yield aside
     except OSError as error:
         raise ResultsError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        aside.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""First-passage tables: for every bin, direction and barrier, how soon the mid gets there.
+"""First-passage tables: for every bin, direction and barrier, in how many bins the mid first gets there.
 
 The tables belong to the dataset alone. Every run, threshold, pair of barriers and draw of a null looks its outcomes
 up in them.
