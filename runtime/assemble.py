@@ -17,16 +17,15 @@ from runtime.feeds.recorder import recorded
 from runtime.rollout.rollout import verified_record
 from runtime.web.app import ServerSetup
 from runtime.web.auth import required_token
+from vpharness.config.override_grammar import quoted
+from vpharness.config.search_path import conf_folder, permitted_modules, without_config_dir
+from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, VpharnessError
 from vpharness.modules import PermittedModules
 from vpharness.promotion.pointer import bundle_path
 from vpharness.promotion.serving import PromotedRecord, defaults, lattice_parameters, promoted
 from vpharness.signals import resolve
-from vpharness.tasks.cli import without_config_dir
-from vpharness.tasks.conf import conf_folder, permitted_modules
-from vpharness.tasks.schema import check, check_command, instance
-from vpharness.tasks.words import quoted
 
 COMMAND: Final = "serve"
 _WITH_SIGNALS: Final = "audit"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tasks.test_cli import PROJECT, in_process
+from tests.commands.test_cli import PROJECT, in_process
 from vpharness import compiled
 
 

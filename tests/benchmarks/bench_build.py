@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tests.benchmarks.dense_stream import BIN_NS, LIVE_ORDERS, dense_stream
 from tests.naive import naive_lattice
+from vpharness.config.time_parsing import parse_time_ns
 from vpharness.datasets.build import BuildProgress, build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
@@ -27,7 +28,6 @@ from vpharness.events.synthetic import SyntheticSource
 from vpharness.lattice.lattice_engine import iterate
 from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import new_state
-from vpharness.tasks.spans import parse_time_ns
 
 DENSE_EVENTS = 600_000
 TWIN_EVENTS = 12_000

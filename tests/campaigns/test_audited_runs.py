@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.campaigns.market import MINUTES, small_dataset, spec
-from tests.tasks.test_cli import in_process
+from tests.commands.test_cli import in_process
 from vpharness.audit.probes import poisoned
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.execute import RunOutcome, execute, execute_many

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import PROJECT
+from vpharness.commands.output_files import new_file
 from vpharness.errors import told_apart
 from vpharness.storage.durable import aside_of
-from vpharness.tasks.files import new_file
 
 
 def test_no_two_writers_take_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

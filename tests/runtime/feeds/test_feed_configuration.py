@@ -11,8 +11,8 @@ from runtime.feeds.dataset_feed import DatasetReplayParameters
 from runtime.feeds.recording_feed import RecordingReplayParameters
 from runtime.feeds.source_feed import SourceReplayParameters
 from tests.conftest import PROJECT
+from vpharness.config.typed_config import instance, with_schema
 from vpharness.parameters import rules_of
-from vpharness.tasks.schema import instance, with_schema
 
 FOLDER = PROJECT / "conf" / "feed"
 
