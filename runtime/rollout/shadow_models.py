@@ -1,8 +1,7 @@
-"""ShadowModels: models that clients ask for with overrides of their own, scored beside the champion for as long.
+"""Shadow models: the champion with a client's own overrides, scored beside it for as long as the client stays.
 
-Making one and warming it up costs seconds of a processor. All of them take turns in one thread, so that neither the
-feed nor whatever else the server does in threads waits for them; and what nobody waits for any more is left at the next
-bin.
+Making one and warming it up costs seconds of processor time. All of them take turns in one thread, so that neither the
+feed nor anything else waits for them; a model that no client wants any more is abandoned at the next bin.
 """
 
 import asyncio
@@ -36,7 +35,7 @@ LONGEST_LIST: Final = 8
 """Each item of a parameter that is a list may cost two operators, and each length is compiled by itself."""
 
 STRUCTURES_KEPT: Final = 2
-"""Structures that are compiled and wanted by nobody; more are forgotten, the longest unused first."""
+"""Compiled structures that are kept although no model uses them; of more, those unused for longest are freed."""
 
 CAPACITIES: Final = (1_024,)
 """What operators reach back is rounded up to these, or to all bins that are kept: each is compiled by itself."""
@@ -46,14 +45,14 @@ _TRIES: Final = 5
 _ROUNDS_AT_THE_END: Final = 3
 
 MakeCommand = Callable[[RunningModel, Sequence[FinishedBin], int, int], EngineCommand]
-"""`Engine.add`."""
+"""`Pipelines.add`."""
 
 Result = TypeVar("Result")
 
 
 @dataclass
 class _ActiveShadow:
-    """A shadow, who asked for it first, how many clients want it, and what is set once it is scored.
+    """A shadow model: the address that asked for it first, how many clients want it, and what is set once it is scored.
 
     `wanted` is read by the thread that warms it up.
     """
@@ -66,7 +65,7 @@ class _ActiveShadow:
 
 
 class ShadowModels:
-    """Keeps each shadow scored on whatever pipeline is served, for as long as a client wants it."""
+    """Keeps each shadow model scored on the served pipeline for as long as a client wants it."""
 
     def __init__(
         self,
@@ -75,7 +74,7 @@ class ShadowModels:
         answer: Callable[[EngineCommand], Awaitable[str | None]],
         dismiss: Callable[[str], None],
     ) -> None:
-        """Make an order with `add` that `answer` has carried out to score with a model; `dismiss` ends it."""
+        """Score with a model by the command that `add` makes and `answer` carries out; `dismiss` ends it."""
         self._stream, self._add, self._answer, self._dismiss = stream, add, answer, dismiss
         self._active: dict[str, _ActiveShadow] = {}
         self._places = SlotPool(stream.settings.max_shadows, stream.settings.address_share)
@@ -83,7 +82,7 @@ class ShadowModels:
         self._compiled: OrderedDict[object, Scorer] = OrderedDict()
 
     def close(self) -> None:
-        """Warm nothing up any more."""
+        """Stop warming models up."""
         for active in self._active.values():
             active.wanted = 0
             if active.task is not None:
@@ -105,7 +104,7 @@ class ShadowModels:
         return await self._in_thread(shadow_model, stream.champion, stream.facts, query, stream.settings.buffer_bins)
 
     def acquire(self, model: ServedModel, address: str) -> "asyncio.Future[None]":
-        """Score with a model; clients who want the same one share it. To be released once.
+        """Score with a model until it is released; clients that want the same one share it.
 
         Returns what is set once it is scored, or holds the VpharnessError that keeps it from being. Raises
         TooManyError where clients, or those of the same address, have asked for as many others as are scored.
@@ -126,7 +125,7 @@ class ShadowModels:
         return asyncio.shield(active.scored)
 
     def release(self, name: str) -> None:
-        """Want a model no more; the last one to do so ends it."""
+        """Release a model once; the last release ends it."""
         active = self._active[name]
         active.wanted -= 1
         if active.wanted > 0:
@@ -187,7 +186,7 @@ class ShadowModels:
         )
 
     async def _forget_others(self, coming: Scorer) -> None:
-        """Free the machine code of structures that nobody has wanted for longest, where there are many of them."""
+        """Free the machine code of the structures unused for longest, where too many are kept."""
         in_use = (self._stream.champion, *self._stream.challengers.values())
         scorers = (*(model.live.scorer for model in in_use), *(active.scorer for active in self._active.values()))
         wanted = {_structure(ready) for ready in scorers}
