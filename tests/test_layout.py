@@ -8,6 +8,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "vpharness"
 
 ALLOWED = {
+    "docs": set(),
     "events": set(),
     "lattice": {"events"},
     "datasets": {"lattice", "events"},
@@ -29,6 +30,7 @@ ALLOWED = {
         "campaigns",
         "promotion",
         "simulation",
+        "docs",
     },
     "plugins": {"tasks"},
 }

@@ -76,6 +76,7 @@ COMMANDS: Final = {
     "list-datasets": Command(f"{_DATASETS}:run_list", commands.ListDatasetsCommand),
     "show": Command(f"{_DATASETS}:run_show", commands.ShowCommand),
     "verify": Command("vpharness.tasks.verify:run_verify", commands.VerifyCommand),
+    "docs": Command("vpharness.tasks.docs:run_docs", commands.DocsCommand, words=("topic",)),
 }
 
 
