@@ -20,7 +20,7 @@ SECTIONS: Final = ("", "how-to", "explanation", "reference")
 """The folders of pages, in the order in which they are listed; those at the top come first."""
 _FIRST: Final = ("index", "tutorial")
 _LAST: Final = ("CONTRIBUTING", "CHANGELOG")
-_SENTENCE: Final = re.compile(r"(.+?[.:?])(?:\s|$)", re.DOTALL)
+_SENTENCE: Final = re.compile(r"(.+?[.?])(?:\s|$)", re.DOTALL)
 
 
 @dataclass(frozen=True)
