@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from tests.commands.test_cli import PROJECT
 from tests.docs.markdown import Count, links, run_page
-from tests.tasks.test_cli import PROJECT
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 COUNT = Count(commands=6, programs=0, servers=1)

@@ -10,12 +10,12 @@ from typing import Any, Final
 from omegaconf import OmegaConf
 
 from runtime.settings import ServeCommand
+from vpharness.commands.cli import COMMANDS
+from vpharness.config.command_schemas import LAKE
+from vpharness.config.search_path import conf_folder
+from vpharness.config.typed_config import locate, schema_of
 from vpharness.docs import FOLDER
 from vpharness.parameters import Rules, rules_of
-from vpharness.tasks.cli import COMMANDS
-from vpharness.tasks.commands import LAKE
-from vpharness.tasks.conf import conf_folder
-from vpharness.tasks.schema import locate, schema_of
 
 PAGE: Final = FOLDER / "reference" / "command-line.md"
 

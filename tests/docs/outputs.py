@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from tests.commands.test_cli import PROJECT
 from tests.docs.markdown import SERVER, command_lines, files_in, filled_in, first_line, run_program, write_file
-from tests.tasks.test_cli import PROJECT
 from vpharness.docs import page_of
 
 _PIECE: Final = re.compile(r"^```(\w+)\n(.*?)^```\n(?:(\n)```text\n.*?^```\n)?", re.DOTALL | re.MULTILINE)

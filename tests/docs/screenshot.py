@@ -17,8 +17,8 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
+from tests.commands.test_cli import PROJECT
 from tests.docs.markdown import command_lines
-from tests.tasks.test_cli import PROJECT
 from vpharness.docs import FOLDER, page_of
 
 PICTURE: Final = FOLDER / "figures" / "compare.svg"

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands.test_cli import in_process
 from tests.docs.markdown import anchors, command_lines, links
-from tests.tasks.test_cli import in_process
+from vpharness.commands import docs
 from vpharness.docs import FOLDER, page_of, pages
-from vpharness.tasks import docs
 
 
 def test_without_a_topic_every_page_is_listed_with_one_line(tmp_path: Path) -> None:

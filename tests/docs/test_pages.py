@@ -10,10 +10,10 @@ import pytest
 from runtime.settings import ServeCommand
 from tests.docs.command_line import PAGE, command_line_page
 from tests.docs.markdown import SERVER, Count, anchors, command_lines, links, run_page
+from vpharness.commands.cli import COMMANDS
+from vpharness.config.help_text import command_help
+from vpharness.config.search_path import conf_folder
 from vpharness.docs import FOLDER, Page, pages
-from vpharness.tasks.cli import COMMANDS
-from vpharness.tasks.conf import conf_folder
-from vpharness.tasks.help import command_help
 
 PAGES = {page.topic: page for page in pages()}
 RUN = {
