@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runtime.settings import ServeCommand
+from tests.commands.test_cli import PROJECT
 from tests.docs.command_line import PAGE, command_line_page
 from tests.docs.markdown import SERVER, Count, anchors, command_lines, links, run_page
 from vpharness.commands.cli import COMMANDS
@@ -75,6 +76,14 @@ def _broken(page: Page) -> Iterator[str]:
             yield link
         if is_there and anchor and anchor not in anchors(target.read_text(encoding="utf-8")):
             yield link
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_files_of_the_project_that_a_page_names_are_there(page: Page) -> None:
+    """A path in code, such as `vpharness/signals/` or `tests/naive*.py`; what the map was is left alone."""
+    text = page.text.partition("## What the map was")[0]
+    named = re.findall(r"`((?:vpharness|runtime|tests|conf|\.ci)/[\w./*-]+)`", text)
+    assert [path for path in named if not any(PROJECT.glob(path.replace("/*", "/**/*")))] == []
 
 
 def test_every_page_can_be_reached_from_the_first_one() -> None:
