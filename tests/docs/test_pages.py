@@ -10,7 +10,10 @@ import pytest
 from runtime.settings import ServeCommand
 from tests.commands.test_cli import PROJECT
 from tests.docs.command_line import PAGE, command_line_page
+from tests.docs.figures import SCENES
+from tests.docs.figures import picture as signal_picture
 from tests.docs.markdown import SERVER, Count, anchors, command_lines, links, run_page
+from tests.docs.screenshot import PICTURE, picture
 from vpharness.commands.cli import COMMANDS
 from vpharness.config.help_text import command_help
 from vpharness.config.search_path import conf_folder
@@ -23,7 +26,7 @@ RUN = {
     "how-to/serve": Count(commands=1, servers=1),
     "how-to/own-source": Count(files=2, programs=1, commands=2),
     "how-to/feed": Count(files=2, servers=1),
-    "how-to/own-signal": Count(files=2, commands=4),
+    "how-to/own-signal": Count(files=2, programs=1, commands=4),
     "how-to/launcher": Count(commands=2),
     "how-to/campaigns": Count(commands=6),
     "how-to/compare": Count(commands=7),
@@ -133,3 +136,17 @@ def _unknown(line: str) -> Iterator[str]:
 def test_the_reference_of_the_command_line_is_what_the_dataclasses_say() -> None:
     """Generated: `python -m tests.docs.command_line` writes it anew."""
     assert PAGE.read_text(encoding="utf-8") == command_line_page()
+
+
+def test_the_picture_of_a_ranking_is_what_the_tutorial_shows() -> None:
+    """Drawn: `python -m tests.docs.screenshot` draws it anew. It names no address that a viewer would fetch."""
+    drawn = PICTURE.read_text(encoding="utf-8")
+    assert drawn == picture()
+    assert "url(http" not in drawn
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCENES)
+def test_the_picture_of_a_signal_is_what_the_signal_says(name: str) -> None:
+    """Drawn: `python -m tests.docs.figures` draws them anew."""
+    assert (FOLDER / "figures" / f"{name}.svg").read_text(encoding="utf-8") == signal_picture(name)
