@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from omegaconf import OmegaConf
 
-from runtime.settings import ServeCommand
+from runtime.config.server_parameters import ServeCommand
 from vpharness.commands.cli import COMMANDS
 from vpharness.config.command_schemas import LAKE
 from vpharness.config.search_path import conf_folder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.settings import ServeCommand
+from runtime.config.server_parameters import ServeCommand
 from tests.commands.test_cli import PROJECT
 from tests.docs.command_line import PAGE, command_line_page
 from tests.docs.figures import SCENES
