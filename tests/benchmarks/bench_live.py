@@ -10,14 +10,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vpharness.config.time_parsing import parse_time_ns
 from vpharness.evaluation import EvaluationParameters
 from vpharness.events.dbn import DbnSource
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.live import LiveModel
 from vpharness.signals import resolve, scorer
 from vpharness.simulation.inputs import EventInput
-from vpharness.tasks.spans import parse_time_ns
 
 LATTICE: Final = LatticeParameters()
 SIGNALS: Final = ("ads", "ads_pfp_svac", "erd", "iirc", "jad", "msd", "perm_derivative", "pfp", "spg", "svac")

@@ -8,7 +8,7 @@ from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
 from vpharness.evaluation import EvaluationParameters, SplitParameters
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.signals import SignalParameters
 
 MINUTES = 4

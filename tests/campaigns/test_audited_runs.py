@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.campaigns.market import MINUTES, small_dataset, spec
-from tests.tasks.test_cli import in_process
+from tests.commands.test_cli import in_process
 from vpharness.audit.probes import poisoned
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.execute import RunOutcome, execute, execute_many
@@ -20,7 +20,7 @@ from vpharness.campaigns.run_spec import RunSpec
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.read import load
 from vpharness.errors import ResultsError
-from vpharness.results.audits import FULL, NOT_OF_SCORES, QUICK, Audited, audit_rows, audits_of, key_of
+from vpharness.results.audits import FULL, NOT_OF_SCORES, QUICK, AuditRecord, audit_rows, audits_of, key_of
 from vpharness.results.store import AUDITS, META, append, read, store_in
 from vpharness.signals import SignalParameters, resolve
 
@@ -190,10 +190,12 @@ def test_every_run_of_a_campaign_has_its_audit(tmp_path: Path, launcher: str) ->
     assert f"give eval.warmup_bins={svac_bins} or more" in alone.stderr
 
 
-def audited(kind: str, created_ns: int, *, passed: bool = True, parameters: str = "{}") -> Audited:
+def audited(kind: str, created_ns: int, *, passed: bool = True, parameters: str = "{}") -> AuditRecord:
     """Return an audit."""
     key = key_of("a.b", "digest", "checksum", json.loads(parameters))
-    return Audited(key, "market", passed, "" if passed else "it fails", 7 if passed else None, kind, "1", created_ns)
+    return AuditRecord(
+        key, "market", passed, "" if passed else "it fails", 7 if passed else None, kind, "1", created_ns
+    )
 
 
 def test_the_newest_full_audit_holds_before_any_quick_one(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 from vpharness.campaigns import workers
 from vpharness.campaigns.plan import Group
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings
-from vpharness.results.records import Labels
 from vpharness.results.store import Store
+from vpharness.results.table_schemas import Labels
 
 GROUPS = {0: ("a", "b"), 1: ("c", "d"), 2: ("e",)}
 

@@ -15,30 +15,30 @@ from runtime.feeds.recording import RecordingReplay
 from tests.runtime.feeds.help import FakeClock
 from tests.runtime.feeds.test_recording import late_script, plain, record
 from tests.runtime.records import promote, record_of
+from vpharness.datasets.bin_by_bin import grid_blocks, read_rows
 from vpharness.datasets.build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import BINS_FILE, CHECKSUMS_FILE, GRID_FILE, MANIFEST_FILE
 from vpharness.datasets.read import load
-from vpharness.datasets.replay import grid_blocks, read_rows
 from vpharness.errors import FeedError
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.promotion.bundle import FILES, read_bundle
 from vpharness.promotion.pointer import HISTORY_FILE, POINTER_FILE, HistoryEntry, history, instrument_lock, set_current
-from vpharness.results import records, store
-from vpharness.results.parts import merge_small
-from vpharness.results.store import Rows, Store, append, check_version, read
+from vpharness.results import store, table_schemas
+from vpharness.results.part_files import merge_small_parts
+from vpharness.results.store import Store, TableRows, append, check_version, read
 
 TABLES: Final = {
-    store.META: records.META_SCHEMA,
-    store.CANDIDATES: records.CANDIDATE_SCHEMA,
-    store.FIRES: records.FIRES_SCHEMA,
-    store.VIEWS: records.VIEWS_SCHEMA,
-    store.CAMPAIGNS: records.CAMPAIGNS_SCHEMA,
-    store.ADAPTIVE: records.ADAPTIVE_SCHEMA,
-    store.EVIDENCE: records.EVIDENCE_SCHEMA,
-    store.AUDITS: records.AUDITS_SCHEMA,
+    store.META: table_schemas.META_SCHEMA,
+    store.CANDIDATES: table_schemas.CANDIDATE_SCHEMA,
+    store.FIRES: table_schemas.FIRES_SCHEMA,
+    store.VIEWS: table_schemas.VIEWS_SCHEMA,
+    store.CAMPAIGNS: table_schemas.CAMPAIGNS_SCHEMA,
+    store.ADAPTIVE: table_schemas.ADAPTIVE_SCHEMA,
+    store.EVIDENCE: table_schemas.EVIDENCE_SCHEMA,
+    store.AUDITS: table_schemas.AUDITS_SCHEMA,
 }
 
 
@@ -85,10 +85,10 @@ def _of_a_dataset(folder: Path) -> dict[str, Kind]:
 def _of_results(folder: Path) -> dict[str, Kind]:
     whole, merged = Store(folder / "parts"), Store(folder / "merged")
     for table, schema in TABLES.items():
-        append(whole, Rows(table, _rows(schema, 40), schema))
+        append(whole, TableRows(table, _rows(schema, 40), schema))
     for number in range(3):
-        append(merged, Rows(store.META, _rows(records.META_SCHEMA, 10 + number), records.META_SCHEMA))
-    merge_small(merged.root / store.META, 2)
+        append(merged, TableRows(store.META, _rows(table_schemas.META_SCHEMA, 10 + number), table_schemas.META_SCHEMA))
+    merge_small_parts(merged.root / store.META, 2)
     found = {table: _part(whole, table) for table in TABLES}
     found["merged part"] = _part(merged, store.META)
     found["store.json"] = Kind(whole.root / "store.json", lambda: check_version(whole))

@@ -6,7 +6,7 @@ from typing import Any, cast
 from vpharness.evaluation import Figures, Judgement, Lack
 from vpharness.promotion.gates import Gate
 from vpharness.results.families import Family
-from vpharness.results.opening import Opening
+from vpharness.results.holdout import HoldoutResult
 from vpharness.results.ranking import Ranked
 
 
@@ -21,12 +21,16 @@ def judgement(*lacks: Lack, **known: float) -> Judgement:
 
 
 def ranked(
-    train: Judgement, p_adjusted: float | None, opening: Opening | None = None, low_all: float = 0.2, refused: str = ""
+    train: Judgement,
+    p_adjusted: float | None,
+    opening: HoldoutResult | None = None,
+    low_all: float = 0.2,
+    refused: str = "",
 ) -> Ranked:
     """Return a candidate of a family of 40, of which 30 are rankable."""
     family = Family((), 40, 30, 20, 0, 0, None, None)
     candidate = cast("Any", None)
-    return Ranked(candidate, train, family, p_adjusted, low_all, winner=False, opening=opening, test_refused=refused)
+    return Ranked(candidate, train, family, p_adjusted, low_all, winner=False, holdout=opening, test_refused=refused)
 
 
 def verdicts(gates: list[Gate]) -> dict[str, bool | None]:

@@ -7,7 +7,7 @@ import yaml
 
 from vpharness.errors import PromotionError, VpharnessError
 from vpharness.evaluation import EvaluationParameters
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.promotion.gate_parameters import PromotionParameters
 from vpharness.promotion.serving import PromotedRecord, defaults, lattice_parameters, live_model
 

@@ -12,15 +12,15 @@ from vpharness.audit import AuditReport, Check, MeasuredMemory
 from vpharness.errors import PromotionError
 from vpharness.evaluation import EVALUATION_VERSION, Judgement, Lack
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.latency import Latency
-from vpharness.lattice.parameters import LATTICE_VERSION
+from vpharness.lattice.lattice_parameters import LATTICE_VERSION
+from vpharness.live.latency import Latency
 from vpharness.promotion import gates
 from vpharness.promotion.agreement import Agreement
 from vpharness.promotion.forward_record import ForwardRecord
 from vpharness.promotion.gate_parameters import PromotionParameters
 from vpharness.promotion.gates import Gate
 from vpharness.promotion.review import Review, refuse
-from vpharness.results.opening import Opening
+from vpharness.results.holdout import HoldoutResult
 from vpharness.signals import Program
 
 LIMITS = PromotionParameters()
@@ -64,7 +64,7 @@ def test_the_test_part_must_earn_something_at_the_error_of_its_opening(
     test: Judgement, low: float, passed: bool, found: str
 ) -> None:
     """A lower end above 0 over at least ten fires; how often and as which it was opened is said."""
-    gate = gates.unseen_gate(ranked(GOOD, 0.01, Opening(test, 3, 0.00338, low, 2)), LIMITS)
+    gate = gates.unseen_gate(ranked(GOOD, 0.01, HoldoutResult(test, 3, 0.00338, low, 2)), LIMITS)
     assert (gate.passed, gate.found) == (
         passed,
         f"{found} at an error of 0.0034; opened 2 times, as number 3 on this market time",

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands.test_cli import PROJECT, in_process
 from tests.promotion.market import LIMITS, Winner, run_winner
 from tests.promotion.publish_again import KILLED
-from tests.tasks.test_cli import PROJECT, in_process
 from vpharness.datasets.lake import Lake
 from vpharness.modules import PermittedModules
 from vpharness.promotion.pointer import HISTORY_FILE, HistoryEntry

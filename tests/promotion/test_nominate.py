@@ -12,8 +12,8 @@ from vpharness.evaluation import TEST, TRAIN, Market, SplitParameters
 from vpharness.promotion.selection import select_candidate
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import rank
-from vpharness.results.records import CANDIDATE_SCHEMA, DONE, META_SCHEMA
-from vpharness.results.store import CANDIDATES, META, Rows, Store, append
+from vpharness.results.store import CANDIDATES, META, Store, TableRows, append
+from vpharness.results.table_schemas import CANDIDATE_SCHEMA, DONE, META_SCHEMA
 
 VIEWS = {"market": "north", "other": "south", "kept": "south"}
 RUNS = {"aa10": ("market", TRAIN), "aa20": ("other", TRAIN), "bb30": ("kept", TEST)}
@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> Store:
         for run_id, names in IN_RUNS.items()
         for name in names
     ]
-    append(found, Rows(CANDIDATES, rows, CANDIDATE_SCHEMA), Rows(META, metas, META_SCHEMA))
+    append(found, TableRows(CANDIDATES, rows, CANDIDATE_SCHEMA), TableRows(META, metas, META_SCHEMA))
     return found
 
 

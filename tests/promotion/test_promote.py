@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.commands.test_cli import Said, in_process
 from tests.promotion import answers, recent_flow
 from tests.promotion.market import LIMITS, MARKET, SHORT, TRUSTED, Winner, run_winner
-from tests.tasks.test_cli import Said, in_process
-from vpharness.audit import AuditReport, Check, MeasuredMemory
+from vpharness.audit import AuditReport, Check
+from vpharness.audit.audit_report import MeasuredMemory
+from vpharness.config.search_path import OWN_FOLDER_VARIABLE
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
@@ -29,7 +31,6 @@ from vpharness.promotion.serving import Bundle, history, live_model, promoted, r
 from vpharness.results.audits import FULL, audits_of
 from vpharness.results.store import VIEWS, read, store_in
 from vpharness.results.tracking import CHAMPION
-from vpharness.tasks.conf import OWN_FOLDER_VARIABLE
 
 GATES = ["dataset", "lattice", "code", "events", "rankable", "train chance", "train net"]
 OWN_MODULES = PermittedModules(Path("no lake"), ("tests.promotion",))

@@ -17,8 +17,8 @@ from vpharness.evaluation import (
     ResolvedEvaluation,
     SplitParameters,
 )
-from vpharness.results.judging import judged_again
 from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.reevaluation import reevaluate
 
 EVALUATION: Final = EvaluationParameters(max_hold_bins=40, warmup_bins=10, null_draws=999)
 N_BINS: Final = 6000
@@ -84,7 +84,7 @@ def with_evidence(trial: Trial) -> Trial:
     """Return a trial with the evidence of its fires on its market, unless the market is kept for the test."""
     if trial.judged_part == TEST:
         return replace(trial, evidence=None)
-    (found,) = judged_again([trial], view_of, lambda each: each.judged_part).values()
+    (found,) = reevaluate([trial], view_of, lambda each: each.judged_part).values()
     return replace(trial, evidence=found)
 
 

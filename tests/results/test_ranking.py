@@ -9,10 +9,10 @@ import pytest
 
 from tests.results.ledgers import N_BINS, NEWEST_NS, candidate, view_of, with_evidence
 from vpharness.evaluation import SplitParameters, critical_value, p_value
-from vpharness.results.drawn import drawn_scores
 from vpharness.results.families import draws_of
+from vpharness.results.holdout import open_holdouts
 from vpharness.results.ledger import LedgerCandidate
-from vpharness.results.opening import open_and_count
+from vpharness.results.null_maxima import null_statistics
 from vpharness.results.ranking import Ranked, rank, rank_each_dataset, restricted, within_campaign
 from vpharness.results.store import Store, store_in
 
@@ -61,7 +61,7 @@ def test_a_family_keeps_the_greatest_t_of_all_that_was_tried_on_the_same_market_
         for trials in [each.trials[:1], each.trials] if len(each.trials) > 1 else [each.trials]:
             if each.candidate_id != "poor":
                 evidence = ranked_alone(LedgerCandidate(each.candidate_id, trials)).judgement.evidence.blocks
-                excess, profit = drawn_scores([evidence], evidence.seconds, draws_of(each.first))
+                excess, profit = null_statistics([evidence], evidence.seconds, draws_of(each.first))
                 rows.append((excess[0], profit[0]))
     family = ranked["guess 2"].family
     assert family.greatest_excess is not None
@@ -175,19 +175,19 @@ def test_the_test_part_is_judged_only_where_it_is_opened(store: Store) -> None:
     """By its own fires, over all datasets that were judged together, one-sided at the error of the first opening."""
     both = candidate("both", 8, ("north", "south"), knows=True, split="time")
     (closed,) = rank([both])
-    (opened,) = open_and_count([closed], [both], store, view_of)
+    (opened,) = open_holdouts([closed], [both], store, view_of)
     assert closed.test is None
     assert opened.test is not None
-    assert opened.opening is not None
+    assert opened.holdout is not None
     assert opened.judgement == closed.judgement
     # 60 % of 6000 bins train, 42 bins of embargo follow, and the rest is for the test.
     bins = np.concatenate([each.fires.bins for each in both.trials])
     assert opened.judgement.figures.n_fires == np.sum(bins < 3600)
     assert opened.test.figures.n_fires == np.sum(bins >= 3642)
-    assert (opened.opening.number, opened.opening.times) == (1, 1)
-    assert opened.opening.error == pytest.approx(0.05 * 6 / math.pi**2)
-    assert opened.test.figures.net_pnl_ticks_low < opened.opening.low < opened.test.figures.net_pnl_ticks
-    assert opened.opening.holds
+    assert (opened.holdout.number, opened.holdout.times) == (1, 1)
+    assert opened.holdout.error == pytest.approx(0.05 * 6 / math.pi**2)
+    assert opened.test.figures.net_pnl_ticks_low < opened.holdout.low < opened.test.figures.net_pnl_ticks
+    assert opened.holdout.holds
 
 
 def test_each_further_candidate_on_the_same_market_time_is_allowed_less(store: Store) -> None:
@@ -197,8 +197,8 @@ def test_each_further_candidate_on_the_same_market_time_is_allowed_less(store: S
     ranked = {each.candidate.candidate_id: each for each in rank([*ledger, elsewhere])}
 
     def opened(*names: str) -> list[tuple[int, int]]:
-        found = open_and_count([ranked[name] for name in names], [*ledger, elsewhere], store, view_of)
-        return [(each.opening.number, each.opening.times) for each in found if each.opening is not None]
+        found = open_holdouts([ranked[name] for name in names], [*ledger, elsewhere], store, view_of)
+        return [(each.holdout.number, each.holdout.times) for each in found if each.holdout is not None]
 
     assert opened("guess 1", "guess 0") == [(1, 1), (2, 1)]
     assert opened("elsewhere") == [(1, 1)]
@@ -214,8 +214,8 @@ def test_an_opening_elsewhere_is_no_opening_here(store: Store) -> None:
             rank(both, restricted(both, lambda trial: trial.dataset_id == market)),
             key=lambda each: each.candidate.candidate_id,
         )
-        found = open_and_count(ranked, both, store, view_of)
-        return [each.opening.number for each in found if each.opening is not None]
+        found = open_holdouts(ranked, both, store, view_of)
+        return [each.holdout.number for each in found if each.holdout is not None]
 
     assert opened("south") == [1, 2, 3]
     assert opened("north") == [1, 2, 3]
@@ -228,17 +228,17 @@ def test_a_test_part_that_the_signal_was_judged_on_in_training_is_no_test(store:
     whole = candidate("whole", 2, split="none", parameters={"window": 7})
     other = candidate("other", 3, split="none", signal="other")
     (first,) = [each for each in rank([tested, other]) if each.candidate.candidate_id == "tested"]
-    (fine,) = open_and_count([first], [tested, other], store, view_of)
-    assert fine.opening is not None
-    (refused,) = open_and_count([first], [tested, whole, other], store, view_of)
-    assert refused.opening is None
+    (fine,) = open_holdouts([first], [tested, other], store, view_of)
+    assert fine.holdout is not None
+    (refused,) = open_holdouts([first], [tested, whole, other], store, view_of)
+    assert refused.holdout is None
     assert refused.test_refused == (
         "its test part is no test: guess was judged in training on dataset north over the same market time "
         "(run whole on north)"
     )
-    (again,) = open_and_count([first], [tested, other], store, view_of)
-    assert again.opening is not None
-    assert again.opening.times == 2
+    (again,) = open_holdouts([first], [tested, other], store, view_of)
+    assert again.holdout is not None
+    assert again.holdout.times == 2
 
 
 def test_more_data_for_some_candidates_leaves_the_search_on_the_old_data_as_large_as_it_was() -> None:
@@ -282,7 +282,7 @@ def test_a_dataset_kept_for_the_test_decides_nothing(store: Store) -> None:
     (judged,) = rank([kept])
     alone = ranked_alone(LedgerCandidate("both", (north,)))
     assert judged.judgement.figures == alone.judgement.figures
-    (opened,) = open_and_count([judged], [kept], store, view_of)
+    (opened,) = open_holdouts([judged], [kept], store, view_of)
     assert opened.test is not None
     assert opened.test.figures.n_fires == len(south.fires)
     assert rank([LedgerCandidate("both", (south,))]) == []

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from tests.results.ledgers import candidate, view_of
 from tests.results.pages import Page
 from vpharness.evaluation import Figures, SplitParameters
+from vpharness.results.holdout import open_holdouts
 from vpharness.results.ledger import LedgerCandidate
-from vpharness.results.opening import open_and_count
 from vpharness.results.ranking import Ranked, rank, within_campaign
-from vpharness.results.report import chance, equity, parameters, thresholds
+from vpharness.results.report import equity, null_histogram, sensitivities, threshold_curves
 from vpharness.results.report.charts import fitted, thinned
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import element
@@ -78,7 +78,7 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
         paint(painted[-1])
         return element("figure", name, description)
 
-    for module in (chance, equity, parameters, thresholds):
+    for module in (null_histogram, equity, sensitivities, threshold_curves):
         monkeypatch.setattr(module, "chart", keep)
     return painted
 
@@ -212,7 +212,7 @@ def test_the_test_part_stands_there_only_when_it_was_opened(page: Page, tmp_path
     assert "test" not in page.texts
     ledger = [candidate("split", 9, BOTH, knows=True, split="time")]
     closed = rank(ledger)
-    (opened,) = open_and_count(closed, ledger, store_in(tmp_path), view_of)
+    (opened,) = open_holdouts(closed, ledger, store_in(tmp_path), view_of)
     assert opened.test is not None
     rows = Page(page_of(findings_of(closed, shown=[opened]), "")).tables["test"][0].rows[1:]
     assert [row[-5 - 2 * (index == 0)] for index, row in enumerate(rows)] == ["train", "test"]
@@ -221,7 +221,7 @@ def test_the_test_part_stands_there_only_when_it_was_opened(page: Page, tmp_path
 
 def test_the_nulls_maximum_is_drawn_with_the_observed_t(ranked: list[Ranked], figures: list[Figure]) -> None:
     """Every draw of the family is in a bar, and the line stands at the best candidate's T."""
-    assert chance.null_maximum(findings_of(ranked)) is not None
+    assert null_histogram.null_maximum(findings_of(ranked)) is not None
     (figure,) = figures
     draws, observed = ranked[0].family.greatest_excess, ranked[0].judgement.t
     assert draws is not None
@@ -237,7 +237,7 @@ def test_the_nulls_maximum_is_drawn_with_the_observed_t(ranked: list[Ranked], fi
 
 def test_sensitivities_and_threshold_curves_show_intervals(ranked: list[Ranked], figures: list[Figure]) -> None:
     """The best at each window, and a signal's candidates at each threshold."""
-    assert parameters.sensitivities(findings_of(ranked)) is not None
+    assert sensitivities.sensitivities(findings_of(ranked)) is not None
     window = next(axes for axes in figures[0].axes if axes.get_title() == "window")
     guesses = [each for each in ranked if each.candidate.first.signal == "guess"]
     first = [next(e for e in guesses if e.candidate.first.parameters["window"] == size) for size in (50, 100)]
@@ -245,7 +245,7 @@ def test_sensitivities_and_threshold_curves_show_intervals(ranked: list[Ranked],
     ends = [end for each in first for end in _ends(each)]
     np.testing.assert_allclose(shown[:, 1], ends)
     figures.clear()
-    assert thresholds.threshold_curves(findings_of(ranked)) is not None
+    assert threshold_curves.threshold_curves(findings_of(ranked)) is not None
     knows = next(axes for axes in figures[0].axes if NASTY[:10] in axes.get_title())
     assert [label.get_text() for label in knows.get_xticklabels()] == ["0.3", "q90"]
 

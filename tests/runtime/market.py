@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from runtime.feeds.feed import NO_EVENTS, FeedFacts, FeedStep
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.live import LiveModel, LiveSession, ScoredBin
 from vpharness.promotion.serving import PromotedRecord, live_model
 

@@ -8,8 +8,8 @@ from typing import Any
 from tests.runtime.market import LATTICE, minute, steps_of
 from vpharness.datasets.lake import Lake, new_folder
 from vpharness.evaluation import EVALUATION_VERSION, EvaluationParameters
+from vpharness.lattice.lattice_parameters import LATTICE_VERSION, LatticeParameters
 from vpharness.lattice.layout import LatticeState
-from vpharness.lattice.parameters import LATTICE_VERSION, LatticeParameters
 from vpharness.live import LiveSession
 from vpharness.promotion.bundle import Recording, write_bundle
 from vpharness.promotion.bundle_replay import fresh_lattice, outputs_of

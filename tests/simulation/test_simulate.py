@@ -15,7 +15,7 @@ from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, DatasetError, VpharnessError
 from vpharness.evaluation import EvaluationParameters, SplitParameters
 from vpharness.lattice.columns import GRID_COLUMNS
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.signals import Clock, Grid, SignalParameters, resolve, signal
 from vpharness.simulation.inputs import DatasetInput, EventInput, SimulationInput
 from vpharness.simulation.simulate import (

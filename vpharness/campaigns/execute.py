@@ -24,7 +24,7 @@ from vpharness.evaluation import (
     parts_of,
     quantile_thresholds,
 )
-from vpharness.results.audits import QUICK, Audited, AuditKey
+from vpharness.results.audits import QUICK, AuditKey, AuditRecord
 from vpharness.signals import Memo, score, score_many
 
 
@@ -49,7 +49,7 @@ class RunOutcome:
     candidates: tuple[Candidate, ...]
     view: DatasetView
     seconds: float  # from the end of the run before to the end of this one
-    audited: Audited | None = None  # the audit that holds for its scores; None where none was asked for
+    audited: AuditRecord | None = None  # the audit that holds for its scores; None where none was asked for
     is_audit_new: bool = False  # whether it was done with this run, and is to be kept
 
     @property
@@ -87,7 +87,7 @@ def execute(spec: RunSpec) -> RunOutcome:
 
 
 def execute_many(
-    specs: Sequence[RunSpec], cache: DatasetCache, audits: Mapping[AuditKey, Audited] | None = None
+    specs: Sequence[RunSpec], cache: DatasetCache, audits: Mapping[AuditKey, AuditRecord] | None = None
 ) -> Iterator[RunOutcome | RunFailure]:
     """Execute runs of one signal on one dataset, ordered so that runs with equal scores follow one another.
 
@@ -145,14 +145,16 @@ class _RunAudits:
         share_of_memory: how much of what intermediate series may take is left to the runs themselves.
     """
 
-    def __init__(self, specs: Sequence[RunSpec], cache: DatasetCache, known: Mapping[AuditKey, Audited] | None) -> None:
+    def __init__(
+        self, specs: Sequence[RunSpec], cache: DatasetCache, known: Mapping[AuditKey, AuditRecord] | None
+    ) -> None:
         self._known = known
         self._cache = cache
         self._unknown = [] if known is None else [spec for spec in specs if spec.audit_key not in known]
         self._audits: QuickAudits | None = None
         self.share_of_memory = 0.5 if self._unknown else 1.0
 
-    def of(self, spec: RunSpec, scores: NDArray[np.float64]) -> tuple[Audited | None, bool]:
+    def of(self, spec: RunSpec, scores: NDArray[np.float64]) -> tuple[AuditRecord | None, bool]:
         """Return the audit of a run with these scores, and whether it is new; the runs come in the order given."""
         if self._known is None:
             return None, False
@@ -165,7 +167,7 @@ class _RunAudits:
         except Exception as error:  # the body is its author's code, and may raise anything
             report = AuditReport((), None, self._audits.bins, str(_failure(spec, error)))
         dataset_id = spec.dataset.manifest.dataset_id
-        return Audited.now(spec.audit_key, dataset_id, report.failures, report.memory_bins, QUICK), True
+        return AuditRecord.now(spec.audit_key, dataset_id, report.failures, report.memory_bins, QUICK), True
 
     def _begin(self) -> QuickAudits:
         signal, cache = self._unknown[0].signal, self._cache

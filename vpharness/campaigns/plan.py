@@ -12,8 +12,8 @@ from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import VpharnessError
 from vpharness.evaluation import EvaluationParameters, SplitParameters
-from vpharness.events.source import Source
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.events.event_source import Source
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.parameters import problems
 from vpharness.signals import SignalParameters
 

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from vpharness.campaigns.execute import RunOutcome
 from vpharness.campaigns.plan import Job
 from vpharness.campaigns.run_spec import RunSpec
-from vpharness.durable import aside_of
 from vpharness.errors import ResultsError, require_memory
 from vpharness.evaluation import OUTCOME_NAMES, DatasetView
-from vpharness.parquet import open_parquet, write_parquet
-from vpharness.results.figure import RunPicture
+from vpharness.results.plots import RunPlot
+from vpharness.storage.durable import aside_of
+from vpharness.storage.parquet import open_parquet, write_parquet
 
 _PACKAGES: Final = ("jax", "numba", "numpy", "pyarrow", "vpharness")
 _FIRES_FILE: Final = "fires.parquet"
@@ -141,7 +141,7 @@ def fires_within_memory(folder: Path) -> tuple[int, int]:
 
 def picture_of(
     spec: RunSpec, view: DatasetView, bin_seq: NDArray[np.int64], rows: Sequence[Mapping[str, Any]], folder: Path
-) -> RunPicture:
+) -> RunPlot:
     """Return the picture of the candidate with the best lower end of the net interval, over the part that was judged.
 
     Args:
@@ -164,7 +164,7 @@ def picture_of(
     bins = np.searchsorted(bin_seq, np.array(fires["bin_seq"], np.int64))
     last = int(bins[-1]) + spec.resolved.net_reach_bins if len(bins) else view.n_bins
     shown = slice(0, min(last, view.n_bins))
-    return RunPicture.of(
+    return RunPlot.of(
         f"{spec.signal.name} at {best['threshold_label']} on {view.name}",
         hours=np.arange(view.n_bins)[shown] * view.cell_width_ms / 3_600_000,
         mid=np.where(view.mid[shown] > 0, view.mid[shown], np.nan),

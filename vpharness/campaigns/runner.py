@@ -13,9 +13,9 @@ from vpharness.campaigns.mlflow_runs import tracked_run
 from vpharness.campaigns.plan import Group, PlannedRun
 from vpharness.campaigns.run_folder import folder_of, write_run_folder
 from vpharness.campaigns.saving import candidate_rows, save
-from vpharness.results.audits import Audited, AuditKey, audits_of
-from vpharness.results.records import Labels
+from vpharness.results.audits import AuditKey, AuditRecord, audits_of
 from vpharness.results.store import Store, check_writable
+from vpharness.results.table_schemas import Labels
 from vpharness.results.tracked_run import TrackedRun
 
 FLUSH_SECONDS: Final = 1.0
@@ -113,7 +113,7 @@ def run_groups(
 def _run_group(
     group: Group,
     cache: DatasetCache,
-    audits: Mapping[AuditKey, Audited],
+    audits: Mapping[AuditKey, AuditRecord],
     settings: RunnerSettings,
     progress: CampaignProgress,
     report: ReportProgress,

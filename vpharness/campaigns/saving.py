@@ -13,8 +13,9 @@ from vpharness.campaigns.execute import Candidate, RunFailure, RunOutcome
 from vpharness.campaigns.market_identity import market_of
 from vpharness.campaigns.run_spec import RunSpec
 from vpharness.evaluation import Judgement
-from vpharness.results.audits import Audited, audit_rows
-from vpharness.results.records import (
+from vpharness.results.audits import AuditRecord, audit_rows
+from vpharness.results.store import CANDIDATES, EVIDENCE, FIRES, META, Store, TableRows, append
+from vpharness.results.table_schemas import (
     CANDIDATE_SCHEMA,
     DONE,
     EVIDENCE_SCHEMA,
@@ -25,21 +26,20 @@ from vpharness.results.records import (
     evidence_row,
     market_row,
 )
-from vpharness.results.store import CANDIDATES, EVIDENCE, FIRES, META, Rows, Store, append
 
 
 def save(
-    store: Store, finished: Sequence[RunOutcome | RunFailure], labels: Labels, audits: Sequence[Audited] = ()
+    store: Store, finished: Sequence[RunOutcome | RunFailure], labels: Labels, audits: Sequence[AuditRecord] = ()
 ) -> None:
     """Append runs and new audits to the store, one part a table; the row that completes a run comes last."""
     outcomes = [each for each in finished if isinstance(each, RunOutcome)]
     append(
         store,
         audit_rows(audits),
-        Rows(FIRES, [row for outcome in outcomes for row in _fires(outcome)], FIRES_SCHEMA),
-        Rows(EVIDENCE, [row for outcome in outcomes for row in _evidence(outcome)], EVIDENCE_SCHEMA),
-        Rows(CANDIDATES, [row for outcome in outcomes for row in candidate_rows(outcome)], CANDIDATE_SCHEMA),
-        Rows(META, [_meta(each, labels) for each in finished], META_SCHEMA),
+        TableRows(FIRES, [row for outcome in outcomes for row in _fires(outcome)], FIRES_SCHEMA),
+        TableRows(EVIDENCE, [row for outcome in outcomes for row in _evidence(outcome)], EVIDENCE_SCHEMA),
+        TableRows(CANDIDATES, [row for outcome in outcomes for row in candidate_rows(outcome)], CANDIDATE_SCHEMA),
+        TableRows(META, [_meta(each, labels) for each in finished], META_SCHEMA),
     )
 
 

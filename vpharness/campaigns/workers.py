@@ -18,7 +18,7 @@ from vpharness.campaigns.plan import Group
 from vpharness.campaigns.runner import STOP, CampaignProgress, ReportProgress, RunnerSettings, TrackRuns, run_groups
 from vpharness.campaigns.saving import save
 from vpharness.errors import CampaignError
-from vpharness.results.records import finished_runs
+from vpharness.results.table_schemas import finished_runs
 from vpharness.results.tracked_run import TrackedRun
 
 _BEGUN: Final = "begun"

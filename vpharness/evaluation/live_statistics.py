@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vpharness.evaluation.blocks import NS_PER_SECOND, block_seconds
+from vpharness.evaluation.evaluation_parameters import ResolvedEvaluation
 from vpharness.evaluation.evidence import hours_of
 from vpharness.evaluation.intervals import Interval, RunningMean
 from vpharness.evaluation.outcomes import SKIPPED, STOP_LOSS, TAKE_PROFIT, TIMEOUT
-from vpharness.evaluation.parameters import ResolvedEvaluation
 from vpharness.evaluation.walks import OpenFire, Quote, WalkState, advance_walks
 
 _NS_PER_MS = 1_000_000

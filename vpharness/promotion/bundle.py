@@ -27,13 +27,13 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from vpharness.checksums import file_sha256
 from vpharness.datasets.manifest import CHECKSUMS_FILE
 from vpharness.errors import PromotionError
-from vpharness.events.schema import EVENT_DTYPE
+from vpharness.events.mbo_event import EVENT_DTYPE
 from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.promotion.agreement import BinOutputs
 from vpharness.promotion.promoted_record import PromotedRecord
+from vpharness.storage.checksums import file_sha256
 
 RECORD_FILE: Final = "record.json"
 CONFIG_FILE: Final = "config.yaml"

@@ -5,8 +5,8 @@ import numpy as np
 from vpharness.datasets.intake import LONGEST_GAP_NS
 from vpharness.errors import VpharnessError
 from vpharness.lattice.columns import BIN_DTYPE
+from vpharness.lattice.lattice_parameters import LATTICE_VERSION
 from vpharness.lattice.layout import LatticeState, new_state
-from vpharness.lattice.parameters import LATTICE_VERSION
 from vpharness.live import LiveSession, ScoredBin, scores_of
 from vpharness.modules import PermittedModules
 from vpharness.promotion.agreement import BinOutputs, compare_outputs

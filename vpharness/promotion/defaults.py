@@ -9,7 +9,7 @@ import yaml
 
 from vpharness.errors import ConfigError
 from vpharness.evaluation import EVALUATION_VERSION, EvaluationParameters
-from vpharness.lattice.parameters import LATTICE_VERSION, LatticeParameters
+from vpharness.lattice.lattice_parameters import LATTICE_VERSION, LatticeParameters
 from vpharness.parameters import problems
 from vpharness.promotion.projection import Projection
 from vpharness.promotion.promoted_record import PromotedRecord

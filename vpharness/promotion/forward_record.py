@@ -8,8 +8,8 @@ from typing import Any
 from vpharness.evaluation import Fires, Judgement, SplitParameters, judge
 from vpharness.evaluation.split import WHOLE
 from vpharness.events.times import time_text
-from vpharness.results.judging import ViewOf, judged_again
 from vpharness.results.ledger import Trial
+from vpharness.results.reevaluation import ViewOf, reevaluate
 
 _NS_PER_MS = 1_000_000
 
@@ -54,7 +54,7 @@ def forward_record(trials: Sequence[Trial], view_of: ViewOf) -> ForwardRecord:
     whole = SplitParameters(kind="none")
     later = [replace(trial, fires=_later_than(trial, since_ns), split=whole) for trial in trials]
     fired = [trial for trial in later if len(trial.fires)]
-    evidence = list(judged_again(fired, view_of, lambda _: WHOLE).values())
+    evidence = list(reevaluate(fired, view_of, lambda _: WHOLE).values())
     judgement = judge(evidence, trials[0].evaluation) if evidence else None
     return ForwardRecord(since_ns, sum(len(trial.fires) for trial in fired), judgement)
 

@@ -14,13 +14,13 @@ from vpharness.datasets.manifest import Manifest
 from vpharness.datasets.read import verify
 from vpharness.errors import DatasetError, VpharnessError, told_apart
 from vpharness.evaluation import EVALUATION_VERSION
-from vpharness.events.source import Source
-from vpharness.latency import Latency
-from vpharness.lattice.parameters import LATTICE_VERSION
+from vpharness.events.event_source import Source
+from vpharness.lattice.lattice_parameters import LATTICE_VERSION
+from vpharness.live.latency import Latency
 from vpharness.promotion.agreement import Agreement
 from vpharness.promotion.forward_record import ForwardRecord
 from vpharness.promotion.gate_parameters import PromotionParameters
-from vpharness.results.opening import net_text
+from vpharness.results.holdout import net_text
 from vpharness.results.ranking import Ranked
 
 NOT_LOOKED_AT: Final = "not looked at: another gate failed"
@@ -229,7 +229,7 @@ def latency_gate(latency: Latency | None, cell_width_ms: float, limits: Promotio
 
 def unseen_gate(ranked: Ranked, limits: PromotionParameters) -> Gate:
     """On the part that chose nothing it earns something."""
-    least, fires, opening = limits.min_test_net_ticks, limits.min_test_fires, ranked.opening
+    least, fires, opening = limits.min_test_net_ticks, limits.min_test_fires, ranked.holdout
     wanted = f"lower end of the net mean above {least:g} ticks over at least {fires} fires"
     if opening is None:
         return Gate("test", False, wanted, ranked.test_refused or "there is no test part: run it with a split")

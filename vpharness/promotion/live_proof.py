@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from vpharness.datasets.intake import LONGEST_GAP_NS, Intake, taken_in
 from vpharness.errors import PromotionError
 from vpharness.events.by_bin import by_bin
-from vpharness.events.schema import EVENT_DTYPE
-from vpharness.events.source import Source
-from vpharness.latency import Latency
+from vpharness.events.event_source import Source
+from vpharness.events.mbo_event import EVENT_DTYPE
 from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.lattice.layout import LatticeState
 from vpharness.live import LiveModel, LiveSession, ScoredBin
+from vpharness.live.latency import Latency
 from vpharness.prices import tick_size_to_price
 from vpharness.promotion.agreement import Agreement, BinOutputs, compare_outputs
 from vpharness.promotion.bundle import Recording

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Final
 
 from vpharness.datasets.lake import Lake, check_name
-from vpharness.durable import replace_file, sync
 from vpharness.errors import PromotionError
 from vpharness.promotion.history_entries import HISTORY_FILE, POINTER_FILE, HistoryEntry, line_of, lines_in
+from vpharness.storage.durable import replace_file, sync
 
 __all__ = [
     "HISTORY_FILE",

@@ -8,10 +8,10 @@ from typing import Any
 
 from vpharness.errors import ConfigError, PromotionError, told_apart
 from vpharness.events.times import SECOND_NS
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.settling import settling
 from vpharness.live import LiveModel
-from vpharness.memory import Memory
+from vpharness.live.model_memory import ModelMemory
 from vpharness.parameters import problems
 from vpharness.promotion.projection import Projection
 from vpharness.signals import SignalParameters, digest, reach_of, resolve, scorer
@@ -134,7 +134,7 @@ def live_model(record: PromotedRecord) -> LiveModel:
     return LiveModel(ready, (record.threshold,), warmup_bins, cooldown_bins, record_memory(record))
 
 
-def record_memory(record: PromotedRecord) -> Memory:
+def record_memory(record: PromotedRecord) -> ModelMemory:
     """Return the memory of the record's model: how long it depends on where its feed began.
 
     What the audit measured is taken, but never less than the windows of the signal, which may agree by chance on the
@@ -146,8 +146,8 @@ def record_memory(record: PromotedRecord) -> Memory:
     own = reach.whole if record.memory_bins is None else max(reach.windows, record.memory_bins)
     settled = settling(lattice, signal.columns)
     if settled is None:
-        return Memory(own, None)
-    return Memory(own, settled.bins, math.ceil(settled.seconds * SECOND_NS))
+        return ModelMemory(own, None)
+    return ModelMemory(own, settled.bins, math.ceil(settled.seconds * SECOND_NS))
 
 
 def code_change(record: PromotedRecord) -> str | None:

@@ -15,9 +15,9 @@ from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import check_name
 from vpharness.errors import PromotionError
 from vpharness.evaluation import EVALUATION_VERSION, TEST, Judgement, Part
-from vpharness.events.source import Source
+from vpharness.events.event_source import Source
 from vpharness.events.times import time_text
-from vpharness.lattice.parameters import LATTICE_VERSION
+from vpharness.lattice.lattice_parameters import LATTICE_VERSION
 from vpharness.modules import PermittedModules
 from vpharness.promotion import gates
 from vpharness.promotion.batch_run import BatchRun
@@ -31,11 +31,11 @@ from vpharness.promotion.projection import Projection
 from vpharness.promotion.projection_fit import BinRange, coverage, fit_projection
 from vpharness.promotion.promoted_record import PromotedRecord, live_model
 from vpharness.promotion.selection import SelectedCandidate
-from vpharness.results.audits import FULL, Audited, audit_key, keep_audit
-from vpharness.results.judging import ViewOf
+from vpharness.results.audits import FULL, AuditRecord, audit_key, keep_audit
+from vpharness.results.holdout import open_holdouts
 from vpharness.results.ledger import LedgerCandidate
-from vpharness.results.opening import open_and_count
 from vpharness.results.ranking import Ranked
+from vpharness.results.reevaluation import ViewOf
 from vpharness.results.store import Store
 from vpharness.signals import digest
 
@@ -138,7 +138,7 @@ def review(
     found += gates.judged(lambda those: [gates.latency_gate(proof.latency, batch.width_ms, those)], limits)
     if not _goes_on(found, settings):
         return _ended(found, "test", "forward")
-    (ranked,) = open_and_count([candidate.ranked], settings.ledger, settings.store, settings.view_of)
+    (ranked,) = open_holdouts([candidate.ranked], settings.ledger, settings.store, settings.view_of)
     found += gates.judged(lambda those: [gates.unseen_gate(ranked, those)], limits)
     forward = forward_record(ranked.candidate.counted, settings.view_of)
     found.append(gates.forward_gate(forward, limits))
@@ -192,7 +192,7 @@ def _audited(batch: BatchRun, settings: ReviewSettings) -> AuditReport:
     report = batch.audit(settings.limits.audit_seed)
     key = audit_key(batch.candidate.identity)
     dataset_id = batch.dataset.manifest.dataset_id
-    keep_audit(settings.store, Audited.now(key, dataset_id, report.failures, report.memory_bins, FULL))
+    keep_audit(settings.store, AuditRecord.now(key, dataset_id, report.failures, report.memory_bins, FULL))
     return report
 
 
@@ -260,8 +260,8 @@ def _evidence(
         "p_adjusted": ranked.p_adjusted,
         "net_low_all": _known(ranked.net_low_all),
         "family": {"rankable": ranked.family.n_rankable, "evaluated": ranked.family.n_evaluated},
-        "test_openings": 0 if ranked.opening is None else ranked.opening.times,
-        "test_opening_number": None if ranked.opening is None else ranked.opening.number,
+        "test_openings": 0 if ranked.holdout is None else ranked.holdout.times,
+        "test_opening_number": None if ranked.holdout is None else ranked.holdout.number,
         "projection": covered,
         "latency": None if proof.latency is None else dataclasses.asdict(proof.latency),
         "host": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},

@@ -10,8 +10,8 @@ from vpharness.evaluation import TEST, Market
 from vpharness.promotion.promoted_record import parameters_of
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import Ranked, rank, restricted
-from vpharness.results.records import DONE, rows_of_runs
 from vpharness.results.store import META, Store, read
+from vpharness.results.table_schemas import DONE, rows_of_runs
 from vpharness.signals import Signal, SignalParameters, resolve
 
 _MOST_NAMED = 5

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
-from vpharness.results.records import AUDITS_SCHEMA
-from vpharness.results.store import AUDITS, Rows, Store, append, read
+from vpharness.results.store import AUDITS, Store, TableRows, append, read
+from vpharness.results.table_schemas import AUDITS_SCHEMA
 
 QUICK: Final = "quick"
 FULL: Final = "full"
@@ -31,7 +31,7 @@ class AuditKey(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Audited:
+class AuditRecord:
     """What an audit came to.
 
     Attributes:
@@ -58,7 +58,7 @@ class Audited:
     @classmethod
     def now(
         cls, key: AuditKey, dataset_id: str, failures: Iterable[str], memory_bins: int | None, kind: str
-    ) -> "Audited":
+    ) -> "AuditRecord":
         """Return what an audit that has just been done came to."""
         failed = "; ".join(failures)
         return cls(key, dataset_id, not failed, failed, memory_bins, kind, version("vpharness"), time.time_ns())
@@ -78,31 +78,31 @@ def key_of(target: str, digest: str, dataset_checksum: str, parameters: Mapping[
     return AuditKey(target, digest, dataset_checksum, json.dumps(seen, sort_keys=True))
 
 
-def audits_of(store: Store) -> dict[AuditKey, Audited]:
+def audits_of(store: Store) -> dict[AuditKey, AuditRecord]:
     """Return for each key the audit that holds: the newest full one, or the newest quick one where there is none."""
-    found: dict[AuditKey, Audited] = {}
+    found: dict[AuditKey, AuditRecord] = {}
     for row in read(store, AUDITS):
         values = {name: value for name, value in row.items() if name not in AuditKey._fields}
-        each = Audited(AuditKey(*(row[name] for name in AuditKey._fields)), **values)
+        each = AuditRecord(AuditKey(*(row[name] for name in AuditKey._fields)), **values)
         before = found.get(each.key)
         if before is None or _rank(each) >= _rank(before):
             found[each.key] = each
     return found
 
 
-def _rank(audited: Audited) -> tuple[bool, int]:
+def _rank(audited: AuditRecord) -> tuple[bool, int]:
     return audited.kind == FULL, audited.created_ns
 
 
-def audit_rows(several: Iterable[Audited]) -> Rows:
+def audit_rows(several: Iterable[AuditRecord]) -> TableRows:
     """Return the rows of audits, to be added to the store."""
     rows = []
     for each in several:
         values = asdict(each)
         rows.append({**each.key._asdict(), **{name: value for name, value in values.items() if name != "key"}})
-    return Rows(AUDITS, rows, AUDITS_SCHEMA)
+    return TableRows(AUDITS, rows, AUDITS_SCHEMA)
 
 
-def keep_audit(store: Store, audited: Audited) -> None:
+def keep_audit(store: Store, audited: AuditRecord) -> None:
     """Add an audit to the store. Raises ResultsError where it cannot be written."""
     append(store, audit_rows([audited]))

@@ -22,8 +22,8 @@ from vpharness.evaluation import (
     pooled,
 )
 from vpharness.evaluation.significance import LEAST_CRITICAL_T
-from vpharness.results.drawn import Greatest, Rows, drawn_scores
 from vpharness.results.ledger import LedgerCandidate, Trial, counted_trials
+from vpharness.results.null_maxima import FloatArray, NullMaxima, null_statistics
 
 _ROWS_AT_ONCE: Final = 1024
 _NO_TIMES: Final = np.zeros(0)
@@ -49,8 +49,8 @@ class Family:
     n_runs: int
     oldest_ns: int
     newest_ns: int
-    greatest_excess: Rows | None
-    greatest_profit: Rows | None
+    greatest_excess: FloatArray | None
+    greatest_profit: FloatArray | None
 
     @functools.cached_property
     def critical_excess(self) -> float:
@@ -71,8 +71,8 @@ class _Class:
 
     market_times: tuple[MarketTime, ...]
     draws: Draws
-    excess: Greatest = field(init=False)
-    profit: Greatest = field(init=False)
+    excess: NullMaxima = field(init=False)
+    profit: NullMaxima = field(init=False)
     evaluated: set[str] = field(default_factory=set)
     rankable: set[str] = field(default_factory=set)
     run_ids: set[str] = field(default_factory=set)
@@ -80,7 +80,7 @@ class _Class:
     overlapping: dict[MarketTime, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.excess, self.profit = Greatest.start(self.draws.n), Greatest.start(self.draws.n)
+        self.excess, self.profit = NullMaxima.start(self.draws.n), NullMaxima.start(self.draws.n)
 
     def overlaps(self, time: MarketTime) -> bool:
         """Whether a stretch of market time overlaps that of the class."""
@@ -230,7 +230,7 @@ def _enter(states: Sequence[_State], classes: Sequence[_Class], of_draws: set[in
         groups = list(alike.values())
         for start in range(0, len(groups), _ROWS_AT_ONCE):
             batch = groups[start : start + _ROWS_AT_ONCE]
-            excess, profit = drawn_scores([group[0].evidence.blocks for group in batch], seconds, draws)
+            excess, profit = null_statistics([group[0].evidence.blocks for group in batch], seconds, draws)
             now: dict[int, list[int]] = {}
             for row, group in enumerate(batch):
                 for state in group:

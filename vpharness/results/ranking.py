@@ -21,9 +21,9 @@ from vpharness.evaluation import (
 )
 from vpharness.evaluation.intervals import ratio_of_totals
 from vpharness.results.families import Family, draws_of, families_of
-from vpharness.results.kin import Kin
+from vpharness.results.holdout import HoldoutResult
 from vpharness.results.ledger import LedgerCandidate, Trial
-from vpharness.results.opening import Opening
+from vpharness.results.omitted_evidence import TrialIndex
 
 ADAPTIVELY_CHOSEN: Final = "chosen by an adaptive search, only the test part can judge it"
 
@@ -49,7 +49,7 @@ class Ranked:
             that are not part of this evidence: who chooses among them can make noise win.
         p_campaign: against the rankable candidates of one campaign alone, where one was asked for.
         campaign_size: how many these are.
-        opening: what its test part came to, where it was opened.
+        holdout: what its test part came to, where it was opened.
         test_refused: why its test part was not opened, where it was asked for.
     """
 
@@ -62,13 +62,13 @@ class Ranked:
     left_out: tuple[str, ...] = ()
     p_campaign: float | None = None
     campaign_size: int = 0
-    opening: Opening | None = None
+    holdout: HoldoutResult | None = None
     test_refused: str = ""
 
     @property
     def test(self) -> Judgement | None:
         """The judgement of its test part, where that was opened."""
-        return None if self.opening is None else self.opening.judgement
+        return None if self.holdout is None else self.holdout.judgement
 
     @property
     def hold_s(self) -> float:
@@ -97,7 +97,7 @@ def rank(ledger: Sequence[LedgerCandidate], asked: Sequence[LedgerCandidate] | N
     chosen = [each for each in (ledger if asked is None else asked) if each.choosing]
     judgements = judged(chosen)
     choosing = [each for each in ledger if each.choosing]
-    families, kin = families_of(chosen, choosing), Kin(choosing)
+    families, kin = families_of(chosen, choosing), TrialIndex(choosing)
     strict = _under_common_draws(chosen, choosing, families)
     found = [_ranked(*each, kin.left_out(each[0])) for each in zip(chosen, judgements, families, strict, strict=True)]
     return sorted(found, key=rank_order)

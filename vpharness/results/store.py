@@ -17,9 +17,17 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from vpharness.durable import sync
 from vpharness.errors import ResultsError, require_memory
-from vpharness.results.parts import check_part, checksum_in_name, merge_small, parts_of, read_part, reread, write_part
+from vpharness.results.part_files import (
+    check_part,
+    checksum_in_name,
+    list_parts,
+    merge_small_parts,
+    read_part,
+    reread,
+    write_part,
+)
+from vpharness.storage.durable import sync
 
 STORE_VERSION: Final = 3
 """Raised whenever a table has other columns than before."""
@@ -79,7 +87,7 @@ def check_writable(store: Store) -> None:
 
 
 @dataclass(frozen=True)
-class Rows:
+class TableRows:
     """What is added to one table."""
 
     table: str
@@ -87,7 +95,7 @@ class Rows:
     schema: pa.Schema
 
 
-def append(store: Store, *several: Rows) -> None:
+def append(store: Store, *several: TableRows) -> None:
     """Add rows to tables, as one part each: all are on the disk before the first is put in place, in the order given.
 
     A column `part` of the schema is filled with the part's name.
@@ -113,7 +121,7 @@ def append(store: Store, *several: Rows) -> None:
         raise ResultsError(f"cannot write results to {store.root}: {error.strerror or error}") from error
 
 
-def _write_aside(folder: Path, stem: str, each: Rows) -> tuple[Path, Path]:
+def _write_aside(folder: Path, stem: str, each: TableRows) -> tuple[Path, Path]:
     """Write a part under a name that readers pass over; return it, and where it belongs."""
     folder.mkdir(parents=True, exist_ok=True)
     marked = each.rows if "part" not in each.schema.names else [{**row, "part": stem} for row in each.rows]
@@ -154,7 +162,7 @@ def merge_parts(store: Store) -> int:
     """
     folders = [folder for folder in store.root.glob("*.parquet") if folder.is_dir()]
     try:
-        return sum(merge_small(folder) for folder in folders)
+        return sum(merge_small_parts(folder) for folder in folders)
     except (OSError, pa.ArrowException) as error:
         require_memory(error)
         raise ResultsError(f"the parts of results in {store.root} cannot be merged: {error}; all are kept") from error
@@ -178,7 +186,7 @@ def check_store(store: Store) -> StoreCheck:
         problems[str(error)] = None
     for folder in sorted(folder for folder in store.root.glob("*.parquet") if folder.is_dir()):
         try:
-            parts += (found := parts_of(folder))
+            parts += (found := list_parts(folder))
         except (ResultsError, OSError) as error:
             problems[str(error)] = None
             parts += (found := sorted(path for path in folder.glob("*.parquet") if not path.name.startswith(".")))

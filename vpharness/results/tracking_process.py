@@ -66,7 +66,7 @@ class TrackingProcess:
         """Have a picture drawn, and added to the run that is tracked for the folder in which it lies, if there is one.
 
         Args:
-            picture: one of `vpharness.results.figure`.
+            picture: one of `vpharness.results.plots`.
             path: the file.
         """
         self._send(_PICTURE, [type(picture).__name__, vars(picture), str(path)])
@@ -128,10 +128,10 @@ class _Follower:
     """
 
     def __init__(self, tracking: Tracking | None, failures: list[str]) -> None:
-        from vpharness.results.figure import Painter  # noqa: PLC0415  # in this process alone
+        from vpharness.results.plots import PlotWriter  # noqa: PLC0415  # in this process alone
 
         self._tracking, self.failures = tracking, failures
-        self._painter, self._parent = Painter(), ""
+        self._painter, self._parent = PlotWriter(), ""
 
     def follow(self, what: str, value: Any) -> None:
         """Do what a message asks for."""
@@ -152,11 +152,11 @@ class _Follower:
             tracking.end_campaign(self._parent, _run(value))
 
     def _draw(self, kind: str, values: dict[str, Any], path: str) -> None:
-        from vpharness.results import figure  # noqa: PLC0415  # in this process alone
+        from vpharness.results import plots  # noqa: PLC0415  # in this process alone
 
-        kinds = {each.__name__: each for each in (figure.RunPicture, figure.CampaignPicture)}
+        kinds = {each.__name__: each for each in (plots.RunPlot, plots.CampaignPlot)}
         self._painter.draw(kinds[kind](**values), Path(path))
-        if self._tracking is not None and kinds[kind] is figure.RunPicture:
+        if self._tracking is not None and kinds[kind] is plots.RunPlot:
             self._tracking.add_artifact(Path(path))
 
 

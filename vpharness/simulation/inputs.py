@@ -11,17 +11,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vpharness.datasets.bin_by_bin import grid_blocks, read_rows
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.intake import LONGEST_GAP_NS, Intake, taken_in
 from vpharness.datasets.read import load
-from vpharness.datasets.replay import grid_blocks, read_rows
 from vpharness.events.by_bin import by_bin
-from vpharness.events.schema import EVENT_DTYPE
-from vpharness.events.source import EventStream, Source
+from vpharness.events.event_source import EventStream, Source
+from vpharness.events.mbo_event import EVENT_DTYPE
 from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
-from vpharness.lattice.engine import FinishedBins, iterate, open_bin_end_ns
+from vpharness.lattice.lattice_engine import FinishedBins, iterate, open_bin_end_ns
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import LatticeState, new_state
-from vpharness.lattice.parameters import LatticeParameters
 from vpharness.live import LiveModel, LiveSession, ScoredBin
 from vpharness.prices import tick_size_to_price
 

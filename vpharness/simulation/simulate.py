@@ -18,10 +18,10 @@ from vpharness.evaluation import (
     parts_within,
     quantile_thresholds,
 )
-from vpharness.frames import bin_fields, encode_grid, encode_json, grid_schema
-from vpharness.latency import Latency
 from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.live import LiveModel, ScoredBin
+from vpharness.live.frames import bin_fields, encode_grid, encode_json, grid_schema
+from vpharness.live.latency import Latency
 from vpharness.prices import tick_size_to_price
 from vpharness.promotion.agreement import Agreement, BinOutputs, compare_outputs
 from vpharness.signals import Signal, SignalParameters, score, scorer

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from vpharness.results.figure import DOWN_COLOUR, UP_COLOUR
+from vpharness.results.plots import DOWN_COLOUR, UP_COLOUR
 from vpharness.results.report.markup import element
 
 INK: Final = "#222222"

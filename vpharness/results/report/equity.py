@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from vpharness.evaluation import DatasetView, Part, fire_outcomes, first_passage_tables, outcome_table, parts_of
 from vpharness.evaluation.outcomes import FireOutcomes
-from vpharness.results.judging import ViewOf
 from vpharness.results.ledger import Trial
 from vpharness.results.ranking import Ranked
+from vpharness.results.reevaluation import ViewOf
 from vpharness.results.report.candidates import name_of, short_id
 from vpharness.results.report.charts import BAD_COLOUR, GOOD_COLOUR, INK, chart, fitted, thinned, zero_line
 from vpharness.results.report.findings import Findings, signals_first

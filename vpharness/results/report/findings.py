@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vpharness.results.judging import ViewOf
 from vpharness.results.ranking import Ranked
+from vpharness.results.reevaluation import ViewOf
 
 
 @dataclass(frozen=True)

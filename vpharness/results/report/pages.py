@@ -2,15 +2,15 @@
 
 from xml.etree.ElementTree import Element
 
-from vpharness.results.report.chance import null_maximum
 from vpharness.results.report.equity import equity
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import document, element
-from vpharness.results.report.opened import train_and_test
-from vpharness.results.report.parameters import sensitivities
-from vpharness.results.report.standing import by_dataset, ranking, too_little_data
+from vpharness.results.report.null_histogram import null_maximum
+from vpharness.results.report.ranking_tables import by_dataset, ranking, too_little_data
+from vpharness.results.report.sensitivities import sensitivities
 from vpharness.results.report.surfaces import surfaces
-from vpharness.results.report.thresholds import threshold_curves
+from vpharness.results.report.threshold_curves import threshold_curves
+from vpharness.results.report.train_test import train_and_test
 from vpharness.results.report.verdict import verdict
 
 SECTIONS = (

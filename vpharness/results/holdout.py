@@ -1,0 +1,168 @@
+"""Opening test parts: each opening of the same market time makes the next one harder to pass, and is counted."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from vpharness.evaluation import TEST, Figures, Judgement, MarketTime, any_overlap, counted_once, judge, opening_error
+from vpharness.evaluation.intervals import ratio_of_totals
+from vpharness.evaluation.significance import LEAST_TEST_FIRES
+from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.reevaluation import ViewOf, reevaluate
+from vpharness.results.store import VIEWS, Store, TableRows, append, read
+from vpharness.results.table_schemas import VIEWS_SCHEMA, market_in, market_row
+
+if TYPE_CHECKING:
+    from vpharness.results.ranking import Ranked
+
+
+@dataclass(frozen=True)
+class HoldoutResult:
+    """What a test part came to, and what it takes to hold.
+
+    Attributes:
+        judgement: figures of the test part.
+        number: k, how many candidates had been shown on overlapping market time by then, this one included.
+        error: the error that this opening is allowed, 0.05·6/(π²k²).
+        low: lower end of the net mean, one-sided at that error, ticks; NaN with fewer than two blocks.
+        times: how often it has been opened, this time included.
+    """
+
+    judgement: Judgement
+    number: int
+    error: float
+    low: float
+    times: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the candidate earns something in the test, at the level that the opening is allowed."""
+        return self.low > 0 and self.judgement.figures.n_net >= LEAST_TEST_FIRES
+
+
+def open_holdouts(
+    ranked: Sequence["Ranked"], ledger: Sequence[LedgerCandidate], store: Store, view_of: ViewOf
+) -> list["Ranked"]:
+    """Open the test part of some candidates, and count in the store that it has been opened.
+
+    A candidate whose signal was judged on the same market time, in whatever run, has no test: that is said, and it is
+    not opened. Raises ResultsError where the store cannot be written.
+    """
+    refused = {id(each): seen_in_training(each.candidate, ledger) for each in ranked}
+    asked = [each for each in ranked if not refused[id(each)]]
+    tests = {id(each): trials_with_test(each.candidate) for each in asked}
+    evidence = reevaluate([trial for trials in tests.values() for trial in trials], view_of, lambda _: TEST)
+    opened = {
+        id(each): judge(
+            [evidence[trial.candidate_id, trial.dataset] for trial in tests[id(each)]],
+            each.candidate.first.evaluation,
+        )
+        for each in asked
+        if tests[id(each)]
+    }
+    now_ns = time.time_ns()
+    _count([each.candidate for each in asked if id(each) in opened], now_ns, store)
+    views = _views(store, ledger)
+    return [
+        replace(each, test_refused=refused[id(each)])
+        if id(each) not in opened
+        else replace(each, holdout=_holdout_result(each.candidate, opened[id(each)], views))
+        for each in ranked
+    ]
+
+
+def trials_with_test(candidate: LedgerCandidate) -> list[Trial]:
+    """Return a candidate's trials that have a test part; of those that overlap in market time the longest alone."""
+    trials = [trial for trial in candidate.trials if trial.test_time is not None]
+    times = [trial.test_time for trial in trials if trial.test_time is not None]
+    return [trials[place] for place in counted_once(times)]
+
+
+def seen_in_training(candidate: LedgerCandidate, ledger: Sequence[LedgerCandidate]) -> str:
+    """Return which dataset has seen a candidate's test part in training, in a sentence; empty where none has.
+
+    Whatever was judged of the same signal counts, at any parameters: its author has seen it.
+    """
+    tests = [trial.test_time for trial in candidate.trials if trial.test_time is not None]
+    signal = candidate.first.signal
+    for other in ledger:
+        for trial in other.choosing if _same_signal(candidate.first, other.first) else ():
+            if any_overlap([trial.judged_time], tests):
+                return (
+                    f"its test part is no test: {signal} was judged in training on dataset {trial.dataset_id} over the "
+                    f"same market time (run {trial.run_id})"
+                )
+    return ""
+
+
+def _same_signal(one: Trial, other: Trial) -> bool:
+    """Whether two trials are of one signal: by its name, or by its program, which a copy under another name shares."""
+    return one.signal == other.signal or (bool(one.signal_digest) and one.signal_digest == other.signal_digest)
+
+
+@dataclass(frozen=True)
+class _View:
+    candidate_id: str
+    opened_ns: int
+    times: tuple[MarketTime, ...]
+
+
+def _count(candidates: Sequence[LedgerCandidate], now_ns: int, store: Store) -> None:
+    """Note in the store which market time is opened; candidates of one call one after the other, as they rank."""
+    rows: list[dict[str, Any]] = []
+    for place, candidate in enumerate(candidates):
+        rows += [
+            {
+                "candidate_id": candidate.candidate_id,
+                "opened_ns": now_ns + place,
+                **market_row(test.market),
+                "start_ns": test.start_ns,
+                "stop_ns": test.stop_ns,
+            }
+            for trial in trials_with_test(candidate)
+            if (test := trial.test_time) is not None
+        ]
+    append(store, TableRows(VIEWS, rows, VIEWS_SCHEMA))
+
+
+def _views(store: Store, ledger: Sequence[LedgerCandidate]) -> list[_View]:
+    """Return all openings, in their order; those noted by an earlier version are of the ledger's test parts."""
+    of_candidate = {each.candidate_id: each for each in ledger}
+    found: dict[tuple[str, int], list[MarketTime]] = {}
+    for row in read(store, VIEWS):
+        times = found.setdefault((row["candidate_id"], row["opened_ns"]), [])
+        market = market_in(row)
+        if market is not None:
+            times.append(MarketTime(market, row["start_ns"], row["stop_ns"]))
+        elif row["candidate_id"] in of_candidate:
+            trials = trials_with_test(of_candidate[row["candidate_id"]])
+            times += [trial.test_time for trial in trials if trial.test_time is not None]
+    views = [_View(candidate_id, opened_ns, tuple(times)) for (candidate_id, opened_ns), times in found.items()]
+    return sorted(views, key=lambda view: (view.opened_ns, view.candidate_id))
+
+
+def _holdout_result(candidate: LedgerCandidate, judgement: Judgement, views: Sequence[_View]) -> HoldoutResult:
+    times = [trial.test_time for trial in trials_with_test(candidate) if trial.test_time is not None]
+    own = [view for view in views if view.candidate_id == candidate.candidate_id and any_overlap(view.times, times)]
+    # Each stretch was first shown at some time: the last of these is when all that is judged here had been shown.
+    first_shown_ns = max(min(view.opened_ns for view in own if any_overlap(view.times, [time])) for time in times)
+    before = {
+        view.candidate_id
+        for view in views
+        if view.opened_ns <= first_shown_ns and (any_overlap(view.times, times) or not view.times)
+    }
+    number = len(before | {candidate.candidate_id})
+    error = opening_error(number)
+    blocks = judgement.evidence.blocks
+    low = ratio_of_totals(blocks.tick("net_pnl"), blocks.count("n_net")).lower_end(error)
+    return HoldoutResult(judgement, number, error, low if math.isfinite(low) else math.nan, len(own))
+
+
+def net_text(figures: Figures, low: float) -> str:
+    """Return a net mean with its lower end in words; nothing is put into figures that are not there."""
+    if not figures.n_net:
+        return "no net fires"
+    end = f"lower end {low:+.2f}" if math.isfinite(low) else "no lower end"
+    return f"{figures.net_pnl_ticks:+.2f} ticks over {figures.n_net} fires, {end}"

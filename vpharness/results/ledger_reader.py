@@ -1,0 +1,178 @@
+"""Reading the trial ledger from the store: rows of runs, candidates, fires, evidence and audits become candidates."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from vpharness.evaluation import (
+    EVALUATION_VERSION,
+    BlockSums,
+    Evidence,
+    Fires,
+    ResolvedEvaluation,
+    SplitParameters,
+    Tally,
+)
+from vpharness.evaluation.blocks import COUNTS, TICKS
+from vpharness.results.audits import AuditKey, AuditRecord, audit_key, audits_of
+from vpharness.results.ledger import (
+    AUDIT_FAILED,
+    AUDIT_PASSED,
+    NOT_AUDITED,
+    UNKNOWN_MARKET,
+    DatasetKey,
+    LedgerCandidate,
+    Trial,
+)
+from vpharness.results.store import ADAPTIVE, CAMPAIGNS, CANDIDATES, EVIDENCE, FIRES, META, Store, read, read_table
+from vpharness.results.table_schemas import DONE, TIMES, market_in
+
+
+def read_ledger(store: Store) -> list[LedgerCandidate]:
+    """Return every candidate of the finished runs; of runs that came to the same trial, one trial."""
+    finished = [row for row in read(store, META) if row["status"] == DONE]
+    campaigns: dict[str, set[str]] = defaultdict(set)
+    for row in read(store, CAMPAIGNS):
+        for run_id in row["run_ids"]:
+            campaigns[run_id].add(row["campaign"])
+    adaptive = {row["run_id"] for row in read(store, ADAPTIVE)}
+    identities, audits = _Identities(), audits_of(store)
+    runs = {
+        row["run_id"]: _run(
+            row, identities, audits, frozenset(campaigns[row["run_id"]]), adaptive=row["run_id"] in adaptive
+        )
+        for row in finished
+    }
+    named = read(store, CANDIDATES, ["run_id", "candidate_id", "threshold_label", "part"])
+    labels = {(row["run_id"], row["candidate_id"], row["part"]): row["threshold_label"] for row in named}
+    known = _evidence(store)
+    grouped: dict[str, dict[DatasetKey, Trial]] = defaultdict(dict)
+    for row, fires in _fires(store):
+        run = runs.get(row["run_id"])
+        if run is None or row["part"] != run.part:
+            continue  # its run was not finished when it was written
+        key = row["run_id"], row["candidate_id"], row["part"]
+        trial = Trial(
+            row["candidate_id"],
+            row["run_id"],
+            row["dataset_id"],
+            threshold_label=labels[key],
+            fires=fires,
+            evidence=known.get(key) if run.is_of_this_evaluation else None,
+            **run.shared,
+        )
+        own = grouped[row["candidate_id"]]
+        own[trial.dataset] = own[trial.dataset].joined(trial) if trial.dataset in own else trial
+    return [
+        LedgerCandidate(candidate_id, tuple(trials[dataset] for dataset in sorted(trials)))
+        for candidate_id, trials in grouped.items()
+    ]
+
+
+@dataclass(frozen=True)
+class _Run:
+    part: str
+    is_of_this_evaluation: bool  # otherwise its fires are judged anew
+    shared: dict[str, Any]  # what the trials of a run have in common
+
+
+class _Identities:
+    """What runs depend on, read from their rows: those that agree in a part of it share the part."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Any] = {}
+
+    def read(self, identity: Mapping[str, Any]) -> tuple[int, dict[str, Any], ResolvedEvaluation, SplitParameters]:
+        """Return the version that judged a run, the parameters of its signal, its evaluation and its split."""
+        return (
+            int(identity["code"]["evaluation_version"]),
+            self._once(identity["signal"]["parameters"], dict),
+            self._once(identity["evaluation"], ResolvedEvaluation),
+            self._once(identity["split"], SplitParameters),
+        )
+
+    def _once(self, values: dict[str, Any], make: Callable[..., Any]) -> Any:
+        key = f"{make.__name__} {json.dumps(values)}"
+        if key not in self._known:
+            self._known[key] = make(**values)
+        return self._known[key]
+
+
+def _run(
+    row: dict[str, Any],
+    identities: _Identities,
+    audits: Mapping[AuditKey, AuditRecord],
+    campaigns: frozenset[str],
+    *,
+    adaptive: bool,
+) -> _Run:
+    identity = json.loads(row["identity"])
+    audited = audits.get(audit_key(identity))
+    version, parameters, evaluation, split = identities.read(identity)
+    shared = {
+        "dataset_checksum": row["dataset_checksum"],
+        "signal": row["signal"],
+        "parameters": parameters,
+        "evaluation": evaluation,
+        "split": split,
+        "judged_part": row["judged_part"],
+        "market": market_in(row) or UNKNOWN_MARKET,
+        "first_bin_start_ns": row.get("first_bin_start_ns"),
+        "bins": row["bins"],
+        "campaigns": campaigns,
+        "created_ns": row["created_ns"],
+        "adaptive": adaptive,
+        "signal_digest": identity["code"]["signal_digest"],
+        "audit": NOT_AUDITED if audited is None else AUDIT_PASSED if audited.passed else AUDIT_FAILED,
+    }
+    return _Run(row["part"], version == EVALUATION_VERSION, shared)
+
+
+def _fires(store: Store) -> Iterator[tuple[dict[str, Any], Fires]]:
+    """Yield the rows of fires with the fires themselves; equal ones, of which a sweep has many, are one object."""
+    table = read_table(store, FIRES, ["run_id", "candidate_id", "dataset_id", "fires_digest", "fires", "part"])
+    if table is None:
+        return
+    keys = table.drop_columns(["fires"]).to_pylist()
+    lists = table["fires"].combine_chunks()
+    values, offsets = lists.values.to_numpy(), lists.offsets.to_numpy()
+    known: dict[str, Fires] = {}
+    for row, start, stop in zip(keys, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+        if row["fires_digest"] not in known:
+            known[row["fires_digest"]] = Fires.from_signed(values[start:stop])
+        yield row, known[row["fires_digest"]]
+
+
+def _evidence(store: Store) -> dict[tuple[str, str, str], Evidence]:
+    """Return the evidence by run, candidate and part of the table; equal evidence is one object."""
+    table = read_table(store, EVIDENCE)
+    if table is None:
+        return {}
+    keys = zip(*(table[name].to_pylist() for name in ("run_id", "candidate_id", "part")), strict=True)
+    digests, seconds = table["evidence_digest"].to_pylist(), table["block_s"].to_pylist()
+    tallies = table.select(list(Tally.__dataclass_fields__)).to_pylist()
+    block, of_block = _flat(table["block"])
+    counts = np.column_stack([_flat(table[name])[0] for name in COUNTS]).astype(np.int32, copy=False)
+    ticks = np.column_stack([_flat(table[name])[0] for name in TICKS])
+    times = [_flat(table[name]) for name in TIMES]
+    known: dict[str, Evidence] = {}
+    found = {}
+    for row, (key, digest) in enumerate(zip(keys, digests, strict=True)):
+        if digest not in known:
+            own = slice(of_block[row], of_block[row + 1])
+            sums = BlockSums(seconds[row], block[own], counts[own], ticks[own])
+            lists = [values[offsets[row] : offsets[row + 1]] for values, offsets in times]
+            known[digest] = Evidence(sums, Tally(**tallies[row]), *lists)
+        found[key] = known[digest]
+    return found
+
+
+def _flat(column: pa.ChunkedArray) -> tuple[Any, Any]:
+    """Return the values of a column of lists one after the other, and where each list begins, and the last ends."""
+    lists = column.combine_chunks()
+    return lists.values.to_numpy(), lists.offsets.to_numpy()

@@ -1,0 +1,74 @@
+"""What a candidate was judged on under other names: the same scores and rules with other draws, splits or lattices.
+
+Whoever has seen what a candidate came to on all days can choose the days on which it did well. So a candidate wins, and
+is promoted, only on all that it was ever judged on of an instrument; a part of the evidence is shown, and wins nothing.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from vpharness.evaluation import Market, MarketTime, ResolvedEvaluation
+from vpharness.results.audits import NOT_OF_SCORES
+from vpharness.results.ledger import LedgerCandidate, Trial
+
+ENOUGH: Final = 0.99
+"""The share of a stretch of market time that must be among what a candidate is judged on."""
+
+
+class TrialIndex:
+    """The trials of a ledger by what they are of, whatever their draws, splits and lattices."""
+
+    def __init__(self, ledger: Sequence[LedgerCandidate]) -> None:
+        """Sort the trials that choose."""
+        self._texts: dict[int, str] = {}
+        self._evaluations: dict[ResolvedEvaluation, ResolvedEvaluation] = {}
+        self._trials: dict[Hashable, list[Trial]] = defaultdict(list)
+        for candidate in ledger:
+            for trial in candidate.choosing:
+                self._trials[self._key(trial)].append(trial)
+
+    def left_out(self, candidate: LedgerCandidate) -> tuple[str, ...]:
+        """Return the datasets of its instruments on which it was judged, and that are not among what counts here."""
+        times = [trial.judged_time for trial in candidate.counted]
+        found = {
+            trial.dataset_id
+            for trial in self._trials[self._key(candidate.first)]
+            if any(_is_same(trial.market, each.market) for each in times)
+            and sum(_shared_ns(trial.judged_time, each) for each in times) < ENOUGH * trial.judged_time.length_ns
+        }
+        return tuple(sorted(found))
+
+    def _key(self, trial: Trial) -> Hashable:
+        # Trials share the objects that they have in common, so that few texts are made.
+        parameters = trial.parameters
+        if id(parameters) not in self._texts:
+            scores = {name: value for name, value in parameters.items() if name not in NOT_OF_SCORES}
+            self._texts[id(parameters)] = json.dumps(scores, sort_keys=True)
+        if trial.evaluation not in self._evaluations:
+            self._evaluations[trial.evaluation] = replace(trial.evaluation, null_draws=0, null_seed=0)
+        return (
+            trial.signal,
+            self._texts[id(parameters)],
+            trial.threshold_label,
+            self._evaluations[trial.evaluation],
+        )
+
+
+def _is_same(one: Market, other: Market) -> bool:
+    """Whether two markets are known to be one: markets that do not say what they are may be any."""
+    named = one.instrument is not None and one.instrument == other.instrument
+    return named or bool(one.contents & other.contents)
+
+
+def _shared_ns(one: MarketTime, other: MarketTime) -> int:
+    """Return how much of one stretch lies in another one, ns."""
+    if not one.overlaps(other):
+        return 0
+    shift_ns = 0
+    if one.market.contents & other.market.contents:
+        shift_ns = other.market.origin_ns - one.market.origin_ns
+    start_ns, stop_ns = other.start_ns - shift_ns, other.stop_ns - shift_ns
+    return max(0, min(one.stop_ns, stop_ns) - max(one.start_ns, start_ns))
