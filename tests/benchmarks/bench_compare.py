@@ -1,9 +1,9 @@
 """What `compare` costs on ledgers that are made up: processor time of the whole command, from the shell.
 
-    python -m tests.benchmarks.bench_compare [--repeats 3] [--profile NAME]
+    python -m tests.benchmarks.bench_compare [--repeats 3] [--only NAME] [--keep FOLDER]
 
-Each ledger is written to a lake of its own as campaigns write theirs; its fires and block sums are drawn, its candidates
-bet on nothing. The first time stands for a ledger that has changed, the others for one that has not. Times are
+Each ledger is written to a lake of its own as campaigns write theirs; its fires and block sums are drawn, and its
+candidates bet on nothing. The first time stands for a ledger that has changed, the others for one that has not. Times are
 [by the clock, of the processor], seconds.
 """
 
@@ -35,7 +35,8 @@ from vpharness.evaluation import (
     figures_of,
 )
 from vpharness.evaluation.blocks import COUNTS, TICKS
-from vpharness.results.records import (
+from vpharness.results.store import CANDIDATES, EVIDENCE, FIRES, META, Rows, append, store_in
+from vpharness.results.table_schemas import (
     CANDIDATE_SCHEMA,
     DONE,
     EVIDENCE_SCHEMA,
@@ -44,7 +45,6 @@ from vpharness.results.records import (
     evidence_row,
     market_row,
 )
-from vpharness.results.store import CANDIDATES, EVIDENCE, FIRES, META, Rows, append, store_in
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 BLOCK_S: Final = 16

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from vpharness.results.parts import merge_small
+from vpharness.results.part_files import merge_small
 from vpharness.results.store import Store, store_in
 
 BEGUN = "begun"

@@ -21,13 +21,13 @@ from typing import Any, Final
 import pyarrow.parquet as pq
 import pytest
 
+from tests.commands.test_cli import PROJECT, in_process
 from tests.integrity.merge_store import BEGUN
 from tests.promotion.market import LIMITS, MARKET, OWN, SHORT
-from tests.tasks.test_cli import PROJECT, in_process
 from vpharness.datasets.lake import Lake
 from vpharness.promotion.serving import current, history, promoted, read_bundle
 from vpharness.results import store as tables
-from vpharness.results.parts import parts_of, read_part, write_part
+from vpharness.results.part_files import parts_of, read_part, write_part
 from vpharness.results.store import Store, read, store_in
 
 KILLS: Final = 8
@@ -117,7 +117,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Undisturb
         before, after = (folder.with_name(f"{when} {stage.name}") for when in ("before", "after"))
         shutil.copytree(folder, before)
         started = Started.of(stage, folder)
-        assert started.process.wait(timeout=600) == 0, stage.name
+        assert _ended(started) == 0, stage.name
         seconds = time.monotonic() - started.at
         shutil.copytree(folder, after)
         found[stage.name] = Undisturbed(stage, before, after, seconds)
@@ -143,7 +143,7 @@ def test_killed_at_any_moment_and_begun_again_a_command_leaves_what_an_undisturb
             # Once the file that was asked for is there, whole, the command refuses to write it again.
             assert pq.read_table(folder / RANKING).num_rows == 1, where
             (folder / RANKING).unlink()
-        assert Started.of(stage, folder).process.wait(timeout=600) == 0, where
+        assert _ended(Started.of(stage, folder)) == 0, where
         _require_sound(folder, before, where)
         found = _content(folder)
         assert found.keys() == expected.keys(), where
@@ -161,9 +161,15 @@ def _kill(started: Started, moment: float) -> bool:
         started.process.wait(timeout=max(0.0, started.at + moment - time.monotonic()))
     except subprocess.TimeoutExpired:
         started.process.send_signal(signal.SIGKILL)
-        started.process.wait(timeout=60)
-        return True
+        return _ended(started) == -signal.SIGKILL
+    _ended(started)
     return False
+
+
+def _ended(started: Started) -> int:
+    """Wait for the end of a stage; return its exit code."""
+    with started.process as process:
+        return process.wait(timeout=600)
 
 
 def _split_parts(store: Store) -> None:
