@@ -3,8 +3,8 @@
     python -m tests.benchmarks.bench_compare [--repeats 3] [--only NAME] [--keep FOLDER]
 
 Each ledger is written to a lake of its own as campaigns write theirs; its fires and block sums are drawn, and its
-candidates bet on nothing. The first time stands for a ledger that has changed, the others for one that has not. Times are
-[by the clock, of the processor], seconds.
+candidates bet on nothing. The first time stands for a ledger that has changed, the others for one that has not. Times
+are [by the clock, of the processor], seconds.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from vpharness.evaluation import (
     figures_of,
 )
 from vpharness.evaluation.blocks import COUNTS, TICKS
-from vpharness.results.store import CANDIDATES, EVIDENCE, FIRES, META, Rows, append, store_in
+from vpharness.results.store import CANDIDATES, EVIDENCE, FIRES, META, TableRows, append, store_in
 from vpharness.results.table_schemas import (
     CANDIDATE_SCHEMA,
     DONE,
@@ -117,10 +117,10 @@ def write(lake: Path, made: Made) -> None:
             rows = [row for run in runs[begin : begin + 8] for row in _run_rows(made, run, day, hours, rng)]
             append(
                 store,
-                Rows(FIRES, [row for table, row in rows if table == FIRES], FIRES_SCHEMA),
-                Rows(EVIDENCE, [row for table, row in rows if table == EVIDENCE], EVIDENCE_SCHEMA),
-                Rows(CANDIDATES, [row for table, row in rows if table == CANDIDATES], CANDIDATE_SCHEMA),
-                Rows(META, [row for table, row in rows if table == META], META_SCHEMA),
+                TableRows(FIRES, [row for table, row in rows if table == FIRES], FIRES_SCHEMA),
+                TableRows(EVIDENCE, [row for table, row in rows if table == EVIDENCE], EVIDENCE_SCHEMA),
+                TableRows(CANDIDATES, [row for table, row in rows if table == CANDIDATES], CANDIDATE_SCHEMA),
+                TableRows(META, [row for table, row in rows if table == META], META_SCHEMA),
             )
 
 

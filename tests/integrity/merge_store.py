@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from vpharness.results.part_files import merge_small
+from vpharness.results.part_files import merge_small_parts
 from vpharness.results.store import Store, store_in
 
 BEGUN = "begun"
@@ -13,7 +13,7 @@ def main(store: Store) -> None:
     """Merge whatever has two parts, where commands wait for more."""
     print(BEGUN, flush=True)
     for folder in sorted(store.root.glob("*.parquet")):
-        merge_small(folder, 2)
+        merge_small_parts(folder, 2)
 
 
 if __name__ == "__main__":

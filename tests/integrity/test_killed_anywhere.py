@@ -27,7 +27,7 @@ from tests.promotion.market import LIMITS, MARKET, OWN, SHORT
 from vpharness.datasets.lake import Lake
 from vpharness.promotion.serving import current, history, promoted, read_bundle
 from vpharness.results import store as tables
-from vpharness.results.part_files import parts_of, read_part, write_part
+from vpharness.results.part_files import list_parts, read_part, write_part
 from vpharness.results.store import Store, read, store_in
 
 KILLS: Final = 8
@@ -175,7 +175,7 @@ def _ended(started: Started) -> int:
 def _split_parts(store: Store) -> None:
     """Cut the parts of a store into parts of one row, as many small writes would have left them."""
     for folder in store.root.glob("*.parquet"):
-        for number, part in enumerate(parts_of(folder)):
+        for number, part in enumerate(list_parts(folder)):
             rows = read_part(part)
             for row in range(rows.num_rows):
                 stem = f"{part.name.partition('.')[0]}-{number}-{row:04d}"
