@@ -22,7 +22,6 @@ Live, bin by bin: `advance_walks` gives the outcomes of fires, equal to those of
 the figures of a model so far, and `BandScores` the coverage and loss of projected bands.
 """
 
-import vpharness.precision  # noqa: F401 - switches JAX to float64 before anything here is compiled
 from vpharness.evaluation.bands import BandScores, is_covered, pinball_loss
 from vpharness.evaluation.blocks import BlockSums
 from vpharness.evaluation.dataset_view import DatasetView
