@@ -38,7 +38,8 @@ from vpharness.evaluation.evaluate import (
     judge_many,
 )
 from vpharness.evaluation.evidence import Evidence, PartWalks, Tally, pooled
-from vpharness.evaluation.figures import Figures, figures_of
+from vpharness.evaluation.figure_registry import Figure
+from vpharness.evaluation.figures import Figures, all_figures, figure_named, figures_of, shown_figures
 from vpharness.evaluation.fires import Fires, FireState, advance_fires, find_fires, start_fires
 from vpharness.evaluation.live_statistics import LiveStatistics
 from vpharness.evaluation.market import Market, MarketTime, any_overlap, counted_once
@@ -68,6 +69,7 @@ __all__ = [
     "Draws",
     "EvaluationParameters",
     "Evidence",
+    "Figure",
     "Figures",
     "FireOutcomes",
     "FireState",
@@ -91,12 +93,14 @@ __all__ = [
     "WalkState",
     "advance_fires",
     "advance_walks",
+    "all_figures",
     "any_overlap",
     "counted_once",
     "critical_value",
     "evaluate",
     "evaluate_fires",
     "evaluate_with",
+    "figure_named",
     "figures_of",
     "find_fires",
     "fire_outcomes",
@@ -116,6 +120,7 @@ __all__ = [
     "pinball_loss",
     "pooled",
     "quantile_thresholds",
+    "shown_figures",
     "standardised",
     "start_fires",
     "studentised",
