@@ -15,7 +15,7 @@ from runtime.models import ServedModel
 from runtime.query import StreamQuery
 from runtime.telling import runtime_config
 from vpharness.errors import ConfigError
-from vpharness.frames import encode_grid, encode_json
+from vpharness.live.frames import encode_grid, encode_json
 
 _MOST_HISTORY_BINS: Final = 200
 HISTORY_BYTES: Final = 250_000

@@ -16,15 +16,14 @@ from runtime.models import ServedModel, challenging, misfits, served
 from runtime.overrides import typed
 from runtime.settings import Challenger, RuntimeParameters, ServeCommand
 from runtime.switching import proved
+from vpharness.config.override_grammar import quoted
+from vpharness.config.search_path import conf_folder, permitted_modules, without_config_dir
+from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.modules import PermittedModules
 from vpharness.promotion.pointer import bundle_path
-from vpharness.promotion.record import PromotedRecord, defaults, lattice_parameters, promoted
-from vpharness.tasks.cli import without_config_dir
-from vpharness.tasks.conf import conf_folder, permitted_modules
-from vpharness.tasks.schema import check, check_command, instance
-from vpharness.tasks.words import quoted
+from vpharness.promotion.serving import PromotedRecord, defaults, lattice_parameters, promoted
 
 COMMAND: Final = "serve"
 _WITH_SIGNALS: Final = "audit"

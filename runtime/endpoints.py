@@ -19,7 +19,7 @@ from runtime.page_files import INDEX, page_files
 from runtime.stream import stream
 from runtime.telling import reasons_not_ready, runtime_config
 from vpharness.errors import VpharnessError
-from vpharness.promotion.record import history
+from vpharness.promotion.serving import history
 
 log = logging.getLogger(__name__)
 

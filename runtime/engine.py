@@ -20,7 +20,7 @@ from runtime.ring import ShownBin
 from runtime.sayings import Abandoned, Answered, Closed, Counted, Ended, Heard, Ready, Restarted, Said, Switched
 from runtime.trades import Trades
 from vpharness.errors import PromotionError, VpharnessError
-from vpharness.events.schema import FLAG_SNAPSHOT
+from vpharness.events.mbo_event import FLAG_SNAPSHOT
 
 _RECENT_BINS: Final = 2 * SAID_AT_ONCE
 """Bins that the event loop may not have been told of yet are among these."""

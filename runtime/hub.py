@@ -19,8 +19,8 @@ from runtime.ring import BinRing
 from runtime.sayings import Abandoned, Answered, Closed, Counted, Ended, Heard, Ready, Restarted, Said, Switched
 from runtime.settings import RuntimeParameters
 from vpharness.errors import PromotionError
-from vpharness.frames import encode_grid
 from vpharness.lattice.columns import GRID_COLUMNS
+from vpharness.live.frames import encode_grid
 from vpharness.prices import tick_size_to_price
 
 _FRAMES_KEPT: Final = 32

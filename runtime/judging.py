@@ -13,7 +13,7 @@ from vpharness.evaluation.bands import BandScores
 from vpharness.evaluation.live_statistics import LiveStatistics
 from vpharness.evaluation.walks import OpenFire, Quote, WalkOutcome
 from vpharness.live import ScoredBin
-from vpharness.promotion.record import PromotedRecord
+from vpharness.promotion.serving import PromotedRecord
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from runtime.lane import LaneBin, Reading
 from runtime.models import CHAMPION, ServedModel
-from vpharness.frames import bin_fields, encode_json
+from vpharness.live.frames import bin_fields, encode_json
 
 PROTOCOL: Final = 1
 """Raised when a client of before can no longer read the stream."""

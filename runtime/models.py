@@ -14,13 +14,13 @@ from runtime.settings import Challenger
 from vpharness.datasets import intake
 from vpharness.errors import ConfigError, PromotionError, VpharnessError
 from vpharness.evaluation import ResolvedEvaluation
-from vpharness.events.schema import ADD, ASK, BID, EVENT_DTYPE, FLAG_LAST
+from vpharness.events.mbo_event import ADD, ASK, BID, EVENT_DTYPE, FLAG_LAST
 from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import LatticeState, new_state
-from vpharness.lattice.parameters import LatticeParameters
 from vpharness.live import LONGEST_GAP_NS, LiveModel, LiveSession
 from vpharness.prices import PRICE_SCALE
-from vpharness.promotion.record import PromotedRecord, lattice_parameters, live_model
+from vpharness.promotion.serving import PromotedRecord, lattice_parameters, live_model
 from vpharness.signals import resolve
 
 CHAMPION: Final = "champion"

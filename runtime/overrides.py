@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from vpharness.config.override_errors import one_line
 from vpharness.errors import ConfigError
 from vpharness.parameters import problems
-from vpharness.promotion.record import PromotedRecord
+from vpharness.promotion.serving import PromotedRecord
 from vpharness.signals import resolve
-from vpharness.tasks.messages import one_line
 
 Values = TypeVar("Values")
 

@@ -12,11 +12,10 @@ from omegaconf.errors import OmegaConfBaseException
 from runtime.app import Serving, first_lane, heed_signals, running
 from runtime.compose import composed, serving
 from runtime.settings import ServeCommand
-from vpharness.errors import VpharnessError
-from vpharness.tasks.cli import INTERRUPTED, USER_MISTAKE, prepare_process
-from vpharness.tasks.conf import conf_folder
-from vpharness.tasks.help import command_help
-from vpharness.tasks.messages import one_line
+from vpharness.config.help_text import command_help
+from vpharness.config.override_errors import one_line
+from vpharness.config.search_path import conf_folder, prepare_process
+from vpharness.errors import INTERRUPTED, USER_MISTAKE, VpharnessError
 
 _SWITCH_SECONDS: Final = 0.0005
 """A bin's thread gives the interpreter up and waits for it again a dozen times: each may last as long as this."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from runtime.feeds.recorder import LIMIT_MB
+from vpharness.config.command_schemas import LAKE, SIGNAL_MODULES
 from vpharness.parameters import parameter
-from vpharness.tasks.commands import LAKE, SIGNAL_MODULES
 
 TOKEN_VARIABLE: Final = "VPHARNESS_RUNTIME_TOKEN"  # noqa: S105  # the name of a variable
 """The environment variable with the token that clients show."""

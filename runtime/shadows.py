@@ -25,8 +25,8 @@ from runtime.overrides import from_texts, overridden
 from runtime.query import StreamQuery
 from runtime.ring import ShownBin
 from vpharness.errors import ConfigError, PromotionError, VpharnessError
-from vpharness.frames import encode_json
 from vpharness.live import LiveSession
+from vpharness.live.frames import encode_json
 from vpharness.signals import Scorer, capacity_for, forget_compiled, scorer
 
 PIECE_BINS: Final = 128

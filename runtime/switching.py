@@ -23,7 +23,7 @@ from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError, VpharnessError
 from vpharness.modules import PermittedModules
 from vpharness.promotion.pointer import PROMOTED, bundle_path
-from vpharness.promotion.record import PromotedRecord, current, read_bundle, replay_differences
+from vpharness.promotion.serving import PromotedRecord, current, read_bundle, replay_differences
 
 _TRIES: Final = 5
 """A feed that begins anew has the new model warmed up anew."""

@@ -10,7 +10,7 @@ from runtime.condition import RECENT_SECONDS
 from runtime.hub import Configuration, Hub
 from runtime.messages import PROTOCOL, model_facts, projection_facts, without_nan
 from runtime.models import CHAMPION, ServedModel, live_on
-from vpharness.frames import encode_json, encode_schema
+from vpharness.live.frames import encode_json, encode_schema
 
 
 def runtime_config(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.feeds.feed import FeedFacts
-from vpharness.events.schema import BID, FILL, NO_SIDE
+from vpharness.events.mbo_event import BID, FILL, NO_SIDE
 from vpharness.live import LiveModel
 from vpharness.prices import PRICE_SCALE
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from vpharness.events.schema import ADD, ASK, BID, CANCEL, CLEAR, FILL, FLAG_SNAPSHOT, MODIFY, NO_SIDE
+from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, CLEAR, FILL, FLAG_SNAPSHOT, MODIFY, NO_SIDE
 
 FLOWS: Final = ("add", "pull", "fill")
 DEPTHS: Final = {BID: "bid_depth", ASK: "ask_depth"}

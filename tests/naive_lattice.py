@@ -14,7 +14,7 @@ from tests.naive_book import DEPTHS, FLOWS, Book, Record, apply_record, best, cr
 from tests.naive_filters import Tick, add_impulse, advance, look_at
 from tests.naive_settings import NS_PER_MS, Settings
 from tests.naive_spectrum import Spectrum, extend, spectrum_cell, untouched
-from vpharness.events.schema import ASK, BID, CLEAR, FLAG_LAST, FLAG_SNAPSHOT
+from vpharness.events.mbo_event import ASK, BID, CLEAR, FLAG_LAST, FLAG_SNAPSHOT
 from vpharness.prices import PRICE_SCALE
 
 INT32: Final = np.iinfo(np.int32)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.tasks.test_cli import PROJECT, in_process
-from vpharness import caches, compiled
+from tests.commands.test_cli import PROJECT, in_process
+from vpharness import compiled
 
 
 def test_the_cache_is_named_after_kernels_and_all_that_they_import(
@@ -39,7 +39,7 @@ def test_the_cache_is_named_after_kernels_and_all_that_they_import(
 def test_every_constant_of_the_lattice_is_among_the_sources() -> None:
     """Layout, columns, event codes and permutation states."""
     names = {path.relative_to(compiled._PACKAGE).as_posix() for path in compiled._sources()}
-    assert {"lattice/layout.py", "lattice/columns.py", "events/schema.py", "permutation_states.py"} <= names
+    assert {"lattice/layout.py", "lattice/columns.py", "events/mbo_event.py", "prices.py"} <= names
     assert not any(name.startswith(("signals/", "tasks/", "evaluation/")) for name in names)
 
 
@@ -49,20 +49,20 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for variable in ("XDG_CACHE_HOME", "JAX_COMPILATION_CACHE_DIR"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", "/proc/none")
-    monkeypatch.setattr(caches, "_PACKAGE", Path("/proc/none"))
-    caches._can_be_written.cache_clear()
+    monkeypatch.setattr(compiled, "_PACKAGE", Path("/proc/none"))
+    compiled._can_be_written.cache_clear()
     yield
-    caches._can_be_written.cache_clear()
+    compiled._can_be_written.cache_clear()
 
 
 def test_compiled_code_is_kept_where_it_can_be(tmp_path: Path, nowhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside the package, in the user's folder, or nowhere."""
-    assert caches.cache_folder(caches.KERNELS, "k") is None
+    assert compiled.cache_folder(compiled.KERNELS, "k") is None
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert caches.cache_folder(caches.KERNELS, "k") == tmp_path / "cache" / "vpharness" / "k"
-    monkeypatch.setattr(caches, "_PACKAGE", tmp_path)
-    assert caches.cache_folder(caches.KERNELS, "k") == tmp_path / "__pycache__" / "k"
-    assert caches.cache_folder(caches.JAX, "j") == tmp_path / "cache" / "vpharness" / "j"
+    assert compiled.cache_folder(compiled.KERNELS, "k") == tmp_path / "cache" / "vpharness" / "k"
+    monkeypatch.setattr(compiled, "_PACKAGE", tmp_path)
+    assert compiled.cache_folder(compiled.KERNELS, "k") == tmp_path / "__pycache__" / "k"
+    assert compiled.cache_folder(compiled.JAX, "j") == tmp_path / "cache" / "vpharness" / "j"
 
 
 def test_a_user_without_a_home_has_no_cache_there(nowhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,9 +73,9 @@ def test_a_user_without_a_home_has_no_cache_there(nowhere: None, monkeypatch: py
 
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("pwd.getpwuid", unknown)
-    assert caches.of_user() is None
-    assert caches.cache_folder(caches.JAX, "j") is None
-    assert len(list(caches.sentences_on_lost_caches())) == 1
+    assert compiled.folder_of_user() is None
+    assert compiled.cache_folder(compiled.JAX, "j") is None
+    assert len(list(compiled.warnings_on_lost_caches())) == 1
 
 
 def test_a_command_goes_on_without_a_cache_and_says_so_in_one_line(tmp_path: Path, nowhere: None) -> None:
@@ -94,13 +94,13 @@ def double(value: float) -> float:
 
 def test_a_kernel_works_without_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """As one that was compiled before, but for the time that it takes."""
-    monkeypatch.setattr(compiled, "_CACHE_FOLDER", None)
+    monkeypatch.setattr(compiled, "_kernels_folder", lambda: None)
     assert compiled.kernel(double)(1.5) == 3.0
 
 
 def test_a_cache_that_is_lost_meanwhile_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk, or somebody who clears up."""
-    monkeypatch.setattr(compiled, "_CACHE_FOLDER", tmp_path / "kernels")
+    monkeypatch.setattr(compiled, "_kernels_folder", lambda: tmp_path / "kernels")
     kernel = compiled.kernel(double)
     shutil.rmtree(tmp_path / "kernels", ignore_errors=True)
     (tmp_path / "kernels").write_text("no folder any more")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.tasks.test_cli import PROJECT, in_process
+from tests.commands.test_cli import PROJECT, in_process
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 COMMANDS, PROGRAMS, SERVERS = 20, 1, 2

@@ -4,7 +4,7 @@ import sys
 
 if __name__ == "__main__":
     try:
-        from vpharness.tasks.cli import main
+        from vpharness.commands.cli import main
 
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:  # before the work has begun

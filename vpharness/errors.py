@@ -3,6 +3,10 @@
 import errno
 from typing import Final
 
+USER_MISTAKE: Final = 2
+INTERRUPTED: Final = 130
+"""Exit codes: after one of the errors below, and after a signal that ends the work."""
+
 _SHORT_DIGEST: Final = 12
 
 _NO_MEMORY: Final = ("not enough memory", "Cannot allocate memory", "RESOURCE_EXHAUSTED", "std::bad_alloc")

@@ -24,7 +24,7 @@ from runtime.feeds.feed import NO_EVENTS, FeedFacts, FeedStep, State, Surroundin
 from runtime.feeds.gateway_records import GatewayRecords
 from runtime.feeds.gateway_session import GatewaySession, Subscription
 from vpharness.errors import ConfigError, FeedError
-from vpharness.events.schema import CLEAR, EVENT_DTYPE, FLAG_SNAPSHOT, NO_SIDE
+from vpharness.events.mbo_event import CLEAR, EVENT_DTYPE, FLAG_SNAPSHOT, NO_SIDE
 from vpharness.events.times import SECOND_NS
 from vpharness.parameters import parameter, problems
 from vpharness.prices import tick_size_to_price

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from runtime.feeds.feed import NO_EVENTS, BinFacts, FeedFacts, FeedStep, FinishedBin, Surroundings
 from runtime.feeds.pace import Pace, SpanReplay, require_in_range, step_bins
+from vpharness.datasets.bin_by_bin import grid_blocks, opened_grid, read_rows
 from vpharness.datasets.find import Dataset, find_dataset
-from vpharness.datasets.replay import grid_blocks, opened_grid, read_rows
 from vpharness.errors import ConfigError
 from vpharness.events.times import time_text
 

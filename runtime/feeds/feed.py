@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from runtime.feeds.clock import Clock, SystemClock
 from vpharness.datasets.lake import Lake
-from vpharness.events.schema import EVENT_DTYPE
-from vpharness.events.source import Source
+from vpharness.events.event_source import Source
+from vpharness.events.mbo_event import EVENT_DTYPE
 
 NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
 

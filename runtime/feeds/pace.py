@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from runtime.feeds.clock import Clock
+from vpharness.config.time_parsing import parse_time_ns
 from vpharness.errors import ConfigError
 from vpharness.events.times import SECOND_NS, time_text
 from vpharness.parameters import parameter, problems
-from vpharness.tasks.spans import parse_time_ns
 
 MAX_SPEED: Final = "max"
 _STEP_BINS: Final = 32

@@ -19,10 +19,10 @@ import pyarrow as pa
 from runtime.feeds.clock import Clock, SystemClock
 from runtime.feeds.feed import Feed, FeedFacts, FeedStep
 from runtime.feeds.steps_table import CHECKSUM_KEY, LONGEST_END_BYTES, Checksum, End, TimedStep, encoded, schema_of
-from vpharness.durable import sync
 from vpharness.errors import ConfigError, FeedError
-from vpharness.events.source import CHUNK_EVENTS
+from vpharness.events.event_source import CHUNK_EVENTS
 from vpharness.events.times import SECOND_NS
+from vpharness.storage.durable import sync
 
 SUFFIX: Final = ".arrows"
 """What Arrow IPC streams are called."""

@@ -20,8 +20,8 @@ from runtime.feeds.feed import NO_EVENTS, FeedFacts, FeedStep, Surroundings
 from runtime.feeds.pace import Pace, SpanReplay, require_in_range, step_bins
 from vpharness.datasets.intake import Intake, taken_in
 from vpharness.errors import ConfigError, SourceError
-from vpharness.events.schema import FLAG_SNAPSHOT
-from vpharness.events.source import Source
+from vpharness.events.event_source import Source
+from vpharness.events.mbo_event import FLAG_SNAPSHOT
 from vpharness.prices import tick_size_to_price
 
 NANOSECONDS_PER_MS = 1_000_000

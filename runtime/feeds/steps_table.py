@@ -19,9 +19,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from runtime.feeds.feed import FeedFacts, FeedStep, State
-from vpharness.arrow import arrow_array
 from vpharness.errors import FeedError
-from vpharness.events.schema import EVENT_DTYPE
+from vpharness.events.mbo_event import EVENT_DTYPE
+from vpharness.storage.arrow import arrow_array
 
 RECORDING_VERSION: Final = 2
 """Raised when older code could no longer read what is written."""

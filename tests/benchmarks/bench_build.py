@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 
 from tests.benchmarks.dense_stream import BIN_NS, LIVE_ORDERS, dense_stream
 from tests.naive import naive_lattice
-from vpharness.datasets.build import Progress, build
+from vpharness.config.time_parsing import parse_time_ns
+from vpharness.datasets.build import BuildProgress, build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.events.dbn import DbnSource
-from vpharness.events.source import CHUNK_EVENTS, Source
+from vpharness.events.event_source import CHUNK_EVENTS, Source
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.lattice.engine import iterate
+from vpharness.lattice.lattice_engine import iterate
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import new_state
-from vpharness.lattice.parameters import LatticeParameters
-from vpharness.tasks.spans import parse_time_ns
 
 DENSE_EVENTS = 600_000
 TWIN_EVENTS = 12_000
@@ -41,11 +41,11 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def built(lake: Lake, source: Source, dataset_id: str, start_ns: int | None) -> tuple[float, Progress]:
+def built(lake: Lake, source: Source, dataset_id: str, start_ns: int | None) -> tuple[float, BuildProgress]:
     """Build a dataset; return the wall time and the last progress, with its split into stages."""
-    latest = Progress()
+    latest = BuildProgress()
 
-    def report(progress: Progress) -> None:
+    def report(progress: BuildProgress) -> None:
         nonlocal latest
         latest = progress
 

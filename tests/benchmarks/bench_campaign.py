@@ -27,14 +27,14 @@ from unittest import mock
 PROJECT = Path(__file__).resolve().parents[2]
 TUNE = ["-m", "experiment=tune_perm_derivative"]
 STAGES = {
-    "compose": "vpharness.tasks.campaign.compose_jobs",
-    "check and freeze": "vpharness.tasks.campaign.freeze",
-    "carry out": "vpharness.tasks.campaign.carry_out",
-    "  write folders": "vpharness.campaigns.carry_out.write_run_folder",
-    "  write store": "vpharness.campaigns.carry_out.save",
-    "read ledger": "vpharness.tasks.campaign_end.readable_ledger",
-    "rank": "vpharness.tasks.campaign_end.rank",
-    "hand over pictures": "vpharness.tasks.campaign_end._draw",
+    "compose": "vpharness.commands.campaign.compose_jobs",
+    "check and freeze": "vpharness.commands.campaign.freeze",
+    "carry out": "vpharness.commands.campaign.run_groups",
+    "  write folders": "vpharness.campaigns.runner.write_run_folder",
+    "  write store": "vpharness.campaigns.runner.save",
+    "read ledger": "vpharness.commands.campaign_summary.readable_ledger",
+    "rank": "vpharness.commands.campaign_summary.rank",
+    "hand over pictures": "vpharness.commands.campaign_summary._draw",
     "wait for tracking and pictures": "vpharness.results.tracking_process.TrackingProcess.close",
 }
 WHOLE = "whole, without import"
@@ -101,11 +101,11 @@ def _timing(function: Callable[..., Any], name: str, seconds: dict[str, Seconds]
 
 def stages(words: list[str]) -> dict[str, Any]:
     """Run a campaign in this process; return the time of each stage, its memory, and what was compiled."""
-    from vpharness.tasks.cli import main  # noqa: PLC0415  # imports the compilers
+    from vpharness.commands.cli import main  # noqa: PLC0415  # imports the compilers
 
     seconds: dict[str, Seconds] = defaultdict(lambda: [0.0, 0.0])
     with _adding("import", seconds):
-        import vpharness.tasks.campaign  # noqa: F401, PLC0415  # as above
+        import vpharness.commands.campaign  # noqa: F401, PLC0415  # as above
     from vpharness.signals.core.pieces import plan_of  # noqa: PLC0415  # as above
 
     with timed(seconds), contextlib.redirect_stdout(io.StringIO()), _adding(WHOLE, seconds):

@@ -10,14 +10,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vpharness.config.time_parsing import parse_time_ns
 from vpharness.evaluation import EvaluationParameters
 from vpharness.events.dbn import DbnSource
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.live import LiveModel
 from vpharness.signals import resolve, scorer
-from vpharness.simulation.replays import EventReplay
-from vpharness.tasks.spans import parse_time_ns
+from vpharness.simulation.inputs import EventInput
 
 LATTICE: Final = LatticeParameters()
 SIGNALS: Final = ("ads", "ads_pfp_svac", "erd", "iirc", "jad", "msd", "perm_derivative", "pfp", "spg", "svac")
@@ -35,7 +35,7 @@ def model_of(name: str) -> LiveModel:
     return LiveModel(ready, THRESHOLDS, rules.warmup_bins, rules.cooldown_bins)
 
 
-def milliseconds_of_bins(replay: EventReplay, model: LiveModel) -> NDArray[np.float64]:
+def milliseconds_of_bins(replay: EventInput, model: LiveModel) -> NDArray[np.float64]:
     """Return the milliseconds [n, 3] that each bin took: scoring alone, and all of it by the clock and the processor.
 
     On a machine that is shared the clock also runs while others have the processor.
@@ -53,10 +53,10 @@ def milliseconds_of_bins(replay: EventReplay, model: LiveModel) -> NDArray[np.fl
 
 def main() -> None:
     """Print the median and the 99th percentile of each signal."""
-    replay = EventReplay(SyntheticSource(), LATTICE, None, None)
+    replay = EventInput(SyntheticSource(), LATTICE, None, None)
     if len(sys.argv) == 4:
         start_ns = parse_time_ns(sys.argv[3], "start")
-        replay = EventReplay(DbnSource(sys.argv[1], float(sys.argv[2])), LATTICE, start_ns, None)
+        replay = EventInput(DbnSource(sys.argv[1], float(sys.argv[2])), LATTICE, start_ns, None)
     print(f"{'ms':<16}" + "".join(f"{what:>26}" for what in ("scoring, clock", "whole, clock", "whole, processor")))
     for name in SIGNALS:
         ms = milliseconds_of_bins(replay, model_of(name))

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.events.schema import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FILL, MODIFY
+from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FILL, MODIFY
 from vpharness.prices import PRICE_SCALE
 
 LIVE_ORDERS = 10_000

@@ -11,9 +11,9 @@ import yaml
 from tests.evaluation.synthetic_market import EVALUATION, market
 from vpharness.evaluation import SplitParameters, parts_of
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.promotion.fitting import Span, fit_projection
-from vpharness.promotion.parameters import PromotionParameters
+from vpharness.promotion.gate_parameters import PromotionParameters
 from vpharness.promotion.projection import Projection
+from vpharness.promotion.projection_fit import BinRange, fit_projection
 from vpharness.signals import resolve, score
 
 TARGET: Final = "vpharness.signals.perm_derivative.perm_derivative"
@@ -35,7 +35,7 @@ def fitted() -> Projection:
     mid_ticks = np.where(made.view.book_valid, made.view.mid, np.nan) / source.tick_size
     train = parts_of(made.view, EVALUATION, SplitParameters())[0]
     return fit_projection(
-        scores, mid_ticks, Span(train.first_fire, train.stop, train.limit), limits.horizons_bins, limits.quantiles
+        scores, mid_ticks, BinRange(train.first_fire, train.stop, train.limit), limits.horizons_bins, limits.quantiles
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter  # type: ignore[import-untyped]  # scipy ships no types
 
 from tests.evaluation.paths import martingale
+from vpharness.config.command_schemas import CompareCommand
 from vpharness.evaluation import (
     TEST,
     TRAIN,
@@ -32,7 +33,6 @@ from vpharness.evaluation import (
 )
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import Ranked, rank
-from vpharness.tasks.commands import CompareCommand
 
 EVALUATION: Final = EvaluationParameters().resolve(100.0)
 

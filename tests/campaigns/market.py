@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from vpharness.campaigns.spec import RunSpec
+from vpharness.campaigns.run_spec import RunSpec
 from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
 from vpharness.evaluation import EvaluationParameters, SplitParameters
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.signals import SignalParameters
 
 MINUTES = 4

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.campaigns.market import MINUTES, small_dataset, spec
-from tests.tasks.test_cli import in_process
+from tests.commands.test_cli import in_process
 from vpharness.audit.probes import poisoned
+from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.execute import RunOutcome, execute, execute_many
 from vpharness.campaigns.run_folder import fires_within_memory
-from vpharness.campaigns.share import DatasetShare
-from vpharness.campaigns.spec import RunSpec
+from vpharness.campaigns.run_spec import RunSpec
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.read import load
 from vpharness.errors import ResultsError
@@ -71,13 +71,13 @@ def test_what_runs_share_is_audited_once_and_what_is_known_is_not(dataset: Datas
         ads(dataset, window=60),
         ads(dataset, blend_scale=2.0, cooldown_bins=20),
     ]
-    found = [each for each in execute_many(specs, DatasetShare.of(dataset), {}) if isinstance(each, RunOutcome)]
+    found = [each for each in execute_many(specs, DatasetCache.of(dataset), {}) if isinstance(each, RunOutcome)]
     assert [each.is_audit_new for each in found] == [True, False, True, True]
     audits = [each.audited for each in found if each.audited is not None]
     assert [(each.passed, each.failed, each.kind) for each in audits] == [(True, "", QUICK)] * 4
     assert [each.memory_bins for each in audits] == [100 + 25 - 2, 100 + 25 - 2, 100 + 60 - 2, 100 + 25 - 2]
     known = {each.key: each for each in audits}
-    again = [each for each in execute_many(specs, DatasetShare.of(dataset), known) if isinstance(each, RunOutcome)]
+    again = [each for each in execute_many(specs, DatasetCache.of(dataset), known) if isinstance(each, RunOutcome)]
     assert not any(each.is_audit_new for each in again)
     assert [each.audited for each in again] == audits
 
@@ -85,9 +85,9 @@ def test_what_runs_share_is_audited_once_and_what_is_known_is_not(dataset: Datas
 def test_a_run_alone_has_the_audit_that_it_has_in_a_sweep(dataset: Dataset) -> None:
     """Over all bins, or over a part of them."""
     several = [ads(dataset), ads(dataset, window=60)]
-    shared = list(execute_many(several, DatasetShare.of(dataset), {}))
+    shared = list(execute_many(several, DatasetCache.of(dataset), {}))
     for each, together in zip(several, shared, strict=True):
-        (alone,) = execute_many([each], DatasetShare.of(dataset), {})
+        (alone,) = execute_many([each], DatasetCache.of(dataset), {})
         assert isinstance(alone, RunOutcome)
         assert isinstance(together, RunOutcome)
         assert alone.audited is not None
@@ -97,7 +97,7 @@ def test_a_run_alone_has_the_audit_that_it_has_in_a_sweep(dataset: Dataset) -> N
 
 def test_fires_are_within_the_memory_until_as_many_valid_bins_have_been_shown(dataset: Dataset) -> None:
     """Nothing is said without an audit, and of a signal that is not shown to forget that all of them are."""
-    (found,) = execute_many([ads(dataset)], DatasetShare.of(dataset), {})
+    (found,) = execute_many([ads(dataset)], DatasetCache.of(dataset), {})
     assert isinstance(found, RunOutcome)
     assert found.audited is not None
     within = found.within_memory
@@ -124,7 +124,7 @@ def test_a_body_that_fails_in_the_audit_alone_is_marked_and_its_run_stored(
 
     monkeypatch.setattr("vpharness.audit.quick.poisoned", fails_once)
     specs = [ads(dataset), ads(dataset, window=60)]
-    found = [each for each in execute_many(specs, DatasetShare.of(dataset), {}) if isinstance(each, RunOutcome)]
+    found = [each for each in execute_many(specs, DatasetCache.of(dataset), {}) if isinstance(each, RunOutcome)]
     first, second = (each.audited for each in found)
     assert first is not None
     assert second is not None

@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 from tests.campaigns.market import EVALUATION, add_own_signal, small_dataset
+from tests.commands.test_cli import PROJECT, in_process, vpharness
 from tests.results.earlier_stores import as_version_2
 from tests.results.test_tracking import client_of
-from tests.tasks.test_cli import PROJECT, in_process, vpharness
 from vpharness.datasets.lake import Lake
 
 QUIET = [*EVALUATION, "save_series=false", "json=true"]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tests.campaigns.market import small_dataset, spec
+from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.execute import RunFailure, RunOutcome, execute, execute_many
 from vpharness.campaigns.plan import Group, Job, PlannedRun
-from vpharness.campaigns.share import DatasetShare
-from vpharness.campaigns.spec import RunSpec
+from vpharness.campaigns.run_spec import RunSpec
 from vpharness.datasets.find import Dataset
 from vpharness.signals import SignalParameters, resolve
 
@@ -79,7 +79,7 @@ def compared(dataset: Dataset, name: str, kinds: Sequence[str]) -> int:
         for kind in kinds
         if params.thresholds or kind != "none"
     ]
-    found = list(execute_many(specs, DatasetShare.of(dataset)))
+    found = list(execute_many(specs, DatasetCache.of(dataset)))
     assert {each.spec.run_id for each in found} == {each.run_id for each in specs}
     for each in found:
         assert isinstance(each, RunOutcome)
@@ -103,8 +103,8 @@ def test_runs_of_every_signal_together_are_those_alone(dataset: Dataset, name: s
 def test_little_memory_changes_nothing_but_time(dataset: Dataset) -> None:
     """What is forgotten is worked out again."""
     specs = [spec(dataset, target("pfp"), params) for params in parameter_sets("pfp")]
-    roomy = {each.spec.run_id: each for each in execute_many(specs, DatasetShare.of(dataset))}
-    for each in execute_many(specs, dataclasses.replace(DatasetShare.of(dataset, memory_mb=0))):
+    roomy = {each.spec.run_id: each for each in execute_many(specs, DatasetCache.of(dataset))}
+    for each in execute_many(specs, dataclasses.replace(DatasetCache.of(dataset, memory_mb=0))):
         assert isinstance(each, RunOutcome)
         other = roomy[each.spec.run_id]
         assert isinstance(other, RunOutcome)
@@ -119,7 +119,7 @@ def test_a_run_that_fails_leaves_the_others_alone(dataset: Dataset) -> None:
     kind = resolve(target("pfp")).parameters
     silent = kind(thresholds=[], add_weight=0.0, pull_weight=0.0)
     specs = [spec(dataset, target("pfp"), silent), spec(dataset, target("pfp"), kind())]
-    first, second = execute_many(specs, DatasetShare.of(dataset))
+    first, second = execute_many(specs, DatasetCache.of(dataset))
     assert isinstance(first, RunFailure)
     assert "the quantiles of |score| over the training part are 0" in str(first.error)
     assert isinstance(second, RunOutcome)

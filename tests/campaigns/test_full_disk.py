@@ -9,7 +9,7 @@ import pytest
 
 from tests.campaigns.market import small_dataset
 from tests.campaigns.test_campaign import KILLED, results_of
-from tests.tasks.test_cli import vpharness
+from tests.commands.test_cli import vpharness
 from vpharness.datasets.lake import Lake
 
 WHOLE = [*KILLED, "campaign=mine"]

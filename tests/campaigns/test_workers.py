@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from vpharness.campaigns import workers
-from vpharness.campaigns.carry_out import Progress, Settings
 from vpharness.campaigns.plan import Group
+from vpharness.campaigns.runner import CampaignProgress, RunnerSettings
 from vpharness.results.store import Store
 from vpharness.results.table_schemas import Labels
 
@@ -30,7 +30,9 @@ class Engine:
         self.stored: set[str] = set()
         self.tried: list[dict[int, tuple[str, ...]]] = []
 
-    def attempt(self, groups: dict[int, Group], _settings: Settings, inbox: workers.Inbox, _processes: int) -> bool:
+    def attempt(
+        self, groups: dict[int, Group], _settings: RunnerSettings, inbox: workers.Inbox, _processes: int
+    ) -> bool:
         """Save what the first attempt comes to, and die of it; save everything that is asked for later."""
         self.tried.append({place: tuple(run.spec.run_id for run in group.runs) for place, group in groups.items()})
         if len(self.tried) == 1:
@@ -45,7 +47,7 @@ class Engine:
         return False
 
 
-def carried_out(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Progress:
+def carried_out(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> CampaignProgress:
     """Carry out the groups with an engine."""
     monkeypatch.setattr(workers, "_attempt", engine.attempt)
     monkeypatch.setattr(workers, "finished_runs", lambda _store: set(engine.stored))
@@ -53,12 +55,12 @@ def carried_out(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Progress:
         place: [SimpleNamespace(spec=SimpleNamespace(run_id=each)) for each in ids] for place, ids in GROUPS.items()
     }
     groups: list[Any] = [Group(SimpleNamespace(), "", tuple(each)) for each in runs.values()]  # type: ignore[arg-type]
-    settings = Settings(Store(Path()), Path(), Labels(), False, "continue", 64)
+    settings = RunnerSettings(Store(Path()), Path(), Labels(), False, "continue", 64)
     inbox: queue.Queue[Any] = queue.Queue()
-    listener = workers._Listener(Progress(5), lambda _: None, None)
+    listener = workers._Listener(CampaignProgress(5), lambda _: None, None)
     thread = threading.Thread(target=listener.follow, args=(inbox.get,))
     thread.start()
-    workers._carry_out_all(groups, settings, inbox, listener, 2)
+    workers._run_all(groups, settings, inbox, listener, 2)
     inbox.put(("close", 0, None))
     thread.join(10)
     return listener.progress
@@ -89,7 +91,7 @@ def test_no_run_that_is_in_the_store_runs_again(
 
 def test_a_run_that_failed_is_not_tried_again_by_its_group(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is a row with its error already."""
-    progress = Progress(2, 1, [("a", "words", "error")])
+    progress = CampaignProgress(2, 1, [("a", "words", "error")])
     engine = Engine({0: ("b",)}, [("begun", 0, None), ("progress", 0, progress)])
     found = carried_out(engine, monkeypatch)
     assert engine.tried[1:] == [{1: ("c", "d"), 2: ("e",)}]
@@ -99,7 +101,7 @@ def test_a_run_that_failed_is_not_tried_again_by_its_group(monkeypatch: pytest.M
 def test_a_listener_that_ended_keeps_nobody_waiting() -> None:
     """As where what it tells of progress fails."""
     inbox: queue.Queue[Any] = queue.Queue()
-    listener = workers._Listener(Progress(1), lambda _: None, None)
+    listener = workers._Listener(CampaignProgress(1), lambda _: None, None)
     inbox.put(("close", 0, None))
     listener.follow(inbox.get)
     listener.catch_up(inbox)

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.events.schema import ADD, ASK, BID, EVENT_DTYPE
-from vpharness.events.source import EventStream
+from vpharness.events.event_source import EventStream
+from vpharness.events.mbo_event import ADD, ASK, BID, EVENT_DTYPE
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.prices import PRICE_SCALE
 

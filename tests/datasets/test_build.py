@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 from tests.datasets.samples import MINUTE, OPENING_NS, SECOND_NS, Fixed, book
-from vpharness.checksums import file_sha256
 from vpharness.datasets.build import build
 from vpharness.datasets.find import all_datasets, find_dataset
 from vpharness.datasets.lake import Lake, new_folder
@@ -22,9 +21,10 @@ from vpharness.datasets.read import load, verify
 from vpharness.errors import ConfigError, DatasetError, SourceError
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.lattice.columns import GRID_COLUMNS
-from vpharness.lattice.engine import advance, open_bin_end_ns
+from vpharness.lattice.lattice_engine import advance, open_bin_end_ns
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import new_state
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.storage.checksums import file_sha256
 
 LATTICE = LatticeParameters()
 
@@ -157,7 +157,7 @@ def test_a_full_disk_is_one_clear_error(lake: Lake, monkeypatch: pytest.MonkeyPa
     def full(*arguments: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("vpharness.checksums.HashingFile.write", full)
+    monkeypatch.setattr("vpharness.storage.checksums.HashingFile.write", full)
     with pytest.raises(DatasetError, match="No space left on device"):
         build(lake, MINUTE, LATTICE, dataset_id="full")
     assert files_of(lake) == []

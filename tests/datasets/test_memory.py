@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import PROJECT
+from vpharness.commands.cli import mistake_in
 from vpharness.datasets.read import read_table
 from vpharness.errors import DatasetError, out_of_memory
-from vpharness.tasks.cli import mistake_in
 
 LIMITED = """
 import resource, sys

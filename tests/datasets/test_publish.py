@@ -8,7 +8,7 @@ import pytest
 
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
-from vpharness.datasets.publish import publish
+from vpharness.datasets.publish_folder import publish
 from vpharness.datasets.read import load, verify
 from vpharness.errors import ConfigError, DatasetError
 
@@ -196,7 +196,7 @@ def test_a_folder_whose_publishing_is_stopped_is_none_that_is_published(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(f"vpharness.datasets.publish.{fails}", killed)
+        patched.setattr(f"vpharness.datasets.publish_folder.{fails}", killed)
         with pytest.raises(KeyboardInterrupt):
             publish(lake, folder, "old", 0.25)
     if fails == "make_read_only":

@@ -13,7 +13,7 @@ from vpharness.datasets.sources import note_source, noted_source, source_values
 from vpharness.errors import DatasetError
 from vpharness.events.dbn import DbnSource
 from vpharness.events.lobster import LobsterSource
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.lattice_parameters import LatticeParameters
 
 
 def test_a_build_notes_its_source_under_the_content_of_the_dataset(tmp_path: Path) -> None:

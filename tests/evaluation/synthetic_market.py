@@ -23,9 +23,9 @@ from vpharness.evaluation import (
     parts_of,
 )
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.lattice.engine import FinishedBins, advance, advance_to, open_bin_end_ns
+from vpharness.lattice.lattice_engine import FinishedBins, advance, advance_to, open_bin_end_ns
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import new_state
-from vpharness.lattice.parameters import LatticeParameters
 from vpharness.prices import PRICE_SCALE
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import judged

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.events.schema import FLAG_LAST, FLAG_SNAPSHOT
+from vpharness.events.mbo_event import FLAG_LAST, FLAG_SNAPSHOT
 
 TOWARDS_UP = {"B": 1, "A": -1}
 

@@ -13,7 +13,7 @@ from typing import Any
 import databento_dbn as dbn
 import zstandard
 
-from vpharness.events.source import EventStream, Source
+from vpharness.events.event_source import EventStream, Source
 
 Event = tuple[int, str, str, int, int, int, int]
 """ts_ns, action, side, price, size, order_id, flags."""

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vpharness.errors import SourceError
-from vpharness.events.csv_rows import Rows, split_rows
+from vpharness.events.csv_rows import CsvRows, split_rows
 
 NOWHERE = Path("rows.csv")
 LARGEST = 2**63 - 1
 
 
-def column(*values: str) -> Rows:
+def column(*values: str) -> CsvRows:
     """Return rows with these values in their first column."""
     return split_rows(NOWHERE, "".join(f"{value},x\n" for value in values).encode(), 2, 1)
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError, SourceError
 from vpharness.events.dbn_writer import MBO_RECORD_DTYPE, write_dbn
-from vpharness.events.schema import ADD, BID, EVENT_DTYPE, FLAG_LAST
-from vpharness.events.source import EventStream
+from vpharness.events.event_source import EventStream
+from vpharness.events.mbo_event import ADD, BID, EVENT_DTYPE, FLAG_LAST
 from vpharness.events.synthetic import SyntheticSource
 
 

@@ -19,8 +19,8 @@ from tests.events.test_lobster import BOOK_ROW, MESSAGES, SUMMER
 from vpharness.errors import SourceError
 from vpharness.events.bitstamp import BitstampSource
 from vpharness.events.dbn import DbnSource
+from vpharness.events.event_source import Source
 from vpharness.events.lobster import LobsterSource
-from vpharness.events.source import Source
 
 FEW, MANY = 40, 5_000
 DEADLINE_MS = 5000

@@ -14,7 +14,7 @@ from tests.events.samples import Event, events, read
 from vpharness.events.bitstamp import BitstampSource
 from vpharness.events.dbn import DbnSource
 from vpharness.events.lobster import LobsterSource
-from vpharness.events.schema import MAX_PRICE
+from vpharness.events.mbo_event import MAX_PRICE
 
 MSFT = ("MSFT_2012-06-21_message_50.csv", "MSFT_2012-06-21_orderbook_50.csv")
 LEVELS = 50

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from tests.events.book_replay import replay
 from vpharness.errors import ConfigError
-from vpharness.events.schema import (
+from vpharness.events.event_source import CHUNK_EVENTS, Source
+from vpharness.events.mbo_event import (
     ADD,
     BID,
     CANCEL,
@@ -23,7 +24,6 @@ from vpharness.events.schema import (
     NO_SIDE,
     TRADE,
 )
-from vpharness.events.source import CHUNK_EVENTS, Source
 from vpharness.events.synthetic import SyntheticSource, simulate
 from vpharness.events.synthetic_orders import USUAL_ORDERS
 from vpharness.prices import PRICE_SCALE

@@ -15,17 +15,17 @@ from runtime.feeds.recording import RecordingReplay
 from tests.runtime.feeds.help import FakeClock
 from tests.runtime.feeds.test_recording import late_script, plain, record
 from tests.runtime.records import promote, record_of
+from vpharness.datasets.bin_by_bin import grid_blocks, read_rows
 from vpharness.datasets.build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import BINS_FILE, CHECKSUMS_FILE, GRID_FILE, MANIFEST_FILE
 from vpharness.datasets.read import load
-from vpharness.datasets.replay import grid_blocks, read_rows
 from vpharness.errors import FeedError
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.promotion.bundle import FILES, read_bundle
-from vpharness.promotion.pointer import HISTORY_FILE, POINTER_FILE, Entry, changing, history, point
+from vpharness.promotion.pointer import HISTORY_FILE, POINTER_FILE, HistoryEntry, history, instrument_lock, set_current
 from vpharness.results import store, table_schemas
 from vpharness.results.part_files import merge_small_parts
 from vpharness.results.store import Store, TableRows, append, check_version, read
@@ -121,7 +121,7 @@ def _of_a_bundle(folder: Path) -> dict[str, Kind]:
     def read_all() -> Any:
         bundle = read_bundle(path)
         recording = bundle.recording
-        arrays = [recording.events, recording.said.bins, recording.said.scores, recording.said.fires]
+        arrays = [recording.events, recording.outputs.bins, recording.outputs.scores, recording.outputs.fires]
         state = {name: _content(values) for name, values in recording.state.items()}
         return bundle.record.values(), bundle.config, [_content(array) for array in arrays], state
 
@@ -136,9 +136,13 @@ def _content(array: NDArray[Any]) -> list[bytes]:
 def _of_a_pointer(folder: Path) -> dict[str, Kind]:
     lake, before = Lake(folder), None
     for number in range(1, 4):
-        with changing(lake, "SYN") as place:
+        with instrument_lock(lake, "SYN") as place:
             forced = "a reason" if number == 2 else None
-            point(lake, "SYN", Entry(number, "promote", f"v{number:04d}", before, number * 10**9, f"r{number}", forced))
+            set_current(
+                lake,
+                "SYN",
+                HistoryEntry(number, "promote", f"v{number:04d}", before, number * 10**9, f"r{number}", forced),
+            )
         before = f"v{number:04d}"
     return {name: Kind(place / name, lambda: history(lake, "SYN")) for name in (POINTER_FILE, HISTORY_FILE)}
 

@@ -9,11 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.naive import NaiveResult
-from vpharness.events.schema import EVENT_DTYPE
+from vpharness.events.mbo_event import EVENT_DTYPE
 from vpharness.lattice.columns import BIN_DTYPE, FLOAT_COLUMNS, GRID_COLUMNS
-from vpharness.lattice.engine import FinishedBins, advance, advance_to, empty_block, event_problems, open_bin_end_ns
+from vpharness.lattice.lattice_engine import (
+    FinishedBins,
+    advance,
+    advance_to,
+    empty_block,
+    event_problems,
+    open_bin_end_ns,
+)
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import LatticeState, new_state
-from vpharness.lattice.parameters import LatticeParameters
 from vpharness.prices import PRICE_SCALE
 
 SPECTRUM_TOLERANCE: Final = 1e-6

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from vpharness.events.schema import ADD, ASK, BID, CLEAR, FLAG_LAST, FLAG_SNAPSHOT, NO_SIDE
+from vpharness.events.mbo_event import ADD, ASK, BID, CLEAR, FLAG_LAST, FLAG_SNAPSHOT, NO_SIDE
 from vpharness.prices import PRICE_SCALE
 
 NS_PER_MS: Final = 1_000_000

@@ -3,7 +3,7 @@
 from typing import Final
 
 from tests.lattice.feed import HOME_TICK, NS_PER_MS, OTHER, Feed, pass_time, rebuild, set_order
-from vpharness.events.schema import ADD, BID, CANCEL, FILL, FLAG_SNAPSHOT, MODIFY, NO_SIDE
+from vpharness.events.mbo_event import ADD, BID, CANCEL, FILL, FLAG_SNAPSHOT, MODIFY, NO_SIDE
 from vpharness.prices import PRICE_SCALE
 
 FAR_PRICES: Final = (0, PRICE_SCALE, 999_999_999 * PRICE_SCALE)

@@ -1,7 +1,7 @@
 """What a sound feed does: orders come, change, trade and go."""
 
 from tests.lattice.feed import NS_PER_MS, OTHER, Feed, set_order, touch
-from vpharness.events.schema import ADD, ASK, BID, CANCEL, FILL, MODIFY, NO_SIDE, NONE, TRADE
+from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, FILL, MODIFY, NO_SIDE, NONE, TRADE
 
 
 def add(feed: Feed) -> None:

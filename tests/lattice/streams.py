@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tests.lattice import mischief as wrong
 from tests.lattice import sound
 from tests.lattice.feed import TICK, Feed, pass_time, rebuild
-from vpharness.events.schema import EVENT_DTYPE, FLAG_SNAPSHOT
+from vpharness.events.mbo_event import EVENT_DTYPE, FLAG_SNAPSHOT
 
 _REPERTOIRE: Final[list[tuple[Callable[[Feed], None], tuple[float, bool]]]] = [
     # what happens, (how often, whether it scales with the mischief)

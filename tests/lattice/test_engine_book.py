@@ -10,8 +10,8 @@ from tests.lattice.engine_help import SMALL_SPECTRUM, assert_agrees_with_twin, o
 from tests.lattice.feed import EPOCH_NS, NS_PER_MS, TICK
 from tests.lattice.streams import random_stream
 from tests.naive import naive_lattice
-from vpharness.events.schema import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FLAG_LAST, MAX_PRICE
-from vpharness.lattice.engine import advance
+from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FLAG_LAST, MAX_PRICE
+from vpharness.lattice.lattice_engine import advance
 from vpharness.prices import PRICE_SCALE
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import PROJECT
 
 PROVEN = (
-    *("hash_table", "rolling", "filter_bank", "states"),
+    *("hash_table", "rolling_robust_z", "filter_bank", "states"),
     *("engine_twin", "engine_chunks", "engine_book", "engine_memory"),
 )
 

@@ -20,8 +20,8 @@ from tests.lattice.engine_help import (
 )
 from tests.lattice.feed import EPOCH_NS, HOME_TICK, NS_PER_MS, TICK
 from tests.lattice.streams import random_stream
-from vpharness.events.schema import ADD, ASK, BID, EVENT_DTYPE, FLAG_LAST
-from vpharness.lattice.engine import advance, advance_to, event_problems, iterate, open_bin_end_ns
+from vpharness.events.mbo_event import ADD, ASK, BID, EVENT_DTYPE, FLAG_LAST
+from vpharness.lattice.lattice_engine import advance, advance_to, event_problems, iterate, open_bin_end_ns
 
 CASE: Final[dict[str, Any]] = {"tick_int": TICK, "cell_width_ms": 50, "radius": 3, **SMALL_SPECTRUM}
 EVENTS: Final = 300

@@ -12,8 +12,8 @@ import pytest
 from tests.lattice.engine_help import SPECTRUM_TOLERANCE, Run, assert_bins_agree, assert_column_agrees, run_engine
 from vpharness.events.bitstamp import BitstampSource
 from vpharness.events.dbn import DbnSource
+from vpharness.events.event_source import Source
 from vpharness.events.lobster import LobsterSource
-from vpharness.events.source import Source
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.prices import tick_size_to_price
 

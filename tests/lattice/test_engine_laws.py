@@ -11,9 +11,9 @@ from tests.lattice.engine_help import SMALL_SPECTRUM, assert_same_bins, assert_s
 from tests.lattice.feed import TICK
 from tests.lattice.streams import random_stream
 from tests.lattice.wandering import wandering_stream
-from vpharness.events.schema import FLAG_LAST, MAX_PRICE
+from vpharness.events.mbo_event import FLAG_LAST, MAX_PRICE
 from vpharness.lattice.columns import BIN_DTYPE, FLOAT_COLUMNS, GRID_COLUMNS
-from vpharness.lattice.engine import FinishedBins
+from vpharness.lattice.lattice_engine import FinishedBins
 
 CASE: Final[dict[str, Any]] = {"tick_int": TICK, "cell_width_ms": 100, "radius": 8, **SMALL_SPECTRUM}
 SEEDS: Final = st.integers(0, 2**32 - 1)

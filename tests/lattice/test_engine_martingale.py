@@ -12,7 +12,7 @@ from tests.lattice.engine_help import finish, open_lattice
 from tests.lattice.feed import TICK
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.lattice.columns import GRID_COLUMNS
-from vpharness.lattice.engine import FinishedBins, advance
+from vpharness.lattice.lattice_engine import FinishedBins, advance
 from vpharness.prices import PRICE_SCALE
 
 MINUTES: Final = 30

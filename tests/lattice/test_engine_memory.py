@@ -11,9 +11,9 @@ from tests.lattice.engine_help import SMALL_SPECTRUM, assert_same_bins, finish, 
 from tests.lattice.feed import EPOCH_NS, HOME_TICK, NS_PER_MS, TICK
 from tests.lattice.streams import random_stream
 from tests.lattice.wandering import wandering_stream
-from vpharness.events.schema import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FLAG_LAST
-from vpharness.lattice.engine import advance
-from vpharness.lattice.states import restore_state, save_state
+from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FLAG_LAST
+from vpharness.lattice.lattice_engine import advance
+from vpharness.lattice.state_transfer import restore_state, save_state
 
 MINUTE_NS = 60_000 * NS_PER_MS
 TICKS_A_SIDE = 20

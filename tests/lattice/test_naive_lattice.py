@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from tests.naive import NaiveResult, naive_expm_step, naive_lattice, naive_robust_z
 from vpharness.events.dbn import DbnSource
+from vpharness.events.event_source import Source
 from vpharness.events.lobster import LobsterSource
-from vpharness.events.schema import EVENT_DTYPE
-from vpharness.events.source import Source
+from vpharness.events.mbo_event import EVENT_DTYPE
 from vpharness.prices import tick_size_to_price
 
 TICK = 250_000_000

@@ -5,9 +5,9 @@ import pytest
 
 from tests.lattice.engine_help import open_lattice
 from tests.lattice.streams import random_stream
-from vpharness.events.schema import FLAG_LAST, FLAG_SNAPSHOT
-from vpharness.lattice.engine import advance, open_bin_end_ns
-from vpharness.lattice.resting import resting_orders
+from vpharness.events.mbo_event import FLAG_LAST, FLAG_SNAPSHOT
+from vpharness.lattice.lattice_engine import advance, open_bin_end_ns
+from vpharness.lattice.state_transfer import resting_orders
 
 TICK = 250_000_000
 

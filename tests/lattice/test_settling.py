@@ -5,11 +5,11 @@ import pytest
 
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.lattice.columns import GRID_COLUMNS
-from vpharness.lattice.engine import FinishedBins, advance
+from vpharness.lattice.lattice_engine import FinishedBins, advance
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import LatticeState, new_state
-from vpharness.lattice.parameters import LatticeParameters
-from vpharness.lattice.resting import resting_orders
 from vpharness.lattice.settling import Settling, settling
+from vpharness.lattice.state_transfer import resting_orders
 
 LATTICE = LatticeParameters(
     radius=20,

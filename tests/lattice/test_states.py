@@ -13,10 +13,10 @@ from tests.lattice.feed import TICK
 from tests.lattice.streams import random_stream
 from tests.lattice.wandering import wandering_stream
 from vpharness.errors import ConfigError
-from vpharness.lattice.engine import advance
 from vpharness.lattice.hash_table import NOWHERE
+from vpharness.lattice.lattice_engine import advance
 from vpharness.lattice.layout import NO_SLOT
-from vpharness.lattice.states import restore_state, save_state
+from vpharness.lattice.state_transfer import restore_state, save_state
 
 CASE: Final[dict[str, Any]] = {"tick_int": TICK, "cell_width_ms": 100, "radius": 5, **SMALL_SPECTRUM}
 Saved = dict[str, NDArray[Any]]

@@ -8,7 +8,7 @@ import pytest
 from tests.lattice.feed import TICK
 from tests.lattice.streams import random_stream
 from tests.naive import naive_lattice
-from vpharness.events.schema import ACTIONS
+from vpharness.events.mbo_event import ACTIONS
 
 
 def test_a_stream_is_replayable_and_begins_every_longer_one() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.lattice.feed import EPOCH_NS, HOME_TICK, NS_PER_MS, TICK
-from vpharness.events.schema import ADD, ASK, BID, CANCEL, CLEAR, EVENT_DTYPE, FILL, FLAG_LAST, MODIFY, NO_SIDE
+from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, CLEAR, EVENT_DTYPE, FILL, FLAG_LAST, MODIFY, NO_SIDE
 
 _BID_ID: Final = 1
 _ASK_ID: Final = 2

@@ -10,9 +10,9 @@ import pytest
 from tests.lattice.engine_help import assert_same_bits, open_lattice
 from tests.lattice.streams import random_stream
 from vpharness.errors import ConfigError
-from vpharness.frames import bin_fields, encode_grid, encode_json, encode_schema, grid_schema
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.live import LiveModel, LiveSession, ScoredBin
+from vpharness.live.frames import bin_fields, encode_grid, encode_json, encode_schema, grid_schema
 from vpharness.signals import resolve, scorer
 
 TICK_INT = 250_000_000

@@ -14,9 +14,9 @@ from vpharness.errors import ConfigError, SourceError
 from vpharness.evaluation.fires import find_fires
 from vpharness.events.dbn import DbnSource
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.lattice.engine import FinishedBins, advance, open_bin_end_ns
+from vpharness.lattice.lattice_engine import FinishedBins, advance, open_bin_end_ns
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import LatticeState, new_state
-from vpharness.lattice.parameters import LatticeParameters
 from vpharness.live import LiveModel, LiveSession, ScoredBin, scores_of
 from vpharness.signals import CHUNK_TOLERANCE, Scorer, resolve, score, scorer
 

@@ -1,33 +1,25 @@
-"""Headless Chromium, driven through its own debugging protocol: a page that is opened, asked, clicked and pictured."""
+"""The system's Chromium, driven by Playwright: a page that is opened, evaluated, clicked and photographed."""
 
-import base64
-import json
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
-from urllib.request import urlopen
 
 import matplotlib.image
 import numpy as np
 from numpy.typing import NDArray
-from websockets.sync.client import ClientConnection, connect
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 PROGRAM: Final = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE_S: Final = 30.0
-FLAGS: Final = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader",
-    "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--disable-extensions", "--hide-scrollbars", "--remote-debugging-port=0",
-)  # fmt: skip
-MODIFIERS: Final = {"alt": 1, "control": 2, "meta": 4, "shift": 8}
+TIMEOUT_S: Final = 30.0
+FLAGS: Final = ("--no-sandbox", "--enable-unsafe-swiftshader", "--disable-quic")
+"""A container has neither a sandbox of its own nor a graphics processor."""
 
 
 class PageError(AssertionError):
@@ -36,40 +28,34 @@ class PageError(AssertionError):
 
 @dataclass
 class Tab:
-    """A page in Chromium."""
+    """A page in Chromium, with the errors of its scripts and what its security policy forbade."""
 
-    socket: ClientConnection
-    faults: list[str] = field(default_factory=list)
-    """What the page's scripts failed with, and what its policy forbade."""
-    _number: int = 0
+    page: Page
+    errors: list[str] = field(default_factory=list)
 
-    def command(self, method: str, **params: Any) -> dict[str, Any]:
-        """Send a command of the protocol and return what comes of it."""
-        self._number += 1
-        self.socket.send(json.dumps({"id": self._number, "method": method, "params": params}))
-        while True:
-            message = json.loads(self.socket.recv(timeout=PATIENCE_S))
-            if message.get("id") == self._number:
-                if "error" in message:
-                    raise PageError(f"{method}: {message['error']}")
-                return dict(message["result"])
-            self._note(message)
+    def __post_init__(self) -> None:
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._note)
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            self.errors.append(message.text)
 
     def open(self, address: str) -> None:
         """Open an address, and wait until it is loaded."""
-        self.command("Page.navigate", url=address)
-        self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
+        self.page.goto(address)
 
     def ask(self, expression: str) -> Any:
         """Return the value of a JavaScript expression."""
-        result = self.command("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        if "exceptionDetails" in result:
-            raise PageError(f"{expression}: {result['exceptionDetails']}")
-        return result["result"].get("value")
+        return self.page.evaluate(expression)
 
-    def wait(self, expression: str, patience_s: float = PATIENCE_S) -> Any:
+    def wait(self, expression: str, timeout_s: float = TIMEOUT_S) -> Any:
         """Wait until an expression holds, and return its value."""
-        return wait_for(lambda: self.ask(expression), expression, patience_s)
+        return wait_for(lambda: self.ask(expression), expression, timeout_s, pause=self._pause)
+
+    def _pause(self, seconds: float) -> None:
+        # Playwright hears of errors and closed pages only while it is waited in.
+        self.page.wait_for_timeout(1000 * seconds)
 
     def settle(self) -> None:
         """Wait until what has come is on screen: two frames later, and the texts' tenth of a second."""
@@ -77,59 +63,70 @@ class Tab:
 
     def size(self, width: int, height: int) -> None:
         """Give the window a size in pixels."""
-        self.command(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
-        )
+        self.page.set_viewport_size({"width": width, "height": height})
 
     def key(self, key: str, *modifiers: str) -> None:
-        """Press a key."""
-        held = sum(MODIFIERS[name] for name in modifiers)
-        text = {"text": key} if len(key) == 1 and not held & ~8 else {}
-        self.command("Input.dispatchKeyEvent", type="keyDown", key=key, modifiers=held, **text)
-        self.command("Input.dispatchKeyEvent", type="keyUp", key=key, modifiers=held)
+        """Press a key, with modifiers (Alt, Control, Meta, Shift) held."""
+        self.page.keyboard.press("+".join([*modifiers, key]))
 
-    def mouse(self, kind: str, x: float, y: float, **params: Any) -> None:
-        """Move, press or release the mouse, or turn its wheel."""
-        self.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, **params)
+    def hover(self, x: float, y: float) -> None:
+        """Move the mouse to a place."""
+        self.page.mouse.move(x, y)
+
+    def click_at(self, x: float, y: float) -> None:
+        """Press and release the mouse at a place."""
+        self.page.mouse.click(x, y)
+
+    def drag(self, *places: tuple[float, float]) -> None:
+        """Press the mouse at the first place, move it over the others, and release it at the last."""
+        self.hover(*places[0])
+        self.page.mouse.down()
+        for place in places[1:]:
+            self.hover(*place)
+        self.page.mouse.up()
+
+    def turn_wheel(self, x: float, y: float, pixels: float, *modifiers: str) -> None:
+        """Turn the mouse wheel at a place, with modifiers held."""
+        self.hover(x, y)
+        for modifier in modifiers:
+            self.page.keyboard.down(modifier)
+        self.page.mouse.wheel(0, pixels)
+        for modifier in modifiers:
+            self.page.keyboard.up(modifier)
 
     def click(self, selector: str) -> None:
         """Click on the middle of an element."""
-        box = self.ask(
-            f"(() => {{ const b = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
-            " return [b.x + b.width / 2, b.y + b.height / 2]; })()"
-        )
-        for kind in ("mousePressed", "mouseReleased"):
-            self.mouse(kind, *box, button="left", clickCount=1)
-
-    def picture(self) -> bytes:
-        """Return what is on screen as PNG."""
-        return base64.b64decode(self.command("Page.captureScreenshot", format="png")["data"])
+        self.page.click(selector)
 
     def pixels(self) -> NDArray[np.uint8]:
         """Return what is on screen, [height, width, 3]."""
-        shown = matplotlib.image.imread(BytesIO(self.picture()), format="png")
+        shown = matplotlib.image.imread(BytesIO(self.page.screenshot(caret="initial")), format="png")
         return np.asarray(np.rint(shown[:, :, :3] * 255), np.uint8)
+
+    def protocol(self, *methods: str) -> dict[str, Any]:
+        """Send methods of Chromium's debugging protocol and return the answer to the last."""
+        session = self.page.context.new_cdp_session(self.page)
+        answers = [session.send(method) for method in methods]
+        session.detach()
+        return dict(answers[-1])
 
     def heap_bytes(self) -> int:
         """Return what the page's scripts hold, once what they let go of is gone."""
-        self.command("HeapProfiler.collectGarbage")
-        return int(self.command("Runtime.getHeapUsage")["usedSize"])
-
-    def _note(self, message: dict[str, Any]) -> None:
-        if message.get("method") == "Runtime.exceptionThrown":
-            self.faults.append(json.dumps(message["params"]["exceptionDetails"]))
-        entry = message.get("params", {}).get("entry", {})
-        if message.get("method") == "Log.entryAdded" and entry.get("source") == "security":
-            self.faults.append(entry["text"])
+        return int(self.protocol("HeapProfiler.collectGarbage", "Runtime.getHeapUsage")["usedSize"])
 
 
-def wait_for(condition: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
+def wait_for(
+    condition: Callable[[], Any],
+    what: str,
+    timeout_s: float = TIMEOUT_S,
+    pause: Callable[[float], None] = time.sleep,
+) -> Any:
     """Wait until a condition holds, and return its value; PageError where it does not."""
-    end = time.monotonic() + patience_s
+    end = time.monotonic() + timeout_s
     while not (value := condition()):
         if time.monotonic() > end:
-            raise PageError(f"did not come within {patience_s:g} s: {what}")
-        time.sleep(0.02)
+            raise PageError(f"did not come within {timeout_s:g} s: {what}")
+        pause(0.02)
     return value
 
 
@@ -137,56 +134,50 @@ def wait_for(condition: Callable[[], Any], what: str, patience_s: float = PATIEN
 class Browser:
     """A running Chromium."""
 
-    process: subprocess.Popen[bytes]
-    port: int
+    chromium: Chromium
 
     @contextmanager
     def tab(self, width: int = 1280, height: int = 720) -> Iterator[Tab]:
-        """Open a tab; at the end nothing in it may have failed."""
-        with urlopen(f"http://127.0.0.1:{self.port}/json/list", timeout=PATIENCE_S) as answer:
-            targets = [each for each in json.load(answer) if each["type"] == "page"]
-        with connect(targets[0]["webSocketDebuggerUrl"], max_size=None, compression=None) as socket:
-            tab = Tab(socket)
-            for domain in ("Page", "Runtime", "Log"):
-                tab.command(f"{domain}.enable")
-            tab.size(width, height)
+        """Open a tab with an empty profile; at the end nothing in it may have failed."""
+        context = self.chromium.new_context(viewport={"width": width, "height": height})
+        context.set_default_timeout(1000 * TIMEOUT_S)
+        try:
+            tab = Tab(context.new_page())
             yield tab
-            tab.open("about:blank#")
-            assert not tab.faults, tab.faults
+            assert not tab.errors, tab.errors
+        finally:
+            context.close()
 
     def processor_s(self) -> float:
-        """Return the processor time of all processes of this browser so far."""
+        """Return the processor time of all processes of Chromium that this process has started, so far."""
         tick = os.sysconf("SC_CLK_TCK")
-        return sum(sum(map(int, fields[11:15])) for fields in _family(self.process.pid)) / tick
+        return sum(sum(map(int, fields[11:13])) for fields in _descendants(os.getpid())) / tick
 
 
-def _family(root: int) -> list[list[str]]:
-    """Return the fields of /proc/PID/stat behind the name for a process and all that descend from it."""
-    found: dict[int, list[str]] = {}
+def _descendants(root: int) -> list[list[str]]:
+    """Return the fields of /proc/PID/stat behind the name for every Chromium that descends from a process."""
+    found: dict[int, tuple[str, list[str]]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             text = path.read_text()
         except OSError:
             continue  # it has ended
-        found[int(path.parent.name)] = text.rpartition(")")[2].split()
+        name, _, fields = text.rpartition(")")
+        found[int(path.parent.name)] = name.partition("(")[2], fields.split()
     family, grows = {root}, True
     while grows:
-        more = {pid for pid, fields in found.items() if int(fields[1]) in family} - family
+        more = {pid for pid, (_, fields) in found.items() if int(fields[1]) in family} - family
         family, grows = family | more, bool(more)
-    return [["", "", *found[pid]][2:] for pid in family if pid in found]
+    return [found[pid][1] for pid in family if pid in found and "chrom" in found[pid][0]]
 
 
 @contextmanager
 def running(*flags: str) -> Iterator[Browser]:
-    """Run Chromium with an empty profile."""
+    """Run Chromium."""
     assert PROGRAM is not None, "install chromium"
-    with TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
-        command = [PROGRAM, *FLAGS, *flags, f"--user-data-dir={profile}", "about:blank"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=PROGRAM, args=[*FLAGS, *flags])
         try:
-            where = Path(profile) / "DevToolsActivePort"
-            wait_for(lambda: where.exists() and where.read_text().strip(), "Chromium's port")
-            yield Browser(process, int(where.read_text().split()[0]))
+            yield Browser(chromium)
         finally:
-            process.terminate()
-            process.wait(PATIENCE_S)
+            chromium.close()

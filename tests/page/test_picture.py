@@ -49,6 +49,8 @@ def seen_cells(tab: Tab, last: int, count: int = 60) -> list[tuple[tuple[int, in
 
 def check_pixels(tab: Tab, last: int, field: str = "spectrum") -> None:
     """Check that cells have the colours of what the market holds there."""
+    tab.wait("vpharness.drawing().isRangeCurrent")
+    tab.settle()
     seen = seen_cells(tab, last)
     assert len(seen) > 20
     values = [field_value(field, *cell) for cell, _ in seen]
@@ -82,6 +84,17 @@ def test_new_bins_are_drawn_where_they_belong_once_the_ring_is_full(tab: Tab, se
     assert tab.ask("vpharness.bins().first") == server.next_seq - 150
 
 
+def test_colours_belong_to_what_has_come_also_when_nothing_more_comes(tab: Tab, server: StandIn) -> None:
+    """The range of the colours is found again for bins that came after it was found, though no bin follows them."""
+    show(tab, server, f"{BARE}&bins=100&ticks=50&field=depth&draw=canvas")
+    server.publish(100)
+    catch_up(tab, server)
+    check_pixels(tab, server.next_seq - 1, "depth")
+    drawn = tab.pixels()
+    tab.ask("new Promise(done => setTimeout(done, 1200))")  # longer than a range is kept for
+    np.testing.assert_array_equal(tab.pixels()[LEGEND_BOTTOM:600, :800], drawn[LEGEND_BOTTOM:600, :800])
+
+
 @pytest.mark.parametrize("draw", ["webgl2", "canvas"])
 def test_bins_are_drawn_however_high_they_are_counted(tab: Tab, draw: str) -> None:
     """Bins of another lattice are counted from 2^32 on, beyond what graphics processors count to."""
@@ -108,7 +121,7 @@ def test_the_crosshair_reads_every_value_of_its_cell(tab: Tab, server: StandIn) 
     seq = server.next_seq - 30
     tick = market.spot_tick(seq) + 5
     place = places(tab, [(seq, tick)])[0]
-    tab.mouse("mouseMoved", place["x"], place["y"])
+    tab.hover(place["x"], place["y"])
     tab.settle()
     shown = readout(tab)
     columns = [name for name in shown if name not in {"mid", "score", "events"}]
@@ -139,7 +152,7 @@ def test_a_resting_crosshair_reads_the_cells_that_move_under_it(tab: Tab, server
     """Ten bins later the cell under the same pixel is ten bins younger."""
     show(tab, server, "bins=100&ticks=50")
     place = places(tab, [(server.next_seq - 30, 19200)])[0]
-    tab.mouse("mouseMoved", place["x"], place["y"])
+    tab.hover(place["x"], place["y"])
     server.publish(10)
     catch_up(tab, server)
     assert "14:30:28.000" in tab.ask("document.querySelector('#readout .place').textContent")

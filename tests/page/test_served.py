@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +65,39 @@ def see(tab: Tab, last: int) -> None:
     tab.settle()
 
 
-async def beside(look: Callable[..., None], *args: Any) -> None:
-    """Drive the browser in a thread of its own, while the server goes on in this one."""
-    await asyncio.to_thread(look, *args)
+class Beside:
+    """What a scenario asks the browser to do: Playwright is driven from the thread that started it alone."""
+
+    def __init__(self) -> None:
+        """Begin with nothing asked."""
+        self._asked: queue.SimpleQueue[tuple[Future[None], Callable[[], None]] | None] = queue.SimpleQueue()
+
+    async def __call__(self, look: Callable[..., None], *args: Any) -> None:
+        """Drive the browser in its own thread, while the server goes on in this one."""
+        done: Future[None] = Future()
+        self._asked.put((done, partial(look, *args)))
+        await asyncio.wrap_future(done)
+
+    def run(self, scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a scenario in a thread of its own, and here what it asks the browser to do."""
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(asyncio.run, scenario())
+            running.add_done_callback(lambda _: self._asked.put(None))
+            while (asked := self._asked.get()) is not None:
+                done, look = asked
+                try:
+                    look()
+                except BaseException as error:  # it is raised where it was asked for
+                    done.set_exception(error)
+                else:
+                    done.set_result(None)
+            running.result()
+
+
+@pytest.fixture
+def beside() -> Beside:
+    """Drive the browser from scenarios."""
+    return Beside()
 
 
 def check_cells(tab: Tab, bins: list[ScoredBin]) -> None:
@@ -79,7 +112,7 @@ def check_cells(tab: Tab, bins: list[ScoredBin]) -> None:
     middles, pixels = places(tab, cells), tab.pixels()
     found = [pixels[int(place["y"]), int(place["x"])].tolist() for place in middles]
     assert np.abs(np.array(found) - np.array(wanted)).max() <= 2
-    tab.mouse("mouseMoved", middles[0]["x"], middles[0]["y"])
+    tab.hover(middles[0]["x"], middles[0]["y"])
     tab.settle()
     read = readout(tab)
     for name in FIELDS:
@@ -97,7 +130,7 @@ def spot_tick(each: ScoredBin) -> int:
     return round(float(each.row["spot_ref_price_int"][0]) / PRICE_SCALE / TICK_SIZE)
 
 
-def test_a_recorded_feed_is_drawn_as_a_session_computes_it(tab: Tab, tmp_path: Path) -> None:
+def test_a_recorded_feed_is_drawn_as_a_session_computes_it(tab: Tab, beside: Beside, tmp_path: Path) -> None:
     """Cells, pixels, crosshair and scores are those of the recording's events, and stepping goes back through them."""
     path, record = record_feed(tmp_path / "recording"), record_of()
     bins = batch(record, steps_in(path))
@@ -118,10 +151,10 @@ def test_a_recorded_feed_is_drawn_as_a_session_computes_it(tab: Tab, tmp_path: P
             async with server(tmp_path / "lake", feed, record) as running:
                 await beside(look, running.port)
 
-    asyncio.run(scenario())
+    beside.run(scenario)
 
 
-def test_a_promotion_while_the_stream_goes_on_is_marked_and_explained(tab: Tab, tmp_path: Path) -> None:
+def test_a_promotion_while_the_stream_goes_on_is_marked_and_explained(tab: Tab, beside: Beside, tmp_path: Path) -> None:
     """The new version speaks without a bin being lost; its record with its evidence is one click away."""
     feed, old, new = ScriptedFeed(), record_of(), record_of("msd", threshold=50.0)
 
@@ -151,10 +184,10 @@ def test_a_promotion_while_the_stream_goes_on_is_marked_and_explained(tab: Tab, 
             feed.put(*STEPS[100:150])
             await beside(look_after)
 
-    asyncio.run(scenario())
+    beside.run(scenario)
 
 
-def test_a_server_that_is_started_anew_is_found_again(tab: Tab, tmp_path: Path) -> None:
+def test_a_server_that_is_started_anew_is_found_again(tab: Tab, beside: Beside, tmp_path: Path) -> None:
     """While it is gone the page says so; what comes after is another stream, which begins a new picture."""
     port = 0
 
@@ -173,7 +206,7 @@ def test_a_server_that_is_started_anew_is_found_again(tab: Tab, tmp_path: Path) 
             await beside(see, tab, 49)
             assert running.hub.ring.next_seq == 50
 
-    asyncio.run(first())
+    beside.run(first)
     tab.wait(f"{STATE} === 'Disconnected'")
-    asyncio.run(again())
+    beside.run(again)
     assert tab.ask("vpharness.bins().written") == 50

@@ -29,7 +29,7 @@ def test_pause_step_scrub_and_back_to_live(tab: Tab, server: StandIn) -> None:
     assert bins(tab)["head"] == 299
     assert tab.ask(STATE) == "Paused"
     tab.key("ArrowLeft")
-    tab.key("ArrowLeft", "shift")
+    tab.key("ArrowLeft", "Shift")
     tab.key("ArrowRight")
     assert bins(tab)["head"] == 289
     tab.settle()
@@ -49,19 +49,16 @@ def test_drag_and_wheel_move_and_zoom_and_the_view_comes_back(tab: Tab, server: 
     """Dragging stops following, the wheel zooms around now, double click follows again."""
     show(tab, server, "bins=200")
     right = tab.ask("vpharness.view().right")
-    tab.mouse("mousePressed", 300, 250, button="left", clickCount=1)
-    tab.mouse("mouseMoved", 400, 280, button="left", buttons=1)
-    tab.mouse("mouseMoved", 420, 290, button="left", buttons=1)
-    tab.mouse("mouseReleased", 420, 290, button="left", clickCount=1)
+    tab.drag((300, 250), (400, 280), (420, 290))
     view = tab.ask("vpharness.view()")
     assert view["right"] < right - 10
     assert not view["followsTime"]
     assert not view["followsPrice"]
     tab.settle()
     tab.click("#live")
-    tab.mouse("mouseWheel", 300, 250, deltaX=0, deltaY=-100)
+    tab.turn_wheel(300, 250, -100)
     tab.wait("vpharness.view().bins < 180")
-    tab.mouse("mouseWheel", 300, 250, deltaX=0, deltaY=-100, modifiers=8)
+    tab.turn_wheel(300, 250, -100, "Shift")
     tab.wait("vpharness.view().ticks < 95")
     assert tab.ask("vpharness.view().followsTime")
 
@@ -89,7 +86,7 @@ def test_the_crosshair_moves_by_keys(tab: Tab, server: StandIn) -> None:
     """Alt and arrows begin at now and move by a cell; Escape takes the crosshair away."""
     show(tab, server, "bins=100&ticks=50")
     for key in ("ArrowLeft", "ArrowLeft", "ArrowUp"):
-        tab.key(key, "alt")
+        tab.key(key, "Alt")
     tab.settle()
     assert "14:30:29.700" in tab.ask("document.querySelector('#readout .place').textContent")
     tab.key("Escape")
@@ -108,8 +105,7 @@ def test_a_promotion_is_announced_marked_and_explained(tab: Tab, server: StandIn
     # The flag hangs on the time axis where the version changed.
     place = tab.ask("vpharness.place(300, 0).x")
     flag = tab.ask("(() => { const b = document.querySelector('#stage').getBoundingClientRect(); return b.bottom; })()")
-    tab.mouse("mousePressed", place + 6, flag - 32, button="left", clickCount=1)
-    tab.mouse("mouseReleased", place + 6, flag - 32, button="left", clickCount=1)
+    tab.click_at(place + 6, flag - 32)
     tab.wait(
         "document.querySelector('#evidence').open && document.querySelector('#evidence').innerText.includes('p_adj')"
     )
@@ -250,7 +246,7 @@ def test_everything_has_its_place_at_both_sizes(tab: Tab, server: StandIn, width
 
 def nameless(tab: Tab) -> Iterator[str]:
     """Yield the controls that have no name for those who do not see them."""
-    for node in tab.command("Accessibility.getFullAXTree")["nodes"]:
+    for node in tab.protocol("Accessibility.getFullAXTree")["nodes"]:
         role = node.get("role", {}).get("value")
         if role in {"button", "slider", "combobox", "checkbox", "dialog"} and not node.get("name", {}).get("value"):
             yield str(role)

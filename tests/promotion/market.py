@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests.tasks.test_cli import in_process
+from tests.commands.test_cli import in_process
 
 OWN: Final = ("--config-dir", "my_conf", "signal=recent_flow")
 MARKET: Final = ("source.strength=1", "source.minutes=12")

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from vpharness.datasets.lake import Lake
-from vpharness.promotion.examine import Candidacy
-from vpharness.promotion.publish import publish
-from vpharness.promotion.record import promoted, read_bundle
+from vpharness.promotion.release import release
+from vpharness.promotion.review import Review
+from vpharness.promotion.serving import promoted, read_bundle
 
 KILLED = 9
 _STEPS = ("fsync", "rename", "replace", "mkdir", "chmod", "ftruncate")
@@ -37,7 +37,7 @@ def main(lake: Lake, instrument: str, most: int) -> None:
 
     for name in _STEPS:
         setattr(os, name, counted(getattr(os, name)))
-    publish(lake, Candidacy((), bundle.record, bundle.recording), bundle.config)
+    release(lake, Review((), bundle.record, bundle.recording), bundle.config)
 
 
 if __name__ == "__main__":

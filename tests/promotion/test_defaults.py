@@ -7,9 +7,9 @@ import yaml
 
 from vpharness.errors import PromotionError, VpharnessError
 from vpharness.evaluation import EvaluationParameters
-from vpharness.lattice.parameters import LatticeParameters
-from vpharness.promotion.parameters import PromotionParameters
-from vpharness.promotion.record import PromotedRecord, defaults, lattice_parameters, live_model
+from vpharness.lattice.lattice_parameters import LatticeParameters
+from vpharness.promotion.gate_parameters import PromotionParameters
+from vpharness.promotion.serving import PromotedRecord, defaults, lattice_parameters, live_model
 
 FILE = Path(__file__).resolve().parents[2] / "runtime" / "defaults.yaml"
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from tests.results.ledgers import N_BINS, trial, view_of
-from vpharness.promotion.forward import forward_record
+from vpharness.promotion.forward_record import forward_record
 
 START_NS = view_of("north", "").span[0]
 END_NS = START_NS + N_BINS * 100_000_000

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from tests.promotion.samples import judgement, ranked, verdicts
-from vpharness.audit import AuditReport, Check, Memory
+from vpharness.audit import AuditReport, Check, MeasuredMemory
 from vpharness.errors import PromotionError
 from vpharness.evaluation import EVALUATION_VERSION, Judgement, Lack
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.latency import Latency
-from vpharness.lattice.parameters import LATTICE_VERSION
+from vpharness.lattice.lattice_parameters import LATTICE_VERSION
+from vpharness.live.latency import Latency
 from vpharness.promotion import gates
 from vpharness.promotion.agreement import Agreement
-from vpharness.promotion.examine import Candidacy, refuse
-from vpharness.promotion.forward import ForwardRecord
+from vpharness.promotion.forward_record import ForwardRecord
+from vpharness.promotion.gate_parameters import PromotionParameters
 from vpharness.promotion.gates import Gate
-from vpharness.promotion.parameters import PromotionParameters
+from vpharness.promotion.review import Review, refuse
 from vpharness.results.holdout import HoldoutResult
 from vpharness.signals import Program
 
@@ -120,7 +120,7 @@ def test_the_events_must_be_those_of_the_dataset() -> None:
 def test_the_audit_must_have_been_possible_and_passed() -> None:
     """A signal that could not be checked is as bad as one that looks ahead."""
     fine, ahead = Check("with garbage from bin 7 on", 0.0, None), Check("with garbage from bin 9 on", 2.0, 5)
-    forgets, remembers = Memory(3, 3, 5), Memory(None, 400, 5)
+    forgets, remembers = MeasuredMemory(3, 3, 5), MeasuredMemory(None, 400, 5)
     assert gates.audit_gate(AuditReport((fine,), forgets, 600)).passed is True
     looks = gates.audit_gate(AuditReport((fine, ahead), forgets, 600))
     assert looks.passed is False
@@ -186,12 +186,12 @@ def test_a_refusal_names_every_gate_that_failed() -> None:
     """A reason overrides those that can be forced; none overrides the others; a gate not looked at is no failure."""
     passed, failed = Gate("train net", True, "more", "more"), Gate("test", False, "more than 0", "-1")
     stubborn = Gate("dataset", False, "whole", "damaged", forcible=False)
-    refuse(Candidacy((passed, Gate("test", None, "", gates.NOT_LOOKED_AT))), "r1", None)
+    refuse(Review((passed, Gate("test", None, "", gates.NOT_LOOKED_AT))), "r1", None)
     with pytest.raises(PromotionError, match=r"run r1 is not promoted: test: wanted more than 0, found -1 \(force="):
-        refuse(Candidacy((passed, failed)), "r1", None)
-    refuse(Candidacy((passed, failed)), "r1", "a drill")
+        refuse(Review((passed, failed)), "r1", None)
+    refuse(Review((passed, failed)), "r1", "a drill")
     with pytest.raises(PromotionError, match=r"dataset cannot be forced: test: .*; dataset: wanted whole"):
-        refuse(Candidacy((failed, stubborn)), "r1", "a drill")
+        refuse(Review((failed, stubborn)), "r1", "a drill")
 
 
 @pytest.mark.parametrize(
@@ -220,8 +220,8 @@ def test_what_passes_a_looser_limit_alone_has_failed() -> None:
     assert chance.values()["loosened"] == ({"name": "max_p_adjusted", "default": 0.05, "given": 1},)
     assert (net.passed, net.loosened) == (False, (gates.Loosened("min_train_net_low_ticks", 0.0, -1),))
     with pytest.raises(PromotionError, match="only with max_p_adjusted=1; train net: wanted lower end"):
-        refuse(Candidacy((rankable, chance, net)), "r1", None)
-    refuse(Candidacy((rankable, chance, net)), "r1", "a drill")
+        refuse(Review((rankable, chance, net)), "r1", None)
+    refuse(Review((rankable, chance, net)), "r1", "a drill")
 
 
 def test_what_passes_the_default_too_passes_and_a_looser_limit_is_noted() -> None:
@@ -240,9 +240,11 @@ def test_what_passes_the_default_too_passes_and_a_looser_limit_is_noted() -> Non
 
 def test_what_may_serve_something_else_than_was_run_needs_more_than_a_reason() -> None:
     """A failed audit, and a live session that differs from the run."""
-    looks_ahead = gates.audit_gate(AuditReport((Check("with garbage from bin 9 on", 1.0, 4),), Memory(0, 0, 5), 600))
+    looks_ahead = gates.audit_gate(
+        AuditReport((Check("with garbage from bin 9 on", 1.0, 4),), MeasuredMemory(0, 0, 5), 600)
+    )
     differs = gates.live_gate(Agreement(600, 1.0, 0, ("the score of bin 3 is 1, not 2",)), ())
-    both = Candidacy((looks_ahead, differs))
+    both = Review((looks_ahead, differs))
     with pytest.raises(PromotionError, match=r"force=\"REASON\" overrides"):
         refuse(both, "r1", None, force_unsafe=True)
     with pytest.raises(PromotionError, match=r"\(audit, live = batch: force_unsafe=true beside it overrides, "):

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands.test_cli import PROJECT, in_process
 from tests.promotion.market import LIMITS, Winner, run_winner
 from tests.promotion.publish_again import KILLED
-from tests.tasks.test_cli import PROJECT, in_process
 from vpharness.datasets.lake import Lake
 from vpharness.modules import PermittedModules
-from vpharness.promotion.pointer import HISTORY_FILE, Entry
-from vpharness.promotion.record import current, history, promoted, read_bundle, replay_differences
+from vpharness.promotion.pointer import HISTORY_FILE, HistoryEntry
+from vpharness.promotion.serving import current, history, promoted, read_bundle, replay_differences
 
 TIMES = 20
 
@@ -42,7 +42,7 @@ def started(winner: Winner, *arguments: str) -> "subprocess.Popen[bytes]":
     )
 
 
-def whole(winner: Winner, before: list[Entry]) -> list[Entry]:
+def whole(winner: Winner, before: list[HistoryEntry]) -> list[HistoryEntry]:
     """Return the history, which is that from before or one entry longer, and whose newest bundle is whole."""
     lake = Lake(winner.lake)
     entries, path = history(lake, "SYN"), promoted(lake, "SYN")

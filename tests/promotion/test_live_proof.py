@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vpharness.errors import PromotionError
-from vpharness.promotion.agreement import Said, agreement
+from vpharness.promotion.agreement import BinOutputs, compare_outputs
 from vpharness.promotion.live_proof import choose_slice
 
 
@@ -27,12 +27,12 @@ def test_the_slice_has_the_most_fires_then_the_most_valid_books() -> None:
         sliced(valid, [0] * 8, 3, 4, 1)
 
 
-def said(scores: list[float], fires: list[int], prices: list[int] | None = None) -> Said:
+def said(scores: list[float], fires: list[int], prices: list[int] | None = None) -> BinOutputs:
     """Return what was said of some bins."""
     rows = np.zeros(len(scores), [("bin_seq", np.int64), ("best_bid_price_int", np.int64)])
     rows["bin_seq"] = 100 + np.arange(len(scores))
     rows["best_bid_price_int"] = prices or 5
-    return Said(rows, np.array(scores), np.array(fires, np.int8))
+    return BinOutputs(rows, np.array(scores), np.array(fires, np.int8))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def said(scores: list[float], fires: list[int], prices: list[int] | None = None)
 )
 def test_bins_and_fires_agree_exactly_and_scores_within_rounding(found: Any, worst: float, differences: Any) -> None:
     """What differs is named with its first bin, both values, and how many differ."""
-    result = agreement(found, said([0.0, np.nan, 0.5], [0, 0, 1]), 0.4)
+    result = compare_outputs(found, said([0.0, np.nan, 0.5], [0, 0, 1]), 0.4)
     assert result.worst == pytest.approx(worst, rel=1e-6)
     assert len(result.differences) == len(differences)
     for told, wanted in zip(result.differences, differences, strict=True):
@@ -59,7 +59,7 @@ def test_bins_and_fires_agree_exactly_and_scores_within_rounding(found: Any, wor
 def test_from_a_tie_on_fires_may_differ_and_before_it_not() -> None:
     """A score within 1e-9 of the threshold may fall on either side, and the cooldown behind it too."""
     wanted = said([0.1, 0.4 - 5e-10, 0.5], [0, 0, 1])
-    behind = agreement(said([0.1, 0.4, 0.5], [0, 1, 0]), wanted, 0.4)
+    behind = compare_outputs(said([0.1, 0.4, 0.5], [0, 1, 0]), wanted, 0.4)
     assert (behind.ties, behind.differences) == (1, ())
-    before = agreement(said([0.1, 0.4, 0.5], [1, 0, 1]), wanted, 0.4)
+    before = compare_outputs(said([0.1, 0.4, 0.5], [1, 0, 1]), wanted, 0.4)
     assert before.differences == ("bin 100 fires +1, not +0; 1 differ",)

@@ -9,7 +9,7 @@ import pytest
 from tests.results.ledgers import trial
 from vpharness.errors import PromotionError
 from vpharness.evaluation import TEST, TRAIN, Market, SplitParameters
-from vpharness.promotion.nominate import nominate
+from vpharness.promotion.selection import select_candidate
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import rank
 from vpharness.results.store import CANDIDATES, META, Store, TableRows, append
@@ -88,7 +88,7 @@ def test_a_beginning_is_enough(
     number: float,
 ) -> None:
     """Of a run or of a candidate; the threshold chooses among those of the run."""
-    found = nominate(store, ledger, name, threshold)
+    found = select_candidate(store, ledger, name, threshold)
     assert (found.run_id, found.trial.candidate_id, found.threshold) == (run_id, candidate_id, number)
     assert (found.trial.dataset_id, found.identity) == (RUNS[run_id][0], {"run": run_id})
 
@@ -115,13 +115,13 @@ def test_what_is_not_one_candidate_is_refused(
 ) -> None:
     """With what it could mean; a run on a dataset that is kept for the test has chosen nothing."""
     with pytest.raises(PromotionError, match=message):
-        nominate(store, ledger, name, threshold)
+        select_candidate(store, ledger, name, threshold)
 
 
 def test_a_run_whose_dataset_is_gone_says_so(store: Store) -> None:
     """Its candidates are not in the ranking any more."""
     with pytest.raises(PromotionError, match="nothing can be said of run aa10: its dataset market is not as it was"):
-        nominate(store, [LedgerCandidate("bb99", ())], "aa10", None)
+        select_candidate(store, [LedgerCandidate("bb99", ())], "aa10", None)
 
 
 def test_what_a_candidate_came_to_on_another_instrument_is_no_evidence(
@@ -132,7 +132,7 @@ def test_what_a_candidate_came_to_on_another_instrument_is_no_evidence(
     mixed = LedgerCandidate("c1", (loses, replace(wins, dataset_id="other", market=Market("simulated, seed 0"))))
     (alone,) = rank([LedgerCandidate("c1", (loses,))])
     assert rank([mixed])[0].judgement.figures.net_pnl_ticks > alone.judgement.figures.net_pnl_ticks
-    found = nominate(store, [mixed], "aa10", "0.1")
+    found = select_candidate(store, [mixed], "aa10", "0.1")
     assert found.ranked.judgement.figures == alone.judgement.figures
     assert found.ranked.candidate.trials == (loses,)
     assert not found.ranked.winner

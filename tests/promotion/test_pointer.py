@@ -14,31 +14,31 @@ from vpharness.promotion import pointer
 from vpharness.promotion.pointer import (
     HISTORY_FILE,
     POINTER_FILE,
-    Entry,
-    changing,
+    HistoryEntry,
+    count_unverified,
     current,
     history,
+    instrument_lock,
     instruments,
     next_version,
-    point,
     pointer_path,
     promoted,
-    unverified,
+    set_current,
 )
 
 
-def entry(number: int, version: str = "") -> Entry:
+def entry(number: int, version: str = "") -> HistoryEntry:
     """Return the entry of a promotion."""
     name, before = version or f"v{number:04d}", f"v{number - 1:04d}" if number > 1 else None
-    return Entry(number, "promote", name, before, 1_000 + number, f"run{number}", None)
+    return HistoryEntry(number, "promote", name, before, 1_000 + number, f"run{number}", None)
 
 
 def promote(lake: Lake, *numbers: int) -> None:
     """Promote some versions one after another."""
     for number in numbers:
-        with changing(lake, "ESH4") as folder:
+        with instrument_lock(lake, "ESH4") as folder:
             (folder / f"v{number:04d}").mkdir()
-            point(lake, "ESH4", entry(number))
+            set_current(lake, "ESH4", entry(number))
 
 
 def test_nothing_has_been_promoted_at_first(tmp_path: Path) -> None:
@@ -90,9 +90,9 @@ def test_killed_before_the_pointer_is_replaced_the_old_one_holds(
         with pytest.raises(KeyboardInterrupt):
             promote(lake, 2)
     assert current(lake, "ESH4") == entry(1)
-    with changing(lake, "ESH4") as held:
+    with instrument_lock(lake, "ESH4") as held:
         assert next_version(held) == "v0003"
-        point(lake, "ESH4", entry(2, "v0003"))
+        set_current(lake, "ESH4", entry(2, "v0003"))
     assert [each.version for each in history(lake, "ESH4")] == ["v0001", "v0003"]
     assert not list(folder.glob(f".{POINTER_FILE}-*"))
 
@@ -117,11 +117,11 @@ def test_many_who_promote_at_once_come_one_after_another(tmp_path: Path) -> None
     lake = Lake(tmp_path)
 
     def one(_: int) -> None:
-        with changing(lake, "ESH4") as folder:
+        with instrument_lock(lake, "ESH4") as folder:
             name, entries = next_version(folder), history(lake, "ESH4")
             (folder / name).mkdir()
             before = entries[-1].version if entries else None
-            point(lake, "ESH4", Entry(len(entries) + 1, "promote", name, before, 0, None, None))
+            set_current(lake, "ESH4", HistoryEntry(len(entries) + 1, "promote", name, before, 0, None, None))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(one, range(24)))
@@ -135,8 +135,8 @@ def test_an_entry_that_does_not_follow_is_refused(tmp_path: Path) -> None:
     """Somebody else was first."""
     lake = Lake(tmp_path)
     promote(lake, 1)
-    with changing(lake, "ESH4"), pytest.raises(PromotionError, match="ESH4 serves another version since"):
-        point(lake, "ESH4", entry(1, "v0002"))
+    with instrument_lock(lake, "ESH4"), pytest.raises(PromotionError, match="ESH4 serves another version since"):
+        set_current(lake, "ESH4", entry(1, "v0002"))
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "BTC USD", "x" * 129])
@@ -177,8 +177,8 @@ def test_entries_of_before_unsafe_promotions_were_told_are_read(tmp_path: Path) 
         values.pop("sha256")  # entries of that version had no checksum either
         path.write_text(json.dumps(values) + "\n", encoding="utf-8")
     unsafe = dataclasses.replace(entry(2), forced="a drill", unsafe=("audit",))
-    with changing(lake, "ESH4"):
-        point(lake, "ESH4", unsafe)
+    with instrument_lock(lake, "ESH4"):
+        set_current(lake, "ESH4", unsafe)
     assert history(lake, "ESH4") == [entry(1), unsafe]
 
 
@@ -222,8 +222,8 @@ def test_a_pointer_that_the_history_does_not_agree_with_is_an_error(
     for look in (current, history, promoted):
         with pytest.raises(PromotionError, match=said + r".*restore it from the last line of history\.jsonl"):
             look(lake, "ESH4")
-    with changing(lake, "ESH4"), pytest.raises(PromotionError, match=said):
-        point(lake, "ESH4", entry(4))
+    with instrument_lock(lake, "ESH4"), pytest.raises(PromotionError, match=said):
+        set_current(lake, "ESH4", entry(4))
     pointer.write_text((folder / HISTORY_FILE).read_text(encoding="utf-8").splitlines(keepends=True)[-1])
     assert history(lake, "ESH4") == [entry(1), entry(2), entry(3)]
 
@@ -257,10 +257,10 @@ def test_a_history_of_an_earlier_version_is_read_and_goes_on_with_checksums(tmp_
     path.write_text("".join(lines), encoding="utf-8")
     (folder / POINTER_FILE).write_text(lines[-1], encoding="utf-8")
     assert history(lake, "ESH4") == [entry(1), entry(2), entry(3)]
-    assert unverified(lake, "ESH4") == 3
+    assert count_unverified(lake, "ESH4") == 3
     promote(lake, 4)
     assert history(lake, "ESH4") == [entry(1), entry(2), entry(3), entry(4)]
-    assert unverified(lake, "ESH4") == 0
+    assert count_unverified(lake, "ESH4") == 0
     path.write_text(path.read_text(encoding="utf-8").replace("run2", "run9"), encoding="utf-8")
     with pytest.raises(PromotionError, match="line 4, is not as it was written, or what stands before it is not"):
         current(lake, "ESH4")

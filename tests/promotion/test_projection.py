@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError, PromotionError
-from vpharness.promotion.fitting import FIT_SHARE, Span, coverage, fit_projection
-from vpharness.promotion.parameters import PromotionParameters
+from vpharness.promotion.gate_parameters import PromotionParameters
 from vpharness.promotion.projection import Projection
+from vpharness.promotion.projection_fit import FIT_SHARE, BinRange, coverage, fit_projection
 
 LIMITS: Final = PromotionParameters()
 SMALL: Final = Projection(
@@ -24,8 +24,8 @@ SMALL: Final = Projection(
     up=((-1.0, 2.0, 4.0), (0.0, 4.0, 8.0)),
 )
 WIDE: Final = 30_000
-TRAIN: Final = Span(300, WIDE // 2, WIDE // 2 + 100)
-TEST: Final = Span(WIDE // 2 + 100, WIDE, WIDE)
+TRAIN: Final = BinRange(300, WIDE // 2, WIDE // 2 + 100)
+TEST: Final = BinRange(WIDE // 2 + 100, WIDE, WIDE)
 
 Series = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ def martingale(seed: int, edge: float = 0.0) -> tuple[Series, Series]:
     return score, np.concatenate([[0.0], np.cumsum(moves)[:-1]])
 
 
-def fitted(score: Series, mid: Series, train: Span = TRAIN) -> Projection:
+def fitted(score: Series, mid: Series, train: BinRange = TRAIN) -> Projection:
     """Fit a projection with the default horizons and quantiles."""
     return fit_projection(score, mid, train, LIMITS.horizons_bins, LIMITS.quantiles)
 
@@ -137,7 +137,7 @@ def test_quantiles_never_cross_and_never_descend(seed: int, edge: float, jumps: 
     score = np.round(rng.normal(size=4_000), 1)
     mid = np.cumsum(np.round(rng.standard_t(2, size=4_000) + edge * score, 0))
     mid[rng.integers(0, 4_000, jumps)] += 1e6
-    bands = fit_projection(score, mid, Span(0, 4_000, 4_000), [1, 7], [0.05, 0.25, 0.5, 0.75, 0.95]).bands_many(
+    bands = fit_projection(score, mid, BinRange(0, 4_000, 4_000), [1, 7], [0.05, 0.25, 0.5, 0.75, 0.95]).bands_many(
         np.linspace(-4, 4, 33)
     )
     assert (np.diff(bands, axis=2) >= 0).all()
@@ -189,7 +189,7 @@ def test_bins_without_book_or_score_are_left_out() -> None:
     """A move begins and ends at a valid book, and begins with a score: nothing else counts."""
     score = np.array([0.0, np.nan, 0.0, 0.0, 0.0, 0.0])
     mid = np.array([0.0, 1.0, np.nan, -2.0, 5.0, 5.0])
-    found = coverage(SMALL, score, mid, Span(0, 5, 6))
+    found = coverage(SMALL, score, mid, BinRange(0, 5, 6))
     # One bin ahead: 0 to 1, 3 to 4 (7 ticks), 4 to 5 (0); four ahead: 0 to 4 alone (5 ticks).
     assert found["n"] == [3, 1]
     assert found["coverage_50"] == [pytest.approx(2 / 3), 0.0]
@@ -199,11 +199,11 @@ def test_bins_without_book_or_score_are_left_out() -> None:
 
 def test_no_moves_have_no_coverage() -> None:
     """It is None, as JSON has it."""
-    assert coverage(SMALL, np.full(9, np.nan), np.zeros(9), Span(0, 9, 9))["coverage_50"] == [None, None]
+    assert coverage(SMALL, np.full(9, np.nan), np.zeros(9), BinRange(0, 9, 9))["coverage_50"] == [None, None]
 
 
 def test_too_short_a_training_part_is_refused() -> None:
     """With the bins, the horizon, and what can be done."""
     score, mid = martingale(6)
     with pytest.raises(PromotionError, match=r"hold 239 with a score and a mid 1 bins later; .* at least 500"):
-        fitted(score, mid, Span(0, 301, 301))
+        fitted(score, mid, BinRange(0, 301, 301))

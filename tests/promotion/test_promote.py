@@ -10,26 +10,27 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.commands.test_cli import Said, in_process
 from tests.promotion import answers, recent_flow
 from tests.promotion.market import LIMITS, MARKET, SHORT, TRUSTED, Winner, run_winner
-from tests.tasks.test_cli import Said, in_process
-from vpharness.audit import AuditReport, Check, Memory
+from vpharness.audit import AuditReport, Check
+from vpharness.audit.audit_report import MeasuredMemory
+from vpharness.config.search_path import OWN_FOLDER_VARIABLE
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.errors import PromotionError
 from vpharness.live import LiveSession
 from vpharness.modules import PermittedModules
-from vpharness.promotion import batch
+from vpharness.promotion import batch_run
 from vpharness.promotion.bundle import FILES
-from vpharness.promotion.examine import Candidacy
-from vpharness.promotion.publish import publish, roll_back
-from vpharness.promotion.record import Bundle, history, live_model, promoted, read_bundle, replay_differences
-from vpharness.promotion.replay import fresh_lattice
+from vpharness.promotion.bundle_replay import fresh_lattice
+from vpharness.promotion.release import release, roll_back
+from vpharness.promotion.review import Review
+from vpharness.promotion.serving import Bundle, history, live_model, promoted, read_bundle, replay_differences
 from vpharness.results.audits import FULL, audits_of
 from vpharness.results.store import VIEWS, read, store_in
 from vpharness.results.tracking import CHAMPION
-from vpharness.tasks.conf import OWN_FOLDER_VARIABLE
 
 GATES = ["dataset", "lattice", "code", "events", "rankable", "train chance", "train net"]
 OWN_MODULES = PermittedModules(Path("no lake"), ("tests.promotion",))
@@ -118,7 +119,7 @@ def test_a_signal_that_holds_the_answers_is_refused_whatever_the_reason(copied: 
 
 def test_what_was_recorded_is_replayed_bit_for_bit(bundle: Bundle) -> None:
     """A slice of the test part with valid books and fires; its state was saved before it."""
-    said = bundle.recording.said
+    said = bundle.recording.outputs
     assert len(said.bins) == 600
     assert said.bins["book_valid"].all()
     assert (said.fires != 0).sum() >= 5
@@ -187,13 +188,13 @@ def test_changed_code_is_refused_by_name(bundle: Bundle, monkeypatch: pytest.Mon
 
 def recorded(bundle: Bundle, **changes: Any) -> Bundle:
     """Return a bundle that recorded something else."""
-    said = dataclasses.replace(bundle.recording.said, **changes)
-    return dataclasses.replace(bundle, recording=dataclasses.replace(bundle.recording, said=said))
+    said = dataclasses.replace(bundle.recording.outputs, **changes)
+    return dataclasses.replace(bundle, recording=dataclasses.replace(bundle.recording, outputs=said))
 
 
 def test_every_difference_from_the_recording_is_named(bundle: Bundle) -> None:
     """A bin, a score, a fire, a lattice of another version, a state of another model, events that are missing."""
-    said, record = bundle.recording.said, bundle.record
+    said, record = bundle.recording.outputs, bundle.record
     number = said.bins["bin_seq"][7]
     bins, scores, fires = said.bins.copy(), said.scores.copy(), said.fires.copy()
     bins["best_bid_price_int"][7] += 1
@@ -317,8 +318,8 @@ def test_a_failed_audit_is_overridden_by_two_words_and_marked_for_good(
     copied: Winner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither a reason nor force_unsafe is enough alone; show and history say it, also after going back."""
-    report = AuditReport((Check("with garbage from bin 9 on", 1.0, 4),), Memory(0, 0, 5), 600)
-    monkeypatch.setattr(batch, "audit", lambda *_, **__: report)
+    report = AuditReport((Check("with garbage from bin 9 on", 1.0, 4),), MeasuredMemory(0, 0, 5), 600)
+    monkeypatch.setattr(batch_run, "audit", lambda *_, **__: report)
     words = ["promote", f"run_id={copied.run_id}", *LIMITS, "tracking=none"]
     for more, message in (
         (["force=a drill"], "(audit: force_unsafe=true beside it overrides, and what is served would not be what"),
@@ -347,9 +348,9 @@ def test_a_failed_audit_is_overridden_by_two_words_and_marked_for_good(
 
 def test_going_back_twice_goes_back_further(copied: Winner, bundle: Bundle) -> None:
     """From the third to the second to the first; and to a version by its name, if it is as it was."""
-    lake, candidacy = Lake(copied.lake), Candidacy((), bundle.record, bundle.recording)
+    lake, candidacy = Lake(copied.lake), Review((), bundle.record, bundle.recording)
     for name in ("v0002", "v0003"):
-        assert publish(lake, candidacy, {}).version == name
+        assert release(lake, candidacy, {}).version == name
     assert [roll_back(lake, "SYN", OWN_MODULES).version for _ in range(2)] == ["v0002", "v0001"]
     assert roll_back(lake, "SYN", OWN_MODULES, "v0003").version == "v0003"
     for name, message in (("v0003", "SYN serves v0003 and has served v0001"), ("v0009", "to is v0009")):
@@ -449,7 +450,7 @@ def test_a_signal_that_only_data_names_is_refused_with_the_key_to_set(
     said = "tests.promotion.recent_flow is not among the modules that data may name"
     for words in (["promote", f"run_id={copied.run_id}"], ["promote", "rollback", "to=v0001", "tracking=none"]):
         if "rollback" in words:
-            publish(Lake(copied.lake), candidacy_of(copied), {})
+            release(Lake(copied.lake), candidacy_of(copied), {})
         run = in_process(copied.folder, *words)
         assert run.returncode == 2
         assert said in run.stderr
@@ -458,12 +459,12 @@ def test_a_signal_that_only_data_names_is_refused_with_the_key_to_set(
     assert in_process(copied.folder, "promote", "show").returncode == 0, "it can be looked at"
 
 
-def candidacy_of(winner: Winner) -> Candidacy:
+def candidacy_of(winner: Winner) -> Review:
     """Return what a promoted version would be promoted of again."""
     path = promoted(Lake(winner.lake), "SYN")
     assert path is not None
     found = read_bundle(path)
-    return Candidacy((), found.record, found.recording)
+    return Review((), found.record, found.recording)
 
 
 @pytest.mark.parametrize("words", [["--config-dir", "my_conf"], [TRUSTED], ["signal_modules=[tests.promotion]"]])
@@ -478,7 +479,7 @@ def test_a_signal_that_the_configuration_names_comes_as_far_as_the_gates(
 
 def test_what_was_promoted_tells_which_key_the_server_needs(copied: Winner) -> None:
     """The last line of what a rollback says."""
-    publish(Lake(copied.lake), candidacy_of(copied), {})
+    release(Lake(copied.lake), candidacy_of(copied), {})
     run = in_process(copied.folder, "promote", "rollback", "to=v0001", "tracking=none", TRUSTED)
     assert run.stdout.splitlines()[-1].startswith(
         "next: python -m runtime runtime.signal_modules=[tests.promotion.recent_flow] serves it; "

@@ -12,8 +12,9 @@ import pytest
 from tests.evaluation.paths import hostile_dataset, hostile_score
 from tests.evaluation.test_walks import directions_of, quotes_of
 from tests.results.ledgers import candidate, view_of
+from vpharness.campaigns.mlflow_runs import tracked_run
 from vpharness.campaigns.saving import candidate_rows
-from vpharness.campaigns.tracked import tracked_run
+from vpharness.commands.text.rankings import print_ranking, row_of
 from vpharness.evaluation import (
     EvaluationParameters,
     Figure,
@@ -37,7 +38,6 @@ from vpharness.results.report.pages import page_of
 from vpharness.results.store import CANDIDATES, Store, TableRows, append, read
 from vpharness.results.store_reference import PAGE, store_reference
 from vpharness.results.table_schemas import candidate_schema
-from vpharness.tasks.tables import print_ranking, row_of
 
 NEW = Figure(
     "net_stop_rate",

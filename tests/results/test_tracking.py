@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import sqlalchemy
 
+from tests.commands.test_cli import in_process
 from tests.results.tracking_server import tracking_server
-from tests.tasks.test_cli import in_process
 from vpharness.errors import TrackingError
 from vpharness.results.tracked_run import TrackedRun, is_tracked
 from vpharness.results.tracking import CHAMPION, Tracking, TrackingParameters

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from runtime.feeds.feed import NO_EVENTS, FeedFacts, FeedStep
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.live import LiveModel, LiveSession, ScoredBin
-from vpharness.promotion.record import PromotedRecord, live_model
+from vpharness.promotion.serving import PromotedRecord, live_model
 
 WIDTH_NS: Final = 100_000_000
 SPECTRUM: Final[dict[str, Any]] = {

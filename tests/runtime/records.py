@@ -8,14 +8,14 @@ from typing import Any
 from tests.runtime.market import LATTICE, minute, steps_of
 from vpharness.datasets.lake import Lake, new_folder
 from vpharness.evaluation import EVALUATION_VERSION, EvaluationParameters
+from vpharness.lattice.lattice_parameters import LATTICE_VERSION, LatticeParameters
 from vpharness.lattice.layout import LatticeState
-from vpharness.lattice.parameters import LATTICE_VERSION, LatticeParameters
 from vpharness.live import LiveSession
 from vpharness.promotion.bundle import Recording, write_bundle
-from vpharness.promotion.pointer import PROMOTED, ROLLED_BACK, Entry, changing, history, point
+from vpharness.promotion.bundle_replay import fresh_lattice, outputs_of
+from vpharness.promotion.pointer import PROMOTED, ROLLED_BACK, HistoryEntry, history, instrument_lock, set_current
 from vpharness.promotion.projection import Projection
-from vpharness.promotion.record import PromotedRecord, live_model
-from vpharness.promotion.replay import fresh_lattice, said_of
+from vpharness.promotion.serving import PromotedRecord, live_model
 from vpharness.signals import digest, resolve
 
 PROJECTION = Projection((1, 4), (0.05, 0.25, 0.5, 0.75, 0.95), 0.5, ((-3, -2, -1, 0, 1),) * 2, ((-1, 0, 1, 2, 3),) * 2)
@@ -74,10 +74,10 @@ def promote(lake: Lake, record: PromotedRecord, version: str) -> Path:
     for step in steps[:20]:
         session.take(step.events, step.complete_to_ns)
     state = session.save()
-    said = said_of([each for step in steps[20:] for each in session.take(step.events, step.complete_to_ns)])
+    said = outputs_of([each for step in steps[20:] for each in session.take(step.events, step.complete_to_ns)])
     first, last = int(steps[19].complete_to_ns or 0), int(steps[29].complete_to_ns or 0)
     events = minute()[(minute()["ts_ns"] >= first) & (minute()["ts_ns"] < last)]
-    with changing(lake, record.instrument) as folder:
+    with instrument_lock(lake, record.instrument) as folder:
         with new_folder(folder / version, "version") as unfinished:
             write_bundle(unfinished, record, {}, Recording(state, events, said))
         point_at(lake, record.instrument, version)
@@ -89,4 +89,4 @@ def point_at(lake: Lake, instrument: str, version: str) -> None:
     entries = history(lake, instrument)
     number, before = (entries[-1].number, entries[-1].version) if entries else (0, None)
     action = ROLLED_BACK if version in {entry.version for entry in entries} else PROMOTED
-    point(lake, instrument, Entry(number + 1, action, version, before, time.time_ns(), None, None))
+    set_current(lake, instrument, HistoryEntry(number + 1, action, version, before, time.time_ns(), None, None))

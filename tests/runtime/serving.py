@@ -22,7 +22,7 @@ from tests.runtime.market import ScriptedFeed
 from tests.runtime.records import record_of
 from vpharness.datasets.lake import Lake
 from vpharness.modules import PermittedModules
-from vpharness.promotion.record import PromotedRecord
+from vpharness.promotion.serving import PromotedRecord
 
 PATIENCE_S = 30.0
 """How long a test waits for what must come: far longer than it takes."""

@@ -38,8 +38,8 @@ from tests.runtime.serving import PATIENCE_S, Server, server
 from tests.runtime.test_connection import raw
 from tests.runtime.test_shadows import ADS, ads_with
 from tests.runtime.test_soak import memory_mb
-from vpharness.lattice import states
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice import state_transfer
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.signals import forget_compiled
 
 RADIUS = 20
@@ -167,7 +167,7 @@ def test_a_model_beside_the_champion_takes_no_more_than_is_said(radius: int) -> 
     lattice_served = dataclasses.asdict(LatticeParameters(radius=radius, evict_crossed_ms=0))
     model = served(dataclasses.replace(ADS, lattice=lattice_served))
     cells, bins_kept = 2 * radius + 1, 6_000
-    lattice = sum(array.nbytes for array in states.save_state(session_on(model, FACTS)._lattice).values())
+    lattice = sum(array.nbytes for array in state_transfer.save_state(session_on(model, FACTS)._lattice).values())
     assert 0.5 * LATTICE_BYTES_A_CELL * cells < lattice < LATTICE_BYTES_A_CELL * cells
     scorer = shadow_of(model, FACTS, ads_with(LONGEST_LIST, 5_900), bins_kept).live.scorer
     state = sum(np.asarray(array).nbytes for arrays in scorer.start().values() for array in arrays.values())

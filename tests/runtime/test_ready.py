@@ -20,7 +20,7 @@ from tests.runtime.serving import PATIENCE_S, Client, Server, server
 from tests.runtime.test_switching import refusal, until_served
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.live import LiveSession, ScoredBin
-from vpharness.promotion.record import PromotedRecord, live_model
+from vpharness.promotion.serving import PromotedRecord, live_model
 from vpharness.signals import CHUNK_TOLERANCE, Clock, Grid, SignalParameters, digest, resolve, signal
 
 TAUS: Final = {"tau_velocity": 0.1, "tau_acceleration": 0.2, "tau_jerk": 0.3, "tau_mass": 1.0}

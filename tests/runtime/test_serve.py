@@ -20,11 +20,11 @@ from runtime.serve import main
 from runtime.settings import TOKEN_VARIABLE
 from tests.runtime.records import promote, record_of
 from tests.runtime.serving import Client
-from vpharness.checksums import file_sha256
+from vpharness.config.search_path import OWN_FOLDER_VARIABLE
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import CHECKSUMS_FILE
 from vpharness.promotion.bundle import RECORD_FILE
-from vpharness.tasks.conf import OWN_FOLDER_VARIABLE
+from vpharness.storage.checksums import file_sha256
 
 PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120

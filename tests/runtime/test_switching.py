@@ -15,9 +15,9 @@ from runtime.telling import status
 from tests.runtime.market import ScriptedFeed, batch, minute, steps_of
 from tests.runtime.records import point_at, promote, record_of, with_radius
 from tests.runtime.serving import Client, Server, server
-from vpharness.checksums import file_sha256
 from vpharness.datasets.manifest import CHECKSUMS_FILE
 from vpharness.promotion.bundle import RECORD_FILE, SCORES_FILE
+from vpharness.storage.checksums import file_sha256
 
 STEPS = steps_of(minute())[:140]
 ADVANCED = 60

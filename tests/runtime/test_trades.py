@@ -3,7 +3,7 @@
 import numpy as np
 
 from runtime.trades import MOST_PRICES, Trades
-from vpharness.events.schema import ADD, ASK, BID, EVENT_DTYPE, FILL, NO_SIDE
+from vpharness.events.mbo_event import ADD, ASK, BID, EVENT_DTYPE, FILL, NO_SIDE
 
 WIDTH = 100
 

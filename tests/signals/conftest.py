@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from tests.signals.battery import SIGNALS
 from vpharness.events.dbn import DbnSource
-from vpharness.lattice.engine import advance
+from vpharness.lattice.lattice_engine import advance
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import new_state
-from vpharness.lattice.parameters import LatticeParameters
 
 GOLDEN_START_NS = 1_703_545_200_000_000_000
 """2023-12-25T23:00:00Z, where the golden dataset esh4 begins."""

@@ -15,13 +15,21 @@ from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, DatasetError, VpharnessError
 from vpharness.evaluation import EvaluationParameters, SplitParameters
 from vpharness.lattice.columns import GRID_COLUMNS
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.signals import Clock, Grid, SignalParameters, resolve, signal
-from vpharness.simulation.replays import DatasetReplay, EventReplay, Replay
-from vpharness.simulation.simulate import ENCODE, OVERDUE, TOTAL, WARMING_BINS, SimulationReport, Wanted, simulate
+from vpharness.simulation.inputs import DatasetInput, EventInput, SimulationInput
+from vpharness.simulation.simulate import (
+    ENCODE,
+    OVERDUE,
+    TOTAL,
+    WARMING_BINS,
+    SimulationReport,
+    SimulationSettings,
+    simulate,
+)
 
 ADS = "vpharness.signals.ads.ads"
-MARKET = EventReplay(MINUTE, LatticeParameters(), None, None)
+MARKET = EventInput(MINUTE, LatticeParameters(), None, None)
 STAGES = ["events", "grid", "score", ENCODE, TOTAL]
 RULES = EvaluationParameters(warmup_bins=40, cooldown_bins=5, max_hold_bins=20)
 
@@ -34,7 +42,11 @@ def by_the_chunk(time: Clock, grid: Grid, p: SignalParameters) -> Array:
 
 
 def simulated(
-    replay: Replay, target: str = ADS, wanted: Wanted | None = None, split: str = "time", **parameters: object
+    replay: SimulationInput,
+    target: str = ADS,
+    wanted: SimulationSettings | None = None,
+    split: str = "time",
+    **parameters: object,
 ) -> SimulationReport:
     """Simulate a signal with some of its parameters."""
     own = resolve(target)
@@ -45,7 +57,7 @@ def simulated(
         own.parameters(**parameters),
         rules,
         SplitParameters(kind=split),
-        wanted or Wanted(budget_ms=math.inf),
+        wanted or SimulationSettings(budget_ms=math.inf),
     )
 
 
@@ -59,7 +71,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture(scope="module")
 def from_events() -> SimulationReport:
     """A minute of market with a stall of two seconds."""
-    return simulated(MARKET, wanted=Wanted(budget_ms=math.inf, stall_s=2.0))
+    return simulated(MARKET, wanted=SimulationSettings(budget_ms=math.inf, stall_s=2.0))
 
 
 def test_events_give_what_a_run_gives_in_every_stage(from_events: SimulationReport) -> None:
@@ -90,7 +102,7 @@ def test_a_dataset_gives_the_same_fires_without_the_stages_of_events(
     dataset: Dataset, from_events: SimulationReport
 ) -> None:
     """Its bins are finished: nothing is said of what was not done."""
-    report = simulated(DatasetReplay(dataset), wanted=Wanted(math.inf, fields=("v_add",)))
+    report = simulated(DatasetInput(dataset), wanted=SimulationSettings(math.inf, fields=("v_add",)))
     assert (report.bins, report.differences, report.n_fires) == (600, [], from_events.n_fires)
     assert list(report.latency) == ["score", ENCODE, TOTAL]
     assert (report.catch_up, report.columns) == (None, ("v_add",))
@@ -100,7 +112,7 @@ def test_a_dataset_gives_the_same_fires_without_the_stages_of_events(
 
 def test_at_a_pace_bins_are_timed_from_when_they_are_due(dataset: Dataset) -> None:
     """A thousand times as fast as they happened: waits count as well, and those later than the budget are misses."""
-    report = simulated(DatasetReplay(dataset), wanted=Wanted(budget_ms=1e-6, speed=1_000.0))
+    report = simulated(DatasetInput(dataset), wanted=SimulationSettings(budget_ms=1e-6, speed=1_000.0))
     assert list(report.latency) == ["score", ENCODE, TOTAL, OVERDUE]
     assert report.latency[OVERDUE].max_ms >= report.latency[TOTAL].max_ms
     assert report.deadline_misses == report.latency[OVERDUE].bins == 600 - WARMING_BINS
@@ -108,21 +120,21 @@ def test_at_a_pace_bins_are_timed_from_when_they_are_due(dataset: Dataset) -> No
 
 def test_thresholds_that_are_quantiles_are_those_of_a_run(dataset: Dataset) -> None:
     """The run comes first; what it compiled is no cold start any more."""
-    report = simulated(DatasetReplay(dataset), "vpharness.signals.msd.msd")
+    report = simulated(DatasetInput(dataset), "vpharness.signals.msd.msd")
     assert (len(report.n_fires), report.differences, report.cold_start_s) == (6, [], None)
     with pytest.raises(ConfigError, match="chosen on the training part, and there is none"):
-        simulated(DatasetReplay(dataset), "vpharness.signals.msd.msd", split="none")
+        simulated(DatasetInput(dataset), "vpharness.signals.msd.msd", split="none")
 
 
 def test_a_signal_that_depends_on_how_time_is_cut_is_found(dataset: Dataset) -> None:
     """Its first bin, both scores, and how many differ."""
     report = simulate(
-        DatasetReplay(dataset),
+        DatasetInput(dataset),
         by_the_chunk,
         SignalParameters(thresholds=[0.5]),
         RULES.resolve(100),
         SplitParameters(),
-        Wanted(100.0),
+        SimulationSettings(100.0),
     )
     (difference,) = report.differences
     assert difference.startswith("the score of bin 0 is 1, not 600; 600 differ")
@@ -132,9 +144,9 @@ def test_what_cannot_be_simulated_is_said(dataset: Dataset) -> None:
     """No bin, an unknown column of frames, and a dataset without the signal's column."""
     one_sided = book(1.0, 2.0)[:1]
     with pytest.raises(VpharnessError, match="no bin came: none ended with a valid book"):
-        simulated(EventReplay(Fixed(one_sided), LatticeParameters(), None, None))
+        simulated(EventInput(Fixed(one_sided), LatticeParameters(), None, None))
     with pytest.raises(ConfigError, match="columns nothing are none of the grid's"):
-        simulated(MARKET, wanted=Wanted(100.0, fields=("nothing",)))
+        simulated(MARKET, wanted=SimulationSettings(100.0, fields=("nothing",)))
     damaged = dataclasses.replace(dataset, path=Path("/nowhere"))
     with pytest.raises(DatasetError, match="cannot be read"):
-        simulated(DatasetReplay(damaged))
+        simulated(DatasetInput(damaged))

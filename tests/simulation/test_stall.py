@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from vpharness.simulation.stall import Schedule
+from vpharness.simulation.pacing import Schedule
 
 MS = 1_000_000
 

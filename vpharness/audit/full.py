@@ -12,21 +12,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vpharness.audit.audit_report import AuditReport, Check, MeasuredMemory
 from vpharness.audit.probes import (
     LEAST_BINS,
     Columns,
     Scores,
+    bins_until_agreement,
     compare,
     garbage_check,
+    inconclusive_reason,
     later_start,
-    looked_into,
-    memory_of,
+    measured_memory,
     poisoned,
-    remembered,
+    program_footprint,
     renumbered,
-    says_nothing,
 )
-from vpharness.audit.report import AuditReport, Check, Memory
 from vpharness.signals import Scorer, ScorerState, Signal, SignalParameters, capacity_for, score, scorer
 
 CUTS: Final = 3
@@ -57,7 +57,7 @@ def audit(
     cell_width_ms: float,
     seed: int = 0,
 ) -> AuditReport:
-    """Audit a signal on columns [T, K] and the validity [T] of their bins.
+    """Return the full audit of a signal on columns [T, K] and the validity [T] of their bins.
 
     Cuts, chunks and garbage are drawn from `seed`. Raises ConfigError where the signal cannot be scored on these
     columns.
@@ -70,9 +70,9 @@ def audit(
 
     radius = next(iter(shown.values())).shape[1] // 2
     ready = scorer(signal, params, cell_width_ms=cell_width_ms, radius=radius)
-    program = looked_into(ready, shown, max(bins, 1), 1)
+    program = program_footprint(ready, shown, max(bins, 1), 1)
     whole = scored(shown) if bins else np.zeros(0)
-    if reason := says_nothing(whole):
+    if reason := inconclusive_reason(whole):
         return AuditReport((), None, bins, reason, program)
     rng = np.random.default_rng(seed)
     cuts = sorted(int(cut) for cut in rng.integers(bins // 4, bins, CUTS))
@@ -80,29 +80,33 @@ def audit(
         *(garbage_check(cut, scored(poisoned(shown, cut, rng)), whole) for cut in cuts),
         *_pieces(ready, shown, whole, rng),
     ]
-    memory = memory_of(scored, shown, whole, [later_start(bins, share) for share in START_SHARES])
+    memory = measured_memory(scored, shown, whole, [later_start(bins, share) for share in START_SHARES])
     memory = _with_short_starts(memory, scored, shown, whole, rng)
     return AuditReport(tuple(checks), memory, bins, None, program)
 
 
 def _with_short_starts(
-    memory: Memory, scored: Callable[[Columns], Scores], columns: Columns, whole: Scores, rng: np.random.Generator
-) -> Memory:
-    """Begin at many more places, for a few bins each: what a memory comes to depends on what it begins with."""
+    memory: MeasuredMemory,
+    scored: Callable[[Columns], Scores],
+    columns: Columns,
+    whole: Scores,
+    rng: np.random.Generator,
+) -> MeasuredMemory:
+    """Return the memory over many more starts, of a few bins each: its length depends on what it begins with."""
     length = 2 * capacity_for(max(memory.at_least, LEAST_BINS))
     if memory.bins is None or 2 * length > len(whole):
         return memory
     most, starts = memory.bins, sorted(int(start) for start in rng.integers(1, len(whole) - length, SHORT_STARTS))
     for start in starts:
         cells = {name: renumbered(name, each) for name, each in _between(columns, start, start + length).items()}
-        found = remembered(scored(cells), whole[start : start + length])
+        found = bins_until_agreement(scored(cells), whole[start : start + length])
         if 2 * found > length:  # longer than any before: to be seen to its end
-            longer = memory_of(scored, columns, whole, [min(start, len(whole) // 3)])
+            longer = measured_memory(scored, columns, whole, [min(start, len(whole) // 3)])
             if longer.bins is None:
                 return longer
             found = longer.bins
         most = max(most, found)
-    return Memory(most, most, memory.starts + len(starts))
+    return MeasuredMemory(most, most, memory.starts + len(starts))
 
 
 def _between(columns: Columns, start: int, stop: int) -> Columns:

@@ -1,4 +1,4 @@
-"""What every audit tries: garbage in the future's place, data that begin later, and how scores are compared."""
+"""The probes of an audit: garbage in place of the future, a later start of the data, comparison of scores."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.audit.report import Check, Memory
+from vpharness.audit.audit_report import Check, MeasuredMemory
 from vpharness.signals import CHUNK_TOLERANCE, Program, Scorer, program_of
 
 LEAST_BINS: Final = 100
@@ -21,8 +21,8 @@ Columns = Mapping[str, NDArray[Any]]
 Scores = NDArray[np.float64]
 
 
-def says_nothing(whole: Scores) -> str | None:
-    """Return why scores prove nothing by being equal, or None."""
+def inconclusive_reason(whole: Scores) -> str | None:
+    """Return why equal scores would prove nothing, or None."""
     if len(whole) < LEAST_BINS:
         return f"{len(whole)} bins have a valid book, at least {LEAST_BINS} are needed: take a longer dataset"
     finite = whole[np.isfinite(whole)]
@@ -40,7 +40,7 @@ def compare(name: str, found: Scores, wanted: Scores, bins: NDArray[np.int64]) -
 
 
 def _differences(found: Scores, wanted: Scores) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return how far scores lie apart, and where that is more than rounding.
+    """Return the differences of scores, and where they exceed rounding.
 
     The tolerance is that of the chunk law for scores up to 1; rounding, and so the tolerance, grows with larger ones.
     """
@@ -57,7 +57,7 @@ def garbage_check(cut: int, found: Scores, wanted: Scores) -> Check:
 
 
 def poisoned(columns: Columns, cut: int, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-    """Replace the bins from a cut on by what no market is: for floats large numbers of both signs."""
+    """Return the columns with garbage from a cut on: for floats large numbers of both signs."""
     changed = {}
     for name, cells in columns.items():
         copy = cells.copy()
@@ -69,7 +69,7 @@ def poisoned(columns: Columns, cut: int, rng: np.random.Generator) -> dict[str, 
     return changed
 
 
-def begun_later(columns: Columns, start: int) -> dict[str, NDArray[Any]]:
+def starting_later(columns: Columns, start: int) -> dict[str, NDArray[Any]]:
     """Return the bins from a later start on, with those before it behind them, so that there are as many.
 
     Events count from where the data begin, so their numbers are moved: to a signal they must say what came after what.
@@ -88,23 +88,27 @@ def later_start(bins: int, share: float) -> int:
     return next(n for n in count(first) if all(n % divisor for divisor in range(2, int(n**0.5) + 1)))
 
 
-def remembered(found: Scores, wanted: Scores) -> int:
-    """Return behind how many bins after a later start the scores agree."""
+def bins_until_agreement(found: Scores, wanted: Scores) -> int:
+    """Return the number of bins after a later start until the scores agree."""
     (wrong,) = np.nonzero(_differences(found, wanted)[1])
     return int(wrong[-1]) + 1 if len(wrong) else 0
 
 
-def memory_of(scored: Callable[[Columns], Scores], columns: Columns, whole: Scores, starts: Sequence[int]) -> Memory:
-    """Measure how long scores tell where the data began, the most of several later starts."""
+def measured_memory(
+    scored: Callable[[Columns], Scores], columns: Columns, whole: Scores, starts: Sequence[int]
+) -> MeasuredMemory:
+    """Return how long scores depend on where the data began: the longest over several later starts."""
     bins = len(whole)
-    found = [remembered(scored(begun_later(columns, start))[: bins - start], whole[start:]) for start in starts]
+    found = [
+        bins_until_agreement(scored(starting_later(columns, start))[: bins - start], whole[start:]) for start in starts
+    ]
     forgets = all(2 * each <= bins - start for each, start in zip(found, starts, strict=True))
     most = max(found)
-    return Memory(most if forgets else None, most, len(starts))
+    return MeasuredMemory(most if forgets else None, most, len(starts))
 
 
-def looked_into(ready: Scorer, columns: Columns, *several: int) -> Program:
-    """Return the most that the programs hold and call which score so many bins at once."""
+def program_footprint(ready: Scorer, columns: Columns, *several: int) -> Program:
+    """Return the largest constants, and all outside calls, of the programs that score these numbers of bins."""
     programs = [program_of(ready, columns, bins) for bins in several]
     return Program(
         max(each.largest_bytes for each in programs),

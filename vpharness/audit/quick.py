@@ -1,4 +1,4 @@
-"""The quick audit: what the first run of a signal on a dataset is checked with, for two scorings more.
+"""The quick audit of a signal's first run on a dataset, at the cost of two more scorings.
 
 The first one puts garbage in the place of the future. The second begins later, and ends in garbage too: its scores must
 come to those of the run, and stay there up to the cut. Where they do not, a third one tells a memory that does not end
@@ -13,20 +13,20 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vpharness.audit.audit_report import AuditReport, Check, MeasuredMemory
 from vpharness.audit.probes import (
     LEAST_BINS,
     Columns,
     Scores,
-    begun_later,
+    bins_until_agreement,
     garbage_check,
+    inconclusive_reason,
     later_start,
-    looked_into,
     poisoned,
-    remembered,
+    program_footprint,
     renumbered,
-    says_nothing,
+    starting_later,
 )
-from vpharness.audit.report import AuditReport, Check, Memory
 from vpharness.signals import Memo, Scorer, Signal, SignalParameters, score, score_ready, scorer
 
 SWEEP_BINS: Final = 4_096
@@ -49,7 +49,7 @@ def quick_audit(
     cell_width_ms: float,
     seed: int = 0,
 ) -> AuditReport:
-    """Audit a signal by two more scorings.
+    """Return the audit of a signal by two more scorings.
 
     `whole` [T] are the scores of its run over the same bins, NaN where the book is not valid.
 
@@ -95,7 +95,7 @@ class QuickAudits:
 
     @property
     def bins(self) -> int:
-        """How many bins are valid."""
+        """The number of valid bins."""
         return len(self._places)
 
     def next(self, whole: Scores) -> AuditReport:
@@ -115,14 +115,14 @@ class QuickAudits:
             self._many.pop(0)
 
     def _audit(self, ready: Scorer, whole: Scores, probed: Sequence[Scores]) -> AuditReport:
-        program = looked_into(ready, self._columns, max(self.bins, 1))
-        if reason := says_nothing(whole):
+        program = program_footprint(ready, self._columns, max(self.bins, 1))
+        if reason := inconclusive_reason(whole):
             return AuditReport((), None, self.bins, reason, program)
         (first, later), (head, tail) = self._probes, probed
         check, wanted = garbage_check(first.cut, head, whole), whole[later.start :]
-        bins = remembered(tail[: later.cut], wanted[: later.cut])
+        bins = bins_until_agreement(tail[: later.cut], wanted[: later.cut])
         if 2 * bins <= min(len(tail), len(wanted)):
-            return AuditReport((check, _passed(later)), Memory(bins, bins, 1), self.bins, None, program)
+            return AuditReport((check, _passed(later)), MeasuredMemory(bins, bins, 1), self.bins, None, program)
         other, memory = self._told_apart(ready.params, later, tail, whole)
         return AuditReport((check, other), memory, self.bins, None, program)
 
@@ -159,15 +159,17 @@ class QuickAudits:
         shown = {name: renumbered(name, cells[places]) for name, cells in self._columns.items()}
         return _Probe(first, 0, cut), _Probe(poisoned(shown, later_cut, rng), start, later_cut)
 
-    def _told_apart(self, params: SignalParameters, later: _Probe, tail: Scores, whole: Scores) -> tuple[Check, Memory]:
+    def _told_apart(
+        self, params: SignalParameters, later: _Probe, tail: Scores, whole: Scores
+    ) -> tuple[Check, MeasuredMemory]:
         """Begin later without garbage, over all bins: what differs then is memory, and the rest a look ahead."""
         shown = {name: cells[self._places] for name, cells in self._columns.items()}
-        found = score(self._signal, params, begun_later(shown, later.start), cell_width_ms=self._width_ms)
+        found = score(self._signal, params, starting_later(shown, later.start), cell_width_ms=self._width_ms)
         shared = self.bins - later.start
-        bins = remembered(found[:shared], whole[later.start :])
+        bins = bins_until_agreement(found[:shared], whole[later.start :])
         check = garbage_check(later.cut, tail, found)
         moved = None if check.first_bin is None else later.start + check.first_bin
-        memory = Memory(bins if 2 * bins <= shared else None, bins, 1)
+        memory = MeasuredMemory(bins if 2 * bins <= shared else None, bins, 1)
         return Check(_passed(later).name, check.worst, moved), memory
 
 

@@ -1,1 +1,1 @@
-"""Campaigns: what a run is, and how it is carried out."""
+"""Campaigns: the definition of a run, the plan of many, their execution and their results."""

@@ -1,7 +1,6 @@
-"""Carrying out runs: the score over the grid, its fires, their outcomes, and what they come to.
+"""Execution of runs: the score over the grid, its fires, their outcomes, and the judgement of each candidate.
 
-Runs on one dataset are carried out together, for the price of what differs between them; one run alone is the case of
-a single one.
+Runs on one dataset are executed together, at the cost of what differs between them; a single run is a batch of one.
 """
 
 import dataclasses
@@ -13,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.audit import AuditReport, QuickAudits
-from vpharness.campaigns.share import DatasetShare
-from vpharness.campaigns.spec import RunSpec, threshold_labels
+from vpharness.campaigns.dataset_cache import DatasetCache
+from vpharness.campaigns.run_spec import RunSpec, threshold_labels
 from vpharness.errors import ConfigError, VpharnessError, out_of_memory
 from vpharness.evaluation import (
     CandidateEvaluation,
@@ -31,7 +30,7 @@ from vpharness.signals import Memo, score, score_many
 
 @dataclass(frozen=True)
 class Candidate:
-    """One threshold of a run: its label, its fires by part, and what the part that chooses says of it."""
+    """One threshold of a run: its label, its fires by part, and its judgement on the training part."""
 
     candidate_id: str
     label: str  # the threshold itself, or its percentile such as "q90"
@@ -41,7 +40,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What a run came to."""
+    """The results of one run."""
 
     spec: RunSpec
     judged_part: str
@@ -55,10 +54,10 @@ class RunOutcome:
 
     @property
     def within_memory(self) -> NDArray[np.bool_] | None:
-        """[T] whether a score may still tell where the data began; None where no audit was asked for.
+        """[T] whether a score may still depend on where the data began; None where no audit was asked for.
 
-        It no longer does once the signal has been shown as many valid bins as it remembers. One that is not shown to
-        forget may tell it always.
+        It no longer does once the signal has seen as many valid bins as it remembers. One that is not shown to forget
+        may depend on it always.
         """
         if self.audited is None:
             return None
@@ -70,34 +69,34 @@ class RunOutcome:
 
 @dataclass(frozen=True)
 class RunFailure:
-    """A run that could not be carried out, and why."""
+    """A run that failed, with its error."""
 
     spec: RunSpec
     error: VpharnessError
 
 
 def execute(spec: RunSpec) -> RunOutcome:
-    """Carry out one run.
+    """Execute one run.
 
     Raises DatasetError where the dataset cannot be read, and ConfigError where thresholds cannot be chosen.
     """
-    (outcome,) = execute_many([spec], DatasetShare.of(spec.dataset))
+    (outcome,) = execute_many([spec], DatasetCache.of(spec.dataset))
     if isinstance(outcome, RunFailure):
         raise outcome.error
     return outcome
 
 
 def execute_many(
-    specs: Sequence[RunSpec], share: DatasetShare, audits: Mapping[AuditKey, AuditRecord] | None = None
+    specs: Sequence[RunSpec], cache: DatasetCache, audits: Mapping[AuditKey, AuditRecord] | None = None
 ) -> Iterator[RunOutcome | RunFailure]:
-    """Carry out runs of one signal on one dataset, each after those that share most of its work.
+    """Execute runs of one signal on one dataset, ordered so that runs with equal scores follow one another.
 
     Args:
-        specs: runs of one signal on the share's dataset, without `spec_problems`.
-        share: what is known of the dataset.
+        specs: runs of one signal on the cache's dataset, without `spec_problems`.
+        cache: the dataset, with what its runs share.
         audits: the audits that there are; scores that have none are audited in passing. None: nothing is audited.
 
-    Yields: what each came to, in the order in which scores are shared.
+    Yields: the result or failure of each, in the order in which scores are shared.
 
     Raises DatasetError where the dataset cannot be read.
     """
@@ -108,8 +107,8 @@ def execute_many(
     while waiting:
         # A body that fails ends the scores of all that come after it: those are begun anew.
         firsts = [first for first, *_ in waiting]
-        auditing = _Auditing(firsts, share, audits)
-        begun, many = time.perf_counter(), _scores(firsts, share, auditing.share_of_memory)
+        run_audits = _RunAudits(firsts, cache, audits)
+        begun, many = time.perf_counter(), _scores(firsts, cache, run_audits.share_of_memory)
         while waiting:
             sharing = waiting.pop(0)
             try:
@@ -117,11 +116,11 @@ def execute_many(
             except Exception as error:  # the body is its author's code, and may raise anything
                 yield from (RunFailure(spec, _failure(spec, error)) for spec in sharing)
                 break
-            audited, is_new = auditing.of(sharing[0], scores)
+            audited, is_new = run_audits.of(sharing[0], scores)
             known: dict[tuple[object, ...], tuple[Fires, ...]] = {}
             for spec in sharing:
                 try:
-                    outcome = _outcome(spec, share, scores, known, begun)
+                    outcome = _outcome(spec, cache, scores, known, begun)
                     yield dataclasses.replace(outcome, audited=audited, is_audit_new=is_new)
                     is_new = False
                 except VpharnessError as error:
@@ -130,7 +129,7 @@ def execute_many(
 
 
 def _failure(spec: RunSpec, error: Exception) -> VpharnessError:
-    """Return what is said of a run whose scores could not be computed."""
+    """Return the error of a run whose scores could not be computed."""
     if isinstance(error, VpharnessError):
         return error
     if (lack := out_of_memory(error)) is not None:
@@ -139,18 +138,18 @@ def _failure(spec: RunSpec, error: Exception) -> VpharnessError:
     return ConfigError(f"signal {spec.signal.name} fails while it runs: {type(error).__name__}: {what}")
 
 
-class _Auditing:
-    """The audits of runs with different scores: those that are known, and quick ones of the others.
+class _RunAudits:
+    """The audits of runs with different scores: stored ones where there are any, quick ones otherwise.
 
     Attributes:
         share_of_memory: how much of what intermediate series may take is left to the runs themselves.
     """
 
     def __init__(
-        self, specs: Sequence[RunSpec], share: DatasetShare, known: Mapping[AuditKey, AuditRecord] | None
+        self, specs: Sequence[RunSpec], cache: DatasetCache, known: Mapping[AuditKey, AuditRecord] | None
     ) -> None:
         self._known = known
-        self._share = share
+        self._cache = cache
         self._unknown = [] if known is None else [spec for spec in specs if spec.audit_key not in known]
         self._audits: QuickAudits | None = None
         self.share_of_memory = 0.5 if self._unknown else 1.0
@@ -171,27 +170,27 @@ class _Auditing:
         return AuditRecord.now(spec.audit_key, dataset_id, report.failures, report.memory_bins, QUICK), True
 
     def _begin(self) -> QuickAudits:
-        signal, share = self._unknown[0].signal, self._share
+        signal, cache = self._unknown[0].signal, self._cache
         return QuickAudits(
             signal,
             [spec.parameters for spec in self._unknown],
-            share.grid(signal.columns),
-            share.view.book_valid,
-            cell_width_ms=share.dataset.manifest.cell_width_ms,
-            memory_bytes=int((1 - self.share_of_memory) * share.memory_bytes // 4),
+            cache.grid(signal.columns),
+            cache.view.book_valid,
+            cell_width_ms=cache.dataset.manifest.cell_width_ms,
+            memory_bytes=int((1 - self.share_of_memory) * cache.memory_bytes // 4),
         )
 
 
 def _scores(
-    specs: Sequence[RunSpec], share: DatasetShare, share_of_memory: float = 1.0
+    specs: Sequence[RunSpec], cache: DatasetCache, share_of_memory: float = 1.0
 ) -> Iterator[NDArray[np.float64]]:
     """Yield the scores of each run; all are of one signal."""
-    signal, width = specs[0].signal, share.dataset.manifest.cell_width_ms
-    grid, valid = share.grid(signal.columns), share.view.book_valid
+    signal, width = specs[0].signal, cache.dataset.manifest.cell_width_ms
+    grid, valid = cache.grid(signal.columns), cache.view.book_valid
     if len(specs) == 1:
         yield score(signal, specs[0].parameters, grid, cell_width_ms=width, valid=valid)
         return
-    memo = Memo(int(share_of_memory * share.memory_bytes // 4))
+    memo = Memo(int(share_of_memory * cache.memory_bytes // 4))
     yield from score_many(
         signal, [spec.parameters for spec in specs], grid, cell_width_ms=width, valid=valid, memo=memo
     )
@@ -199,21 +198,21 @@ def _scores(
 
 def _outcome(
     spec: RunSpec,
-    share: DatasetShare,
+    cache: DatasetCache,
     scores: NDArray[np.float64],
     known: dict[tuple[object, ...], tuple[Fires, ...]],
     begun: float,
 ) -> RunOutcome:
     """Judge the scores of a run; `known` are the fires found in these scores for other runs."""
     evaluation = spec.resolved
-    judged = parts_of(share.view, evaluation, spec.split)[0]
-    labels, thresholds = _thresholds(spec, scores, share)
+    judged = parts_of(cache.view, evaluation, spec.split)[0]
+    labels, thresholds = _thresholds(spec, scores, cache)
     key = (thresholds, evaluation.warmup_bins, evaluation.cooldown_bins)
     if key not in known:
         known[key] = find_fires(
             scores, thresholds, warmup_bins=evaluation.warmup_bins, cooldown_bins=evaluation.cooldown_bins
         )
-    several = None if spec.is_test else share.judged(evaluation, judged, known[key])
+    several = None if spec.is_test else cache.judged(evaluation, judged, known[key])
     candidates = []
     for place, (label, threshold, fires) in enumerate(zip(labels, thresholds, known[key], strict=True)):
         parts = {} if several is None else {judged.name: several[place].evaluation}
@@ -221,17 +220,17 @@ def _outcome(
         judgement = None if several is None else several[place].judgement
         candidates.append(Candidate(spec.candidate_id(label), label, evaluated, judgement))
     seconds = time.perf_counter() - begun
-    return RunOutcome(spec, judged.name, share.bin_seq, scores, tuple(candidates), share.view, seconds)
+    return RunOutcome(spec, judged.name, cache.bin_seq, scores, tuple(candidates), cache.view, seconds)
 
 
 def _thresholds(
-    spec: RunSpec, scores: NDArray[np.float64], share: DatasetShare
+    spec: RunSpec, scores: NDArray[np.float64], cache: DatasetCache
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Return the thresholds with their labels: those given, or quantiles over the training part."""
     given, percentiles = spec.parameters.thresholds, spec.parameters.threshold_quantiles
     labels = tuple(threshold_labels(spec.parameters))
     if given:
         return labels, tuple(float(threshold) for threshold in given)
-    part = parts_of(share.view, spec.resolved, spec.split)[0]
+    part = parts_of(cache.view, spec.resolved, spec.split)[0]
     chosen = quantile_thresholds([scores], [part], [percentile / 100 for percentile in percentiles])
     return labels, chosen

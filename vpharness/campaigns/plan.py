@@ -5,22 +5,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vpharness.campaigns.once import Once
-from vpharness.campaigns.spec import RunSpec, parameter_problems, spec_problems
+from vpharness.campaigns.memo import ObjectMemo
+from vpharness.campaigns.run_spec import RunSpec, parameter_problems, spec_problems
 from vpharness.datasets.build import find_variant
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import VpharnessError
 from vpharness.evaluation import EvaluationParameters, SplitParameters
-from vpharness.events.source import Source
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.events.event_source import Source
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.parameters import problems
 from vpharness.signals import SignalParameters
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A dataset that is built from its source where the lake does not have it yet."""
+    """A dataset given by its source and lattice, to be built where the lake does not hold it yet."""
 
     source: Source
     lattice: LatticeParameters
@@ -34,7 +34,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Job:
-    """One run as it is asked for.
+    """One run as requested: its configuration, before its dataset is known.
 
     Attributes:
         number: its place among the jobs of the campaign.
@@ -54,14 +54,14 @@ class Job:
     evaluation: EvaluationParameters
     split: SplitParameters
 
-    def on(self, dataset: Dataset, once: Once) -> RunSpec:
-        """Return the run on its dataset; `once` knows what it has in common with others."""
-        return RunSpec(dataset, self.signal_target, self.parameters, self.evaluation, self.split, once)
+    def on(self, dataset: Dataset, memo: ObjectMemo) -> RunSpec:
+        """Return the run on its dataset; `memo` holds what it has in common with others."""
+        return RunSpec(dataset, self.signal_target, self.parameters, self.evaluation, self.split, memo)
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One distinct run, and the first job that asked for it."""
+    """One distinct run, and the first job that requested it."""
 
     job: Job
     spec: RunSpec
@@ -70,7 +70,7 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Group:
-    """The runs of one signal on one dataset: the unit of work, which can be pickled and carried out anywhere."""
+    """The runs of one signal on one dataset: the unit of work, which can be pickled and executed in any process."""
 
     dataset: Dataset
     signal_target: str
@@ -78,13 +78,13 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a campaign consists of.
+class CampaignPlan:
+    """The distinct runs of a campaign, and which of them are done.
 
     Attributes:
         runs: the distinct runs, in the order in which they were asked for.
         run_ids: for each job the id of its run.
-        done: the ids of those that have been carried out before.
+        done: the ids of those that have results already.
     """
 
     runs: tuple[PlannedRun, ...]
@@ -93,7 +93,7 @@ class Plan:
 
     @property
     def remaining(self) -> tuple[PlannedRun, ...]:
-        """The runs that are to be carried out."""
+        """The runs that are still to be executed."""
         return tuple(run for run in self.runs if run.spec.run_id not in self.done)
 
     @property
@@ -101,13 +101,13 @@ class Plan:
         """The ids of its distinct runs."""
         return [run.spec.run_id for run in self.runs]
 
-    def refreshed(self, finished: Mapping[str, bool]) -> "Plan":
-        """Return the plan with what has been carried out meanwhile; `finished` as in `freeze`."""
+    def refreshed(self, finished: Mapping[str, bool]) -> "CampaignPlan":
+        """Return the plan updated with the runs finished meanwhile; `finished` as in `make_plan`."""
         runs = tuple(replace(run, stored=run.spec.run_id in finished) for run in self.runs)
         return replace(self, runs=runs, done=frozenset(run_id for run_id in self.ids if finished.get(run_id)))
 
     def groups(self) -> list[Group]:
-        """Return what is to be carried out, dataset by dataset and signal by signal."""
+        """Return the remaining runs as groups, dataset by dataset and signal by signal."""
         found: dict[tuple[Path, str], list[PlannedRun]] = {}
         for run in self.remaining:
             found.setdefault((run.spec.dataset.path, run.spec.signal_target), []).append(run)
@@ -128,11 +128,11 @@ def variants_of(jobs: Sequence[Job]) -> list[Variant]:
 
 
 def job_problems(jobs: Sequence[Job], lake: Lake) -> list[str]:
-    """Say everything that is wrong with jobs and can be known before a dataset is built, each once."""
+    """Return every distinct problem of jobs that is visible before any dataset is built."""
     found: dict[str, None] = {}
-    once = Once()
+    memo = ObjectMemo()
     for parameters, evaluation, split in _distinct(jobs, lambda job: (job.parameters, job.evaluation, job.split)):
-        found |= dict.fromkeys(parameter_problems(parameters, evaluation, split, once))
+        found |= dict.fromkeys(parameter_problems(parameters, evaluation, split, memo))
     named = [job.data for job in jobs if isinstance(job.data, str)]
     named += [dataset_id for job in jobs for dataset_id in job.split.test_datasets]
     for dataset_id in dict.fromkeys(named):
@@ -149,13 +149,13 @@ def job_problems(jobs: Sequence[Job], lake: Lake) -> list[str]:
     return list(found)
 
 
-def freeze(
+def make_plan(
     jobs: Sequence[Job], dataset_of: Callable[[Job], Dataset], finished: Mapping[str, bool]
-) -> tuple[Plan, list[str]]:
-    """Make the plan of jobs without `job_problems`, and say what still keeps its runs from being carried out.
+) -> tuple[CampaignPlan, list[str]]:
+    """Return the plan of jobs that have no `job_problems`, and the remaining problems of its runs.
 
     Args:
-        jobs: what is asked for.
+        jobs: the requested runs.
         dataset_of: from a job to its dataset.
         finished: the ids of runs that the store has, and whether their folders are there as well.
     """
@@ -163,19 +163,19 @@ def freeze(
     run_ids: list[str] = []
     known: dict[tuple[int, ...], str] = {}
     wrong: dict[str, None] = {}
-    once = Once()
+    memo = ObjectMemo()
     for job in jobs:
         dataset = dataset_of(job)
         # Jobs share what they have in common, so that looking at the objects themselves is enough.
         parts = (id(dataset), id(job.parameters), id(job.evaluation), id(job.split))
         if parts not in known:
-            spec = job.on(dataset, once)
+            spec = job.on(dataset, memo)
             found = list(spec_problems(spec))
             wrong |= dict.fromkeys(found)
             known[parts] = "" if found else spec.run_id
             runs.setdefault(known[parts], PlannedRun(job, spec, known[parts] in finished))
         run_ids.append(known[parts])
-    return Plan(
+    return CampaignPlan(
         tuple(runs.values()), tuple(run_ids), frozenset(run_id for run_id in runs if finished.get(run_id))
     ), list(wrong)
 

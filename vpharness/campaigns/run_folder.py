@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from vpharness.campaigns.execute import RunOutcome
 from vpharness.campaigns.plan import Job
-from vpharness.campaigns.spec import RunSpec
-from vpharness.durable import aside_of
+from vpharness.campaigns.run_spec import RunSpec
 from vpharness.errors import ResultsError, require_memory
 from vpharness.evaluation import OUTCOME_NAMES, DatasetView
-from vpharness.parquet import open_parquet, write_parquet
 from vpharness.results.plots import RunPlot
+from vpharness.storage.durable import aside_of
+from vpharness.storage.parquet import open_parquet, write_parquet
 
 _PACKAGES: Final = ("jax", "numba", "numpy", "pyarrow", "vpharness")
 _FIRES_FILE: Final = "fires.parquet"
@@ -37,7 +37,7 @@ def folder_of(outputs: Path, run_id: str) -> Path:
 
 
 def write_run_folder(outcome: RunOutcome, job: Job, folder: Path, *, save_series: bool) -> None:
-    """Write the run folder: aside first, so that it is there whole or not at all.
+    """Write the run folder, first under a temporary name, so that it exists whole or not at all.
 
     Raises ResultsError where it cannot be written.
     """
@@ -117,16 +117,16 @@ def _fires(outcome: RunOutcome) -> pa.Table:
 
 
 def _within_memory(outcome: RunOutcome, bins: NDArray[np.int64]) -> pa.Array:
-    """Return for each fire whether its score may still tell where the data began; null where nothing was audited."""
+    """Return for each fire whether its score may depend on where the data began; null without an audit."""
     within = outcome.within_memory
     return pa.nulls(len(bins), pa.bool_()) if within is None else pa.array(within[bins])
 
 
 def fires_within_memory(folder: Path) -> tuple[int, int]:
-    """Return how many of a run's judged fires lie inside its signal's memory, and how many there are.
+    """Return how many of a run's judged fires lie inside its signal's memory, and their total number.
 
-    Folders of earlier versions do not say: none of theirs is counted. Raises ResultsError where the folder cannot be
-    read.
+    Folders of earlier versions lack the column: none of theirs is counted. Raises ResultsError where the folder cannot
+    be read.
     """
     try:
         with open_parquet(folder / _FIRES_FILE) as file:

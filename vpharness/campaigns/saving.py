@@ -1,4 +1,4 @@
-"""Adding runs to the results store."""
+"""The rows that runs add to the results store."""
 
 import json
 import time
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.campaigns.execute import Candidate, RunFailure, RunOutcome
-from vpharness.campaigns.market import market_of
-from vpharness.campaigns.spec import RunSpec
+from vpharness.campaigns.market_identity import market_of
+from vpharness.campaigns.run_spec import RunSpec
 from vpharness.evaluation import Judgement
 from vpharness.results.audits import AuditRecord, audit_rows
 from vpharness.results.store import CANDIDATES, EVIDENCE, FIRES, META, Store, TableRows, append
@@ -31,7 +31,7 @@ from vpharness.results.table_schemas import (
 def save(
     store: Store, finished: Sequence[RunOutcome | RunFailure], labels: Labels, audits: Sequence[AuditRecord] = ()
 ) -> None:
-    """Add runs and new audits to the store, in one part a table; the row that says that a run is there comes last."""
+    """Append runs and new audits to the store, one part a table; the row that completes a run comes last."""
     outcomes = [each for each in finished if isinstance(each, RunOutcome)]
     append(
         store,
@@ -59,7 +59,7 @@ def candidate_rows(outcome: RunOutcome) -> list[dict[str, Any]]:
 
 
 def _judged(judgement: Judgement | None) -> dict[str, Any]:
-    """Return what was judged; nothing where the whole dataset is kept for the test."""
+    """Return the judged figures; none where the whole dataset is reserved for the test."""
     if judgement is None:
         return {}
     return {"p_value": judgement.p_value, "lacks": "; ".join(map(str, judgement.lacks)), **vars(judgement.figures)}

@@ -1,4 +1,4 @@
-"""Carrying out a plan in several processes, a group at a time each: the results meet in the store.
+"""Execution of a plan in several processes, one group at a time each; results meet in the store.
 
 A group (dataset, signal, runs) is all that a process is given, so that another engine can hand groups to other machines
 in the same way.
@@ -13,9 +13,9 @@ from typing import Any, Final, Protocol
 
 from joblib import Parallel, delayed
 
-from vpharness.campaigns.carry_out import STOP, Progress, Report, Settings, Track, carry_out
 from vpharness.campaigns.execute import RunFailure
 from vpharness.campaigns.plan import Group
+from vpharness.campaigns.runner import STOP, CampaignProgress, ReportProgress, RunnerSettings, TrackRuns, run_groups
 from vpharness.campaigns.saving import save
 from vpharness.errors import CampaignError
 from vpharness.results.table_schemas import finished_runs
@@ -30,32 +30,32 @@ _CLOSE: Final = "close"
 
 
 class Inbox(Protocol):
-    """Where processes leave messages."""
+    """A queue of messages from worker processes."""
 
     def put(self, message: tuple[str, int, Any]) -> None:
-        """Leave a message: what it is, the place of the group, and its value."""
+        """Send a message: its kind, the place of the group, and its value."""
 
 
 @dataclass
 class _Listener:
-    """Follows what the processes say.
+    """The receiver of the workers' messages.
 
     Attributes:
         progress: of the whole campaign.
         begun, ended: the places of groups.
     """
 
-    progress: Progress
-    report: Report
-    track: Track | None
+    progress: CampaignProgress
+    report: ReportProgress
+    track: TrackRuns | None
     begun: set[int] = field(default_factory=set)
     ended: set[int] = field(default_factory=set)
-    _before: dict[int, Progress] = field(default_factory=dict)
+    _before: dict[int, CampaignProgress] = field(default_factory=dict)
     _caught_up: threading.Event = field(default_factory=threading.Event)
     _over: bool = False
 
     def follow(self, receive: Callable[[], tuple[str, int, Any]]) -> None:
-        """Take in messages until there are no more."""
+        """Process messages until the queue is closed."""
         try:
             self._follow(receive)
         finally:
@@ -80,14 +80,14 @@ class _Listener:
                 self._caught_up.set()
 
     def catch_up(self, inbox: Inbox) -> None:
-        """Wait until everything that has been left in the inbox so far is taken in."""
+        """Wait until every message sent so far has been processed."""
         self._caught_up.clear()
         inbox.put((_CATCH_UP, 0, None))
         if not self._over:
             self._caught_up.wait()
 
-    def _add(self, place: int, now: Progress) -> None:
-        before = self._before.get(place, Progress(0))
+    def _add(self, place: int, now: CampaignProgress) -> None:
+        before = self._before.get(place, CampaignProgress(0))
         self.progress.done += now.done - before.done
         self.progress.failures += now.failures[len(before.failures) :]
         if now.best_low > self.progress.best_low:
@@ -96,18 +96,23 @@ class _Listener:
         self.report(self.progress)
 
 
-def carry_out_in_processes(
-    groups: Sequence[Group], settings: Settings, progress: Progress, report: Report, track: Track | None, processes: int
+def run_groups_in_processes(
+    groups: Sequence[Group],
+    settings: RunnerSettings,
+    progress: CampaignProgress,
+    report: ReportProgress,
+    track: TrackRuns | None,
+    processes: int,
 ) -> None:
-    """Carry out groups as `carry_out` does, in several processes.
+    """Execute groups as `run_groups` does, in several processes.
 
     Where a process dies, the groups that were being carried out are tried again, each alone, for what the store does
     not have of them yet; a group whose process dies again fails, and the others go on.
 
     Args:
-        groups: what is to be carried out.
+        groups: the work.
         settings: the same for all of them.
-        progress: says afterwards what came of them.
+        progress: counts the finished runs.
         report: is called, in a thread, as progress goes on.
         track: is called, in a thread, with runs that are in the store.
         processes: how many; -1: one for each core.
@@ -118,14 +123,14 @@ def carry_out_in_processes(
         thread = threading.Thread(target=listener.follow, args=(inbox.get,))
         thread.start()
         try:
-            _carry_out_all(groups, settings, inbox, listener, processes)
+            _run_all(groups, settings, inbox, listener, processes)
         finally:
             inbox.put((_CLOSE, 0, None))
             thread.join()
 
 
-def _carry_out_all(
-    groups: Sequence[Group], settings: Settings, inbox: Inbox, listener: _Listener, processes: int
+def _run_all(
+    groups: Sequence[Group], settings: RunnerSettings, inbox: Inbox, listener: _Listener, processes: int
 ) -> None:
     waiting = dict(enumerate(groups))
     while waiting and not _stopped(settings, listener.progress):
@@ -148,8 +153,8 @@ def _carry_out_all(
         waiting = {place: rest for place, rest in rests.items() if rest.runs}
 
 
-def _attempt(groups: dict[int, Group], settings: Settings, inbox: Inbox, processes: int) -> bool:
-    """Carry out groups; return whether a process died of it."""
+def _attempt(groups: dict[int, Group], settings: RunnerSettings, inbox: Inbox, processes: int) -> bool:
+    """Execute groups; return whether a worker process died."""
     try:
         calls = (delayed(_work)(place, group, settings, inbox) for place, group in groups.items())
         Parallel(n_jobs=processes, backend="loky", batch_size=1, pre_dispatch="all")(calls)
@@ -158,36 +163,36 @@ def _attempt(groups: dict[int, Group], settings: Settings, inbox: Inbox, process
     return False
 
 
-def _work(place: int, group: Group, settings: Settings, inbox: Inbox) -> None:
-    """Carry out one group, in a process of its own."""
+def _work(place: int, group: Group, settings: RunnerSettings, inbox: Inbox) -> None:
+    """Execute one group, in a worker process."""
     inbox.put((_BEGUN, place, None))
 
-    def report(progress: Progress) -> None:
+    def report(progress: CampaignProgress) -> None:
         inbox.put((_PROGRESS, place, replace(progress, failures=list(progress.failures))))
 
     def track(runs: Sequence[TrackedRun]) -> None:
         inbox.put((_TRACK, place, runs))
 
-    carry_out([group], settings, Progress(len(group.runs)), report, track)
+    run_groups([group], settings, CampaignProgress(len(group.runs)), report, track)
     inbox.put((_ENDED, place, None))
 
 
-def _rest(group: Group, settings: Settings, progress: Progress) -> Group:
-    """Return what has neither come into the store yet, nor failed, of a group."""
+def _rest(group: Group, settings: RunnerSettings, progress: CampaignProgress) -> Group:
+    """Return the runs of a group that are neither stored nor failed."""
     finished = finished_runs(settings.store) | {run_id for run_id, _, _ in progress.failures}
     return replace(group, runs=tuple(run for run in group.runs if run.spec.run_id not in finished))
 
 
-def _fail(group: Group, settings: Settings, inbox: Inbox, place: int) -> None:
-    """Write down that the runs of a group failed, since its process died each time."""
+def _fail(group: Group, settings: RunnerSettings, inbox: Inbox, place: int) -> None:
+    """Record the runs of a group as failed, since its process died each time."""
     error = CampaignError("the process that carried it out died, twice; look for a lack of memory")
     failures = [RunFailure(run.spec, error) for run in group.runs]
     save(settings.store, failures, settings.labels)
-    progress = Progress(len(failures), len(failures))
+    progress = CampaignProgress(len(failures), len(failures))
     progress.failures = [(run.spec.run_id, " ".join(run.job.words), str(error)) for run in group.runs]
     inbox.put((_BEGUN, place, None))
     inbox.put((_PROGRESS, place, progress))
 
 
-def _stopped(settings: Settings, progress: Progress) -> bool:
+def _stopped(settings: RunnerSettings, progress: CampaignProgress) -> bool:
     return settings.on_error == STOP and bool(progress.failures)

@@ -16,20 +16,20 @@ from vpharness.datasets.intake import Intake, taken_in, tick_size_notes
 from vpharness.datasets.lake import BeingWrittenError, Lake, check_id, new_folder, wait_for_writer
 from vpharness.datasets.manifest import Manifest, content_id, read_manifest, write_checksums
 from vpharness.datasets.sources import note_source
-from vpharness.datasets.tables import TableWriter, open_tables
+from vpharness.datasets.table_writer import TableWriter, open_tables
 from vpharness.errors import ConfigError, DatasetError, SourceError
-from vpharness.events.schema import EVENT_DTYPE
-from vpharness.events.source import EventStream, Source
+from vpharness.events.event_source import EventStream, Source
+from vpharness.events.mbo_event import EVENT_DTYPE
 from vpharness.events.times import time_text
 from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
-from vpharness.lattice.engine import FinishedBins, event_problems, iterate, open_bin_end_ns
+from vpharness.lattice.lattice_engine import FinishedBins, event_problems, iterate, open_bin_end_ns
+from vpharness.lattice.lattice_parameters import LATTICE_VERSION, LatticeParameters
 from vpharness.lattice.layout import LatticeState, new_state
-from vpharness.lattice.parameters import LATTICE_VERSION, LatticeParameters
 from vpharness.prices import tick_size_to_price
 
 
 @dataclass
-class Progress:
+class BuildProgress:
     """Where a build stands: one object, brought up to date as the build goes on."""
 
     bins: int = 0
@@ -48,7 +48,7 @@ class Progress:
         self.seconds[stage] += time.perf_counter() - before  # type: ignore[assignment]  # a Counter may hold floats
 
 
-def ignore(progress: Progress) -> None:  # the shape of a report
+def ignore(progress: BuildProgress) -> None:  # the shape of a report
     """Report nothing."""
 
 
@@ -69,7 +69,7 @@ def build(
     dataset_id: str | None = None,
     start_ns: int | None = None,
     end_ns: int | None = None,
-    report: Callable[[Progress], None] = ignore,
+    report: Callable[[BuildProgress], None] = ignore,
 ) -> Built:
     """Build a dataset from a source, or recognise that it has been built.
 
@@ -109,7 +109,7 @@ def _written(
     identity: dict[str, Any],
     source: Source,
     lattice: LatticeParameters,
-    report: Callable[[Progress], None],
+    report: Callable[[BuildProgress], None],
 ) -> Manifest:
     """Write the dataset of a source; return its manifest."""
     span = identity["span"]
@@ -121,7 +121,7 @@ def _written(
             evict_crossed_ms=lattice.evict_crossed_ms or 0,
             start_ns=span["start_ns"],
         )
-        intake, progress = Intake(tick_size_to_price(source.tick_size), span["end_ns"]), Progress()
+        intake, progress = Intake(tick_size_to_price(source.tick_size), span["end_ns"]), BuildProgress()
         with open_tables(folder) as tables:
             state = _fill(tables, state, stream, intake, progress, report)
             sums = tables.finish()
@@ -183,8 +183,8 @@ def _fill(
     state: LatticeState,
     stream: EventStream,
     intake: Intake,
-    progress: Progress,
-    report: Callable[[Progress], None],
+    progress: BuildProgress,
+    report: Callable[[BuildProgress], None],
 ) -> LatticeState:
     """Run a stream through the lattice into the tables; return the lattice's last state."""
     ended = False
@@ -212,7 +212,7 @@ def _fill(
     return state
 
 
-def _note(progress: Progress, block: FinishedBins, intake: Intake, stream: EventStream) -> None:
+def _note(progress: BuildProgress, block: FinishedBins, intake: Intake, stream: EventStream) -> None:
     """Bring the progress up to date after a block."""
     progress.events, progress.share = intake.events, stream.progress()
     if not len(block.bins):
@@ -242,7 +242,7 @@ def _manifest(
     stream: EventStream,
     intake: Intake,
     state: LatticeState,
-    progress: Progress,
+    progress: BuildProgress,
 ) -> Manifest:
     lattice = identity["lattice"]
     return Manifest(

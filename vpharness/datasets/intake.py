@@ -9,11 +9,11 @@ from typing import Final
 
 import numpy as np
 
+from vpharness.compiled import Array
 from vpharness.errors import SourceError
-from vpharness.events.schema import ADD, MAX_PRICE, MODIFY
-from vpharness.events.source import EventStream
+from vpharness.events.event_source import EventStream
+from vpharness.events.mbo_event import ADD, MAX_PRICE, MODIFY
 from vpharness.events.times import SECOND_NS, latest_time
-from vpharness.lattice.types import Array
 from vpharness.prices import PRICE_SCALE
 
 LONGEST_GAP_NS: Final = 7 * 86_400 * SECOND_NS

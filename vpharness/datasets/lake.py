@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from vpharness.durable import sync
 from vpharness.errors import ConfigError, DatasetError
+from vpharness.storage.durable import sync
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _UNFINISHED: Final = ".unfinished-"

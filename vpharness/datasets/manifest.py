@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from vpharness.checksums import file_sha256, known_sha256
 from vpharness.errors import DatasetError
+from vpharness.storage.checksums import file_sha256, known_sha256
 
 BINS_FILE: Final = "bins.parquet"
 GRID_FILE: Final = "grid_clean.parquet"

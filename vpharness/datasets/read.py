@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from vpharness.compiled import Array
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, check_all, check_file
 from vpharness.errors import DatasetError, require_memory
-from vpharness.lattice.types import Array
-from vpharness.parquet import open_parquet
+from vpharness.storage.parquet import open_parquet
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from vpharness.datasets.lake import Lake
-from vpharness.durable import replace_file
 from vpharness.errors import DatasetError
-from vpharness.events.source import Source
+from vpharness.events.event_source import Source
+from vpharness.storage.durable import replace_file
 
 TARGET: Final = "_target_"
 

@@ -25,8 +25,7 @@ the figures of a model so far, and `BandScores` how projected bands compare with
 import vpharness.precision  # noqa: F401 - switches JAX to float64 before anything here is compiled
 from vpharness.evaluation.bands import BandScores, is_covered, pinball_loss
 from vpharness.evaluation.blocks import BlockSums
-from vpharness.evaluation.chance import Draws, flipped_sums, observed_excess, standardised, studentised
-from vpharness.evaluation.dataset import DatasetView
+from vpharness.evaluation.dataset_view import DatasetView
 from vpharness.evaluation.evaluate import (
     CandidateEvaluation,
     Judgement,
@@ -37,23 +36,23 @@ from vpharness.evaluation.evaluate import (
     judge,
     judge_many,
 )
-from vpharness.evaluation.evidence import Evidence, PartWalks, Tally, pooled
-from vpharness.evaluation.figure_registry import Figure
-from vpharness.evaluation.figures import Figures, all_figures, figure_named, figures_of, shown_figures
-from vpharness.evaluation.fires import Fires, FireState, advance_fires, find_fires, start_fires
-from vpharness.evaluation.live_statistics import LiveStatistics
-from vpharness.evaluation.market import Market, MarketTime, any_overlap, counted_once
-from vpharness.evaluation.outcomes import OUTCOME_NAMES, FireOutcomes, OutcomeTable, fire_outcomes, outcome_table
-from vpharness.evaluation.parameters import (
+from vpharness.evaluation.evaluation_parameters import (
     EVALUATION_VERSION,
     EvaluationParameters,
     ResolvedEvaluation,
     SplitParameters,
 )
+from vpharness.evaluation.evidence import Evidence, PartWalks, Tally, pooled
+from vpharness.evaluation.figure_registry import Figure
+from vpharness.evaluation.figures import Figures, all_figures, figure_named, figures_of, shown_figures
+from vpharness.evaluation.fires import Fires, FireState, advance_fires, find_fires, quantile_thresholds, start_fires
+from vpharness.evaluation.live_statistics import LiveStatistics
+from vpharness.evaluation.market_time import Market, MarketTime, any_overlap, counted_once
+from vpharness.evaluation.outcomes import OUTCOME_NAMES, FireOutcomes, OutcomeTable, fire_outcomes, outcome_table
 from vpharness.evaluation.passage import PassageTables, first_passage_tables
+from vpharness.evaluation.sign_flips import Draws, flipped_sums, observed_excess, standardised, studentised
 from vpharness.evaluation.significance import Lack, critical_value, is_winner, lacking, opening_error, p_value
 from vpharness.evaluation.split import TEST, TRAIN, Part, parts_of, parts_within
-from vpharness.evaluation.thresholds import quantile_thresholds
 from vpharness.evaluation.walks import Advance, OpenFire, Quote, WalkOutcome, WalkState, advance_walks
 
 __all__ = [

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import DatasetError
-from vpharness.evaluation.chance import Draws, flipped_sums, observed_excess, standardised
-from vpharness.evaluation.dataset import DatasetView
+from vpharness.evaluation.dataset_view import DatasetView
+from vpharness.evaluation.evaluation_parameters import ResolvedEvaluation, SplitParameters
 from vpharness.evaluation.evidence import Evidence, PartWalks, evidence_of, excess_of, pooled
 from vpharness.evaluation.figures import Figures, figures_of
 from vpharness.evaluation.fires import Fires, find_fires
 from vpharness.evaluation.outcomes import FireOutcomes, OutcomeTable, fire_outcomes, outcome_table
-from vpharness.evaluation.parameters import ResolvedEvaluation, SplitParameters
 from vpharness.evaluation.passage import first_passage_tables
+from vpharness.evaluation.sign_flips import Draws, flipped_sums, observed_excess, standardised
 from vpharness.evaluation.significance import Lack, lacking, p_value
 from vpharness.evaluation.split import Part, parts_of
 

@@ -17,7 +17,7 @@ from vpharness.evaluation.blocks import (
     block_sums,
     merged,
 )
-from vpharness.evaluation.dataset import DatasetView
+from vpharness.evaluation.dataset_view import DatasetView
 from vpharness.evaluation.fire_sums import FIRE_SUMS
 from vpharness.evaluation.outcomes import (
     CENSORED,

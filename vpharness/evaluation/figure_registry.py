@@ -81,7 +81,7 @@ class Figure:
         order: columns stand in ascending order of it.
         below: it is shown only where its value is below this.
         live: for a figure that is shown live and is no mean: how it is read off the statistics of a served model.
-        since: the first evaluation version whose rows have it.
+        since: the first version of the store whose rows have it.
     """
 
     name: str

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vpharness.evaluation.blocks import NS_PER_SECOND, block_seconds
+from vpharness.evaluation.evaluation_parameters import ResolvedEvaluation
 from vpharness.evaluation.evidence import hours_of
 from vpharness.evaluation.figure_registry import LIVE
 from vpharness.evaluation.figures import HEADLINE, all_figures, figure_named
 from vpharness.evaluation.fire_sums import FIRE_SUMS
 from vpharness.evaluation.intervals import RunningMean
 from vpharness.evaluation.outcomes import SKIPPED, STOP_LOSS, TAKE_PROFIT, TIMEOUT
-from vpharness.evaluation.parameters import ResolvedEvaluation
 from vpharness.evaluation.walks import OpenFire, Quote, WalkOutcome, WalkState, advance_walks
 
 _NS_PER_MS = 1_000_000

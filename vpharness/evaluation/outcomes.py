@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError
+from vpharness.evaluation.evaluation_parameters import ResolvedEvaluation
 from vpharness.evaluation.fires import Fires
-from vpharness.evaluation.parameters import ResolvedEvaluation
 from vpharness.evaluation.passage import PassageTables
 from vpharness.evaluation.split import Part
 

@@ -14,8 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.evaluation.dataset import DatasetView
-from vpharness.evaluation.shapes import padded_bins
+from vpharness.evaluation.dataset_view import DatasetView, padded_bins
 from vpharness.prices import tick_size_to_price
 
 TICK_TOLERANCE: Final = 1e-9

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import DatasetError
-from vpharness.evaluation.dataset import DatasetView
-from vpharness.evaluation.parameters import ResolvedEvaluation, SplitParameters
+from vpharness.evaluation.dataset_view import DatasetView
+from vpharness.evaluation.evaluation_parameters import ResolvedEvaluation, SplitParameters
 
 TRAIN: Final = "train"
 TEST: Final = "test"

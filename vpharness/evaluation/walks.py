@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vpharness.evaluation.evaluation_parameters import ResolvedEvaluation
 from vpharness.evaluation.outcomes import OUTCOME_NAMES, SKIPPED, STOP_LOSS, TAKE_PROFIT, TIMEOUT
-from vpharness.evaluation.parameters import ResolvedEvaluation
 from vpharness.evaluation.passage import reaches
 from vpharness.prices import tick_size_to_price
 

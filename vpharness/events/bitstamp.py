@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
-from vpharness.events import csv_rows, files
-from vpharness.events.schema import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FILL, FLAG_LAST, MAX_PRICE
-from vpharness.events.source import CHUNK_EVENTS, EventStream, require_valid
+from vpharness.events import csv_rows, input_files
+from vpharness.events.event_source import CHUNK_EVENTS, EventStream, require_valid
+from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FILL, FLAG_LAST, MAX_PRICE
 from vpharness.events.time_sort import sorted_by_time
 from vpharness.parameters import parameter
 
@@ -64,14 +64,14 @@ class BitstampSource:
             "version": READER_VERSION,
             "tick_size": self.tick_size,
             "instrument": self.instrument,
-            "sha256": files.sha256(self.path),
+            "sha256": input_files.sha256(self.path),
         }
 
     @contextmanager
     def open(self) -> Iterator[EventStream]:
         """Read, check and sort the whole file, then hand its events out. `bytes_read` follows the handing out."""
         require_valid(self)
-        with files.opened(self.path) as file, sorted_by_time(_read_rows(file), _ROW_DTYPE) as rows:
+        with input_files.opened(self.path) as file, sorted_by_time(_read_rows(file), _ROW_DTYPE) as rows:
             if not rows.total:
                 raise SourceError(f"{file.path}: holds no order event")
             stream = EventStream(self.instrument, SIZE_UNIT, iter(()), bytes_total=file.bytes_total)
@@ -79,7 +79,7 @@ class BitstampSource:
             yield stream
 
 
-def _read_rows(file: files.InputFile) -> Iterator[NDArray[np.void]]:
+def _read_rows(file: input_files.InputFile) -> Iterator[NDArray[np.void]]:
     lines = csv_rows.whole_lines(file)
     header, rest = csv_rows.read_header(file, lines)
     time_name, volume_digits = _dialect(file, header)
@@ -91,7 +91,7 @@ def _read_rows(file: files.InputFile) -> Iterator[NDArray[np.void]]:
         yield _parse(rows, place, time_name, volume_digits)
 
 
-def _dialect(file: files.InputFile, header: list[str]) -> tuple[str, int]:
+def _dialect(file: input_files.InputFile, header: list[str]) -> tuple[str, int]:
     """Return which column is the event time, and the decimal digits between its volumes and 1e-8 BTC."""
     dialects = {"exchange.timestamp": ("timestamp", 0), "exchange_timestamp": ("exchange_timestamp", _DIGITS_BTC)}
     for name, dialect in dialects.items():
@@ -103,7 +103,7 @@ def _dialect(file: files.InputFile, header: list[str]) -> tuple[str, int]:
     )
 
 
-def _parse(rows: csv_rows.Rows, place: dict[str, int], time_name: str, volume_digits: int) -> NDArray[np.void]:
+def _parse(rows: csv_rows.CsvRows, place: dict[str, int], time_name: str, volume_digits: int) -> NDArray[np.void]:
     parsed = np.empty(len(rows), _ROW_DTYPE)
     parsed["order_id"] = rows.decimals(place["id"], "id", 0, 0, _INT64_MAX)
     for name in (name for name in place if name not in _COLUMNS):  # both times, so that neither hides a broken row

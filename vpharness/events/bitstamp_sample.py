@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from vpharness.errors import SourceError
 from vpharness.events.bitstamp import BitstampSource
-from vpharness.events.source import EventStream
+from vpharness.events.event_source import EventStream
 from vpharness.parameters import parameter
 
 PACKAGE: Final = "ob_analytics"

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.events.schema import EVENT_DTYPE
+from vpharness.events.mbo_event import EVENT_DTYPE
 
 _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
 

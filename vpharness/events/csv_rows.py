@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
-from vpharness.events.files import InputFile
+from vpharness.events.input_files import InputFile
 
 BLOCK_BYTES: Final = 1 << 20
 """How much text is parsed at once; no line may be longer."""
@@ -38,7 +38,7 @@ _LARGEST: Final = int(np.iinfo(np.int64).max)
 
 
 @dataclass(frozen=True)
-class Rows:
+class CsvRows:
     """Consecutive rows of a file: where each field lies in `text`.
 
     text: [bytes] uint8; starts, ends: [rows, fields] int64, the field without its quotes; first_line: line number of
@@ -126,7 +126,7 @@ def whole_lines(file: InputFile) -> Iterator[bytes]:
         yield kept + b"\n"
 
 
-def split_rows(path: Path, block: bytes, fields: int, first_line: int) -> Rows:
+def split_rows(path: Path, block: bytes, fields: int, first_line: int) -> CsvRows:
     """Find the fields of a block of whole lines; a SourceError names the first line with another number of them."""
     text = np.frombuffer(block, np.uint8)
     marks = np.flatnonzero((text == _COMMA) | (text == _NEWLINE))
@@ -144,7 +144,7 @@ def split_rows(path: Path, block: bytes, fields: int, first_line: int) -> Rows:
     returns = (ends[:, -1] > starts[:, -1]) & (text[ends[:, -1] - 1] == _RETURN)
     ends[:, -1] -= returns
     quoted = (ends - starts >= 2) & (text[starts] == _QUOTE) & (text[ends - 1] == _QUOTE)
-    return Rows(path, text, starts + quoted, ends - quoted, first_line)
+    return CsvRows(path, text, starts + quoted, ends - quoted, first_line)
 
 
 def _letters(

@@ -11,11 +11,11 @@ from databento_dbn import DBNError, Metadata, Schema
 from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
-from vpharness.events import dbn_records, files
+from vpharness.events import dbn_records, input_files
 from vpharness.events.dbn_events import SKIPPED, DbnEvents
 from vpharness.events.dbn_instruments import InstrumentChoice
 from vpharness.events.dbn_records import Records
-from vpharness.events.source import CHUNK_EVENTS, EventStream, require_valid
+from vpharness.events.event_source import CHUNK_EVENTS, EventStream, require_valid
 from vpharness.parameters import parameter
 
 READER_VERSION: Final = 1
@@ -53,14 +53,14 @@ class DbnSource:
             "tick_size": self.tick_size,
             "symbol": self.symbol,
             "instrument_id": self.instrument_id,
-            "sha256": files.sha256(self.path),
+            "sha256": input_files.sha256(self.path),
         }
 
     @contextmanager
     def open(self) -> Iterator[EventStream]:
         """Open the file and read up to the instrument's first events."""
         require_valid(self)
-        with files.opened(self.path) as file:
+        with input_files.opened(self.path) as file:
             blocks = file.blocks(BLOCK_BYTES)
             version, metadata, rest = _read_metadata(file, blocks)
             choice = InstrumentChoice(file.path, metadata, self.symbol, self.instrument_id)
@@ -74,7 +74,7 @@ class DbnSource:
             yield stream
 
 
-def _read_metadata(file: files.InputFile, blocks: Iterator[bytes]) -> tuple[int, Metadata, bytes]:
+def _read_metadata(file: input_files.InputFile, blocks: Iterator[bytes]) -> tuple[int, Metadata, bytes]:
     """Return the DBN version and the metadata, decoded, and what was read behind them."""
     data = next(blocks)
     if data[:3] != b"DBN":
@@ -96,7 +96,7 @@ def _read_metadata(file: files.InputFile, blocks: Iterator[bytes]) -> tuple[int,
 
 
 def _chunks(
-    file: files.InputFile, blocks: Iterator[list[Records]], events: DbnEvents, stream: EventStream
+    file: input_files.InputFile, blocks: Iterator[list[Records]], events: DbnEvents, stream: EventStream
 ) -> Iterator[NDArray[np.void]]:
     """Yield the instrument's events, one chunk a block of records; the last error is that there were none."""
     found = False

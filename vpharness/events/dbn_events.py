@@ -13,7 +13,7 @@ from vpharness.errors import SourceError
 from vpharness.events import dbn_records
 from vpharness.events.dbn_instruments import InstrumentChoice
 from vpharness.events.dbn_records import Records
-from vpharness.events.schema import ACTIONS, EVENT_DTYPE, SIDES
+from vpharness.events.mbo_event import ACTIONS, EVENT_DTYPE, SIDES
 
 SKIPPED: Final = ("skipped_other_record", "skipped_other_instrument", "skipped_spread")
 """Why records give no event of the instrument."""

@@ -15,8 +15,8 @@ from databento_dbn.metadata import MappingInterval
 from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError, SourceError, VpharnessError
-from vpharness.events.schema import FLAG_LAST
-from vpharness.events.source import EventStream
+from vpharness.events.event_source import EventStream
+from vpharness.events.mbo_event import FLAG_LAST
 
 MBO_RECORD_DTYPE: Final = np.dtype(
     [

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError, SourceError
-from vpharness.events import csv_rows, files
+from vpharness.events import csv_rows, input_files
+from vpharness.events.event_source import CHUNK_EVENTS, EventStream, require_valid
 from vpharness.events.lobster_seed import SEED_ID_BASE, SeededBook
-from vpharness.events.schema import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FILL, FLAG_LAST, MAX_PRICE
-from vpharness.events.source import CHUNK_EVENTS, EventStream, require_valid
+from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FILL, FLAG_LAST, MAX_PRICE
 from vpharness.parameters import parameter
 from vpharness.prices import PRICE_SCALE
 
@@ -74,8 +74,8 @@ class LobsterSource:
             "tick_size": self.tick_size,
             "date": self.date,
             "instrument": self._instrument(),
-            "sha256": files.sha256(self.path),
-            "orderbook_sha256": None if self.orderbook_path is None else files.sha256(self.orderbook_path),
+            "sha256": input_files.sha256(self.path),
+            "orderbook_sha256": None if self.orderbook_path is None else input_files.sha256(self.orderbook_path),
         }
 
     @contextmanager
@@ -84,7 +84,7 @@ class LobsterSource:
         require_valid(self)
         midnight_ns = _midnight_ns(self.date)
         book = None if self.orderbook_path is None else _first_book(self.orderbook_path)
-        with files.opened(self.path) as file:
+        with input_files.opened(self.path) as file:
             stream = EventStream(self._instrument(), 1.0, iter(()), bytes_total=file.bytes_total)
             stream.chunks = _chunks(file, midnight_ns, book, stream)
             yield stream
@@ -106,7 +106,7 @@ def _midnight_ns(date: str) -> int:
 
 
 def _chunks(
-    file: files.InputFile, midnight_ns: int, book: NDArray[np.void] | None, stream: EventStream
+    file: input_files.InputFile, midnight_ns: int, book: NDArray[np.void] | None, stream: EventStream
 ) -> Iterator[NDArray[np.void]]:
     seeded = None
     line = 1
@@ -129,7 +129,7 @@ def _chunks(
         yield from (events[start : start + CHUNK_EVENTS] for start in range(0, len(events), CHUNK_EVENTS))
 
 
-def _parse(rows: csv_rows.Rows, midnight_ns: int) -> NDArray[np.void]:
+def _parse(rows: csv_rows.CsvRows, midnight_ns: int) -> NDArray[np.void]:
     messages = np.empty(len(rows), _MESSAGE_DTYPE)
     messages["type"] = rows.choices(_TYPE, "type", _TYPES) + 1
     messages["ts_ns"] = midnight_ns + rows.decimals(_TIME, "time", _DIGITS_NS, 0, NANOSECONDS_PER_DAY - 1)
@@ -160,7 +160,7 @@ def _first_book(path: str) -> NDArray[np.void]:
 
     Returns one event a level that is not empty, best levels first, without time.
     """
-    with files.opened(path) as file:
+    with input_files.opened(path) as file:
         line = next(csv_rows.whole_lines(file)).partition(b"\n")[0] + b"\n"
         fields = line.count(b",") + 1
         if fields % 4:

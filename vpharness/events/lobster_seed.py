@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.events.schema import EVENT_DTYPE, FLAG_LAST, FLAG_SNAPSHOT
+from vpharness.events.mbo_event import EVENT_DTYPE, FLAG_LAST, FLAG_SNAPSHOT
 
 SEED_ID_BASE: Final = 1 << 62
 """Ids of seeded orders start here; no order of a file may have one so high."""

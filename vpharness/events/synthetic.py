@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError, SourceError
-from vpharness.events.schema import EVENT_DTYPE, MAX_PRICE
-from vpharness.events.source import CHUNK_EVENTS, EventStream
-from vpharness.events.synthetic_book import MOST_LEVELS, MOST_SNAPSHOT_RECORDS, Market, empty_market
+from vpharness.events.event_source import CHUNK_EVENTS, EventStream
+from vpharness.events.mbo_event import EVENT_DTYPE, MAX_PRICE
+from vpharness.events.synthetic_book import MOST_LEVELS, MOST_SNAPSHOT_RECORDS, SimulatedMarket, empty_market
 from vpharness.events.synthetic_enactment import open_book
 from vpharness.events.synthetic_market import advance_minute
 from vpharness.events.synthetic_moves import (
@@ -126,7 +126,7 @@ def simulate(
 
 def _minute(
     source: SyntheticSource,
-    market: Market,
+    market: SimulatedMarket,
     minute_start_ns: int,
     schedule: MoveSchedule,
     lean: NDArray[np.float64],
@@ -145,7 +145,7 @@ def _minute(
         raise SourceError("the synthetic price has walked down to zero; raise source.initial_price")
 
 
-def _take_events(market: Market, tick_price: int) -> NDArray[np.void]:
+def _take_events(market: SimulatedMarket, tick_price: int) -> NDArray[np.void]:
     """Return a copy of the events written, at their prices, and make room for the next."""
     events: NDArray[np.void] = market.events[: int(market.clock["written"][0])].copy()
     events["price"] *= tick_price

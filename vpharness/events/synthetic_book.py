@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.compiled import kernel
-from vpharness.events.schema import (
+from vpharness.events.mbo_event import (
     ADD,
     ASK,
     BID,
@@ -59,7 +59,7 @@ holds; which move of the minute comes next; what past events add to the rate of 
 sums of signed and of all quantity added or pulled near the touch."""
 
 
-class Market(NamedTuple):
+class SimulatedMarket(NamedTuple):
     """The state of a market, changed in place.
 
     queue_length: [RING_SLOTS] orders at a tick; queues: [RING_SLOTS, MOST_ORDERS] of QUEUED_DTYPE, first come first;
@@ -75,12 +75,12 @@ class Market(NamedTuple):
     events: NDArray[Any]
 
 
-def empty_market(best_bid: int, ts_ns: int, events: NDArray[np.void]) -> Market:
+def empty_market(best_bid: int, ts_ns: int, events: NDArray[np.void]) -> SimulatedMarket:
     """Return a market without orders that will open with a spread of one tick and write into `events`."""
     clock = np.zeros(1, CLOCK_DTYPE)
     clock["ts_ns"] = ts_ns
     clock["next_order_id"] = 1
-    return Market(
+    return SimulatedMarket(
         queue_length=np.zeros(RING_SLOTS, np.int64),
         queues=np.zeros((RING_SLOTS, MOST_ORDERS), QUEUED_DTYPE),
         best=np.array([best_bid, best_bid + 1], np.int64),
@@ -91,7 +91,7 @@ def empty_market(best_bid: int, ts_ns: int, events: NDArray[np.void]) -> Market:
 
 
 @kernel
-def tick_at(market: Market, side: int, distance: int) -> int:
+def tick_at(market: SimulatedMarket, side: int, distance: int) -> int:
     """Return the tick that lies `distance` levels behind the best of a side; a negative distance lies before it."""
     best: int = market.best[side]
     return best + (distance if side == ASK_SIDE else -distance)
@@ -104,7 +104,7 @@ def slot_of(tick: int) -> int:
 
 
 @kernel
-def level_quantity(market: Market, slot: int) -> int:
+def level_quantity(market: SimulatedMarket, slot: int) -> int:
     """Return the quantity that rests in a queue."""
     quantity = 0
     for position in range(market.queue_length[slot]):
@@ -113,7 +113,7 @@ def level_quantity(market: Market, slot: int) -> int:
 
 
 @kernel
-def record(market: Market, action: int, side_code: int, tick: int, size: int, order_id: int) -> None:
+def record(market: SimulatedMarket, action: int, side_code: int, tick: int, size: int, order_id: int) -> None:
     """Write one record at the market's time."""
     clock = market.clock[0]
     event = market.events[clock.written]
@@ -128,7 +128,7 @@ def record(market: Market, action: int, side_code: int, tick: int, size: int, or
 
 
 @kernel
-def end_exchange_event(market: Market) -> None:
+def end_exchange_event(market: SimulatedMarket) -> None:
     """Mark the last record written as the last of its exchange event."""
     market.events[market.clock[0].written - 1].flags |= FLAG_LAST
 
@@ -140,7 +140,7 @@ def side_code(side: int) -> int:
 
 
 @kernel
-def new_order_id(market: Market) -> int:
+def new_order_id(market: SimulatedMarket) -> int:
     """Take the next order id."""
     clock = market.clock[0]
     order_id: int = clock.next_order_id
@@ -149,7 +149,7 @@ def new_order_id(market: Market) -> int:
 
 
 @kernel
-def _append(market: Market, slot: int, order_id: int, size: int) -> None:
+def _append(market: SimulatedMarket, slot: int, order_id: int, size: int) -> None:
     order = market.queues[slot, market.queue_length[slot]]
     order.order_id = order_id
     order.size = size
@@ -157,14 +157,14 @@ def _append(market: Market, slot: int, order_id: int, size: int) -> None:
 
 
 @kernel
-def _remove(market: Market, slot: int, position: int) -> None:
+def _remove(market: SimulatedMarket, slot: int, position: int) -> None:
     market.queue_length[slot] -= 1
     for behind in range(position, market.queue_length[slot]):
         market.queues[slot, behind] = market.queues[slot, behind + 1]
 
 
 @kernel
-def add(market: Market, side: int, tick: int, size: int) -> None:
+def add(market: SimulatedMarket, side: int, tick: int, size: int) -> None:
     """Place a new order at the end of a queue that has room."""
     order_id = new_order_id(market)
     _append(market, slot_of(tick), order_id, size)
@@ -172,7 +172,7 @@ def add(market: Market, side: int, tick: int, size: int) -> None:
 
 
 @kernel
-def cancel(market: Market, side: int, tick: int, position: int) -> None:
+def cancel(market: SimulatedMarket, side: int, tick: int, position: int) -> None:
     """Take a whole order out of its queue."""
     slot = slot_of(tick)
     order = market.queues[slot, position]
@@ -181,7 +181,7 @@ def cancel(market: Market, side: int, tick: int, position: int) -> None:
 
 
 @kernel
-def resize(market: Market, side: int, tick: int, position: int, size: int) -> None:
+def resize(market: SimulatedMarket, side: int, tick: int, position: int, size: int) -> None:
     """Modify an order's size; one that grows loses its place in the queue."""
     slot = slot_of(tick)
     order = market.queues[slot, position]
@@ -195,7 +195,7 @@ def resize(market: Market, side: int, tick: int, position: int, size: int) -> No
 
 
 @kernel
-def reprice(market: Market, side: int, tick: int, position: int, new_tick: int) -> None:
+def reprice(market: SimulatedMarket, side: int, tick: int, position: int, new_tick: int) -> None:
     """Modify an order's price: it goes to the end of the queue at its new tick, which must have room."""
     slot = slot_of(tick)
     order_id, size = market.queues[slot, position].order_id, market.queues[slot, position].size
@@ -205,7 +205,7 @@ def reprice(market: Market, side: int, tick: int, position: int, new_tick: int) 
 
 
 @kernel
-def execute(market: Market, side: int, tick: int, quantity: int, aggressor_id: int) -> None:
+def execute(market: SimulatedMarket, side: int, tick: int, quantity: int, aggressor_id: int) -> None:
     """Fill a queue from its front, as CME reports it: the trade, its fills, then what they leave of each order.
 
     `side` rests; `quantity` must not exceed what does.
@@ -230,14 +230,14 @@ def execute(market: Market, side: int, tick: int, quantity: int, aggressor_id: i
 
 
 @kernel
-def clear(market: Market) -> None:
+def clear(market: SimulatedMarket) -> None:
     """Write the record that opens a snapshot; the records that follow belong to it until `end_snapshot`."""
     market.clock[0].record_flags = FLAG_SNAPSHOT
     record(market, CLEAR, NO_SIDE, 0, 0, 0)
 
 
 @kernel
-def end_snapshot(market: Market) -> None:
+def end_snapshot(market: SimulatedMarket) -> None:
     """End the snapshot with the last record written."""
     end_exchange_event(market)
     market.clock[0].record_flags = 0

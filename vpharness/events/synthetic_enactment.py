@@ -15,7 +15,7 @@ from vpharness.events.synthetic_book import (
     BID_SIDE,
     FEWEST_LEVELS,
     MOST_LEVELS,
-    Market,
+    SimulatedMarket,
     add,
     cancel,
     clear,
@@ -34,7 +34,7 @@ CANCELLED_MOVES: Final = 0.4
 
 
 @kernel
-def enact(market: Market, up: bool, spread_change: int, jump_ticks: int, rng: np.random.Generator) -> None:
+def enact(market: SimulatedMarket, up: bool, spread_change: int, jump_ticks: int, rng: np.random.Generator) -> None:
     """Make a move: the side it comes towards gives way, the side behind it follows, or, in a jump, both."""
     giving, following = (ASK_SIDE, BID_SIDE) if up else (BID_SIDE, ASK_SIDE)
     if spread_change > 0 or jump_ticks > 0:
@@ -51,7 +51,7 @@ def enact(market: Market, up: bool, spread_change: int, jump_ticks: int, rng: np
 
 
 @kernel
-def _take_level(market: Market, side: int, aggressor_id: int) -> None:
+def _take_level(market: SimulatedMarket, side: int, aggressor_id: int) -> None:
     """Remove the best level of a side whole: traded away by an aggressor, or cancelled where there is none (id 0)."""
     tick = market.best[side]
     slot = slot_of(tick)
@@ -65,7 +65,7 @@ def _take_level(market: Market, side: int, aggressor_id: int) -> None:
 
 
 @kernel
-def _improve(market: Market, side: int, rng: np.random.Generator) -> None:
+def _improve(market: SimulatedMarket, side: int, rng: np.random.Generator) -> None:
     tick = tick_at(market, side, -1)
     _make_level(market, side, tick, 1 + int(3.0 * rng.random()), rng)
     market.best[side] = tick
@@ -73,7 +73,7 @@ def _improve(market: Market, side: int, rng: np.random.Generator) -> None:
 
 
 @kernel
-def _keep_depth(market: Market, side: int, rng: np.random.Generator) -> None:
+def _keep_depth(market: SimulatedMarket, side: int, rng: np.random.Generator) -> None:
     """Add or cancel levels at the far end until a side has no fewer and no more than it should."""
     while market.levels[side] < FEWEST_LEVELS:
         distance = market.levels[side]
@@ -88,13 +88,13 @@ def _keep_depth(market: Market, side: int, rng: np.random.Generator) -> None:
 
 
 @kernel
-def _make_level(market: Market, side: int, tick: int, orders: int, rng: np.random.Generator) -> None:
+def _make_level(market: SimulatedMarket, side: int, tick: int, orders: int, rng: np.random.Generator) -> None:
     for _ in range(orders):
         add(market, side, tick, draw_size(rng))
 
 
 @kernel
-def open_book(market: Market, rng: np.random.Generator) -> None:
+def open_book(market: SimulatedMarket, rng: np.random.Generator) -> None:
     """Fill both sides and write them as a snapshot: a clear, then an add for each order."""
     clear(market)
     for side in (BID_SIDE, ASK_SIDE):

@@ -17,7 +17,7 @@ from vpharness.events.synthetic_book import (
     BID_SIDE,
     FEWEST_LEVELS,
     MOST_ORDERS,
-    Market,
+    SimulatedMarket,
     add,
     cancel,
     end_exchange_event,
@@ -47,7 +47,7 @@ NEAR_LEVELS: Final = 12
 
 
 @kernel
-def background(market: Market, lean: float, rng: np.random.Generator) -> None:
+def background(market: SimulatedMarket, lean: float, rng: np.random.Generator) -> None:
     """Let one thing happen between moves, or nothing where it would change a best price."""
     written = market.clock[0].written
     if rng.random() < TRADE_SHARE:
@@ -59,7 +59,7 @@ def background(market: Market, lean: float, rng: np.random.Generator) -> None:
 
 
 @kernel
-def _trade_in_part(market: Market, lean: float, rng: np.random.Generator) -> None:
+def _trade_in_part(market: SimulatedMarket, lean: float, rng: np.random.Generator) -> None:
     """Trade against a best level; what would empty it is left undone."""
     side = ASK_SIDE if rng.random() < 0.5 + LEAN_OF_TRADES * lean else BID_SIDE
     tick = market.best[side]
@@ -69,7 +69,7 @@ def _trade_in_part(market: Market, lean: float, rng: np.random.Generator) -> Non
 
 
 @kernel
-def _touch_level(market: Market, lean: float, rng: np.random.Generator) -> None:
+def _touch_level(market: SimulatedMarket, lean: float, rng: np.random.Generator) -> None:
     """Let one level, most often a near one, grow or shrink; longer queues than usual rather shrink."""
     side = BID_SIDE if rng.random() < 0.5 else ASK_SIDE
     nearness = rng.random()
@@ -88,7 +88,7 @@ def _touch_level(market: Market, lean: float, rng: np.random.Generator) -> None:
 
 
 @kernel
-def _move_order(market: Market, side: int, distance: int, position: int, rng: np.random.Generator) -> None:
+def _move_order(market: SimulatedMarket, side: int, distance: int, position: int, rng: np.random.Generator) -> None:
     """Reprice an order by one or two levels; one that is alone, or finds no room, stays."""
     steps = int(4.0 * rng.random())
     new_distance = distance + (steps - 2 if steps < 2 else steps - 1)
@@ -104,7 +104,9 @@ def _move_order(market: Market, side: int, distance: int, position: int, rng: np
 
 
 @kernel
-def _grow(market: Market, side: int, distance: int, position: int, resizes: bool, rng: np.random.Generator) -> None:
+def _grow(
+    market: SimulatedMarket, side: int, distance: int, position: int, resizes: bool, rng: np.random.Generator
+) -> None:
     tick = tick_at(market, side, distance)
     slot = slot_of(tick)
     size = draw_size(rng)
@@ -117,7 +119,9 @@ def _grow(market: Market, side: int, distance: int, position: int, resizes: bool
 
 
 @kernel
-def _shrink(market: Market, side: int, distance: int, position: int, resizes: bool, rng: np.random.Generator) -> None:
+def _shrink(
+    market: SimulatedMarket, side: int, distance: int, position: int, resizes: bool, rng: np.random.Generator
+) -> None:
     """Pull an order, or a part of it; the last order of a level keeps a part."""
     tick = tick_at(market, side, distance)
     slot = slot_of(tick)
@@ -132,7 +136,7 @@ def _shrink(market: Market, side: int, distance: int, position: int, resizes: bo
 
 
 @kernel
-def _remember(market: Market, side: int, distance: int, quantity: int) -> None:
+def _remember(market: SimulatedMarket, side: int, distance: int, quantity: int) -> None:
     """Count quantity added (positive) or pulled (negative) near the touch towards what moves lean on."""
     if distance < NEAR_LEVELS:
         clock = market.clock[0]

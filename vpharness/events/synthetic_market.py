@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.compiled import kernel
-from vpharness.events.synthetic_book import MOST_RECORDS, Market
+from vpharness.events.synthetic_book import MOST_RECORDS, SimulatedMarket
 from vpharness.events.synthetic_enactment import enact
 from vpharness.events.synthetic_flow import background
 from vpharness.events.synthetic_moves import MINUTE_NS, SECOND_NS
@@ -35,7 +35,7 @@ def probability_up(near_signed: float, near_total: float, strength: float) -> fl
 
 
 @kernel
-def _pass_time(market: Market, ts_ns: int) -> None:
+def _pass_time(market: SimulatedMarket, ts_ns: int) -> None:
     """Let the clock run to a time, and what the past has left decay."""
     clock = market.clock[0]
     seconds = (ts_ns - clock.ts_ns) / SECOND_NS
@@ -48,7 +48,7 @@ def _pass_time(market: Market, ts_ns: int) -> None:
 
 @kernel
 def advance_minute(
-    market: Market,
+    market: SimulatedMarket,
     minute_start_ns: int,
     moves: NDArray[np.void],
     activity: NDArray[np.float64],

@@ -4,16 +4,22 @@ from typing import Final
 
 import numpy as np
 
-from vpharness.compiled import inlined_kernel, kernel
-from vpharness.lattice.columns import FLOAT_COLUMNS, LABEL_COLUMNS
+from vpharness.compiled import Array, Record, inlined_kernel, kernel
+from vpharness.lattice.columns import (
+    BEAR_PRESSURE,
+    BEAR_VACUUM,
+    BULL_PRESSURE,
+    BULL_VACUUM,
+    FLOAT_COLUMNS,
+    LABEL_COLUMNS,
+    MIXED,
+)
 from vpharness.lattice.filter_bank import MASS_COUNT, MASS_OFFSET, ORDER_COUNT, STATE_SIZE, advance_into
 from vpharness.lattice.forces import composite, forget_before, pressure, remember_touched, vacuum
 from vpharness.lattice.hash_table import NOWHERE, find
 from vpharness.lattice.layout import NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
 from vpharness.lattice.levels import best_tick
 from vpharness.lattice.spectrum import spectrum_score
-from vpharness.lattice.types import Array, Record
-from vpharness.permutation_states import BEAR_PRESSURE, BEAR_VACUUM, BULL_PRESSURE, BULL_VACUUM, MIXED
 
 PRESSURE: Final = FLOAT_COLUMNS.index("pressure_variant")
 VACUUM: Final = FLOAT_COLUMNS.index("vacuum_variant")

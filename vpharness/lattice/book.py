@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from vpharness.compiled import inlined_kernel, kernel
-from vpharness.events.schema import ADD, ASK, BID, CANCEL, CLEAR, FILL, FLAG_LAST, FLAG_SNAPSHOT, MAX_PRICE, MODIFY
+from vpharness.compiled import Key, Record, inlined_kernel, kernel
+from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, CLEAR, FILL, FLAG_LAST, FLAG_SNAPSHOT, MAX_PRICE, MODIFY
 from vpharness.lattice.filter_bank import (
     CHANNEL_ADD,
     CHANNEL_BID_DEPTH,
@@ -22,7 +22,6 @@ from vpharness.lattice.filter_bank import (
 from vpharness.lattice.hash_table import NOWHERE, find, insert, remove
 from vpharness.lattice.layout import COUNT_NAMES, NO_SLOT, NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
 from vpharness.lattice.levels import push_level
-from vpharness.lattice.types import Key, Record
 
 UNKNOWN_CANCEL: Final = COUNT_NAMES.index("unknown_cancel")
 UNKNOWN_MODIFY: Final = COUNT_NAMES.index("unknown_modify")

@@ -63,3 +63,10 @@ GRID_COLUMNS: Final[dict[str, np.dtype[Any]]] = {
     EVENT_COLUMN: np.dtype(np.int64),
 }
 """Every column of `grid_clean.parquet` beside `bin_seq` and `k`, with its type."""
+
+BEAR_VACUUM: Final = -2
+BEAR_PRESSURE: Final = -1
+MIXED: Final = 0
+BULL_PRESSURE: Final = 1
+BULL_VACUUM: Final = 2
+"""The codes of `perm_state5_code`: which kind of liquidity stands at a cell, and for which side of the market."""

@@ -12,8 +12,7 @@ with l = 1/tau, whose solution over a time t is a lower triangular matrix of div
 import math
 from typing import Final
 
-from vpharness.compiled import inlined_kernel
-from vpharness.lattice.types import Array, int64
+from vpharness.compiled import Array, inlined_kernel, int64
 
 STATE_SIZE: Final = 18
 CHANNEL_ADD: Final = int64(0)

@@ -7,7 +7,7 @@ its past: it costs nothing while nobody looks at it.
 
 import math
 
-from vpharness.compiled import kernel
+from vpharness.compiled import Array, kernel
 from vpharness.lattice.filter_bank import (
     CHANNEL_ADD,
     CHANNEL_ASK_DEPTH,
@@ -19,7 +19,6 @@ from vpharness.lattice.filter_bank import (
     divided_difference,
 )
 from vpharness.lattice.layout import FORCE_STATES, NO_SLOT, NO_TIME, LatticeState
-from vpharness.lattice.types import Array
 
 _ADD = CHANNEL_ADD * ORDER_COUNT
 _PULL = CHANNEL_PULL * ORDER_COUNT

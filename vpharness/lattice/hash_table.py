@@ -7,8 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from vpharness.compiled import inlined_kernel, kernel
-from vpharness.lattice.types import Array, Key, int64
+from vpharness.compiled import Array, Key, inlined_kernel, int64, kernel
 
 NOWHERE: Final = int64(-1)
 """The slot of a key that is not in the table."""

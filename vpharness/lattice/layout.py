@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from vpharness.compiled import Array, int64
 from vpharness.lattice import hash_table
 from vpharness.lattice.columns import FLOAT_COLUMNS
 from vpharness.lattice.filter_bank import STATE_SIZE
-from vpharness.lattice.parameters import LatticeParameters
-from vpharness.lattice.types import Array, int64
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.prices import tick_size_to_price
 
 NO_TIME: Final = np.iinfo(np.int64).min

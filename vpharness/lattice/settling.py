@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vpharness.lattice.columns import EVENT_COLUMN, LABEL_COLUMNS, MOVE_COLUMNS
-from vpharness.lattice.parameters import LatticeParameters
+from vpharness.lattice.lattice_parameters import LatticeParameters
 
 _FOLDS: Final = 53 * math.log(2)
 """Time constants until 2^-53 is left."""

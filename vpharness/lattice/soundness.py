@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from vpharness.compiled import Array
 from vpharness.lattice.filter_bank import STATE_SIZE
 from vpharness.lattice.hash_table import NOWHERE, every_key_is_found
 from vpharness.lattice.layout import EMPTY_LEVEL, EMPTY_TICK, FORCE_STATES, NO_SLOT, NO_TIME, LatticeState
-from vpharness.lattice.types import Array
 
 _GROWING = (
     *("orders", "order_table", "ticks", "tick_table", "filters", "base_states", "levels", "heaps", "touched"),

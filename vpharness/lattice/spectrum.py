@@ -7,12 +7,11 @@ queued force states, so that the score never depends on where the window has bee
 import math
 from typing import Final
 
-from vpharness.compiled import kernel
+from vpharness.compiled import Array, Record, kernel
 from vpharness.lattice.filter_bank import NANOSECOND
 from vpharness.lattice.forces import past_composites
 from vpharness.lattice.layout import DIFFERENCES, NO_SLOT, NO_TIME, LatticeState
-from vpharness.lattice.rolling import insert_ordered, replace_ordered, robust_z
-from vpharness.lattice.types import Array, Record
+from vpharness.lattice.rolling_robust_z import insert_ordered, replace_ordered, robust_z
 
 LONGEST_CATCH_UP: Final = 50
 """Bins that are appended one by one to a series that missed them; past that, making it anew is cheaper.

@@ -2,13 +2,12 @@
 
 from typing import Final
 
-from vpharness.compiled import kernel
-from vpharness.events.schema import FLAG_SNAPSHOT
+from vpharness.compiled import Array, bool_, int64, kernel
+from vpharness.events.mbo_event import FLAG_SNAPSHOT
 from vpharness.lattice.bins import book_is_valid, close_bin
 from vpharness.lattice.book import apply_event, remove_order
 from vpharness.lattice.layout import COUNT_NAMES, NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
 from vpharness.lattice.levels import best_level, best_tick
-from vpharness.lattice.types import Array, bool_, int64
 
 CLAMPED_TIME: Final = COUNT_NAMES.index("clamped_ts")
 NONE_YET: Final = int64(0)

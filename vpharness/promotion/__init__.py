@@ -1,1 +1,1 @@
-"""Promotion: from a run that won to what is served, and back."""
+"""Promotion: from a winning run to the bundle that a server loads, and rollback."""

@@ -1,4 +1,4 @@
-"""Whether a live session said the same as was recorded, or as a run over the whole dataset: bins, scores, fires."""
+"""Comparison of a live session's bins, scores and fires with a recording or with a run over the whole dataset."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from vpharness.signals import CHUNK_TOLERANCE
 
 
 @dataclass(frozen=True)
-class Said:
-    """What was said of T consecutive bins.
+class BinOutputs:
+    """The scores and fires of T consecutive bins.
 
     Attributes:
         bins: [T] rows of bins, with at least `bin_seq`.
@@ -25,7 +25,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What a comparison came to.
+    """The result of a comparison.
 
     Attributes:
         bins: how many bins were compared.
@@ -40,7 +40,7 @@ class Agreement:
     differences: tuple[str, ...]
 
 
-def agreement(found: Said, wanted: Said, threshold: float) -> Agreement:
+def compare_outputs(found: BinOutputs, wanted: BinOutputs, threshold: float) -> Agreement:
     """Compare bins exactly, scores within the tolerance of the chunk law, and fires exactly up to the first tie."""
     if len(found.bins) != len(wanted.bins):
         return Agreement(0, np.inf, 0, (f"{len(found.bins)} bins came, not {len(wanted.bins)}",))

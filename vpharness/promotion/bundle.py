@@ -1,4 +1,4 @@
-"""The bundle of a promotion: an immutable folder with all that is served and a recorded slice that proves it.
+"""The bundle of a promotion: an immutable folder with the served model and a recorded slice that proves it.
 
 Its files::
 
@@ -27,13 +27,13 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from vpharness.checksums import file_sha256
 from vpharness.datasets.manifest import CHECKSUMS_FILE
 from vpharness.errors import PromotionError
-from vpharness.events.schema import EVENT_DTYPE
+from vpharness.events.mbo_event import EVENT_DTYPE
 from vpharness.lattice.columns import BIN_DTYPE
-from vpharness.promotion.agreement import Said
-from vpharness.promotion.served import PromotedRecord
+from vpharness.promotion.agreement import BinOutputs
+from vpharness.promotion.promoted_record import PromotedRecord
+from vpharness.storage.checksums import file_sha256
 
 RECORD_FILE: Final = "record.json"
 CONFIG_FILE: Final = "config.yaml"
@@ -47,22 +47,23 @@ FILES: Final = (RECORD_FILE, CONFIG_FILE, EVENTS_FILE, STATE_FILE, BINS_FILE, SC
 
 @dataclass(frozen=True)
 class Recording:
-    """A slice of the feed, the live session before it, and what it said.
+    """A slice of the feed, the state of the live session before it, and the session's outputs.
 
     Attributes:
         state: what `LiveSession.save` gave before the first event.
         events: [n] EVENT_DTYPE, in the order of the feed.
-        said: the bins that they finish (BIN_DTYPE), with scores and fires; the feed is complete to the last one's end.
+        outputs: the bins that they finish (BIN_DTYPE), with scores and fires; the feed is complete to the end of the
+            last one.
     """
 
     state: Mapping[str, NDArray[Any]]
     events: NDArray[np.void]
-    said: Said
+    outputs: BinOutputs
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """What a bundle holds."""
+    """The contents of a bundle."""
 
     path: Path
     record: PromotedRecord
@@ -77,9 +78,9 @@ def write_bundle(folder: Path, record: PromotedRecord, config: Mapping[str, Any]
     (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
     arrays = {
         EVENTS_FILE: recording.events,
-        BINS_FILE: recording.said.bins,
-        SCORES_FILE: recording.said.scores,
-        FIRES_FILE: recording.said.fires,
+        BINS_FILE: recording.outputs.bins,
+        SCORES_FILE: recording.outputs.scores,
+        FIRES_FILE: recording.outputs.fires,
     }
     for name, array in arrays.items():
         np.save(folder / name, array, allow_pickle=False)
@@ -88,7 +89,7 @@ def write_bundle(folder: Path, record: PromotedRecord, config: Mapping[str, Any]
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """Read a bundle; a PromotionError names the file that is missing, damaged or changed."""
+    """Return the contents of a bundle; a PromotionError names the file that is missing, damaged or changed."""
     content = _checked(folder)
     record = PromotedRecord.from_values(_parsed(content[RECORD_FILE], folder / RECORD_FILE), str(folder / RECORD_FILE))
     try:
@@ -105,7 +106,7 @@ def read_bundle(folder: Path) -> Bundle:
     for (name, kind), array in zip(wanted.items(), (events, bins, scores, fires), strict=True):
         if array.dtype != kind or array.ndim != 1 or (name != EVENTS_FILE and len(array) != len(bins)):
             raise PromotionError(f"{folder / name} holds {array.dtype} of the shape {array.shape}; promote it again")
-    return Bundle(folder, record, config, Recording(state, events, Said(bins, scores, fires)))
+    return Bundle(folder, record, config, Recording(state, events, BinOutputs(bins, scores, fires)))
 
 
 def _checked(folder: Path) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""What a fresh clone serves before anything is promoted: `runtime/defaults.yaml` over the defaults of dataclasses."""
+"""The model served before anything is promoted: `runtime/defaults.yaml` over the defaults of dataclasses."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ import yaml
 
 from vpharness.errors import ConfigError
 from vpharness.evaluation import EVALUATION_VERSION, EvaluationParameters
-from vpharness.lattice.parameters import LATTICE_VERSION, LatticeParameters
+from vpharness.lattice.lattice_parameters import LATTICE_VERSION, LatticeParameters
 from vpharness.parameters import problems
 from vpharness.promotion.projection import Projection
-from vpharness.promotion.served import PromotedRecord
+from vpharness.promotion.promoted_record import PromotedRecord
 from vpharness.signals import resolve
 
 DEFAULTS_VERSION: Final = "defaults"
@@ -21,7 +21,7 @@ _KEYS: Final = ("signal", "threshold", "evaluation", "lattice", "projection")
 
 
 def defaults(path: Path) -> PromotedRecord:
-    """Read what is served where nothing has been promoted: a signal, its threshold, and what differs from defaults.
+    """Return the record that is served where nothing has been promoted.
 
     The file holds `signal` (its _target_, and parameters that differ), `threshold`, and where they are wanted
     `evaluation` and `lattice` (parameters that differ) and `projection`. It is of no instrument and fits any feed.

@@ -1,4 +1,4 @@
-"""The gates: each says what was wanted and what was found, in words that stay in the bundle as evidence."""
+"""The gates of a promotion: each states what was wanted and what was found, kept in the bundle as evidence."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -14,12 +14,12 @@ from vpharness.datasets.manifest import Manifest
 from vpharness.datasets.read import verify
 from vpharness.errors import DatasetError, VpharnessError, told_apart
 from vpharness.evaluation import EVALUATION_VERSION
-from vpharness.events.source import Source
-from vpharness.latency import Latency
-from vpharness.lattice.parameters import LATTICE_VERSION
+from vpharness.events.event_source import Source
+from vpharness.lattice.lattice_parameters import LATTICE_VERSION
+from vpharness.live.latency import Latency
 from vpharness.promotion.agreement import Agreement
-from vpharness.promotion.forward import ForwardRecord
-from vpharness.promotion.parameters import PromotionParameters
+from vpharness.promotion.forward_record import ForwardRecord
+from vpharness.promotion.gate_parameters import PromotionParameters
 from vpharness.results.holdout import net_text
 from vpharness.results.ranking import Ranked
 

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from vpharness.datasets.intake import LONGEST_GAP_NS, Intake, taken_in
 from vpharness.errors import PromotionError
 from vpharness.events.by_bin import by_bin
-from vpharness.events.schema import EVENT_DTYPE
-from vpharness.events.source import Source
-from vpharness.latency import Latency
+from vpharness.events.event_source import Source
+from vpharness.events.mbo_event import EVENT_DTYPE
 from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.lattice.layout import LatticeState
 from vpharness.live import LiveModel, LiveSession, ScoredBin
+from vpharness.live.latency import Latency
 from vpharness.prices import tick_size_to_price
-from vpharness.promotion.agreement import Agreement, Said, agreement
+from vpharness.promotion.agreement import Agreement, BinOutputs, compare_outputs
 from vpharness.promotion.bundle import Recording
 
 _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
@@ -32,17 +32,17 @@ Events = NDArray[np.void]
 
 
 @dataclass(frozen=True)
-class Whole:
-    """What the run says of all T bins of its dataset.
+class BatchOutputs:
+    """The run's outputs for all T bins of its dataset.
 
     Attributes:
-        said: bins (of those columns of BIN_DTYPE that the dataset has), scores and fires.
+        outputs: bins (of those columns of BIN_DTYPE that the dataset has), scores and fires.
         columns: the columns [T, K] of the grid that the signal reads.
         timed: first bin and the one behind the last whose steps are timed.
         recorded: first bin and the one behind the last of the slice that is recorded; not the first one of all.
     """
 
-    said: Said
+    outputs: BinOutputs
     columns: Mapping[str, NDArray[Any]]
     timed: tuple[int, int]
     recorded: tuple[int, int]
@@ -50,7 +50,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class LiveProof:
-    """What came of it.
+    """The result of the proof.
 
     Attributes:
         agreement: of the live session with the run, over all bins.
@@ -82,7 +82,7 @@ def prove(
     lattice: LatticeState,
     source: Source,
     end_ns: int | None,
-    whole: Whole,
+    whole: BatchOutputs,
     report: Callable[[float], None],
 ) -> LiveProof:
     """Send a source's events through a live session, bin by bin.
@@ -93,26 +93,26 @@ def prove(
         source: the events of the dataset.
         end_ns: the end of the dataset's span, where one was given.
         whole: what the run says.
-        report: told the share of bins that have come, from 0 to 1.
+        report: called with the fraction of bins that have come, from 0 to 1.
 
     Raises SourceError where the events cannot be read.
     """
-    passage = _Passage(LiveSession(model, lattice, longest_gap_ns=LONGEST_GAP_NS), whole)
+    live = _LiveReplay(LiveSession(model, lattice, longest_gap_ns=LONGEST_GAP_NS), whole)
     width_ns = int(lattice.rules["cell_width_ns"][0])
     with source.open() as stream:
         chunks = taken_in(stream, Intake(tick_size_to_price(source.tick_size), end_ns))
         for events, bin_end_ns in by_bin(chunks, width_ns):
             # The orders of a snapshot may be days old: the event behind a silence before the first bin passes over it.
-            if len(events) or passage.bins:
-                passage.step(events, bin_end_ns)
-            report(min(1.0, passage.bins / len(whole.said.bins)))
-    return passage.proof(model.thresholds[0])
+            if len(events) or live.bins:
+                live.step(events, bin_end_ns)
+            report(min(1.0, live.bins / len(whole.outputs.bins)))
+    return live.proof(model.thresholds[0])
 
 
-class _Passage:
-    """A session with what has come out of it so far: bins without their cells, packed, since a day has a million."""
+class _LiveReplay:
+    """A session with its outputs so far: bins without their cells, packed, since a day has a million."""
 
-    def __init__(self, session: LiveSession, whole: Whole) -> None:
+    def __init__(self, session: LiveSession, whole: BatchOutputs) -> None:
         self._rows, self._scores, self._fires = bytearray(), array("d"), array("b")
         self._session = session
         self._whole = whole
@@ -146,21 +146,21 @@ class _Passage:
 
     def _compare_cells(self, scored: ScoredBin) -> None:
         place = self.bins
-        if place >= len(self._whole.said.bins):
+        if place >= len(self._whole.outputs.bins):
             return
         for name, column in self._whole.columns.items():
             if name not in self._cells_differ and not np.array_equal(scored.grid[name], column[place]):
-                number = self._whole.said.bins["bin_seq"][place]
+                number = self._whole.outputs.bins["bin_seq"][place]
                 self._cells_differ[name] = f"the cells of {name} differ from bin {number} on"
 
     def proof(self, threshold: float) -> LiveProof:
         """Compare everything with the run."""
         rows, (start, stop) = np.frombuffer(self._rows, BIN_DTYPE), self._whole.recorded
-        found = Said(rows, np.frombuffer(self._scores), np.frombuffer(self._fires, np.int8))
-        recorded = Said(found.bins[start:stop], found.scores[start:stop], found.fires[start:stop])
+        found = BinOutputs(rows, np.frombuffer(self._scores), np.frombuffer(self._fires, np.int8))
+        recorded = BinOutputs(found.bins[start:stop], found.scores[start:stop], found.fires[start:stop])
         events = np.concatenate([_NO_EVENTS, *self._recorded])
         return LiveProof(
-            agreement(found, self._whole.said, threshold),
+            compare_outputs(found, self._whole.outputs, threshold),
             tuple(self._cells_differ.values()),
             Latency.of(self._durations_ns),
             Recording(self._state, events, recorded),

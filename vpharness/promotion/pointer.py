@@ -1,4 +1,4 @@
-"""What an instrument serves: a pointer that is replaced at once, and a history that only grows.
+"""The version that an instrument serves: a pointer that is replaced atomically, and an append-only history.
 
 The files::
 
@@ -21,27 +21,27 @@ from pathlib import Path
 from typing import Final
 
 from vpharness.datasets.lake import Lake, check_name
-from vpharness.durable import replace_file, sync
 from vpharness.errors import PromotionError
-from vpharness.promotion.entries import HISTORY_FILE, POINTER_FILE, Entry, line_of, lines_in
+from vpharness.promotion.history_entries import HISTORY_FILE, POINTER_FILE, HistoryEntry, line_of, lines_in
+from vpharness.storage.durable import replace_file, sync
 
 __all__ = [
     "HISTORY_FILE",
     "POINTER_FILE",
     "PROMOTED",
     "ROLLED_BACK",
-    "Entry",
+    "HistoryEntry",
     "bundle_path",
-    "changing",
+    "count_unverified",
     "current",
     "history",
     "instrument_folder",
+    "instrument_lock",
     "instruments",
     "next_version",
-    "point",
     "pointer_path",
     "promoted",
-    "unverified",
+    "set_current",
     "versions",
 ]
 
@@ -67,8 +67,8 @@ def instruments(lake: Lake) -> list[str]:
     )
 
 
-def current(lake: Lake, instrument: str) -> Entry | None:
-    """Return the entry that holds for an instrument; None where nothing has been promoted.
+def current(lake: Lake, instrument: str) -> HistoryEntry | None:
+    """Return the current entry of an instrument; None where nothing has been promoted.
 
     Raises PromotionError where pointer or history cannot be read or are damaged, and where they do not agree.
     """
@@ -100,7 +100,7 @@ def versions(folder: Path) -> list[str]:
     return sorted((path.name for path in folder.glob("v*") if path.is_dir()), key=lambda name: (len(name), name))
 
 
-def history(lake: Lake, instrument: str) -> list[Entry]:
+def history(lake: Lake, instrument: str) -> list[HistoryEntry]:
     """Return every entry of an instrument, oldest first; the last one holds.
 
     Raises PromotionError as `current` does.
@@ -108,8 +108,8 @@ def history(lake: Lake, instrument: str) -> list[Entry]:
     return [line.entry for line in lines_in(instrument_folder(lake, instrument))]
 
 
-def unverified(lake: Lake, instrument: str) -> int:
-    """Return how many entries of an instrument have no checksum, neither of their own nor in what follows.
+def count_unverified(lake: Lake, instrument: str) -> int:
+    """Return the number of an instrument's entries without a checksum, of their own or of a later entry.
 
     Raises PromotionError as `current` does.
     """
@@ -118,8 +118,8 @@ def unverified(lake: Lake, instrument: str) -> int:
 
 
 @contextlib.contextmanager
-def changing(lake: Lake, instrument: str) -> Iterator[Path]:
-    """Keep others from changing what an instrument serves; wait until nobody else does. Yields its folder.
+def instrument_lock(lake: Lake, instrument: str) -> Iterator[Path]:
+    """Hold the exclusive lock on an instrument's folder, waiting for it, and yield the folder.
 
     Raises PromotionError where the lake cannot be written.
     """
@@ -144,8 +144,8 @@ def next_version(folder: Path) -> str:
     return f"v{max(numbers, default=0) + 1:04d}"
 
 
-def point(lake: Lake, instrument: str, entry: Entry) -> None:
-    """Make an entry the one that holds, as the holder of `changing`: the pointer first, then the history.
+def set_current(lake: Lake, instrument: str, entry: HistoryEntry) -> None:
+    """Make an entry the current one, under `instrument_lock`: the pointer first, then the history.
 
     Raises PromotionError where the lake cannot be written, and where the entry does not follow the one before.
     """

@@ -1,4 +1,4 @@
-"""The projection: where the mid may go from here, given the score, as quantiles of its move for some horizons.
+"""The projection: quantiles of the mid's move over some horizons, given the score.
 
 Each quantile is a line in u = tanh(score / scale), between what it is at the most negative score (u = -1) and at the
 most positive one (u = 1)::
@@ -111,14 +111,14 @@ class Projection:
 
 
 def horizons_problems(horizons_bins: "tuple[int, ...] | list[int]") -> list[str]:
-    """Say what is wrong with horizons."""
+    """Yield an error for each invalid horizon."""
     if not horizons_bins or min(horizons_bins) < 1 or any(b <= a for a, b in pairwise(horizons_bins)):
         return [f"horizons_bins is {list(horizons_bins)}; it must hold whole numbers from 1 on, ascending"]
     return []
 
 
 def quantiles_problems(quantiles: "tuple[float, ...] | list[float]") -> list[str]:
-    """Say what is wrong with quantiles."""
+    """Yield an error for each invalid quantile."""
     inside = quantiles and all(0 < q < 1 for q in quantiles) and all(b > a for a, b in pairwise(quantiles))
     if not inside or any(abs(a + b - 1) > _SAME for a, b in zip(quantiles, reversed(quantiles), strict=True)):
         return [f"quantiles is {list(quantiles)}; it must ascend between 0 and 1, each q with its 1 - q"]

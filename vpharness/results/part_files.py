@@ -22,10 +22,10 @@ from typing import Final, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vpharness.checksums import file_sha256, known_sha256
-from vpharness.durable import sync
 from vpharness.errors import ResultsError, require_memory
-from vpharness.parquet import open_parquet, write_parquet
+from vpharness.storage.checksums import file_sha256, known_sha256
+from vpharness.storage.durable import sync
+from vpharness.storage.parquet import open_parquet, write_parquet
 
 MERGED_FROM: Final = 32
 """So many small parts are merged."""

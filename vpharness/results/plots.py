@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.durable import aside_of
 from vpharness.errors import ResultsError
+from vpharness.storage.durable import aside_of
 
 # Two colours that the colour-blind tell apart, and that differ in grey too.
 UP_COLOUR: Final = "#0072B2"

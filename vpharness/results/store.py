@@ -17,7 +17,6 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from vpharness.durable import sync
 from vpharness.errors import ResultsError, require_memory
 from vpharness.results.part_files import (
     check_part,
@@ -28,6 +27,7 @@ from vpharness.results.part_files import (
     reread,
     write_part,
 )
+from vpharness.storage.durable import sync
 
 STORE_VERSION: Final = 3
 """Raised whenever a table has other columns than before."""

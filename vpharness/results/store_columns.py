@@ -36,7 +36,7 @@ class Column:
     meaning: str
     unit: str = ""
     is_list: bool = False
-    since: int = 1  # the first version of the store that has it; for a figure, of the evaluation
+    since: int = 1  # the first version of the store that has it
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from vpharness.evaluation.parameters import EVALUATION_VERSION
-from vpharness.results.store import CANDIDATES, READABLE_VERSIONS, STORE_VERSION
-from vpharness.results.store_columns import TABLES, Column, StoreTable
+from vpharness.evaluation import EVALUATION_VERSION
+from vpharness.results.store import READABLE_VERSIONS, STORE_VERSION
+from vpharness.results.store_columns import TABLES, StoreTable
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "store.md"
 
+_VERSIONS: Final = f"{', '.join(map(str, READABLE_VERSIONS[:-1]))} and {READABLE_VERSIONS[-1]}"
 _INTRODUCTION: Final = f"""# The results store
 
 The store is the folder `research/vp_harness/results` of a lake. Each of its tables is a folder of Parquet files (parts)
@@ -20,13 +21,13 @@ that are written once and never changed; `pandas.read_parquet(FOLDER)` reads a t
 `vpharness.fires()` join what belongs together (see [Use vpharness from Python](../how-to/use-from-python.md)).
 `store.json` names the version that wrote last.
 
-This is version {STORE_VERSION} of the store, with figures of evaluation version {EVALUATION_VERSION}. Stores of the
-versions {", ".join(map(str, READABLE_VERSIONS))} are read and added to. A column that was added later is null in rows
-of before, and a parameter of the evaluation that was added later has the value that stands for what was done before.
+This is version {STORE_VERSION} of the store; the rules by which fires are judged are of version {EVALUATION_VERSION}.
+Stores of the versions {_VERSIONS} are read and added to. A column that was added later is null in rows of before, and a
+parameter of the evaluation that was added later has the value that stands for what was done before.
 
 Where several rows of `runs_meta.parquet` have one run id, each is the run carried out again; the rows of the other
-tables belong to the one with the same `part`. Small parts are merged now and then: a file `….merged.parquet` names in its
-its footer the parts whose rows it holds, which do not count any more and are deleted soon.
+tables belong to the one with the same `part`. Small parts are merged now and then: the footer of a file
+`….merged.parquet` names the parts whose rows it holds, which do not count any more and are deleted soon.
 """
 
 
@@ -44,15 +45,9 @@ def _section(table: StoreTable) -> Iterator[str]:
     yield "|---|---|---|---|"
     for column in table.columns():
         kind = f"list of {column.kind}" if column.is_list else column.kind
-        since = _since(table, column)
+        since = "" if column.since == 1 else f"; since version {column.since}"
         yield f"| `{column.name}` | {kind} | {column.unit} | {column.meaning}{since} |"
     yield ""
-
-
-def _since(table: StoreTable, column: Column) -> str:
-    if column.since == 1:
-        return ""
-    return f"; since {'evaluation' if table.name == CANDIDATES else 'store'} version {column.since}"
 
 
 if __name__ == "__main__":

@@ -36,11 +36,11 @@ The chunk law: for any cutting of time into chunks, single bins included, scores
 from typing import Final
 
 from vpharness.signals.core.binding import score_parameters
-from vpharness.signals.core.clock import Clock
 from vpharness.signals.core.definition import Signal, SignalParameters, fixed_thresholds, resolve, signal
 from vpharness.signals.core.grid import Grid
 from vpharness.signals.core.program import Program, program_of
 from vpharness.signals.core.reach import Reach, reach_of
+from vpharness.signals.core.scorer_state import restore_state, save_state
 from vpharness.signals.core.scoring import (
     Scorer,
     ScorerState,
@@ -51,7 +51,7 @@ from vpharness.signals.core.scoring import (
     scorer,
 )
 from vpharness.signals.core.shared import Memo, score_many, score_ready
-from vpharness.signals.core.states import restore_state, save_state
+from vpharness.signals.core.time_operators import Clock
 
 CHUNK_TOLERANCE: Final = 1e-9
 """The most by which a score may depend on how time is cut. Scores as near as this to a threshold are ties."""

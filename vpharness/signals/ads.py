@@ -8,7 +8,6 @@ import jax.numpy as jnp
 from jax import Array
 
 from vpharness.parameters import parameter
-from vpharness.signals.core.clock import Clock
 from vpharness.signals.core.definition import (
     LONGEST_WINDOW_BINS,
     SignalParameters,
@@ -17,6 +16,7 @@ from vpharness.signals.core.definition import (
     signal,
 )
 from vpharness.signals.core.grid import Grid
+from vpharness.signals.core.time_operators import Clock
 
 BANDS: Final = ((1, 3), (4, 11), (12, 23))
 """The first and last distance of each band, in ticks."""

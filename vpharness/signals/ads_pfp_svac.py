@@ -8,9 +8,9 @@ from jax import Array
 
 from vpharness.parameters import parameter, same_as
 from vpharness.signals.ads import Ads, ads, one_weight_a_window
-from vpharness.signals.core.clock import INTEGER_SLACK, Clock
 from vpharness.signals.core.definition import LONGEST_MS, SignalParameters, signal, traced
 from vpharness.signals.core.grid import Grid
+from vpharness.signals.core.time_operators import INTEGER_SLACK, Clock
 from vpharness.signals.pfp import Pfp, pfp
 from vpharness.signals.svac import Svac, svac
 

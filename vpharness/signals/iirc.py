@@ -6,7 +6,6 @@ import jax.numpy as jnp
 from jax import Array
 
 from vpharness.parameters import parameter
-from vpharness.signals.core.clock import Clock
 from vpharness.signals.core.definition import (
     LONGEST_WINDOW_BINS,
     WIDEST_TICKS,
@@ -15,6 +14,7 @@ from vpharness.signals.core.definition import (
     signal,
 )
 from vpharness.signals.core.grid import Grid
+from vpharness.signals.core.time_operators import Clock
 
 
 @dataclass(frozen=True)

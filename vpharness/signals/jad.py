@@ -7,7 +7,6 @@ import jax.numpy as jnp
 from jax import Array
 
 from vpharness.parameters import parameter
-from vpharness.signals.core.clock import Clock
 from vpharness.signals.core.definition import (
     LONGEST_WINDOW_BINS,
     WIDEST_TICKS,
@@ -17,6 +16,7 @@ from vpharness.signals.core.definition import (
     signal,
 )
 from vpharness.signals.core.grid import Grid, normalised
+from vpharness.signals.core.time_operators import Clock
 
 
 @dataclass(frozen=True)

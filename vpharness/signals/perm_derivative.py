@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jax import Array
 
+from vpharness.lattice.columns import BEAR_VACUUM, MIXED
 from vpharness.parameters import parameter
-from vpharness.permutation_states import BEAR_VACUUM, MIXED
-from vpharness.signals.core.clock import Clock
 from vpharness.signals.core.definition import (
     LONGEST_WINDOW_BINS,
     WIDEST_TICKS,
@@ -18,6 +17,7 @@ from vpharness.signals.core.definition import (
     signal,
 )
 from vpharness.signals.core.grid import Grid, normalised
+from vpharness.signals.core.time_operators import Clock
 
 
 @dataclass(frozen=True)

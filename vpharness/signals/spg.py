@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from vpharness.parameters import parameter
-from vpharness.signals.core.clock import Clock
 from vpharness.signals.core.definition import LONGEST_WINDOW_BINS, WIDEST_TICKS, SignalParameters, signal
 from vpharness.signals.core.grid import Grid
+from vpharness.signals.core.time_operators import Clock
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Online simulation: what is served, replayed bin by bin, timed, and held against the run over all bins at once."""
+"""Online simulation: a live session replayed bin by bin, timed, and compared with a run over all bins at once."""

@@ -1,4 +1,4 @@
-"""The simulation itself: every bin through the session and into its frames, timed; then the comparison with a run."""
+"""The simulation: every bin through the session and into its frames, timed; then the comparison with a run."""
 
 import resource
 import time
@@ -18,15 +18,15 @@ from vpharness.evaluation import (
     parts_within,
     quantile_thresholds,
 )
-from vpharness.frames import bin_fields, encode_grid, encode_json, grid_schema
-from vpharness.latency import Latency
 from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.live import LiveModel, ScoredBin
+from vpharness.live.frames import bin_fields, encode_grid, encode_json, grid_schema
+from vpharness.live.latency import Latency
 from vpharness.prices import tick_size_to_price
-from vpharness.promotion.agreement import Agreement, Said, agreement
+from vpharness.promotion.agreement import Agreement, BinOutputs, compare_outputs
 from vpharness.signals import Signal, SignalParameters, score, scorer
-from vpharness.simulation.replays import EventReplay, Replay, Step
-from vpharness.simulation.stall import CatchUp, Schedule
+from vpharness.simulation.inputs import EventInput, SimulationInput, Step
+from vpharness.simulation.pacing import CatchUp, Schedule
 
 WARMING_BINS: Final = 10
 """The first bins belong to the cold start, in which what is met for the first time is compiled, and are not timed."""
@@ -38,8 +38,8 @@ OVERDUE: Final = "due to frame"
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """How to simulate.
+class SimulationSettings:
+    """The settings of a simulation.
 
     Attributes:
         budget_ms: the time that a bin may take.
@@ -56,7 +56,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class SimulationReport:
-    """What a simulation found.
+    """The findings of a simulation.
 
     Attributes:
         bins, valid_bins: bins that came, and those with a valid book.
@@ -66,10 +66,10 @@ class SimulationReport:
         peak_memory_mb: the most that the process has held until the last bin.
         cold_start_s: from making the model, which compiles it, to the frame of the first bin with a valid book,
             reading the source left out; None where the run, which came first, had compiled everything.
-        catch_up: what became of the stall; None where there was none.
+        catch_up: the recovery from the stall; None where there was none.
         frame_bytes, fields_bytes: size of the binary frame and, at most, of the JSON of a bin's own fields.
         columns: columns of the frame.
-        agreements: by threshold, whether the run over all bins says the same.
+        agreements: by threshold, the comparison with the run over all bins.
         n_fires: by threshold, the fires.
     """
 
@@ -89,19 +89,19 @@ class SimulationReport:
 
     @property
     def differences(self) -> list[str]:
-        """What differs from the run over all bins, a sentence each, once."""
+        """The distinct differences from the run over all bins, a sentence each."""
         return list(dict.fromkeys(each for found in self.agreements.values() for each in found.differences))
 
 
 def simulate(
-    replay: Replay,
+    replay: SimulationInput,
     signal: Signal[Any],
     params: SignalParameters,
     evaluation: ResolvedEvaluation,
     split: SplitParameters,
-    wanted: Wanted,
+    wanted: SimulationSettings,
 ) -> SimulationReport:
-    """Replay bins through a live session, one by one, and compare what it says with a run over all of them.
+    """Replay bins through a live session, one by one, and compare its outputs with a run over all of them.
 
     A signal whose thresholds are quantiles of its scores takes them from the training part of that run, which then
     comes first.
@@ -119,22 +119,22 @@ def simulate(
     begun = time.perf_counter_ns()
     ready = scorer(signal, params, cell_width_ms=replay.cell_width_ms, radius=replay.radius)
     model = LiveModel(ready, thresholds, evaluation.warmup_bins, evaluation.cooldown_bins)
-    course = _Course(replay, wanted, columns, spent_ns=time.perf_counter_ns() - begun)
+    simulation = _Simulation(replay, wanted, columns, spent_ns=time.perf_counter_ns() - begun)
     with replay.opened(model) as (_, steps):
         for step in steps:
-            course.take(step)
-    if not course.scores:
+            simulation.take(step)
+    if not simulation.scores:
         raise VpharnessError("no bin came: none ended with a valid book from the start on; check start, end and source")
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    cold_start_s = course.cold_start_s if run is None else None
-    return _report(course, model, run or _run_over_all(replay, signal, params), peak_mb, cold_start_s)
+    cold_start_s = simulation.cold_start_s if run is None else None
+    return _report(simulation, model, run or _run_over_all(replay, signal, params), peak_mb, cold_start_s)
 
 
 Run = tuple[NDArray[np.void], NDArray[np.float64]]
 """Rows [T] of all bins (BIN_DTYPE) and their scores [T]."""
 
 
-def _run_over_all(replay: Replay, signal: Signal[Any], params: SignalParameters) -> Run:
+def _run_over_all(replay: SimulationInput, signal: Signal[Any], params: SignalParameters) -> Run:
     """Score all bins at once, as a run does."""
     whole = replay.whole(signal.columns)
     valid = whole.rows["book_valid"]
@@ -151,11 +151,11 @@ def _chosen(
 
 
 @dataclass
-class _Course:
-    """A replay on its way: what has come of it so far, of each bin as little as the comparison needs."""
+class _Simulation:
+    """A simulation in progress: of each bin as little as the comparison needs."""
 
-    replay: Replay
-    wanted: Wanted
+    replay: SimulationInput
+    wanted: SimulationSettings
     columns: tuple[str, ...]
     spent_ns: int  # until the first bin with a valid book
     rows: bytearray = field(default_factory=bytearray)
@@ -175,7 +175,7 @@ class _Course:
         self._tick_price = tick_size_to_price(self.replay.tick_size)
 
     def take(self, step: Step) -> None:
-        """Make a step when its bin is due, encode the bins that it gives, and take note of the times."""
+        """Take a step when its bin is due, encode the bins that it gives, and record the times."""
         number = len(self.scores)
         if number:
             self.schedule.wait(number)
@@ -198,7 +198,7 @@ class _Course:
             self.fires.extend(each.fires)
 
     def _encode(self, scored: ScoredBin) -> None:
-        """Make the frames of a bin as the server does."""
+        """Encode the frames of a bin as the server does."""
         text = encode_json({**bin_fields(scored, self._tick_price), "fire": scored.fires[0]})
         frame = encode_grid([scored], self.columns)
         self.fields_bytes, self.frame_bytes = max(self.fields_bytes, len(text)), len(frame)
@@ -218,38 +218,38 @@ class _Course:
 
 
 def _report(
-    course: _Course, model: LiveModel, run: Run, peak_memory_mb: float, cold_start_s: float | None
+    simulation: _Simulation, model: LiveModel, run: Run, peak_memory_mb: float, cold_start_s: float | None
 ) -> SimulationReport:
-    rows = np.frombuffer(course.rows, BIN_DTYPE)
-    fires = np.frombuffer(course.fires, np.int8).reshape(len(rows), len(model.thresholds))
-    latencies = {stage: Latency.of(durations) for stage, durations in course.durations_ns.items()}
+    rows = np.frombuffer(simulation.rows, BIN_DTYPE)
+    fires = np.frombuffer(simulation.fires, np.int8).reshape(len(rows), len(model.thresholds))
+    latencies = {stage: Latency.of(durations) for stage, durations in simulation.durations_ns.items()}
     # The bins of a dataset are the same by having been read from it.
-    compared = list(BIN_DTYPE.names or ()) if isinstance(course.replay, EventReplay) else ["bin_seq"]
-    found = [Said(rows[compared], np.frombuffer(course.scores, np.float64), each) for each in fires.T]
+    compared = list(BIN_DTYPE.names or ()) if isinstance(simulation.replay, EventInput) else ["bin_seq"]
+    found = [BinOutputs(rows[compared], np.frombuffer(simulation.scores, np.float64), each) for each in fires.T]
     return SimulationReport(
         bins=len(rows),
         valid_bins=int(np.count_nonzero(rows["book_valid"])),
         latency={stage: latency for stage, latency in latencies.items() if latency is not None},
-        deadline_misses=course.deadline_misses,
-        budget_ms=course.wanted.budget_ms,
+        deadline_misses=simulation.deadline_misses,
+        budget_ms=simulation.wanted.budget_ms,
         peak_memory_mb=peak_memory_mb,
         cold_start_s=cold_start_s,
-        catch_up=course.schedule.catch_up(),
-        frame_bytes=course.frame_bytes,
-        fields_bytes=course.fields_bytes,
-        columns=course.columns,
+        catch_up=simulation.schedule.catch_up(),
+        frame_bytes=simulation.frame_bytes,
+        fields_bytes=simulation.fields_bytes,
+        columns=simulation.columns,
         agreements=_agreements(found, (run[0][compared], run[1]), model),
         n_fires={each: int(n) for each, n in zip(model.thresholds, np.count_nonzero(fires, axis=0), strict=True)},
     )
 
 
-def _agreements(found: Sequence[Said], run: Run, model: LiveModel) -> dict[float, Agreement]:
-    """Compare what was said live, one for each threshold, with the run over all bins."""
+def _agreements(found: Sequence[BinOutputs], run: Run, model: LiveModel) -> dict[float, Agreement]:
+    """Return by threshold the comparison of the live outputs with the run over all bins."""
     rows, scores = run
     wanted = find_fires(scores, model.thresholds, warmup_bins=model.warmup_bins, cooldown_bins=model.cooldown_bins)
     agreements = {}
-    for threshold, said, fires in zip(model.thresholds, found, wanted, strict=True):
+    for threshold, live, fires in zip(model.thresholds, found, wanted, strict=True):
         directions = np.zeros(len(rows), np.int8)
         directions[fires.bins] = fires.directions
-        agreements[threshold] = agreement(said, Said(rows, scores, directions), threshold)
+        agreements[threshold] = compare_outputs(live, BinOutputs(rows, scores, directions), threshold)
     return agreements

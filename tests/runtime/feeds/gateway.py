@@ -16,7 +16,7 @@ from typing import Any
 import databento_dbn as dbn
 
 from tests.events.samples import mbo, metadata, symbol_mapping
-from vpharness.events.schema import FLAG_LAST, FLAG_SNAPSHOT
+from vpharness.events.mbo_event import FLAG_LAST, FLAG_SNAPSHOT
 
 KEY = "db-0123456789abcdefghijklmnopqrs"
 SYMBOL, INSTRUMENT_ID = "ESH4", 7

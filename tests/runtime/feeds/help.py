@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from runtime.feeds.clock import LONGEST_WAIT_S
 from runtime.feeds.feed import Feed, FeedStep
 from vpharness.lattice.columns import BIN_DTYPE
-from vpharness.lattice.engine import advance, event_problems
+from vpharness.lattice.lattice_engine import advance, event_problems
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import LatticeState, new_state
-from vpharness.lattice.parameters import LatticeParameters
 
 WIDTH_NS = 100_000_000
 LATTICE = LatticeParameters(radius=3)

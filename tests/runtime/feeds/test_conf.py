@@ -11,8 +11,8 @@ from runtime.feeds.dataset import DatasetReplay
 from runtime.feeds.recording import RecordingReplay
 from runtime.feeds.source import SourceReplay
 from tests.conftest import PROJECT
+from vpharness.config.typed_config import instance, with_schema
 from vpharness.parameters import rules_of
-from vpharness.tasks.schema import instance, with_schema
 
 FOLDER = PROJECT / "conf" / "feed"
 

@@ -31,7 +31,7 @@ from tests.runtime.feeds.gateway import (
 )
 from tests.runtime.feeds.help import lattice_for, taken, through
 from vpharness.errors import ConfigError, FeedError
-from vpharness.events.schema import CLEAR, FLAG_SNAPSHOT
+from vpharness.events.mbo_event import CLEAR, FLAG_SNAPSHOT
 
 pytest.importorskip("databento")
 

@@ -12,12 +12,12 @@ from runtime.feeds.dataset import DatasetFeed, DatasetReplay
 from runtime.feeds.feed import FinishedBin, Surroundings
 from tests.datasets.samples import Fixed, book
 from tests.runtime.feeds.help import LATTICE, WIDTH_NS, FakeClock, taken
-from vpharness.datasets import replay
+from vpharness.datasets import bin_by_bin
 from vpharness.datasets.build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import write_checksums
-from vpharness.datasets.publish import publish
+from vpharness.datasets.publish_folder import publish
 from vpharness.datasets.read import load
 from vpharness.errors import ConfigError, DatasetError
 from vpharness.events.synthetic import SyntheticSource
@@ -60,7 +60,7 @@ def test_bins_and_cells_are_those_of_the_dataset(
     lake: Lake, dataset_id: str, columns: list[str], block_bins: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every column of every bin, in order, in the lattice's own types, and what a user's dataset has beyond."""
-    monkeypatch.setattr(replay, "BLOCK_BINS", block_bins)
+    monkeypatch.setattr(bin_by_bin, "BLOCK_BINS", block_bins)
     wanted = load(find_dataset(lake, dataset_id), columns)
     with AT_MAX.open(around(lake, dataset_id)) as feed:
         assert feed.facts.bins is not None
@@ -75,7 +75,7 @@ def test_bins_and_cells_are_those_of_the_dataset(
 
 def test_what_bins_made_elsewhere_lack_is_derived(lake: Lake) -> None:
     """Start, end and spot are those of the dataset that was built; best prices are 0."""
-    built, elsewhere = (replay.read_rows(find_dataset(lake, name)) for name in ("minute", "elsewhere"))
+    built, elsewhere = (bin_by_bin.read_rows(find_dataset(lake, name)) for name in ("minute", "elsewhere"))
     for name in ("bin_start_ns", "bin_end_ns", "spot_ref_price_int", "book_valid"):
         np.testing.assert_array_equal(elsewhere[name], built[name], err_msg=name)
     assert not elsewhere["best_bid_price_int"].any()

@@ -21,8 +21,8 @@ from runtime.feeds.steps_table import RECORDING_VERSION, encoded, schema_of
 from tests.runtime.feeds.help import WIDTH_NS, FakeClock, taken
 from vpharness.errors import ConfigError, FeedError
 from vpharness.events.synthetic import SyntheticSource
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import new_state
-from vpharness.lattice.parameters import LatticeParameters
 from vpharness.live import LiveModel, LiveSession
 from vpharness.signals import resolve, scorer
 

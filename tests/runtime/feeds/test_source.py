@@ -16,8 +16,8 @@ from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.errors import ConfigError, SourceError
 from vpharness.events.dbn import DbnSource
-from vpharness.events.schema import FLAG_SNAPSHOT
-from vpharness.events.source import Source
+from vpharness.events.event_source import Source
+from vpharness.events.mbo_event import FLAG_SNAPSHOT
 
 AT_MAX = SourceReplay(speed="max", loop=False)
 

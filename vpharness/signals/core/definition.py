@@ -11,8 +11,8 @@ from jax import Array
 
 from vpharness.errors import ConfigError
 from vpharness.parameters import parameter
-from vpharness.signals.core.clock import Clock
 from vpharness.signals.core.grid import Grid, shadowed
+from vpharness.signals.core.time_operators import Clock
 
 LONGEST_WINDOW_BINS: Final = 100_000
 """How far back a signal may look: nearly three hours of 100 ms.

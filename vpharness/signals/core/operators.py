@@ -15,7 +15,7 @@ from jax import Array, lax
 from numpy.typing import NDArray
 
 import vpharness.precision  # noqa: F401 - switches JAX to float64
-from vpharness.signals.core import rolling
+from vpharness.signals.core import rolling_statistics
 
 State = Mapping[str, Array]
 Series = Any
@@ -119,5 +119,7 @@ LAG = Operator("lag", _lag_start, _lag)
 EMA = Operator("ema", _ema_start, _ema)
 SLOPE = Operator("slope", _slope_start, _slope)
 SEEN = Operator("seen", _seen_start, _seen)
-MEDIAN_SPREAD = Operator("median_spread", rolling.start, rolling.median_spread)
-MEDIAN_SPREAD_DEVIATION = Operator("median_spread", rolling.start, rolling.median_spread_deviation)
+MEDIAN_SPREAD = Operator("median_spread", rolling_statistics.start, rolling_statistics.median_spread)
+MEDIAN_SPREAD_DEVIATION = Operator(
+    "median_spread", rolling_statistics.start, rolling_statistics.median_spread_deviation
+)

@@ -16,10 +16,10 @@ from jax.extend.core import ClosedJaxpr, DebugInfo, Jaxpr, JaxprEqn, Literal, Va
 from jax.typing import ArrayLike
 
 from vpharness.signals.core.binding import Numbers, Structure
-from vpharness.signals.core.clock import Clock
 from vpharness.signals.core.definition import Signal
 from vpharness.signals.core.grid import Grid
 from vpharness.signals.core.operators import Operator, Series
+from vpharness.signals.core.time_operators import Clock
 
 Shapes = tuple[tuple[str, tuple[int, ...], str], ...]
 """Name, shape and dtype of each column."""
@@ -39,7 +39,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScoringPlan:
     """A signal's body in pieces, in an order in which they can run.
 
     Attributes:
@@ -92,7 +92,7 @@ def traced_body(signal: Signal[Any], structure: Structure, shapes: Shapes) -> tu
 
 
 @functools.lru_cache(maxsize=_KEPT)
-def plan_of(signal: Signal[Any], structure: Structure, capacity: int, shapes: Shapes) -> Plan:
+def plan_of(signal: Signal[Any], structure: Structure, capacity: int, shapes: Shapes) -> ScoringPlan:
     """Cut the body of a signal into pieces, for columns of these shapes and windows up to `capacity`."""
     traced, called = traced_body(signal, structure, shapes)
     cut = _Cut(traced)
@@ -105,7 +105,7 @@ def plan_of(signal: Signal[Any], structure: Structure, capacity: int, shapes: Sh
             cut.take_operator(equation, next(operators), capacity)
     (scores,) = traced.jaxpr.outvars
     cut.take_ancestors(scores)
-    return Plan(tuple(traced.jaxpr.invars), tuple(cut.pieces), scores)
+    return ScoringPlan(tuple(traced.jaxpr.invars), tuple(cut.pieces), scores)
 
 
 class _Cut:

@@ -17,10 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from vpharness.errors import ConfigError, VpharnessError
 from vpharness.parameters import problems
 from vpharness.signals.core.binding import Numbers, Structure, split
-from vpharness.signals.core.clock import ChunkClock, SurveyClock, slot_name
 from vpharness.signals.core.definition import LONGEST_WINDOW_BINS, Signal, SignalParameters
 from vpharness.signals.core.grid import Grid
 from vpharness.signals.core.operators import Operator
+from vpharness.signals.core.time_operators import ChunkClock, SurveyClock, slot_name
 
 ScorerState = Mapping[str, Mapping[str, Array]]
 """For each call of an operator (00_rate, 01_median_spread, ...) its arrays by name."""

@@ -16,7 +16,8 @@ export interface PageApi {
   colour(value: number): [number, number, number];
   conditions(): readonly Condition[];
   view(): Page["view"];
-  drawing(): { kind: string; frames: number; drawMs: number[]; ratio: number };
+  /** How the map is drawn, what that cost, and whether its colours belong to the bins that there are now. */
+  drawing(): { kind: string; frames: number; drawMs: number[]; ratio: number; isRangeCurrent: boolean };
 }
 
 declare global {
@@ -52,12 +53,17 @@ export function expose(page: Page, loop: Loop, stage: HTMLElement): void {
     colour: (value) => {
       const { field, settings, palette } = page;
       const table = colourTable(field.kind, palette.theme);
-      const step = colourStep(value, field.kind, page.range(), settings.curve ?? field.curve);
+      const step = colourStep(value, field.kind, page.range, settings.curve ?? field.curve);
       const at = Math.min(step, COLOUR_STEPS - 1) * 4;
       return [table[at] as number, table[at + 1] as number, table[at + 2] as number];
     },
     conditions: () => session.conditions(),
     view: () => page.view,
-    drawing: () => ({ kind: loop.stage.heatmap.kind, ...loop.costs, ratio: devicePixelRatio }),
+    drawing: () => ({
+      kind: loop.stage.heatmap.kind,
+      ...loop.costs,
+      ratio: devicePixelRatio,
+      isRangeCurrent: page.isRangeCurrent,
+    }),
   };
 }

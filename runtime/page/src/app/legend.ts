@@ -19,7 +19,7 @@ export class Legend {
 
   update(): void {
     const { field, palette } = this.#page;
-    const range = this.#page.range();
+    const range = this.#page.range;
     setText(this.#name, field.label);
     setText(this.#low, field.kind === "diverging" ? `${field.low} ${significant(range)}` : "0");
     setText(this.#high, `${significant(range)} ${field.high}`);

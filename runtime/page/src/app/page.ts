@@ -35,7 +35,8 @@ export class Page {
   /** Called when there is something to draw. */
   invalidated: () => void = () => {};
   #seen: BinStore | null = null;
-  #range = { at: 0, name: "", value: 1 };
+  #range = { at: 0, name: "", value: 1, revision: -1 };
+  #rangeTimer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(
     settings: Settings,
@@ -86,6 +87,7 @@ export class Page {
       return this.scene();
     }
     this.#followHead(head);
+    this.#updateRange(store);
     return {
       store,
       view: this.view,
@@ -96,7 +98,7 @@ export class Page {
       tickSize: config.tick_size,
       cellWidthMs: config.cell_width_ms,
       field: this.field,
-      range: this.range(),
+      range: this.range,
       curve: settings.curve ?? this.field.curve,
       fires: session.fires.all,
       threshold: (version) => session.threshold(version),
@@ -107,17 +109,33 @@ export class Page {
     };
   }
 
-  /** The value at the end of the colours: the field's own, or found in what is on screen, times the user's factor. */
-  range(): number {
-    const { field, view, settings } = this;
-    const { store } = this.session;
+  /** The value at the end of the colours in the picture: the field's own, or found in the picture; times the user's factor. */
+  get range(): number {
+    return this.#range.value * this.settings.range;
+  }
+
+  /** Whether the range of the colours was found in the bins that there are now. */
+  get isRangeCurrent(): boolean {
+    return this.#rangeTimer === null;
+  }
+
+  /** Find the range anew once a second at most; a picture of newer bins drawn meanwhile is drawn again when it is due. */
+  #updateRange(store: BinStore): void {
+    const { field, view } = this;
     const [name, now] = [`${field.name} ${view.bins}`, performance.now()];
-    if (store !== null && (name !== this.#range.name || now - this.#range.at > RANGE_EVERY_MS)) {
-      const [from, to] = [Math.floor(view.right - view.bins), Math.min(Math.ceil(view.right), store.last ?? 0)];
-      const value = field.range ?? automaticRange(field, store, Math.max(from, store.first ?? 0), to);
-      this.#range = { at: now, name, value };
+    const wait = name === this.#range.name ? this.#range.at + RANGE_EVERY_MS - now : 0;
+    if (wait > 0) {
+      if (store.revision !== this.#range.revision) this.#rangeTimer ??= setTimeout(() => this.#redrawRange(), wait);
+      return;
     }
-    return this.#range.value * settings.range;
+    const [from, to] = [Math.floor(view.right - view.bins), Math.min(Math.ceil(view.right), store.last ?? 0)];
+    const value = field.range ?? automaticRange(field, store, Math.max(from, store.first ?? 0), to);
+    this.#range = { at: now, name, value, revision: store.revision };
+  }
+
+  #redrawRange(): void {
+    this.#rangeTimer = null;
+    this.invalidate(Level.All);
   }
 
   change(changes: Partial<Settings>): void {

@@ -1,0 +1,114 @@
+"""The findings of an audit, and their wording."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from vpharness.signals import Program
+
+MOST_CONSTANT_BYTES: Final = 65_536
+"""The most that the constants of a signal's program may come to: beyond that they can hold the answers."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of an audit.
+
+    Attributes:
+        name: what was done.
+        worst: the largest difference between scores that must be equal, a missing one against a number being infinite.
+        first_bin: the first valid bin at which they differ by more than rounding; None where none does.
+    """
+
+    name: str
+    worst: float
+    first_bin: int | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the check passed: nothing differs."""
+        return self.first_bin is None
+
+
+@dataclass(frozen=True)
+class MeasuredMemory:
+    """The measured memory of a signal: how long scores depend on where the data began.
+
+    Attributes:
+        bins: valid bins after which they no longer do, the most of all starts; None where, after one of the starts,
+            they still did in the last half of the bins behind it.
+        at_least: valid bins after a start at which a score last told it; `bins` where that is known.
+        starts: at how many places the data were begun.
+    """
+
+    bins: int | None
+    at_least: int
+    starts: int
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """The findings of the audit of a signal.
+
+    Attributes:
+        checks: what was tried.
+        memory: how long it remembers its start; None where nothing was checked.
+        bins: valid bins that were looked at.
+        not_checked: why nothing can be said of this signal on these data; None where something can.
+        program: what its compiled program holds and calls; None where it was not looked into.
+    """
+
+    checks: tuple[Check, ...]
+    memory: MeasuredMemory | None
+    bins: int
+    not_checked: str | None = None
+    program: Program | None = None
+
+    @property
+    def memory_bins(self) -> int | None:
+        """Valid bins after which a score no longer depends on where the data began; None where that is not shown."""
+        return None if self.memory is None else self.memory.bins
+
+    @property
+    def passed(self) -> bool:
+        """Whether the signal was checked, and nothing was found."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """The failures, a sentence each, with what to do; empty where the signal passed."""
+        return tuple(self._failures())
+
+    def _failures(self) -> Iterator[str]:
+        if self.program is not None:
+            yield from _program_failures(self.program)
+        if self.not_checked is not None:
+            yield f"not checked: {self.not_checked}"
+            return
+        for each in self.checks:
+            if not each.passed:
+                yield (
+                    f"{each.name}, its score at bin {each.first_bin} changes, by {each.worst:.3g} at the worst: it is "
+                    "not causal, or depends on how time is cut; only what goes through `time` may look across bins"
+                )
+        if self.memory is None:
+            yield "its memory was not measured"
+        elif self.memory.bins is None:
+            yield (
+                f"it still remembers where the data began {self.memory.at_least:,} bins after it, and {self.bins:,} "
+                "are there: a longer dataset may show that it forgets, but what counts bins or adds all of them up "
+                "never does"
+            )
+
+
+def _program_failures(program: Program) -> Iterator[str]:
+    if program.calls_out:
+        yield (
+            f"it calls out of its program while it runs ({', '.join(program.calls_out)}), where nothing can be "
+            "checked: compute its scores from the grid alone"
+        )
+    if program.total_bytes > MOST_CONSTANT_BYTES:
+        yield (
+            f"its program holds constants of {program.total_bytes:,} bytes, the largest of {program.largest_bytes:,}, "
+            f"and {MOST_CONSTANT_BYTES:,} are allowed: a table can hold the answers; compute it, or make it smaller"
+        )

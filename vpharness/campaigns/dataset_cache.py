@@ -1,0 +1,191 @@
+"""A cache of what the runs on one dataset share: its columns, outcome tables, and judged fires."""
+
+import dataclasses
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.datasets.find import Dataset
+from vpharness.datasets.read import Loaded, load
+from vpharness.evaluation import (
+    DatasetView,
+    Fires,
+    Judgement,
+    OutcomeTable,
+    Part,
+    PartEvaluation,
+    PartWalks,
+    ResolvedEvaluation,
+    evaluate_fires,
+    first_passage_tables,
+    judge_many,
+    outcome_table,
+)
+
+DEFAULT_MEMORY_MB: Final = 1024
+_MEGABYTE: Final = 2**20
+_JUDGED_BYTES: Final = 4_000
+"""Of one candidate: its figures; its blocks and fires come on top."""
+_BYTES_PER_BLOCK: Final = 64
+_BYTES_PER_FIRE: Final = 96
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+@dataclass
+class LruCache(Generic[Key, Value]):
+    """A cache bounded in bytes that drops the least recently used value first."""
+
+    limit_bytes: int
+    size_of: Callable[[Value], int]
+    _kept: OrderedDict[Key, Value] = field(default_factory=OrderedDict)
+    _used_bytes: int = 0
+
+    def get_or_make(self, key: Key, make: Callable[[], Value]) -> Value:
+        """Return the value of a key, made and cached where it is absent."""
+        known = self.get(key)
+        return self.put(key, make()) if known is None else known
+
+    def get(self, key: Key) -> Value | None:
+        """Return the cached value of a key, or None."""
+        if key not in self._kept:
+            return None
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def put(self, key: Key, value: Value) -> Value:
+        """Cache a value, and return it."""
+        self._kept[key] = value
+        self._used_bytes += self.size_of(value)
+        while self._used_bytes > self.limit_bytes and len(self._kept) > 1:
+            self._used_bytes -= self.size_of(self._kept.popitem(last=False)[1])
+        return value
+
+
+@dataclass(frozen=True)
+class JudgedFires:
+    """The evaluation and judgement of the fires of one part."""
+
+    evaluation: PartEvaluation
+    judgement: Judgement
+
+
+@dataclass
+class DatasetCache:
+    """One dataset, read once, with everything about it that several runs need.
+
+    Attributes:
+        dataset: the dataset.
+        view: its bins as evaluation reads them.
+        bin_seq: [T] int64, the numbers of its bins.
+        memory_bytes: what may be kept of columns, tables, judged fires and (by the caller) intermediate series, each
+            up to a quarter of it.
+    """
+
+    dataset: Dataset
+    view: DatasetView
+    bin_seq: NDArray[np.int64]
+    memory_bytes: int
+    _columns: LruCache[str, NDArray[Any]]
+    _tables: LruCache[tuple[Any, ...], OutcomeTable]
+    _walks: dict[tuple[Any, ...], PartWalks]
+    _judged: LruCache[tuple[Any, ...], JudgedFires]
+
+    @classmethod
+    def of(cls, dataset: Dataset, memory_mb: int = DEFAULT_MEMORY_MB) -> "DatasetCache":
+        """Read the bins of a dataset. Raises DatasetError where they cannot be read."""
+        loaded = load(dataset)
+        memory = memory_mb * _MEGABYTE
+        return cls(
+            dataset,
+            view_of(dataset, loaded),
+            loaded.bins["bin_seq"].astype(np.int64),
+            memory,
+            LruCache(memory // 4, lambda column: column.nbytes),
+            LruCache(memory // 4, _table_bytes),
+            {},
+            LruCache(memory // 4, _judged_bytes),
+        )
+
+    def grid(self, columns: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Return columns of the grid, each [T, K]. Raises DatasetError for those that are not there."""
+        return {
+            name: self._columns.get_or_make(name, lambda name=name: load(self.dataset, [name]).grid[name])  # type: ignore[misc]  # mypy loses the default
+            for name in columns
+        }
+
+    def table(self, evaluation: ResolvedEvaluation) -> OutcomeTable:
+        """Return the outcomes of every bin; evaluations that differ in what no walk depends on share them."""
+        key = _walk_key(evaluation)
+        found = self._tables.get_or_make(key, partial(self._make_table, evaluation))
+        return dataclasses.replace(found, evaluation=evaluation)
+
+    def _make_table(self, evaluation: ResolvedEvaluation) -> OutcomeTable:
+        barriers = (evaluation.tp_ticks, evaluation.sl_ticks)
+        return outcome_table(first_passage_tables(self.view, barriers, evaluation.max_hold_bins), evaluation)
+
+    def _walks_of(self, table: OutcomeTable, part: Part) -> PartWalks:
+        key = _walk_key(table.evaluation), part
+        if key not in self._walks:
+            self._walks[key] = PartWalks.of(table, part)
+        return self._walks[key]
+
+    def judged(self, evaluation: ResolvedEvaluation, part: Part, candidates: Sequence[Fires]) -> list[JudgedFires]:
+        """Evaluate and judge the fires of candidates that lie in a part; equal fires once, whatever run they are of."""
+        # The cooldown has already decided which fires there are, the warm-up where the part begins.
+        shared = dataclasses.replace(evaluation, cooldown_bins=0, warmup_bins=0), part
+        inside = [fires.within(part) for fires in candidates]
+        known = {fires.digest: self._judged.get((*shared, fires.digest)) for fires in inside}
+        unknown = {fires.digest: fires for fires in inside if known[fires.digest] is None}
+        if unknown:
+            table = self.table(evaluation)
+            found = evaluate_fires(self.view, table, part, list(unknown.values()), self._walks_of(table, part))
+            judgements = judge_many([each.evidence for each in found], evaluation)
+            for digest, evaluated, judgement in zip(unknown, found, judgements, strict=True):
+                known[digest] = self._judged.put((*shared, digest), JudgedFires(evaluated, judgement))
+        return [judged for fires in inside if (judged := known[fires.digest]) is not None]
+
+
+def _judged_bytes(judged: JudgedFires) -> int:
+    evaluation = judged.evaluation
+    blocks, fires = len(evaluation.evidence.blocks.block), len(evaluation.outcomes.fires)
+    return _JUDGED_BYTES + _BYTES_PER_BLOCK * blocks + _BYTES_PER_FIRE * fires
+
+
+def view_of(dataset: Dataset, loaded: Loaded) -> DatasetView:
+    """Return the view of a dataset that evaluation works on."""
+    manifest, bins = dataset.manifest, loaded.bins
+    touch = manifest.has_best_prices
+    return DatasetView(
+        name=manifest.dataset_id,
+        checksum=dataset.checksum,
+        span=(manifest.first_bin_start_ns, manifest.last_bin_end_ns),
+        tick_size=manifest.tick_size,
+        cell_width_ms=manifest.cell_width_ms,
+        mid=bins["mid_price"].astype(np.float64),
+        book_valid=bins["book_valid"].astype(np.bool_),
+        best_bid=bins["best_bid_price_int"].astype(np.int64) if touch else None,
+        best_ask=bins["best_ask_price_int"].astype(np.int64) if touch else None,
+    )
+
+
+def _walk_key(evaluation: ResolvedEvaluation) -> tuple[Any, ...]:
+    """Return the fields that the outcomes of bins depend on: costs, warm-up, cooldown and draws do not matter."""
+    return (
+        evaluation.tp_ticks,
+        evaluation.sl_ticks,
+        evaluation.max_hold_bins,
+        evaluation.entry_delay_bins,
+        evaluation.exit_delay_bins,
+    )
+
+
+def _table_bytes(table: OutcomeTable) -> int:
+    arrays = (table.mid_code, table.mid_exit, table.mid_pnl, table.net_code, table.net_exit, table.net_pnl)
+    return sum(array.nbytes for array in arrays)

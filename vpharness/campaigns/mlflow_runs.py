@@ -1,0 +1,69 @@
+"""The parameters, metrics, tags and artifacts that MLflow records of a run and of a campaign."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vpharness.campaigns.plan import Job
+from vpharness.campaigns.run_folder import CARD_FILE, CONFIG_FILE, FIGURE_FILE
+from vpharness.campaigns.run_spec import RunSpec
+from vpharness.evaluation import shown_figures
+from vpharness.evaluation.figure_registry import MLFLOW
+from vpharness.results.tracked_run import TrackedRun
+
+
+def curves() -> tuple[str, ...]:
+    """Return the columns of the results store that become curves over the thresholds."""
+    figures = (name for each in shown_figures(MLFLOW) for name in each.names)
+    return ("threshold", "p_value", *figures)
+
+
+def tracked_run(spec: RunSpec, job: Job, rows: Sequence[Mapping[str, Any]], folder: Path, campaign: str) -> TrackedRun:
+    """Return the MLflow record of a run: its configuration and its candidates' figures, as stored."""
+    manifest = spec.dataset.manifest
+    chosen = {name: job.config[name] for name in ("signal", "eval", "split")}
+    files = (CONFIG_FILE, CARD_FILE, FIGURE_FILE)
+    return TrackedRun(
+        name=f"{spec.signal.name} {spec.run_id}",
+        parameters={**dict(flat(chosen)), "dataset.id": manifest.dataset_id},
+        metrics=[
+            (name, float(row[name]), step)
+            for step, row in enumerate(rows)
+            for name in curves()
+            if row.get(name) is not None and not math.isnan(row[name])
+        ],
+        tags={
+            "run_id": spec.run_id,
+            "signal": spec.signal.name,
+            "code_digest": spec.identity["code"]["signal_digest"],
+            **({"campaign": campaign} if campaign else {}),
+        },
+        dataset=(manifest.dataset_id, spec.dataset.checksum, str(spec.dataset.path)),
+        folder=str(folder),
+        artifacts=[name for name in files if (folder / name).exists()],
+    )
+
+
+def tracked_campaign(
+    name: str, folder: Path, parameters: Mapping[str, Any], metrics: Mapping[str, float], artifacts: Sequence[str] = ()
+) -> TrackedRun:
+    """Return the MLflow record of a campaign: the parent of its runs."""
+    return TrackedRun(
+        name=name,
+        parameters=parameters,
+        metrics=[(key, value, 0) for key, value in metrics.items() if not math.isnan(value)],
+        tags={"campaign": name, "kind": "campaign"},
+        dataset=None,
+        folder=str(folder),
+        artifacts=artifacts,
+    )
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested mappings, their keys joined with dots."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -1,0 +1,197 @@
+"""The specification of a run, and the ids derived from everything its results depend on."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from vpharness.campaigns.memo import ObjectMemo
+from vpharness.datasets.find import Dataset
+from vpharness.errors import VpharnessError
+from vpharness.evaluation import (
+    EVALUATION_VERSION,
+    EvaluationParameters,
+    ResolvedEvaluation,
+    SplitParameters,
+    parts_within,
+)
+from vpharness.parameters import problems
+from vpharness.results.audits import AuditKey, audit_key
+from vpharness.signals import Signal, SignalParameters, digest, resolve, score_parameters, scorer
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One signal with its parameters on one dataset, with the evaluation and split that judge it."""
+
+    dataset: Dataset
+    signal_target: str  # "module.name"
+    parameters: SignalParameters
+    evaluation: EvaluationParameters
+    split: SplitParameters
+    memo: ObjectMemo = dataclasses.field(
+        default_factory=ObjectMemo, compare=False, repr=False
+    )  # shared with other runs
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone: cached results need not travel to another process."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)} | {"memo": ObjectMemo()}
+
+    @cached_property
+    def signal(self) -> Signal[Any]:
+        """The signal itself."""
+        return resolve(self.signal_target)
+
+    @cached_property
+    def resolved(self) -> ResolvedEvaluation:
+        """The evaluation in bins of the dataset."""
+        return self.memo.call(EvaluationParameters.resolve, self.evaluation, self.dataset.manifest.cell_width_ms)
+
+    @cached_property
+    def score_key(self) -> str:
+        """The key of everything the score depends on beside the dataset: equal keys, equal scores."""
+        return json.dumps([self.signal_target, score_parameters(self.parameters)], sort_keys=True)
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Everything the results depend on, as JSON values."""
+        return {
+            "code": {
+                "signal_digest": self.memo.call(digest, self.signal, self.parameters),
+                "evaluation_version": EVALUATION_VERSION,
+                "lattice_version": self.dataset.manifest.lattice_version,
+            },
+            "dataset": {"id": self.dataset.manifest.dataset_id, "checksum": self.dataset.checksum},
+            "evaluation": self.memo.call(dataclasses.asdict, self.resolved),
+            "signal": {"target": self.signal_target, "parameters": self.memo.call(_identifying, self.parameters)},
+            "split": self.memo.call(_normalised, self.split),
+        }
+
+    @cached_property
+    def audit_key(self) -> AuditKey:
+        """The key under which an audit of its scores is stored."""
+        return audit_key(self.identity)
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the whole dataset is kept for the test: its fires are stored, and judged by nobody."""
+        return self.split.by_dataset and self.dataset.manifest.dataset_id in self.split.test_datasets
+
+    @cached_property
+    def run_id(self) -> str:
+        """The hash of the identity: the same run is never executed twice."""
+        return _hash(self.identity)
+
+    def candidate_id(self, threshold_label: str) -> str:
+        """Return the id of (signal, parameters, evaluation, split, threshold), the same on every dataset.
+
+        Datasets of other lattice parameters show the signal other features, so there it is another candidate.
+        """
+        parts = {
+            "code": self.identity["code"],
+            "lattice": self.dataset.manifest.lattice,
+            "evaluation": self.identity["evaluation"],
+            "split": self.identity["split"],
+            "signal": {"target": self.signal_target, "parameters": score_parameters(self.parameters)},
+            "threshold": threshold_label,
+        }
+        return _hash(parts)
+
+    @property
+    def candidate_ids(self) -> list[str]:
+        """The ids of all its candidates, one a threshold."""
+        return [self.candidate_id(label) for label in threshold_labels(self.parameters)]
+
+
+def threshold_labels(parameters: SignalParameters) -> list[str]:
+    """Return the labels of a run's thresholds: the numbers themselves, or percentiles such as "q90"."""
+    if parameters.thresholds:
+        return [number_label(threshold) for threshold in parameters.thresholds]
+    return [f"q{number_label(percentile)}" for percentile in parameters.threshold_quantiles]
+
+
+def number_label(number: float) -> str:
+    """Return a number as people write it, unless that is another number."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(float(number))
+
+
+def parameter_problems(
+    parameters: SignalParameters, evaluation: EvaluationParameters, split: SplitParameters, memo: ObjectMemo
+) -> Iterator[str]:
+    """Yield an error for each parameter that is out of range on any dataset."""
+    yield from memo.call(_signal_problems, parameters)
+    yield from memo.call(_evaluation_problems, evaluation)
+    yield from memo.call(_split_problems, split)
+    if not parameters.thresholds and split.kind == "none":
+        yield (
+            "split=none leaves no training part for signal.threshold_quantiles to choose thresholds on; "
+            "give signal.thresholds, or split the data"
+        )
+
+
+def spec_problems(spec: RunSpec) -> Iterator[str]:
+    """Yield an error for everything else that keeps a run from being executed, before any work."""
+    yield from spec.memo.call(_column_problems, spec.signal, spec.dataset)
+    yield from spec.memo.call(_scorer_problems, spec.signal, spec.parameters, spec.dataset)
+    yield from spec.memo.call(_part_problems, spec.resolved, spec.split, spec.dataset)
+    if not spec.parameters.thresholds and spec.is_test:
+        yield (
+            f"dataset {spec.dataset.manifest.dataset_id} is kept for the test, so that signal.threshold_quantiles has "
+            "nothing to choose thresholds on; give signal.thresholds, or train on it"
+        )
+
+
+def _signal_problems(parameters: SignalParameters) -> list[str]:
+    return problems(parameters, "signal.")
+
+
+def _evaluation_problems(evaluation: EvaluationParameters) -> list[str]:
+    return problems(evaluation, "eval.")
+
+
+def _split_problems(split: SplitParameters) -> list[str]:
+    return problems(split, "split.")
+
+
+def _column_problems(signal: Signal[Any], dataset: Dataset) -> list[str]:
+    manifest = dataset.manifest
+    absent = [name for name in signal.columns if name not in manifest.columns]
+    sentence = (
+        f"signal {signal.name} reads {', '.join(absent)}, which dataset {manifest.dataset_id} does not have; "
+        "build the dataset again from its source, or choose another signal"
+    )
+    return [sentence] if absent else []
+
+
+def _scorer_problems(signal: Signal[Any], parameters: SignalParameters, dataset: Dataset) -> list[str]:
+    try:
+        scorer(signal, parameters, cell_width_ms=dataset.manifest.cell_width_ms, radius=dataset.manifest.radius)
+    except VpharnessError as error:
+        return [str(error)]
+    return []
+
+
+def _part_problems(evaluation: ResolvedEvaluation, split: SplitParameters, dataset: Dataset) -> list[str]:
+    try:
+        parts_within(dataset.manifest.dataset_id, dataset.manifest.bins, evaluation, split)
+    except VpharnessError as error:
+        return [str(error)]
+    return []
+
+
+def _identifying(parameters: SignalParameters) -> dict[str, Any]:
+    """Return the parameters, without percentiles that choose nothing since thresholds are given."""
+    return dataclasses.asdict(parameters) | ({"threshold_quantiles": []} if parameters.thresholds else {})
+
+
+def _normalised(split: SplitParameters) -> dict[str, Any]:
+    return dataclasses.asdict(split.normalised())
+
+
+def _hash(parts: dict[str, Any]) -> str:
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,79 @@
+"""The command `audit`."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from vpharness.audit import AuditReport, audit
+from vpharness.config.command_schemas import AuditCommand
+from vpharness.config.typed_config import check, check_command, instance
+from vpharness.datasets.find import find_dataset
+from vpharness.datasets.lake import Lake
+from vpharness.datasets.read import load
+from vpharness.errors import ConfigError, ResultsError, VpharnessError
+from vpharness.results.audits import FULL, AuditRecord, keep_audit, key_of
+from vpharness.results.store import store_in
+from vpharness.signals import digest, resolve
+
+
+def run_audit(config: DictConfig) -> None:
+    """Audit a signal; one that looks ahead, breaks the chunk law, or could not be checked, is an error."""
+    asked, choice = check_command(config, AuditCommand), instance(config.dataset, "dataset")
+    if choice.id is None:
+        raise ConfigError("dataset.id must be given (python -m vpharness list-datasets shows what there is)")
+    signal, params = resolve(str(config.signal["_target_"])), instance(config.signal, "signal")
+    check(signal=params)
+    dataset = find_dataset(Lake(Path(asked.lake)), choice.id)
+    loaded = load(dataset, signal.columns)
+    width_ms = dataset.manifest.cell_width_ms
+    valid = loaded.bins["book_valid"].astype(bool)
+    report = audit(signal, params, loaded.grid, valid, cell_width_ms=width_ms, seed=asked.seed)
+    if asked.json:
+        print(json.dumps(_facts(report), indent=1))
+    else:
+        _print(report, signal.name, width_ms)
+    key = key_of(str(config.signal["_target_"]), digest(signal, params), dataset.checksum, dataclasses.asdict(params))
+    audited = AuditRecord.now(key, dataset.manifest.dataset_id, report.failures, report.memory_bins, FULL)
+    try:
+        keep_audit(store_in(Path(asked.lake)), audited)
+    except ResultsError as error:
+        print(f"vpharness: the result is not kept: {error}", file=sys.stderr)
+    if report.not_checked is not None:
+        raise VpharnessError(f"signal {signal.name} was not checked: {report.not_checked}")
+    if report.failures:
+        raise VpharnessError(f"signal {signal.name} fails the audit: {'; '.join(report.failures)}")
+
+
+def _facts(report: AuditReport) -> dict[str, Any]:
+    checks = [{**dataclasses.asdict(each), "passed": each.passed} for each in report.checks]
+    return {
+        "passed": report.passed,
+        "not_checked": report.not_checked,
+        "failures": list(report.failures),
+        "memory_bins": report.memory_bins,
+        "memory": report.memory and dataclasses.asdict(report.memory),
+        "program": report.program and dataclasses.asdict(report.program),
+        "bins": report.bins,
+        "checks": checks,
+    }
+
+
+def _print(report: AuditReport, name: str, width_ms: int) -> None:
+    print(f"audit of {name} over {report.bins:,} valid bins")
+    for each in report.checks:
+        verdict = "same scores" if each.passed else f"differs from bin {each.first_bin} on"
+        print(f"  {each.name:<36}{verdict}, worst {each.worst:.2g}")
+    if report.program is not None:
+        calls = ", ".join(report.program.calls_out) or "nothing"
+        print(f"  its program holds constants of {report.program.total_bytes:,} bytes and calls {calls} outside of it")
+    memory = report.memory
+    if memory is None:
+        return
+    if memory.bins is None:
+        print(f"  it still remembers where the data began {memory.at_least:,} bins after it")
+    else:
+        print(f"  it forgets where the data began after {memory.bins} valid bins, {memory.bins * width_ms} ms")

@@ -1,0 +1,165 @@
+"""A multirun as a campaign: planned whole, carried out together, ranked in the end."""
+
+import contextlib
+import functools
+import hashlib
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import DictConfig
+
+from vpharness import parameters as ranges
+from vpharness.campaigns.plan import CampaignPlan, Job, Variant, job_problems, make_plan, variants_of
+from vpharness.campaigns.runner import CampaignProgress, run_groups
+from vpharness.commands.campaign_summary import Campaign, conclude
+from vpharness.commands.campaign_tracking import campaign_tracking
+from vpharness.commands.plan import print_plan
+from vpharness.commands.run import alone_with, dataset_of, done_in, settings_of, tidy
+from vpharness.commands.text.progress_display import campaign_progress
+from vpharness.config.command_schemas import RunCommand
+from vpharness.config.composition import Words, compose_jobs
+from vpharness.config.override_errors import known_faults
+from vpharness.config.typed_config import command_of, instance
+from vpharness.datasets.find import Dataset
+from vpharness.datasets.lake import Lake
+from vpharness.errors import CampaignError, ConfigError
+from vpharness.results.store import CAMPAIGNS, TableRows, append, check_version, store_in
+from vpharness.results.table_schemas import CAMPAIGNS_SCHEMA, Labels, mark_adaptive
+from vpharness.results.tracking import TrackingParameters
+from vpharness.results.tracking_process import TrackingProcess
+
+_UNFIT: Final = re.compile(r"[^\w.-]+")
+
+
+def launch(
+    loader: ConfigLoader,
+    master: DictConfig,
+    job_words: Sequence[Sequence[str]],
+    problems: Sequence[str],
+    *,
+    processes: int,
+    carries_out: bool,
+    adaptive: bool,
+) -> list[JobReturn]:
+    """Plan jobs, and carry them out.
+
+    Args:
+        loader: composes configurations.
+        master: the configuration without the words of any job.
+        job_words: the overrides of each job.
+        problems: what is known to be wrong with them.
+        processes: how many carry out the plan; 0: this one.
+        carries_out: whether it is carried out, or only described.
+        adaptive: whether the sweeper chooses jobs by what earlier ones came to.
+
+    Returns: for each job the highest lower end of the net interval among its candidates, ticks.
+
+    Raises ConfigError, before any work, with everything that is wrong; CampaignError in the end where runs failed.
+    """
+    command = command_of(master, RunCommand)
+    tracking: TrackingParameters = instance(master.tracking, "tracking")
+    known = [*known_faults(), *ranges.problems(command), *ranges.problems(tracking, "tracking."), *problems]
+    lake = Lake(Path(command.lake))
+    settings = settings_of(command, store_in(lake.root), Labels(tracking.experiment_name))
+    check_version(settings.store)
+    with contextlib.ExitStack() as stack:
+        # What tracks the runs takes seconds to import: as long as they take to be planned.
+        tracked = carries_out and not known and tracking.kind != "none"
+        process = stack.enter_context(TrackingProcess()) if tracked else None
+        jobs, uncomposed = compose_jobs(job_words, _words(loader, master))
+        _refuse([*known, *uncomposed, *job_problems(jobs, lake)])
+        unbuilt = [variant for variant in variants_of(jobs) if variant.find(lake) is None]
+        ready = jobs if carries_out else [job for job in jobs if job.data not in unbuilt]
+        plan, wrong = make_plan(ready, _datasets(lake), done_in(settings.store, settings.outputs))
+        _refuse(wrong)
+        if not carries_out:
+            print_plan(plan, len(jobs) - len(ready), unbuilt, as_json=command.json)
+            return []
+        name = command.campaign or f"{_UNFIT.sub('_', tracking.experiment_name)}-{_digest(plan)}"
+        named = replace(settings, labels=Labels(tracking.experiment_name, name, dict(tracking.tags)))
+        campaign = Campaign(name, plan, named, lake, tracking, command.json)
+        campaign = replace(campaign, plan=stack.enter_context(alone_with(plan, named)))
+        if adaptive or command.adaptive:
+            mark_adaptive(settings.store, [run.spec.run_id for run in campaign.plan.remaining if not run.stored])
+        _begin(campaign, list(master.hydra.overrides.task))
+        lows = _carried_out(campaign, processes, process)
+    return [
+        JobReturn(working_dir=str(settings.outputs), status=JobStatus.COMPLETED, _return_value=lows.get(run_id))
+        for run_id in plan.run_ids
+    ]
+
+
+def _begin(campaign: Campaign, words: Sequence[str]) -> None:
+    """Write down that a campaign has been begun."""
+    row = {
+        "campaign": campaign.name,
+        "created_ns": time.time_ns(),
+        "words": words,
+        "run_ids": [run.spec.run_id for run in campaign.plan.runs],
+    }
+    append(campaign.settings.store, TableRows(CAMPAIGNS, [row], CAMPAIGNS_SCHEMA))
+
+
+def _carried_out(campaign: Campaign, processes: int, process: TrackingProcess | None) -> dict[str, float]:
+    """Carry out a campaign and say what it came to; return the best lower end of each run."""
+    plan, settings = campaign.plan, campaign.settings
+    progress = CampaignProgress(len(plan.remaining))
+    with campaign_tracking(campaign, progress, process) as tracked:
+        with campaign_progress(progress) as report:
+            if processes:
+                from vpharness.campaigns.workers import run_groups_in_processes  # noqa: PLC0415  # joblib is slow to load
+
+                run_groups_in_processes(plan.groups(), settings, progress, report, tracked.put, processes)
+            else:
+                run_groups(plan.groups(), settings, progress, report, tracked.put)
+        lows = conclude(campaign, progress, tracked)
+    tidy(settings.store)
+    if progress.failures:
+        listed = "".join(f"\n  {run_id} ({words}): {error}" for run_id, words, error in progress.failures)
+        raise CampaignError(f"{len(progress.failures)} of {progress.total} runs failed:{listed}")
+    return lows
+
+
+def _words(loader: ConfigLoader, master: DictConfig) -> Words:
+    parser = OverridesParser.create(config_loader=loader)
+    return Words(
+        load=lambda some: loader.load_sweep_config(master, list(some)),
+        parse=parser.parse_override,
+        # Hydra copies much of its configuration to answer; the jobs of a campaign have few keys.
+        is_group=functools.cache(lambda key: bool(loader.list_groups(key) or loader.get_group_options(key))),
+    )
+
+
+def _refuse(problems: Sequence[str]) -> None:
+    """Raise one ConfigError with everything that is wrong with a campaign, a line each."""
+    if len(problems) == 1:
+        raise ConfigError(problems[0])
+    if problems:
+        listed = "".join(f"\n  {problem}" for problem in dict.fromkeys(problems))
+        raise ConfigError(f"{len(problems)} things are wrong with this campaign; nothing has been run:{listed}")
+
+
+def _datasets(lake: Lake) -> Callable[[Job], Dataset]:
+    """Return how to find the dataset of a job: each is looked for, or built, once."""
+    found: list[tuple[str | Variant, Dataset]] = []
+
+    def of(job: Job) -> Dataset:
+        known = next((dataset for data, dataset in found if data == job.data), None)
+        if known is None:
+            known = dataset_of(job, lake)
+            found.append((job.data, known))
+        return known
+
+    return of
+
+
+def _digest(plan: CampaignPlan) -> str:
+    """Return what tells campaigns apart: the same plan is the same campaign, whenever it is begun."""
+    return hashlib.sha256("".join(sorted(plan.run_ids)).encode()).hexdigest()[:8]

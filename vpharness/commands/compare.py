@@ -1,0 +1,182 @@
+"""The command `compare`: the ledger's candidates, ranked, and what their parameters come to."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from omegaconf import DictConfig
+
+from vpharness.commands.output_files import new_file, require_new
+from vpharness.commands.text.rankings import print_ranking, readable_ledger, row_of, views_in
+from vpharness.commands.text.sensitivities import print_sensitivity, print_surface, sensitivity_row, surface_row
+from vpharness.commands.text.terminal import minute_text
+from vpharness.config.command_schemas import CompareCommand
+from vpharness.config.typed_config import check_command, instance
+from vpharness.datasets.lake import Lake
+from vpharness.errors import ConfigError
+from vpharness.results.holdout import open_holdouts
+from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.ranking import Ranked, alike, each_dataset_apart, rank, restricted, within_campaign
+from vpharness.results.reevaluation import ViewOf
+from vpharness.results.report.findings import Findings
+from vpharness.results.sensitivity import parameter_named, sensitivity, surface
+from vpharness.results.store import Store, store_in
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was asked: rows for programs, how they are shown to people, and the candidates of a ranking."""
+
+    rows: Sequence[dict[str, Any]]
+    show: Callable[[], None]
+    shown: Sequence[Ranked] = ()
+
+
+def run_compare(config: DictConfig) -> None:
+    """Rank what has been run, against chance and against all that was ever tried."""
+    asked = check_command(config, CompareCommand)
+    choice = instance(config.dataset, "dataset")
+    require_new(asked.parquet, "parquet")
+    require_new(asked.report, "report")
+    lake = Lake(Path(asked.lake))
+    store, view_of = store_in(lake.root), views_in(lake)
+    ledger = readable_ledger(store, lake)
+    _require_known(choice.id, asked.of_signal, ledger)
+    ranked = [each for each in _ranked(ledger, asked, choice.id) if _is_asked_for(each, asked)]
+    answer = _answer(ranked, ledger, asked, store, view_of)
+    if asked.report is not None:
+        from vpharness.commands.compare_report import facts_of, write_report  # noqa: PLC0415  # draws, which takes a second to load
+
+        facts = facts_of(asked, choice.id, ranked, ledger_text(ledger))
+        write_report(Path(asked.report), Findings(ranked, answer.shown, view_of, facts))
+    if asked.parquet is not None:
+        with new_file(Path(asked.parquet)) as aside:
+            pq.write_table(table_of_rows(answer.rows), aside)
+    if asked.json:
+        print(json.dumps(answer.rows, indent=1))
+        return
+    answer.show()
+    print(ledger_text(ledger))
+    if asked.report is not None:
+        print(f"report: {asked.report}")
+
+
+def table_of_rows(rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """Return rows as a table with every column that any of them has: one that a row lacks is null there."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pa.table({name: [row.get(name) for row in rows] for name in names})
+
+
+def _ranked(ledger: Sequence[LedgerCandidate], asked: CompareCommand, dataset_id: str | None) -> list[Ranked]:
+    """Rank the candidates on the trials that are asked for alone, within all that was ever tried."""
+    _require_known_campaign(asked.campaign, ledger)
+
+    def is_meant(trial: Trial) -> bool:
+        on_dataset = dataset_id is None or trial.dataset_id == dataset_id
+        return on_dataset and (asked.campaign is None or asked.campaign in trial.campaigns)
+
+    meant = restricted(ledger, is_meant)
+    if asked.by == "dataset":
+        meant = each_dataset_apart(meant)
+    ranked = rank(ledger, meant)
+    return ranked if asked.campaign is None else within_campaign(ranked)
+
+
+def _require_known_campaign(campaign: str | None, ledger: Sequence[LedgerCandidate]) -> None:
+    known = sorted({name for each in ledger for trial in each.trials for name in trial.campaigns})
+    if campaign is not None and campaign not in known:
+        raise ConfigError(
+            f"campaign is {campaign!r}, which has no finished run; there are {', '.join(known) or 'no campaigns'}"
+        )
+
+
+def _require_known(dataset_id: str | None, signal: str | None, ledger: Sequence[LedgerCandidate]) -> None:
+    """Raise ConfigError for a dataset that nothing has been run on, and for a signal that has not been run."""
+    datasets = sorted({known_id for each in ledger for known_id in each.dataset_ids})
+    signals = sorted({each.first.signal for each in ledger})
+    if dataset_id is not None and dataset_id not in datasets:
+        raise ConfigError(f"dataset.id is {dataset_id}; results are there on {', '.join(datasets) or 'no dataset'}")
+    if signal is not None and signal not in signals:
+        raise ConfigError(f"signal is {signal}; results are there of {', '.join(signals) or 'no signal'}")
+
+
+def _is_asked_for(ranked: Ranked, asked: CompareCommand) -> bool:
+    return (
+        asked.of_signal is None or ranked.candidate.first.signal == asked.of_signal
+    ) and ranked.judgement.figures.n_signals >= asked.min_signals
+
+
+def _answer(
+    ranked: list[Ranked], ledger: Sequence[LedgerCandidate], asked: CompareCommand, store: Store, view_of: ViewOf
+) -> Answer:
+    if asked.sensitivity is not None:
+        parameter = parameter_named(asked.sensitivity, ranked)
+        if "max_hold" not in parameter:
+            _refuse_mixed_horizons(ranked, asked)
+        at_values = sensitivity(ranked, parameter)
+        return Answer([sensitivity_row(each) for each in at_values], lambda: print_sensitivity(at_values))
+    if asked.surface or asked.report is not None:
+        _refuse_mixed_horizons(ranked, asked)
+    if asked.surface:
+        at_barriers = surface(ranked)
+        return Answer([surface_row(each) for each in at_barriers], lambda: print_surface(at_barriers))
+    ordered = sorted(ranked, key=_tp_rate_order) if asked.sort == "tp_rate" else ranked
+    return _tables(ordered, asked, lambda shown: open_holdouts(shown, ledger, store, view_of))
+
+
+def _tables(
+    ranked: Sequence[Ranked], asked: CompareCommand, opened: Callable[[Sequence[Ranked]], list[Ranked]]
+) -> Answer:
+    """Rank candidates in one table; those that hold for different times in a table each, unless they are mixed."""
+    apart: dict[float, list[Ranked]] = defaultdict(list)
+    for each in ranked:
+        apart[0.0 if asked.mixed_horizon else each.hold_s].append(each)
+    # On a page, those that are alike share a row, as they do in the table.
+    kinds = asked.report is not None and not asked.show_test
+    listed = {
+        horizon: [first for first, _ in alike(members)] if kinds else members for horizon, members in apart.items()
+    }
+    shown = [each for horizon in sorted(apart) for each in listed[horizon][: asked.top]]
+    if asked.show_test:
+        shown = opened(shown)
+
+    def show() -> None:
+        for horizon in sorted(apart) or [0.0]:
+            # Those that are alike share a row, so that more than are listed for programs find room.
+            of_all = [each for each in shown if horizon in {each.hold_s, 0.0}]
+            told = of_all if asked.show_test else apart[horizon]
+            if len(apart) > 1:
+                print(f"holding for up to {horizon:g} s")
+            print_ranking(told, each_dataset=asked.by == "dataset", most=asked.top)
+            print(end="\n" if len(apart) > 1 else "")
+
+    return Answer([row_of(each) for each in shown], show, shown)
+
+
+def _tp_rate_order(ranked: Ranked) -> tuple[float, str]:
+    return -ranked.judgement.figures.tp_rate, ranked.candidate.candidate_id
+
+
+def _refuse_mixed_horizons(ranked: Sequence[Ranked], asked: CompareCommand) -> None:
+    horizons = sorted({each.hold_s for each in ranked})
+    if len(horizons) > 1 and not asked.mixed_horizon:
+        shown = ", ".join(f"{seconds:g} s" for seconds in horizons)
+        raise ConfigError(
+            f"the runs hold for up to {shown}: different holding times do not rank together; choose with signal= or "
+            "dataset.id=, or say mixed_horizon=true"
+        )
+
+
+def ledger_text(ledger: Sequence[LedgerCandidate]) -> str:
+    """Say how much the whole ledger holds, and of when its newest run is."""
+    if not ledger:
+        return "the ledger is empty"
+    trials = [trial for each in ledger for trial in each.trials]
+    runs = len({run_id for each in ledger for run_id in each.run_ids})
+    newest = minute_text(max(trial.created_ns for trial in trials))
+    return f"the ledger holds {len(ledger):,} candidates of {runs:,} runs, the newest of {newest}"

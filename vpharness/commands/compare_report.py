@@ -1,0 +1,46 @@
+"""`compare report=FILE.html`: what the ledger says, as one page."""
+
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from vpharness.commands.output_files import new_file
+from vpharness.commands.text.terminal import minute_text
+from vpharness.config.command_schemas import CompareCommand
+from vpharness.results.ranking import Ranked
+from vpharness.results.report.candidates import datasets_of
+from vpharness.results.report.findings import Findings
+from vpharness.results.report.pages import page_of
+
+
+def write_report(path: Path, findings: Findings) -> None:
+    """Write a page to a new file."""
+    page = page_of(findings, "What the trial ledger says")
+    with new_file(path) as aside:
+        aside.write_text(page, encoding="utf-8")
+
+
+def facts_of(asked: CompareCommand, dataset_id: str | None, ranked: Sequence[Ranked], ledger: str) -> dict[str, str]:
+    """Return what a page says of itself, by name: lake, datasets, ledger, what was asked for, date and version."""
+    datasets = sorted({name for each in ranked for name in datasets_of(each)})
+    return {
+        "lake": str(Path(asked.lake).resolve()),
+        "datasets": ", ".join(datasets) or "none",
+        "ledger": ledger.removeprefix("the ledger holds "),
+        "asked": "compare " + _keys_text(asked, dataset_id),
+        "written": f"{minute_text(time.time_ns())} by vpharness {version('vpharness')}",
+    }
+
+
+def _keys_text(asked: CompareCommand, dataset_id: str | None) -> str:
+    """Return the keys that narrow or order what is shown, as they are written."""
+    keys = {
+        "signal": asked.of_signal,
+        "dataset.id": dataset_id,
+        "campaign": asked.campaign,
+        "by": asked.by,
+        "sort": asked.sort if asked.sort != CompareCommand.sort else None,
+        "min_signals": asked.min_signals,
+    }
+    return " ".join(f"{name}={value}" for name, value in keys.items() if value is not None)

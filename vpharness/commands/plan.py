@@ -1,0 +1,52 @@
+"""The command `plan`: what a multirun would run, what of it is done and what it would cost."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+from vpharness.campaigns.plan import CampaignPlan, Variant
+
+SCORE_BYTES_A_BIN: Final = 12
+
+
+def print_plan(plan: CampaignPlan, unknown: int, unbuilt: Sequence[Variant], *, as_json: bool) -> None:
+    """Say what a plan would run, what of it is done and what it would cost.
+
+    Args:
+        plan: the runs on datasets that are there.
+        unknown: the jobs on datasets that are not built yet.
+        unbuilt: those datasets.
+        as_json: print JSON instead of text.
+    """
+    remaining = plan.remaining
+    groups = plan.groups()
+    scores = {(run.spec.dataset.path, run.spec.score_key) for run in remaining}
+    candidates = {candidate_id for run in plan.runs if not run.spec.is_test for candidate_id in run.spec.candidate_ids}
+    facts: dict[str, Any] = {
+        "jobs": len(plan.run_ids) + unknown,
+        "distinct_runs": len(plan.runs),
+        "done_already": len(plan.done),
+        "to_run": len(remaining),
+        "to_run_on_datasets_not_built_yet": unknown,
+        "datasets_to_build": len(unbuilt),
+        "datasets_to_read": len({group.dataset.path for group in groups}),
+        "signals_to_compile": len({group.signal_target for group in groups}),
+        "distinct_scores": len(scores),
+        "candidates": len(candidates),
+        "megabytes_of_scores": round(
+            sum(run.spec.dataset.manifest.bins for run in remaining) * SCORE_BYTES_A_BIN / 2**20, 1
+        ),
+    }
+    if as_json:
+        runs = [{"run_id": run.spec.run_id, "words": run.job.words} for run in plan.runs]
+        print(json.dumps({**facts, "runs": runs}, indent=1))
+        return
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
+        print(f"{name.replace('_', ' '):<{width}}  {value:,}")
+    by_group = Counter(
+        (group.dataset.manifest.dataset_id, group.runs[0].spec.signal.name, len(group.runs)) for group in groups
+    )
+    for dataset_id, name, runs_of_group in by_group:
+        print(f"  {runs_of_group:,} runs of {name} on {dataset_id}")

@@ -1,0 +1,199 @@
+"""The commands that change what is served: `promote` and `promote rollback`."""
+
+import contextlib
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig
+from rich.table import Table
+
+from vpharness.campaigns.run_folder import CONFIG_FILE, folder_of
+from vpharness.commands.promoted_versions import the_instrument
+from vpharness.commands.text.progress_display import LINE_SECONDS
+from vpharness.commands.text.rankings import readable_ledger, views_in
+from vpharness.commands.text.terminal import console
+from vpharness.config.command_schemas import PromoteCommand, PromoteRollbackCommand
+from vpharness.config.search_path import modules_named_in, permitted_modules
+from vpharness.config.typed_config import check, check_command, instance, instance_of
+from vpharness.datasets.find import Dataset, find_dataset
+from vpharness.datasets.lake import Lake
+from vpharness.datasets.sources import noted_source, source_values
+from vpharness.errors import ConfigError, PromotionError, ResultsError, TrackingError
+from vpharness.events.event_source import Source
+from vpharness.modules import PermittedModules
+from vpharness.promotion.bundle import read_bundle
+from vpharness.promotion.gates import Gate
+from vpharness.promotion.pointer import HistoryEntry, bundle_path
+from vpharness.promotion.release import release, roll_back
+from vpharness.promotion.review import Review, ReviewSettings, refuse, review
+from vpharness.promotion.selection import SelectedCandidate, select_candidate
+from vpharness.results.store import store_in
+from vpharness.results.tracked_run import is_tracked
+from vpharness.results.tracking import Tracking, TrackingParameters
+
+
+def run_promote(config: DictConfig) -> None:
+    """Make a run's candidate what the live server serves, if it passes every gate."""
+    asked = check_command(config, PromoteCommand)
+    limits, tracking = instance(config.promotion, "promotion"), instance(config.tracking, "tracking")
+    check(promotion=limits, tracking=tracking)
+    lake = Lake(Path(asked.lake))
+    modules = permitted_modules(lake.root, asked.signal_modules, "signal_modules")
+    store, view_of = store_in(lake.root), views_in(lake)
+    ledger = readable_ledger(store, lake)
+    nominee = select_candidate(store, ledger, str(asked.run_id), asked.threshold)
+    dataset = find_dataset(lake, nominee.trial.dataset_id)
+    folder = folder_of(Path(asked.outputs), nominee.run_id)
+    run_config = _run_config(folder, nominee)
+    source = _source(config, dataset, lake, run_config, modules)
+    with _shown() as report:
+        settings = ReviewSettings(limits, store, ledger, view_of, asked.force, modules, asked.force_unsafe)
+        candidacy = review(nominee, dataset, source, settings, report)
+    if not asked.json:
+        _print_gates(nominee, candidacy.gates)
+    try:
+        refuse(candidacy, nominee.run_id, asked.force, force_unsafe=asked.force_unsafe)
+    except PromotionError:
+        if asked.json:
+            _print_facts(nominee, candidacy, None, None)
+        raise
+    in_force = {"source": source and source_values(source), "lattice": dataset.manifest.lattice}
+    entry = release(lake, candidacy, {**run_config, **in_force, "promotion": dataclasses.asdict(limits)})
+    bundle = bundle_path(lake, dataset.manifest.instrument, entry.version)
+    if asked.json:
+        _print_facts(nominee, candidacy, entry, bundle)
+    else:
+        _print_entry(entry, dataset.manifest.instrument, bundle)
+        _print_next(modules, nominee.signal_target)
+    _crown(tracking, Path(asked.outputs), entry, dataset.manifest.instrument, bundle)
+
+
+def run_rollback(config: DictConfig) -> None:
+    """Serve an earlier version again."""
+    asked = check_command(config, PromoteRollbackCommand)
+    tracking = instance(config.tracking, "tracking")
+    check(tracking=tracking)
+    lake = Lake(Path(asked.lake))
+    instrument = the_instrument(lake, asked.instrument)
+    modules = permitted_modules(lake.root, asked.signal_modules, "signal_modules")
+    entry = roll_back(lake, instrument, modules, asked.to)
+    bundle = bundle_path(lake, instrument, entry.version)
+    if asked.json:
+        print(json.dumps({**dataclasses.asdict(entry), "instrument": instrument, "bundle": str(bundle)}, indent=1))
+    else:
+        _print_entry(entry, instrument, bundle)
+        _print_next(modules, read_bundle(bundle).record.signal_target)
+    _crown(tracking, Path(asked.outputs), entry, instrument, bundle)
+
+
+def _run_config(folder: Path, nominee: SelectedCandidate) -> dict[str, Any]:
+    """Return the configuration of the run: as its folder has it, or, where that is gone, as the store does."""
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        return {"signal": {"_target_": nominee.signal_target, **nominee.trial.parameters}, **dict(nominee.identity)}
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ResultsError(f"{path} cannot be read: {error}") from error
+    return dict(values)
+
+
+def _source(
+    config: DictConfig, dataset: Dataset, lake: Lake, run_config: dict[str, Any], modules: PermittedModules
+) -> Source | None:
+    """Return the events of a dataset: as given, as the build noted, or as the run was configured to build it.
+
+    What was noted may name a class of this package, or one of the user's configuration; another is never imported.
+    """
+    if config.source is not None:
+        source: Source = instance(config.source, "source")
+        check(source=source)
+        return source
+    values = noted_source(lake, dataset.manifest.content_id)
+    if values is None and run_config.get("dataset", {}).get("id") is None:
+        values = run_config.get("source")
+    if not isinstance(values, dict) or "_target_" not in values:
+        return None
+    try:
+        modules.of("vpharness.events", modules_named_in("source")).imported(str(values["_target_"]))
+    except ConfigError as error:
+        raise ConfigError(f"the source of dataset {dataset.manifest.dataset_id}: {error}; or give source=") from error
+    try:
+        noted: Source = instance_of(values, "source")
+    except TypeError as error:
+        raise ConfigError(f"the source of dataset {dataset.manifest.dataset_id}: {error}; give source=") from error
+    return noted
+
+
+@contextlib.contextmanager
+def _shown() -> Iterator[Callable[[float], None]]:
+    """Yield a report of the share of the live proof that is done: a line on standard error now and then."""
+    last = time.monotonic()
+
+    def report(share: float) -> None:
+        nonlocal last
+        if time.monotonic() - last >= LINE_SECONDS:
+            last = time.monotonic()
+            print(f"{share:.0%} of the bins through the live session", file=sys.stderr)
+
+    yield report
+
+
+def _print_gates(nominee: SelectedCandidate, gates: Sequence[Gate]) -> None:
+    trial = nominee.trial
+    print(f"run {nominee.run_id} on {trial.dataset_id}: {trial.signal} at {trial.threshold_label}")
+    table = Table("gate", "", "wanted", "found", box=None, pad_edge=False)
+    for gate in gates:
+        verdict = {True: "passed", False: "FAILED", None: ""}[gate.passed]
+        table.add_row(gate.name, verdict, gate.wanted, gate.found)
+    console().print(table)
+
+
+def _print_facts(
+    nominee: SelectedCandidate, candidacy: Review, entry: HistoryEntry | None, bundle: Path | None
+) -> None:
+    facts = {
+        "promoted": entry is not None,
+        "run_id": nominee.run_id,
+        "candidate_id": nominee.trial.candidate_id,
+        "threshold": nominee.trial.threshold_label,
+        "gates": [gate.values() for gate in candidacy.gates],
+        "entry": None if entry is None else dataclasses.asdict(entry),
+        "bundle": None if bundle is None else str(bundle),
+    }
+    print(json.dumps(facts, indent=1))
+
+
+def _print_entry(entry: HistoryEntry, instrument: str, bundle: Path) -> None:
+    print(f"{instrument} serves {entry.version} from now on, before: {entry.before or 'nothing'}; {bundle}")
+    if entry.forced:
+        print(f"forced: {entry.forced}")
+    if entry.unsafe:
+        print(f"UNSAFE: without {' and '.join(entry.unsafe)}, what is served may not be what was run")
+
+
+def _print_next(modules: PermittedModules, signal_target: str) -> None:
+    """Print the command that serves a signal."""
+    module = signal_target.rpartition(".")[0]
+    key = "" if modules.is_own(signal_target) else f" runtime.signal_modules=[{module}]"
+    print(f"next: python -m runtime{key} serves it; python -m vpharness promote rollback goes back")
+
+
+def _crown(tracking: TrackingParameters, outputs: Path, entry: HistoryEntry, instrument: str, bundle: Path) -> None:
+    """Tell MLflow who the champion is; where that fails it is said, and nothing is lost."""
+    if tracking.kind == "none" or entry.run_id is None:
+        return
+    folder = folder_of(outputs, entry.run_id)
+    if not is_tracked(folder, tracking.uri_in(outputs)):
+        print(f"vpharness: run {entry.run_id} is not tracked, so MLflow has no champion of it", file=sys.stderr)
+        return
+    try:
+        Tracking(tracking, outputs).crown(folder, instrument, entry.version, bundle)
+    except TrackingError as error:
+        print(f"vpharness: {error}", file=sys.stderr)

@@ -1,0 +1,177 @@
+"""The commands that say what is served: `promote history`, `promote show` and `promote diff`."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.table import Table
+
+from vpharness.commands.text.terminal import console, minute_text, print_table, table_of
+from vpharness.config.command_schemas import PromoteDiffCommand, PromoteHistoryCommand, PromoteShowCommand
+from vpharness.config.typed_config import check_command
+from vpharness.datasets.lake import Lake
+from vpharness.errors import PromotionError
+from vpharness.evaluation import shown_figures
+from vpharness.evaluation.figure_registry import PROMISED
+from vpharness.events.times import time_text
+from vpharness.promotion.bundle import read_bundle
+from vpharness.promotion.pointer import bundle_path, current, history, instruments
+from vpharness.promotion.promoted_record import PromotedRecord
+
+_UNITS = {"share": " %", "ticks": " ticks"}
+_NOT_COMPARED = ("version", "created_ns", "projection", "evidence")
+
+
+def the_instrument(lake: Lake, given: str | None) -> str:
+    """Return the instrument that is meant; a PromotionError says which there are."""
+    known = instruments(lake)
+    if given in known:
+        return str(given)
+    if not known:
+        raise PromotionError(f"nothing has been promoted in the lake {lake.root} yet (python -m vpharness promote)")
+    if given is None and len(known) == 1:
+        return known[0]
+    asked = "several have been promoted for" if given is None else f"instrument is {given}"
+    raise PromotionError(f"{asked}; there are {', '.join(known)}: choose with instrument=")
+
+
+def run_history(config: DictConfig) -> None:
+    """Say what has been served, and why."""
+    asked = check_command(config, PromoteHistoryCommand)
+    lake = Lake(Path(asked.lake))
+    known = [the_instrument(lake, asked.instrument)] if asked.instrument else instruments(lake)
+    entries = {name: history(lake, name) for name in known}
+    if asked.json:
+        print(json.dumps({name: list(map(dataclasses.asdict, each)) for name, each in entries.items()}, indent=1))
+        return
+    if not known:
+        print(f"nothing has been promoted in the lake {asked.lake} yet")
+    for name, each in entries.items():
+        print(f"{name} serves {each[-1].version}")
+        columns = {
+            "": [str(entry.number) for entry in each],
+            "at": [minute_text(entry.at_ns) for entry in each],
+            "what": [entry.action for entry in each],
+            "version": [entry.version for entry in each],
+            "before": [entry.before or "" for entry in each],
+            "run": [entry.run_id or "" for entry in each],
+            "forced": [entry.forced or "" for entry in each],
+            "UNSAFE": [", ".join(entry.unsafe) for entry in each],
+        }
+        kept = {heading: cells for heading, cells in columns.items() if any(cells)}
+        print_table(table_of(kept, texts=("what", "forced", "UNSAFE")))
+
+
+def run_show(config: DictConfig) -> None:
+    """Say what a version serves, and what stands behind it."""
+    asked = check_command(config, PromoteShowCommand)
+    lake = Lake(Path(asked.lake))
+    instrument = the_instrument(lake, asked.instrument)
+    path = bundle_path(lake, instrument, asked.version or _served(lake, instrument))
+    record = read_bundle(path).record
+    if asked.json:
+        print(json.dumps({**record.values(), "bundle": str(path)}, indent=1))
+        return
+    _print_record(record, path)
+
+
+def run_diff(config: DictConfig) -> None:
+    """Say in what two versions differ."""
+    asked = check_command(config, PromoteDiffCommand)
+    lake = Lake(Path(asked.lake))
+    instrument = the_instrument(lake, asked.instrument)
+    names = [str(asked.a), asked.b or _served(lake, instrument)]
+    first, second = (dict(_flat(_compared(read_bundle(bundle_path(lake, instrument, name)).record))) for name in names)
+    rows = [
+        {"key": key, names[0]: first.get(key), names[1]: second.get(key)}
+        for key in {**first, **second}
+        if first.get(key) != second.get(key)
+    ]
+    if asked.json:
+        print(json.dumps(rows, indent=1))
+        return
+    if not rows:
+        print(f"{names[0]} and {names[1]} of {instrument} serve the same")
+        return
+    table = Table("key", *dict.fromkeys(names), box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(_text, row.values()))
+    console().print(table)
+
+
+def _served(lake: Lake, instrument: str) -> str:
+    entry = current(lake, instrument)
+    if entry is None:
+        raise PromotionError(f"nothing has been promoted for {instrument}")
+    return entry.version
+
+
+def _compared(record: PromotedRecord) -> dict[str, Any]:
+    """Return what of a record is compared: what it is, and what it promised."""
+    values = {name: value for name, value in record.values().items() if name not in _NOT_COMPARED}
+    return values | {"promised": _promised(record)}
+
+
+def _promised(record: PromotedRecord) -> dict[str, Any]:
+    promised = record.evidence.get("promised", {})
+    names = [name for figure in shown_figures(PROMISED) for name in figure.names]
+    # What an earlier version promoted promises the figures that it knew.
+    return {part: {name: found.get(name) for name in names} for part, found in promised.items() if found}
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _text(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def _print_record(record: PromotedRecord, path: Path) -> None:
+    evidence = record.evidence
+    rows = {
+        "bundle": str(path),
+        "promoted": f"{time_text(record.created_ns)[:19]} UTC, run {record.run_id} on dataset {record.dataset_id}",
+        "signal": f"{record.signal_target} at {record.threshold_label}, code {str(record.signal_digest)[:12]}",
+        "parameters": ", ".join(f"{name} {_text(value)}" for name, value in record.parameters.items()),
+        "cells": f"{record.lattice['cell_width_ms']} ms, radius {record.lattice['radius']}, tick {record.tick_size:g}",
+        **{f"promised, {part}": _figures_text(found) for part, found in _promised(record).items()},
+        "packages": ", ".join(f"{name} {version}" for name, version in record.packages.items()),
+        "forced": record.forced or "",
+        "UNSAFE": f"without {' and '.join(record.unsafe)}: it may not be what was run" if record.unsafe else "",
+    }
+    print(f"{record.instrument} {record.version}")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, text in rows.items():
+        if text:
+            table.add_row(f"  {name}", text)
+    console().print(table)
+    gates = Table("gate", "", "wanted", "found", box=None, pad_edge=False)
+    for gate in evidence.get("gates", ()):
+        verdict = "passed" if gate["passed"] else "UNSAFE" if gate.get("unsafe") else "FORCED"
+        gates.add_row(gate["name"], verdict, gate["wanted"], gate["found"])
+    console().print(gates)
+    if record.projection is not None and evidence.get("projection"):
+        _print_projection(record, evidence["projection"])
+
+
+def _figures_text(found: Mapping[str, Any]) -> str:
+    known = [each for each in shown_figures(PROMISED) if found[each.name] is not None]
+    return ", ".join(f"{each.label} {each.text(found, PROMISED)}{_UNITS.get(each.unit, '')}" for each in known)
+
+
+def _print_projection(record: PromotedRecord, covered: Mapping[str, Any]) -> None:
+    assert record.projection is not None  # noqa: S101  # the caller has looked
+    columns = {"projection, bins ahead": [str(bins) for bins in record.projection.horizons_bins]}
+    for name in (f"coverage_{percent}" for percent in record.projection.intervals()):
+        columns[f"covers {name.removeprefix('coverage_')} %"] = [
+            "" if share is None else f"{share:.1%}" for share in covered[name]
+        ]
+    print_table(table_of(columns))

@@ -1,0 +1,189 @@
+"""The main job: one signal on one dataset, judged, stored and shown."""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from vpharness.campaigns.dataset_cache import DatasetCache
+from vpharness.campaigns.mlflow_runs import tracked_run
+from vpharness.campaigns.plan import CampaignPlan, Job, PlannedRun, Variant, job_problems, make_plan
+from vpharness.campaigns.run_folder import FIGURE_FILE, fires_within_memory, folder_of, picture_of
+from vpharness.campaigns.runner import CampaignProgress, RunnerSettings, run_groups
+from vpharness.commands.text.progress_display import build_progress
+from vpharness.commands.text.rankings import print_candidates
+from vpharness.config.command_schemas import RunCommand
+from vpharness.config.composition import job_of
+from vpharness.config.typed_config import check, check_command, instance
+from vpharness.datasets.build import build
+from vpharness.datasets.find import Dataset, find_dataset
+from vpharness.datasets.lake import Lake
+from vpharness.errors import ConfigError, ResultsError, TrackingError
+from vpharness.results.audits import audits_of
+from vpharness.results.plots import PlotWriter
+from vpharness.results.run_locks import lock_runs
+from vpharness.results.store import Store, check_version, check_writable, merge_parts, store_in
+from vpharness.results.table_schemas import Labels, finished_runs, mark_adaptive, rows_of_runs
+from vpharness.results.tracked_run import is_tracked
+from vpharness.results.tracking import Tracking, TrackingParameters
+
+
+def run_run(config: DictConfig) -> None:
+    """Run a signal over a dataset, and say what its fires came to."""
+    command = check_command(config, RunCommand)
+    lake = Lake(Path(command.lake))
+    store = store_in(lake.root)
+    check_version(store)
+    _refuse_axes(config)
+    tracking: TrackingParameters = instance(config.tracking, "tracking")
+    check(tracking=tracking)
+    job = job_of(config, list(HydraConfig.get().overrides.task))
+    refuse(job_problems([job], lake))
+    dataset = dataset_of(job, lake)
+    settings = settings_of(command, store, Labels(tracking.experiment_name, tags=dict(tracking.tags)))
+    plan, wrong = make_plan([job], lambda _: dataset, done_in(store, settings.outputs))
+    refuse(wrong)
+    (run,) = plan.runs
+    folder = folder_of(settings.outputs, run.spec.run_id)
+    with alone_with(plan, settings) as plan:
+        if plan.done:
+            print(f"run {run.spec.run_id} is in the store already; its candidates:", file=sys.stderr)
+        if command.adaptive:
+            mark_adaptive(store, [run.spec.run_id for run in plan.remaining])
+        progress = CampaignProgress(len(plan.remaining))
+        run_groups(plan.groups(), settings, progress, lambda _: None)
+    if progress.failures:
+        raise ConfigError(progress.failures[0][2])
+    if run.spec.is_test:
+        print(
+            f"dataset {run.spec.dataset.manifest.dataset_id} is kept for the test: the fires of run {run.spec.run_id} "
+            "are stored, and compare show_test=true judges them"
+        )
+        return
+    rows = rows_of_runs(store, [run.spec.run_id])[run.spec.run_id]
+    _finish(run, settings, tracking, rows)
+    _refuse_silence(run, rows, folder)
+    _say_audit(run, store, folder)
+    print_candidates(store, lake, [run.spec.run_id], as_json=command.json, folder=folder)
+    tidy(store)
+
+
+def tidy(store: Store) -> None:
+    """Merge the parts of the store where they are many; that it is not possible loses nothing, and is said."""
+    try:
+        merge_parts(store)
+    except ResultsError as error:
+        print(f"vpharness: {error}", file=sys.stderr)
+
+
+def done_in(store: Store, outputs: Path) -> dict[str, bool]:
+    """Return the ids of the runs that the store has, and whether their folders are there as well."""
+    return {run_id: folder_of(outputs, run_id).is_dir() for run_id in finished_runs(store)}
+
+
+@contextlib.contextmanager
+def alone_with(plan: CampaignPlan, settings: RunnerSettings) -> Iterator[CampaignPlan]:
+    """Yield a plan as it stands once nobody else carries out the same one, and nobody will meanwhile."""
+    if not plan.remaining:
+        yield plan
+        return
+    check_writable(settings.store)
+
+    def say() -> None:
+        print("vpharness: another process carries out the same; waiting for it", file=sys.stderr, flush=True)
+
+    with lock_runs(settings.store, plan.ids, say):
+        yield plan.refreshed(done_in(settings.store, settings.outputs))
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """Raise one ConfigError with all problems, if there are any."""
+    if problems:
+        raise ConfigError("; ".join(problems))
+
+
+def settings_of(command: RunCommand, store: Store, labels: Labels) -> RunnerSettings:
+    """Return what a command says of all its runs."""
+    return RunnerSettings(
+        store, Path(command.outputs), labels, command.save_series, command.on_error, command.memory_mb
+    )
+
+
+def dataset_of(job: Job, lake: Lake) -> Dataset:
+    """Find the dataset of a job in the lake, or build it."""
+    if not isinstance(job.data, Variant):
+        return find_dataset(lake, job.data)
+    variant = job.data
+    with build_progress() as report:
+        built = build(
+            lake, variant.source, variant.lattice, start_ns=variant.start_ns, end_ns=variant.end_ns, report=report
+        )
+    return Dataset(built.path, built.manifest)
+
+
+def _refuse_axes(config: DictConfig) -> None:
+    if config.sweep is None:
+        return
+    if config.sweep.universal or any(config.sweep.per_signal.values()):
+        name = config.tracking.experiment_name
+        raise ConfigError(
+            f"experiment {name} has axes to sweep; one run has one value of each: "
+            f"python -m vpharness -m experiment={name}"
+        )
+
+
+def _refuse_silence(run: PlannedRun, rows: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Raise ConfigError where no threshold has ever fired: the run is in the store, and there is nothing to rank."""
+    if any(row["n_fires"] for row in rows):
+        return
+    spec, labels = run.spec, ", ".join(row["threshold_label"] for row in rows)
+    raise ConfigError(
+        f"signal {spec.signal.name} never fires on dataset {spec.dataset.manifest.dataset_id}, in the part that is "
+        f"judged, at the thresholds {labels}; compare them with the scores in {folder}, and give lower "
+        "signal.thresholds or a longer dataset"
+    )
+
+
+def _say_audit(run: PlannedRun, store: Store, folder: Path) -> None:
+    """Print on standard error where the audit failed, and where fires lie inside the signal's memory."""
+    audited = audits_of(store).get(run.spec.audit_key)
+    if audited is None:
+        return
+    name = run.spec.signal.name
+    if not audited.passed:
+        print(f"vpharness: signal {name} fails the {audited.kind} audit: {audited.failed}", file=sys.stderr)
+    within, fires = fires_within_memory(folder)
+    if not within:
+        return
+    told = f"vpharness: {within} of the {fires} judged fires"
+    if audited.memory_bins is None:
+        print(f"{told} may tell where the data began: {name} is not shown to forget it", file=sys.stderr)
+    else:
+        print(
+            f"{told} lie within the memory of {name}, {audited.memory_bins} valid bins, where a score still tells "
+            f"where the data began; give eval.warmup_bins={audited.memory_bins} or more",
+            file=sys.stderr,
+        )
+
+
+def _finish(
+    run: PlannedRun, settings: RunnerSettings, tracking: TrackingParameters, rows: Sequence[dict[str, Any]]
+) -> None:
+    """Draw and track a run that is in the store: where tracking fails it is said, and nothing is lost."""
+    spec, folder = run.spec, folder_of(settings.outputs, run.spec.run_id)
+    wanted = tracking.kind != "none" and not is_tracked(folder, tracking.uri_in(settings.outputs))
+    drawn = (folder / FIGURE_FILE).exists()
+    if drawn and not wanted:
+        return
+    if not drawn:
+        cache = DatasetCache.of(spec.dataset)
+        PlotWriter().draw(picture_of(spec, cache.view, cache.bin_seq, rows, folder), folder / FIGURE_FILE)
+    if wanted:
+        try:
+            Tracking(tracking, settings.outputs).log(tracked_run(spec, run.job, rows, folder, ""))
+        except TrackingError as error:
+            print(f"vpharness: {error}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Text for people: tables, lines and progress, as commands print them."""

@@ -1,0 +1,124 @@
+"""The command `verify`: is what lies in the lake what was written there?"""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from vpharness.config.typed_config import instance
+from vpharness.datasets.find import dataset_folders, find_dataset, open_dataset
+from vpharness.datasets.lake import Lake
+from vpharness.datasets.manifest import CHECKSUMS_FILE, MANIFEST_FILE
+from vpharness.datasets.read import verify
+from vpharness.datasets.sources import noted_source
+from vpharness.errors import VpharnessError
+from vpharness.promotion.bundle import read_bundle
+from vpharness.promotion.pointer import count_unverified, promoted, versions
+from vpharness.results.store import check_store, store_in
+
+
+def run_verify(config: DictConfig) -> None:
+    """Compare a dataset, or all that the lake holds, with the checksums that it was written with."""
+    lake, chosen = Lake(Path(config.lake)), instance(config.dataset, "dataset").id
+    if chosen is not None:
+        _verify_dataset(lake, chosen, config.json)
+        return
+    found = check_lake(lake)
+    if config.json:
+        print(json.dumps({"lake": str(lake.root), "verified": not found.problems, **vars(found)}, indent=1))
+    else:
+        for line in (*found.problems, *found.notes):
+            print(line)
+        print(f"read in {lake.root}: {', '.join(f'{name} {count:,}' for name, count in found.read.items())}")
+    if found.problems:
+        count = len(found.problems)
+        raise VpharnessError(f"{count} {'thing' if count == 1 else 'things'} in {lake.root} must be mended")
+    if not config.json:
+        print("all of it is as it was written")
+
+
+@dataclass
+class LakeCheck:
+    """What reading all of a lake has come to.
+
+    Attributes:
+        read: how many there were, by kind.
+        problems: what is wrong, a line each.
+        notes: what cannot be known, a line each.
+    """
+
+    read: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def check_lake(lake: Lake) -> LakeCheck:
+    """Read every dataset, note of a source, part of the results, version, pointer and history of a lake anew."""
+    found = LakeCheck()
+    _check_datasets(lake, found)
+    results = check_store(store_in(lake.root))
+    found.read["parts of results"] = results.parts
+    found.problems += results.problems
+    if results.without_checksum:
+        found.notes.append(
+            f"{results.without_checksum} parts of results are of an earlier version, which wrote no checksums: they "
+            "can be read, and not verified"
+        )
+    _check_promoted(lake, found)
+    return found
+
+
+def _check_datasets(lake: Lake, found: LakeCheck) -> None:
+    folders = dataset_folders(lake)
+    found.read["datasets"] = len(folders)
+    for folder in folders:
+        if not (folder / MANIFEST_FILE).exists() and not (folder / CHECKSUMS_FILE).exists():
+            found.notes.append(f"{folder} has not been published: it has no checksums yet")
+            continue
+        with _noted(found):
+            verify(open_dataset(folder))
+    notes = sorted(lake.sources.glob("*.json"))
+    found.read["notes of sources"] = len(notes)
+    for note in notes:
+        with _noted(found):
+            noted_source(lake, note.stem)
+
+
+def _check_promoted(lake: Lake, found: LakeCheck) -> None:
+    """Read what has been promoted; what is served must be there, of earlier versions those that are."""
+    found.read |= {"instruments": 0, "versions": 0}
+    for folder in sorted(path for path in lake.promoted.glob("*") if path.is_dir() and not path.name.startswith(".")):
+        found.read["instruments"] += 1
+        with _noted(found):
+            promoted(lake, folder.name)
+            if count := count_unverified(lake, folder.name):
+                found.notes.append(
+                    f"{count} entries of {folder.name} are of an earlier version, which wrote no checksums: they can "
+                    "be read, and not verified"
+                )
+        for version in versions(folder):
+            found.read["versions"] += 1
+            with _noted(found):
+                read_bundle(folder / version)
+
+
+@contextlib.contextmanager
+def _noted(found: LakeCheck) -> Iterator[None]:
+    """Note what is wrong, and go on."""
+    try:
+        yield
+    except VpharnessError as error:
+        found.problems.append(str(error))
+
+
+def _verify_dataset(lake: Lake, dataset_id: str, as_json: bool) -> None:
+    sums = verify(find_dataset(lake, dataset_id))
+    if as_json:
+        told: dict[str, Any] = {"dataset_id": dataset_id, "verified": True, "sha256": sums}
+        print(json.dumps(told, indent=1))
+    else:
+        print(f"dataset {dataset_id} is as it was written: {', '.join(sums)} have their checksums")

@@ -1,0 +1,46 @@
+"""Help texts, derived from the dataclasses behind the configuration."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from vpharness.config.typed_config import locate, schema_of
+from vpharness.parameters import rules_of
+
+
+def overview(schemas: Mapping[str, type[Any]]) -> str:
+    """Return what every command does, in a line each."""
+    lines = [f"  {name:<18}{(schema.__doc__ or '').strip()}" for name, schema in schemas.items()]
+    usage = "usage: python -m vpharness <command> [hydra overrides]"
+    return "\n".join([usage, "", *lines, "", "python -m vpharness <command> --help lists the command's keys."])
+
+
+def command_help(program: str, schema: type[Any], conf: Path, *, words: Sequence[str]) -> str:
+    """Return the keys of a command, called as `program`: its own, and those of each choice in its groups."""
+    bare = "".join(f" {word.upper()}" for word in words)
+    lines = [f"usage: {program}{bare} [KEY=VALUE ...]", "", (schema.__doc__ or "").strip(), ""]
+    lines += _keys(schema, "")
+    for field in dataclasses.fields(schema):
+        for file in sorted((conf / field.name).glob("*.yaml")):
+            target = str(OmegaConf.select(OmegaConf.load(file), "_target_"))
+            lines += ["", f"{field.name}={file.stem}"]
+            lines += _keys(schema_of(locate(target, str(file)), str(file)), f"{field.name}.")
+    return "\n".join(lines)
+
+
+def _keys(schema: type[Any], prefix: str) -> Iterator[str]:
+    for field in dataclasses.fields(schema):
+        rules = rules_of(field)
+        if rules.meaning:
+            unit = f", {rules.unit}" if rules.unit else ""
+            yield f"  {prefix + field.name:<38}{rules.meaning}{unit}{_default(field)}"
+
+
+def _default(field: "dataclasses.Field[Any]") -> str:
+    value = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+    if value is dataclasses.MISSING:
+        return " (must be given)"
+    return "" if value is None or str(value).startswith("$") else f" (default {value})"

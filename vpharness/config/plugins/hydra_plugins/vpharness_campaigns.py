@@ -1,0 +1,113 @@
+"""How Hydra's multiruns become campaigns: a sweeper that expands all axes, and launchers that take the whole plan.
+
+Both are thin: what they do stands in `vpharness.commands`, and is imported only once a multirun begins.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from vpharness.parameters import parameter
+
+PLAIN_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+"""Expands axes as ours does, and knows all jobs beforehand."""
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """Nothing to set."""
+
+
+@dataclass(frozen=True)
+class JoblibSettings:
+    """The processes of a campaign."""
+
+    n_jobs: int = parameter(-1, meaning="processes; -1: one for each core", minimum=-1, maximum=1_024)
+
+
+class PlanningLauncher(Launcher):
+    """Composes and checks all jobs before the first one begins."""
+
+    parameters: ClassVar[type[Any]] = NoSettings
+    processes = 0
+    carries_out = True
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:  # noqa: ARG002  # Hydra's signature
+        """Take what Hydra hands to every launcher."""
+        self.hydra_context, self.config = hydra_context, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Carry out the jobs of another sweeper: unless it is Hydra's own, it may look at results to choose them."""
+        del initial_job_idx  # a run is known by its id
+        adaptive = self.config.hydra.sweeper._target_ != PLAIN_SWEEPER
+        return self.launch_checked(job_overrides, (), adaptive=adaptive)
+
+    def launch_checked(
+        self, job_overrides: Sequence[Sequence[str]], problems: Sequence[str], *, adaptive: bool = False
+    ) -> Sequence[JobReturn]:
+        """Carry out jobs, unless there are problems: those given and those found are reported together."""
+        from vpharness.commands.campaign import launch  # noqa: PLC0415  # imports the compilers
+
+        return launch(
+            self.hydra_context.config_loader,
+            self.config,
+            job_overrides,
+            problems,
+            processes=self.processes,
+            carries_out=self.carries_out,
+            adaptive=adaptive,
+        )
+
+
+class FusedLauncher(PlanningLauncher):
+    """Carries out a plan in this process, for the price of its distinct work."""
+
+
+class PlanLauncher(PlanningLauncher):
+    """Says what a plan would cost, and carries nothing out."""
+
+    carries_out = False
+
+
+class JoblibLauncher(PlanningLauncher):
+    """Carries out a plan in several processes."""
+
+    parameters: ClassVar[type[Any]] = JoblibSettings
+
+    def __init__(self, n_jobs: int) -> None:
+        self.processes = n_jobs
+
+
+class CampaignSweeper(Sweeper):
+    """Expands Hydra's axes, and those of an experiment, into one plan."""
+
+    parameters: ClassVar[type[Any]] = NoSettings
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take what Hydra hands to every sweeper, and make the launcher."""
+        self._loader, self._axes = hydra_context.config_loader, config.sweep
+        self._launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Expand the axes and hand all jobs to the launcher at once."""
+        from vpharness.config.sweep_axes import expand  # noqa: PLC0415  # as in the launcher
+        from vpharness.errors import ConfigError  # noqa: PLC0415  # as in the launcher
+
+        words = OverridesParser.create(config_loader=self._loader).parse_overrides(arguments)
+        axes: Any = {} if self._axes is None else OmegaConf.to_container(self._axes, resolve=True)
+        found = expand(words, axes.get("universal") or {}, axes.get("per_signal") or {})
+        if isinstance(self._launcher, PlanningLauncher):
+            return self._launcher.launch_checked(found.jobs, found.problems)
+        if found.problems:
+            raise ConfigError("; ".join(found.problems))
+        return self._launcher.launch([[*job, "sweep=null"] for job in found.jobs], initial_job_idx=0)

@@ -1,0 +1,72 @@
+"""What evaluation sees of a dataset: prices per bin, and what names the dataset and its span."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.errors import DatasetError
+
+_LEAST_PADDED_BINS: Final = 1024
+
+
+@dataclass(frozen=True)
+class DatasetView:
+    """The prices of one dataset, one entry a bin, for T bins that follow one another without a gap.
+
+    Attributes:
+        name: the dataset's id, for messages and for a split by dataset.
+        checksum: digest of the dataset's files.
+        span: when the first bin begins and the last one ends, ns since the Unix epoch, UTC; blocks go by it.
+        tick_size: price units a tick.
+        cell_width_ms: length of a bin, ms.
+        mid: [T] float64, price units; 0 (or NaN) where the book is not valid.
+        book_valid: [T] bool.
+        best_bid: [T] int64, 1e-9 price units; None where the dataset has none (no net figures then).
+        best_ask: [T] int64, 1e-9 price units, or None.
+    """
+
+    name: str
+    checksum: str
+    span: tuple[int, int]
+    tick_size: float
+    cell_width_ms: float
+    mid: NDArray[np.float64]
+    book_valid: NDArray[np.bool_]
+    best_bid: NDArray[np.int64] | None = None
+    best_ask: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        """Check that the arrays fit one another."""
+        for name in ("mid", "book_valid", "best_bid", "best_ask"):
+            array = getattr(self, name)
+            if array is not None and array.shape != (self.n_bins,):
+                raise DatasetError(
+                    f"dataset {self.name}: {name} has shape {array.shape}, mid has {self.mid.shape}; "
+                    "both must hold one value a bin"
+                )
+        if (self.best_bid is None) != (self.best_ask is None):
+            raise DatasetError(f"dataset {self.name}: best bid and best ask must be given together or not at all")
+
+    @property
+    def n_bins(self) -> int:
+        """The number of bins T."""
+        return int(self.mid.shape[0])
+
+    @property
+    def has_best_prices(self) -> bool:
+        """Whether entries and exits at the touch can be computed."""
+        return self.best_bid is not None
+
+
+def padded_bins(n_bins: int) -> int:
+    """Return the size that a series of `n_bins` is padded to, so that one compiled function serves many lengths.
+
+    It is the least of four sizes an octave, from 1024 on, that is not below `n_bins`: at most a quarter is padding.
+    """
+    octave = _LEAST_PADDED_BINS
+    while octave * 2 < n_bins:
+        octave *= 2
+    quarter = octave // 4
+    return max(_LEAST_PADDED_BINS, -(-n_bins // quarter) * quarter)

@@ -1,0 +1,93 @@
+"""The run that is to be promoted, computed again over its whole dataset: the reference for the live session."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.audit import AuditReport, audit
+from vpharness.datasets.find import Dataset
+from vpharness.datasets.read import Loaded, load
+from vpharness.evaluation import Part, find_fires, parts_within
+from vpharness.lattice.columns import BIN_DTYPE
+from vpharness.promotion.agreement import BinOutputs
+from vpharness.promotion.selection import SelectedCandidate
+from vpharness.signals import Signal, SignalParameters, score
+
+
+@dataclass(frozen=True)
+class BatchRun:
+    """A candidate on its dataset of T bins.
+
+    Attributes:
+        candidate: the candidate and its run.
+        dataset: its dataset.
+        loaded: the dataset's bins, and the columns that the signal reads.
+        parts: the parts of the dataset: the training part, and behind it the test part where there is one.
+    """
+
+    candidate: SelectedCandidate
+    dataset: Dataset
+    loaded: Loaded
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def of(cls, candidate: SelectedCandidate, dataset: Dataset) -> "BatchRun":
+        """Read the dataset. Raises DatasetError where it cannot be read."""
+        trial, manifest = candidate.trial, dataset.manifest
+        parts = parts_within(manifest.dataset_id, manifest.bins, trial.evaluation, trial.split)
+        return cls(candidate, dataset, load(dataset, candidate.signal.columns), parts)
+
+    @property
+    def signal(self) -> Signal[Any]:
+        """The signal."""
+        return self.candidate.signal
+
+    @property
+    def params(self) -> SignalParameters:
+        """Its parameters."""
+        return self.candidate.params
+
+    @property
+    def width_ms(self) -> int:
+        """The length of a bin, ms."""
+        return self.dataset.manifest.cell_width_ms
+
+    @cached_property
+    def valid(self) -> NDArray[np.bool_]:
+        """[T] whether the book is valid."""
+        return self.loaded.bins["book_valid"].astype(np.bool_)
+
+    @cached_property
+    def scores(self) -> NDArray[np.float64]:
+        """[T] the scores; NaN where the book is not valid."""
+        return score(self.signal, self.params, self.loaded.grid, cell_width_ms=self.width_ms, valid=self.valid)
+
+    def audit(self, seed: int) -> AuditReport:
+        """Audit the signal in full on its dataset."""
+        grid, width_ms = self.loaded.grid, self.width_ms
+        return audit(self.signal, self.params, grid, self.valid, cell_width_ms=width_ms, seed=seed)
+
+    @cached_property
+    def mid_ticks(self) -> NDArray[np.float64]:
+        """[T] the mid, ticks; NaN where the book is not valid."""
+        mid = self.loaded.bins["mid_price"].astype(np.float64)
+        return np.where(self.valid, mid, np.nan) / self.dataset.manifest.tick_size
+
+    @cached_property
+    def outputs(self) -> BinOutputs:
+        """Bins (those columns of BIN_DTYPE that the dataset has), scores, and the fires of the one threshold."""
+        evaluation, bins = self.candidate.trial.evaluation, self.loaded.bins
+        names = [name for name in BIN_DTYPE.names or () if name in bins]
+        rows = np.zeros(len(self.scores), [(name, BIN_DTYPE[name]) for name in names])
+        for name in names:
+            rows[name] = bins[name]
+        warmup_bins, cooldown_bins = evaluation.warmup_bins, evaluation.cooldown_bins
+        (fires,) = find_fires(
+            self.scores, [self.candidate.threshold], warmup_bins=warmup_bins, cooldown_bins=cooldown_bins
+        )
+        signed = np.zeros(len(self.scores), np.int8)
+        signed[fires.bins] = fires.directions
+        return BinOutputs(rows, self.scores, signed)

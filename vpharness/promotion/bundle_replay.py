@@ -1,0 +1,62 @@
+"""Replay of a bundle's recording: it is served only where this machine and code reproduce the recorded outputs."""
+
+import numpy as np
+
+from vpharness.datasets.intake import LONGEST_GAP_NS
+from vpharness.errors import VpharnessError
+from vpharness.lattice.columns import BIN_DTYPE
+from vpharness.lattice.lattice_parameters import LATTICE_VERSION
+from vpharness.lattice.layout import LatticeState, new_state
+from vpharness.live import LiveSession, ScoredBin, scores_of
+from vpharness.modules import PermittedModules
+from vpharness.promotion.agreement import BinOutputs, compare_outputs
+from vpharness.promotion.bundle import Bundle
+from vpharness.promotion.promoted_record import PromotedRecord, code_change, lattice_parameters, live_model
+
+
+def fresh_lattice(record: PromotedRecord, start_ns: int | None = None) -> LatticeState:
+    """Return the record's lattice before the first event. The record must be of an instrument."""
+    lattice = lattice_parameters(record)
+    if record.tick_size is None or record.size_unit is None:
+        raise ValueError("the defaults of a fresh clone are of no instrument, and have no lattice of their own")
+    return new_state(
+        lattice,
+        tick_size=record.tick_size,
+        size_unit=record.size_unit,
+        evict_crossed_ms=lattice.evict_crossed_ms or 0,
+        start_ns=start_ns,
+    )
+
+
+def replay_differences(bundle: Bundle, modules: PermittedModules) -> list[str]:
+    """Replay the recorded events through a live session; return what differs from the recording, a sentence each.
+
+    An empty list means that the signal's code and the lattice are those that were promoted, and that every bin, score
+    (within the tolerance of the chunk law) and fire is as it was recorded. What keeps the replay from being done at all
+    is a difference too, and so is a signal from a module that the record may not name: that is never imported.
+    """
+    record, recording = bundle.record, bundle.recording
+    try:
+        modules.imported(record.signal_target)
+    except VpharnessError as error:
+        return [str(error)]
+    if record.lattice_version != LATTICE_VERSION:
+        return [
+            f"lattice_version is {record.lattice_version}, that of this code is {LATTICE_VERSION}; promote a run of it"
+        ]
+    try:
+        if changed := code_change(record):
+            return [changed]
+        session = LiveSession.restore(
+            live_model(record), fresh_lattice(record), recording.state, longest_gap_ns=LONGEST_GAP_NS
+        )
+        found = session.take(recording.events, int(recording.outputs.bins["bin_end_ns"][-1]))
+    except VpharnessError as error:
+        return [str(error)]
+    return list(compare_outputs(outputs_of(found), recording.outputs, record.threshold).differences)
+
+
+def outputs_of(bins: list[ScoredBin]) -> BinOutputs:
+    """Return the outputs of a session of one threshold for consecutive bins."""
+    rows = np.concatenate([np.zeros(0, BIN_DTYPE), *(each.row for each in bins)])
+    return BinOutputs(rows, scores_of(bins), np.array([each.fires[0] for each in bins], np.int8))

@@ -1,0 +1,177 @@
+"""The promoted record: everything that a live session and the page need of a promotion, as plain values."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vpharness.errors import ConfigError, PromotionError, told_apart
+from vpharness.events.times import SECOND_NS
+from vpharness.lattice.lattice_parameters import LatticeParameters
+from vpharness.lattice.settling import settling
+from vpharness.live import LiveModel
+from vpharness.live.model_memory import ModelMemory
+from vpharness.parameters import problems
+from vpharness.promotion.projection import Projection
+from vpharness.signals import SignalParameters, digest, reach_of, resolve, scorer
+
+
+@dataclass(frozen=True)
+class PromotedRecord:
+    """The served model and its evidence, as plain values (JSON in the bundle).
+
+    Attributes:
+        instrument: the instrument; None in the defaults of a fresh clone alone, which fit any feed.
+        version: a number that grows, such as "v0003"; "defaults" for those of a fresh clone.
+        signal_target: "module.name".
+        signal_digest: `signals.digest` of the signal with these parameters; None for the defaults.
+        parameters: every field of the signal's dataclass.
+        threshold: the |score| at which it fires.
+        threshold_label: what the run calls it: the number, or its percentile such as "q90".
+        evaluation: the fields of `ResolvedEvaluation`: durations in bins, barriers in ticks.
+        lattice: every field of `LatticeParameters`; in the defaults evict_crossed_ms may be None: the feed's own.
+        lattice_version: the lattice's version that these are of.
+        evaluation_version: the evaluation's version that the evidence is of.
+        tick_size: price units a tick; None in the defaults.
+        size_unit: what quantities are counted in; None in the defaults.
+        projection: where the mid may go, given the score; None where none could be fitted.
+        run_id, candidate_id, dataset_id, dataset_checksum: where it comes from; None for the defaults.
+        packages: versions by name.
+        created_ns: when it was promoted, since the Unix epoch, UTC; 0 for the defaults.
+        evidence: the gates with what was wanted and found ("gates"), the figures of train and of test ("promised"),
+            and what else was measured.
+        forced: the reason given, where a gate was overridden.
+        memory_bins: valid bins after which a score no longer tells where its data began, as the audit measured on the
+            dataset; None where it was not measured: the defaults, and bundles of versions that did not keep it.
+        unsafe: the gates that were overridden although something else may be served without them than was run.
+    """
+
+    instrument: str | None
+    version: str
+    signal_target: str
+    signal_digest: str | None
+    parameters: dict[str, Any]
+    threshold: float
+    threshold_label: str
+    evaluation: dict[str, Any]
+    lattice: dict[str, Any]
+    lattice_version: int
+    evaluation_version: int
+    tick_size: float | None
+    size_unit: float | None
+    projection: Projection | None
+    run_id: str | None
+    candidate_id: str | None
+    dataset_id: str | None
+    dataset_checksum: str | None
+    packages: dict[str, str]
+    created_ns: int
+    evidence: dict[str, Any]
+    forced: str | None
+    memory_bins: int | None = None
+    unsafe: tuple[str, ...] = ()
+
+    def values(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_values(cls, values: Any, where: str) -> "PromotedRecord":
+        """Return the record that `values` gave; a PromotionError names `where` and what does not fit."""
+        fields = dataclasses.fields(cls)
+        names = {field.name for field in fields}
+        needed = {field.name for field in fields if field.default is dataclasses.MISSING}  # the others came later
+        if not isinstance(values, dict) or not needed <= set(values) <= names:
+            found = set(values) if isinstance(values, dict) else set()
+            odd = sorted((needed - found) | (found - names)) or [type(values).__name__]
+            raise PromotionError(f"{where} lacks, or has beyond what is known: {', '.join(odd)}; promote the run again")
+        memory_bins = values.get("memory_bins")
+        if memory_bins is not None and (type(memory_bins) is not int or memory_bins < 0):
+            raise PromotionError(
+                f"{where}: memory_bins is {memory_bins!r}; it must be a whole number from 0 on, or null"
+            )
+        unsafe = values.get("unsafe", [])
+        if not isinstance(unsafe, list | tuple) or not all(isinstance(name, str) for name in unsafe):
+            raise PromotionError(f"{where}: unsafe is {unsafe!r}; it must be a list of the names of gates")
+        projection = values["projection"]
+        try:
+            fitted = None if projection is None else Projection.from_values(projection)
+        except ConfigError as error:
+            raise PromotionError(f"{where}: {error}; promote the run again") from error
+        return cls(**{**values, "projection": fitted, "unsafe": tuple(unsafe)})
+
+
+def lattice_parameters(record: PromotedRecord) -> LatticeParameters:
+    """Return the lattice that the record is of. Raises PromotionError where it is none that is known."""
+    found: LatticeParameters = parameters_of(LatticeParameters, record.lattice, f"{record.version}: lattice")
+    return found
+
+
+def signal_parameters(record: PromotedRecord) -> SignalParameters:
+    """Return the parameters of the record's signal.
+
+    Raises ConfigError where there is no such signal, and PromotionError where its parameters are not those of the
+    record.
+    """
+    found: SignalParameters = parameters_of(
+        resolve(record.signal_target).parameters, record.parameters, f"{record.version}: {record.signal_target}"
+    )
+    return found
+
+
+def live_model(record: PromotedRecord) -> LiveModel:
+    """Return the model that the record is of.
+
+    Raises ConfigError where there is no such signal or its parameters are out of range, and PromotionError where its
+    parameters or its code are no longer those that were promoted.
+    """
+    signal, params, lattice = resolve(record.signal_target), signal_parameters(record), lattice_parameters(record)
+    if changed := code_change(record):
+        raise PromotionError(f"{record.version}: {changed}")
+    ready = scorer(signal, params, cell_width_ms=lattice.cell_width_ms, radius=lattice.radius)
+    warmup_bins, cooldown_bins = (int(record.evaluation[name]) for name in ("warmup_bins", "cooldown_bins"))
+    return LiveModel(ready, (record.threshold,), warmup_bins, cooldown_bins, record_memory(record))
+
+
+def record_memory(record: PromotedRecord) -> ModelMemory:
+    """Return the memory of the record's model: how long it depends on where its feed began.
+
+    What the audit measured is taken, but never less than the windows of the signal, which may agree by chance on the
+    data that were audited. Where nothing was measured, the signal's body says when its exponential averages have
+    forgotten their beginning to the last digit, about twice as long. Raises what `live_model` raises.
+    """
+    signal, params, lattice = resolve(record.signal_target), signal_parameters(record), lattice_parameters(record)
+    reach = reach_of(signal, params, cell_width_ms=lattice.cell_width_ms, radius=lattice.radius)
+    own = reach.whole if record.memory_bins is None else max(reach.windows, record.memory_bins)
+    settled = settling(lattice, signal.columns)
+    if settled is None:
+        return ModelMemory(own, None)
+    return ModelMemory(own, settled.bins, math.ceil(settled.seconds * SECOND_NS))
+
+
+def code_change(record: PromotedRecord) -> str | None:
+    """Return in what way the signal's code differs from what was promoted; None where it is the same."""
+    if record.signal_digest is None:
+        return None
+    found = digest(resolve(record.signal_target), signal_parameters(record))
+    if found == record.signal_digest:
+        return None
+    is_now, was = told_apart(found, record.signal_digest)
+    return (
+        f"the code of {record.signal_target} has changed: its digest is {is_now}, {was} was promoted; "
+        "restore it, or run and promote it again"
+    )
+
+
+def parameters_of(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
+    """Return a dataclass of parameters from all of its values; a PromotionError names `where` one does not fit."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    if odd := sorted(set(values) ^ names):
+        raise PromotionError(
+            f"{where} lacks, or has beyond what is known: {', '.join(odd)}; promote a run of this vpharness"
+        )
+    made = kind(**values)
+    if found := problems(made, f"{where}."):
+        raise PromotionError("; ".join(found))
+    return made

@@ -1,0 +1,92 @@
+"""Release of a new version for an instrument, and rollback to an earlier one."""
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vpharness.datasets.lake import Lake, new_folder
+from vpharness.errors import PromotionError
+from vpharness.modules import PermittedModules
+from vpharness.promotion.bundle import read_bundle, write_bundle
+from vpharness.promotion.bundle_replay import replay_differences
+from vpharness.promotion.pointer import (
+    PROMOTED,
+    ROLLED_BACK,
+    HistoryEntry,
+    bundle_path,
+    history,
+    instrument_lock,
+    next_version,
+    set_current,
+)
+from vpharness.promotion.promoted_record import PromotedRecord
+from vpharness.promotion.review import Review
+
+
+def release(lake: Lake, reviewed: Review, config: Mapping[str, Any]) -> HistoryEntry:
+    """Write the bundle of a review that was not refused, and make it the version that its instrument serves.
+
+    Whatever moment this is cut off at, the instrument serves what it did before, or the whole new bundle.
+
+    Raises PromotionError or DatasetError where the lake cannot be written.
+    """
+    record, recording = reviewed.record, reviewed.recording
+    if record is None or recording is None or record.instrument is None:
+        raise ValueError("there is nothing to publish: a gate has refused it")
+    with instrument_lock(lake, record.instrument) as folder:
+        name = next_version(folder)
+        with new_folder(folder / name, "version") as unfinished:
+            write_bundle(unfinished, dataclasses.replace(record, version=name), config, recording)
+        return _append_entry(lake, PROMOTED, dataclasses.replace(record, version=name))
+
+
+def roll_back(lake: Lake, instrument: str, modules: PermittedModules, to: str | None = None) -> HistoryEntry:
+    """Make an earlier version the current one: the one that the current one replaced, unless given.
+
+    The version is replayed first. Raises PromotionError where it is damaged, where it no longer gives the recorded
+    outputs or its signal is of none of the permitted modules, where it has never been served or is served already, and
+    where there is none before the current one.
+    """
+    with instrument_lock(lake, instrument):
+        entries = history(lake, instrument)
+        if not entries:
+            raise PromotionError(f"nothing has been promoted for {instrument}: there is nothing to go back to")
+        version = to if to is not None else _one_back(entries, instrument)
+        served = dict.fromkeys(entry.version for entry in entries)
+        if version not in served or version == entries[-1].version:
+            raise PromotionError(
+                f"to is {version}; {instrument} serves {entries[-1].version} and has served {', '.join(served)}"
+            )
+        bundle = read_bundle(bundle_path(lake, instrument, version))
+        if differences := replay_differences(bundle, modules):
+            raise PromotionError(f"{version} of {instrument} is not what it was: {'; '.join(differences)}")
+        return _append_entry(
+            lake, ROLLED_BACK, dataclasses.replace(bundle.record, instrument=instrument, version=version)
+        )
+
+
+def _append_entry(lake: Lake, action: str, record: PromotedRecord) -> HistoryEntry:
+    instrument = str(record.instrument)
+    entries = history(lake, instrument)
+    entry = HistoryEntry(
+        number=(entries[-1].number if entries else 0) + 1,
+        action=action,
+        version=record.version,
+        before=entries[-1].version if entries else None,
+        at_ns=time.time_ns(),
+        run_id=record.run_id,
+        forced=record.forced,
+        unsafe=record.unsafe,
+    )
+    set_current(lake, instrument, entry)
+    return entry
+
+
+def _one_back(entries: Sequence[HistoryEntry], instrument: str) -> str:
+    """Return what was served before the current version was promoted: going back twice goes back further."""
+    current = entries[-1].version
+    (promoted,) = [entry for entry in entries if entry.version == current and entry.action == PROMOTED]
+    if promoted.before is None:
+        raise PromotionError(f"{instrument} serves {current}, its first version: there is none before it")
+    return promoted.before

@@ -1,0 +1,299 @@
+"""The review of a candidate for promotion: gate by gate, and the record to serve where it passes."""
+
+import dataclasses
+import math
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final
+
+from vpharness.audit import AuditReport
+from vpharness.datasets.find import Dataset
+from vpharness.datasets.lake import check_name
+from vpharness.errors import PromotionError
+from vpharness.evaluation import EVALUATION_VERSION, TEST, Judgement, Part
+from vpharness.events.event_source import Source
+from vpharness.events.times import time_text
+from vpharness.lattice.lattice_parameters import LATTICE_VERSION
+from vpharness.modules import PermittedModules
+from vpharness.promotion import gates
+from vpharness.promotion.batch_run import BatchRun
+from vpharness.promotion.bundle import Recording
+from vpharness.promotion.bundle_replay import fresh_lattice
+from vpharness.promotion.forward_record import forward_record
+from vpharness.promotion.gate_parameters import PromotionParameters
+from vpharness.promotion.gates import Gate
+from vpharness.promotion.live_proof import BatchOutputs, LiveProof, choose_slice, prove
+from vpharness.promotion.projection import Projection
+from vpharness.promotion.projection_fit import BinRange, coverage, fit_projection
+from vpharness.promotion.promoted_record import PromotedRecord, live_model
+from vpharness.promotion.selection import SelectedCandidate
+from vpharness.results.audits import FULL, AuditRecord, audit_key, keep_audit
+from vpharness.results.holdout import open_holdouts
+from vpharness.results.ledger import LedgerCandidate
+from vpharness.results.ranking import Ranked
+from vpharness.results.reevaluation import ViewOf
+from vpharness.results.store import Store
+from vpharness.signals import digest
+
+NOT_NAMED_YET: Final = ""
+"""The version of a record that has not been published."""
+
+_PACKAGES: Final = ("jax", "jaxlib", "numba", "numpy", "vpharness")
+
+
+@dataclass(frozen=True)
+class ReviewSettings:
+    """The settings of a review.
+
+    Attributes:
+        limits: what a run must have.
+        store: the results, in which an opening of the test part is counted.
+        ledger: every candidate that there is.
+        view_of: what evaluation sees of a dataset.
+        forced: the reason that overrides gates; None where there is none.
+        modules: those that the signal of a run may come from.
+        force_unsafe: whether it overrides those too without which something else is served than was run.
+    """
+
+    limits: PromotionParameters
+    store: Store
+    ledger: Sequence[LedgerCandidate]
+    view_of: ViewOf
+    forced: str | None
+    modules: PermittedModules
+    force_unsafe: bool = False
+
+
+@dataclass(frozen=True)
+class Review:
+    """The findings about a candidate.
+
+    Attributes:
+        gates: every gate, in order; those that were not looked at have `passed` None.
+        record: what would be served, without a version; None where a gate kept it from being compiled.
+        recording: its recorded slice.
+    """
+
+    gates: tuple[Gate, ...]
+    record: PromotedRecord | None = None
+    recording: Recording | None = None
+
+
+def review(
+    candidate: SelectedCandidate,
+    dataset: Dataset,
+    source: Source | None,
+    settings: ReviewSettings,
+    report: Callable[[float], None] = lambda _: None,
+) -> Review:
+    """Return the outcome of every gate, with the record to serve where all pass or are overridden.
+
+    Gates that take long are looked at only where those before them passed or are overridden. The test part is opened
+    last of all: it can be opened for the first time but once, and is not spent on what another gate refuses.
+
+    Args:
+        candidate: the candidate.
+        dataset: the dataset of its run.
+        source: the events that the dataset was built from; None where nobody knows where they lie.
+        settings: what is wanted.
+        report: called with the fraction of the live proof that is done, from 0 to 1.
+
+    Raises ConfigError where the instrument's name cannot be one of a folder, or the run's signal comes from a module
+    that is not permitted, and PromotionError where no projection can
+    be fitted or there is nothing to record.
+    """
+    check_name(dataset.manifest.instrument, "the instrument")
+    settings.modules.imported(candidate.signal_target)
+    limits = settings.limits
+    found = [
+        gates.dataset_gate(dataset),
+        gates.lattice_gate(dataset.manifest),
+        gates.code_gate(candidate.identity, digest(candidate.signal, candidate.params)),
+        gates.events_gate(dataset.manifest, source),
+        *gates.judged(lambda those: gates.train_gates(candidate.ranked, those), limits),
+    ]
+    if source is None or not _goes_on(found, settings):
+        return _ended(found, "audit", "memory", "live = batch", "latency", "test", "forward")
+    batch = BatchRun.of(candidate, dataset)
+    report_of_audit = _audited(batch, settings)
+    memory_bins = report_of_audit.memory_bins
+    found.append(gates.audit_gate(report_of_audit))
+    found.append(
+        gates.memory_gate(
+            memory_bins, batch.valid, batch.parts[-1].stop, candidate.trial.evaluation.warmup_bins, batch.width_ms
+        )
+    )
+    if not _goes_on(found, settings):
+        return _ended(found, "live = batch", "latency", "test", "forward")
+    projection = fit_projection(
+        batch.scores, batch.mid_ticks, _span(batch.parts[0]), limits.horizons_bins, limits.quantiles
+    )
+    record = _record(batch, projection, memory_bins)
+    proof = _proof(record, batch, source, limits, report)
+    found.append(gates.live_gate(proof.agreement, proof.cells_differ))
+    found += gates.judged(lambda those: [gates.latency_gate(proof.latency, batch.width_ms, those)], limits)
+    if not _goes_on(found, settings):
+        return _ended(found, "test", "forward")
+    (ranked,) = open_holdouts([candidate.ranked], settings.ledger, settings.store, settings.view_of)
+    found += gates.judged(lambda those: [gates.unseen_gate(ranked, those)], limits)
+    forward = forward_record(ranked.candidate.counted, settings.view_of)
+    found.append(gates.forward_gate(forward, limits))
+    overridden = settings.forced if any(not gate.passed for gate in found) else None
+    unsafe = tuple(gate.name for gate in found if gate.unsafe and not gate.passed)
+    evidence = _evidence(found, ranked, proof, batch, projection) | {
+        "ledger": _ledger_facts(ranked, settings.ledger),
+        "forward": forward.values(),
+    }
+    record = dataclasses.replace(record, evidence=evidence, forced=overridden, unsafe=unsafe)
+    return Review(tuple(found), record, proof.recording)
+
+
+def refuse(reviewed: Review, run_id: str, forced: str | None, *, force_unsafe: bool = False) -> None:
+    """Raise PromotionError, naming every gate that failed, unless a reason overrides all of them.
+
+    Some gates need `force_unsafe` beside it.
+    """
+    failed = [gate for gate in reviewed.gates if gate.passed is False]
+    if not failed:
+        return
+    told = "; ".join(f"{gate.name}: wanted {gate.wanted}, found {gate.found}" for gate in failed)
+    stubborn = [gate.name for gate in failed if not gate.forcible]
+    if stubborn:
+        raise PromotionError(f"run {run_id} is not promoted, and {', '.join(stubborn)} cannot be forced: {told}")
+    if forced is None:
+        raise PromotionError(f'run {run_id} is not promoted: {told} (force="REASON" overrides, and is recorded)')
+    unsafe = [gate.name for gate in failed if gate.unsafe]
+    if unsafe and not force_unsafe:
+        raise PromotionError(
+            f"run {run_id} is not promoted: {told} ({', '.join(unsafe)}: force_unsafe=true beside it overrides, "
+            "and what is served would not be what was run, and the page says so for as long as it is)"
+        )
+
+
+def _goes_on(found: Sequence[Gate], settings: ReviewSettings) -> bool:
+    """Return whether the next gates are worth checking."""
+    failed = [gate for gate in found if not gate.passed]
+    return not failed or (
+        settings.forced is not None
+        and all(gate.forcible and (settings.force_unsafe or not gate.unsafe) for gate in failed)
+    )
+
+
+def _ended(found: Sequence[Gate], *others: str) -> Review:
+    return Review((*found, *(Gate(name, None, "", gates.NOT_LOOKED_AT) for name in others)))
+
+
+def _audited(batch: BatchRun, settings: ReviewSettings) -> AuditReport:
+    """Return the full audit of the signal, having stored it with the results."""
+    report = batch.audit(settings.limits.audit_seed)
+    key = audit_key(batch.candidate.identity)
+    dataset_id = batch.dataset.manifest.dataset_id
+    keep_audit(settings.store, AuditRecord.now(key, dataset_id, report.failures, report.memory_bins, FULL))
+    return report
+
+
+def _proof(
+    record: PromotedRecord,
+    batch: BatchRun,
+    source: Source,
+    limits: PromotionParameters,
+    report: Callable[[float], None],
+) -> LiveProof:
+    span, part, outputs = batch.dataset.manifest.span, batch.parts[-1], batch.outputs
+    # The state before the slice is one between two bins, so the slice does not begin with the very first one, and it
+    # is to tell nothing of where the data began, so that a server which begins elsewhere comes to the same scores.
+    first = max(part.first_fire, 1)
+    if record.memory_bins is not None:
+        covered = gates.first_covered_bin(batch.valid, record.memory_bins)
+        first = max(first, covered) if batch.valid[covered : part.stop].any() else first
+    start = choose_slice(batch.valid, outputs.fires, first, part.stop, limits.slice_bins)
+    recorded = (start, min(start + limits.slice_bins, part.stop))
+    whole = BatchOutputs(outputs, batch.loaded.grid, (part.start, part.stop), recorded)
+    proof = prove(live_model(record), fresh_lattice(record, span["start_ns"]), source, span["end_ns"], whole, report)
+    if not len(proof.recording.outputs.bins):
+        raise PromotionError(f"the events end before bin {start} of dataset {record.dataset_id}: nothing to record")
+    return proof
+
+
+def _record(batch: BatchRun, projection: Projection, memory_bins: int | None) -> PromotedRecord:
+    candidate, manifest = batch.candidate, batch.dataset.manifest
+    return PromotedRecord(
+        instrument=manifest.instrument,
+        version=NOT_NAMED_YET,
+        signal_target=candidate.signal_target,
+        signal_digest=digest(batch.signal, batch.params),
+        parameters=dataclasses.asdict(batch.params),
+        threshold=candidate.threshold,
+        threshold_label=candidate.trial.threshold_label,
+        evaluation=dataclasses.asdict(candidate.trial.evaluation),
+        lattice=dict(manifest.lattice or {}),
+        lattice_version=LATTICE_VERSION,
+        evaluation_version=EVALUATION_VERSION,
+        tick_size=manifest.tick_size,
+        size_unit=manifest.size_unit,
+        projection=projection,
+        run_id=candidate.run_id,
+        candidate_id=candidate.trial.candidate_id,
+        dataset_id=manifest.dataset_id,
+        dataset_checksum=batch.dataset.checksum,
+        packages={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        created_ns=time.time_ns(),
+        evidence={},
+        forced=None,
+        memory_bins=memory_bins,
+    )
+
+
+def _evidence(
+    found: Sequence[Gate], ranked: Ranked, proof: LiveProof, batch: BatchRun, projection: Projection
+) -> dict[str, Any]:
+    """Return the evidence for a promotion as JSON values: gates, promised figures, and further measurements."""
+    part = batch.parts[-1]
+    covered = coverage(projection, batch.scores, batch.mid_ticks, _span(part)) if part.name == TEST else None
+    return {
+        "gates": [{**gate.values(), "forced": not gate.passed} for gate in found],
+        "promised": {"train": _promised(ranked.judgement), "test": ranked.test and _promised(ranked.test)},
+        "p_adjusted": ranked.p_adjusted,
+        "net_low_all": _known(ranked.net_low_all),
+        "family": {"rankable": ranked.family.n_rankable, "evaluated": ranked.family.n_evaluated},
+        "test_openings": 0 if ranked.holdout is None else ranked.holdout.times,
+        "test_opening_number": None if ranked.holdout is None else ranked.holdout.number,
+        "projection": covered,
+        "latency": None if proof.latency is None else dataclasses.asdict(proof.latency),
+        "host": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
+        "live": {"bins": proof.agreement.bins, "worst": _known(proof.agreement.worst), "ties": proof.agreement.ties},
+        "recorded_bins": len(proof.recording.outputs.bins),
+    }
+
+
+def _ledger_facts(ranked: Ranked, ledger: Sequence[LedgerCandidate]) -> dict[str, Any]:
+    """Return the size and age of the ledger, and of the family that the candidate was compared with."""
+    trials, family = [trial for each in ledger for trial in each.trials], ranked.family
+    created = [trial.created_ns for trial in trials]
+    return {
+        "candidates": len(ledger),
+        "runs": len({run_id for trial in trials for run_id in trial.run_ids}),
+        "oldest_run": time_text(min(created)),
+        "newest_run": time_text(max(created)),
+        "family_runs": family.n_runs,
+        "family_oldest_run": time_text(family.oldest_ns),
+        "family_newest_run": time_text(family.newest_ns),
+    }
+
+
+def _promised(judgement: Judgement) -> dict[str, Any]:
+    figures = {name: _known(value) for name, value in dataclasses.asdict(judgement.figures).items()}
+    return {**figures, "p_value": _known(judgement.p_value)}
+
+
+def _known(value: float) -> float | None:
+    """Return a number for JSON; None for one that is not finite."""
+    return value if math.isfinite(value) else None
+
+
+def _span(part: Part) -> BinRange:
+    return BinRange(part.first_fire, part.stop, part.limit)

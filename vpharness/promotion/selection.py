@@ -1,0 +1,140 @@
+"""Selection of the one candidate to promote, from the run or candidate id that a user names."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vpharness.errors import PromotionError
+from vpharness.evaluation import TEST, Market
+from vpharness.promotion.promoted_record import parameters_of
+from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.ranking import Ranked, rank, restricted
+from vpharness.results.store import META, Store, read
+from vpharness.results.table_schemas import DONE, rows_of_runs
+from vpharness.signals import Signal, SignalParameters, resolve
+
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class SelectedCandidate:
+    """A candidate with the run that it is promoted from.
+
+    Attributes:
+        run_id: the run.
+        signal_target: its signal, "module.name".
+        identity: everything that the run's results depend on, as the store has it.
+        trial: the candidate on the run's dataset.
+        threshold: the |score| at which it fires.
+        ranked: its rank and judgement.
+    """
+
+    run_id: str
+    signal_target: str
+    identity: Mapping[str, Any]
+    trial: Trial
+    threshold: float
+    ranked: Ranked
+
+    @property
+    def signal(self) -> Signal[Any]:
+        """The signal. Raises ConfigError where there is none any more."""
+        return resolve(self.signal_target)
+
+    @property
+    def params(self) -> SignalParameters:
+        """The parameters of the run. Raises PromotionError where the signal has others now."""
+        where = f"run {self.run_id}: {self.signal_target}"
+        params: SignalParameters = parameters_of(self.signal.parameters, self.trial.parameters, where)
+        return params
+
+
+def select_candidate(
+    store: Store, ledger: Sequence[LedgerCandidate], name: str, threshold: str | None
+) -> SelectedCandidate:
+    """Return the candidate that a name and threshold select, judged on the instrument of its run alone.
+
+    Its results on other instruments are no evidence for the one that it is to be served on.
+
+    Args:
+        store: the results.
+        ledger: every candidate of the ledger.
+        name: the id of a run, or of a candidate, or the beginning of one that begins no other.
+        threshold: the label of the threshold, or its number; None for the run's best, as it ranks.
+
+    Raises PromotionError where nothing or more than one is meant, and for a run on a dataset that is kept for the test.
+    """
+    runs = {row["run_id"]: row for row in read(store, META) if row["status"] == DONE}
+    run_id, candidate_id = _named(name, runs, ledger)
+    row = runs[run_id]
+    if row["judged_part"] == TEST:
+        raise PromotionError(
+            f"run {run_id} is on dataset {row['dataset_id']}, which is kept for the test; name a run of the same "
+            "candidate on a dataset that it was trained on"
+        )
+    own = {each["candidate_id"]: each for each in rows_of_runs(store, [run_id])[run_id]}
+    market = next((trial.market for each in ledger for trial in each.trials if run_id in trial.run_ids), None)
+    if market is None:
+        raise PromotionError(f"nothing can be said of run {run_id}: its dataset {row['dataset_id']} is not as it was")
+    mine = [
+        each
+        for each in rank(ledger, restricted(ledger, lambda trial: _is_of(trial, market)))
+        if each.candidate.candidate_id in own
+    ]
+    chosen = mine[0]
+    if candidate_id is not None or threshold is not None:
+        fitting = [each for each in mine if candidate_id in {None, each.candidate.candidate_id}]
+        fitting = [each for each in fitting if threshold is None or _is_meant(threshold, own, each)]
+        if len(fitting) != 1:
+            labels = ", ".join(each["threshold_label"] for each in own.values())
+            raise PromotionError(f"threshold is {threshold}; run {run_id} has the thresholds {labels}")
+        (chosen,) = fitting
+    dataset = (row["dataset_id"], row["dataset_checksum"])
+    (trial,) = [each for each in chosen.candidate.trials if each.dataset == dataset]
+    if all(trial is not each for each in chosen.candidate.counted):
+        counts = next(each for each in chosen.candidate.counted if each.judged_time.overlaps(trial.judged_time))
+        raise PromotionError(
+            f"run {run_id} is on market time that run {counts.run_id} on {counts.dataset_id} covers too, and of both "
+            f"the longer one counts: promote run_id={counts.run_id}"
+        )
+    number = float(own[chosen.candidate.candidate_id]["threshold"])
+    return SelectedCandidate(run_id, row["signal_target"], json.loads(row["identity"]), trial, number, chosen)
+
+
+def _named(name: str, runs: Collection[str], candidates: Sequence[LedgerCandidate]) -> tuple[str, str | None]:
+    """Return the run that a name begins, and the candidate where it begins that one's id."""
+    of_runs = [run_id for run_id in runs if run_id.startswith(name)]
+    of_candidates = [each for each in candidates if each.candidate_id.startswith(name)]
+    if name and len(of_runs) == 1 and not of_candidates:
+        return of_runs[0], None
+    if name and len(of_candidates) == 1 and not of_runs:
+        found = {trial.run_id: trial for trial in of_candidates[0].choosing}
+        if len(found) == 1:
+            return next(iter(found)), of_candidates[0].candidate_id
+        listed = ", ".join(
+            f"{run_id} on {trial.dataset_id} of {trial.market.instrument or 'an unnamed market'}"
+            for run_id, trial in sorted(found.items())
+        )
+        raise PromotionError(
+            f"candidate {of_candidates[0].candidate_id} ran {len(found)} times: {listed}; name the run on the "
+            "instrument that is to be served, and the threshold"
+        )
+    ids = [*of_runs, *(each.candidate_id for each in of_candidates)]
+    found_text = f"begins {len(ids)} ids: {', '.join(ids[:_MOST_NAMED])}" if ids else "is no run and no candidate"
+    raise PromotionError(f"run_id is {name!r}, which {found_text}; python -m vpharness compare shows what there is")
+
+
+def _is_of(trial: Trial, market: Market) -> bool:
+    """Return whether a trial is on an instrument; a market without a name equals itself alone."""
+    return trial.market == market if market.instrument is None else trial.market.instrument == market.instrument
+
+
+def _is_meant(threshold: str, own: Mapping[str, Mapping[str, Any]], ranked: Ranked) -> bool:
+    row = own[ranked.candidate.candidate_id]
+    if row["threshold_label"] == threshold:
+        return True
+    try:
+        return float(threshold) == float(row["threshold"])
+    except ValueError:
+        return False

@@ -1,1 +1,0 @@
-"""Tasks: one small function a command, config in and value out."""
