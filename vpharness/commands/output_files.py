@@ -1,6 +1,7 @@
 """Files that a user asks for by name: new ones alone, there whole or not at all."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
