@@ -11,8 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from runtime.engine.ring_buffer import FinishedBin
-from runtime.feeds.feed import FeedFacts
+from runtime.feeds.feed import FeedFacts, FinishedBin
 from vpharness.datasets import intake
 from vpharness.errors import PromotionError
 from vpharness.evaluation import ResolvedEvaluation

@@ -21,9 +21,8 @@ from runtime.engine.bridge import (
 )
 from runtime.engine.models import ServedModel, new_session
 from runtime.engine.pipeline import Pipeline, PipelineBin, RunningModel, running_model
-from runtime.engine.ring_buffer import FinishedBin
 from runtime.engine.trades import TradesByBin
-from runtime.feeds.feed import FeedFacts
+from runtime.feeds.feed import FeedFacts, FinishedBin
 from vpharness.errors import PromotionError
 
 _RECENT_BINS: Final = 2 * MOST_PENDING_EVENTS

@@ -4,16 +4,12 @@ It is allocated once, so memory does not grow over the day. Only the event loop'
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from runtime.feeds.feed import FinishedBin
 from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
 from vpharness.live import ScoredBin
-
-FinishedBin = tuple[NDArray[np.void], dict[str, NDArray[Any]]]
-"""A bin [1] of BIN_DTYPE and columns of its grid, each [K], as `LiveSession.take_bin` takes them."""
 
 
 class BinRingBuffer:

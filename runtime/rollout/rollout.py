@@ -24,9 +24,8 @@ from runtime.engine.models import (
     show,
 )
 from runtime.engine.pipeline import Pipeline, RunningModel, new_pipeline, running_model
-from runtime.engine.ring_buffer import FinishedBin
 from runtime.engine.scoring_engine import ScoringEngine
-from runtime.feeds.feed import FeedFacts
+from runtime.feeds.feed import FeedFacts, FinishedBin
 from runtime.rollout.shadow_models import ShadowModels
 from runtime.stream.live_stream import LiveStream
 from vpharness.datasets.lake import Lake
