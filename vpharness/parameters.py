@@ -1,4 +1,4 @@
-"""Parameters of configuration dataclasses: a default, its meaning, unit and range, said in one place.
+"""Parameters of configuration dataclasses: default, meaning, unit and range of each, stated in one place.
 
 Help texts, listings and checks are all derived from the fields that `parameter` makes.
 """
@@ -19,7 +19,7 @@ _RULES = "vpharness"
 
 @dataclass(frozen=True)
 class Rules:
-    """What is said about one parameter besides its name, type and default."""
+    """What is stated about a parameter besides its name, type and default."""
 
     meaning: str
     unit: str = ""
@@ -64,7 +64,7 @@ def rules_of(field: "dataclasses.Field[Any]") -> Rules:
 
 
 def problems(config: Any, prefix: str = "") -> list[str]:
-    """List everything that is out of range in a dataclass instance, one sentence each.
+    """Return a sentence for everything that is out of range in a dataclass instance.
 
     A dataclass adds its own relations between parameters with a method `relations() -> Iterable[str]`.
     `prefix` (such as "lattice.") stands before each parameter's name.

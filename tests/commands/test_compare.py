@@ -13,9 +13,9 @@ import pytest
 from tests.commands.test_cli import in_process
 from tests.promotion.samples import judgement, ranked
 from tests.results.pages import Page
-from vpharness.commands.compare import table_of_rows
 from vpharness.commands.text.rankings import line_of_test
 from vpharness.results.holdout import HoldoutResult
+from vpharness.storage.arrow import table_of_rows
 
 SMALL = ["source.minutes=4", "eval.max_hold_bins=20", "split=none", "tracking=none", "save_series=false"]
 SWEEP = ["signal=ads", "signal.blend_scale=2,3", "signal.thresholds=[0.1,0.3]", "eval.tp_ticks=1,2", "eval.sl_ticks=1"]

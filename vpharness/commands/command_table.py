@@ -56,4 +56,5 @@ COMMANDS: Final = {
     "list-datasets": Command("list_datasets:run_list_datasets", schemas.ListDatasetsCommand),
     "show": Command("show:run_show", schemas.ShowCommand),
     "verify": Command("verify:run_verify", schemas.VerifyCommand),
+    "docs": Command("docs:run_docs", schemas.DocsCommand, positional=("topic",)),
 }

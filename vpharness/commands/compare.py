@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from omegaconf import DictConfig
 
 from vpharness.commands.output_files import new_file, require_new
@@ -26,6 +24,8 @@ from vpharness.results.reevaluation import ViewOf
 from vpharness.results.report.findings import Findings
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface
 from vpharness.results.store import Store, store_in
+from vpharness.storage.arrow import table_of_rows
+from vpharness.storage.parquet import write_parquet
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def run_compare(config: DictConfig) -> None:
         write_report(Path(asked.report), Findings(ranked, answer.shown, view_of, facts))
     if asked.parquet is not None:
         with new_file(Path(asked.parquet)) as aside:
-            pq.write_table(table_of_rows(answer.rows), aside)
+            write_parquet(table_of_rows(answer.rows), aside)
     if asked.json:
         print(json.dumps(answer.rows, indent=1))
         return
@@ -71,12 +71,6 @@ def run_compare(config: DictConfig) -> None:
     print(ledger_text(ledger))
     if asked.report is not None:
         print(f"report: {asked.report}")
-
-
-def table_of_rows(rows: Sequence[dict[str, Any]]) -> pa.Table:
-    """Return rows as a table with every column that any of them has: one that a row lacks is null there."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    return pa.table({name: [row.get(name) for row in rows] for name in names})
 
 
 def _ranked(ledger: Sequence[LedgerCandidate], asked: CompareCommand, dataset_id: str | None) -> list[Ranked]:

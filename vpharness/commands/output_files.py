@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vpharness.errors import ConfigError, ResultsError
-from vpharness.storage.durable import aside_of
+from vpharness.storage.durable import written_aside
 
 
 def require_new(path: str | None, key: str) -> None:
@@ -27,13 +27,8 @@ def new_file(path: Path) -> Iterator[Path]:
 
     Raises ResultsError where it cannot be written; nothing of it is there then.
     """
-    aside = aside_of(path)
     try:
-        yield aside
-        with aside.open("rb") as written:
-            os.fsync(written.fileno())
-        aside.rename(path)
+        with written_aside(path) as aside:
+            yield aside
     except OSError as error:
         raise ResultsError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        aside.unlink(missing_ok=True)

@@ -149,6 +149,15 @@ class ListSignalsCommand:
 
 
 @dataclass(frozen=True)
+class DocsCommand:
+    """Read the documentation, or list its topics."""
+
+    topic: str | None = parameter(
+        None, meaning="the page, such as tutorial or how-to/own-signal (unless given: a list)"
+    )
+
+
+@dataclass(frozen=True)
 class AuditCommand:
     """Check that a signal does not look ahead or know the answers, and how long it remembers where the data began."""
 

@@ -1,4 +1,4 @@
-"""The times of events: which can be, how far apart two of them may lie, and how they are written."""
+"""Event times: the range that is possible, the longest gap allowed, and their text form."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ def latest_time(
     advice: str,
     start_ns: int | None = 0,
 ) -> int | None:
-    """Return the latest time of a feed after its next events, having found their times possible.
+    """Return the latest time of a feed after its next events, after checking that their times are possible.
 
     Every bin of a gap is written or served, so a gap that is too long is two feeds, or a broken clock.
 
