@@ -13,7 +13,7 @@ import pytest
 
 from tests.evaluation.paths import dataset_of
 from tests.evaluation.test_walks import looked_up, quotes_of
-from vpharness.evaluation import OUTCOME_NAMES, EvaluationParameters, Fires
+from vpharness.evaluation import OUTCOME_NAMES, EvaluationParameters, Fires, OpenFire
 from vpharness.evaluation.live_statistics import LiveStatistics
 
 FIRE = 1
@@ -95,7 +95,8 @@ def test_both_ways_of_judging_say_what_was_worked_out_by_hand(name: str, directi
     assert at_mid == pytest.approx(case.at_mid, nan_ok=True)
     assert net == pytest.approx(case.net, nan_ok=True)
 
-    live, outcomes = LiveStatistics.for_model(EVALUATION, dataset.tick_size, block_s=4), []
+    live = LiveStatistics.for_model(EVALUATION, dataset.tick_size, block_s=4)
+    outcomes: list[OpenFire] = []
     for bin_, quote in enumerate(quotes_of(dataset)):
         live, known = live.advance(quote, direction if bin_ == FIRE else 0)
         outcomes += known
