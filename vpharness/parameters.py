@@ -5,6 +5,7 @@ Help texts, listings and checks are all derived from the fields that `parameter`
 
 import copy
 import dataclasses
+import difflib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,9 @@ def _out_of_range(value: Any, rules: Rules) -> Iterator[str]:
     for item in values:
         if isinstance(item, str):
             if rules.choices and item not in rules.choices:
-                yield f"is {item!r}; it must be one of {', '.join(rules.choices)}"
+                near = difflib.get_close_matches(item, rules.choices, n=1)
+                meant = f"; did you mean {near[0]}?" if near else ""
+                yield f"is {item!r}; it must be one of {', '.join(rules.choices)}{meant}"
         elif isinstance(item, int | float) and not isinstance(item, bool):
             if isinstance(item, float) and not math.isfinite(item):
                 yield f"is {item}; it must be a finite number"

@@ -105,6 +105,16 @@ def test_nothing_is_cut_where_a_table_is_piped(folder: Path, words: list[str]) -
     assert "the ledger holds 9 candidates of 5 runs, the newest of 20" in said.stdout
 
 
+def test_a_limit_that_no_candidate_reaches_is_said(folder: Path) -> None:
+    """The ledger is not empty, and which limit would show something is known."""
+    said = in_process(folder, "compare", "min_signals=100000").stdout
+    assert said.startswith(
+        "none of 9 candidates has min_signals=100000 fires judged at the mid; the most that one has "
+    )
+    assert "the ledger holds 9 candidates" in said
+    assert "ledger is empty" not in said
+
+
 def test_a_campaign_is_shown_alone_with_its_own_p_values(folder: Path) -> None:
     """The family stays what was ever tried; the campaign's p-value is against its own candidates."""
     found = rows_of(folder, "campaign=first")

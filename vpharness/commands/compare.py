@@ -1,4 +1,4 @@
-"""The command `compare`: the ledger's candidates, ranked, and what their parameters come to."""
+"""The command `compare`: the ledger's candidates, ranked, or their figures at each value of a parameter."""
 
 import json
 from collections import defaultdict
@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from vpharness.commands.output_files import new_file, require_new
 from vpharness.commands.text.rankings import print_ranking, readable_ledger, row_of, views_in
 from vpharness.commands.text.sensitivities import print_sensitivity, print_surface, sensitivity_row, surface_row
-from vpharness.commands.text.terminal import minute_text
+from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.config.command_schemas import CompareCommand
 from vpharness.config.typed_config import check_command, instance
 from vpharness.datasets.lake import Lake
@@ -47,7 +47,12 @@ def run_compare(config: DictConfig) -> None:
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
     _require_known(choice.id, asked.of_signal, ledger)
-    ranked = [each for each in _ranked(ledger, asked, choice.id) if _is_asked_for(each, asked)]
+    of_signal = [
+        each
+        for each in _ranked(ledger, asked, choice.id)
+        if asked.of_signal is None or each.candidate.first.signal == asked.of_signal
+    ]
+    ranked = [each for each in of_signal if each.judgement.figures.n_signals >= asked.min_signals]
     answer = _answer(ranked, ledger, asked, store, view_of)
     if asked.report is not None:
         from vpharness.commands.compare_report import facts_of, write_report  # noqa: PLC0415  # draws, which takes a second to load
@@ -61,6 +66,8 @@ def run_compare(config: DictConfig) -> None:
         print(json.dumps(answer.rows, indent=1))
         return
     answer.show()
+    if not ranked:
+        print(_nothing_shown(of_signal, asked.min_signals))
     print(ledger_text(ledger))
     if asked.report is not None:
         print(f"report: {asked.report}")
@@ -99,10 +106,15 @@ def _require_known(dataset_id: str | None, signal: str | None, ledger: Sequence[
         raise ConfigError(f"signal is {signal}; results are there of {', '.join(signals) or 'no signal'}")
 
 
-def _is_asked_for(ranked: Ranked, asked: CompareCommand) -> bool:
+def _nothing_shown(candidates: Sequence[Ranked], min_signals: int) -> str:
+    """Return why no candidate is shown, and what to do about it."""
+    if not candidates:
+        return "no candidates; python -m vpharness signal=perm_derivative makes some"
+    most = max(each.judgement.figures.n_signals for each in candidates)
     return (
-        asked.of_signal is None or ranked.candidate.first.signal == asked.of_signal
-    ) and ranked.judgement.figures.n_signals >= asked.min_signals
+        f"none of {counted(len(candidates), 'candidate')} has min_signals={min_signals} fires judged at the mid; the "
+        f"most that one has is {most:,}: give a lower min_signals"
+    )
 
 
 def _answer(
@@ -146,7 +158,8 @@ def _tables(
             told = of_all if asked.show_test else apart[horizon]
             if len(apart) > 1:
                 print(f"holding for up to {horizon:g} s")
-            print_ranking(told, each_dataset=asked.by == "dataset", most=asked.top)
+            if told:
+                print_ranking(told, each_dataset=asked.by == "dataset", most=asked.top)
             print(end="\n" if len(apart) > 1 else "")
 
     return Answer([row_of(each) for each in shown], show, shown)
@@ -167,7 +180,7 @@ def _refuse_mixed_horizons(ranked: Sequence[Ranked], asked: CompareCommand) -> N
 
 
 def ledger_text(ledger: Sequence[LedgerCandidate]) -> str:
-    """Say how much the whole ledger holds, and of when its newest run is."""
+    """Return how much the whole ledger holds, and when its newest run was."""
     if not ledger:
         return "the ledger is empty"
     trials = [trial for each in ledger for trial in each.trials]

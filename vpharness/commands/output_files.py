@@ -1,6 +1,7 @@
 """Files that a user asks for by name: new ones alone, there whole or not at all."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ def require_new(path: str | None, key: str) -> None:
         raise ConfigError(f"{key} is {path}, which exists; name a file that does not")
     if not Path(path).parent.is_dir():
         raise ConfigError(f"{key} is {path}, and {Path(path).parent} is no folder; make it first")
+    if not os.access(Path(path).parent, os.W_OK | os.X_OK):
+        raise ConfigError(f"{key} is {path}, and {Path(path).parent} cannot be written to; name another folder")
 
 
 @contextlib.contextmanager

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Final
 
 from vpharness.errors import SourceError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SECOND_NS: Final = 1_000_000_000
 _DAY_S: Final = 86_400
@@ -21,7 +21,7 @@ def time_text(time_ns: int) -> str:
 
 
 def latest_time(
-    times: NDArray[Any],
+    times: "NDArray[Any]",
     latest_ns: int | None,
     longest_gap_ns: int,
     name: Callable[[int], str],
@@ -42,6 +42,8 @@ def latest_time(
 
     Raises SourceError at a time before 1970 or after 2200, and at a gap that is longer.
     """
+    import numpy as np  # noqa: PLC0415  # commands that only write a time should not wait for it
+
     if not len(times):
         return latest_ns
     impossible = np.flatnonzero((times < 0) | (times > LATEST_NS))
