@@ -21,8 +21,8 @@ from tests.runtime.serving import server
 from tests.runtime.web.test_auth import ask
 from vpharness.evaluation import ResolvedEvaluation
 from vpharness.lattice.columns import GRID_COLUMNS
-from vpharness.live.frames import encode_grid
 from vpharness.live import ScoredBin
+from vpharness.live.frames import encode_grid
 
 REFERENCE: Final = Path(vpharness.__file__).parent / "docs" / "reference" / "stream-protocol.md"
 STEPS: Final = steps_of(minute())[:400]
