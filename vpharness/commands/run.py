@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from vpharness.campaigns.dataset_cache import DatasetCache
@@ -18,6 +17,7 @@ from vpharness.commands.text.progress_display import build_progress, run_status
 from vpharness.commands.text.rankings import print_candidates
 from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import job_of
+from vpharness.config.hydra_app import given_overrides
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset, find_dataset
@@ -41,7 +41,7 @@ def run_run(config: DictConfig) -> None:
     _refuse_axes(config)
     tracking: TrackingParameters = instance(config.tracking, "tracking")
     check(tracking=tracking)
-    job = job_of(config, list(HydraConfig.get().overrides.task))
+    job = job_of(config, given_overrides())
     refuse(job_problems([job], lake))
     dataset = dataset_of(job, lake)
     settings = settings_of(command, store, Labels(tracking.experiment_name, tags=dict(tracking.tags)))
