@@ -194,8 +194,8 @@ test("what was promised has drifted where its interval lies outside that of what
   const drifts = compareFigures(promised, live).map(({ label, drift }) => [label, drift]);
   assert.deepEqual(drifts, [
     ["TP rate", "below"],
-    ["Net a fire", null],
-    ["Fires an hour", null],
+    ["Net per fire", null],
+    ["Fires per hour", null],
     ["Fires judged", null],
   ]);
   assert.equal(compareFigures(null, live)[0]?.drift, null);

@@ -3,7 +3,7 @@
  * decimal strings. `null` stands for a value that does not exist (NaN has no spelling in JSON).
  */
 
-/** What this page speaks; a server that says another number is another server. */
+/** The version of the protocol that this page reads; it refuses any other. */
 export const PROTOCOL = 1;
 
 export type Direction = -1 | 0 | 1;

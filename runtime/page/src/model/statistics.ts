@@ -19,8 +19,8 @@ export interface Estimate {
 export function compareFigures(promised: Figures | null, live: Figures | null): Comparison[] {
   return [
     comparison("TP rate", "share", promised, live, "tp_rate", "tp_rate_low", "tp_rate_high"),
-    comparison("Net a fire", "ticks", promised, live, "net_pnl_ticks", "net_pnl_ticks_low", "net_pnl_ticks_high"),
-    comparison("Fires an hour", "rate", promised, live, "events_per_hour"),
+    comparison("Net per fire", "ticks", promised, live, "net_pnl_ticks", "net_pnl_ticks_low", "net_pnl_ticks_high"),
+    comparison("Fires per hour", "rate", promised, live, "events_per_hour"),
     comparison("Fires judged", "count", promised, live, "n_net"),
   ];
 }
