@@ -8,6 +8,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "vpharness"
 
 ALLOWED = {
+    "docs": set(),
     "storage": set(),
     "events": {"storage"},
     "lattice": {"events"},
@@ -35,6 +36,7 @@ ALLOWED = {
         "campaigns",
         "promotion",
         "simulation",
+        "docs",
     },
 }
 RUNTIME = PACKAGE.parent / "runtime"

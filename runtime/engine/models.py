@@ -54,22 +54,18 @@ def served_model(record: PromotedRecord, name: str = CHAMPION) -> ServedModel:
 
 def new_lattice(record: PromotedRecord, facts: FeedFacts) -> LatticeState:
     """Return the lattice of a record before the first event of a feed."""
-    parameters = lattice_in_force(record, facts)
     return new_state(
-        parameters,
+        lattice_parameters(record),
         tick_size=facts.tick_size,
         size_unit=facts.quantity_unit,
-        evict_crossed_ms=parameters.evict_crossed_ms or 0,
+        default_evict_crossed_ms=facts.default_evict_crossed_ms,
         start_ns=facts.start_ns,
     )
 
 
 def lattice_in_force(record: PromotedRecord, facts: FeedFacts) -> LatticeParameters:
     """Return a record's lattice parameters, with what the feed says of crossed books where the record says nothing."""
-    parameters = lattice_parameters(record)
-    if parameters.evict_crossed_ms is None:
-        return dataclasses.replace(parameters, evict_crossed_ms=facts.default_evict_crossed_ms)
-    return parameters
+    return lattice_parameters(record).with_eviction(facts.default_evict_crossed_ms)
 
 
 def incompatibilities(record: PromotedRecord, facts: FeedFacts) -> list[str]:
