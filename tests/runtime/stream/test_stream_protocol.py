@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -85,6 +86,7 @@ def rows(text: str, head: str) -> list[list[str]]:
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
 
+@functools.cache
 def documented() -> dict[str, dict[str, Field]]:
     """Return the fields of every message, endpoint and object in them, by its path."""
     found = {}
