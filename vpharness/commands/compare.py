@@ -18,7 +18,7 @@ from vpharness.commands.text.terminal import minute_text
 from vpharness.config.command_schemas import CompareCommand
 from vpharness.config.typed_config import check_command, instance
 from vpharness.datasets.lake import Lake
-from vpharness.errors import ConfigError
+from vpharness.errors import ConfigError, require_memory
 from vpharness.results.holdout import open_holdouts
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import Ranked, alike, each_dataset_apart, rank, restricted, within_campaign
@@ -26,6 +26,16 @@ from vpharness.results.reevaluation import ViewOf
 from vpharness.results.report.findings import Findings
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface
 from vpharness.results.store import Store, store_in
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a question to the ledger found: the ledger, the candidates that are asked for in their order, the answer."""
+
+    ledger: Sequence[LedgerCandidate]
+    ranked: Sequence[Ranked]
+    view_of: ViewOf
+    answer: "Answer"
 
 
 @dataclass(frozen=True)
@@ -43,17 +53,13 @@ def run_compare(config: DictConfig) -> None:
     choice = instance(config.dataset, "dataset")
     require_new(asked.parquet, "parquet")
     require_new(asked.report, "report")
-    lake = Lake(Path(asked.lake))
-    store, view_of = store_in(lake.root), views_in(lake)
-    ledger = readable_ledger(store, lake)
-    _require_known(choice.id, asked.of_signal, ledger)
-    ranked = [each for each in _ranked(ledger, asked, choice.id) if _is_asked_for(each, asked)]
-    answer = _answer(ranked, ledger, asked, store, view_of)
+    found = compared(asked, choice.id)
+    ledger, answer = found.ledger, found.answer
     if asked.report is not None:
         from vpharness.commands.compare_report import facts_of, write_report  # noqa: PLC0415  # draws, which takes a second to load
 
-        facts = facts_of(asked, choice.id, ranked, ledger_text(ledger))
-        write_report(Path(asked.report), Findings(ranked, answer.shown, view_of, facts))
+        facts = facts_of(asked, choice.id, found.ranked, ledger_text(ledger))
+        write_report(Path(asked.report), Findings(found.ranked, answer.shown, found.view_of, facts))
     if asked.parquet is not None:
         with new_file(Path(asked.parquet)) as aside:
             pq.write_table(table_of_rows(answer.rows), aside)
@@ -66,10 +72,31 @@ def run_compare(config: DictConfig) -> None:
         print(f"report: {asked.report}")
 
 
+def compared(asked: CompareCommand, dataset_id: str | None) -> Comparison:
+    """Return what the ledger says to a question; opening test parts is counted."""
+    lake = Lake(Path(asked.lake))
+    store, view_of = store_in(lake.root), views_in(lake)
+    ledger = readable_ledger(store, lake)
+    _require_known(dataset_id, asked.of_signal, ledger)
+    ranked = [each for each in _ranked(ledger, asked, dataset_id) if _is_asked_for(each, asked)]
+    return Comparison(ledger, ranked, view_of, _answer(ranked, ledger, asked, store, view_of))
+
+
 def table_of_rows(rows: Sequence[dict[str, Any]]) -> pa.Table:
-    """Return rows as a table with every column that any of them has: one that a row lacks is null there."""
+    """Return rows as a table with every column that any of them has: one that a row lacks is null there.
+
+    A column whose values are of several kinds, as where two signals have a parameter of one name, becomes text.
+    """
     names = dict.fromkeys(name for row in rows for name in row)
-    return pa.table({name: [row.get(name) for row in rows] for name in names})
+    return pa.table({name: _column([row.get(name) for row in rows]) for name in names})
+
+
+def _column(values: Sequence[Any]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        require_memory(error)
+        return pa.array([None if value is None else str(value) for value in values])
 
 
 def _ranked(ledger: Sequence[LedgerCandidate], asked: CompareCommand, dataset_id: str | None) -> list[Ranked]:
