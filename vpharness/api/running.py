@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import hydra
 import numpy as np
 import pandas as pd
-from hydra import initialize_config_dir
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
@@ -19,8 +17,8 @@ from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.commands.cli import COMMANDS, mistake_in
 from vpharness.commands.run import finished_run, tidy
 from vpharness.commands.text.rankings import readable_ledger, row_of
+from vpharness.config.composition import composed_config
 from vpharness.config.override_grammar import in_words, quoted, refuse_endless_numbers
-from vpharness.config.search_path import conf_folder, prepare_process
 from vpharness.config.typed_config import instance
 from vpharness.datasets.find import find_dataset
 from vpharness.errors import ConfigError
@@ -60,10 +58,7 @@ def compose(overrides: Sequence[str] = (), *, command: str = "run") -> DictConfi
     words = [quoted(word) for word in overrides]
     refuse_endless_numbers(words)
     with _one_sentence():
-        prepare_process()
-        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-            config: DictConfig = hydra.compose(config_name=command.replace(" ", "-"), overrides=words)
-            return config
+        return composed_config(command.replace(" ", "-"), words)
 
 
 def run(
