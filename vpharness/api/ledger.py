@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from vpharness.api.folders import Folder, lake_in
-from vpharness.commands.compare import compared, table_of_rows
+from vpharness.commands.compare import compared
 from vpharness.commands.text.rankings import readable_ledger
 from vpharness.config.command_schemas import CompareCommand
 from vpharness.errors import ConfigError
@@ -15,6 +15,7 @@ from vpharness.parameters import problems
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.sensitivity import settings_of
 from vpharness.results.store import FIRES, Store, read, store_in
+from vpharness.storage.arrow import table_of_rows
 
 _ALL: Final = 10**9
 _EMPTY: Final = ("candidate_id", "run_id", "signal", "dataset_id", "threshold", "bin", "time", "direction")

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 
 from vpharness.api.folders import Folder, lake_in
-from vpharness.api.ledger import table_of_rows
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.commands.cli import COMMANDS, mistake_in
 from vpharness.commands.run import finished_run, tidy
@@ -26,6 +25,7 @@ from vpharness.parameters import problems
 from vpharness.results.ranking import rank
 from vpharness.signals import Signal, resolve
 from vpharness.signals import score as scores_of
+from vpharness.storage.arrow import table_of_rows
 
 _CHOSEN: Final = ("source", "lattice", "split", "tracking", "experiment")
 """Groups of which a text chooses an option, such as source="dbn"."""

@@ -1,4 +1,4 @@
-"""The command `compare`: the ledger's candidates, ranked, and what their parameters come to."""
+"""The command `compare`: the ledger's candidates, ranked, or their figures at each value of a parameter."""
 
 import json
 from collections import defaultdict
@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from omegaconf import DictConfig
 
 from vpharness.commands.output_files import new_file, require_new
 from vpharness.commands.text.rankings import print_ranking, readable_ledger, row_of, views_in
 from vpharness.commands.text.sensitivities import print_sensitivity, print_surface, sensitivity_row, surface_row
-from vpharness.commands.text.terminal import minute_text
+from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.config.command_schemas import CompareCommand
 from vpharness.config.typed_config import check_command, instance
 from vpharness.datasets.lake import Lake
-from vpharness.errors import ConfigError, require_memory
+from vpharness.errors import ConfigError
 from vpharness.results.holdout import open_holdouts
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import Ranked, alike, each_dataset_apart, rank, restricted, within_campaign
@@ -26,13 +24,24 @@ from vpharness.results.reevaluation import ViewOf
 from vpharness.results.report.findings import Findings
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface
 from vpharness.results.store import Store, store_in
+from vpharness.storage.arrow import table_of_rows
+from vpharness.storage.parquet import write_parquet
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a question to the ledger found: the ledger, the candidates that are asked for in their order, the answer."""
+    """What a question to the ledger found.
+
+    Attributes:
+        ledger: all candidates that there are.
+        of_signal: those that are asked for, however few fires they have.
+        ranked: those of them that have enough fires to be shown, in their order.
+        view_of: from a dataset's id and checksum to its prices.
+        answer: what was asked.
+    """
 
     ledger: Sequence[LedgerCandidate]
+    of_signal: Sequence[Ranked]
     ranked: Sequence[Ranked]
     view_of: ViewOf
     answer: "Answer"
@@ -62,11 +71,13 @@ def run_compare(config: DictConfig) -> None:
         write_report(Path(asked.report), Findings(found.ranked, answer.shown, found.view_of, facts))
     if asked.parquet is not None:
         with new_file(Path(asked.parquet)) as aside:
-            pq.write_table(table_of_rows(answer.rows), aside)
+            write_parquet(table_of_rows(answer.rows), aside)
     if asked.json:
         print(json.dumps(answer.rows, indent=1))
         return
     answer.show()
+    if not found.ranked:
+        print(_nothing_shown(found.of_signal, asked.min_signals))
     print(ledger_text(ledger))
     if asked.report is not None:
         print(f"report: {asked.report}")
@@ -78,25 +89,13 @@ def compared(asked: CompareCommand, dataset_id: str | None) -> Comparison:
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
     _require_known(dataset_id, asked.of_signal, ledger)
-    ranked = [each for each in _ranked(ledger, asked, dataset_id) if _is_asked_for(each, asked)]
-    return Comparison(ledger, ranked, view_of, _answer(ranked, ledger, asked, store, view_of))
-
-
-def table_of_rows(rows: Sequence[dict[str, Any]]) -> pa.Table:
-    """Return rows as a table with every column that any of them has: one that a row lacks is null there.
-
-    A column whose values are of several kinds, as where two signals have a parameter of one name, becomes text.
-    """
-    names = dict.fromkeys(name for row in rows for name in row)
-    return pa.table({name: _column([row.get(name) for row in rows]) for name in names})
-
-
-def _column(values: Sequence[Any]) -> pa.Array:
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        require_memory(error)
-        return pa.array([None if value is None else str(value) for value in values])
+    of_signal = [
+        each
+        for each in _ranked(ledger, asked, dataset_id)
+        if asked.of_signal is None or each.candidate.first.signal == asked.of_signal
+    ]
+    ranked = [each for each in of_signal if each.judgement.figures.n_signals >= asked.min_signals]
+    return Comparison(ledger, of_signal, ranked, view_of, _answer(ranked, ledger, asked, store, view_of))
 
 
 def _ranked(ledger: Sequence[LedgerCandidate], asked: CompareCommand, dataset_id: str | None) -> list[Ranked]:
@@ -132,10 +131,15 @@ def _require_known(dataset_id: str | None, signal: str | None, ledger: Sequence[
         raise ConfigError(f"signal is {signal}; results are there of {', '.join(signals) or 'no signal'}")
 
 
-def _is_asked_for(ranked: Ranked, asked: CompareCommand) -> bool:
+def _nothing_shown(candidates: Sequence[Ranked], min_signals: int) -> str:
+    """Return why no candidate is shown, and what to do about it."""
+    if not candidates:
+        return "no candidates; python -m vpharness signal=perm_derivative makes some"
+    most = max(each.judgement.figures.n_signals for each in candidates)
     return (
-        asked.of_signal is None or ranked.candidate.first.signal == asked.of_signal
-    ) and ranked.judgement.figures.n_signals >= asked.min_signals
+        f"none of {counted(len(candidates), 'candidate')} has min_signals={min_signals} fires judged at the mid; the "
+        f"most that one has is {most:,}: give a lower min_signals"
+    )
 
 
 def _answer(
@@ -179,7 +183,8 @@ def _tables(
             told = of_all if asked.show_test else apart[horizon]
             if len(apart) > 1:
                 print(f"holding for up to {horizon:g} s")
-            print_ranking(told, each_dataset=asked.by == "dataset", most=asked.top)
+            if told:
+                print_ranking(told, each_dataset=asked.by == "dataset", most=asked.top)
             print(end="\n" if len(apart) > 1 else "")
 
     return Answer([row_of(each) for each in shown], show, shown)
@@ -200,7 +205,7 @@ def _refuse_mixed_horizons(ranked: Sequence[Ranked], asked: CompareCommand) -> N
 
 
 def ledger_text(ledger: Sequence[LedgerCandidate]) -> str:
-    """Say how much the whole ledger holds, and of when its newest run is."""
+    """Return how much the whole ledger holds, and when its newest run was."""
     if not ledger:
         return "the ledger is empty"
     trials = [trial for each in ledger for trial in each.trials]

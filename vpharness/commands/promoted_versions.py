@@ -1,4 +1,4 @@
-"""The commands that say what is served: `promote history`, `promote show` and `promote diff`."""
+"""The commands that show what is served: `promote history`, `promote show` and `promote diff`."""
 
 import dataclasses
 import json
@@ -39,7 +39,7 @@ def the_instrument(lake: Lake, given: str | None) -> str:
 
 
 def run_history(config: DictConfig) -> None:
-    """Say what has been served, and why."""
+    """Print what has been served, and why."""
     asked = check_command(config, PromoteHistoryCommand)
     lake = Lake(Path(asked.lake))
     known = [the_instrument(lake, asked.instrument)] if asked.instrument else instruments(lake)
@@ -66,7 +66,7 @@ def run_history(config: DictConfig) -> None:
 
 
 def run_show(config: DictConfig) -> None:
-    """Say what a version serves, and what stands behind it."""
+    """Print what a version serves, and the evidence behind it."""
     asked = check_command(config, PromoteShowCommand)
     lake = Lake(Path(asked.lake))
     instrument = the_instrument(lake, asked.instrument)
@@ -79,7 +79,7 @@ def run_show(config: DictConfig) -> None:
 
 
 def run_diff(config: DictConfig) -> None:
-    """Say in what two versions differ."""
+    """Print in what two versions differ."""
     asked = check_command(config, PromoteDiffCommand)
     lake = Lake(Path(asked.lake))
     instrument = the_instrument(lake, asked.instrument)

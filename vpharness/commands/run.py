@@ -15,7 +15,7 @@ from vpharness.campaigns.mlflow_runs import tracked_run
 from vpharness.campaigns.plan import CampaignPlan, Job, PlannedRun, Variant, job_problems, make_plan
 from vpharness.campaigns.run_folder import FIGURE_FILE, fires_within_memory, folder_of, picture_of
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings, run_groups
-from vpharness.commands.text.progress_display import build_progress
+from vpharness.commands.text.progress_display import build_progress, run_status
 from vpharness.commands.text.rankings import print_candidates
 from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import job_of
@@ -49,7 +49,7 @@ class FinishedRun:
 
 
 def run_run(config: DictConfig) -> None:
-    """Run a signal over a dataset, and print what its fires came to."""
+    """Run a signal over a dataset, judge its fires, and print the ranked results."""
     found = finished_run(config, list(HydraConfig.get().overrides.task))
     run_id = found.run.spec.run_id
     if found.was_known:
@@ -95,7 +95,10 @@ def finished_run(config: DictConfig, words: Sequence[str]) -> FinishedRun:
         if command.adaptive:
             mark_adaptive(store, [run.spec.run_id for run in plan.remaining])
         progress = CampaignProgress(len(plan.remaining))
-        run_groups(plan.groups(), settings, progress, lambda _: None)
+        with contextlib.ExitStack() as stack:
+            if plan.remaining:
+                stack.enter_context(run_status())
+            run_groups(plan.groups(), settings, progress, lambda _: None)
     if progress.failures:
         raise ConfigError(progress.failures[0][2])
     if run.spec.is_test:
@@ -108,7 +111,7 @@ def finished_run(config: DictConfig, words: Sequence[str]) -> FinishedRun:
 
 
 def tidy(store: Store) -> None:
-    """Merge the parts of the store where they are many; that it is not possible loses nothing, and is said."""
+    """Merge the parts of the store where they are many; a failure is printed, and nothing is lost."""
     try:
         merge_parts(store)
     except ResultsError as error:
@@ -128,10 +131,10 @@ def alone_with(plan: CampaignPlan, settings: RunnerSettings) -> Iterator[Campaig
         return
     check_writable(settings.store)
 
-    def say() -> None:
+    def waiting() -> None:
         print("vpharness: another process carries out the same; waiting for it", file=sys.stderr, flush=True)
 
-    with lock_runs(settings.store, plan.ids, say):
+    with lock_runs(settings.store, plan.ids, waiting):
         yield plan.refreshed(done_in(settings.store, settings.outputs))
 
 
@@ -208,7 +211,7 @@ def _print_audit(run: PlannedRun, store: Store, folder: Path) -> None:
 def _finish(
     run: PlannedRun, settings: RunnerSettings, tracking: TrackingParameters, rows: Sequence[dict[str, Any]]
 ) -> None:
-    """Draw and track a run that is in the store: where tracking fails it is said, and nothing is lost."""
+    """Draw and track a run that is in the store: a failure of tracking is printed, and nothing is lost."""
     spec, folder = run.spec, folder_of(settings.outputs, run.spec.run_id)
     wanted = tracking.kind != "none" and not is_tracked(folder, tracking.uri_in(settings.outputs))
     drawn = (folder / FIGURE_FILE).exists()

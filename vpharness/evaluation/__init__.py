@@ -18,11 +18,10 @@ The way through this room, each step callable by itself:
 `evaluate` does 2 to 5 for one score, `evaluate_with` 4 and 5 with a table that several scores share. `MarketTime` says
 which evidence is the same, whatever it is called.
 
-Live, bin by bin: `advance_walks` judges fires as they come to what `fire_outcomes` says of them, `LiveStatistics` are
-the figures of a model so far, and `BandScores` how projected bands compare with where the mid went.
+Live, bin by bin: `advance_walks` gives the outcomes of fires, equal to those of `fire_outcomes`; `LiveStatistics` are
+the figures of a model so far, and `BandScores` the coverage and loss of projected bands.
 """
 
-import vpharness.precision  # noqa: F401 - switches JAX to float64 before anything here is compiled
 from vpharness.evaluation.bands import BandScores, is_covered, pinball_loss
 from vpharness.evaluation.blocks import BlockSums
 from vpharness.evaluation.dataset_view import DatasetView

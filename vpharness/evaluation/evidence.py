@@ -1,4 +1,4 @@
-"""Evidence: all that judging needs to know of one candidate in one part of one dataset, and that a ledger keeps."""
+"""Evidence: the sums from which a candidate in a part of a dataset is judged, and which the ledger keeps."""
 
 import functools
 import hashlib
@@ -89,7 +89,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class PartWalks:
-    """What the net walks from all bins of a part come to: what a candidate's fires are compared with.
+    """The outcomes of net walks from all bins of a part: what a candidate's fires are compared with.
 
     They are taken from the end of the warm-up on, from bins whose walk fits into the part, in both directions.
 
@@ -108,7 +108,7 @@ class PartWalks:
 
     @classmethod
     def of(cls, table: OutcomeTable, part: Part) -> "PartWalks":
-        """Measure the walks of a part."""
+        """Return the walks of a part, measured."""
         evaluation = table.evaluation
         stop = max(part.first_fire, min(part.stop, part.limit - evaluation.net_reach_bins))
         inside = slice(part.first_fire, stop)
@@ -141,7 +141,7 @@ def evidence_of(
         part: the part.
         walks: `PartWalks.of(table, part)`, which all candidates share.
         excess_of_bins: [S] `excess_of(table)`, which they share too.
-        outcomes: the candidate's fires in the part, and what they came to.
+        outcomes: the candidate's fires in the part, with their outcomes.
     """
     fires, mid, net = outcomes.fires, outcomes.mid_code, outcomes.net_code
     judged, net_judged = mid < SKIPPED, net < SKIPPED
@@ -192,7 +192,7 @@ def pooled(several: Sequence[Evidence]) -> Evidence:
 
 
 def hours_of(bins: int, cell_width_ms: float) -> float:
-    """Return how long some bins take."""
+    """Return the length of some bins in hours."""
     return bins * cell_width_ms / _MS_PER_HOUR
 
 

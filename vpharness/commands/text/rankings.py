@@ -57,7 +57,7 @@ def views_in(lake: Lake) -> Callable[[str, str], DatasetView]:
 def readable_ledger(store: Store, lake: Lake) -> list[LedgerCandidate]:
     """Return the candidates of the ledger, judged by the rules of this version.
 
-    Rows of an earlier version are judged anew where their dataset is at hand and as it was; which are not is said.
+    Rows of an earlier version are judged anew where their dataset is at hand and as it was; those left out are printed.
     """
     ledger = read_ledger(store)
     needed = {trial.dataset for candidate in ledger for trial in candidate.trials if needs_dataset(trial)}
@@ -91,7 +91,7 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most:
     """Print candidates that rank, and below them those with too little data.
 
     Args:
-        ranked: the candidates, in their order; those that came to just the same share a row.
+        ranked: the candidates, in their order; those with just the same figures share a row.
         each_dataset: whether to name the dataset.
         most: rows of either kind.
     """
@@ -196,7 +196,7 @@ def market_times_text(times: Sequence[MarketTime]) -> str:
 
 
 def line_of_test(ranked: Ranked, opening: HoldoutResult) -> str:
-    """Return what a candidate's test part came to, in words."""
+    """Return the result of a candidate's test part as a sentence."""
     openings = "once" if opening.times == 1 else f"{opening.times} times"
     figures, verdict = opening.judgement.figures, "holds" if opening.holds else "does not hold"
     return (

@@ -35,7 +35,7 @@ def minute_text(time_ns: int) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """Return a number of things in words."""
+    """Return a count with its noun, in the plural where it needs one."""
     return f"{count:,} {noun if count == 1 else f'{noun}s'}"
 
 
