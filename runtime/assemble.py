@@ -1,4 +1,4 @@
-"""From the words of a command line to everything that is served: composed, checked, and opened."""
+"""From the arguments of the command line to everything the server needs: composed, checked, and opened."""
 
 import contextlib
 import dataclasses
@@ -96,7 +96,7 @@ def _opened(
 
 
 def _recorded(feed: Feed, command: ServeCommand) -> contextlib.AbstractContextManager[Feed]:
-    """Have the feed recorded where that is asked for."""
+    """Return the feed, recorded where that is configured."""
     if command.record is None:
         return contextlib.nullcontext(feed)
     return recorded(feed, Path(command.record), limit_mb=command.record_mb)

@@ -1,4 +1,4 @@
-"""The command of the server: help, errors as one line, and serving until it is told to stop."""
+"""The command `python -m runtime`: help, errors in one line, and serving until a signal stops it."""
 
 import asyncio
 import sys

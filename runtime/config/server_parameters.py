@@ -1,4 +1,4 @@
-"""What the server is told: every key of `conf/serve.yaml` and its groups, with meaning, unit, range and default."""
+"""Parameters of the server: every key of `conf/serve.yaml` and its groups, with meaning, unit, range and default."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -91,7 +91,7 @@ class RuntimeParameters:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether nobody beyond this machine can reach the server."""
+        """Whether only this machine can reach the server."""
         return self.host in _LOOPBACK
 
 
@@ -126,7 +126,7 @@ class ServeCommand:
     dataset: Any = None
 
     def relations(self) -> Iterator[str]:
-        """Say what cannot be served."""
+        """Yield an error for challengers that cannot be served."""
         if len(self.challengers) > MOST_CHALLENGERS:
             yield f"challengers are {len(self.challengers)}; at most {MOST_CHALLENGERS} are scored beside the champion"
         if "champion" in self.challengers:

@@ -10,18 +10,18 @@ from runtime.engine.models import ServedModel
 from runtime.engine.pipeline import PipelineBin
 
 MOST_PENDING_EVENTS: Final = 64
-"""The most that waits for the event loop: at full speed the feed waits for it too."""
+"""Most events that wait for the event loop; the engine waits with the next, so that memory stays bounded."""
 
 
 @dataclass(eq=False)
 class EngineCommand:
-    """What is to be done; it is answered by `runtime.engine.sayings.Answered`.
+    """Work for the engine's thread between two steps of the feed; `CommandCompleted` answers it.
 
     Attributes:
-        do: does it, in the engine's thread; False where it has to be tried again after the next step. A VpharnessError
-            is its answer.
-        undo: takes back what `do` began before it had to be tried again, where the order is called off.
-        is_called_off: whether nobody wants it any more: then it is not carried out.
+        do: the work, in the engine's thread; False where it has to be tried again after the next step. A VpharnessError
+            becomes the answer.
+        undo: takes back what `do` began before it had to be tried again, where the command is cancelled.
+        is_cancelled: whether the caller no longer waits for it: then it is not carried out.
     """
 
     do: Callable[[], bool | None]
@@ -31,7 +31,7 @@ class EngineCommand:
 
 @dataclass(frozen=True)
 class BinClosed:
-    """A bin was closed, `late_s` after the feed said that it could be."""
+    """A bin was closed and scored, `late_s` after the feed made that possible."""
 
     bin: PipelineBin
     late_s: float
@@ -39,7 +39,7 @@ class BinClosed:
 
 @dataclass(frozen=True)
 class ChampionChanged:
-    """From the place `next_seq` on the champion is another model, or that of another pipeline, with those beside it."""
+    """From the bin `next_seq` on another model is the champion, in this pipeline or in another one."""
 
     pipeline: int
     champion: ServedModel
@@ -50,28 +50,28 @@ class ChampionChanged:
 
 @dataclass(frozen=True)
 class PipelineReady:
-    """A pipeline that follows the feed beside the one that is served could be served."""
+    """A pipeline that follows the feed beside the one that is served is ready to be served."""
 
     pipeline: int
 
 
 @dataclass(frozen=True)
 class PipelineAbandoned:
-    """A pipeline that was not served yet follows the feed no more."""
+    """A pipeline that was not served yet has stopped following the feed."""
 
     pipeline: int
 
 
 @dataclass(frozen=True)
 class FeedRestarted:
-    """Time begins anew: bins that come do not follow those of before."""
+    """The feed has begun anew: the next bins do not continue the earlier ones."""
 
     epoch: int
 
 
 @dataclass(frozen=True)
 class FeedObserved:
-    """What the feed's state is, how many events came too late for their bin, and the time of the last one."""
+    """The feed's state, how many events came too late for their bin, and the time of the last event."""
 
     state: str
     late_events: int
@@ -80,9 +80,9 @@ class FeedObserved:
 
 @dataclass(frozen=True)
 class StatisticsUpdated:
-    """The statistics of all models of the pipeline that is served, by name, and what is to be served next.
+    """The statistics of all models of the served pipeline, by name, and the version that will be served next.
 
-    `coming` is the version that is on its way, and how many bins are missing until it is ready.
+    `coming` is that version, and how many bins it still needs until it is ready.
     """
 
     statistics: dict[str, dict[str, Any]]
@@ -91,7 +91,7 @@ class StatisticsUpdated:
 
 @dataclass(frozen=True)
 class CommandCompleted:
-    """An order was carried out, or `problem` says why it was not."""
+    """A command was carried out, or `problem` is the reason why it was not."""
 
     command: EngineCommand
     problem: str | None
@@ -99,7 +99,7 @@ class CommandCompleted:
 
 @dataclass(frozen=True)
 class FeedEnded:
-    """The feed is over; `problem` says why, where it did not simply end."""
+    """The feed is over; `problem` is the reason where it did not simply end."""
 
     problem: str | None
 
@@ -120,9 +120,9 @@ EngineEvent = (
 def bridge_to(
     loop: asyncio.AbstractEventLoop, handle: Callable[[EngineEvent], None], stop: threading.Event
 ) -> Callable[[EngineEvent], None]:
-    """Return what the engine says things to.
+    """Return what the engine's thread emits events to; the event loop's thread handles them in order.
 
-    The loop's thread accepts them; while MOST_PENDING_EVENTS of them are on their way, the engine waits.
+    While MOST_PENDING_EVENTS of them are on their way the engine waits: a feed at full speed cannot outrun the loop.
     """
     room = threading.BoundedSemaphore(MOST_PENDING_EVENTS)
 
@@ -136,7 +136,7 @@ def bridge_to(
                 return
         try:
             loop.call_soon_threadsafe(arrive, said)
-        except RuntimeError:  # the loop is closed: nobody listens any more
+        except RuntimeError:  # the loop is closed: the server has stopped
             room.release()
 
     return emit

@@ -1,4 +1,4 @@
-"""How the feed and the engine are doing."""
+"""The health of the feed: its state, and how many bins have closed, were late, or came of late."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -12,15 +12,15 @@ _MOST_RECENT: Final = 100_000
 
 @dataclass
 class FeedHealth:
-    """How the feed and the engine are doing.
+    """Counts and times from which readiness, status and metrics are derived.
 
     Attributes:
         state: of the feed (`runtime.feeds.feed.State`).
-        problem: why it has ended, where it did not simply end, or what is known to be wrong with it before.
+        problem: why the feed has ended, where it did not simply end, or what is known to be wrong with it.
         last_bin_at: when the last bin came, by the monotonic clock.
         bins: since the server began.
         deadline_misses: bins of a live feed that were closed too late, since then.
-        late_bins: the same of a replay, which alarm nobody: it is as fast as it is asked to be.
+        late_bins: the same of a replay, which is no fault: a replay may be asked for more than the machine can do.
         recent_bins, recent_misses: when they came, as far back as RECENT_SECONDS.
     """
 
@@ -48,7 +48,7 @@ class FeedHealth:
             self.late_bins += 1
 
     def forget(self, now: float) -> None:
-        """Leave behind what is no longer recent."""
+        """Drop the times that are no longer recent."""
         for times in (self.recent_bins, self.recent_misses):
             while times and times[0] < now - RECENT_SECONDS:
                 times.popleft()

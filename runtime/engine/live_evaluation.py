@@ -1,4 +1,10 @@
-"""Judging a model while it is served: what its fires came to, and whether its projection covers what it claims."""
+"""Live evaluation of a served model: the outcomes of its fires, and whether its projection covers what it claims.
+
+A fire is judged by the rule of a run: it ends where price first touches take-profit or stop-loss, or times out. The
+projection issued at a bin is compared with the mid's move over each of its horizons once that many bins have passed:
+its coverage is the share of moves inside an interval, its pinball loss the mean over quantiles q of
+max(q · d, (q - 1) · d), where d is the move less the projected quantile, in ticks.
+"""
 
 import dataclasses
 import math
@@ -18,7 +24,7 @@ from vpharness.promotion.serving import PromotedRecord
 
 @dataclass(frozen=True)
 class FireOutcome:
-    """What a fire came to, at the mid and net; `seq` is the bin of the fire in the stream."""
+    """The outcome of a fire, at the mid price and net; `seq` is the bin of the fire in the stream."""
 
     seq: int
     direction: int
@@ -26,7 +32,7 @@ class FireOutcome:
     net: WalkOutcome
 
     def facts(self) -> dict[str, Any]:
-        """Return it as the stream tells it; ticks may be NaN."""
+        """Return the outcome as the stream's fields; ticks may be NaN."""
         return {
             "seq": self.seq,
             "direction": self.direction,
@@ -38,14 +44,14 @@ class FireOutcome:
 
 
 def promised_block_s(record: PromotedRecord) -> int | None:
-    """Return how long the blocks of a record's evidence are, seconds; None where it does not say."""
+    """Return the length in seconds of the blocks of time in a record's evidence; None where it is not recorded."""
     train = (record.evidence.get("promised") or {}).get("train") or {}
     found = train.get("block_s")
     return int(found) if found else None
 
 
 class LiveEvaluator:
-    """Follows one model while it is served, from the first bin on at which it is ready: before, nothing counts."""
+    """Evaluates one model while it is served, from the first bin at which it is ready; earlier bins do not count."""
 
     def __init__(self, model: ServedModel, tick_size: float, *, has_best_prices: bool) -> None:
         """Begin before the first bin; net figures need best prices in the bins."""
@@ -58,12 +64,12 @@ class LiveEvaluator:
             else BandScores.start(projection.horizons_bins, projection.quantiles, projection.intervals())
         )
         self._first_seq: int | None = None
-        # A model that is ready has its warm-up behind it.
+        # A ready model has its warm-up behind it: every bin from here on counts.
         evaluation = dataclasses.replace(model.evaluation, warmup_bins=0)
         self._statistics = LiveStatistics.for_model(evaluation, tick_size, promised_block_s(model.record))
 
     def take(self, seq: int, scored: ScoredBin) -> tuple[tuple[FireOutcome, ...], NDArray[np.float64] | None]:
-        """Take in the next bin; return the fires that it has decided, and the projection [H, Q] from it, in ticks."""
+        """Take in the next bin; return the fires that it has decided, and its projection [H, Q] in ticks."""
         if not scored.is_ready:
             return (), None
         self._first_seq = seq if self._first_seq is None else self._first_seq
@@ -77,11 +83,11 @@ class LiveEvaluator:
         return tuple(self._outcome(fire) for fire in known), bands
 
     def statistics(self) -> dict[str, Any]:
-        """Return the figures so far as JSON values."""
+        """Return the statistics so far as JSON values."""
         bands = None if self._bands is None else self._bands.facts()
         return {**self._statistics.facts(), "projection": bands}
 
     def _outcome(self, fire: OpenFire) -> FireOutcome:
-        assert fire.at_mid is not None  # noqa: S101  # both outcomes of a fire that is known are there
+        assert fire.at_mid is not None  # noqa: S101  # a decided fire has both outcomes
         assert fire.net is not None  # noqa: S101  # see above
         return FireOutcome((self._first_seq or 0) + fire.bin, fire.direction, fire.at_mid, fire.net)

@@ -1,4 +1,8 @@
-"""The models of a stream: the champion, its challengers, and the shadows that clients ask for."""
+"""Served models: made from promoted records, checked against the feed, and compiled.
+
+The champion is the promoted version of the instrument; challengers are configured beside it when the server starts;
+shadow models are the champion with a client's own overrides.
+"""
 
 import dataclasses
 from collections.abc import Iterable
@@ -7,8 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from runtime.engine.ring_buffer import FinishedBin
-from runtime.feeds.feed import FeedFacts
+from runtime.feeds.feed import FeedFacts, FinishedBin
 from vpharness.datasets import intake
 from vpharness.errors import PromotionError
 from vpharness.evaluation import ResolvedEvaluation
@@ -27,7 +30,7 @@ _TWO_ORDERS: Final = np.array(
     [(10**18, price, 1, price, ADD, side, FLAG_LAST) for price, side in ((PRICE_SCALE, BID), (2 * PRICE_SCALE, ASK))],
     EVENT_DTYPE,
 )
-"""A book, to have the lattice's machine code loaded."""
+"""A minimal book: taking it in compiles the lattice's machine code."""
 
 
 @dataclass(frozen=True)
@@ -51,26 +54,22 @@ def served_model(record: PromotedRecord, name: str = CHAMPION) -> ServedModel:
 
 def new_lattice(record: PromotedRecord, facts: FeedFacts) -> LatticeState:
     """Return the lattice of a record before the first event of a feed."""
-    parameters = lattice_in_force(record, facts)
     return new_state(
-        parameters,
+        lattice_parameters(record),
         tick_size=facts.tick_size,
         size_unit=facts.quantity_unit,
-        evict_crossed_ms=parameters.evict_crossed_ms or 0,
+        default_evict_crossed_ms=facts.default_evict_crossed_ms,
         start_ns=facts.start_ns,
     )
 
 
 def lattice_in_force(record: PromotedRecord, facts: FeedFacts) -> LatticeParameters:
     """Return a record's lattice parameters, with what the feed says of crossed books where the record says nothing."""
-    parameters = lattice_parameters(record)
-    if parameters.evict_crossed_ms is None:
-        return dataclasses.replace(parameters, evict_crossed_ms=facts.default_evict_crossed_ms)
-    return parameters
+    return lattice_parameters(record).with_eviction(facts.default_evict_crossed_ms)
 
 
 def incompatibilities(record: PromotedRecord, facts: FeedFacts) -> list[str]:
-    """Say how a feed differs from what a record was promoted on, or needs: nothing where it can be served on it."""
+    """Return every reason why a record cannot be served on a feed: none where it can."""
     lattice = lattice_parameters(record)
     pairs = [
         ("the instrument", facts.instrument, record.instrument),
@@ -132,7 +131,7 @@ def compiled_session(model: ServedModel, facts: FeedFacts) -> LiveSession:
 
 
 def show(session: LiveSession, bins: Iterable[FinishedBin]) -> None:
-    """Have a session take in finished bins."""
+    """Show a session finished bins."""
     for row, grid in bins:
         session.take_bin(row, grid)
 

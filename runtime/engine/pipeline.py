@@ -1,4 +1,8 @@
-"""A lattice on the feed with the models that score its bins: the champion's session, and those beside it."""
+"""A pipeline: one lattice on the feed, and the models that score the bins it closes.
+
+The champion's session takes in the feed's events and closes bins. Challengers, shadow models and the next champion are
+shown the same bins, so their scores compare bin by bin, and closing a bin costs the same however many models there are.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,14 +20,14 @@ from vpharness.live import LiveSession, ScoredBin
 
 @dataclass(frozen=True)
 class ModelOutput:
-    """What one model says of a bin, and what became of its fires of before.
+    """What one model says about a bin, and the outcomes of its earlier fires that the bin has decided.
 
     Attributes:
-        score: NaN where there is none.
-        fire: +1, -1, or 0; a model that is not ready has none.
-        ready: whether the model has been shown as much as it remembers, the book is valid, and there is a score.
+        score: the score; NaN where there is none.
+        fire: +1, -1, or 0; 0 while the model is not ready.
+        ready: whether the model has seen as many bins as it remembers, the book is valid, and there is a score.
         outcomes: fires that this bin has decided.
-        bands: its projection [H, Q], ticks from the mid; None where it has none.
+        bands: the projection [H, Q], ticks from the mid; None where there is none.
     """
 
     score: float
@@ -35,16 +39,16 @@ class ModelOutput:
 
 @dataclass(frozen=True)
 class PipelineBin:
-    """A bin of a pipeline.
+    """A closed bin with the outputs of all models.
 
     Attributes:
         pipeline: the pipeline's number.
         seq: the bin's place in the stream.
-        version: of the record that the champion was made of.
+        version: the promoted version of the champion.
         scored: the bin with its grid.
-        readings: by name of a model, the champion's among them.
+        outputs: by name of a model, the champion's among them.
         trades: price in price units, quantity, and resting side, of what was executed in the bin.
-        began_ns: when the flow began that the cells of the pipeline know of.
+        began_ns: time of the first event that the lattice's cells have taken in.
     """
 
     pipeline: int
@@ -58,36 +62,36 @@ class PipelineBin:
 
 @dataclass
 class RunningModel:
-    """A model with its session and the judge of its fires."""
+    """A model with its session, and the evaluator of its fires."""
 
     model: ServedModel
     session: LiveSession
     evaluator: LiveEvaluator
 
     def output(self, seq: int, scored: ScoredBin) -> ModelOutput:
-        """Return what the model says of a bin, which its session has taken in."""
+        """Return what the model says about a bin that its session has taken in."""
         outcomes, bands = self.evaluator.take(seq, scored)
         is_ready = scored.is_ready and bool(np.isfinite(scored.score))
-        # Fires before it is ready keep their cooldown, as all fires of a run do, but nobody is told of them.
+        # A fire before the model is ready keeps its cooldown, as in a run, but is not reported.
         fire = scored.fires[0] if scored.is_ready else 0
         return ModelOutput(scored.score, fire, is_ready, outcomes, bands)
 
     def statistics(self) -> dict[str, Any]:
-        """Return what the model has come to since it is ready, and how many bins are missing until it is."""
+        """Return the statistics since the model was ready, and how many bins it still needs until it is."""
         bins_to_go = self.session.bins_to_go
         return {**self.evaluator.statistics(), "warm": bins_to_go == 0, "bins_to_go": bins_to_go}
 
 
 @dataclass
 class Pipeline:
-    """The state of a pipeline; its engine's thread alone touches it.
+    """The state of a pipeline; only the engine's thread touches it.
 
     Attributes:
-        number: tells its bins from those of another pipeline.
+        number: distinguishes its bins from those of another pipeline.
         champion: the model whose session takes in the feed.
-        trades: what was executed in the bins that are open.
+        trades: executions in the bins that are still open.
         others: challengers and shadow models by name, shown the champion's bins.
-        coming: the next champion, while it is shown bins until it is ready.
+        coming: the next champion, until it is ready.
         next_seq: the place of the next bin in the stream.
     """
 
@@ -100,7 +104,7 @@ class Pipeline:
 
     @property
     def running_models(self) -> Iterator[RunningModel]:
-        """All models, the champion first."""
+        """All models whose outputs are reported, the champion first."""
         yield self.champion
         yield from self.others.values()
 
@@ -130,11 +134,11 @@ class Pipeline:
 def new_pipeline(
     number: int, model: ServedModel, session: LiveSession, facts: FeedFacts, next_seq: int = 0
 ) -> Pipeline:
-    """Return a pipeline on a feed, whose champion's session has taken in nothing yet."""
+    """Return a pipeline on a feed; the champion's session has taken in nothing yet."""
     return Pipeline(number, running_model(model, session, facts), TradesByBin.on(model.live, facts), next_seq=next_seq)
 
 
 def running_model(model: ServedModel, session: LiveSession, facts: FeedFacts) -> RunningModel:
-    """Return a model with its session, however far that has come, and a judge who has seen nothing yet."""
+    """Return a model with its session, however far that has come, and an evaluator that has seen nothing yet."""
     has_best_prices = facts.bins is None or facts.bins.has_best_prices
     return RunningModel(model, session, LiveEvaluator(model, facts.tick_size, has_best_prices=has_best_prices))

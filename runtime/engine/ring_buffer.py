@@ -1,19 +1,15 @@
-"""The last bins of the stream: what history, resuming clients and models to be warmed up are given.
+"""The ring buffer of the last bins: what history, resuming clients and models that warm up are served from.
 
-One block of memory, as large at the end of the day as at its beginning. Only the event loop's thread touches it.
+It is allocated once, so memory does not grow over the day. Only the event loop's thread touches it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from runtime.feeds.feed import FinishedBin
 from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
 from vpharness.live import ScoredBin
-
-FinishedBin = tuple[NDArray[np.void], dict[str, NDArray[Any]]]
-"""A bin [1] of BIN_DTYPE and columns of its grid, each [K], as `LiveSession.take_bin` takes them."""
 
 
 class BinRingBuffer:
@@ -32,7 +28,7 @@ class BinRingBuffer:
         self._shadows: list[Mapping[str, str]] = [{}] * capacity
 
     def append(self, scored: ScoredBin, body: str, shadows: Mapping[str, str]) -> None:
-        """Add the next bin, with what everybody and what shadows' clients are told of it; the oldest makes room."""
+        """Add the next bin, with its message text for all clients and those of shadow models; the oldest is dropped."""
         place = self.next_seq % self.capacity
         self._rows[place] = scored.row[0]
         self._scores[place] = scored.score
@@ -44,7 +40,7 @@ class BinRingBuffer:
         self.first_seq = max(self.first_seq, self.next_seq - self.capacity)
 
     def clear(self) -> None:
-        """Forget all bins; numbers go on."""
+        """Drop all bins; their numbers are not used again."""
         self.first_seq = self.next_seq
         self.began_ns = None
 
@@ -53,11 +49,11 @@ class BinRingBuffer:
         return max(self.first_seq, self.next_seq - count)
 
     def body(self, seq: int) -> str:
-        """Return what everybody is told of a bin."""
+        """Return the message text of a bin for all clients."""
         return self._bodies[seq % self.capacity]
 
     def shadow(self, seq: int, name: str | None) -> str | None:
-        """Return what is told of a bin to those who asked for a shadow."""
+        """Return the message text of a bin for the clients of a shadow model; None where there is none."""
         return None if name is None else self._shadows[seq % self.capacity].get(name)
 
     def scored(self, seq: int) -> ScoredBin:

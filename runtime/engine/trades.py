@@ -1,4 +1,4 @@
-"""What was executed in each bin, for the picture: the fills that the feed tells of, added up by price and side."""
+"""Executions by bin, for display: the fills among the feed's events, added up by price and resting side."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,7 +12,7 @@ from vpharness.live import LiveModel
 from vpharness.prices import PRICE_SCALE
 
 MOST_PRICES: Final = 64
-"""Prices that are told of one bin; of more, those with the largest quantities."""
+"""Most executions that are reported for one bin; of more, those with the largest quantities."""
 
 _NANOSECONDS_PER_MS: Final = 1_000_000
 
@@ -22,7 +22,7 @@ Trade = tuple[float, float, str]
 
 @dataclass
 class TradesByBin:
-    """Fills of bins that are still open, by bin."""
+    """Fills in the bins that are still open, by bin."""
 
     cell_width_ns: int
     size_unit: float
@@ -31,11 +31,11 @@ class TradesByBin:
 
     @classmethod
     def on(cls, model: LiveModel, facts: FeedFacts) -> "TradesByBin":
-        """Return those of a model's bins on a feed, before the first one."""
+        """Return the collector for a model's bins on a feed, before the first one."""
         return cls(round(model.scorer.cell_width_ms * _NANOSECONDS_PER_MS), facts.quantity_unit)
 
     def take(self, events: NDArray[np.void]) -> None:
-        """Remember the fills among some events, each in the bin of its time, which never runs backwards."""
+        """Add the fills among some events, each to the bin of its time, which never runs backwards."""
         if not len(events):
             return
         times = np.maximum(np.maximum.accumulate(events["ts_ns"]), self._latest_ns)
@@ -47,9 +47,9 @@ class TradesByBin:
             of_bin[key] = of_bin.get(key, 0) + int(event["size"])
 
     def until(self, bin_end_ns: int) -> list[Trade]:
-        """Return, and forget, what was executed in the bin that ends then; of bins before it nobody asked.
+        """Return the executions in the bin that ends at a time, and drop them and those of earlier bins.
 
-        What comes later is of a later bin, whatever its time says.
+        Fills that come later count for a later bin, whatever their time says.
         """
         self._latest_ns = max(self._latest_ns, bin_end_ns)
         found: dict[tuple[int, str], int] = {}

@@ -64,7 +64,7 @@ class DatabentoParameters:
     port: int = parameter(13_000, meaning="port to call", minimum=1, maximum=65_535)
 
     def relations(self) -> Iterable[str]:
-        """Say what does not fit together."""
+        """Yield an error for parameters that contradict each other."""
         if self.shortest_backoff_s > self.longest_backoff_s:
             yield (
                 f"shortest_backoff_s is {self.shortest_backoff_s:g} and longest_backoff_s is "

@@ -20,7 +20,7 @@ class FeedClock(Protocol):
         ...
 
     def wait(self, stop: threading.Event, seconds: float) -> bool:
-        """Let time pass, `seconds` or less, unless `stop` is set; return whether it is."""
+        """Wait for `seconds` or less, unless `stop` is set; return whether it is."""
         ...
 
 

@@ -34,7 +34,7 @@ class ReplayParameters:
     )
 
     def relations(self) -> Iterator[str]:
-        """Say what is no speed."""
+        """Yield an error for an invalid speed."""
         if self.speed != MAX_SPEED and not 0 < _number(self.speed) <= _HIGHEST_SPEED:
             yield f"speed is {self.speed!r}; it must be a number above 0, up to {_HIGHEST_SPEED:g}, or {MAX_SPEED}"
 
@@ -102,7 +102,7 @@ class Pace:
         return stop.is_set() if seconds <= 0 else self._clock.wait(stop, seconds)
 
     def pass_over(self, silent_ns: int, longest_wait_s: float, moment_ns: int) -> None:
-        """Have a moment due now, where getting through the silence before it has taken longer than one waits.
+        """Make a moment due now, where the silence before it has lasted longer than the longest wait.
 
         `silent_ns` is how long nothing has happened, in the time of what is replayed.
         """

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 def recorded(
     feed: Feed, folder: Path, *, limit_mb: int = LIMIT_MB, clock: FeedClock | None = None
 ) -> Iterator["RecordedFeed"]:
-    """Have a feed recorded into a new file of a folder, which is made where there is none, up to `limit_mb` megabytes.
+    """Yield a feed that is recorded, up to `limit_mb` megabytes, into a new file of a folder, which is made if needed.
 
     Raises ConfigError for a feed of finished bins, whose dataset is there already, and FeedError where the file cannot
     be made.

@@ -1,7 +1,8 @@
-"""Changing what is served while it is served: promotions, rollbacks, and the shadows that clients ask for.
+"""The rollout of models while the server runs: promotions and rollbacks are followed without a break in the stream.
 
 A new model is made, verified and warmed up beside the one that is served, in threads of its own; only then does the
-engine go over to it, between two bins. Whatever is wrong with it is said, and what is served stays.
+engine switch to it, between two bins. A version that cannot be served is refused with the reason, and the served one
+stays.
 """
 
 import asyncio
@@ -23,9 +24,8 @@ from runtime.engine.models import (
     show,
 )
 from runtime.engine.pipeline import Pipeline, RunningModel, new_pipeline, running_model
-from runtime.engine.ring_buffer import FinishedBin
 from runtime.engine.scoring_engine import ScoringEngine
-from runtime.feeds.feed import FeedFacts
+from runtime.feeds.feed import FeedFacts, FinishedBin
 from runtime.rollout.shadow_models import ShadowModels
 from runtime.stream.live_stream import LiveStream
 from vpharness.datasets.lake import Lake
@@ -35,12 +35,12 @@ from vpharness.promotion.pointer import PROMOTED, bundle_path
 from vpharness.promotion.serving import PromotedRecord, current, read_bundle, replay_differences
 
 _TRIES: Final = 5
-"""A feed that begins anew has the new model warmed up anew."""
+"""How often warming up begins again: a feed that begins anew makes it necessary."""
 _ROUNDS: Final = 3
 """Each shows a new model the bins that came during the one before: they are fewer each time."""
 
 MakeCommand = Callable[[RunningModel, Sequence[FinishedBin], int, int], EngineCommand]
-"""`Engine.add` or `Engine.succeed`."""
+"""`Pipelines.add` or `Pipelines.replace_champion`."""
 
 
 def verified_record(folder: Path, modules: PermittedModules, facts: FeedFacts | None = None) -> PromotedRecord:
@@ -60,7 +60,7 @@ def verified_record(folder: Path, modules: PermittedModules, facts: FeedFacts | 
 
 
 class Rollout:
-    """Changes what the engine of a stream serves."""
+    """Follows the pointer of an instrument, and switches the engine of a stream to what it names."""
 
     def __init__(
         self,
@@ -71,18 +71,18 @@ class Rollout:
         challengers: Sequence[ServedModel],
         modules: PermittedModules,
     ) -> None:
-        """Follow what is promoted for an instrument; `challengers` are kept beside it, as they were asked for."""
+        """Follow what is promoted for an instrument; `challengers` stay beside it, as they were configured."""
         self._modules = modules
         self._stream, self._engine, self._lake, self._instrument = stream, engine, lake, instrument
         self._challengers = challengers
-        self.shadows = ShadowModels(stream, engine.add, self._answer, self._dismiss)
+        self.shadows = ShadowModels(stream, engine.pipelines.add, self._answer, self._dismiss)
         self._pipeline_numbers = itertools.count(1)
         self._nudged = asyncio.Event()
         self._serving: tuple[str, asyncio.Task[None]] | None = None
         self._trouble = ""
 
     def check_now(self) -> None:
-        """Look at the pointer now, and give what was refused another try."""
+        """Look at the pointer now, and try refused versions again."""
         self._stream.refusals.clear()
         self._nudged.set()
 
@@ -118,7 +118,7 @@ class Rollout:
         self._serving = wanted, asyncio.create_task(self._serve(wanted))
 
     def _collect_finished(self) -> None:
-        """Forget a version that has been served or refused; one that met a fault of this code is refused as well."""
+        """Collect the task of a version that was served or refused; an unexpected failure is a refusal too."""
         if self._serving is None or not self._serving[1].done():
             return
         (version, task), self._serving = self._serving, None
@@ -134,7 +134,7 @@ class Rollout:
             self._serving = None
 
     async def _serve(self, version: str) -> None:
-        """Serve a version, or say why it is refused."""
+        """Serve a version, or refuse it with the reason."""
         stream, facts = self._stream, self._stream.facts
         try:
             folder = await asyncio.to_thread(bundle_path, self._lake, self._instrument, version)
@@ -142,7 +142,7 @@ class Rollout:
             model = await asyncio.to_thread(served_model, record)
             _require_an_end(model, facts)
             if lattice_in_force(record, facts) == lattice_in_force(stream.champion.record, facts):
-                await self._warm_up(model, self._engine.replace_champion)
+                await self._warm_up(model, self._engine.pipelines.replace_champion)
             else:
                 await self._join(model)
         except VpharnessError as error:
@@ -154,9 +154,9 @@ class Rollout:
         self._stream.notify()
 
     async def _warm_up(self, model: ServedModel, command: MakeCommand) -> None:
-        """Have a model shown the bins of the ring, and handed over to the engine with the last of them.
+        """Show a model the bins of the ring, and hand it to the engine with the last of them.
 
-        What is missing then until it is ready, the engine shows it as it comes.
+        Bins that it still needs until it is ready, the engine shows it as they come.
 
         Raises PromotionError where bins go by faster than they can be shown.
         """
@@ -183,7 +183,7 @@ class Rollout:
         )
 
     async def _join(self, model: ServedModel) -> None:
-        """Have a pipeline of its own follow the feed with a model until that is ready, and be served then."""
+        """Let a second pipeline follow the feed with a model until that is ready, and serve it then."""
         stream = self._stream
         if stream.facts.bins is not None:
             raise PromotionError("it has other lattice parameters than the dataset whose bins are served")
@@ -192,8 +192,8 @@ class Rollout:
         stream.expect_pipeline(number, model.live.scorer.radius, first_seq)
         try:
             for command, then in (
-                (self._engine.join(pipeline), lambda: stream.ready_pipeline == number),
-                (self._engine.serve(number), lambda: stream.pipeline == number),
+                (self._engine.pipelines.join(pipeline), lambda: stream.ready_pipeline == number),
+                (self._engine.pipelines.serve(number), lambda: stream.pipeline == number),
             ):
                 problem = await self._answer(command)
                 if problem is not None:
@@ -202,9 +202,9 @@ class Rollout:
         finally:
             if stream.pipeline != number:
                 try:
-                    self._engine.submit(self._engine.abandon(number))
+                    self._engine.submit(self._engine.pipelines.abandon(number))
                 except PromotionError:
-                    stream.forget_pipeline(number)  # the feed has ended: nobody will say so
+                    stream.forget_pipeline(number)  # the feed has ended: no event will follow
 
     def _pipeline(self, number: int, first_seq: int, model: ServedModel) -> Pipeline:
         facts = self._stream.facts
@@ -218,9 +218,9 @@ class Rollout:
         return pipeline
 
     async def _answer(self, command: EngineCommand) -> str | None:
-        """Give an order and wait for its answer: what has kept it from being carried out, or None.
+        """Submit a command and return its answer: why it was not carried out, or None.
 
-        Where the waiting is cancelled the order is called off. Raises PromotionError where the feed has ended.
+        Where the waiting is cancelled, so is the command. Raises PromotionError where the feed has ended.
         """
         answer = asyncio.get_running_loop().create_future()
         self._stream.pending_commands[command] = answer
@@ -233,9 +233,9 @@ class Rollout:
             self._stream.pending_commands.pop(command, None)
 
     def _dismiss(self, name: str) -> None:
-        """Stop scoring with a model beside the champion."""
+        """Stop scoring with a shadow model."""
         with contextlib.suppress(PromotionError):  # the feed has ended, and nothing is scored any more
-            self._engine.submit(self._engine.remove(name))
+            self._engine.submit(self._engine.pipelines.remove(name))
 
     def _log_once(self, trouble: str) -> None:
         if trouble != self._trouble:

@@ -1,59 +1,47 @@
-"""ShadowModels: models that clients ask for with overrides of their own, scored beside the champion for as long.
+"""Shadow models: the champion with a client's own overrides, scored beside it for as long as the client stays.
 
-Making one and warming it up costs seconds of a processor. All of them take turns in one thread, so that neither the
-feed nor whatever else the server does in threads waits for them; and what nobody waits for any more is left at the next
-bin.
+Making one and warming it up costs seconds of processor time. All of them take turns in one thread, so that neither the
+feed nor anything else waits for them; a model that no client wants any more is abandoned at the next bin.
 """
 
 import asyncio
-import dataclasses
-import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from runtime.config.signal_overrides import from_texts, overridden
 from runtime.engine.bridge import EngineCommand
-from runtime.engine.models import ServedModel, compiled_session, incompatibilities, on_lattice_of, served_model
+from runtime.engine.models import ServedModel, compiled_session
 from runtime.engine.pipeline import RunningModel, running_model
-from runtime.engine.ring_buffer import FinishedBin
-from runtime.feeds.feed import FeedFacts
+from runtime.feeds.feed import FinishedBin
+from runtime.rollout.shadow_overrides import beside_champion, shadow_model
 from runtime.stream.limits import RateWindow, SlotPool, TooManyError
 from runtime.stream.live_stream import LiveStream
 from runtime.stream.query import StreamQuery
-from runtime.stream.stream_messages import SHADOW_PREFIX
-from vpharness.errors import ConfigError, PromotionError, VpharnessError
+from vpharness.errors import PromotionError, VpharnessError
 from vpharness.live import LiveSession
-from vpharness.live.frames import encode_json
-from vpharness.signals import Scorer, capacity_for, forget_compiled, scorer
+from vpharness.signals import Scorer, forget_compiled
 
 PIECE_BINS: Final = 128
 """Bins that are copied for a shadow at once."""
 
-LONGEST_LIST: Final = 8
-"""Each item of a parameter that is a list may cost two operators, and each length is compiled by itself."""
-
 STRUCTURES_KEPT: Final = 2
-"""Structures that are compiled and wanted by nobody; more are forgotten, the longest unused first."""
-
-CAPACITIES: Final = (1_024,)
-"""What operators reach back is rounded up to these, or to all bins that are kept: each is compiled by itself."""
+"""Compiled structures that are kept although no model uses them; of more, those unused for longest are freed."""
 
 _FEW_BINS: Final = 4
 _TRIES: Final = 5
 _ROUNDS_AT_THE_END: Final = 3
 
 MakeCommand = Callable[[RunningModel, Sequence[FinishedBin], int, int], EngineCommand]
-"""`Engine.add`."""
+"""`Pipelines.add`."""
 
 Result = TypeVar("Result")
 
 
 @dataclass
 class _ActiveShadow:
-    """A shadow, who asked for it first, how many clients want it, and what is set once it is scored.
+    """A shadow model: the address that asked for it first, how many clients want it, and what is set once it is scored.
 
     `wanted` is read by the thread that warms it up.
     """
@@ -66,7 +54,7 @@ class _ActiveShadow:
 
 
 class ShadowModels:
-    """Keeps each shadow scored on whatever pipeline is served, for as long as a client wants it."""
+    """Keeps each shadow model scored on the served pipeline for as long as a client wants it."""
 
     def __init__(
         self,
@@ -75,7 +63,7 @@ class ShadowModels:
         answer: Callable[[EngineCommand], Awaitable[str | None]],
         dismiss: Callable[[str], None],
     ) -> None:
-        """Make an order with `add` that `answer` has carried out to score with a model; `dismiss` ends it."""
+        """Score with a model by the command that `add` makes and `answer` carries out; `dismiss` ends it."""
         self._stream, self._add, self._answer, self._dismiss = stream, add, answer, dismiss
         self._active: dict[str, _ActiveShadow] = {}
         self._places = SlotPool(stream.settings.max_shadows, stream.settings.address_share)
@@ -83,7 +71,7 @@ class ShadowModels:
         self._compiled: OrderedDict[object, Scorer] = OrderedDict()
 
     def close(self) -> None:
-        """Warm nothing up any more."""
+        """Stop warming models up."""
         for active in self._active.values():
             active.wanted = 0
             if active.task is not None:
@@ -105,7 +93,7 @@ class ShadowModels:
         return await self._in_thread(shadow_model, stream.champion, stream.facts, query, stream.settings.buffer_bins)
 
     def acquire(self, model: ServedModel, address: str) -> "asyncio.Future[None]":
-        """Score with a model; clients who want the same one share it. To be released once.
+        """Score with a model until it is released; clients that want the same one share it.
 
         Returns what is set once it is scored, or holds the VpharnessError that keeps it from being. Raises
         TooManyError where clients, or those of the same address, have asked for as many others as are scored.
@@ -126,7 +114,7 @@ class ShadowModels:
         return asyncio.shield(active.scored)
 
     def release(self, name: str) -> None:
-        """Want a model no more; the last one to do so ends it."""
+        """Release a model once; the last release ends it."""
         active = self._active[name]
         active.wanted -= 1
         if active.wanted > 0:
@@ -187,7 +175,7 @@ class ShadowModels:
         )
 
     async def _forget_others(self, coming: Scorer) -> None:
-        """Free the machine code of structures that nobody has wanted for longest, where there are many of them."""
+        """Free the machine code of the structures unused for longest, where too many are kept."""
         in_use = (self._stream.champion, *self._stream.challengers.values())
         scorers = (*(model.live.scorer for model in in_use), *(active.scorer for active in self._active.values()))
         wanted = {_structure(ready) for ready in scorers}
@@ -207,50 +195,6 @@ def shown(session: LiveSession, bins: Sequence[FinishedBin], is_wanted: Callable
         if not is_wanted():
             return
         session.take_bin(row, grid)
-
-
-def shadow_model(champion: ServedModel, facts: FeedFacts, query: StreamQuery, bins_kept: int) -> ServedModel:
-    """Return the model that a query's overrides make of the champion; a ConfigError says what is wrong with them."""
-    values = from_texts(query.parameters)
-    for name, value in values.items():
-        own = champion.record.parameters.get(name)
-        longest = max(LONGEST_LIST, len(own) if isinstance(own, list) else 0)
-        if isinstance(value, list) and len(value) > longest:
-            raise ConfigError(f"signal.{name} has {len(value)} items; a client may give at most {longest}")
-    record = overridden(champion.record, values, query.threshold)
-    if found := incompatibilities(record, facts):
-        raise ConfigError("; ".join(found))
-    names = ("signal_target", "parameters", "threshold", "evaluation", "lattice")
-    key = encode_json({name: getattr(record, name) for name in names})
-    name = SHADOW_PREFIX + hashlib.sha256(key.encode()).hexdigest()[:16]
-    return _fitted(served_model(record, name), champion, bins_kept)
-
-
-def beside_champion(model: ServedModel, champion: ServedModel, bins_kept: int) -> ServedModel:
-    """Return a shadow as it is beside a champion, of another lattice perhaps."""
-    return _fitted(on_lattice_of(model, champion.record), champion, bins_kept)
-
-
-def _fitted(model: ServedModel, champion: ServedModel, bins_kept: int) -> ServedModel:
-    """Return a model with one of a few capacities; ConfigError where it could not be warmed up on the bins kept.
-
-    Where the champion's is enough, and nothing but numbers differs, it is scored by the champion's machine code.
-    """
-    own, most = model.live.scorer, max(bins_kept, champion.live.scorer.capacity)
-
-    def made(capacity: int) -> Scorer:
-        return scorer(own.signal, own.params, cell_width_ms=own.cell_width_ms, radius=own.radius, capacity=capacity)
-
-    try:
-        made(most)
-    except ConfigError as error:
-        raise ConfigError(
-            f"{error}: the server keeps {bins_kept} bins, so shorten the windows, or start it with a larger "
-            "runtime.buffer_bins"
-        ) from error
-    capacities = (champion.live.scorer.capacity, *CAPACITIES, capacity_for(most))
-    capacity = next(each for each in capacities if each >= own.capacity)
-    return dataclasses.replace(model, live=dataclasses.replace(model.live, scorer=made(capacity)))
 
 
 def _structure(ready: Scorer) -> object:

@@ -1,4 +1,4 @@
-"""One client of the stream: what it has been sent, and what it is to be sent next.
+"""A client of the stream: what it has been sent, and what it is sent next.
 
 It reads from the stream at its own pace. Nothing is queued for it: a client that lags behind is sent the newest bin and
 the number of those that it missed.
@@ -23,7 +23,7 @@ _BODY_BYTES: Final = 1_500
 
 
 class TextSender(Protocol):
-    """What a client needs of its websocket."""
+    """What a client needs of its websocket: to send."""
 
     async def send(self, message: str | bytes) -> None:
         """Send a message; wait while the connection takes no more."""
@@ -31,12 +31,12 @@ class TextSender(Protocol):
 
 
 class Client:
-    """A client that has been let in.
+    """An admitted client.
 
     Attributes:
-        cursor: the place in the stream of the next bin that it is sent.
-        missed: how many bins before that one it was not sent, since the last one it was.
-        sending_since: since when it has not taken what it is being sent, by the monotonic clock; None between messages.
+        cursor: the next bin that it is sent.
+        missed: bins before that one that it was not sent, since the last one that it was.
+        sending_since: when the message that is being sent was begun, by the monotonic clock; None between messages.
     """
 
     def __init__(
@@ -69,21 +69,21 @@ class Client:
         return None if self._model is None else self._model.name
 
     def cut_off_if_stuck(self, now: float) -> None:
-        """Close the connection, where nothing has been taken for longer than is allowed."""
+        """Close the connection where the client has taken nothing for longer than is allowed."""
         if self.sending_since is not None and now - self.sending_since > self._stream.settings.send_timeout_s:
             self._abort()
 
     async def send_all(self) -> NoReturn:
-        """Send what there is, and then what comes, for ever."""
+        """Send what there is, and then what comes, until cancelled."""
         while True:
             if not await self._send_next():
                 await self._stream.changed()
 
     async def _send_next(self) -> bool:
-        """Send the next thing that it has not been sent; return whether there was one."""
+        """Send the next message that the client has not been sent; return whether there was one."""
         stream = self._stream
         if self._reset_seen < stream.reset_number:
-            self._begin_anew()
+            self._restart()
         if (due := self._due()) is not None:
             await self._send(self._config(due))
         elif self._status_seen < stream.status_number:
@@ -95,16 +95,17 @@ class Client:
             return False
         return True
 
-    def _begin_anew(self) -> None:
-        """Leave the bins of before behind, and begin with those that are there, as many as were asked for at first."""
+    def _restart(self) -> None:
+        """Begin again after a reset, with as many past bins as were asked for at first."""
         stream, ring = self._stream, self._stream.ring
         self._reset_seen, self._resets, self.missed = stream.reset_number, True, 0
         self.cursor, self._is_catching_up = ring.last(self._history), True
 
     def _due(self) -> ServedConfiguration | None:
-        """Return the configuration that it is to be told before anything else: each, in the order of their bins.
+        """Return the configuration that must be sent before anything else; None where none is due.
 
-        At first it is told the one in force, and once bins are left behind the one of those that it goes on with.
+        Each is due before the first bin that it applies to. The first one is that in force, and after a reset the one
+        that applies to the bin the client goes on with.
         """
         stream = self._stream
         if not self._config_seen:
@@ -151,13 +152,13 @@ class Client:
             await self._send(binary)
 
     async def _send_history(self) -> None:
-        async with self._stream.history_turns.turn():
+        async with self._stream.history_lock.held():
             found = self._piece_of_history()
         for message in found:
             await self._send(message)
 
     def _piece_of_history(self) -> list[str | bytes]:
-        """Return the next messages of history; none where the bins have gone while it waited for its turn."""
+        """Return the next messages of history; none where the bins were dropped while it waited for the lock."""
         ring, updates = self._stream.ring, []
         if self._reset_seen < self._stream.reset_number or self.cursor < ring.first_seq:
             return []
@@ -187,7 +188,7 @@ class Client:
 
 
 def _place(stream: LiveStream, query: StreamQuery) -> tuple[str | None, bool, int]:
-    """Return how a client's bins go on, whether those that it has are to be left behind, and where it begins."""
+    """Return the answer to `from_seq`, whether the client must drop the bins it has, and the first bin it is sent."""
     ring = stream.ring
     if query.from_seq is None:
         return None, False, ring.last(query.history)

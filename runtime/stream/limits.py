@@ -1,4 +1,11 @@
-"""Limits on what clients may use: slots, rates, and turns at what keeps the event loop busy."""
+"""Limits on what clients may use: slots, rates, and a throttle for work that keeps the event loop busy.
+
+Slots and rates are shared by address, so that no single address can use them up:
+
+    SlotPool      at most `capacity` at once, `share` of it for any address, the rest for addresses that hold few
+    RateWindow    at most so many in any `seconds`, shared in the same way
+    TokenBucket   `rate` a second on average and `burst` at once, for one client
+"""
 
 import asyncio
 import contextlib
@@ -12,7 +19,7 @@ from typing import Final
 from vpharness.errors import VpharnessError
 
 FEW: Final = 10
-"""An address has few places while it has less than this part of them."""
+"""An address holds few slots while it holds less than one in so many of them."""
 
 
 class TooManyError(VpharnessError):
@@ -21,10 +28,10 @@ class TooManyError(VpharnessError):
 
 @dataclass
 class SlotPool:
-    """So many places, of which addresses have some each: a share of them is for whoever comes, and the rest in reserve.
+    """Slots that addresses take: a share of them is for any address, and the rest is a reserve.
 
-    A place of the reserve is given only to an address that has few: so one address comes to have that share and no
-    more, and a newcomer finds a place even where several addresses take all that they are given.
+    A slot of the reserve is given only to an address that holds few. So one address can hold that share and no more,
+    and a newcomer finds a slot even where several addresses take all that they can get.
     """
 
     capacity: int
@@ -33,7 +40,7 @@ class SlotPool:
     _taken: int = 0
 
     def take(self, address: str) -> bool:
-        """Give an address a place; return whether it gets one."""
+        """Take a slot for an address; return whether there was one for it."""
         is_reserve = self._taken >= math.ceil(self.share * self.capacity)
         if self._taken >= self.capacity or (is_reserve and not self.has_few(address)):
             return False
@@ -42,11 +49,11 @@ class SlotPool:
         return True
 
     def has_few(self, address: str) -> bool:
-        """Whether an address has so few places that it may have one of the reserve."""
+        """Whether an address holds so few slots that it may take one of the reserve."""
         return self._held[address] < max(1, self.capacity // FEW)
 
     def give_back(self, address: str) -> None:
-        """Free a place that an address has."""
+        """Free a slot that an address holds."""
         self._taken -= 1
         self._held[address] -= 1
         if not self._held[address]:
@@ -54,24 +61,24 @@ class SlotPool:
 
     @property
     def taken(self) -> int:
-        """How many places are taken."""
+        """The number of slots that are taken."""
         return self._taken
 
 
 @dataclass
 class RateWindow:
-    """How often something may happen: each time takes one of some places for `seconds`."""
+    """A rate limit with a sliding window: each event takes one of some slots for `seconds`."""
 
-    places: SlotPool
+    slots: SlotPool
     seconds: float
     _times: "deque[tuple[float, str]]" = field(default_factory=deque)
 
     def take(self, address: str) -> bool:
-        """Let it happen once more for an address; return whether it may."""
+        """Count an event of an address; return whether it is within the limit."""
         now = time.monotonic()
         while self._times and self._times[0][0] <= now - self.seconds:
-            self.places.give_back(self._times.popleft()[1])
-        if not self.places.take(address):
+            self.slots.give_back(self._times.popleft()[1])
+        if not self.slots.take(address):
             return False
         self._times.append((now, address))
         return True
@@ -79,7 +86,10 @@ class RateWindow:
 
 @dataclass
 class TokenBucket:
-    """How often something may happen: `rate` times a second on average, `burst` times at once."""
+    """A rate limit of `rate` events a second on average, and `burst` at once.
+
+    The bucket holds up to `burst` tokens, gains `rate` a second, and each event takes one.
+    """
 
     rate: float
     burst: float
@@ -87,7 +97,7 @@ class TokenBucket:
     _at: float = 0.0
 
     def take(self) -> bool:
-        """Use the allowance up by one; return whether there was enough of it."""
+        """Take a token; return whether there was one."""
         now = time.monotonic()
         self._left = self.burst if self._left < 0 else min(self.burst, self._left + (now - self._at) * self.rate)
         self._at = now
@@ -98,17 +108,21 @@ class TokenBucket:
 
 
 class ThrottledLock:
-    """Turns at what keeps the event loop busy: one after another, with twice the time of each for others behind it."""
+    """A lock for work that keeps the event loop busy.
+
+    One holder at a time; after each the lock stays closed for twice as long as it was held, so that such work takes a
+    third of the loop's time at most, and at least `least_s`.
+    """
 
     def __init__(self, least_s: float = 0.0) -> None:
-        """Nobody has had a turn yet; at least `least_s` shall lie between two."""
+        """Begin open; at least `least_s` lies between two holders."""
         self._least_s = least_s
         self._lock = asyncio.Lock()
         self._free_at = 0.0
 
     @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn; it is over with the block."""
+    async def held(self) -> AsyncIterator[None]:
+        """Wait for the lock, and hold it for the block."""
         async with self._lock:
             await asyncio.sleep(max(0.0, self._free_at - time.monotonic()))
             begun = time.monotonic()

@@ -1,4 +1,7 @@
-"""The stream: what the engine says, kept for any number of readers. All of it lives in the event loop's thread."""
+"""The live stream: the state that the engine's events build up, from which any number of clients is served.
+
+All of it lives in the event loop's thread. Nothing is queued for a client: each looks at the state at its own pace.
+"""
 
 import asyncio
 import secrets
@@ -37,17 +40,17 @@ from vpharness.prices import tick_size_to_price
 _FRAMES_KEPT: Final = 32
 _PIPELINE_BITS: Final = 40
 _CONFIGURATIONS_KEPT: Final = 64
-"""A client that lags behind by more switches than these has been sent the newest bin alone long before."""
+"""A client that lags behind by more changes than these was sent the newest bin only, long before."""
 
 
 @dataclass(frozen=True)
 class ServedConfiguration:
-    """What is served from a bin on.
+    """The models that are served from a bin on.
 
     Attributes:
-        number: counts them, from 1.
+        number: counts the configurations of a stream, from 1.
         seq: the first bin.
-        reason: why it changed.
+        reason: why it changed: "hello", "promotion", "rollback" or "feed".
         champion, challengers: the models.
     """
 
@@ -59,32 +62,32 @@ class ServedConfiguration:
 
 
 class Subscriber(Protocol):
-    """A client of the stream, as far as the stream knows it."""
+    """A client, as far as the stream knows it."""
 
     def cut_off_if_stuck(self, now: float) -> None:
-        """Close its connection, where it has taken nothing for too long."""
+        """Close the client's connection where it has taken nothing for too long."""
         ...
 
 
 class LiveStream:
-    """The stream: its bins, its configuration, and its condition.
+    """The stream: its last bins, its configuration, the feed's health, and the models' statistics.
 
-    A reader looks at the ring, `config_number` and `status_number`, sends what it has not sent yet, and then waits for
-    a change. So a slow one costs nothing but its own socket.
+    A client compares its own place with the ring, `configurations` and `status_number`, sends what it has not sent yet,
+    and waits for a change. So a slow client costs nothing but its own socket.
 
     Attributes:
-        champion, challengers, shadow_models: the models, as they are served now, by name.
-        ring: the bins of the pipeline that is served.
-        configurations: what has been served of late, the last of them in force; those of before a reset are left out.
-        reset_number, reset_seq: the configuration with which bins of before were left behind, and the first bin then.
-        pipeline, epoch: which pipeline is served, and which run of bins without a break these are of.
-        ready_pipeline: the pipeline on its way, once it could be served.
-        coming_reason: why the next champion is one: "promotion" or "rollback".
-        coming: the version that is on its way, and how many bins are missing until it is ready.
-        history_turns: turns at encoding bins of before for readers who ask for them.
-        awaited: orders to the engine, and who waits for their answers.
-        troubles: what has failed for good.
-        recording: says why recording has stopped, or None while it goes on; None where nothing is recorded.
+        champion, challengers, shadow_models: the models that are served now, the latter two by name.
+        ring: the last bins of the served pipeline.
+        configurations: the last configurations since the last reset; the last of them is in force.
+        reset_number, reset_seq: the configuration of the last reset, and the first bin after it.
+        pipeline, epoch: the number of the served pipeline, and of the unbroken run of bins that it is in.
+        ready_pipeline: the number of the pipeline that waits to be served, once it is ready.
+        coming_reason: why the next champion becomes it: "promotion" or "rollback".
+        coming: the version that is getting ready, and how many bins it still needs.
+        history_lock: throttles the encoding of past bins.
+        pending_commands: commands to the engine, with the futures of their answers.
+        troubles: parts of the server that have failed for good.
+        recording: returns why recording has stopped, or None while it goes on; None where nothing is recorded.
         refusals: why a promoted version is not served, by version.
     """
 
@@ -109,7 +112,7 @@ class LiveStream:
         self.status_number, self.status = 0, ""
         self.refusals: dict[str, str] = {}
         self.clients: set[Subscriber] = set()
-        self.history_turns = ThrottledLock()
+        self.history_lock = ThrottledLock()
         self.pipeline = 0
         self.epoch = 0
         self.ready_pipeline: int | None = None
@@ -124,7 +127,7 @@ class LiveStream:
         self._frames: dict[tuple[int, tuple[str, ...]], bytes] = {}
 
     def handle(self, said: EngineEvent) -> None:
-        """Take in what the engine says."""
+        """Apply an event of the engine."""
         match said:
             case BinClosed(each, late_s):
                 self._add_bin(each, late_s)
@@ -151,26 +154,26 @@ class LiveStream:
         self.notify()
 
     def expect_pipeline(self, pipeline: int, radius: int, first_seq: int) -> None:
-        """Keep the bins of a pipeline that is on its way to be served."""
+        """Keep the bins of a pipeline that is getting ready to be served."""
         self._joining = pipeline, BinRingBuffer(self.settings.buffer_bins, radius, first_seq)
         self.ready_pipeline = None
 
     @property
     def is_expecting(self) -> bool:
-        """Whether a pipeline is on its way."""
+        """Whether a pipeline is getting ready."""
         return self._joining is not None
 
     def forget_pipeline(self, pipeline: int) -> None:
-        """Forget a pipeline that was on its way."""
+        """Drop a pipeline that was getting ready."""
         if self._joining is not None and self._joining[0] == pipeline:
             self._joining = None
 
     def next_pipeline_seq(self) -> int:
-        """Return a place in the stream behind all that the pipeline that is served can come to within days."""
+        """Return a first bin for the next pipeline, beyond all that the served one can reach within days."""
         return ((self.ring.next_seq >> _PIPELINE_BITS) + 1) << _PIPELINE_BITS
 
     def announce_configuration(self, reason: str, seq: int, *, resets: bool = False) -> None:
-        """Have every reader told of the configuration again, before the bin at `seq`."""
+        """Make a configuration of the models served now; clients are sent it before the bin `seq`."""
         models = self.champion, tuple(self.challengers.values())
         told = ServedConfiguration(self.configuration.number + 1, seq, reason, *models)
         if resets:
@@ -190,13 +193,13 @@ class LiveStream:
         return next((each for each in self.configurations if each.number > number), None)
 
     def set_status(self, status: str) -> None:
-        """Have every reader told how things stand."""
+        """Set the status message that clients are sent next."""
         self.status_number += 1
         self.status = status
         self.notify()
 
     def notify(self) -> None:
-        """Have readers look for what is new."""
+        """Wake all clients that wait for a change."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -207,18 +210,18 @@ class LiveStream:
         return tuple(GRID_COLUMNS) if bins is None else tuple(name for name in GRID_COLUMNS if name in bins.columns)
 
     async def wait_until(self, holds: Callable[[], bool]) -> None:
-        """Wait until something holds that the engine brings about; PromotionError once the feed has ended."""
+        """Wait until a condition that the engine brings about holds; PromotionError once the feed has ended."""
         while not holds():
             if self.health.state == "ended":
                 raise PromotionError("the feed has ended")
             await self.changed()
 
     async def changed(self) -> None:
-        """Wait until there is something new."""
+        """Wait for the next change."""
         await self._changed.wait()
 
     def frame(self, seq: int, fields: tuple[str, ...]) -> bytes:
-        """Return the binary frame of one bin, encoded once for all readers of the same fields."""
+        """Return the binary frame of one bin, encoded once for all clients of the same fields."""
         key = seq, fields
         if key not in self._frames:
             while len(self._frames) >= _FRAMES_KEPT:

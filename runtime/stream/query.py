@@ -8,7 +8,9 @@ from urllib.parse import parse_qsl
 from vpharness.errors import ConfigError
 from vpharness.lattice.columns import GRID_COLUMNS
 
-_KEYS: Final = ("fields", "history", "from_seq", "stream", "threshold")
+QUERY_KEYS: Final = ("fields", "history", "from_seq", "stream", "threshold")
+"""The keys of a query beside `signal.PARAMETER`."""
+
 _SIGNAL: Final = "signal."
 _LARGEST_SEQ: Final = 2**53
 
@@ -50,9 +52,11 @@ def parse_query(text: str, most_bytes: int, most_history: int) -> StreamQuery:
     if len(values) < len(pairs):
         raise ConfigError("a key stands twice in the query; give each once")
     parameters = {key.removeprefix(_SIGNAL): values.pop(key) for key in list(values) if key.startswith(_SIGNAL)}
-    unknown = [key for key in values if key not in _KEYS]
+    unknown = [key for key in values if key not in QUERY_KEYS]
     if unknown:
-        raise ConfigError(f"{unknown[0]!r} is not a key here; the keys are {', '.join(_KEYS)}, and signal.PARAMETER")
+        raise ConfigError(
+            f"{unknown[0]!r} is not a key here; the keys are {', '.join(QUERY_KEYS)}, and signal.PARAMETER"
+        )
     return StreamQuery(
         fields=_fields(values.get("fields")),
         history=min(_whole(values, "history", _LARGEST_SEQ) or 0, most_history),

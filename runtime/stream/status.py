@@ -1,4 +1,4 @@
-"""What clients and monitors are told of a stream: its configuration, its condition, and whether it is ready."""
+"""The configuration and status messages of a stream, and whether it is ready to be relied on."""
 
 import asyncio
 import base64
@@ -22,15 +22,15 @@ def runtime_config(
     *,
     resets: bool = False,
 ) -> dict[str, Any]:
-    """Return a configuration as a reader of some fields is told it.
+    """Return the `runtime_config` message for a client of some fields.
 
     Args:
         stream: the stream.
         told: the configuration.
         fields: the grid columns of its binary frames.
-        shadow: the model that it asked for.
-        resumed: whether its bins go on where it was: "whole", "gap", "other_stream"; None where it did not ask.
-        resets: whether the bins that it has seen do not go on.
+        shadow: the client's shadow model.
+        resumed: the answer to `from_seq`: "whole", "gap", "other_stream"; None where it was not given.
+        resets: whether the bins that the client has do not continue.
     """
     champion, facts, ring = told.champion, stream.facts, stream.ring
     scorer = champion.live.scorer
@@ -62,7 +62,7 @@ def runtime_config(
 
 
 def reasons_not_ready(stream: LiveStream) -> list[str]:
-    """Say everything that keeps the stream from being relied on: nothing where it can be."""
+    """Return every reason why the stream cannot be relied on now: none where it can."""
     health, now = stream.health, time.monotonic()
     found = []
     champion = stream.statistics.get(CHAMPION)
@@ -83,7 +83,7 @@ def reasons_not_ready(stream: LiveStream) -> list[str]:
 
 
 def status(stream: LiveStream) -> dict[str, Any]:
-    """Return how things stand, as it is told once a second."""
+    """Return the `status` message, which clients are sent once a second."""
     health, reasons = stream.health, reasons_not_ready(stream)
     lag_ms = None
     if stream.facts.live and health.last_bin_end_ns is not None:
@@ -120,7 +120,7 @@ def status(stream: LiveStream) -> dict[str, Any]:
 
 
 async def broadcast_status(stream: LiveStream) -> None:
-    """Have all readers told how things stand, and those that take nothing cut off, once a second until cancelled."""
+    """Send every client the status, and cut off those that take nothing, once a second until cancelled."""
     while True:
         now = time.monotonic()
         stream.health.forget(now)

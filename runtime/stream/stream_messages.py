@@ -13,17 +13,17 @@ from runtime.engine.pipeline import ModelOutput, PipelineBin
 from vpharness.live.frames import bin_fields, encode_json
 
 PROTOCOL: Final = 1
-"""Raised when a client of before can no longer read the stream."""
+"""Version of the protocol; raised when older clients could no longer read the stream."""
 
 SHADOW_PREFIX: Final = "shadow:"
-"""Models of clients have names that no challenger has; only those who asked for them are told of them."""
+"""Begins the names of shadow models, which no challenger's may; only clients that asked for one are sent its scores."""
 
 _BAND_DIGITS: Final = 4
 """Ten-thousandths of a tick are beyond what a projection can mean."""
 
 
 def bin_body(each: PipelineBin, tick_price: int, late_s: float) -> str:
-    """Return what everybody is told of a bin: the fields of a JSON object, without its braces.
+    """Return the fields of a bin's message that all clients are sent: a JSON object without its braces.
 
     `sent_ns` is the server's time when it was written, `late_ms` how long that was after the bin could be closed: so
     whoever reads it can tell how long it was on its way.
@@ -52,7 +52,7 @@ def bin_body(each: PipelineBin, tick_price: int, late_s: float) -> str:
 
 
 def shadow_bodies(each: PipelineBin) -> dict[str, str]:
-    """Return what those are told of a bin who asked for a model of their own, by its name, as JSON."""
+    """Return the field `shadow` of a bin's message as JSON, by name of the shadow model."""
     return {
         name: encode_json({**_said(output), "outcomes": list(_outcomes("shadow", output))})
         for name, output in each.outputs.items()
@@ -72,12 +72,12 @@ def grid_history(updates: Iterable[str]) -> str:
 
 
 def error(message: str) -> str:
-    """Return the message that tells a client why the stream ends."""
+    """Return the message that says why the stream ends."""
     return encode_json({"type": "error", "message": message})
 
 
 def model_facts(model: ServedModel) -> dict[str, Any]:
-    """Return what clients are told of a model."""
+    """Return the fields that describe a model."""
     record = model.record
     return {
         "name": model.name,
@@ -97,7 +97,7 @@ def model_facts(model: ServedModel) -> dict[str, Any]:
 
 
 def projection_facts(model: ServedModel) -> dict[str, Any] | None:
-    """Return which horizons and quantiles the rows and columns of a projection are."""
+    """Return the horizons and quantiles that the rows and columns of a projection stand for; None without one."""
     projection = model.record.projection
     if projection is None:
         return None

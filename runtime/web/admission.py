@@ -1,4 +1,4 @@
-"""The admission: how much of the server each address may have, so that none of them can shut the others out."""
+"""Admission control: how much of the server each address may use, so that none can shut the others out."""
 
 import functools
 import ipaddress
@@ -21,15 +21,15 @@ _CUT_COST: Final = 20
 OPENING_SECONDS: Final = 10.0
 SHADOW_SECONDS: Final = 60.0
 CAUSES: Final = ("connection", "request", "unread", "frames", "stuck")
-"""What connections are cut off for: too many of them, of requests, of bytes in one, of frames; taking nothing."""
+"""Why connections are cut off: too many of them, of requests, of bytes in one, of frames; taking nothing."""
 
 _NETWORK_BITS: Final = 64
-"""Of an IPv6 address: whoever has one has all addresses of such a network."""
+"""Bits of an IPv6 address that identify its holder, who has all addresses of such a network."""
 
 
 @dataclass(frozen=True)
 class AdmissionControl:
-    """What is given away by address.
+    """The limits by address.
 
     Attributes:
         connections: those that are open.
@@ -38,7 +38,7 @@ class AdmissionControl:
         streams: those that are open.
         shadow_requests: streams being opened with overrides of their own.
         forwarded_header: where a proxy in front says whom it asks for; None without one.
-        turns: turns at being answered, for addresses that ask much: the others need not wait.
+        throttle: slows down the answers to addresses that ask much: the others need not wait.
         cut: how many connections were cut without a word, by what for.
     """
 
@@ -48,50 +48,50 @@ class AdmissionControl:
     streams: SlotPool
     shadow_requests: RateWindow
     forwarded_header: str | None
-    turns: ThrottledLock = field(default_factory=lambda: ThrottledLock(_BETWEEN_SECONDS))
+    throttle: ThrottledLock = field(default_factory=lambda: ThrottledLock(_BETWEEN_SECONDS))
     cut: "Counter[str]" = field(default_factory=Counter)
 
     def admits(self, peer: str) -> bool:
-        """Whether a connection may be opened; it has a place until `leaves`."""
+        """Return whether a connection may be opened; it holds a slot until `leaves`."""
         address = self.address_of_peer(peer)
         if self.forwarded_header is None and not self.arrivals.take(address):
             return False
         return self.connections.take(address)
 
     def leaves(self, peer: str) -> None:
-        """Free the place of a connection that was admitted."""
+        """Free the slot of a connection that was admitted."""
         self.connections.give_back(self.address_of_peer(peer))
 
     def cut_off(self, address: str, what_for: str) -> None:
-        """Count a connection that is cut off: it costs its address as much as many that are not."""
+        """Count a connection that is cut off: it costs its address as much as twenty others."""
         self.cut[what_for] += 1
         for _ in range(_CUT_COST):
             if not self.arrivals.take(address):
                 return
 
     async def asks(self, address: str) -> bool:
-        """Return whether a request of an address is answered, once it is its turn."""
+        """Return whether a request of an address is answered; addresses that ask much wait for the throttle."""
         if not self.arrivals.take(address):
             self.cut["request"] += 1
             return False
-        if not self.arrivals.places.has_few(address):
-            async with self.turns.turn():
+        if not self.arrivals.slots.has_few(address):
+            async with self.throttle.held():
                 pass
         return True
 
     def address_of_peer(self, peer: str) -> str:
-        """Return the address that a connection is counted for; a proxy's are all of one."""
+        """Return the address that a connection counts for; those from a proxy count for one."""
         return network_of(peer) if self.forwarded_header is None else ""
 
     def address_of(self, request: Request) -> str:
-        """Return the address that a request is counted for: the last one that the proxy in front has written."""
+        """Return the address that a request counts for: behind a proxy, the last one that it has written."""
         if self.forwarded_header is not None and (said := request.headers.getall(self.forwarded_header, None)):
             return network_of(str(said[-1]).rpartition(",")[2].strip())
         return network_of(request.ip)
 
 
 def new_admission_control(settings: RuntimeParameters) -> AdmissionControl:
-    """Return the admission with nobody in it yet."""
+    """Return admission control with the limits of the settings, before the first client."""
     share = settings.address_share
     # Connections from a proxy are the proxy's to give away.
     connections_share = share if settings.forwarded_header is None else 1.0
@@ -111,7 +111,7 @@ def new_admission_control(settings: RuntimeParameters) -> AdmissionControl:
 
 @functools.lru_cache(maxsize=1_024)
 def network_of(address: str) -> str:
-    """Return what an address is counted by: itself, or its network where it is one of IPv6; other texts as one."""
+    """Return what an address counts for: itself, or its /64 network for IPv6; other texts all count for one."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""The application: a stream, its engine and its rollout, behind Sanic."""
+"""The server: a stream with its engine and rollout, behind a Sanic application."""
 
 import asyncio
 import contextlib
@@ -34,12 +34,12 @@ from vpharness.modules import PermittedModules
 
 _BACKLOG: Final = 256
 _SEND_BUFFER_BYTES: Final = 262_144
-"""The system would let megabytes pile up for a client that is slow, all of them old when it comes to read them."""
+"""By default the system would buffer megabytes for a slow client, all of them stale once it reads them."""
 
 
 @dataclass(frozen=True)
 class ServerSetup:
-    """Everything that is served, checked and made before the first client can come.
+    """Everything that a server needs, checked and made before the first client can connect.
 
     Attributes:
         settings: how the server listens and what it allows.
@@ -64,7 +64,7 @@ class ServerSetup:
 
 
 def first_pipeline(serving: ServerSetup) -> Pipeline:
-    """Return the pipeline that is served at first; its code has been compiled when this returns."""
+    """Return the pipeline that is served first, with all of its machine code compiled."""
     facts, champion = serving.feed.facts, serving.champion
     pipeline = new_pipeline(0, champion, compiled_session(champion, facts), facts)
     pipeline.others = {
@@ -137,7 +137,7 @@ async def running(serving: ServerSetup, pipeline: Pipeline) -> AsyncIterator[tup
 
 
 def _supervised(work: Coroutine[Any, Any, None], stream: LiveStream, what: str) -> "asyncio.Task[None]":
-    """Run work for as long as the server runs; where it fails, the log says why and the stream is not ready."""
+    """Run work as long as the server runs; where it fails, the reason is logged and the stream is not ready."""
 
     def ended(task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (problem := task.exception()) is not None:
@@ -150,7 +150,7 @@ def _supervised(work: Coroutine[Any, Any, None], stream: LiveStream, what: str) 
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; a ConfigError says why there is none."""
+    """Return a listening socket. Raises ConfigError where there can be none."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -168,7 +168,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def stop_on_signals(nudge: Callable[[], object]) -> asyncio.Event:
-    """Return what SIGINT and SIGTERM set from now on; SIGHUP calls `nudge`."""
+    """Return the event that SIGINT and SIGTERM set from now on; SIGHUP calls `nudge`."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)

@@ -1,4 +1,4 @@
-"""Who may talk to the server: tokens, origins, hosts, and how often."""
+"""Authorisation: tokens, origins and host names that a request must have."""
 
 import hmac
 import os
@@ -26,7 +26,7 @@ HEADERS: Final = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
     "cache-control": "no-store",
 }
-"""What every answer says to a browser."""
+"""Security headers of every answer."""
 
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 

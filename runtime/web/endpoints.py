@@ -1,4 +1,4 @@
-"""What can be asked over HTTP: the page, the configuration, what has been promoted, health and figures."""
+"""The HTTP endpoints: the page, its documentation, configuration, promotion, health and metrics."""
 
 import asyncio
 import logging
@@ -29,11 +29,11 @@ _FORWARDED_HTTPS: Final = re.compile(r'[^,]*\bproto="?https\b', re.IGNORECASE)
 """In a header Forwarded: the proxy that the browser asked comes first."""
 
 _OPEN: frozenset[str] = frozenset({"/healthz"})
-"""What may be asked without a token: it says nothing but that somebody is there."""
+"""Paths that need no token: they reveal nothing but that a server is there."""
 
 
 def add_endpoints(app: Sanic[Any, Any]) -> None:
-    """Add every route, and the checks before each of them."""
+    """Register every route, the checks before each of them, and the answers to errors."""
     app.on_request(check)
     app.on_response(add_headers)  # type: ignore[no-untyped-call]  # Sanic has it untyped
     app.add_websocket_route(serve_stream, "/v1/stream")
@@ -54,7 +54,7 @@ def add_endpoints(app: Sanic[Any, Any]) -> None:
 
 
 async def check(request: Request) -> HTTPResponse | None:
-    """Let a request in, or answer why not."""
+    """Return None for a request that is admitted, and the answer with the reason for any other."""
     if not request.head:
         return None  # nothing that could be let in: what is wrong with it is answered by `refused`
     admission: AdmissionControl = request.app.ctx.admission
@@ -67,7 +67,7 @@ async def check(request: Request) -> HTTPResponse | None:
 
 
 def refused_by(request: Request, access: AccessPolicy) -> HTTPResponse | None:
-    """Return the answer to a request that a guard does not let in, or whose token is taken into a cookie."""
+    """Return the answer to a request that is not authorised, or whose token is moved into a cookie; else None."""
     shown = request.args.get("token") if request.path == "/" else None
     if "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0":
         status, why = 413, "requests have no body here"
@@ -87,14 +87,14 @@ def refused_by(request: Request, access: AccessPolicy) -> HTTPResponse | None:
 
 
 def _with_cookie(token: str, *, is_secure: bool) -> HTTPResponse:
-    """Return the answer by which the token leaves the address at once; the page shows it as a cookie from then on."""
+    """Return the redirect that moves the token from the address, where it would stay visible, into a cookie."""
     answer = redirect("/", status=303)
     answer.add_cookie(COOKIE, token, httponly=True, samesite="Strict", secure=is_secure, path="/")
     return answer
 
 
 def is_https(request: Request) -> bool:
-    """Whether a browser has asked over TLS, of this server or of a proxy in front of it."""
+    """Whether a request came over TLS, to this server or to a proxy in front of it."""
     said = request.headers.get("x-forwarded-proto", "").partition(",")[0]
     return (
         request.scheme == "https"
@@ -104,38 +104,38 @@ def is_https(request: Request) -> bool:
 
 
 async def add_headers(_request: Request, response: HTTPResponse) -> None:
-    """Say to browsers what a page of this server may do: nothing but talk to it."""
+    """Add the headers that allow a page of this server to talk to it and nothing else."""
     if response is not None:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
 
 
 async def refused(request: Request, problem: SanicException) -> HTTPResponse:
-    """Answer in one line where something cannot be had."""
+    """Return one line for a request that cannot be answered."""
     # Sanic knows one status for what is too large: here it is the head of a request that never came to be one.
     status = 431 if isinstance(problem, PayloadTooLarge) and not request.head else problem.status_code
     return text_answer(str(problem).splitlines()[0][:200] if str(problem) else "no", status=status)
 
 
 async def unavailable(_request: Request, problem: VpharnessError) -> HTTPResponse:
-    """Answer in one line where what is asked for is damaged or cannot be read."""
+    """Return one line where the data asked for are damaged or cannot be read."""
     return text_answer(" ".join(str(problem).split())[:500], status=503)
 
 
 async def failed(request: Request, problem: Exception) -> HTTPResponse:
-    """Tell of a fault of this code in the log, without the query, which may hold a token; answer that there is one."""
+    """Log an unexpected error, without the query, which may hold a token, and answer that there was one."""
     log.error("%s %s failed", request.method, request.path, exc_info=problem)
     return text_answer("the server has failed to answer; why stands in its log", status=500)
 
 
 async def get_config(request: Request) -> HTTPResponse:
-    """Return what is served, as a client of all columns is told it."""
+    """Return the `runtime_config` of a client of all columns."""
     stream: LiveStream = request.app.ctx.stream
     return json_answer(without_nan(runtime_config(stream, stream.configuration, stream.columns)))
 
 
 async def get_promotion(request: Request) -> HTTPResponse:
-    """Return the record of what is served with its evidence, what was refused, and the history of the instrument."""
+    """Return the served record with its evidence, refused versions, and the history of the instrument."""
     stream: LiveStream = request.app.ctx.stream
     entries = await asyncio.to_thread(history, request.app.ctx.lake, request.app.ctx.instrument)
     return json_answer(
@@ -150,18 +150,18 @@ async def get_promotion(request: Request) -> HTTPResponse:
 
 
 async def get_health(_request: Request) -> HTTPResponse:
-    """Say that the server answers."""
+    """Return that the server answers."""
     return json_answer({"healthy": True})
 
 
 async def get_readiness(request: Request) -> HTTPResponse:
-    """Say whether the stream can be relied on, and why not."""
+    """Return whether the stream can be relied on, and the reasons where it cannot."""
     reasons = reasons_not_ready(request.app.ctx.stream)
     return json_answer({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
 
 
 async def get_metrics(request: Request) -> HTTPResponse:
-    """Return the figures for Prometheus."""
+    """Return the metrics for Prometheus."""
     return text_answer(metrics_text(request.app.ctx.registry), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 

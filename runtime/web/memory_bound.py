@@ -19,7 +19,8 @@ from typing import Final
 import numpy as np
 
 from runtime.config.server_parameters import RuntimeParameters
-from runtime.rollout.shadow_models import CAPACITIES, PIECE_BINS, STRUCTURES_KEPT
+from runtime.rollout.shadow_models import PIECE_BINS, STRUCTURES_KEPT
+from runtime.rollout.shadow_overrides import CAPACITIES
 from runtime.stream.client import HISTORY_BYTES
 from runtime.web.sanic_adapter import MOST_UNREAD_BYTES
 from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS

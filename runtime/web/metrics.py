@@ -1,4 +1,4 @@
-"""The server in figures, as Prometheus reads them: made of the stream when they are asked for."""
+"""Metrics for Prometheus, made from the stream's state when they are asked for."""
 
 import resource
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from runtime.web.memory_bound import most_bytes
 
 
 class ServerMetrics:
-    """Reads the stream's figures."""
+    """Collects the metrics of a stream and of admission control."""
 
     def __init__(self, stream: LiveStream, admission: AdmissionControl) -> None:
-        """Read from a stream, and from the admission before it."""
+        """Collect from a stream, and from the admission control in front of it."""
         self._stream, self._admission = stream, admission
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the figures as they are now."""
+        """Yield the metrics as they are now."""
         stream, health = self._stream, self._stream.health
         yield InfoMetricFamily(
             "vpharness_champion",
@@ -90,12 +90,12 @@ class ServerMetrics:
 
 
 def registry_of(stream: LiveStream, admission: AdmissionControl) -> CollectorRegistry:
-    """Return a registry that reads a stream and its admission."""
+    """Return a registry with the metrics of a stream and its admission control."""
     registry = CollectorRegistry()
     registry.register(ServerMetrics(stream, admission))
     return registry
 
 
 def metrics_text(registry: CollectorRegistry) -> str:
-    """Return all figures in the text format."""
+    """Return all metrics in the text format."""
     return generate_latest(registry).decode()

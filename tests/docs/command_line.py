@@ -10,7 +10,7 @@ from typing import Any, Final
 from omegaconf import OmegaConf
 
 from runtime.config.server_parameters import ServeCommand
-from vpharness.commands.cli import COMMANDS
+from vpharness.commands.command_table import COMMANDS
 from vpharness.config.command_schemas import LAKE
 from vpharness.config.search_path import conf_folder
 from vpharness.config.typed_config import locate, schema_of
@@ -46,7 +46,7 @@ def command_line_page() -> str:
     """Return the page as Markdown."""
     parts, groups = [_HEAD, "## Commands"], dict[str, None]()
     for name, command in COMMANDS.items():
-        usage = "".join(f" [{word.upper()}]" for word in command.words)
+        usage = "".join(f" [{word.upper()}]" for word in command.positional)
         renamed = {inner: written for written, inner in command.renamed.items()}
         parts += _command(f"python -m vpharness {name}{usage}", name, command.schema, renamed)
         groups |= dict.fromkeys(_groups_of(command.schema))

@@ -14,7 +14,7 @@ from tests.docs.figures import SCENES
 from tests.docs.figures import picture as signal_picture
 from tests.docs.markdown import SERVER, Count, anchors, command_lines, links, run_page
 from tests.docs.screenshot import PICTURE, picture
-from vpharness.commands.cli import COMMANDS
+from vpharness.commands.command_table import COMMANDS
 from vpharness.config.help_text import command_help
 from vpharness.config.search_path import conf_folder
 from vpharness.docs import FOLDER, Page, pages

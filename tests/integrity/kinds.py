@@ -32,7 +32,7 @@ from vpharness.results.store import Store, TableRows, append, check_version, rea
 
 TABLES: Final = {
     store.META: table_schemas.META_SCHEMA,
-    store.CANDIDATES: table_schemas.CANDIDATE_SCHEMA,
+    store.CANDIDATES: table_schemas.candidate_schema(),
     store.FIRES: table_schemas.FIRES_SCHEMA,
     store.VIEWS: table_schemas.VIEWS_SCHEMA,
     store.CAMPAIGNS: table_schemas.CAMPAIGNS_SCHEMA,

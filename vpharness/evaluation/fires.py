@@ -5,8 +5,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -95,6 +93,8 @@ def advance_fires(
         warmup_bins: first bin of the dataset that can fire.
         cooldown_bins: least distance between two fires.
     """
+    from vpharness.evaluation import compiled_loops  # noqa: PLC0415  # JAX, which takes a second to load
+
     series = np.asarray(scores, dtype=np.float64)
     n_bins = series.shape[0]
     if n_bins == 0:
@@ -102,7 +102,7 @@ def advance_fires(
     padding = padded_bins(n_bins) if n_bins > 1 else n_bins
     padded = np.full(padding, np.nan)
     padded[:n_bins] = series
-    directions, (last, wait) = _find(
+    directions, (last, wait) = compiled_loops.find(
         padded,
         np.asarray(thresholds, dtype=np.float64),
         np.int64(warmup_bins - state.next_bin),
@@ -124,33 +124,6 @@ def find_fires(
     """Find the fires of a whole dataset's `score`: [T], for each threshold; see `advance_fires`."""
     start = start_fires(thresholds)
     return advance_fires(start, score, thresholds, warmup_bins=warmup_bins, cooldown_bins=cooldown_bins)[1]
-
-
-@jax.jit
-def _find(
-    score: jax.Array,
-    thresholds: jax.Array,
-    warmup: jax.Array,
-    cooldown: jax.Array,
-    n_bins: jax.Array,
-    carry: tuple[jax.Array, jax.Array],
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    """Return the fires [T, n] int8 (0 = none) of the first `n_bins` bins, and the carry (state, wait) behind them."""
-    index = jnp.arange(score.shape[0])
-    level = score[:, None]
-    states = jnp.where(level >= thresholds, 1, jnp.where(level <= -thresholds, -1, 0)).astype(jnp.int8)
-    states = jnp.where(index[:, None] >= warmup, states, jnp.int8(0))
-
-    def step(
-        before: tuple[jax.Array, jax.Array], this: tuple[jax.Array, jax.Array]
-    ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
-        (previous, wait), (state, is_bin) = before, this
-        fires = is_bin & (state != 0) & (state != previous) & (wait <= 0)
-        after = jnp.where(is_bin, state, previous), jnp.where(fires, cooldown - 1, wait - is_bin)
-        return after, jnp.where(fires, state, jnp.int8(0))
-
-    carry, fires = jax.lax.scan(step, carry, (states, index < n_bins))
-    return fires, carry
 
 
 def quantile_thresholds(

@@ -1,4 +1,4 @@
-"""Intervals of means over fires that overlap: fires are summed over blocks, and blocks are what is independent."""
+"""Confidence intervals of means over fires that overlap: fires are summed over blocks, which are independent."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit  # type: ignore[import-untyped]  # scipy ships no types
 
 CONFIDENCE: Final = 0.95
 
@@ -81,6 +80,8 @@ def ratio_of_totals(totals: NDArray[Any], counts: NDArray[Any]) -> RatioOfTotals
 
 def half_width(standard_error: float, n_blocks: int, confidence: float = CONFIDENCE) -> float:
     """Return t_{B-1} se; NaN with fewer than two blocks."""
+    from scipy.special import stdtrit  # type: ignore[import-untyped]  # noqa: PLC0415  # untyped, and slow to load
+
     if n_blocks < 2:
         return math.nan
     return float(stdtrit(n_blocks - 1, 0.5 + confidence / 2)) * standard_error

@@ -1,10 +1,8 @@
-"""Outcomes: what a fire at each bin and direction would have come to, as lookups in the first-passage tables."""
+"""Outcomes of fires in batch: for each bin and direction, looked up in the first-passage tables."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +11,9 @@ from vpharness.evaluation.evaluation_parameters import ResolvedEvaluation
 from vpharness.evaluation.fires import Fires
 from vpharness.evaluation.passage import PassageTables
 from vpharness.evaluation.split import Part
+
+if TYPE_CHECKING:
+    import jax
 
 TIMEOUT: Final = 0
 TAKE_PROFIT: Final = 1
@@ -45,17 +46,17 @@ class OutcomeTable:
     """
 
     evaluation: ResolvedEvaluation
-    mid_code: jax.Array
-    mid_exit: jax.Array
-    mid_pnl: jax.Array
-    net_code: jax.Array
-    net_exit: jax.Array
-    net_pnl: jax.Array
+    mid_code: "jax.Array"
+    mid_exit: "jax.Array"
+    mid_pnl: "jax.Array"
+    net_code: "jax.Array"
+    net_exit: "jax.Array"
+    net_pnl: "jax.Array"
 
 
 @dataclass(frozen=True)
 class FireOutcomes:
-    """What n fires came to, at the mid and net.
+    """The outcomes of n fires, at the mid and net.
 
     Attributes:
         fires: the fires.
@@ -84,6 +85,8 @@ def outcome_table(tables: PassageTables, evaluation: ResolvedEvaluation) -> Outc
     Raises:
         ConfigError: the tables were made without one of the barriers, or for shorter walks.
     """
+    from vpharness.evaluation import compiled_loops  # noqa: PLC0415  # JAX, which takes a second to load
+
     missing = [each for each in (evaluation.tp_ticks, evaluation.sl_ticks) if each not in tables.barriers]
     if missing or evaluation.max_hold_bins > tables.horizon_bins:
         raise ConfigError(
@@ -91,7 +94,7 @@ def outcome_table(tables: PassageTables, evaluation: ResolvedEvaluation) -> Outc
             f"bins cannot be looked up in tables for {tables.barriers} and {tables.horizon_bins}; make them anew"
         )
     tp, sl = tables.barriers.index(evaluation.tp_ticks), tables.barriers.index(evaluation.sl_ticks)
-    code, end, pnl = _walks(
+    code, end, pnl = compiled_loops.walks(
         (tables.rises[tp], tables.falls[tp]),
         (tables.falls[sl], tables.rises[sl]),
         tables.mid,
@@ -100,9 +103,9 @@ def outcome_table(tables: PassageTables, evaluation: ResolvedEvaluation) -> Outc
         evaluation.max_hold_bins,
     )
     if tables.best_bid is None or tables.best_ask is None:
-        no_code, no_pnl = jnp.full_like(code, SKIPPED), jnp.full(code.shape, jnp.nan)
+        no_code, no_pnl = compiled_loops.no_touches(code)
         return OutcomeTable(evaluation, code, end, pnl, no_code, end, no_pnl)
-    net_code, net_end, net_pnl = _touches(
+    net_code, net_end, net_pnl = compiled_loops.touches(
         code,
         end,
         tables.next_book,
@@ -114,65 +117,8 @@ def outcome_table(tables: PassageTables, evaluation: ResolvedEvaluation) -> Outc
     return OutcomeTable(evaluation, code, end, pnl, net_code, net_end, net_pnl)
 
 
-@jax.jit
-def _walks(
-    profits: tuple[jax.Array, jax.Array],
-    losses: tuple[jax.Array, jax.Array],
-    mid: jax.Array,
-    last_mid: jax.Array,
-    tick_size: float,
-    max_hold: int,
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Return [2, S] code, end and P&L in ticks of the walks from every bin, given the bins to either barrier."""
-    to_profit, to_loss = jnp.stack(profits), jnp.stack(losses)
-    size = mid.shape[0]
-    now = jnp.arange(size, dtype=jnp.int32)
-    first = jnp.minimum(to_profit, to_loss)
-    decided = first < max_hold
-    barrier = jnp.where(to_profit < to_loss, TAKE_PROFIT, STOP_LOSS)
-    last = last_mid[jnp.minimum(now + (max_hold - 1), size - 1)].astype(jnp.int32)
-    end = jnp.where(decided, now + first, last).astype(jnp.int32)
-    no_mid = jnp.isnan(mid)
-    code = jnp.where(no_mid, SKIPPED, jnp.where(decided, barrier, TIMEOUT)).astype(jnp.int8)
-    sign = jnp.array([[1.0], [-1.0]])
-    pnl = jnp.where(no_mid, jnp.nan, sign * (mid[end] - mid) / tick_size)
-    return code, end, pnl
-
-
-@jax.jit
-def _touches(
-    walk_code: jax.Array,
-    walk_end: jax.Array,
-    next_book: jax.Array,
-    best_bid: jax.Array,
-    best_ask: jax.Array,
-    tick_size_nano: int,
-    delays: tuple[int, int, int],
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Return [2, S] code, end and P&L in ticks of entering and leaving at the touch, for a fire at every bin.
-
-    The walk of a fire at t is the walk from its bin of entry e; what it pays is the touch at e and the touch of the
-    first valid book in the max_hold bins from its end and the exit delay on.
-    """
-    entry_delay, exit_delay, max_hold = delays
-    size = next_book.shape[0]
-    now = jnp.arange(size, dtype=jnp.int32)
-    entry = jnp.minimum(now + entry_delay, size - 1)
-    end = walk_end[:, entry]
-    earliest = end + exit_delay
-    leave = next_book.at[earliest].get(mode="fill", fill_value=size)
-    no_entry = (next_book[entry] != entry) | (walk_code[:, entry] == SKIPPED)
-    skipped = no_entry | (leave >= earliest + max_hold) | (leave >= size)
-    leave = jnp.minimum(leave, size - 1)
-    bought_first = best_bid[leave[UP_ROW]] - best_ask[entry]
-    sold_first = best_bid[entry] - best_ask[leave[DOWN_ROW]]
-    pnl = jnp.stack([bought_first, sold_first]) / tick_size_nano
-    code = jnp.where(skipped, SKIPPED, walk_code[:, entry]).astype(jnp.int8)
-    return code, end, jnp.where(skipped, jnp.nan, pnl)
-
-
 def fire_outcomes(table: OutcomeTable, fires: Fires, part: Part) -> FireOutcomes:
-    """Look up what the fires of a part came to; censoring is looked at first.
+    """Return the outcomes of a part's fires; those that do not fit into the data are censored, whatever they are.
 
     Args:
         table: the outcomes of every bin.
@@ -183,7 +129,7 @@ def fire_outcomes(table: OutcomeTable, fires: Fires, part: Part) -> FireOutcomes
     rows = np.where(fires.directions > 0, UP_ROW, DOWN_ROW)
 
     def judged(
-        code: jax.Array, end: jax.Array, reach: int, delay: int
+        code: "jax.Array", end: "jax.Array", reach: int, delay: int
     ) -> tuple[NDArray[np.int8], NDArray[np.int64], NDArray[np.float64]]:
         fits = fires.bins + reach < part.limit
         codes = np.where(fits, np.asarray(code)[rows, fires.bins], CENSORED).astype(np.int8)

@@ -1,27 +1,27 @@
-"""First-passage tables: for every bin, direction and barrier, how soon the mid gets there.
+"""First-passage tables: for every bin, direction and barrier, in how many bins the mid first gets there.
 
 The tables belong to the dataset alone. Every run, threshold, pair of barriers and draw of a null looks its outcomes
 up in them.
 """
 
-import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.evaluation.dataset_view import DatasetView, padded_bins
 from vpharness.prices import tick_size_to_price
 
+if TYPE_CHECKING:
+    import jax
+
 TICK_TOLERANCE: Final = 1e-9
 """Distances in ticks are compared with this tolerance: a float mid never misses a barrier that it stands on."""
 
 Value = TypeVar("Value", bound=np.generic)
-Number = TypeVar("Number", float, jax.Array)
+Number = TypeVar("Number", float, "jax.Array")
 
 
 def reaches(distance: Number, barrier: float, tick_size: float) -> Any:
@@ -49,13 +49,13 @@ class PassageTables:
 
     barriers: tuple[float, ...]
     horizon_bins: int
-    rises: tuple[jax.Array, ...]
-    falls: tuple[jax.Array, ...]
-    mid: jax.Array
-    last_mid: jax.Array
-    next_book: jax.Array
-    best_bid: jax.Array | None
-    best_ask: jax.Array | None
+    rises: "tuple[jax.Array, ...]"
+    falls: "tuple[jax.Array, ...]"
+    mid: "jax.Array"
+    last_mid: "jax.Array"
+    next_book: "jax.Array"
+    best_bid: "jax.Array | None"
+    best_ask: "jax.Array | None"
     tick_size: float
 
     @property
@@ -69,14 +69,18 @@ def first_passage_tables(dataset: DatasetView, barriers: Iterable[float], max_ho
 
     Work: O(S log max_hold) for each barrier, by binary descent in a table of maxima over 1, 2, 4, … bins.
     """
+    import jax.numpy as jnp  # noqa: PLC0415  # JAX, which takes a second to load
+
+    from vpharness.evaluation import compiled_loops  # noqa: PLC0415  # compiled by JAX
+
     ascending = tuple(sorted({float(barrier) for barrier in barriers}))
     size = padded_bins(dataset.n_bins)
     levels = max(max_hold_bins - 1, 1).bit_length()
     has_mid = _padded(dataset.mid > 0, size, fill=False)
     mid = jnp.asarray(np.where(has_mid, _padded(dataset.mid, size, 0), np.nan))
-    highest = _highest(jnp.where(has_mid, mid, -jnp.inf), levels)
-    lowest = -_highest(jnp.where(has_mid, -mid, -jnp.inf), levels)
-    passages = [_first_passage(mid, highest, lowest, barrier, dataset.tick_size) for barrier in ascending]
+    highest = compiled_loops.highest_ahead(jnp.where(has_mid, mid, -jnp.inf), levels)
+    lowest = -compiled_loops.highest_ahead(jnp.where(has_mid, -mid, -jnp.inf), levels)
+    passages = [compiled_loops.first_passage(mid, highest, lowest, barrier, dataset.tick_size) for barrier in ascending]
     return PassageTables(
         barriers=ascending,
         horizon_bins=2**levels,
@@ -107,41 +111,3 @@ def _next_with(present: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Return [S] int32 the first bin at or after each bin that is present; S where there is none."""
     index = np.arange(len(present), dtype=np.int32)
     return np.minimum.accumulate(np.where(present, index, np.int32(len(present)))[::-1])[::-1]
-
-
-@functools.partial(jax.jit, static_argnames="levels")
-def _highest(values: jax.Array, levels: int) -> jax.Array:
-    """Return [levels, S] the highest of the 2**level values from each bin on; -inf stands for none."""
-    index = jnp.arange(values.shape[0], dtype=jnp.int32)
-
-    def double(table: jax.Array, level: jax.Array) -> tuple[jax.Array, jax.Array]:
-        later = table.at[index + 2**level].get(mode="fill", fill_value=-jnp.inf)
-        return jnp.maximum(table, later), table
-
-    return jax.lax.scan(double, values, jnp.arange(levels, dtype=jnp.int32))[1]
-
-
-@jax.jit
-def _first_passage(
-    mid: jax.Array, highest: jax.Array, lowest: jax.Array, barrier: float, tick_size: float
-) -> tuple[jax.Array, jax.Array]:
-    """Return [S] int32 the bins until the mid is first `barrier` ticks above, and below, where it is now.
-
-    The descent passes over a stretch of 2**level bins where even its extreme does not reach the barrier. It ends on the
-    first bin that does, or 2**levels bins away.
-    """
-    now = jnp.arange(mid.shape[0], dtype=jnp.int32)
-
-    def descend(
-        at: tuple[jax.Array, jax.Array], level: tuple[jax.Array, jax.Array, jax.Array]
-    ) -> tuple[tuple[jax.Array, jax.Array], None]:
-        (rise, fall), (step, high, low) = at, level
-        top = high.at[rise].get(mode="fill", fill_value=-jnp.inf)
-        bottom = low.at[fall].get(mode="fill", fill_value=jnp.inf)
-        rise = jnp.where(reaches(top - mid, barrier, tick_size), rise, rise + step)
-        fall = jnp.where(reaches(mid - bottom, barrier, tick_size), fall, fall + step)
-        return (rise, fall), None
-
-    steps = 2 ** jnp.arange(highest.shape[0], dtype=jnp.int32)
-    (rise, fall), _ = jax.lax.scan(descend, (now + 1, now + 1), (steps, highest, lowest), reverse=True)
-    return rise - now, fall - now

@@ -139,12 +139,12 @@ def _fires(store: Store) -> Iterator[tuple[dict[str, Any], Fires]]:
     if table is None:
         return
     keys = table.drop_columns(["fires"]).to_pylist()
-    lists = table["fires"].combine_chunks()
-    values, offsets = lists.values.to_numpy(), lists.offsets.to_numpy()
+    values, offsets = _flat(table["fires"])
+    every = Fires.from_signed(values)
     known: dict[str, Fires] = {}
     for row, start, stop in zip(keys, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
         if row["fires_digest"] not in known:
-            known[row["fires_digest"]] = Fires.from_signed(values[start:stop])
+            known[row["fires_digest"]] = Fires(every.bins[start:stop], every.directions[start:stop])
         yield row, known[row["fires_digest"]]
 
 
@@ -175,4 +175,14 @@ def _evidence(store: Store) -> dict[tuple[str, str, str], Evidence]:
 def _flat(column: pa.ChunkedArray) -> tuple[Any, Any]:
     """Return the values of a column of lists one after the other, and where each list begins, and the last ends."""
     lists = column.combine_chunks()
-    return lists.values.to_numpy(), lists.offsets.to_numpy()
+    return _numbers(lists.values), _numbers(lists.offsets)
+
+
+def _numbers(array: pa.Array) -> Any:
+    """Return numbers without nulls as NumPy has them. `to_numpy` would do, but imports pandas, which takes a second."""
+    if array.null_count:
+        raise ValueError("a list of numbers in the ledger holds a null")
+    dtype = np.dtype(array.type.to_pandas_dtype())
+    if not len(array):
+        return np.zeros(0, dtype)
+    return np.frombuffer(array.buffers()[1], dtype)[array.offset : array.offset + len(array)]

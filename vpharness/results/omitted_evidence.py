@@ -33,10 +33,12 @@ class TrialIndex:
     def left_out(self, candidate: LedgerCandidate) -> tuple[str, ...]:
         """Return the datasets of its instruments on which it was judged, and that are not among what counts here."""
         times = [trial.judged_time for trial in candidate.counted]
+        counted = set(map(id, candidate.counted))
         found = {
             trial.dataset_id
             for trial in self._trials[self._key(candidate.first)]
-            if any(_is_same(trial.market, each.market) for each in times)
+            if id(trial) not in counted
+            and any(_is_same(trial.market, each.market) for each in times)
             and sum(_shared_ns(trial.judged_time, each) for each in times) < ENOUGH * trial.judged_time.length_ns
         }
         return tuple(sorted(found))

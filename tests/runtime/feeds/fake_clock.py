@@ -58,7 +58,7 @@ def lattice_for(feed: Feed) -> LatticeState:
         LATTICE,
         tick_size=facts.tick_size,
         size_unit=facts.size_unit or 1.0,
-        evict_crossed_ms=facts.default_evict_crossed_ms,
+        default_evict_crossed_ms=facts.default_evict_crossed_ms,
         start_ns=facts.start_ns,
     )
 

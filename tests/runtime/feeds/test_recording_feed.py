@@ -107,7 +107,7 @@ def scored(steps: list[FeedStep]) -> tuple[list[tuple[Any, ...]], int]:
     """Return the rows, cells' bytes, scores and fires that a live session makes of steps, and the late events."""
     lattice = LatticeParameters(radius=12)
     ready = scorer(resolve("vpharness.signals.msd.msd"), cell_width_ms=100, radius=12)
-    state = new_state(lattice, tick_size=0.25, size_unit=1.0, evict_crossed_ms=0, start_ns=None)
+    state = new_state(lattice, tick_size=0.25, size_unit=1.0, start_ns=None)
     session = LiveSession(LiveModel(ready, (0.1,), 5, 3), state)
     bins = [each for step in steps for each in session.take(step.events, step.complete_to_ns)]
     late = int(session.save()["lattice/counts"][4])

@@ -11,14 +11,8 @@ import pytest
 
 from runtime.engine.models import ServedModel, new_session, served_model
 from runtime.engine.ring_buffer import BinRingBuffer
-from runtime.rollout.shadow_models import (
-    CAPACITIES,
-    LONGEST_LIST,
-    STRUCTURES_KEPT,
-    beside_champion,
-    shadow_model,
-    shown,
-)
+from runtime.rollout.shadow_models import STRUCTURES_KEPT, shown
+from runtime.rollout.shadow_overrides import CAPACITIES, LONGEST_LIST, beside_champion, shadow_model
 from runtime.stream.query import StreamQuery
 from tests.runtime.market import ScriptedFeed, batch, minute, steps_of
 from tests.runtime.records import record_of, with_radius

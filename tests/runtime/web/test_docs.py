@@ -9,7 +9,8 @@ from urllib.parse import urljoin
 import pytest
 
 from runtime.web.auth import HEADERS
-from runtime.web.docs_pages import docs_files
+from runtime.web.docs_pages import DOCS_FOLDER, docs_files
+from runtime.web.memory_bound import ANSWER_BYTES
 from tests.runtime.serving import Server, server
 from tests.runtime.web.test_auth import TOKEN, Answer, ask
 
@@ -124,6 +125,13 @@ def test_a_page_lists_all_pages_and_its_own_headings(folder: Path) -> None:
     ]
     for anchor in ("write-it", "write-it-1", "resolve"):
         assert f' id="{anchor}">' in below
+
+
+def test_no_page_or_figure_is_larger_than_the_answers_that_memory_is_counted_for() -> None:
+    """A client that reads nothing keeps an answer, and what is made of it, in memory."""
+    assert "reference/stream-protocol" in docs_files(DOCS_FOLDER)
+    for path, file in docs_files(DOCS_FOLDER).items():
+        assert 2 * len(file.body) <= ANSWER_BYTES, path
 
 
 def raw_status(running: Server, path: str) -> int:

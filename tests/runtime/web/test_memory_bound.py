@@ -19,7 +19,8 @@ from runtime.engine.pipeline import ModelOutput, PipelineBin, new_pipeline
 from runtime.engine.ring_buffer import BinRingBuffer
 from runtime.engine.trades import MOST_PRICES
 from runtime.feeds.feed import FeedFacts
-from runtime.rollout.shadow_models import LONGEST_LIST, PIECE_BINS, shadow_model
+from runtime.rollout.shadow_models import PIECE_BINS
+from runtime.rollout.shadow_overrides import LONGEST_LIST, shadow_model
 from runtime.stream.stream_messages import SHADOW_PREFIX, bin_body, shadow_bodies
 from runtime.web.memory_bound import (
     BODY_BYTES,
