@@ -40,7 +40,7 @@ ELSEWHERE = {
     "reference/stream-protocol.md",
 }
 """Pages that links may lead to while they are not here."""
-LONGEST_SUMMARY = 110
+LONGEST_SUMMARY = 140
 
 
 @pytest.fixture(scope="module")
