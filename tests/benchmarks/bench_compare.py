@@ -35,7 +35,7 @@ from vpharness.evaluation import (
     figures_of,
 )
 from vpharness.evaluation.blocks import COUNTS, TICKS
-from vpharness.results.store import CANDIDATES, EVIDENCE, FIRES, META, TableRows, append, store_in
+from vpharness.results.store import CANDIDATES, EVIDENCE, FIRES, META, TableRows, append, merge_parts, store_in
 from vpharness.results.table_schemas import (
     CANDIDATE_SCHEMA,
     DONE,
@@ -122,6 +122,7 @@ def write(lake: Path, made: Made) -> None:
                 TableRows(CANDIDATES, [row for table, row in rows if table == CANDIDATES], CANDIDATE_SCHEMA),
                 TableRows(META, [row for table, row in rows if table == META], META_SCHEMA),
             )
+    merge_parts(store)
 
 
 def _run_rows(

@@ -21,8 +21,9 @@ from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.results.holdout import open_holdouts
 from vpharness.results.ledger import LedgerCandidate, Trial
-from vpharness.results.ranking import Ranked, alike, each_dataset_apart, rank, restricted, within_campaign
+from vpharness.results.ranking import Ranked, alike, each_dataset_apart, restricted, within_campaign
 from vpharness.results.reevaluation import ViewOf
+from vpharness.results.remembered_rankings import ranked_before
 from vpharness.results.report.findings import Findings
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface
 from vpharness.results.store import Store, store_in
@@ -47,7 +48,7 @@ def run_compare(config: DictConfig) -> None:
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
     _require_known(choice.id, asked.of_signal, ledger)
-    ranked = [each for each in _ranked(ledger, asked, choice.id) if _is_asked_for(each, asked)]
+    ranked = [each for each in _ranked(store, ledger, asked, choice.id) if _is_asked_for(each, asked)]
     answer = _answer(ranked, ledger, asked, store, view_of)
     if asked.report is not None:
         from vpharness.commands.compare_report import facts_of, write_report  # noqa: PLC0415  # draws, which takes a second to load
@@ -72,7 +73,9 @@ def table_of_rows(rows: Sequence[dict[str, Any]]) -> pa.Table:
     return pa.table({name: [row.get(name) for row in rows] for name in names})
 
 
-def _ranked(ledger: Sequence[LedgerCandidate], asked: CompareCommand, dataset_id: str | None) -> list[Ranked]:
+def _ranked(
+    store: Store, ledger: Sequence[LedgerCandidate], asked: CompareCommand, dataset_id: str | None
+) -> list[Ranked]:
     """Rank the candidates on the trials that are asked for alone, within all that was ever tried."""
     _require_known_campaign(asked.campaign, ledger)
 
@@ -83,7 +86,7 @@ def _ranked(ledger: Sequence[LedgerCandidate], asked: CompareCommand, dataset_id
     meant = restricted(ledger, is_meant)
     if asked.by == "dataset":
         meant = each_dataset_apart(meant)
-    ranked = rank(ledger, meant)
+    ranked = ranked_before(store, ledger, meant)
     return ranked if asked.campaign is None else within_campaign(ranked)
 
 
