@@ -1,4 +1,4 @@
-"""The command of the server: help, errors as one line, and serving until it is told to stop."""
+"""The command `python -m runtime`: help, errors in one line, and serving until a signal stops it."""
 
 import asyncio
 import sys
@@ -9,9 +9,9 @@ import uvloop
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from runtime.app import Serving, first_lane, heed_signals, running
-from runtime.compose import composed, serving
-from runtime.settings import ServeCommand
+from runtime.assemble import composed, serving
+from runtime.config.server_parameters import ServeCommand
+from runtime.web.app import ServerSetup, first_pipeline, running, stop_on_signals
 from vpharness.config.help_text import command_help
 from vpharness.config.override_errors import one_line
 from vpharness.config.search_path import conf_folder, prepare_process
@@ -43,12 +43,12 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-async def _serve(ready: Serving) -> None:
+async def _serve(ready: ServerSetup) -> None:
     nudged: list[Callable[[], None]] = []
-    stopped = heed_signals(lambda: [nudge() for nudge in nudged])
-    lane = await asyncio.to_thread(first_lane, ready)
-    async with running(ready, lane) as (app, listening):
-        nudged.append(app.ctx.switchboard.look_again)
+    stopped = stop_on_signals(lambda: [nudge() for nudge in nudged])
+    pipeline = await asyncio.to_thread(first_pipeline, ready)
+    async with running(ready, pipeline) as (app, listening):
+        nudged.append(app.ctx.rollout.check_now)
         host, port = listening.getsockname()[:2]
         where = f"[{host}]" if ":" in host else host
         champion, facts = ready.champion, ready.feed.facts

@@ -8,6 +8,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "vpharness"
 
 ALLOWED = {
+    "docs": set(),
     "storage": set(),
     "events": {"storage"},
     "lattice": {"events"},
@@ -35,6 +36,7 @@ ALLOWED = {
         "campaigns",
         "promotion",
         "simulation",
+        "docs",
     },
 }
 RUNTIME = PACKAGE.parent / "runtime"
@@ -53,8 +55,21 @@ AT_RUNTIME = {
     "signals",
     "storage",
 }
-RUNTIME_EDGE = {"compose.py", "overrides.py", "serve.py", "settings.py"}
-"""The files of the server that look at configuration: they and the feeds alone import `vpharness.config`."""
+RUNTIME_ROOMS = {
+    "feeds": set(),
+    "config": {"feeds"},
+    "engine": {"feeds"},
+    "stream": {"feeds", "config", "engine"},
+    "rollout": {"feeds", "config", "engine", "stream"},
+    "web": {"feeds", "config", "engine", "stream", "rollout"},
+}
+"""The folders of the server, each with those that it may import; the files beside them start it all."""
+RUNTIME_EDGE = {"config/server_parameters.py", "config/signal_overrides.py", "assemble.py", "serve.py"}
+"""The files of the server that read configuration: they alone import Hydra and what is built on it."""
+SANIC_ADAPTER = "web/sanic_adapter.py"
+PUBLIC_SANIC = {"sanic", "sanic.exceptions", "sanic.response"}
+SANIC_INTERNALS = {"io_proto", "ws_proto", "end_connection", "transport", "assembler", "recv_buffer", "keep_alive"}
+"""Attributes of Sanic's connections, websockets and transports, which are none of its documented interface."""
 HYDRA_ROOMS = {"config", "commands"}
 PLUGINS = PACKAGE / "config" / "plugins"
 """What Hydra calls: it begins the work of a multirun, which is a command's."""
@@ -73,7 +88,8 @@ def imports_of(path: Path) -> set[str]:
 
 def test_every_room_is_known() -> None:
     """A new folder of the package must say what it may import."""
-    assert {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"} == set(ALLOWED)
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir()} - {"__pycache__", "docs"}
+    assert folders == set(ALLOWED)
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.name)
@@ -103,16 +119,52 @@ def test_a_room_imports_only_what_it_may(room: str) -> None:
             assert parts[0] != "jax" or room in {"signals", "evaluation"}, f"{path} imports {module}"
 
 
-@pytest.mark.parametrize("path", sorted(RUNTIME.rglob("*.py")), ids=lambda path: str(path.relative_to(RUNTIME)))
+def runtime_files() -> list[Path]:
+    """Return the modules of the server."""
+    return sorted(path for path in RUNTIME.rglob("*.py") if "node_modules" not in path.parts)
+
+
+@pytest.mark.parametrize("path", runtime_files(), ids=lambda path: str(path.relative_to(RUNTIME)))
 def test_the_server_imports_what_serves_and_nothing_of_campaigns_or_results(path: Path) -> None:
-    """Configuration is read at its edge; JAX, numba and MLflow stay where they are."""
-    is_edge = path.name in RUNTIME_EDGE or path.parent.name == "feeds"
+    """Configuration is read at its edge, no command is imported; JAX, numba and MLflow stay where they are."""
+    is_edge = path.relative_to(RUNTIME).as_posix() in RUNTIME_EDGE
+    at_edge = {"config"} if is_edge or path.parent.name == "feeds" else set()
     for module in imports_of(path):
         parts = module.split(".")
         if parts[0] == "vpharness" and len(parts) > 1:
-            assert parts[1] in AT_RUNTIME | ({"config"} if is_edge else set()), f"{path} imports {module}"
-        assert parts[0] not in {"hydra", "omegaconf"} or path.name in RUNTIME_EDGE, f"{path} imports {module}"
+            assert parts[1] in AT_RUNTIME | at_edge, f"{path} imports {module}"
+        assert parts[0] not in {"hydra", "omegaconf"} or is_edge, f"{path} imports {module}"
         assert parts[0] not in {"jax", "numba", "mlflow"}, f"{path} imports {module}"
+
+
+def test_every_folder_of_the_server_is_known() -> None:
+    """A new one must say what it may import."""
+    folders = {path.name for path in RUNTIME.iterdir() if path.is_dir()} - {"__pycache__", "page"}
+    assert folders == set(RUNTIME_ROOMS)
+
+
+@pytest.mark.parametrize("room", sorted(RUNTIME_ROOMS))
+def test_a_folder_of_the_server_imports_only_those_before_it(room: str) -> None:
+    """From feeds to the web, in one direction."""
+    for path in (RUNTIME / room).rglob("*.py"):
+        for module in imports_of(path):
+            parts = module.split(".")
+            if parts[0] == "runtime":
+                assert parts[1] in RUNTIME_ROOMS[room] | {room}, f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("path", runtime_files(), ids=lambda path: str(path.relative_to(RUNTIME)))
+def test_the_internals_of_sanic_are_touched_in_one_file(path: Path) -> None:
+    """Everything else uses its documented interface; a new version of it is adapted to in one place."""
+    if path.relative_to(RUNTIME).as_posix() == SANIC_ADAPTER:
+        return
+    for module in imports_of(path):
+        parts = module.split(".")
+        assert parts[0] != "websockets", f"{path} imports {module}"
+        assert parts[0] != "sanic" or module in PUBLIC_SANIC, f"{path} imports {module}"
+        assert parts[0] != "sanic" or path.parent.name == "web", f"{path} imports {module}"
+    attributes = {node.attr for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Attribute)}
+    assert not attributes & SANIC_INTERNALS, path
 
 
 def test_nothing_of_the_package_imports_the_server() -> None:

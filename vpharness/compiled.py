@@ -12,10 +12,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+else:
+    # NumPy takes a quarter of a second to import, which commands that only ask for a cache folder should not wait for.
+    NDArray = list
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -37,11 +40,15 @@ _IMPORT: Final = re.compile(rb"^from vpharness\.([\w.]+) import", re.MULTILINE)
 
 def int64(value: int) -> int:
     """Make an integer constant that kernels pass on: for a plain one numba compiles the callee once per value."""
+    import numpy as np  # noqa: PLC0415  # see NDArray above
+
     return cast("int", np.int64(value))
 
 
 def bool_(value: bool) -> bool:
     """Make a truth constant, for the same reason."""
+    import numpy as np  # noqa: PLC0415  # see NDArray above
+
     return cast("bool", np.bool_(value))
 
 
@@ -91,6 +98,12 @@ def _kernels_folder() -> Path | None:
     never found again.
     """
     return cache_folder(KERNELS, f"kernels-{_sources_digest()}")
+
+
+def is_kept(module: str) -> bool:
+    """Whether machine code of a module's kernels, such as those of "bins", has been kept by an earlier process."""
+    folder = _kernels_folder()
+    return folder is not None and any(folder.rglob(f"{module}.*.nbi"))
 
 
 def _sources() -> list[Path]:

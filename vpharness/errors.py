@@ -14,13 +14,13 @@ _NO_MEMORY: Final = ("not enough memory", "Cannot allocate memory", "RESOURCE_EX
 
 
 def told_apart(one: str, other: str) -> tuple[str, str]:
-    """Return the beginnings of two different digests, as far as tells them apart, for a message that shows both."""
+    """Return the beginnings of two different digests, long enough to differ, for a message that shows both."""
     shown = _SHORT_DIGEST if one[:_SHORT_DIGEST] != other[:_SHORT_DIGEST] else max(len(one), len(other))
     return one[:shown], other[:shown]
 
 
 class VpharnessError(Exception):
-    """Something the user can mend. The message says what was expected, what was found, where, and what to do."""
+    """An error that the user can mend. The message says what was expected, what was found, where, and what to do."""
 
 
 class ConfigError(VpharnessError):
@@ -56,11 +56,11 @@ class PromotionError(VpharnessError):
 
 
 class OutOfMemoryError(VpharnessError):
-    """Memory could not be had: nothing that was being read or computed is to blame."""
+    """Memory could not be allocated; nothing that was being read or computed is to blame."""
 
 
 def out_of_memory(error: BaseException) -> OutOfMemoryError | None:
-    """Return what a user is told of an error that is a lack of memory, whatever library raised it; None for others."""
+    """Return the user's error for an error that is a lack of memory, whatever library raised it; None for others."""
     is_one = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
     if not is_one and not any(words in str(error) for words in _NO_MEMORY):
         return None

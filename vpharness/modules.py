@@ -1,4 +1,4 @@
-"""Which modules may be imported because a file of the lake names them: data names code, and is never code itself."""
+"""Which modules may be imported because a file in the lake names them: data may name code, and is never code itself."""
 
 import contextlib
 import dataclasses
@@ -17,7 +17,7 @@ _OWN: str = __name__.partition(".")[0]
 
 @dataclass(frozen=True)
 class PermittedModules:
-    """The modules that what the lake holds may name: some of this package, and those that the configuration names.
+    """The modules that data in the lake may name: some of this package, and those that the configuration names.
 
     Attributes:
         lake: the folder of data, from which nothing is imported, whatever is named.
@@ -32,7 +32,7 @@ class PermittedModules:
     package: str = f"{_OWN}.signals"
 
     def of(self, package: str, named: Sequence[str]) -> "PermittedModules":
-        """Return the same for other modules of this package, and with more that the configuration names."""
+        """Return the rule for other modules of this package, with more that the configuration names."""
         return dataclasses.replace(self, package=package, named=(*self.named, *named))
 
     def is_own(self, target: str) -> bool:
@@ -85,7 +85,7 @@ def _nothing_from(lake: Path, target: str) -> Iterator[None]:
 
 
 class _Guard:
-    """A finder that finds what the others do, and refuses what lies in the lake."""
+    """A finder that returns what the others find, and refuses what lies in the lake."""
 
     def __init__(self, lake: Path, target: str) -> None:
         self._lake, self._target = lake, target

@@ -1,10 +1,11 @@
-"""Parameters of configuration dataclasses: a default, its meaning, unit and range, said in one place.
+"""Parameters of configuration dataclasses: default, meaning, unit and range of each, stated in one place.
 
 Help texts, listings and checks are all derived from the fields that `parameter` makes.
 """
 
 import copy
 import dataclasses
+import difflib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ _RULES = "vpharness"
 
 @dataclass(frozen=True)
 class Rules:
-    """What is said about one parameter besides its name, type and default."""
+    """What is stated about a parameter besides its name, type and default."""
 
     meaning: str
     unit: str = ""
@@ -63,7 +64,7 @@ def rules_of(field: "dataclasses.Field[Any]") -> Rules:
 
 
 def problems(config: Any, prefix: str = "") -> list[str]:
-    """List everything that is out of range in a dataclass instance, one sentence each.
+    """Return a sentence for everything that is out of range in a dataclass instance.
 
     A dataclass adds its own relations between parameters with a method `relations() -> Iterable[str]`.
     `prefix` (such as "lattice.") stands before each parameter's name.
@@ -82,7 +83,9 @@ def _out_of_range(value: Any, rules: Rules) -> Iterator[str]:
     for item in values:
         if isinstance(item, str):
             if rules.choices and item not in rules.choices:
-                yield f"is {item!r}; it must be one of {', '.join(rules.choices)}"
+                near = difflib.get_close_matches(item, rules.choices, n=1)
+                meant = f"; did you mean {near[0]}?" if near else ""
+                yield f"is {item!r}; it must be one of {', '.join(rules.choices)}{meant}"
         elif isinstance(item, int | float) and not isinstance(item, bool):
             if isinstance(item, float) and not math.isfinite(item):
                 yield f"is {item}; it must be a finite number"

@@ -1,4 +1,4 @@
-"""How JAX computes: in float64, and in the thread that asks. Importing this module switches it, here and nowhere else.
+"""JAX in float64 and in the calling thread: importing this module switches it, here and nowhere else.
 
 Whatever uses JAX imports this module first. On the CPU it would hand all but the smallest computations to a thread of
 its own; for a bin at a time waking it takes as long as the work, and many times that on a busy machine.

@@ -1,4 +1,4 @@
-"""Prices as integers: the one place where a tick size in price units becomes one in the units of prices."""
+"""Prices as integers in units of 1e-9, and tick sizes in the same units."""
 
 from decimal import Decimal, InvalidOperation
 from typing import Final

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.feeds.clock import Clock, SystemClock
+from runtime.feeds.feed_clock import FeedClock, SystemClock
 from vpharness.datasets.lake import Lake
 from vpharness.events.event_source import Source
 from vpharness.events.mbo_event import EVENT_DTYPE
@@ -108,20 +108,20 @@ class Feed(Protocol):
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class FeedContext:
     """What a feed is opened with beside its own parameters: the same configuration's other groups, and a clock."""
 
     cell_width_ms: int
     source: Source | None = None
     lake: Lake | None = None
     dataset_id: str | None = None
-    clock: Clock = field(default_factory=SystemClock)
+    clock: FeedClock = field(default_factory=SystemClock)
 
 
 class FeedParameters(Protocol):
     """The choices of the group `feed`: frozen dataclasses of parameters that can be opened."""
 
-    def open(self, surroundings: Surroundings) -> AbstractContextManager[Feed]:
+    def open(self, context: FeedContext) -> AbstractContextManager[Feed]:
         """Open the feed, far enough that what can be wrong with it is known.
 
         Raises ConfigError where a parameter is out of range, and SourceError, DatasetError or FeedError where the feed

@@ -98,7 +98,7 @@ class GatewaySession:
     closed = False
 
     def writable(self) -> bool:
-        """Say that it can be written."""
+        """Return True: the client may write records to this object."""
         return True
 
     def write(self, data: bytes) -> int:

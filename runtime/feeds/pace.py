@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from runtime.feeds.clock import Clock
+from runtime.feeds.feed_clock import FeedClock
 from vpharness.config.time_parsing import parse_time_ns
 from vpharness.errors import ConfigError
 from vpharness.events.times import SECOND_NS, time_text
@@ -21,7 +21,7 @@ _EVER_NS: Final = 2**63 - 1
 
 
 @dataclass(frozen=True)
-class Replay:
+class ReplayParameters:
     """How what has been is replayed: what every feed but a live one has in common."""
 
     speed: str = parameter("1", meaning="how much faster than it happened: 1, 10, any number, or max")
@@ -34,7 +34,7 @@ class Replay:
     )
 
     def relations(self) -> Iterator[str]:
-        """Say what is no speed."""
+        """Yield an error for an invalid speed."""
         if self.speed != MAX_SPEED and not 0 < _number(self.speed) <= _HIGHEST_SPEED:
             yield f"speed is {self.speed!r}; it must be a number above 0, up to {_HIGHEST_SPEED:g}, or {MAX_SPEED}"
 
@@ -45,7 +45,7 @@ class Replay:
 
 
 @dataclass(frozen=True)
-class SpanReplay(Replay):
+class SpanReplayParameters(ReplayParameters):
     """A replay of a span of what there is."""
 
     start: str | None = parameter(None, meaning="first bin: ISO 8601 with zone, or ns since 1970")
@@ -61,7 +61,7 @@ class SpanReplay(Replay):
         return start_ns, end_ns
 
 
-def require_in_range(parameters: Replay) -> None:
+def require_in_range(parameters: ReplayParameters) -> None:
     """Raise ConfigError, naming everything at once, where parameters of the group `feed` are out of range."""
     if found := problems(parameters, "feed."):
         raise ConfigError("; ".join(found))
@@ -85,7 +85,7 @@ def _number(text: str) -> float:
 class Pace:
     """A clock that runs `speed` times as fast as the one it is made from, beginning at a moment of what is replayed."""
 
-    def __init__(self, clock: Clock, speed: float | None, moment_ns: int) -> None:
+    def __init__(self, clock: FeedClock, speed: float | None, moment_ns: int) -> None:
         """Begin now; with the speed None every moment is due."""
         self._clock, self._speed = clock, speed
         self._moment_ns, self._at_ns = moment_ns, clock.running_ns()
@@ -102,7 +102,7 @@ class Pace:
         return stop.is_set() if seconds <= 0 else self._clock.wait(stop, seconds)
 
     def pass_over(self, silent_ns: int, longest_wait_s: float, moment_ns: int) -> None:
-        """Have a moment due now, where getting through the silence before it has taken longer than one waits.
+        """Make a moment due now, where the silence before it has lasted longer than the longest wait.
 
         `silent_ns` is how long nothing has happened, in the time of what is replayed.
         """

@@ -16,9 +16,9 @@ from typing import Final
 
 import pyarrow as pa
 
-from runtime.feeds.clock import Clock, SystemClock
 from runtime.feeds.feed import Feed, FeedFacts, FeedStep
-from runtime.feeds.steps_table import CHECKSUM_KEY, LONGEST_END_BYTES, Checksum, End, TimedStep, encoded, schema_of
+from runtime.feeds.feed_clock import FeedClock, SystemClock
+from runtime.feeds.recording_format import CHECKSUM_KEY, LONGEST_END_BYTES, Checksum, End, TimedStep, encoded, schema_of
 from vpharness.errors import ConfigError, FeedError
 from vpharness.events.event_source import CHUNK_EVENTS
 from vpharness.events.times import SECOND_NS
@@ -42,9 +42,9 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def recorded(
-    feed: Feed, folder: Path, *, limit_mb: int = LIMIT_MB, clock: Clock | None = None
+    feed: Feed, folder: Path, *, limit_mb: int = LIMIT_MB, clock: FeedClock | None = None
 ) -> Iterator["RecordedFeed"]:
-    """Have a feed recorded into a new file of a folder, which is made where there is none, up to `limit_mb` megabytes.
+    """Yield a feed that is recorded, up to `limit_mb` megabytes, into a new file of a folder, which is made if needed.
 
     Raises ConfigError for a feed of finished bins, whose dataset is there already, and FeedError where the file cannot
     be made.
@@ -71,7 +71,7 @@ def recorded(
 class RecordedFeed:
     """A feed that is recorded: the same facts and steps."""
 
-    def __init__(self, feed: Feed, path: Path, sink: pa.NativeFile, limit_bytes: int, clock: Clock) -> None:
+    def __init__(self, feed: Feed, path: Path, sink: pa.NativeFile, limit_bytes: int, clock: FeedClock) -> None:
         """Write the facts."""
         self.path = path
         self.stopped: str | None = None

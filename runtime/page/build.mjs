@@ -11,7 +11,12 @@ const shared = { absWorkingDir: here, bundle: true, format: "esm", target: "es20
 function page(out) {
   return {
     ...shared,
-    entryPoints: { page: "src/app/main.ts", style: "src/app/style.css" },
+    entryPoints: {
+      page: "src/app/main.ts",
+      style: "src/app/style.css",
+      docs: "src/app/docs.ts",
+      "docs-style": "src/app/docs.css",
+    },
     outdir: join(out, "assets"),
     minify: true,
     legalComments: "none",

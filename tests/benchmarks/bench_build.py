@@ -57,7 +57,7 @@ def built(lake: Lake, source: Source, dataset_id: str, start_ns: int | None) -> 
 
 def engine_seconds(events: NDArray[np.void], *, with_spectrum: bool) -> float:
     """Return how long the engine takes for a stream, its first bin's crowd of adds included."""
-    state = new_state(LatticeParameters(), tick_size=0.25, size_unit=1.0, evict_crossed_ms=0, start_ns=None)
+    state = new_state(LatticeParameters(), tick_size=0.25, size_unit=1.0, start_ns=None)
     state.rules["with_spectrum"] = with_spectrum
     begun = time.perf_counter()
     for start in range(0, len(events), CHUNK_EVENTS):

@@ -28,7 +28,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 TUNE = ["-m", "experiment=tune_perm_derivative"]
 STAGES = {
     "compose": "vpharness.commands.campaign.compose_jobs",
-    "check and freeze": "vpharness.commands.campaign.freeze",
+    "check and freeze": "vpharness.commands.campaign.make_plan",
     "carry out": "vpharness.commands.campaign.run_groups",
     "  write folders": "vpharness.campaigns.runner.write_run_folder",
     "  write store": "vpharness.campaigns.runner.save",

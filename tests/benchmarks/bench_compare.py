@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vpharness.evaluation import (
     EVALUATION_VERSION,
@@ -37,11 +38,11 @@ from vpharness.evaluation import (
 from vpharness.evaluation.blocks import COUNTS, TICKS
 from vpharness.results.store import CANDIDATES, EVIDENCE, FIRES, META, TableRows, append, merge_parts, store_in
 from vpharness.results.table_schemas import (
-    CANDIDATE_SCHEMA,
     DONE,
     EVIDENCE_SCHEMA,
     FIRES_SCHEMA,
     META_SCHEMA,
+    candidate_schema,
     evidence_row,
     market_row,
 )
@@ -119,7 +120,7 @@ def write(lake: Path, made: Made) -> None:
                 store,
                 TableRows(FIRES, [row for table, row in rows if table == FIRES], FIRES_SCHEMA),
                 TableRows(EVIDENCE, [row for table, row in rows if table == EVIDENCE], EVIDENCE_SCHEMA),
-                TableRows(CANDIDATES, [row for table, row in rows if table == CANDIDATES], CANDIDATE_SCHEMA),
+                TableRows(CANDIDATES, [row for table, row in rows if table == CANDIDATES], candidate_schema()),
                 TableRows(META, [row for table, row in rows if table == META], META_SCHEMA),
             )
     merge_parts(store)
@@ -184,8 +185,8 @@ def _evidence(
     first = (START_NS + day * DAY_NS) // (BLOCK_S * 10**9)
     block, places = np.unique(first + fires // (10 * BLOCK_S), return_inverse=True)
     counts = np.zeros((len(block), len(COUNTS)), np.int32)
-    sums = np.zeros((len(block), len(TICKS)))
-    pnl = np.where(wins, ticks, -ticks)
+    sums: NDArray[np.float64] = np.zeros((len(block), len(TICKS)))
+    pnl = np.where(wins, ticks, -ticks).astype(np.float64)
     for name, values in {
         "n_mid": np.ones(len(fires)),
         "mid_tp": wins,
@@ -200,7 +201,7 @@ def _evidence(
         np.add.at(sums[:, TICKS.index(name)], places, values)
     n = len(fires)
     tally = Tally(n, n // 2, n - n // 2, 0, 0, 0, 0, TRAIN * hours, float(np.sum((pnl - 1) ** 2)), 9000, 4000, 4000)
-    times = rng.integers(1, 300, n) * 100.0
+    times = (rng.integers(1, 300, n) * 100.0).astype(np.float64)
     return Evidence(BlockSums(BLOCK_S, block, counts, sums), tally, times, times)
 
 

@@ -3,9 +3,10 @@
 Markets are martingales whose moves lean on a direction that turns every 40 s or so, and everything is evaluated and
 ranked by the functions that runs and `compare` use.
 
-python -m tests.benchmarks.search_power worth HOURS TICKS CAMPAIGNS
+python -m tests.benchmarks.search_power worth HOURS TICKS CAMPAIGNS [LEAST]
 python -m tests.benchmarks.search_power among MARKET CAMPAIGNS [KINSHIP]
 
+LEAST is the least share of all time in which a candidate fires: 0.2 unless given, and 1 for fires at any time.
 MARKET is quiet (the one that `martingale` makes unless told otherwise) or lively. KINSHIP is the correlation of the
 scores of a dozen, as variants of one signal have it: 0 unless given.
 """
@@ -96,13 +97,13 @@ def lean_worth(ticks: float, step: float = 0.01) -> Lean:
     return Lean(high * step, worth(high * step) - ticks)
 
 
-def alike(seed: int, hours: float, lean: Lean) -> list[Ranked]:
+def alike(seed: int, hours: float, lean: Lean, least_share: float = SHARES[0]) -> list[Ranked]:
     """Rank candidates that all fire along the lean of one market."""
     view, seen = martingale(seed, round(hours * BINS_PER_HOUR), lean.edge, activity=LIVELY)
     rng = np.random.default_rng([seed, 4])
     direction = seen["lean"].astype(np.int8)
     fires = []
-    shares = rng.uniform(*SHARES, size=ALIKE)
+    shares = rng.uniform(least_share, SHARES[1], size=ALIKE)
     gaps = np.exp(rng.uniform(math.log(GAPS[0]), math.log(GAPS[1]), size=ALIKE))
     for share, gap in zip(shares, gaps, strict=True):
         bins = _times(rng, view.n_bins, share, gap)
@@ -163,13 +164,15 @@ def _share(hits: Sequence[bool]) -> str:
     return f"{sum(hits)} of {len(hits)} ({100 * share:.0f} ± {100 * monte_carlo_error(share, len(hits)):.0f} %)"
 
 
-def worth_campaigns(hours: float, ticks: float, campaigns: Sequence[int]) -> Iterator[str]:
+def worth_campaigns(
+    hours: float, ticks: float, campaigns: Sequence[int], least_share: float = SHARES[0]
+) -> Iterator[str]:
     """Yield what campaigns among candidates worth so many ticks came to, after every tenth and the last."""
     lean = lean_worth(ticks)
     yield f"worth {ticks:g} ticks: edge {lean.edge:g}, cost {lean.cost_ticks:.3f} ticks"
     found: list[list[Ranked]] = []
     for campaign in campaigns:
-        found.append([each for each in alike(campaign, hours, lean) if each.p_adjusted is not None])
+        found.append([each for each in alike(campaign, hours, lean, least_share) if each.p_adjusted is not None])
         if len(found) % 10 and len(found) != len(campaigns):
             continue
         own = [any(each.judgement.figures.net_pnl_ticks_low > 0 for each in ranked) for ranked in found]
@@ -209,7 +212,7 @@ def _significant(ranked: Ranked) -> bool:
 def main(words: Sequence[str]) -> None:
     """Carry out what the command line asks for, and print how far it has come."""
     if words[0] == "worth":
-        lines = worth_campaigns(float(words[1]), float(words[2]), range(int(words[3])))
+        lines = worth_campaigns(float(words[1]), float(words[2]), range(int(words[3])), *map(float, words[4:]))
     else:
         lines = among_campaigns(words[1], range(int(words[2])), *map(float, words[3:]))
     for line in lines:

@@ -89,8 +89,8 @@ def test_a_plan_is_refused_whole_and_leaves_nothing(tmp_path: Path) -> None:
     for expected in (
         "the axis eval.sl_ticks has no value",
         "lake has 2 values",
-        "signal.lag is not a key here; the keys are add_weight",
-        "Could not find 'signal/pfq'",
+        "signal.lag is not a key here; did you mean signal.lag_bins?",
+        "signal has no choice 'pfq'; did you mean signal=pfp",
     ):
         assert expected in said.stderr
     ranges = in_process(tmp_path, "-m", "signal=pfp", "eval.tp_ticks=4,-6", "dataset.id=gone", "signal.lag_bins=0,1")
@@ -123,7 +123,7 @@ def test_words_that_do_not_vary_are_told_with_the_rest(tmp_path: Path) -> None:
     assert "7 things are wrong with this campaign" in said.stderr
     for expected in (
         "eval.tp_tick is not a key here",
-        "signal.lag is not a key here; the keys are add_weight",
+        "signal.lag is not a key here; did you mean signal.lag_bins?",
         "source.seed: Value 'x'",
         "memory_mb is 1; it must be at least 64",
         "tracking.kind is 'foo'; it must be one of mlflow, none",
@@ -133,7 +133,7 @@ def test_words_that_do_not_vary_are_told_with_the_rest(tmp_path: Path) -> None:
         assert expected in said.stderr
     group = in_process(tmp_path, "signal=pfq", "signal.lag=3", "eval.tp_tick=4")
     assert group.stderr.count("\n") == 1
-    assert "Could not find 'signal/pfq'" in group.stderr
+    assert "signal has no choice 'pfq'; did you mean signal=pfp" in group.stderr
     assert "eval.tp_tick is not a key here" in group.stderr
     assert "signal.lag" not in group.stderr
     assert not (tmp_path / "lake").exists()
@@ -156,6 +156,7 @@ def test_grid_variants_are_built_once_and_run_on(tmp_path: Path) -> None:
     words = [*PFP, "lattice.cell_width_ms=100,200", "signal.lag_bins=3,5"]
     plan = json.loads(in_process(tmp_path, "plan", *words[1:]).stdout)
     assert (plan["jobs"], plan["datasets_to_build"], plan["to_run_on_datasets_not_built_yet"]) == (4, 2, 4)
+    assert (plan["distinct_runs"], plan["candidates"], plan["megabytes_of_scores"]) == (None, None, None)
     said = json.loads(in_process(tmp_path, *words).stdout)
     assert said["done_now"] == 4
     meta = results_of(tmp_path)["meta"]

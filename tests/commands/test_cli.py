@@ -1,6 +1,7 @@
 """The command line: every command, and a user's mistakes as one line."""
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -8,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from vpharness.commands.cli import main
+from vpharness.commands.cli import command_line, main
+from vpharness.commands.text.progress_display import COMPILING_LATTICE
 from vpharness.events.dbn_writer import write_dbn
 from vpharness.events.synthetic import SyntheticSource
 
@@ -63,7 +66,8 @@ def test_a_dataset_from_build_to_verify(tmp_path: Path) -> None:
         write_dbn(tmp_path / "market.dbn.zst", stream, dataset="XNAS.ITCH", symbol="SYN", instrument_id=1)
     keys = ["source=dbn", "source.path=market.dbn.zst", "source.tick_size=0.25", "source.symbol=SYN", "dataset.id=a"]
     built = vpharness(tmp_path, "build", *keys)
-    assert (built.returncode, built.stderr) == (0, "")
+    assert built.returncode == 0, built.stderr
+    assert all("events/s" in line or line == COMPILING_LATTICE for line in built.stderr.splitlines())
     assert built.stdout.startswith("built a\n")
     assert in_process(tmp_path, "build", *keys).stdout.startswith("exists a\n")
     facts = json.loads(in_process(tmp_path, "show", "dataset.id=a", "json=true").stdout)
@@ -92,10 +96,10 @@ def test_a_multirun_over_lattice_parameters_builds_a_variant_each(tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rum"], "no command 'rum'; there are run, plan, compare, list-signals, "),
+        (["rum"], "no command 'rum'; did you mean run? python -m vpharness --help lists them"),
         (
             ["build", "source.minute=3"],
-            "source.minute is not a key here; the keys are event_rate, initial_price, minutes",
+            "source.minute is not a key here; did you mean source.minutes?",
         ),
         (["build", "lattice.cell_width_ms=wide"], "lattice.cell_width_ms: Value 'wide' of type 'str'"),
         (
@@ -104,7 +108,7 @@ def test_a_multirun_over_lattice_parameters_builds_a_variant_each(tmp_path: Path
         ),
         (
             ["build", "source=nowhere"],
-            "Could not find 'source/nowhere' Available options in 'source': bitstamp bitstamp_sample dbn",
+            "source has no choice 'nowhere'; there are bitstamp, bitstamp_sample, dbn, lobster, synthetic",
         ),
         (["build", "source=dbn"], "source.path, source.tick_size must be given"),
         (["build", "source=dbn", "source.path=gone.dbn", "source.tick_size=1"], "gone.dbn"),
@@ -137,6 +141,10 @@ def test_a_multirun_over_lattice_parameters_builds_a_variant_each(tmp_path: Path
         (["build", f"source.start_ns={2**63 - 1}"], "it must be at most 7258118400000000000"),
         (["build", "source.start_ns=7258118399000000000"], "so that the market closes before the year 2200"),
         (["build", f"source.seed={2**64}"], "source.seed is 18446744073709551616; it must be at most"),
+        (["--cgf", "job"], "there is no option --cgf; did you mean --cfg?"),
+        (["tp_ticks=4"], "tp_ticks is not a key here; did you mean eval.tp_ticks?"),
+        (["plan", "-m", "tracking.kind=mlfow"], "must be one of mlflow, none; did you mean mlflow?"),
+        (["hydra.mode=MULTIRUN"], "hydra.mode would change nothing here: -m asks for a multirun"),
         (["hydra.sweep.dir=x"], "hydra.sweep.dir would change nothing here: outputs=FOLDER says"),
         (["-m", "signal=ads,pfp", "hydra.sweep.dir=x", "hydra.run.dir=y"], "hydra.sweep.dir, hydra.run.dir would"),
     ],
@@ -149,6 +157,75 @@ def test_a_mistake_is_one_line_and_changes_nothing(tmp_path: Path, arguments: li
     assert run.stderr.count("\n") == 1
     assert run.stdout == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("-m signal=ads", ("run", ["signal=ads"], True)),
+        ("-m run signal=ads", ("run", ["signal=ads"], True)),
+        ("run signal=ads --multirun", ("run", ["signal=ads"], True)),
+        ("plan -m signal=ads", ("plan", ["signal=ads"], True)),
+        ("-m", ("run", [], True)),
+        ("-m --config-dir mine plan", ("plan", ["--config-dir", "mine"], True)),
+        ("promote show v1", ("promote show", ["v1"], False)),
+        ("+extra=1", ("run", ["+extra=1"], False)),
+    ],
+)
+def test_a_multirun_may_be_asked_for_anywhere(line: str, expected: tuple[str, list[str], bool]) -> None:
+    """Before the command, behind it, or without one."""
+    assert command_line(line.split()) == expected
+
+
+def test_nothing_is_said_where_the_reader_of_the_output_has_gone(tmp_path: Path) -> None:
+    """As behind `| head -1`."""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    command = [sys.executable, "-m", "vpharness", "--help"]
+    with subprocess.Popen(  # noqa: S603  # ours
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        run.stdout.close()
+        assert run.stderr.read() == b""
+        assert run.wait(60) == 141
+
+
+@pytest.mark.parametrize(
+    ("line", "expected", "others"),
+    [
+        ("vpharness li", {"list-signals", "list-datasets"}, set()),
+        ("vpharness promote ", {"show", "diff", "rollback", "run_id="}, {"promote"}),
+        ("vpharness compare so", {"sort="}, {"compare"}),
+        ("vpharness signal=pe", {"signal=perm_derivative"}, {"signal=ads"}),
+        ("vpharness plan eval.tp", {"eval.tp_ticks="}, {"eval.sl_ticks="}),
+    ],
+)
+def test_a_shell_completes_commands_keys_and_choices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, expected: set[str], others: set[str]
+) -> None:
+    """As Hydra does for a program, and for each command with its own keys."""
+    monkeypatch.setenv("COMP_LINE", line)
+    completed = set(in_process(tmp_path, "-sc", "query=bash").stdout.split())
+    assert expected <= completed
+    assert not others & completed
+
+
+def test_the_script_that_a_shell_evaluates_completes_the_console_script(tmp_path: Path) -> None:
+    """However the script was asked for."""
+    assert in_process(tmp_path, "-sc", "install=bash").stdout.endswith(" vpharness\n")
+    said = in_process(tmp_path, "-sc")
+    assert (said.returncode, "-sc needs a shell" in said.stderr) == (2, True)
+
+
+def test_the_console_script_runs_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`vpharness` is `python -m vpharness`."""
+    scripts = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    module, _, name = scripts["vpharness"].partition(":")
+    monkeypatch.setattr(sys, "argv", ["vpharness", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        getattr(importlib.import_module(module), name)()
+    assert ended.value.code == 0
 
 
 def test_paths_may_hold_any_character(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ import pytest
 from tests.commands.test_cli import in_process
 from tests.promotion.samples import judgement, ranked
 from tests.results.pages import Page
-from vpharness.commands.compare import table_of_rows
 from vpharness.commands.text.rankings import line_of_test
 from vpharness.results.holdout import HoldoutResult
+from vpharness.storage.arrow import table_of_rows
 
 SMALL = ["source.minutes=4", "eval.max_hold_bins=20", "split=none", "tracking=none", "save_series=false"]
 SWEEP = ["signal=ads", "signal.blend_scale=2,3", "signal.thresholds=[0.1,0.3]", "eval.tp_ticks=1,2", "eval.sl_ticks=1"]
@@ -103,6 +103,16 @@ def test_nothing_is_cut_where_a_table_is_piped(folder: Path, words: list[str]) -
     assert said.returncode == 0, said.stderr
     assert "\N{HORIZONTAL ELLIPSIS}" not in said.stdout
     assert "the ledger holds 9 candidates of 5 runs, the newest of 20" in said.stdout
+
+
+def test_a_limit_that_no_candidate_reaches_is_said(folder: Path) -> None:
+    """The ledger is not empty, and which limit would show something is known."""
+    said = in_process(folder, "compare", "min_signals=100000").stdout
+    assert said.startswith(
+        "none of 9 candidates has min_signals=100000 fires judged at the mid; the most that one has "
+    )
+    assert "the ledger holds 9 candidates" in said
+    assert "ledger is empty" not in said
 
 
 def test_a_campaign_is_shown_alone_with_its_own_p_values(folder: Path) -> None:

@@ -77,7 +77,7 @@ def test_compare_ranks_the_whole_ledger_and_writes_parquet(folder: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["signal=adz"], "Could not find 'signal/adz' Available options in 'signal': ads ads_pfp_svac"),
+        (["signal=adz"], "signal has no choice 'adz'; did you mean signal=ads or signal=jad?"),
         (["signal=ads", "signal.lag=3"], "signal.lag is not a key here; the keys are blend_scale, "),
         (["signal=ads", "signal.blend_scale=0"], "signal.blend_scale is 0.0; it must be above 0"),
         (["signal=ads", "dataset.id=none"], "no dataset none in the lake"),

@@ -84,4 +84,4 @@ def test_a_signal_of_ones_own_needs_a_module_and_a_yaml(folder: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert {row["threshold"] for row in json.loads(run.stdout)["candidates"]} == {"0.5", "1"}
     wrong = vpharness(folder, *own, "signal.windows=30", *SHORT)
-    assert "signal.windows is not a key here; the keys are threshold_quantiles, thresholds, window" in wrong.stderr
+    assert "signal.windows is not a key here; did you mean signal.window?" in wrong.stderr

@@ -46,7 +46,7 @@ def test_a_built_dataset_holds_what_the_lattice_computes(lake: Lake) -> None:
     loaded = load(find_dataset(lake, "minute"), list(GRID_COLUMNS))
     with MINUTE.open() as stream:
         events = np.concatenate(list(stream.chunks))
-    state = new_state(LATTICE, tick_size=MINUTE.tick_size, size_unit=1.0, evict_crossed_ms=0, start_ns=None)
+    state = new_state(LATTICE, tick_size=MINUTE.tick_size, size_unit=1.0, start_ns=None)
     state, blocks = advance(state, events)
     state, last = advance(state, events[:0], open_bin_end_ns(state))
     for name in loaded.bins:

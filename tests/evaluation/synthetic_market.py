@@ -66,7 +66,7 @@ def market(source: SyntheticSource, columns: Sequence[str]) -> Market:
             LATTICE,
             tick_size=source.tick_size,
             size_unit=stream.size_unit,
-            evict_crossed_ms=source.default_evict_crossed_ms,
+            default_evict_crossed_ms=source.default_evict_crossed_ms,
             start_ns=None,
         )
         state.rules["with_spectrum"] = False

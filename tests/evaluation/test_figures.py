@@ -17,6 +17,7 @@ from vpharness.evaluation import (
     Figures,
     PartEvaluation,
     SplitParameters,
+    all_figures,
     evaluate,
     figures_of,
     pooled,
@@ -178,7 +179,12 @@ def test_intervals_equal_the_twin(values: list[float], spread: int) -> None:
 
 
 def test_every_figure_says_its_unit_and_meaning() -> None:
-    """Listings and the store take units from the fields themselves."""
-    for field in dataclasses.fields(Figures):
-        assert field.metadata["unit"]
-        assert field.metadata["meaning"]
+    """Fields and registry are one: the same names in one order, whole numbers where the field says so."""
+    for figure in all_figures():
+        assert figure.unit
+        assert figure.meaning
+    assert [name for figure in all_figures() for name in figure.names] == [
+        field.name for field in dataclasses.fields(Figures)
+    ]
+    whole = {name for figure in all_figures() if figure.is_whole for name in figure.names}
+    assert whole == {field.name for field in dataclasses.fields(Figures) if field.type is int}

@@ -52,7 +52,8 @@ def test_the_layout_is_that_of_the_decoder() -> None:
         flags=130,
     )
     view = np.frombuffer(bytes(made), mbo_dtype(56))[0]
-    assert view.tolist() == (7, 11, 12, -13, 14, 130, ord("M"), ord("A"), 15)
+    head = (56 // 4, ENUMS.RType.MBO.value, 1, 7, 11)
+    assert view.tolist() == (*head, 12, -13, 14, 130, made.channel_id, ord("M"), ord("A"), 15, 0, 0)
     assert bytes(made) == mbo(7, 11, 12, -13, 14, b"M", b"A", 130, 15)
 
 

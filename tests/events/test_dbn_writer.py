@@ -11,7 +11,8 @@ import zstandard
 from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError, SourceError
-from vpharness.events.dbn_writer import MBO_RECORD_DTYPE, write_dbn
+from vpharness.events.dbn_records import MBO_RECORD_DTYPE
+from vpharness.events.dbn_writer import write_dbn
 from vpharness.events.event_source import EventStream
 from vpharness.events.mbo_event import ADD, BID, EVENT_DTYPE, FLAG_LAST
 from vpharness.events.synthetic import SyntheticSource

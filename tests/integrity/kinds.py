@@ -10,10 +10,10 @@ from typing import Any, Final
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from runtime.feeds.feed import Surroundings
-from runtime.feeds.recording import RecordingReplay
-from tests.runtime.feeds.help import FakeClock
-from tests.runtime.feeds.test_recording import late_script, plain, record
+from runtime.feeds.feed import FeedContext
+from runtime.feeds.recording_feed import RecordingReplayParameters
+from tests.runtime.feeds.fake_clock import FakeClock
+from tests.runtime.feeds.test_recording_feed import late_script, plain, record
 from tests.runtime.records import promote, record_of
 from vpharness.datasets.bin_by_bin import grid_blocks, read_rows
 from vpharness.datasets.build import build
@@ -32,7 +32,7 @@ from vpharness.results.store import Store, TableRows, append, check_version, rea
 
 TABLES: Final = {
     store.META: table_schemas.META_SCHEMA,
-    store.CANDIDATES: table_schemas.CANDIDATE_SCHEMA,
+    store.CANDIDATES: table_schemas.candidate_schema(),
     store.FIRES: table_schemas.FIRES_SCHEMA,
     store.VIEWS: table_schemas.VIEWS_SCHEMA,
     store.CAMPAIGNS: table_schemas.CAMPAIGNS_SCHEMA,
@@ -152,7 +152,7 @@ def _recording(folder: Path) -> Kind:
 
     def said() -> tuple[str | None, list[Any]]:
         steps = list[Any]()
-        with RecordingReplay(path=str(path), speed="max").open(Surroundings(100, clock=FakeClock())) as feed:
+        with RecordingReplayParameters(path=str(path), speed="max").open(FeedContext(100, clock=FakeClock())) as feed:
             try:
                 steps += feed.steps(threading.Event())
             except FeedError as error:

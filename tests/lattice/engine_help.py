@@ -61,7 +61,7 @@ def open_lattice(
         LatticeParameters(**parameters),
         tick_size=tick_int / PRICE_SCALE,
         size_unit=size_unit,
-        evict_crossed_ms=evict_crossed_ms,
+        default_evict_crossed_ms=evict_crossed_ms,
         start_ns=start_ns,
     )
 

@@ -26,7 +26,7 @@ WIDTH_S = LATTICE.cell_width_ms / 1000
 
 def fresh() -> LatticeState:
     """Return a lattice before its first event."""
-    return new_state(LATTICE, tick_size=0.25, size_unit=1.0, evict_crossed_ms=0, start_ns=None)
+    return new_state(LATTICE, tick_size=0.25, size_unit=1.0, start_ns=None)
 
 
 def two_beginnings() -> tuple[list[FinishedBins], list[FinishedBins]]:

@@ -28,7 +28,9 @@ THRESHOLDS = (0.05, 0.5)
 
 def fresh(start_ns: int | None = None, evict_crossed_ms: int = 0) -> LatticeState:
     """Return a lattice before its first event."""
-    return new_state(LATTICE, tick_size=0.25, size_unit=1.0, evict_crossed_ms=evict_crossed_ms, start_ns=start_ns)
+    return new_state(
+        LATTICE, tick_size=0.25, size_unit=1.0, default_evict_crossed_ms=evict_crossed_ms, start_ns=start_ns
+    )
 
 
 @functools.lru_cache(maxsize=4)
@@ -205,7 +207,7 @@ def test_a_state_of_another_model_is_refused(model: LiveModel, message: str) -> 
 
 def test_a_state_of_another_lattice_is_refused() -> None:
     """Ticks, spectrum and eviction are rules too."""
-    other = new_state(LATTICE, tick_size=0.5, size_unit=1.0, evict_crossed_ms=0, start_ns=None)
+    other = new_state(LATTICE, tick_size=0.5, size_unit=1.0, start_ns=None)
     with pytest.raises(ConfigError, match="other rules: tick_price is 250000000, not 500000000; start anew"):
         LiveSession.restore(model_of("erd"), other, _saved_erd())
     with pytest.raises(ConfigError, match="evict_crossed_ns is 0, not 120000000"):
@@ -308,6 +310,8 @@ def test_a_session_takes_over_a_model_that_was_shown_the_same_bins() -> None:
     wanted = score(signal, other.scorer.params, columns, cell_width_ms=100, valid=batch.bins["book_valid"])
     np.testing.assert_allclose(scores_of(rest), wanted[len(bins) :], rtol=0, atol=CHUNK_TOLERANCE)
     narrow = scorer(resolve("vpharness.signals.msd.msd"), cell_width_ms=100, radius=7)
-    lattice = new_state(LatticeParameters(radius=7), tick_size=0.25, size_unit=1.0, evict_crossed_ms=0, start_ns=None)
+    lattice = new_state(
+        LatticeParameters(radius=7), tick_size=0.25, size_unit=1.0, default_evict_crossed_ms=0, start_ns=None
+    )
     with pytest.raises(ConfigError, match="make both for the same cells"):
         session.take_over(LiveSession(LiveModel(narrow, THRESHOLDS, WARMUP_BINS, COOLDOWN_BINS), lattice))

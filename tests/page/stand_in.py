@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 
-from runtime.guard import HEADERS
+from runtime.web.auth import HEADERS
 from tests.page import market
 from vpharness.lattice.columns import GRID_COLUMNS
 

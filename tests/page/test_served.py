@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runtime.feeds.feed import FeedStep, Surroundings
+from runtime.feeds.feed import FeedContext, FeedStep
 from runtime.feeds.recorder import recorded
-from runtime.feeds.recording import RecordingReplay
+from runtime.feeds.recording_feed import RecordingReplayParameters
 from tests.page.chromium import Tab
 from tests.page.test_picture import places, readout
 from tests.page.test_use import STATE
@@ -44,7 +44,7 @@ def record_feed(folder: Path) -> Path:
 
 def replay_of(path: Path) -> Any:
     """Return the feed of a recording, as fast as it goes."""
-    return RecordingReplay(path=str(path), speed="max").open(Surroundings(100))
+    return RecordingReplayParameters(path=str(path), speed="max").open(FeedContext(100))
 
 
 def steps_in(path: Path) -> list[FeedStep]:
@@ -178,9 +178,9 @@ def test_a_promotion_while_the_stream_goes_on_is_marked_and_explained(tab: Tab, 
 
             def is_served() -> bool:
                 feed.nudge()
-                return running.hub.champion.record.version == "v0001"
+                return running.stream.champion.record.version == "v0001"
 
-            await running.until(is_served)
+            await running.wait_until(is_served)
             feed.put(*STEPS[100:150])
             await beside(look_after)
 
@@ -204,7 +204,7 @@ def test_a_server_that_is_started_anew_is_found_again(tab: Tab, beside: Beside, 
         feed.put(*STEPS[:50])
         async with server(tmp_path / "two", feed, port=port) as running:
             await beside(see, tab, 49)
-            assert running.hub.ring.next_seq == 50
+            assert running.stream.ring.next_seq == 50
 
     beside.run(first)
     tab.wait(f"{STATE} === 'Disconnected'")

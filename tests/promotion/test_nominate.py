@@ -13,7 +13,7 @@ from vpharness.promotion.selection import select_candidate
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import rank
 from vpharness.results.store import CANDIDATES, META, Store, TableRows, append
-from vpharness.results.table_schemas import CANDIDATE_SCHEMA, DONE, META_SCHEMA
+from vpharness.results.table_schemas import DONE, META_SCHEMA, candidate_schema
 
 VIEWS = {"market": "north", "other": "south", "kept": "south"}
 RUNS = {"aa10": ("market", TRAIN), "aa20": ("other", TRAIN), "bb30": ("kept", TEST)}
@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> Store:
         for run_id, names in IN_RUNS.items()
         for name in names
     ]
-    append(found, TableRows(CANDIDATES, rows, CANDIDATE_SCHEMA), TableRows(META, metas, META_SCHEMA))
+    append(found, TableRows(CANDIDATES, rows, candidate_schema()), TableRows(META, metas, META_SCHEMA))
     return found
 
 

@@ -13,11 +13,11 @@ import pyarrow as pa
 from sanic import Sanic
 from websockets.asyncio.client import ClientConnection, connect
 
-from runtime.app import Serving, first_lane, running
+from runtime.config.server_parameters import RuntimeParameters
+from runtime.engine.models import ServedModel, served_model
 from runtime.feeds.feed import Feed
-from runtime.hub import Hub
-from runtime.models import ServedModel, served
-from runtime.settings import RuntimeParameters
+from runtime.stream.live_stream import LiveStream
+from runtime.web.app import ServerSetup, first_pipeline, running
 from tests.runtime.market import ScriptedFeed
 from tests.runtime.records import record_of
 from vpharness.datasets.lake import Lake
@@ -37,10 +37,10 @@ class Server:
     lake: Lake
 
     @property
-    def hub(self) -> Hub:
-        """Its hub."""
-        hub: Hub = self.app.ctx.hub
-        return hub
+    def stream(self) -> LiveStream:
+        """Its stream."""
+        stream: LiveStream = self.app.ctx.stream
+        return stream
 
     def url(self, query: str = "") -> str:
         """Return the address of the stream."""
@@ -52,7 +52,7 @@ class Server:
         async with connect(self.url(query), max_size=None, max_queue=None, proxy=None, **options) as socket:
             yield Client(socket)
 
-    async def until(self, holds: Callable[[], bool]) -> None:
+    async def wait_until(self, holds: Callable[[], bool]) -> None:
         """Wait until something holds that the engine's and the loop's threads make true."""
         async with asyncio.timeout(PATIENCE_S):
             while not holds():
@@ -72,18 +72,18 @@ async def server(
     """Serve a record on a feed, at a free port."""
     lake = Lake(folder)
     chosen = RuntimeParameters(**{"port": 0, "buffer_bins": 600, "watch_s": 0.05, "stop_s": 1.0, **settings})
-    serving = Serving(
+    serving = ServerSetup(
         settings=chosen,
         token=token,
         lake=lake,
         instrument="SYN",
         follows=True,
         feed=feed or ScriptedFeed(),
-        champion=served(record or record_of()),
+        champion=served_model(record or record_of()),
         challengers=tuple(challengers),
         modules=PermittedModules(folder, ("tests.runtime",), "runtime.signal_modules"),
     )
-    async with running(serving, first_lane(serving)) as (app, listening):
+    async with running(serving, first_pipeline(serving)) as (app, listening):
         yield Server(app, listening.getsockname()[1], lake)
 
 

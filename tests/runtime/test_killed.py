@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from runtime.feeds.recording import read_steps
+from runtime.feeds.recording_feed import read_steps
 from tests.runtime.market import batch
 from tests.runtime.records import promote, record_of
 from tests.runtime.test_serve import started

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
+from runtime.config.server_parameters import TOKEN_VARIABLE
 from runtime.serve import main
-from runtime.settings import TOKEN_VARIABLE
 from tests.runtime.records import promote, record_of
 from tests.runtime.serving import Client
 from vpharness.config.search_path import OWN_FOLDER_VARIABLE
@@ -76,7 +76,7 @@ def test_a_fresh_clone_serves_the_embedded_market_and_stops_when_told_to(tmp_pat
 
 
 def test_what_was_promoted_is_what_is_served(tmp_path: Path) -> None:
-    """From the first bin on, and it is proved again before anything is served."""
+    """From the first bin on, and it is verified_record again before anything is served."""
 
     async def scenario(address: str) -> None:
         async with connect(f"ws://{address}/v1/stream?fields=", proxy=None) as raw:

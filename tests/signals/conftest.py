@@ -49,7 +49,7 @@ def golden_grid(shared: Path) -> Columns:
             LatticeParameters(),
             tick_size=source.tick_size,
             size_unit=stream.size_unit,
-            evict_crossed_ms=0,
+            default_evict_crossed_ms=0,
             start_ns=GOLDEN_START_NS,
         )
         for events in stream.chunks:

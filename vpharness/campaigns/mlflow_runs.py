@@ -3,28 +3,20 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from vpharness.campaigns.plan import Job
 from vpharness.campaigns.run_folder import CARD_FILE, CONFIG_FILE, FIGURE_FILE
 from vpharness.campaigns.run_spec import RunSpec
+from vpharness.evaluation import shown_figures
+from vpharness.evaluation.figure_registry import MLFLOW
 from vpharness.results.tracked_run import TrackedRun
 
-_CURVES: Final = (
-    "threshold",
-    "net_pnl_ticks",
-    "net_pnl_ticks_low",
-    "net_pnl_ticks_high",
-    "p_value",
-    "tp_rate",
-    "tp_rate_low",
-    "tp_rate_high",
-    "mean_pnl_ticks",
-    "n_net",
-    "n_signals",
-    "events_per_hour",
-)
-"""The figures that become curves over the thresholds; all of them stand in the results store."""
+
+def curves() -> tuple[str, ...]:
+    """Return the columns of the results store that become curves over the thresholds."""
+    figures = (name for each in shown_figures(MLFLOW) for name in each.names)
+    return ("threshold", "p_value", *figures)
 
 
 def tracked_run(spec: RunSpec, job: Job, rows: Sequence[Mapping[str, Any]], folder: Path, campaign: str) -> TrackedRun:
@@ -38,7 +30,7 @@ def tracked_run(spec: RunSpec, job: Job, rows: Sequence[Mapping[str, Any]], fold
         metrics=[
             (name, float(row[name]), step)
             for step, row in enumerate(rows)
-            for name in _CURVES
+            for name in curves()
             if row.get(name) is not None and not math.isnan(row[name])
         ],
         tags={

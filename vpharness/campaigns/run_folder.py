@@ -21,6 +21,7 @@ from vpharness.campaigns.run_spec import RunSpec
 from vpharness.errors import ResultsError, require_memory
 from vpharness.evaluation import OUTCOME_NAMES, DatasetView
 from vpharness.results.plots import RunPlot
+from vpharness.storage.arrow import arrow_array, table_of_columns
 from vpharness.storage.durable import aside_of
 from vpharness.storage.parquet import open_parquet, write_parquet
 
@@ -53,7 +54,7 @@ def write_run_folder(outcome: RunOutcome, job: Job, folder: Path, *, save_series
         )
         (aside / CARD_FILE).write_text(f"{{\n{card}\n}}\n", encoding="utf-8")
         if save_series:
-            series = pa.table({"bin_seq": outcome.bin_seq, "score": outcome.score})
+            series = table_of_columns({"bin_seq": outcome.bin_seq, "score": outcome.score})
             write_parquet(series, aside / "score.parquet", use_dictionary=False)
         write_parquet(_fires(outcome), aside / _FIRES_FILE)
         if folder.exists():
@@ -106,20 +107,20 @@ def _fires(outcome: RunOutcome) -> pa.Table:
             "bin_seq": outcome.bin_seq[judged.fires.bins],
             "direction": judged.fires.directions,
             "score": outcome.score[judged.fires.bins],
-            "outcome": names.take(pa.array(judged.mid_code)),
+            "outcome": names.take(arrow_array(judged.mid_code)),
             "pnl_ticks": judged.mid_pnl_ticks,
-            "net_outcome": names.take(pa.array(judged.net_code)),
+            "net_outcome": names.take(arrow_array(judged.net_code)),
             "net_pnl_ticks": judged.net_pnl_ticks,
             "within_memory": _within_memory(outcome, judged.fires.bins),
         }
-        tables.append(pa.table(columns))
+        tables.append(table_of_columns(columns))
     return pa.concat_tables(tables) if tables else pa.table({"threshold": [], "bin_seq": []})
 
 
 def _within_memory(outcome: RunOutcome, bins: NDArray[np.int64]) -> pa.Array:
     """Return for each fire whether its score may depend on where the data began; null without an audit."""
     within = outcome.within_memory
-    return pa.nulls(len(bins), pa.bool_()) if within is None else pa.array(within[bins])
+    return pa.nulls(len(bins), pa.bool_()) if within is None else arrow_array(within[bins])
 
 
 def fires_within_memory(folder: Path) -> tuple[int, int]:

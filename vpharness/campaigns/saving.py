@@ -16,13 +16,13 @@ from vpharness.evaluation import Judgement
 from vpharness.results.audits import AuditRecord, audit_rows
 from vpharness.results.store import CANDIDATES, EVIDENCE, FIRES, META, Store, TableRows, append
 from vpharness.results.table_schemas import (
-    CANDIDATE_SCHEMA,
     DONE,
     EVIDENCE_SCHEMA,
     FAILED,
     FIRES_SCHEMA,
     META_SCHEMA,
     Labels,
+    candidate_schema,
     evidence_row,
     market_row,
 )
@@ -38,7 +38,7 @@ def save(
         audit_rows(audits),
         TableRows(FIRES, [row for outcome in outcomes for row in _fires(outcome)], FIRES_SCHEMA),
         TableRows(EVIDENCE, [row for outcome in outcomes for row in _evidence(outcome)], EVIDENCE_SCHEMA),
-        TableRows(CANDIDATES, [row for outcome in outcomes for row in candidate_rows(outcome)], CANDIDATE_SCHEMA),
+        TableRows(CANDIDATES, [row for outcome in outcomes for row in candidate_rows(outcome)], candidate_schema()),
         TableRows(META, [_meta(each, labels) for each in finished], META_SCHEMA),
     )
 

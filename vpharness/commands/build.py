@@ -9,7 +9,7 @@ from vpharness.commands.text.progress_display import build_progress
 from vpharness.config.time_parsing import parse_time_ns
 from vpharness.config.typed_config import check, instance
 from vpharness.datasets.build import build
-from vpharness.datasets.lake import Lake
+from vpharness.datasets.lake import Lake, check_id
 
 
 def run_build(config: DictConfig) -> None:
@@ -17,6 +17,8 @@ def run_build(config: DictConfig) -> None:
     source, lattice = instance(config.source, "source"), instance(config.lattice, "lattice")
     choice = instance(config.dataset, "dataset")
     check(source=source, lattice=lattice)
+    if choice.id is not None:
+        check_id(choice.id)  # before the source's files are read
     with build_progress() as report:
         built = build(
             Lake(Path(config.lake)),

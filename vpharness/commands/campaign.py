@@ -1,7 +1,6 @@
 """A multirun as a campaign: planned whole, carried out together, ranked in the end."""
 
 import contextlib
-import functools
 import hashlib
 import re
 import time
@@ -19,13 +18,13 @@ from vpharness import parameters as ranges
 from vpharness.campaigns.plan import CampaignPlan, Job, Variant, job_problems, make_plan, variants_of
 from vpharness.campaigns.runner import CampaignProgress, run_groups
 from vpharness.commands.campaign_summary import Campaign, conclude
-from vpharness.commands.campaign_tracking import campaign_tracking
+from vpharness.commands.campaign_tracking import campaign_tracking, needs_tracking
 from vpharness.commands.plan import print_plan
 from vpharness.commands.run import alone_with, dataset_of, done_in, settings_of, tidy
 from vpharness.commands.text.progress_display import campaign_progress
 from vpharness.config.command_schemas import RunCommand
-from vpharness.config.composition import Words, compose_jobs
-from vpharness.config.override_errors import known_faults
+from vpharness.config.composition import HydraFunctions, compose_jobs
+from vpharness.config.search_path import is_group
 from vpharness.config.typed_config import command_of, instance
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
@@ -41,7 +40,7 @@ _UNFIT: Final = re.compile(r"[^\w.-]+")
 def launch(
     loader: ConfigLoader,
     master: DictConfig,
-    job_words: Sequence[Sequence[str]],
+    job_overrides: Sequence[Sequence[str]],
     problems: Sequence[str],
     *,
     processes: int,
@@ -52,12 +51,12 @@ def launch(
 
     Args:
         loader: composes configurations.
-        master: the configuration without the words of any job.
-        job_words: the overrides of each job.
+        master: the configuration without the overrides of any job.
+        job_overrides: the overrides of each job.
         problems: what is known to be wrong with them.
         processes: how many carry out the plan; 0: this one.
         carries_out: whether it is carried out, or only described.
-        adaptive: whether the sweeper chooses jobs by what earlier ones came to.
+        adaptive: whether the sweeper chooses jobs by the results of earlier ones.
 
     Returns: for each job the highest lower end of the net interval among its candidates, ticks.
 
@@ -65,15 +64,12 @@ def launch(
     """
     command = command_of(master, RunCommand)
     tracking: TrackingParameters = instance(master.tracking, "tracking")
-    known = [*known_faults(), *ranges.problems(command), *ranges.problems(tracking, "tracking."), *problems]
+    known = [*ranges.problems(command), *ranges.problems(tracking, "tracking."), *problems]
     lake = Lake(Path(command.lake))
     settings = settings_of(command, store_in(lake.root), Labels(tracking.experiment_name))
     check_version(settings.store)
     with contextlib.ExitStack() as stack:
-        # What tracks the runs takes seconds to import: as long as they take to be planned.
-        tracked = carries_out and not known and tracking.kind != "none"
-        process = stack.enter_context(TrackingProcess()) if tracked else None
-        jobs, uncomposed = compose_jobs(job_words, _words(loader, master))
+        jobs, uncomposed = compose_jobs(job_overrides, _hydra_functions(loader, master))
         _refuse([*known, *uncomposed, *job_problems(jobs, lake)])
         unbuilt = [variant for variant in variants_of(jobs) if variant.find(lake) is None]
         ready = jobs if carries_out else [job for job in jobs if job.data not in unbuilt]
@@ -88,6 +84,8 @@ def launch(
         campaign = replace(campaign, plan=stack.enter_context(alone_with(plan, named)))
         if adaptive or command.adaptive:
             mark_adaptive(settings.store, [run.spec.run_id for run in campaign.plan.remaining if not run.stored])
+        # MLflow takes seconds to import, while the first runs are carried out: nothing waits for it.
+        process = stack.enter_context(TrackingProcess()) if needs_tracking(campaign) else None
         _begin(campaign, list(master.hydra.overrides.task))
         lows = _carried_out(campaign, processes, process)
     return [
@@ -96,19 +94,19 @@ def launch(
     ]
 
 
-def _begin(campaign: Campaign, words: Sequence[str]) -> None:
+def _begin(campaign: Campaign, overrides: Sequence[str]) -> None:
     """Write down that a campaign has been begun."""
     row = {
         "campaign": campaign.name,
         "created_ns": time.time_ns(),
-        "words": words,
+        "words": overrides,
         "run_ids": [run.spec.run_id for run in campaign.plan.runs],
     }
     append(campaign.settings.store, TableRows(CAMPAIGNS, [row], CAMPAIGNS_SCHEMA))
 
 
 def _carried_out(campaign: Campaign, processes: int, process: TrackingProcess | None) -> dict[str, float]:
-    """Carry out a campaign and say what it came to; return the best lower end of each run."""
+    """Carry out a campaign and print its results; return the best lower end of each run."""
     plan, settings = campaign.plan, campaign.settings
     progress = CampaignProgress(len(plan.remaining))
     with campaign_tracking(campaign, progress, process) as tracked:
@@ -122,18 +120,17 @@ def _carried_out(campaign: Campaign, processes: int, process: TrackingProcess | 
         lows = conclude(campaign, progress, tracked)
     tidy(settings.store)
     if progress.failures:
-        listed = "".join(f"\n  {run_id} ({words}): {error}" for run_id, words, error in progress.failures)
+        listed = "".join(f"\n  {run_id} ({overrides}): {error}" for run_id, overrides, error in progress.failures)
         raise CampaignError(f"{len(progress.failures)} of {progress.total} runs failed:{listed}")
     return lows
 
 
-def _words(loader: ConfigLoader, master: DictConfig) -> Words:
+def _hydra_functions(loader: ConfigLoader, master: DictConfig) -> HydraFunctions:
     parser = OverridesParser.create(config_loader=loader)
-    return Words(
+    return HydraFunctions(
         load=lambda some: loader.load_sweep_config(master, list(some)),
         parse=parser.parse_override,
-        # Hydra copies much of its configuration to answer; the jobs of a campaign have few keys.
-        is_group=functools.cache(lambda key: bool(loader.list_groups(key) or loader.get_group_options(key))),
+        is_group=is_group,
     )
 
 

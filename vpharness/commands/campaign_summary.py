@@ -1,5 +1,7 @@
-"""What a campaign came to, and what a plan would cost: figures, a table, JSON."""
+"""The results of a campaign: figures, a table, JSON."""
 
+import contextlib
+import hashlib
 import json
 import math
 import re
@@ -21,10 +23,13 @@ from vpharness.results.remembered_rankings import ranked_before
 from vpharness.results.table_schemas import rows_of_runs
 from vpharness.results.tracked_run import TrackedRun
 from vpharness.results.tracking import TrackingParameters
+from vpharness.storage.durable import replace_file
 
 SHOWN: Final = 20
 DRAWN: Final = 10
 PICTURED: Final = 40
+_DRAWN_FILE: Final = ".figure.sha256"
+"""Beside a campaign's figure: the digest of what it shows."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 
 
@@ -61,7 +66,7 @@ class Tracked:
 
 
 def conclude(campaign: Campaign, progress: CampaignProgress, tracked: Tracked) -> dict[str, float]:
-    """Rank a campaign's candidates within the whole ledger, draw the best, and say what came of it.
+    """Rank a campaign's candidates within the whole ledger, draw the best, and print the results.
 
     Returns the highest lower end of the net interval of each run, ticks.
     """
@@ -104,7 +109,7 @@ def _draw(campaign: Campaign, ranked: Sequence[Ranked], best: Sequence[PlannedRu
     if not ranked:
         return
     campaign.folder.mkdir(parents=True, exist_ok=True)
-    tracked.draw(_picture(campaign.name, ranked), campaign.folder / FIGURE_FILE)
+    _draw_campaign(_picture(campaign.name, ranked), campaign.folder, tracked)
     rows = rows_of_runs(campaign.settings.store, [run.spec.run_id for run in best])
     caches: dict[Path, DatasetCache] = {}
     for run in best:
@@ -115,6 +120,18 @@ def _draw(campaign: Campaign, ranked: Sequence[Ranked], best: Sequence[PlannedRu
         caches[path] = cache = caches.get(path) or DatasetCache.of(run.spec.dataset)
         picture = picture_of(run.spec, cache.view, cache.bin_seq, rows[run.spec.run_id], folder)
         tracked.draw(picture, folder / FIGURE_FILE)
+
+
+def _draw_campaign(picture: CampaignPlot, folder: Path, tracked: Tracked) -> None:
+    """Draw a campaign, unless the figure that is there shows the same."""
+    digest = hashlib.sha256(json.dumps(vars(picture), sort_keys=True).encode()).hexdigest()
+    figure, noted = folder / FIGURE_FILE, folder / _DRAWN_FILE
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        # Noted before it is drawn: a figure that is older was never drawn.
+        if figure.stat().st_mtime_ns >= noted.stat().st_mtime_ns and noted.read_text(encoding="utf-8") == digest:
+            return
+    replace_file(noted, digest)
+    tracked.draw(picture, figure)
 
 
 def _picture(title: str, ranked: Sequence[Ranked]) -> CampaignPlot:

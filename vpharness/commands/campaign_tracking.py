@@ -1,4 +1,4 @@
-"""Telling MLflow of a campaign, and having its pictures drawn, while it goes on."""
+"""Tracking a campaign in MLflow and drawing its pictures while it goes on, in a process of their own."""
 
 import contextlib
 import math
@@ -26,8 +26,8 @@ def campaign_tracking(
 ) -> Iterator[Tracked]:
     """Yield what to call for runs that are in the store, and to have a picture drawn.
 
-    Runs that were carried out before without being tracked are tracked as well. Where tracking fails it is said, and
-    nothing is lost; where the block is left by an error, what is not tracked yet will be when the campaign is resumed.
+    Runs that were carried out before without being tracked are tracked as well. A failure of tracking is printed,
+    and nothing is lost; where the block is left by an error, the rest is tracked when the campaign is resumed.
 
     Args:
         campaign: what is tracked.
@@ -51,6 +51,13 @@ def campaign_tracking(
         process.close(_campaign(campaign, {}, metrics))
     except TrackingError as error:
         print(f"vpharness: {error}", file=sys.stderr)
+
+
+def needs_tracking(campaign: Campaign) -> bool:
+    """Whether a campaign has runs that are to be carried out, or done and not tracked yet."""
+    if campaign.tracking.kind == "none":
+        return False
+    return bool(campaign.plan.remaining) or any(True for _ in _untracked(campaign))
 
 
 def _campaign(campaign: Campaign, parameters: dict[str, int], metrics: dict[str, float]) -> TrackedRun:

@@ -1,116 +1,34 @@
-"""The one entry point: which command, what help, and errors as one line."""
+"""The entry point: which command, its help, and a user's mistakes as one line each."""
 
-import contextlib
-import dataclasses
 import errno
-import importlib
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final
 
-import hydra
-from hydra.errors import HydraException
-from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
-
+from vpharness.commands.command_table import COMMANDS, DEFAULT_COMMAND, Command
 from vpharness.commands.interruption import interruptible
-from vpharness.config import command_schemas as schemas
-from vpharness.config.help_text import command_help, overview
-from vpharness.config.override_errors import faults_of, one_line, reported_with_the_plan
 from vpharness.config.override_grammar import is_there, quoted, refuse_endless_numbers
-from vpharness.config.search_path import conf_folder, prepare_process, without_config_dir
+from vpharness.config.search_path import prepare_process, without_config_dir
+from vpharness.config.suggestions import did_you_mean
 from vpharness.errors import INTERRUPTED, USER_MISTAKE, ConfigError, VpharnessError, out_of_memory
 
-DEFAULT_COMMAND: Final = "run"
 _FOLDERS_OF_HYDRA: Final = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.job.chdir")
-
+_MULTIRUN: Final = frozenset({"-m", "--multirun"})
+_COMPLETION: Final = frozenset({"-sc", "--shell-completion"})
+_ERRORS_OF_HYDRA: Final = frozenset(
+    {("hydra.errors", "HydraException"), ("omegaconf.errors", "OmegaConfBaseException")},
+)
 BROKEN_PIPE: Final = 141
-
-
-@dataclasses.dataclass(frozen=True)
-class Command:
-    """A command.
-
-    Attributes:
-        work: "module:function", below `vpharness.commands`, of what it does with a composed config; imported only when
-            it is wanted, since help and mistakes should not wait for compilers.
-        schema: the dataclass of its keys, whose docstring says what it does.
-        words: the keys that words without a key stand for, in their order.
-        renamed: keys that a user writes, and how they are called in the config: Hydra takes a key that is also the name
-            of a group for a choice in that group.
-        is_plan: whether it plans a multirun of the command `run` and carries nothing out.
-    """
-
-    work: str
-    schema: type[Any]
-    words: tuple[str, ...] = ()
-    renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    is_plan: bool = False
-
-
-_VERSIONS: Final = "promoted_versions"
-
-COMMANDS: Final = {
-    "run": Command("run:run_run", schemas.RunCommand),
-    "plan": Command("run:run_run", schemas.PlanCommand, is_plan=True),
-    "compare": Command("compare:run_compare", schemas.CompareCommand, renamed={"signal": "of_signal"}),
-    "list-signals": Command("list_signals:run_list_signals", schemas.ListSignalsCommand),
-    "audit": Command("audit:run_audit", schemas.AuditCommand),
-    "promote": Command("promote:run_promote", schemas.PromoteCommand),
-    "promote history": Command(f"{_VERSIONS}:run_history", schemas.PromoteHistoryCommand),
-    "promote show": Command(f"{_VERSIONS}:run_show", schemas.PromoteShowCommand, words=("version",)),
-    "promote diff": Command(f"{_VERSIONS}:run_diff", schemas.PromoteDiffCommand, words=("a", "b")),
-    "promote rollback": Command("promote:run_rollback", schemas.PromoteRollbackCommand),
-    "online-sim": Command("online_sim:run_online_sim", schemas.OnlineSimCommand),
-    "build": Command("build:run_build", schemas.BuildCommand),
-    "publish": Command("publish:run_publish", schemas.PublishCommand, words=("path",)),
-    "list-datasets": Command("list_datasets:run_list_datasets", schemas.ListDatasetsCommand),
-    "show": Command("show:run_show", schemas.ShowCommand),
-    "verify": Command("verify:run_verify", schemas.VerifyCommand),
-}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command and return the exit code: 0, or 2 with one line on standard error for a user's mistake."""
-    if arguments and arguments[0] in {"--version", "-V"}:
-        print(f"vpharness {version('vpharness')}")
-        return 0
-    if not arguments or arguments[0] in {"--help", "-h", "help"}:
-        print(overview({name: command.schema for name, command in COMMANDS.items()}))
-        return 0
-    name, *rest = _folder_behind(arguments)
-    if "=" in name or name.startswith("-"):
-        name, rest = DEFAULT_COMMAND, [name, *rest]
-    if rest and f"{name} {rest[0]}" in COMMANDS:
-        name, rest = f"{name} {rest[0]}", rest[1:]
-    if name not in COMMANDS:
-        print(f"vpharness: no command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
-        return USER_MISTAKE
-    if "--help" in rest or "-h" in rest:
-        print(
-            command_help(
-                f"python -m vpharness {name}", COMMANDS[name].schema, conf_folder(), words=COMMANDS[name].words
-            )
-        )
-        return 0
-    return _worked(name, rest)
-
-
-def _folder_behind(arguments: Sequence[str]) -> list[str]:
-    """Return the words of a command line with a `--config-dir FOLDER` before the command behind it."""
-    length = {"--config-dir": 2, "-cd": 2}.get(arguments[0], 1 if arguments[0].startswith("--config-dir=") else 0)
-    words = [*arguments[length:], *arguments[:length]]
-    return words if length and words[:1] and words[0] in COMMANDS else list(arguments)
-
-
-def _worked(name: str, rest: Sequence[str]) -> int:
-    """Do a command's work and return the exit code."""
     with interruptible() as interruption:
         try:
-            _compose_and_work(name, rest)
+            _run(list(arguments))
             sys.stdout.flush()
         except BrokenPipeError:
             # Whoever read the output has gone; what is left of it must not be flushed when Python ends.
@@ -129,11 +47,61 @@ def _worked(name: str, rest: Sequence[str]) -> int:
     return 0
 
 
+def _run(arguments: list[str]) -> None:
+    if not arguments or arguments[0] in {"--help", "-h", "help"}:
+        from vpharness.config.help_text import overview  # noqa: PLC0415  # where it is needed, as all that follow
+
+        print(overview({name: command.schema for name, command in COMMANDS.items()}))
+    elif arguments[0] in {"--version", "-V"}:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        print(f"vpharness {version('vpharness')}")
+    elif _COMPLETION.intersection(arguments):
+        from vpharness.commands.shell_completion import complete  # noqa: PLC0415
+
+        complete(arguments)
+    else:
+        name, rest, multirun = command_line(arguments)
+        if "--help" in rest or "-h" in rest:
+            from vpharness.config.help_text import remembered_help  # noqa: PLC0415
+
+            print(remembered_help(name, COMMANDS[name].schema, COMMANDS[name].positional))
+        else:
+            _compose_and_work(name, rest, multirun=multirun)
+
+
+def command_line(arguments: Sequence[str]) -> tuple[str, list[str], bool]:
+    """Return the command's name, what is given to it, and whether a multirun is asked for.
+
+    `-m` and `--config-dir FOLDER` may stand before the command or behind it.
+    """
+    multirun = not _MULTIRUN.isdisjoint(arguments)
+    name, *rest = _config_dir_behind([word for word in arguments if word not in _MULTIRUN]) or [DEFAULT_COMMAND]
+    if "=" in name or name.startswith(("-", "+", "~")):
+        name, rest = DEFAULT_COMMAND, [name, *rest]
+    if rest and f"{name} {rest[0]}" in COMMANDS:
+        name, rest = f"{name} {rest[0]}", rest[1:]
+    if name not in COMMANDS:
+        raise ConfigError(f"no command {name!r}; {did_you_mean(name, COMMANDS)}python -m vpharness --help lists them")
+    return name, rest, multirun
+
+
+def _config_dir_behind(arguments: list[str]) -> list[str]:
+    """Return the arguments with a `--config-dir FOLDER` before the command moved behind it."""
+    first = arguments[0] if arguments else ""
+    length = {"--config-dir": 2, "-cd": 2}.get(first, 1 if first.startswith("--config-dir=") else 0)
+    moved = [*arguments[length:], *arguments[:length]]
+    return moved if length and moved[:1] and moved[0] in COMMANDS else arguments
+
+
 def mistake_in(error: BaseException) -> VpharnessError | None:
     """Return what a user is told of an error that the command line can cause; None for any other."""
     if isinstance(error, VpharnessError):
         return error
-    if isinstance(error, HydraException | OmegaConfBaseException):
+    # Known by their names: most commands do not need Hydra, and its import takes long.
+    if not _ERRORS_OF_HYDRA.isdisjoint((kind.__module__, kind.__name__) for kind in type(error).__mro__):
+        from vpharness.config.override_errors import one_line  # noqa: PLC0415
+
         return ConfigError(one_line(error))
     if (lack := out_of_memory(error)) is not None:
         return lack
@@ -142,61 +110,75 @@ def mistake_in(error: BaseException) -> VpharnessError | None:
     return None
 
 
-def _compose_and_work(name: str, rest: Sequence[str]) -> None:
+def _compose_and_work(name: str, rest: Sequence[str], *, multirun: bool) -> None:
     command = COMMANDS[name]
-    overrides = without_config_dir(rest)
-    overrides = _with_keys(overrides, command.words, name)
-    overrides = [quoted(_renamed(word, command.renamed)) for word in overrides]
+    overrides = _with_keys(without_config_dir(rest), command.positional, name)
+    overrides = [quoted(_renamed(word, command)) for word in overrides]
     _refuse_idle(overrides)
     refuse_endless_numbers(overrides)
-    if command.is_plan:
-        overrides = ["-m", "hydra/launcher=plan", *overrides]
-    prepare_process()
-    # Hydra then hands errors on instead of printing them and leaving.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    failures: list[VpharnessError] = []
-    module, _, function = command.work.partition(":")
-
-    def work(config: DictConfig) -> None:
-        # Hydra would print a line of its own about what leaves a job, and end a multirun at its first failure.
-        try:
-            getattr(importlib.import_module(f"vpharness.commands.{module}"), function)(config)
-        except Exception as error:
-            mistake = mistake_in(error)
-            if mistake is None:
-                raise
-            failures.append(mistake)
-
     config_name = DEFAULT_COMMAND if command.is_plan else name.replace(" ", "-")
+    prepare_process()
+    if command.is_plan:
+        overrides, multirun = ["hydra/launcher=plan", *overrides], True
+    if not multirun:
+        from vpharness.config.plain_composition import compose_plainly  # noqa: PLC0415
 
-    def begin(words: Sequence[str]) -> None:
-        sys.argv = ["vpharness", *words]
-        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=config_name)(work)()
+        if (config := compose_plainly(config_name, overrides)) is not None:
+            command.function()(config)
+            return
+    _through_hydra(command, config_name, overrides, multirun=multirun)
 
+
+def _through_hydra(command: Command, config_name: str, overrides: list[str], *, multirun: bool) -> None:
+    """Compose with Hydra and do the work, with all that is wrong in the overrides in one error."""
+    from vpharness.config.hydra_app import Task, run_through_hydra  # noqa: PLC0415
+    from vpharness.config.override_errors import WRONG, errors_of_overrides, one_line  # noqa: PLC0415
+
+    failures: list[VpharnessError] = []
+    work = partial(_guarded, command, failures)
     try:
-        begin(overrides)
-    except (HydraException, OmegaConfBaseException) as error:
-        _tell_all(overrides, config_name, begin)
-        raise ConfigError(one_line(error)) from error
+        run_through_hydra(config_name, overrides, Task(work, _launch), multirun=multirun)
+    except WRONG as error:
+        if isinstance(error, VpharnessError):
+            raise
+        wrong = errors_of_overrides(overrides, config_name)
+        if not wrong:
+            raise ConfigError(one_line(error)) from error
+        if multirun:
+            good = [word for word in overrides if word not in wrong]
+            task = Task(work, _launch, problems=tuple(wrong.values()))
+            # A plan of the other overrides is refused, for these reasons and for what it finds itself.
+            try:
+                run_through_hydra(config_name, good, task, multirun=True)
+            except WRONG as refused:
+                if isinstance(refused, VpharnessError):
+                    raise
+        raise ConfigError("; ".join(dict.fromkeys(wrong.values()))) from error
     if failures:
         raise VpharnessError("\nvpharness: ".join(one_line(error) for error in failures))
 
 
-def _tell_all(words: Sequence[str], config_name: str, begin: Callable[[Sequence[str]], None]) -> None:
-    """Raise one ConfigError with all words that Hydra cannot compose, and with all that a plan of the others finds."""
-    found = faults_of(words, config_name, conf_folder())
-    if not found:
-        return
-    if {"-m", "--multirun"} & set(words):
-        with reported_with_the_plan(list(found.values())), contextlib.suppress(HydraException, OmegaConfBaseException):
-            begin([word for word in words if word not in found])
-    raise ConfigError("; ".join(dict.fromkeys(found.values())))
+def _guarded(command: Command, failures: list[VpharnessError], config: Any) -> None:
+    """Do one job, and keep a user's mistake: Hydra would end a multirun at the first, and print a line of its own."""
+    try:
+        command.function()(config)
+    except Exception as error:
+        mistake = mistake_in(error)
+        if mistake is None:
+            raise
+        failures.append(mistake)
 
 
-def _with_keys(words: Sequence[str], keys: Sequence[str], name: str) -> list[str]:
-    """Return the words with the keys that those without one stand for."""
+def _launch(*arguments: Any, **settings: Any) -> Any:
+    from vpharness.commands.campaign import launch  # noqa: PLC0415  # imports the compilers
+
+    return launch(*arguments, **settings)
+
+
+def _with_keys(arguments: Sequence[str], keys: Sequence[str], name: str) -> list[str]:
+    """Return the arguments with the keys that those without one stand for."""
     waiting, found = list(keys), []
-    for before, word in pairwise(["", *words]):
+    for before, word in pairwise(["", *arguments]):
         if not _is_bare(word) or before.startswith("-"):  # what follows an option of Hydra's may be its value
             found.append(word)
         elif waiting:
@@ -212,16 +194,18 @@ def _is_bare(word: str) -> bool:
     return not word.startswith(("-", "~")) and ("=" not in word or is_there(word))
 
 
-def _refuse_idle(words: Sequence[str]) -> None:
+def _refuse_idle(overrides: Sequence[str]) -> None:
     """Raise ConfigError for Hydra's own keys that would change nothing here."""
-    idle = [key for word in words if (key := word.lstrip("+").partition("=")[0]) in _FOLDERS_OF_HYDRA]
-    if idle:
+    keys = [word.lstrip("+").partition("=")[0] for word in overrides]
+    if "hydra.mode" in keys:
+        raise ConfigError("hydra.mode would change nothing here: -m asks for a multirun")
+    if idle := [key for key in keys if key in _FOLDERS_OF_HYDRA]:
         raise ConfigError(
             f"{', '.join(idle)} would change nothing here: outputs=FOLDER says where the folders of runs go, and "
             "lake=FOLDER where datasets and results do"
         )
 
 
-def _renamed(word: str, renamed: Mapping[str, str]) -> str:
+def _renamed(word: str, command: Command) -> str:
     key, equals, value = word.partition("=")
-    return f"{renamed.get(key, key)}{equals}{value}"
+    return f"{command.renamed.get(key, key)}{equals}{value}"

@@ -1,4 +1,4 @@
-"""The command `compare`: the ledger's candidates, ranked, and what their parameters come to."""
+"""The command `compare`: the ledger's candidates, ranked, or their figures at each value of a parameter."""
 
 import json
 from collections import defaultdict
@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from omegaconf import DictConfig
 
 from vpharness.commands.output_files import new_file, require_new
 from vpharness.commands.text.rankings import print_ranking, readable_ledger, row_of, views_in
 from vpharness.commands.text.sensitivities import print_sensitivity, print_surface, sensitivity_row, surface_row
-from vpharness.commands.text.terminal import minute_text
+from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.config.command_schemas import CompareCommand
 from vpharness.config.typed_config import check_command, instance
 from vpharness.datasets.lake import Lake
@@ -27,6 +25,8 @@ from vpharness.results.remembered_rankings import ranked_before
 from vpharness.results.report.findings import Findings
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface
 from vpharness.results.store import Store, store_in
+from vpharness.storage.arrow import table_of_rows
+from vpharness.storage.parquet import write_parquet
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,12 @@ def run_compare(config: DictConfig) -> None:
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
     _require_known(choice.id, asked.of_signal, ledger)
-    ranked = [each for each in _ranked(store, ledger, asked, choice.id) if _is_asked_for(each, asked)]
+    of_signal = [
+        each
+        for each in _ranked(store, ledger, asked, choice.id)
+        if asked.of_signal is None or each.candidate.first.signal == asked.of_signal
+    ]
+    ranked = [each for each in of_signal if each.judgement.figures.n_signals >= asked.min_signals]
     answer = _answer(ranked, ledger, asked, store, view_of)
     if asked.report is not None:
         from vpharness.commands.compare_report import facts_of, write_report  # noqa: PLC0415  # draws, which takes a second to load
@@ -57,20 +62,16 @@ def run_compare(config: DictConfig) -> None:
         write_report(Path(asked.report), Findings(ranked, answer.shown, view_of, facts))
     if asked.parquet is not None:
         with new_file(Path(asked.parquet)) as aside:
-            pq.write_table(table_of_rows(answer.rows), aside)
+            write_parquet(table_of_rows(answer.rows), aside)
     if asked.json:
         print(json.dumps(answer.rows, indent=1))
         return
     answer.show()
+    if not ranked:
+        print(_nothing_shown(of_signal, asked.min_signals))
     print(ledger_text(ledger))
     if asked.report is not None:
         print(f"report: {asked.report}")
-
-
-def table_of_rows(rows: Sequence[dict[str, Any]]) -> pa.Table:
-    """Return rows as a table with every column that any of them has: one that a row lacks is null there."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    return pa.table({name: [row.get(name) for row in rows] for name in names})
 
 
 def _ranked(
@@ -108,10 +109,15 @@ def _require_known(dataset_id: str | None, signal: str | None, ledger: Sequence[
         raise ConfigError(f"signal is {signal}; results are there of {', '.join(signals) or 'no signal'}")
 
 
-def _is_asked_for(ranked: Ranked, asked: CompareCommand) -> bool:
+def _nothing_shown(candidates: Sequence[Ranked], min_signals: int) -> str:
+    """Return why no candidate is shown, and what to do about it."""
+    if not candidates:
+        return "no candidates; python -m vpharness signal=perm_derivative makes some"
+    most = max(each.judgement.figures.n_signals for each in candidates)
     return (
-        asked.of_signal is None or ranked.candidate.first.signal == asked.of_signal
-    ) and ranked.judgement.figures.n_signals >= asked.min_signals
+        f"none of {counted(len(candidates), 'candidate')} has min_signals={min_signals} fires judged at the mid; the "
+        f"most that one has is {most:,}: give a lower min_signals"
+    )
 
 
 def _answer(
@@ -155,7 +161,8 @@ def _tables(
             told = of_all if asked.show_test else apart[horizon]
             if len(apart) > 1:
                 print(f"holding for up to {horizon:g} s")
-            print_ranking(told, each_dataset=asked.by == "dataset", most=asked.top)
+            if told:
+                print_ranking(told, each_dataset=asked.by == "dataset", most=asked.top)
             print(end="\n" if len(apart) > 1 else "")
 
     return Answer([row_of(each) for each in shown], show, shown)
@@ -176,7 +183,7 @@ def _refuse_mixed_horizons(ranked: Sequence[Ranked], asked: CompareCommand) -> N
 
 
 def ledger_text(ledger: Sequence[LedgerCandidate]) -> str:
-    """Say how much the whole ledger holds, and of when its newest run is."""
+    """Return how much the whole ledger holds, and when its newest run was."""
     if not ledger:
         return "the ledger is empty"
     trials = [trial for each in ledger for trial in each.trials]

@@ -22,7 +22,7 @@ class Interruption:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Have these signals raise KeyboardInterrupt in the main thread, again and again until it is heard.
+    """Make these signals raise KeyboardInterrupt in the main thread, again and again until it arrives.
 
     Python swallows what is raised while a destructor or a callback of a compiler runs, and only reports it: then the
     signal is sent once more.

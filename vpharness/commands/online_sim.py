@@ -95,7 +95,7 @@ def _track(
     replay: EventInput | DatasetInput,
     facts: Mapping[str, Any],
 ) -> None:
-    """Track a simulation; where that fails it is said, and what was printed stands."""
+    """Track a simulation; a failure is printed, and what was printed before stands."""
     moment = datetime.fromtimestamp(time.time(), UTC)
     name = f"{facts['signal']}-{moment:%Y%m%dT%H%M%S%f}"
     folder = outputs / "online_sim" / name

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vpharness.errors import ConfigError, ResultsError
-from vpharness.storage.durable import aside_of
+from vpharness.storage.durable import written_aside
 
 
 def require_new(path: str | None, key: str) -> None:
@@ -17,6 +17,8 @@ def require_new(path: str | None, key: str) -> None:
         raise ConfigError(f"{key} is {path}, which exists; name a file that does not")
     if not Path(path).parent.is_dir():
         raise ConfigError(f"{key} is {path}, and {Path(path).parent} is no folder; make it first")
+    if not os.access(Path(path).parent, os.W_OK | os.X_OK):
+        raise ConfigError(f"{key} is {path}, and {Path(path).parent} cannot be written to; name another folder")
 
 
 @contextlib.contextmanager
@@ -25,13 +27,8 @@ def new_file(path: Path) -> Iterator[Path]:
 
     Raises ResultsError where it cannot be written; nothing of it is there then.
     """
-    aside = aside_of(path)
     try:
-        yield aside
-        with aside.open("rb") as written:
-            os.fsync(written.fileno())
-        aside.rename(path)
+        with written_aside(path) as aside:
+            yield aside
     except OSError as error:
         raise ResultsError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        aside.unlink(missing_ok=True)

@@ -8,10 +8,15 @@ from typing import Any, Final
 from vpharness.campaigns.plan import CampaignPlan, Variant
 
 SCORE_BYTES_A_BIN: Final = 12
+_KNOWN_ONCE_BUILT: Final = ("distinct_runs", "done_already", "to_run", "distinct_scores", "candidates")
+_MEGABYTES: Final = "megabytes_of_scores"
 
 
 def print_plan(plan: CampaignPlan, unknown: int, unbuilt: Sequence[Variant], *, as_json: bool) -> None:
-    """Say what a plan would run, what of it is done and what it would cost.
+    """Print what a plan would run, what of it is done and what it would cost.
+
+    What depends on datasets that are not built yet is unknown (null in JSON) where there are no others, and of the
+    others alone where there are some.
 
     Args:
         plan: the runs on datasets that are there.
@@ -19,10 +24,29 @@ def print_plan(plan: CampaignPlan, unknown: int, unbuilt: Sequence[Variant], *, 
         unbuilt: those datasets.
         as_json: print JSON instead of text.
     """
-    remaining = plan.remaining
-    groups = plan.groups()
+    facts = _facts(plan, unknown, unbuilt)
+    if as_json:
+        runs = [{"run_id": run.spec.run_id, "words": run.job.words} for run in plan.runs]
+        print(json.dumps({**facts, "runs": runs}, indent=1))
+        return
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
+        text = "unknown until the dataset is built" if value is None else f"{value:,}"
+        if unknown and value is not None and name in (*_KNOWN_ONCE_BUILT, _MEGABYTES):
+            text += ", and those on datasets that are not built yet"
+        print(f"{name.replace('_', ' '):<{width}}  {text}")
+    by_group = Counter(
+        (group.dataset.manifest.dataset_id, group.runs[0].spec.signal.name, len(group.runs)) for group in plan.groups()
+    )
+    for dataset_id, name, runs_of_group in by_group:
+        print(f"  {runs_of_group:,} runs of {name} on {dataset_id}")
+
+
+def _facts(plan: CampaignPlan, unknown: int, unbuilt: Sequence[Variant]) -> dict[str, Any]:
+    remaining, groups = plan.remaining, plan.groups()
     scores = {(run.spec.dataset.path, run.spec.score_key) for run in remaining}
     candidates = {candidate_id for run in plan.runs if not run.spec.is_test for candidate_id in run.spec.candidate_ids}
+    bins = sum(run.spec.dataset.manifest.bins for run in remaining)
     facts: dict[str, Any] = {
         "jobs": len(plan.run_ids) + unknown,
         "distinct_runs": len(plan.runs),
@@ -34,19 +58,8 @@ def print_plan(plan: CampaignPlan, unknown: int, unbuilt: Sequence[Variant], *, 
         "signals_to_compile": len({group.signal_target for group in groups}),
         "distinct_scores": len(scores),
         "candidates": len(candidates),
-        "megabytes_of_scores": round(
-            sum(run.spec.dataset.manifest.bins for run in remaining) * SCORE_BYTES_A_BIN / 2**20, 1
-        ),
+        _MEGABYTES: round(bins * SCORE_BYTES_A_BIN / 2**20, 1),
     }
-    if as_json:
-        runs = [{"run_id": run.spec.run_id, "words": run.job.words} for run in plan.runs]
-        print(json.dumps({**facts, "runs": runs}, indent=1))
-        return
-    width = max(len(name) for name in facts)
-    for name, value in facts.items():
-        print(f"{name.replace('_', ' '):<{width}}  {value:,}")
-    by_group = Counter(
-        (group.dataset.manifest.dataset_id, group.runs[0].spec.signal.name, len(group.runs)) for group in groups
-    )
-    for dataset_id, name, runs_of_group in by_group:
-        print(f"  {runs_of_group:,} runs of {name} on {dataset_id}")
+    if unknown and not plan.runs:
+        facts |= dict.fromkeys((*_KNOWN_ONCE_BUILT, "datasets_to_read", "signals_to_compile", _MEGABYTES))
+    return facts

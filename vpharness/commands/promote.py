@@ -42,7 +42,8 @@ def run_promote(config: DictConfig) -> None:
     """Make a run's candidate what the live server serves, if it passes every gate."""
     asked = check_command(config, PromoteCommand)
     limits, tracking = instance(config.promotion, "promotion"), instance(config.tracking, "tracking")
-    check(promotion=limits, tracking=tracking)
+    given = None if config.source is None else instance(config.source, "source")
+    check(promotion=limits, tracking=tracking, **({} if given is None else {"source": given}))
     lake = Lake(Path(asked.lake))
     modules = permitted_modules(lake.root, asked.signal_modules, "signal_modules")
     store, view_of = store_in(lake.root), views_in(lake)
@@ -51,7 +52,7 @@ def run_promote(config: DictConfig) -> None:
     dataset = find_dataset(lake, nominee.trial.dataset_id)
     folder = folder_of(Path(asked.outputs), nominee.run_id)
     run_config = _run_config(folder, nominee)
-    source = _source(config, dataset, lake, run_config, modules)
+    source = given or _source(dataset, lake, run_config, modules)
     with _shown() as report:
         settings = ReviewSettings(limits, store, ledger, view_of, asked.force, modules, asked.force_unsafe)
         candidacy = review(nominee, dataset, source, settings, report)
@@ -104,17 +105,11 @@ def _run_config(folder: Path, nominee: SelectedCandidate) -> dict[str, Any]:
     return dict(values)
 
 
-def _source(
-    config: DictConfig, dataset: Dataset, lake: Lake, run_config: dict[str, Any], modules: PermittedModules
-) -> Source | None:
-    """Return the events of a dataset: as given, as the build noted, or as the run was configured to build it.
+def _source(dataset: Dataset, lake: Lake, run_config: dict[str, Any], modules: PermittedModules) -> Source | None:
+    """Return the events of a dataset: as the build noted, or as the run was configured to build it.
 
     What was noted may name a class of this package, or one of the user's configuration; another is never imported.
     """
-    if config.source is not None:
-        source: Source = instance(config.source, "source")
-        check(source=source)
-        return source
     values = noted_source(lake, dataset.manifest.content_id)
     if values is None and run_config.get("dataset", {}).get("id") is None:
         values = run_config.get("source")
@@ -186,7 +181,7 @@ def _print_next(modules: PermittedModules, signal_target: str) -> None:
 
 
 def _crown(tracking: TrackingParameters, outputs: Path, entry: HistoryEntry, instrument: str, bundle: Path) -> None:
-    """Tell MLflow who the champion is; where that fails it is said, and nothing is lost."""
+    """Mark the champion in MLflow; a failure is printed, and nothing is lost."""
     if tracking.kind == "none" or entry.run_id is None:
         return
     folder = folder_of(outputs, entry.run_id)

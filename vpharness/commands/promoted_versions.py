@@ -1,4 +1,4 @@
-"""The commands that say what is served: `promote history`, `promote show` and `promote diff`."""
+"""The commands that show what is served: `promote history`, `promote show` and `promote diff`."""
 
 import dataclasses
 import json
@@ -14,13 +14,15 @@ from vpharness.config.command_schemas import PromoteDiffCommand, PromoteHistoryC
 from vpharness.config.typed_config import check_command
 from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError
+from vpharness.evaluation import shown_figures
+from vpharness.evaluation.figure_registry import PROMISED
 from vpharness.events.times import time_text
 from vpharness.promotion.bundle import read_bundle
 from vpharness.promotion.pointer import bundle_path, current, history, instruments
 from vpharness.promotion.promoted_record import PromotedRecord
 
+_UNITS = {"share": " %", "ticks": " ticks"}
 _NOT_COMPARED = ("version", "created_ns", "projection", "evidence")
-_PROMISED = ("net_pnl_ticks", "net_pnl_ticks_low", "net_pnl_ticks_high", "n_net", "tp_rate", "events_per_hour")
 
 
 def the_instrument(lake: Lake, given: str | None) -> str:
@@ -37,7 +39,7 @@ def the_instrument(lake: Lake, given: str | None) -> str:
 
 
 def run_history(config: DictConfig) -> None:
-    """Say what has been served, and why."""
+    """Print what has been served, and why."""
     asked = check_command(config, PromoteHistoryCommand)
     lake = Lake(Path(asked.lake))
     known = [the_instrument(lake, asked.instrument)] if asked.instrument else instruments(lake)
@@ -64,7 +66,7 @@ def run_history(config: DictConfig) -> None:
 
 
 def run_show(config: DictConfig) -> None:
-    """Say what a version serves, and what stands behind it."""
+    """Print what a version serves, and the evidence behind it."""
     asked = check_command(config, PromoteShowCommand)
     lake = Lake(Path(asked.lake))
     instrument = the_instrument(lake, asked.instrument)
@@ -77,7 +79,7 @@ def run_show(config: DictConfig) -> None:
 
 
 def run_diff(config: DictConfig) -> None:
-    """Say in what two versions differ."""
+    """Print in what two versions differ."""
     asked = check_command(config, PromoteDiffCommand)
     lake = Lake(Path(asked.lake))
     instrument = the_instrument(lake, asked.instrument)
@@ -115,7 +117,9 @@ def _compared(record: PromotedRecord) -> dict[str, Any]:
 
 def _promised(record: PromotedRecord) -> dict[str, Any]:
     promised = record.evidence.get("promised", {})
-    return {part: {name: found[name] for name in _PROMISED} for part, found in promised.items() if found}
+    names = [name for figure in shown_figures(PROMISED) for name in figure.names]
+    # What an earlier version promoted promises the figures that it knew.
+    return {part: {name: found.get(name) for name in names} for part, found in promised.items() if found}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -159,11 +163,8 @@ def _print_record(record: PromotedRecord, path: Path) -> None:
 
 
 def _figures_text(found: Mapping[str, Any]) -> str:
-    low, high = (found[f"net_pnl_ticks_{end}"] for end in ("low", "high"))
-    interval = "" if low is None else f" [{low:+.2f}, {high:+.2f}]"
-    net = "no net figure" if found["net_pnl_ticks"] is None else f"net {found['net_pnl_ticks']:+.2f}{interval} ticks"
-    tp_rate = "" if found["tp_rate"] is None else f", TP {found['tp_rate']:.0%}"
-    return f"{net} over {found['n_net']} fires{tp_rate}, {_text(found['events_per_hour'])} fires an hour"
+    known = [each for each in shown_figures(PROMISED) if found[each.name] is not None]
+    return ", ".join(f"{each.label} {each.text(found, PROMISED)}{_UNITS.get(each.unit, '')}" for each in known)
 
 
 def _print_projection(record: PromotedRecord, covered: Mapping[str, Any]) -> None:

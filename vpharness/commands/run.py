@@ -14,7 +14,7 @@ from vpharness.campaigns.mlflow_runs import tracked_run
 from vpharness.campaigns.plan import CampaignPlan, Job, PlannedRun, Variant, job_problems, make_plan
 from vpharness.campaigns.run_folder import FIGURE_FILE, fires_within_memory, folder_of, picture_of
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings, run_groups
-from vpharness.commands.text.progress_display import build_progress
+from vpharness.commands.text.progress_display import build_progress, run_status
 from vpharness.commands.text.rankings import print_candidates
 from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import job_of
@@ -33,7 +33,7 @@ from vpharness.results.tracking import Tracking, TrackingParameters
 
 
 def run_run(config: DictConfig) -> None:
-    """Run a signal over a dataset, and say what its fires came to."""
+    """Run a signal over a dataset, judge its fires, and print the ranked results."""
     command = check_command(config, RunCommand)
     lake = Lake(Path(command.lake))
     store = store_in(lake.root)
@@ -55,7 +55,10 @@ def run_run(config: DictConfig) -> None:
         if command.adaptive:
             mark_adaptive(store, [run.spec.run_id for run in plan.remaining])
         progress = CampaignProgress(len(plan.remaining))
-        run_groups(plan.groups(), settings, progress, lambda _: None)
+        with contextlib.ExitStack() as stack:
+            if plan.remaining:
+                stack.enter_context(run_status())
+            run_groups(plan.groups(), settings, progress, lambda _: None)
     if progress.failures:
         raise ConfigError(progress.failures[0][2])
     if run.spec.is_test:
@@ -67,13 +70,13 @@ def run_run(config: DictConfig) -> None:
     rows = rows_of_runs(store, [run.spec.run_id])[run.spec.run_id]
     _finish(run, settings, tracking, rows)
     _refuse_silence(run, rows, folder)
-    _say_audit(run, store, folder)
+    _print_audit(run, store, folder)
     print_candidates(store, lake, [run.spec.run_id], as_json=command.json, folder=folder)
     tidy(store)
 
 
 def tidy(store: Store) -> None:
-    """Merge the parts of the store where they are many; that it is not possible loses nothing, and is said."""
+    """Merge the parts of the store where they are many; a failure is printed, and nothing is lost."""
     try:
         merge_parts(store)
     except ResultsError as error:
@@ -93,10 +96,10 @@ def alone_with(plan: CampaignPlan, settings: RunnerSettings) -> Iterator[Campaig
         return
     check_writable(settings.store)
 
-    def say() -> None:
+    def waiting() -> None:
         print("vpharness: another process carries out the same; waiting for it", file=sys.stderr, flush=True)
 
-    with lock_runs(settings.store, plan.ids, say):
+    with lock_runs(settings.store, plan.ids, waiting):
         yield plan.refreshed(done_in(settings.store, settings.outputs))
 
 
@@ -148,7 +151,7 @@ def _refuse_silence(run: PlannedRun, rows: Sequence[dict[str, Any]], folder: Pat
     )
 
 
-def _say_audit(run: PlannedRun, store: Store, folder: Path) -> None:
+def _print_audit(run: PlannedRun, store: Store, folder: Path) -> None:
     """Print on standard error where the audit failed, and where fires lie inside the signal's memory."""
     audited = audits_of(store).get(run.spec.audit_key)
     if audited is None:
@@ -173,7 +176,7 @@ def _say_audit(run: PlannedRun, store: Store, folder: Path) -> None:
 def _finish(
     run: PlannedRun, settings: RunnerSettings, tracking: TrackingParameters, rows: Sequence[dict[str, Any]]
 ) -> None:
-    """Draw and track a run that is in the store: where tracking fails it is said, and nothing is lost."""
+    """Draw and track a run that is in the store: a failure of tracking is printed, and nothing is lost."""
     spec, folder = run.spec, folder_of(settings.outputs, run.spec.run_id)
     wanted = tracking.kind != "none" and not is_tracked(folder, tracking.uri_in(settings.outputs))
     drawn = (folder / FIGURE_FILE).exists()

@@ -43,7 +43,7 @@ def run_verify(config: DictConfig) -> None:
 
 @dataclass
 class LakeCheck:
-    """What reading all of a lake has come to.
+    """The findings of a check of a whole lake.
 
     Attributes:
         read: how many there were, by kind.

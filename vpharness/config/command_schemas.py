@@ -61,7 +61,7 @@ class ListDatasetsCommand:
 
 @dataclass(frozen=True)
 class ShowCommand(ListDatasetsCommand):
-    """Say what a dataset holds."""
+    """Show what a dataset holds."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class RunCommand:
-    """Run a signal over a dataset, and say what its fires came to."""
+    """Run a signal over a dataset, judge its fires, and keep and rank the results."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     outputs: str = parameter("outputs", meaning="folder of run folders")
@@ -107,7 +107,7 @@ class RunCommand:
 
 @dataclass(frozen=True)
 class PlanCommand(RunCommand):
-    """Say what a multirun would run, what of it is done already and what it would cost."""
+    """Show what a multirun would run, what of it is done already and what it would cost."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class CompareCommand:
     campaign: str | None = parameter(None, meaning="show this campaign alone, with p against its own candidates beside")
     by: str | None = parameter(None, meaning="dataset: each dataset apart", choices=("dataset",))
     sensitivity: str | None = parameter(
-        None, meaning="instead of the ranking, what candidates come to at each value of this parameter"
+        None, meaning="instead of the ranking, the figures of candidates at each value of this parameter"
     )
     surface: bool = parameter(False, meaning="instead of the ranking, the best at each pair of tp_ticks and sl_ticks")
     sort: str = parameter("net", meaning="net, or tp_rate for the runbook's own ranking", choices=("net", "tp_rate"))
@@ -133,7 +133,7 @@ class CompareCommand:
     dataset: Any = None
 
     def relations(self) -> Iterator[str]:
-        """Say which questions cannot be asked at once."""
+        """Yield an error for questions that cannot be asked at once."""
         asked = [name for name in ("sensitivity", "surface", "report") if getattr(self, name)]
         if len(asked) > 1:
             yield f"{' and '.join(asked)} were given; give one of them, a report has all of it"
@@ -146,6 +146,15 @@ class ListSignalsCommand:
     """List the signals with their columns, parameters, defaults and units."""
 
     json: bool = parameter(False, meaning="print JSON instead of text")
+
+
+@dataclass(frozen=True)
+class DocsCommand:
+    """Read the documentation, or list its topics."""
+
+    topic: str | None = parameter(
+        None, meaning="the page, such as tutorial or how-to/own-signal (unless given: a list)"
+    )
 
 
 @dataclass(frozen=True)
@@ -178,7 +187,7 @@ class PromoteCommand:
     tracking: Any = None
 
     def relations(self) -> Iterator[str]:
-        """Say what is missing."""
+        """Yield an error for each key that is missing."""
         if self.run_id is None:
             yield "run_id must be given (python -m vpharness compare shows what there is)"
         if self.force is not None and not self.force.strip():
@@ -189,7 +198,7 @@ class PromoteCommand:
 
 @dataclass(frozen=True)
 class PromoteHistoryCommand:
-    """Say what has been served, and why."""
+    """List what has been served, and why."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     instrument: str | None = parameter(None, meaning="the instrument, where several have been promoted for")
@@ -198,20 +207,20 @@ class PromoteHistoryCommand:
 
 @dataclass(frozen=True)
 class PromoteShowCommand(PromoteHistoryCommand):
-    """Say what a version serves, and what stands behind it."""
+    """Show what a version serves, and the evidence behind it."""
 
     version: str | None = parameter(None, meaning="the version (unless given: the one that is served)")
 
 
 @dataclass(frozen=True)
 class PromoteDiffCommand(PromoteHistoryCommand):
-    """Say in what two versions differ."""
+    """Show in what two versions differ."""
 
     a: str | None = parameter(None, meaning="one version")
     b: str | None = parameter(None, meaning="another version (unless given: the one that is served)")
 
     def relations(self) -> Iterator[str]:
-        """Say what is missing."""
+        """Yield an error for each key that is missing."""
         if self.a is None:
             yield "a version must be given: python -m vpharness promote diff A B"
 
@@ -252,7 +261,7 @@ class OnlineSimCommand:
     tracking: Any = None
 
     def relations(self) -> Iterator[str]:
-        """Say what is no speed."""
+        """Yield an error for an invalid speed."""
         if self.speed != MAX_SPEED and not 0 < self.factor < math.inf:
             yield f"speed is {self.speed!r}; it must be {MAX_SPEED}, or a number above 0"
 

@@ -27,11 +27,11 @@ _REFERENCE: Final = re.compile(r"\$\{[^:{}]*\}")
 """An interpolation of another key, as opposed to a resolver such as ${oc.env:NAME}."""
 
 Load = Callable[[Sequence[str]], DictConfig]
-"""Has Hydra compose the configuration that some words make."""
+"""Composes a configuration with Hydra from overrides."""
 
 
 @dataclass(frozen=True)
-class Words:
+class HydraFunctions:
     """What composing needs of Hydra."""
 
     load: Load
@@ -46,13 +46,13 @@ class _Base:
     refers: bool  # one value may change another: Hydra has to compose each job
     plain: dict[str, Any]
     scratch: DictConfig
-    typed: dict[str, Any] = field(default_factory=dict)  # by word
+    typed: dict[str, Any] = field(default_factory=dict)  # by override
     parts: dict[tuple[str, frozenset[str]], tuple[Any, Any]] = field(default_factory=dict)
 
 
-def compose_jobs(jobs: Sequence[Sequence[str]], words: Words) -> tuple[list[Job], list[str]]:
-    """Return the jobs that some words make, and everything that is wrong with those that could not be composed."""
-    composer = _Composer(words)
+def compose_jobs(jobs: Sequence[Sequence[str]], hydra: HydraFunctions) -> tuple[list[Job], list[str]]:
+    """Return the jobs of lists of overrides, and everything that is wrong with those that could not be composed."""
+    composer = _Composer(hydra)
     found: list[Job] = []
     problems: dict[str, None] = {}
     for number, job in enumerate(jobs):
@@ -66,8 +66,8 @@ def compose_jobs(jobs: Sequence[Sequence[str]], words: Words) -> tuple[list[Job]
 class _Composer:
     """Keeps what jobs have in common."""
 
-    def __init__(self, words: Words) -> None:
-        self._words = words
+    def __init__(self, hydra: HydraFunctions) -> None:
+        self._hydra = hydra
         self._parsed: dict[str, Override] = {}
         self._bases: dict[tuple[str, ...], _Base | Exception] = {}
 
@@ -75,8 +75,8 @@ class _Composer:
         """Compose one job."""
         base, quick = self._base(job)
         by_group: dict[str, list[str]] = {}
-        for word in quick:
-            by_group.setdefault(self._parse(word).key_or_group.partition(".")[0], []).append(word)
+        for text in quick:
+            by_group.setdefault(self._parse(text).key_or_group.partition(".")[0], []).append(text)
         config, parts = dict(base.plain), dict[str, Any]()
         for name in dict.fromkeys(["dataset", *_GROUPS, *by_group]):
             if name in _WORKSHOP and parts["dataset"].id is not None:
@@ -95,15 +95,15 @@ class _Composer:
             parts["split"],
         )
 
-    def _parse(self, word: str) -> Override:
-        if word not in self._parsed:
-            self._parsed[word] = self._words.parse(word)
-        return self._parsed[word]
+    def _parse(self, text: str) -> Override:
+        if text not in self._parsed:
+            self._parsed[text] = self._hydra.parse(text)
+        return self._parsed[text]
 
     def _base(self, job: tuple[str, ...]) -> tuple[_Base, list[str]]:
-        """Return the configuration that a job's choices of groups make, and its words that only set values."""
-        quick = [word for word in job if self._only_sets_a_value(self._parse(word))]
-        base = self._composed(tuple(word for word in job if word not in quick))
+        """Return the configuration that a job's choices of groups make, and its overrides that only set values."""
+        quick = [text for text in job if self._only_sets_a_value(self._parse(text))]
+        base = self._composed(tuple(text for text in job if text not in quick))
         return (self._composed(job), []) if base.refers else (base, quick)
 
     def _only_sets_a_value(self, override: Override) -> bool:
@@ -112,56 +112,56 @@ class _Composer:
             not (override.is_add() or override.is_force_add() or override.is_delete() or override.package)
             and key.count(".") < 2
             and not key.startswith("hydra")
-            and not self._words.is_group(key)
+            and not self._hydra.is_group(key)
             # What refers to other values is the job's own: Hydra composes it with all of them.
             and not any(_REFERENCE.search(text) for text in _texts(override.value()))
         )
 
-    def _composed(self, words: tuple[str, ...]) -> _Base:
-        if words not in self._bases:
+    def _composed(self, overrides: tuple[str, ...]) -> _Base:
+        if overrides not in self._bases:
             try:
-                config = copy.copy(self._words.load(words))
+                config = copy.copy(self._hydra.load(overrides))
                 OmegaConf.set_struct(config, False)
                 config.pop("hydra", None)
                 OmegaConf.set_struct(config, True)
                 refers = any(_REFERENCE.search(text) for text in _texts(OmegaConf.to_container(config)))
                 plain: Any = OmegaConf.to_container(config, resolve=True)
-                self._bases[words] = _Base(refers, plain, config)
+                self._bases[overrides] = _Base(refers, plain, config)
             except (ConfigError, HydraException, OmegaConfBaseException) as error:
-                self._bases[words] = error
-        base = self._bases[words]
+                self._bases[overrides] = error
+        base = self._bases[overrides]
         if isinstance(base, Exception):
             raise base
         return base
 
-    def _part(self, base: _Base, name: str, words: Sequence[str]) -> tuple[Any, Any]:
-        """Return a group's plain values and its dataclass instance; jobs with equal words share them."""
-        key = (name, frozenset(words))
+    def _part(self, base: _Base, name: str, overrides: Sequence[str]) -> tuple[Any, Any]:
+        """Return a group's plain values and its dataclass instance; jobs with equal overrides share them."""
+        key = (name, frozenset(overrides))
         if key not in base.parts:
             plain: Any = base.plain.get(name)
-            for word in words:
-                value = self._typed(base, word)
-                _, dot, leaf = self._parse(word).key_or_group.partition(".")
+            for text in overrides:
+                value = self._typed(base, text)
+                _, dot, leaf = self._parse(text).key_or_group.partition(".")
                 plain = {**plain, leaf: value} if dot else value
             is_group = isinstance(plain, dict) and "_target_" in plain
             base.parts[key] = plain, instance_of(plain, name) if is_group else plain
         return base.parts[key]
 
-    def _typed(self, base: _Base, word: str) -> Any:
-        """Return a word's value in the type of its key. Raises an OmegaConf error where it does not fit."""
-        if word not in base.typed:
-            override = self._parse(word)
+    def _typed(self, base: _Base, text: str) -> Any:
+        """Return an override's value in the type of its key. Raises an OmegaConf error where it does not fit."""
+        if text not in base.typed:
+            override = self._parse(text)
             OmegaConf.update(base.scratch, override.key_or_group, override.value(), merge=True)
             value = OmegaConf.select(base.scratch, override.key_or_group)
-            base.typed[word] = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-        return base.typed[word]
+            base.typed[text] = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+        return base.typed[text]
 
 
 def _data(parts: Mapping[str, Any], config: Mapping[str, Any], job: Sequence[str]) -> str | Variant:
     if parts["dataset"].id is None:
         start_ns, end_ns = parse_time_ns(config["start"], "start"), parse_time_ns(config["end"], "end")
         return Variant(parts["source"], parts["lattice"], start_ns, end_ns)
-    keys = [word.partition("=")[0] for word in job]
+    keys = [text.partition("=")[0] for text in job]
     idle = sorted({key for key in keys if key.partition(".")[0] in _WORKSHOP})
     if idle:
         raise ConfigError(
@@ -188,13 +188,13 @@ def _texts(values: Any) -> Iterator[str]:
             yield from _texts(value)
 
 
-def job_of(config: DictConfig, words: Sequence[str]) -> Job:
-    """Return the one job that a composed configuration stands for; `words` are what was given on the command line."""
+def job_of(config: DictConfig, overrides: Sequence[str]) -> Job:
+    """Return the one job that a composed configuration stands for; `overrides` are those of the command line."""
     plain: Any = OmegaConf.to_container(config, resolve=True)
     choice = instance_of(plain["dataset"], "dataset")
     wanted = [name for name in _GROUPS if choice.id is None or name not in _WORKSHOP]
     parts = {name: instance_of(plain[name], name) for name in wanted}
     target = str(plain["signal"]["_target_"])
-    data = _data(parts, plain, words)
+    data = _data(parts, plain, overrides)
     _hide_password(plain)
-    return Job(0, tuple(words), plain, data, target, parts["signal"], parts["eval"], parts["split"])
+    return Job(0, tuple(overrides), plain, data, target, parts["signal"], parts["eval"], parts["split"])

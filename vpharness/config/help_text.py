@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+import yaml
 
-from vpharness.config.typed_config import locate, schema_of
+from vpharness.config.remembered_text import remembered
+from vpharness.config.search_path import conf_folder
 from vpharness.parameters import rules_of
 
 
@@ -18,14 +19,25 @@ def overview(schemas: Mapping[str, type[Any]]) -> str:
     return "\n".join([usage, "", *lines, "", "python -m vpharness <command> --help lists the command's keys."])
 
 
+def remembered_help(name: str, schema: type[Any], positional: Sequence[str]) -> str:
+    """Return `command_help` of a command; it is kept, since the keys of signals are known only once JAX is imported."""
+
+    def made() -> str:
+        return command_help(f"python -m vpharness {name}", schema, conf_folder(), words=positional)
+
+    return remembered(f"help-{name.replace(' ', '-')}", made)
+
+
 def command_help(program: str, schema: type[Any], conf: Path, *, words: Sequence[str]) -> str:
     """Return the keys of a command, called as `program`: its own, and those of each choice in its groups."""
+    from vpharness.config.typed_config import locate, schema_of  # noqa: PLC0415  # imports OmegaConf
+
     bare = "".join(f" {word.upper()}" for word in words)
     lines = [f"usage: {program}{bare} [KEY=VALUE ...]", "", (schema.__doc__ or "").strip(), ""]
     lines += _keys(schema, "")
     for field in dataclasses.fields(schema):
         for file in sorted((conf / field.name).glob("*.yaml")):
-            target = str(OmegaConf.select(OmegaConf.load(file), "_target_"))
+            target = str(yaml.safe_load(file.read_text(encoding="utf-8")).get("_target_"))
             lines += ["", f"{field.name}={file.stem}"]
             lines += _keys(schema_of(locate(target, str(file)), str(file)), f"{field.name}.")
     return "\n".join(lines)

@@ -2,12 +2,11 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, Final
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -15,85 +14,37 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from vpharness.config.override_grammar import quoting_hint
+from vpharness.config.search_path import conf_folder
+from vpharness.config.suggestions import did_you_mean
+from vpharness.config.typed_config import locate, schema_of
 from vpharness.errors import ConfigError
 
+WRONG: Final = (ConfigError, HydraException, OmegaConfBaseException)
+"""What composing raises where an override is wrong."""
+
 _AMBIGUOUS: Final = re.compile(r"Ambiguous value for argument '(?P<key>[^=]*)=(?P<value>.*?)'\n1\. To use", re.DOTALL)
-_WRONG: Final = (ConfigError, HydraException, OmegaConfBaseException)
-_KNOWN: ContextVar[tuple[str, ...]] = ContextVar("faults that a plan is to report beside its own", default=())
+_NO_CHOICE: Final = re.compile(
+    r"Could not find '(?P<group>[^']+)/(?P<choice>[^'/]*)'\s+Available options in '[^']+':(?P<known>.*)", re.DOTALL
+)
+_FEW: Final = 8
+"""So many names are listed where none of them is near to what was given."""
+
+OtherKeys = Callable[[], Iterable[str]]
+"""The keys of a command that an error does not know of; asked for only where a key is unknown."""
 
 
-def known_faults() -> tuple[str, ...]:
-    """Return what is known to be wrong with a campaign before it is planned."""
-    return _KNOWN.get()
-
-
-@contextmanager
-def reported_with_the_plan(faults: Sequence[str]) -> Iterator[None]:
-    """Have the next plan refused, for these reasons and for what it finds itself."""
-    before = _KNOWN.set(tuple(faults))
-    try:
-        yield
-    finally:
-        _KNOWN.reset(before)
-
-
-def faults_of(words: Sequence[str], config_name: str, conf: Path) -> dict[str, str]:
-    """Return those words that cannot be composed with the groups that are chosen, and why; axes are not looked at.
-
-    Args:
-        words: as they are given to Hydra.
-        config_name: the command's YAML.
-        conf: the folder of YAML files.
-    """
-    found: dict[str, str] = {}
-    fixed: dict[str, Override] = {}
-    for word in words:
-        if word.startswith(("-", "hydra")):
-            continue
-        try:
-            parsed = OverridesParser.create().parse_override(word)
-        except _WRONG as error:
-            key, equals, value = word.partition("=")
-            hint = f"; for one text, {quoting_hint(key, value)}" if equals else ""
-            found[word] = f"{word} cannot be read: {one_line(error)}{hint}"
-            continue
-        if not parsed.is_sweep_override():
-            fixed[word] = parsed
-    with initialize_config_dir(str(conf), version_base="1.3"):
-        chosen = [word for word, parsed in fixed.items() if (conf / parsed.key_or_group).is_dir()]
-        for word in chosen:
-            found |= _fault(config_name, [word], word)
-        good = [word for word in chosen if word not in found]
-        lost = {fixed[word].key_or_group for word in chosen if word in found}
-        for word, parsed in fixed.items():
-            # Of a group that is not there it is not known which keys it has.
-            if word not in chosen and parsed.key_or_group.partition(".")[0] not in lost:
-                found |= _fault(config_name, [*good, word], word)
-    return found
-
-
-def _fault(config_name: str, words: list[str], word: str) -> dict[str, str]:
-    try:
-        compose(config_name, words)
-    except _WRONG as error:
-        return {word: one_line(error)}
-    return {}
-
-
-def one_line(error: BaseException) -> str:
-    """Return an error's message on one line; for an unknown key, with the keys that are known."""
+def one_line(error: BaseException, other_keys: OtherKeys = tuple) -> str:
+    """Return an error's message on one line; for an unknown key or choice, with those that are near."""
     text = str(error)
     cause: BaseException | None = error
     while cause is not None:
         schema = getattr(cause, "object_type", None)
         if dataclasses.is_dataclass(schema) and isinstance(schema, type):
+            key, full_key = str(getattr(cause, "key", "")), str(getattr(cause, "full_key", None) or "")
             known = [field.name for field in dataclasses.fields(schema) if not field.name.startswith("_")]
-            if str(getattr(cause, "key", "")) not in known:
-                text = (
-                    f"{getattr(cause, 'full_key', None) or getattr(cause, 'key', '')} is not a key here; the keys are "
-                )
-                return text + ", ".join(sorted(set(known) - {"defaults"}))
-            text = f"{getattr(cause, 'full_key', '')}: {getattr(cause, 'msg', None) or cause}"
+            if key not in known:
+                return _unknown_key(full_key or key, {*known} - {"defaults"}, other_keys)
+            text = f"{full_key}: {getattr(cause, 'msg', None) or cause}"
         cause = cause.__cause__
     if (ambiguous := _AMBIGUOUS.match(text)) is not None:
         key, value = ambiguous["key"], ambiguous["value"]
@@ -102,5 +53,91 @@ def one_line(error: BaseException) -> str:
             f"{quoting_hint(key, value)}; for a run of each value, put -m before it"
         )
     text = text.partition("Config search path:")[0]
+    if (missing := _NO_CHOICE.search(text)) is not None:
+        return _unknown_choice(missing["group"], missing["choice"], missing["known"].split())
     kept = [line.strip() for line in text.splitlines() if line.strip()]
     return " ".join(line for line in kept if not line.startswith(("full_key:", "object_type=", "reference_type=")))
+
+
+def _unknown_key(key: str, known: Iterable[str], other_keys: OtherKeys) -> str:
+    prefix = "".join(key.rpartition(".")[:2])
+    own = [f"{prefix}{name}" for name in known]
+    hint = did_you_mean(key, own) or did_you_mean(key, other_keys())
+    if not hint:
+        names = sorted(name.removeprefix(prefix) for name in own)
+        hint = f"the keys are {', '.join(names)}" if len(own) <= _FEW else "--help lists the keys"
+    return f"{key} is not a key here; {hint.strip()}"
+
+
+def _unknown_choice(group: str, choice: str, known: Sequence[str]) -> str:
+    hint = did_you_mean(choice, known, f"{group}=")
+    if not hint:
+        hint = f"there are {', '.join(known)}" if len(known) <= _FEW else "--help lists the choices"
+    return f"{group} has no choice {choice!r}; {hint.strip()}"
+
+
+def errors_of_overrides(overrides: Sequence[str], config_name: str) -> dict[str, str]:
+    """Return those overrides that cannot be composed with the groups that are chosen, and why.
+
+    Axes of a multirun are not looked at.
+
+    Args:
+        overrides: as they are given to Hydra.
+        config_name: the name of the command's YAML.
+    """
+    conf = conf_folder()
+    found: dict[str, str] = {}
+    fixed: dict[str, Override] = {}
+    for override in overrides:
+        if override.startswith(("-", "hydra")):
+            continue
+        try:
+            parsed = OverridesParser.create().parse_override(override)
+        except WRONG as error:
+            key, equals, value = override.partition("=")
+            hint = f"; for one text, {quoting_hint(key, value)}" if equals else ""
+            found[override] = f"{override} cannot be read: {one_line(error)}{hint}"
+            continue
+        if not parsed.is_sweep_override():
+            fixed[override] = parsed
+    keys = partial(_keys_of_command, config_name, list(fixed))
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        chosen = [override for override, parsed in fixed.items() if (conf / parsed.key_or_group).is_dir()]
+        for override in chosen:
+            found |= _error_of(config_name, [override], override, keys)
+        good = [override for override in chosen if override not in found]
+        lost = {fixed[override].key_or_group for override in chosen if override in found}
+        for override, parsed in fixed.items():
+            # Of a group that is not there it is not known which keys it has.
+            if override not in chosen and parsed.key_or_group.partition(".")[0] not in lost:
+                found |= _error_of(config_name, [*good, override], override, keys)
+    return found
+
+
+def _error_of(config_name: str, overrides: list[str], override: str, other_keys: OtherKeys) -> dict[str, str]:
+    try:
+        compose(config_name, overrides)
+    except WRONG as error:
+        return {override: one_line(error, other_keys)}
+    return {}
+
+
+def _keys_of_command(config_name: str, overrides: Sequence[str]) -> Iterator[str]:
+    """Yield every key of a command: its own, and those of the choices in its groups."""
+    conf = conf_folder()
+    command = yaml.safe_load((conf / f"{config_name}.yaml").read_text(encoding="utf-8"))
+    yield from _names(command)
+    given = [dict([override.split("=", 1)]) for override in overrides if "=" in override]
+    choices: dict[str, Any] = {}
+    for entry in (*command.get("defaults", ()), *given):
+        choices |= entry if isinstance(entry, dict) else {}
+    for group, choice in choices.items():
+        path = conf / group / f"{choice}.yaml"
+        if path.is_file() and "_target_" in (values := yaml.safe_load(path.read_text(encoding="utf-8")) or {}):
+            yield from (f"{group}.{name}" for name in _names(values))
+
+
+def _names(values: dict[str, Any]) -> Iterator[str]:
+    target = str(values["_target_"])
+    for field in dataclasses.fields(schema_of(locate(target, target), target)):
+        yield field.name

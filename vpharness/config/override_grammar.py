@@ -1,4 +1,4 @@
-"""Words of a command line as Hydra's grammar reads them: values of any characters, paths, and texts."""
+"""Overrides as Hydra's grammar reads them: values with any characters, paths, and texts."""
 
 import json
 import math
@@ -8,59 +8,61 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from hydra.core.override_parser.types import Quote, QuotedString
-
 from vpharness.errors import ConfigError
 
 PATH_KEYS: Final = ("path", "lake", "outputs", "parquet", "report", "record")
 """Keys whose values are files or folders, and may hold any character."""
-TEXT_KEYS: Final = ("force", "run_id", "version", "a", "b", "to")
-"""Keys whose values are words as they stand, such as an id of digits and an e, which Hydra would take for a number."""
+TEXT_KEYS: Final = ("force", "run_id", "version", "a", "b", "to", "topic")
+"""Keys whose values are texts as they stand, such as an id of digits and an e, which Hydra would take for a number."""
 
 _PLAIN: Final = re.compile(r"[\w./:~+,*?-]*", re.ASCII)
 _ENDLESS: Final = re.compile(r"\d{300,}")
 
 
-def in_words(value: Any) -> str:
+def override_value(value: Any) -> str:
     """Return a plain value as Hydra's grammar writes it: read back, it is that value again, whatever it holds."""
     if isinstance(value, str):
+        from hydra.core.override_parser.types import Quote, QuotedString  # noqa: PLC0415  # slow to import
+
         return QuotedString(value, Quote.double).with_quotes()
     if isinstance(value, dict):
-        return f"{{{','.join(f'{key}:{in_words(each)}' for key, each in value.items())}}}"
+        return f"{{{','.join(f'{key}:{override_value(each)}' for key, each in value.items())}}}"
     if isinstance(value, list):
-        return f"[{','.join(map(in_words, value))}]"
+        return f"[{','.join(map(override_value, value))}]"
     # Numbers, truth and nothing are as in JSON, but for infinities.
     return str(value) if isinstance(value, float) and not math.isfinite(value) else json.dumps(value)
 
 
 def quoting_hint(key: str, value: str) -> str:
     """Return how a text with any characters is given to a key: the shell takes one pair of quotes away."""
-    return f"write {shlex.quote(f'{key}={in_words(value)}')}"
+    return f"write {shlex.quote(f'{key}={override_value(value)}')}"
 
 
-def quoted(word: str) -> str:
+def quoted(override: str) -> str:
     """Quote a path or a text for Hydra, whose grammar knows no spaces, parentheses or equals signs in a plain value.
 
     A comma separates the values of an axis, unless it belongs to the name of a file that is there.
     """
-    key, equals, value = word.partition("=")
+    key, equals, value = override.partition("=")
     is_path = key.rpartition(".")[2] in PATH_KEYS or key.endswith("_path")
     if not equals or not (is_path or key in TEXT_KEYS) or value[:1] in {"'", '"', "$"}:
-        return word
+        return override
     if is_path and _PLAIN.fullmatch(value) and not ("," in value and is_there(value)):
-        return word
-    return f"{key}={in_words(value)}"
+        return override
+    return f"{key}={override_value(value)}"
 
 
-def refuse_endless_numbers(words: Sequence[str]) -> None:
+def refuse_endless_numbers(overrides: Sequence[str]) -> None:
     """Raise ConfigError for a number of more digits than a float can have, which ends reading it in a traceback."""
-    for word in words:
-        if (found := _ENDLESS.search(word)) is not None:
-            raise ConfigError(f"{word.partition('=')[0]} holds a number of {len(found[0])} digits; give a smaller one")
+    for override in overrides:
+        if (found := _ENDLESS.search(override)) is not None:
+            raise ConfigError(
+                f"{override.partition('=')[0]} holds a number of {len(found[0])} digits; give a smaller one"
+            )
 
 
 def is_there(name: str) -> bool:
-    """Whether there is a file or folder of that name; a word that is too long for one, or cannot be one, is none."""
+    """Whether there is a file or folder of that name; a name that is too long for one, or cannot be one, is none."""
     try:
         return Path(name).exists()
     except (OSError, ValueError):

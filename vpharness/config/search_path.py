@@ -38,11 +38,11 @@ def prepare_process() -> None:
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 
-def without_config_dir(words: Sequence[str]) -> list[str]:
-    """Return the words without `--config-dir FOLDER`, which is passed on to where YAML files are looked for."""
-    kept = list(words)
-    for index, word in enumerate(kept):
-        name, equals, folder = word.partition("=")
+def without_config_dir(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments without `--config-dir FOLDER`, which is added to where YAML files are looked for."""
+    kept = list(arguments)
+    for index, argument in enumerate(kept):
+        name, equals, folder = argument.partition("=")
         if name in {"--config-dir", "-cd"}:
             given = folder if equals else "".join(kept[index + 1 : index + 2])
             found = Path(given)
@@ -51,6 +51,12 @@ def without_config_dir(words: Sequence[str]) -> list[str]:
             os.environ[OWN_FOLDER_VARIABLE] = str(found.resolve())
             return kept[:index] + kept[index + (1 if equals else 2) :]
     return kept
+
+
+def is_group(key: str) -> bool:
+    """Whether a key is a group with YAML files to choose from, in the project's folder or in that of --config-dir."""
+    own = os.environ.get(OWN_FOLDER_VARIABLE)
+    return any((Path(folder) / key).is_dir() for folder in (conf_folder(), own) if folder)
 
 
 def modules_named_in(group: str) -> list[str]:

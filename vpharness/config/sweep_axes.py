@@ -1,4 +1,4 @@
-"""From the words of a multirun and the axes of an experiment to the words of each job."""
+"""From the overrides of a multirun and the axes of an experiment to the overrides of each job."""
 
 import itertools
 import math
@@ -9,7 +9,7 @@ from typing import Any, Final
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from vpharness.config.override_grammar import in_words, quoting_hint
+from vpharness.config.override_grammar import override_value, quoting_hint
 
 MOST_JOBS: Final = 1_000_000
 SIGNAL: Final = "signal"
@@ -33,7 +33,7 @@ OF_THE_CAMPAIGN: Final = frozenset(
 
 @dataclass(frozen=True)
 class Sweep:
-    """The words of every job, and everything that is wrong with the axes."""
+    """The overrides of every job, and everything that is wrong with the axes."""
 
     jobs: list[tuple[str, ...]]
     problems: list[str]
@@ -43,40 +43,40 @@ class Sweep:
 class _Axes:
     """Words by key, one or more for each, while they are being gathered."""
 
-    words: dict[str, list[str]] = field(default_factory=dict)
+    texts: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
-    def add(self, key: str, words: Sequence[str]) -> None:
+    def add(self, key: str, texts: Sequence[str]) -> None:
         """Add an axis, or say what is wrong with it."""
-        if key in self.words:
+        if key in self.texts:
             self.problems.append(f"{key} is given twice; give all of its values at once: {key}=VALUE,VALUE")
-        elif not words:
+        elif not texts:
             self.problems.append(f"the axis {key} has no value; give at least one")
-        elif len(words) > 1 and key.split(".", maxsplit=1)[0].split("/", maxsplit=1)[0] in OF_THE_CAMPAIGN:
+        elif len(texts) > 1 and key.split(".", maxsplit=1)[0].split("/", maxsplit=1)[0] in OF_THE_CAMPAIGN:
             self.problems.append(
-                f"{key} has {len(words)} values, and a campaign has one: start a campaign for each; or, where the "
-                f"commas belong to one text, {quoting_hint(key, ','.join(word.partition('=')[2] for word in words))}"
+                f"{key} has {len(texts)} values, and a campaign has one: start a campaign for each; or, where the "
+                f"commas belong to one text, {quoting_hint(key, ','.join(text.partition('=')[2] for text in texts))}"
             )
         else:
-            self.words[key] = list(words)
+            self.texts[key] = list(texts)
 
 
 def expand(overrides: Sequence[Override], universal: Mapping[str, Any], per_signal: Mapping[str, Any]) -> Sweep:
-    """Return the words of every job of a multirun.
+    """Return the overrides of every job of a multirun.
 
     The last axis varies fastest. An axis that is given stands instead of the experiment's. Where no signal is given,
     an experiment's axes for some signals say which ones are swept.
 
     Args:
-        overrides: the words given, parsed.
+        overrides: those given, parsed.
         universal: the experiment's axes for every signal: key and values.
         per_signal: its axes for one signal alone: signal, its parameter, and values.
     """
     axes = _given(overrides)
     for key, values in universal.items():
-        if key not in axes.words:
+        if key not in axes.texts:
             axes.add(key, _spelt(key, values, axes.problems))
-    given = axes.words.pop(SIGNAL, [])
+    given = axes.texts.pop(SIGNAL, [])
     families = given or [f"{SIGNAL}={name}" for name in per_signal] or [""]
     names = [family.removeprefix(f"{SIGNAL}=") for family in families]
     axes.problems += [
@@ -96,7 +96,7 @@ def expand(overrides: Sequence[Override], universal: Mapping[str, Any], per_sign
 
 
 def _given(overrides: Sequence[Override]) -> _Axes:
-    """Gather the words given: those with several values are axes."""
+    """Return the overrides given by their keys: those with several values are axes."""
     axes = _Axes()
     for override in overrides:
         key = override.get_key_element()
@@ -122,18 +122,18 @@ def _values(override: Override, problems: list[str]) -> Iterator[str]:
 
 def _own(axes: _Axes, name: str, own: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return all axes of one signal: those that every signal has, and its own."""
-    merged = _Axes(dict(axes.words), axes.problems)
+    merged = _Axes(dict(axes.texts), axes.problems)
     for parameter, values in own.items():
         key = f"{SIGNAL}.{parameter}"
-        if key not in axes.words:
+        if key not in axes.texts:
             merged.add(key, _spelt(f"{key} of {name}", values, axes.problems))
-    return merged.words
+    return merged.texts
 
 
 def _spelt(key: str, values: Any, problems: list[str]) -> list[str]:
-    """Return an experiment's axis in Hydra's words."""
+    """Return the overrides of an experiment's axis."""
     if not isinstance(values, list):
         problems.append(f"the axis {key} is {values!r}; a list of values is expected")
         return ["_"]  # stands for it, so that it is not called empty as well
     bare = key.partition(" ")[0]
-    return [f"{bare}={in_words(value)}" for value in values]
+    return [f"{bare}={override_value(value)}" for value in values]

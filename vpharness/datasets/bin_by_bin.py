@@ -1,4 +1,4 @@
-"""A dataset bin by bin, as a live session takes bins: in order, and without the whole grid in memory."""
+"""A dataset read bin by bin, in order, without the whole grid in memory: how a live session replays it."""
 
 import tempfile
 from collections.abc import Iterator, Mapping

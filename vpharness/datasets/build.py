@@ -30,7 +30,7 @@ from vpharness.prices import tick_size_to_price
 
 @dataclass
 class BuildProgress:
-    """Where a build stands: one object, brought up to date as the build goes on."""
+    """How far a build has come: one object, updated as the build goes on."""
 
     bins: int = 0
     valid_bins: int = 0
@@ -49,12 +49,12 @@ class BuildProgress:
 
 
 def ignore(progress: BuildProgress) -> None:  # the shape of a report
-    """Report nothing."""
+    """Do nothing with the progress."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """The dataset that a build has led to, and whether it was there before."""
+    """The dataset that a build made or found."""
 
     path: Path
     manifest: Manifest
@@ -71,15 +71,15 @@ def build(
     end_ns: int | None = None,
     report: Callable[[BuildProgress], None] = ignore,
 ) -> Built:
-    """Build a dataset from a source, or recognise that it has been built.
+    """Build a dataset from a source, or find that it has been built already.
 
     Where its source lies is noted beside it. With `dataset_id` it is published under that name; without, it is a grid
     variant under its content hash, and where another process is building it, that is waited for. `start_ns` is rounded
     down to a bin's edge; events before it warm the book up, events from `end_ns` on are not looked at.
 
-    Raises SourceError where the source cannot be read or holds nothing that can be used, ConfigError for a span that is
-    empty, and DatasetError where the id is taken by other content or the lake cannot be written. The lake is then as it
-    was before.
+    Raises SourceError where the source cannot be read or holds nothing that can be used, ConfigError for a span that
+    is empty, and DatasetError where the id is taken by other content or the lake cannot be written. The lake is then
+    as it was before.
     """
     lattice, identity = _identity(source, lattice, start_ns, end_ns)
     content = content_id(identity)
@@ -118,7 +118,7 @@ def _written(
             lattice,
             tick_size=source.tick_size,
             size_unit=stream.size_unit,
-            evict_crossed_ms=lattice.evict_crossed_ms or 0,
+            default_evict_crossed_ms=source.default_evict_crossed_ms,
             start_ns=span["start_ns"],
         )
         intake, progress = Intake(tick_size_to_price(source.tick_size), span["end_ns"]), BuildProgress()
@@ -152,11 +152,10 @@ def find_variant(
 def _identity(
     source: Source, lattice: LatticeParameters, start_ns: int | None, end_ns: int | None
 ) -> tuple[LatticeParameters, dict[str, Any]]:
-    """Return the lattice with what the source says about eviction, and all that bins and cells depend on."""
+    """Return the lattice parameters in force, and everything that bins and cells depend on."""
     if start_ns is not None and end_ns is not None and start_ns >= end_ns:
         raise ConfigError(f"start is {time_text(start_ns)} and end is {time_text(end_ns)}; start must lie before end")
-    if lattice.evict_crossed_ms is None:
-        lattice = dataclasses.replace(lattice, evict_crossed_ms=source.default_evict_crossed_ms)
+    lattice = lattice.with_eviction(source.default_evict_crossed_ms)
     return lattice, {
         "lattice_version": LATTICE_VERSION,
         "lattice": dataclasses.asdict(lattice),
@@ -213,7 +212,7 @@ def _fill(
 
 
 def _note(progress: BuildProgress, block: FinishedBins, intake: Intake, stream: EventStream) -> None:
-    """Bring the progress up to date after a block."""
+    """Update the progress after a block."""
     progress.events, progress.share = intake.events, stream.progress()
     if not len(block.bins):
         return

@@ -1,4 +1,4 @@
-"""Finding datasets in the lake."""
+"""Finding datasets in the lake: by id, or all of them."""
 
 import difflib
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from vpharness.errors import DatasetError
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset in the lake: where it lies and what it says of itself."""
+    """A dataset in the lake: its folder and its manifest."""
 
     path: Path
     manifest: Manifest
@@ -68,7 +68,7 @@ def dataset_folders(lake: Lake) -> list[Path]:
 
 
 def all_datasets(lake: Lake) -> Iterator[Dataset | DatasetError]:
-    """Yield every dataset of the lake, and for a folder that is none what is wrong with it."""
+    """Yield every dataset of the lake, and an error for each folder that is none."""
     for path in dataset_folders(lake):
         try:
             yield open_dataset(path)

@@ -1,4 +1,4 @@
-"""Events on their way from a source into the lattice: cut at the end of the span, counted, and found to be possible."""
+"""Checks of events between source and lattice: cut at the end of the span, counted, and refused where impossible."""
 
 import math
 from collections import Counter
@@ -26,7 +26,7 @@ _MOST_OFF_TICK: Final = 0.2
 
 @dataclass
 class Intake:
-    """What has come in so far."""
+    """The events taken in so far: their count, their latest time and their prices off the tick lattice."""
 
     tick_price: int
     end_ns: int | None
@@ -99,7 +99,7 @@ def check_tick_size(intake: Intake) -> None:
 
 
 def tick_size_notes(intake: Intake) -> list[str]:
-    """Return a doubt about a tick size that is finer than every price."""
+    """Return a warning where the tick size is finer than every price suggests."""
     if intake.prices < _ENOUGH_PRICES or intake.common_step <= intake.tick_price:
         return []
     step, tick = intake.common_step / PRICE_SCALE, intake.tick_price / PRICE_SCALE

@@ -1,7 +1,6 @@
-"""Where datasets lie in the lake, and how a folder comes to be there: whole and read-only, or not at all."""
+"""The lake: where datasets lie, and how a folder is put there, whole and read-only or not at all."""
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -12,6 +11,7 @@ from typing import Final
 
 from vpharness.errors import ConfigError, DatasetError
 from vpharness.storage.durable import sync
+from vpharness.storage.locks import lock_if_free, locked
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _UNFINISHED: Final = ".unfinished-"
@@ -69,31 +69,10 @@ def check_name(name: str, what: str) -> str:
     return name
 
 
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[int]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _lock_now(folder: Path) -> int | None:
-    """Take a folder's lock and return the descriptor that holds it, or None where somebody else does."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
 def _sweep(parent: Path) -> None:
     """Remove what killed writers left behind: unfinished folders whose lock nobody holds any more."""
     for folder in parent.glob(f"{_UNFINISHED}*"):
-        descriptor = _lock_now(folder)
+        descriptor = lock_if_free(folder)
         if descriptor is not None:
             shutil.rmtree(folder, ignore_errors=True)
             os.close(descriptor)
@@ -102,7 +81,7 @@ def _sweep(parent: Path) -> None:
 def _begin(target: Path, what: str) -> tuple[Path, int]:
     """Make the unfinished folder of `target`, locked; a DatasetError where it exists or another writer is at it."""
     unfinished = target.parent / f"{_UNFINISHED}{target.name}"
-    with _locked(target.parent):
+    with locked(target.parent):
         _sweep(target.parent)
         if target.exists():
             raise _exists(target, what)
@@ -112,7 +91,7 @@ def _begin(target: Path, what: str) -> tuple[Path, int]:
             raise BeingWrittenError(
                 f"{what} {target.name} is being written by another process; wait for it, or choose another name"
             ) from None
-        descriptor = _lock_now(unfinished)
+        descriptor = lock_if_free(unfinished)
     if descriptor is None:
         raise DatasetError(f"{unfinished} is locked by another process")
     return unfinished, descriptor
@@ -123,19 +102,13 @@ def _exists(target: Path, what: str) -> DatasetError:
 
 
 def wait_for_writer(target: Path) -> None:
-    """Wait until no other process writes a dataset any more, whether it came to be there or not."""
-    try:
-        descriptor = os.open(target.parent / f"{_UNFINISHED}{target.name}", os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
+    """Wait until no other process writes a dataset any more, whether that made it or failed."""
+    with contextlib.suppress(FileNotFoundError), locked(target.parent / f"{_UNFINISHED}{target.name}"):
         return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    finally:
-        os.close(descriptor)
 
 
 def make_read_only(folder: Path) -> None:
-    """Take the write permission from a folder and its files, which are on the disk afterwards."""
+    """Make a folder and its files read-only, and put them on the disk."""
     for path in folder.iterdir():
         path.chmod(_READ_ONLY_FILE)
         sync(path)
@@ -162,7 +135,7 @@ def new_folder(target: Path, what: str = "dataset") -> Iterator[Path]:
             path.chmod(_READ_ONLY_FILE)
             sync(path)
         sync(unfinished)
-        with _locked(target.parent):
+        with locked(target.parent):
             if target.exists():
                 raise _exists(target, what)
             unfinished.rename(target)

@@ -1,4 +1,4 @@
-"""What a dataset says of itself: `manifest.json` and `checksums.json`."""
+"""`manifest.json` and `checksums.json`: the facts of a dataset, and the SHA-256 of its files."""
 
 import dataclasses
 import hashlib
@@ -55,7 +55,7 @@ class Manifest:
 
     @property
     def has_best_prices(self) -> bool:
-        """Whether entries and exits at the touch can be known: without them there are no net figures."""
+        """Whether the best prices are known: without them there are no net figures."""
         return {"best_bid_price_int", "best_ask_price_int"} <= set(self.bin_columns)
 
     def write(self, folder: Path, name: str = MANIFEST_FILE) -> None:
@@ -116,7 +116,7 @@ def checksum_of(folder: Path) -> str:
 
 
 def check_file(folder: Path, name: str) -> None:
-    """Raise DatasetError where a file does not have its checksum; it is read for that once in a process."""
+    """Raise DatasetError where a file does not have its checksum; a file is read for that once in a process."""
     known = read_checksums(folder)[name]
     try:
         found = known_sha256(folder / name)
@@ -127,7 +127,7 @@ def check_file(folder: Path, name: str) -> None:
 
 
 def check_all(folder: Path) -> dict[str, str]:
-    """Read all files of a dataset anew, and return their checksums; a DatasetError names every file that differs."""
+    """Return the checksums of all files of a dataset, read anew; a DatasetError names every file that differs."""
     sums = read_checksums(folder)
     try:
         changed = [name for name, known in sums.items() if file_sha256(folder / name) != known]

@@ -1,4 +1,4 @@
-"""Publishing: a folder of Parquet files made elsewhere, checked, becomes an immutable dataset."""
+"""Publishing a folder of Parquet files that were made elsewhere: checked, it becomes an immutable dataset."""
 
 import shutil
 from pathlib import Path
@@ -20,7 +20,7 @@ from vpharness.storage.durable import sync
 
 
 def publish(lake: Lake, folder: Path, dataset_id: str, tick_size: float) -> Manifest:
-    """Copy a folder's two tables into the lake as a dataset; one that lies at its place already is made whole there.
+    """Copy a folder's two tables into the lake as a dataset; a folder at its final place is completed there.
 
     The bins need bin_seq, ts_ns and mid_price, the grid bin_seq and k; more columns are welcome. Raises DatasetError
     where something is missing or does not fit (see `examine`), and ConfigError for a tick size that the mid prices do

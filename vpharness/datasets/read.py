@@ -1,4 +1,4 @@
-"""Reading a dataset: its bins, and the columns that are asked for as arrays of bins by cells."""
+"""Reading a dataset: its bins, and the columns asked for as arrays of bins by cells."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from vpharness.storage.parquet import open_parquet
 
 @dataclass(frozen=True)
 class Loaded:
-    """What has been read of a dataset: n bins, K cells from k = -radius to radius."""
+    """The columns read of a dataset: n bins, K cells from k = -radius to radius."""
 
     bins: Mapping[str, Array]  # columns [n] of bins.parquet, in the order of bin_seq
     grid: Mapping[str, Array]  # columns [n, K] of grid_clean.parquet
@@ -87,7 +87,7 @@ def expect_rows(dataset: Dataset, file: str, found: int, expected: int) -> None:
 
 
 def verify(dataset: Dataset) -> dict[str, str]:
-    """Compare a dataset's files with its checksums and its tables with its manifest; return the checksums.
+    """Check a dataset's files against its checksums and its tables against its manifest; return the checksums.
 
     Raises DatasetError naming every file that differs.
     """

@@ -1,7 +1,7 @@
-"""Where the events of a dataset come from: noted beside the datasets, since a dataset itself knows no paths.
+"""Where the events of a dataset come from: recorded beside the datasets, since a dataset itself holds no paths.
 
-A dataset's manifest holds its source by content: parameters, and files by their SHA-256. Whoever wants its events again
-must know where these files lie. That may change, so it is no part of the immutable folder.
+A dataset's manifest holds its source by content: parameters, and files by their SHA-256. Whoever wants its events
+again must know where these files lie. That may change, so it is no part of the immutable folder.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ TARGET: Final = "_target_"
 
 
 def source_values(source: Source) -> dict[str, Any] | None:
-    """Return a source as a configuration has it: `_target_` and parameters, paths made absolute.
+    """Return a source as configuration values: `_target_` and parameters, paths made absolute.
 
     None where it holds more than a configuration can say.
     """
@@ -34,7 +34,7 @@ def source_values(source: Source) -> dict[str, Any] | None:
 
 
 def note_source(lake: Lake, content_id: str, source: Source) -> None:
-    """Note where the source of a dataset lies, if a configuration can say it.
+    """Record where the source of a dataset lies, if a configuration can express it.
 
     Raises DatasetError where the lake cannot be written.
     """
@@ -53,7 +53,7 @@ def note_source(lake: Lake, content_id: str, source: Source) -> None:
 
 
 def noted_source(lake: Lake, content_id: str) -> dict[str, Any] | None:
-    """Return what was noted of a dataset's source: `_target_` and parameters; None where nothing was.
+    """Return the recorded source of a dataset, `_target_` and parameters; None where there is no record.
 
     Raises DatasetError where the note cannot be read.
     """
@@ -70,6 +70,6 @@ def noted_source(lake: Lake, content_id: str) -> dict[str, Any] | None:
 
 
 def _absolute(name: str, value: Any) -> Any:
-    """Return the value of a parameter as it is true in any folder."""
+    """Return a parameter's value as it holds from any working folder."""
     is_path = isinstance(value, str) and (name == "path" or name.endswith("_path"))
     return str(Path(value).expanduser().resolve()) if is_path else value

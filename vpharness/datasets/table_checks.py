@@ -1,4 +1,4 @@
-"""Examining tables that were made elsewhere: what a run would stumble over is said before they are a dataset."""
+"""Checks of tables that were made elsewhere: everything that a run would fail at is refused before publication."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ _BIN_TYPES: Final[dict[str, tuple[Callable[[pa.DataType], bool], str]]] = {
 
 
 def examined(folder: Path, dataset_id: str, tick_size: float) -> tuple[Manifest, dict[str, str]]:
-    """Check a folder's two tables and describe them; return the manifest and the SHA-256 of each file.
+    """Check a folder's two tables and return their manifest and the SHA-256 of each file.
 
     Raises DatasetError, naming the first bin or row that does not fit, and ConfigError for a tick size that the mid
     prices do not stand on.
@@ -82,7 +82,7 @@ def _notes(bins: dict[str, Array], odd_columns: list[str]) -> list[str]:
 
 
 def _sorted_bins(folder: Path, dataset_id: str) -> tuple[dict[str, Array], bool]:
-    """Return the bins in the order of bin_seq, and whether they stand in it."""
+    """Return the bins in the order of bin_seq, and whether the file has them in that order."""
     names = _schema(folder / BINS_FILE, dataset_id).names
     absent = {"bin_seq", "ts_ns", "mid_price"} - set(names)
     if absent:

@@ -1,4 +1,4 @@
-"""Writing a dataset's two Parquet files while the lattice goes on: block by block, in a thread of their own."""
+"""Writing a dataset's two Parquet files block by block, in a thread of their own, while the lattice goes on."""
 
 import contextlib
 from collections import deque
@@ -13,7 +13,7 @@ import pyarrow as pa
 from vpharness.datasets.manifest import BINS_FILE, GRID_FILE
 from vpharness.lattice.columns import BIN_DTYPE, EVENT_COLUMN, FLOAT_COLUMNS, GRID_COLUMNS, LABEL_COLUMNS, MOVE_COLUMNS
 from vpharness.lattice.lattice_engine import FinishedBins
-from vpharness.storage.arrow import arrow_array
+from vpharness.storage.arrow import table_of_columns
 from vpharness.storage.checksums import HashingFile
 from vpharness.storage.parquet import parquet_writer
 
@@ -31,7 +31,7 @@ _GRID_SCHEMA: Final = pa.schema(
 
 
 class TableWriter:
-    """Two growing Parquet files. `write` returns at once; what goes wrong in the thread is raised by a later call."""
+    """Two growing Parquet files. `write` returns at once; an error in the thread is raised by a later call."""
 
     def __init__(self, folder: Path) -> None:
         self._files = {name: HashingFile(folder / name) for name in (BINS_FILE, GRID_FILE)}
@@ -57,8 +57,8 @@ class TableWriter:
         self._waiting.append(self._thread.submit(self._append, block))
 
     def _append(self, block: FinishedBins) -> None:
-        columns = [arrow_array(block.bins[name]) for name in _BINS_SCHEMA.names]
-        self._bins.write_table(pa.table(columns, schema=_BINS_SCHEMA))
+        columns = {name: block.bins[name] for name in _BINS_SCHEMA.names}
+        self._bins.write_table(table_of_columns(columns, _BINS_SCHEMA))
         self._grid.write_table(_grid_table(block))
 
     def finish(self) -> dict[str, str]:
@@ -72,7 +72,7 @@ class TableWriter:
         return {name: file.hexdigest() for name, file in self._files.items()}
 
     def abandon(self) -> None:
-        """Stop the thread and let go of the files, finished or not."""
+        """Stop the thread and close the files, finished or not."""
         self._thread.shutdown(wait=True, cancel_futures=True)
         for writer in (self._bins, self._grid):
             # What is left unfinished is thrown away by the caller: that its end cannot be written does not matter.
@@ -95,9 +95,9 @@ def open_tables(folder: Path) -> Iterator[TableWriter]:
 def _grid_table(block: FinishedBins) -> pa.Table:
     count, cells = block.last_event_ids.shape
     radius = (cells - 1) // 2
-    columns = [
-        np.repeat(block.bins["bin_seq"], cells),
-        np.tile(np.arange(-radius, radius + 1, dtype=np.int32), count),
-        *(block.column(name).reshape(-1) for name in GRID_COLUMNS),
-    ]
-    return pa.table([arrow_array(column) for column in columns], schema=_GRID_SCHEMA)
+    columns = {
+        "bin_seq": np.repeat(block.bins["bin_seq"], cells),
+        "k": np.tile(np.arange(-radius, radius + 1, dtype=np.int32), count),
+        **{name: block.column(name).reshape(-1) for name in GRID_COLUMNS},
+    }
+    return table_of_columns(columns, _GRID_SCHEMA)

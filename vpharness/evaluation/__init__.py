@@ -18,8 +18,8 @@ The way through this room, each step callable by itself:
 `evaluate` does 2 to 5 for one score, `evaluate_with` 4 and 5 with a table that several scores share. `MarketTime` says
 which evidence is the same, whatever it is called.
 
-Live, bin by bin: `advance_walks` judges fires as they come to what `fire_outcomes` says of them, `LiveStatistics` are
-the figures of a model so far, and `BandScores` how projected bands compare with where the mid went.
+Live, bin by bin: `advance_walks` gives the outcomes of fires, equal to those of `fire_outcomes`; `LiveStatistics` are
+the figures of a model so far, and `BandScores` the coverage and loss of projected bands.
 """
 
 from vpharness.evaluation.bands import BandScores, is_covered, pinball_loss
@@ -42,7 +42,8 @@ from vpharness.evaluation.evaluation_parameters import (
     SplitParameters,
 )
 from vpharness.evaluation.evidence import Evidence, PartWalks, Tally, pooled
-from vpharness.evaluation.figures import Figures, figures_of
+from vpharness.evaluation.figure_registry import Figure
+from vpharness.evaluation.figures import Figures, all_figures, figure_named, figures_of, shown_figures
 from vpharness.evaluation.fires import Fires, FireState, advance_fires, find_fires, quantile_thresholds, start_fires
 from vpharness.evaluation.live_statistics import LiveStatistics
 from vpharness.evaluation.market_time import Market, MarketTime, any_overlap, counted_once
@@ -66,6 +67,7 @@ __all__ = [
     "Draws",
     "EvaluationParameters",
     "Evidence",
+    "Figure",
     "Figures",
     "FireOutcomes",
     "FireState",
@@ -89,12 +91,14 @@ __all__ = [
     "WalkState",
     "advance_fires",
     "advance_walks",
+    "all_figures",
     "any_overlap",
     "counted_once",
     "critical_value",
     "evaluate",
     "evaluate_fires",
     "evaluate_with",
+    "figure_named",
     "figures_of",
     "find_fires",
     "fire_outcomes",
@@ -114,6 +118,7 @@ __all__ = [
     "pinball_loss",
     "pooled",
     "quantile_thresholds",
+    "shown_figures",
     "standardised",
     "start_fires",
     "studentised",

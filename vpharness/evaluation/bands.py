@@ -1,4 +1,4 @@
-"""Bands: how projected quantiles of the mid's move compare with where the mid went, as time passes."""
+"""Projection bands: how projected quantiles of the mid's move compare with the moves that followed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ _Floats = NDArray[np.float64]
 
 
 def is_covered(move: ArrayLike, low: ArrayLike, high: ArrayLike) -> Any:
-    """Return whether moves lie within a band, all in ticks; one that stands on its edge does."""
+    """Return whether moves lie within a band, its edges included; all in ticks."""
     at_least = np.asarray(move) >= np.asarray(low) - TICK_TOLERANCE
     return at_least & (np.asarray(move) <= np.asarray(high) + TICK_TOLERANCE)
 

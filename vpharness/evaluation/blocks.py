@@ -1,4 +1,4 @@
-"""Blocks of time: what fires that share their fate are summed over, and how long a block must be.
+"""Blocks of time: the units over which fires that share their fate are summed, and how long they must be.
 
 A block is a stretch of L seconds by the clock, so that instruments and datasets that run at the same time share their
 blocks. L is a power of two: the blocks of one L nest in those of the next, and sums over coarser blocks are sums of

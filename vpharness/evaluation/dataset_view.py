@@ -1,4 +1,4 @@
-"""What evaluation sees of a dataset: prices per bin, and what names the dataset and its span."""
+"""The prices of a dataset as evaluation needs them: one entry a bin, with the dataset's name and span."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,4 +1,4 @@
-"""What an evaluation is told: barriers, durations, delays, cost, split and chance; every default stands here."""
+"""The parameters of an evaluation: barriers, durations, delays, cost, split and null, with their defaults."""
 
 import dataclasses
 import math
@@ -65,14 +65,14 @@ class EvaluationParameters:
     null_seed: int = parameter(0, meaning="seed of these coins", minimum=0, maximum=2**53)
 
     def relations(self) -> Iterator[str]:
-        """Say which durations were given twice."""
+        """Yield a sentence for each duration that is given twice."""
         for name in ("max_hold", "warmup", "cooldown", "entry_delay", "exit_delay"):
             bins, ms = getattr(self, f"{name}_bins"), getattr(self, f"{name}_ms")
             if bins is not None and ms is not None:
                 yield f"{name}_bins is {bins} and {name}_ms is {ms}; give one of them"
 
     def resolve(self, cell_width_ms: float) -> "ResolvedEvaluation":
-        """Return the same with every duration in bins of `cell_width_ms` milliseconds.
+        """Return the evaluation with every duration in bins of `cell_width_ms` milliseconds.
 
         Raises:
             ConfigError: a duration was given both ways or is too many bins, or the longest walk is shorter than half a
@@ -152,7 +152,7 @@ class ResolvedEvaluation:
 
 @dataclass(frozen=True)
 class SplitParameters:
-    """Which bins choose and which bins judge."""
+    """Which bins thresholds and parameters are chosen on, and which bins judge them."""
 
     kind: str = parameter(
         "time",
@@ -176,7 +176,7 @@ class SplitParameters:
         return SplitParameters(kind="none") if self.kind == "none" else dataclasses.replace(self, test_datasets=[])
 
     def relations(self) -> Iterator[str]:
-        """Say where kind and test_datasets contradict each other."""
+        """Yield a sentence where kind and test_datasets contradict each other."""
         if self.kind == "none" and self.test_datasets:
             yield f"kind is none but test_datasets names {', '.join(self.test_datasets)}; drop one of them"
         if self.kind == "dataset" and not self.test_datasets:

@@ -1,4 +1,4 @@
-"""Evidence: all that judging needs to know of one candidate in one part of one dataset, and that a ledger keeps."""
+"""Evidence: the sums from which a candidate in a part of a dataset is judged, and which the ledger keeps."""
 
 import functools
 import hashlib
@@ -18,18 +18,17 @@ from vpharness.evaluation.blocks import (
     merged,
 )
 from vpharness.evaluation.dataset_view import DatasetView
+from vpharness.evaluation.fire_sums import FIRE_SUMS
 from vpharness.evaluation.outcomes import (
     CENSORED,
     DOWN_ROW,
     SKIPPED,
     STOP_LOSS,
     TAKE_PROFIT,
-    TIMEOUT,
     UP_ROW,
     FireOutcomes,
     OutcomeTable,
 )
-from vpharness.evaluation.passage import TICK_TOLERANCE
 from vpharness.evaluation.split import Part
 
 _MS_PER_HOUR = 3_600_000.0
@@ -90,7 +89,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class PartWalks:
-    """What the net walks from all bins of a part come to: what a candidate's fires are compared with.
+    """The outcomes of net walks from all bins of a part: what a candidate's fires are compared with.
 
     They are taken from the end of the warm-up on, from bins whose walk fits into the part, in both directions.
 
@@ -109,7 +108,7 @@ class PartWalks:
 
     @classmethod
     def of(cls, table: OutcomeTable, part: Part) -> "PartWalks":
-        """Measure the walks of a part."""
+        """Return the walks of a part, measured."""
         evaluation = table.evaluation
         stop = max(part.first_fire, min(part.stop, part.limit - evaluation.net_reach_bins))
         inside = slice(part.first_fire, stop)
@@ -142,35 +141,23 @@ def evidence_of(
         part: the part.
         walks: `PartWalks.of(table, part)`, which all candidates share.
         excess_of_bins: [S] `excess_of(table)`, which they share too.
-        outcomes: the candidate's fires in the part, and what they came to.
+        outcomes: the candidate's fires in the part, with their outcomes.
     """
     fires, mid, net = outcomes.fires, outcomes.mid_code, outcomes.net_code
     judged, net_judged = mid < SKIPPED, net < SKIPPED
     pnl = np.where(net_judged, outcomes.net_pnl_ticks, 0.0)
     excess = fires.directions * (excess_of_bins[fires.bins] - walks.mean_excess)
-    counts = {
-        "n_mid": judged,
-        "mid_tp": mid == TAKE_PROFIT,
-        "mid_sl": mid == STOP_LOSS,
-        "mid_timeout": mid == TIMEOUT,
-        "n_net": net_judged,
-        "net_tp": net == TAKE_PROFIT,
-        "net_sl": net == STOP_LOSS,
-        "net_win": net_judged & (pnl > TICK_TOLERANCE),
-    }
-    ticks = {
-        "mid_pnl": np.where(judged, outcomes.mid_pnl_ticks, 0.0),
-        "net_pnl": pnl,
-        "excess": np.where(net_judged & np.isfinite(excess), excess, 0.0),
-    }
+    codes, results = (mid, net), (np.where(judged, outcomes.mid_pnl_ticks, 0.0), pnl)
+    sums = {name: each.value(codes[each.is_net], results[each.is_net]) for name, each in FIRE_SUMS.items()}
+    sums["excess"] = np.where(net_judged & np.isfinite(excess), excess, 0.0)
     own_walk_s = _mean_walk_s(table, fires.bins[net_judged if net_judged.any() else judged])
     width_ns = round(view.cell_width_ms * _NS_PER_MS)
     shown = judged | net_judged
     blocks = block_sums(
         block_seconds(max(walks.mean_s, own_walk_s)),
         view.span[0] + fires.bins[shown] * width_ns,
-        np.column_stack([counts[name] for name in COUNTS]).astype(np.int32)[shown],
-        np.column_stack([ticks[name] for name in TICKS])[shown],
+        np.column_stack([sums[name] for name in COUNTS]).astype(np.int32)[shown],
+        np.column_stack([sums[name] for name in TICKS])[shown],
     )
     tally = Tally(
         n_fires=len(fires),
@@ -205,7 +192,7 @@ def pooled(several: Sequence[Evidence]) -> Evidence:
 
 
 def hours_of(bins: int, cell_width_ms: float) -> float:
-    """Return how long some bins take."""
+    """Return the length of some bins in hours."""
     return bins * cell_width_ms / _MS_PER_HOUR
 
 

@@ -1,126 +1,270 @@
-"""The figures of a candidate: what its fires came to, with their intervals, over all the datasets it ran on."""
+"""The figures of a candidate: what its fires came to, with their intervals, over all the datasets it ran on.
+
+The fields of `Figures` are the registry: each says all there is to know of its figure (see `Figure`), and everything
+that shows, stores or tracks figures goes through `all_figures`. `docs/how-to/add-an-evaluation-figure.md` adds one.
+"""
 
 import dataclasses
+import functools
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.evaluation.blocks import BlockSums
 from vpharness.evaluation.evidence import Evidence
-from vpharness.evaluation.intervals import Interval, ratio_of_totals
+from vpharness.evaluation.figure_registry import LIVE, MLFLOW, PROMISED, REPORT, SHARE, TABLE, Barriers, Figure, Mean
+
+FEW_BLOCKS: Final = 50
+"""Below this many blocks an interval is rough, and their number is shown."""
+
+_EVERYWHERE: Final = (TABLE, REPORT, MLFLOW, LIVE, PROMISED)
+_FIGURE: Final = "figure"
 
 
-def _figure(unit: str, meaning: str) -> Any:
-    return dataclasses.field(metadata={"unit": unit, "meaning": meaning})
+def _field(figure: Figure) -> Any:
+    return dataclasses.field(metadata={_FIGURE: figure})
 
 
-@dataclass(frozen=True)
-class Figures:
-    """Figures over the fires of a part that are neither censored nor skipped; NaN where there is nothing to average.
-
-    `_low` and `_high` are the ends of a 95 % interval, see `RatioOfTotals`; NaN with fewer than two blocks. Each
-    field's unit and meaning stand in its metadata.
-    """
-
-    n_fires: int = _figure("fires", "all fires of the part")
-    events_per_hour: float = _figure("1/h", "all fires, by the time from the warm-up on")
-    n_signals: int = _figure("fires", "fires judged at the mid")
-    n_up: int = _figure("fires", "of these upwards")
-    n_down: int = _figure("fires", "of these downwards")
-    n_censored: int = _figure("fires", "fires whose walk at the mid does not fit")
-    n_skipped: int = _figure("fires", "fires without a mid")
-    block_s: int = _figure("s", "length of a block: at least four mean walks")
-    n_blocks: int = _figure("blocks", "blocks with a fire judged at the mid")
-    tp_rate: float = _figure("share", "take-profit touched first")
-    tp_rate_low: float = _figure("share", "lower end")
-    tp_rate_high: float = _figure("share", "upper end")
-    sl_rate: float = _figure("share", "stop-loss touched first")
-    sl_rate_low: float = _figure("share", "lower end")
-    sl_rate_high: float = _figure("share", "upper end")
-    timeout_rate: float = _figure("share", "neither touched")
-    timeout_rate_low: float = _figure("share", "lower end")
-    timeout_rate_high: float = _figure("share", "upper end")
-    decided_tp_share: float = _figure("share", "tp / (tp + sl) at the mid")
-    break_even_tp_share: float = _figure("share", "sl_ticks / (tp_ticks + sl_ticks): a guide only")
-    mean_pnl_ticks: float = _figure("ticks", "mean P&L at the mid")
-    mean_pnl_ticks_low: float = _figure("ticks", "lower end")
-    mean_pnl_ticks_high: float = _figure("ticks", "upper end")
-    median_time_to_outcome_ms: float = _figure("ms", "from the fire to the barrier, tp and sl alone")
-    n_net: int = _figure("fires", "fires judged net")
-    n_net_censored: int = _figure("fires", "fires whose walk with its delays does not fit")
-    n_net_skipped: int = _figure("fires", "fires without a valid book to enter or leave at")
-    n_net_blocks: int = _figure("blocks", "blocks with a fire judged net")
-    net_pnl_ticks: float = _figure("ticks", "mean net P&L")
-    net_pnl_ticks_low: float = _figure("ticks", "lower end")
-    net_pnl_ticks_high: float = _figure("ticks", "upper end")
-    net_pnl_sd_ticks: float = _figure("ticks", "standard deviation of the net P&L over fires (n - 1)")
-    net_tp_rate: float = _figure("share", "take-profit touched first")
-    net_tp_rate_low: float = _figure("share", "lower end")
-    net_tp_rate_high: float = _figure("share", "upper end")
-    net_win_rate: float = _figure("share", "net P&L above 0")
-    net_win_rate_low: float = _figure("share", "lower end")
-    net_win_rate_high: float = _figure("share", "upper end")
-    median_net_time_to_outcome_ms: float = _figure("ms", "from the entry to the barrier, tp and sl alone")
+def _count(unit: str, meaning: str, compute: Callable[[Evidence, Barriers], int], **more: Any) -> Any:
+    return _field(Figure("", unit, meaning, compute=compute, is_whole=True, **{"form": ",", **more}))
 
 
-def figures_of(evidence: Evidence, tp_ticks: float, sl_ticks: float) -> Figures:
-    """Return the figures of one candidate from its evidence, pooled over its datasets, and its barriers."""
-    blocks, tally = evidence.blocks, evidence.tally
-    totals = {name: int(blocks.count(name).sum()) for name in ("n_mid", "mid_tp", "mid_sl", "n_net")}
-    decided = totals["mid_tp"] + totals["mid_sl"]
-    return Figures(
-        n_fires=tally.n_fires,
-        events_per_hour=tally.n_fires / tally.hours if tally.hours else math.nan,
-        n_signals=totals["n_mid"],
-        n_up=tally.n_up,
-        n_down=tally.n_down,
-        n_censored=tally.n_censored,
-        n_skipped=tally.n_skipped,
-        block_s=blocks.seconds,
-        n_blocks=int(np.count_nonzero(blocks.count("n_mid"))),
-        decided_tp_share=totals["mid_tp"] / decided if decided else math.nan,
-        break_even_tp_share=sl_ticks / (tp_ticks + sl_ticks),
-        median_time_to_outcome_ms=_median(evidence.mid_times_ms),
-        n_net=totals["n_net"],
-        n_net_censored=tally.n_net_censored,
-        n_net_skipped=tally.n_net_skipped,
-        n_net_blocks=int(np.count_nonzero(blocks.count("n_net"))),
-        net_pnl_sd_ticks=_standard_deviation(evidence),
-        median_net_time_to_outcome_ms=_median(evidence.net_times_ms),
-        **_means(blocks),
-    )
+def _number(unit: str, meaning: str, compute: Callable[[Evidence, Barriers], float], **more: Any) -> Any:
+    return _field(Figure("", unit, meaning, compute=compute, **more))
 
 
-def _means(blocks: BlockSums) -> dict[str, Any]:
-    """Return every mean with the ends of its interval."""
-    intervals = {
-        "tp_rate": _rate(blocks, "mid_tp", "n_mid"),
-        "sl_rate": _rate(blocks, "mid_sl", "n_mid"),
-        "timeout_rate": _rate(blocks, "mid_timeout", "n_mid"),
-        "mean_pnl_ticks": ratio_of_totals(blocks.tick("mid_pnl"), blocks.count("n_mid")).interval(),
-        "net_tp_rate": _rate(blocks, "net_tp", "n_net"),
-        "net_win_rate": _rate(blocks, "net_win", "n_net"),
-        "net_pnl_ticks": ratio_of_totals(blocks.tick("net_pnl"), blocks.count("n_net")).interval(),
-    }
-    found: dict[str, Any] = {}
-    for name, interval in intervals.items():
-        found |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
-    return found
+def _mean(unit: str, meaning: str, total: str, count: str, **more: Any) -> Any:
+    return _field(Figure("", unit, meaning, mean=Mean(total, count), **{"form": "+.2f", **more}))
 
 
-def _rate(blocks: BlockSums, successes: str, of: str) -> Interval:
-    return ratio_of_totals(blocks.count(successes), blocks.count(of)).rate_interval()
+def _share(meaning: str, total: str, count: str, **more: Any) -> Any:
+    return _mean(SHARE, meaning, total, count, **{"form": ".0f", **more})
 
 
-def _standard_deviation(evidence: Evidence) -> float:
+def _end() -> Any:
+    """Return a field for an end of the interval of the mean above it."""
+    return dataclasses.field()
+
+
+def _total(name: str) -> Callable[[Evidence, Barriers], int]:
+    return lambda evidence, _: int(evidence.blocks.count(name).sum())
+
+
+def _tallied(name: str) -> Callable[[Evidence, Barriers], int]:
+    return lambda evidence, _: int(getattr(evidence.tally, name))
+
+
+def _blocks_with(name: str) -> Callable[[Evidence, Barriers], int]:
+    return lambda evidence, _: int(np.count_nonzero(evidence.blocks.count(name)))
+
+
+def _per_hour(evidence: Evidence, _barriers: Barriers) -> float:
+    return evidence.tally.n_fires / evidence.tally.hours if evidence.tally.hours else math.nan
+
+
+def _decided(evidence: Evidence, _barriers: Barriers) -> float:
+    tp, sl = (int(evidence.blocks.count(name).sum()) for name in ("mid_tp", "mid_sl"))
+    return tp / (tp + sl) if tp + sl else math.nan
+
+
+def _break_even(_evidence: Evidence, barriers: Barriers) -> float:
+    return barriers.sl_ticks / (barriers.tp_ticks + barriers.sl_ticks)
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    return float(np.median(values)) if len(values) else math.nan
+
+
+def _standard_deviation(evidence: Evidence, _barriers: Barriers) -> float:
     n, total = int(evidence.blocks.count("n_net").sum()), float(evidence.blocks.tick("net_pnl").sum())
     if n < 2:
         return math.nan
     return math.sqrt(max(evidence.tally.net_pnl_squares - total**2 / n, 0.0) / (n - 1))
 
 
-def _median(values: NDArray[np.float64]) -> float:
-    return float(np.median(values)) if len(values) else math.nan
+@dataclass(frozen=True)
+class Figures:
+    """Figures over the fires of a part that are neither censored nor skipped; NaN where there is nothing to average.
+
+    `_low` and `_high` are the ends of a 95 % interval; NaN with fewer than two blocks.
+    """
+
+    n_fires: int = _count(
+        "fires", "all fires of the part", _tallied("n_fires"), shown=(LIVE,), live=lambda s: s.n_fires
+    )
+    events_per_hour: float = _number(
+        "1/h",
+        "all fires, by the time from the warm-up on",
+        _per_hour,
+        heading="fires/h",
+        label="Fires an hour",
+        form=".0f",
+        shown=_EVERYWHERE,
+        order=60,
+        live=lambda s: s.n_fires / s.hours if s.hours else None,
+    )
+    n_signals: int = _count("fires", "fires judged at the mid", _total("n_mid"), shown=(MLFLOW,))
+    n_up: int = _count("fires", "of these upwards", _tallied("n_up"))
+    n_down: int = _count("fires", "of these downwards", _tallied("n_down"))
+    n_censored: int = _count("fires", "fires whose walk at the mid does not fit", _tallied("n_censored"))
+    n_skipped: int = _count("fires", "fires without a mid", _tallied("n_skipped"))
+    block_s: int = _count(
+        "s", "length of a block: at least four mean walks", lambda evidence, _: evidence.blocks.seconds
+    )
+    n_blocks: int = _count("blocks", "blocks with a fire judged at the mid", _blocks_with("n_mid"))
+    tp_rate: float = _share(
+        "take-profit touched first", "mid_tp", "n_mid", heading="TP %", label="TP rate", shown=_EVERYWHERE, order=20
+    )
+    tp_rate_low: float = _end()
+    tp_rate_high: float = _end()
+    sl_rate: float = _share(
+        "stop-loss touched first",
+        "mid_sl",
+        "n_mid",
+        heading="SL %",
+        shown=(TABLE, REPORT, MLFLOW),
+        bare=(TABLE,),
+        order=30,
+    )
+    sl_rate_low: float = _end()
+    sl_rate_high: float = _end()
+    timeout_rate: float = _share(
+        "neither touched",
+        "mid_timeout",
+        "n_mid",
+        heading="timeout %",
+        shown=(TABLE, REPORT, MLFLOW),
+        bare=(TABLE,),
+        order=40,
+    )
+    timeout_rate_low: float = _end()
+    timeout_rate_high: float = _end()
+    decided_tp_share: float = _number(SHARE, "tp / (tp + sl) at the mid", _decided, form=".0f")
+    break_even_tp_share: float = _number(
+        SHARE,
+        "sl_ticks / (tp_ticks + sl_ticks): a guide only",
+        _break_even,
+        heading="break-even TP %",
+        form=".0f",
+        shown=(TABLE, REPORT, MLFLOW),
+        order=25,
+    )
+    mean_pnl_ticks: float = _mean("ticks", "mean P&L at the mid", "mid_pnl", "n_mid", shown=(MLFLOW,))
+    mean_pnl_ticks_low: float = _end()
+    mean_pnl_ticks_high: float = _end()
+    median_time_to_outcome_ms: float = _number(
+        "ms", "from the fire to the barrier, tp and sl alone", lambda evidence, _: _median(evidence.mid_times_ms)
+    )
+    n_net: int = _count(
+        "fires",
+        "fires judged net",
+        _total("n_net"),
+        heading="fires",
+        label="Fires judged",
+        shown=_EVERYWHERE,
+        order=50,
+        live=lambda s: s.net.count,
+    )
+    n_net_censored: int = _count("fires", "fires whose walk with its delays does not fit", _tallied("n_net_censored"))
+    n_net_skipped: int = _count("fires", "fires without a valid book to enter or leave at", _tallied("n_net_skipped"))
+    n_net_blocks: int = _count(
+        "blocks",
+        "blocks with a fire judged net",
+        _blocks_with("n_net"),
+        heading="blocks",
+        shown=(TABLE, REPORT, LIVE),
+        order=70,
+        below=FEW_BLOCKS,
+        live=lambda s: s.net.n_blocks,
+    )
+    net_pnl_ticks: float = _mean(
+        "ticks",
+        "mean net P&L",
+        "net_pnl",
+        "n_net",
+        heading="net ticks",
+        label="Net a fire",
+        shown=_EVERYWHERE,
+        order=22,
+    )
+    net_pnl_ticks_low: float = _end()
+    net_pnl_ticks_high: float = _end()
+    net_pnl_sd_ticks: float = _number(
+        "ticks", "standard deviation of the net P&L over fires (n - 1)", _standard_deviation
+    )
+    net_tp_rate: float = _share("take-profit touched first, of the fires judged net", "net_tp", "n_net")
+    net_tp_rate_low: float = _end()
+    net_tp_rate_high: float = _end()
+    net_win_rate: float = _share("net P&L above 0", "net_win", "n_net")
+    net_win_rate_low: float = _end()
+    net_win_rate_high: float = _end()
+    median_net_time_to_outcome_ms: float = _number(
+        "ms", "from the entry to the barrier, tp and sl alone", lambda evidence, _: _median(evidence.net_times_ms)
+    )
+
+
+_FIGURES: Final[dict[str, Figure]] = {
+    field.name: field.metadata[_FIGURE].named(field.name)
+    for field in dataclasses.fields(Figures)
+    if _FIGURE in field.metadata
+}
+"""Every figure, by name, in the order of the store's columns."""
+
+_OWN: Final = frozenset(_FIGURES)
+
+HEADLINE: Final = _FIGURES["net_pnl_ticks"]
+"""What candidates are ranked by."""
+
+
+def all_figures() -> tuple[Figure, ...]:
+    """Return every figure, in the order of the store's columns."""
+    return tuple(_FIGURES.values())
+
+
+def figure_named(name: str) -> Figure:
+    """Return one figure. Raises KeyError where there is none of that name."""
+    return _FIGURES[name]
+
+
+def shown_figures(place: str) -> list[Figure]:
+    """Return the figures that are shown in a place, from left to right."""
+    return sorted((each for each in all_figures() if place in each.shown), key=lambda each: each.order)
+
+
+@contextmanager
+def registered(figure: Figure) -> Iterator[Figure]:
+    """Register one more figure, as long as the context lasts.
+
+    Raises ValueError where one of its names is taken.
+    """
+    taken = {name for each in all_figures() for name in each.names}
+    if clash := taken.intersection(figure.names):
+        raise ValueError(f"there is a figure {', '.join(sorted(clash))} already")
+    _FIGURES[figure.name] = figure
+    try:
+        yield figure
+    finally:
+        del _FIGURES[figure.name]
+
+
+def figures_of(evidence: Evidence, tp_ticks: float, sl_ticks: float) -> Figures:
+    """Return the figures of one candidate from its evidence, pooled over its datasets, and its barriers."""
+    barriers = Barriers(tp_ticks, sl_ticks)
+    values: dict[str, Any] = {}
+    for each in all_figures():
+        values |= each.values(evidence, barriers)
+    return _type_of(tuple(each for each in all_figures() if each.name not in _OWN))(**values)
+
+
+@functools.lru_cache(maxsize=16)
+def _type_of(more: tuple[Figure, ...]) -> type[Figures]:
+    """Return `Figures`, with a field for each name of the figures that are registered beside its own."""
+    if not more:
+        return Figures
+    fields = [(name, int if each.is_whole else float, dataclasses.field()) for each in more for name in each.names]
+    made: type[Figures] = dataclasses.make_dataclass("Figures", fields, bases=(Figures,), frozen=True)
+    return made

@@ -1,4 +1,4 @@
-"""Intervals of means over fires that overlap: fires are summed over blocks, and blocks are what is independent."""
+"""Confidence intervals of means over fires that overlap: fires are summed over blocks, which are independent."""
 
 import math
 from dataclasses import dataclass

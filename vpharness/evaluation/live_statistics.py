@@ -1,15 +1,19 @@
-"""What a model's fires have come to so far, brought up to date bin by bin, with the intervals that a run's have."""
+"""The figures of a served model's fires so far, brought up to date bin by bin, with the intervals that a run's have."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vpharness.evaluation.blocks import NS_PER_SECOND, block_seconds
 from vpharness.evaluation.evaluation_parameters import ResolvedEvaluation
 from vpharness.evaluation.evidence import hours_of
-from vpharness.evaluation.intervals import Interval, RunningMean
+from vpharness.evaluation.figure_registry import LIVE
+from vpharness.evaluation.figures import HEADLINE, all_figures, figure_named
+from vpharness.evaluation.fire_sums import FIRE_SUMS
+from vpharness.evaluation.intervals import RunningMean
 from vpharness.evaluation.outcomes import SKIPPED, STOP_LOSS, TAKE_PROFIT, TIMEOUT
-from vpharness.evaluation.walks import OpenFire, Quote, WalkState, advance_walks
+from vpharness.evaluation.walks import OpenFire, Quote, WalkOutcome, WalkState, advance_walks
 
 _NS_PER_MS = 1_000_000
 
@@ -29,15 +33,13 @@ class LiveStatistics:
         first_start_ns: when the first bin began, ns since the Unix epoch; None before it.
         n_fires: all fires.
         at_mid: fires by their outcome code at the mid.
-        tp: of fires judged at the mid, whether take-profit was touched first.
-        net: net P&L in ticks of fires judged net.
+        means: the means among the figures that are shown live, by name.
     """
 
     evaluation: ResolvedEvaluation
     tick_size: float
     block_s: int
-    tp: RunningMean
-    net: RunningMean
+    means: Mapping[str, RunningMean]
     walks: WalkState = field(default_factory=WalkState)
     first_start_ns: int | None = None
     n_fires: int = 0
@@ -57,7 +59,19 @@ class LiveStatistics:
         # A fire is due when its whole walk, and the search for a book behind it, have passed: others may come first.
         late_s = (evaluation.net_reach_bins + evaluation.max_hold_bins) * width_s
         mean = RunningMean(most_growing=2 + math.ceil(late_s / block_s))
-        return cls(evaluation, tick_size, block_s, mean, mean)
+        shown = (each.name for each in all_figures() if LIVE in each.shown and each.mean is not None)
+        return cls(evaluation, tick_size, block_s, dict.fromkeys(shown, mean))
+
+    @property
+    def hours(self) -> float:
+        """How long fires have been possible, from the warm-up on."""
+        bins = self.walks.next_bin - self.evaluation.warmup_bins
+        return hours_of(max(bins, 0), self.evaluation.cell_width_ms)
+
+    @property
+    def net(self) -> RunningMean:
+        """The mean net P&L of the fires judged net, ticks."""
+        return self.means[HEADLINE.name]
 
     def advance(self, quote: Quote, direction: int) -> tuple["LiveStatistics", tuple[OpenFire, ...]]:
         """Take in the next bin, and the direction of the fire at it or 0.
@@ -74,26 +88,26 @@ class LiveStatistics:
         return after, advance.known
 
     def facts(self) -> dict[str, Any]:
-        """Return the figures as JSON values, a missing one as None; counts and `tp_rate` are those at the mid.
+        """Return the figures as JSON values, a missing one as None; counts and shares are those at the mid.
 
         `n_open` are the fires whose walk at the mid is not over, so that with n_skipped all counts add up to n_fires.
         """
-        bins, evaluation = self.walks.next_bin, self.evaluation
-        hours = hours_of(max(bins - evaluation.warmup_bins, 0), evaluation.cell_width_ms)
-        return {
-            "bins": bins,
-            "hours": hours,
+        counts = {
+            "bins": self.walks.next_bin,
+            "hours": self.hours,
             "n_fires": self.n_fires,
             "n_open": self.n_fires - sum(self.at_mid),
             "n_tp": self.at_mid[TAKE_PROFIT],
             "n_sl": self.at_mid[STOP_LOSS],
             "n_timeout": self.at_mid[TIMEOUT],
             "n_skipped": self.at_mid[SKIPPED],
-            **_with_ends("tp_rate", self.tp.ratio().rate_interval()),
-            **_with_ends("net_pnl_ticks", self.net.ratio().interval()),
-            "n_net": self.net.count,
-            "n_net_blocks": self.net.n_blocks,
-            "events_per_hour": self.n_fires / hours if hours else None,
+        }
+        found: dict[str, float | None] = {}
+        for name, mean in self.means.items():
+            found |= figure_named(name).interval_values(mean.ratio())
+        found |= {each.name: each.live(self) for each in all_figures() if LIVE in each.shown and each.live is not None}
+        return counts | {
+            name: value if value is None or math.isfinite(value) else None for name, value in found.items()
         }
 
     def _block(self, fire: OpenFire) -> int:
@@ -102,18 +116,21 @@ class LiveStatistics:
 
     def _with_mid(self, fire: OpenFire) -> "LiveStatistics":
         assert fire.at_mid is not None  # noqa: S101 - a walk that is over has an outcome
-        code = fire.at_mid.code
-        at_mid = tuple(count + (code == index) for index, count in enumerate(self.at_mid))
-        tp = self.tp if code == SKIPPED else self.tp.add(float(code == TAKE_PROFIT), self._block(fire))
-        return replace(self, at_mid=at_mid, tp=tp)
+        at_mid = tuple(count + (fire.at_mid.code == code) for code, count in enumerate(self.at_mid))
+        return replace(self, at_mid=at_mid, means=self._with_outcome(fire, fire.at_mid, is_net=False))
 
     def _with_net(self, fire: OpenFire) -> "LiveStatistics":
         assert fire.net is not None  # noqa: S101 - see _with_mid
-        if fire.net.code == SKIPPED:
-            return self
-        return replace(self, net=self.net.add(fire.net.pnl_ticks, self._block(fire)))
+        return replace(self, means=self._with_outcome(fire, fire.net, is_net=True))
 
-
-def _with_ends(name: str, found: Interval) -> dict[str, float | None]:
-    values = {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
-    return {key: value if math.isfinite(value) else None for key, value in values.items()}
+    def _with_outcome(self, fire: OpenFire, outcome: WalkOutcome, *, is_net: bool) -> dict[str, RunningMean]:
+        """Return the means with one more outcome in those that are over outcomes of its kind."""
+        means = dict(self.means)
+        for name, mean in self.means.items():
+            sums = figure_named(name).mean
+            assert sums is not None  # noqa: S101 - only means are kept here
+            total, count = FIRE_SUMS[sums.total], FIRE_SUMS[sums.count]
+            if count.is_net == is_net and count.value(outcome.code, outcome.pnl_ticks):
+                value = float(total.value(outcome.code, outcome.pnl_ticks))
+                means[name] = mean.add(value, self._block(fire))
+        return means

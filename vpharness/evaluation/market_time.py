@@ -1,7 +1,7 @@
-"""Market time: which data are evidence of the same thing, whatever they are called.
+"""Market time: which stretches of data are evidence of the same market and hours, whatever they are called.
 
-Two datasets of one market over the same hours hold the same evidence, however they were named, cut or gridded. Evidence
-is therefore kept under the market and the clock, and counted once.
+Two datasets of one market over the same hours hold the same evidence, however they were named, cut or gridded.
+Evidence is therefore kept under the market and the clock, and counted once.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Market:
-    """What a dataset is of.
+    """The identity of a market: its instrument, and the content of the data.
 
     Attributes:
         instrument: venue and symbol as the data name them; None where the data do not say, which matches every market.
@@ -42,7 +42,7 @@ class MarketTime:
 
     @property
     def length_ns(self) -> int:
-        """How long it lasts."""
+        """The length of the stretch, ns."""
         return self.stop_ns - self.start_ns
 
     def overlaps(self, other: "MarketTime") -> bool:

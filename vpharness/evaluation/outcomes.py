@@ -1,4 +1,4 @@
-"""Outcomes: what a fire at each bin and direction would have come to, as lookups in the first-passage tables."""
+"""Outcomes of fires in batch: for each bin and direction, looked up in the first-passage tables."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -56,7 +56,7 @@ class OutcomeTable:
 
 @dataclass(frozen=True)
 class FireOutcomes:
-    """What n fires came to, at the mid and net.
+    """The outcomes of n fires, at the mid and net.
 
     Attributes:
         fires: the fires.
@@ -118,7 +118,7 @@ def outcome_table(tables: PassageTables, evaluation: ResolvedEvaluation) -> Outc
 
 
 def fire_outcomes(table: OutcomeTable, fires: Fires, part: Part) -> FireOutcomes:
-    """Look up what the fires of a part came to; censoring is looked at first.
+    """Return the outcomes of a part's fires; those that do not fit into the data are censored, whatever they are.
 
     Args:
         table: the outcomes of every bin.

@@ -1,4 +1,4 @@
-"""First-passage tables: for every bin, direction and barrier, how soon the mid gets there.
+"""First-passage tables: for every bin, direction and barrier, in how many bins the mid first gets there.
 
 The tables belong to the dataset alone. Every run, threshold, pair of barriers and draw of a null looks its outcomes
 up in them.
@@ -69,9 +69,10 @@ def first_passage_tables(dataset: DatasetView, barriers: Iterable[float], max_ho
 
     Work: O(S log max_hold) for each barrier, by binary descent in a table of maxima over 1, 2, 4, … bins.
     """
-    from vpharness.evaluation import compiled_loops  # noqa: PLC0415  # JAX, which takes a second to load
+    import jax.numpy as jnp  # noqa: PLC0415  # JAX, which takes a second to load
 
-    jnp = compiled_loops.jnp
+    from vpharness.evaluation import compiled_loops  # noqa: PLC0415  # compiled by JAX
+
     ascending = tuple(sorted({float(barrier) for barrier in barriers}))
     size = padded_bins(dataset.n_bins)
     levels = max(max_hold_bins - 1, 1).bit_length()

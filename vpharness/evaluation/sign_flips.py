@@ -1,7 +1,13 @@
-"""Chance: what the same fires would have earned if the direction of whole blocks of time were a toss of a coin.
+"""Sign flips: what the same fires would have earned if the direction of whole blocks of time were a toss of a coin.
 
-The coins belong to the clock, not to the run: one coin for each draw and block serves every candidate, dataset and day,
-so that candidates, today's and later ones, can be compared under each draw.
+With S_b the sum of directional excess over a candidate's fires in block b, T = sum of S_b / sqrt(sum of S_b^2) is
+compared with T under D draws of signs e_b = +-1 (a randomisation test of symmetry; Romano, 1989): under the null the
+direction of a block's fires says nothing of where the market went. Blocks, not fires, are flipped, since fires that
+share a block share their fate.
+
+The coins belong to the clock, not to the run: one coin for each draw and block serves every candidate, dataset and
+day, so that candidates, today's and later ones, can be compared under each draw, and the greatest T of a family has
+the distribution that the dependence between its members gives it (max-T; Westfall and Young, 1993).
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Significance: p-values of one candidate, adjusted ones over a family, and who may rank and win."""
+"""Significance: p-values of one candidate, p-values adjusted over a family, and the rules to be ranked and to win."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Parts of a dataset: where a fire belongs, and how far its walk may look."""
+"""Training and test parts of a dataset: which fires belong to a part, and how far their walks may look."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Walks: judging fires as the bins come, by the rules by which `fire_outcomes` looks them up in a whole dataset.
+"""Walks: outcomes of fires bin by bin, by the same rules as `fire_outcomes` looks them up in a whole dataset.
 
 The barriers of all open fires are compared with each bin's mid. What else a walk has to know, the last mid there was
 and the first book that could be left at behind it, belongs to the market and is kept once for all of them.
@@ -19,7 +19,7 @@ from vpharness.prices import tick_size_to_price
 
 @dataclass(frozen=True)
 class Quote:
-    """What judging sees of a bin.
+    """The prices of a bin, as judging fires needs them.
 
     Attributes:
         mid: mid price in price units; no more than 0, or NaN, where there is none.
@@ -43,7 +43,7 @@ class Quote:
 
 @dataclass(frozen=True)
 class WalkOutcome:
-    """What one walk of a fire came to.
+    """The outcome of one walk of a fire.
 
     Attributes:
         code: outcome code, see OUTCOME_NAMES; never censored, which live is what has not ended.
@@ -63,7 +63,7 @@ class WalkOutcome:
 
 @dataclass(frozen=True)
 class OpenFire:
-    """A fire, and what is known of its walks.
+    """A fire, and what is known of its two walks so far.
 
     Attributes:
         bin: bin of the fire, counted from the first bin that `advance_walks` was given.
@@ -91,7 +91,7 @@ class OpenFire:
 
 @dataclass(frozen=True)
 class WalkState:
-    """What the next bin needs to know. It is as large as the fires of a whole walk and its search for a book are many.
+    """The state between two bins, as large as there are fires whose walk, or search for a book, is not over.
 
     Attributes:
         next_bin: number of the next bin.
@@ -108,7 +108,7 @@ class WalkState:
 
 @dataclass(frozen=True)
 class Advance:
-    """What a bin has brought.
+    """The fires whose outcome became known, or due, with a bin.
 
     Attributes:
         known: fires of which both outcomes are known since this bin, the earliest at which they can be.
@@ -124,7 +124,7 @@ class Advance:
 def advance_walks(
     state: WalkState, quote: Quote, direction: int, evaluation: ResolvedEvaluation, tick_size: float
 ) -> tuple[WalkState, Advance]:
-    """Take in the next bin, and the fire at it.
+    """Return the state after the next bin, and the fires whose outcome it decides.
 
     Args:
         state: what the last call returned, or `WalkState()` before the first bin.
@@ -154,7 +154,7 @@ def advance_walks(
 
 @dataclass(frozen=True)
 class _Moment:
-    """A bin as all walks see it; `last_mid` and `behind` are those of `WalkState`, this bin included."""
+    """A bin as every walk sees it; `last_mid` and `behind` are those of `WalkState`, this bin included."""
 
     bin: int
     quote: Quote

@@ -1,1 +1,1 @@
-"""Events: the canonical market-by-order event, one reader a source, and the simulator."""
+"""Events: the canonical market-by-order event, one reader for each kind of file, and a simulated market."""

@@ -58,7 +58,7 @@ class BitstampSource:
     instrument: str = parameter("BTCUSD", meaning="name of the traded pair")
 
     def identity(self) -> dict[str, Any]:
-        """Return what the events depend on."""
+        """Return what the events depend on: parameters, and files by their SHA-256."""
         return {
             "kind": "bitstamp",
             "version": READER_VERSION,
@@ -132,7 +132,7 @@ def _chunks(total: int, blocks: Iterator[NDArray[np.void]], stream: EventStream)
 
 
 def _left_before(rows: NDArray[np.void], left: dict[int, int]) -> NDArray[np.int64]:
-    """Return what was left of each row's order before it, [rows] int64, -1 for an order never seen.
+    """Return the quantity left of each row's order before that row, [rows] int64, -1 for an order never seen.
 
     `left` holds the same for the orders alive, and is brought to the state after these rows. A created or changed
     order has its row's volume left; a deleted one is forgotten.

@@ -1,4 +1,4 @@
-"""Events as a live feed brings them: bin by bin, with the word that a bin is complete."""
+"""Events grouped into bins, as a live feed brings them: each bin's events, and the time at which it is complete."""
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise

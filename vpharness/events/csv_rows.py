@@ -63,7 +63,7 @@ class CsvRows:
         return SourceError(f"{self.path}: line {self.first_line + row}: {reason}")
 
     def refuse(self, wrong: NDArray[np.bool_], column: int, name: str, expected: str) -> None:
-        """Raise a SourceError for the first row where `wrong` holds, if there is one."""
+        """Raise a SourceError that names the first row where `wrong` holds, if there is one."""
         if wrong.any():
             row = int(np.argmax(wrong))
             raise self.error(row, f"{name} is {_shown(self.field(row, column))}; expected {expected}")
@@ -150,7 +150,7 @@ def split_rows(path: Path, block: bytes, fields: int, first_line: int) -> CsvRow
 def _letters(
     text: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64], width: int
 ) -> NDArray[np.uint8]:
-    """Return the fields side by side, [rows, width] uint8, filled up with zeros."""
+    """Return the fields as bytes, [rows, width] uint8, padded with zeros behind their ends."""
     places = starts[:, None] + np.arange(width)
     inside = np.arange(width) < lengths[:, None]
     return np.where(inside, text[np.minimum(places, len(text) - 1)], np.uint8(0))
@@ -159,7 +159,7 @@ def _letters(
 def _plain_decimals(
     text: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64], digits: int
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the values of fields of the form 123 or 123.456 and which fields have it and fit for sure."""
+    """Return the values of fields of the form 123 or 123.456, and which fields have that form and surely fit."""
     width = int(min(lengths.max(initial=0), _WIDEST_PLAIN))
     letters = _letters(text, starts, lengths, width)
     values = np.zeros(len(starts), np.uint64)
@@ -183,7 +183,7 @@ def _plain_decimals(
 
 
 def _any_decimal(field: bytes, digits: int) -> int | None:
-    """Return the value of any decimal number, or None where it is not to be had: no number, too large, not whole."""
+    """Return the value of a decimal number in any notation; None where it is no number, too large or not whole."""
     if not (_NUMBER if digits else _WHOLE_NUMBER).fullmatch(field):
         return None
     try:

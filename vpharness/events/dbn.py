@@ -41,7 +41,7 @@ class DbnSource:
     )
 
     def relations(self) -> Iterable[str]:
-        """Say what is wrong between the parameters."""
+        """Yield a sentence for each relation between parameters that does not hold."""
         if self.symbol is not None and self.instrument_id is not None:
             yield f"symbol is {self.symbol} and instrument_id is {self.instrument_id}; give one of the two"
 

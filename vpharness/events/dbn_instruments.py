@@ -23,7 +23,7 @@ Interval = tuple[int, int, int]
 
 
 def is_spread(symbol: str) -> bool:
-    """Tell by its raw symbol whether an instrument is a spread."""
+    """Return whether an instrument is a spread, judged by its raw symbol."""
     return _SPREAD.fullmatch(symbol) is not None
 
 
@@ -60,7 +60,7 @@ class InstrumentChoice:
         return self._label(self._intervals[0][0]) if self._intervals else ""
 
     def learn(self, instrument_id: int, symbol: str) -> None:
-        """Take in a mapping record: from here on, the id stands for the symbol."""
+        """Take in a symbol mapping record: from here on, the id stands for the symbol."""
         self._names[instrument_id] = symbol
         self._spreads = _spread_ids(self._names)
         if self._symbol is None or self._only_one:
@@ -98,7 +98,7 @@ class InstrumentChoice:
         return self._no_such(there)
 
     def _settle(self, ids: NDArray[np.uint32]) -> None:
-        """Take the first outright for the instrument; a second one is an error."""
+        """Choose the first outright as the instrument; a second one is an error."""
         chosen = {interval[0] for interval in self._intervals}
         if chosen and (ids == self._intervals[0][0]).all():
             return

@@ -24,7 +24,6 @@ ERROR: Final = int(_RECORD_TYPES.ERROR.value)
 KNOWN_TYPES: Final = frozenset(int(kind.value) for kind in _RECORD_TYPES.variants())
 
 HEADER_BYTES: Final = 16
-MBO_BYTES: Final = 56
 TS_OUT_BYTES: Final = 8
 """What a record of a live capture is longer by, when its time of sending is appended."""
 LENGTH_UNIT: Final = 4
@@ -32,23 +31,41 @@ LENGTH_UNIT: Final = 4
 _FEWEST_AHEAD: Final = 64
 _MOST_AHEAD: Final = 1 << 16
 
-_MBO_FIELDS: Final = {
-    "instrument_id": ("<u4", 4),
-    "ts_event": ("<u8", 8),
-    "order_id": ("<u8", 16),
-    "price": ("<i8", 24),
-    "size": ("<u4", 32),
-    "flags": ("u1", 36),
-    "action": ("u1", 38),
-    "side": ("u1", 39),
-    "ts_recv": ("<u8", 40),
-}
+MBO_RECORD_DTYPE: Final = np.dtype(
+    [
+        ("length", "u1"),
+        ("rtype", "u1"),
+        ("publisher_id", "<u2"),
+        ("instrument_id", "<u4"),
+        ("ts_event", "<u8"),
+        ("order_id", "<u8"),
+        ("price", "<i8"),
+        ("size", "<u4"),
+        ("flags", "u1"),
+        ("channel_id", "u1"),
+        ("action", "u1"),
+        ("side", "u1"),
+        ("ts_recv", "<u8"),
+        ("ts_in_delta", "<i4"),
+        ("sequence", "<u4"),
+    ]
+)
+"""The layout of a DBN `MBOMsg`, record header included: files and live captures are read, and files written, by it."""
+MBO_BYTES: Final = MBO_RECORD_DTYPE.itemsize
 
 
 def mbo_dtype(record_bytes: int) -> np.dtype[np.void]:
-    """Return the layout of an MBO record that takes `record_bytes`: the fields that events are made of."""
-    formats, offsets = zip(*_MBO_FIELDS.values(), strict=True)
-    return np.dtype({"names": [*_MBO_FIELDS], "formats": formats, "offsets": offsets, "itemsize": record_bytes})
+    """Return the layout of an MBO record that takes `record_bytes`, which may append fields to those that are known."""
+    names = MBO_RECORD_DTYPE.names or ()
+    fields = [MBO_RECORD_DTYPE.fields[name] for name in names] if MBO_RECORD_DTYPE.fields is not None else []
+    return np.dtype(
+        {
+            "names": names,
+            "formats": [field[0] for field in fields],
+            "offsets": [field[1] for field in fields],
+            "itemsize": record_bytes,
+        }
+    )
 
 
 @dataclass(frozen=True)

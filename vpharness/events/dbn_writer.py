@@ -1,6 +1,5 @@
 """Write canonical events as a DBN file of the MBO schema, such as Databento delivers."""
 
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,33 +14,11 @@ from databento_dbn.metadata import MappingInterval
 from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError, SourceError, VpharnessError
+from vpharness.events.dbn_records import LENGTH_UNIT, MBO, MBO_RECORD_DTYPE
 from vpharness.events.event_source import EventStream
 from vpharness.events.mbo_event import FLAG_LAST
+from vpharness.storage.durable import put_in_place
 
-MBO_RECORD_DTYPE: Final = np.dtype(
-    [
-        ("length", "u1"),
-        ("rtype", "u1"),
-        ("publisher_id", "<u2"),
-        ("instrument_id", "<u4"),
-        ("ts_event", "<u8"),
-        ("order_id", "<u8"),
-        ("price", "<i8"),
-        ("size", "<u4"),
-        ("flags", "u1"),
-        ("channel_id", "u1"),
-        ("action", "u1"),
-        ("side", "u1"),
-        ("ts_recv", "<u8"),
-        ("ts_in_delta", "<i4"),
-        ("sequence", "<u4"),
-    ]
-)
-"""The layout of a DBN `MBOMsg`, record header included."""
-
-MBO_RTYPE: Final = 0xA0
-LENGTH_UNIT: Final = 4
-"""A record header gives the record's length in words of so many bytes."""
 _LAST_SIZE: Final = np.iinfo(np.uint32).max
 _ZST_LEVEL: Final = 3
 
@@ -88,7 +65,7 @@ def write_dbn(
             with plain.open("wb") as file:
                 records = _write_records(file, stream.chunks, metadata, instrument_id, publisher_id)
             whole = plain if path.suffix == ".dbn" else _compress(plain)
-            _put_in_place(whole, path)
+            put_in_place(whole, path)
     except OSError as error:
         raise VpharnessError(f"{path}: cannot be written: {error.strerror or error}") from error
     return records
@@ -129,7 +106,7 @@ def _to_records(events: NDArray[Any], sequence: int) -> NDArray[Any]:
         raise SourceError(f"sizes of {events['size'].min()} to {events['size'].max()}; DBN holds 0 to {_LAST_SIZE}")
     records = np.zeros(len(events), MBO_RECORD_DTYPE)
     records["length"] = MBO_RECORD_DTYPE.itemsize // LENGTH_UNIT
-    records["rtype"] = MBO_RTYPE
+    records["rtype"] = MBO
     for field in ("order_id", "price", "size", "flags", "action", "side"):
         records[field] = events[field]
     records["ts_event"] = events["ts_ns"]
@@ -159,9 +136,3 @@ def _compress(plain: Path) -> Path:
     with plain.open("rb") as source, compressed.open("wb") as target:
         zstandard.ZstdCompressor(level=_ZST_LEVEL).copy_stream(source, target, size=plain.stat().st_size)
     return compressed
-
-
-def _put_in_place(whole: Path, path: Path) -> None:
-    with whole.open("rb+") as file:
-        os.fsync(file.fileno())
-    whole.replace(path)

@@ -57,7 +57,7 @@ _BROKEN = (zlib.error, lzma.LZMAError)
 
 
 def _parts(stream: _Decompressor, data: bytes) -> Iterator[bytes]:
-    """Yield what data add to a stream, LARGEST_PART_BYTES at a time."""
+    """Yield what a stream decompresses from `data`, at most LARGEST_PART_BYTES at a time."""
     while not stream.eof:
         part = stream.decompress(data, LARGEST_PART_BYTES)
         yield part
@@ -68,7 +68,7 @@ def _parts(stream: _Decompressor, data: bytes) -> Iterator[bytes]:
 
 
 class _Rest(io.RawIOBase):
-    """A file that goes on with `more` behind what has been read of it."""
+    """A file that begins with bytes already read and goes on with what `more` returns."""
 
     def __init__(self, begun: bytes, more: Callable[[], bytes]) -> None:
         self._waiting, self._more = begun, more

@@ -1,4 +1,4 @@
-"""The book a LOBSTER file starts from: one order a level stands for the orders that were there before."""
+"""The book that a LOBSTER file starts from: one order a level stands for the orders that were there before."""
 
 from typing import Final
 
@@ -39,7 +39,7 @@ class SeededBook:
         return events
 
     def rename(self, is_add: NDArray[np.bool_], messages: NDArray[np.void]) -> None:
-        """Give messages that draw on a seeded order its id, in place.
+        """Give messages that reduce a seeded order its id, in place.
 
         is_add: [messages] bool; messages: fields order_id, side, price, size, type; an execution is one message.
         """

@@ -1,4 +1,4 @@
-"""The canonical market-by-order event: one NumPy structured record, whatever the source.
+"""The canonical market-by-order event: one NumPy structured record for every source, and its codes.
 
 Prices are integers in units of 1e-9, times are nanoseconds since the Unix epoch, UTC, and quantities are integers in
 units of the source's `size_unit`.

@@ -1,9 +1,10 @@
-"""A seeded market to try things on: events, not grids, so that everything runs as it does on an exchange's file.
+"""A seeded simulated market: events, not grids, so that everything runs as it does on an exchange's file.
 
 What the simulator promises: the book is never crossed or one-sided at the end of an exchange event, each side has
-depth on at least 50 levels, and, at strength 0, the mid is a martingale given all past flow, by construction: its moves
-are drawn first, independent of everything (`synthetic_moves`), and flow enacts them (`synthetic_enactment`), while what
-happens in between never touches a best price (`synthetic_flow`). `synthetic_market` lets time run over all of it.
+depth on at least 50 levels, and, at strength 0, the mid is a martingale given all past flow, by construction: its
+moves are drawn first, independent of everything (`synthetic_moves`), and flow enacts them (`synthetic_enactment`),
+while what happens in between never touches a best price (`synthetic_flow`). `synthetic_market` lets time run over all
+of it.
 """
 
 import dataclasses

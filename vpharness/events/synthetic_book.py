@@ -231,7 +231,7 @@ def execute(market: SimulatedMarket, side: int, tick: int, quantity: int, aggres
 
 @kernel
 def clear(market: SimulatedMarket) -> None:
-    """Write the record that opens a snapshot; the records that follow belong to it until `end_snapshot`."""
+    """Write the clear record that opens a snapshot; the records that follow belong to it until `end_snapshot`."""
     market.clock[0].record_flags = FLAG_SNAPSHOT
     record(market, CLEAR, NO_SIDE, 0, 0, 0)
 

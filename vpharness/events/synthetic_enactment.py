@@ -1,4 +1,4 @@
-"""How the synthetic market's flow enacts a move that was drawn before it, and how deep it keeps the book.
+"""How the synthetic market carries out a move of the mid that was drawn before, and how deep it keeps the book.
 
 One exchange event with one time does all of a move: the best level of a side is consumed or cancelled whatever it
 holds, or a new one is placed inside the spread. So flow shows a move when it is made and no sooner; and both sides of
@@ -35,7 +35,7 @@ CANCELLED_MOVES: Final = 0.4
 
 @kernel
 def enact(market: SimulatedMarket, up: bool, spread_change: int, jump_ticks: int, rng: np.random.Generator) -> None:
-    """Make a move: the side it comes towards gives way, the side behind it follows, or, in a jump, both."""
+    """Carry out a move: the side it comes towards gives way, the side behind it follows, or, in a jump, both."""
     giving, following = (ASK_SIDE, BID_SIDE) if up else (BID_SIDE, ASK_SIDE)
     if spread_change > 0 or jump_ticks > 0:
         cancelled = jump_ticks == 0 and rng.random() < CANCELLED_MOVES

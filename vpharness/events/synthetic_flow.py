@@ -48,7 +48,7 @@ NEAR_LEVELS: Final = 12
 
 @kernel
 def background(market: SimulatedMarket, lean: float, rng: np.random.Generator) -> None:
-    """Let one thing happen between moves, or nothing where it would change a best price."""
+    """Carry out one background event, or none where it would change a best price."""
     written = market.clock[0].written
     if rng.random() < TRADE_SHARE:
         _trade_in_part(market, lean, rng)
@@ -137,7 +137,7 @@ def _shrink(
 
 @kernel
 def _remember(market: SimulatedMarket, side: int, distance: int, quantity: int) -> None:
-    """Count quantity added (positive) or pulled (negative) near the touch towards what moves lean on."""
+    """Count quantity added (positive) or pulled (negative) near the touch towards the lean of the next move."""
     if distance < NEAR_LEVELS:
         clock = market.clock[0]
         clock.near_signed += quantity if side == BID_SIDE else -quantity

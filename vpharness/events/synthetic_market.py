@@ -1,4 +1,4 @@
-"""How time runs in the synthetic market: background flow from move to move, and each move at its time."""
+"""The clock of the synthetic market: background flow between moves, and each move at its drawn time."""
 
 import math
 from typing import Final
@@ -36,7 +36,7 @@ def probability_up(near_signed: float, near_total: float, strength: float) -> fl
 
 @kernel
 def _pass_time(market: SimulatedMarket, ts_ns: int) -> None:
-    """Let the clock run to a time, and what the past has left decay."""
+    """Advance the clock to a time, and decay what is remembered of the flow."""
     clock = market.clock[0]
     seconds = (ts_ns - clock.ts_ns) / SECOND_NS
     clock.ts_ns = ts_ns

@@ -1,4 +1,4 @@
-"""Sorting records by time, stably, in bounded memory: sorted runs on disk, merged block by block."""
+"""Stable sort of records by time in bounded memory: sorted runs on disk, merged block by block."""
 
 import tempfile
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ class SortedRecords:
 def sorted_by_time(
     blocks: Iterator[NDArray[np.void]], dtype: np.dtype[np.void], run_records: int = RUN_RECORDS
 ) -> Iterator[SortedRecords]:
-    """Take all records in, and hand them out sorted by `ts_ns`, stably.
+    """Read all records, and yield them sorted by `ts_ns`, stably.
 
     What fits into one run never touches the disk. Raises SourceError where the temporary folder is full.
     """

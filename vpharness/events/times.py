@@ -1,13 +1,13 @@
-"""The times of events: which can be, how far apart two of them may lie, and how they are written."""
+"""Event times: the range that is possible, the longest gap allowed, and their text form."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Final
 
 from vpharness.errors import SourceError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SECOND_NS: Final = 1_000_000_000
 _DAY_S: Final = 86_400
@@ -21,14 +21,14 @@ def time_text(time_ns: int) -> str:
 
 
 def latest_time(
-    times: NDArray[Any],
+    times: "NDArray[Any]",
     latest_ns: int | None,
     longest_gap_ns: int,
     name: Callable[[int], str],
     advice: str,
     start_ns: int | None = 0,
 ) -> int | None:
-    """Return the latest time of a feed after its next events, having found their times possible.
+    """Return the latest time of a feed after its next events, after checking that their times are possible.
 
     Every bin of a gap is written or served, so a gap that is too long is two feeds, or a broken clock.
 
@@ -42,6 +42,8 @@ def latest_time(
 
     Raises SourceError at a time before 1970 or after 2200, and at a gap that is longer.
     """
+    import numpy as np  # noqa: PLC0415  # commands that only write a time should not wait for it
+
     if not len(times):
         return latest_ns
     impossible = np.flatnonzero((times < 0) | (times > LATEST_NS))

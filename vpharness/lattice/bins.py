@@ -1,4 +1,14 @@
-"""Closing a bin: its row, and the cells of its window."""
+"""Closing a bin: its row, and the cells of its window.
+
+A row of `bins.parquet` holds times, counts and best prices; with a valid book the mid, (best bid + best ask)/2, and
+spot, the tick nearest to it, half up. The window is K = 2 radius + 1 cells, cell k being the tick spot + k. Each cell
+is its tick's filter state advanced to the bin's end (`filter_bank`), its resting depths, forces (`forces`) and
+spectrum (`spectrum`); a tick that was never touched is all zeros. Labels say how the best prices moved since the bin
+before.
+
+Arrays are written in place: floats [27, K] in the order of FLOAT_COLUMNS, labels [7, K] in that of LABEL_COLUMNS,
+moves [2, K], last_event_ids [K]. Cost: K cells a bin, however many orders rest.
+"""
 
 from typing import Final
 
@@ -62,7 +72,12 @@ def _clip_move(now: int, before: int) -> int:
 
 @kernel
 def _state5(k: int, ask_sign: int, bid_sign: int) -> int:
-    """Return perm_state5_code of a cell from how the best prices moved (SPEC section 2, "Permutation labels")."""
+    """Return perm_state5_code of a cell from `ask_sign` and `bid_sign`, the directions in which the quotes moved.
+
+    Where the bid rises and the ask does not fall, quotes leave room above spot (bull vacuum) and build support below
+    it (bull pressure). A bid that rises against a falling ask, quotes that stand, and the cell at spot are mixed. All
+    else is bear: pressure above spot, vacuum below it, also where only the ask rises, since the bid does not follow.
+    """
     if k == 0 or (ask_sign == 0 and bid_sign == 0):
         return MIXED
     if bid_sign == 1 and ask_sign >= 0:

@@ -1,7 +1,15 @@
 """The order book, and what each event does to it: who rests where, and the impulses that this gives.
 
 The rules are those of SPEC sections 1 and 2 ("Flow"). A quantity is a whole number of `size_unit`s; an impulse is a
-quantity times `size_unit`.
+quantity times `size_unit`. What is added, pulled and filled are impulses of those channels, and every change of what
+rests at a level one of its side's depth.
+
+Every fill is followed by the cancel or modify that takes the quantity out of the book. So a fill (F) is remembered
+against its order, and the reduction at the same nanosecond is `fill` as far as it was remembered and `pull` beyond:
+taking all cancels for pulls would count each execution twice.
+
+Orders of a level are a doubly linked list from the oldest to the newest, found by id through a hash table and by tick
+through another. Each event costs a few probes and one advance of its tick's filters, however deep the book is.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""The columns of a dataset's two tables: the one definition that the engine writes and the datasets store."""
+"""The columns of a dataset's two tables and the codes in them, as the lattice writes and signals read them."""
 
 from typing import Any, Final
 

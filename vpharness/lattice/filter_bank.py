@@ -1,12 +1,27 @@
 """The filter bank: velocity, acceleration and jerk of each channel of a tick, and its masses, advanced exactly.
 
-A tick's state is one row of 18 floats: v, a, j of the five channels in the order of `columns.CHANNELS`, then the masses
-of add, pull and fill. Between impulses v, a, j obey
+Each of the five channels (quantity added, pulled and filled, change of bid and ask depth) is a series of impulses q at
+irregular times. It is smoothed by a cascade of three exponential filters, of which the second and third take the
+derivative of the one before:
 
-    v' = -lv v        a' = la (v' - a)        j' = lj (a' - j)
+    v' = -lv v + lv q        a' = la (v' - a)        j' = lj (a' - j)        l = 1/tau, per second
 
-with l = 1/tau, whose solution over a time t is a lower triangular matrix of divided differences of the exponentials
-(SPEC section 2, "Filter bank"). Being exact, it does not matter how time is cut.
+so v is a flow in quantity/s averaged over tau_v, a how it changes (quantity/s^2) and j how that changes
+(quantity/s^3). An impulse q adds lv q to v, lv la q to a and lv la lj q to j. Between impulses the state is x(t) =
+expm(A t) x(0) with
+
+    A = [[-lv, 0, 0], [-lv la, -la, 0], [-lv la lj, -la lj, -lj]]
+
+A is triangular with distinct eigenvalues, so expm(A t) has the exponentials exp(-l t) on its diagonal and divided
+differences of them below it (Opitz' formula for functions of bidiagonal matrices; Higham, Functions of Matrices, 2008,
+section 4.6). Masses, in quantity, decay by exp(-t/tau_mass) and take impulses whole.
+
+The solution is exact: advancing by t1 and then by t2 is advancing by t1 + t2, so it does not matter how time is cut,
+and a tick need only be advanced when it is touched or looked at. Cost: four exponentials for a tick, whatever the
+time.
+
+A tick's state is one row of 18 floats: v, a, j of the five channels in the order of `columns.CHANNELS`, then the
+masses of add, pull and fill.
 """
 
 import math
@@ -30,13 +45,19 @@ NANOSECOND: Final = 1e-9
 
 @inlined_kernel
 def divided_difference(exp_a: float, exp_b: float, rate_a: float, rate_b: float) -> float:
-    """Return (exp(-rate_a t) - exp(-rate_b t)) / (rate_b - rate_a), from the exponentials."""
+    """Return the divided difference (exp(-rate_a t) - exp(-rate_b t)) / (rate_b - rate_a), from the exponentials.
+
+    Two digits are lost for each digit that the rates agree in; `lattice_parameters.LEAST_TAU_DISTANCE` bounds that.
+    """
     return (exp_a - exp_b) / (rate_b - rate_a)
 
 
 @inlined_kernel
 def advance_into(state: Array, elapsed_ns: int, rules: Array, result: Array) -> None:
-    """Write into `result` [18] what `state` [18] becomes in `elapsed_ns` without impulses (they may be one array)."""
+    """Write into `result` [18] what `state` [18] becomes in `elapsed_ns` without impulses; they may be one array.
+
+    The rows of expm(A t) below the diagonal are v_to_a, a_to_j and v_to_j, the same for all five channels.
+    """
     seconds = elapsed_ns * NANOSECOND
     rate_v, rate_a, rate_j = rules[0].rate_velocity, rules[0].rate_acceleration, rules[0].rate_jerk
     exp_v, exp_a, exp_j = math.exp(-rate_v * seconds), math.exp(-rate_a * seconds), math.exp(-rate_j * seconds)

@@ -1,8 +1,16 @@
-"""Pressure, vacuum and the composite of both, now and at any bin that the spectrum may look back at.
+"""Pressure, vacuum and their composite, now and at any bin that the spectrum may look back at.
 
-All three depend on six numbers of a tick, its force state: v_add, a_add, v_pull, a_pull, v_fill, v_rest_depth. After
-each bin the force state of every tick touched in it is queued, so that a tick which comes into the window can be given
-its past: it costs nothing while nobody looks at it.
+Pressure P is liquidity that is being built up at a tick, vacuum V liquidity that is being drained, both in quantity/s
+(accelerations, quantity/s^2, are weighed by coefficients that carry a second):
+
+    P = c1 v_add + c2 max(v_rest_depth, 0) + c3 max(a_add, 0)
+    V = c4 v_pull + c5 v_fill + c6 max(-v_rest_depth, 0) + c7 max(a_pull, 0)
+    composite = (P - V) / (|P| + |V| + 1e-12), without unit, from -1 to 1
+
+All three depend on six numbers of a tick, its force state: v_add, a_add, v_pull, a_pull, v_fill, v_rest_depth, and
+these decay between impulses in closed form (`filter_bank`). After each bin the force state of every tick touched in it
+is queued, a snapshot each, chained by tick. So a tick which comes into the window can be given its whole past at one
+exponential a bin, and a tick that nobody looks at costs one queue entry a bin in which it is touched.
 """
 
 import math
@@ -29,7 +37,7 @@ _ASK_DEPTH = CHANNEL_ASK_DEPTH * ORDER_COUNT
 
 @kernel
 def pressure(rules: Array, v_add: float, a_add: float, v_rest_depth: float) -> float:
-    """Return pressure_variant: liquidity that is being built up."""
+    """Return pressure_variant, quantity/s: liquidity that is being built up (P above)."""
     return (
         rules[0].c1_v_add * v_add
         + rules[0].c2_v_rest_pos * max(v_rest_depth, 0.0)
@@ -39,7 +47,7 @@ def pressure(rules: Array, v_add: float, a_add: float, v_rest_depth: float) -> f
 
 @kernel
 def vacuum(rules: Array, v_pull: float, a_pull: float, v_fill: float, v_rest_depth: float) -> float:
-    """Return vacuum_variant: liquidity that is being drained."""
+    """Return vacuum_variant, quantity/s: liquidity that is being drained (V above)."""
     return (
         rules[0].c4_v_pull * v_pull
         + rules[0].c5_v_fill * v_fill
@@ -50,7 +58,7 @@ def vacuum(rules: Array, v_pull: float, a_pull: float, v_fill: float, v_rest_dep
 
 @kernel
 def composite(pressure_now: float, vacuum_now: float) -> float:
-    """Return the balance of pressure and vacuum, from -1 to 1."""
+    """Return the balance of pressure and vacuum, from -1 (all vacuum) to 1 (all pressure); 0 where nothing moves."""
     return (pressure_now - vacuum_now) / (abs(pressure_now) + abs(vacuum_now) + 1e-12)
 
 
@@ -126,7 +134,11 @@ def forget_before(state: LatticeState, first_bin: int) -> None:
 
 @kernel
 def past_composites(state: LatticeState, slot: int, first_bin: int, composites: Array) -> None:
-    """Write the composites of a tick at the ends of the bins from `first_bin` on, one per place of `composites`."""
+    """Write the composites of a tick at the ends of the bins from `first_bin` on, one for each place of `composites`.
+
+    Each is that of the newest force state taken by then, decayed to the bin's end; 0 before the first. Cost: one step
+    for each bin and each snapshot of the tick among them.
+    """
     tick, width = state.ticks[slot], state.rules[0].cell_width_ns
     taken_ns, force_state, following = tick.base_ns, state.base_states[slot], tick.first_snapshot
     for index in range(len(composites)):

@@ -1,6 +1,10 @@
 """A hash table from 64-bit keys to slots, for use inside kernels: open addressing with linear probing.
 
-A table is a structured array whose length is a power of two, at most half full. An empty place has slot NOWHERE.
+A table is a structured array [places] of TABLE_DTYPE; its length is a power of two, at most half of it is full, and an
+empty place has slot NOWHERE. Keys are spread by multiplication with 2^64/phi (Knuth, The Art of Computer Programming,
+volume 3, section 6.4) and the upper half of the product is folded into the lower one. Look-up, insertion and removal
+take a few probes on average: 1.5 for a key that is there and 2.5 for one that is not, at half full. Removal shifts
+later entries back (Knuth's algorithm R), so that no marks of deletion slow the table down as orders come and go.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""The lattice as one resumable function: events and a time up to which they are complete in, finished bins out."""
+"""The lattice as one resumable function from events to finished bins."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class FinishedBins:
 
 
 def empty_block(state: LatticeState, bins: int = BLOCK_BINS) -> FinishedBins:
-    """Allocate rows and cells for `bins` bins."""
+    """Return arrays with room for `bins` bins and their cells."""
     cells = 2 * int(state.rules["radius"][0]) + 1
     return FinishedBins(
         np.zeros(bins, BIN_DTYPE),
@@ -93,7 +93,7 @@ def advance(
 def iterate(
     state: LatticeState, events: Array, complete_to_ns: int | None = None, block_bins: int = BLOCK_BINS
 ) -> Iterator[tuple[LatticeState, FinishedBins]]:
-    """Do what `advance` does block by block, for spans whose bins would not fit into memory together.
+    """Yield what `advance` returns block by block, for spans whose bins would not fit into memory together.
 
     Yields the state and the bins finished since the one before; the last pair's state has taken in everything.
     """
@@ -132,12 +132,12 @@ def advance_to(state: LatticeState, complete_to_ns: int) -> tuple[LatticeState, 
 
 
 def open_bin_end_ns(state: LatticeState) -> int | None:
-    """Return when the open bin ends, or None before the first event: where a feed that has ended is complete to."""
+    """Return when the open bin ends, up to which a feed that has ended is complete; None before the first event."""
     if state.clock["now_ns"][0] == NO_TIME:
         return None
     return int((state.clock["bin"][0] + 1) * state.rules["cell_width_ns"][0])
 
 
 def event_problems(state: LatticeState) -> dict[str, int]:
-    """Return how often each kind of event was met that is not as it should be."""
+    """Return the counts of irregular events, by kind (SPEC section 1)."""
     return dict(zip(COUNT_NAMES, state.counts.tolist(), strict=True))

@@ -1,5 +1,6 @@
-"""Every parameter of the lattice, with its default."""
+"""The parameters of the lattice, with their defaults, units and ranges."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -70,8 +71,14 @@ class LatticeParameters:
         maximum=86_400_000,
     )
 
+    def with_eviction(self, default_evict_crossed_ms: int) -> "LatticeParameters":
+        """Return the parameters in force on a source: where no age of crossed books is set, the source's own holds."""
+        if self.evict_crossed_ms is not None:
+            return self
+        return dataclasses.replace(self, evict_crossed_ms=default_evict_crossed_ms)
+
     def relations(self) -> Iterator[str]:
-        """Say what does not fit together."""
+        """Yield a sentence for each relation between parameters that does not hold."""
         taus = sorted((self.tau_velocity, self.tau_acceleration, self.tau_jerk))
         if any(longer - shorter < LEAST_TAU_DISTANCE * longer for shorter, longer in pairwise(taus)):
             yield (

@@ -166,14 +166,26 @@ class LatticeState(NamedTuple):
 
 
 def new_state(
-    parameters: LatticeParameters, *, tick_size: float, size_unit: float, evict_crossed_ms: int, start_ns: int | None
+    parameters: LatticeParameters,
+    *,
+    tick_size: float,
+    size_unit: float,
+    start_ns: int | None,
+    default_evict_crossed_ms: int = 0,
 ) -> LatticeState:
-    """Make the state before the first event.
+    """Return the state of a lattice before its first event; every fresh lattice is made here.
 
-    `evict_crossed_ms` is the value in force, 0 for never. `start_ns` is rounded down to a bin's edge; None starts at
-    the first record that is not part of a snapshot.
+    Args:
+        parameters: the lattice's.
+        tick_size: the smallest price step, in price units.
+        size_unit: what the sizes of events are multiples of.
+        start_ns: when emission begins, rounded down to a bin's edge; None for the first record that is not part of a
+            snapshot.
+        default_evict_crossed_ms: the source's rule for crossed books, which holds where the parameters have none
+            (`LatticeParameters.with_eviction`).
     """
-    rules = _rules(parameters, tick_size, size_unit, evict_crossed_ms)
+    parameters = parameters.with_eviction(default_evict_crossed_ms)
+    rules = _rules(parameters, tick_size, size_unit)
     clock = np.zeros(1, CLOCK_DTYPE)
     for name in ("now_ns", "start_bin", "crossed_since_ns"):
         clock[name] = NO_TIME
@@ -209,7 +221,7 @@ def new_state(
     )
 
 
-def _rules(parameters: LatticeParameters, tick_size: float, size_unit: float, evict_crossed_ms: int) -> Array:
+def _rules(parameters: LatticeParameters, tick_size: float, size_unit: float) -> Array:
     rules = np.zeros(1, RULES_DTYPE)
     for name in RULES_DTYPE.names or ():
         if hasattr(parameters, name):
@@ -217,7 +229,7 @@ def _rules(parameters: LatticeParameters, tick_size: float, size_unit: float, ev
     rules["cell_width_ns"] = parameters.cell_width_ms * 1_000_000
     rules["tick_price"] = tick_size_to_price(tick_size)
     rules["size_unit"] = size_unit
-    rules["evict_crossed_ns"] = evict_crossed_ms * 1_000_000
+    rules["evict_crossed_ns"] = (parameters.evict_crossed_ms or 0) * 1_000_000
     rules["with_spectrum"] = True
     for name in ("velocity", "acceleration", "jerk", "mass"):
         rules[f"rate_{name}"] = 1 / getattr(parameters, f"tau_{name}")

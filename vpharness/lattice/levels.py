@@ -1,7 +1,10 @@
 """The best levels of the book: one binary heap a side, with lazy removal.
 
-A level enters its heap when it first holds quantity and leaves it only when it is found empty at the top. So the cost
-does not depend on how far apart prices lie, and a price anywhere is as good as any other.
+A level is one side of one tick, number 2 * slot of the tick + side. A heap is heaps[side]: its length at place 0, then
+the numbers of levels from place 1 on, so that the children of place i are 2i and 2i + 1 and none has a better price
+than its parent. A level enters its heap when it first holds quantity, in O(log levels), and leaves it only when it is
+found empty at the top: emptying and refilling a level costs nothing. So the cost does not depend on how far apart
+prices lie, and a price anywhere is as good as any other.
 """
 
 from vpharness.compiled import inlined_kernel, kernel
@@ -10,7 +13,7 @@ from vpharness.lattice.layout import NO_SLOT, NO_TICK, SIDE_BID, LatticeState
 
 @inlined_kernel
 def _rank(state: LatticeState, level: int) -> int:
-    """Return what orders a heap: the best level of a side has the least rank."""
+    """Return the key of the heap's order, least first: the tick of an ask, minus the tick of a bid."""
     tick = state.ticks[level // 2].tick
     return -tick if level % 2 == SIDE_BID else tick
 

@@ -1,7 +1,12 @@
 """Robust z-scores over a rolling window, exactly: a sorted copy of the window beside it, mended value by value.
 
-The median is read off the sorted window. The median absolute deviation needs no second sort: the values nearest to the
-median are a contiguous block of it, found by bisection.
+    z = (x - median) / (1.4826 MAD)        MAD = median of |x_i - median| over the window
+
+1.4826 = 1/Phi^-1(3/4) makes the MAD of normal values their standard deviation (Rousseeuw and Croux, Alternatives to
+the Median Absolute Deviation, 1993). With w values in the window, taking a value in or exchanging one costs a
+bisection and a shift of at most w values in memory. The median is read off the sorted window. The MAD needs no second
+sort: the w/2 + 1 values nearest to the median lie side by side in it, and where they begin is found by bisection, in
+O(log w).
 """
 
 from typing import Final

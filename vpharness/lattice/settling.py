@@ -1,4 +1,4 @@
-"""How long a lattice remembers when it began: until then its cells are not those of one that began earlier.
+"""When a lattice has settled: until then its cells still tell when it began.
 
 A book is known at once from a snapshot of it. What flowed before is not: velocities, accelerations, jerks and masses
 decay, and until what came before has decayed below the precision of a float64, a lattice without it has other cells.
@@ -23,7 +23,7 @@ _LABELS: Final = frozenset({*LABEL_COLUMNS, *MOVE_COLUMNS}) - _SPECTRUM
 
 @dataclass(frozen=True)
 class Settling:
-    """When cells are those of a lattice that began earlier.
+    """How long after the beginning of a flow the cells are those of a lattice that began earlier.
 
     Attributes:
         seconds: time after the beginning of the flow.
@@ -35,7 +35,7 @@ class Settling:
 
 
 def settling(lattice: LatticeParameters, columns: Iterable[str]) -> Settling | None:
-    """Return when some columns of a lattice have settled; None where one of them never does.
+    """Return how long some columns of a lattice take to settle; None where one of them never does.
 
     `last_event_id` never does: it is a number that counts from the feed's beginning.
     """

@@ -1,7 +1,8 @@
-"""Whether the arrays of a lattice belong together: kernels follow the indices in them without looking.
+"""Whether the arrays of a saved lattice belong together: kernels follow the indices in them without looking.
 
-A state that was laid aside may come back cut short, mixed up or made up. Everything that a kernel uses as an index, a
-length or the end of a loop is looked at, as whole arrays; each check relies on those before it.
+A saved state may come back cut short, mixed up or made up. Everything that a kernel uses as an index, a length or the
+end of a loop is checked, as whole arrays; each check relies on those before it. Cost: a sort of what rests, once a
+restart.
 """
 
 import itertools
@@ -24,7 +25,7 @@ _LARGEST = 2**62
 
 
 def first_unsound(state: LatticeState, fresh: LatticeState) -> str | None:
-    """Return what is wrong first, or None where the state is one that `fresh`, the state before it, may have become.
+    """Return the first inconsistency found; None where `fresh`, the state before any event, may have become the state.
 
     Both have the same rules, and each array the same type and number of dimensions.
     """

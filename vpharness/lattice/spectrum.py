@@ -1,7 +1,17 @@
 """The spectrum: how a tick's balance of pressure and vacuum has been moving, against its own recent past.
 
+For each absolute tick, over emitted bins t, with the composite c_t of `forces` and windows W (default 5, 10, 20, 40):
+
+    r_t = mean over w in W of the mean of c over its last w bins (over those there are, at the start)
+    d1 = (r_t - r_{t-1}) / bin seconds,  d2 = (d1_t - d1_{t-1}) / bin seconds,  d3 likewise;  0 at the first bin
+    spectrum_score = sum over i of weight_i tanh(robust_z(d_i, 300 bins) / 3), without unit, within +-sum of the weights
+
+and spectrum_state_code is +1 or -1 where the score reaches +-threshold. The z-scores are those of `rolling_robust_z`.
+
 A tick is followed bin by bin while it is in the window. One that comes into it is given its past first, from the
-queued force states, so that the score never depends on where the window has been.
+queued force states, so that the score never depends on where the window has been. As many ticks are followed as
+`layout.SPARE_SERIES` windows hold; the one idle for longest gives way. Cost of a cell and bin: the largest window, and
+three exchanges in sorted windows.
 """
 
 import math
@@ -57,7 +67,10 @@ def _rolled(composites: Array, last: int, seen: int, windows: Array) -> float:
 
 @kernel
 def _difference(kept: Record, rolled: float, is_first: bool, seconds: float) -> None:
-    """Advance a series' last rolled value, and its three successive differences per second, by one bin."""
+    """Advance a series' last rolled value, and its three successive differences per second, by one bin.
+
+    Each difference is that of the one before it, so all three need only their own last values.
+    """
     change = 0.0 if is_first else (rolled - kept.rolled) / seconds
     kept.rolled = rolled
     for order in range(DIFFERENCES):

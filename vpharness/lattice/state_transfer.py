@@ -1,7 +1,7 @@
-"""How a lattice's state leaves it and comes back: as plain arrays, bit for bit, or as the orders that rest in its book.
+"""Saving and restoring a lattice: its whole state as plain arrays, or the orders of its book as a snapshot.
 
-The arrays restore the very same lattice. The orders bring a second lattice, one with other parameters, to the same book
-in the middle of a feed.
+The arrays restore the very same lattice. The orders bring a second lattice, one with other parameters, to the same
+book in the middle of a feed.
 """
 
 from collections.abc import Mapping

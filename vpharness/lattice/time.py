@@ -1,4 +1,11 @@
-"""Moving time: what happens between the events of one time and those of the next."""
+"""Moving time: what happens between the events of one time and those of the next.
+
+Bins are aligned: bin n holds the events with n w <= ts < (n + 1) w, w the cell width in ns. Before the events of a
+later time are applied, in this order: a book that has been crossed for `evict_crossed_ms` by then is uncrossed, at the
+moment at which that age is reached; the bins that end by then are closed. So how events are cut into calls, and how
+often time is moved in between, makes no difference to any bin. Time never runs backwards: an earlier event counts as
+one of now.
+"""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Frames: a scored bin as it goes over the wire, its own fields as JSON and its cells as an Arrow IPC record batch.
+"""Frames: a scored bin as it is sent, its own fields as JSON and its cells as an Arrow IPC record batch.
 
 The schema message goes out once and a record batch message for each bin; together, with the end-of-stream mark or
 without, they are an Arrow IPC stream. Online simulation times what is here and the server sends it.
@@ -47,7 +47,7 @@ def encode_grid(bins: Sequence[ScoredBin], columns: Sequence[str]) -> bytes:
 
 
 def bin_fields(scored: ScoredBin, tick_price: int) -> dict[str, Any]:
-    """Return what a message says of the bin itself, as JSON values; what is not there is None.
+    """Return the fields of a bin as JSON values; a missing one is None.
 
     Times are in ns since the epoch, as decimal strings since a JSON number holds 53 bits; prices are in price units.
 

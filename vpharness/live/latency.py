@@ -1,4 +1,4 @@
-"""Latencies as percentiles that were measured, and none where there are too few bins to tell."""
+"""Measured latencies as percentiles; a percentile with too few bins beyond it is None."""
 
 import math
 from collections.abc import Sequence
@@ -43,5 +43,5 @@ class Latency:
 
 
 def bins_needed(share: float) -> int:
-    """Return from how many bins on a percentile is told."""
+    """Return the number of bins from which on a percentile is reported."""
     return math.ceil(round(LEAST_BEYOND / (1 - share), 6))

@@ -1,4 +1,4 @@
-"""What a model remembers of where its feed began, and when it has been shown enough for nothing of that to be left."""
+"""How long a model remembers where its feed began, and whether it has been shown enough for that not to matter."""
 
 import math
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ _NANOSECONDS_PER_MS: Final = 1_000_000
 
 @dataclass(frozen=True)
 class ModelMemory:
-    """What a model must have been shown until nothing of it tells any more where its feed began.
+    """How much a model must be shown until its scores no longer depend on where its feed began.
 
     Attributes:
         bins: bins with a valid book that its signal remembers; None where no number of them is enough.
@@ -39,7 +39,7 @@ NOTHING_REMEMBERED: Final = ModelMemory()
 
 @dataclass(frozen=True)
 class Shown:
-    """How much a session has been shown, as far as its memory goes.
+    """How much a session has been shown, counted against the memory of its model.
 
     Attributes:
         remembered: bins with a valid book and settled cells.
@@ -52,11 +52,11 @@ class Shown:
     until_ns: int | None = None
 
     def began(self, at_ns: int) -> "Shown":
-        """Note when the flow began; the first time that is told counts."""
+        """Record when the flow began; the first time given counts."""
         return self if self.began_ns is not None else replace(self, began_ns=at_ns)
 
     def advance(self, row: NDArray[np.void], memory: ModelMemory) -> "Shown":
-        """Take in the next bin [1]; where nobody has said when the flow began, it did no earlier than the first one."""
+        """Take in the next bin [1]; unless `began` was called before, the flow is taken to have begun with it."""
         end_ns = int(row["bin_end_ns"][0])
         noted = self.began(end_ns)
         has_settled = end_ns - (noted.began_ns or 0) >= memory.settling_ns

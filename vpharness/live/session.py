@@ -1,7 +1,7 @@
 """The live session: events in, scored bins out, one bin at a time.
 
-It is what online simulation replays and what the server serves: the same lattice, the same signal and the same rule for
-fires as a run over a whole dataset, driven bin by bin. So what is simulated is what is served.
+It is what online simulation replays and what the server serves: the same lattice, the same signal and the same rule
+for fires as a run over a whole dataset, driven bin by bin. So what is simulated is what is served.
 """
 
 import json
@@ -36,7 +36,7 @@ wrong time, which would close every bin up to it, does not."""
 
 @dataclass(frozen=True)
 class LiveModel:
-    """What is served: a signal with its parameters, its thresholds, when they may fire, in bins, and its memory."""
+    """A model that is served: a signal with its parameters, thresholds, warm-up, cooldown and memory."""
 
     scorer: Scorer
     thresholds: tuple[float, ...]
@@ -72,7 +72,7 @@ class LiveModel:
 
 @dataclass(frozen=True)
 class ScoredBin:
-    """A finished bin with what the model says of it.
+    """A finished bin with its score and fires.
 
     Attributes:
         row: BIN_DTYPE [1], the bin.
@@ -90,7 +90,7 @@ class ScoredBin:
 
 
 class LiveSession:
-    """A feed and a model, as far as they have come.
+    """A model and its book, as far as a feed has been taken in.
 
     The one thing here that has state of its own: a feed is a sequence of calls, each of which goes on where the last
     one stopped. `save` gives the state as plain arrays, and `restore` a session that goes on from it bit for bit.
@@ -160,7 +160,7 @@ class LiveSession:
         return ScoredBin(row, grid, score, directions, is_ready)
 
     def flow_began(self, at_ns: int) -> None:
-        """Note when the flow began that the cells of its bins know of: the first time that is told counts."""
+        """Record when the flow began that the cells of the bins know of; the first time given counts."""
         self._shown = self._shown.began(at_ns)
 
     @property
@@ -187,7 +187,7 @@ class LiveSession:
         return bool(self._lattice.clock["snapshot_under_way"][0])
 
     def take_over(self, other: "LiveSession") -> None:
-        """Go on with the model of another session, as far as that has come, on this session's own book and bins.
+        """Continue with the model of another session, at its state, on this session's own book and bins.
 
         The other one has been shown the same bins through `take_bin`; it is used up.
 

@@ -16,15 +16,10 @@ from vpharness.promotion.promoted_record import PromotedRecord, code_change, lat
 
 def fresh_lattice(record: PromotedRecord, start_ns: int | None = None) -> LatticeState:
     """Return the record's lattice before the first event. The record must be of an instrument."""
-    lattice = lattice_parameters(record)
     if record.tick_size is None or record.size_unit is None:
         raise ValueError("the defaults of a fresh clone are of no instrument, and have no lattice of their own")
     return new_state(
-        lattice,
-        tick_size=record.tick_size,
-        size_unit=record.size_unit,
-        evict_crossed_ms=lattice.evict_crossed_ms or 0,
-        start_ns=start_ns,
+        lattice_parameters(record), tick_size=record.tick_size, size_unit=record.size_unit, start_ns=start_ns
     )
 
 

@@ -14,7 +14,6 @@ not agree: the pointer is the history's last entry, or, where a process was kill
 """
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from vpharness.datasets.lake import Lake, check_name
 from vpharness.errors import PromotionError
 from vpharness.promotion.history_entries import HISTORY_FILE, POINTER_FILE, HistoryEntry, line_of, lines_in
 from vpharness.storage.durable import replace_file, sync
+from vpharness.storage.locks import locked
 
 __all__ = [
     "HISTORY_FILE",
@@ -124,18 +124,15 @@ def instrument_lock(lake: Lake, instrument: str) -> Iterator[Path]:
     Raises PromotionError where the lake cannot be written.
     """
     folder = instrument_folder(lake, instrument)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise PromotionError(f"cannot write to {folder}: {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(folder / _LOCK_FILE, create=True))
+        except OSError as error:
+            raise PromotionError(f"cannot write to {folder}: {error.strerror}") from error
         for left_behind in folder.glob(f".{POINTER_FILE}-*"):  # by one that was killed: nobody else writes now
             left_behind.unlink(missing_ok=True)
         yield folder
-    finally:
-        os.close(descriptor)
 
 
 def next_version(folder: Path) -> str:

@@ -10,7 +10,6 @@ moment, where a merge is killed too. Merges alone keep out of one another's way.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -25,6 +24,7 @@ import pyarrow.parquet as pq
 from vpharness.errors import ResultsError, require_memory
 from vpharness.storage.checksums import file_sha256, known_sha256
 from vpharness.storage.durable import sync
+from vpharness.storage.locks import locked_if_free
 from vpharness.storage.parquet import open_parquet, write_parquet
 
 MERGED_FROM: Final = 32
@@ -128,7 +128,7 @@ def merge_small_parts(folder: Path, least: int = MERGED_FROM) -> int:
     Raises ResultsError where parts cannot be read, and OSError or pyarrow.ArrowException where they cannot be written;
     then every row is there as before.
     """
-    with _only_one(folder) as is_mine:
+    with locked_if_free(folder) as is_mine:
         if not is_mine:
             return 0
         _tidy(folder)
@@ -194,18 +194,3 @@ def _superseded(folder: Path, names: frozenset[str]) -> frozenset[str]:
                 raise ResultsError(f"the part {folder / name} of the results does not say what it was merged from")
             found |= set(json.loads(sources))
     return names & found
-
-
-@contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[bool]:
-    """Yield whether nobody else merges the parts of a table; a process that is killed does not any more."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(descriptor)

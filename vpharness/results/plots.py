@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import ResultsError
-from vpharness.storage.durable import aside_of
+from vpharness.storage.durable import written_aside
 
 # Two colours that the colour-blind tell apart, and that differ in grey too.
 UP_COLOUR: Final = "#0072B2"
@@ -89,14 +89,11 @@ class PlotWriter:
         Raises ResultsError where it cannot be written.
         """
         figure = self._run(picture) if isinstance(picture, RunPlot) else _campaign(picture)
-        aside = aside_of(path)
         try:
-            figure.savefig(aside, dpi=_DOTS_PER_INCH, format="png")
-            aside.rename(path)
+            with written_aside(path, durable=False) as aside:  # a picture can be drawn again
+                figure.savefig(aside, dpi=_DOTS_PER_INCH, format="png")
         except OSError as error:
             raise ResultsError(f"the figure {path} cannot be drawn: {error.strerror or error}") from error
-        finally:
-            aside.unlink(missing_ok=True)
 
     def _run(self, picture: RunPlot) -> Any:
         if self._of_runs is None:

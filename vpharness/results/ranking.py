@@ -30,9 +30,6 @@ ADAPTIVELY_CHOSEN: Final = "chosen by an adaptive search, only the test part can
 COMMON_DRAWS: Final = Draws(EvaluationParameters.null_draws, EvaluationParameters.null_seed)
 """The draws that every candidate is judged under, beside its own."""
 
-FEW_BLOCKS: Final = 50
-"""Below this many blocks an interval is rough, and their number is shown."""
-
 
 @dataclass(frozen=True)
 class Ranked:

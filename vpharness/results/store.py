@@ -27,11 +27,12 @@ from vpharness.results.part_files import (
     reread,
     write_part,
 )
-from vpharness.storage.durable import sync
+from vpharness.storage.arrow import table_of_rows
+from vpharness.storage.durable import replace_file, sync
 
 STORE_VERSION: Final = 3
 """Raised whenever a table has other columns than before."""
-READABLE_VERSIONS: Final = (2, 3)
+READABLE_VERSIONS: Final = (1, 2, 3)
 """Columns that rows of an earlier version lack are null."""
 
 META: Final = "runs_meta.parquet"
@@ -125,8 +126,7 @@ def _write_aside(folder: Path, stem: str, each: TableRows) -> tuple[Path, Path]:
     """Write a part under a name that readers pass over; return it, and where it belongs."""
     folder.mkdir(parents=True, exist_ok=True)
     marked = each.rows if "part" not in each.schema.names else [{**row, "part": stem} for row in each.rows]
-    table = pa.Table.from_pylist(list(marked), schema=each.schema)
-    return write_part(folder, table, stem, aside=f".{stem}.parquet")
+    return write_part(folder, table_of_rows(marked, each.schema), stem, aside=f".{stem}.parquet")
 
 
 def read(store: Store, table: str, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
@@ -204,7 +204,4 @@ def _write_version(store: Store) -> None:
     """Note the version of what is about to be written: an earlier vpharness must not take these rows for its own."""
     path = store.root / _VERSION_FILE
     if not path.exists() or json.loads(path.read_text(encoding="utf-8"))["store_version"] != STORE_VERSION:
-        aside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-        aside.write_text(json.dumps({"store_version": STORE_VERSION}) + "\n", encoding="utf-8")
-        sync(aside)
-        aside.rename(path)
+        replace_file(path, json.dumps({"store_version": STORE_VERSION}) + "\n")

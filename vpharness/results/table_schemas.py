@@ -1,4 +1,4 @@
-"""What the store keeps of a run: a row for it, a row for each candidate, and the candidates' fires."""
+"""Rows of the results store: their schemas, and runs, markets and evidence as rows."""
 
 import dataclasses
 import time
@@ -7,9 +7,23 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from vpharness.evaluation import Evidence, Figures, Market, Tally
+from vpharness.evaluation import Evidence, Market
 from vpharness.evaluation.blocks import COUNTS, TICKS
-from vpharness.results.store import ADAPTIVE, CANDIDATES, META, Store, TableRows, append, read
+from vpharness.results.store import (
+    ADAPTIVE,
+    AUDITS,
+    CAMPAIGNS,
+    CANDIDATES,
+    EVIDENCE,
+    FIRES,
+    META,
+    VIEWS,
+    Store,
+    TableRows,
+    append,
+    read,
+)
+from vpharness.results.store_columns import TABLES
 
 DONE: Final = "done"
 FAILED: Final = "failed"
@@ -17,61 +31,20 @@ FAILED: Final = "failed"
 TIMES: Final = ("mid_times_ms", "net_times_ms")
 """Lists of times to the barrier, from which medians are taken."""
 
-# `part` names the part that a row was written with: rows of a run that was cut off while its parts were being put in
-# place, or that was carried out twice, are told apart by it.
-META_SCHEMA: Final = pa.schema(
-    [
-        *((name, pa.string()) for name in ("run_id", "status", "error", "signal", "signal_target", "dataset_id")),
-        *((name, pa.string()) for name in ("dataset_checksum", "identity", "judged_part", "experiment", "campaign")),
-        ("tags", pa.string()),
-        ("vpharness_version", pa.string()),
-        ("created_ns", pa.int64()),
-        ("instrument", pa.string()),  # this and the next two: the market; absent in rows of store version 2
-        ("contents", pa.list_(pa.string())),
-        ("origin_ns", pa.int64()),
-        ("first_bin_start_ns", pa.int64()),
-        ("bins", pa.int64()),
-        ("cell_width_ms", pa.int64()),
-        ("seconds", pa.float64()),
-        ("part", pa.string()),
-    ]
-)
-_FIGURE_TYPES: Final = {int: pa.int64(), float: pa.float64()}
-CANDIDATE_SCHEMA: Final = pa.schema(
-    [
-        *((name, pa.string()) for name in ("run_id", "candidate_id", "signal", "dataset_id", "threshold_label")),
-        ("threshold", pa.float64()),
-        ("p_value", pa.float64()),
-        ("lacks", pa.string()),
-        ("part", pa.string()),
-        *((field.name, _FIGURE_TYPES[field.type]) for field in dataclasses.fields(Figures)),  # type: ignore[index]  # int or float
-    ]
-)
-"""Figures are those of the part that was judged; the test part's are worked out only when they are asked for."""
+META_SCHEMA: Final = TABLES[META].schema()
+"""`part` names the part that a row was written with: it tells rows apart of a run that was cut off while its parts were
+being put in place, or that was carried out twice."""
+FIRES_SCHEMA: Final = TABLES[FIRES].schema()
+EVIDENCE_SCHEMA: Final = TABLES[EVIDENCE].schema()
+VIEWS_SCHEMA: Final = TABLES[VIEWS].schema()
+CAMPAIGNS_SCHEMA: Final = TABLES[CAMPAIGNS].schema()
+ADAPTIVE_SCHEMA: Final = TABLES[ADAPTIVE].schema()
+AUDITS_SCHEMA: Final = TABLES[AUDITS].schema()
 
-FIRES_SCHEMA: Final = pa.schema(
-    [
-        *((name, pa.string()) for name in ("run_id", "candidate_id", "dataset_id", "fires_digest")),
-        ("fires", pa.list_(pa.int64())),  # direction * (bin + 1), the whole span
-        ("net_pnl_ticks", pa.list_(pa.float64())),  # of each fire; NaN outside the part that was judged
-        ("part", pa.string()),
-    ]
-)
 
-_TALLY_TYPES: Final = {int: pa.int64(), float: pa.float64()}
-EVIDENCE_SCHEMA: Final = pa.schema(
-    [
-        *((name, pa.string()) for name in ("run_id", "candidate_id", "dataset_id", "evidence_digest")),
-        ("block_s", pa.int64()),
-        ("block", pa.list_(pa.int64())),  # floor(start of the fire's bin in ns / block_s)
-        *((name, pa.list_(pa.int32())) for name in COUNTS),
-        *((name, pa.list_(pa.float64())) for name in TICKS),
-        *((name, pa.list_(pa.float64())) for name in TIMES),
-        *((field.name, _TALLY_TYPES[field.type]) for field in dataclasses.fields(Tally)),  # type: ignore[index]  # int or float
-        ("part", pa.string()),
-    ]
-)
-"""Of the part that was judged: sums over blocks of time, from which everything is judged. See `Evidence`."""
+def candidate_schema() -> pa.Schema:
+    """Return the columns of the table of candidates: what each is, and every figure that is registered."""
+    return TABLES[CANDIDATES].schema()
 
 
 def market_row(market: Market) -> dict[str, Any]:
@@ -131,50 +104,8 @@ def rows_of_runs(store: Store, run_ids: Collection[str]) -> dict[str, list[dict[
     return found
 
 
-CAMPAIGNS_SCHEMA: Final = pa.schema(
-    [
-        ("campaign", pa.string()),
-        ("created_ns", pa.int64()),
-        ("words", pa.list_(pa.string())),
-        ("run_ids", pa.list_(pa.string())),
-    ]
-)
-"""One row each time that a campaign has been begun: what was typed, and the runs of its plan."""
-
-ADAPTIVE_SCHEMA: Final = pa.schema([("run_id", pa.string()), ("created_ns", pa.int64())])
-"""One row for each run whose values were chosen by looking at what earlier runs came to."""
-
-
 def mark_adaptive(store: Store, run_ids: Sequence[str]) -> None:
     """Write down, before they are carried out, that runs were chosen by an adaptive search: that is for good."""
     now_ns = time.time_ns()
     rows = [{"run_id": run_id, "created_ns": now_ns} for run_id in run_ids]
     append(store, TableRows(ADAPTIVE, rows, ADAPTIVE_SCHEMA))
-
-
-VIEWS_SCHEMA: Final = pa.schema(
-    [
-        ("candidate_id", pa.string()),
-        ("opened_ns", pa.int64()),
-        ("instrument", pa.string()),  # this and the next four: the market time; absent in rows of store version 2
-        ("contents", pa.list_(pa.string())),
-        ("origin_ns", pa.int64()),
-        ("start_ns", pa.int64()),
-        ("stop_ns", pa.int64()),
-    ]
-)
-"""A row for each stretch of market time of a candidate's test part, each time that it has been opened."""
-
-AUDITS_SCHEMA: Final = pa.schema(
-    [
-        *((name, pa.string()) for name in ("signal_target", "signal_digest", "dataset_id", "dataset_checksum")),
-        ("parameters", pa.string()),  # those that scores depend on, as JSON
-        ("passed", pa.bool_()),
-        ("failed", pa.string()),  # what was found; empty where it passed
-        ("memory_bins", pa.int64()),  # null where the signal is not shown to forget where the data began
-        ("kind", pa.string()),  # quick or full
-        ("vpharness_version", pa.string()),
-        ("created_ns", pa.int64()),
-    ]
-)
-"""One row for each audit: the quick one of the first run of a signal on a dataset, and each that was asked for."""

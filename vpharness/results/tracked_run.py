@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vpharness.results.tracking_file import file_of_uri
+from vpharness.storage.durable import replace_file
 
 TRACKED_FILE: Final = "tracked.json"
 """Written into the folder of a run once it is tracked: where, and under which id."""
@@ -67,13 +68,11 @@ def _moved_along(noted: Mapping[str, Any], folder: Path, file: Path | None) -> b
 
 def note_tracked(folder: Path, uri: str, mlflow_run_id: str) -> None:
     """Say in a run's folder that it is tracked."""
-    aside = folder / f".{TRACKED_FILE}"
     noted = {"uri": without_password(uri), "mlflow_run_id": mlflow_run_id}
     file = file_of_uri(uri)
     if file is not None and folder.resolve().parents[1] == file.resolve().parent:
         noted["file_in_outputs"] = file.name
-    aside.write_text(json.dumps(noted) + "\n", encoding="utf-8")
-    aside.rename(folder / TRACKED_FILE)
+    replace_file(folder / TRACKED_FILE, json.dumps(noted) + "\n", durable=False)  # one that is lost is noted again
 
 
 def mlflow_run_id(folder: Path) -> str:

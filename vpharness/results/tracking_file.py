@@ -1,13 +1,13 @@
 """The SQLite file of a tracking store: which one a URI names, how it is made, and what moves with it."""
 
 import contextlib
-import fcntl
-import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, unquote
+
+from vpharness.storage.locks import locked
 
 ARTIFACTS: Final = "mlflow_artifacts"
 """The folder beside the file, for what MLflow keeps with runs."""
@@ -44,16 +44,12 @@ def alone_with(file: Path | None) -> Iterator[None]:
         return
     _commit_without_waiting()
     file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with locked(file.parent):
         if not file.exists():
             with contextlib.closing(sqlite3.connect(file)) as database:
                 # Readers and one writer then do not wait for one another; the file remembers it.
                 database.execute("PRAGMA journal_mode=WAL")
         yield
-    finally:
-        os.close(descriptor)
 
 
 def bring_artifacts_along(file: Path) -> None:

@@ -1,4 +1,4 @@
-"""ads: the slopes of the imbalance between liquidity added and pulled on the two sides."""
+"""ads: how the imbalance of liquidity added and pulled on the two sides has been trending."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,7 +48,17 @@ class Ads(SignalParameters):
 
 @signal(columns=("v_add", "v_pull"))
 def ads(time: Clock, grid: Grid, p: Ads) -> Array:
-    """Slopes, over several windows, of adding below and pulling above less their mirror images."""
+    """Trend of the imbalance between liquidity added and pulled below and above spot, over several windows.
+
+    x = sum over bands b of u_b [(A_b,bid - A_b,ask) + (R_b,ask - R_b,bid)], quantity/s, with A_b and R_b the means of
+    v_add and v_pull over a band's cells on one side, bands |k| 1-3, 4-11 and 12-23, and u_b = 1/sqrt(width of b),
+    scaled to sum 1. score = sum over windows i of blend_i tanh(robust_z(slope(x, w_i)) / blend_scale), without unit,
+    within +-sum of blend_i.
+
+    It bets that price moves towards the side from which liquidity is increasingly withdrawn: where adding grows below
+    spot and pulling grows above it, participants are leaning upwards before the mid has moved. The slopes make it
+    answer to a change of the imbalance, not to its level, and nearer bands weigh more.
+    """
     weights = band_weights(grid)
     x = grid.bid_less_ask(grid.v_add, weights) - grid.bid_less_ask(grid.v_pull, weights)
     score = jnp.zeros_like(x)

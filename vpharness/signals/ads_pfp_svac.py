@@ -1,4 +1,4 @@
-"""ads_pfp_svac: ads, pfp and svac together, with times in milliseconds."""
+"""ads_pfp_svac: the weighted mean of ads, pfp and svac, with times in milliseconds."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,7 +58,15 @@ class AdsPfpSvac(SignalParameters):
 
 @signal(columns=("v_add", "v_fill", "v_pull", "vacuum_variant"))
 def ads_pfp_svac(time: Clock, grid: Grid, p: AdsPfpSvac) -> Array:
-    """Weighted mean of ads, pfp and svac, each from its warm-up on."""
+    """Weighted mean of ads, pfp and svac, each from its warm-up on.
+
+    score = sum of w_i s_i / sum of w_i over the parts i that have been shown at least n_i bins: n = ads_warmup_ms for
+    ads, pfp_lag_ms for pfp, 1 bin for svac; 0 where none has. Times become bins = ceil(ms / cell width), so that the
+    same parameters mean the same on any cell width.
+
+    It bets that three views of the same withdrawal of liquidity (its trend, its path inwards, its size) err
+    independently, so that their mean is right more often than each.
+    """
     window = time.bins(p.ads_zscore_window_ms, least=2)
     enough = jnp.floor(window.astype(jnp.float64) * p.ads_zscore_min_periods_ratio + INTEGER_SLACK).astype(jnp.int64)
     ads_p = traced(

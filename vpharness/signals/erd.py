@@ -1,4 +1,4 @@
-"""erd: the entropy of the spectrum's states, where it spikes."""
+"""erd: the imbalance of the spectrum, let through when the entropy of its states spikes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,7 +45,16 @@ class Erd(SignalParameters):
 
 @signal(columns=("spectrum_state_code", "spectrum_score"))
 def erd(time: Clock, grid: Grid, p: Erd) -> Array:
-    """Imbalance of the spectrum around spot, let through by spikes of its entropy."""
+    """Imbalance of the spectrum around spot, let through by spikes of the entropy of its states.
+
+    H = -sum over s of p_s log2 p_s, bits, with p_s the shares of the states s = -1, 0, +1 among all cells;
+    gate = max(0, robust_z(H, zscore_window) - spike_floor), without unit.
+    Variant a: score = (mean spectrum_score at k < 0 - mean at k > 0) gate; b: (H at k > 0 - H at k < 0) gate, bits.
+
+    It bets that a sudden disorder of the book, when cells that agreed begin to build and drain at random, comes before
+    a move, and that the move goes away from the side where pressure has been growing (a), or towards the less orderly
+    one (b).
+    """
     state = grid.spectrum_state_code
     spike = time.robust_z(_entropy(state), p.zscore_window, p.zscore_min_periods)
     gate = jnp.maximum(0.0, spike - p.spike_floor)

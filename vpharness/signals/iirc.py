@@ -35,7 +35,14 @@ class Iirc(SignalParameters):
 
 @signal(columns=("v_add", "v_pull", "v_fill"))
 def iirc(time: Clock, grid: Grid, p: Iirc) -> Array:
-    """Slope of the log ratio of the sides' replenishment, added against pulled and filled."""
+    """Trend of the log ratio of how well the two sides replenish what is pulled and filled.
+
+    r_side = sum of v_add / (sum of v_pull + sum of v_fill + eps) over |k| <= band, without unit; x = ln(r_bid + 1) -
+    ln(r_ask + 1); score = 0.6 slope(x, fast_window) + 0.4 slope(x, slow_window), per bin; 0 while a slope is missing,
+    and where |x| < noise_floor.
+
+    It bets on resilience: the side that replaces its losses ever better holds, and price moves away from it.
+    """
     band = grid.band(1, p.band)
 
     def replenishment(add: Array, pull: Array, fill: Array) -> Array:

@@ -1,4 +1,4 @@
-"""jad: the divergence of the sides in jerk and acceleration of adding and pulling."""
+"""jad: where the sides diverge in the jerk and acceleration of adding and pulling."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,7 +43,16 @@ class Jad(SignalParameters):
 
 @signal(columns=("j_add", "j_pull", "a_add", "a_pull"))
 def jad(time: Clock, grid: Grid, p: Jad) -> Array:
-    """Jerk and acceleration of adding below and pulling above less the mirror images; jerk leads on conflict."""
+    """Divergence of the sides in jerk and acceleration of adding and pulling; jerk leads where they disagree.
+
+    With side means of a column weighted by 1/|k| over |k| <= radius, for x = j (quantity/s^3) and x = a
+    (quantity/s^2): div_x = 0.5 (x_add,bid - x_add,ask) + 0.5 (x_pull,ask - x_pull,bid); raw = 0.4 div_j + 0.6 div_a
+    where both have the same sign, 0.8 div_j + 0.2 div_a where not; score = tanh(robust_z(raw, zscore_window) /
+    tanh_scale), without unit, within +-1.
+
+    It bets that a change of flow shows in its highest derivative first: where jerk and acceleration agree a move is
+    under way, and where they do not, jerk tells of the turn.
+    """
     weights = normalised(grid.band(1, p.radius) / grid.distance)
 
     def divergence(add: Array, pull: Array) -> Array:

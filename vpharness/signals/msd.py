@@ -1,4 +1,4 @@
-"""msd: vacuum above spot less vacuum below it."""
+"""msd: the imbalance of vacuum between the two sides of spot."""
 
 from dataclasses import dataclass
 
@@ -22,6 +22,13 @@ class Msd(SignalParameters):
 
 @signal(columns=("vacuum_variant",))
 def msd(time: Clock, grid: Grid, p: Msd) -> Array:  # noqa: ARG001 - every signal takes time, also one that needs none
-    """Vacuum above spot less vacuum below it, over all cells."""
+    """Vacuum above spot less vacuum below it, over all cells.
+
+    score = sum over k > 0 of w_k V_k - sum over k < 0 of w_k V_k, quantity/s, with V the column vacuum_variant and
+    w_k = 1/|k| (variant "weighted") or 1 (variant "sum").
+
+    It bets that price is drawn to the side on which liquidity is being cancelled and filled away, as there is less
+    there to stop it. It has no memory at all: the score is of this bin alone.
+    """
     weights = 1.0 / grid.distance if p.variant == "weighted" else jnp.ones_like(grid.distance)
     return -grid.bid_less_ask(grid.vacuum_variant, jnp.asarray(weights))

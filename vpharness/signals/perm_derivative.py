@@ -1,4 +1,4 @@
-"""perm_derivative: how fast the balance of permutation states changes."""
+"""perm_derivative: how fast the balance of bull and bear permutation states changes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -60,7 +60,18 @@ class PermDerivative(SignalParameters):
 
 @signal(columns=("perm_state5_code",))
 def perm_derivative(time: Clock, grid: Grid, p: PermDerivative) -> Array:
-    """Rate of change of bull less bear permutation states around spot, and of that rate, as robust z."""
+    """Rate of change of bull less bear permutation states around spot, and of that rate, as robust z.
+
+    With cell weights w_k proportional to 1/max(|k|, 1)^spatial_decay_power, sum 1, and shares p_s = sum of w_k
+    [state_k = s]: b = c_1 p_bull_pressure + c_2 p_bull_vacuum - c_3 p_bear_pressure - c_4 p_bear_vacuum, damped by
+    clip(1 - mixed_weight p_mixed, 0, 1) with enable_weighted_blend; d_1 = rate(b), d_2 = rate(d_1), d_3 = rate(d_2),
+    per s^i; score = sum of g_i tanh(robust_z(d_i, zscore_window_bins) / tanh_scale) / sum of g_i, without unit,
+    clipped to +-1.
+
+    It bets on the moment at which the way in which the best prices move flips: the label of a cell says whether a
+    bin's reprice built or emptied its side, and a jump of the balance of labels tells of a new direction of the
+    quotes.
+    """
     derivative = balance(grid, p)
     score, total = jnp.zeros_like(derivative), p.d1_weight + p.d2_weight + p.d3_weight
     for weight in (p.d1_weight, p.d2_weight, p.d3_weight):

@@ -1,4 +1,4 @@
-"""pfp: how far the inner zone leads the outer one, in building and in pulling."""
+"""pfp: how far activity near the touch follows activity farther out, in building and in pulling."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,16 @@ class Pfp(SignalParameters):
 
 @signal(columns=("v_add", "v_fill", "v_pull"))
 def pfp(time: Clock, grid: Grid, p: Pfp) -> Array:
-    """Inner zone's activity times the outer zone's earlier one, against the same without delay, bid less ask."""
+    """Lead of the outer zone over the inner one, in liquidity built and pulled, of one side less the other.
+
+    With the zone means i (|k| 1-3) and o (|k| 5-12) of a column on one side, quantity/s: lead(i, o) = ema(i_t
+    o_{t-lag}) / (ema(i_t o_t) + eps), without unit: above 1 where the inner zone resembles what the outer zone did
+    `lag_bins` ago more than what it does now. score = add_weight (lead_bid - lead_ask of v_add + v_fill) + pull_weight
+    (lead_ask - lead_bid of v_pull), without unit.
+
+    It bets that informed participants place and pull orders far from the touch first, so that activity which travels
+    inwards tells where price will go: building that travels inwards below spot, or pulling above it, points up.
+    """
     zones = jnp.stack([grid.band(first, last) / (last - first + 1) for first, last in (INNER_ZONE, OUTER_ZONE)])
 
     def lead(zone_means: Array) -> Array:

@@ -38,7 +38,17 @@ class Spg(SignalParameters):
 
 @signal(columns=("pressure_variant", "vacuum_variant"))
 def spg(time: Clock, grid: Grid, p: Spg) -> Array:
-    """Gradient of pressure and vacuum above spot less below it, smoothed, and the dent of pressure at spot."""
+    """Gradients of pressure and vacuum above spot less below it, smoothed, and the dent of pressure at spot.
+
+    With dP and dV the central differences of pressure and vacuum along k, and means over |k| <= band on a side,
+    quantity/s per tick: net = (dP_above - dP_below) + (dV_above - dV_below); smooth = 0.6 ema(net, fast) + 0.4
+    ema(net, slow); curvature = ema(-mean over |k| <= curv_radius of (P_{k+1} + P_{k-1} - 2 P_k)); an ema of span n has
+    alpha = 2/(n + 1). score = 0.7 smooth + 0.3 curvature, quantity/s per tick.
+
+    It bets that a market in which pressure and vacuum lie away from spot, with a dent of pressure at the touch, rises.
+    The formula is the same in the mirrored market, so that the direction comes from that bet alone and not from one
+    side.
+    """
     band = grid.band(1, p.band)
     net = _above_less_below(grid, grid.pressure_variant, band) + _above_less_below(grid, grid.vacuum_variant, band)
     smooth = 0.6 * time.ema(net, _alpha(p.fast_span)) + 0.4 * time.ema(net, _alpha(p.slow_span))

@@ -1,4 +1,4 @@
-"""svac: msd against its own usual size."""
+"""svac: the imbalance of vacuum in units of its own recent size."""
 
 from dataclasses import dataclass
 
@@ -22,6 +22,13 @@ class Svac(SignalParameters):
 
 @signal(columns=("vacuum_variant",))
 def svac(time: Clock, grid: Grid, p: Svac) -> Array:
-    """Vacuum above spot less below it, weighted by 1/distance, in units of its recent mean size."""
+    """Vacuum above spot less below it, weighted by 1/distance, in units of its recent mean size.
+
+    x = msd with weights 1/|k|, quantity/s; score = x / max(ema(|x|, norm_alpha), norm_floor), without unit: 1 is an
+    ordinary imbalance.
+
+    It bets as msd does that price is drawn to where liquidity drains, and measures the drain against what has lately
+    been usual, so that one threshold serves quiet and busy hours.
+    """
     x = msd(time, grid, Msd(variant="weighted"))
     return x / jnp.maximum(time.ema(jnp.abs(x), p.norm_alpha), p.norm_floor)

@@ -147,14 +147,11 @@ class EventInput:
             yield block
 
     def _begin(self, stream: EventStream) -> LatticeState:
-        evict_crossed_ms = self.lattice.evict_crossed_ms
-        if evict_crossed_ms is None:
-            evict_crossed_ms = self.source.default_evict_crossed_ms
         return new_state(
             self.lattice,
             tick_size=self.source.tick_size,
             size_unit=stream.size_unit,
-            evict_crossed_ms=evict_crossed_ms,
+            default_evict_crossed_ms=self.source.default_evict_crossed_ms,
             start_ns=self.start_ns,
         )
 
@@ -209,7 +206,7 @@ class DatasetInput:
         """Read the rows of the bins; their cells are read on the way. Raises DatasetError where they cannot be."""
         cells = dataclasses.replace(LatticeParameters(), cell_width_ms=self.cell_width_ms, radius=self.radius)
         # No event will come: of this lattice only the cells count.
-        lattice = new_state(cells, tick_size=self.tick_size, size_unit=1.0, evict_crossed_ms=0, start_ns=None)
+        lattice = new_state(cells, tick_size=self.tick_size, size_unit=1.0, start_ns=None)
         session = TimedSession(model, lattice)
         yield session, self._steps(session)
 

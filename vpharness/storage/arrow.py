@@ -1,5 +1,10 @@
-"""NumPy arrays as Arrow arrays: what a dataset's files and the frames of a stream are made of."""
+"""Arrow tables made of NumPy arrays or of rows: what datasets, ledgers, run folders and frames of a stream hold.
 
+`pyarrow.array` and `pyarrow.table` import pandas to look at what they are given, which takes a second; the buffers of
+NumPy arrays are handed over here as they are, without that and without a copy.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,9 +13,31 @@ from numpy.typing import NDArray
 
 
 def arrow_array(values: NDArray[Any]) -> pa.Array:
-    """Return a column [n] without a copy. `pa.array` would do, but imports pandas first, which takes a second."""
+    """Return a column [n] of any NumPy number type, without a copy (truth values are packed into bits)."""
     if values.dtype == np.bool_:
         packed = np.packbits(values, bitorder="little")
         return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(packed)])
     values = np.ascontiguousarray(values)
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
+
+
+def table_of_columns(columns: Mapping[str, NDArray[Any] | pa.Array], schema: pa.Schema | None = None) -> pa.Table:
+    """Return a table of columns by name, in their order.
+
+    `schema`, where one is given, has the same names and types.
+    """
+    arrays = [arrow_array(each) if isinstance(each, np.ndarray) else each for each in columns.values()]
+    if schema is None:
+        return pa.Table.from_arrays(arrays, names=list(columns))
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def table_of_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema | None = None) -> pa.Table:
+    """Return a table of rows, whose columns are those of the schema, or else all that any of the rows has.
+
+    What a row lacks is null.
+    """
+    if schema is not None:
+        return pa.Table.from_pylist(list(rows), schema=schema)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return pa.table({name: [row.get(name) for row in rows] for name in names})

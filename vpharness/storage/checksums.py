@@ -1,4 +1,4 @@
-"""Files known by the SHA-256 of their content: hashed as they are written, and before they are believed.
+"""SHA-256 checksums of files: computed while a file is written, or read once in a process while it stays unchanged.
 
 Hashing goes at a gigabyte a second or so, so what has been hashed is remembered in the process, by the file's device,
 inode, size and times: a file that was read once costs a look at these, and one that has changed since is hashed anew.
@@ -27,7 +27,7 @@ def file_sha256(path: Path) -> str:
 
 
 def known_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, which is read where this process has not done so, or it has changed since.
+    """Return the SHA-256 of a file, which is read only where this process has not done so, or it has changed since.
 
     Raises OSError where it cannot be read.
     """
@@ -50,14 +50,14 @@ def _looks(found: os.stat_result) -> Looks:
 
 
 class HashingFile(io.RawIOBase):
-    """A new file that knows the SHA-256 of what has been written to it, in order and from its beginning."""
+    """A new file that computes the SHA-256 of what is written to it, in order and from its beginning."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("xb")
         self._digest = hashlib.sha256()
 
     def writable(self) -> bool:
-        """Return that it can be written to."""
+        """Return True: the file can be written to."""
         return True
 
     def write(self, data: object, /) -> int:
@@ -68,7 +68,7 @@ class HashingFile(io.RawIOBase):
         return view.nbytes
 
     def flush(self) -> None:
-        """Hand what is held back to the operating system."""
+        """Flush what is buffered to the operating system."""
         if not self._file.closed:
             self._file.flush()
 

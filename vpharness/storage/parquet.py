@@ -1,4 +1,4 @@
-"""Parquet files as this project writes and reads them: every page has a checksum, which is looked at on reading.
+"""Parquet files as this project writes and reads them: every page has a checksum, which is verified on reading.
 
 A page's checksum covers the page's values alone. What covers the rest of a file, the footer and the heads of pages, is
 the SHA-256 of the whole file, which whoever keeps the file keeps beside it.
@@ -26,7 +26,7 @@ def write_parquet(table: pa.Table, path: Path, **options: Any) -> str:
 
 
 def open_parquet(path: Path, *, memory_map: bool = False) -> pq.ParquetFile:
-    """Open a Parquet file, the checksums of whose pages are looked at wherever they have some.
+    """Open a Parquet file; the checksums of its pages are verified on reading, wherever they have some.
 
     Raises OSError or pyarrow.ArrowException, then or on reading, where it is damaged.
     """

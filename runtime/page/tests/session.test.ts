@@ -195,8 +195,8 @@ test("what was promised has drifted where its interval lies outside that of what
   assert.deepEqual(drifts, [
     ["TP rate", "below"],
     ["Net a fire", null],
-    ["Fires an hour", null],
     ["Fires judged", null],
+    ["Fires an hour", null],
   ]);
   assert.equal(compareFigures(null, live)[0]?.drift, null);
 });

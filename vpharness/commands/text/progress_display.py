@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -11,11 +12,36 @@ from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColum
 from rich.progress import Progress as Bar
 
 from vpharness.campaigns.runner import CampaignProgress as Campaign
+from vpharness.compiled import is_kept
 from vpharness.datasets.build import BuildProgress
 from vpharness.events.times import time_text
 
 LINE_SECONDS: Final = 10.0
 """How often a line is written where there is no terminal."""
+NOTICE_SECONDS: Final = 2.0
+"""How long work may be silent before it is said what it waits for."""
+COMPILING_LATTICE: Final = "compiling the lattice engine, about half a minute, once"
+COMPILING_SIGNALS: Final = "running; at its first run a signal is compiled, which takes up to a minute, once"
+
+
+@contextlib.contextmanager
+def notice_if_slow(text: str, seconds: float = NOTICE_SECONDS) -> Iterator[threading.Timer]:
+    """Yield a timer that writes a line on standard error, unless it is cancelled or the block is left before."""
+    timer = threading.Timer(seconds, lambda: print(text, file=sys.stderr, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield timer
+    finally:
+        timer.cancel()
+
+
+@contextlib.contextmanager
+def run_status() -> Iterator[None]:
+    """Show on standard error that a run is being carried out, and that its signal may be compiled first."""
+    console = Console(stderr=True)
+    with console.status(COMPILING_SIGNALS) if console.is_terminal else notice_if_slow(COMPILING_SIGNALS):
+        yield
 
 
 def describe(progress: BuildProgress, seconds: float) -> str:
@@ -30,12 +56,15 @@ def build_progress() -> Iterator[Callable[[BuildProgress], None]]:
     """Yield a report that shows a build's progress on standard error."""
     begun = time.monotonic()
     console = Console(stderr=True)
+    compiles = not is_kept("bins")
     if not console.is_terminal:
-        yield _lines(begun)
+        with contextlib.ExitStack() as stack:
+            notice = stack.enter_context(notice_if_slow(COMPILING_LATTICE)) if compiles else None
+            yield _lines(begun, notice)
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=12), TimeElapsedColumn())
     with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("building", total=None)
+        task = bar.add_task(COMPILING_LATTICE if compiles else "building", total=None)
 
         def report(progress: BuildProgress) -> None:
             share = None if progress.share is None else 100 * progress.share
@@ -47,11 +76,13 @@ def build_progress() -> Iterator[Callable[[BuildProgress], None]]:
         yield report
 
 
-def _lines(begun: float) -> Callable[[BuildProgress], None]:
+def _lines(begun: float, notice: threading.Timer | None) -> Callable[[BuildProgress], None]:
     last = begun
 
     def report(progress: BuildProgress) -> None:
         nonlocal last
+        if notice is not None:
+            notice.cancel()
         now = time.monotonic()
         if now - last >= LINE_SECONDS:
             last = now
@@ -77,12 +108,17 @@ def campaign_progress(progress: Campaign) -> Iterator[Callable[[Campaign], None]
     told, last = len(progress.failures), time.monotonic()
     with contextlib.ExitStack() as stack:
         bar = Bar(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=12), console=console)
-        task = bar.add_task("starting", total=progress.total)
+        task = bar.add_task(COMPILING_SIGNALS, total=progress.total)
         if console.is_terminal and progress.total:
             stack.enter_context(bar)
+        notice = None
+        if progress.total and not console.is_terminal:
+            notice = stack.enter_context(notice_if_slow(COMPILING_SIGNALS))
 
         def report(now: Campaign) -> None:
             nonlocal told, last
+            if notice is not None:
+                notice.cancel()
             for run_id, words, error in now.failures[told:]:
                 console.print(f"run {run_id} failed ({words}): {error}", highlight=False, markup=False, soft_wrap=True)
             told = len(now.failures)

@@ -5,7 +5,7 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.errors import DatasetError, ResultsError
-from vpharness.evaluation import DatasetView, Figures, MarketTime
+from vpharness.evaluation import DatasetView, Figure, Figures, MarketTime, shown_figures
+from vpharness.evaluation.figure_registry import TABLE
+from vpharness.evaluation.figures import HEADLINE
 from vpharness.events.times import time_text
 from vpharness.results.holdout import HoldoutResult, net_text
 from vpharness.results.ledger import (
@@ -30,7 +32,7 @@ from vpharness.results.ledger import (
     LedgerCandidate,
 )
 from vpharness.results.ledger_reader import read_ledger
-from vpharness.results.ranking import ADAPTIVELY_CHOSEN, FEW_BLOCKS, Ranked, alike, restricted
+from vpharness.results.ranking import ADAPTIVELY_CHOSEN, Ranked, alike, restricted
 from vpharness.results.reevaluation import needs_dataset, with_missing_evidence
 from vpharness.results.remembered_rankings import ranked_before
 from vpharness.results.store import Store
@@ -55,7 +57,7 @@ def views_in(lake: Lake) -> Callable[[str, str], DatasetView]:
 def readable_ledger(store: Store, lake: Lake) -> list[LedgerCandidate]:
     """Return the candidates of the ledger, judged by the rules of this version.
 
-    Rows of an earlier version are judged anew where their dataset is at hand and as it was; which are not is said.
+    Rows of an earlier version are judged anew where their dataset is at hand and as it was; those left out are printed.
     """
     ledger = read_ledger(store)
     needed = {trial.dataset for candidate in ledger for trial in candidate.trials if needs_dataset(trial)}
@@ -89,7 +91,7 @@ def print_ranking(ranked: Sequence[Ranked], *, each_dataset: bool = False, most:
     """Print candidates that rank, and below them those with too little data.
 
     Args:
-        ranked: the candidates, in their order; those that came to just the same share a row.
+        ranked: the candidates, in their order; those with just the same figures share a row.
         each_dataset: whether to name the dataset.
         most: rows of either kind.
     """
@@ -194,7 +196,7 @@ def market_times_text(times: Sequence[MarketTime]) -> str:
 
 
 def line_of_test(ranked: Ranked, opening: HoldoutResult) -> str:
-    """Return what a candidate's test part came to, in words."""
+    """Return the result of a candidate's test part as a sentence."""
     openings = "once" if opening.times == 1 else f"{opening.times} times"
     figures, verdict = opening.judgement.figures, "holds" if opening.holds else "does not hold"
     return (
@@ -221,22 +223,27 @@ def _table(kinds: Sequence[tuple[Ranked, int]], *, each_dataset: bool) -> Table:
         "θ": lambda each, _: each.candidate.first.threshold_label,
         "tp/sl": lambda each, _: barriers_text(each) if several else "",
         "hold": lambda each, _: f"{each.hold_s:g} s" if holds > 1 else "",
-        "net ticks [95 %]": lambda _, f: interval_text(f),
+        **_figure_columns([HEADLINE]),
         "for all": lambda each, _: "none" if math.isnan(each.net_low_all) else f"{each.net_low_all:+.2f}",
         "p": lambda each, _: f"{each.judgement.p_value:.3f}",
         "p adj.": lambda each, _: f"{each.p_adjusted:.3f}",
         "p camp.": lambda each, _: "" if each.p_campaign is None else f"{each.p_campaign:.3f}",
-        "TP % [95 %]": lambda _, f: f"{100 * f.tp_rate:.0f} [{100 * f.tp_rate_low:.0f}, {100 * f.tp_rate_high:.0f}]",
-        "b/e": lambda _, f: f"{100 * f.break_even_tp_share:.0f}",
-        "fires": lambda _, f: str(f.n_net),
-        "/h": lambda _, f: f"{f.events_per_hour:.0f}",
-        "B": lambda _, f: str(f.n_net_blocks) if f.n_net_blocks < FEW_BLOCKS else "",
+        **_figure_columns([each for each in shown_figures(TABLE) if each is not HEADLINE]),
         "id": lambda each, _: each.candidate.candidate_id[:6],
         "audit": lambda each, _: "" if each.candidate.audit == AUDIT_PASSED else each.candidate.audit,
     }
     rows = {name: [text(each, each.judgement.figures) for each in ranked] for name, text in columns.items()}
     rows["alike"] = [str(count) if count > 1 else "" for _, count in kinds]
     return table_of({name: texts for name, texts in rows.items() if any(texts)}, texts=("signal", "dataset"))
+
+
+def _figure_columns(figures: Iterable[Figure]) -> dict[str, Callable[[Ranked, Figures], str]]:
+    """Return a column for each figure, by its heading."""
+
+    def column(figure: Figure) -> Callable[[Ranked, Figures], str]:
+        return lambda _, f: figure.text(vars(f)) if figure.is_shown(vars(f)) else ""
+
+    return {each.title(): column(each) for each in figures}
 
 
 def row_of(ranked: Ranked) -> dict[str, Any]:

@@ -12,7 +12,7 @@ _COLUMNS_ABREAST: Final = 9
 
 
 def print_sensitivity(found: Sequence[AtValue]) -> None:
-    """Print what candidates come to at each value of a parameter."""
+    """Print the figures of candidates at each value of a parameter."""
     out = console()
     heading = short_name(found[0].parameter)
     columns = {

@@ -11,6 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from vpharness.evaluation import Figures
+from vpharness.evaluation.figures import HEADLINE
 
 WIDTH: Final = 100
 _WIDEST: Final = 10_000
@@ -34,13 +35,13 @@ def minute_text(time_ns: int) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """Return a number of things in words."""
+    """Return a count with its noun, in the plural where it needs one."""
     return f"{count:,} {noun if count == 1 else f'{noun}s'}"
 
 
 def interval_text(f: Figures) -> str:
     """Return a candidate's net mean with its 95 % interval, ticks."""
-    return f"{f.net_pnl_ticks:+.2f} [{f.net_pnl_ticks_low:+.2f}, {f.net_pnl_ticks_high:+.2f}]"
+    return HEADLINE.text(vars(f))
 
 
 def table_of(columns: Mapping[str, Sequence[str]], *, texts: Collection[str] = ()) -> Table:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 from xml.etree.ElementTree import Element
 
-from vpharness.evaluation import Figures
+from vpharness.evaluation import Figure, Figures
+from vpharness.evaluation.figure_registry import REPORT
+from vpharness.evaluation.figures import HEADLINE
 from vpharness.results.ranking import Ranked
 from vpharness.results.report.charts import BAD_COLOUR, GOOD_COLOUR, INK
 from vpharness.results.report.findings import by_signal
-from vpharness.results.report.markup import element, number
+from vpharness.results.report.markup import element, true_minus
 from vpharness.results.sensitivity import settings_of, short_name, value_text, varied_parameters
 
 _BARRIERS: Final = ("eval.tp_ticks", "eval.sl_ticks")
@@ -54,14 +56,19 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun if count == 1 else plural}"
 
 
+def figure_text(figure: Figure, f: Figures) -> str:
+    """Return one figure with its interval, where that is shown; empty where the figure is not shown for its value."""
+    return true_minus(figure.text(vars(f), REPORT)) if figure.is_shown(vars(f)) else ""
+
+
 def net_text(f: Figures) -> str:
     """Return the net mean with its interval, ticks."""
-    return f"{number(f.net_pnl_ticks, '+.2f')} {interval_text(f)}"
+    return figure_text(HEADLINE, f)
 
 
 def interval_text(f: Figures) -> str:
     """Return the interval of the net mean, ticks."""
-    return f"[{number(f.net_pnl_ticks_low, '+.2f')}, {number(f.net_pnl_ticks_high, '+.2f')}]"
+    return net_text(f).partition(" ")[2]
 
 
 @dataclass(frozen=True)

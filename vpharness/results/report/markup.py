@@ -6,10 +6,11 @@ from importlib.resources import files
 from typing import Final
 from xml.etree.ElementTree import Element, tostring
 
+from vpharness.evaluation.figure_registry import MISSING
+
 Content = Element | str | None
 
-DASH: Final = "\N{EN DASH}"
-"""Stands where there is no number."""
+DASH: Final = MISSING
 
 
 def element(name: str, /, *content: Content, **attributes: str) -> Element:
@@ -55,7 +56,12 @@ def table(head: Sequence[Content], rows: Iterable[Sequence[Content]], **attribut
 
 def number(value: float, form: str) -> str:
     """Return a number with a true minus sign, and a dash where there is none."""
-    return DASH if math.isnan(value) else format(value, form).replace("-", "\N{MINUS SIGN}")
+    return DASH if math.isnan(value) else true_minus(format(value, form))
+
+
+def true_minus(text: str) -> str:
+    """Return numbers in words with true minus signs."""
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def document(title: str, *body: Content) -> str:

@@ -1,14 +1,27 @@
 """How candidates stand: the verdict in words, the ranking, what has too little data, and each dataset apart."""
 
 import math
+from collections.abc import Sequence
 from typing import Final
 from xml.etree.ElementTree import Element
 
+from vpharness.evaluation import Figure, shown_figures
+from vpharness.evaluation.figure_registry import REPORT
+from vpharness.evaluation.figures import HEADLINE
 from vpharness.results.ledger import AUDIT_PASSED
-from vpharness.results.ranking import FEW_BLOCKS, Ranked, alike, judged_apart
-from vpharness.results.report.candidates import Scale, counted, name_of, net_text, settings_text, short_id, varied_names
+from vpharness.results.ranking import Ranked, alike, judged_apart
+from vpharness.results.report.candidates import (
+    Scale,
+    counted,
+    figure_text,
+    name_of,
+    net_text,
+    settings_text,
+    short_id,
+    varied_names,
+)
 from vpharness.results.report.findings import Findings
-from vpharness.results.report.markup import element, note, number, section, table
+from vpharness.results.report.markup import element, note, section, table
 
 BEST_BY_DATASET: Final = 5
 MOST_POOR: Final = 20
@@ -22,19 +35,17 @@ def ranking(findings: Findings) -> Element:
     scale = Scale.over([each.judgement.figures for each in shown])
     names = varied_names(findings.ranked)
     with_campaign = any(each.p_campaign is not None for each in shown)
-    few_blocks = any(each.judgement.figures.n_net_blocks < FEW_BLOCKS for each in shown)
+    figures = [
+        figure
+        for figure in shown_figures(REPORT)
+        if figure is not HEADLINE and any(figure.is_shown(vars(each.judgement.figures)) for each in shown)
+    ]
     audits = any(each.candidate.audit != AUDIT_PASSED for each in shown)
     holds = len({each.hold_s for each in shown}) > 1
     head = ["candidate", "θ", "tp/sl", *["hold"] * holds, "net ticks a fire, 95 %", "", "for all", "p", "p adj."]
-    head += (
-        ["p camp."] * with_campaign
-        + ["TP %, 95 %", "b/e", "fires", "/h"]
-        + ["audit"] * audits
-        + ["blocks"] * few_blocks
-    )
+    head += ["p camp."] * with_campaign + [figure.title(REPORT) for figure in figures] + ["audit"] * audits
     rows = [
-        _row(each, scale, names, with_campaign=with_campaign, few_blocks=few_blocks, holds=holds, audits=audits)
-        for each in shown
+        _row(each, scale, names, figures, with_campaign=with_campaign, holds=holds, audits=audits) for each in shown
     ]
     counts = {first.candidate.candidate_id: count for first, count in alike(findings.rankable)}
     several = [counts.get(each.candidate.candidate_id, 1) for each in shown]
@@ -52,10 +63,11 @@ def _how_to_read() -> Element:
     return note(
         "Winners first (★), then by the lower end of the net mean that holds for all candidates at once (for all). Net "
         "is what a fire earned from touch to touch, in ticks; p is against chance for the candidate by itself, p adj. "
-        "for the best of everything that was tried on the same market time; TP is the share of take-profits at the mid "
-        "beside its break-even (b/e), a guide only; blocks, the separate stretches of time behind an interval, are "
-        "given where they are few and the interval is rough; alike are candidates of a signal that came to just the "
-        "same."
+        "for the best of everything that was tried on the same market time. TP, SL and timeout are the shares of fires "
+        "that met the take-profit, the stop-loss or neither, at the mid; break-even TP is the share of take-profits "
+        "among those that met a barrier at which nothing is earned, a guide only. Blocks, the separate stretches of "
+        "time behind an interval, are given where they are few and the interval is rough; alike are candidates of a "
+        "signal that came to just the same."
     )
 
 
@@ -63,9 +75,9 @@ def _row(
     ranked: Ranked,
     scale: Scale,
     names: dict[str, list[str]],
+    figures: Sequence[Figure],
     *,
     with_campaign: bool,
-    few_blocks: bool,
     holds: bool,
     audits: bool,
 ) -> list[Element | str]:
@@ -87,16 +99,9 @@ def _row(
     ]
     if with_campaign:
         cells.append("" if ranked.p_campaign is None else f"{ranked.p_campaign:.3f}")
-    cells += [
-        f"{100 * f.tp_rate:.0f} [{100 * f.tp_rate_low:.0f}, {100 * f.tp_rate_high:.0f}]",
-        f"{100 * f.break_even_tp_share:.0f}",
-        f"{f.n_net:,}",
-        number(f.events_per_hour, ".0f"),
-    ]
+    cells += [figure_text(figure, f) for figure in figures]
     if audits:
         cells.append("" if ranked.candidate.audit == AUDIT_PASSED else ranked.candidate.audit)
-    if few_blocks:
-        cells.append(str(f.n_net_blocks) if f.n_net_blocks < FEW_BLOCKS else "")
     return cells
 
 

@@ -1,1 +1,1 @@
-"""What signals are written with, and what runs them: operators over time, cells of a grid, and the scorer."""
+"""How signals are written and run: operators over time, cells of a grid, and the scorer."""

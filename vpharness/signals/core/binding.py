@@ -1,4 +1,4 @@
-"""Which of a signal's parameters are traced and which are fixed when it compiles."""
+"""Which of a signal's parameters are traced as numbers and which are fixed when it compiles."""
 
 import dataclasses
 import typing
@@ -18,7 +18,7 @@ _NOT_SEEN_BY_THE_BODY = frozenset(field.name for field in dataclasses.fields(Sig
 
 @dataclass(frozen=True)
 class Structure:
-    """What stays the same for all values of a signal's numbers: its compiled form depends on this alone.
+    """The part of the parameters that a signal's compiled form depends on, and nothing else.
 
     Attributes:
         parameters: the dataclass of the parameters.
@@ -39,12 +39,12 @@ class Structure:
         }
 
     def bind(self, numbers: Numbers) -> SignalParameters:
-        """Put the parameters together again, with what is traced in place of the numbers."""
+        """Return the parameters with traced values in place of the numbers."""
         return self.parameters(**dict(self.choices), **numbers)
 
 
 def split(params: SignalParameters) -> tuple[Structure, dict[str, Any]]:
-    """Split parameters into what the compiled form depends on and the numbers that it is called with.
+    """Split parameters into the structure that the compiled form depends on and the numbers that it is called with.
 
     The type of a number follows from its field's annotation, not from its value: 3 for a float is 3.0.
     """

@@ -43,7 +43,7 @@ def fixed_thresholds(*thresholds: float) -> Any:
 
 @dataclass(frozen=True)
 class SignalParameters:
-    """What every signal has: thresholds, explicit or as quantiles. A signal's own parameters are a subclass.
+    """The base of every signal's parameters: thresholds, explicit or as quantiles.
 
     Fields are made with `parameter`, of plain types: int, float, bool, str, list[int], list[float]. Inside the
     signal's body numbers are traced, so that one compile serves all their values; bool, str and the lengths of lists
@@ -99,7 +99,7 @@ class Signal(Generic[P]):
 
 
 def traced(kind: type[P], **numbers: Any) -> P:
-    """Make the parameters of a part inside a body, where numbers are traced and not of the types annotated."""
+    """Return the parameters of a signal that is used as a part of another, with traced numbers in them."""
     return kind(**numbers)
 
 

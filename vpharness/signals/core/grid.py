@@ -1,4 +1,4 @@
-"""What a signal sees of space: columns of cells around spot, and their two sides."""
+"""The cells that a signal reads: columns around spot, and sums over their two sides."""
 
 from collections.abc import Iterable, Mapping
 
@@ -35,7 +35,7 @@ class Grid:
             raise AttributeError(f"the signal reads column {name!r} but declares {declared}: add it there") from None
 
     def reach(self, distance: ArrayLike) -> None:
-        """Say that cells up to |k| = `distance` are needed: a smaller grid is refused before anything runs."""
+        """Declare that cells up to |k| = `distance` are needed: a smaller grid is refused before anything runs."""
         self.reaches.append(jnp.asarray(distance, dtype=jnp.int64))
 
     def band(self, first: ArrayLike, last: ArrayLike) -> Array:
@@ -68,5 +68,5 @@ def normalised(weights: Array) -> Array:
 
 
 def shadowed(columns: Iterable[str]) -> list[str]:
-    """Return those columns that a signal could not read: every grid has something else under their names."""
+    """Return those column names that a signal could not read, since a grid has an attribute of that name."""
     return [name for name in columns if name in dir(Grid)]

@@ -1,4 +1,4 @@
-"""Cutting a signal's body into its operators and what lies between them, each compiled on its own.
+"""Cutting a signal's body into its operators and the stretches between them, each compiled on its own.
 
 The body is traced once, with operators left as marked calls. An operator compiled on its own serves every signal.
 """
@@ -54,14 +54,14 @@ class ScoringPlan:
 
 
 class _MarkingClock(Clock):
-    """Leaves a marked call where an operator is called."""
+    """A clock that leaves a marked call in the traced body wherever an operator is called."""
 
     def __init__(self, cell_width_ms: ArrayLike) -> None:
         super().__init__(cell_width_ms)
         self.operators: list[Operator] = []
 
     def apply(self, operator: Operator, series: Array, *numbers: Array) -> Series:
-        """Mark the call; what is returned has the shape of the answer."""
+        """Leave a marked call, and return values of the answer's shape that have no meaning."""
 
         def stand_in(*arguments: Array) -> Series:
             _, shapes = jax.eval_shape(operator.apply, operator.start(1), *arguments)
@@ -124,7 +124,7 @@ class _Cut:
         self._taken: set[int] = set()
 
     def take_ancestors(self, target: Var | Literal) -> None:
-        """Make a piece of the equations behind a value that are in no piece yet."""
+        """Make a piece of the equations that a value depends on and that are in no piece yet."""
         found: set[int] = set()
         waiting = [target]
         while waiting:

@@ -1,4 +1,4 @@
-"""What a signal's compiled program holds and calls: constants that were captured, and calls back into Python.
+"""What a signal's compiled program contains: captured constants, and calls back into Python.
 
 A body that closes over an array, or draws it from a file while it is traced, carries it into its program, and a call
 back into Python can read anything at all. Neither shows in the scores, so the traced and the lowered program is looked
@@ -31,7 +31,7 @@ _Kinds = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Program:
-    """What was found in a signal's program.
+    """The findings about a signal's program.
 
     Attributes:
         largest_bytes: the size of its largest constant.
@@ -47,7 +47,7 @@ class Program:
 
 
 def program_of(ready: Scorer, columns: Mapping[str, NDArray[Any]], bins: int) -> Program:
-    """Return what the program holds and calls that scores so many bins of columns of these types; nothing is run."""
+    """Return the findings about the program that scores so many bins of columns of these types; nothing is run."""
     kinds = tuple((name, str(columns[name].dtype)) for name in ready.signal.columns)
     return _program(ready.signal, ready.structure, ready.operators, (ready.radius, ready.capacity, bins), kinds)
 
@@ -85,7 +85,7 @@ def _states(operators: tuple[Any, ...], capacity: int) -> Iterator[tuple[str, Ma
 
 
 class _Found:
-    """What a walk through a traced program has met.
+    """The constants and operations found while walking through a traced program.
 
     Attributes:
         arrays: constants by identity, since one that several parts of a program share is one.
@@ -101,7 +101,7 @@ class _Found:
         self._seen: set[int] = set()
 
     def hold(self, value: Any) -> None:
-        """Note a constant."""
+        """Record a constant."""
         if isinstance(value, jax.core.Tracer):
             return  # a value of the program itself that a nested part of it closes over
         if np.ndim(value) == 0:
@@ -111,7 +111,7 @@ class _Found:
             self.arrays[id(value)] = np.asarray(value)
 
     def look_into(self, part: Any) -> None:
-        """Note what stands in a part of a program, and in all that is nested in it."""
+        """Record the constants and operations of a part of a program, and of all that is nested in it."""
         waiting = [part]
         while waiting:
             part = waiting.pop()
@@ -129,7 +129,7 @@ class _Found:
                 waiting += part.values()
 
     def _nested_in(self, part: Jaxpr) -> list[Any]:
-        """Note the operations of a part, once, and return what they are told beside their arguments."""
+        """Record the operations of a part, once, and return their parameters."""
         if id(part) in self._seen:
             return []
         self._seen.add(id(part))
@@ -143,7 +143,7 @@ class _Found:
 
 
 def information_bytes(array: NDArray[Any]) -> int:
-    """Return the size of an array; of one that is even along each of its axes that of the numbers that say so."""
+    """Return the size of an array in bytes, or that of the few numbers that describe an even one."""
     if array.size == 0:
         return 0
     few = int(array.itemsize) * (array.ndim + 1)

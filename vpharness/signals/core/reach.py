@@ -1,4 +1,4 @@
-"""How far back a signal's scores reach, told by its body alone: no data are needed, and none can hide it.
+"""How far back a signal's scores reach, derived from its traced body alone, without data.
 
 Operators that look at one another's answers reach back one behind the other: a robust z over 200 bins of a slope over
 50 knows 248 bins before its own. What is added up is read off the traced body, along its longest way from the cells to

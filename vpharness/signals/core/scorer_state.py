@@ -1,4 +1,4 @@
-"""A scorer's state as plain arrays and back, bit for bit."""
+"""Saving and restoring a scorer's state as plain arrays, bit for bit."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ def save_state(state: ScorerState) -> dict[str, NDArray[Any]]:
 
 
 def restore_state(scorer: Scorer, saved: Mapping[str, NDArray[Any]]) -> ScorerState:
-    """Return the state that `save_state` was given, bit for bit.
+    """Return the scorer's state from the arrays that `save_state` returned, bit for bit.
 
     Raises ConfigError where it was saved by another signal, other structural choices or another capacity.
     """

@@ -1,4 +1,4 @@
-"""Running signals: over a whole dataset, chunk by chunk, or one bin at a time - one compiled step serves all three."""
+"""Scoring: a whole dataset, chunk by chunk, or one bin at a time, by one compiled step."""
 
 import functools
 import hashlib
@@ -252,7 +252,7 @@ def step_of(signal: Signal[Any], structure: Structure) -> Callable[..., tuple[Sc
 def _survey(
     signal: Signal[Any], structure: Structure, radius: int
 ) -> tuple[tuple[Operator, ...], Callable[[Numbers, np.float64], tuple[Array, Array]]]:
-    """Find out what a signal needs: its operators, and a function from its numbers to (bins back, |k|) that it reaches.
+    """Return what a signal needs: its operators, and a function from its numbers to (bins back, |k|) that it reaches.
 
     The body itself is asked, so that nobody has to say it a second time.
     """
@@ -276,7 +276,7 @@ def _survey(
 
 
 def _where(error: Exception) -> str:
-    """Return what was raised, on one line, with the deepest line of a file that lies in no installed package."""
+    """Return an error on one line, with the deepest line of a file that lies in no installed package."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
     what = " ".join(str(error).split())
     return f"{type(error).__name__}: {what} ({frames[-1].filename}, line {frames[-1].lineno})"

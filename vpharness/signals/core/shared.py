@@ -1,4 +1,4 @@
-"""Scoring one grid with many parameter sets for the price of what differs between them.
+"""Scoring one grid with many parameter sets, computing what they share once.
 
 A signal's body is cut into pieces (see `pieces`), each of which is run once for the values that it depends on.
 Parameters that only mix or mask series, as weights and minimum periods do, therefore cost next to nothing.
@@ -28,7 +28,7 @@ Values = Sequence[Array]
 
 @dataclass
 class Memo:
-    """What pieces gave on one grid, by what they depend on; the least recently used is forgotten first.
+    """A cache of the values of pieces on one grid, by what they depend on; the least recently used is dropped first.
 
     Attributes:
         limit_bytes: what the values may take up together.

@@ -1,4 +1,4 @@
-"""What a signal sees of time: the operators, and the length of a bin.
+"""The operators over time that a signal is written with, and the length of a bin.
 
 A signal's body knows the interface `Clock` alone, so that the same body is surveyed (what does it need?), run over a
 chunk with a state, or run by an executor that remembers intermediate series. All of them supply one method, `apply`.
@@ -100,7 +100,7 @@ class Clock(ABC):
 
 
 class ChunkClock(Clock):
-    """Runs over one chunk of time: gives each call of an operator, in the order of calls, its own state.
+    """A clock that runs operators over one chunk of time: each call, in the order of calls, has its own state.
 
     Attributes:
         after: the states after the chunk, complete once the signal's body has returned.
@@ -122,7 +122,7 @@ class ChunkClock(Clock):
 
 
 class SurveyClock(Clock):
-    """Computes nothing: notes which operators are called and how far back they look.
+    """A clock that computes nothing, and records which operators are called and how far back they look.
 
     Attributes:
         operators: the operators in the order of their calls.
@@ -135,7 +135,7 @@ class SurveyClock(Clock):
         self.reaches: list[Array] = []
 
     def apply(self, operator: Operator, series: Array, *numbers: Array) -> Series:
-        """Note the call; what is returned has the shape of the answer and no meaning."""
+        """Record the call, and return values of the answer's shape that have no meaning."""
         self.operators.append(operator)
         self.reaches += [number for number in numbers if jnp.issubdtype(number.dtype, jnp.integer)]
         _, found = jax.eval_shape(operator.apply, operator.start(1), series, *numbers)

@@ -13,6 +13,7 @@ export class Header {
   readonly #state = byId("state", HTMLElement);
   readonly #version = byId("version", HTMLButtonElement);
   readonly #model = byId("model-name", HTMLElement);
+  readonly #docs = byId("docs", HTMLAnchorElement);
   readonly #unsafe = byId("unsafe", HTMLElement);
   readonly #banner = byId("banner", HTMLElement);
   readonly #values = new Map<Figure, HTMLElement>();
@@ -35,6 +36,8 @@ export class Header {
     this.#updateState(conditions);
     this.#updateBanner(conditions);
     this.#updateFigures();
+    const { theme } = this.#page.settings;
+    this.#docs.search = theme === "auto" ? "" : `?theme=${theme}`;
     const { config } = this.#page.session;
     if (config === null) return;
     setText(this.#instrument, config.instrument);

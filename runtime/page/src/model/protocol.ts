@@ -3,6 +3,8 @@
  * decimal strings. `null` stands for a value that does not exist (NaN has no spelling in JSON).
  */
 
+import type { LiveFigures } from "./figures";
+
 /** What this page speaks; a server that says another number is another server. */
 export const PROTOCOL = 1;
 
@@ -36,7 +38,7 @@ export interface ProjectionShape {
 }
 
 /** Figures over the fires of one model: promised by the evidence of a promotion, or counted live. */
-export interface Figures {
+export interface Figures extends LiveFigures {
   part?: string;
   /** Whether the model is ready: past its warm-up, and past what it remembers of where the feed began. */
   warm?: boolean;
@@ -44,19 +46,10 @@ export interface Figures {
   bins_to_go?: number | null;
   bins?: number | null;
   hours?: number | null;
-  n_fires?: number | null;
   n_open?: number | null;
   n_tp?: number | null;
   n_sl?: number | null;
   n_timeout?: number | null;
-  tp_rate?: number | null;
-  tp_rate_low?: number | null;
-  tp_rate_high?: number | null;
-  net_pnl_ticks?: number | null;
-  net_pnl_ticks_low?: number | null;
-  net_pnl_ticks_high?: number | null;
-  n_net?: number | null;
-  events_per_hour?: number | null;
 }
 
 export interface RuntimeConfig {

@@ -1,9 +1,10 @@
+import { COMPARED, type ComparedFigure, type LiveFigures } from "./figures";
 import type { Figures } from "./protocol";
 
 /** A figure as promised and as it came, with their 95 % intervals. */
 export interface Comparison {
   readonly label: string;
-  readonly unit: "share" | "ticks" | "rate" | "count";
+  readonly unit: ComparedFigure["unit"];
   readonly promised: Estimate | null;
   readonly live: Estimate | null;
   /** Whether what came excludes what was promised. */
@@ -17,31 +18,16 @@ export interface Estimate {
 }
 
 export function compareFigures(promised: Figures | null, live: Figures | null): Comparison[] {
-  return [
-    comparison("TP rate", "share", promised, live, "tp_rate", "tp_rate_low", "tp_rate_high"),
-    comparison("Net a fire", "ticks", promised, live, "net_pnl_ticks", "net_pnl_ticks_low", "net_pnl_ticks_high"),
-    comparison("Fires an hour", "rate", promised, live, "events_per_hour"),
-    comparison("Fires judged", "count", promised, live, "n_net"),
-  ];
+  return COMPARED.map(({ label, unit, names }) => {
+    const [ours, theirs] = [estimate(live, names), estimate(promised, names)];
+    return { label, unit, promised: theirs, live: ours, drift: drift(theirs, ours) };
+  });
 }
 
-type Name = Exclude<keyof Figures, "part" | "warm">;
-
-function comparison(
-  label: string,
-  unit: Comparison["unit"],
-  promised: Figures | null,
-  live: Figures | null,
-  ...names: [Name, Name?, Name?]
-): Comparison {
-  const [ours, theirs] = [estimate(live, names), estimate(promised, names)];
-  return { label, unit, promised: theirs, live: ours, drift: drift(theirs, ours) };
-}
-
-function estimate(figures: Figures | null, [value, low, high]: [Name, Name?, Name?]): Estimate | null {
+function estimate(figures: Figures | null, [value, low, high]: ComparedFigure["names"]): Estimate | null {
   const found = figures?.[value];
   if (figures === null || found === undefined || found === null) return null;
-  const end = (name: Name | undefined) => (name === undefined ? null : (figures[name] ?? null));
+  const end = (name: keyof LiveFigures | undefined) => (name === undefined ? null : (figures[name] ?? null));
   return { value: found, low: end(low), high: end(high) };
 }
 

@@ -1,6 +1,7 @@
 """How Hydra's multiruns become campaigns: a sweeper that expands all axes, and launchers that take the whole plan.
 
-Both are thin: what they do stands in `vpharness.commands`, and is imported only once a multirun begins.
+Both are thin: the task that Hydra is given knows how a campaign is carried out, and its modules are imported only once
+a multirun begins.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,9 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from vpharness.config.hydra_app import Task
+from vpharness.config.sweep_axes import expand
+from vpharness.errors import ConfigError
 from vpharness.parameters import parameter
 
 PLAIN_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
@@ -40,9 +44,9 @@ class PlanningLauncher(Launcher):
     processes = 0
     carries_out = True
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:  # noqa: ARG002  # Hydra's signature
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra hands to every launcher."""
-        self.hydra_context, self.config = hydra_context, config
+        self.hydra_context, self.config, self.task = hydra_context, config, task_function
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Carry out the jobs of another sweeper: unless it is Hydra's own, it may look at results to choose them."""
@@ -54,17 +58,18 @@ class PlanningLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], problems: Sequence[str], *, adaptive: bool = False
     ) -> Sequence[JobReturn]:
         """Carry out jobs, unless there are problems: those given and those found are reported together."""
-        from vpharness.commands.campaign import launch  # noqa: PLC0415  # imports the compilers
-
-        return launch(
+        if not isinstance(self.task, Task) or self.task.launch is None:
+            raise ConfigError("this launcher carries out runs; build takes hydra/launcher=basic")
+        result: Sequence[JobReturn] = self.task.launch(
             self.hydra_context.config_loader,
             self.config,
             job_overrides,
-            problems,
+            (*self.task.problems, *problems),
             processes=self.processes,
             carries_out=self.carries_out,
             adaptive=adaptive,
         )
+        return result
 
 
 class FusedLauncher(PlanningLauncher):
@@ -72,7 +77,7 @@ class FusedLauncher(PlanningLauncher):
 
 
 class PlanLauncher(PlanningLauncher):
-    """Says what a plan would cost, and carries nothing out."""
+    """Prints what a plan would cost, and carries nothing out."""
 
     carries_out = False
 
@@ -100,12 +105,9 @@ class CampaignSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Expand the axes and hand all jobs to the launcher at once."""
-        from vpharness.config.sweep_axes import expand  # noqa: PLC0415  # as in the launcher
-        from vpharness.errors import ConfigError  # noqa: PLC0415  # as in the launcher
-
-        words = OverridesParser.create(config_loader=self._loader).parse_overrides(arguments)
+        overrides = OverridesParser.create(config_loader=self._loader).parse_overrides(arguments)
         axes: Any = {} if self._axes is None else OmegaConf.to_container(self._axes, resolve=True)
-        found = expand(words, axes.get("universal") or {}, axes.get("per_signal") or {})
+        found = expand(overrides, axes.get("universal") or {}, axes.get("per_signal") or {})
         if isinstance(self._launcher, PlanningLauncher):
             return self._launcher.launch_checked(found.jobs, found.problems)
         if found.problems:

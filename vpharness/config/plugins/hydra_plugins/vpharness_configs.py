@@ -36,7 +36,7 @@ class TypedFileConfigSource(FileConfigSource):
 
 
 class TypedSearchPath(SearchPathPlugin):
-    """Has the project's own folder read with its schemas."""
+    """Reads the project's folder, and a user's own, with the schemas of the dataclasses."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Give the main folder the scheme of the typed source, and put a user's own folder before it."""

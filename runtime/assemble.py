@@ -1,0 +1,169 @@
+"""From the arguments of the command line to everything the server needs: composed, checked, and opened."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from runtime.config.server_parameters import ChallengerParameters, RuntimeParameters, ServeCommand
+from runtime.config.signal_overrides import overridden, typed
+from runtime.engine.models import ServedModel, incompatibilities, lattice_in_force, served_model
+from runtime.feeds.feed import Feed, FeedContext, FeedFacts, FeedParameters
+from runtime.feeds.recorder import recorded
+from runtime.rollout.rollout import verified_record
+from runtime.web.app import ServerSetup
+from runtime.web.auth import required_token
+from vpharness.config.override_grammar import quoted
+from vpharness.config.search_path import conf_folder, permitted_modules, without_config_dir
+from vpharness.config.typed_config import check, check_command, instance
+from vpharness.datasets.lake import Lake
+from vpharness.errors import ConfigError, VpharnessError
+from vpharness.modules import PermittedModules
+from vpharness.promotion.pointer import bundle_path
+from vpharness.promotion.serving import PromotedRecord, defaults, lattice_parameters, promoted
+from vpharness.signals import resolve
+
+COMMAND: Final = "serve"
+_WITH_SIGNALS: Final = "audit"
+"""A command whose configuration has the group of signals."""
+DEFAULTS_FILE: Final = Path(__file__).resolve().parent / "defaults.yaml"
+
+
+def composed(words: Sequence[str], command: str = COMMAND) -> DictConfig:
+    """Return the configuration that some words make of a command's YAML."""
+    overrides = [quoted(word) for word in without_config_dir(words)]
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
+        return compose(command, overrides)
+
+
+@contextlib.contextmanager
+def serving(config: DictConfig) -> Iterator[ServerSetup]:
+    """Yield all that is served, with the feed open.
+
+    Raises ConfigError, PromotionError, SourceError, DatasetError or FeedError for whatever is wrong, before anything
+    is served.
+    """
+    command = check_command(config, ServeCommand)
+    settings: RuntimeParameters = instance(config.runtime, "runtime")
+    check(runtime=settings)
+    given: Any = OmegaConf.to_container(config.challengers, resolve=True)
+    asked = {name: typed(ChallengerParameters, value, f"challengers.{name}") for name, value in given.items()}
+    for name, each in asked.items():
+        check(**{f"challengers.{name}": each})
+    token, lake, choice = required_token(settings), Lake(Path(command.lake)), instance(config.dataset, "dataset")
+    modules = permitted_modules(lake.root, settings.signal_modules, "runtime.signal_modules")
+    with _opened(config, command, lake, choice.id, modules) as (feed, record):
+        if found := incompatibilities(record, feed.facts):
+            raise ConfigError(f"the feed cannot be served: {'; '.join(found)}")
+        instrument = command.instrument or feed.facts.instrument
+        challengers = tuple(
+            _challenger(name, each, record, lake, instrument, feed.facts, modules) for name, each in asked.items()
+        )
+        follows = command.version is None
+        with _recorded(feed, command) as recorded_feed:
+            yield ServerSetup(
+                settings, token, lake, instrument, follows, recorded_feed, served_model(record), challengers, modules
+            )
+
+
+@contextlib.contextmanager
+def _opened(
+    config: DictConfig, command: ServeCommand, lake: Lake, dataset_id: str | None, modules: PermittedModules
+) -> Iterator[tuple[Feed, PromotedRecord]]:
+    """Open the feed for bins as wide as those of what is served on it, and yield both.
+
+    What is served follows from the instrument, which some feeds tell only once they are open.
+    """
+    parameters: FeedParameters = instance(config.feed, "feed")
+    source = instance(config.source, "source") if config.source is not None else None
+    fresh = defaults(DEFAULTS_FILE)
+    instrument, width_ms = command.instrument, lattice_parameters(fresh).cell_width_ms
+    while True:
+        record = fresh if instrument is None else _record(lake, instrument, command.version, modules) or fresh
+        if instrument is not None:
+            width_ms = lattice_parameters(record).cell_width_ms
+        with parameters.open(FeedContext(width_ms, source, lake, dataset_id)) as feed:
+            if instrument is None:
+                instrument = feed.facts.instrument
+                record = _record(lake, instrument, command.version, modules) or fresh
+            if lattice_parameters(record).cell_width_ms == width_ms:
+                yield feed, record
+                return
+
+
+def _recorded(feed: Feed, command: ServeCommand) -> contextlib.AbstractContextManager[Feed]:
+    """Return the feed, recorded where that is configured."""
+    if command.record is None:
+        return contextlib.nullcontext(feed)
+    return recorded(feed, Path(command.record), limit_mb=command.record_mb)
+
+
+def _record(lake: Lake, instrument: str, version: str | None, modules: PermittedModules) -> PromotedRecord | None:
+    """Return the record of a version, or of the one that the pointer names; None before anything was promoted."""
+    folder = promoted(lake, instrument) if version is None else bundle_path(lake, instrument, version)
+    return None if folder is None else verified_record(folder, modules)
+
+
+def _challenger(
+    name: str,
+    asked: ChallengerParameters,
+    champion: PromotedRecord,
+    lake: Lake,
+    instrument: str,
+    facts: FeedFacts,
+    modules: PermittedModules,
+) -> ServedModel:
+    begun = (
+        champion if asked.version is None else verified_record(bundle_path(lake, instrument, asked.version), modules)
+    )
+    target = None if asked.signal is None else _signal_target(asked.signal)
+    return challenger_model(name, asked, champion, begun, target, facts)
+
+
+def _signal_target(name: str) -> str:
+    """Return the function that a YAML of the group `signal` names, a user's own included."""
+    return str(composed([f"signal={name}"], _WITH_SIGNALS).signal["_target_"])
+
+
+def challenger_model(
+    name: str,
+    asked: ChallengerParameters,
+    champion: PromotedRecord,
+    begun: PromotedRecord,
+    target: str | None,
+    facts: FeedFacts,
+) -> ServedModel:
+    """Return a challenger on the champion's lattice.
+
+    Args:
+        name: what it is called.
+        asked: how it differs.
+        champion: what is served.
+        facts: of the feed.
+        begun: what it differs from: the champion, or another promoted version.
+        target: "module.name" of the other signal, where one is asked for.
+
+    Raises ConfigError, naming the challenger, where it cannot be made or runs on another lattice.
+    """
+    if lattice_in_force(begun, facts) != lattice_in_force(champion, facts):
+        raise ConfigError(
+            f"challenger {name} is made for another lattice than the champion, {champion.version}; challengers are "
+            "scored on the champion's own bins"
+        )
+    try:
+        if target is not None and target != begun.signal_target:
+            if asked.threshold is None:
+                raise ConfigError("threshold must be given beside another signal")
+            fresh = dataclasses.asdict(resolve(target).parameters())
+            begun = dataclasses.replace(begun, signal_target=target, parameters=fresh, memory_bins=None)
+        if target is not None or asked.parameters or asked.threshold is not None:
+            begun = overridden(begun, asked.parameters, asked.threshold)
+        if found := incompatibilities(begun, facts):
+            raise ConfigError("; ".join(found))
+        return served_model(begun, name)
+    except VpharnessError as error:
+        raise ConfigError(f"challenger {name}: {error}") from error

@@ -1,0 +1,1 @@
+"""The server's parameters, and other values for a signal's parameters."""

@@ -1,0 +1,133 @@
+"""Parameters of the server: every key of `conf/serve.yaml` and its groups, with meaning, unit, range and default."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from runtime.feeds.recorder import LIMIT_MB
+from vpharness.config.command_schemas import LAKE, SIGNAL_MODULES
+from vpharness.parameters import parameter
+
+TOKEN_VARIABLE: Final = "VPHARNESS_RUNTIME_TOKEN"  # noqa: S105  # the name of a variable
+"""The environment variable with the token that clients show."""
+
+MOST_CHALLENGERS: Final = 16
+"""Each costs a fraction of a millisecond a bin."""
+
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True)
+class RuntimeParameters:
+    """How the server listens, what it keeps, and what it allows a client."""
+
+    host: str = parameter("127.0.0.1", meaning="address to listen at; beyond loopback a token is demanded")
+    port: int = parameter(8090, meaning="port to listen at; 0 takes a free one", minimum=0, maximum=65_535)
+    token_file: str | None = parameter(
+        None, meaning=f"file with the token that clients show, instead of {TOKEN_VARIABLE} in the environment"
+    )
+    allowed_origins: list[str] = parameter([], meaning="web origins beside its own whose pages may open the stream")
+    signal_modules: list[str] = parameter([], meaning=SIGNAL_MODULES)
+    buffer_bins: int = parameter(
+        6_000, meaning="bins kept for history, resuming and warming models up; 26 kB each", minimum=600, maximum=200_000
+    )
+    backlog_bins: int = parameter(
+        50,
+        meaning="bins that a client may lag behind before it is sent the newest alone",
+        unit="bins",
+        minimum=1,
+        maximum=200_000,
+    )
+    max_clients: int = parameter(256, meaning="streams at once", minimum=1, maximum=10_000)
+    max_connections: int = parameter(
+        512, meaning="connections at once, those of streams among them", minimum=1, maximum=40_000
+    )
+    connections_per_second: float = parameter(
+        50.0, meaning="new streams, on average; ten seconds' worth at once", above=0
+    )
+    requests_per_second: float = parameter(
+        200.0, meaning="new connections, and requests over them, on average; two seconds' worth at once", minimum=1.0
+    )
+    address_share: float = parameter(
+        0.5,
+        meaning="how much of the connections, streams, requests and overrides that there may be one address can have; "
+        "what is beyond is for addresses that have few",
+        above=0,
+        maximum=1,
+    )
+    forwarded_header: str | None = parameter(
+        None,
+        meaning="header in which a proxy in front, the only one to reach the server, tells a client's address, as "
+        "X-Forwarded-For; its last address counts",
+    )
+    max_shadows: int = parameter(4, meaning="different overrides of clients at once", minimum=0, maximum=32)
+    shadows_per_minute: float = parameter(
+        12.0, meaning="streams that may be opened with overrides, on average; a minute's worth at once", above=0
+    )
+    max_query_bytes: int = parameter(
+        2_048, meaning="longest query of a stream", unit="bytes", minimum=256, maximum=8_192
+    )
+    max_message_bytes: int = parameter(
+        1_024,
+        meaning="longest message of a client, which has nothing to say",
+        unit="bytes",
+        minimum=125,
+        maximum=65_536,
+    )
+    max_messages_per_minute: int = parameter(
+        60,
+        meaning="frames that a client may send, pings and pongs too: one more, and it is cut off",
+        minimum=12,  # pongs to the server's pings, and a client's own pings, are six
+        maximum=1_000_000,
+    )
+    send_timeout_s: float = parameter(
+        30.0, meaning="how long a client may take none of what it is sent before it is cut off", unit="s", minimum=1.0
+    )
+    stale_s: float = parameter(5.0, meaning="silence of the feed after which it is not fresh", unit="s", above=0)
+    watch_s: float = parameter(
+        0.5, meaning="how often the pointer of what is promoted is looked at", unit="s", minimum=0.05
+    )
+    stop_s: float = parameter(5.0, meaning="how long clients have to go when the server stops", unit="s", minimum=0)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.host in _LOOPBACK
+
+
+@dataclass(frozen=True)
+class ChallengerParameters:
+    """A configuration that is scored beside the champion; what is not given is the champion's."""
+
+    version: str | None = parameter(None, meaning="a promoted version, instead of the champion, to begin with")
+    signal: str | None = parameter(None, meaning="another signal: the name of a YAML in the group signal")
+    parameters: dict[str, Any] = field(default_factory=dict)
+    threshold: float | None = parameter(None, meaning="the |score| at which it fires", above=0)
+
+
+@dataclass(frozen=True)
+class ServeCommand:
+    """Serve the promoted configuration: the live grid, the score and projection bands, to any number of clients."""
+
+    lake: str = parameter(LAKE, meaning="folder of datasets and of what has been promoted")
+    instrument: str | None = parameter(None, meaning="whose promoted configuration is served (default: the feed's own)")
+    version: str | None = parameter(None, meaning="serve this promoted version, whatever the pointer names")
+    record: str | None = parameter(None, meaning="record the feed, with its watermarks, into a new file of this folder")
+    record_mb: int = parameter(
+        LIMIT_MB, meaning="the most that is recorded; the feed goes on", unit="MB", minimum=1, maximum=2**30
+    )
+    # Their values are those of Challenger: Hydra cannot add to a dict of dataclasses.
+    challengers: dict[str, Any] = parameter(
+        {}, meaning="scored beside the champion: +challengers.NAME={signal: pfp, threshold: 0.5}, version, parameters"
+    )
+    runtime: Any = None
+    feed: Any = None
+    source: Any = None
+    dataset: Any = None
+
+    def relations(self) -> Iterator[str]:
+        """Yield an error for challengers that cannot be served."""
+        if len(self.challengers) > MOST_CHALLENGERS:
+            yield f"challengers are {len(self.challengers)}; at most {MOST_CHALLENGERS} are scored beside the champion"
+        if "champion" in self.challengers:
+            yield "challengers has one named champion; name it otherwise"

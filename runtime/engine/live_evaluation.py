@@ -1,0 +1,93 @@
+"""Live evaluation of a served model: the outcomes of its fires, and whether its projection covers what it claims.
+
+A fire is judged by the rule of a run: it ends where price first touches take-profit or stop-loss, or times out. The
+projection issued at a bin is compared with the mid's move over each of its horizons once that many bins have passed:
+its coverage is the share of moves inside an interval, its pinball loss the mean over quantiles q of
+max(q · d, (q - 1) · d), where d is the move less the projected quantile, in ticks.
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.engine.models import ServedModel
+from vpharness.evaluation.bands import BandScores
+from vpharness.evaluation.live_statistics import LiveStatistics
+from vpharness.evaluation.walks import OpenFire, Quote, WalkOutcome
+from vpharness.live import ScoredBin
+from vpharness.promotion.serving import PromotedRecord
+
+
+@dataclass(frozen=True)
+class FireOutcome:
+    """The outcome of a fire, at the mid price and net; `seq` is the bin of the fire in the stream."""
+
+    seq: int
+    direction: int
+    at_mid: WalkOutcome
+    net: WalkOutcome
+
+    def facts(self) -> dict[str, Any]:
+        """Return the outcome as the stream's fields; ticks may be NaN."""
+        return {
+            "seq": self.seq,
+            "direction": self.direction,
+            "outcome": self.at_mid.name,
+            "pnl_ticks": self.at_mid.pnl_ticks,
+            "net_outcome": self.net.name,
+            "net_pnl_ticks": self.net.pnl_ticks,
+        }
+
+
+def promised_block_s(record: PromotedRecord) -> int | None:
+    """Return the length in seconds of the blocks of time in a record's evidence; None where it is not recorded."""
+    train = (record.evidence.get("promised") or {}).get("train") or {}
+    found = train.get("block_s")
+    return int(found) if found else None
+
+
+class LiveEvaluator:
+    """Evaluates one model while it is served, from the first bin at which it is ready; earlier bins do not count."""
+
+    def __init__(self, model: ServedModel, tick_size: float, *, has_best_prices: bool) -> None:
+        """Begin before the first bin; net figures need best prices in the bins."""
+        self._tick_size, self._has_best_prices = tick_size, has_best_prices
+        projection = model.record.projection
+        self._projection = projection
+        self._bands = (
+            None
+            if projection is None
+            else BandScores.start(projection.horizons_bins, projection.quantiles, projection.intervals())
+        )
+        self._first_seq: int | None = None
+        # A ready model has its warm-up behind it: every bin from here on counts.
+        evaluation = dataclasses.replace(model.evaluation, warmup_bins=0)
+        self._statistics = LiveStatistics.for_model(evaluation, tick_size, promised_block_s(model.record))
+
+    def take(self, seq: int, scored: ScoredBin) -> tuple[tuple[FireOutcome, ...], NDArray[np.float64] | None]:
+        """Take in the next bin; return the fires that it has decided, and its projection [H, Q] in ticks."""
+        if not scored.is_ready:
+            return (), None
+        self._first_seq = seq if self._first_seq is None else self._first_seq
+        quote = Quote.of_row(scored.row, has_best_prices=self._has_best_prices)
+        self._statistics, known = self._statistics.advance(quote, scored.fires[0])
+        bands = None
+        if self._projection is not None and self._bands is not None:
+            bands = self._projection.bands(scored.score) if math.isfinite(scored.score) else None
+            mid_ticks = quote.mid / self._tick_size if quote.book_valid else math.nan
+            self._bands = self._bands.advance(mid_ticks, bands)
+        return tuple(self._outcome(fire) for fire in known), bands
+
+    def statistics(self) -> dict[str, Any]:
+        """Return the statistics so far as JSON values."""
+        bands = None if self._bands is None else self._bands.facts()
+        return {**self._statistics.facts(), "projection": bands}
+
+    def _outcome(self, fire: OpenFire) -> FireOutcome:
+        assert fire.at_mid is not None  # noqa: S101  # a decided fire has both outcomes
+        assert fire.net is not None  # noqa: S101  # see above
+        return FireOutcome((self._first_seq or 0) + fire.bin, fire.direction, fire.at_mid, fire.net)

@@ -1,0 +1,113 @@
+"""The feed of a dataset: its bins with all their cells, as if they were finished now.
+
+A bin is due when its time has passed, `speed` times as fast as it did. Bins without an event are waited
+through for `longest_wait_s` at most, as with a source. Events are not needed: a session takes the bins as they are.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.feeds.feed import NO_EVENTS, BinFacts, FeedContext, FeedFacts, FeedStep, FinishedBin
+from runtime.feeds.pace import Pace, SpanReplayParameters, require_in_range, step_bins
+from vpharness.datasets.bin_by_bin import grid_blocks, opened_grid, read_rows
+from vpharness.datasets.find import Dataset, find_dataset
+from vpharness.errors import ConfigError
+from vpharness.events.times import time_text
+
+
+@dataclass(frozen=True)
+class DatasetReplayParameters(SpanReplayParameters):
+    """Replay the bins of the dataset dataset.id."""
+
+    @contextmanager
+    def open(self, context: FeedContext) -> Iterator["DatasetFeed"]:
+        """Find the dataset and read its bins; the cells are read as they are needed."""
+        require_in_range(self)
+        if context.dataset_id is None or context.lake is None:
+            raise ConfigError("feed=dataset needs dataset.id (python -m vpharness list-datasets shows what there is)")
+        dataset = find_dataset(context.lake, context.dataset_id)
+        with opened_grid(dataset):
+            pass  # that it can be opened is known before anything is served
+        yield DatasetFeed(self, context, dataset)
+
+
+class DatasetFeed:
+    """A dataset that is open."""
+
+    def __init__(self, replay: DatasetReplayParameters, context: FeedContext, dataset: Dataset) -> None:
+        """Read the rows of the bins, and choose those of the span."""
+        self._replay, self._clock, self._dataset = replay, context.clock, dataset
+        manifest, (start_ns, end_ns) = dataset.manifest, replay.span_ns()
+        self._rows = read_rows(dataset)
+        self._first = 0 if start_ns is None else int(np.searchsorted(self._rows["bin_end_ns"], start_ns, side="right"))
+        self._stop = len(self._rows) if end_ns is None else int(np.searchsorted(self._rows["bin_start_ns"], end_ns))
+        if self._first >= self._stop:
+            begin, end = time_text(manifest.first_bin_start_ns), time_text(manifest.last_bin_end_ns)
+            raise ConfigError(
+                f"dataset {manifest.dataset_id} goes from {begin} to {end}; no bin of it lies between feed.start and "
+                "feed.end"
+            )
+        self.facts = FeedFacts(
+            kind="dataset",
+            instrument=manifest.instrument,
+            tick_size=manifest.tick_size,
+            size_unit=manifest.size_unit,
+            default_evict_crossed_ms=int((manifest.lattice or {}).get("evict_crossed_ms") or 0),
+            live=False,
+            speed=replay.factor,
+            start_ns=start_ns,
+            bins=BinFacts(manifest.cell_width_ms, manifest.radius, tuple(manifest.columns), manifest.has_best_prices),
+        )
+
+    def steps(self, stop: threading.Event) -> Iterator[FeedStep]:
+        """Yield the bins when they are due."""
+        while not stop.is_set():
+            yield from self._paced(stop)
+            if stop.is_set():
+                return
+            if not self._replay.loop:
+                yield FeedStep(NO_EVENTS, None, "ended")
+                return
+            yield FeedStep(NO_EVENTS, None, "restarted")
+
+    def _paced(self, stop: threading.Event) -> Iterator[FeedStep]:
+        """Yield the bins of one pass, several at once where several are due."""
+        rows, at = self._rows, self._first
+        ends_ns, begin_ns = rows["bin_end_ns"], int(rows["bin_start_ns"][at])
+        pace, active_ns = Pace(self._clock, self._replay.factor, begin_ns), begin_ns
+        counts_events = "bin_event_count" in self._dataset.manifest.bin_columns
+        most = step_bins(int(ends_ns[at]) - begin_ns)
+        for block in self._blocks():
+            end = at + len(block)
+            first = at
+            while at < end:
+                if counts_events:
+                    pace.pass_over(int(ends_ns[at]) - active_ns, self._replay.longest_wait_s, int(ends_ns[at]))
+                due = min(int(np.searchsorted(ends_ns, pace.now_ns(), side="right")), at + most, end)
+                if due <= at:
+                    if pace.wait_for(int(ends_ns[at]), stop):
+                        return
+                    continue
+                if stop.is_set():
+                    return
+                yield FeedStep(NO_EVENTS, int(ends_ns[due - 1]), "live", block[at - first : due - first])
+                active = np.flatnonzero(rows["bin_event_count"][at:due])
+                active_ns = int(ends_ns[at + active[-1]]) if len(active) else active_ns
+                at = due
+
+    def _blocks(self) -> Iterator[list[FinishedBin]]:
+        """Yield the bins of the span with their cells."""
+        at = self._first
+        for grid in grid_blocks(self._dataset, self._first, self._stop):
+            count = len(next(iter(grid.values())))
+            yield [(self._row(at + n), {name: cells[n] for name, cells in grid.items()}) for n in range(count)]
+            at += count
+
+    def _row(self, place: int) -> NDArray[np.void]:
+        row: NDArray[np.void] = self._rows[place : place + 1]
+        return row

@@ -1,0 +1,186 @@
+"""The feed of a recording: the steps of a feed as they were handed out, once more, at their own pace or faster.
+
+Every batch is compared with its checksum before a step of it is handed out. A recording without its end is one of a
+recorder that was killed, or still writes: it is replayed up to its last whole batch, and said to be incomplete.
+"""
+
+import dataclasses
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from runtime.feeds.feed import NO_EVENTS, Feed, FeedContext, FeedFacts, FeedStep
+from runtime.feeds.feed_clock import FeedClock
+from runtime.feeds.pace import Pace, ReplayParameters, require_in_range
+from runtime.feeds.recorder import SUFFIX, RecordedFeed
+from runtime.feeds.recording_format import (
+    CHECKSUM_KEY,
+    LONGEST_END_BYTES,
+    Checksum,
+    End,
+    TimedStep,
+    decoded,
+    end_in,
+    facts_of,
+    has_checksums,
+)
+from vpharness.errors import FeedError, require_memory
+from vpharness.parameters import parameter
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingReplayParameters(ReplayParameters):
+    """Replay what the server has recorded of a feed, step by step."""
+
+    path: str = parameter(meaning="a recording, or a folder that holds one alone")
+    loop: bool = parameter(False, meaning="begin anew after the end, instead of ending")
+
+    @contextmanager
+    def open(self, context: FeedContext) -> Iterator["RecordingFeed"]:
+        """Open the recording; a FeedError says why it cannot be replayed."""
+        require_in_range(self)
+        path = _the_one(Path(self.path).expanduser())
+        with _opened(path) as (_, reader):
+            recorded, why = facts_of(reader.schema, str(path)), _incomplete(path, reader.schema)
+        if why is not None:
+            log.warning("%s", why)
+        yield RecordingFeed(self, path, recorded, context.clock, why)
+
+
+class RecordingFeed:
+    """A recording that can be read."""
+
+    def __init__(
+        self,
+        replay: RecordingReplayParameters,
+        path: Path,
+        recorded: FeedFacts,
+        clock: FeedClock,
+        incomplete: str | None,
+    ) -> None:
+        """Take over the facts of the feed that was recorded, and why not all of it was, where that is so."""
+        self.incomplete = incomplete
+        self._replay, self._path, self._clock = replay, path, clock
+        self.facts = dataclasses.replace(recorded, kind="recording", live=False, speed=replay.factor)
+
+    def steps(self, stop: threading.Event) -> Iterator[FeedStep]:
+        """Yield the steps when they are due: those that were recorded, and at the end one that says so.
+
+        Raises FeedError where the recording is damaged, and at the end where it is incomplete, unless that is looped.
+        """
+        while not stop.is_set():
+            pace, before_ns = Pace(self._clock, self._replay.factor, 0), 0
+            for at_ns, step in read_steps(self._path):
+                pace.pass_over(at_ns - before_ns, self._replay.longest_wait_s, at_ns)
+                while at_ns > pace.now_ns() and not pace.wait_for(at_ns, stop):
+                    pass
+                if stop.is_set():
+                    return
+                if step.state != "ended":
+                    yield step
+                before_ns = at_ns
+            if self.incomplete is not None and not self._replay.loop:
+                raise FeedError(self.incomplete)
+            yield FeedStep(NO_EVENTS, None, "restarted" if self._replay.loop else "ended")
+            if not self._replay.loop:
+                return
+
+
+def incomplete(feed: Feed) -> str | None:
+    """Return why the recording that a feed replays is incomplete; None where it is whole, or none is replayed."""
+    replayed = feed.feed if isinstance(feed, RecordedFeed) else feed
+    return replayed.incomplete if isinstance(replayed, RecordingFeed) else None
+
+
+def read_steps(path: Path) -> Iterator[TimedStep]:
+    """Yield the steps of a recording with their times, up to the last whole batch.
+
+    A recorder that was killed leaves part of one behind. Raises FeedError, before a step of it, at a batch that is not
+    as it was recorded, and where batches are missing that the recording's end tells of.
+    """
+    with _opened(path) as (file, reader):
+        facts_of(reader.schema, str(path))
+        checksum = Checksum(reader.schema) if has_checksums(reader.schema) else None
+        end = _end(path) if checksum is not None else None
+        while True:
+            begin = file.tell()
+            try:
+                batch, metadata = reader.read_next_batch_with_custom_metadata()
+                batch.validate(full=True)
+                _compare(batch, dict(metadata or {}), checksum)
+                steps = list(decoded(batch))
+            except StopIteration:
+                break
+            except (pa.ArrowException, OSError, ValueError, IndexError) as error:
+                require_memory(error)
+                if end is not None or file.tell() < file.size():
+                    raise FeedError(f"{path}: is damaged {begin} bytes from its beginning: {error}") from error
+                log.warning("%s ends inside of a batch; it is read up to the last whole one", path)
+                return
+            yield from steps
+        if checksum is not None and end is not None and (end.batches, end.checksum) != _came_to(checksum):
+            raise FeedError(
+                f"{path}: is damaged {begin} bytes from its beginning: it seems to end there, behind "
+                f"{checksum.batches} of {end.batches} batches"
+            )
+
+
+def _compare(batch: pa.RecordBatch, metadata: dict[bytes, bytes], checksum: Checksum | None) -> None:
+    """Raise ValueError where a batch does not have the checksum that it was recorded with."""
+    if checksum is None:
+        return
+    checksum.add(batch)
+    if metadata.get(CHECKSUM_KEY) != checksum.hexdigest().encode():
+        raise ValueError(f"batch {checksum.batches} does not have its checksum")
+
+
+def _came_to(checksum: Checksum) -> tuple[int, str]:
+    return checksum.batches, checksum.hexdigest()
+
+
+def _end(path: Path) -> End | None:
+    """Return how a recording ended; None where it does not say so."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - LONGEST_END_BYTES))
+        return end_in(file.read())
+
+
+def _incomplete(path: Path, schema: pa.Schema) -> str | None:
+    """Return why a recording does not go to the end of its feed; None where it does, or is of a version before ends."""
+    if not has_checksums(schema):
+        return None
+    end = _end(path)
+    if end is None:
+        return f"{path} is incomplete: it has no end, so its recorder was killed or still writes"
+    return None if end.stopped is None else f"{path} is incomplete: recording had stopped, {end.stopped}"
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[pa.NativeFile, pa.RecordBatchReader]]:
+    try:
+        file = pa.memory_map(str(path))
+        reader = pa.ipc.open_stream(file)
+    except (OSError, pa.ArrowException) as error:
+        require_memory(error)
+        what = "there is no such file" if not path.exists() else f"is no recording of a feed: {error}"
+        raise FeedError(f"{path}: {what}") from error
+    with file:
+        yield file, reader
+
+
+def _the_one(path: Path) -> Path:
+    """Return the recording that a path stands for."""
+    if not path.is_dir():
+        return path
+    found = sorted(path.glob(f"*{SUFFIX}"))
+    if len(found) == 1:
+        return found[0]
+    there = f"it holds {', '.join(each.name for each in found)}: name one of them" if found else "it holds none"
+    raise FeedError(f"feed.path is the folder {path}; a folder with one recording (*{SUFFIX}) is expected, {there}")

@@ -1,0 +1,172 @@
+"""The feed of a source: a file's events, or a simulated market's, as if they happened now.
+
+Its time begins with the first record that is no part of a snapshot, or at `start`; everything before that is handed out
+at once and warms the book up. From then on time goes on with the clock whether anything happens or not, bin by bin, so
+that bins close when they end. A silence is waited through for `longest_wait_s` at most: then the rest of it, such as
+the night between two sessions, is stepped through without waiting. Its bins come out all the same.
+
+Neither the speed nor the steps change a bin: they are those of a dataset that is built from the source.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.feeds.feed import NO_EVENTS, FeedContext, FeedFacts, FeedStep
+from runtime.feeds.pace import Pace, SpanReplayParameters, require_in_range, step_bins
+from vpharness.datasets.intake import Intake, taken_in
+from vpharness.errors import ConfigError, SourceError
+from vpharness.events.event_source import Source
+from vpharness.events.mbo_event import FLAG_SNAPSHOT
+from vpharness.prices import tick_size_to_price
+
+NANOSECONDS_PER_MS = 1_000_000
+
+
+@dataclass(frozen=True)
+class SourceReplayParameters(SpanReplayParameters):
+    """Replay the source of the group `source`."""
+
+    @contextmanager
+    def open(self, context: FeedContext) -> Iterator["SourceFeed"]:
+        """Open the source and read its first events."""
+        require_in_range(self)
+        if context.source is None:
+            raise ConfigError("feed=source needs a source: source=dbn, lobster, bitstamp, synthetic, or your own")
+        with ExitStack() as stack:
+            yield SourceFeed(self, context, context.source, stack)
+
+
+class SourceFeed:
+    """A source that is open."""
+
+    def __init__(self, replay: SourceReplayParameters, context: FeedContext, source: Source, stack: ExitStack) -> None:
+        """Open the source, and have `stack` close it."""
+        self._replay, self._source, self._stack = replay, source, stack
+        self._clock, self._width_ns = context.clock, context.cell_width_ms * NANOSECONDS_PER_MS
+        self._start_ns, self._end_ns = replay.span_ns()
+        self.facts = FeedFacts(
+            kind="source",
+            instrument="",
+            tick_size=source.tick_size,
+            size_unit=1.0,
+            default_evict_crossed_ms=source.default_evict_crossed_ms,
+            live=False,
+            speed=replay.factor,
+            start_ns=self._start_ns,
+        )
+        self._ahead = self._opened()
+
+    def steps(self, stop: threading.Event) -> Iterator[FeedStep]:
+        """Yield the source's events when they are due."""
+        while not stop.is_set():
+            for events in self._warm_up():
+                if stop.is_set():
+                    return
+                yield FeedStep(events, None, "live")
+            yield from self._paced(stop)
+            if stop.is_set():
+                return
+            if not self._replay.loop:
+                yield FeedStep(NO_EVENTS, None, "ended")
+                return
+            self._ahead = self._opened()
+            yield FeedStep(NO_EVENTS, None, "restarted")
+
+    def _opened(self) -> "_Ahead":
+        """Open the source, from its beginning, in place of the one that is open."""
+        self._stack.close()
+        stream = self._stack.enter_context(self._source.open())
+        self.facts = replace(self.facts, instrument=stream.instrument, size_unit=stream.size_unit)
+        ahead = _Ahead(taken_in(stream, Intake(tick_size_to_price(self._source.tick_size), self._end_ns)))
+        if ahead.next_ns() is None:
+            raise SourceError("the source holds no events before the end of the span: expected market-by-order events")
+        return ahead
+
+    def _edge_ns(self, time_ns: int) -> int:
+        """Return the start of the bin that a time lies in."""
+        return time_ns // self._width_ns * self._width_ns
+
+    def _warm_up(self) -> Iterator[NDArray[np.void]]:
+        """Yield what comes before the first bin; that bin's start is where time begins."""
+        ahead, start_ns = self._ahead, self._start_ns
+        while start_ns is None and ahead.next_ns() is not None:
+            start_ns = ahead.flow_ns()
+            if start_ns is None:
+                yield ahead.take_chunk()
+        if start_ns is not None:
+            self._begin_ns = self._edge_ns(start_ns)
+            yield from ahead.take(self._begin_ns)
+        if ahead.next_ns() is None:
+            raise SourceError("the source holds nothing but what comes before its first bin; check feed.start")
+
+    def _paced(self, stop: threading.Event) -> Iterator[FeedStep]:
+        """Yield what comes from the first bin on to the bin of the last event."""
+        ahead, edge_ns, width_ns = self._ahead, self._begin_ns, self._width_ns
+        pace, active_ns = Pace(self._clock, self._replay.factor, edge_ns), edge_ns
+        while (next_ns := ahead.next_ns()) is not None or edge_ns <= ahead.latest_ns:
+            if next_ns is not None:
+                pace.pass_over(edge_ns - active_ns, self._replay.longest_wait_s, next_ns)
+            due_ns = self._edge_ns(min(pace.now_ns(), edge_ns + step_bins(width_ns) * width_ns))
+            if due_ns <= edge_ns:
+                if pace.wait_for(edge_ns + width_ns, stop):
+                    return
+                continue
+            if stop.is_set():
+                return
+            held = NO_EVENTS
+            for events in ahead.take(due_ns):
+                if len(held):
+                    yield FeedStep(held, None, "live")
+                held = events
+            if ahead.next_ns() is None:  # the bin of the last event is the last one
+                due_ns = min(due_ns, self._edge_ns(ahead.latest_ns) + width_ns)
+            yield FeedStep(held, due_ns, "live")
+            edge_ns, active_ns = due_ns, max(active_ns, ahead.latest_ns)
+
+
+class _Ahead:
+    """The events that have not been handed out yet: what is left of one chunk, and the chunks behind it.
+
+    An event belongs to the latest time seen up to it, as in the lattice: time never runs backwards.
+    """
+
+    def __init__(self, chunks: Iterator[NDArray[np.void]]) -> None:
+        self._chunks = chunks
+        self._events, self._times = NO_EVENTS, NO_EVENTS["ts_ns"]
+        self.latest_ns = np.iinfo(np.int64).min
+        """The time of the last event that has been handed out."""
+
+    def next_ns(self) -> int | None:
+        """Return the time of the next event, or None behind the last one."""
+        while not len(self._events):
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return None
+            self._events = chunk
+            self._times = np.maximum(np.maximum.accumulate(chunk["ts_ns"]), self.latest_ns)
+        return int(self._times[0])
+
+    def flow_ns(self) -> int | None:
+        """Return the time of the chunk's first event that is no part of a snapshot, or None where all are."""
+        flow = np.flatnonzero((self._events["flags"] & FLAG_SNAPSHOT) == 0)
+        return int(self._times[flow[0]]) if len(flow) else None
+
+    def take(self, until_ns: int) -> Iterator[NDArray[np.void]]:
+        """Hand out the events before a time."""
+        while (next_ns := self.next_ns()) is not None and next_ns < until_ns:
+            yield self._first(int(np.searchsorted(self._times, until_ns)))
+
+    def take_chunk(self) -> NDArray[np.void]:
+        """Hand out what is left of the chunk."""
+        return self._first(len(self._events))
+
+    def _first(self, count: int) -> NDArray[np.void]:
+        events, self._events = self._events[:count], self._events[count:]
+        self.latest_ns = int(self._times[count - 1])
+        self._times = self._times[count:]
+        return events

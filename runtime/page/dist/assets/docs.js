@@ -1,0 +1,2 @@
+// Contains @uwdata/flechette; its licence lies beside this file in flechette.LICENSE.txt.
+var t=new URLSearchParams(location.search).get("theme"),n=t==="dark"||t==="light",o=matchMedia("(prefers-color-scheme: light)").matches?"light":"dark";document.documentElement.dataset.theme=n?t:o;n&&document.addEventListener("DOMContentLoaded",c);function c(){for(let e of document.querySelectorAll("a[href]"))e.origin===location.origin&&!e.getAttribute("href")?.startsWith("#")&&(e.search=`?theme=${document.documentElement.dataset.theme}`)}

@@ -1,0 +1,139 @@
+"""The messages of the stream: the one place where their fields are named.
+
+Times are decimal strings of ns since the Unix epoch, since a JSON number holds 53 bits; prices are in price units.
+"""
+
+import math
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from runtime.engine.models import CHAMPION, ServedModel
+from runtime.engine.pipeline import ModelOutput, PipelineBin
+from vpharness.live.frames import bin_fields, encode_json
+
+PROTOCOL: Final = 1
+"""Version of the protocol; raised when older clients could no longer read the stream."""
+
+SHADOW_PREFIX: Final = "shadow:"
+"""Begins the names of shadow models, which no challenger's may; only clients that asked for one are sent its scores."""
+
+_BAND_DIGITS: Final = 4
+"""Ten-thousandths of a tick are beyond what a projection can mean."""
+
+
+def bin_body(each: PipelineBin, tick_price: int, late_s: float) -> str:
+    """Return the fields of a bin's message that all clients are sent: a JSON object without its braces.
+
+    `sent_ns` is the server's time when it was written, `late_ms` how long that was after the bin could be closed: so
+    whoever reads it can tell how long it was on its way.
+    """
+    champion = each.outputs[CHAMPION]
+    others = [output for name, output in each.outputs.items() if _is_challenger(name)]
+    body = {
+        "seq": each.seq,
+        "version": each.version,
+        **bin_fields(each.scored, tick_price),
+        "ready": champion.ready,
+        "fire": champion.fire,
+        "projection": None if champion.bands is None else _rounded(champion.bands.tolist()),
+        "challengers": [_said(output) for output in others],
+        "outcomes": [
+            outcome
+            for name, output in each.outputs.items()
+            if name == CHAMPION or _is_challenger(name)
+            for outcome in _outcomes(name, output)
+        ],
+        "trades": each.trades,
+        "late_ms": round(1000 * late_s, 3),
+        "sent_ns": str(time.time_ns()),
+    }
+    return encode_json(body)[1:-1]
+
+
+def shadow_bodies(each: PipelineBin) -> dict[str, str]:
+    """Return the field `shadow` of a bin's message as JSON, by name of the shadow model."""
+    return {
+        name: encode_json({**_said(output), "outcomes": list(_outcomes("shadow", output))})
+        for name, output in each.outputs.items()
+        if name.startswith(SHADOW_PREFIX)
+    }
+
+
+def grid_update(body: str, missed: int, shadow: str | None) -> str:
+    """Return the message of one bin for one client, who missed some bins right before it."""
+    own = "" if shadow is None else f'"shadow":{shadow},'
+    return f'{{"type":"grid_update","missed":{missed},{own}{body}}}'
+
+
+def grid_history(updates: Iterable[str]) -> str:
+    """Return the message of several bins, each as `grid_update` has it."""
+    return f'{{"type":"grid_history","updates":[{",".join(updates)}]}}'
+
+
+def error(message: str) -> str:
+    """Return the message that says why the stream ends."""
+    return encode_json({"type": "error", "message": message})
+
+
+def model_facts(model: ServedModel) -> dict[str, Any]:
+    """Return the fields that describe a model."""
+    record = model.record
+    return {
+        "name": model.name,
+        "version": record.version,
+        "signal": model.live.scorer.signal.name,
+        "signal_target": record.signal_target,
+        "parameters": record.parameters,
+        "threshold": record.threshold,
+        "warmup_bins": model.live.warmup_bins,
+        "memory_bins": model.live.memory.bins,
+        "cooldown_bins": model.live.cooldown_bins,
+        "run_id": record.run_id,
+        "promoted_at_ns": str(record.created_ns),
+        "forced": record.forced,
+        "unsafe": list(record.unsafe),
+    }
+
+
+def projection_facts(model: ServedModel) -> dict[str, Any] | None:
+    """Return the horizons and quantiles that the rows and columns of a projection stand for; None without one."""
+    projection = model.record.projection
+    if projection is None:
+        return None
+    return {"horizons_bins": list(projection.horizons_bins), "quantiles": list(projection.quantiles)}
+
+
+def without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as JSON has them: what is no number is null, in lists too."""
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def number(value: float) -> float | None:
+    """Return a number, or None for what JSON has no number for."""
+    return value if math.isfinite(value) else None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return without_nan(value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return number(value) if isinstance(value, float) else value
+
+
+def _said(output: ModelOutput) -> dict[str, Any]:
+    return {"score": number(output.score), "fire": output.fire, "ready": output.ready}
+
+
+def _is_challenger(name: str) -> bool:
+    return name != CHAMPION and not name.startswith(SHADOW_PREFIX)
+
+
+def _outcomes(name: str, output: ModelOutput) -> Iterable[dict[str, Any]]:
+    for outcome in output.outcomes:
+        yield {"model": name, **without_nan(outcome.facts())}
+
+
+def _rounded(rows: list[list[float]]) -> list[list[float]]:
+    return [[round(quantile, _BAND_DIGITS) for quantile in row] for row in rows]

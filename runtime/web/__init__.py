@@ -1,0 +1,1 @@
+"""The web server: who may connect, the endpoints, the page, and the one adapter to Sanic."""

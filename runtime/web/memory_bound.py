@@ -1,0 +1,92 @@
+"""What the server needs of memory at most: a function of its limits alone, whatever clients and the hour of the day.
+
+    process          imports, machine code, one lattice with its book
+    + challengers    machine code and a lattice for each
+    + bins           2 rings (the one that is served, and that of a lattice on its way)
+                     x buffer_bins x (the bin's row and grid, its text, and a text for each override)
+    + streams        max_clients x (what waits to be sent: a full transport, a piece of history and its copies)
+    + connections    max_connections x (what may wait to be read, and an answer over HTTP that is not taken)
+    + shadows        max_shadows x (lattices, operators, bins being shown)
+                     + structures x capacities x machine code
+
+`vpharness_memory_bound_bytes` in `/metrics` is the same by part. The book of the market itself is not in it: 1 MB for
+each 10,000 resting orders.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from runtime.config.server_parameters import RuntimeParameters
+from runtime.rollout.shadow_models import PIECE_BINS, STRUCTURES_KEPT
+from runtime.rollout.shadow_overrides import CAPACITIES
+from runtime.stream.client import HISTORY_BYTES
+from runtime.web.sanic_adapter import MOST_UNREAD_BYTES
+from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
+
+PROCESS_BYTES: Final = 600_000_000
+CODE_BYTES: Final = 30_000_000
+"""Machine code of a signal at one capacity: 10 to 27 MB."""
+
+LATTICE_BYTES_A_CELL: Final = 64_000
+"""With the spectrum's windows as they are by default; it grows with the length of the longest of them."""
+
+LATTICES_MADE: Final = 3
+"""While a model is made ready: one to have its code compiled, one to have it tried, and its own."""
+
+BODY_BYTES: Final = 6_000
+"""The text of a bin with 64 trades, 16 challengers and what became of a dozen fires; most have 1.3 kB."""
+
+SHADOW_BODY_BYTES: Final = 500
+TRANSPORT_BYTES: Final = 65_536
+"""Sanic's own mark: a transport that holds more takes nothing."""
+
+ANSWER_BYTES: Final = 250_000
+"""The largest answer over HTTP, with what Sanic makes of it; the page's script has 115 kB."""
+
+STREAM_BYTES: Final = 150_000
+CONNECTION_BYTES: Final = 40_000
+_RINGS, _COPIES, _OPERATORS, _VALUE_BYTES = 2, 3, 40, 8
+
+
+def grid_bytes(radius: int) -> int:
+    """Return what the cells of a bin take."""
+    return (2 * radius + 1) * sum(np.dtype(kind).itemsize for kind in GRID_COLUMNS.values())
+
+
+def bin_bytes(radius: int, max_shadows: int) -> int:
+    """Return what a bin that is kept takes at most."""
+    return grid_bytes(radius) + BIN_DTYPE.itemsize + BODY_BYTES + max_shadows * SHADOW_BODY_BYTES
+
+
+def stream_bytes(radius: int) -> int:
+    """Return what an open stream takes at most: one that reads nothing, after it has asked for history."""
+    return TRANSPORT_BYTES + _COPIES * (HISTORY_BYTES + grid_bytes(radius)) + STREAM_BYTES
+
+
+def connection_bytes() -> int:
+    """Return what a connection that is no stream takes at most: one that reads nothing of what it has asked for."""
+    return MOST_UNREAD_BYTES + TRANSPORT_BYTES + ANSWER_BYTES + CONNECTION_BYTES
+
+
+def session_bytes(radius: int, bins_kept: int) -> int:
+    """Return what a model that is scored beside the champion takes at most, while it is made ready."""
+    lattices = LATTICES_MADE * LATTICE_BYTES_A_CELL * (2 * radius + 1)
+    return lattices + PIECE_BINS * grid_bytes(radius) + _COPIES * _OPERATORS * _VALUE_BYTES * bins_kept
+
+
+def most_bytes(settings: RuntimeParameters, radius: int, challengers: int) -> Mapping[str, int]:
+    """Return the most that the server needs, by part."""
+    shadows = settings.max_shadows
+    structures = STRUCTURES_KEPT + shadows + 1 if shadows else 0
+    code = structures * (len(CAPACITIES) + 2) * CODE_BYTES
+    session = session_bytes(radius, settings.buffer_bins)
+    return {
+        "process": PROCESS_BYTES,
+        "challengers": challengers * (CODE_BYTES + session),
+        "bins": _RINGS * settings.buffer_bins * bin_bytes(radius, shadows),
+        "streams": settings.max_clients * stream_bytes(radius),
+        "connections": settings.max_connections * connection_bytes(),
+        "shadows": shadows * session + code,
+    }

@@ -1,0 +1,45 @@
+"""Errors of Hydra and OmegaConf on one line, with what may have been meant."""
+
+import pytest
+
+from vpharness.config.override_errors import errors_of_overrides
+from vpharness.config.search_path import prepare_process
+
+
+@pytest.mark.parametrize(
+    ("command", "override", "error"),
+    [
+        ("compare", "tops=3", "tops is not a key here; did you mean top?"),
+        ("compare", "dataset.di=a", "dataset.di is not a key here; the keys are id"),
+        ("build", "minuts=3", "minuts is not a key here; did you mean source.minutes?"),
+        ("build", "tau_velocity=3", "tau_velocity is not a key here; did you mean lattice.tau_velocity?"),
+        (
+            "build",
+            "source=synthetik",
+            "source has no choice 'synthetik'; did you mean source=synthetic or source=synthetic_live?",
+        ),
+        ("build", "volume=1", "volume is not a key here; the keys are dataset, end, json,"),
+        (
+            "build",
+            "lattice.radius=wide",
+            "lattice.radius: Value 'wide' of type 'str' could not be converted to Integer",
+        ),
+        ("build", "start=a(b", "start=a(b cannot be read: "),
+    ],
+)
+def test_an_override_that_cannot_be_composed_is_named_with_what_is_near(
+    command: str, override: str, error: str
+) -> None:
+    """A key of a group is found by its last part; where nothing is near, all keys are named if they are few."""
+    prepare_process()
+    found = errors_of_overrides([override], command)
+    assert list(found) == [override]
+    assert found[override].startswith(error)
+
+
+def test_all_wrong_overrides_are_found_at_once() -> None:
+    """Except for keys of a group whose choice is wrong: it is not known which keys it has."""
+    prepare_process()
+    wrong = ["source=nowhere", "source.minute=1", "lattice.radius=wide", "jsn=true"]
+    found = errors_of_overrides(["lake=x", *wrong], "build")
+    assert list(found) == ["source=nowhere", "lattice.radius=wide", "jsn=true"]

@@ -1,0 +1,135 @@
+"""The page `reference/command-line`, made from the dataclasses behind the configuration.
+
+`python -m tests.docs.command_line` writes it; a test says where the page is not what is made.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, Final
+
+from omegaconf import OmegaConf
+
+from runtime.config.server_parameters import ServeCommand
+from vpharness.commands.command_table import COMMANDS
+from vpharness.config.command_schemas import LAKE
+from vpharness.config.search_path import conf_folder
+from vpharness.config.typed_config import locate, schema_of
+from vpharness.docs import FOLDER
+from vpharness.parameters import Rules, rules_of
+
+PAGE: Final = FOLDER / "reference" / "command-line.md"
+
+_HEAD: Final = """# The command line
+
+Every command with its keys, and what each key means, with its unit, range and default.
+
+A command is written as `python -m vpharness COMMAND KEY=VALUE …`, and the server as `python -m runtime KEY=VALUE …`.
+Without a command, `run` is meant. The grammar of keys and values is Hydra's: `-m` before them runs
+every combination of values that are separated by commas. A list is written `[1,2]`, a text with commas
+`'key="a, b"'`, and nothing `null`. `--config-dir FOLDER`, before or behind the command, adds a folder of YAML files of
+your own, `--help` lists a command's keys, and `--version` says which version this is.
+
+Exit codes: 0, all is well. 2, a mistake of the user's or data that are not as they should be: one line on standard
+error. 130, interrupted. Any other ends in a traceback and is a bug.
+
+Environment: `VPHARNESS_LAKE` is the folder of datasets and results where `lake=` is not given, and
+`VPHARNESS_RUNTIME_TOKEN` the token of the server's clients.
+
+This page is generated: `python -m tests.docs.command_line` writes it anew."""
+
+
+_NAMES: Final = {command.schema: name for name, command in COMMANDS.items()}
+_MEANINGS: Final[dict[type[Any], str]] = {}
+
+
+def command_line_page() -> str:
+    """Return the page as Markdown."""
+    parts, groups = [_HEAD, "## Commands"], dict[str, None]()
+    for name, command in COMMANDS.items():
+        usage = "".join(f" [{word.upper()}]" for word in command.positional)
+        renamed = {inner: written for written, inner in command.renamed.items()}
+        parts += _command(f"python -m vpharness {name}{usage}", name, command.schema, renamed)
+        groups |= dict.fromkeys(_groups_of(command.schema))
+    parts += _command("python -m runtime", "The server", ServeCommand, {})
+    groups |= dict.fromkeys(_groups_of(ServeCommand))
+    parts.append(
+        "## Groups\n\nKeys of a group are written with its name, as `lattice.radius=40`; `GROUP=CHOICE` chooses."
+    )
+    for group in sorted(groups):
+        parts += _group(group)
+    return "\n\n".join(parts) + "\n"
+
+
+def _command(usage: str, name: str, schema: type[Any], renamed: dict[str, str]) -> Iterator[str]:
+    yield f"### {name}"
+    yield f"`{usage}`\n\n{(schema.__doc__ or '').strip()}"
+    base = schema.__bases__[0]
+    if dataclasses.is_dataclass(base) and len(dataclasses.fields(base)) == len(dataclasses.fields(schema)):
+        yield f"Keys and groups: those of [{_NAMES[base]}](#{_NAMES[base]})."
+        return
+    if table := _table(schema, "", renamed):
+        yield table
+    if groups := _groups_of(schema):
+        yield f"Groups: {', '.join(f'[{group}](#{group})' for group in groups)}."
+
+
+def _group(group: str) -> Iterator[str]:
+    yield f"### {group}"
+    choices: dict[type[Any], list[str]] = {}
+    for file in sorted((conf_folder() / group).glob("*.yaml")):
+        target = str(OmegaConf.select(OmegaConf.load(file), "_target_"))
+        found = locate(target, str(file))
+        schema = schema_of(found, str(file))
+        choices.setdefault(schema, []).append(f"`{group}={file.stem}`")
+        _MEANINGS.setdefault(schema, getattr(found, "meaning", "") or (schema.__doc__ or "").strip().splitlines()[0])
+    for schema, names in choices.items():
+        yield f"{', '.join(names)}: {_MEANINGS[schema]}"
+        if table := _table(schema, f"{group}.", {}):
+            yield table
+
+
+def _groups_of(schema: type[Any]) -> list[str]:
+    names = [field.name for field in dataclasses.fields(schema)]
+    return [name for name in names if (conf_folder() / name).is_dir()]
+
+
+def _table(schema: type[Any], prefix: str, renamed: dict[str, str]) -> str:
+    rows = []
+    for field in dataclasses.fields(schema):
+        rules = rules_of(field)
+        if rules.meaning:
+            name = renamed.get(field.name, field.name)
+            cells = (f"`{prefix}{name}`", rules.meaning, rules.unit, _range(rules), _default(field))
+            rows.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
+    head = ["| key | meaning | unit | range | default |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *rows]) if rows else ""
+
+
+def _range(rules: Rules) -> str:
+    if rules.choices:
+        return ", ".join(f"`{choice}`" for choice in rules.choices)
+    ends = [
+        "" if rules.above is None else f"above {_number(rules.above)}",
+        "" if rules.minimum is None else f"from {_number(rules.minimum)}",
+        "" if rules.maximum is None else f"to {_number(rules.maximum)}",
+    ]
+    return " ".join(end for end in ends if end)
+
+
+def _number(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:,g}"
+
+
+def _default(field: "dataclasses.Field[Any]") -> str:
+    value = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+    if value is dataclasses.MISSING:
+        return "must be given"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if value == LAKE:
+        return "`VPHARNESS_LAKE`, or `lake`"
+    return "" if value is None else f"`{value}`"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(command_line_page(), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Tests of switching models while they are served."""

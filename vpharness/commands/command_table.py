@@ -1,0 +1,60 @@
+"""Every command: the function that does it, the dataclass of its keys, and how its keys are written."""
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from vpharness.config import command_schemas as schemas
+
+DEFAULT_COMMAND: Final = "run"
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A command.
+
+    Attributes:
+        target: "module:function", below `vpharness.commands`, of what it does with a composed config; imported only
+            when it is wanted, since help and mistakes should not wait for compilers.
+        schema: the dataclass of its keys, whose docstring says what it does.
+        positional: the keys that arguments without a key stand for, in their order.
+        renamed: keys that a user writes, and how they are called in the config: Hydra takes a key that is also the name
+            of a group for a choice in that group.
+        is_plan: whether it plans a multirun of the command `run` and carries nothing out.
+    """
+
+    target: str
+    schema: type[Any]
+    positional: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    is_plan: bool = False
+
+    def function(self) -> Callable[[Any], None]:
+        """Return the function that does the command's work, importing its module."""
+        module, _, name = self.target.partition(":")
+        found: Callable[[Any], None] = getattr(importlib.import_module(f"vpharness.commands.{module}"), name)
+        return found
+
+
+_VERSIONS: Final = "promoted_versions"
+
+COMMANDS: Final = {
+    "run": Command("run:run_run", schemas.RunCommand),
+    "plan": Command("run:run_run", schemas.PlanCommand, is_plan=True),
+    "compare": Command("compare:run_compare", schemas.CompareCommand, renamed={"signal": "of_signal"}),
+    "list-signals": Command("list_signals:run_list_signals", schemas.ListSignalsCommand),
+    "audit": Command("audit:run_audit", schemas.AuditCommand),
+    "promote": Command("promote:run_promote", schemas.PromoteCommand),
+    "promote history": Command(f"{_VERSIONS}:run_history", schemas.PromoteHistoryCommand),
+    "promote show": Command(f"{_VERSIONS}:run_show", schemas.PromoteShowCommand, positional=("version",)),
+    "promote diff": Command(f"{_VERSIONS}:run_diff", schemas.PromoteDiffCommand, positional=("a", "b")),
+    "promote rollback": Command("promote:run_rollback", schemas.PromoteRollbackCommand),
+    "online-sim": Command("online_sim:run_online_sim", schemas.OnlineSimCommand),
+    "build": Command("build:run_build", schemas.BuildCommand),
+    "publish": Command("publish:run_publish", schemas.PublishCommand, positional=("path",)),
+    "list-datasets": Command("list_datasets:run_list_datasets", schemas.ListDatasetsCommand),
+    "show": Command("show:run_show", schemas.ShowCommand),
+    "verify": Command("verify:run_verify", schemas.VerifyCommand),
+    "docs": Command("docs:run_docs", schemas.DocsCommand, positional=("topic",)),
+}

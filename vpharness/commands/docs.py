@@ -1,0 +1,39 @@
+"""The command `docs`: the pages of `vpharness/docs`, on the terminal."""
+
+import os
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.markdown import Markdown
+
+from vpharness.docs import Page, page_of, pages
+
+
+def run_docs(config: Any) -> None:
+    """Print a page of the documentation, or the list of topics where none is given."""
+    if config.topic is None:
+        print_topics()
+    else:
+        print_page(page_of(str(config.topic)))
+
+
+def print_topics() -> None:
+    """Print every topic with the first sentence of its page."""
+    found = pages()
+    width = max(len(page.topic) for page in found) + 2
+    for page in found:
+        print(f"{page.topic:<{width}}{page.summary}")
+    print("\npython -m vpharness docs TOPIC reads one of them.")
+
+
+def print_page(page: Page) -> None:
+    """Print a page: typeset and in a pager on a terminal, and as it is written where the output goes elsewhere."""
+    if not sys.stdout.isatty():
+        print(page.text, end="")
+        return
+    # Most systems' pager shows colours, and lets a short page be, only when it is told to.
+    os.environ.setdefault("LESS", "-RFX")
+    console = Console()
+    with console.pager(styles=True):
+        console.print(Markdown(page.text, hyperlinks=False))

@@ -1,0 +1,85 @@
+"""The documentation: Markdown pages in this folder, found by their topic.
+
+A topic is the path of a page without its ending, such as `tutorial` or `how-to/own-signal`; the last part alone is
+enough where it belongs to one page. The first line of a page is its title, and the first sentence below says what its
+reader gets.
+"""
+
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from vpharness.errors import ConfigError
+
+FOLDER: Final = Path(__file__).resolve().parent
+"""Where the pages lie."""
+
+SECTIONS: Final = ("", "how-to", "explanation", "reference")
+"""The folders of pages, in the order in which they are listed; those at the top come first."""
+_FIRST: Final = ("index", "tutorial")
+_LAST: Final = ("CONTRIBUTING", "CHANGELOG")
+_SENTENCE: Final = re.compile(r"(.+?[.?])(?:\s|$)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the documentation.
+
+    Attributes:
+        topic: its path below the folder of pages, without `.md`.
+        path: the file.
+    """
+
+    topic: str
+    path: Path
+
+    @property
+    def text(self) -> str:
+        """The page as it is written, in Markdown."""
+        return self.path.read_text(encoding="utf-8")
+
+    @property
+    def title(self) -> str:
+        """The heading of the page."""
+        return self.text.partition("\n")[0].removeprefix("# ")
+
+    @property
+    def summary(self) -> str:
+        """The first sentence under the heading."""
+        body = self.text.partition("\n")[2].strip().partition("\n\n")[0]
+        found = _SENTENCE.match(body)
+        return " ".join((found[1] if found else body).split())
+
+
+def pages() -> list[Page]:
+    """Return all pages in reading order: the tutorial, how-to guides, explanations, reference, and then the rest."""
+    found = [Page(path.relative_to(FOLDER).with_suffix("").as_posix(), path) for path in FOLDER.rglob("*.md")]
+    return sorted(found, key=_place)
+
+
+def page_of(topic: str) -> Page:
+    """Return the page of a topic.
+
+    Raises ConfigError where there is none, or where the last part of a topic belongs to several; it names the nearest.
+    """
+    known = {page.topic: page for page in pages()}
+    asked = topic.strip("/").removesuffix(".md").lower()
+    by_name = {name: page for name, page in known.items() if name.lower() == asked}
+    ending = by_name or {name: page for name, page in known.items() if name.lower().rpartition("/")[2] == asked}
+    if len(ending) == 1:
+        return next(iter(ending.values()))
+    if ending:
+        raise ConfigError(f"there are several topics {topic!r}: {', '.join(ending)}")
+    endings = {name.lower().rpartition("/")[2]: name for name in known} | {name.lower(): name for name in known}
+    near = [endings[each] for each in difflib.get_close_matches(asked, endings, n=3, cutoff=0.6)]
+    advice = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else "python -m vpharness docs lists them"
+    raise ConfigError(f"there is no topic {topic!r} in the documentation; {advice}")
+
+
+def _place(page: Page) -> tuple[int, int, str]:
+    section, _, name = page.topic.rpartition("/")
+    if name in _LAST:
+        return len(SECTIONS), _LAST.index(name), name
+    return SECTIONS.index(section), _FIRST.index(name) if name in _FIRST else len(_FIRST), name

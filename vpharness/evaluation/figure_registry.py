@@ -1,0 +1,156 @@
+"""Figures of a candidate, each described once: the store, the tables, MLflow and the live page read it from here.
+
+A figure is one of two kinds:
+
+- a mean over fires, Σ`total` / Σ`count` of two sums over blocks of time (see `fire_sums`), which has a 95 % interval:
+  its ends are two more numbers, NAME_low and NAME_high. A share's interval is made on the logit scale and stays between
+  0 and 1, any other one is m ± t·se (see `RatioOfTotals`);
+- a number that is computed from the whole evidence.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from vpharness.evaluation.blocks import COUNTS, BlockSums
+from vpharness.evaluation.evidence import Evidence
+from vpharness.evaluation.intervals import Interval, RatioOfTotals, ratio_of_totals
+
+if TYPE_CHECKING:
+    from vpharness.evaluation.live_statistics import LiveStatistics
+
+TABLE: Final = "table"
+"""The ranking that `compare` and `run` print."""
+REPORT: Final = "report"
+"""The ranking on the HTML page."""
+MLFLOW: Final = "mlflow"
+"""Curves over the thresholds in MLflow."""
+LIVE: Final = "live"
+"""The statistics of a served model, as the stream sends them."""
+PROMISED: Final = "promised"
+"""What a promotion promises beside what came live: the server's page, and `promote show`."""
+PLACES: Final = (TABLE, REPORT, MLFLOW, LIVE, PROMISED)
+
+MISSING: Final = "\N{EN DASH}"
+"""Stands where there is no number."""
+ENDS: Final = ("low", "high")
+SHARE: Final = "share"
+"""The unit of a number between 0 and 1, which is shown in percent."""
+
+
+class Barriers(NamedTuple):
+    """The distances of take-profit and stop-loss, ticks."""
+
+    tp_ticks: float
+    sl_ticks: float
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over fires: the names of the two block sums that it is the ratio of."""
+
+    total: str
+    count: str
+
+    def ratio(self, blocks: BlockSums) -> RatioOfTotals:
+        """Return the mean with what its interval is made of."""
+        return ratio_of_totals(_sums(blocks, self.total), _sums(blocks, self.count))
+
+
+def _sums(blocks: BlockSums, name: str) -> Any:
+    return blocks.count(name) if name in COUNTS else blocks.tick(name)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """All that is known of one figure.
+
+    Attributes:
+        name: the column of the store, the key in JSON, and the metric in MLflow.
+        unit: its unit; "share" is shown in percent.
+        meaning: what it is, in one sentence.
+        mean: the block sums whose ratio it is; None for another figure.
+        compute: how another figure is computed from evidence and barriers; None for a mean.
+        is_whole: whether it is a whole number.
+        heading: what stands above its column.
+        label: what it is called where it stands alone.
+        form: the format of one value, as `format` takes it.
+        shown: the places where it is shown, of PLACES; the store and JSON hold every figure.
+        bare: the places of these where a mean stands without its interval.
+        order: columns stand in ascending order of it.
+        below: it is shown only where its value is below this.
+        live: for a figure that is shown live and is no mean: how it is read off the statistics of a served model.
+        since: the first version of the store whose rows have it.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    mean: Mean | None = None
+    compute: Callable[[Evidence, Barriers], float] | None = None
+    is_whole: bool = False
+    heading: str = ""
+    label: str = ""
+    form: str = ""
+    shown: tuple[str, ...] = ()
+    bare: tuple[str, ...] = ()
+    order: float = math.inf
+    below: float = math.inf
+    live: "Callable[[LiveStatistics], float | None] | None" = None
+    since: int = 1
+
+    def __post_init__(self) -> None:
+        if (self.mean is None) == (self.compute is None):
+            raise ValueError(f"figure {self.name}: give either mean= or compute=")
+        if unknown := set(self.shown) - set(PLACES):
+            raise ValueError(f"figure {self.name} is shown in {', '.join(sorted(unknown))}; there are {PLACES}")
+        if LIVE in self.shown and self.mean is None and self.live is None:
+            raise ValueError(f"figure {self.name} is shown live: say with live= how it is read off the statistics")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its name, and for a mean those of the ends of its interval: columns of the store."""
+        return (self.name,) if self.mean is None else (self.name, *(f"{self.name}_{end}" for end in ENDS))
+
+    def values(self, evidence: Evidence, barriers: Barriers) -> dict[str, float]:
+        """Return its value, and for a mean the ends of its interval, by name; NaN where there is none."""
+        if self.mean is None:
+            return {self.name: self.compute(evidence, barriers)} if self.compute is not None else {}
+        return self.interval_values(self.mean.ratio(evidence.blocks))
+
+    def interval_values(self, ratio: RatioOfTotals) -> dict[str, float]:
+        """Return a mean and the ends of its interval, by name."""
+        found: Interval = ratio.rate_interval() if self.unit == SHARE else ratio.interval()
+        return dict(zip(self.names, (found.mean, found.low, found.high), strict=True))
+
+    def is_shown(self, values: Mapping[str, float]) -> bool:
+        """Whether a value is one that is shown."""
+        return math.isinf(self.below) or values[self.name] < self.below
+
+    def text(self, values: Mapping[str, float], place: str = TABLE) -> str:
+        """Return the value in words, with its interval in brackets where that is shown.
+
+        Args:
+            values: of a candidate's figures, by name; NaN is shown as a dash.
+            place: where it is shown.
+        """
+        value = self.number_text(values[self.name])
+        if self.mean is None or place in self.bare:
+            return value
+        low, high = (self.number_text(values[name]) for name in self.names[1:])
+        return f"{value} [{low}, {high}]"
+
+    def number_text(self, value: float | None) -> str:
+        """Return one number in the figure's format; a dash where there is none."""
+        if value is None or math.isnan(value):
+            return MISSING
+        return format(100 * value if self.unit == SHARE else value, self.form)
+
+    def title(self, place: str = TABLE) -> str:
+        """Return its heading, which says where values stand with their intervals."""
+        return self.heading if self.mean is None or place in self.bare else f"{self.heading} [95 %]"
+
+    def named(self, name: str) -> "Figure":
+        """Return the same figure under a name."""
+        return replace(self, name=name)
