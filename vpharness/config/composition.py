@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -18,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vpharness.campaigns.plan import Job, Variant
 from vpharness.config.override_errors import one_line
-from vpharness.config.search_path import is_group
+from vpharness.config.search_path import conf_folder, is_group, prepare_process
 from vpharness.config.time_parsing import parse_time_ns
 from vpharness.config.typed_config import instance_of
 from vpharness.errors import ConfigError
@@ -66,6 +68,17 @@ class _Base:
     scratch: DictConfig
     typed: dict[str, Any] = field(default_factory=dict)  # by override
     parts: dict[tuple[str, frozenset[str]], tuple[Any, Any]] = field(default_factory=dict)
+
+
+def composed_config(config_name: str, overrides: Sequence[str]) -> DictConfig:
+    """Return the configuration that one of the YAML files at the top of `conf/` has with some overrides.
+
+    Raises HydraException or OmegaConfBaseException where they do not fit.
+    """
+    prepare_process()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        config: DictConfig = hydra_compose(config_name=config_name, overrides=list(overrides))
+        return config
 
 
 def compose_jobs(jobs: Sequence[Sequence[str]], hydra: HydraFunctions) -> tuple[list[Job], list[str]]:
