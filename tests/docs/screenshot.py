@@ -26,7 +26,7 @@ def picture() -> str:
     command, lines = found[1], found[2].rstrip().splitlines()
     console = Console(record=True, width=max(map(len, lines)) + 1, file=io.StringIO(), highlight=False)
     for line in lines:
-        console.print(Text(line, style="bold" if line.startswith("* ") else ""))
+        console.print(Text(line, style="bold" if line.startswith("*") else ""))
     code_format = _FONTS.sub("", CONSOLE_SVG_FORMAT).replace("Fira Code", "DejaVu Sans Mono")
     return console.export_svg(title=command, code_format=code_format, unique_id="compare")
 

@@ -27,7 +27,6 @@ RUN = {
     "how-to/own-source": Count(files=2, programs=1, commands=2),
     "how-to/feed": Count(files=2, servers=1),
     "how-to/own-signal": Count(files=2, programs=1, commands=4),
-    "how-to/launcher": Count(commands=2),
     "how-to/campaigns": Count(commands=6),
     "how-to/compare": Count(commands=7),
     "how-to/promote": Count(commands=1),
@@ -40,7 +39,9 @@ ELSEWHERE = {
     "reference/stream-protocol.md",
 }
 """Pages that links may lead to while they are not here."""
-LONGEST_SUMMARY = 110
+RUN_IN_ANOTHER_TEST = {"how-to/use-from-python"}
+"""Pages whose blocks follow one another as the cells of a notebook do: `tests/api` runs them."""
+LONGEST_SUMMARY = 140
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_every_command_and_program_of_a_page_works(topic: str, folder: Path) -> 
 def test_no_page_with_commands_is_forgotten() -> None:
     """A page that has blocks to be run is among those that are."""
     with_blocks = {topic for topic, page in PAGES.items() if re.search(r"^```(bash|python)$", page.text, re.MULTILINE)}
-    assert with_blocks == set(RUN)
+    assert with_blocks - RUN_IN_ANOTHER_TEST == set(RUN)
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)

@@ -19,8 +19,9 @@ from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.results.holdout import open_holdouts
 from vpharness.results.ledger import LedgerCandidate, Trial
-from vpharness.results.ranking import Ranked, alike, each_dataset_apart, rank, restricted, within_campaign
+from vpharness.results.ranking import Ranked, alike, each_dataset_apart, restricted, within_campaign
 from vpharness.results.reevaluation import ViewOf
+from vpharness.results.remembered_rankings import ranked_before
 from vpharness.results.report.findings import Findings
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface
 from vpharness.results.store import Store, store_in
@@ -91,14 +92,16 @@ def compared(asked: CompareCommand, dataset_id: str | None) -> Comparison:
     _require_known(dataset_id, asked.of_signal, ledger)
     of_signal = [
         each
-        for each in _ranked(ledger, asked, dataset_id)
+        for each in _ranked(store, ledger, asked, dataset_id)
         if asked.of_signal is None or each.candidate.first.signal == asked.of_signal
     ]
     ranked = [each for each in of_signal if each.judgement.figures.n_signals >= asked.min_signals]
     return Comparison(ledger, of_signal, ranked, view_of, _answer(ranked, ledger, asked, store, view_of))
 
 
-def _ranked(ledger: Sequence[LedgerCandidate], asked: CompareCommand, dataset_id: str | None) -> list[Ranked]:
+def _ranked(
+    store: Store, ledger: Sequence[LedgerCandidate], asked: CompareCommand, dataset_id: str | None
+) -> list[Ranked]:
     """Rank the candidates on the trials that are asked for alone, within all that was ever tried."""
     _require_known_campaign(asked.campaign, ledger)
 
@@ -109,7 +112,7 @@ def _ranked(ledger: Sequence[LedgerCandidate], asked: CompareCommand, dataset_id
     meant = restricted(ledger, is_meant)
     if asked.by == "dataset":
         meant = each_dataset_apart(meant)
-    ranked = rank(ledger, meant)
+    ranked = ranked_before(store, ledger, meant)
     return ranked if asked.campaign is None else within_campaign(ranked)
 
 

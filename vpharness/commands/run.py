@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from vpharness.campaigns.dataset_cache import DatasetCache
@@ -19,6 +18,7 @@ from vpharness.commands.text.progress_display import build_progress, run_status
 from vpharness.commands.text.rankings import print_candidates
 from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import job_of
+from vpharness.config.hydra_app import given_overrides
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset, find_dataset
@@ -50,7 +50,7 @@ class FinishedRun:
 
 def run_run(config: DictConfig) -> None:
     """Run a signal over a dataset, judge its fires, and print the ranked results."""
-    found = finished_run(config, list(HydraConfig.get().overrides.task))
+    found = finished_run(config, given_overrides())
     run_id = found.run.spec.run_id
     if found.was_known:
         print(f"run {run_id} is in the store already; its candidates:", file=sys.stderr)

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -18,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vpharness.campaigns.plan import Job, Variant
 from vpharness.config.override_errors import one_line
-from vpharness.config.search_path import conf_folder, prepare_process
+from vpharness.config.search_path import conf_folder, is_group, prepare_process
 from vpharness.config.time_parsing import parse_time_ns
 from vpharness.config.typed_config import instance_of
 from vpharness.errors import ConfigError
@@ -40,6 +42,21 @@ class HydraFunctions:
     load: Load
     parse: Callable[[str], Override]
     is_group: Callable[[str], bool]
+
+
+def hydra_functions(loader: ConfigLoader, master: DictConfig) -> HydraFunctions:
+    """Return what composing needs of Hydra in a multirun.
+
+    Args:
+        loader: Hydra's own.
+        master: the configuration without the overrides of any job.
+    """
+    parser = OverridesParser.create(config_loader=loader)
+    return HydraFunctions(
+        load=lambda overrides: loader.load_sweep_config(master, list(overrides)),
+        parse=parser.parse_override,
+        is_group=is_group,
+    )
 
 
 @dataclass

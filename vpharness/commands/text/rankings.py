@@ -32,8 +32,9 @@ from vpharness.results.ledger import (
     LedgerCandidate,
 )
 from vpharness.results.ledger_reader import read_ledger
-from vpharness.results.ranking import ADAPTIVELY_CHOSEN, Ranked, alike, rank, restricted
+from vpharness.results.ranking import ADAPTIVELY_CHOSEN, Ranked, alike, restricted
 from vpharness.results.reevaluation import needs_dataset, with_missing_evidence
+from vpharness.results.remembered_rankings import ranked_before
 from vpharness.results.sensitivity import settings_of
 from vpharness.results.store import Store
 
@@ -78,7 +79,7 @@ def readable_ledger(store: Store, lake: Lake) -> list[LedgerCandidate]:
 
 def print_candidates(store: Store, lake: Lake, run_ids: Collection[str], *, as_json: bool, folder: Path) -> None:
     """Print the candidates of some runs, ranked within the whole ledger, and what to do next."""
-    ranked = rank(readable_ledger(store, lake))
+    ranked = ranked_before(store, readable_ledger(store, lake))
     mine = [each for each in ranked if not set(run_ids).isdisjoint(each.candidate.run_ids)]
     if as_json:
         print(json.dumps({"folder": str(folder), "candidates": [row_of(each) for each in mine]}, indent=1))
