@@ -36,7 +36,7 @@ from vpharness.evaluation import (
     figures_of,
 )
 from vpharness.evaluation.blocks import COUNTS, TICKS
-from vpharness.results.store import CANDIDATES, EVIDENCE, FIRES, META, TableRows, append, store_in
+from vpharness.results.store import CANDIDATES, EVIDENCE, FIRES, META, TableRows, append, merge_parts, store_in
 from vpharness.results.table_schemas import (
     DONE,
     EVIDENCE_SCHEMA,
@@ -123,6 +123,7 @@ def write(lake: Path, made: Made) -> None:
                 TableRows(CANDIDATES, [row for table, row in rows if table == CANDIDATES], candidate_schema()),
                 TableRows(META, [row for table, row in rows if table == META], META_SCHEMA),
             )
+    merge_parts(store)
 
 
 def _run_rows(

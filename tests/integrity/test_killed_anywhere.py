@@ -71,7 +71,10 @@ STAGES: Final = (
     Stage("campaign", (*CAMPAIGN, "tracking=none", "campaign=one", "json=true")),
     Stage("merge", ("tests.integrity.merge_store", "lake")),
     Stage("compare", ("vpharness", "compare", "top=1", "show_test=true", f"parquet={RANKING}")),
-    Stage("promote", ("vpharness", "promote", *LIMITS, "tracking=none")),
+    Stage(
+        "promote",
+        ("vpharness", "promote", *LIMITS, "tracking=none", "force=the machine may be too busy for the latency"),
+    ),
 )
 
 
@@ -131,7 +134,8 @@ def test_killed_at_any_moment_and_begun_again_a_command_leaves_what_an_undisturb
 ) -> None:
     """Eight times: the same dataset, ledger and run folders, nothing left over, and whole bundles alone."""
     stage, before, seconds = undisturbed[name].stage, undisturbed[name].before, undisturbed[name].seconds
-    expected, drawn, killed = _content(undisturbed[name].after), random.Random(name), 0  # noqa: S311  # no secret
+    expected, drawn = _content(undisturbed[name].after), random.Random(name)  # noqa: S311  # no secret
+    killed, left_over = 0, list[str]()
     for turn in range(KILLS):
         folder = tmp_path / str(turn)
         shutil.copytree(before, folder)
@@ -149,9 +153,10 @@ def test_killed_at_any_moment_and_begun_again_a_command_leaves_what_an_undisturb
         assert found.keys() == expected.keys(), where
         for what, content in expected.items():
             assert found[what] == content, f"{where}: {what}"
-        assert _temporary(folder) == [], where
+        left_over += [f"{where}: {path}" for path in _temporary(folder) - _temporary(undisturbed[name].after)]
         shutil.rmtree(folder)
     print(f"{name}: {killed} of {KILLS} killed within {seconds:.1f} s")
+    assert left_over == []
     assert killed >= KILLS // 2
 
 
@@ -222,10 +227,10 @@ def _text(row: dict[str, Any]) -> str:
     return repr([(name, value) for name, value in sorted(row.items()) if name not in NOT_COMPARED])
 
 
-def _temporary(folder: Path) -> list[str]:
+def _temporary(folder: Path) -> set[str]:
     """Return what a killed process has left below a folder that nobody will ever look at again."""
     found = {
         path for root in ("lake", "outputs") for pattern in TEMPORARY for path in folder.glob(f"{root}/**/{pattern}")
     }
     found |= set(folder.glob(".*"))
-    return sorted(str(path.relative_to(folder)) for path in found)
+    return {str(path.relative_to(folder)) for path in found}

@@ -1,11 +1,13 @@
 """The folder of a run: its configuration, its run card, its fires and its scores."""
 
+import contextlib
 import functools
 import json
 import math
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -22,11 +24,13 @@ from vpharness.errors import ResultsError, require_memory
 from vpharness.evaluation import OUTCOME_NAMES, DatasetView
 from vpharness.results.plots import RunPlot
 from vpharness.storage.arrow import arrow_array, table_of_columns
-from vpharness.storage.durable import aside_of
+from vpharness.storage.durable import aside_of, writing_in
 from vpharness.storage.parquet import open_parquet, write_parquet
 
 _PACKAGES: Final = ("jax", "numba", "numpy", "pyarrow", "vpharness")
 _FIRES_FILE: Final = "fires.parquet"
+_RUNS: Final = "runs"
+_UNFINISHED: Final = ".*-*"
 CONFIG_FILE: Final = "config.yaml"
 CARD_FILE: Final = "run_card.json"
 FIGURE_FILE: Final = "figure.png"
@@ -34,7 +38,20 @@ FIGURE_FILE: Final = "figure.png"
 
 def folder_of(outputs: Path, run_id: str) -> Path:
     """Return the folder of a run."""
-    return outputs / "runs" / run_id
+    return outputs / _RUNS / run_id
+
+
+def sweep_run_folders(outputs: Path) -> None:
+    """Delete what processes that were killed have left of run folders; nothing where somebody writes some now."""
+    with writing_in(outputs / _RUNS, _UNFINISHED):
+        pass
+
+
+def writing_run_folders(outputs: Path) -> AbstractContextManager[None]:
+    """Return a context in which run folders are written: nobody sweeps them meanwhile."""
+    with contextlib.suppress(OSError):  # where it cannot be made, writing into it says why
+        (outputs / _RUNS).mkdir(parents=True, exist_ok=True)
+    return writing_in(outputs / _RUNS)
 
 
 def write_run_folder(outcome: RunOutcome, job: Job, folder: Path, *, save_series: bool) -> None:

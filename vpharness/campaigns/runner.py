@@ -11,7 +11,7 @@ from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.execute import RunFailure, RunOutcome, execute_many
 from vpharness.campaigns.mlflow_runs import tracked_run
 from vpharness.campaigns.plan import Group, PlannedRun
-from vpharness.campaigns.run_folder import folder_of, write_run_folder
+from vpharness.campaigns.run_folder import folder_of, sweep_run_folders, write_run_folder, writing_run_folders
 from vpharness.campaigns.saving import candidate_rows, save
 from vpharness.results.audits import AuditKey, AuditRecord, audits_of
 from vpharness.results.store import Store, check_writable
@@ -100,6 +100,7 @@ def run_groups(
     """
     if groups:
         check_writable(settings.store)
+        sweep_run_folders(settings.outputs)
     audits = audits_of(settings.store) if groups else {}
     cache: DatasetCache | None = None
     for group in groups:
@@ -145,9 +146,10 @@ def _write(
 ) -> None:
     """Write the folders of finished runs, then their rows: a run that the store has is there whole."""
     outcomes = [finished for finished in batch if isinstance(finished, RunOutcome)]
-    for outcome in outcomes:
-        folder = folder_of(settings.outputs, outcome.spec.run_id)
-        write_run_folder(outcome, by_id[outcome.spec.run_id].job, folder, save_series=settings.save_series)
+    with writing_run_folders(settings.outputs):
+        for outcome in outcomes:
+            folder = folder_of(settings.outputs, outcome.spec.run_id)
+            write_run_folder(outcome, by_id[outcome.spec.run_id].job, folder, save_series=settings.save_series)
     new = [outcome.audited for outcome in outcomes if outcome.audited is not None and outcome.is_audit_new]
     unstored = [each for each in batch if not by_id[each.spec.run_id].stored]
     save(settings.store, unstored, settings.labels, new)

@@ -18,7 +18,8 @@ from vpharness.commands.text.rankings import print_ranking, readable_ledger, row
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.results.plots import CampaignPlot, Plot
-from vpharness.results.ranking import Ranked, best_lows, rank
+from vpharness.results.ranking import Ranked, best_lows
+from vpharness.results.remembered_rankings import ranked_before
 from vpharness.results.table_schemas import rows_of_runs
 from vpharness.results.tracked_run import TrackedRun
 from vpharness.results.tracking import TrackingParameters
@@ -71,7 +72,7 @@ def conclude(campaign: Campaign, progress: CampaignProgress, tracked: Tracked) -
     """
     plan = campaign.plan
     runs = {run.spec.run_id: run for run in plan.runs}
-    ranked = rank(readable_ledger(campaign.settings.store, campaign.lake))
+    ranked = ranked_before(campaign.settings.store, readable_ledger(campaign.settings.store, campaign.lake))
     mine = [each for each in ranked if not runs.keys().isdisjoint(each.candidate.run_ids)]
     best = _best_runs(mine, runs)
     _draw(campaign, mine, best, tracked)

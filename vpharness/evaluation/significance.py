@@ -88,6 +88,29 @@ def lacking(evidence: Evidence) -> tuple[Lack, ...]:
     return tuple(lacks)
 
 
+def has_enough(
+    n_net: NDArray[np.int64],
+    n_blocks: NDArray[np.int64],
+    at_barriers: tuple[NDArray[np.int64], NDArray[np.int64]],
+    n_walks: NDArray[np.int64],
+    walks_at_barriers: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> NDArray[np.bool_]:
+    """Return [K] whether `lacking` finds nothing, for K pieces of evidence given their totals.
+
+    Args:
+        n_net: net fires.
+        n_blocks: blocks that hold any.
+        at_barriers: net fires that ended at the take-profit, and at the stop-loss.
+        n_walks: the parts' walks.
+        walks_at_barriers: those of them that ended at the take-profit, and at the stop-loss.
+    """
+    enough = (n_net >= LEAST_NET_FIRES) & (n_blocks >= LEAST_NET_BLOCKS)
+    for found, walks in zip(at_barriers, walks_at_barriers, strict=True):
+        is_asked_for = (walks >= BARRIER_SHARE * n_walks) & (walks > 0)
+        enough &= (found >= LEAST_AT_BARRIER) | ~is_asked_for
+    return enough
+
+
 def _more_time(hours: float, found: int, needed: int) -> str:
     """Return how much more time it would take at the rate so far, in words."""
     if not found or not hours:

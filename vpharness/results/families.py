@@ -8,11 +8,14 @@ added to a ledger, nothing that was compared with is ever taken away, so nobody'
 import functools
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vpharness.evaluation import (
+    BlockSums,
     Draws,
     Evidence,
     MarketTime,
@@ -21,11 +24,12 @@ from vpharness.evaluation import (
     lacking,
     pooled,
 )
-from vpharness.evaluation.significance import LEAST_CRITICAL_T
+from vpharness.evaluation.significance import LEAST_CRITICAL_T, has_enough
 from vpharness.results.ledger import LedgerCandidate, Trial, counted_trials
-from vpharness.results.null_maxima import FloatArray, NullMaxima, null_statistics
+from vpharness.results.null_maxima import FloatArray, NullMaxima, null_statistics, null_statistics_as_grown
 
 _ROWS_AT_ONCE: Final = 1024
+_TRIALS_AT_ONCE: Final = 4096
 _NO_TIMES: Final = np.zeros(0)
 
 
@@ -104,6 +108,20 @@ class _Class:
 
 
 @dataclass(frozen=True)
+class _Entrant:
+    """A candidate that enters families: its number, and whether it stands now as all of its trials have it."""
+
+    candidate: LedgerCandidate
+    owner: int
+    as_it_stands: bool
+
+    @functools.cached_property
+    def blocks(self) -> list[BlockSums]:
+        """The block sums of its trials that choose, in the order of running."""
+        return [trial.evidence.blocks for trial in self.candidate.choosing if trial.evidence is not None]
+
+
+@dataclass(frozen=True)
 class _State:
     """A candidate as it stands, or once stood: its evidence, and the places of the classes that it is compared with."""
 
@@ -135,18 +153,13 @@ def families_of(
     same = {id(each) for each in ledger}
     partly = [each for each in asked if id(each) not in same]
     asked_partly = {each.candidate_id for each in partly}
-    states = (
-        state
+    entrants = [
+        _Entrant(each, owners[each.candidate_id], id(each) not in same or each.candidate_id not in asked_partly)
         for each in (*ledger, *partly)
-        for state in _states(
-            each,
-            owners[each.candidate_id],
-            classes,
-            as_it_stands=id(each) not in same or each.candidate_id not in asked_partly,
-        )
-    )
-    with_past: set[int] = set()
-    for some in _batches(states):
+    ]
+    grown, others = _told_apart(entrants)
+    with_past = _enter_grown(grown, classes)
+    for some in _batches(state for each in others for state in _states(each, classes)):
         with_past |= {state.owner for state in some if not state.is_now}
         for tossed in {each.draws for each in classes}:
             of_draws = {place for place, each in enumerate(classes) if each.draws == tossed}
@@ -180,13 +193,112 @@ def draws_of(trial: Trial) -> Draws:
     return Draws(trial.evaluation.null_draws, trial.evaluation.null_seed)
 
 
-def _states(
-    candidate: LedgerCandidate, owner: int, classes: Sequence[_Class], *, as_it_stands: bool
-) -> Iterator[_State]:
+def _told_apart(entrants: Sequence[_Entrant]) -> tuple[list[_Entrant], list[_Entrant]]:
+    """Return the candidates that only ever grew, by datasets that have nothing in common, and the others."""
+    apart: dict[tuple[MarketTime, ...], bool] = {}
+    grown, others = [], []
+    for each in entrants:
+        trials = each.candidate.choosing
+        evidence = [trial.evidence for trial in trials if trial.evidence is not None]
+        times = each.candidate.market_times
+        if len(evidence) == len(trials) > 1 and times not in apart:
+            apart[times] = len(counted_trials(trials)) == len(trials)
+        grows = (
+            len(evidence) == len(trials) > 1 and apart[times] and _share_no_block([each.blocks for each in evidence])
+        )
+        (grown if grows else others).append(each)
+    return grown, others
+
+
+def _share_no_block(several: Sequence[BlockSums]) -> bool:
+    if len({each.seconds for each in several}) > 1:
+        return False
+    spans = sorted((int(each.block[0]), int(each.block[-1])) for each in several if len(each.block))
+    return all(before[1] < after[0] for before, after in pairwise(spans))
+
+
+def _enter_grown(entrants: Sequence[_Entrant], classes: Sequence[_Class]) -> set[int]:
+    """Take candidates that only ever grew into the classes; return the owners that once stood otherwise."""
+    of_length: dict[int, list[_Entrant]] = {}
+    for each in entrants:
+        of_length.setdefault(each.blocks[0].seconds, []).append(each)
+    with_past: set[int] = set()
+    for seconds, members in of_length.items():
+        for some in _batches_of_trials(members):
+            touched = [_touched(each, classes) for each in some]
+            rankable = [_rankable_as_grown(each.candidate.choosing) for each in some]
+            for draws in dict.fromkeys(each.draws for each in classes):
+                drawn = null_statistics_as_grown([each.blocks for each in some], seconds, draws)
+                for each, first_touched, could, (excess, profit) in zip(some, touched, rankable, drawn, strict=True):
+                    for place, first in first_touched.items():
+                        if classes[place].draws == draws:
+                            rows = np.flatnonzero(could & (np.arange(len(could)) >= first))
+                            if _enter_rows(classes[place], each, rows, excess, profit):
+                                with_past.add(each.owner)
+    return with_past
+
+
+def _batches_of_trials(entrants: Sequence[_Entrant]) -> Iterator[list[_Entrant]]:
+    """Yield candidates in batches that have some thousand trials together."""
+    batch: list[_Entrant] = []
+    for each in entrants:
+        batch.append(each)
+        if sum(len(one.blocks) for one in batch) >= _TRIALS_AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _touched(entrant: _Entrant, classes: Sequence[_Class]) -> dict[int, int]:
+    """Return the classes that a candidate overlaps, and from which of its trials on; it is counted in them."""
+    times = entrant.candidate.market_times
+    found = {}
+    for place, each in enumerate(classes):
+        first = next((number for number, time in enumerate(times) if each.overlaps(time)), None)
+        if first is not None:
+            found[place] = first
+    _count(entrant.candidate, found, classes)
+    return found
+
+
+def _enter_rows(
+    into: _Class, entrant: _Entrant, rows: NDArray[np.int64], excess: FloatArray, profit: FloatArray
+) -> bool:
+    """Take in the statistics behind the trials `rows`; return whether the candidate once stood otherwise."""
+    last = len(excess) - 1
+    is_now = entrant.as_it_stands and last in rows
+    past = rows[rows < last] if is_now else rows
+    if len(past):
+        into.excess.add_before(entrant.owner, excess[past].max(axis=0))
+        into.profit.add_before(entrant.owner, profit[past].max(axis=0))
+    if is_now:
+        into.rankable.add(entrant.candidate.candidate_id)
+        into.excess.now = np.maximum(into.excess.now, excess[last])
+        into.profit.now = np.maximum(into.profit.now, profit[last])
+    return bool(len(past))
+
+
+def _rankable_as_grown(trials: Sequence[Trial]) -> NDArray[np.bool_]:
+    """Return [K] whether a candidate could be ranked on its first 1, 2, … K trials: whether `lacking` finds nothing."""
+    some = [trial.evidence for trial in trials if trial.evidence is not None]
+    n_net, n_tp, n_sl = (
+        np.cumsum([int(each.blocks.count(name).sum()) for each in some]) for name in ("n_net", "net_tp", "net_sl")
+    )
+    n_blocks = np.cumsum([int(np.count_nonzero(each.blocks.count("n_net"))) for each in some])
+    n_walks, walks_tp, walks_sl = (
+        np.cumsum([getattr(each.tally, name) for each in some]) for name in ("n_walks", "n_walks_tp", "n_walks_sl")
+    )
+    found: NDArray[np.bool_] = has_enough(n_net, n_blocks, (n_tp, n_sl), n_walks, (walks_tp, walks_sl))
+    return found
+
+
+def _states(entrant: _Entrant, classes: Sequence[_Class]) -> Iterator[_State]:
     """Yield a candidate as it stood after each of its trials, where that overlaps a class and can be ranked.
 
     The last of these is how it stands now, unless it is asked for on some of its trials alone: then those are.
     """
+    candidate, owner, as_it_stands = entrant.candidate, entrant.owner, entrant.as_it_stands
     touched: frozenset[int] = frozenset()
     trials = candidate.choosing
     for count, trial in enumerate(trials, 1):

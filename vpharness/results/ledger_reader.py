@@ -168,6 +168,7 @@ def _evidence(store: Store) -> dict[tuple[str, str, str], Evidence]:
             sums = BlockSums(seconds[row], block[own], counts[own], ticks[own])
             lists = [values[offsets[row] : offsets[row + 1]] for values, offsets in times]
             known[digest] = Evidence(sums, Tally(**tallies[row]), *lists)
+            vars(known[digest])["digest"] = digest  # as it was worked out when the row was written
         found[key] = known[digest]
     return found
 

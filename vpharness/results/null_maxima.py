@@ -1,6 +1,6 @@
 """What chance makes of candidates: their T under each draw, and the greatest of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +57,52 @@ def null_statistics(blocks: Sequence[BlockSums], seconds: int, draws: Draws) -> 
     tau = standardised(of_profit, _squares(residuals))
     n_blocks = np.array([np.count_nonzero(each.count("n_net")) for each in blocks])
     return standardised(of_excess, _squares(excess)), studentised(tau, n_blocks)
+
+
+def null_statistics_as_grown(
+    several: Sequence[Sequence[BlockSums]], seconds: int, draws: Draws
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Yield for each candidate [K, D] what `null_statistics` gives for its first 1, 2, … K datasets together.
+
+    Drawn sums are linear in the sums of blocks, so those of each dataset are drawn once and added up. With the totals
+    N = Σn_b and m = ΣP_b/N of the datasets so far, the drawn residuals are Σ ε_b P_b - m Σ ε_b n_b.
+
+    Args:
+        several: for each candidate the blocks of `seconds` of its datasets, none of which two of them share.
+        seconds: the length of all blocks.
+        draws: the coins.
+    """
+    every = [blocks for own in several for blocks in own]
+    net, count = [each.tick("net_pnl") for each in every], [each.count("n_net").astype(np.float64) for each in every]
+    values = [*(each.tick("excess") for each in every), *net, *count]
+    drawn = flipped_sums(seconds, [each.block for each in every] * 3, values, draws)
+    drawn_excess, drawn_net, drawn_count = np.split(drawn, 3)
+    start = 0
+    for own in several:
+        rows = slice(start, start + len(own))
+        start = rows.stop
+        ends = np.cumsum([len(each.block) for each in own])
+        excess = np.concatenate([each.tick("excess") for each in own])
+        own_net, own_count = np.concatenate(net[rows]), np.concatenate(count[rows])
+        totals, fires = _up_to(own_net, ends), _up_to(own_count, ends)
+        mean = np.divide(totals, fires, out=np.zeros_like(totals), where=fires > 0)
+        squares = np.array([_square(own_net[:end] - m * own_count[:end]) for m, end in zip(mean, ends, strict=True)])
+        residuals = np.cumsum(drawn_net[rows], axis=0) - mean[:, None] * np.cumsum(drawn_count[rows], axis=0)
+        n_blocks = _up_to((own_count > 0).astype(np.float64), ends).astype(np.int64)
+        yield (
+            standardised(np.cumsum(drawn_excess[rows], axis=0), _up_to(excess**2, ends)),
+            studentised(standardised(residuals, squares), n_blocks),
+        )
+
+
+def _up_to(values: FloatArray, ends: NDArray[np.int64]) -> FloatArray:
+    """Return the sums of the values before each end."""
+    sums: FloatArray = np.concatenate([[0.0], np.cumsum(values)])[ends]
+    return sums
+
+
+def _square(row: FloatArray) -> float:
+    return float(row @ row)
 
 
 def _residuals(blocks: BlockSums) -> FloatArray:

@@ -28,7 +28,7 @@ from vpharness.results.part_files import (
     write_part,
 )
 from vpharness.storage.arrow import table_of_rows
-from vpharness.storage.durable import replace_file, sync
+from vpharness.storage.durable import replace_file, sync, writing_in
 
 STORE_VERSION: Final = 3
 """Raised whenever a table has other columns than before."""
@@ -44,6 +44,8 @@ CAMPAIGNS: Final = "campaigns.parquet"
 ADAPTIVE: Final = "adaptive.parquet"
 AUDITS: Final = "audits.parquet"
 _VERSION_FILE: Final = "store.json"
+_UNFINISHED: Final = ("*.parquet/.[0-9]*.parquet", f".{_VERSION_FILE}-*")
+"""What a process that is killed while it adds rows may leave."""
 
 
 @dataclass(frozen=True)
@@ -107,15 +109,16 @@ def append(store: Store, *several: TableRows) -> None:
     written: list[tuple[Path, Path]] = []
     try:
         store.root.mkdir(parents=True, exist_ok=True)
-        _write_version(store)
-        try:
-            for each in [each for each in several if each.rows]:
-                written.append(_write_aside(store.root / each.table, stem, each))  # noqa: PERF401  # those written before one that fails must be known
-            for aside, place in written:
-                aside.rename(place)
-        finally:
-            for aside, _ in written:
-                aside.unlink(missing_ok=True)
+        with writing_in(store.root, *_UNFINISHED):
+            _write_version(store)
+            try:
+                for each in [each for each in several if each.rows]:
+                    written.append(_write_aside(store.root / each.table, stem, each))  # noqa: PERF401  # those written before one that fails must be known
+                for aside, place in written:
+                    aside.rename(place)
+            finally:
+                for aside, _ in written:
+                    aside.unlink(missing_ok=True)
         for folder in {place.parent for _, place in written}:
             sync(folder)
     except OSError as error:

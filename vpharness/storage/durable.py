@@ -1,14 +1,22 @@
 """Files that are there whole or not at all, whatever happens while they are written.
 
 Each is written under a name beside its own, put on the disk (fsync), and renamed, which a file system does at once;
-then the folder, which holds the name, is put on the disk too. Whoever reads meanwhile sees what was there before.
+then the folder, which holds the name, is put on the disk too. Whoever reads meanwhile sees what was there before. What
+a process that is killed leaves under another name is deleted by the next one that writes there.
 """
 
 import contextlib
+import fcntl
+import glob
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
+
+_RANDOM_BYTES: Final = 8
+_DIGITS: Final = "[0-9a-f]" * 2 * _RANDOM_BYTES
 
 
 def sync(path: Path) -> None:
@@ -25,7 +33,7 @@ def aside_of(path: Path) -> Path:
 
     Nobody else takes the same one. A process id would not do: those of two containers, or two machines, may be equal.
     """
-    return path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    return path.with_name(f".{path.name}-{secrets.token_hex(_RANDOM_BYTES)}")
 
 
 def put_in_place(aside: Path, path: Path) -> None:
@@ -33,6 +41,32 @@ def put_in_place(aside: Path, path: Path) -> None:
     sync(aside)
     aside.replace(path)
     sync(path.parent)
+
+
+@contextlib.contextmanager
+def writing_in(folder: Path, *abandoned: str) -> Iterator[None]:
+    """Hold a folder's lock while files in it are written under other names, having deleted those of killed processes.
+
+    All who write share the lock. So whoever can have it alone knows that nobody does, and that what is there under the
+    names of unfinished files was abandoned. On a file system without locks nothing is deleted.
+
+    Args:
+        folder: where files are written, or below which.
+        abandoned: patterns of the names of unfinished files and folders, relative to the folder.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):  # a folder that cannot be opened can still be written to
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            held.callback(os.close, descriptor)
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for path in [path for pattern in abandoned for path in folder.glob(pattern)]:
+                    if path.is_dir() and not path.is_symlink():
+                        shutil.rmtree(path, ignore_errors=True)
+                    else:
+                        path.unlink(missing_ok=True)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
 
 
 @contextlib.contextmanager
@@ -44,14 +78,15 @@ def written_aside(path: Path, *, durable: bool = True) -> Iterator[Path]:
     cannot be written.
     """
     aside = aside_of(path)
-    try:
-        yield aside
-        if durable:
-            put_in_place(aside, path)
-        else:
-            aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with writing_in(path.parent, f".{glob.escape(path.name)}-{_DIGITS}"):
+        try:
+            yield aside
+            if durable:
+                put_in_place(aside, path)
+            else:
+                aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 def replace_file(path: Path, text: str, *, durable: bool = True) -> None:

@@ -1,0 +1,144 @@
+"""Families of candidates that grew over many days: all at once gives what pooling every state anew gives."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vpharness.evaluation import (
+    BlockSums,
+    Draws,
+    EvaluationParameters,
+    Evidence,
+    Fires,
+    Market,
+    SplitParameters,
+    Tally,
+    lacking,
+    pooled,
+)
+from vpharness.evaluation.blocks import COUNTS, TICKS
+from vpharness.results import families
+from vpharness.results.families import _Entrant, families_of
+from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.null_maxima import null_statistics, null_statistics_as_grown
+
+DAYS = 6
+DAY_NS = 86_400 * 10**9
+BINS = 36_000
+DRAWS = Draws(199, 3)
+
+
+def evidence(day: int, fires: int, rng: np.random.Generator) -> Evidence:
+    """Return evidence of fires on one day, each of which meets a barrier."""
+    wins = rng.random(fires) < 0.5
+    block, places = np.unique(day * 5400 + rng.integers(0, 200, fires), return_inverse=True)
+    counts, ticks = np.zeros((len(block), len(COUNTS)), np.int32), np.zeros((len(block), len(TICKS)))
+    for name, values in {
+        "n_mid": wins >= 0,
+        "mid_tp": wins,
+        "n_net": wins >= 0,
+        "net_tp": wins,
+        "net_sl": ~wins,
+    }.items():
+        np.add.at(counts[:, COUNTS.index(name)], places, values.astype(np.int32))
+    pnl = np.where(wins, 4.0, -4.0) - rng.random(fires)
+    for name in ("mid_pnl", "net_pnl", "excess"):
+        np.add.at(ticks[:, TICKS.index(name)], places, pnl)
+    tally = Tally(fires, fires, 0, 0, 0, 0, 0, 0.9, float(np.sum(pnl**2)), 900, 400, int(400 * (day % 2)))
+    return Evidence(BlockSums(16, block, counts, ticks), tally, np.zeros(0), np.zeros(0))
+
+
+def candidate(number: int, days: range) -> LedgerCandidate:
+    """Return a candidate that ran on some days, one after the other."""
+    rng = np.random.default_rng(number)
+    evaluation = EvaluationParameters(max_hold_bins=100).resolve(100)
+    return LedgerCandidate(
+        f"candidate {number}",
+        tuple(
+            Trial(
+                candidate_id=f"candidate {number}",
+                run_id=f"run {number} on {day}",
+                dataset_id=f"day {day}",
+                dataset_checksum="",
+                signal="guess",
+                parameters={},
+                threshold_label="1",
+                evaluation=evaluation,
+                split=SplitParameters(kind="none"),
+                judged_part="all",
+                fires=Fires.from_signed([]),
+                first_bin_start_ns=day * DAY_NS,
+                bins=BINS,
+                market=Market("SYN"),
+                evidence=evidence(day, int(rng.integers(5, 40)), rng),
+                created_ns=day * 100 + number,
+            )
+            for day in days
+        ),
+    )
+
+
+LEDGER = [candidate(number, range(number % 3, DAYS)) for number in range(9)] + [candidate(9, range(2, 3))]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        LEDGER,
+        LEDGER[2:5],
+        [LedgerCandidate(each.candidate_id, each.trials[:2]) for each in LEDGER],
+        [LedgerCandidate(each.candidate_id, (trial,)) for each in LEDGER for trial in each.trials],
+    ],
+    ids=["all", "some", "on their first days", "each day apart"],
+)
+def test_candidates_that_grew_are_drawn_all_at_once_as_they_are_one_state_after_the_other(
+    asked: list[LedgerCandidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is asked for: the same sizes, and the same greatest T under every draw but for rounding."""
+    found = families_of(asked, LEDGER, DRAWS)
+    monkeypatch.setattr(families, "_told_apart", lambda entrants: ([], list(entrants)))
+    for one, other in zip(found, families_of(asked, LEDGER, DRAWS), strict=True):
+        sizes = [(each.market_times, each.n_evaluated, each.n_rankable, each.n_runs) for each in (one, other)]
+        assert sizes[0] == sizes[1]
+        assert (one.oldest_ns, one.newest_ns) == (other.oldest_ns, other.newest_ns)
+        for name in ("greatest_excess", "greatest_profit"):
+            mine, theirs = getattr(one, name), getattr(other, name)
+            assert (mine is None) == (theirs is None)
+            if mine is not None:
+                np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-12)
+
+
+def test_statistics_as_grown_are_those_of_each_beginning_pooled() -> None:
+    """Day by day, and where no net fire was there yet."""
+    own = [trial.evidence for trial in LEDGER[0].trials if trial.evidence is not None]
+    silent = replace(
+        own[0], blocks=replace(own[0].blocks, counts=own[0].blocks.counts * 0, ticks=own[0].blocks.ticks * 0)
+    )
+    for several in (own, [silent, *own[1:]]):
+        ((excess, profit),) = null_statistics_as_grown([[each.blocks for each in several]], 16, DRAWS)
+        for count in range(1, len(several) + 1):
+            blocks = pooled(several[:count]).blocks
+            of_excess, of_profit = null_statistics([blocks], 16, DRAWS)
+            np.testing.assert_allclose(excess[count - 1], of_excess[0], rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(profit[count - 1], of_profit[0], rtol=1e-9, atol=1e-12)
+
+
+def test_what_can_be_ranked_as_grown_is_what_lacks_nothing_once_pooled() -> None:
+    """On each beginning of each candidate's trials."""
+    for each in LEDGER:
+        own = [trial.evidence for trial in each.trials if trial.evidence is not None]
+        expected = [not lacking(pooled(own[: count + 1])) for count in range(len(own))]
+        assert families._rankable_as_grown(each.choosing).tolist() == expected  # the twin of `lacking`
+    assert any(map(any, ([not lacking(pooled(own))] for own in [[t.evidence for t in LEDGER[0].trials if t.evidence]])))
+
+
+def test_days_that_meet_or_come_twice_are_no_growth() -> None:
+    """Such candidates are pooled state by state."""
+    whole = LEDGER[0]
+    again = replace(whole.trials[0], dataset_id="again", created_ns=10**6)
+    twice = LedgerCandidate("twice", (*whole.trials, again))
+    entrants = [_Entrant(each, number, as_it_stands=True) for number, each in enumerate([whole, twice, LEDGER[-1]])]
+    grown, others = families._told_apart(entrants)  # what chooses the faster way
+    assert [each.owner for each in grown] == [0]
+    assert [each.owner for each in others] == [1, 2]

@@ -1,0 +1,85 @@
+"""What killed processes leave under other names is deleted by the next one that writes, and by nobody before."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vpharness.results.store import ADAPTIVE, Store, append, read
+from vpharness.results.table_schemas import mark_adaptive
+from vpharness.storage.durable import aside_of, replace_file, writing_in, written_aside
+
+WRITER = """
+import sys
+from pathlib import Path
+from vpharness.storage.durable import written_aside
+with written_aside(Path(sys.argv[1])) as aside:
+    aside.write_text("half")
+    print(aside.name, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_killed_writer_leaves_a_file_that_the_next_one_deletes(tmp_path: Path) -> None:
+    """While the first still writes, its file is left alone."""
+    path = tmp_path / "figure[1].png"
+    command = [sys.executable, "-c", WRITER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:  # noqa: S603  # ours
+        assert writer.stdout is not None
+        aside = tmp_path / writer.stdout.readline().strip()
+        replace_file(path, "first")
+        assert aside.read_text() == "half"
+        writer.kill()
+    assert aside.exists()
+    unlike = tmp_path / ".figure[1].png-kept"
+    unlike.write_text("of somebody else")
+    replace_file(path, "second")
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([path.name, unlike.name])
+    assert path.read_text() == "second"
+
+
+def test_those_who_write_at_once_do_not_delete_one_anothers_files(tmp_path: Path) -> None:
+    """Also within one process, and where the same file is written."""
+    path = tmp_path / "same"
+    with written_aside(path) as one, written_aside(path) as other:
+        one.write_text("one")
+        other.write_text("other")
+        replace_file(tmp_path / "another", "")
+        assert one.exists()
+        assert other.exists()
+    assert path.read_text() == "one"
+
+
+def test_folders_are_deleted_whole_and_links_are_not_followed(tmp_path: Path) -> None:
+    """A run folder that was not finished, and a link that bears such a name."""
+    (tmp_path / "else").mkdir()
+    (tmp_path / "else" / "kept").write_text("")
+    runs = tmp_path / "runs"
+    unfinished = aside_of(runs / "0123")
+    unfinished.mkdir(parents=True)
+    (unfinished / "score.parquet").write_text("")
+    aside_of(runs / "4567").symlink_to(tmp_path / "else")
+    with writing_in(runs, ".*-*"):
+        assert list(runs.iterdir()) == []
+    assert (tmp_path / "else" / "kept").exists()
+
+
+def test_adding_rows_deletes_what_a_killed_process_has_left_in_any_table(tmp_path: Path) -> None:
+    """Parts that were never put in place count nowhere."""
+    store = Store(tmp_path)
+    mark_adaptive(store, ["one"])
+    left = [tmp_path / ADAPTIVE / ".0001-ab.parquet", tmp_path / ".store.json-00ff"]
+    for path in left:
+        path.write_text("half")
+    assert [row["run_id"] for row in read(store, ADAPTIVE)] == ["one"]
+    mark_adaptive(store, ["two"])
+    assert not any(path.exists() for path in left)
+    assert [row["run_id"] for row in read(store, ADAPTIVE)] == ["one", "two"]
+    append(store)
+
+
+def test_a_folder_that_cannot_be_opened_is_no_reason_not_to_write(tmp_path: Path) -> None:
+    """Then nothing is locked, and nothing deleted."""
+    with writing_in(tmp_path / "absent", "*"), pytest.raises(FileNotFoundError):
+        (tmp_path / "absent" / "file").write_text("")
