@@ -32,13 +32,6 @@ RUN = {
     "how-to/promote": Count(commands=1),
 }
 """What pages hold that is written or run, in the order in which they share a lake: the tutorial finds it empty."""
-ELSEWHERE = {
-    "how-to/add-an-evaluation-figure.md",
-    "how-to/use-from-python.md",
-    "reference/store.md",
-    "reference/stream-protocol.md",
-}
-"""Pages that links may lead to while they are not here."""
 RUN_IN_ANOTHER_TEST = {"how-to/use-from-python"}
 """Pages whose blocks follow one another as the cells of a notebook do: `tests/api` runs them."""
 LONGEST_SUMMARY = 140
@@ -74,11 +67,9 @@ def _broken(page: Page) -> Iterator[str]:
     for link in links(page.text):
         name, _, anchor = link.partition("#")
         target = (page.path.parent / name).resolve() if name else page.path
-        inside = target.relative_to(FOLDER).as_posix() if target.is_relative_to(FOLDER) else ""
-        is_there = target.is_file() and bool(inside)
-        if not is_there and inside not in ELSEWHERE:
-            yield link
-        if is_there and anchor and anchor not in anchors(target.read_text(encoding="utf-8")):
+        is_there = target.is_file() and target.is_relative_to(FOLDER)
+        known = anchors(target.read_text(encoding="utf-8")) if is_there and anchor else set()
+        if not is_there or (anchor and anchor not in known):
             yield link
 
 
