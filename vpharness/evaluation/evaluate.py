@@ -21,7 +21,7 @@ from vpharness.evaluation.split import Part, parts_of
 
 @dataclass(frozen=True)
 class PartEvaluation:
-    """One candidate in one part of one dataset: the outcomes of its fires, and what pools over datasets (`evidence`)."""
+    """One candidate in one part of one dataset: the outcomes of its fires, and its evidence, which can be pooled."""
 
     outcomes: FireOutcomes
     evidence: Evidence

@@ -1,4 +1,4 @@
-"""The figures of a candidate: counts, shares and means over its fires, with their intervals, over all the datasets it ran on.
+"""The figures of a candidate: counts, shares and means over its fires on all its datasets, with their intervals.
 
 The fields of `Figures` are the registry: each says all there is to know of its figure (see `Figure`), and everything
 that shows, stores or tracks figures goes through `all_figures`. `docs/how-to/add-an-evaluation-figure.md` adds one.
