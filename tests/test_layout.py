@@ -8,7 +8,6 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "vpharness"
 
 ALLOWED = {
-    "docs": set(),
     "storage": set(),
     "events": {"storage"},
     "lattice": {"events"},

@@ -93,12 +93,13 @@ def plot_scores(scores: NDArray[np.float64], dataset: DatasetTables, *, threshol
     bins = dataset.manifest.bins
     if np.shape(scores) != (bins,):
         raise ConfigError(f"scores have the shape {np.shape(scores)}; dataset {dataset.id} has {bins} bins")
-    hours = np.arange(bins) * (dataset.manifest.cell_width_ms / 3_600_000)
+    hours: NDArray[np.float64] = np.arange(bins, dtype=np.float64) * (dataset.manifest.cell_width_ms / 3_600_000)
     mid = dataset.bins["mid_price"].to_numpy(np.float64)
+    price: NDArray[np.float64] = np.where(mid > 0, mid, np.nan)
 
     def paint(figure: Figure) -> None:
         above, below = figure.subplots(2, 1, sharex=True)
-        above.plot(*thinned(hours, np.where(mid > 0, mid, np.nan), PRICE_COLUMNS), color=GREY, linewidth=0.7)
+        above.plot(*thinned(hours, price, PRICE_COLUMNS), color=GREY, linewidth=0.7)
         above.set_ylabel("mid price")
         above.set_title(dataset.id)
         zero_line(below)

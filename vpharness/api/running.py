@@ -13,11 +13,12 @@ from omegaconf import DictConfig
 
 from vpharness.api.folders import Folder, lake_in
 from vpharness.campaigns.dataset_cache import DatasetCache
-from vpharness.commands.cli import COMMANDS, mistake_in
+from vpharness.commands.cli import mistake_in
+from vpharness.commands.command_table import COMMANDS
 from vpharness.commands.run import finished_run, tidy
 from vpharness.commands.text.rankings import readable_ledger, row_of
 from vpharness.config.composition import composed_config
-from vpharness.config.override_grammar import in_words, quoted, refuse_endless_numbers
+from vpharness.config.override_grammar import override_value, quoted, refuse_endless_numbers
 from vpharness.config.typed_config import instance
 from vpharness.datasets.find import find_dataset
 from vpharness.errors import ConfigError
@@ -84,8 +85,8 @@ def run(
     Raises VpharnessError where the run is not possible, fails, or never fires.
     """
     words = [f"signal={signal}", *_words("signal", dict(parameters or {}))]
-    words += [] if dataset is None else [f"dataset.id={in_words(dataset)}"]
-    words += [f"lake={in_words(str(lake_in(lake).root))}", f"outputs={in_words(str(Path(outputs)))}"]
+    words += [] if dataset is None else [f"dataset.id={override_value(dataset)}"]
+    words += [f"lake={override_value(str(lake_in(lake).root))}", f"outputs={override_value(str(Path(outputs)))}"]
     for key, value in overrides.items():
         words += _words(key, value)
     with _one_sentence():
@@ -145,7 +146,7 @@ def _words(key: str, value: Any) -> list[str]:
         value = value.item()
     elif isinstance(value, tuple):
         value = list(value)
-    return [f"{key}={in_words(value)}"]
+    return [f"{key}={override_value(value)}"]
 
 
 @contextlib.contextmanager
