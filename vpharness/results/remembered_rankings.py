@@ -171,12 +171,13 @@ def _families(
 ) -> Iterator[Family]:
     start = 0
     for owner, *counts, lengths in rows:
+        n_evaluated, n_rankable, n_runs, oldest_ns, newest_ns = counts
         arrays = []
         for length in lengths:
             arrays.append(values[start : start + length])
             start += length
         excess, profit = arrays or (None, None)
-        yield Family(chosen[owner].market_times, *counts, excess, profit)
+        yield Family(chosen[owner].market_times, n_evaluated, n_rankable, n_runs, oldest_ns, newest_ns, excess, profit)
 
 
 def _ranked(
