@@ -19,7 +19,7 @@ def test_the_install_lines_are_what_the_continuous_integration_runs() -> None:
     """The page and the script install, begin and test in the same way."""
     script = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
     for words in (
-        "pip install -c .ci/constraints.txt -e . && python -m vpharness run",
+        "pip install -c .ci/constraints.txt -e . && python -m vpharness run signal=ads",
         "pip install -c .ci/constraints.txt -e '.[dev]' && pytest",
     ):
         assert words in README

@@ -1,1 +1,85 @@
-"""An experiment harness for order-book signals, and the live server its winners are promoted into."""
+"""vpharness: an experiment harness for order-book signals.
+
+As a library::
+
+    import vpharness as vp
+
+    vp.run("ads", source={"minutes": 30}, eval={"max_hold_bins": 300})  # what `python -m vpharness signal=ads …` does
+    vp.results(signal="ads")  # the ranked candidates of the ledger, as a pandas frame
+    vp.dataset("first_look").column("v_add")  # an array of bins by cells
+
+`docs/how-to/use-from-python.md` shows the rest. Importing this module alone imports nothing else: what a name needs is
+imported when it is first used.
+"""
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vpharness.api import (
+        DatasetTables,
+        RunResult,
+        compose,
+        dataset,
+        datasets,
+        fires,
+        plot_equity,
+        plot_scores,
+        plot_thresholds,
+        results,
+        run,
+        score,
+    )
+
+__all__ = [
+    "DatasetTables",
+    "RunResult",
+    "compose",
+    "dataset",
+    "datasets",
+    "fires",
+    "plot_equity",
+    "plot_scores",
+    "plot_thresholds",
+    "results",
+    "run",
+    "score",
+]
+
+_PACKAGES_THAT_ARE_CALLED = ("datasets", "results")
+"""Names of the library that are packages too: `vp.results()` asks the ledger, `vpharness.results.store` is a module."""
+
+
+class _CallablePackage(ModuleType):
+    """A package that can be called like the function of its name in `vpharness.api`."""
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        return getattr(importlib.import_module("vpharness.api"), self.__name__.rpartition(".")[2])(
+            *arguments, **keywords
+        )
+
+
+class _Library(ModuleType):
+    """This package: packages that are called become so when Python makes them its attributes."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _PACKAGES_THAT_ARE_CALLED and isinstance(value, ModuleType):
+            value.__class__ = _CallablePackage
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Library
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES_THAT_ARE_CALLED:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in __all__:
+        return getattr(importlib.import_module("vpharness.api"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -19,7 +19,7 @@ _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 @dataclass(frozen=True)
 class RuntimeParameters:
-    """How the server listens, what it keeps, and what it allows a client."""
+    """Parameters of the server: where it listens, how many bins it keeps, and the limits of its clients."""
 
     host: str = parameter("127.0.0.1", meaning="address to listen at; beyond loopback a token is demanded")
     port: int = parameter(8090, meaning="port to listen at; 0 takes a free one", minimum=0, maximum=65_535)

@@ -120,7 +120,7 @@ EngineEvent = (
 def bridge_to(
     loop: asyncio.AbstractEventLoop, handle: Callable[[EngineEvent], None], stop: threading.Event
 ) -> Callable[[EngineEvent], None]:
-    """Return what the engine's thread emits events to; the event loop's thread handles them in order.
+    """Return the function by which the engine's thread emits events; the event loop's thread handles them in order.
 
     While MOST_PENDING_EVENTS of them are on their way the engine waits: a feed at full speed cannot outrun the loop.
     """

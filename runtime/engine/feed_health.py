@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 RECENT_SECONDS: Final = 10.0
-"""How far back the rate of bins and recent deadline misses look."""
+"""The span over which the rate of bins and recent deadline misses are counted."""
 
 _MOST_RECENT: Final = 100_000
 

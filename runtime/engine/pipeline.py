@@ -20,7 +20,7 @@ from vpharness.live import LiveSession, ScoredBin
 
 @dataclass(frozen=True)
 class ModelOutput:
-    """What one model says about a bin, and the outcomes of its earlier fires that the bin has decided.
+    """The output of one model for a bin, and the outcomes of its earlier fires that the bin has decided.
 
     Attributes:
         score: the score; NaN where there is none.
@@ -69,7 +69,7 @@ class RunningModel:
     evaluator: LiveEvaluator
 
     def output(self, seq: int, scored: ScoredBin) -> ModelOutput:
-        """Return what the model says about a bin that its session has taken in."""
+        """Return the model's output for a bin that its session has taken in."""
         outcomes, bands = self.evaluator.take(seq, scored)
         is_ready = scored.is_ready and bool(np.isfinite(scored.score))
         # A fire before the model is ready keeps its cooldown, as in a run, but is not reported.

@@ -63,7 +63,7 @@ class BinRingBuffer:
         return ScoredBin(self._rows[place : place + 1], grid, float(self._scores[place]), ())
 
     def copies(self, first_seq: int, columns: Sequence[str], most: int | None = None) -> list[FinishedBin]:
-        """Return what is left of the bins from `first_seq` on, or the first of them, in memory of their own."""
+        """Return copies of the bins from `first_seq` on that are still kept, `most` of them at most."""
         first = max(first_seq, self.first_seq)
         places = np.arange(first, self.next_seq if most is None else min(self.next_seq, first + most)) % self.capacity
         rows = self._rows[places]

@@ -30,10 +30,10 @@ from vpharness.parameters import parameter, problems
 from vpharness.prices import tick_size_to_price
 
 POLL_S: Final = 0.005
-"""How often is looked at what has come."""
+"""Interval between two looks at the received records."""
 
 LONGEST_STEP_NS: Final = 3600 * SECOND_NS
-"""How far one step moves time: a machine that has slept catches up in steps that a session takes."""
+"""Most time that one step covers: after the machine was suspended, the feed catches up in steps of this size."""
 
 _NANOSECONDS_PER_MS: Final = 1_000_000
 _HEARTBEAT_S: Final = 10  # a gateway that is silent for ten seconds more is given up by the client
@@ -207,7 +207,7 @@ def _unknown_book(time_ns: int) -> NDArray[np.void]:
 
 
 def client_of(live: DatabentoParameters) -> tuple[Callable[[], Any], tuple[type[Exception], ...]]:
-    """Return what makes a client, and the exceptions with which it says that it cannot.
+    """Return a function that makes a client, and the exceptions that the client raises where it cannot connect.
 
     The key stays in here. Raises ConfigError where there is none, or where Databento's client is not installed.
     """

@@ -1,4 +1,4 @@
-"""What a feed is to the server: facts that are known at once, and steps that come when they are due."""
+"""The interface of a feed: facts that are known at once, and steps that come when they are due."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from vpharness.events.mbo_event import EVENT_DTYPE
 NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
 
 State = Literal["connecting", "live", "silent", "disconnected", "restarted", "ended"]
-"""How a feed stands.
+"""The state of a feed.
 
 connecting: nothing has come yet. live: all is well. silent: connected, but nothing has come for longer than is usual.
 disconnected: cut; it is being connected again. restarted: time begins anew with the next step, so the server goes on
@@ -30,7 +30,7 @@ FinishedBin = tuple[NDArray[np.void], Mapping[str, NDArray[Any]]]
 
 @dataclass(frozen=True)
 class BinFacts:
-    """What the bins are that a feed hands out in place of events.
+    """The shape of the finished bins that a feed yields instead of events.
 
     columns: those of the grid that each bin has, all of GRID_COLUMNS for a dataset that was built.
     """
@@ -43,7 +43,7 @@ class BinFacts:
 
 @dataclass(frozen=True)
 class FeedFacts:
-    """What is known of a feed before its first step.
+    """Facts about a feed that are known before its first step.
 
     Attributes:
         kind: which feed it is: source, dataset, recording or databento.
@@ -69,13 +69,13 @@ class FeedFacts:
 
     @property
     def quantity_unit(self) -> float:
-        """What sizes are taken to be multiples of: 1 where it is not known."""
+        """The unit of sizes: 1 where it is not known."""
         return 1.0 if self.size_unit is None else self.size_unit
 
 
 @dataclass(frozen=True)
 class FeedStep:
-    """What a feed says next.
+    """A step of a feed: the next events, and up to when they are complete.
 
     Attributes:
         events: EVENT_DTYPE [n], in the order of the feed; none, perhaps.
@@ -96,7 +96,7 @@ class Feed(Protocol):
 
     @property
     def facts(self) -> FeedFacts:
-        """What is known of it at once."""
+        """The facts that are known at once."""
         ...
 
     def steps(self, stop: threading.Event) -> Iterator[FeedStep]:
@@ -109,7 +109,7 @@ class Feed(Protocol):
 
 @dataclass(frozen=True)
 class FeedContext:
-    """What a feed is opened with beside its own parameters: the same configuration's other groups, and a clock."""
+    """The context that a feed is opened in: other groups of the same configuration, and a clock."""
 
     cell_width_ms: int
     source: Source | None = None

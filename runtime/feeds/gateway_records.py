@@ -1,4 +1,4 @@
-"""What comes from the gateway in one session, as events: by the same definition as a file's records."""
+"""The records of one session with the gateway as events, by the same rules as the records of a file."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class GatewayRecords:
     def __init__(self, where: str, symbol: str) -> None:
         """Begin before the metadata. `where` is what errors call the service."""
         self.error: str | None = None
-        """What the gateway has complained of last."""
+        """The last error that the gateway reported; None without one."""
         self.is_known = False
         """Whether the gateway has named the instrument."""
         self._where, self._symbol = where, symbol

@@ -15,7 +15,7 @@ MOST_HELD_BYTES: Final = 64_000_000
 
 @dataclass(frozen=True)
 class Subscription:
-    """What is asked of the gateway: the whole book of one instrument, as it is now, and every change from then on."""
+    """A subscription to one instrument: a snapshot of its whole book, and every change from then on."""
 
     dataset: str
     symbol: str
@@ -58,7 +58,7 @@ class GatewaySession:
         return self._failure
 
     def take(self) -> bytes:
-        """Return what has come since the last call: DBN, of which every record is whole."""
+        """Return the DBN bytes received since the last call; every record in them is whole."""
         with self._lock:
             taken, self._held = bytes(self._held), bytearray()
         return taken
@@ -86,7 +86,7 @@ class GatewaySession:
             client.terminate()
 
     def _reason(self) -> str:
-        """Return what the client says of the end of its connection."""
+        """Return the client's reason for the end of its connection."""
         try:
             self._client.block_for_close(timeout=1.0)
         except self._errors as error:
@@ -111,7 +111,7 @@ class GatewaySession:
         return len(data)
 
     def flush(self) -> None:
-        """Do nothing: what is written is there."""
+        """Do nothing: every write is complete at once."""
 
 
 def _one_line(error: Exception) -> str:

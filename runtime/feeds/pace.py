@@ -22,7 +22,7 @@ _EVER_NS: Final = 2**63 - 1
 
 @dataclass(frozen=True)
 class ReplayParameters:
-    """How what has been is replayed: what every feed but a live one has in common."""
+    """Parameters that all replayed feeds have in common."""
 
     speed: str = parameter("1", meaning="how much faster than it happened: 1, 10, any number, or max")
     loop: bool = parameter(True, meaning="begin anew after the end, instead of ending")

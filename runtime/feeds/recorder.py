@@ -25,10 +25,10 @@ from vpharness.events.times import SECOND_NS
 from vpharness.storage.durable import sync
 
 SUFFIX: Final = ".arrows"
-"""What Arrow IPC streams are called."""
+"""Suffix of files that hold an Arrow IPC stream."""
 
 LIMIT_MB: Final = 10_000
-"""How large a recording may become unless something else is said."""
+"""Default limit of the size of a recording."""
 
 LONGEST_HELD_NS: Final = SECOND_NS
 """Steps that are not written yet are no older: what a process that is killed loses."""
@@ -77,7 +77,7 @@ class RecordedFeed:
         self.stopped: str | None = None
         """Why recording has stopped; None while it goes on."""
         self.feed = feed
-        """What is recorded."""
+        """The recorded feed."""
         self._sink, self._limit_bytes, self._clock = sink, limit_bytes, clock
         self._begun_ns = clock.running_ns()
         self._held: list[TimedStep] = []

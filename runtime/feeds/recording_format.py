@@ -113,7 +113,7 @@ class Checksum:
 
 @dataclass(frozen=True)
 class End:
-    """How a recording ended, as the line behind its stream says.
+    """The end of a recording: the line after its Arrow stream.
 
     Attributes:
         stopped: why it stopped before the feed did; None where it goes to the feed's end.

@@ -35,7 +35,7 @@ from vpharness.promotion.pointer import PROMOTED, bundle_path
 from vpharness.promotion.serving import PromotedRecord, current, read_bundle, replay_differences
 
 _TRIES: Final = 5
-"""How often warming up begins again: a feed that begins anew makes it necessary."""
+"""Most attempts to warm a model up; a feed that begins anew makes another one necessary."""
 _ROUNDS: Final = 3
 """Each shows a new model the bins that came during the one before: they are fewer each time."""
 

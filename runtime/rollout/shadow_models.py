@@ -198,5 +198,5 @@ def shown(session: LiveSession, bins: Sequence[FinishedBin], is_wanted: Callable
 
 
 def _structure(ready: Scorer) -> object:
-    """Return what machine code is made for: all capacities of a signal with the same choices and lengths of lists."""
+    """Return the key of compiled machine code: a signal with its choices and lengths of lists, of any capacity."""
     return ready.signal, ready.structure

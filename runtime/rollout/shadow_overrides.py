@@ -1,4 +1,4 @@
-"""What a client's overrides make of the champion: a model that is checked, and fitted to the bins that are kept.
+"""The model that a client's overrides make of the champion: checked, and fitted to the bins that are kept.
 
 The operators of a signal are compiled for a *capacity*, the number of bins that they reach back. Few capacities are
 used, so that most overrides, which change numbers alone, are scored by machine code that is there already.

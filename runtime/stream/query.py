@@ -1,4 +1,4 @@
-"""What a client may ask of the stream, read from its query."""
+"""The query of a client that opens the stream, parsed and checked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,15 +17,15 @@ _LARGEST_SEQ: Final = 2**53
 
 @dataclass(frozen=True)
 class StreamQuery:
-    """What a client wants.
+    """A parsed query.
 
     Attributes:
-        fields: the grid columns of its binary frames; none: it is sent none; None: all that there are.
-        history: how many bins of before are sent at once.
-        from_seq: the first bin that it has not got, of the stream `stream`; None where it begins anew.
+        fields: the grid columns of the client's binary frames; without any it is sent no frames; None for all columns.
+        history: how many past bins are sent first.
+        from_seq: the first bin that the client has not got, of the stream `stream`; None where it does not resume.
         stream: the id of the stream that it was connected to.
-        parameters: texts of the signal's parameters that it wants otherwise, by name.
-        threshold: the threshold that it wants instead.
+        parameters: overrides of the signal's parameters by name, as texts.
+        threshold: an override of the threshold.
     """
 
     fields: tuple[str, ...] | None = None
@@ -37,7 +37,7 @@ class StreamQuery:
 
 
 def parse_query(text: str, most_bytes: int, most_history: int) -> StreamQuery:
-    """Return what a query asks for.
+    """Return a query, parsed and checked.
 
     Of a history longer than the buffer there is as much as that has. Raises ConfigError where the query is too long,
     has a key that there is not, or one twice, or a value out of range.

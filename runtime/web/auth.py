@@ -67,25 +67,25 @@ class AccessPolicy:
     is_loopback: bool
 
     def refuses_host(self, host: str) -> bool:
-        """Whether a request names the server by a name that is not its own.
+        """Return whether a request addresses the server by a name that is not its own.
 
         On loopback a page from elsewhere whose name has been pointed at 127.0.0.1 is kept out by this.
         """
         return self.is_loopback and _parts(f"//{host}")[1] not in _LOOPBACK_NAMES
 
     def refuses_origin(self, origin: str | None, host: str) -> bool:
-        """Whether a browser opens the stream for a page of another site; other programs name no origin."""
+        """Return whether a browser asks for a page of another site; other programs send no origin."""
         return origin is not None and origin not in self.origins and _parts(origin)[0] != host
 
     def refuses_token(self, authorization: str | None, cookie: str | None) -> bool:
-        """Whether neither a header `Authorization: Bearer TOKEN` nor the page's cookie shows the token."""
+        """Return whether neither a header `Authorization: Bearer TOKEN` nor the page's cookie holds the token."""
         if self.token is None:
             return False
         scheme, _, shown = (authorization or "").partition(" ")
         return not ((scheme == "Bearer" and self.is_token(shown)) or self.is_token(cookie or ""))
 
     def is_token(self, shown: str) -> bool:
-        """Whether a text is the token, in a time that does not tell how much of it is right."""
+        """Return whether a text is the token, in a time that does not reveal how much of it is right."""
         if self.token is None:
             return False
         return hmac.compare_digest(shown.encode(errors="surrogateescape"), self.token.encode())

@@ -1,4 +1,4 @@
-"""What the server needs of memory at most: a function of its limits alone, whatever clients and the hour of the day.
+"""The memory bound: the most memory that the server can need, which depends on its limits alone.
 
     process          imports, machine code, one lattice with its book
     + challengers    machine code and a lattice for each
@@ -51,27 +51,27 @@ _RINGS, _COPIES, _OPERATORS, _VALUE_BYTES = 2, 3, 40, 8
 
 
 def grid_bytes(radius: int) -> int:
-    """Return what the cells of a bin take."""
+    """Return the bytes of a bin's cells."""
     return (2 * radius + 1) * sum(np.dtype(kind).itemsize for kind in GRID_COLUMNS.values())
 
 
 def bin_bytes(radius: int, max_shadows: int) -> int:
-    """Return what a bin that is kept takes at most."""
+    """Return the most bytes of a kept bin."""
     return grid_bytes(radius) + BIN_DTYPE.itemsize + BODY_BYTES + max_shadows * SHADOW_BODY_BYTES
 
 
 def stream_bytes(radius: int) -> int:
-    """Return what an open stream takes at most: one that reads nothing, after it has asked for history."""
+    """Return the most bytes of an open stream: of one that asked for history and reads nothing."""
     return TRANSPORT_BYTES + _COPIES * (HISTORY_BYTES + grid_bytes(radius)) + STREAM_BYTES
 
 
 def connection_bytes() -> int:
-    """Return what a connection that is no stream takes at most: one that reads nothing of what it has asked for."""
+    """Return the most bytes of a connection without a stream: of one that reads nothing of its answer."""
     return MOST_UNREAD_BYTES + TRANSPORT_BYTES + ANSWER_BYTES + CONNECTION_BYTES
 
 
 def session_bytes(radius: int, bins_kept: int) -> int:
-    """Return what a model that is scored beside the champion takes at most, while it is made ready."""
+    """Return the most bytes of a model beside the champion, while it is made ready."""
     lattices = LATTICES_MADE * LATTICE_BYTES_A_CELL * (2 * radius + 1)
     return lattices + PIECE_BINS * grid_bytes(radius) + _COPIES * _OPERATORS * _VALUE_BYTES * bins_kept
 

@@ -37,7 +37,7 @@ MOST_UNREAD_BYTES: Final = 32_768
 """Most bytes of a request that are kept unread: its head may have 8 kB, and no endpoint takes a body."""
 
 CLIENT_IS_GONE: Final = (ConnectionClosed, WebsocketClosed)
-"""What sending to a client raises once its connection is closed."""
+"""Exceptions of sending to a client whose connection is closed."""
 
 
 class FrameSink:
@@ -133,7 +133,7 @@ class Connection(WebSocketProtocol):
         return websocket
 
     def _counting(self, receive: Callable[[Frame], None]) -> Callable[[Frame], None]:
-        """Return what receives frames, up to the rate that a client may send them at."""
+        """Return a receiver of frames that ends the connection where a client sends them too fast."""
         a_minute = self.app.ctx.stream.settings.max_messages_per_minute
         bucket = TokenBucket(a_minute / 60, a_minute)
 

@@ -7,8 +7,8 @@ import pytest
 
 from tests.commands.test_cli import in_process
 
-CAMPAIGN = ["-m", "signal=pfp", "signal.lag_bins=3,5", "source.minutes=4", "eval.max_hold_bins=20", "split=none"]
-SETTINGS = ["save_series=false", "json=true", "campaign=mine"]
+CAMPAIGN = ["-m", "signal=pfp", "signal.lag_bins=3,5", "signal.thresholds=[0.05]", "source.minutes=4", "split=none"]
+SETTINGS = ["eval.max_hold_bins=20", "save_series=false", "json=true", "campaign=mine"]
 
 
 def test_what_is_done_drawn_and_tracked_costs_no_process_and_no_figure(

@@ -46,7 +46,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["list-datasets"], "a   SYN"),
         (["list-datasets", "json=true"], '"dataset_id": "a"'),
         (["show", "dataset.id=a"], "dataset a\n"),
-        (["promote", "history"], "nothing has been promoted in the lake"),
     ],
 )
 def test_a_look_up_imports_nothing_that_takes_long(folder: Path, arguments: list[str], expected: str) -> None:

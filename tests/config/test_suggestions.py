@@ -18,6 +18,7 @@ KEYS = ["lake", "eval.tp_ticks", "eval.sl_ticks", "eval.cost_ticks", "signal.thr
         ("eval.tp_tick", KEYS, "eval.tp_ticks"),
         ("signal.treshold", KEYS, "signal.thresholds"),
         ("laek", KEYS, "lake"),
+        ("signal.thr", KEYS, "signal.thresholds"),
     ],
 )
 def test_the_nearest_name_comes_first_and_three_at_most(name: str, known: list[str], first: str) -> None:

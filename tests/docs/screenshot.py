@@ -16,7 +16,8 @@ from vpharness.docs import FOLDER, page_of
 
 PICTURE: Final = FOLDER / "figures" / "compare.svg"
 _SHOWN: Final = re.compile(r"```bash\n(python -m vpharness compare top=\d+)\n```\n\n```text\n(.*?)```", re.DOTALL)
-_FONTS: Final = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)
+_ELSEWHERE: Final = re.compile(r"@font-face \{\{.*?\}\}\s*|<!--.*?-->\s*", re.DOTALL)
+"""What names addresses: fonts that a viewer would fetch, and a comment."""
 
 
 def picture() -> str:
@@ -26,8 +27,8 @@ def picture() -> str:
     command, lines = found[1], found[2].rstrip().splitlines()
     console = Console(record=True, width=max(map(len, lines)) + 1, file=io.StringIO(), highlight=False)
     for line in lines:
-        console.print(Text(line, style="bold" if line.startswith("* ") else ""))
-    code_format = _FONTS.sub("", CONSOLE_SVG_FORMAT).replace("Fira Code", "DejaVu Sans Mono")
+        console.print(Text(line, style="bold" if line.startswith("*") else ""))
+    code_format = _ELSEWHERE.sub("", CONSOLE_SVG_FORMAT).replace("Fira Code", "DejaVu Sans Mono")
     return console.export_svg(title=command, code_format=code_format, unique_id="compare")
 
 

@@ -47,6 +47,15 @@ def test_on_a_terminal_a_page_is_typeset_in_a_pager(monkeypatch: pytest.MonkeyPa
     assert "# Glossary" not in text
 
 
+def test_on_a_terminal_links_name_topics() -> None:
+    """A link to another page says what to ask for; one to a picture stays."""
+    text = docs.with_topics(page_of("how-to/own-signal"))
+    assert "(reference/spec)" in text
+    assert "(how-to/operator)" in text
+    assert ".md#" not in text
+    assert "(../figures/ads.svg)" in docs.with_topics(page_of("signals"))
+
+
 def test_links_anchors_and_commands_are_found_in_a_page() -> None:
     """Code is no link, and a continued line is one command."""
     page = (

@@ -13,9 +13,8 @@ import pytest
 
 from tests.evaluation.paths import dataset_of
 from tests.evaluation.test_walks import looked_up, quotes_of
-from vpharness.evaluation import OUTCOME_NAMES, EvaluationParameters, Fires
+from vpharness.evaluation import OUTCOME_NAMES, EvaluationParameters, Fires, OpenFire
 from vpharness.evaluation.live_statistics import LiveStatistics
-from vpharness.evaluation.walks import OpenFire
 
 FIRE = 1
 EVALUATION = EvaluationParameters(

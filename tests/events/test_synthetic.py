@@ -25,7 +25,7 @@ from vpharness.events.mbo_event import (
     TRADE,
 )
 from vpharness.events.synthetic import SyntheticSource, simulate
-from vpharness.events.synthetic_orders import USUAL_ORDERS
+from vpharness.events.synthetic_flow import USUAL_ORDERS
 from vpharness.prices import PRICE_SCALE
 
 SOURCE = SyntheticSource(seed=11, minutes=5)

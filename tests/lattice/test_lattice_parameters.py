@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from vpharness.lattice.lattice_parameters import LEAST_TAU_DISTANCE, LatticeParameters
+from vpharness.lattice.layout import new_state
 from vpharness.parameters import problems
 
 
@@ -60,3 +61,16 @@ def test_what_does_not_fit_is_said(parameters: dict[str, Any], sentence: str) ->
 def test_what_fits_is_let_through(parameters: dict[str, Any]) -> None:
     """The defaults, time constants in any order, and the ends of the ranges."""
     assert problems(LatticeParameters(**parameters)) == []
+
+
+@pytest.mark.parametrize(
+    ("own_ms", "default_ms", "in_force_ms"), [(None, 1000, 1000), (None, 0, 0), (0, 1000, 0), (5, 0, 5)]
+)
+def test_a_source_s_rule_for_crossed_books_holds_where_no_other_is_set(
+    own_ms: int | None, default_ms: int, in_force_ms: int
+) -> None:
+    """In the parameters, and so in every fresh lattice; 0 is a rule of its own: never."""
+    parameters = LatticeParameters(evict_crossed_ms=own_ms)
+    assert parameters.with_eviction(default_ms) == LatticeParameters(evict_crossed_ms=in_force_ms)
+    state = new_state(parameters, tick_size=0.25, size_unit=1.0, start_ns=None, default_evict_crossed_ms=default_ms)
+    assert state.rules["evict_crossed_ns"].tolist() == [in_force_ms * 1_000_000]

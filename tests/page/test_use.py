@@ -117,7 +117,7 @@ def test_a_killed_server_is_missed_and_its_gap_filled(tab: Tab) -> None:
     with served(first):
         show(tab, first)
     tab.wait(f"{STATE} === 'Disconnected'")
-    assert "The picture stands still" in tab.ask(BANNER)
+    assert "The display is frozen" in tab.ask(BANNER)
     again = StandIn(next_seq=340, port=first.port)
     with served(again):
         catch_up(tab, again)
@@ -206,7 +206,7 @@ def test_silence_is_stale(tab: Tab, server: StandIn) -> None:
     """Without a word for more than three seconds the page says so by itself."""
     show(tab, server)
     tab.wait(f"{STATE} === 'Stale'")
-    assert "no word from the server" in tab.ask(BANNER) or "no bin" in tab.ask(BANNER)
+    assert "no message from the server" in tab.ask(BANNER) or "no bin" in tab.ask(BANNER)
 
 
 def test_a_refused_query_is_told_and_not_tried_again(tab: Tab, server: StandIn) -> None:

@@ -65,7 +65,7 @@ class RunSpec:
                 "lattice_version": self.dataset.manifest.lattice_version,
             },
             "dataset": {"id": self.dataset.manifest.dataset_id, "checksum": self.dataset.checksum},
-            "evaluation": self.memo.call(dataclasses.asdict, self.resolved),
+            "evaluation": self.memo.call(ResolvedEvaluation.identity, self.resolved),
             "signal": {"target": self.signal_target, "parameters": self.memo.call(_identifying, self.parameters)},
             "split": self.memo.call(_normalised, self.split),
         }

@@ -9,9 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
 from vpharness import parameters as ranges
@@ -24,7 +21,6 @@ from vpharness.commands.run import alone_with, dataset_of, done_in, settings_of,
 from vpharness.commands.text.progress_display import campaign_progress
 from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import HydraFunctions, compose_jobs
-from vpharness.config.search_path import is_group
 from vpharness.config.typed_config import command_of, instance
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
@@ -38,7 +34,7 @@ _UNFIT: Final = re.compile(r"[^\w.-]+")
 
 
 def launch(
-    loader: ConfigLoader,
+    hydra: HydraFunctions,
     master: DictConfig,
     job_overrides: Sequence[Sequence[str]],
     problems: Sequence[str],
@@ -46,11 +42,11 @@ def launch(
     processes: int,
     carries_out: bool,
     adaptive: bool,
-) -> list[JobReturn]:
+) -> list[float | None]:
     """Plan jobs, and carry them out.
 
     Args:
-        loader: composes configurations.
+        hydra: what composing needs of Hydra.
         master: the configuration without the overrides of any job.
         job_overrides: the overrides of each job.
         problems: what is known to be wrong with them.
@@ -69,7 +65,7 @@ def launch(
     settings = settings_of(command, store_in(lake.root), Labels(tracking.experiment_name))
     check_version(settings.store)
     with contextlib.ExitStack() as stack:
-        jobs, uncomposed = compose_jobs(job_overrides, _hydra_functions(loader, master))
+        jobs, uncomposed = compose_jobs(job_overrides, hydra)
         _refuse([*known, *uncomposed, *job_problems(jobs, lake)])
         unbuilt = [variant for variant in variants_of(jobs) if variant.find(lake) is None]
         ready = jobs if carries_out else [job for job in jobs if job.data not in unbuilt]
@@ -88,10 +84,7 @@ def launch(
         process = stack.enter_context(TrackingProcess()) if needs_tracking(campaign) else None
         _begin(campaign, list(master.hydra.overrides.task))
         lows = _carried_out(campaign, processes, process)
-    return [
-        JobReturn(working_dir=str(settings.outputs), status=JobStatus.COMPLETED, _return_value=lows.get(run_id))
-        for run_id in plan.run_ids
-    ]
+    return [lows.get(run_id) for run_id in plan.run_ids]
 
 
 def _begin(campaign: Campaign, overrides: Sequence[str]) -> None:
@@ -123,15 +116,6 @@ def _carried_out(campaign: Campaign, processes: int, process: TrackingProcess | 
         listed = "".join(f"\n  {run_id} ({overrides}): {error}" for run_id, overrides, error in progress.failures)
         raise CampaignError(f"{len(progress.failures)} of {progress.total} runs failed:{listed}")
     return lows
-
-
-def _hydra_functions(loader: ConfigLoader, master: DictConfig) -> HydraFunctions:
-    parser = OverridesParser.create(config_loader=loader)
-    return HydraFunctions(
-        load=lambda some: loader.load_sweep_config(master, list(some)),
-        parse=parser.parse_override,
-        is_group=is_group,
-    )
 
 
 def _refuse(problems: Sequence[str]) -> None:

@@ -30,6 +30,25 @@ from vpharness.storage.parquet import write_parquet
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """What a question to the ledger found.
+
+    Attributes:
+        ledger: all candidates that there are.
+        of_signal: those that are asked for, however few fires they have.
+        ranked: those of them that have enough fires to be shown, in their order.
+        view_of: from a dataset's id and checksum to its prices.
+        answer: what was asked.
+    """
+
+    ledger: Sequence[LedgerCandidate]
+    of_signal: Sequence[Ranked]
+    ranked: Sequence[Ranked]
+    view_of: ViewOf
+    answer: "Answer"
+
+
+@dataclass(frozen=True)
 class Answer:
     """What was asked: rows for programs, how they are shown to people, and the candidates of a ranking."""
 
@@ -44,22 +63,13 @@ def run_compare(config: DictConfig) -> None:
     choice = instance(config.dataset, "dataset")
     require_new(asked.parquet, "parquet")
     require_new(asked.report, "report")
-    lake = Lake(Path(asked.lake))
-    store, view_of = store_in(lake.root), views_in(lake)
-    ledger = readable_ledger(store, lake)
-    _require_known(choice.id, asked.of_signal, ledger)
-    of_signal = [
-        each
-        for each in _ranked(store, ledger, asked, choice.id)
-        if asked.of_signal is None or each.candidate.first.signal == asked.of_signal
-    ]
-    ranked = [each for each in of_signal if each.judgement.figures.n_signals >= asked.min_signals]
-    answer = _answer(ranked, ledger, asked, store, view_of)
+    found = compared(asked, choice.id)
+    ledger, answer = found.ledger, found.answer
     if asked.report is not None:
         from vpharness.commands.compare_report import facts_of, write_report  # noqa: PLC0415  # draws, which takes a second to load
 
-        facts = facts_of(asked, choice.id, ranked, ledger_text(ledger))
-        write_report(Path(asked.report), Findings(ranked, answer.shown, view_of, facts))
+        facts = facts_of(asked, choice.id, found.ranked, ledger_text(ledger))
+        write_report(Path(asked.report), Findings(found.ranked, answer.shown, found.view_of, facts))
     if asked.parquet is not None:
         with new_file(Path(asked.parquet)) as aside:
             write_parquet(table_of_rows(answer.rows), aside)
@@ -67,11 +77,26 @@ def run_compare(config: DictConfig) -> None:
         print(json.dumps(answer.rows, indent=1))
         return
     answer.show()
-    if not ranked:
-        print(_nothing_shown(of_signal, asked.min_signals))
+    if not found.ranked:
+        print(_nothing_shown(found.of_signal, asked.min_signals))
     print(ledger_text(ledger))
     if asked.report is not None:
         print(f"report: {asked.report}")
+
+
+def compared(asked: CompareCommand, dataset_id: str | None) -> Comparison:
+    """Return what the ledger says to a question; opening test parts is counted."""
+    lake = Lake(Path(asked.lake))
+    store, view_of = store_in(lake.root), views_in(lake)
+    ledger = readable_ledger(store, lake)
+    _require_known(dataset_id, asked.of_signal, ledger)
+    of_signal = [
+        each
+        for each in _ranked(store, ledger, asked, dataset_id)
+        if asked.of_signal is None or each.candidate.first.signal == asked.of_signal
+    ]
+    ranked = [each for each in of_signal if each.judgement.figures.n_signals >= asked.min_signals]
+    return Comparison(ledger, of_signal, ranked, view_of, _answer(ranked, ledger, asked, store, view_of))
 
 
 def _ranked(

@@ -1,13 +1,17 @@
 """The command `docs`: the pages of `vpharness/docs`, on the terminal."""
 
 import os
+import posixpath
+import re
 import sys
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.markdown import Markdown
 
 from vpharness.docs import Page, page_of, pages
+
+_LINK_TO_PAGE: Final = re.compile(r"\]\(([\w./-]+)\.md(?:#[^)]*)?\)")
 
 
 def run_docs(config: Any) -> None:
@@ -36,4 +40,14 @@ def print_page(page: Page) -> None:
     os.environ.setdefault("LESS", "-RFX")
     console = Console()
     with console.pager(styles=True):
-        console.print(Markdown(page.text, hyperlinks=False))
+        console.print(Markdown(with_topics(page), hyperlinks=False))
+
+
+def with_topics(page: Page) -> str:
+    """Return a page whose links to other pages name their topics: on a terminal they are read, not followed."""
+    folder = page.topic.rpartition("/")[0]
+
+    def topic(found: re.Match[str]) -> str:
+        return f"]({posixpath.normpath(posixpath.join(folder, found[1]))})"
+
+    return _LINK_TO_PAGE.sub(topic, page.text)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from vpharness.campaigns.mlflow_runs import flat
@@ -17,6 +16,7 @@ from vpharness.campaigns.plan import Job, job_problems
 from vpharness.commands.text.simulations import print_simulation
 from vpharness.config.command_schemas import MAX_SPEED, OnlineSimCommand
 from vpharness.config.composition import job_of
+from vpharness.config.hydra_app import choice_of, given_overrides
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
@@ -36,7 +36,7 @@ def run_online_sim(config: DictConfig) -> None:
     asked = check_command(config, OnlineSimCommand)
     tracking: TrackingParameters = instance(config.tracking, "tracking")
     check(tracking=tracking)
-    job = job_of(config, list(HydraConfig.get().overrides.task))
+    job = job_of(config, given_overrides())
     lake = Lake(Path(asked.lake))
     if found := job_problems([job], lake):
         raise ConfigError("; ".join(found))
@@ -73,7 +73,7 @@ def _replay(job: Job, lake: Lake) -> EventInput | DatasetInput:
 def _name(replay: EventInput | DatasetInput) -> str:
     if isinstance(replay, DatasetInput):
         return f"the dataset {replay.dataset.manifest.dataset_id}"
-    return f"the source {HydraConfig.get().runtime.choices['source']}"
+    return f"the source {choice_of('source')}"
 
 
 def _facts(report: SimulationReport) -> dict[str, Any]:

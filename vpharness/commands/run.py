@@ -3,10 +3,10 @@
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from vpharness.campaigns.dataset_cache import DatasetCache
@@ -18,6 +18,7 @@ from vpharness.commands.text.progress_display import build_progress, run_status
 from vpharness.commands.text.rankings import print_candidates
 from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import job_of
+from vpharness.config.hydra_app import given_overrides
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset, find_dataset
@@ -32,8 +33,48 @@ from vpharness.results.tracked_run import is_tracked
 from vpharness.results.tracking import Tracking, TrackingParameters
 
 
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that is in the store: the run, the rows of its candidates, its folder, and where its results are.
+
+    A run on a dataset that is kept for the test has no rows. `was_known` says that the store had it before.
+    """
+
+    run: PlannedRun
+    rows: Sequence[dict[str, Any]]
+    folder: Path
+    store: Store
+    lake: Lake
+    was_known: bool
+
+
 def run_run(config: DictConfig) -> None:
     """Run a signal over a dataset, judge its fires, and print the ranked results."""
+    found = finished_run(config, given_overrides())
+    run_id = found.run.spec.run_id
+    if found.was_known:
+        print(f"run {run_id} is in the store already; its candidates:", file=sys.stderr)
+    if found.run.spec.is_test:
+        print(
+            f"dataset {found.run.spec.dataset.manifest.dataset_id} is kept for the test: the fires of run {run_id} "
+            "are stored, and compare show_test=true judges them"
+        )
+        return
+    print_candidates(found.store, found.lake, [run_id], as_json=bool(config.json), folder=found.folder)
+    tidy(found.store)
+
+
+def finished_run(config: DictConfig, words: Sequence[str]) -> FinishedRun:
+    """Carry out the run that a composed configuration stands for, unless the store has it, and return it.
+
+    It is drawn and tracked too; what went wrong with that, and what its audit found, is printed on standard error.
+
+    Args:
+        config: the configuration of the command `run`.
+        words: the overrides that it was composed from.
+
+    Raises VpharnessError where the run is not possible, has failed, or never fires.
+    """
     command = check_command(config, RunCommand)
     lake = Lake(Path(command.lake))
     store = store_in(lake.root)
@@ -41,7 +82,7 @@ def run_run(config: DictConfig) -> None:
     _refuse_axes(config)
     tracking: TrackingParameters = instance(config.tracking, "tracking")
     check(tracking=tracking)
-    job = job_of(config, list(HydraConfig.get().overrides.task))
+    job = job_of(config, words)
     refuse(job_problems([job], lake))
     dataset = dataset_of(job, lake)
     settings = settings_of(command, store, Labels(tracking.experiment_name, tags=dict(tracking.tags)))
@@ -50,8 +91,7 @@ def run_run(config: DictConfig) -> None:
     (run,) = plan.runs
     folder = folder_of(settings.outputs, run.spec.run_id)
     with alone_with(plan, settings) as plan:
-        if plan.done:
-            print(f"run {run.spec.run_id} is in the store already; its candidates:", file=sys.stderr)
+        was_known = bool(plan.done)
         if command.adaptive:
             mark_adaptive(store, [run.spec.run_id for run in plan.remaining])
         progress = CampaignProgress(len(plan.remaining))
@@ -62,17 +102,12 @@ def run_run(config: DictConfig) -> None:
     if progress.failures:
         raise ConfigError(progress.failures[0][2])
     if run.spec.is_test:
-        print(
-            f"dataset {run.spec.dataset.manifest.dataset_id} is kept for the test: the fires of run {run.spec.run_id} "
-            "are stored, and compare show_test=true judges them"
-        )
-        return
+        return FinishedRun(run, [], folder, store, lake, was_known)
     rows = rows_of_runs(store, [run.spec.run_id])[run.spec.run_id]
     _finish(run, settings, tracking, rows)
     _refuse_silence(run, rows, folder)
     _print_audit(run, store, folder)
-    print_candidates(store, lake, [run.spec.run_id], as_json=command.json, folder=folder)
-    tidy(store)
+    return FinishedRun(run, rows, folder, store, lake, was_known)
 
 
 def tidy(store: Store) -> None:

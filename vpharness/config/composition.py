@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -16,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vpharness.campaigns.plan import Job, Variant
 from vpharness.config.override_errors import one_line
+from vpharness.config.search_path import conf_folder, is_group, prepare_process
 from vpharness.config.time_parsing import parse_time_ns
 from vpharness.config.typed_config import instance_of
 from vpharness.errors import ConfigError
@@ -39,6 +44,21 @@ class HydraFunctions:
     is_group: Callable[[str], bool]
 
 
+def hydra_functions(loader: ConfigLoader, master: DictConfig) -> HydraFunctions:
+    """Return what composing needs of Hydra in a multirun.
+
+    Args:
+        loader: Hydra's own.
+        master: the configuration without the overrides of any job.
+    """
+    parser = OverridesParser.create(config_loader=loader)
+    return HydraFunctions(
+        load=lambda overrides: loader.load_sweep_config(master, list(overrides)),
+        parse=parser.parse_override,
+        is_group=is_group,
+    )
+
+
 @dataclass
 class _Base:
     """A configuration as Hydra composed it, and what has been made of it so far."""
@@ -48,6 +68,17 @@ class _Base:
     scratch: DictConfig
     typed: dict[str, Any] = field(default_factory=dict)  # by override
     parts: dict[tuple[str, frozenset[str]], tuple[Any, Any]] = field(default_factory=dict)
+
+
+def composed_config(config_name: str, overrides: Sequence[str]) -> DictConfig:
+    """Return the configuration that one of the YAML files at the top of `conf/` has with some overrides.
+
+    Raises HydraException or OmegaConfBaseException where they do not fit.
+    """
+    prepare_process()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        config: DictConfig = hydra_compose(config_name=config_name, overrides=list(overrides))
+        return config
 
 
 def compose_jobs(jobs: Sequence[Sequence[str]], hydra: HydraFunctions) -> tuple[list[Job], list[str]]:

@@ -16,6 +16,7 @@ from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from vpharness.config.search_path import conf_folder
@@ -51,6 +52,16 @@ def run_through_hydra(config_name: str, overrides: Sequence[str], task: Task, *,
     with _app() as app:
         begin = app.multirun if multirun else app.run
         begin(config_name=config_name, overrides=list(overrides), task_function=task)
+
+
+def given_overrides() -> list[str]:
+    """Return the overrides of the job that Hydra is carrying out."""
+    return list(HydraConfig.get().overrides.task)
+
+
+def choice_of(group: str) -> str:
+    """Return which YAML of a group the job that Hydra is carrying out has chosen."""
+    return str(HydraConfig.get().runtime.choices[group])
 
 
 def complete_with_hydra(config_name: str, request: str) -> None:

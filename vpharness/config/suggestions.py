@@ -6,6 +6,7 @@ from typing import Final
 
 _MOST: Final = 3
 _LIKENESS: Final = 0.6
+_ABBREVIATION: Final = 3
 _SAME_BEGINNING: Final = 0.2
 """How much names that begin alike are preferred: adz is as near to jad as to ads, and meant for ads."""
 
@@ -40,4 +41,6 @@ def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
 def _likeness(one: str, other: str) -> float:
     begins_alike = one[:1] == other[:1]
     ratio = difflib.SequenceMatcher(None, one, other).ratio()
+    if len(one) >= _ABBREVIATION and other.startswith(one):
+        ratio = max(ratio, _LIKENESS)  # lag is short for lag_bins, however long the rest
     return ratio + _SAME_BEGINNING * begins_alike if ratio >= _LIKENESS else ratio

@@ -145,6 +145,16 @@ class ResolvedEvaluation:
         """From a fire to the last bin of the whole walk with its delays."""
         return self.entry_delay_bins + self.max_hold_bins - 1 + self.exit_delay_bins
 
+    def identity(self) -> dict[str, Any]:
+        """Return the values that runs and candidates are named after.
+
+        A field that is added later has a default that stands for what was done before it. Where it has that value it is
+        left out, so that runs of before keep their ids.
+        """
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        unchanged = {field.name: field.default for field in dataclasses.fields(self)}
+        return {name: value for name, value in values.items() if value != unchanged[name]}
+
     def with_barriers(self, tp_ticks: float, sl_ticks: float) -> "ResolvedEvaluation":
         """Return the same evaluation for another pair of barriers, in ticks."""
         return dataclasses.replace(self, tp_ticks=float(tp_ticks), sl_ticks=float(sl_ticks))

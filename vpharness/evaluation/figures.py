@@ -113,7 +113,7 @@ class Figures:
     n_censored: int = _count("fires", "fires whose walk at the mid does not fit", _tallied("n_censored"))
     n_skipped: int = _count("fires", "fires without a mid", _tallied("n_skipped"))
     block_s: int = _count(
-        "s", "length of a block: at least four mean walks", lambda evidence, _: evidence.blocks.seconds
+        "s", "length of a block: at least four mean walks", lambda evidence, _: evidence.blocks.seconds, since=3
     )
     n_blocks: int = _count("blocks", "blocks with a fire judged at the mid", _blocks_with("n_mid"))
     tp_rate: float = _share(

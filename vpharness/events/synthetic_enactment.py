@@ -27,7 +27,7 @@ from vpharness.events.synthetic_book import (
     slot_of,
     tick_at,
 )
-from vpharness.events.synthetic_orders import USUAL_ORDERS, draw_size
+from vpharness.events.synthetic_flow import USUAL_ORDERS, draw_size
 
 CANCELLED_MOVES: Final = 0.4
 """The chance that a best level that gives way is cancelled and not consumed."""

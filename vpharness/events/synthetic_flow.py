@@ -7,6 +7,7 @@ and asks pulled more often, and more of the trades are buys. Moves look at this 
 `strength` says.
 """
 
+import math
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from vpharness.events.synthetic_book import (
     ASK_SIDE,
     BID_SIDE,
     FEWEST_LEVELS,
+    MOST_LEVELS,
     MOST_ORDERS,
     SimulatedMarket,
     add,
@@ -29,7 +31,6 @@ from vpharness.events.synthetic_book import (
     slot_of,
     tick_at,
 )
-from vpharness.events.synthetic_orders import USUAL_ORDERS, draw_size
 
 TRADE_SHARE: Final = 0.08
 REPRICE_SHARE: Final = 0.06
@@ -44,6 +45,22 @@ LEAN_OF_TRADES: Final = 0.12
 
 NEAR_LEVELS: Final = 12
 """How many levels of a side count as near the touch."""
+
+MEAN_SIZE: Final = 2.0
+BLOCK_SHARE: Final = 0.02
+BLOCK_FACTOR: Final = 8
+"""A size is 1 plus an exponential of this mean, cut to a whole number; the rare block is so many times larger."""
+
+_LEVEL: Final = np.arange(1, MOST_LEVELS + 2, dtype=np.float64)
+USUAL_ORDERS: Final = 4.0 + 8.0 * (_LEVEL / 6.0) * np.exp(1.0 - _LEVEL / 6.0)
+"""How many orders are usual at each distance from the best price: most of them some levels behind it."""
+
+
+@kernel
+def draw_size(rng: np.random.Generator) -> int:
+    """Draw an order's size."""
+    size = 1 + int(-MEAN_SIZE * math.log(1.0 - rng.random()))
+    return size * BLOCK_FACTOR if rng.random() < BLOCK_SHARE else size
 
 
 @kernel

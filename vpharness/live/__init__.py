@@ -1,5 +1,6 @@
 """The live session: events in, scored bins out, one bin at a time, and those bins as frames of a stream."""
 
-from vpharness.live.session import LONGEST_GAP_NS, LiveModel, LiveSession, ScoredBin, scores_of
+from vpharness.live.live_model import LiveModel, ScoredBin, scores_of
+from vpharness.live.session import LONGEST_GAP_NS, LiveSession
 
 __all__ = ["LONGEST_GAP_NS", "LiveModel", "LiveSession", "ScoredBin", "scores_of"]

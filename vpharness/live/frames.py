@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError
 from vpharness.lattice.columns import GRID_COLUMNS
-from vpharness.live import ScoredBin
+from vpharness.live.live_model import ScoredBin
 from vpharness.prices import PRICE_SCALE
 from vpharness.storage.arrow import arrow_array
 

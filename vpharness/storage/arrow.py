@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from vpharness.errors import require_memory
+
 
 def arrow_array(values: NDArray[Any]) -> pa.Array:
     """Return a column [n] of any NumPy number type, without a copy (truth values are packed into bits)."""
@@ -35,9 +37,17 @@ def table_of_columns(columns: Mapping[str, NDArray[Any] | pa.Array], schema: pa.
 def table_of_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema | None = None) -> pa.Table:
     """Return a table of rows, whose columns are those of the schema, or else all that any of the rows has.
 
-    What a row lacks is null.
+    What a row lacks is null. Without a schema, a column whose values are of several kinds becomes text.
     """
     if schema is not None:
         return pa.Table.from_pylist(list(rows), schema=schema)
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return pa.table({name: [row.get(name) for row in rows] for name in names})
+    return pa.table({name: _column([row.get(name) for row in rows]) for name in names})
+
+
+def _column(values: Sequence[Any]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        require_memory(error)
+        return pa.array([None if value is None else str(value) for value in values])

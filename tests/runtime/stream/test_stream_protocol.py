@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -21,8 +22,8 @@ from tests.runtime.serving import server
 from tests.runtime.web.test_auth import ask
 from vpharness.evaluation import ResolvedEvaluation
 from vpharness.lattice.columns import GRID_COLUMNS
+from vpharness.live import ScoredBin
 from vpharness.live.frames import encode_grid
-from vpharness.live.session import ScoredBin
 
 REFERENCE: Final = Path(vpharness.__file__).parent / "docs" / "reference" / "stream-protocol.md"
 STEPS: Final = steps_of(minute())[:400]
@@ -85,6 +86,7 @@ def rows(text: str, head: str) -> list[list[str]]:
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
 
+@functools.cache
 def documented() -> dict[str, dict[str, Field]]:
     """Return the fields of every message, endpoint and object in them, by its path."""
     found = {}

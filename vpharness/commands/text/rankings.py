@@ -35,6 +35,7 @@ from vpharness.results.ledger_reader import read_ledger
 from vpharness.results.ranking import ADAPTIVELY_CHOSEN, Ranked, alike, restricted
 from vpharness.results.reevaluation import needs_dataset, with_missing_evidence
 from vpharness.results.remembered_rankings import ranked_before
+from vpharness.results.sensitivity import settings_of
 from vpharness.results.store import Store
 
 
@@ -247,16 +248,17 @@ def _figure_columns(figures: Iterable[Figure]) -> dict[str, Callable[[Ranked, Fi
 
 
 def row_of(ranked: Ranked) -> dict[str, Any]:
-    """Return a candidate as a flat row: what it is, and every figure; missing numbers are None."""
+    """Return a candidate as a tidy row: what it is, and every figure; missing numbers are None.
+
+    Parameters of the signal and the evaluation are columns of their own, named as they are given on the command line.
+    """
     first = ranked.candidate.first
     row = {
         "candidate_id": ranked.candidate.candidate_id,
         "run_ids": list(ranked.candidate.run_ids),
         "datasets": list(ranked.candidate.dataset_ids),
         "signal": first.signal,
-        "parameters": json.dumps(first.parameters, sort_keys=True),
-        "evaluation": json.dumps(dataclasses.asdict(first.evaluation), sort_keys=True),
-        "threshold": first.threshold_label,
+        **settings_of(first),
         "p_value": ranked.judgement.p_value,
         "p_adjusted": ranked.p_adjusted,
         "net_pnl_ticks_low_all": ranked.net_low_all,

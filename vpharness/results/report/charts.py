@@ -76,14 +76,21 @@ def chart(
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
         # Where the font that measures text lacks a letter, the one that a browser shows it in need not.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
-        figure = Figure(figsize=(share * WIDTH_INCHES, height), layout="constrained")
-        paint(figure)
+        figure = painted(height, paint, share=share)
         figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     picture = _cleaned(written.getvalue(), name)
     picture.set("role", "img")
     picture.set("aria-label", description)
     words = element("figcaption", caption) if caption else None
     return element("figure", words, picture, style=f"width: {share:.0%}")
+
+
+def painted(height: float, paint: Callable[[Figure], None], *, share: float = 1.0) -> Figure:
+    """Return a Matplotlib figure in the report's style: `height` in inches, as wide as the page or a share of it."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(share * WIDTH_INCHES, height), layout="constrained")
+        paint(figure)
+    return figure
 
 
 def _cleaned(written: str, name: str) -> Element:

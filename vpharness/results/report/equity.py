@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from xml.etree.ElementTree import Element
 
@@ -22,6 +23,7 @@ from vpharness.results.report.markup import note, number, section
 
 MOST_CANDIDATES: Final = 3
 MOST_DATASETS: Final = 4
+HEIGHT_INCHES: Final = 3.4
 PRICE_COLUMNS: Final = 1000
 """Columns of a picture, with two points of a price path each: more cannot be seen."""
 
@@ -95,20 +97,21 @@ def _drawn(rankable: Sequence[Ranked]) -> list[Ranked]:
 def _candidate(index: int, ranked: Ranked, view_of: ViewOf) -> Element:
     trials = ranked.candidate.choosing[:MOST_DATASETS]
     paths = [path_of(trial, view_of(trial.dataset_id, trial.dataset_checksum)) for trial in trials]
-
-    def paint(figure: Figure) -> None:
-        pairs = figure.subplots(2, len(paths), squeeze=False, sharex="col")
-        for column, path in enumerate(paths):
-            _paint_price(pairs[0, column], path, PRICE_COLUMNS // len(paths))
-            _paint_equity(pairs[1, column], path, PRICE_COLUMNS // len(paths))
-            pairs[0, column].set_title(fitted(path.dataset_id, _TITLE_LETTERS // len(paths)), pad=8)
-        pairs[0, 0].set_ylabel("mid price")
-        pairs[1, 0].set_ylabel("net, ticks, summed")
-
     dropped = len(ranked.candidate.choosing) - len(trials)
     words = f"{name_of(ranked)} ({short_id(ranked)})" + (f"; {dropped} more datasets are not drawn" if dropped else "")
     described = f"Price with fires, and their summed net ticks, of {words}."
-    return chart(f"equity-{index}", described, 3.4, paint, caption=words)
+    return chart(f"equity-{index}", described, HEIGHT_INCHES, partial(paint_paths, paths), caption=words)
+
+
+def paint_paths(paths: Sequence[Path], figure: Figure) -> None:
+    """Draw price and summed net ticks of the fires on each dataset, beside one another."""
+    pairs = figure.subplots(2, len(paths), squeeze=False, sharex="col")
+    for column, path in enumerate(paths):
+        _paint_price(pairs[0, column], path, PRICE_COLUMNS // len(paths))
+        _paint_equity(pairs[1, column], path, PRICE_COLUMNS // len(paths))
+        pairs[0, column].set_title(fitted(path.dataset_id, _TITLE_LETTERS // len(paths)), pad=8)
+    pairs[0, 0].set_ylabel("mid price")
+    pairs[1, 0].set_ylabel("net, ticks, summed")
 
 
 def _paint_price(axes: Axes, path: Path, columns: int) -> None:

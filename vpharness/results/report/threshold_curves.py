@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
@@ -23,27 +24,33 @@ _TITLE_LETTERS: Final = 42
 
 def threshold_curves(findings: Findings) -> Element | None:
     """Return the net mean against the threshold, for the parameter sets of the best candidates."""
-    curves = _curves(findings.ranked)[:MOST_CURVES]
+    curves = curves_of(findings.ranked)[:MOST_CURVES]
     if not curves:
         return None
-    names = varied_names(findings.ranked)
-
-    def paint(figure: Figure) -> None:
-        for axes, members in zip(panels_of(figure, len(curves), _CURVES_ABREAST), curves, strict=True):
-            _paint_curve(axes, members, names)
-
     words = note(
         "The best parameter set of each signal, then those that rank next, at each of their thresholds: net ticks a "
         "fire with its 95 % interval. Hollow marks have too little data to be ranked, and no interval worth drawing. "
         "Thresholds stand at equal distances."
     )
     described = "Net ticks a fire against the threshold, a panel for each parameter set; the ranking has the numbers."
-    size = len(curves), _CURVES_ABREAST
-    picture = chart("thresholds", described, 1.15 * panels_height(*size), paint, share=panels_share(*size))
+    height, share = curves_size(len(curves))
+    paint = partial(paint_curves, curves, varied_names(findings.ranked))
+    picture = chart("thresholds", described, height, paint, share=share)
     return section("thresholds", "Threshold curves", words, picture)
 
 
-def _curves(ranked: Sequence[Ranked]) -> list[list[Ranked]]:
+def curves_size(count: int) -> tuple[float, float]:
+    """Return the height of so many curves, inches, and the share of the page's width that they take."""
+    return 1.15 * panels_height(count, _CURVES_ABREAST), panels_share(count, _CURVES_ABREAST)
+
+
+def paint_curves(curves: Sequence[Sequence[Ranked]], names: dict[str, list[str]], figure: Figure) -> None:
+    """Draw a panel for each parameter set; `names` are the parameters that each signal's candidates differ in."""
+    for axes, members in zip(panels_of(figure, len(curves), _CURVES_ABREAST), curves, strict=True):
+        _paint_curve(axes, members, names)
+
+
+def curves_of(ranked: Sequence[Ranked]) -> list[list[Ranked]]:
     """Return the candidates of the best settings, by threshold; of a signal's parameters, the best evaluation alone."""
     sets: dict[Any, list[Ranked]] = defaultdict(list)
     for each in ranked:

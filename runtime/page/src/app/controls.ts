@@ -99,7 +99,10 @@ export class Controls {
       this.#boxes.set(layer, box);
       menu.append(make("label", {}, box, LAYER_NAMES[layer]));
     }
-    menu.append(make("hr"), make("label", { title: "33 kB a bin instead of 7.7" }, this.#all, "All columns of a cell"));
+    menu.append(
+      make("hr"),
+      make("label", { title: "33 kB per bin instead of 7.7" }, this.#all, "All columns of a cell"),
+    );
     this.#layers.append(menu);
   }
 

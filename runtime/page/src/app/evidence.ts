@@ -8,16 +8,16 @@ const LONGEST_ANSWER = 2_000_000;
 /** Show what was promoted, and on what evidence, as the server tells it. */
 export async function showEvidence(): Promise<void> {
   const dialog = byId("evidence", HTMLDialogElement);
-  fill(dialog, "What speaks, and why", make("p", {}, "Asking the server\u2026"));
+  fill(dialog, "Served version and its evidence", make("p", {}, "Loading\u2026"));
   dialog.showModal();
   try {
     const answer = await fetch(PATH, { headers: { accept: "application/json" } });
     const text = await answer.text();
     if (!answer.ok || text.length > LONGEST_ANSWER) throw new Error(`${answer.status} ${text.slice(0, 200)}`);
-    fill(dialog, "What speaks, and why", tree(JSON.parse(text)));
+    fill(dialog, "Served version and its evidence", tree(JSON.parse(text)));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    fill(dialog, "What speaks, and why", make("p", { class: "critical" }, `The server does not say: ${reason}`));
+    fill(dialog, "Served version and its evidence", make("p", { class: "critical" }, `Not available: ${reason}`));
   }
 }
 

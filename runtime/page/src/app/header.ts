@@ -3,10 +3,10 @@ import type { Condition } from "../model/health";
 import { byId, make, setClass, setText } from "./dom";
 import type { Page } from "./page";
 
-const FIGURES = ["Mid", "Spread", "Lag", "Bins a second", "Deadline misses", "Time"] as const;
+const FIGURES = ["Mid", "Spread", "Lag", "Bins per second", "Deadline misses", "Time"] as const;
 type Figure = (typeof FIGURES)[number];
 
-/** The head of the page: whose book, how the stream stands, who speaks, and the figures of now. */
+/** The head of the page: instrument, state of the stream, served version, and the current figures. */
 export class Header {
   readonly #page: Page;
   readonly #instrument = byId("instrument", HTMLElement);
@@ -101,7 +101,7 @@ export class Header {
     this.#write("Mid", fixed(at(store?.mid), decimals));
     this.#write("Spread", fixed(spread, priceDecimals(config?.tick_size ?? 1)));
     this.#write("Lag", duration(status?.feed.lag_ms ?? at(store?.lateMs)));
-    this.#write("Bins a second", fixed(status?.bins_per_second, (status?.bins_per_second ?? 0) < 100 ? 1 : 0));
+    this.#write("Bins per second", fixed(status?.bins_per_second, (status?.bins_per_second ?? 0) < 100 ? 1 : 0));
     this.#write("Deadline misses", misses === null ? NOTHING : String(misses));
     const time = at(store?.startMs);
     this.#write("Time", time === null ? NOTHING : clock.time(time, true));

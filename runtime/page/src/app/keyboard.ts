@@ -4,7 +4,7 @@ import type { Page } from "./page";
 
 /** The keys as the help shows them. */
 export const KEYS: readonly (readonly [string, string])[] = [
-  ["Space", "Pause, and go on with the newest bin"],
+  ["Space", "Pause, or resume at the newest bin"],
   ["\u2190 \u2192", "Step a bin back or ahead; ten with Shift"],
   ["\u2191 \u2193", "Move in price"],
   ["+ \u2212", "Zoom in time; in price with Shift"],

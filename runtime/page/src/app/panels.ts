@@ -8,14 +8,14 @@ import { byId, type Cell, FilledTable, make, setClass, setText } from "./dom";
 import type { Page } from "./page";
 
 const MOST_FIRES = 12;
-const PARTS: Record<string, string> = { test: "Promised (test)", train: "Promised (train)" };
+const PARTS: Record<string, string> = { test: "Backtest (test)", train: "Backtest (train)" };
 
 /** The model's side of the page: what it says now, and how well it has been saying it. */
 export class Panels {
   readonly #page: Page;
   readonly #score = make("output", { class: "score figure", "aria-label": "Score of the champion" });
   readonly #against = make("p", { class: "note" });
-  readonly #models = new FilledTable("Models: score now and how they did", [
+  readonly #models = new FilledTable("Models: current score and results", [
     "Model",
     "Score",
     "\u03b8",
@@ -23,8 +23,8 @@ export class Panels {
     "TP",
     "Net",
   ]);
-  readonly #compared = new FilledTable("Promised and live", ["", "Promised", "Live"]);
-  readonly #coverage = new FilledTable("Coverage of the projection's bands, a column a horizon", []);
+  readonly #compared = new FilledTable("Backtest and live", ["", "Backtest", "Live"]);
+  readonly #coverage = new FilledTable("Coverage of the projection's bands, one column per horizon", []);
   readonly #judged = make("span", { class: "aside" });
   readonly #fires = new FilledTable("Latest fires", ["Time", "", "Score", "Outcome", "Net"]);
   readonly #drift = make("p", { class: "note", role: "status" });
@@ -32,7 +32,7 @@ export class Panels {
   constructor(page: Page) {
     this.#page = page;
     panel("speaker", "Score", make("div", { class: "now" }, this.#score, this.#against), this.#models.element);
-    panel("compared", "Promised and live", this.#compared.element, this.#drift);
+    panel("compared", "Backtest and live", this.#compared.element, this.#drift);
     panel("coverage", "Projection", this.#coverage.element).querySelector("h2")?.append(this.#judged);
     panel("fires", "Fires", this.#fires.element);
   }
@@ -88,8 +88,7 @@ export class Panels {
     const rows = compareFigures(promised, status?.statistics.champion ?? null);
     this.#compared.fill(rows.map((row) => [row.label, ...comparisonCells(row)]));
     const drifting = rows.filter(({ drift }) => drift !== null).map(({ label, drift }) => `${label} ${drift} promise`);
-    const part =
-      promised === null ? "Nothing was promised: these are the defaults." : (PARTS[promised.part ?? ""] ?? "");
+    const part = promised === null ? "No backtest: these are the defaults." : (PARTS[promised.part ?? ""] ?? "");
     setText(this.#drift, drifting.length > 0 ? `Drift: ${drifting.join(", ")}` : part);
     setClass(this.#drift, drifting.length > 0 ? "note drift" : "note");
   }

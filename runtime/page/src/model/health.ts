@@ -21,7 +21,7 @@ export interface Facts {
   readonly badFrames: number;
   readonly lastBadFrame: string | null;
   readonly missedBins: number;
-  /** The model that speaks; null before it is known. */
+  /** The champion; null before it is known. */
   readonly model: Model | null;
 }
 
@@ -55,36 +55,36 @@ function connectionCondition({ connection, nowMs, heardMs }: Facts): Condition {
   if (connection.state === "waiting") {
     const seconds = Math.max(0, Math.ceil((connection.retryAtMs - nowMs) / 1000));
     const count = seconds > 0 ? `trying again in ${seconds} s` : "trying again";
-    return critical("disconnected", `Disconnected: ${connection.reason}. The picture stands still.`, count);
+    return critical("disconnected", `Disconnected: ${connection.reason}. The display is frozen.`, count);
   }
   return heardMs === null
     ? { id: "connecting", severity: "info", text: "Connecting" }
-    : critical("disconnected", "Disconnected: trying again. The picture stands still.");
+    : critical("disconnected", "Disconnected: trying again. The display is frozen.");
 }
 
 function* streamConditions(facts: Facts): Generator<Condition> {
   const { nowMs, heardMs, binMs, status, cellWidthMs } = facts;
   if (heardMs !== null && nowMs - heardMs > SILENCE_MS) {
-    yield critical("stale", "Stale: no word from the server. The picture stands still.", seconds(nowMs - heardMs));
+    yield critical("stale", "Stale: no message from the server. The display is frozen.", seconds(nowMs - heardMs));
     return;
   }
   if (status !== null) yield* statusConditions(status);
   const bound = Math.max(STALE_MS, STALE_BINS * cellWidthMs);
   const isExpected = status === null || status.feed.state === "live";
   if (isExpected && binMs !== null && nowMs - binMs > bound) {
-    yield critical("stale", "Stale: no bin comes. The picture stands still.", seconds(nowMs - binMs));
+    yield critical("stale", "Stale: no new bins. The display is frozen.", seconds(nowMs - binMs));
   }
   if (facts.bookValid === false)
-    yield critical("book", "Book invalid: crossed, empty or one-sided. No score is made of it.");
+    yield critical("book", "Book invalid: crossed, empty or one-sided. No score is computed.");
   else if (facts.binReady === false && status?.ready !== false)
     yield warning("warmup", "Not ready: the model is warming up.");
 }
 
 const FEED_TEXT: Record<string, [Severity, string]> = {
   connecting: ["warning", "Feed connecting"],
-  silent: ["critical", "Feed silent: nothing comes from the source"],
+  silent: ["critical", "Feed silent: no data from the source"],
   disconnected: ["critical", "Feed disconnected"],
-  ended: ["warning", "Feed ended: the recording has been played"],
+  ended: ["warning", "Feed ended: the recording is over"],
   paused: ["warning", "Feed paused"],
 };
 
@@ -100,7 +100,7 @@ function* statusConditions(status: Status): Generator<Condition> {
     if (severity !== null)
       yield { id: "feed", severity, text: `${text}${feed.problem === null ? "" : `: ${feed.problem}`}.` };
     const late = times(status.deadline_misses_recent);
-    if (isLate) yield warning("deadline", "Deadlines missed lately: the server is too slow.", late);
+    if (isLate) yield warning("deadline", "Deadlines were missed in the last 10 s: the server is too slow.", late);
   }
   if (feed.lag_ms !== null && feed.lag_ms > LAG_MS) yield warning("lag", "The feed lags behind.", seconds(feed.lag_ms));
   if (feed.recording !== null && feed.recording !== "on") yield warning("recording", `Not recorded: ${feed.recording}`);

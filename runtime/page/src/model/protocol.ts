@@ -5,7 +5,7 @@
 
 import type { LiveFigures } from "./figures";
 
-/** What this page speaks; a server that says another number is another server. */
+/** The version of the protocol that this page reads; it refuses any other. */
 export const PROTOCOL = 1;
 
 export type Direction = -1 | 0 | 1;

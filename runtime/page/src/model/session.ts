@@ -13,7 +13,7 @@ export interface SessionEvents {
   fires(fires: readonly Fire[]): void;
 }
 
-/** Where the server says that a feed began anew, or speaks of another stream, the picture begins anew too. */
+/** Where a feed restarted, or the server has another stream, the display starts over. */
 const OTHER_STREAM = "other_stream";
 
 /** What is known of the stream: takes what the socket says, and knows what to ask for next. */
@@ -50,7 +50,7 @@ export class Session {
     return query;
   }
 
-  /** Let go of everything, so that the next connection begins anew. */
+  /** Drop everything, so that the next connection starts over. */
   forget(): void {
     this.store = null;
     this.fires.clear();
@@ -161,13 +161,13 @@ export class Session {
 
   #announce(before: RuntimeConfig, config: RuntimeConfig): void {
     const [was, is] = [before.model.version, config.model.version];
-    if (config.reset) this.events.notice("The feed began anew: the picture begins anew too.");
-    else if (config.resumed === OTHER_STREAM) this.events.notice("The server was restarted: the picture begins anew.");
+    if (config.reset) this.events.notice("The feed restarted: the display starts over.");
+    else if (config.resumed === OTHER_STREAM) this.events.notice("The server was restarted: the display starts over.");
     else if (config.resumed === "gap") this.events.notice("Connected again; some bins are no longer in the buffer.");
     else if (config.resumed === "whole") this.events.notice("Connected again; nothing is missing.");
     if (was === is) return;
     const what = config.reason === "rollback" ? "Rolled back" : "Promoted";
-    this.events.notice(`${what}: ${is} (${config.model.signal}) speaks from here on, ${was} until now.`);
+    this.events.notice(`${what}: ${is} (${config.model.signal}) is served from here on, ${was} was until now.`);
   }
 }
 

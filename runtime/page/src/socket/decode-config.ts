@@ -14,7 +14,7 @@ const MOST_CELLS = 2001;
 /** Read what is served, and how its bins are shaped. */
 export function runtimeConfig(fields: Reader): RuntimeConfig {
   const protocol = fields.whole("protocol");
-  if (protocol !== PROTOCOL) fail(fields.path("protocol"), `${PROTOCOL}, which this page speaks`, protocol);
+  if (protocol !== PROTOCOL) fail(fields.path("protocol"), `${PROTOCOL}, which this page reads`, protocol);
   const radius = fields.whole("radius", 1);
   if (2 * radius + 1 > MOST_CELLS) fail(fields.path("radius"), `under ${MOST_CELLS / 2}`, radius);
   return {

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -60,8 +60,10 @@ class PlanningLauncher(Launcher):
         """Carry out jobs, unless there are problems: those given and those found are reported together."""
         if not isinstance(self.task, Task) or self.task.launch is None:
             raise ConfigError("this launcher carries out runs; build takes hydra/launcher=basic")
-        result: Sequence[JobReturn] = self.task.launch(
-            self.hydra_context.config_loader,
+        from vpharness.config.composition import hydra_functions  # noqa: PLC0415  # imports the compilers
+
+        lows: list[float | None] = self.task.launch(
+            hydra_functions(self.hydra_context.config_loader, self.config),
             self.config,
             job_overrides,
             (*self.task.problems, *problems),
@@ -69,7 +71,8 @@ class PlanningLauncher(Launcher):
             carries_out=self.carries_out,
             adaptive=adaptive,
         )
-        return result
+        folder = str(self.config.outputs)
+        return [JobReturn(working_dir=folder, status=JobStatus.COMPLETED, _return_value=low) for low in lows]
 
 
 class FusedLauncher(PlanningLauncher):

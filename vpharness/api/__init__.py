@@ -1,0 +1,26 @@
+"""The library: what a notebook or a program uses, offered as `import vpharness as vp`.
+
+Everything here gives what the command line gives, as pandas frames, NumPy arrays and Matplotlib figures. A mistake is a
+`VpharnessError` with one sentence: what was expected, what was found, and what to do. `lake` and `outputs` are folders,
+by default those of the command line: the environment variable VPHARNESS_LAKE or `lake`, and `outputs`.
+"""
+
+from vpharness.api.data import DatasetTables, dataset, datasets
+from vpharness.api.ledger import fires, results
+from vpharness.api.plots import plot_equity, plot_scores, plot_thresholds
+from vpharness.api.running import RunResult, compose, run, score
+
+__all__ = [
+    "DatasetTables",
+    "RunResult",
+    "compose",
+    "dataset",
+    "datasets",
+    "fires",
+    "plot_equity",
+    "plot_scores",
+    "plot_thresholds",
+    "results",
+    "run",
+    "score",
+]

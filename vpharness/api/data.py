@@ -1,0 +1,94 @@
+"""Datasets of the lake, as frames and arrays."""
+
+import dataclasses
+import functools
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from vpharness.api.folders import Folder, lake_in
+from vpharness.datasets.find import Dataset, all_datasets, find_dataset
+from vpharness.datasets.manifest import Manifest
+from vpharness.datasets.read import load
+from vpharness.errors import DatasetError
+
+_GROUPS: Final = ("source", "lattice", "events", "problems", "skipped")
+"""Fields of the manifest that have values by name: each becomes a column, such as `lattice.radius`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetTables:
+    """One dataset of the lake: its manifest, its bins, and the columns of its grid, read when they are asked for."""
+
+    _dataset: Dataset
+
+    @property
+    def id(self) -> str:
+        """What it is called in the lake."""
+        return self.manifest.dataset_id
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is known of it: instrument, tick size, widths, what it was made from, and what was odd about that."""
+        return self._dataset.manifest
+
+    @functools.cached_property
+    def bins(self) -> pd.DataFrame:
+        """The columns of its bins, a row for each, under the UTC time at which it begins.
+
+        Raises DatasetError where the bins cannot be read, or are not as they were written.
+        """
+        return pd.DataFrame(dict(load(self._dataset).bins), index=self.times)
+
+    @property
+    def times(self) -> pd.DatetimeIndex:
+        """[bins] when each bin begins, UTC."""
+        manifest = self.manifest
+        starts = manifest.first_bin_start_ns + np.arange(manifest.bins) * (manifest.cell_width_ms * 1_000_000)
+        return pd.DatetimeIndex(pd.to_datetime(starts, unit="ns", utc=True), name="bin_start")
+
+    @property
+    def ticks(self) -> NDArray[np.int64]:
+        """[cells] how far each cell lies above the mid, ticks."""
+        return np.arange(-self.manifest.radius, self.manifest.radius + 1)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Return a column of the grid: [bins, cells], cells from the lowest price up.
+
+        Raises DatasetError where there is no such column; `manifest.columns` lists them.
+        """
+        return load(self._dataset, [name]).grid[name]
+
+    def __repr__(self) -> str:
+        m = self.manifest
+        return f"dataset {self.id}: {m.instrument}, {m.bins:,} bins of {m.cell_width_ms} ms, {m.cells} cells"
+
+
+def dataset(dataset_id: str, *, lake: Folder | None = None) -> DatasetTables:
+    """Return a dataset of the lake. Raises DatasetError where there is none of that name."""
+    return DatasetTables(find_dataset(lake_in(lake), dataset_id))
+
+
+def datasets(*, lake: Folder | None = None) -> pd.DataFrame:
+    """Return what the lake holds, a row for each dataset: the facts of its manifest, flat, and where it lies.
+
+    A dataset that cannot be opened has its reason in the column `problem`, and nothing else.
+    """
+    rows = [
+        {"problem": str(found)} if isinstance(found, DatasetError) else _facts(found)
+        for found in all_datasets(lake_in(lake))
+    ]
+    return pd.DataFrame(rows, columns=None if rows else ["dataset_id", "problem"])
+
+
+def _facts(found: Dataset) -> dict[str, Any]:
+    facts = dataclasses.asdict(found.manifest)
+    flat = {name: value for name, value in facts.items() if not isinstance(value, dict | list)}
+    for group in _GROUPS:
+        values = facts[group] or {}
+        flat |= {f"{group}.{name}": value for name, value in values.items() if not isinstance(value, dict | list)}
+    flat["start"] = pd.to_datetime(found.manifest.first_bin_start_ns, unit="ns", utc=True)
+    flat["end"] = pd.to_datetime(found.manifest.last_bin_end_ns, unit="ns", utc=True)
+    return {**flat, "path": str(found.path), "problem": None}

@@ -1,0 +1,13 @@
+"""Where a call looks for datasets and results, unless it is told."""
+
+import os
+from pathlib import Path
+
+from vpharness.datasets.lake import Lake
+
+Folder = str | os.PathLike[str]
+
+
+def lake_in(folder: Folder | None) -> Lake:
+    """Return the lake in a folder; None stands for VPHARNESS_LAKE in the environment, or `lake`."""
+    return Lake(Path(os.environ.get("VPHARNESS_LAKE", "lake") if folder is None else folder))

@@ -1,0 +1,143 @@
+"""The trial ledger as tidy frames: candidates as `compare` ranks them, and their fires."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from vpharness.api.folders import Folder, lake_in
+from vpharness.commands.compare import compared
+from vpharness.commands.text.rankings import readable_ledger
+from vpharness.config.command_schemas import CompareCommand
+from vpharness.errors import ConfigError
+from vpharness.parameters import problems
+from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.sensitivity import settings_of
+from vpharness.results.store import FIRES, Store, read, store_in
+from vpharness.storage.arrow import table_of_rows
+
+_ALL: Final = 10**9
+_EMPTY: Final = ("candidate_id", "run_id", "signal", "dataset_id", "threshold", "bin", "time", "direction")
+
+
+def results(  # noqa: PLR0913  # what compare takes
+    *,
+    signal: str | None = None,
+    dataset: str | None = None,
+    campaign: str | None = None,
+    by: str | None = None,
+    sort: str = CompareCommand.sort,
+    top: int | None = None,
+    min_signals: int = CompareCommand.min_signals,
+    mixed_horizon: bool = CompareCommand.mixed_horizon,
+    show_test: bool = False,
+    lake: Folder | None = None,
+) -> pd.DataFrame:
+    """Return the candidates of the ledger, the best first: what `compare` shows, a row for each.
+
+    Parameters of the signal and the evaluation are columns, such as `signal.lag_bins` and `eval.tp_ticks`; every figure
+    is one, with the ends of its interval beside it. What lacks data to be ranked comes last, and says so in `lacks`.
+
+    Args:
+        signal: of this signal alone.
+        dataset: on this dataset alone.
+        campaign: of this campaign alone, with p against its own candidates beside.
+        by: "dataset" has a row for each dataset that a candidate ran on.
+        sort: "net", or "tp_rate".
+        top: the most rows; all unless given.
+        min_signals: the least fires at the mid that a candidate has.
+        mixed_horizon: whether what holds for different times is ranked together; shorter ones come first otherwise.
+        show_test: opens the test part of all that is shown, which is counted: name a small `top` with it.
+        lake: the folder of datasets and results.
+
+    Raises VpharnessError for a value out of range, and for a name that the ledger does not know.
+    """
+    asked = CompareCommand(
+        lake=str(lake_in(lake).root),
+        of_signal=signal,
+        campaign=campaign,
+        by=by,
+        sort=sort,
+        top=_ALL if top is None else top,
+        min_signals=min_signals,
+        mixed_horizon=mixed_horizon,
+        show_test=show_test,
+    )
+    if wrong := problems(asked):
+        raise ConfigError("; ".join(wrong))
+    rows = compared(asked, dataset).answer.rows
+    frame: pd.DataFrame = table_of_rows(rows).to_pandas()
+    return frame
+
+
+def fires(
+    *,
+    signal: str | None = None,
+    dataset: str | None = None,
+    campaign: str | None = None,
+    candidate: str | None = None,
+    run: str | None = None,
+    lake: Folder | None = None,
+) -> pd.DataFrame:
+    """Return the fires of candidates, a row for each fire, with parameters and evaluation as columns.
+
+    `bin` and `time` are those of the fire, `direction` is 1 or -1, and `net_pnl_ticks` is what it earned net: NaN for
+    fires outside the part that was judged, whose outcomes stay closed, and in results of an earlier version.
+
+    Args:
+        signal: of this signal alone.
+        dataset: on this dataset alone.
+        campaign: of this campaign alone.
+        candidate: the id of a candidate, or how it begins.
+        run: the id of a run, or how it begins.
+        lake: the folder of datasets and results.
+
+    Raises VpharnessError where the results cannot be read.
+    """
+    found = lake_in(lake)
+    store = store_in(found.root)
+
+    def is_meant(trial: Trial) -> bool:
+        return (
+            (signal is None or trial.signal == signal)
+            and (dataset is None or trial.dataset_id == dataset)
+            and (campaign is None or campaign in trial.campaigns)
+            and (candidate is None or trial.candidate_id.startswith(candidate))
+            and (run is None or any(run_id.startswith(run) for run_id in trial.run_ids))
+        )
+
+    frames = [*_frames(readable_ledger(store, found), is_meant, _net_of_fires(store))]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(_EMPTY))
+
+
+def _net_of_fires(store: Store) -> dict[tuple[str, str], Any]:
+    """Return what each fire earned net, ticks, by run and candidate; nothing where an earlier version wrote them."""
+    rows = read(store, FIRES, ["run_id", "candidate_id", "net_pnl_ticks"])
+    return {(row["run_id"], row["candidate_id"]): row.get("net_pnl_ticks") for row in rows}
+
+
+def _frames(
+    ledger: list[LedgerCandidate], is_meant: Callable[[Trial], bool], net: dict[tuple[str, str], Any]
+) -> Iterator[pd.DataFrame]:
+    for trial in (trial for each in ledger for trial in each.trials if is_meant(trial)):
+        earned = net.get((trial.run_id, trial.candidate_id))
+        bins = trial.fires.bins
+        width_ns = round(trial.evaluation.cell_width_ms * 1_000_000)
+        times = pd.to_datetime((trial.first_bin_start_ns or 0) + bins * width_ns, unit="ns", utc=True)
+        settings = settings_of(trial)
+        columns = {
+            "candidate_id": trial.candidate_id,
+            "run_id": trial.run_id,
+            "signal": trial.signal,
+            "dataset_id": trial.dataset_id,
+            "threshold": settings.pop("threshold"),
+            "bin": bins,
+            "time": times if trial.first_bin_start_ns is not None else pd.NaT,
+            "direction": trial.fires.directions,
+            "net_pnl_ticks": np.full(len(bins), np.nan) if earned is None else np.array(earned, np.float64),
+            # A list among the parameters would be taken for a column.
+            **{name: [value] * len(bins) if isinstance(value, list) else value for name, value in settings.items()},
+        }
+        if len(bins):
+            yield pd.DataFrame(columns)

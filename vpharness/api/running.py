@@ -1,0 +1,161 @@
+"""Composing configurations, running signals and scoring datasets from Python."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from omegaconf import DictConfig
+
+from vpharness.api.folders import Folder, lake_in
+from vpharness.campaigns.dataset_cache import DatasetCache
+from vpharness.commands.cli import mistake_in
+from vpharness.commands.command_table import COMMANDS
+from vpharness.commands.run import finished_run, tidy
+from vpharness.commands.text.rankings import readable_ledger, row_of
+from vpharness.config.composition import composed_config
+from vpharness.config.override_grammar import override_value, quoted, refuse_endless_numbers
+from vpharness.config.typed_config import instance
+from vpharness.datasets.find import find_dataset
+from vpharness.errors import ConfigError
+from vpharness.parameters import problems
+from vpharness.results.ranking import rank
+from vpharness.signals import Signal, resolve
+from vpharness.signals import score as scores_of
+from vpharness.storage.arrow import table_of_rows
+
+_CHOSEN: Final = ("source", "lattice", "split", "tracking", "experiment")
+"""Groups of which a text chooses an option, such as source="dbn"."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A run that is in the store.
+
+    Attributes:
+        run_id: its id.
+        dataset_id: the dataset that it ran on.
+        folder: its configuration, its card, its scores and its fires.
+        candidates: its candidates, one a threshold, ranked within the whole ledger, as `results` has them.
+    """
+
+    run_id: str
+    dataset_id: str
+    folder: Path
+    candidates: pd.DataFrame
+
+
+def compose(overrides: Sequence[str] = (), *, command: str = "run") -> DictConfig:
+    """Return the configuration that a command has with some overrides, as they are written on the command line.
+
+    Raises ConfigError where there is no such command, key or option, or a value does not fit.
+    """
+    if command not in COMMANDS:
+        raise ConfigError(f"command is {command!r}; there are {', '.join(COMMANDS)}")
+    words = [quoted(word) for word in overrides]
+    refuse_endless_numbers(words)
+    with _one_sentence():
+        return composed_config(command.replace(" ", "-"), words)
+
+
+def run(
+    signal: str,
+    dataset: str | None = None,
+    *,
+    lake: Folder | None = None,
+    outputs: Folder = "outputs",
+    parameters: Mapping[str, Any] | None = None,
+    **overrides: Any,
+) -> RunResult:
+    """Run a signal on a dataset as the command line does, unless the store has that run, and return its candidates.
+
+    Args:
+        signal: its name, as `signal=` takes it.
+        dataset: the name of a dataset; without one, it is built from `source` and `lattice` where it is not there yet.
+        lake: the folder of datasets and results.
+        outputs: the folder of run folders.
+        parameters: of the signal, such as {"thresholds": [0.5, 1]}.
+        overrides: any other key of the command `run`: a mapping sets keys of a group, as eval={"tp_ticks": 6} does, and
+            a text chooses an option of one, as tracking="none" does.
+
+    Raises VpharnessError where the run is not possible, fails, or never fires.
+    """
+    words = [f"signal={signal}", *_words("signal", dict(parameters or {}))]
+    words += [] if dataset is None else [f"dataset.id={override_value(dataset)}"]
+    words += [f"lake={override_value(str(lake_in(lake).root))}", f"outputs={override_value(str(Path(outputs)))}"]
+    for key, value in overrides.items():
+        words += _words(key, value)
+    with _one_sentence():
+        found = finished_run(compose(words), words)
+        run_id = found.run.spec.run_id
+        ranked = rank(readable_ledger(found.store, found.lake)) if found.rows else []
+        rows = [row_of(each) for each in ranked if run_id in each.candidate.run_ids]
+        tidy(found.store)
+    return RunResult(run_id, found.run.spec.dataset.manifest.dataset_id, found.folder, table_of_rows(rows).to_pandas())
+
+
+def score(
+    signal: str | Signal[Any], dataset: str, *, lake: Folder | None = None, **parameters: Any
+) -> NDArray[np.float64]:
+    """Return the scores of a signal on a dataset: [bins], NaN where the book is not valid.
+
+    Args:
+        signal: its name, or the signal itself, which may have been written in a notebook.
+        dataset: the name of the dataset.
+        lake: the folder of datasets.
+        parameters: of the signal; the others have their defaults.
+
+    Raises VpharnessError where a parameter is unknown or out of range, and where the dataset lacks a column.
+    """
+    with _one_sentence():
+        chosen, values = _signal_of(signal, parameters)
+        if wrong := problems(values, "signal."):
+            raise ConfigError("; ".join(wrong))
+        cache = DatasetCache.of(find_dataset(lake_in(lake), dataset))
+        width = cache.dataset.manifest.cell_width_ms
+        grid = cache.grid(chosen.columns)
+        return scores_of(chosen, values, grid, cell_width_ms=width, valid=cache.view.book_valid)
+
+
+def _signal_of(signal: str | Signal[Any], parameters: Mapping[str, Any]) -> tuple[Signal[Any], Any]:
+    """Return a signal with its parameters."""
+    if isinstance(signal, Signal):
+        known = signal.parameters.__dataclass_fields__
+        if unknown := [name for name in parameters if name not in known]:
+            raise ConfigError(
+                f"signal {signal.name} has no parameter {', '.join(unknown)}; it has {', '.join(known) or 'none'}"
+            )
+        return signal, signal.parameters(**parameters)
+    config = compose([f"signal={signal}", *_words("signal", dict(parameters))])
+    return resolve(str(config.signal["_target_"])), instance(config.signal, "signal")
+
+
+def _words(key: str, value: Any) -> list[str]:
+    """Return a key with its value as words of the command line; a mapping's keys stand below it."""
+    if isinstance(value, Mapping):
+        return [word for name, each in value.items() for word in _words(f"{key}.{name}", each)]
+    if key in _CHOSEN and isinstance(value, str):
+        return [f"{key}={value}"]
+    if isinstance(value, Path):
+        value = str(value)
+    elif isinstance(value, np.generic):
+        value = value.item()
+    elif isinstance(value, tuple):
+        value = list(value)
+    return [f"{key}={override_value(value)}"]
+
+
+@contextlib.contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Raise what a user's mistake makes others raise as a VpharnessError with one sentence."""
+    try:
+        yield
+    except Exception as error:
+        mistake = mistake_in(error)
+        if mistake is None or mistake is error:
+            raise
+        raise mistake from error
