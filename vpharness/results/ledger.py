@@ -174,4 +174,10 @@ def counted_trials(trials: Sequence[Trial]) -> tuple[Trial, ...]:
     """Return those of some trials that count: of those that overlap in market time the longest alone."""
     if len(trials) == 1:
         return tuple(trials)
-    return tuple(trials[place] for place in counted_once([trial.judged_time for trial in trials]))
+    return tuple(trials[place] for place in _counted_places(tuple(trial.judged_time for trial in trials)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _counted_places(times: tuple[MarketTime, ...]) -> tuple[int, ...]:
+    """Return which of some stretches count; candidates that ran on the same days ask alike."""
+    return tuple(counted_once(times))
