@@ -9,7 +9,6 @@ PACKAGE = Path(__file__).resolve().parents[1] / "vpharness"
 
 ALLOWED = {
     "docs": set(),
-    "docs": set(),
     "storage": set(),
     "events": {"storage"},
     "lattice": {"events"},
