@@ -45,7 +45,7 @@ def results(  # noqa: PLR0913  # what compare takes
         campaign: of this campaign alone, with p against its own candidates beside.
         by: "dataset" has a row for each dataset that a candidate ran on.
         sort: "net", or "tp_rate".
-        top: the most rows; all unless given.
+        top: maximum number of rows (default: all).
         min_signals: the least fires at the mid that a candidate has.
         mixed_horizon: whether what holds for different times is ranked together; shorter ones come first otherwise.
         show_test: opens the test part of all that is shown, which is counted: name a small `top` with it.

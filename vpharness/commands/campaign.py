@@ -88,7 +88,7 @@ def launch(
 
 
 def _begin(campaign: Campaign, overrides: Sequence[str]) -> None:
-    """Write down that a campaign has been begun."""
+    """Record the start of a campaign in the store."""
     row = {
         "campaign": campaign.name,
         "created_ns": time.time_ns(),
@@ -124,7 +124,7 @@ def _refuse(problems: Sequence[str]) -> None:
         raise ConfigError(problems[0])
     if problems:
         listed = "".join(f"\n  {problem}" for problem in dict.fromkeys(problems))
-        raise ConfigError(f"{len(problems)} things are wrong with this campaign; nothing has been run:{listed}")
+        raise ConfigError(f"{len(problems)} errors in this campaign; nothing has been run:{listed}")
 
 
 def _datasets(lake: Lake) -> Callable[[Job], Dataset]:
@@ -142,5 +142,5 @@ def _datasets(lake: Lake) -> Callable[[Job], Dataset]:
 
 
 def _digest(plan: CampaignPlan) -> str:
-    """Return what tells campaigns apart: the same plan is the same campaign, whenever it is begun."""
+    """Return the digest that identifies a campaign: the same plan is the same campaign, whenever it starts."""
     return hashlib.sha256("".join(sorted(plan.run_ids)).encode()).hexdigest()[:8]
