@@ -50,7 +50,7 @@ def results(  # noqa: PLR0913  # what compare takes
         campaign: of this campaign alone, with p against its own candidates beside.
         by: "dataset" has a row for each dataset that a candidate ran on.
         sort: "net", or "tp_rate".
-        top: the most rows; all unless given, which `show_test` asks for.
+        top: maximum number of rows (default: all); `show_test` needs it.
         min_signals: the least fires at the mid that a candidate has.
         mixed_horizon: whether what holds for different times is ranked together; shorter ones come first otherwise.
         show_test: opens the test part of all that is shown, which is counted for good: `top` says of how many.

@@ -125,14 +125,14 @@ def done_in(store: Store, outputs: Path) -> dict[str, bool]:
 
 @contextlib.contextmanager
 def alone_with(plan: CampaignPlan, settings: RunnerSettings) -> Iterator[CampaignPlan]:
-    """Yield a plan as it stands once nobody else carries out the same one, and nobody will meanwhile."""
+    """Yield the refreshed plan while holding the locks of its runs, so that no other process executes them."""
     if not plan.remaining:
         yield plan
         return
     check_writable(settings.store)
 
     def waiting() -> None:
-        print("vpharness: another process carries out the same; waiting for it", file=sys.stderr, flush=True)
+        print("vpharness: another process is running the same; waiting for it", file=sys.stderr, flush=True)
 
     with lock_runs(settings.store, plan.ids, waiting):
         yield plan.refreshed(done_in(settings.store, settings.outputs))
@@ -145,7 +145,7 @@ def refuse(problems: Sequence[str]) -> None:
 
 
 def settings_of(command: RunCommand, store: Store, labels: Labels) -> RunnerSettings:
-    """Return what a command says of all its runs."""
+    """Return the settings that all runs of a command share."""
     return RunnerSettings(
         store, Path(command.outputs), labels, command.save_series, command.on_error, command.memory_mb
     )
@@ -204,10 +204,10 @@ def _print_audit(run: PlannedRun, store: Store, folder: Path) -> None:
         return
     told = f"vpharness: {within} of the {fires} judged fires"
     if audited.memory_bins is None:
-        print(f"{told} may tell where the data began: {name} is not shown to forget it", file=sys.stderr)
+        print(f"{told} may depend on where the data began: {name} is not shown to forget it", file=sys.stderr)
     else:
         print(
-            f"{told} lie within the memory of {name}, {audited.memory_bins} valid bins, where a score still tells "
+            f"{told} lie within the memory of {name}, {audited.memory_bins} valid bins, where a score still depends on "
             f"where the data began; give eval.warmup_bins={audited.memory_bins} or more",
             file=sys.stderr,
         )

@@ -1,4 +1,4 @@
-"""Where the events of a dataset come from: recorded beside the datasets, since a dataset itself holds no paths.
+"""The source of a dataset's events, recorded in a file of its own, because a dataset contains no paths.
 
 A dataset's manifest holds its source by content: parameters, and files by their SHA-256. Whoever wants its events
 again must know where these files lie. That may change, so it is no part of the immutable folder.
