@@ -9,8 +9,7 @@ from vpharness.config.search_path import prepare_process
 
 PROJECT = Path(__file__).resolve().parents[1]
 LONGEST_FIRST: Final = (
-    *("test_readme.py", "docs/test_pages.py"),
-    *("promotion/test_promote.py", "config/test_experiments.py", "campaigns/test_campaign.py"),
+    *("docs/test_pages.py", "promotion/test_promote.py", "config/test_experiments.py", "campaigns/test_campaign.py"),
     *("runtime/engine/test_ready.py", "signals/test_signals.py", "runtime/web/test_hostile_clients.py"),
     *("page/test_use.py", "page/test_picture.py", "page/test_served.py", "integrity/test_flipped_bits.py"),
     *("promotion/test_nominate.py", "campaigns/test_audited_runs.py", "runtime/rollout/test_rollout.py"),

@@ -9,6 +9,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "vpharness"
 
 ALLOWED = {
+    "docs": set(),
     "storage": set(),
     "events": {"storage"},
     "lattice": {"events"},

@@ -148,7 +148,7 @@ def test_what_an_adaptive_search_chose_is_marked_for_good(folder: Path) -> None:
     assert in_process(folder, *words, "adaptive=true").returncode == 0
     assert in_process(folder, *PFP, "signal.lag_bins=3,5", "hydra/sweeper=basic").returncode == 0
     shown = json.loads(in_process(folder, "compare", "json=true", "min_signals=0").stdout)
-    marked = {json.loads(row["parameters"])["lag_bins"]: row["adaptive"] for row in shown}
+    marked = {row["signal.lag_bins"]: row["adaptive"] for row in shown}
     assert marked == {3: True, 5: False}
     assert all(row["p_adjusted"] is None for row in shown if row["adaptive"])
     assert "chosen by an adaptive search" in in_process(folder, *words).stdout

@@ -1,4 +1,4 @@
-"""The figures of a candidate: what its fires came to, with their intervals, over all the datasets it ran on.
+"""The figures of a candidate: counts, shares and means over its fires on all its datasets, with their intervals.
 
 The fields of `Figures` are the registry: each says all there is to know of its figure (see `Figure`), and everything
 that shows, stores or tracks figures goes through `all_figures`. `docs/how-to/add-an-evaluation-figure.md` adds one.
@@ -7,7 +7,7 @@ that shows, stores or tracks figures goes through `all_figures`. `docs/how-to/ad
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -257,6 +257,11 @@ def figures_of(evidence: Evidence, tp_ticks: float, sl_ticks: float) -> Figures:
     values: dict[str, Any] = {}
     for each in all_figures():
         values |= each.values(evidence, barriers)
+    return figures_from(values)
+
+
+def figures_from(values: Mapping[str, Any]) -> Figures:
+    """Return figures with these values: one for each name of each figure."""
     return _type_of(tuple(each for each in all_figures() if each.name not in _OWN))(**values)
 
 

@@ -17,7 +17,7 @@ STEPS = steps_of(minute())[:300]
 
 
 def stop_reading(client: Client) -> None:
-    """Have a client take nothing more from its connection, as a process that has been stopped does."""
+    """Stop a client from taking anything more from its connection, as a process that has been stopped does."""
     client.socket.transport.pause_reading()
 
 
