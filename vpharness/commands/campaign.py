@@ -25,7 +25,7 @@ from vpharness.config.typed_config import command_of, instance
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import CampaignError, ConfigError
-from vpharness.results.store import CAMPAIGNS, TableRows, append, check_version, store_in
+from vpharness.results.store import CAMPAIGNS, TableRows, append, check_version, read, store_in
 from vpharness.results.table_schemas import CAMPAIGNS_SCHEMA, Labels, mark_adaptive
 from vpharness.results.tracking import TrackingParameters
 from vpharness.results.tracking_process import TrackingProcess
@@ -88,12 +88,16 @@ def launch(
 
 
 def _begin(campaign: Campaign, overrides: Sequence[str]) -> None:
-    """Record the start of a campaign in the store."""
+    """Record the start of a campaign in the store, unless nothing is left to run and its runs are recorded already."""
+    run_ids = [run.spec.run_id for run in campaign.plan.runs]
+    known = [] if campaign.plan.remaining else read(campaign.settings.store, CAMPAIGNS)
+    if any(row["campaign"] == campaign.name and set(run_ids) <= set(row["run_ids"]) for row in known):
+        return
     row = {
         "campaign": campaign.name,
         "created_ns": time.time_ns(),
         "words": overrides,
-        "run_ids": [run.spec.run_id for run in campaign.plan.runs],
+        "run_ids": run_ids,
     }
     append(campaign.settings.store, TableRows(CAMPAIGNS, [row], CAMPAIGNS_SCHEMA))
 

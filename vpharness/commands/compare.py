@@ -89,7 +89,7 @@ def compared(asked: CompareCommand, dataset_id: str | None) -> Comparison:
     lake = Lake(Path(asked.lake))
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
-    _require_known(dataset_id, asked.of_signal, ledger)
+    require_known(dataset_id, asked.of_signal, ledger)
     of_signal = [
         each
         for each in _ranked(store, ledger, asked, dataset_id)
@@ -103,7 +103,7 @@ def _ranked(
     store: Store, ledger: Sequence[LedgerCandidate], asked: CompareCommand, dataset_id: str | None
 ) -> list[Ranked]:
     """Rank the candidates on the trials that are asked for alone, within all that was ever tried."""
-    _require_known_campaign(asked.campaign, ledger)
+    require_known_campaign(asked.campaign, ledger)
 
     def is_meant(trial: Trial) -> bool:
         on_dataset = dataset_id is None or trial.dataset_id == dataset_id
@@ -116,7 +116,8 @@ def _ranked(
     return ranked if asked.campaign is None else within_campaign(ranked)
 
 
-def _require_known_campaign(campaign: str | None, ledger: Sequence[LedgerCandidate]) -> None:
+def require_known_campaign(campaign: str | None, ledger: Sequence[LedgerCandidate]) -> None:
+    """Raise ConfigError for a campaign of which no run is finished."""
     known = sorted({name for each in ledger for trial in each.trials for name in trial.campaigns})
     if campaign is not None and campaign not in known:
         raise ConfigError(
@@ -124,7 +125,7 @@ def _require_known_campaign(campaign: str | None, ledger: Sequence[LedgerCandida
         )
 
 
-def _require_known(dataset_id: str | None, signal: str | None, ledger: Sequence[LedgerCandidate]) -> None:
+def require_known(dataset_id: str | None, signal: str | None, ledger: Sequence[LedgerCandidate]) -> None:
     """Raise ConfigError for a dataset or a signal without any run."""
     datasets = sorted({known_id for each in ledger for known_id in each.dataset_ids})
     signals = sorted({each.first.signal for each in ledger})

@@ -20,9 +20,9 @@ from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import job_of
 from vpharness.config.hydra_app import given_overrides
 from vpharness.config.typed_config import check, check_command, instance
-from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
+from vpharness.datasets.sources import renew_note
 from vpharness.errors import ConfigError, ResultsError, TrackingError
 from vpharness.results.audits import audits_of
 from vpharness.results.plots import PlotWriter
@@ -156,6 +156,11 @@ def dataset_of(job: Job, lake: Lake) -> Dataset:
     if not isinstance(job.data, Variant):
         return find_dataset(lake, job.data)
     variant = job.data
+    if known := variant.find(lake):
+        renew_note(lake, known.manifest.content_id, variant.source)
+        return known
+    from vpharness.datasets.build import build  # noqa: PLC0415  # the lattice engine, which takes a second to load
+
     with build_progress() as report:
         built = build(
             lake, variant.source, variant.lattice, start_ns=variant.start_ns, end_ns=variant.end_ns, report=report
