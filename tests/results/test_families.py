@@ -17,8 +17,8 @@ from vpharness.evaluation import (
     lacking,
     pooled,
 )
-from vpharness.evaluation.blocks import COUNTS, TICKS
-from vpharness.results import families
+from vpharness.evaluation.blocks import COUNTS, TICKS, merged
+from vpharness.results import families, null_maxima
 from vpharness.results.families import _Entrant, families_of
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.null_maxima import null_statistics, null_statistics_as_grown
@@ -122,6 +122,36 @@ def test_statistics_as_grown_are_those_of_each_beginning_pooled() -> None:
             of_excess, of_profit = null_statistics([blocks], 16, DRAWS)
             np.testing.assert_allclose(excess[count - 1], of_excess[0], rtol=1e-9, atol=1e-12)
             np.testing.assert_allclose(profit[count - 1], of_profit[0], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("pnl", [-0.1, 1 / 3, 1e6 / 7, 1e-6 / 3])
+def test_where_every_fire_earned_the_same_profit_is_zero_under_every_draw(
+    pnl: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Day by day and pooled, whatever rounding leaves of the residuals; one fire that earned otherwise counts."""
+    own = [trial.evidence for trial in LEDGER[0].trials if trial.evidence is not None]
+    several = []
+    for each in own:
+        counts, ticks = each.blocks.counts * 7, each.blocks.ticks.copy()
+        # As fires are added up, one by one.
+        ticks[:, TICKS.index("net_pnl")] = [sum([pnl] * count) for count in counts[:, COUNTS.index("n_net")].tolist()]
+        several.append(replace(each.blocks, counts=counts, ticks=ticks))
+    with monkeypatch.context() as patched:
+        patched.setattr(null_maxima, "_ROUNDING", 0.0)
+        ((_, of_rounding),) = null_statistics_as_grown([several], 16, DRAWS)
+        assert np.abs(of_rounding).max() > 1, "otherwise nothing is shown here"
+    ((_, profit),) = null_statistics_as_grown([several], 16, DRAWS)
+    np.testing.assert_array_equal(profit, np.zeros((DAYS, DRAWS.n)))
+    _, of_profit = null_statistics([merged(several[:count]) for count in range(1, DAYS + 1)], 16, DRAWS)
+    np.testing.assert_array_equal(of_profit, profit)
+    last = several[-1].ticks.copy()
+    last[0, TICKS.index("net_pnl")] += 1e-6 * pnl
+    several[-1] = replace(several[-1], ticks=last)
+    ((_, profit),) = null_statistics_as_grown([several], 16, DRAWS)
+    _, of_profit = null_statistics([merged(several)], 16, DRAWS)
+    assert np.count_nonzero(profit[-1]) == DRAWS.n
+    np.testing.assert_array_equal(profit[:-1], 0.0)
+    np.testing.assert_allclose(profit[-1], of_profit[0], rtol=1e-4)
 
 
 def test_what_can_be_ranked_as_grown_is_what_lacks_nothing_once_pooled() -> None:
