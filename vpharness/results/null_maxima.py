@@ -14,6 +14,10 @@ FloatArray = NDArray[np.float64]
 _ROUNDING: Final = 1e-24
 """A sum of squared residuals that is at most this share of ΣP_b² is rounding alone: every net fire earned the same."""
 
+_BUDGET_BYTES: Final = 2**28
+_BYTES_GROWN: Final = 4 * 24
+"""What a trial takes for each draw: its three drawn sums, and three times as much for what is worked out with them."""
+
 
 @dataclass
 class NullMaxima:
@@ -63,6 +67,11 @@ def null_statistics(blocks: Sequence[BlockSums], seconds: int, draws: Draws) -> 
     tau = standardised(of_profit, _without_rounding(_squares(residuals), net))
     n_blocks = np.array([np.count_nonzero(each.count("n_net")) for each in blocks])
     return standardised(of_excess, _squares(excess)), studentised(tau, n_blocks)
+
+
+def trials_at_once(draws: Draws) -> int:
+    """Return of how many datasets together `null_statistics_as_grown` may draw the sums within its memory."""
+    return max(1, _BUDGET_BYTES // (_BYTES_GROWN * draws.n))
 
 
 def null_statistics_as_grown(
