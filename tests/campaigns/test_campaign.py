@@ -123,7 +123,7 @@ def test_words_that_do_not_vary_are_told_with_the_rest(tmp_path: Path) -> None:
         *("eval.sl_ticks=-1,4", "lake=x,y"),
     )
     assert (said.returncode, said.stdout) == (2, "")
-    assert "7 things are wrong with this campaign" in said.stderr
+    assert "7 errors in this campaign" in said.stderr
     for expected in (
         "eval.tp_tick is not a key here",
         "signal.lag is not a key here; did you mean signal.lag_bins?",

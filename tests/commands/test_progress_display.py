@@ -4,7 +4,7 @@ import pytest
 
 from vpharness.commands.text import progress_display
 from vpharness.commands.text.progress_display import COMPILING_LATTICE, build_progress, notice_if_slow
-from vpharness.datasets.build import BuildProgress
+from vpharness.datasets.build_progress import BuildProgress
 
 
 def test_work_that_is_slow_says_once_what_it_waits_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,7 +98,7 @@ class Figures:
     )
     events_per_hour: float = _number(
         "1/h",
-        "all fires, by the time from the warm-up on",
+        "all fires, divided by the hours from the warm-up on",
         _per_hour,
         heading="fires/h",
         label="Fires an hour",
@@ -110,8 +110,10 @@ class Figures:
     n_signals: int = _count("fires", "fires judged at the mid", _total("n_mid"), shown=(MLFLOW,))
     n_up: int = _count("fires", "of these upwards", _tallied("n_up"))
     n_down: int = _count("fires", "of these downwards", _tallied("n_down"))
-    n_censored: int = _count("fires", "fires whose walk at the mid does not fit", _tallied("n_censored"))
-    n_skipped: int = _count("fires", "fires without a mid", _tallied("n_skipped"))
+    n_censored: int = _count(
+        "fires", "fires censored: walk at the mid does not fit into the data", _tallied("n_censored")
+    )
+    n_skipped: int = _count("fires", "fires skipped: no mid", _tallied("n_skipped"))
     block_s: int = _count(
         "s", "length of a block: at least four mean walks", lambda evidence, _: evidence.blocks.seconds, since=3
     )
@@ -157,7 +159,7 @@ class Figures:
     mean_pnl_ticks_low: float = _end()
     mean_pnl_ticks_high: float = _end()
     median_time_to_outcome_ms: float = _number(
-        "ms", "from the fire to the barrier, tp and sl alone", lambda evidence, _: _median(evidence.mid_times_ms)
+        "ms", "from the fire to the barrier, tp and sl only", lambda evidence, _: _median(evidence.mid_times_ms)
     )
     n_net: int = _count(
         "fires",
@@ -169,8 +171,10 @@ class Figures:
         order=50,
         live=lambda s: s.net.count,
     )
-    n_net_censored: int = _count("fires", "fires whose walk with its delays does not fit", _tallied("n_net_censored"))
-    n_net_skipped: int = _count("fires", "fires without a valid book to enter or leave at", _tallied("n_net_skipped"))
+    n_net_censored: int = _count(
+        "fires", "fires censored: walk with its delays does not fit into the data", _tallied("n_net_censored")
+    )
+    n_net_skipped: int = _count("fires", "fires skipped: no valid book to enter or exit at", _tallied("n_net_skipped"))
     n_net_blocks: int = _count(
         "blocks",
         "blocks with a fire judged net",
@@ -203,7 +207,7 @@ class Figures:
     net_win_rate_low: float = _end()
     net_win_rate_high: float = _end()
     median_net_time_to_outcome_ms: float = _number(
-        "ms", "from the entry to the barrier, tp and sl alone", lambda evidence, _: _median(evidence.net_times_ms)
+        "ms", "from the entry to the barrier, tp and sl only", lambda evidence, _: _median(evidence.net_times_ms)
     )
 
 

@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 
 from vpharness.campaigns.runner import CampaignProgress as Campaign
 from vpharness.compiled import is_kept
-from vpharness.datasets.build import BuildProgress
+from vpharness.datasets.build_progress import BuildProgress
 from vpharness.events.times import time_text
 
 LINE_SECONDS: Final = 10.0
