@@ -48,7 +48,7 @@ def test_a_sensitivity_is_a_row_for_each_value(folder: Path) -> None:
         ("signal.blend_scale", 3.0, 4),
     ]
     for row in found:
-        members = [each for each in ranking if json.loads(each["parameters"])["blend_scale"] == row["value"]]
+        members = [each for each in ranking if each["signal.blend_scale"] == row["value"]]
         rankable = [each for each in members if each["p_adjusted"] is not None]
         assert row["rankable"] == len(rankable) > 0
         assert row["median_net_pnl_ticks"] == pytest.approx(

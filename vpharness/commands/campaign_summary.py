@@ -81,7 +81,7 @@ def conclude(campaign: Campaign, progress: CampaignProgress, tracked: Tracked) -
         facts = {"campaign": campaign.name, "folder": str(campaign.folder), **_counts(plan, progress)}
         print(json.dumps({**facts, "failures": progress.failures, "candidates": rows}, indent=1))
     else:
-        print_ranking(mine, most=SHOWN)
+        print_ranking(mine, lake=campaign.lake, most=SHOWN)
         counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in _counts(plan, progress).items())
         print(f"\ncampaign {campaign.name}: {counts}; {len(mine):,} candidates")
         print(f"figures: {campaign.folder}\nnext: python -m vpharness compare campaign={campaign.name}")
