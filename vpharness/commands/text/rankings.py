@@ -14,7 +14,7 @@ import numpy as np
 from vpharness.campaigns.dataset_cache import view_of
 from vpharness.campaigns.market_identity import market_of
 from vpharness.commands.text.differences import LatticeOf, differences
-from vpharness.commands.text.terminal import console, interval_text, print_table
+from vpharness.commands.text.terminal import console, print_table
 from vpharness.commands.text.verdicts import (
     DIRECTIONAL,
     FOR_ALL,
@@ -112,9 +112,10 @@ def moves_of(ranked: Ranked, lake: Lake | None) -> Moves | None:
         return None
     try:
         view = views_in(lake)(*trial.dataset)
+        parts = parts_of(view, trial.evaluation, trial.split)
     except (DatasetError, ResultsError):
         return None
-    part = next(each for each in parts_of(view, trial.evaluation, trial.split) if each.name == trial.judged_part)
+    part = next(each for each in parts if each.name == trial.judged_part)
     chosen = slice(part.start, part.stop)
     valid = view.book_valid[chosen]
     mid = np.where(valid, view.mid[chosen] / view.tick_size, np.nan)
@@ -221,6 +222,11 @@ def _figure_columns(figures: Iterable[Figure]) -> dict[str, Callable[[Ranked, Fi
         return lambda _, f: figure.text(vars(f)) if figure.is_shown(vars(f)) else ""
 
     return {each.title(): column(each) for each in figures}
+
+
+def interval_text(f: Figures) -> str:
+    """Return a candidate's net mean with its 95 % interval, ticks."""
+    return HEADLINE.text(vars(f))
 
 
 def line_of_test(ranked: Ranked, opening: HoldoutResult) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from vpharness.commands.text.terminal import console, interval_text, print_table
+from vpharness.commands.text.rankings import interval_text
+from vpharness.commands.text.terminal import console, print_table
 from vpharness.results.ranking import Ranked
 from vpharness.results.sensitivity import AtBarriers, AtValue, short_name, value_text
 

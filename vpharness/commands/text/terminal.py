@@ -10,9 +10,6 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from vpharness.evaluation import Figures
-from vpharness.evaluation.figures import HEADLINE
-
 UNLIMITED: Final = 10_000
 """The width of what is piped: a line ends where its text does."""
 _HEADING_LINES: Final = 3
@@ -105,8 +102,3 @@ def minute_text(time_ns: int) -> str:
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun, in the plural where it needs one."""
     return f"{count:,} {noun if count == 1 else f'{noun}s'}"
-
-
-def interval_text(f: Figures) -> str:
-    """Return a candidate's net mean with its 95 % interval, ticks."""
-    return HEADLINE.text(vars(f))
