@@ -1,5 +1,7 @@
 """What is said while work is silent."""
 
+import time
+
 import pytest
 
 from vpharness.commands.text import progress_display
@@ -77,7 +79,7 @@ def test_gates_that_take_long_are_named_now_and_then(
 ) -> None:
     """A line at most every ten seconds, where there is no terminal."""
     times = iter([0.0, 5.0, 11.0, 11.0, 12.0, 30.0, 30.0])
-    monkeypatch.setattr(progress_display.time, "monotonic", lambda: next(times, 30.0))
+    monkeypatch.setattr(time, "monotonic", lambda: next(times, 30.0))
     with gate_progress() as report:
         report("dataset", None)
         report("audit", None)

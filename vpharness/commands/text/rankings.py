@@ -186,8 +186,8 @@ def print_ranking(
     if not ranked:
         out.print("no candidates; python -m vpharness signal=perm_derivative makes some")
     elif not any(each.winner for each in ranked) and not all(each.candidate.adaptive for each in ranked):
-        first = next(each for each in ranked if not each.candidate.adaptive)
-        out.print(f"next: {advice(first, moves_of(first, lake))}")
+        best = next(each for each in ranked if not each.candidate.adaptive)
+        out.print(f"next: {advice(best, moves_of(best, lake))}")
 
 
 def _columns(rows: Sequence[Sequence[Ranked]], varied: Sequence[str]) -> dict[str, list[str]]:
