@@ -77,7 +77,7 @@ def best(book: Book) -> tuple[int | None, int | None]:
 
 
 def crossed(book: Book) -> bool:
-    """Tell whether the best bid is at or above the best ask."""
+    """Return whether the best bid is at or above the best ask."""
     bid, ask = best(book)
     return bid is not None and ask is not None and bid >= ask
 

@@ -1,18 +1,23 @@
-"""The README's commands are run as they stand; only its install lines are left to the continuous integration."""
-
-from pathlib import Path
+"""The README's commands are those of the tutorial, and its install lines those of the continuous integration."""
 
 from tests.commands.test_cli import PROJECT
-from tests.docs.markdown import Count, links, run_page
+from tests.docs.markdown import command_lines, links
+from vpharness.docs import page_of
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
-COUNT = Count(commands=6, programs=0, servers=1)
+COMMANDS = 5
+INSTALLING = {"python -m vpharness run signal=ads"}
+"""What is run by the line that installs."""
 MOST_LINES = 130
 
 
-def test_every_command_and_program_of_the_readme_works(tmp_path: Path) -> None:
-    """In the order of the page, in one empty folder: each exits with 0 and prints something."""
-    assert run_page(README, tmp_path) == COUNT
+def test_every_command_of_the_readme_is_one_that_the_tutorial_runs() -> None:
+    """The page's commands are run where the tutorial is tested, in its order, and not a second time."""
+    commands = [line for line in command_lines(README, "bash") if line not in INSTALLING]
+    tutorial = list(command_lines(page_of("tutorial").text, "bash"))
+    places = [tutorial.index(line) for line in commands]
+    assert len(places) == COMMANDS
+    assert places == sorted(places)
 
 
 def test_the_install_lines_are_what_the_continuous_integration_runs() -> None:

@@ -9,7 +9,7 @@ LONGEST_WAIT_S: Final = 0.1
 
 
 class FeedClock(Protocol):
-    """Tells the time, and lets it pass."""
+    """The time of a feed, and the waiting for it."""
 
     def now_ns(self) -> int:
         """Return the time of day, in ns since the epoch, UTC; it may be set, back too."""

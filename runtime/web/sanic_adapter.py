@@ -174,7 +174,7 @@ def close_websocket(socket: Websocket, code: int, reason: str) -> None:
 
 
 def close_after_answer(request: Request) -> None:
-    """Have the connection of a request closed once the request is answered."""
+    """Close the connection of a request once the request is answered."""
     request.stream.keep_alive = False  # type: ignore[union-attr]  # a request that comes has one
 
 

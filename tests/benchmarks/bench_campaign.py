@@ -132,7 +132,7 @@ class Bench:
         return [self.data, f"lake={here}/lake", f"outputs={here}/outputs"]
 
     def track_something(self, name: str) -> None:
-        """Have the tracking store there already, as it is on any day but the first."""
+        """Create the tracking store beforehand, as it is on any day but the first."""
         shell("signal=ads", *self.places(name), environment=self.environment)
 
     def whole(self, name: str, *words: str) -> Seconds:

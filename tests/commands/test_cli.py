@@ -76,7 +76,7 @@ def test_a_dataset_from_build_to_verify(tmp_path: Path) -> None:
     assert [dataset["dataset_id"] for dataset in listed["datasets"]] == ["a"]
     assert "SYN" in in_process(tmp_path, "list-datasets").stdout
     verified = in_process(tmp_path, "verify", "dataset.id=a")
-    assert verified.stdout.startswith("dataset a is as it was written")
+    assert verified.stdout.startswith("dataset a is intact")
     copy = tmp_path / "copy"
     copy.mkdir()
     for name in ("bins.parquet", "grid_clean.parquet"):
@@ -144,8 +144,8 @@ def test_a_multirun_over_lattice_parameters_builds_a_variant_each(tmp_path: Path
         (["--cgf", "job"], "there is no option --cgf; did you mean --cfg?"),
         (["tp_ticks=4"], "tp_ticks is not a key here; did you mean eval.tp_ticks?"),
         (["plan", "-m", "tracking.kind=mlfow"], "must be one of mlflow, none; did you mean mlflow?"),
-        (["hydra.mode=MULTIRUN"], "hydra.mode would change nothing here: -m asks for a multirun"),
-        (["hydra.sweep.dir=x"], "hydra.sweep.dir would change nothing here: outputs=FOLDER says"),
+        (["hydra.mode=MULTIRUN"], "hydra.mode has no effect here: use -m for a multirun"),
+        (["hydra.sweep.dir=x"], "hydra.sweep.dir has no effect here: outputs=FOLDER says"),
         (["-m", "signal=ads,pfp", "hydra.sweep.dir=x", "hydra.run.dir=y"], "hydra.sweep.dir, hydra.run.dir would"),
     ],
 )

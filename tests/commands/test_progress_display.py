@@ -14,7 +14,7 @@ from vpharness.commands.text.progress_display import (
     share_done,
     span_of,
 )
-from vpharness.datasets.build import BuildProgress
+from vpharness.datasets.build_progress import BuildProgress
 from vpharness.events.synthetic import SyntheticSource
 
 

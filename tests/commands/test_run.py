@@ -113,7 +113,7 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path: Path, arguments: list[s
     (results / "store.json").write_text('{"store_version": 99}', encoding="utf-8")
     run = in_process(tmp_path, *arguments)
     assert run.returncode == 2
-    assert "are of store version 99, this vpharness reads 2" in run.stderr
+    assert "are of store version 99, this vpharness reads 1 and 2" in run.stderr
     assert run.stderr.count("\n") == 1
     assert not (tmp_path / "lake" / "research" / "vp_harness" / "generated_grids").exists()
 

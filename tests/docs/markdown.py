@@ -98,7 +98,7 @@ def run_page(text: str, folder: Path) -> Count:
 
 @contextlib.contextmanager
 def importable(folder: Path) -> Iterator[None]:
-    """Have modules in a folder imported as they are where a command is begun there, and forgotten afterwards."""
+    """Import modules of a folder as a command begun there would, and forget them afterwards."""
     before, known = list(sys.path), set(sys.modules)
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()

@@ -24,8 +24,9 @@ from vpharness.events.mbo_event import (
     NO_SIDE,
     TRADE,
 )
-from vpharness.events.synthetic import SyntheticSource, simulate
+from vpharness.events.synthetic import SyntheticSource
 from vpharness.events.synthetic_flow import USUAL_ORDERS
+from vpharness.events.synthetic_simulation import simulate
 from vpharness.prices import PRICE_SCALE
 
 SOURCE = SyntheticSource(seed=11, minutes=5)

@@ -8,9 +8,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.events.book_replay import replay
-from vpharness.events.synthetic import SyntheticSource, simulate
+from vpharness.events.synthetic import SyntheticSource
 from vpharness.events.synthetic_market import FLOW_GAIN, probability_up
 from vpharness.events.synthetic_moves import MINUTE_NS, draw_minute, open_schedule
+from vpharness.events.synthetic_simulation import simulate
 
 TICK = 250_000_000
 BIN_NS = 100_000_000

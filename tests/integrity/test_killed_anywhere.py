@@ -218,7 +218,7 @@ def _content(folder: Path) -> dict[str, Any]:
         found[f"dataset {path.parent.name} {path.name}"] = path.read_bytes()
     for path in sorted(folder.glob("outputs/runs/*/*.parquet")):
         found[str(path.relative_to(folder))] = path.read_bytes()
-    found["run folders"] = sorted(str(path.relative_to(folder)) for path in folder.glob("outputs/runs/*/*"))
+    found["run folders"] = sorted(str(path.relative_to(folder)) for path in folder.glob("outputs/runs/*/[!.]*"))
     found["served"] = {entry.version for entry in history(lake, "SYN")[:1]}
     return found
 

@@ -79,7 +79,7 @@ def execute(feed: Feed, order_id: int, *, whole: bool) -> None:
 
 
 def nothing(feed: Feed) -> None:
-    """Say nothing."""
+    """Do nothing."""
     feed.emit(NONE, NO_SIDE, 0, 0, 0)
 
 

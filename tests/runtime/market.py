@@ -69,16 +69,16 @@ class ScriptedFeed:
     waiting: "queue.SimpleQueue[FeedStep]" = field(default_factory=queue.SimpleQueue)
 
     def put(self, *steps: FeedStep) -> None:
-        """Say some steps next."""
+        """Send some steps next."""
         for step in steps:
             self.waiting.put(step)
 
     def nudge(self) -> None:
-        """Say nothing new, so that the engine does what it was asked for."""
+        """Send nothing new, so that the engine does what it was asked for."""
         self.put(FeedStep(NO_EVENTS, None, "live"))
 
     def end(self) -> None:
-        """Say nothing more."""
+        """End the feed."""
         self.has_ended.set()
 
     def steps(self, stop: threading.Event) -> Iterator[FeedStep]:

@@ -85,7 +85,7 @@ def promote(lake: Lake, record: PromotedRecord, version: str) -> Path:
 
 
 def point_at(lake: Lake, instrument: str, version: str) -> None:
-    """Have the pointer name a version: one that it has named before is gone back to."""
+    """Point at a version: one that it has named before is gone back to."""
     entries = history(lake, instrument)
     number, before = (entries[-1].number, entries[-1].version) if entries else (0, None)
     action = ROLLED_BACK if version in {entry.version for entry in entries} else PROMOTED

@@ -7,9 +7,9 @@ from typing import Any
 
 from vpharness.campaigns.memo import ObjectMemo
 from vpharness.campaigns.run_spec import RunSpec, parameter_problems, spec_problems
-from vpharness.datasets.build import find_variant
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
+from vpharness.datasets.variants import find_variant
 from vpharness.errors import VpharnessError
 from vpharness.evaluation import EvaluationParameters, SplitParameters
 from vpharness.events.event_source import Source

@@ -41,7 +41,7 @@ def run_audit(config: DictConfig) -> None:
     try:
         keep_audit(store_in(Path(asked.lake)), audited)
     except ResultsError as error:
-        print(f"vpharness: the result is not kept: {error}", file=sys.stderr)
+        print(f"vpharness: the audit's result could not be stored: {error}", file=sys.stderr)
     if report.not_checked is not None:
         raise VpharnessError(f"signal {signal.name} was not checked: {report.not_checked}")
     if report.failures:

@@ -25,7 +25,7 @@ from vpharness.config.typed_config import command_of, instance
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import CampaignError, ConfigError
-from vpharness.results.store import CAMPAIGNS, TableRows, append, check_version, store_in
+from vpharness.results.store import CAMPAIGNS, TableRows, append, check_version, read, store_in
 from vpharness.results.table_schemas import CAMPAIGNS_SCHEMA, Labels, mark_adaptive
 from vpharness.results.tracking import TrackingParameters
 from vpharness.results.tracking_process import TrackingProcess
@@ -88,12 +88,16 @@ def launch(
 
 
 def _begin(campaign: Campaign, overrides: Sequence[str]) -> None:
-    """Write down that a campaign has been begun."""
+    """Record the start of a campaign in the store, unless nothing is left to run and its runs are recorded already."""
+    run_ids = [run.spec.run_id for run in campaign.plan.runs]
+    known = [] if campaign.plan.remaining else read(campaign.settings.store, CAMPAIGNS)
+    if any(row["campaign"] == campaign.name and set(run_ids) <= set(row["run_ids"]) for row in known):
+        return
     row = {
         "campaign": campaign.name,
         "created_ns": time.time_ns(),
         "words": overrides,
-        "run_ids": [run.spec.run_id for run in campaign.plan.runs],
+        "run_ids": run_ids,
     }
     append(campaign.settings.store, TableRows(CAMPAIGNS, [row], CAMPAIGNS_SCHEMA))
 
@@ -124,7 +128,7 @@ def _refuse(problems: Sequence[str]) -> None:
         raise ConfigError(problems[0])
     if problems:
         listed = "".join(f"\n  {problem}" for problem in dict.fromkeys(problems))
-        raise ConfigError(f"{len(problems)} things are wrong with this campaign; nothing has been run:{listed}")
+        raise ConfigError(f"{len(problems)} errors in this campaign; nothing has been run:{listed}")
 
 
 def _datasets(lake: Lake) -> Callable[[Job], Dataset]:
@@ -142,5 +146,5 @@ def _datasets(lake: Lake) -> Callable[[Job], Dataset]:
 
 
 def _digest(plan: CampaignPlan) -> str:
-    """Return what tells campaigns apart: the same plan is the same campaign, whenever it is begun."""
+    """Return the digest that identifies a campaign: the same plan is the same campaign, whenever it starts."""
     return hashlib.sha256("".join(sorted(plan.run_ids)).encode()).hexdigest()[:8]

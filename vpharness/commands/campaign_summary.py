@@ -60,7 +60,7 @@ class Campaign:
 
 @dataclass(frozen=True)
 class Tracked:
-    """What to call for runs that are in the store, and to have a picture drawn to a file."""
+    """The functions that track runs in the store, and that draw a figure to a file."""
 
     put: Callable[[Sequence[TrackedRun]], None]
     draw: Callable[[Plot, Path], None]

@@ -1,4 +1,4 @@
-"""The command `plan`: what a multirun would run, what of it is done and what it would cost."""
+"""The command `plan`: the runs of a multirun, which of them are done, and the cost of the rest."""
 
 import json
 import math
@@ -97,7 +97,7 @@ def _bins_of(variant: Variant) -> int | None:
 def print_plan(
     plan: CampaignPlan, unknown: int, unbuilt: Sequence[Variant], measured: Speeds, *, as_json: bool
 ) -> None:
-    """Print what a plan would run, what of it is done and what it would cost.
+    """Print the runs of a plan, which of them are done, and the cost of the rest.
 
     What depends on datasets that are not built yet is unknown (null in JSON) where there are no others, and of the
     others alone where there are some.

@@ -37,7 +37,7 @@ from vpharness.results.tracking import Tracking, TrackingParameters
 
 
 def run_promote(config: DictConfig) -> None:
-    """Make a run's candidate what the live server serves, if it passes every gate."""
+    """Promote a run's candidate to the live server, if it passes every gate."""
     asked = check_command(config, PromoteCommand)
     limits, tracking = instance(config.promotion, "promotion"), instance(config.tracking, "tracking")
     given = None if config.source is None else instance(config.source, "source")
@@ -150,11 +150,11 @@ def _print_facts(
 
 
 def _print_entry(entry: HistoryEntry, instrument: str, bundle: Path) -> None:
-    print(f"{instrument} serves {entry.version} from now on, before: {entry.before or 'nothing'}; {bundle}")
+    print(f"{instrument} now serves {entry.version} (before: {entry.before or 'nothing'}); {bundle}")
     if entry.forced:
         print(f"forced: {entry.forced}")
     if entry.unsafe:
-        print(f"UNSAFE: without {' and '.join(entry.unsafe)}, what is served may not be what was run")
+        print(f"UNSAFE: {' and '.join(entry.unsafe)} failed, so served scores may differ from the tested ones")
 
 
 def _print_next(modules: PermittedModules, signal_target: str) -> None:

@@ -20,9 +20,9 @@ from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import job_of
 from vpharness.config.hydra_app import given_overrides
 from vpharness.config.typed_config import check, check_command, instance
-from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
+from vpharness.datasets.sources import renew_note
 from vpharness.errors import ConfigError, ResultsError, TrackingError
 from vpharness.results.audits import audits_of
 from vpharness.results.plots import PlotWriter
@@ -135,14 +135,14 @@ def done_in(store: Store, outputs: Path) -> dict[str, bool]:
 
 @contextlib.contextmanager
 def alone_with(plan: CampaignPlan, settings: RunnerSettings) -> Iterator[CampaignPlan]:
-    """Yield a plan as it stands once nobody else carries out the same one, and nobody will meanwhile."""
+    """Yield the refreshed plan while holding the locks of its runs, so that no other process executes them."""
     if not plan.remaining:
         yield plan
         return
     check_writable(settings.store)
 
     def waiting() -> None:
-        print("vpharness: another process carries out the same; waiting for it", file=sys.stderr, flush=True)
+        print("vpharness: another process is running the same; waiting for it", file=sys.stderr, flush=True)
 
     with lock_runs(settings.store, plan.ids, waiting):
         yield plan.refreshed(done_in(settings.store, settings.outputs))
@@ -155,7 +155,7 @@ def refuse(problems: Sequence[str]) -> None:
 
 
 def settings_of(command: RunCommand, store: Store, labels: Labels) -> RunnerSettings:
-    """Return what a command says of all its runs."""
+    """Return the settings that all runs of a command share."""
     return RunnerSettings(
         store, Path(command.outputs), labels, command.save_series, command.on_error, command.memory_mb
     )
@@ -166,6 +166,11 @@ def dataset_of(job: Job, lake: Lake) -> Dataset:
     if not isinstance(job.data, Variant):
         return find_dataset(lake, job.data)
     variant = job.data
+    if known := variant.find(lake):
+        renew_note(lake, known.manifest.content_id, variant.source)
+        return known
+    from vpharness.datasets.build import build  # noqa: PLC0415  # the lattice engine, which takes a second to load
+
     with build_progress(span_of(variant.source, variant.start_ns, variant.end_ns)) as report:
         built = build(
             lake, variant.source, variant.lattice, start_ns=variant.start_ns, end_ns=variant.end_ns, report=report
@@ -209,10 +214,10 @@ def _print_audit(run: PlannedRun, store: Store, folder: Path) -> None:
         return
     told = f"vpharness: {within} of the {fires} judged fires"
     if audited.memory_bins is None:
-        print(f"{told} may tell where the data began: {name} is not shown to forget it", file=sys.stderr)
+        print(f"{told} may depend on where the data began: {name} is not shown to forget it", file=sys.stderr)
     else:
         print(
-            f"{told} lie within the memory of {name}, {audited.memory_bins} valid bins, where a score still tells "
+            f"{told} lie within the memory of {name}, {audited.memory_bins} valid bins, where a score still depends on "
             f"where the data began; give eval.warmup_bins={audited.memory_bins} or more",
             file=sys.stderr,
         )

@@ -1,23 +1,20 @@
 """Building a dataset: a source's events through the lattice into an immutable folder."""
 
-import contextlib
-import dataclasses
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vpharness.datasets.find import Dataset
+from vpharness.datasets.build_progress import BuildProgress, ignore
 from vpharness.datasets.intake import Intake, taken_in, tick_size_notes
 from vpharness.datasets.lake import BeingWrittenError, Lake, check_id, new_folder, wait_for_writer
-from vpharness.datasets.manifest import Manifest, content_id, read_manifest, write_checksums
-from vpharness.datasets.sources import note_source
+from vpharness.datasets.manifest import Manifest, content_id, write_checksums
+from vpharness.datasets.sources import note_source, renew_note
 from vpharness.datasets.table_writer import TableWriter, open_tables
-from vpharness.errors import ConfigError, DatasetError, SourceError
+from vpharness.datasets.variants import content_identity, existing_dataset
+from vpharness.errors import DatasetError, SourceError
 from vpharness.events.event_source import EventStream, Source
 from vpharness.events.mbo_event import EVENT_DTYPE
 from vpharness.events.times import time_text
@@ -26,30 +23,6 @@ from vpharness.lattice.lattice_engine import FinishedBins, event_problems, itera
 from vpharness.lattice.lattice_parameters import LATTICE_VERSION, LatticeParameters
 from vpharness.lattice.layout import LatticeState, new_state
 from vpharness.prices import tick_size_to_price
-
-
-@dataclass
-class BuildProgress:
-    """How far a build has come: one object, updated as the build goes on."""
-
-    bins: int = 0
-    valid_bins: int = 0
-    events: int = 0
-    share: float | None = None  # of the input, from 0 to 1; None where it cannot be known
-    first_bin_start_ns: int = 0
-    last_bin_end_ns: int = 0
-    seconds: Counter[str] = field(default_factory=Counter)  # spent in each stage
-
-    @contextlib.contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Add the time that the block takes to a stage."""
-        before = time.perf_counter()
-        yield
-        self.seconds[stage] += time.perf_counter() - before  # type: ignore[assignment]  # a Counter may hold floats
-
-
-def ignore(progress: BuildProgress) -> None:  # the shape of a report
-    """Do nothing with the progress."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +54,13 @@ def build(
     is empty, and DatasetError where the id is taken by other content or the lake cannot be written. The lake is then
     as it was before.
     """
-    lattice, identity = _identity(source, lattice, start_ns, end_ns)
+    lattice, identity = content_identity(source, lattice, start_ns, end_ns)
     content = content_id(identity)
     target = lake.variants / content if dataset_id is None else lake.published / check_id(dataset_id)
     while True:
-        existing = _existing(target, content)
+        existing = existing_dataset(target, content)
         if existing is not None:
-            # A lake that may only be read keeps what it has noted.
-            with contextlib.suppress(DatasetError):
-                note_source(lake, content, source)
+            renew_note(lake, content, source)
             return Built(target, existing, existed=True)
         try:
             manifest = _written(target, content, identity, source, lattice, report)
@@ -128,52 +99,6 @@ def _written(
         manifest = _manifest(target.name, content, identity, source.tick_size, stream, intake, state, progress)
         manifest.write(folder)
         write_checksums(folder, sums)
-    return manifest
-
-
-def find_variant(
-    lake: Lake,
-    source: Source,
-    lattice: LatticeParameters,
-    *,
-    start_ns: int | None = None,
-    end_ns: int | None = None,
-) -> Dataset | None:
-    """Return the grid variant that `build` would make without an id, if the lake has it.
-
-    Raises SourceError where the source cannot be read, and ConfigError for a span that is empty.
-    """
-    _, identity = _identity(source, lattice, start_ns, end_ns)
-    target = lake.variants / content_id(identity)
-    manifest = _existing(target, target.name)
-    return None if manifest is None else Dataset(target, manifest)
-
-
-def _identity(
-    source: Source, lattice: LatticeParameters, start_ns: int | None, end_ns: int | None
-) -> tuple[LatticeParameters, dict[str, Any]]:
-    """Return the lattice parameters in force, and everything that bins and cells depend on."""
-    if start_ns is not None and end_ns is not None and start_ns >= end_ns:
-        raise ConfigError(f"start is {time_text(start_ns)} and end is {time_text(end_ns)}; start must lie before end")
-    lattice = lattice.with_eviction(source.default_evict_crossed_ms)
-    return lattice, {
-        "lattice_version": LATTICE_VERSION,
-        "lattice": dataclasses.asdict(lattice),
-        "source": source.identity(),
-        "span": {"start_ns": start_ns, "end_ns": end_ns},
-    }
-
-
-def _existing(target: Path, content: str) -> Manifest | None:
-    """Return the manifest of a dataset that holds just what is to be built; a DatasetError where it holds others."""
-    if not target.exists():
-        return None
-    manifest = read_manifest(target)
-    if manifest.content_id != content:
-        raise DatasetError(
-            f"dataset {target.name} exists with other content at {target}; datasets are never overwritten: "
-            "choose another dataset.id"
-        )
     return manifest
 
 

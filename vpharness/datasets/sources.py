@@ -1,9 +1,10 @@
-"""Where the events of a dataset come from: recorded beside the datasets, since a dataset itself holds no paths.
+"""The source of a dataset's events, recorded in a file of its own, because a dataset contains no paths.
 
 A dataset's manifest holds its source by content: parameters, and files by their SHA-256. Whoever wants its events
 again must know where these files lie. That may change, so it is no part of the immutable folder.
 """
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -52,6 +53,12 @@ def note_source(lake: Lake, content_id: str, source: "Source") -> None:
         replace_file(path, text)
     except OSError as error:
         raise DatasetError(f"cannot note the source of a dataset in {path}: {error.strerror}") from error
+
+
+def renew_note(lake: Lake, content_id: str, source: "Source") -> None:
+    """Record where the source of a dataset lies now; a lake that may only be read keeps what it has recorded."""
+    with contextlib.suppress(DatasetError):
+        note_source(lake, content_id, source)
 
 
 def noted_source(lake: Lake, content_id: str) -> dict[str, Any] | None:

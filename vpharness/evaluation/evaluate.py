@@ -21,7 +21,7 @@ from vpharness.evaluation.split import Part, parts_of
 
 @dataclass(frozen=True)
 class PartEvaluation:
-    """One candidate in one part of one dataset: what its fires came to, and what pools over datasets (`evidence`)."""
+    """One candidate in one part of one dataset: the outcomes of its fires, and its evidence, which can be pooled."""
 
     outcomes: FireOutcomes
     evidence: Evidence
@@ -44,7 +44,7 @@ class CandidateEvaluation:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one candidate came to in one part, over all datasets it ran on.
+    """The results of one candidate in one part, over all datasets it ran on.
 
     Attributes:
         evidence: what it rests on, pooled.

@@ -1,4 +1,4 @@
-"""The figures of a candidate: what its fires came to, with their intervals, over all the datasets it ran on.
+"""The figures of a candidate: counts, shares and means over its fires on all its datasets, with their intervals.
 
 The fields of `Figures` are the registry: each says all there is to know of its figure (see `Figure`), and everything
 that shows, stores or tracks figures goes through `all_figures`. `docs/how-to/add-an-evaluation-figure.md` adds one.
@@ -7,7 +7,7 @@ that shows, stores or tracks figures goes through `all_figures`. `docs/how-to/ad
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -98,7 +98,7 @@ class Figures:
     )
     events_per_hour: float = _number(
         "1/h",
-        "all fires, by the time from the warm-up on",
+        "all fires, divided by the hours from the warm-up on",
         _per_hour,
         heading="fires per hour",
         label="Fires per hour",
@@ -110,8 +110,10 @@ class Figures:
     n_signals: int = _count("fires", "fires judged at the mid", _total("n_mid"), shown=(MLFLOW,))
     n_up: int = _count("fires", "of these upwards", _tallied("n_up"))
     n_down: int = _count("fires", "of these downwards", _tallied("n_down"))
-    n_censored: int = _count("fires", "fires whose walk at the mid does not fit", _tallied("n_censored"))
-    n_skipped: int = _count("fires", "fires without a mid", _tallied("n_skipped"))
+    n_censored: int = _count(
+        "fires", "fires censored: walk at the mid does not fit into the data", _tallied("n_censored")
+    )
+    n_skipped: int = _count("fires", "fires skipped: no mid", _tallied("n_skipped"))
     block_s: int = _count(
         "s", "length of a block: at least four mean walks", lambda evidence, _: evidence.blocks.seconds, since=3
     )
@@ -163,7 +165,7 @@ class Figures:
     mean_pnl_ticks_low: float = _end()
     mean_pnl_ticks_high: float = _end()
     median_time_to_outcome_ms: float = _number(
-        "ms", "from the fire to the barrier, tp and sl alone", lambda evidence, _: _median(evidence.mid_times_ms)
+        "ms", "from the fire to the barrier, tp and sl only", lambda evidence, _: _median(evidence.mid_times_ms)
     )
     n_net: int = _count(
         "fires",
@@ -175,8 +177,10 @@ class Figures:
         order=50,
         live=lambda s: s.net.count,
     )
-    n_net_censored: int = _count("fires", "fires whose walk with its delays does not fit", _tallied("n_net_censored"))
-    n_net_skipped: int = _count("fires", "fires without a valid book to enter or leave at", _tallied("n_net_skipped"))
+    n_net_censored: int = _count(
+        "fires", "fires censored: walk with its delays does not fit into the data", _tallied("n_net_censored")
+    )
+    n_net_skipped: int = _count("fires", "fires skipped: no valid book to enter or exit at", _tallied("n_net_skipped"))
     n_net_blocks: int = _count(
         "blocks",
         "blocks with a fire judged net",
@@ -209,7 +213,7 @@ class Figures:
     net_win_rate_low: float = _end()
     net_win_rate_high: float = _end()
     median_net_time_to_outcome_ms: float = _number(
-        "ms", "from the entry to the barrier, tp and sl alone", lambda evidence, _: _median(evidence.net_times_ms)
+        "ms", "from the entry to the barrier, tp and sl only", lambda evidence, _: _median(evidence.net_times_ms)
     )
 
 
@@ -263,6 +267,11 @@ def figures_of(evidence: Evidence, tp_ticks: float, sl_ticks: float) -> Figures:
     values: dict[str, Any] = {}
     for each in all_figures():
         values |= each.values(evidence, barriers)
+    return figures_from(values)
+
+
+def figures_from(values: Mapping[str, Any]) -> Figures:
+    """Return figures with these values: one for each name of each figure."""
     return _type_of(tuple(each for each in all_figures() if each.name not in _OWN))(**values)
 
 

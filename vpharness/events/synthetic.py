@@ -4,7 +4,7 @@ What the simulator promises: the book is never crossed or one-sided at the end o
 depth on at least 50 levels, and, at strength 0, the mid is a martingale given all past flow, by construction: its
 moves are drawn first, independent of everything (`synthetic_moves`), and flow enacts them (`synthetic_enactment`),
 while what happens in between never touches a best price (`synthetic_flow`). `synthetic_market` lets time run over all
-of it.
+of it, and `synthetic_simulation` is asked for the events.
 """
 
 import dataclasses
@@ -14,23 +14,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from vpharness.errors import ConfigError, SourceError
-from vpharness.events.event_source import CHUNK_EVENTS, EventStream
-from vpharness.events.mbo_event import EVENT_DTYPE, MAX_PRICE
-from vpharness.events.synthetic_book import MOST_LEVELS, MOST_SNAPSHOT_RECORDS, SimulatedMarket, empty_market
-from vpharness.events.synthetic_enactment import open_book
-from vpharness.events.synthetic_market import advance_minute
-from vpharness.events.synthetic_moves import (
-    MINUTE_NS,
-    MINUTE_SECONDS,
-    MOST_JUMP_TICKS,
-    MoveSchedule,
-    draw_minute,
-    open_schedule,
-)
+from vpharness.errors import ConfigError
+from vpharness.events.event_source import EventStream
+from vpharness.events.mbo_event import MAX_PRICE
+from vpharness.events.synthetic_moves import MINUTE_NS, MOST_JUMP_TICKS, MOST_LEVELS
 from vpharness.events.times import LATEST_NS
 from vpharness.parameters import parameter, problems
 from vpharness.prices import PRICE_SCALE, tick_size_to_price
@@ -96,59 +83,6 @@ class SyntheticSource:
         if found := problems(self, "source."):
             raise ConfigError("; ".join(found))
         tick_size_to_price(self.tick_size)
+        from vpharness.events.synthetic_simulation import simulate  # noqa: PLC0415  # compiled code takes a second to load
+
         return nullcontext(EventStream(instrument="SYN", size_unit=1.0, chunks=simulate(self)))
-
-
-def simulate(
-    source: SyntheticSource, chunk_events: int = CHUNK_EVENTS, flow_seed: int | None = None
-) -> Iterator[NDArray[np.void]]:
-    """Yield the market's events in chunks of EVENT_DTYPE, none longer than `chunk_events`.
-
-    Neither the chunks' length nor when they are asked for changes an event. `flow_seed` draws another order flow around
-    the same moves. Raises ValueError where a chunk could not hold the opening snapshot.
-    """
-    if chunk_events < MOST_SNAPSHOT_RECORDS:
-        raise ValueError(f"chunk_events is {chunk_events}; it must be at least {MOST_SNAPSHOT_RECORDS}")
-    moves_seed, own_flow_seed = np.random.SeedSequence(source.seed).spawn(2)
-    flow_rng = np.random.default_rng(own_flow_seed if flow_seed is None else flow_seed)
-    schedule = open_schedule(np.random.default_rng(moves_seed))
-    best_bid = math.floor(source.initial_price / source.tick_size + 0.5)
-    market = empty_market(best_bid, source.start_ns, np.zeros(chunk_events, EVENT_DTYPE))
-    tick_price = tick_size_to_price(source.tick_size)
-    open_book(market, flow_rng)
-    lean = math.copysign(1.0, flow_rng.random() - 0.5)
-    for minute in range(source.minutes):
-        minute_start_ns = source.start_ns + minute * MINUTE_NS
-        turns = flow_rng.random(MINUTE_SECONDS) < 1.0 / LEAN_SECONDS
-        leans = np.asarray(lean * np.cumprod(np.where(turns, -1.0, 1.0)), dtype=np.float64)
-        lean = float(leans[-1])
-        yield from _minute(source, market, minute_start_ns, schedule, leans, flow_rng, tick_price)
-
-
-def _minute(
-    source: SyntheticSource,
-    market: SimulatedMarket,
-    minute_start_ns: int,
-    schedule: MoveSchedule,
-    lean: NDArray[np.float64],
-    flow_rng: np.random.Generator,
-    tick_price: int,
-) -> Iterator[NDArray[np.void]]:
-    """Yield a minute's events, those that are already written first."""
-    moves, activity = draw_minute(schedule, minute_start_ns)
-    over = False
-    while not over:
-        over = advance_minute(
-            market, minute_start_ns, moves, activity, lean, source.event_rate, source.strength, flow_rng
-        )
-        yield _take_events(market, tick_price)
-    if market.best[0] <= MOST_LEVELS + MOST_JUMP_TICKS:
-        raise SourceError("the synthetic price has walked down to zero; raise source.initial_price")
-
-
-def _take_events(market: SimulatedMarket, tick_price: int) -> NDArray[np.void]:
-    """Return a copy of the events written, at their prices, and make room for the next."""
-    events: NDArray[np.void] = market.events[: int(market.clock["written"][0])].copy()
-    events["price"] *= tick_price
-    market.clock["written"] = 0
-    return events

@@ -30,9 +30,8 @@ ASK_SIDE: Final = 1
 """A side's index; the other side's is one minus it. Deeper is a lower tick for bids and a higher one for asks."""
 
 FEWEST_LEVELS: Final = 52
-MOST_LEVELS: Final = 64
-"""A side's levels after each exchange event. The gap between the two keeps a flickering best price from moving the
-far end each time."""
+"""A side's levels after each exchange event. The gap to MOST_LEVELS keeps a flickering best price from moving the far
+end each time."""
 MOST_ORDERS: Final = 32
 """The most orders in one queue."""
 RING_SLOTS: Final = 256

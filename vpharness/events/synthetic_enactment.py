@@ -14,7 +14,6 @@ from vpharness.events.synthetic_book import (
     ASK_SIDE,
     BID_SIDE,
     FEWEST_LEVELS,
-    MOST_LEVELS,
     SimulatedMarket,
     add,
     cancel,
@@ -28,6 +27,7 @@ from vpharness.events.synthetic_book import (
     tick_at,
 )
 from vpharness.events.synthetic_flow import USUAL_ORDERS, draw_size
+from vpharness.events.synthetic_moves import MOST_LEVELS
 
 CANCELLED_MOVES: Final = 0.4
 """The chance that a best level that gives way is cancelled and not consumed."""

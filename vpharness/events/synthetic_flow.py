@@ -17,7 +17,6 @@ from vpharness.events.synthetic_book import (
     ASK_SIDE,
     BID_SIDE,
     FEWEST_LEVELS,
-    MOST_LEVELS,
     MOST_ORDERS,
     SimulatedMarket,
     add,
@@ -31,6 +30,7 @@ from vpharness.events.synthetic_book import (
     slot_of,
     tick_at,
 )
+from vpharness.events.synthetic_moves import MOST_LEVELS
 
 TRADE_SHARE: Final = 0.08
 REPRICE_SHARE: Final = 0.06

@@ -28,6 +28,8 @@ JUMP_SHARE: Final = 0.01
 JUMP_TICKS: Final = ((0.5, 2), (0.75, 3), (0.9, 4), (1.0, 5))
 """How far a jump goes, in ticks, by cumulated probability."""
 MOST_JUMP_TICKS: Final = JUMP_TICKS[-1][1]
+MOST_LEVELS: Final = 64
+"""The most levels of a side after each exchange event: how far below the best bid the book may reach."""
 
 ACTIVITY_SECONDS: Final = 300.0
 """How long quiet and busy spells last: the time in which the memory of log activity falls to 1/e."""
@@ -43,7 +45,7 @@ MOVE_DTYPE: Final = np.dtype(
 
 @dataclass
 class MoveSchedule:
-    """What is needed to draw the moves of the next minute.
+    """The state needed to draw the moves of the next minute.
 
     `rng` is the moves' own stream; `log_activity` the state of the slow spells; `spread_ticks` the spread after the
     last move; `wait` what is left of the unit-rate exponential wait for the next one.

@@ -160,7 +160,7 @@ def review(
 def refuse(reviewed: Review, run_id: str, forced: str | None, *, force_unsafe: bool = False) -> None:
     """Raise PromotionError, naming every gate that failed, unless a reason overrides all of them.
 
-    Some gates need `force_unsafe` beside it.
+    Some gates need `force_unsafe` in addition to a reason.
     """
     failed = [gate for gate in reviewed.gates if gate.passed is False]
     if not failed:
@@ -174,8 +174,8 @@ def refuse(reviewed: Review, run_id: str, forced: str | None, *, force_unsafe: b
     unsafe = [gate.name for gate in failed if gate.unsafe]
     if unsafe and not force_unsafe:
         raise PromotionError(
-            f"run {run_id} is not promoted: {told} ({', '.join(unsafe)}: force_unsafe=true beside it overrides, "
-            "and what is served would not be what was run, and the page says so for as long as it is)"
+            f"run {run_id} is not promoted: {told} ({', '.join(unsafe)}: force_unsafe=true overrides as well; "
+            "served scores may then differ from the tested ones, and the page warns of that)"
         )
 
 

@@ -32,7 +32,7 @@ class AuditKey(NamedTuple):
 
 @dataclass(frozen=True)
 class AuditRecord:
-    """What an audit came to.
+    """The outcome of one audit.
 
     Attributes:
         key: what it is of.
@@ -59,7 +59,7 @@ class AuditRecord:
     def now(
         cls, key: AuditKey, dataset_id: str, failures: Iterable[str], memory_bins: int | None, kind: str
     ) -> "AuditRecord":
-        """Return what an audit that has just been done came to."""
+        """Return the outcome of an audit that has just been done."""
         failed = "; ".join(failures)
         return cls(key, dataset_id, not failed, failed, memory_bins, kind, version("vpharness"), time.time_ns())
 

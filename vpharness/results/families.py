@@ -196,7 +196,7 @@ def draws_of(trial: Trial) -> Draws:
 def _told_apart(entrants: Sequence[_Entrant]) -> tuple[list[_Entrant], list[_Entrant]]:
     """Return the candidates that only ever grew, by datasets that have nothing in common, and the others."""
     apart: dict[tuple[MarketTime, ...], bool] = {}
-    grown, others = [], []
+    grown, others = list[_Entrant](), list[_Entrant]()
     for each in entrants:
         trials = each.candidate.choosing
         evidence = [trial.evidence for trial in trials if trial.evidence is not None]

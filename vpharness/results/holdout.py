@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HoldoutResult:
-    """What a test part came to, and what it takes to hold.
+    """The result of a test part, and what it takes to hold.
 
     Attributes:
         judgement: figures of the test part.

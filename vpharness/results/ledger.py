@@ -48,14 +48,14 @@ class Trial:
     evidence: Evidence | None = None  # of the part that was judged; None in rows of an earlier version, and of a test
     campaigns: frozenset[str] = frozenset()  # every campaign that its run was part of
     created_ns: int = 0  # when its run was stored, since the Unix epoch, UTC
-    adaptive: bool = False  # whether its values were chosen by looking at what earlier runs came to
-    audit: str = NOT_AUDITED  # what the audit of its scores on this dataset came to
+    adaptive: bool = False  # whether its values were chosen by looking at the results of earlier runs
+    audit: str = NOT_AUDITED  # outcome of the audit of its scores on this dataset
     signal_digest: str = ""  # of the signal's program: equal for a copy under another name
-    other_run_ids: tuple[str, ...] = ()  # later runs that came to the same trial, with other thresholds beside its own
+    other_run_ids: tuple[str, ...] = ()  # later runs of the same trial, with other thresholds beside its own
 
     @property
     def run_ids(self) -> tuple[str, ...]:
-        """Every run that came to it, the first one first."""
+        """The runs that hold this trial, the first one first."""
         return self.run_id, *self.other_run_ids
 
     def joined(self, other: "Trial") -> "Trial":
@@ -122,7 +122,7 @@ class LedgerCandidate:
 
     @property
     def run_ids(self) -> tuple[str, ...]:
-        """Every run that came to it."""
+        """The runs that hold this candidate."""
         return tuple(run_id for trial in self.trials for run_id in trial.run_ids)
 
     @property
@@ -132,7 +132,7 @@ class LedgerCandidate:
 
     @property
     def audit(self) -> str:
-        """What the audits of its scores came to, the worst of all datasets: "passed", "none" or "FAILED"."""
+        """The outcome of the audits of its scores, the worst of all datasets: "passed", "none" or "FAILED"."""
         found = {trial.audit for trial in self.trials}
         return next(each for each in (AUDIT_FAILED, NOT_AUDITED, AUDIT_PASSED) if each in found)
 
@@ -174,4 +174,10 @@ def counted_trials(trials: Sequence[Trial]) -> tuple[Trial, ...]:
     """Return those of some trials that count: of those that overlap in market time the longest alone."""
     if len(trials) == 1:
         return tuple(trials)
-    return tuple(trials[place] for place in counted_once([trial.judged_time for trial in trials]))
+    return tuple(trials[place] for place in _counted_places(tuple(trial.judged_time for trial in trials)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _counted_places(times: tuple[MarketTime, ...]) -> tuple[int, ...]:
+    """Return which of some stretches count; candidates that ran on the same days ask alike."""
+    return tuple(counted_once(times))

@@ -34,7 +34,7 @@ from vpharness.results.table_schemas import DONE, TIMES, market_in
 
 
 def read_ledger(store: Store) -> list[LedgerCandidate]:
-    """Return every candidate of the finished runs; of runs that came to the same trial, one trial."""
+    """Return every candidate of the finished runs; runs of the same trial give one."""
     finished = [row for row in read(store, META) if row["status"] == DONE]
     campaigns: dict[str, set[str]] = defaultdict(set)
     for row in read(store, CAMPAIGNS):

@@ -1,6 +1,6 @@
 """What a candidate was judged on under other names: the same scores and rules with other draws, splits or lattices.
 
-Whoever has seen what a candidate came to on all days can choose the days on which it did well. So a candidate wins, and
+Whoever has seen its results on all days can choose the days on which it did well. So a candidate wins, and
 is promoted, only on all that it was ever judged on of an instrument; a part of the evidence is shown, and wins nothing.
 """
 

@@ -1,4 +1,4 @@
-"""Pictures: of one candidate, what its fires earned over the price path; of a campaign, what its best came to.
+"""Plots: of a candidate, what its fires earned over the price path; of a campaign, net means of its best.
 
 What is drawn is plain values, so that a process of its own can draw it.
 """
@@ -29,7 +29,7 @@ class RunPlot:
         title: what stands above it.
         hours, mid: the price path, hours from the first bin on and mid prices, NaN where there is none.
         fire_hours, fire_mids, directions: of each fire; directions are +1 or -1.
-        net_pnl_ticks: what each came to, NaN where it was not judged.
+        net_pnl_ticks: net P&L of each, NaN where it was not judged.
         scores: the score at each fire.
     """
 

@@ -1,4 +1,4 @@
-"""Ranking: what each candidate came to over all its datasets, against chance and against all that was ever tried.
+"""Ranking: the results of each candidate over all its datasets, against chance and against all that was ever tried.
 
 Everything is worked out from the evidence that the ledger keeps, sums over blocks of time: no dataset is read, figures
 of several datasets pool, and nothing depends on how the work was named, cut or ordered.
@@ -33,7 +33,7 @@ COMMON_DRAWS: Final = Draws(EvaluationParameters.null_draws, EvaluationParameter
 
 @dataclass(frozen=True)
 class Ranked:
-    """A candidate with what it came to.
+    """A candidate with its results.
 
     Attributes:
         candidate: the candidate and its trials.
@@ -46,7 +46,7 @@ class Ranked:
             that are not part of this evidence: who chooses among them can make noise win.
         p_campaign: against the rankable candidates of one campaign alone, where one was asked for.
         campaign_size: how many these are.
-        holdout: what its test part came to, where it was opened.
+        holdout: the result of its test part, where that was opened.
         test_refused: why its test part was not opened, where it was asked for.
     """
 
@@ -206,7 +206,7 @@ def rank_order(ranked: Ranked) -> tuple[bool, bool, bool, float, str, tuple[str,
 
 
 def duplicates(ranked: Sequence[Ranked]) -> list[list[Ranked]]:
-    """Return candidates together with those of the same signal that came to the same figures on the same data."""
+    """Return candidates together with those of the same signal that have equal figures on the same data."""
     found: dict[tuple[object, ...], list[Ranked]] = {}
     for each in ranked:
         # Texts are compared, since a figure that is not there (NaN) differs from itself.

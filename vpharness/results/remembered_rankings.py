@@ -1,4 +1,4 @@
-"""Rankings that were worked out before: kept beside the ledger, under a digest of all that they follow from.
+"""Cached rankings, stored with the ledger under a digest of everything they depend on.
 
 Ranking a ledger that has not changed gives what it gave, so its numbers are kept in a file below `rankings/` of the
 store: figures, p-values and the greatest T of each family. The file's name is a digest of the evidence, of what was
@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +18,8 @@ from typing import Any, Final
 import numpy as np
 
 import vpharness.evaluation
-from vpharness.evaluation import EVALUATION_VERSION, Figures, Judgement, Lack, pooled
+from vpharness.evaluation import EVALUATION_VERSION, Judgement, Lack, all_figures, pooled
+from vpharness.evaluation.figures import figures_from
 from vpharness.results.families import Family
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import Ranked, rank
@@ -32,7 +32,6 @@ MOST_BYTES: Final = 2**26
 """A ranking whose families take more is not kept."""
 
 _ROOMS: Final = (Path(vpharness.evaluation.__file__).parent, Path(__file__).parent)
-_FIGURES: Final = [field.name for field in fields(Figures)]
 
 
 def ranked_before(
@@ -52,7 +51,7 @@ def ranked_before(
 def _digest(ledger: Sequence[LedgerCandidate], chosen: Sequence[LedgerCandidate]) -> str:
     """Return the digest of everything that a ranking follows from."""
     text = _Texts()
-    digest = hashlib.sha256(f"{_code_digest()} {EVALUATION_VERSION}\n".encode())
+    digest = hashlib.sha256(f"{_code_digest()} {EVALUATION_VERSION} {_figure_names()}\n".encode())
     for each in ledger:
         digest.update(f"{each.candidate_id}\n".encode())
         for trial in each.trials:
@@ -60,6 +59,11 @@ def _digest(ledger: Sequence[LedgerCandidate], chosen: Sequence[LedgerCandidate]
     for each in chosen:
         digest.update(repr((each.candidate_id, [trial.dataset for trial in each.trials])).encode())
     return digest.hexdigest()
+
+
+def _figure_names() -> list[str]:
+    """Return the names of all figures that are registered."""
+    return [name for each in all_figures() for name in each.names]
 
 
 class _Texts:
@@ -125,7 +129,7 @@ def _write(path: Path, chosen: Sequence[LedgerCandidate], ranked: Sequence[Ranke
             [
                 places[id(each.candidate)],
                 numbers[id(each.family)],
-                [getattr(each.judgement.figures, name) for name in _FIGURES],
+                [getattr(each.judgement.figures, name) for name in _figure_names()],
                 [each.judgement.t, each.judgement.p_value, each.p_adjusted, each.net_low_all, each.winner],
                 [list(vars(lack).values()) for lack in each.judgement.lacks],
                 each.left_out,
@@ -170,13 +174,13 @@ def _families(
     rows: Sequence[Sequence[Any]], values: "np.ndarray[Any, Any]", chosen: Sequence[LedgerCandidate]
 ) -> Iterator[Family]:
     start = 0
-    for owner, *counts, lengths in rows:
+    for owner, n_evaluated, n_rankable, n_runs, oldest_ns, newest_ns, lengths in rows:
         arrays = []
         for length in lengths:
             arrays.append(values[start : start + length])
             start += length
         excess, profit = arrays or (None, None)
-        yield Family(chosen[owner].market_times, *counts, excess, profit)
+        yield Family(chosen[owner].market_times, n_evaluated, n_rankable, n_runs, oldest_ns, newest_ns, excess, profit)
 
 
 def _ranked(
@@ -191,7 +195,7 @@ def _ranked(
     known = [trial.evidence for trial in candidate.counted if trial.evidence is not None]
     judgement = Judgement(
         pooled(known),
-        Figures(**dict(zip(_FIGURES, figures, strict=True))),
+        figures_from(dict(zip(_figure_names(), figures, strict=True))),
         t,
         p_value,
         tuple(Lack(*lack) for lack in lacks),

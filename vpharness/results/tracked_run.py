@@ -67,7 +67,7 @@ def _moved_along(noted: Mapping[str, Any], folder: Path, file: Path | None) -> b
 
 
 def note_tracked(folder: Path, uri: str, mlflow_run_id: str) -> None:
-    """Say in a run's folder that it is tracked."""
+    """Write into a run's folder that it is tracked."""
     noted = {"uri": without_password(uri), "mlflow_run_id": mlflow_run_id}
     file = file_of_uri(uri)
     if file is not None and folder.resolve().parents[1] == file.resolve().parent:

@@ -37,7 +37,7 @@ _LONGEST_VALUE: Final = 6000  # MLflow's own limit for the value of a parameter
 
 @dataclass(frozen=True)
 class TrackingParameters:
-    """Where runs are tracked, and what they are called there."""
+    """Where runs are tracked, and under which names."""
 
     kind: str = parameter("mlflow", meaning="mlflow, or none", choices=("mlflow", "none"))
     uri: str | None = parameter(None, meaning="tracking store; by default a SQLite file in the folder of outputs")

@@ -76,7 +76,7 @@ def bring_artifacts_along(file: Path) -> None:
 
 
 def _commit_without_waiting() -> None:
-    """Have SQLite hand commits to the system and go on: a power cut may lose the last ones, and never a result."""
+    """Let SQLite go on once the system has a commit: a power cut may lose the last ones, and never a result."""
     from sqlalchemy import event  # noqa: PLC0415  # takes a second, and only where it is wanted
     from sqlalchemy.engine import Engine  # noqa: PLC0415  # comes with it
 

@@ -59,11 +59,11 @@ class TrackingProcess:
         self._send(_BEGIN, vars(campaign))
 
     def put(self, runs: Sequence[TrackedRun]) -> None:
-        """Have runs tracked."""
+        """Send runs to be tracked."""
         self._send(_RUNS, [vars(run) for run in runs])
 
     def draw(self, picture: Any, path: Path) -> None:
-        """Have a picture drawn, and added to the run that is tracked for the folder in which it lies, if there is one.
+        """Send a picture to be drawn, and added to the run that is tracked for its folder, if there is one.
 
         Args:
             picture: one of `vpharness.results.plots`.

@@ -126,7 +126,7 @@ def fields(line: bytes) -> dict[str, str]:
 
 @contextmanager
 def gateway(refusal: str | None = None, complaint: str | None = None) -> Iterator[Gateway]:
-    """Have a gateway listen, and end all that is left of it."""
+    """Run a gateway that listens, and end all that is left of it."""
     stand_in = Gateway(refusal, complaint)
     stand_in.listen()
     try:

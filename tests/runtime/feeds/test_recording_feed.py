@@ -179,11 +179,11 @@ class Disk(io.RawIOBase):
     """A disk with room for some bytes."""
 
     def __init__(self, room: int) -> None:
-        """Have so much room."""
+        """Set how much room there is."""
         self.room = room
 
     def writable(self) -> bool:
-        """Say yes."""
+        """Return True."""
         return True
 
     def write(self, data: Any, /) -> int:

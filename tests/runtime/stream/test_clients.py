@@ -17,7 +17,7 @@ STEPS = steps_of(minute())[:300]
 
 
 def stop_reading(client: Client) -> None:
-    """Have a client take nothing more from its connection, as a process that has been stopped does."""
+    """Stop a client from taking anything more from its connection, as a process that has been stopped does."""
     client.socket.transport.pause_reading()
 
 
@@ -116,7 +116,7 @@ def test_one_address_leaves_room_for_another(tmp_path: Path) -> None:
                 await (await stack.enter_async_context(running.client("fields="))).hello()
             third = await stack.enter_async_context(running.client("fields="))
             assert (await third.message())["message"] == (
-                "2 clients are connected, and what room there is is for those at other addresses"
+                "2 clients are connected; the remaining places are reserved for other addresses"
             )
             other = await stack.enter_async_context(running.client("fields=", local_addr=("127.0.0.2", 0)))
             await other.hello()

@@ -13,8 +13,7 @@ from rich.progress import Progress as Bar
 
 from vpharness.campaigns.runner import CampaignProgress as Campaign
 from vpharness.compiled import is_kept
-from vpharness.datasets.build import BuildProgress
-from vpharness.events.synthetic import SyntheticSource
+from vpharness.datasets.build_progress import BuildProgress
 from vpharness.events.times import time_text
 
 LINE_SECONDS: Final = 10.0
@@ -76,9 +75,8 @@ def span_of(source: object, start_ns: int | None = None, end_ns: int | None = No
     """Return how long a dataset will be, ns, where source and keys say so: a simulated market has its minutes."""
     if start_ns is not None and end_ns is not None:
         return end_ns - start_ns
-    if isinstance(source, SyntheticSource) and start_ns is None and end_ns is None:
-        return source.minutes * 60_000_000_000
-    return None
+    minutes = getattr(source, "minutes", None)
+    return None if minutes is None or start_ns is not None or end_ns is not None else int(minutes) * 60_000_000_000
 
 
 @contextlib.contextmanager

@@ -39,7 +39,7 @@ class Path:
         dataset_id: the dataset.
         hours: [T] time of each bin of the part from the first bin of the dataset on.
         mid: [T] mid price, NaN where there is none.
-        fires: what the fires came to.
+        fires: the fires with their outcomes.
         hours_a_bin: length of a bin, hours.
     """
 
@@ -56,7 +56,7 @@ class Path:
 
 
 def path_of(trial: Trial, view: DatasetView) -> Path:
-    """Return what a trial's fires came to over the price, in the part that was judged."""
+    """Return a trial's fires with their outcomes over the price, in the part that was judged."""
     evaluation = trial.evaluation
     part: Part = next(each for each in parts_of(view, evaluation, trial.split) if each.name == trial.judged_part)
     barriers = (evaluation.tp_ticks, evaluation.sl_ticks)

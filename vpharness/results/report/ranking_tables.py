@@ -131,7 +131,7 @@ def too_little_data(findings: Findings) -> Element | None:
 
 
 def by_dataset(findings: Findings) -> Element | None:
-    """Return what the best came to on each dataset alone; nothing where none ran on several."""
+    """Return the results of the best on each dataset alone; nothing where none ran on several."""
     best = [each for each in findings.rankable if len(each.candidate.choosing) > 1][:BEST_BY_DATASET]
     if not best:
         return None
