@@ -146,7 +146,7 @@ def test_every_field_of_today_is_part_of_the_identity() -> None:
 
 
 def test_evidence_without_a_sum_that_is_kept_today_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row written before a sum was kept has no evidence, and is judged anew from its fires; the others have theirs."""
+    """A row written before a sum was kept is judged anew from its fires; the others keep their evidence."""
     store = Store(STORES / "v3")
     whole = {
         each.candidate_id: each.trials[0].evidence for each in read_ledger(store) if each.trials[0].evidence is not None
