@@ -74,9 +74,9 @@ def serving(config: DictConfig) -> Iterator[ServerSetup]:
 def _opened(
     config: DictConfig, command: ServeCommand, lake: Lake, dataset_id: str | None, modules: PermittedModules
 ) -> Iterator[tuple[Feed, PromotedRecord]]:
-    """Open the feed for bins as wide as those of what is served on it, and yield both.
+    """Yield the opened feed and the record served on it, both with bins of the same width.
 
-    What is served follows from the instrument, which some feeds tell only once they are open.
+    The record depends on the instrument, which some feeds know only once they are open.
     """
     parameters: FeedParameters = instance(config.feed, "feed")
     source = instance(config.source, "source") if config.source is not None else None

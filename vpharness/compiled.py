@@ -159,8 +159,8 @@ def warnings_on_lost_caches() -> Iterator[str]:
         folders = (folder_of_user(), folder_beside_package())
         places = " and ".join(str(place) for place in folders if place is not None)
         yield (
-            f"compiled code cannot be kept, since {places} cannot be written to: every command compiles anew; "
-            "XDG_CACHE_HOME names another folder"
+            f"compiled code cannot be kept, since {places} cannot be written to: every command compiles it again; "
+            "set XDG_CACHE_HOME to a writable folder"
         )
 
 

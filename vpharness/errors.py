@@ -52,7 +52,7 @@ class FeedError(VpharnessError):
 
 
 class PromotionError(VpharnessError):
-    """A run is not promoted, or what was promoted is damaged or no longer what it was."""
+    """A run cannot be promoted, or a promoted version is damaged or has changed."""
 
 
 class OutOfMemoryError(VpharnessError):
@@ -64,7 +64,7 @@ def out_of_memory(error: BaseException) -> OutOfMemoryError | None:
     is_one = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
     if not is_one and not any(words in str(error) for words in _NO_MEMORY):
         return None
-    what = " ".join(str(error).split()) or "no more could be had"
+    what = " ".join(str(error).split()) or "an allocation failed"
     return OutOfMemoryError(f"out of memory ({what[:200]}); raise its limit, or give less to do at once (memory_mb=)")
 
 

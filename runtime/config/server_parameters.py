@@ -21,73 +21,77 @@ _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 class RuntimeParameters:
     """Parameters of the server: where it listens, how many bins it keeps, and the limits of its clients."""
 
-    host: str = parameter("127.0.0.1", meaning="address to listen at; beyond loopback a token is demanded")
+    host: str = parameter("127.0.0.1", meaning="address to listen at; any other than loopback requires a token")
     port: int = parameter(8090, meaning="port to listen at; 0 takes a free one", minimum=0, maximum=65_535)
     token_file: str | None = parameter(
-        None, meaning=f"file with the token that clients show, instead of {TOKEN_VARIABLE} in the environment"
+        None, meaning=f"file with the token that clients must send, instead of {TOKEN_VARIABLE} in the environment"
     )
-    allowed_origins: list[str] = parameter([], meaning="web origins beside its own whose pages may open the stream")
+    allowed_origins: list[str] = parameter([], meaning="additional web origins whose pages may open the stream")
     signal_modules: list[str] = parameter([], meaning=SIGNAL_MODULES)
     buffer_bins: int = parameter(
         6_000, meaning="bins kept for history, resuming and warming models up; 26 kB each", minimum=600, maximum=200_000
     )
     backlog_bins: int = parameter(
         50,
-        meaning="bins that a client may lag behind before it is sent the newest alone",
+        meaning="bins that a client may lag behind before it is sent only the newest",
         unit="bins",
         minimum=1,
         maximum=200_000,
     )
-    max_clients: int = parameter(256, meaning="streams at once", minimum=1, maximum=10_000)
+    max_clients: int = parameter(256, meaning="maximum number of open streams", minimum=1, maximum=10_000)
     max_connections: int = parameter(
-        512, meaning="connections at once, those of streams among them", minimum=1, maximum=40_000
+        512, meaning="maximum number of open connections, including streams", minimum=1, maximum=40_000
     )
     connections_per_second: float = parameter(
-        50.0, meaning="new streams, on average; ten seconds' worth at once", above=0
+        50.0, meaning="average rate of new streams; bursts of up to ten seconds' worth", above=0
     )
     requests_per_second: float = parameter(
-        200.0, meaning="new connections, and requests over them, on average; two seconds' worth at once", minimum=1.0
+        200.0, meaning="average rate of new connections and requests; bursts of up to two seconds' worth", minimum=1.0
     )
     address_share: float = parameter(
         0.5,
-        meaning="how much of the connections, streams, requests and overrides that there may be one address can have; "
-        "what is beyond is for addresses that have few",
+        meaning="largest share of all connections, streams, requests and overrides for one address; the rest is "
+        "reserved for addresses that use few",
         above=0,
         maximum=1,
     )
     forwarded_header: str | None = parameter(
         None,
-        meaning="header in which a proxy in front, the only one to reach the server, tells a client's address, as "
-        "X-Forwarded-For; its last address counts",
+        meaning="header, such as X-Forwarded-For, whose last address is the client's; only if nobody but a "
+        "proxy can reach the server",
     )
-    max_shadows: int = parameter(4, meaning="different overrides of clients at once", minimum=0, maximum=32)
+    max_shadows: int = parameter(
+        4, meaning="maximum number of different client overrides scored at once", minimum=0, maximum=32
+    )
     shadows_per_minute: float = parameter(
-        12.0, meaning="streams that may be opened with overrides, on average; a minute's worth at once", above=0
+        12.0, meaning="average rate of new streams with overrides; bursts of up to a minute's worth", above=0
     )
     max_query_bytes: int = parameter(
         2_048, meaning="longest query of a stream", unit="bytes", minimum=256, maximum=8_192
     )
     max_message_bytes: int = parameter(
         1_024,
-        meaning="longest message of a client, which has nothing to say",
+        meaning="longest message accepted from a client; clients need not send any",
         unit="bytes",
         minimum=125,
         maximum=65_536,
     )
     max_messages_per_minute: int = parameter(
         60,
-        meaning="frames that a client may send, pings and pongs too: one more, and it is cut off",
+        meaning="frames that a client may send, including pings and pongs, before it is disconnected",
         minimum=12,  # pongs to the server's pings, and a client's own pings, are six
         maximum=1_000_000,
     )
     send_timeout_s: float = parameter(
-        30.0, meaning="how long a client may take none of what it is sent before it is cut off", unit="s", minimum=1.0
+        30.0, meaning="how long a client may read nothing before it is disconnected", unit="s", minimum=1.0
     )
-    stale_s: float = parameter(5.0, meaning="silence of the feed after which it is not fresh", unit="s", above=0)
-    watch_s: float = parameter(
-        0.5, meaning="how often the pointer of what is promoted is looked at", unit="s", minimum=0.05
+    stale_s: float = parameter(
+        5.0, meaning="silence of the feed after which the server is not ready", unit="s", above=0
     )
-    stop_s: float = parameter(5.0, meaning="how long clients have to go when the server stops", unit="s", minimum=0)
+    watch_s: float = parameter(0.5, meaning="how often to check for a newly promoted version", unit="s", minimum=0.05)
+    stop_s: float = parameter(
+        5.0, meaning="how long to wait for clients to disconnect when the server stops", unit="s", minimum=0
+    )
 
     @property
     def is_loopback(self) -> bool:
@@ -97,9 +101,9 @@ class RuntimeParameters:
 
 @dataclass(frozen=True)
 class ChallengerParameters:
-    """A configuration that is scored beside the champion; what is not given is the champion's."""
+    """A configuration scored on the champion's bins; keys that are not given are taken from the champion."""
 
-    version: str | None = parameter(None, meaning="a promoted version, instead of the champion, to begin with")
+    version: str | None = parameter(None, meaning="start from this promoted version instead of the champion")
     signal: str | None = parameter(None, meaning="another signal: the name of a YAML in the group signal")
     parameters: dict[str, Any] = field(default_factory=dict)
     threshold: float | None = parameter(None, meaning="the |score| at which it fires", above=0)
@@ -110,11 +114,17 @@ class ServeCommand:
     """Serve the promoted configuration: the live grid, the score and projection bands, to any number of clients."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and of what has been promoted")
-    instrument: str | None = parameter(None, meaning="whose promoted configuration is served (default: the feed's own)")
-    version: str | None = parameter(None, meaning="serve this promoted version, whatever the pointer names")
+    instrument: str | None = parameter(
+        None, meaning="instrument whose promoted version is served (default: the feed's)"
+    )
+    version: str | None = parameter(None, meaning="serve this promoted version instead of the current one")
     record: str | None = parameter(None, meaning="record the feed, with its watermarks, into a new file of this folder")
     record_mb: int = parameter(
-        LIMIT_MB, meaning="the most that is recorded; the feed goes on", unit="MB", minimum=1, maximum=2**30
+        LIMIT_MB,
+        meaning="maximum size of the recording; the feed goes on after that",
+        unit="MB",
+        minimum=1,
+        maximum=2**30,
     )
     # Their values are those of Challenger: Hydra cannot add to a dict of dataclasses.
     challengers: dict[str, Any] = parameter(
@@ -130,4 +140,4 @@ class ServeCommand:
         if len(self.challengers) > MOST_CHALLENGERS:
             yield f"challengers are {len(self.challengers)}; at most {MOST_CHALLENGERS} are scored beside the champion"
         if "champion" in self.challengers:
-            yield "challengers has one named champion; name it otherwise"
+            yield "challengers has one named champion; choose another name"

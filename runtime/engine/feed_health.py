@@ -1,4 +1,4 @@
-"""The health of the feed: its state, and how many bins have closed, were late, or came of late."""
+"""The health of the feed: its state, and counts of closed, late and recent bins."""
 
 from collections import deque
 from dataclasses import dataclass, field

@@ -8,7 +8,7 @@ from vpharness.events.mbo_event import FLAG_SNAPSHOT
 
 
 class FeedObserver:
-    """Counts what goes by, step by step."""
+    """Tracks the state of a feed, step by step."""
 
     def __init__(self) -> None:
         """Begin before the first step."""

@@ -45,7 +45,7 @@ class BinRingBuffer:
         self.began_ns = None
 
     def last(self, count: int) -> int:
-        """Return the place of the first of the last `count` bins, or of those that there are."""
+        """Return the `seq` of the first of the last `count` bins, or of all bins where there are fewer."""
         return max(self.first_seq, self.next_seq - count)
 
     def body(self, seq: int) -> str:

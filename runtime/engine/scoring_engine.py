@@ -49,7 +49,7 @@ class ScoringEngine:
 
     def run(self, stop: threading.Event) -> None:
         """Follow the feed until it ends or `stop` is set."""
-        problem: str | None = "the engine has failed; why stands in the log"
+        problem: str | None = "the engine has failed; the log has the reason"
         try:
             for step in self._feed.steps(stop):
                 due = time.monotonic()

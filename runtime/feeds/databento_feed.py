@@ -55,13 +55,19 @@ class DatabentoParameters:
     key_variable: str = parameter("DATABENTO_API_KEY", meaning="environment variable that holds the key")
     key_file: str | None = parameter(None, meaning="file that holds the key, in place of the variable")
     close_delay_ms: int = parameter(
-        250, meaning="how long after its end a silent bin is closed", unit="ms", minimum=0, maximum=60_000
+        250,
+        meaning="how long after its end a bin is closed if no later event has arrived",
+        unit="ms",
+        minimum=0,
+        maximum=60_000,
     )
     silent_after_s: float = parameter(10.0, meaning="silence after which the feed counts as silent", unit="s", above=0)
-    shortest_backoff_s: float = parameter(1.0, meaning="wait before the first call after a cut", unit="s", above=0)
-    longest_backoff_s: float = parameter(30.0, meaning="longest wait between calls", unit="s", above=0, maximum=3600)
-    gateway: str | None = parameter(None, meaning="host to call in place of Databento's own")
-    port: int = parameter(13_000, meaning="port to call", minimum=1, maximum=65_535)
+    shortest_backoff_s: float = parameter(1.0, meaning="wait before the first attempt to reconnect", unit="s", above=0)
+    longest_backoff_s: float = parameter(
+        30.0, meaning="longest wait between attempts to reconnect", unit="s", above=0, maximum=3600
+    )
+    gateway: str | None = parameter(None, meaning="host to connect to, instead of Databento's own")
+    port: int = parameter(13_000, meaning="port to connect to", minimum=1, maximum=65_535)
 
     def relations(self) -> Iterable[str]:
         """Yield an error for parameters that contradict each other."""
@@ -134,7 +140,7 @@ class DatabentoFeed:
         self._session.close()
 
     def steps(self, stop: threading.Event) -> Iterator[FeedStep]:
-        """Yield what has come as it comes, and time as it passes."""
+        """Yield events as they arrive, and the watermark as time passes."""
         complete_ns: int | None = None
         said: State | None = None
         while not stop.is_set():
@@ -190,7 +196,7 @@ class DatabentoFeed:
 
     def _cut(self, reason: str) -> NDArray[np.void]:
         """End the session and fix when the next one begins; return what makes the book unknown until then."""
-        log.warning("%s: cut: %s; called again in %g s", self._where, reason, self._backoff_s)
+        log.warning("%s: connection lost: %s; reconnecting in %g s", self._where, reason, self._backoff_s)
         self._session.close()
         self._state = "disconnected"
         self._call_at_ns = self._clock.running_ns() + round(self._backoff_s * SECOND_NS)
@@ -226,7 +232,7 @@ def client_of(live: DatabentoParameters) -> tuple[Callable[[], Any], tuple[type[
 
 
 def _key(live: DatabentoParameters) -> str:
-    """Return the key; no message says anything of it but where it should be."""
+    """Return the key; error messages name its place and never its content."""
     if live.key_file is None:
         key = os.environ.get(live.key_variable, "")
         where, remedy = f"the environment variable {live.key_variable}", "set it, or name a file with feed.key_file"

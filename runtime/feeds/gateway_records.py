@@ -32,7 +32,7 @@ class GatewayRecords:
         self._records: Iterator[list[dbn_records.Records]] = iter(())
 
     def events(self, data: bytes) -> NDArray[np.void]:
-        """Return the instrument's events in what has come: whole records, behind the metadata the first time.
+        """Return the instrument's events in the bytes received so far, which hold whole records, after the metadata.
 
         Raises SourceError and FeedError where it is no DBN.
         """

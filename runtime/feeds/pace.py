@@ -1,4 +1,4 @@
-"""The pace of a replay: which moment of what has been is due by now."""
+"""The pace of a replay: up to which recorded time events are due by now."""
 
 import math
 import threading
@@ -24,11 +24,11 @@ _EVER_NS: Final = 2**63 - 1
 class ReplayParameters:
     """Parameters that all replayed feeds have in common."""
 
-    speed: str = parameter("1", meaning="how much faster than it happened: 1, 10, any number, or max")
-    loop: bool = parameter(True, meaning="begin anew after the end, instead of ending")
+    speed: str = parameter("1", meaning="a multiple of real time, such as 1 or 10, or max")
+    loop: bool = parameter(True, meaning="start again at the end")
     longest_wait_s: float = parameter(
         60.0,
-        meaning="longest wait where nothing happens; the rest of the silence is passed over, its bins at once",
+        meaning="longest wait in a silence; the rest of it is skipped, and its bins close at once",
         unit="s",
         minimum=1.0,
     )

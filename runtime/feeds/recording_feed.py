@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 class RecordingReplayParameters(ReplayParameters):
     """Replay what the server has recorded of a feed, step by step."""
 
-    path: str = parameter(meaning="a recording, or a folder that holds one alone")
-    loop: bool = parameter(False, meaning="begin anew after the end, instead of ending")
+    path: str = parameter(meaning="a recording, or a folder with a single recording")
+    loop: bool = parameter(False, meaning="start again at the end")
 
     @contextmanager
     def open(self, context: FeedContext) -> Iterator["RecordingFeed"]:
@@ -65,7 +65,7 @@ class RecordingFeed:
         clock: FeedClock,
         incomplete: str | None,
     ) -> None:
-        """Take over the facts of the feed that was recorded, and why not all of it was, where that is so."""
+        """Take over the recorded feed's facts, and the reason why the recording is incomplete, if it is."""
         self.incomplete = incomplete
         self._replay, self._path, self._clock = replay, path, clock
         self.facts = dataclasses.replace(recorded, kind="recording", live=False, speed=replay.factor)

@@ -130,7 +130,7 @@ class SourceFeed:
 
 
 class _Ahead:
-    """The events that have not been handed out yet: what is left of one chunk, and the chunks behind it.
+    """The events still to be delivered: the rest of the current chunk, and the chunks after it.
 
     An event belongs to the latest time seen up to it, as in the lattice: time never runs backwards.
     """

@@ -150,7 +150,7 @@ class Rollout:
 
     def _refuse(self, version: str, why: str) -> None:
         self._stream.refusals[version] = why
-        self._log_once(f"{version} is refused, {self._stream.champion.record.version} is served on: {why}")
+        self._log_once(f"{version} is refused, and {self._stream.champion.record.version} stays live: {why}")
         self._stream.notify()
 
     async def _warm_up(self, model: ServedModel, command: MakeCommand) -> None:

@@ -86,8 +86,8 @@ class ShadowModels:
         """
         if not requests.take(address):
             raise TooManyError(
-                f"overrides may be asked for {self._stream.settings.shadows_per_minute:g} times a minute by all "
-                "clients, and less often by one; try again in a minute"
+                f"clients may ask for overrides {self._stream.settings.shadows_per_minute:g} times a minute in total, "
+                "and a single one less often; try again in a minute"
             )
         stream = self._stream
         return await self._in_thread(shadow_model, stream.champion, stream.facts, query, stream.settings.buffer_bins)
@@ -102,7 +102,7 @@ class ShadowModels:
             if not self._places.take(address):
                 taken = self._places.taken
                 raise TooManyError(
-                    f"clients have asked for {taken} overrides already, which is all that are scored"
+                    f"clients have asked for {taken} overrides already, which is the maximum"
                     + ("" if taken == self._places.capacity else " for clients of this address")
                 )
             active = self._active[model.name] = _ActiveShadow(

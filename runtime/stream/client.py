@@ -23,7 +23,7 @@ _BODY_BYTES: Final = 1_500
 
 
 class TextSender(Protocol):
-    """What a client needs of its websocket: to send."""
+    """The part of a websocket that a client uses: sending."""
 
     async def send(self, message: str | bytes) -> None:
         """Send a message; wait while the connection takes no more."""

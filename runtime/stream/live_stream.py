@@ -252,9 +252,7 @@ class LiveStream:
 
     def _switched(self, said: ChampionChanged) -> None:
         before, after = self.champion.record.version, said.champion.record.version
-        print(
-            f"runtime: {after} is served from bin {said.next_seq} on, {before} was ({self.coming_reason})", flush=True
-        )
+        print(f"runtime: {after} replaces {before} from bin {said.next_seq} on ({self.coming_reason})", flush=True)
         self.epoch, self.champion = said.epoch, said.champion
         if said.pipeline == self.pipeline:
             self.announce_configuration(self.coming_reason, said.next_seq)

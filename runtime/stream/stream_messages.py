@@ -105,12 +105,12 @@ def projection_facts(model: ServedModel) -> dict[str, Any] | None:
 
 
 def without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values as JSON has them: what is no number is null, in lists too."""
+    """Return values that JSON can express: NaN and infinity become null, also inside lists."""
     return {name: _plain(value) for name, value in values.items()}
 
 
 def number(value: float) -> float | None:
-    """Return a number, or None for what JSON has no number for."""
+    """Return a number, or None for NaN and infinity, which JSON cannot express."""
     return value if math.isfinite(value) else None
 
 

@@ -125,7 +125,7 @@ async def unavailable(_request: Request, problem: VpharnessError) -> HTTPRespons
 async def failed(request: Request, problem: Exception) -> HTTPResponse:
     """Log an unexpected error, without the query, which may hold a token, and answer that there was one."""
     log.error("%s %s failed", request.method, request.path, exc_info=problem)
-    return text_answer("the server has failed to answer; why stands in its log", status=500)
+    return text_answer("the server has failed to answer; its log has the reason", status=500)
 
 
 async def get_config(request: Request) -> HTTPResponse:

@@ -41,14 +41,14 @@ class ServerMetrics:
                 health.late_bins,
             ),
             ("late_events", "events that came after their bin was closed", health.late_events),
-            ("configurations", "changes of what is served", stream.configuration.number - 1),
+            ("configurations", "changes of the served model", stream.configuration.number - 1),
         ):
             yield CounterMetricFamily(f"vpharness_{name}", meaning, count)
         for name, meaning, value in (
             ("ready", "1 where the stream can be relied on", float(not reasons_not_ready(stream))),
             ("clients", "open streams", len(stream.clients)),
             ("connections", "open connections", self._admission.connections.taken),
-            ("bins_per_second", "bins a second of late", len(health.recent_bins) / RECENT_SECONDS),
+            ("bins_per_second", "bins per second over the last 10 s", len(health.recent_bins) / RECENT_SECONDS),
             ("buffered_bins", "bins kept for history", stream.ring.next_seq - stream.ring.first_seq),
             ("refused_versions", "promoted versions that are not served", len(stream.refusals)),
             ("peak_memory_bytes", "largest resident memory", 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss),
@@ -65,14 +65,16 @@ class ServerMetrics:
         return state
 
     def _cut(self) -> Metric:
-        cut = CounterMetricFamily("vpharness_cut", "connections cut off at once, by what for", labels=["cause"])
+        cut = CounterMetricFamily("vpharness_cut", "connections cut off at once, by cause", labels=["cause"])
         for cause in CAUSES:
             cut.add_metric([cause], self._admission.cut[cause])
         return cut
 
     def _memory_bound(self) -> Metric:
         stream = self._stream
-        bound = GaugeMetricFamily("vpharness_memory_bound_bytes", "what the limits let it need", labels=["part"])
+        bound = GaugeMetricFamily(
+            "vpharness_memory_bound_bytes", "the most memory that the limits allow the server to need", labels=["part"]
+        )
         radius = stream.champion.live.scorer.radius
         for part, size in most_bytes(stream.settings, radius, len(stream.challengers)).items():
             bound.add_metric([part], size)

@@ -57,8 +57,8 @@ def _no_room(admission: AdmissionControl) -> str:
     """Return why there is no slot for a stream: all are taken, or those that one address may have."""
     streams = admission.streams
     if streams.taken < streams.capacity:
-        return f"{streams.taken} clients are connected, and what room there is is for those at other addresses"
-    return f"{streams.taken} clients are connected, which is all that there is room for"
+        return f"{streams.taken} clients are connected; the remaining places are reserved for other addresses"
+    return f"{streams.taken} clients are connected, which is the maximum"
 
 
 async def _serve_asked(request: Request, socket: Websocket, query: StreamQuery, address: str) -> NoReturn:

@@ -108,8 +108,11 @@ def test_a_parquet_file_of_compare_is_as_tidy(folder: Path) -> None:
 
 def test_an_empty_lake_has_no_results_no_fires_and_no_datasets(tmp_path: Path) -> None:
     """Empty frames rather than errors."""
-    assert vp.results(lake=tmp_path).empty
-    assert vp.fires(lake=tmp_path).empty
+    results, fires = vp.results(lake=tmp_path), vp.fires(lake=tmp_path)
+    assert results.empty
+    assert fires.empty
+    assert {"candidate_id", "signal", "p_adjusted", "net_pnl_ticks", "winner"} <= set(results.columns)
+    assert {"candidate_id", "bin", "direction", "net_pnl_ticks"} <= set(fires.columns)
     assert vp.datasets(lake=tmp_path).empty
 
 
@@ -233,3 +236,17 @@ def test_the_page_on_it_runs(
         if " == " in last and not last.startswith((" ", "#")):
             assert eval(last, vars(page)), f"{last} in block {number} of {statements}"  # noqa: S307  # ours
     assert "no dataset no_such_dataset" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("names", [{"signal": "none"}, {"dataset": "none"}, {"campaign": "none"}, {"candidate": "zz"},
+                                   {"run": "zz"}])  # fmt: skip
+def test_fires_of_what_the_ledger_does_not_know_are_refused(tmp_path: Path, names: dict[str, str]) -> None:
+    """A misspelt name gives an error, as in `results`, and no empty frame."""
+    with pytest.raises(ConfigError, match=r"none|zz"):
+        vp.fires(lake=tmp_path, **names)
+
+
+def test_test_parts_are_opened_for_a_number_of_candidates_that_is_given(tmp_path: Path) -> None:
+    """An opening counts for good: a whole ledger is not opened by leaving an argument out."""
+    with pytest.raises(ConfigError, match="top=N"):
+        vp.results(lake=tmp_path, show_test=True)

@@ -144,7 +144,7 @@ def test_a_run_of_a_table_is_stored_and_marked_and_said(tmp_path: Path, monkeypa
     said = in_process(tmp_path, *words)
     assert said.returncode == 0, said.stderr
     assert "vpharness: signal table fails the quick audit: its program holds constants of 160," in said.stderr
-    assert "judged fires may tell where the data began: table is not shown to forget it" in said.stderr
+    assert "judged fires may depend on where the data began: table is not shown to forget it" in said.stderr
     store = store_in(tmp_path / "lake")
     (row,) = read(store, AUDITS)
     (meta,) = read(store, META)

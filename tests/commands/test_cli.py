@@ -76,7 +76,7 @@ def test_a_dataset_from_build_to_verify(tmp_path: Path) -> None:
     assert [dataset["dataset_id"] for dataset in listed["datasets"]] == ["a"]
     assert "SYN" in in_process(tmp_path, "list-datasets").stdout
     verified = in_process(tmp_path, "verify", "dataset.id=a")
-    assert verified.stdout.startswith("dataset a is as it was written")
+    assert verified.stdout.startswith("dataset a is intact")
     copy = tmp_path / "copy"
     copy.mkdir()
     for name in ("bins.parquet", "grid_clean.parquet"):
@@ -87,7 +87,7 @@ def test_a_dataset_from_build_to_verify(tmp_path: Path) -> None:
 
 def test_a_multirun_over_lattice_parameters_builds_a_variant_each(tmp_path: Path) -> None:
     """`-m` gives one dataset for each value."""
-    run = vpharness(tmp_path, "build", "-m", "source.minutes=1", "lattice.cell_width_ms=100,200")
+    run = in_process(tmp_path, "build", "-m", "source.minutes=1", "lattice.cell_width_ms=100,200")
     assert run.returncode == 0, run.stderr
     listed = json.loads(in_process(tmp_path, "list-datasets", "json=true").stdout)
     assert sorted(dataset["cell_width_ms"] for dataset in listed["datasets"]) == [100, 200]
@@ -144,9 +144,9 @@ def test_a_multirun_over_lattice_parameters_builds_a_variant_each(tmp_path: Path
         (["--cgf", "job"], "there is no option --cgf; did you mean --cfg?"),
         (["tp_ticks=4"], "tp_ticks is not a key here; did you mean eval.tp_ticks?"),
         (["plan", "-m", "tracking.kind=mlfow"], "must be one of mlflow, none; did you mean mlflow?"),
-        (["hydra.mode=MULTIRUN"], "hydra.mode would change nothing here: -m asks for a multirun"),
-        (["hydra.sweep.dir=x"], "hydra.sweep.dir would change nothing here: outputs=FOLDER says"),
-        (["-m", "signal=ads,pfp", "hydra.sweep.dir=x", "hydra.run.dir=y"], "hydra.sweep.dir, hydra.run.dir would"),
+        (["hydra.mode=MULTIRUN"], "hydra.mode has no effect here: use -m for a multirun"),
+        (["hydra.sweep.dir=x"], "hydra.sweep.dir has no effect here: outputs=FOLDER says"),
+        (["-m", "signal=ads,pfp", "hydra.sweep.dir=x", "hydra.run.dir=y"], "hydra.sweep.dir, hydra.run.dir have no"),
     ],
 )
 def test_a_mistake_is_one_line_and_changes_nothing(tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -249,7 +249,7 @@ def test_paths_may_hold_any_character(tmp_path: Path) -> None:
 
 def test_help_lists_commands_and_keys_with_defaults(tmp_path: Path) -> None:
     """Help is derived from the configuration: every key with its meaning, unit and default."""
-    assert "  verify            Compare a dataset" in in_process(tmp_path, "--help").stdout
+    assert "  verify            Compare the files of a dataset" in in_process(tmp_path, "--help").stdout
     keys = in_process(tmp_path, "build", "--help").stdout
     assert "lattice.cell_width_ms                 width of a bin, ms (default 100)" in keys
     assert "source.orderbook_path" in keys

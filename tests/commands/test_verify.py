@@ -60,7 +60,7 @@ def test_a_lake_that_is_whole_is_said_to_be(folder: Path) -> None:
     """With how much was read; an empty one is whole too."""
     said, facts = verified(folder)
     assert said.returncode == 0
-    assert said.stdout.endswith("all of it is as it was written\n")
+    assert said.stdout.endswith("everything matches its checksums\n")
     assert (facts["verified"], facts["problems"], facts["notes"]) == (True, [], [])
     assert facts["read"] == {
         "datasets": 1, "notes of sources": 1, "parts of results": 5, "instruments": 0, "versions": 0,
@@ -83,7 +83,7 @@ def test_everything_that_is_damaged_is_named_in_a_line(folder: Path) -> None:
         path.write_text("{", encoding="utf-8")
     said, facts = verified(folder)
     assert said.returncode == 2
-    assert said.stderr == f"vpharness: 5 things in {folder / 'lake'} must be mended\n"
+    assert said.stderr == f"vpharness: 5 problems found in {folder / 'lake'}\n"
     assert not facts["verified"]
     for path in damaged:
         assert sum(path.name in problem for problem in facts["problems"]) == 1, path

@@ -54,6 +54,8 @@ def test_plain_overrides_are_composed_as_hydra_does(name: str, overrides: list[s
         ("show", "dataset.id=${lake}"),
         ("show", "dataset.id=a,b"),
         ("show", "dataset.name=a"),
+        ("show", "[dataset].id=abc"),
+        ("show", "lake=.5"),
         ("show", "+more=1"),
         ("show", "~json"),
         ("show", "json=yes"),

@@ -38,7 +38,7 @@ def test_a_record_without_its_memory_is_read_and_any_other_gap_is_named() -> Non
     assert PromotedRecord.from_values(without, "old").memory_bins is None
     assert PromotedRecord.from_values(values | {"memory_bins": 248}, "new").memory_bins == 248
     odd = {name: value for name, value in without.items() if name != "threshold"} | {"more": 1}
-    with pytest.raises(PromotionError, match="old lacks, or has beyond what is known: more, threshold;"):
+    with pytest.raises(PromotionError, match="old has missing or unknown keys: more, threshold;"):
         PromotedRecord.from_values(odd, "old")
     with pytest.raises(PromotionError, match=r"memory_bins is 2\.5; it must be a whole number from 0 on, or null"):
         PromotedRecord.from_values(values | {"memory_bins": 2.5}, "new")

@@ -247,6 +247,6 @@ def test_what_may_serve_something_else_than_was_run_needs_more_than_a_reason() -
     both = Review((looks_ahead, differs))
     with pytest.raises(PromotionError, match=r"force=\"REASON\" overrides"):
         refuse(both, "r1", None, force_unsafe=True)
-    with pytest.raises(PromotionError, match=r"\(audit, live = batch: force_unsafe=true beside it overrides, "):
+    with pytest.raises(PromotionError, match=r"\(audit, live = batch: force_unsafe=true overrides as well; "):
         refuse(both, "r1", "a drill")
     refuse(both, "r1", "a drill", force_unsafe=True)

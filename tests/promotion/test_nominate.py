@@ -96,10 +96,10 @@ def test_a_beginning_is_enough(
 @pytest.mark.parametrize(
     ("name", "threshold", "message"),
     [
-        ("aa", None, "run_id is 'aa', which begins 2 ids: aa10, aa20"),
-        ("bb", None, "run_id is 'bb', which begins 2 ids: bb30, bb99"),
+        ("aa", None, "run_id is 'aa', which matches 2 ids: aa10, aa20"),
+        ("bb", None, "run_id is 'bb', which matches 2 ids: bb30, bb99"),
         ("", None, "run_id is '', which begins 6 ids: aa10, aa20, bb30, c2, c1; "),
-        ("zz", None, "run_id is 'zz', which is no run and no candidate"),
+        ("zz", None, "run_id is 'zz', whichis neither a run nor a candidate"),
         ("aa10", "0.2", "threshold is 0.2; run aa10 has the thresholds 0.1, q90"),
         ("c2", "0.1", "threshold is 0.1; run aa10 has the thresholds 0.1, q90"),
         (
@@ -120,7 +120,7 @@ def test_what_is_not_one_candidate_is_refused(
 
 def test_a_run_whose_dataset_is_gone_says_so(store: Store) -> None:
     """Its candidates are not in the ranking any more."""
-    with pytest.raises(PromotionError, match="nothing can be said of run aa10: its dataset market is not as it was"):
+    with pytest.raises(PromotionError, match="run aa10 cannot be judged: its dataset market has changed"):
         select_candidate(store, [LedgerCandidate("bb99", ())], "aa10", None)
 
 

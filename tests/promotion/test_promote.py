@@ -168,7 +168,7 @@ def test_a_bundle_with_a_file_too_many_or_too_few_is_refused(bundle: Bundle, tmp
     shutil.copytree(bundle.path, folder)
     folder.chmod(0o755)
     (folder / "more.npy").write_bytes(b"")
-    with pytest.raises(PromotionError, match=r"lacks, or has beyond what was promoted: more\.npy"):
+    with pytest.raises(PromotionError, match=r"has missing or additional files: more\.npy"):
         read_bundle(folder)
     (folder / "more.npy").rename(folder / "checksums.json")
     with pytest.raises(PromotionError, match=r"checksums\.json cannot be read"):
@@ -223,7 +223,7 @@ def test_a_record_makes_what_a_live_session_is_made_of(bundle: Bundle) -> None:
     assert model.thresholds == (0.2,)
     assert (model.warmup_bins, model.cooldown_bins) == (300, 30)
     odd = dataclasses.replace(bundle.record, parameters=bundle.record.parameters | {"cellz": 3})
-    with pytest.raises(PromotionError, match="recent_flow lacks, or has beyond what is known: cellz"):
+    with pytest.raises(PromotionError, match="recent_flow has missing or unknown keys: cellz"):
         live_model(odd)
     wide = dataclasses.replace(bundle.record, parameters=bundle.record.parameters | {"cells": 0})
     with pytest.raises(PromotionError, match=r"recent_flow\.cells is 0; it must be at least 1"):
@@ -267,7 +267,7 @@ def test_a_reason_overrides_and_is_recorded_and_one_command_goes_back(copied: Wi
     reason = "force=a drill (of two): x=1, 'y'"
     forced = in_process(copied.folder, "promote", f"run_id={copied.run_id}", *LIMITS, *limits, reason)
     assert forced.returncode == 0, forced.stderr
-    assert "SYN serves v0002 from now on, before: v0001" in forced.stdout
+    assert "SYN now serves v0002 (before: v0001)" in forced.stdout
     assert max(map(len, forced.stdout.splitlines()[1:-4])) <= 100
     shown = json.loads(in_process(copied.folder, "promote", "show", "json=true").stdout)
     assert (shown["version"], shown["forced"]) == ("v0002", "a drill (of two): x=1, 'y'")
@@ -276,7 +276,7 @@ def test_a_reason_overrides_and_is_recorded_and_one_command_goes_back(copied: Wi
     (difference,) = json.loads(in_process(copied.folder, "promote", "diff", "v0001", "v0002", "json=true").stdout)
     assert difference == {"key": "forced", "v0001": None, "v0002": "a drill (of two): x=1, 'y'"}
     back = in_process(copied.folder, "promote", "rollback", "tracking=none", TRUSTED)
-    assert "SYN serves v0001 from now on, before: v0002" in back.stdout
+    assert "SYN now serves v0001 (before: v0002)" in back.stdout
     entries = json.loads(in_process(copied.folder, "promote", "history", "json=true").stdout)["SYN"]
     assert [(entry["action"], entry["version"]) for entry in entries] == [
         ("promote", "v0001"), ("promote", "v0002"), ("rollback", "v0001"),
@@ -322,15 +322,15 @@ def test_a_failed_audit_is_overridden_by_two_words_and_marked_for_good(
     monkeypatch.setattr(batch_run, "audit", lambda *_, **__: report)
     words = ["promote", f"run_id={copied.run_id}", *LIMITS, "tracking=none"]
     for more, message in (
-        (["force=a drill"], "(audit: force_unsafe=true beside it overrides, and what is served would not be what"),
-        (["force_unsafe=true"], 'force_unsafe needs force="REASON" beside it'),
+        (["force=a drill"], "(audit: force_unsafe=true overrides as well; served scores may then differ from"),
+        (["force_unsafe=true"], 'force_unsafe also needs force="REASON"'),
     ):
         run = in_process(copied.folder, *words, *more)
         assert (run.returncode, run.stderr.count("\n")) == (2, 1)
         assert message in run.stderr
     forced = in_process(copied.folder, *words, "force=a drill", "force_unsafe=true")
     assert forced.returncode == 0, forced.stderr
-    assert "UNSAFE: without audit, what is served may not be what was run" in forced.stdout
+    assert "UNSAFE: audit failed, so served scores may differ from the tested ones" in forced.stdout
     shown = json.loads(in_process(copied.folder, "promote", "show", "json=true").stdout)
     assert (shown["version"], shown["forced"], shown["unsafe"]) == ("v0002", "a drill", ["audit"])
     (audited,) = [gate for gate in shown["evidence"]["gates"] if not gate["passed"]]
@@ -399,13 +399,13 @@ def test_events_are_found_by_the_note_by_the_run_or_not_at_all(copied: Winner) -
     ("arguments", "message"),
     [
         (["promote"], "run_id must be given (python -m vpharness compare shows what there is)"),
-        (["promote", "hist"], "does not know what to do with 'hist'; expected KEY=VALUE, or promote history, promote "),
-        (["promote", "run_id=12e45"], "run_id is '12e45', which is no run and no candidate"),
+        (["promote", "hist"], "does not accept 'hist'; expected KEY=VALUE, or promote history, promote "),
+        (["promote", "run_id=12e45"], "run_id is '12e45', whichis neither a run nor a candidate"),
         (["promote", "run_id=x", "force= "], "force is empty; it must be the reason"),
         (["promote", "run_id=x", "promotion.quantiles=[0.1,0.5]"], "promotion.quantiles is [0.1, 0.5]"),
         (["promote", "run_id=x", "promotion.min_fires=3"], "promotion.min_fires is not a key here"),
         (["promote", "diff"], "a version must be given"),
-        (["promote", "diff", "v1", "v2", "v3"], "does not know what to do with 'v3'; expected KEY=VALUE A B"),
+        (["promote", "diff", "v1", "v2", "v3"], "does not accept 'v3'; expected KEY=VALUE A B"),
         (["promote", "show", "v0099"], "SYN has no version v0099; there are v0001"),
         (["promote", "show", "../v0001"], "the version is '../v0001'; it must begin with a letter or digit"),
         (["promote", "rollback", "instrument=ESH4"], "instrument is ESH4; there are SYN: choose with instrument="),
@@ -433,7 +433,7 @@ def test_history_and_show_are_readable(winner: Winner, bundle: Bundle, tmp_path:
         said = in_process(winner.folder, "promote", *words)
         assert said.returncode == 0, said.stderr
         assert max(map(len, said.stdout.splitlines())) <= 100
-    assert ", Net a fire +" in in_process(winner.folder, "promote", "show").stdout
+    assert ", Net per fire +" in in_process(winner.folder, "promote", "show").stdout
     nothing = f"nothing has been promoted in the lake {tmp_path / 'lake'} yet"
     assert in_process(tmp_path, "promote", "history").stdout == f"{nothing}\n"
     assert nothing in in_process(tmp_path, "promote", "show").stderr

@@ -38,6 +38,7 @@ from vpharness.results.report.pages import page_of
 from vpharness.results.store import CANDIDATES, Store, TableRows, append, read
 from vpharness.results.store_reference import PAGE, store_reference
 from vpharness.results.table_schemas import candidate_schema
+from vpharness.signals import SignalParameters
 
 NEW = Figure(
     "net_stop_rate",
@@ -103,6 +104,9 @@ def outcome_of(judgement: Any) -> Any:
         signal=SimpleNamespace(name="guess"),
         dataset=SimpleNamespace(manifest=SimpleNamespace(dataset_id="north"), checksum="1", path="north"),
         identity={"code": {"signal_digest": "1"}},
+        parameters=SignalParameters(thresholds=[0.1]),
+        resolved=EvaluationParameters().resolve(100),
+        split=SplitParameters(),
     )
     one = SimpleNamespace(
         candidate_id="guess", label="0.1", evaluation=SimpleNamespace(threshold=0.1), judgement=judgement

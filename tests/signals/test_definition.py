@@ -49,7 +49,7 @@ from vpharness.signals import Clock, Grid, SignalParameters, signal
 class DepthImbalance(SignalParameters):
     """Parameters of depth_imbalance."""
 
-    band: int = parameter(2, meaning="cells up to this distance count", unit="ticks", minimum=1)
+    band: int = parameter(2, meaning="cells up to this distance are used", unit="ticks", minimum=1)
     span: int = parameter(3, meaning="bins looked back", unit="bins", minimum=1)
 
 

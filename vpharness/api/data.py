@@ -26,7 +26,7 @@ class DatasetTables:
 
     @property
     def id(self) -> str:
-        """What it is called in the lake."""
+        """The dataset's id in the lake."""
         return self.manifest.dataset_id
 
     @property

@@ -1,4 +1,4 @@
-"""Where a call looks for datasets and results, unless it is told."""
+"""The default folder of datasets and results."""
 
 import os
 from pathlib import Path

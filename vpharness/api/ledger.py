@@ -1,16 +1,18 @@
 """The trial ledger as tidy frames: candidates as `compare` ranks them, and their fires."""
 
-from collections.abc import Callable, Iterator
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from vpharness.api.folders import Folder, lake_in
-from vpharness.commands.compare import compared
+from vpharness.commands.compare import compared, require_known, require_known_campaign
 from vpharness.commands.text.rankings import readable_ledger
 from vpharness.config.command_schemas import CompareCommand
 from vpharness.errors import ConfigError
+from vpharness.evaluation import Figures
 from vpharness.parameters import problems
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.sensitivity import settings_of
@@ -18,7 +20,10 @@ from vpharness.results.store import FIRES, Store, read, store_in
 from vpharness.storage.arrow import table_of_rows
 
 _ALL: Final = 10**9
-_EMPTY: Final = ("candidate_id", "run_id", "signal", "dataset_id", "threshold", "bin", "time", "direction")
+_NO_RESULTS: Final = ("candidate_id", "run_ids", "datasets", "signal", "threshold", "p_value", "p_adjusted", "winner")
+_NO_FIRES: Final = (
+    "candidate_id", "run_id", "signal", "dataset_id", "threshold", "bin", "time", "direction", "net_pnl_ticks",
+)  # fmt: skip
 
 
 def results(  # noqa: PLR0913  # what compare takes
@@ -45,14 +50,16 @@ def results(  # noqa: PLR0913  # what compare takes
         campaign: of this campaign alone, with p against its own candidates beside.
         by: "dataset" has a row for each dataset that a candidate ran on.
         sort: "net", or "tp_rate".
-        top: the most rows; all unless given.
+        top: maximum number of rows (default: all); `show_test` needs it.
         min_signals: the least fires at the mid that a candidate has.
         mixed_horizon: whether what holds for different times is ranked together; shorter ones come first otherwise.
-        show_test: opens the test part of all that is shown, which is counted: name a small `top` with it.
+        show_test: opens the test part of all that is shown, which is counted for good: `top` says of how many.
         lake: the folder of datasets and results.
 
     Raises VpharnessError for a value out of range, and for a name that the ledger does not know.
     """
+    if show_test and top is None:
+        raise ConfigError("show_test=True opens the test part of all that is shown, for good; give top=N with it")
     asked = CompareCommand(
         lake=str(lake_in(lake).root),
         of_signal=signal,
@@ -67,6 +74,8 @@ def results(  # noqa: PLR0913  # what compare takes
     if wrong := problems(asked):
         raise ConfigError("; ".join(wrong))
     rows = compared(asked, dataset).answer.rows
+    if not rows:
+        return pd.DataFrame(columns=[*_NO_RESULTS, *(field.name for field in dataclasses.fields(Figures))])
     frame: pd.DataFrame = table_of_rows(rows).to_pandas()
     return frame
 
@@ -93,10 +102,15 @@ def fires(
         run: the id of a run, or how it begins.
         lake: the folder of datasets and results.
 
-    Raises VpharnessError where the results cannot be read.
+    Raises VpharnessError where the results cannot be read, and for a name that the ledger does not know.
     """
     found = lake_in(lake)
     store = store_in(found.root)
+    ledger = readable_ledger(store, found)
+    require_known(dataset, signal, ledger)
+    require_known_campaign(campaign, ledger)
+    _require_id("candidate", candidate, [each.candidate_id for each in ledger])
+    _require_id("run", run, [run_id for each in ledger for run_id in each.run_ids])
 
     def is_meant(trial: Trial) -> bool:
         return (
@@ -107,8 +121,13 @@ def fires(
             and (run is None or any(run_id.startswith(run) for run_id in trial.run_ids))
         )
 
-    frames = [*_frames(readable_ledger(store, found), is_meant, _net_of_fires(store))]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(_EMPTY))
+    frames = [*_frames(ledger, is_meant, _net_of_fires(store))]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(_NO_FIRES))
+
+
+def _require_id(name: str, begins: str | None, known: Sequence[str]) -> None:
+    if begins is not None and not any(each.startswith(begins) for each in known):
+        raise ConfigError(f"{name} is {begins!r}; no id in the ledger begins so: vp.results() has them all")
 
 
 def _net_of_fires(store: Store) -> dict[tuple[str, str], Any]:

@@ -121,7 +121,7 @@ class DatasetCache:
         }
 
     def table(self, evaluation: ResolvedEvaluation) -> OutcomeTable:
-        """Return the outcomes of every bin; evaluations that differ in what no walk depends on share them."""
+        """Return the outcomes of every bin; evaluations that differ only in values no walk depends on share them."""
         key = _walk_key(evaluation)
         found = self._tables.get_or_make(key, partial(self._make_table, evaluation))
         return dataclasses.replace(found, evaluation=evaluation)

@@ -52,7 +52,7 @@ class RunSpec:
 
     @cached_property
     def score_key(self) -> str:
-        """The key of everything the score depends on beside the dataset: equal keys, equal scores."""
+        """The key of everything the score depends on except the dataset: equal keys mean equal scores."""
         return json.dumps([self.signal_target, score_parameters(self.parameters)], sort_keys=True)
 
     @cached_property

@@ -16,7 +16,7 @@ from vpharness.campaigns.plan import CampaignPlan, Job, Variant, job_problems, m
 from vpharness.campaigns.runner import CampaignProgress, run_groups
 from vpharness.commands.campaign_summary import Campaign, conclude
 from vpharness.commands.campaign_tracking import campaign_tracking, needs_tracking
-from vpharness.commands.plan import print_plan
+from vpharness.commands.plan import measured_speeds, print_plan
 from vpharness.commands.run import alone_with, dataset_of, done_in, settings_of, tidy
 from vpharness.commands.text.progress_display import campaign_progress
 from vpharness.config.command_schemas import RunCommand
@@ -72,7 +72,7 @@ def launch(
         plan, wrong = make_plan(ready, _datasets(lake), done_in(settings.store, settings.outputs))
         _refuse(wrong)
         if not carries_out:
-            print_plan(plan, len(jobs) - len(ready), unbuilt, as_json=command.json)
+            print_plan(plan, len(jobs) - len(ready), unbuilt, measured_speeds(settings.store), as_json=command.json)
             return []
         name = command.campaign or f"{_UNFIT.sub('_', tracking.experiment_name)}-{_digest(plan)}"
         named = replace(settings, labels=Labels(tracking.experiment_name, name, dict(tracking.tags)))
@@ -88,7 +88,7 @@ def launch(
 
 
 def _begin(campaign: Campaign, overrides: Sequence[str]) -> None:
-    """Write down that a campaign has been begun, unless it has nothing to run and is known to have these runs."""
+    """Record the start of a campaign in the store, unless nothing is left to run and its runs are recorded already."""
     run_ids = [run.spec.run_id for run in campaign.plan.runs]
     known = [] if campaign.plan.remaining else read(campaign.settings.store, CAMPAIGNS)
     if any(row["campaign"] == campaign.name and set(run_ids) <= set(row["run_ids"]) for row in known):
@@ -128,7 +128,7 @@ def _refuse(problems: Sequence[str]) -> None:
         raise ConfigError(problems[0])
     if problems:
         listed = "".join(f"\n  {problem}" for problem in dict.fromkeys(problems))
-        raise ConfigError(f"{len(problems)} things are wrong with this campaign; nothing has been run:{listed}")
+        raise ConfigError(f"{len(problems)} errors in this campaign; nothing has been run:{listed}")
 
 
 def _datasets(lake: Lake) -> Callable[[Job], Dataset]:
@@ -146,5 +146,5 @@ def _datasets(lake: Lake) -> Callable[[Job], Dataset]:
 
 
 def _digest(plan: CampaignPlan) -> str:
-    """Return what tells campaigns apart: the same plan is the same campaign, whenever it is begun."""
+    """Return the digest that identifies a campaign: the same plan is the same campaign, whenever it starts."""
     return hashlib.sha256("".join(sorted(plan.run_ids)).encode()).hexdigest()[:8]

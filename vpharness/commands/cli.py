@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         except BaseException as error:
             # Compilers turn an interruption that meets them into errors of their own.
             if interruption.came:
-                print("vpharness: interrupted; nothing half-made is left", file=sys.stderr)
+                print("vpharness: interrupted; no incomplete files are left", file=sys.stderr)
                 return INTERRUPTED
             mistake = mistake_in(error)
             if mistake is None:
@@ -95,7 +95,7 @@ def _config_dir_behind(arguments: list[str]) -> list[str]:
 
 
 def mistake_in(error: BaseException) -> VpharnessError | None:
-    """Return what a user is told of an error that the command line can cause; None for any other."""
+    """Return the message for an error caused by the command line; None for any other error."""
     if isinstance(error, VpharnessError):
         return error
     # Known by their names: most commands do not need Hydra, and its import takes long.
@@ -186,7 +186,7 @@ def _with_keys(arguments: Sequence[str], keys: Sequence[str], name: str) -> list
         else:
             longer = ", ".join(each for each in COMMANDS if each.startswith(f"{name} "))
             expected = " ".join(["KEY=VALUE", *(key.upper() for key in keys)]) + (f", or {longer}" if longer else "")
-            raise ConfigError(f"{name} does not know what to do with {word!r}; expected {expected}")
+            raise ConfigError(f"{name} does not accept {word!r}; expected {expected}")
     return found
 
 
@@ -195,14 +195,14 @@ def _is_bare(word: str) -> bool:
 
 
 def _refuse_idle(overrides: Sequence[str]) -> None:
-    """Raise ConfigError for Hydra's own keys that would change nothing here."""
+    """Raise ConfigError for Hydra's own keys that have no effect here."""
     keys = [word.lstrip("+").partition("=")[0] for word in overrides]
     if "hydra.mode" in keys:
-        raise ConfigError("hydra.mode would change nothing here: -m asks for a multirun")
+        raise ConfigError("hydra.mode has no effect here: use -m for a multirun")
     if idle := [key for key in keys if key in _FOLDERS_OF_HYDRA]:
         raise ConfigError(
-            f"{', '.join(idle)} would change nothing here: outputs=FOLDER says where the folders of runs go, and "
-            "lake=FOLDER where datasets and results do"
+            f"{', '.join(idle)} {'has' if len(idle) == 1 else 'have'} no effect here: outputs=FOLDER says where the "
+            "folders of runs go, and lake=FOLDER where datasets and results do"
         )
 
 

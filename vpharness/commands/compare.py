@@ -31,7 +31,7 @@ from vpharness.storage.parquet import write_parquet
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a question to the ledger found.
+    """The result of a comparison.
 
     Attributes:
         ledger: all candidates that there are.
@@ -58,7 +58,7 @@ class Answer:
 
 
 def run_compare(config: DictConfig) -> None:
-    """Rank what has been run, against chance and against all that was ever tried."""
+    """Rank all candidates, with p-values adjusted for everything that was ever tried."""
     asked = check_command(config, CompareCommand)
     choice = instance(config.dataset, "dataset")
     require_new(asked.parquet, "parquet")
@@ -89,7 +89,7 @@ def compared(asked: CompareCommand, dataset_id: str | None) -> Comparison:
     lake = Lake(Path(asked.lake))
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
-    _require_known(dataset_id, asked.of_signal, ledger)
+    require_known(dataset_id, asked.of_signal, ledger)
     of_signal = [
         each
         for each in _ranked(store, ledger, asked, dataset_id)
@@ -103,7 +103,7 @@ def _ranked(
     store: Store, ledger: Sequence[LedgerCandidate], asked: CompareCommand, dataset_id: str | None
 ) -> list[Ranked]:
     """Rank the candidates on the trials that are asked for alone, within all that was ever tried."""
-    _require_known_campaign(asked.campaign, ledger)
+    require_known_campaign(asked.campaign, ledger)
 
     def is_meant(trial: Trial) -> bool:
         on_dataset = dataset_id is None or trial.dataset_id == dataset_id
@@ -116,7 +116,8 @@ def _ranked(
     return ranked if asked.campaign is None else within_campaign(ranked)
 
 
-def _require_known_campaign(campaign: str | None, ledger: Sequence[LedgerCandidate]) -> None:
+def require_known_campaign(campaign: str | None, ledger: Sequence[LedgerCandidate]) -> None:
+    """Raise ConfigError for a campaign of which no run is finished."""
     known = sorted({name for each in ledger for trial in each.trials for name in trial.campaigns})
     if campaign is not None and campaign not in known:
         raise ConfigError(
@@ -124,14 +125,14 @@ def _require_known_campaign(campaign: str | None, ledger: Sequence[LedgerCandida
         )
 
 
-def _require_known(dataset_id: str | None, signal: str | None, ledger: Sequence[LedgerCandidate]) -> None:
-    """Raise ConfigError for a dataset that nothing has been run on, and for a signal that has not been run."""
+def require_known(dataset_id: str | None, signal: str | None, ledger: Sequence[LedgerCandidate]) -> None:
+    """Raise ConfigError for a dataset or a signal without any run."""
     datasets = sorted({known_id for each in ledger for known_id in each.dataset_ids})
     signals = sorted({each.first.signal for each in ledger})
     if dataset_id is not None and dataset_id not in datasets:
-        raise ConfigError(f"dataset.id is {dataset_id}; results are there on {', '.join(datasets) or 'no dataset'}")
+        raise ConfigError(f"dataset.id is {dataset_id}; there are results on {', '.join(datasets) or 'no dataset'}")
     if signal is not None and signal not in signals:
-        raise ConfigError(f"signal is {signal}; results are there of {', '.join(signals) or 'no signal'}")
+        raise ConfigError(f"signal is {signal}; there are results of {', '.join(signals) or 'no signal'}")
 
 
 def _nothing_shown(candidates: Sequence[Ranked], min_signals: int) -> str:
@@ -180,14 +181,14 @@ def _tables(
         shown = opened(shown)
 
     def show() -> None:
-        for horizon in sorted(apart) or [0.0]:
+        for number, horizon in enumerate(sorted(apart) or [0.0]):
             # Those that are alike share a row, so that more than are listed for programs find room.
             of_all = [each for each in shown if horizon in {each.hold_s, 0.0}]
             told = of_all if asked.show_test else apart[horizon]
             if len(apart) > 1:
                 print(f"holding for up to {horizon:g} s")
             if told:
-                print_ranking(told, each_dataset=asked.by == "dataset", most=asked.top)
+                print_ranking(told, lake=Lake(Path(asked.lake)), most=asked.top, explained=number == 0)
             print(end="\n" if len(apart) > 1 else "")
 
     return Answer([row_of(each) for each in shown], show, shown)
@@ -203,7 +204,7 @@ def _refuse_mixed_horizons(ranked: Sequence[Ranked], asked: CompareCommand) -> N
         shown = ", ".join(f"{seconds:g} s" for seconds in horizons)
         raise ConfigError(
             f"the runs hold for up to {shown}: different holding times do not rank together; choose with signal= or "
-            "dataset.id=, or say mixed_horizon=true"
+            "dataset.id=, or set mixed_horizon=true"
         )
 
 

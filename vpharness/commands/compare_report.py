@@ -22,7 +22,7 @@ def write_report(path: Path, findings: Findings) -> None:
 
 
 def facts_of(asked: CompareCommand, dataset_id: str | None, ranked: Sequence[Ranked], ledger: str) -> dict[str, str]:
-    """Return what a page says of itself, by name: lake, datasets, ledger, what was asked for, date and version."""
+    """Return the facts in a report's header, by name: lake, datasets, ledger, filters, date and version."""
     datasets = sorted({name for each in ranked for name in datasets_of(each)})
     return {
         "lake": str(Path(asked.lake).resolve()),

@@ -59,8 +59,8 @@ def run_online_sim(config: DictConfig) -> None:
         _track(tracking, Path(asked.outputs), job, replay, facts)
     if report.differences:
         raise VpharnessError(
-            f"what would be served is not what a run says: {'; '.join(report.differences)}; "
-            "python -m vpharness audit says whether the signal keeps the rules"
+            f"live scores differ from those of a run over all bins: {'; '.join(report.differences)}; "
+            "python -m vpharness audit checks whether the signal breaks a rule"
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.table import Table
 
-from vpharness.commands.text.terminal import console, minute_text, print_table, table_of
+from vpharness.commands.text.terminal import console, minute_text, print_table
 from vpharness.config.command_schemas import PromoteDiffCommand, PromoteHistoryCommand, PromoteShowCommand
 from vpharness.config.typed_config import check_command
 from vpharness.datasets.lake import Lake
@@ -39,7 +39,7 @@ def the_instrument(lake: Lake, given: str | None) -> str:
 
 
 def run_history(config: DictConfig) -> None:
-    """Print what has been served, and why."""
+    """Print every promotion and rollback, with its reason."""
     asked = check_command(config, PromoteHistoryCommand)
     lake = Lake(Path(asked.lake))
     known = [the_instrument(lake, asked.instrument)] if asked.instrument else instruments(lake)
@@ -62,7 +62,7 @@ def run_history(config: DictConfig) -> None:
             "UNSAFE": [", ".join(entry.unsafe) for entry in each],
         }
         kept = {heading: cells for heading, cells in columns.items() if any(cells)}
-        print_table(table_of(kept, texts=("what", "forced", "UNSAFE")))
+        print_table(kept, texts=("what", "forced", "UNSAFE"), key="version")
 
 
 def run_show(config: DictConfig) -> None:
@@ -79,7 +79,7 @@ def run_show(config: DictConfig) -> None:
 
 
 def run_diff(config: DictConfig) -> None:
-    """Print in what two versions differ."""
+    """Print the differences between two promoted versions."""
     asked = check_command(config, PromoteDiffCommand)
     lake = Lake(Path(asked.lake))
     instrument = the_instrument(lake, asked.instrument)
@@ -110,7 +110,7 @@ def _served(lake: Lake, instrument: str) -> str:
 
 
 def _compared(record: PromotedRecord) -> dict[str, Any]:
-    """Return what of a record is compared: what it is, and what it promised."""
+    """Return the values of a record that `promote diff` compares: its configuration and its promised figures."""
     values = {name: value for name, value in record.values().items() if name not in _NOT_COMPARED}
     return values | {"promised": _promised(record)}
 
@@ -145,7 +145,9 @@ def _print_record(record: PromotedRecord, path: Path) -> None:
         **{f"promised, {part}": _figures_text(found) for part, found in _promised(record).items()},
         "packages": ", ".join(f"{name} {version}" for name, version in record.packages.items()),
         "forced": record.forced or "",
-        "UNSAFE": f"without {' and '.join(record.unsafe)}: it may not be what was run" if record.unsafe else "",
+        "UNSAFE": f"{' and '.join(record.unsafe)} failed: served scores may differ from the tested ones"
+        if record.unsafe
+        else "",
     }
     print(f"{record.instrument} {record.version}")
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -174,4 +176,4 @@ def _print_projection(record: PromotedRecord, covered: Mapping[str, Any]) -> Non
         columns[f"covers {name.removeprefix('coverage_')} %"] = [
             "" if share is None else f"{share:.1%}" for share in covered[name]
         ]
-    print_table(table_of(columns))
+    print_table(columns)

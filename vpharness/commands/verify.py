@@ -1,4 +1,4 @@
-"""The command `verify`: is what lies in the lake what was written there?"""
+"""The command `verify`: compare the files of the lake with their checksums."""
 
 import contextlib
 import json
@@ -36,9 +36,9 @@ def run_verify(config: DictConfig) -> None:
         print(f"read in {lake.root}: {', '.join(f'{name} {count:,}' for name, count in found.read.items())}")
     if found.problems:
         count = len(found.problems)
-        raise VpharnessError(f"{count} {'thing' if count == 1 else 'things'} in {lake.root} must be mended")
+        raise VpharnessError(f"{count} {'problem' if count == 1 else 'problems'} found in {lake.root}")
     if not config.json:
-        print("all of it is as it was written")
+        print("everything matches its checksums")
 
 
 @dataclass
@@ -57,7 +57,7 @@ class LakeCheck:
 
 
 def check_lake(lake: Lake) -> LakeCheck:
-    """Read every dataset, note of a source, part of the results, version, pointer and history of a lake anew."""
+    """Read every dataset, source record, part of the results, promoted version, pointer and history of a lake."""
     found = LakeCheck()
     _check_datasets(lake, found)
     results = check_store(store_in(lake.root))
@@ -89,7 +89,7 @@ def _check_datasets(lake: Lake, found: LakeCheck) -> None:
 
 
 def _check_promoted(lake: Lake, found: LakeCheck) -> None:
-    """Read what has been promoted; what is served must be there, of earlier versions those that are."""
+    """Read all promoted versions: the served one must exist, earlier ones may have been deleted."""
     found.read |= {"instruments": 0, "versions": 0}
     for folder in sorted(path for path in lake.promoted.glob("*") if path.is_dir() and not path.name.startswith(".")):
         found.read["instruments"] += 1
@@ -121,4 +121,4 @@ def _verify_dataset(lake: Lake, dataset_id: str, as_json: bool) -> None:
         told: dict[str, Any] = {"dataset_id": dataset_id, "verified": True, "sha256": sums}
         print(json.dumps(told, indent=1))
     else:
-        print(f"dataset {dataset_id} is as it was written: {', '.join(sums)} have their checksums")
+        print(f"dataset {dataset_id} is intact: {', '.join(sums)} match their checksums")

@@ -9,7 +9,9 @@ from vpharness.parameters import parameter
 
 LAKE = "${oc.env:VPHARNESS_LAKE,lake}"
 MAX_SPEED = "max"
-SIGNAL_MODULES = "modules that a signal may come from beside this package's and those of --config-dir"
+SIGNAL_MODULES = (
+    "modules that signals may be imported from, in addition to this package and those named in --config-dir"
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class BuildCommand:
 
 @dataclass  # not frozen: Hydra would not let its keys be given
 class TickSize:
-    """What the user says of prices that were made elsewhere."""
+    """The tick size of prices from another program."""
 
     tick_size: float | None = parameter(None, meaning="smallest price step", unit="price", above=0)
 
@@ -66,7 +68,7 @@ class ShowCommand(ListDatasetsCommand):
 
 @dataclass(frozen=True)
 class VerifyCommand(ListDatasetsCommand):
-    """Compare a dataset, or without dataset.id all that the lake holds, with the checksums it was written with."""
+    """Compare the files of a dataset, or of the whole lake without dataset.id, with their checksums."""
 
 
 @dataclass  # not frozen: Hydra would not let an experiment fill it in
@@ -79,20 +81,22 @@ class Sweep:
 
 @dataclass(frozen=True)
 class RunCommand:
-    """Run a signal over a dataset, judge its fires, and keep and rank the results."""
+    """Run a signal over a dataset, judge its fires, and store and rank the results."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     outputs: str = parameter("outputs", meaning="folder of run folders")
     start: str | None = parameter(None, meaning="first bin of a dataset that is built: ISO 8601 with zone, or ns")
     end: str | None = parameter(None, meaning="end of a dataset that is built: ISO 8601 with zone, or ns")
     save_series: bool = parameter(True, meaning="keep the score of every bin in the run folder")
-    campaign: str | None = parameter(None, meaning="what a multirun is called (unless given: from its experiment)")
+    campaign: str | None = parameter(None, meaning="name of a multirun (default: made from its experiment)")
     adaptive: bool = parameter(
-        False, meaning="values are chosen by looking at results of earlier runs: no p adj., the test part alone judges"
+        False, meaning="mark values as chosen by looking at earlier results: no p adj., only the test part can judge"
     )
-    on_error: str = parameter("continue", meaning="after a failed run of a multirun", choices=("continue", "stop"))
+    on_error: str = parameter(
+        "continue", meaning="what to do after a failed run of a multirun", choices=("continue", "stop")
+    )
     memory_mb: int = parameter(
-        1024, meaning="what runs on one dataset may share in memory", unit="MB", minimum=64, maximum=2**24
+        1024, meaning="memory limit for data shared by the runs on one dataset", unit="MB", minimum=64, maximum=2**24
     )
     json: bool = parameter(False, meaning="print JSON instead of text")
     sweep: Sweep | None = field(default_factory=Sweep)
@@ -107,29 +111,33 @@ class RunCommand:
 
 @dataclass(frozen=True)
 class PlanCommand(RunCommand):
-    """Show what a multirun would run, what of it is done already and what it would cost."""
+    """Show which runs a multirun would execute, which are done already, and what the rest would cost."""
 
 
 @dataclass(frozen=True)
 class CompareCommand:
-    """Rank what has been run, against chance and against all that was ever tried."""
+    """Rank all candidates, with p-values adjusted for everything that was ever tried."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
-    of_signal: str | None = parameter(None, meaning="show this signal alone (written signal=)")
-    campaign: str | None = parameter(None, meaning="show this campaign alone, with p against its own candidates beside")
-    by: str | None = parameter(None, meaning="dataset: each dataset apart", choices=("dataset",))
+    of_signal: str | None = parameter(None, meaning="show only this signal (written signal=)")
+    campaign: str | None = parameter(
+        None, meaning="show only this campaign, with p adjusted for its own candidates as well"
+    )
+    by: str | None = parameter(None, meaning="dataset: judge each dataset separately", choices=("dataset",))
     sensitivity: str | None = parameter(
         None, meaning="instead of the ranking, the figures of candidates at each value of this parameter"
     )
     surface: bool = parameter(False, meaning="instead of the ranking, the best at each pair of tp_ticks and sl_ticks")
-    sort: str = parameter("net", meaning="net, or tp_rate for the runbook's own ranking", choices=("net", "tp_rate"))
-    top: int = parameter(20, meaning="the most rows", minimum=1, maximum=10**9)
-    min_signals: int = parameter(5, meaning="least fires judged at the mid to be shown", minimum=0, maximum=10**9)
+    sort: str = parameter(
+        "net", meaning="net, or tp_rate for a ranking by take-profit rate", choices=("net", "tp_rate")
+    )
+    top: int = parameter(20, meaning="maximum number of rows", minimum=1, maximum=10**9)
+    min_signals: int = parameter(5, meaning="minimum number of fires judged at the mid", minimum=0, maximum=10**9)
     mixed_horizon: bool = parameter(False, meaning="rank different holding times together")
-    show_test: bool = parameter(False, meaning="open the test part, which is counted")
+    show_test: bool = parameter(False, meaning="judge the test part as well; every opening is recorded")
     json: bool = parameter(False, meaning="print JSON instead of text")
     parquet: str | None = parameter(None, meaning="write the table to this new Parquet file")
-    report: str | None = parameter(None, meaning="write everything as a page to this new HTML file")
+    report: str | None = parameter(None, meaning="write a report to this new HTML file")
     dataset: Any = None
 
     def relations(self) -> Iterator[str]:
@@ -153,16 +161,16 @@ class DocsCommand:
     """Read the documentation, or list its topics."""
 
     topic: str | None = parameter(
-        None, meaning="the page, such as tutorial or how-to/own-signal (unless given: a list)"
+        None, meaning="the page, such as tutorial or how-to/own-signal (default: list all pages)"
     )
 
 
 @dataclass(frozen=True)
 class AuditCommand:
-    """Check that a signal does not look ahead or know the answers, and how long it remembers where the data began."""
+    """Check a signal for look-ahead and stored answers, and measure how long it remembers where the data began."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
-    seed: int = parameter(0, meaning="seed of the cuts", minimum=0, maximum=2**53)
+    seed: int = parameter(0, meaning="seed of the random chunks", minimum=0, maximum=2**53)
     json: bool = parameter(False, meaning="print JSON instead of text")
     dataset: Any = None
     signal: Any = None
@@ -170,15 +178,15 @@ class AuditCommand:
 
 @dataclass(frozen=True)
 class PromoteCommand:
-    """Make a run's candidate what the live server serves, if it passes every gate."""
+    """Promote a run's candidate to the live server, if it passes every gate."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     outputs: str = parameter("outputs", meaning="folder of run folders")
     run_id: str | None = parameter(None, meaning="the run, or a candidate of compare: its id, or how that begins")
-    threshold: str | None = parameter(None, meaning="the threshold, as the run calls it (unless given: its best)")
+    threshold: str | None = parameter(None, meaning="the threshold, as the run labels it (default: the run's best)")
     force: str | None = parameter(None, meaning="the reason to promote it in spite of gates, which is recorded")
     force_unsafe: bool = parameter(
-        False, meaning="beside force: in spite of a failed audit, or of a live session that differs from the run, too"
+        False, meaning="with force: also in spite of a failed audit, or of a live session that differs from the run"
     )
     signal_modules: list[str] = parameter([], meaning=SIGNAL_MODULES)
     json: bool = parameter(False, meaning="print JSON instead of text")
@@ -193,12 +201,12 @@ class PromoteCommand:
         if self.force is not None and not self.force.strip():
             yield "force is empty; it must be the reason, which is recorded"
         if self.force_unsafe and self.force is None:
-            yield 'force_unsafe needs force="REASON" beside it'
+            yield 'force_unsafe also needs force="REASON"'
 
 
 @dataclass(frozen=True)
 class PromoteHistoryCommand:
-    """List what has been served, and why."""
+    """List every promotion and rollback, with its reason."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     instrument: str | None = parameter(None, meaning="the instrument, where several have been promoted for")
@@ -209,15 +217,15 @@ class PromoteHistoryCommand:
 class PromoteShowCommand(PromoteHistoryCommand):
     """Show what a version serves, and the evidence behind it."""
 
-    version: str | None = parameter(None, meaning="the version (unless given: the one that is served)")
+    version: str | None = parameter(None, meaning="the version (default: the one that is served)")
 
 
 @dataclass(frozen=True)
 class PromoteDiffCommand(PromoteHistoryCommand):
-    """Show in what two versions differ."""
+    """Show the differences between two promoted versions."""
 
     a: str | None = parameter(None, meaning="one version")
-    b: str | None = parameter(None, meaning="another version (unless given: the one that is served)")
+    b: str | None = parameter(None, meaning="another version (default: the one that is served)")
 
     def relations(self) -> Iterator[str]:
         """Yield an error for each key that is missing."""
@@ -230,7 +238,7 @@ class PromoteRollbackCommand(PromoteHistoryCommand):
     """Serve an earlier version again."""
 
     outputs: str = parameter("outputs", meaning="folder of run folders")
-    to: str | None = parameter(None, meaning="the version (unless given: what the current one took the place of)")
+    to: str | None = parameter(None, meaning="the version (default: the one before the current version)")
     signal_modules: list[str] = parameter([], meaning=SIGNAL_MODULES)
     tracking: Any = None
 
@@ -240,17 +248,15 @@ class OnlineSimCommand:
     """Replay bins through a live session, time every stage, and compare scores and fires with a run."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
-    outputs: str = parameter("outputs", meaning="folder of what is tracked")
+    outputs: str = parameter("outputs", meaning="folder of the tracking store")
     start: str | None = parameter(None, meaning="first bin of a source: ISO 8601 with zone, or ns since 1970")
     end: str | None = parameter(None, meaning="end of a source's span: ISO 8601 with zone, or ns since 1970")
     bin_budget_ms: float | None = parameter(
-        None, meaning="time that a bin may take (the bin's width unless given)", unit="ms", above=0
+        None, meaning="time budget of a bin (default: the bin's width)", unit="ms", above=0
     )
-    speed: str = parameter(MAX_SPEED, meaning="max, or how much faster than it happened, such as 1 or 10")
-    stall_s: float = parameter(
-        5.0, meaning="how long the feed stands still once, before everything is due; 0 for never", unit="s", minimum=0
-    )
-    fields: list[str] | None = parameter(None, meaning="columns of the binary frames (all that there are unless given)")
+    speed: str = parameter(MAX_SPEED, meaning="max, or a multiple of real time, such as 1 or 10")
+    stall_s: float = parameter(5.0, meaning="length of a simulated stall of the feed; 0 for none", unit="s", minimum=0)
+    fields: list[str] | None = parameter(None, meaning="columns of the binary frames (default: all)")
     json: bool = parameter(False, meaning="print JSON instead of text")
     source: Any = None
     lattice: Any = None

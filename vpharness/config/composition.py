@@ -37,7 +37,7 @@ Load = Callable[[Sequence[str]], DictConfig]
 
 @dataclass(frozen=True)
 class HydraFunctions:
-    """What composing needs of Hydra."""
+    """The functions of Hydra that composing uses."""
 
     load: Load
     parse: Callable[[str], Override]
@@ -45,7 +45,7 @@ class HydraFunctions:
 
 
 def hydra_functions(loader: ConfigLoader, master: DictConfig) -> HydraFunctions:
-    """Return what composing needs of Hydra in a multirun.
+    """Return the functions of Hydra that composing uses in a multirun.
 
     Args:
         loader: Hydra's own.
@@ -61,7 +61,7 @@ def hydra_functions(loader: ConfigLoader, master: DictConfig) -> HydraFunctions:
 
 @dataclass
 class _Base:
-    """A configuration as Hydra composed it, and what has been made of it so far."""
+    """A configuration composed by Hydra, and the typed parts made from it so far."""
 
     refers: bool  # one value may change another: Hydra has to compose each job
     plain: dict[str, Any]

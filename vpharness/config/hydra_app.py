@@ -26,7 +26,7 @@ from vpharness.errors import ConfigError
 
 @dataclass(frozen=True)
 class Task:
-    """What Hydra calls with a composed configuration.
+    """The function that Hydra calls with a composed configuration.
 
     Attributes:
         work: does one job.
@@ -60,7 +60,7 @@ def given_overrides() -> list[str]:
 
 
 def choice_of(group: str) -> str:
-    """Return which YAML of a group the job that Hydra is carrying out has chosen."""
+    """Return the name of the YAML file that the current job chose in a group."""
     return str(HydraConfig.get().runtime.choices[group])
 
 

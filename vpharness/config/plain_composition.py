@@ -18,7 +18,8 @@ from omegaconf.errors import OmegaConfBaseException
 from vpharness.config.search_path import OWN_FOLDER_VARIABLE, conf_folder
 from vpharness.config.typed_config import with_schema
 
-_PLAIN: Final = re.compile(r"[A-Za-z_./][\w./-]*", re.ASCII)
+_KEY: Final = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)*", re.ASCII)
+_PLAIN: Final = re.compile(r"(?!\.\d)[A-Za-z_./][\w./-]*", re.ASCII)
 """Values that Hydra's grammar reads as the text they are, apart from its few constants."""
 _CONSTANTS: Final = frozenset({"null", "inf", "nan", "true", "false"})
 _NOT_KEYS: Final = frozenset({"_target_", "defaults"})
@@ -64,6 +65,8 @@ def _loaded(path: Path) -> DictConfig | None:
 
 def _set(config: DictConfig, key: str, value: str) -> bool:
     """Set a key to a value that can be read in one way only; return whether that was so."""
+    if not _KEY.fullmatch(key):
+        return False
     parent_name, dot, name = key.rpartition(".")
     parent = OmegaConf.select(config, parent_name) if dot else config
     if not isinstance(parent, DictConfig) or name in _NOT_KEYS or name not in parent:

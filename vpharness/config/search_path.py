@@ -47,7 +47,7 @@ def without_config_dir(arguments: Sequence[str]) -> list[str]:
             given = folder if equals else "".join(kept[index + 1 : index + 2])
             found = Path(given)
             if not (given and found.is_dir()):
-                raise ConfigError(f"--config-dir is {given!r}, which is no folder")
+                raise ConfigError(f"--config-dir is {given!r}, which is not a folder")
             os.environ[OWN_FOLDER_VARIABLE] = str(found.resolve())
             return kept[:index] + kept[index + (1 if equals else 2) :]
     return kept

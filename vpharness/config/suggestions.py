@@ -1,4 +1,4 @@
-"""What a user may have meant by a name that is not known."""
+"""Suggestions for a misspelt name."""
 
 import difflib
 from collections.abc import Iterable

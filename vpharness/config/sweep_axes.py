@@ -1,4 +1,4 @@
-"""From the overrides of a multirun and the axes of an experiment to the overrides of each job."""
+"""Expand the overrides of a multirun and the axes of an experiment into the overrides of each job."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""From a YAML's `_target_` to the dataclass behind it, and back from a composed config to its instance."""
+"""Find the dataclass that a YAML file's `_target_` names, and make its instance from a composed configuration."""
 
 import dataclasses
 import importlib

@@ -83,7 +83,7 @@ def read_manifest(folder: Path) -> Manifest:
     names = {field.name for field in dataclasses.fields(Manifest)}
     if set(values) != names:
         odd = sorted(set(values) ^ names)
-        raise DatasetError(f"dataset {folder.name}: {path} lacks, or has beyond what is known: {', '.join(odd)}")
+        raise DatasetError(f"dataset {folder.name}: {path} has missing or unknown keys: {', '.join(odd)}")
     return Manifest(**values)
 
 

@@ -48,7 +48,7 @@ def publish(lake: Lake, folder: Path, dataset_id: str, tick_size: float) -> Mani
 
 
 def _publish_in_place(folder: Path, manifest: Manifest, sums: dict[str, str]) -> None:
-    """Add what makes a dataset to a folder that lies at its place already: the manifest, last of all.
+    """Make a dataset of a folder that is already in its final place: its manifest is written last.
 
     Until its name is there the folder is one that has not been published, whatever stops this.
     """

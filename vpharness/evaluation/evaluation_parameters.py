@@ -26,13 +26,17 @@ _MOST_DRAWS: Final = 100_000
 def _bins(name: str, meaning: str, minimum: int = 0) -> Any:
     default = f"{_DEFAULT_BINS[name]}" if name in _DEFAULT_BINS else "entry_delay"
     return parameter(
-        None, meaning=f"{meaning} ({default} unless given)", unit="bins", minimum=minimum, maximum=_LONGEST_BINS
+        None, meaning=f"{meaning} (default {default})", unit="bins", minimum=minimum, maximum=_LONGEST_BINS
     )
 
 
 def _ms(name: str) -> Any:
     return parameter(
-        None, meaning=f"{name}_bins as a time, in whole bins half up", unit="ms", minimum=0, maximum=_LONGEST_MS
+        None,
+        meaning=f"{name}_bins as a duration, rounded to whole bins, half up",
+        unit="ms",
+        minimum=0,
+        maximum=_LONGEST_MS,
     )
 
 
@@ -47,22 +51,25 @@ class EvaluationParameters:
         4.0, meaning="stop-loss distance from the mid of entry", unit="ticks", above=0, maximum=_FARTHEST_TICKS
     )
     cost_ticks: float = parameter(
-        0.0, meaning="cost of a round trip beside the spread", unit="ticks", minimum=0, maximum=_FARTHEST_TICKS
+        0.0, meaning="cost of a round trip in addition to the spread", unit="ticks", minimum=0, maximum=_FARTHEST_TICKS
     )
     max_hold_bins: int | None = _bins("max_hold", "longest walk, the bin of entry included", minimum=1)
     max_hold_ms: float | None = _ms("max_hold")
     warmup_bins: int | None = _bins("warmup", "bins at the start of a dataset that cannot fire")
     warmup_ms: float | None = _ms("warmup")
-    cooldown_bins: int | None = _bins("cooldown", "least distance between two fires")
+    cooldown_bins: int | None = _bins("cooldown", "minimum distance between two fires")
     cooldown_ms: float | None = _ms("cooldown")
     entry_delay_bins: int | None = _bins("entry_delay", "from the fire to the entry at the touch")
     entry_delay_ms: float | None = _ms("entry_delay")
     exit_delay_bins: int | None = _bins("exit_delay", "from the barrier to the exit at the touch")
     exit_delay_ms: float | None = _ms("exit_delay")
     null_draws: int = parameter(
-        999, meaning="draws of the coins that flip blocks of fires", minimum=19, maximum=_MOST_DRAWS
+        999,
+        meaning="random draws for the p-value; each flips the direction of blocks of fires",
+        minimum=19,
+        maximum=_MOST_DRAWS,
     )
-    null_seed: int = parameter(0, meaning="seed of these coins", minimum=0, maximum=2**53)
+    null_seed: int = parameter(0, meaning="seed of these draws", minimum=0, maximum=2**53)
 
     def relations(self) -> Iterator[str]:
         """Yield a sentence for each duration that is given twice."""
@@ -166,13 +173,13 @@ class SplitParameters:
 
     kind: str = parameter(
         "time",
-        meaning="time: within each dataset; dataset: whole datasets are kept for the test; none: everything at once",
+        meaning="time: split each dataset by time; dataset: keep whole datasets for the test; none: no test part",
         choices=("time", "dataset", "none"),
     )
     train_share: float = parameter(
         0.6, meaning="share of a dataset's bins to train on, from its start", above=0, maximum=0.99
     )
-    test_datasets: list[str] = parameter([], meaning="datasets kept for the test; giving any makes the kind dataset")
+    test_datasets: list[str] = parameter([], meaning="datasets kept for the test; naming any sets kind to dataset")
 
     @property
     def by_dataset(self) -> bool:

@@ -65,7 +65,7 @@ def _sums(blocks: BlockSums, name: str) -> Any:
 
 @dataclass(frozen=True)
 class Figure:
-    """All that is known of one figure.
+    """The definition of one figure.
 
     Attributes:
         name: the column of the store, the key in JSON, and the metric in MLflow.

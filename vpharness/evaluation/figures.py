@@ -98,10 +98,10 @@ class Figures:
     )
     events_per_hour: float = _number(
         "1/h",
-        "all fires, by the time from the warm-up on",
+        "all fires, divided by the hours from the warm-up on",
         _per_hour,
-        heading="fires/h",
-        label="Fires an hour",
+        heading="fires per hour",
+        label="Fires per hour",
         form=".0f",
         shown=_EVERYWHERE,
         order=60,
@@ -110,14 +110,22 @@ class Figures:
     n_signals: int = _count("fires", "fires judged at the mid", _total("n_mid"), shown=(MLFLOW,))
     n_up: int = _count("fires", "of these upwards", _tallied("n_up"))
     n_down: int = _count("fires", "of these downwards", _tallied("n_down"))
-    n_censored: int = _count("fires", "fires whose walk at the mid does not fit", _tallied("n_censored"))
-    n_skipped: int = _count("fires", "fires without a mid", _tallied("n_skipped"))
+    n_censored: int = _count(
+        "fires", "fires censored: walk at the mid does not fit into the data", _tallied("n_censored")
+    )
+    n_skipped: int = _count("fires", "fires skipped: no mid", _tallied("n_skipped"))
     block_s: int = _count(
         "s", "length of a block: at least four mean walks", lambda evidence, _: evidence.blocks.seconds, since=3
     )
     n_blocks: int = _count("blocks", "blocks with a fire judged at the mid", _blocks_with("n_mid"))
     tp_rate: float = _share(
-        "take-profit touched first", "mid_tp", "n_mid", heading="TP %", label="TP rate", shown=_EVERYWHERE, order=20
+        "take-profit touched first",
+        "mid_tp",
+        "n_mid",
+        heading="take-profit %",
+        label="TP rate",
+        shown=_EVERYWHERE,
+        order=20,
     )
     tp_rate_low: float = _end()
     tp_rate_high: float = _end()
@@ -125,7 +133,7 @@ class Figures:
         "stop-loss touched first",
         "mid_sl",
         "n_mid",
-        heading="SL %",
+        heading="stop-loss %",
         shown=(TABLE, REPORT, MLFLOW),
         bare=(TABLE,),
         order=30,
@@ -148,7 +156,7 @@ class Figures:
         SHARE,
         "sl_ticks / (tp_ticks + sl_ticks): a guide only",
         _break_even,
-        heading="break-even TP %",
+        heading="break-even %",
         form=".0f",
         shown=(TABLE, REPORT, MLFLOW),
         order=25,
@@ -157,7 +165,7 @@ class Figures:
     mean_pnl_ticks_low: float = _end()
     mean_pnl_ticks_high: float = _end()
     median_time_to_outcome_ms: float = _number(
-        "ms", "from the fire to the barrier, tp and sl alone", lambda evidence, _: _median(evidence.mid_times_ms)
+        "ms", "from the fire to the barrier, tp and sl only", lambda evidence, _: _median(evidence.mid_times_ms)
     )
     n_net: int = _count(
         "fires",
@@ -169,8 +177,10 @@ class Figures:
         order=50,
         live=lambda s: s.net.count,
     )
-    n_net_censored: int = _count("fires", "fires whose walk with its delays does not fit", _tallied("n_net_censored"))
-    n_net_skipped: int = _count("fires", "fires without a valid book to enter or leave at", _tallied("n_net_skipped"))
+    n_net_censored: int = _count(
+        "fires", "fires censored: walk with its delays does not fit into the data", _tallied("n_net_censored")
+    )
+    n_net_skipped: int = _count("fires", "fires skipped: no valid book to enter or exit at", _tallied("n_net_skipped"))
     n_net_blocks: int = _count(
         "blocks",
         "blocks with a fire judged net",
@@ -186,8 +196,8 @@ class Figures:
         "mean net P&L",
         "net_pnl",
         "n_net",
-        heading="net ticks",
-        label="Net a fire",
+        heading="net per fire, ticks",
+        label="Net per fire",
         shown=_EVERYWHERE,
         order=22,
     )
@@ -203,7 +213,7 @@ class Figures:
     net_win_rate_low: float = _end()
     net_win_rate_high: float = _end()
     median_net_time_to_outcome_ms: float = _number(
-        "ms", "from the entry to the barrier, tp and sl alone", lambda evidence, _: _median(evidence.net_times_ms)
+        "ms", "from the entry to the barrier, tp and sl only", lambda evidence, _: _median(evidence.net_times_ms)
     )
 
 

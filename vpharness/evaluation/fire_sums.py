@@ -1,4 +1,4 @@
-"""What is summed over the fires of a block: one definition for whole datasets and for bins as they come.
+"""The sums over the fires of a block: one definition for batch and live evaluation.
 
 Each definition takes the outcome code of a fire (see `OUTCOME_NAMES`) and its P&L in ticks, as numbers or as arrays of
 equal length, and returns what the fire adds to the sum.

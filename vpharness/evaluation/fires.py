@@ -51,7 +51,7 @@ class Fires:
 
 @dataclass(frozen=True)
 class FireState:
-    """What the next bin needs to know, for n thresholds at once.
+    """The state carried from one bin to the next, for n thresholds at once.
 
     Attributes:
         next_bin: number of the next bin, counted from the start of the dataset.
@@ -91,7 +91,7 @@ def advance_fires(
         scores: [T] the score of each bin from `state.next_bin` on.
         thresholds: [n] the same thresholds in every call.
         warmup_bins: first bin of the dataset that can fire.
-        cooldown_bins: least distance between two fires.
+        cooldown_bins: minimum distance between two fires.
     """
     from vpharness.evaluation import compiled_loops  # noqa: PLC0415  # JAX, which takes a second to load
 

@@ -31,7 +31,7 @@ def reaches(distance: Number, barrier: float, tick_size: float) -> Any:
 
 @dataclass(frozen=True)
 class PassageTables:
-    """What outcomes are looked up in, for T bins padded to S.
+    """The first-passage tables for T bins padded to S.
 
     Attributes:
         barriers: the distances of the tables in ticks, ascending.

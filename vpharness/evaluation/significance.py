@@ -122,7 +122,7 @@ def _more_time(hours: float, found: int, needed: int) -> str:
 
 
 def is_winner(lacks: Sequence[Lack], adjusted: float, net_low_all: float) -> bool:
-    """Whether a rankable candidate beats chance in its family, and makes a profit that holds for all of it at once."""
+    """Whether a rankable candidate beats chance in its family and has a simultaneous lower bound above 0."""
     return not lacks and adjusted <= SIGNIFICANCE_LEVEL and net_low_all > 0
 
 

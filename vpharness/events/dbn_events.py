@@ -27,7 +27,7 @@ _KNOWN_SIDE: Final = np.isin(np.arange(256), SIDES)
 
 @dataclass(frozen=True)
 class DbnEvents:
-    """What turning records into events needs to know, as it is learnt from the records before.
+    """The state for turning records into events, learnt from the records so far.
 
     Attributes:
         where: the file or service, as errors call it.

@@ -1,4 +1,4 @@
-"""Which records of a DBN file belong to the one instrument that is asked for."""
+"""Selection of one instrument's records in a DBN file."""
 
 import re
 from collections.abc import Iterable, Iterator

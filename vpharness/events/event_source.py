@@ -1,4 +1,4 @@
-"""What a source of events must offer: facts about it, and canonical events in chunks."""
+"""The interface of an event source: facts about it, and canonical events in chunks."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -28,7 +28,7 @@ _XZ_MEMORY_BYTES: Final = 1 << 28
 
 
 class _Decompressor(Protocol):
-    """What zlib and lzma objects have in common: one compressed stream each."""
+    """The interface shared by the decompressors of zlib and lzma: each reads one compressed stream."""
 
     @property
     def eof(self) -> bool: ...

@@ -12,7 +12,7 @@ SEED_ID_BASE: Final = 1 << 62
 
 
 class SeededBook:
-    """What is left of the seeded orders, one a level.
+    """The remaining quantity of the seeded orders, one for each level.
 
     A cancel or execution of an order that was not added since, at a seeded price, draws on that level's order, until
     it is used up.

@@ -45,7 +45,7 @@ MOVE_DTYPE: Final = np.dtype(
 
 @dataclass
 class MoveSchedule:
-    """What is needed to draw the moves of the next minute.
+    """The state needed to draw the moves of the next minute.
 
     `rng` is the moves' own stream; `log_activity` the state of the slow spells; `spread_ticks` the spread after the
     last move; `wait` what is left of the unit-rate exponential wait for the next one.

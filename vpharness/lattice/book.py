@@ -192,7 +192,7 @@ def clear(state: LatticeState) -> None:
 
 @inlined_kernel
 def add_or_modify(state: LatticeState, event: Record, silent: bool) -> None:
-    """Apply an A, or an M, which differ in what is counted alone: either enters an order or changes one."""
+    """Apply an A or an M: either enters an order or changes one, and they differ only in their counters."""
     order = find(state.order_table, event.order_id)
     known = order != NOWHERE
     size, side_letter = event.size, event.side

@@ -55,17 +55,17 @@ class LatticeParameters:
         300, meaning="window of the spectrum's robust z", unit="bins", minimum=2, maximum=10_000
     )
     spectrum_zscore_min_periods: int = parameter(
-        75, meaning="least bins before the spectrum's robust z counts", unit="bins", minimum=1, maximum=10_000
+        75, meaning="minimum number of bins for the spectrum's robust z", unit="bins", minimum=1, maximum=10_000
     )
-    spectrum_zscore_floor: float = parameter(1e-6, meaning="least scale of the spectrum's robust z", minimum=0)
+    spectrum_zscore_floor: float = parameter(1e-6, meaning="minimum scale of the spectrum's robust z", minimum=0)
     spectrum_tanh_scale: float = parameter(3.0, meaning="divisor of z inside tanh", above=0)
     spectrum_d1_weight: float = parameter(0.55, meaning="weight of the first difference")
     spectrum_d2_weight: float = parameter(0.30, meaning="weight of the second difference")
     spectrum_d3_weight: float = parameter(0.15, meaning="weight of the third difference")
-    spectrum_threshold: float = parameter(0.15, meaning="score at which the state leaves 0", minimum=0)
+    spectrum_threshold: float = parameter(0.15, meaning="|score| from which the state is 1 or -1", minimum=0)
     evict_crossed_ms: int | None = parameter(
         None,
-        meaning="age at which a crossed book is uncrossed; 0 is never, null is the source's own",
+        meaning="how long a book may stay crossed before it is uncrossed; 0: forever, null: the source's default",
         unit="ms",
         minimum=0,
         maximum=86_400_000,

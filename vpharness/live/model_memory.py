@@ -1,4 +1,4 @@
-"""How long a model remembers where its feed began, and whether it has been shown enough for that not to matter."""
+"""How long a model's score depends on where its feed began, and whether it has seen enough bins since."""
 
 import math
 from dataclasses import dataclass, replace

@@ -116,7 +116,7 @@ def _checked(folder: Path) -> dict[str, bytes]:
         raise PromotionError(f"{folder / CHECKSUMS_FILE} must hold the SHA-256 of {', '.join(FILES)}")
     there = {path.name for path in folder.iterdir()}
     if odd := sorted(there ^ {*FILES, CHECKSUMS_FILE}):
-        raise PromotionError(f"{folder} lacks, or has beyond what was promoted: {', '.join(odd)}")
+        raise PromotionError(f"{folder} has missing or additional files: {', '.join(odd)}")
     content = {name: _content(folder / name) for name in FILES}
     for name in FILES:
         found = hashlib.sha256(content[name]).hexdigest()

@@ -25,26 +25,31 @@ class PromotionParameters:
     max_p_adjusted: float = limit(
         0.05,
         looser="larger",
-        meaning="train: the most that p_adjusted may be, over the whole family",
+        meaning="train: upper limit of p_adjusted, over the whole family",
         minimum=0,
         maximum=1,
     )
     min_train_net_low_ticks: float = limit(
         0.0,
         looser="smaller",
-        meaning="train: the lower end of the net mean for all at once must be above this",
+        meaning="train: the net mean's lower bound for all candidates must be above this",
         unit="ticks",
     )
     min_test_net_ticks: float = limit(
         0.0, looser="smaller", meaning="test: the lower end of the net mean must be above this", unit="ticks"
     )
     min_test_fires: int = limit(
-        10, looser="smaller", meaning="test: the least fires judged net", unit="fires", minimum=1, maximum=MOST_FIRES
+        10,
+        looser="smaller",
+        meaning="test: minimum number of fires judged net",
+        unit="fires",
+        minimum=1,
+        maximum=MOST_FIRES,
     )
     min_forward_fires: int = limit(
         0,
         looser="smaller",
-        meaning="the least fires on events later than the candidate's first row in the ledger",
+        meaning="minimum number of fires on events later than the candidate's first row in the ledger",
         unit="fires",
         minimum=0,
         maximum=MOST_FIRES,
@@ -52,11 +57,11 @@ class PromotionParameters:
     max_latency_share: float = limit(
         0.2,
         looser="larger",
-        meaning="the most of a bin that its step may take at the 99th percentile, on this host",
+        meaning="limit of a step's 99th percentile on this host, as a share of the bin's width",
         above=0,
         maximum=1,
     )
-    audit_seed: int = parameter(0, meaning="seed of the audit's cuts", minimum=0, maximum=2**53)
+    audit_seed: int = parameter(0, meaning="seed of the audit's random chunks", minimum=0, maximum=2**53)
     slice_bins: int = parameter(
         1800, meaning="bins of the recorded slice that a server replays", unit="bins", minimum=1, maximum=100_000
     )

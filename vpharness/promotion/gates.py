@@ -23,7 +23,7 @@ from vpharness.promotion.gate_parameters import PromotionParameters
 from vpharness.results.holdout import net_text
 from vpharness.results.ranking import Ranked
 
-NOT_LOOKED_AT: Final = "not looked at: another gate failed"
+NOT_LOOKED_AT: Final = "not checked: another gate failed"
 
 
 @dataclass(frozen=True)

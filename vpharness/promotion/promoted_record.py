@@ -85,7 +85,7 @@ class PromotedRecord:
         if not isinstance(values, dict) or not needed <= set(values) <= names:
             found = set(values) if isinstance(values, dict) else set()
             odd = sorted((needed - found) | (found - names)) or [type(values).__name__]
-            raise PromotionError(f"{where} lacks, or has beyond what is known: {', '.join(odd)}; promote the run again")
+            raise PromotionError(f"{where} has missing or unknown keys: {', '.join(odd)}; promote the run again")
         memory_bins = values.get("memory_bins")
         if memory_bins is not None and (type(memory_bins) is not int or memory_bins < 0):
             raise PromotionError(
@@ -168,9 +168,7 @@ def parameters_of(kind: type[Any], values: Mapping[str, Any], where: str) -> Any
     """Return a dataclass of parameters from all of its values; a PromotionError names `where` one does not fit."""
     names = {field.name for field in dataclasses.fields(kind)}
     if odd := sorted(set(values) ^ names):
-        raise PromotionError(
-            f"{where} lacks, or has beyond what is known: {', '.join(odd)}; promote a run of this vpharness"
-        )
+        raise PromotionError(f"{where} has missing or unknown keys: {', '.join(odd)}; promote a run of this vpharness")
     made = kind(**values)
     if found := problems(made, f"{where}."):
         raise PromotionError("; ".join(found))

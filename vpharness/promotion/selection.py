@@ -76,7 +76,7 @@ def select_candidate(
     own = {each["candidate_id"]: each for each in rows_of_runs(store, [run_id])[run_id]}
     market = next((trial.market for each in ledger for trial in each.trials if run_id in trial.run_ids), None)
     if market is None:
-        raise PromotionError(f"nothing can be said of run {run_id}: its dataset {row['dataset_id']} is not as it was")
+        raise PromotionError(f"run {run_id} cannot be judged: its dataset {row['dataset_id']} has changed")
     mine = [
         each
         for each in rank(ledger, restricted(ledger, lambda trial: _is_of(trial, market)))
@@ -95,8 +95,8 @@ def select_candidate(
     if all(trial is not each for each in chosen.candidate.counted):
         counts = next(each for each in chosen.candidate.counted if each.judged_time.overlaps(trial.judged_time))
         raise PromotionError(
-            f"run {run_id} is on market time that run {counts.run_id} on {counts.dataset_id} covers too, and of both "
-            f"the longer one counts: promote run_id={counts.run_id}"
+            f"run {run_id} is on market time that run {counts.run_id} on {counts.dataset_id} covers too, and only "
+            f"the longer of the two counts: promote run_id={counts.run_id}"
         )
     number = float(own[chosen.candidate.candidate_id]["threshold"])
     return SelectedCandidate(run_id, row["signal_target"], json.loads(row["identity"]), trial, number, chosen)
@@ -121,7 +121,9 @@ def _named(name: str, runs: Collection[str], candidates: Sequence[LedgerCandidat
             "instrument that is to be served, and the threshold"
         )
     ids = [*of_runs, *(each.candidate_id for each in of_candidates)]
-    found_text = f"begins {len(ids)} ids: {', '.join(ids[:_MOST_NAMED])}" if ids else "is no run and no candidate"
+    found_text = (
+        f"matches {len(ids)} ids: {', '.join(ids[:_MOST_NAMED])}" if ids else "is neither a run nor a candidate"
+    )
     raise PromotionError(f"run_id is {name!r}, which {found_text}; python -m vpharness compare shows what there is")
 
 

@@ -76,7 +76,7 @@ def needs_dataset(trial: Trial) -> bool:
 
 
 def _table_key(trial: Trial) -> tuple[Hashable, ...]:
-    """Return what the outcomes of a trial's fires depend on, beside the fires."""
+    """Return the key of everything the outcomes of a trial's fires depend on except the fires."""
     split = (trial.split.kind, trial.split.train_share, tuple(trial.split.test_datasets))
     # The cooldown has had its say in what fires there are.
     return trial.dataset_id, trial.dataset_checksum, dataclasses.replace(trial.evaluation, cooldown_bins=0), split

@@ -1,4 +1,4 @@
-"""Rankings that were worked out before: kept beside the ledger, under a digest of all that they follow from.
+"""Cached rankings, stored with the ledger under a digest of everything they depend on.
 
 Ranking a ledger that has not changed gives what it gave, so its numbers are kept in a file below `rankings/` of the
 store: figures, p-values and the greatest T of each family. The file's name is a digest of the evidence, of what was

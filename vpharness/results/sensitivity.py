@@ -105,7 +105,7 @@ def parameter_named(name: str, ranked: Sequence[Ranked]) -> str:
 
 
 def short_name(full: str) -> str:
-    """Return a parameter's name without what it is a parameter of."""
+    """Return a parameter's name without the prefix `signal.` or `eval.`."""
     return full.removeprefix(_SIGNAL).removeprefix(_EVAL)
 
 

@@ -173,7 +173,7 @@ def merge_parts(store: Store) -> int:
 
 @dataclass(frozen=True)
 class StoreCheck:
-    """What reading all of a store has come to: how many parts, how many have no checksum, and what is wrong."""
+    """The findings of a check of a whole store: parts read, parts without a checksum, and problems."""
 
     parts: int
     without_checksum: int

@@ -60,7 +60,7 @@ class StoreTable:
 def _market(since: int) -> list[Column]:
     return [
         Column("instrument", TEXT, "the instrument; null where the market has no name", since=since),
-        Column("contents", TEXT, "digests of the event files, by which copies are known to be one", "", True, since),
+        Column("contents", TEXT, "digests of the event files, which identify copies of the same data", "", True, since),
         Column("origin_ns", WHOLE, "where the market's own clock begins", "ns since 1970, UTC", since=since),
     ]
 
@@ -68,7 +68,7 @@ def _market(since: int) -> list[Column]:
 _RUN: Final = Column("run_id", TEXT, "hash of all that the run depends on")
 _CANDIDATE: Final = Column("candidate_id", TEXT, "hash of signal, parameters, evaluation, split and threshold")
 _DATASET: Final = Column("dataset_id", TEXT, "name of the dataset")
-_PART: Final = Column("part", TEXT, "the part that the row was first written in: joins the rows of one run")
+_PART: Final = Column("part", TEXT, "the file that the row was first written to; joins the rows of one run")
 _CREATED: Final = Column("created_ns", WHOLE, "when the row was written", "ns since 1970, UTC")
 
 _META_COLUMNS: Final = [
@@ -81,8 +81,8 @@ _META_COLUMNS: Final = [
     Column("dataset_checksum", TEXT, "SHA-256 over the checksums of the dataset's files"),
     Column("identity", TEXT, "all that the run depends on, as JSON: the run id is its hash"),
     Column("judged_part", TEXT, "the part of the dataset that is judged: train, all or test"),
-    Column("experiment", TEXT, "what the run is listed under"),
-    Column("campaign", TEXT, "the campaign that carried it out; empty for a single run"),
+    Column("experiment", TEXT, "the experiment in the tracking store"),
+    Column("campaign", TEXT, "the campaign that executed it; empty for a single run"),
     Column("tags", TEXT, "the tags given with tracking.tags, as JSON"),
     Column("vpharness_version", TEXT, "the version that wrote the row"),
     _CREATED,
@@ -98,7 +98,7 @@ _EVIDENCE_COLUMNS: Final = [
     _RUN,
     _CANDIDATE,
     _DATASET,
-    Column("evidence_digest", TEXT, "SHA-256 of the evidence: candidates with the same one are judged alike"),
+    Column("evidence_digest", TEXT, "SHA-256 of the evidence: candidates with equal evidence are judged alike"),
     Column("block_s", WHOLE, "length of a block", "s"),
     Column("block", WHOLE, "each block: start of the fire's bin by block_s, rounded down", "blocks", True),
     Column("n_mid", _SMALL, "in each block, fires judged at the mid", "fires", True),
@@ -117,10 +117,10 @@ _EVIDENCE_COLUMNS: Final = [
     Column("n_fires", WHOLE, "all fires of the part", "fires"),
     Column("n_up", WHOLE, "of those judged at the mid, upwards", "fires"),
     Column("n_down", WHOLE, "of those judged at the mid, downwards", "fires"),
-    Column("n_censored", WHOLE, "fires whose walk at the mid does not fit", "fires"),
-    Column("n_skipped", WHOLE, "fires without a mid", "fires"),
-    Column("n_net_censored", WHOLE, "fires whose walk with its delays does not fit", "fires"),
-    Column("n_net_skipped", WHOLE, "fires without a valid book to enter or leave at", "fires"),
+    Column("n_censored", WHOLE, "fires censored: walk at the mid does not fit into the data", "fires"),
+    Column("n_skipped", WHOLE, "fires skipped: no mid", "fires"),
+    Column("n_net_censored", WHOLE, "fires censored: walk with its delays does not fit into the data", "fires"),
+    Column("n_net_skipped", WHOLE, "fires skipped: no valid book to enter or exit at", "fires"),
     Column("hours", FLOAT, "time from the warm-up on", "h"),
     Column("net_pnl_squares", FLOAT, "sum of the squares of the net P&L", "ticks²"),
     Column("n_walks", WHOLE, "net walks from every valid bin, in both directions, that fit into the part", "walks"),
@@ -138,7 +138,7 @@ def _candidate_columns() -> list[Column]:
         _DATASET,
         Column("threshold_label", TEXT, "the threshold as it was given: a number, or a percentile such as q90"),
         Column("threshold", FLOAT, "the threshold", "score"),
-        Column("p_value", FLOAT, "against chance, of the candidate by itself"),
+        Column("p_value", FLOAT, "p-value of the candidate alone, not adjusted"),
         Column("lacks", TEXT, "what it lacks to be ranked; empty where it lacks nothing"),
         _PART,
         *figure_columns(),
@@ -177,7 +177,8 @@ TABLES: Final[Mapping[str, StoreTable]] = {
     ),
     EVIDENCE: StoreTable(
         EVIDENCE,
-        "The evidence of a candidate in the part that was judged: everything is judged from it. Since version 3.",
+        "The evidence of a candidate in the part that was judged: its figures and p-values are computed from it. "
+        "Since version 3.",
         lambda: _EVIDENCE_COLUMNS,
     ),
     VIEWS: StoreTable(
@@ -193,11 +194,11 @@ TABLES: Final[Mapping[str, StoreTable]] = {
     ),
     CAMPAIGNS: StoreTable(
         CAMPAIGNS,
-        "A campaign, each time that it was begun.",
+        "A start of a campaign.",
         lambda: [
             Column("campaign", TEXT, "its name"),
             _CREATED,
-            Column("words", TEXT, "what was typed", is_list=True),
+            Column("words", TEXT, "the command line", is_list=True),
             Column("run_ids", TEXT, "the runs of its plan", is_list=True),
         ],
     ),

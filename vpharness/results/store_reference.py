@@ -19,15 +19,15 @@ _INTRODUCTION: Final = f"""# The results store
 The store is the folder `research/vp_harness/results` of a lake. Each of its tables is a folder of Parquet files (parts)
 that are written once and never changed; `pandas.read_parquet(FOLDER)` reads a table, and `vpharness.results()` and
 `vpharness.fires()` join what belongs together (see [Use vpharness from Python](../how-to/use-from-python.md)).
-`store.json` names the version that wrote last.
+`store.json` holds the version of the store that wrote last.
 
-This is version {STORE_VERSION} of the store; the rules by which fires are judged are of version {EVALUATION_VERSION}.
-Stores of the versions {_VERSIONS} are read and added to. A column that was added later is null in rows of before, and a
-parameter of the evaluation that was added later has the value that stands for what was done before.
+This is version {STORE_VERSION} of the store; the rules by which fires are judged have version {EVALUATION_VERSION}.
+Stores of the versions {_VERSIONS} can be read and added to. A column that was added later is null in older rows. A
+parameter of the evaluation that was added later has, for older runs, the value that gives the earlier behaviour.
 
-Where several rows of `runs_meta.parquet` have one run id, each is the run carried out again; the rows of the other
-tables belong to the one with the same `part`. Small parts are merged now and then: the footer of a file
-`….merged.parquet` names the parts whose rows it holds, which do not count any more and are deleted soon.
+If several rows of `runs_meta.parquet` have the same run id, the run was executed more than once; the rows of the other
+tables belong to the execution with the same `part`. Small parts are merged from time to time. The footer of a file
+`….merged.parquet` names the parts whose rows it holds; those parts no longer count, and are deleted later.
 """
 
 

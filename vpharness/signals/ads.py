@@ -35,9 +35,9 @@ class Ads(SignalParameters):
         200, meaning="window of the robust z of each slope", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
     )
     zscore_min_periods: int = parameter(
-        30, meaning="fewest slopes for a robust z", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
+        30, meaning="minimum number of slopes for a robust z", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
     )
-    blend_scale: float = parameter(3.0, meaning="the robust z that tanh takes to tanh(1)", above=0)
+    blend_scale: float = parameter(3.0, meaning="divisor of the robust z inside tanh", above=0)
 
     def relations(self) -> Iterator[str]:
         """Yield what does not fit together."""

@@ -28,14 +28,14 @@ class AdsPfpSvac(SignalParameters):
         20000, meaning="window of the robust z of each slope", unit="ms", above=0, maximum=LONGEST_MS
     )
     ads_zscore_min_periods_ratio: float = parameter(
-        0.15, meaning="fewest slopes for a robust z, as a share of its window", above=0, maximum=1
+        0.15, meaning="minimum number of slopes for a robust z, as a share of its window", above=0, maximum=1
     )
     ads_blend_scale: float = same_as(Ads, "blend_scale")
     ads_warmup_ms: int = parameter(
-        20000, meaning="how long ads does not count", unit="ms", minimum=0, maximum=LONGEST_MS
+        20000, meaning="initial time in which ads is left out", unit="ms", minimum=0, maximum=LONGEST_MS
     )
     pfp_lag_ms: int = parameter(
-        500, meaning="how long ago the outer zone is looked at", unit="ms", above=0, maximum=LONGEST_MS
+        500, meaning="delay of the outer zone against the inner one", unit="ms", above=0, maximum=LONGEST_MS
     )
     pfp_ema_alpha: float = same_as(Pfp, "ema_alpha")
     pfp_add_weight: float = same_as(Pfp, "add_weight")

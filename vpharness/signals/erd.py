@@ -28,12 +28,12 @@ class Erd(SignalParameters):
         100, meaning="window of the entropy's robust z", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
     )
     zscore_min_periods: int = parameter(
-        30, meaning="fewest values for a robust z", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
+        30, meaning="minimum number of values for a robust z", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
     )
     spike_floor: float = parameter(0.5, meaning="the robust z of the entropy above which the gate opens")
     variant: str = parameter(
         "a",
-        meaning="what the gate lets through: a, mean score below less above; b, entropy above less below",
+        meaning="what the gate multiplies: a, mean score below less above; b, entropy above less below",
         choices=("a", "b"),
     )
 

@@ -22,15 +22,19 @@ class Iirc(SignalParameters):
     """Parameters of iirc."""
 
     thresholds: list[float] = fixed_thresholds(0.001, 0.005, 0.01, 0.02, 0.05)  # noqa: RUF009 - the list is copied for each instance
-    band: int = parameter(16, meaning="cells up to this distance count", unit="ticks", minimum=1, maximum=WIDEST_TICKS)
-    eps: float = parameter(1.0, meaning="keeps the ratio finite where nothing is lost", unit="quantity/s", above=0)
+    band: int = parameter(
+        16, meaning="cells up to this distance are used", unit="ticks", minimum=1, maximum=WIDEST_TICKS
+    )
+    eps: float = parameter(
+        1.0, meaning="added to the denominator, so that the ratio stays finite", unit="quantity/s", above=0
+    )
     fast_window: int = parameter(
         10, meaning="window of the fast slope", unit="bins", minimum=2, maximum=LONGEST_WINDOW_BINS
     )
     slow_window: int = parameter(
         30, meaning="window of the slow slope", unit="bins", minimum=2, maximum=LONGEST_WINDOW_BINS
     )
-    noise_floor: float = parameter(0.1, meaning="the log ratio of the sides below which nothing is said", minimum=0)
+    noise_floor: float = parameter(0.1, meaning="the |log ratio of the sides| below which the score is 0", minimum=0)
 
 
 @signal(columns=("v_add", "v_pull", "v_fill"))

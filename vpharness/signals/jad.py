@@ -25,15 +25,15 @@ class Jad(SignalParameters):
 
     thresholds: list[float] = fixed_thresholds(0.05, 0.10, 0.15, 0.20, 0.30)  # noqa: RUF009 - the list is copied for each instance
     radius: int = parameter(
-        24, meaning="cells up to this distance count", unit="ticks", minimum=1, maximum=WIDEST_TICKS
+        24, meaning="cells up to this distance are used", unit="ticks", minimum=1, maximum=WIDEST_TICKS
     )
     zscore_window: int = parameter(
         300, meaning="window of the robust z", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
     )
     zscore_min_periods: int = parameter(
-        30, meaning="fewest values for a robust z", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
+        30, meaning="minimum number of values for a robust z", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
     )
-    tanh_scale: float = parameter(3.0, meaning="the robust z that tanh takes to tanh(1)", above=0)
+    tanh_scale: float = parameter(3.0, meaning="divisor of the robust z inside tanh", above=0)
 
     def relations(self) -> Iterator[str]:
         """Yield what does not fit together."""

@@ -29,9 +29,9 @@ class PermDerivative(SignalParameters):
         300, meaning="window of the robust z of each derivative", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
     )
     zscore_min_periods: int = parameter(
-        75, meaning="fewest values for a robust z", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
+        75, meaning="minimum number of values for a robust z", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
     )
-    tanh_scale: float = parameter(3.0, meaning="the robust z that tanh takes to tanh(1)", above=0)
+    tanh_scale: float = parameter(3.0, meaning="divisor of the robust z inside tanh", above=0)
     d1_weight: float = parameter(1.0, meaning="weight of the first derivative", minimum=0)
     d2_weight: float = parameter(0.0, meaning="weight of the second derivative", minimum=0)
     d3_weight: float = parameter(0.0, meaning="weight of the third derivative", minimum=0)
@@ -44,7 +44,7 @@ class PermDerivative(SignalParameters):
     )
     enable_weighted_blend: bool = parameter(False, meaning="damp the balance by the share of mixed cells")
     center_exclusion_radius: int = parameter(
-        0, meaning="cells up to this distance do not count; 0: all do", unit="ticks", minimum=0, maximum=WIDEST_TICKS
+        0, meaning="cells up to this distance are ignored; 0: none are", unit="ticks", minimum=0, maximum=WIDEST_TICKS
     )
     spatial_decay_power: float = parameter(0.0, meaning="cells weigh 1/distance to this power", minimum=0)
 

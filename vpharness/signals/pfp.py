@@ -20,12 +20,12 @@ class Pfp(SignalParameters):
     """Parameters of pfp."""
 
     lag_bins: int = parameter(
-        5, meaning="how long ago the outer zone is looked at", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
+        5, meaning="delay of the outer zone against the inner one", unit="bins", minimum=1, maximum=LONGEST_WINDOW_BINS
     )
-    ema_alpha: float = parameter(0.1, meaning="weight of the newest product in its average", above=0, maximum=1)
+    ema_alpha: float = parameter(0.1, meaning="EMA weight of the newest product", above=0, maximum=1)
     add_weight: float = parameter(0.6, meaning="weight of the lead in building")
     pull_weight: float = parameter(0.4, meaning="weight of the lead in pulling")
-    eps: float = parameter(1e-12, meaning="keeps the ratio finite where nothing happens", above=0)
+    eps: float = parameter(1e-12, meaning="added to the denominator, so that the ratio stays finite", above=0)
 
 
 @signal(columns=("v_add", "v_fill", "v_pull"))

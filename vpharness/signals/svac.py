@@ -16,8 +16,10 @@ from vpharness.signals.msd import Msd, msd
 class Svac(SignalParameters):
     """Parameters of svac."""
 
-    norm_alpha: float = parameter(0.05, meaning="weight of the newest size in the usual one", above=0, maximum=1)
-    norm_floor: float = parameter(1e-6, meaning="the least usual size", unit="quantity/s", above=0)
+    norm_alpha: float = parameter(
+        0.05, meaning="EMA weight of the newest absolute value in the mean size", above=0, maximum=1
+    )
+    norm_floor: float = parameter(1e-6, meaning="lower limit of the mean size", unit="quantity/s", above=0)
 
 
 @signal(columns=("vacuum_variant",))

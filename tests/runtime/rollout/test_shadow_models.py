@@ -48,7 +48,7 @@ def test_what_clients_ask_for_beside_the_champion_is_limited(tmp_path: Path) -> 
         ):
             assert (await first.hello())["shadow"]["name"] == (await same.hello())["shadow"]["name"]
             async with running.client("fields=&threshold=0.8") as other:
-                assert "all that are scored" in (await other.message())["message"]
+                assert "which is the maximum" in (await other.message())["message"]
 
     asyncio.run(scenario())
 
@@ -65,7 +65,7 @@ def test_one_address_leaves_a_shadow_for_another(tmp_path: Path) -> None:
         ):
             await first.hello()
             assert (await second.message())["message"] == (
-                "clients have asked for 1 overrides already, which is all that are scored for clients of this address"
+                "clients have asked for 1 overrides already, which is the maximum for clients of this address"
             )
             assert (await other.hello())["shadow"]["threshold"] == 0.8
 
@@ -83,7 +83,7 @@ def test_overrides_are_asked_for_no_more_often_than_allowed(tmp_path: Path) -> N
                     answers.append(await client.message())
             assert [each["type"] for each in answers] == ["runtime_config", "runtime_config", "error"]
             assert answers[-1]["message"] == (
-                "overrides may be asked for 4 times a minute by all clients, and less often by one; try again in a "
+                "clients may ask for overrides 4 times a minute in total, and a single one less often; try again in a "
                 "minute"
             )
             async with running.client("fields=") as client:

@@ -98,7 +98,7 @@ def test_there_is_room_for_so_many_clients_and_no_more(tmp_path: Path) -> None:
                 await first.hello()
                 await second.hello()
                 async with running.client("fields=") as third:
-                    assert "all that there is room for" in (await third.message())["message"]
+                    assert "which is the maximum" in (await third.message())["message"]
                     assert await closed_with(third.socket) == 1013
             await running.wait_until(lambda: not running.stream.clients)
             async with running.client("fields=") as third:
@@ -116,7 +116,7 @@ def test_one_address_leaves_room_for_another(tmp_path: Path) -> None:
                 await (await stack.enter_async_context(running.client("fields="))).hello()
             third = await stack.enter_async_context(running.client("fields="))
             assert (await third.message())["message"] == (
-                "2 clients are connected, and what room there is is for those at other addresses"
+                "2 clients are connected; the remaining places are reserved for other addresses"
             )
             other = await stack.enter_async_context(running.client("fields=", local_addr=("127.0.0.2", 0)))
             await other.hello()

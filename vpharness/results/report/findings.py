@@ -31,7 +31,7 @@ class Findings:
 
 
 def signals_first(ranked: Sequence[Ranked]) -> list[Ranked]:
-    """Return the best candidate of each signal, then all: what is drawn of a few should not be all of one kind."""
+    """Return the best candidate of each signal, then all candidates, so that the first charts cover several signals."""
     return [*(members[0] for members in by_signal(ranked).values()), *ranked]
 
 

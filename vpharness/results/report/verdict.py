@@ -11,7 +11,7 @@ from vpharness.results.report.markup import element, number
 
 
 def verdict(findings: Findings) -> Element:
-    """Return what it all comes to, in plain words."""
+    """Return the verdict in plain words: what won, or why nothing did."""
     heading, *sentences = _verdict(findings)
     kind = "won" if any(each.winner for each in findings.ranked) else "lost"
     words = [element("p", sentence) for sentence in sentences]

@@ -37,7 +37,7 @@ def min_periods_fit(min_periods_name: str, min_periods: int, window_name: str, w
 def fixed_thresholds(*thresholds: float) -> Any:
     """Make the field `thresholds` of a signal that has an explicit list of them by default."""
     return parameter(
-        list(thresholds), meaning="the |score| at which it fires; an empty list: threshold_quantiles choose", above=0
+        list(thresholds), meaning="the |score| at which it fires; an empty list: use threshold_quantiles", above=0
     )
 
 
@@ -53,7 +53,7 @@ class SignalParameters:
     thresholds: list[float] = fixed_thresholds()  # noqa: RUF009 - the list is copied for each instance
     threshold_quantiles: list[float] = parameter(
         [50.0, 70.0, 80.0, 90.0, 95.0, 99.0],
-        meaning="the percentiles of |score| over the training part that are thresholds where none are given",
+        meaning="percentiles of |score| over the training part, used as thresholds if none are given",
         unit="%",
         above=0,
         maximum=100,
@@ -124,7 +124,7 @@ def signal(*, columns: Sequence[str]) -> Callable[[Body[P]], Signal[P]]:
         if hidden := shadowed(columns):
             raise ConfigError(
                 f"signal {body.__name__}: {', '.join(hidden)} cannot be the name of a column that it reads, since "
-                "every grid has something else under that name; call the column otherwise in the dataset"
+                "every grid has something else under that name; rename the column in the dataset"
             )
         meaning = (body.__doc__ or "").strip().splitlines()
         return Signal(body.__name__, meaning[0] if meaning else "", tuple(columns), typing.cast("type[P]", kind), body)
