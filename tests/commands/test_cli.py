@@ -146,7 +146,7 @@ def test_a_multirun_over_lattice_parameters_builds_a_variant_each(tmp_path: Path
         (["plan", "-m", "tracking.kind=mlfow"], "must be one of mlflow, none; did you mean mlflow?"),
         (["hydra.mode=MULTIRUN"], "hydra.mode has no effect here: use -m for a multirun"),
         (["hydra.sweep.dir=x"], "hydra.sweep.dir has no effect here: outputs=FOLDER says"),
-        (["-m", "signal=ads,pfp", "hydra.sweep.dir=x", "hydra.run.dir=y"], "hydra.sweep.dir, hydra.run.dir would"),
+        (["-m", "signal=ads,pfp", "hydra.sweep.dir=x", "hydra.run.dir=y"], "hydra.sweep.dir, hydra.run.dir have no"),
     ],
 )
 def test_a_mistake_is_one_line_and_changes_nothing(tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -249,7 +249,7 @@ def test_paths_may_hold_any_character(tmp_path: Path) -> None:
 
 def test_help_lists_commands_and_keys_with_defaults(tmp_path: Path) -> None:
     """Help is derived from the configuration: every key with its meaning, unit and default."""
-    assert "  verify            Compare a dataset" in in_process(tmp_path, "--help").stdout
+    assert "  verify            Compare the files of a dataset" in in_process(tmp_path, "--help").stdout
     keys = in_process(tmp_path, "build", "--help").stdout
     assert "lattice.cell_width_ms                 width of a bin, ms (default 100)" in keys
     assert "source.orderbook_path" in keys

@@ -135,7 +135,7 @@ def test_a_signal_of_ones_own_is_served_where_the_configuration_names_its_module
         (
             "tests.promotion.recent_flow.recent_flow",
             ["runtime.signal_modules=[tests.promotion]"],
-            "lacks, or has beyond",
+            "has missing or unknown keys",
         ),
     ):
         rewritten(folder, {"signal_target": target})

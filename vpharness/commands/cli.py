@@ -201,8 +201,8 @@ def _refuse_idle(overrides: Sequence[str]) -> None:
         raise ConfigError("hydra.mode has no effect here: use -m for a multirun")
     if idle := [key for key in keys if key in _FOLDERS_OF_HYDRA]:
         raise ConfigError(
-            f"{', '.join(idle)} has no effect here: outputs=FOLDER says where the folders of runs go, and "
-            "lake=FOLDER where datasets and results do"
+            f"{', '.join(idle)} {'has' if len(idle) == 1 else 'have'} no effect here: outputs=FOLDER says where the "
+            "folders of runs go, and lake=FOLDER where datasets and results do"
         )
 
 

@@ -174,7 +174,7 @@ def test_a_complaint_of_the_gateway_ends_the_session(caplog: pytest.LogCaptureFi
         session.cut()
         steps.until_called(stand_in)
         stand_in.complaint = None
-        steps.until(lambda _: "cut: records were skipped" in caplog.text)
+        steps.until(lambda _: "connection lost: records were skipped" in caplog.text)
         steps.until_called(stand_in).send(snapshot())
         assert steps.until(has_order(2)).state == "live"
 

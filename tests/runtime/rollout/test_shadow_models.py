@@ -48,7 +48,7 @@ def test_what_clients_ask_for_beside_the_champion_is_limited(tmp_path: Path) -> 
         ):
             assert (await first.hello())["shadow"]["name"] == (await same.hello())["shadow"]["name"]
             async with running.client("fields=&threshold=0.8") as other:
-                assert "all that are scored" in (await other.message())["message"]
+                assert "which is the maximum" in (await other.message())["message"]
 
     asyncio.run(scenario())
 

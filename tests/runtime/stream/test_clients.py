@@ -98,7 +98,7 @@ def test_there_is_room_for_so_many_clients_and_no_more(tmp_path: Path) -> None:
                 await first.hello()
                 await second.hello()
                 async with running.client("fields=") as third:
-                    assert "all that there is room for" in (await third.message())["message"]
+                    assert "which is the maximum" in (await third.message())["message"]
                     assert await closed_with(third.socket) == 1013
             await running.wait_until(lambda: not running.stream.clients)
             async with running.client("fields=") as third:
