@@ -98,8 +98,8 @@ def test_a_beginning_is_enough(
     [
         ("aa", None, "run_id is 'aa', which matches 2 ids: aa10, aa20"),
         ("bb", None, "run_id is 'bb', which matches 2 ids: bb30, bb99"),
-        ("", None, "run_id is '', which begins 6 ids: aa10, aa20, bb30, c2, c1; "),
-        ("zz", None, "run_id is 'zz', whichis neither a run nor a candidate"),
+        ("", None, "run_id is '', which matches 6 ids: aa10, aa20, bb30, c2, c1; "),
+        ("zz", None, "run_id is 'zz', which is neither a run nor a candidate"),
         ("aa10", "0.2", "threshold is 0.2; run aa10 has the thresholds 0.1, q90"),
         ("c2", "0.1", "threshold is 0.1; run aa10 has the thresholds 0.1, q90"),
         (

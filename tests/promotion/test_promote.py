@@ -400,7 +400,7 @@ def test_events_are_found_by_the_note_by_the_run_or_not_at_all(copied: Winner) -
     [
         (["promote"], "run_id must be given (python -m vpharness compare shows what there is)"),
         (["promote", "hist"], "does not accept 'hist'; expected KEY=VALUE, or promote history, promote "),
-        (["promote", "run_id=12e45"], "run_id is '12e45', whichis neither a run nor a candidate"),
+        (["promote", "run_id=12e45"], "run_id is '12e45', which is neither a run nor a candidate"),
         (["promote", "run_id=x", "force= "], "force is empty; it must be the reason"),
         (["promote", "run_id=x", "promotion.quantiles=[0.1,0.5]"], "promotion.quantiles is [0.1, 0.5]"),
         (["promote", "run_id=x", "promotion.min_fires=3"], "promotion.min_fires is not a key here"),
