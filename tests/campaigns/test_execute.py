@@ -141,7 +141,7 @@ def test_a_group_travels_to_another_process_as_it_is(dataset: Dataset) -> None:
 @signal(columns=("v_ad",))
 def near_miss(time: Clock, grid: Grid, p: Pfp) -> Array:
     """A signal whose column is misspelt."""
-    return grid["v_ad"].sum(axis=1)
+    return grid.v_ad.sum(axis=1)
 
 
 def test_a_column_that_no_grid_has_is_taken_for_misspelt(dataset: Dataset) -> None:

@@ -360,7 +360,7 @@ def test_the_third_argument_alone_needs_an_annotation() -> None:
     """It is found by its place, not by how many arguments before it have one."""
 
     @signal(columns=("x",))
-    def brief(time, grid, p: Scales):  # type: ignore[no-untyped-def]  # what is under test
+    def brief(time, grid, p: EveryKind):  # type: ignore[no-untyped-def]  # what is under test
         return grid["x"].sum(axis=1)
 
-    assert brief.parameters is Scales
+    assert brief.parameters is EveryKind

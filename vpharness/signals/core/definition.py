@@ -119,8 +119,8 @@ def signal(*, columns: Sequence[str]) -> Callable[[Body[P]], Signal[P]]:
         kind = typing.get_type_hints(body).get(arguments[2]) if len(arguments) > 2 else None
         if not (isinstance(kind, type) and issubclass(kind, SignalParameters) and dataclasses.is_dataclass(kind)):
             raise ConfigError(
-                f"signal {body.__name__}: its arguments must be (time: Clock, grid: Grid, p: PARAMETERS), with PARAMETERS "
-                f"a frozen dataclass derived from SignalParameters; found {kind!r} for the third"
+                f"signal {body.__name__}: its arguments must be (time: Clock, grid: Grid, p: PARAMETERS), with "
+                f"PARAMETERS a frozen dataclass derived from SignalParameters; found {kind!r} for the third"
             )
         if hidden := shadowed(columns):
             raise ConfigError(
