@@ -99,9 +99,10 @@ class CommandCompleted:
 
 @dataclass(frozen=True)
 class FeedEnded:
-    """The feed is over; `problem` is the reason where it did not simply end."""
+    """The feed is over; `problem` is the reason where it did not simply end, `was_stopped` whether the server is."""
 
     problem: str | None
+    was_stopped: bool = False
 
 
 EngineEvent = (

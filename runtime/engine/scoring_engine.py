@@ -60,7 +60,7 @@ class ScoringEngine:
             problem = str(error)
         finally:
             self._is_over = True
-            self._emit(FeedEnded(problem))
+            self._emit(FeedEnded(problem, was_stopped=problem is None and stop.is_set()))
             while self._commands:
                 self._emit(CommandCompleted(self._commands.popleft(), "the feed has ended"))
 

@@ -148,9 +148,10 @@ class LiveStream:
                 health.state, health.late_events, health.last_event_ns = state, late_events, last_event_ns
             case StatisticsUpdated(statistics, coming):
                 self.statistics, self.coming = statistics, coming
-            case FeedEnded(problem):
+            case FeedEnded(problem, was_stopped):
                 self.health.state, self.health.problem = "ended", problem
-                print(f"runtime: the feed has ended{f': {problem}' if problem else ''}", flush=True)
+                how = "stopped" if was_stopped else "the feed has ended"
+                print(f"runtime: {how}{f': {problem}' if problem else ''}", flush=True)
         self.notify()
 
     def expect_pipeline(self, pipeline: int, radius: int, first_seq: int) -> None:

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jax import Array
 
 from tests.campaigns.market import small_dataset, spec
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.execute import RunFailure, RunOutcome, execute, execute_many
 from vpharness.campaigns.plan import Group, Job, PlannedRun
-from vpharness.campaigns.run_spec import RunSpec
+from vpharness.campaigns.run_spec import RunSpec, spec_problems
 from vpharness.datasets.find import Dataset
-from vpharness.signals import SignalParameters, resolve
+from vpharness.signals import Clock, Grid, SignalParameters, resolve, signal
+from vpharness.signals.pfp import Pfp
 
 AXES: dict[str, dict[str, Sequence[Any]]] = {
     "ads": {"blend_scale": (2.0, 3.0), "zscore_window": (50, 60)},
@@ -134,3 +136,17 @@ def test_a_group_travels_to_another_process_as_it_is(dataset: Dataset) -> None:
     back = pickle.loads(pickle.dumps(group))  # noqa: S301  # our own bytes
     assert back.runs[0].spec.run_id == run.run_id
     assert isinstance(back.runs[0].spec, RunSpec)
+
+
+@signal(columns=("v_ad",))
+def near_miss(time: Clock, grid: Grid, p: Pfp) -> Array:
+    """A signal whose column is misspelt."""
+    return grid.v_ad.sum(axis=1)
+
+
+def test_a_column_that_no_grid_has_is_taken_for_misspelt(dataset: Dataset) -> None:
+    """Building the dataset again could not help: the columns that are near are named."""
+    wrong = spec(dataset, f"{__name__}.near_miss", near_miss.parameters())
+    assert next(spec_problems(wrong)).startswith(
+        "signal near_miss reads v_ad, which is no column of a grid; did you mean v_add"
+    )

@@ -87,7 +87,7 @@ def test_a_dataset_from_build_to_verify(tmp_path: Path) -> None:
 
 def test_a_multirun_over_lattice_parameters_builds_a_variant_each(tmp_path: Path) -> None:
     """`-m` gives one dataset for each value."""
-    run = vpharness(tmp_path, "build", "-m", "source.minutes=1", "lattice.cell_width_ms=100,200")
+    run = in_process(tmp_path, "build", "-m", "source.minutes=1", "lattice.cell_width_ms=100,200")
     assert run.returncode == 0, run.stderr
     listed = json.loads(in_process(tmp_path, "list-datasets", "json=true").stdout)
     assert sorted(dataset["cell_width_ms"] for dataset in listed["datasets"]) == [100, 200]

@@ -25,6 +25,12 @@ from vpharness.config.search_path import prepare_process
             "lattice.radius: Value 'wide' of type 'str' could not be converted to Integer",
         ),
         ("build", "start=a(b", "start=a(b cannot be read: "),
+        ("build", "lake.root=x", "lake has no keys below it: write lake=VALUE"),
+        (
+            "run",
+            "signal=of_my_own",
+            "signal has no choice 'of_my_own'; --help lists the choices; one of your own takes ",
+        ),
     ],
 )
 def test_an_override_that_cannot_be_composed_is_named_with_what_is_near(

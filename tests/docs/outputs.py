@@ -19,6 +19,9 @@ from vpharness.docs import page_of
 
 _PIECE: Final = re.compile(r"^```(\w+)\n(.*?)^```\n(?:(\n)```text\n.*?^```\n)?", re.DOTALL | re.MULTILINE)
 
+_HOME: Final = "/home/you"
+"""Stands for the folder that the commands were run in."""
+
 
 def refreshed(text: str, folder: Path) -> str:
     """Return a page with what its commands print now, run in a folder."""
@@ -49,7 +52,7 @@ def _printed(line: str, folder: Path) -> str:
     ran = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603  # ours
     if ran.returncode:
         print(f"exit code {ran.returncode}: {line}", file=sys.stderr)
-    return "".join(f"{each.rstrip()}\n" for each in ran.stdout.splitlines())
+    return "".join(f"{each.rstrip()}\n" for each in ran.stdout.replace(str(folder), _HOME).splitlines())
 
 
 def main(topics: list[str]) -> None:

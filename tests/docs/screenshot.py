@@ -16,6 +16,8 @@ from vpharness.docs import FOLDER, page_of
 
 PICTURE: Final = FOLDER / "figures" / "compare.svg"
 _SHOWN: Final = re.compile(r"```bash\n(python -m vpharness compare top=\d+)\n```\n\n```text\n(.*?)```", re.DOTALL)
+_ROW: Final = re.compile(r" [0-9a-f]{16}$")
+"""What ends a row of the table, which is as wide as the picture; lines that are longer go on in the next."""
 _ELSEWHERE: Final = re.compile(r"@font-face \{\{.*?\}\}\s*|<!--.*?-->\s*", re.DOTALL)
 """What names addresses: fonts that a viewer would fetch, and a comment."""
 
@@ -25,7 +27,12 @@ def picture() -> str:
     found = _SHOWN.search(page_of("tutorial").text)
     assert found is not None
     command, lines = found[1], found[2].rstrip().splitlines()
-    console = Console(record=True, width=max(map(len, lines)) + 1, file=io.StringIO(), highlight=False)
+    console = Console(
+        record=True,
+        width=max(len(line) for line in lines if _ROW.search(line)) + 1,
+        file=io.StringIO(),
+        highlight=False,
+    )
     for line in lines:
         console.print(Text(line, style="bold" if line.startswith("*") else ""))
     code_format = _ELSEWHERE.sub("", CONSOLE_SVG_FORMAT).replace("Fira Code", "DejaVu Sans Mono")

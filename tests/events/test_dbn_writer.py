@@ -1,5 +1,7 @@
 """What the DBN writer writes is what Databento's own decoder reads."""
 
+import os
+import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -16,6 +18,7 @@ from vpharness.events.dbn_writer import write_dbn
 from vpharness.events.event_source import EventStream
 from vpharness.events.mbo_event import ADD, BID, EVENT_DTYPE, FLAG_LAST
 from vpharness.events.synthetic import SyntheticSource
+from vpharness.storage.durable import ABANDONED_S, aside_of
 
 
 def stream_of(*chunks: NDArray[np.void]) -> EventStream:
@@ -108,7 +111,22 @@ def test_records_of_one_exchange_event_share_a_sequence_number(tmp_path: Path) -
     assert [record.sequence for record in records] == [1, 1, 2, 2]
 
 
-def test_a_source_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".dbn", ".dbn.zst"])
+def test_what_a_killed_writer_has_left_is_deleted_by_the_next_a_day_later(tmp_path: Path, suffix: str) -> None:
+    """Of whichever file it was; what is newer, and what bears another name, is kept."""
+    left = [aside_of(tmp_path / "monday.dbn"), aside_of(tmp_path / "monday.dbn.zst")]
+    kept = {aside_of(tmp_path / "tuesday.dbn"), aside_of(tmp_path / "notes.txt")}
+    then = time.time() - ABANDONED_S - 60
+    for path in (*left, *kept):
+        path.write_bytes(b"half")
+        if "tuesday" not in path.name:
+            os.utime(path, (then, then))
+    write(tmp_path / f"market{suffix}", stream_of(some_events()))
+    assert set(tmp_path.iterdir()) == {*kept, tmp_path / f"market{suffix}"}
+
+
+@pytest.mark.parametrize("suffix", [".dbn", ".dbn.zst"])
+def test_a_source_that_breaks_off_leaves_nothing(tmp_path: Path, suffix: str) -> None:
     """An error in the middle of the source is passed on, and no file or folder stays behind."""
 
     def broken() -> Iterator[NDArray[np.void]]:
@@ -116,7 +134,7 @@ def test_a_source_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
         raise SourceError("broken row")
 
     with pytest.raises(SourceError, match="broken row"):
-        write(tmp_path / "a.dbn", EventStream("SYN", 1.0, broken()))
+        write(tmp_path / f"a{suffix}", EventStream("SYN", 1.0, broken()))
     assert list(tmp_path.iterdir()) == []
 
 

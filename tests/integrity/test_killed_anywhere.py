@@ -2,7 +2,7 @@
 
 Five commands follow one another in a lake: build, a campaign, a merge of the ledger's parts, compare with a test part
 opened, and promote. Each is killed eight times, at moments spread over the time that it takes, on a copy of the lake as
-it was before; then the same command is begun again and goes to its end.
+it was before; then, a day later by the times of what was left, the same command is begun again and goes to its end.
 """
 
 import json
@@ -29,6 +29,7 @@ from vpharness.promotion.serving import current, history, promoted, read_bundle
 from vpharness.results import store as tables
 from vpharness.results.part_files import list_parts, read_part, write_part
 from vpharness.results.store import Store, read, store_in
+from vpharness.storage.durable import ABANDONED_S
 
 KILLS: Final = 8
 RANKING: Final = "ranking.parquet"
@@ -147,6 +148,7 @@ def test_killed_at_any_moment_and_begun_again_a_command_leaves_what_an_undisturb
             # Once the file that was asked for is there, whole, the command refuses to write it again.
             assert pq.read_table(folder / RANKING).num_rows == 1, where
             (folder / RANKING).unlink()
+        _let_a_day_pass(folder)
         assert _ended(Started.of(stage, folder)) == 0, where
         _require_sound(folder, before, where)
         found = _content(folder)
@@ -225,6 +227,14 @@ def _content(folder: Path) -> dict[str, Any]:
 
 def _text(row: dict[str, Any]) -> str:
     return repr([(name, value) for name, value in sorted(row.items()) if name not in NOT_COMPARED])
+
+
+def _let_a_day_pass(folder: Path) -> None:
+    """Make what has been left so old that it counts as abandoned."""
+    then = time.time() - ABANDONED_S - 60
+    for left in (folder / name for name in _temporary(folder)):
+        for each in (left, *left.rglob("*")):
+            os.utime(each, (then, then), follow_symlinks=False)
 
 
 def _temporary(folder: Path) -> set[str]:

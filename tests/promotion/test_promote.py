@@ -433,7 +433,7 @@ def test_history_and_show_are_readable(winner: Winner, bundle: Bundle, tmp_path:
         said = in_process(winner.folder, "promote", *words)
         assert said.returncode == 0, said.stderr
         assert max(map(len, said.stdout.splitlines())) <= 100
-    assert ", Net a fire +" in in_process(winner.folder, "promote", "show").stdout
+    assert ", Net per fire +" in in_process(winner.folder, "promote", "show").stdout
     nothing = f"nothing has been promoted in the lake {tmp_path / 'lake'} yet"
     assert in_process(tmp_path, "promote", "history").stdout == f"{nothing}\n"
     assert nothing in in_process(tmp_path, "promote", "show").stderr

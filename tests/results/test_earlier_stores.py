@@ -7,15 +7,20 @@ perm_derivative, on two minutes of the simulated market.
 import dataclasses
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from tests.commands.test_cli import in_process
 from vpharness.evaluation import EvaluationParameters, ResolvedEvaluation
+from vpharness.evaluation.blocks import COUNTS
+from vpharness.results import ledger_reader
 from vpharness.results.ledger_reader import read_ledger
 from vpharness.results.store import (
     CANDIDATES,
+    EVIDENCE,
     FIRES,
     META,
     READABLE_VERSIONS,
@@ -26,6 +31,7 @@ from vpharness.results.store import (
     check_store,
     merge_parts,
     read,
+    read_table,
 )
 from vpharness.results.store_columns import TABLES
 from vpharness.results.table_schemas import META_SCHEMA, finished_runs
@@ -137,3 +143,35 @@ def test_every_field_of_today_is_part_of_the_identity() -> None:
     """None of them has a default that could hide it."""
     resolved = EvaluationParameters().resolve(100)
     assert resolved.identity() == dataclasses.asdict(resolved)
+
+
+def test_evidence_without_a_sum_that_is_kept_today_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row written before a sum was kept is judged anew from its fires; the others keep their evidence."""
+    store = Store(STORES / "v3")
+    whole = {
+        each.candidate_id: each.trials[0].evidence for each in read_ledger(store) if each.trials[0].evidence is not None
+    }
+    assert len(whole) > 1
+    table = read_table(store, EVIDENCE)
+    assert table is not None
+    first, rest = table.slice(0, 1).drop_columns(["net_win"]), table.slice(1)
+    mixed = pa.concat_tables([first, rest], promote_options="default")
+    without = table["candidate_id"][0].as_py()
+
+    def as_written(store: Store, name: str, columns: Sequence[str] | None = None) -> pa.Table | None:
+        return mixed if name == EVIDENCE else read_table(store, name, columns)
+
+    monkeypatch.setattr(ledger_reader, "read_table", as_written)
+    found = {each.candidate_id: each.trials[0].evidence for each in read_ledger(store)}
+    assert {name for name, evidence in found.items() if evidence is None} & set(whole) == {without}
+    kept = {name: evidence.digest for name, evidence in found.items() if evidence is not None}
+    assert kept == {name: evidence.digest for name, evidence in whole.items() if name != without}
+
+
+def test_a_store_of_before_a_new_sum_is_read_without_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No row of it has the column: every candidate is there, and waits to be judged anew."""
+    known = {each.candidate_id for each in read_ledger(Store(STORES / "v3"))}
+    monkeypatch.setattr(ledger_reader, "COUNTS", (*COUNTS, "net_over_one"))
+    ledger = read_ledger(Store(STORES / "v3"))
+    assert {each.candidate_id for each in ledger} == known
+    assert all(each.trials[0].evidence is None for each in ledger)

@@ -28,7 +28,7 @@ from vpharness.evaluation import (
     shown_figures,
 )
 from vpharness.evaluation.blocks import COUNTS, TICKS
-from vpharness.evaluation.figure_registry import PLACES, SHARE, Mean
+from vpharness.evaluation.figure_registry import LIVE, PLACES, SHARE, TABLE, Mean
 from vpharness.evaluation.figures import HEADLINE, registered
 from vpharness.evaluation.fire_sums import FIRE_SUMS
 from vpharness.evaluation.page_figures import MODULE, typescript
@@ -38,6 +38,7 @@ from vpharness.results.report.pages import page_of
 from vpharness.results.store import CANDIDATES, Store, TableRows, append, read
 from vpharness.results.store_reference import PAGE, store_reference
 from vpharness.results.table_schemas import candidate_schema
+from vpharness.signals import SignalParameters
 
 NEW = Figure(
     "net_stop_rate",
@@ -103,6 +104,9 @@ def outcome_of(judgement: Any) -> Any:
         signal=SimpleNamespace(name="guess"),
         dataset=SimpleNamespace(manifest=SimpleNamespace(dataset_id="north"), checksum="1", path="north"),
         identity={"code": {"signal_digest": "1"}},
+        parameters=SignalParameters(thresholds=[0.1]),
+        resolved=EvaluationParameters().resolve(100),
+        split=SplitParameters(),
     )
     one = SimpleNamespace(
         candidate_id="guess", label="0.1", evaluation=SimpleNamespace(threshold=0.1), judgement=judgement
@@ -174,6 +178,16 @@ def test_a_name_that_is_taken_is_refused(new: Figure) -> None:
     ):
         pass
     assert NEW in all_figures()
+
+
+@pytest.mark.parametrize(
+    ("mean", "unknown"), [(Mean("excess", "n_net"), "excess"), (Mean("net_pnl", "n_nett"), "n_nett")]
+)
+def test_a_live_mean_of_sums_that_are_not_counted_live_is_refused(mean: Mean, unknown: str) -> None:
+    """When it is described, naming what there is; elsewhere it may stand."""
+    with pytest.raises(ValueError, match=f"figure edge is shown live, and '{unknown}' is not summed there.*mid_pnl"):
+        Figure("edge", "ticks", "against the market", mean=mean, shown=(TABLE, LIVE))
+    assert Figure("edge", "ticks", "against the market", mean=mean, shown=(TABLE,)).mean == mean
 
 
 def test_sums_over_fires_are_those_that_the_store_keeps() -> None:

@@ -1,5 +1,9 @@
 """Rankings that are kept beside the ledger: the same as those worked out, and never believed where anything differs."""
 
+import ast
+import errno
+import importlib.util
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -9,7 +13,8 @@ import numpy as np
 import pytest
 
 from tests.results.ledgers import candidate
-from vpharness.evaluation import Figures
+from vpharness.evaluation import Figure, Figures
+from vpharness.evaluation.figures import registered
 from vpharness.results import remembered_rankings
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import Ranked, each_dataset_apart, rank
@@ -117,6 +122,86 @@ def test_nothing_is_lost_where_nothing_can_be_kept(tmp_path: Path, ranked: list[
     assert len(ranked) == 2
 
 
+def test_what_may_not_be_written_to_is_used_all_the_same(
+    tmp_path: Path, ranked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store on a file system that is read-only, where not even times of files can be set."""
+    store = Store(tmp_path)
+    expected = ranked_before(store, LEDGER)
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    for name in ("touch", "write_bytes", "mkdir", "unlink"):
+        monkeypatch.setattr(Path, name, refused)
+    same(ranked_before(store, LEDGER), expected)
+    assert ranked == [len(LEDGER)]
+
+
+def test_reading_makes_no_store(tmp_path: Path) -> None:
+    """Neither where there is none, as below a lake whose name was mistyped, nor where nothing was ranked."""
+    absent = Store(tmp_path / "typo" / "results")
+    same(ranked_before(absent, LEDGER), rank(LEDGER))
+    assert ranked_before(Store(tmp_path), []) == []
+    assert ranked_before(Store(tmp_path), LEDGER, []) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_of_code_that_has_changed_since_it_was_loaded_are_not_kept(
+    tmp_path: Path, ranked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would be taken for those of the new code; what was kept before is that of the code as it was loaded."""
+    store, room = Store(tmp_path / "store"), tmp_path / "room"
+    for folder in (store.root, room):
+        folder.mkdir()
+    (room / "families.py").write_text("old")
+    monkeypatch.setattr(remembered_rankings, "_ROOMS", (room,))
+    monkeypatch.setattr(remembered_rankings, "_CODE", remembered_rankings._code_digest())
+    ranked_before(store, LEDGER)
+    (kept,) = (store.root / FOLDER).iterdir()
+    (room / "families.py").write_text("new")
+    ranked_before(store, LEDGER)
+    ranked_before(store, LEDGER[:2])
+    assert ranked == [4, 2]
+    assert list((store.root / FOLDER).iterdir()) == [kept]
+    monkeypatch.setattr(remembered_rankings, "_CODE", remembered_rankings._code_digest())
+    ranked_before(store, LEDGER)
+    assert ranked == [4, 2, 4]
+    assert len(list((store.root / FOLDER).iterdir())) == 2
+
+
+def test_the_digest_is_of_all_code_that_ranks() -> None:
+    """Every module of the package that is imported on the way to a ranking."""
+    hashed = {path for room in remembered_rankings._ROOMS for path in room.glob("*.py")}
+    # The package itself only names what it loads once it is asked for.
+    found, left = {"vpharness"}, ["vpharness.results.remembered_rankings"]
+    while left:
+        name = left.pop()
+        spec = importlib.util.find_spec(name)
+        if name in found or spec is None or spec.origin is None:
+            continue
+        found.add(name)
+        for node in ast.walk(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("vpharness"):
+                left.append(node.module)
+            elif isinstance(node, ast.Import):
+                left += [each.name for each in node.names if each.name.startswith("vpharness")]
+        assert Path(spec.origin) in hashed, name
+    assert {"vpharness.prices", "vpharness.results.families", "vpharness.evaluation.sign_flips"} <= found
+
+
+def test_with_figures_of_others_nothing_is_remembered(tmp_path: Path, ranked: list[int]) -> None:
+    """How one is computed may change without its name."""
+    store = Store(tmp_path)
+    for number in (1.0, 2.0):
+        figure = Figure("mine", "ticks", "made up", compute=lambda *_, number=number: number)  # type: ignore[misc]
+        with registered(figure):
+            found: list[Any] = ranked_before(store, LEDGER)
+        assert [each.judgement.figures.mine for each in found] == [number] * 4
+    assert ranked == [4, 4]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_only_the_rankings_used_last_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often a ledger changes."""
     few: list[Any] = [candidate(f"one of {number}", number) for number in range(MOST_KEPT + 3)]
@@ -124,3 +209,45 @@ def test_only_the_rankings_used_last_are_kept(tmp_path: Path, monkeypatch: pytes
     for count in range(1, 8):
         ranked_before(Store(tmp_path), few[:count])
     assert len(list((tmp_path / FOLDER).iterdir())) == 4
+
+
+def test_rankings_together_take_no_more_than_they_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest is kept in any case, those used longest ago go, and files of other names stay."""
+    store, folder = Store(tmp_path), tmp_path / FOLDER
+    folder.mkdir()
+    others = [folder / "notes.txt", folder / ("f" * 63), folder / ("F" * 64), folder / "deeper"]
+    for path in others[:-1]:
+        path.write_bytes(b"x" * 10**6)
+        os.utime(path, (0, 0))
+    others[-1].mkdir()
+    written: list[Path] = []
+    for count in (1, 2, 3):
+        ranked_before(store, LEDGER[:count])
+        (new,) = set(folder.iterdir()) - {*others, *written}
+        written.append(new)
+        os.utime(new, (count, count))
+    ranked_before(store, LEDGER[:1])
+    sizes = [path.stat().st_size for path in written]
+    ranked_before(store, LEDGER)
+    (last,) = set(folder.iterdir()) - {*others, *written}
+    room = last.stat().st_size + sizes[0]
+    last.unlink()
+    monkeypatch.setattr(remembered_rankings, "MOST_BYTES_IN_ALL", room)
+    ranked_before(store, LEDGER)
+    assert set(folder.iterdir()) == {*others, written[0], last}
+    last.unlink()
+    monkeypatch.setattr(remembered_rankings, "MOST_BYTES_IN_ALL", 1)
+    ranked_before(store, LEDGER)
+    assert set(folder.iterdir()) == {*others, last}
+
+
+def test_a_ranking_that_is_too_large_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all that its file holds, down to the byte."""
+    ranked_before(Store(tmp_path), LEDGER)
+    (path,) = (tmp_path / FOLDER).iterdir()
+    size = path.stat().st_size
+    for most, kept in ((size - 1, False), (size, True)):
+        path.unlink(missing_ok=True)
+        monkeypatch.setattr(remembered_rankings, "MOST_BYTES", most)
+        ranked_before(Store(tmp_path), LEDGER)
+        assert path.exists() == kept

@@ -128,7 +128,7 @@ def test_the_ranking_says_what_was_ranked(ranked: list[Ranked], page: Page) -> N
     assert len(rows) == len(rankable) == 5
     for row, each in zip(rows, rankable, strict=True):
         cells, f = dict(zip(head, row, strict=True)), each.judgement.figures
-        assert cells["net ticks a fire, 95 %"] == net(f)
+        assert cells["net per fire, ticks [95 %]"] == net(f)
         assert (cells["p"], cells["p adj."]) == (f"{each.judgement.p_value:.3f}", f"{each.p_adjusted:.3f}")
         assert cells["fires"] == str(f.n_net)
         assert each.candidate.candidate_id[:6] in cells["candidate"]

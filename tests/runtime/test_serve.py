@@ -56,7 +56,7 @@ def started(*words: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
 
 
 def test_a_fresh_clone_serves_the_embedded_market_and_stops_when_told_to(tmp_path: Path) -> None:
-    """With no lake, no dataset and nothing promoted: bins with scores come, and SIGTERM ends it without a word."""
+    """With no lake, no dataset and nothing promoted: bins with scores come, and SIGTERM ends it as stopped."""
 
     async def scenario(address: str) -> None:
         async with connect(f"ws://{address}/v1/stream?fields=spectrum_score", proxy=None) as raw:
@@ -73,6 +73,10 @@ def test_a_fresh_clone_serves_the_embedded_market_and_stops_when_told_to(tmp_pat
         assert process.wait(timeout=30) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
+        assert process.stdout is not None
+        said = process.stdout.read()
+        assert "runtime: stopped" in said
+        assert "the feed has ended" not in said
 
 
 def test_what_was_promoted_is_what_is_served(tmp_path: Path) -> None:

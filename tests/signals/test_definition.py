@@ -354,3 +354,13 @@ def test_parameters_of_every_kind_reach_the_body(params: dict[str, Any], wanted:
     with jax.numpy_dtype_promotion("standard"):  # a user may add an int to a float
         found = score(every_kind, EveryKind(**params), {"x": np.array([[10]], np.int8)}, cell_width_ms=100)
     np.testing.assert_array_equal(found, [wanted])
+
+
+def test_the_third_argument_alone_needs_an_annotation() -> None:
+    """It is found by its place, not by how many arguments before it have one."""
+
+    @signal(columns=("x",))
+    def brief(time, grid, p: EveryKind):  # type: ignore[no-untyped-def]  # what is under test
+        return grid["x"].sum(axis=1)
+
+    assert brief.parameters is EveryKind

@@ -1,5 +1,6 @@
 """The parameters, metrics, tags and artifacts that MLflow records of a run and of a campaign."""
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,9 +21,16 @@ def curves() -> tuple[str, ...]:
 
 
 def tracked_run(spec: RunSpec, job: Job, rows: Sequence[Mapping[str, Any]], folder: Path, campaign: str) -> TrackedRun:
-    """Return the MLflow record of a run: its configuration and its candidates' figures, as stored."""
+    """Return the MLflow record of a run: the values in effect, and its candidates' figures, as stored.
+
+    Where the configuration leaves a value to a default, such as `eval.max_hold_bins`, it is the one that was used.
+    """
     manifest = spec.dataset.manifest
-    chosen = {name: job.config[name] for name in ("signal", "eval", "split")}
+    chosen = {
+        "signal": {**job.config["signal"], **dataclasses.asdict(spec.parameters)},
+        "eval": dataclasses.asdict(spec.resolved),
+        "split": dataclasses.asdict(spec.split.normalised()),
+    }
     files = (CONFIG_FILE, CARD_FILE, FIGURE_FILE)
     return TrackedRun(
         name=f"{spec.signal.name} {spec.run_id}",

@@ -24,13 +24,12 @@ from vpharness.errors import ResultsError, require_memory
 from vpharness.evaluation import OUTCOME_NAMES, DatasetView
 from vpharness.results.plots import RunPlot
 from vpharness.storage.arrow import arrow_array, table_of_columns
-from vpharness.storage.durable import aside_of, writing_in
+from vpharness.storage.durable import aside_of, unfinished_names, writing_in
 from vpharness.storage.parquet import open_parquet, write_parquet
 
 _PACKAGES: Final = ("jax", "numba", "numpy", "pyarrow", "vpharness")
 _FIRES_FILE: Final = "fires.parquet"
 _RUNS: Final = "runs"
-_UNFINISHED: Final = ".*-*"
 CONFIG_FILE: Final = "config.yaml"
 CARD_FILE: Final = "run_card.json"
 FIGURE_FILE: Final = "figure.png"
@@ -43,7 +42,7 @@ def folder_of(outputs: Path, run_id: str) -> Path:
 
 def sweep_run_folders(outputs: Path) -> None:
     """Delete what processes that were killed have left of run folders; nothing where somebody writes some now."""
-    with writing_in(outputs / _RUNS, _UNFINISHED):
+    with writing_in(outputs / _RUNS, *unfinished_names("*")):
         pass
 
 

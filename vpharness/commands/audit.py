@@ -45,7 +45,9 @@ def run_audit(config: DictConfig) -> None:
     if report.not_checked is not None:
         raise VpharnessError(f"signal {signal.name} was not checked: {report.not_checked}")
     if report.failures:
-        raise VpharnessError(f"signal {signal.name} fails the audit: {'; '.join(report.failures)}")
+        several = len(report.failures) > 1
+        told = "".join(f"\n  {each}" for each in report.failures) if several else f" {report.failures[0]}"
+        raise VpharnessError(f"signal {signal.name} fails the audit:{told}")
 
 
 def _facts(report: AuditReport) -> dict[str, Any]:

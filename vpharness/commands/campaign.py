@@ -16,7 +16,7 @@ from vpharness.campaigns.plan import CampaignPlan, Job, Variant, job_problems, m
 from vpharness.campaigns.runner import CampaignProgress, run_groups
 from vpharness.commands.campaign_summary import Campaign, conclude
 from vpharness.commands.campaign_tracking import campaign_tracking, needs_tracking
-from vpharness.commands.plan import print_plan
+from vpharness.commands.plan import measured_speeds, print_plan
 from vpharness.commands.run import alone_with, dataset_of, done_in, settings_of, tidy
 from vpharness.commands.text.progress_display import campaign_progress
 from vpharness.config.command_schemas import RunCommand
@@ -72,7 +72,7 @@ def launch(
         plan, wrong = make_plan(ready, _datasets(lake), done_in(settings.store, settings.outputs))
         _refuse(wrong)
         if not carries_out:
-            print_plan(plan, len(jobs) - len(ready), unbuilt, as_json=command.json)
+            print_plan(plan, len(jobs) - len(ready), unbuilt, measured_speeds(settings.store), as_json=command.json)
             return []
         name = command.campaign or f"{_UNFIT.sub('_', tracking.experiment_name)}-{_digest(plan)}"
         named = replace(settings, labels=Labels(tracking.experiment_name, name, dict(tracking.tags)))

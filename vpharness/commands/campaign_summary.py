@@ -14,6 +14,7 @@ from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.plan import CampaignPlan, PlannedRun
 from vpharness.campaigns.run_folder import FIGURE_FILE, folder_of, picture_of
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings
+from vpharness.commands.run import print_tracking
 from vpharness.commands.text.rankings import print_ranking, readable_ledger, row_of
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
@@ -81,10 +82,12 @@ def conclude(campaign: Campaign, progress: CampaignProgress, tracked: Tracked) -
         facts = {"campaign": campaign.name, "folder": str(campaign.folder), **_counts(plan, progress)}
         print(json.dumps({**facts, "failures": progress.failures, "candidates": rows}, indent=1))
     else:
-        print_ranking(mine, most=SHOWN)
+        print_ranking(mine, lake=campaign.lake, most=SHOWN)
         counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in _counts(plan, progress).items())
         print(f"\ncampaign {campaign.name}: {counts}; {len(mine):,} candidates")
-        print(f"figures: {campaign.folder}\nnext: python -m vpharness compare campaign={campaign.name}")
+        print(f"figures: {campaign.folder}")
+        print_tracking(campaign.tracking, campaign.settings.outputs)
+        print(f"all of it: python -m vpharness compare campaign={campaign.name}")
     return best_lows(mine)
 
 

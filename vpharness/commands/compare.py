@@ -181,14 +181,14 @@ def _tables(
         shown = opened(shown)
 
     def show() -> None:
-        for horizon in sorted(apart) or [0.0]:
+        for number, horizon in enumerate(sorted(apart) or [0.0]):
             # Those that are alike share a row, so that more than are listed for programs find room.
             of_all = [each for each in shown if horizon in {each.hold_s, 0.0}]
             told = of_all if asked.show_test else apart[horizon]
             if len(apart) > 1:
                 print(f"holding for up to {horizon:g} s")
             if told:
-                print_ranking(told, each_dataset=asked.by == "dataset", most=asked.top)
+                print_ranking(told, lake=Lake(Path(asked.lake)), most=asked.top, explained=number == 0)
             print(end="\n" if len(apart) > 1 else "")
 
     return Answer([row_of(each) for each in shown], show, shown)

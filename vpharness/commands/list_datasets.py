@@ -2,40 +2,75 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
-from rich.console import Console
-from rich.table import Table
 
 from vpharness.commands.text.dataset_facts import dataset_facts
+from vpharness.commands.text.terminal import console, print_table
 from vpharness.datasets.find import Dataset, all_datasets
 from vpharness.datasets.lake import Lake
+from vpharness.datasets.manifest import Manifest
+from vpharness.datasets.sources import TARGET, noted_source
 from vpharness.errors import DatasetError
 from vpharness.events.times import time_text
 
-_WIDTH = 100
+_DESCRIBING = ("seed", "strength", "path", "symbol")
+"""The parameters of a source by which a dataset is known, as far as its source has them."""
+_TEXTS = ("id", "instrument", "source", "from (UTC)")
 
 
 def run_list_datasets(config: DictConfig) -> None:
     """List the datasets of the lake."""
-    found = list(all_datasets(Lake(Path(config.lake))))
+    lake = Lake(Path(config.lake))
+    found = list(all_datasets(lake))
     good = [item for item in found if isinstance(item, Dataset)]
     bad = [str(item) for item in found if isinstance(item, DatasetError)]
     if config.json:
-        facts = [dataset_facts(item.manifest, item.path) for item in good]
+        facts = [
+            {**dataset_facts(item.manifest, item.path), "noted_source": _noted(lake, item.manifest)} for item in good
+        ]
         print(json.dumps({"datasets": facts, "problems": bad}, indent=1))
         return
-    table = Table("id", "instrument", "from (UTC)", "hours", "bins", "ms", "valid", box=None, pad_edge=False)
-    for item in good:
-        m = item.manifest
-        hours = (m.last_bin_end_ns - m.first_bin_start_ns) / 3600e9
-        start = time_text(m.first_bin_start_ns)[:19]
-        share = f"{m.valid_bins / m.bins:.1%}"
-        table.add_row(m.dataset_id, m.instrument, start, f"{hours:.2f}", f"{m.bins:,}", str(m.cell_width_ms), share)
-    console = Console(width=_WIDTH)
-    if good:
-        console.print(table)
+    rows = [_row(lake, item.manifest) for item in good]
+    if rows:
+        print_table({name: [row[name] for row in rows] for name in rows[0]}, texts=_TEXTS, key="id")
     else:
-        console.print(f"no datasets in the lake {config.lake}", highlight=False)
+        console().print(f"no datasets in the lake {config.lake}")
     for problem in bad:
-        console.print(problem, highlight=False, soft_wrap=True)
+        console().print(problem)
+
+
+def _row(lake: Lake, m: Manifest) -> dict[str, str]:
+    """Return the cells of a dataset, by their headings."""
+    span_ns = m.last_bin_end_ns - m.first_bin_start_ns
+    return {
+        "id": m.dataset_id,
+        "instrument": m.instrument,
+        "source": source_text(_noted(lake, m)),
+        "from (UTC)": time_text(m.first_bin_start_ns)[:19],
+        "minutes": f"{span_ns / 60e9:,.1f}".removesuffix(".0"),
+        "bins": f"{m.bins:,}",
+        "ms per bin": str(m.cell_width_ms),
+        "valid book": f"{m.valid_bins / m.bins:.1%}",
+    }
+
+
+def _noted(lake: Lake, manifest: Manifest) -> dict[str, Any] | None:
+    """Return the source of a dataset as it was noted when it was built; None where that is not known."""
+    try:
+        return noted_source(lake, manifest.content_id)
+    except DatasetError:
+        return None
+
+
+def source_text(noted: dict[str, Any] | None) -> str:
+    """Return a source in words, such as "synthetic seed=3 strength=1"; empty where it is not known."""
+    if noted is None:
+        return ""
+    name = str(noted[TARGET]).split(".")[-2]
+    values = {key: noted[key] for key in _DESCRIBING if noted.get(key) not in {None, ""}}
+    values |= {key: Path(str(value)).name for key, value in values.items() if key == "path"}
+    return " ".join(
+        [name, *(f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items())]
+    )

@@ -1,18 +1,102 @@
 """The command `plan`: the runs of a multirun, which of them are done, and the cost of the rest."""
 
 import json
-from collections import Counter
-from collections.abc import Sequence
+import math
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from vpharness.campaigns.plan import CampaignPlan, Variant
+from vpharness.commands.text.progress_display import span_of
+from vpharness.compiled import is_kept
+from vpharness.results.store import META, Store, read
 
 SCORE_BYTES_A_BIN: Final = 12
 _KNOWN_ONCE_BUILT: Final = ("distinct_runs", "done_already", "to_run", "distinct_scores", "candidates")
 _MEGABYTES: Final = "megabytes_of_scores"
+_UNKNOWN: Final = "unknown until the dataset is built"
+
+# Measured on two quiet cores, see tests/benchmarks/RESULTS.md; they are less where much else goes on.
+COMMAND_SECONDS: Final = 9.0
+"""What a command takes beside its runs: importing, ranking, drawing, tracking."""
+COMPILE_SECONDS: Final = 8.0
+"""What the first run of a signal takes beyond the others."""
+COMPILE_LATTICE_SECONDS: Final = 30.0
+"""What compiling the lattice engine takes, once."""
+RUN_SECONDS_A_BIN: Final = 4e-7
+"""A run of a signal that has been compiled: 192 of them on 35,995 bins take 2.8 s."""
+BUILD_SECONDS_A_BIN: Final = 1.7e-4
+"""Simulating a bin of a market and closing it."""
+Speeds = Mapping[str, Sequence[float]]
+"""For each signal, the seconds a bin of those of its runs that are in the store."""
 
 
-def print_plan(plan: CampaignPlan, unknown: int, unbuilt: Sequence[Variant], *, as_json: bool) -> None:
+@dataclass(frozen=True)
+class Estimate:
+    """How long a plan would take.
+
+    Attributes:
+        minutes: the time; None where the size of a dataset that is to be built is not known.
+        basis: what it is worked out from.
+    """
+
+    minutes: float | None
+    basis: str
+
+
+def measured_speeds(store: Store) -> Speeds:
+    """Return the speeds of the runs that a store has."""
+    speeds: dict[str, list[float]] = defaultdict(list)
+    for row in read(store, META, ["signal", "status", "seconds", "bins"]):
+        if row["status"] == "done" and row["bins"] and row["seconds"]:
+            speeds[row["signal"]].append(row["seconds"] / row["bins"])
+    return dict(speeds)
+
+
+def estimate(plan: CampaignPlan, unknown: int, unbuilt: Sequence[Variant], measured: Speeds) -> Estimate:
+    """Return how long a plan would take: from measured runs of its signals where there are any, else from constants.
+
+    Args:
+        plan: the runs on datasets that are there.
+        unknown: the jobs on datasets that are not built yet.
+        unbuilt: those datasets.
+        measured: how fast runs were before.
+    """
+    remaining = plan.remaining
+    if not remaining and not unknown:
+        return Estimate(0.0, "nothing is left to run")
+    n_measured = sum(len(measured.get(name, ())) for name in {run.spec.signal.name for run in remaining})
+    basis = (
+        f"estimated from {n_measured:,} runs of before" if n_measured else "a rough estimate: no run of it is measured"
+    )
+    to_build = [_bins_of(variant) for variant in unbuilt]
+    if None in to_build:
+        return Estimate(None, basis)
+    bins = sum(each for each in to_build if each)
+    signals = len({run.spec.signal_target for run in remaining}) + bool(unknown)
+    seconds = COMMAND_SECONDS + COMPILE_SECONDS * signals + bins * BUILD_SECONDS_A_BIN
+    seconds += COMPILE_LATTICE_SECONDS if unbuilt and not is_kept("bins") else 0
+    seconds += unknown * RUN_SECONDS_A_BIN * bins / max(len(unbuilt), 1)
+    seconds += sum(_speed(measured.get(run.spec.signal.name, ())) * run.spec.dataset.manifest.bins for run in remaining)
+    return Estimate(seconds / 60, basis)
+
+
+def _speed(measured: Sequence[float]) -> float:
+    """Return the seconds a bin of a run: where few were measured, the one that was compiled first does not count."""
+    return statistics.median_low(sorted(measured)[: max(1, len(measured) - 1)]) if measured else RUN_SECONDS_A_BIN
+
+
+def _bins_of(variant: Variant) -> int | None:
+    """Return how many bins a dataset will have; None where that is known only once it is built."""
+    span_ns = span_of(variant.source, variant.start_ns, variant.end_ns)
+    return None if span_ns is None else math.ceil(span_ns / (variant.lattice.cell_width_ms * 1e6))
+
+
+def print_plan(
+    plan: CampaignPlan, unknown: int, unbuilt: Sequence[Variant], measured: Speeds, *, as_json: bool
+) -> None:
     """Print the runs of a plan, which of them are done, and the cost of the rest.
 
     What depends on datasets that are not built yet is unknown (null in JSON) where there are no others, and of the
@@ -22,24 +106,33 @@ def print_plan(plan: CampaignPlan, unknown: int, unbuilt: Sequence[Variant], *, 
         plan: the runs on datasets that are there.
         unknown: the jobs on datasets that are not built yet.
         unbuilt: those datasets.
+        measured: how fast runs were before.
         as_json: print JSON instead of text.
     """
-    facts = _facts(plan, unknown, unbuilt)
+    facts, time = _facts(plan, unknown, unbuilt), estimate(plan, unknown, unbuilt, measured)
     if as_json:
         runs = [{"run_id": run.spec.run_id, "words": run.job.words} for run in plan.runs]
+        facts |= {"estimated_minutes": time.minutes, "estimated_from": time.basis}
         print(json.dumps({**facts, "runs": runs}, indent=1))
         return
     width = max(len(name) for name in facts)
     for name, value in facts.items():
-        text = "unknown until the dataset is built" if value is None else f"{value:,}"
+        text = _UNKNOWN if value is None else f"{value:,}"
         if unknown and value is not None and name in (*_KNOWN_ONCE_BUILT, _MEGABYTES):
             text += ", and those on datasets that are not built yet"
         print(f"{name.replace('_', ' '):<{width}}  {text}")
+    print(f"{'minutes':<{width}}  {_minutes_text(time.minutes)} ({time.basis})")
     by_group = Counter(
         (group.dataset.manifest.dataset_id, group.runs[0].spec.signal.name, len(group.runs)) for group in plan.groups()
     )
     for dataset_id, name, runs_of_group in by_group:
         print(f"  {runs_of_group:,} runs of {name} on {dataset_id}")
+
+
+def _minutes_text(minutes: float | None) -> str:
+    if minutes is None:
+        return _UNKNOWN
+    return "0" if not minutes else "less than 1" if minutes < 1 else f"about {minutes:,.0f}"
 
 
 def _facts(plan: CampaignPlan, unknown: int, unbuilt: Sequence[Variant]) -> dict[str, Any]:

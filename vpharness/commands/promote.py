@@ -1,11 +1,9 @@
 """The commands that change what is served: `promote` and `promote rollback`."""
 
-import contextlib
 import dataclasses
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ from rich.table import Table
 
 from vpharness.campaigns.run_folder import CONFIG_FILE, folder_of
 from vpharness.commands.promoted_versions import the_instrument
-from vpharness.commands.text.progress_display import LINE_SECONDS
+from vpharness.commands.text.progress_display import gate_progress
 from vpharness.commands.text.rankings import readable_ledger, views_in
 from vpharness.commands.text.terminal import console
 from vpharness.config.command_schemas import PromoteCommand, PromoteRollbackCommand
@@ -53,7 +51,7 @@ def run_promote(config: DictConfig) -> None:
     folder = folder_of(Path(asked.outputs), nominee.run_id)
     run_config = _run_config(folder, nominee)
     source = given or _source(dataset, lake, run_config, modules)
-    with _shown() as report:
+    with gate_progress() as report:
         settings = ReviewSettings(limits, store, ledger, view_of, asked.force, modules, asked.force_unsafe)
         candidacy = review(nominee, dataset, source, settings, report)
     if not asked.json:
@@ -124,20 +122,6 @@ def _source(dataset: Dataset, lake: Lake, run_config: dict[str, Any], modules: P
     except TypeError as error:
         raise ConfigError(f"the source of dataset {dataset.manifest.dataset_id}: {error}; give source=") from error
     return noted
-
-
-@contextlib.contextmanager
-def _shown() -> Iterator[Callable[[float], None]]:
-    """Yield a report of the share of the live proof that is done: a line on standard error now and then."""
-    last = time.monotonic()
-
-    def report(share: float) -> None:
-        nonlocal last
-        if time.monotonic() - last >= LINE_SECONDS:
-            last = time.monotonic()
-            print(f"{share:.0%} of the bins through the live session", file=sys.stderr)
-
-    yield report
 
 
 def _print_gates(nominee: SelectedCandidate, gates: Sequence[Gate]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.table import Table
 
-from vpharness.commands.text.terminal import console, minute_text, print_table, table_of
+from vpharness.commands.text.terminal import console, minute_text, print_table
 from vpharness.config.command_schemas import PromoteDiffCommand, PromoteHistoryCommand, PromoteShowCommand
 from vpharness.config.typed_config import check_command
 from vpharness.datasets.lake import Lake
@@ -62,7 +62,7 @@ def run_history(config: DictConfig) -> None:
             "UNSAFE": [", ".join(entry.unsafe) for entry in each],
         }
         kept = {heading: cells for heading, cells in columns.items() if any(cells)}
-        print_table(table_of(kept, texts=("what", "forced", "UNSAFE")))
+        print_table(kept, texts=("what", "forced", "UNSAFE"), key="version")
 
 
 def run_show(config: DictConfig) -> None:
@@ -176,4 +176,4 @@ def _print_projection(record: PromotedRecord, covered: Mapping[str, Any]) -> Non
         columns[f"covers {name.removeprefix('coverage_')} %"] = [
             "" if share is None else f"{share:.1%}" for share in covered[name]
         ]
-    print_table(table_of(columns))
+    print_table(columns)

@@ -14,7 +14,7 @@ from vpharness.campaigns.mlflow_runs import tracked_run
 from vpharness.campaigns.plan import CampaignPlan, Job, PlannedRun, Variant, job_problems, make_plan
 from vpharness.campaigns.run_folder import FIGURE_FILE, fires_within_memory, folder_of, picture_of
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings, run_groups
-from vpharness.commands.text.progress_display import build_progress, run_status
+from vpharness.commands.text.progress_display import build_progress, run_status, span_of
 from vpharness.commands.text.rankings import print_candidates
 from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import job_of
@@ -29,7 +29,7 @@ from vpharness.results.plots import PlotWriter
 from vpharness.results.run_locks import lock_runs
 from vpharness.results.store import Store, check_version, check_writable, merge_parts, store_in
 from vpharness.results.table_schemas import Labels, finished_runs, mark_adaptive, rows_of_runs
-from vpharness.results.tracked_run import is_tracked
+from vpharness.results.tracked_run import is_tracked, without_password
 from vpharness.results.tracking import Tracking, TrackingParameters
 
 
@@ -61,7 +61,17 @@ def run_run(config: DictConfig) -> None:
         )
         return
     print_candidates(found.store, found.lake, [run_id], as_json=bool(config.json), folder=found.folder)
+    if not config.json:
+        print_tracking(instance(config.tracking, "tracking"), Path(config.outputs))
     tidy(found.store)
+
+
+def print_tracking(tracking: TrackingParameters, outputs: Path) -> None:
+    """Print where runs are tracked, and what opens their pages."""
+    if tracking.kind == "none":
+        return
+    uri = without_password(tracking.uri_in(outputs))
+    print(f"tracked in {uri}" if uri.startswith("http") else f"tracked: mlflow ui --backend-store-uri {uri}")
 
 
 def finished_run(config: DictConfig, words: Sequence[str]) -> FinishedRun:
@@ -161,7 +171,7 @@ def dataset_of(job: Job, lake: Lake) -> Dataset:
         return known
     from vpharness.datasets.build import build  # noqa: PLC0415  # the lattice engine, which takes a second to load
 
-    with build_progress() as report:
+    with build_progress(span_of(variant.source, variant.start_ns, variant.end_ns)) as report:
         built = build(
             lake, variant.source, variant.lattice, start_ns=variant.start_ns, end_ns=variant.end_ns, report=report
         )

@@ -44,7 +44,10 @@ def one_line(error: BaseException, other_keys: OtherKeys = tuple) -> str:
             known = [field.name for field in dataclasses.fields(schema) if not field.name.startswith("_")]
             if key not in known:
                 return _unknown_key(full_key or key, {*known} - {"defaults"}, other_keys)
-            text = f"{full_key}: {getattr(cause, 'msg', None) or cause}"
+            message = str(getattr(cause, "msg", None) or cause)
+            if message.startswith("Cannot convert 'dict'"):
+                return f"{full_key} has no keys below it: write {full_key}=VALUE"
+            text = f"{full_key}: {message}"
         cause = cause.__cause__
     if (ambiguous := _AMBIGUOUS.match(text)) is not None:
         key, value = ambiguous["key"], ambiguous["value"]
@@ -73,6 +76,8 @@ def _unknown_choice(group: str, choice: str, known: Sequence[str]) -> str:
     hint = did_you_mean(choice, known, f"{group}=")
     if not hint:
         hint = f"there are {', '.join(known)}" if len(known) <= _FEW else "--help lists the choices"
+        if group in {"signal", "source"}:
+            hint += f"; one of your own takes --config-dir FOLDER, with FOLDER/{group}/{choice}.yaml"
     return f"{group} has no choice {choice!r}; {hint.strip()}"
 
 

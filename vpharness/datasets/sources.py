@@ -8,17 +8,19 @@ import contextlib
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vpharness.datasets.lake import Lake
 from vpharness.errors import DatasetError
-from vpharness.events.event_source import Source
 from vpharness.storage.durable import replace_file
+
+if TYPE_CHECKING:
+    from vpharness.events.event_source import Source
 
 TARGET: Final = "_target_"
 
 
-def source_values(source: Source) -> dict[str, Any] | None:
+def source_values(source: "Source") -> dict[str, Any] | None:
     """Return a source as configuration values: `_target_` and parameters, paths made absolute.
 
     None where it holds more than a configuration can say.
@@ -34,7 +36,7 @@ def source_values(source: Source) -> dict[str, Any] | None:
     return {TARGET: f"{type(source).__module__}.{type(source).__qualname__}", **values}
 
 
-def note_source(lake: Lake, content_id: str, source: Source) -> None:
+def note_source(lake: Lake, content_id: str, source: "Source") -> None:
     """Record where the source of a dataset lies, if a configuration can express it.
 
     Raises DatasetError where the lake cannot be written.
@@ -53,7 +55,7 @@ def note_source(lake: Lake, content_id: str, source: Source) -> None:
         raise DatasetError(f"cannot note the source of a dataset in {path}: {error.strerror}") from error
 
 
-def renew_note(lake: Lake, content_id: str, source: Source) -> None:
+def renew_note(lake: Lake, content_id: str, source: "Source") -> None:
     """Record where the source of a dataset lies now; a lake that may only be read keeps what it has recorded."""
     with contextlib.suppress(DatasetError):
         note_source(lake, content_id, source)

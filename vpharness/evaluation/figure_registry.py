@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from vpharness.evaluation.blocks import COUNTS, BlockSums
 from vpharness.evaluation.evidence import Evidence
+from vpharness.evaluation.fire_sums import FIRE_SUMS
 from vpharness.evaluation.intervals import Interval, RatioOfTotals, ratio_of_totals
 
 if TYPE_CHECKING:
@@ -107,6 +108,17 @@ class Figure:
             raise ValueError(f"figure {self.name} is shown in {', '.join(sorted(unknown))}; there are {PLACES}")
         if LIVE in self.shown and self.mean is None and self.live is None:
             raise ValueError(f"figure {self.name} is shown live: say with live= how it is read off the statistics")
+        if LIVE in self.shown and self.mean is not None:
+            self._require_live_sums(self.mean)
+
+    def _require_live_sums(self, mean: Mean) -> None:
+        """Raise ValueError unless a mean is of sums that a served model counts: those that need no market beside it."""
+        for name in (mean.total, mean.count):
+            if name not in FIRE_SUMS:
+                raise ValueError(
+                    f"figure {self.name} is shown live, and {name!r} is not summed there; the mean must be of two of "
+                    f"{', '.join(FIRE_SUMS)}, or leave {LIVE!r} out of shown="
+                )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -100,8 +100,8 @@ class Figures:
         "1/h",
         "all fires, divided by the hours from the warm-up on",
         _per_hour,
-        heading="fires/h",
-        label="Fires an hour",
+        heading="fires per hour",
+        label="Fires per hour",
         form=".0f",
         shown=_EVERYWHERE,
         order=60,
@@ -119,7 +119,13 @@ class Figures:
     )
     n_blocks: int = _count("blocks", "blocks with a fire judged at the mid", _blocks_with("n_mid"))
     tp_rate: float = _share(
-        "take-profit touched first", "mid_tp", "n_mid", heading="TP %", label="TP rate", shown=_EVERYWHERE, order=20
+        "take-profit touched first",
+        "mid_tp",
+        "n_mid",
+        heading="take-profit %",
+        label="TP rate",
+        shown=_EVERYWHERE,
+        order=20,
     )
     tp_rate_low: float = _end()
     tp_rate_high: float = _end()
@@ -127,7 +133,7 @@ class Figures:
         "stop-loss touched first",
         "mid_sl",
         "n_mid",
-        heading="SL %",
+        heading="stop-loss %",
         shown=(TABLE, REPORT, MLFLOW),
         bare=(TABLE,),
         order=30,
@@ -150,7 +156,7 @@ class Figures:
         SHARE,
         "sl_ticks / (tp_ticks + sl_ticks): a guide only",
         _break_even,
-        heading="break-even TP %",
+        heading="break-even %",
         form=".0f",
         shown=(TABLE, REPORT, MLFLOW),
         order=25,
@@ -190,8 +196,8 @@ class Figures:
         "mean net P&L",
         "net_pnl",
         "n_net",
-        heading="net ticks",
-        label="Net a fire",
+        heading="net per fire, ticks",
+        label="Net per fire",
         shown=_EVERYWHERE,
         order=22,
     )

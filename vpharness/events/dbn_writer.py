@@ -1,6 +1,5 @@
 """Write canonical events as a DBN file of the MBO schema, such as Databento delivers."""
 
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -17,10 +16,12 @@ from vpharness.errors import ConfigError, SourceError, VpharnessError
 from vpharness.events.dbn_records import LENGTH_UNIT, MBO, MBO_RECORD_DTYPE
 from vpharness.events.event_source import EventStream
 from vpharness.events.mbo_event import FLAG_LAST
-from vpharness.storage.durable import put_in_place
+from vpharness.storage.durable import aside_of, unfinished_names, writing_in, written_aside
 
 _LAST_SIZE: Final = np.iinfo(np.uint32).max
 _ZST_LEVEL: Final = 3
+_UNFINISHED: Final = (*unfinished_names("*.dbn"), *unfinished_names("*.dbn.zst"))
+"""What a process that is killed while it writes may leave."""
 
 
 # The library has these two as protocols only, and asks for settable fields.
@@ -60,12 +61,16 @@ def write_dbn(
         return _encode_metadata(dataset, symbol, instrument_id, first_ns, last_ns)
 
     try:
-        with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as aside:
-            plain = Path(aside) / "plain"
-            with plain.open("wb") as file:
-                records = _write_records(file, stream.chunks, metadata, instrument_id, publisher_id)
-            whole = plain if path.suffix == ".dbn" else _compress(plain)
-            put_in_place(whole, path)
+        with writing_in(path.parent, *_UNFINISHED), written_aside(path) as aside:
+            plain = aside if path.suffix == ".dbn" else aside_of(path)
+            try:
+                with plain.open("wb") as file:
+                    records = _write_records(file, stream.chunks, metadata, instrument_id, publisher_id)
+                if plain != aside:
+                    _compress(plain, aside)
+            finally:
+                if plain != aside:
+                    plain.unlink(missing_ok=True)
     except OSError as error:
         raise VpharnessError(f"{path}: cannot be written: {error.strerror or error}") from error
     return records
@@ -131,8 +136,6 @@ def _encode_metadata(dataset: str, symbol: str, instrument_id: int, first_ns: in
     ).encode()
 
 
-def _compress(plain: Path) -> Path:
-    compressed = plain.with_name("compressed")
+def _compress(plain: Path, compressed: Path) -> None:
     with plain.open("rb") as source, compressed.open("wb") as target:
         zstandard.ZstdCompressor(level=_ZST_LEVEL).copy_stream(source, target, size=plain.stat().st_size)
-    return compressed

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vpharness.datasets.lake import Lake, new_folder
-from vpharness.errors import PromotionError
+from vpharness.errors import ConfigError, PromotionError
 from vpharness.modules import PermittedModules
 from vpharness.promotion.bundle import read_bundle, write_bundle
 from vpharness.promotion.bundle_replay import replay_differences
@@ -59,8 +59,15 @@ def roll_back(lake: Lake, instrument: str, modules: PermittedModules, to: str | 
                 f"to is {version}; {instrument} serves {entries[-1].version} and has served {', '.join(served)}"
             )
         bundle = read_bundle(bundle_path(lake, instrument, version))
+        try:
+            modules.imported(bundle.record.signal_target)
+        except ConfigError as error:
+            raise PromotionError(f"{version} of {instrument} cannot be served as it is: {error}") from error
         if differences := replay_differences(bundle, modules):
-            raise PromotionError(f"{version} of {instrument} is not what it was: {'; '.join(differences)}")
+            raise PromotionError(
+                f"{version} of {instrument} is not what it was when it was promoted, and is not served: "
+                f"{'; '.join(differences)}"
+            )
         return _append_entry(
             lake, ROLLED_BACK, dataclasses.replace(bundle.record, instrument=instrument, version=version)
         )

@@ -88,7 +88,7 @@ def review(
     dataset: Dataset,
     source: Source | None,
     settings: ReviewSettings,
-    report: Callable[[float], None] = lambda _: None,
+    report: Callable[[str, float | None], None] = lambda _gate, _share: None,
 ) -> Review:
     """Return the outcome of every gate, with the record to serve where all pass or are overridden.
 
@@ -100,7 +100,8 @@ def review(
         dataset: the dataset of its run.
         source: the events that the dataset was built from; None where nobody knows where they lie.
         settings: what is wanted.
-        report: called with the fraction of the live proof that is done, from 0 to 1.
+        report: called with the name of a gate that is being looked at and how much of that is done, from 0 to 1, where
+            this is known.
 
     Raises ConfigError where the instrument's name cannot be one of a folder, or the run's signal comes from a module
     that is not permitted, and PromotionError where no projection can
@@ -109,6 +110,7 @@ def review(
     check_name(dataset.manifest.instrument, "the instrument")
     settings.modules.imported(candidate.signal_target)
     limits = settings.limits
+    report("dataset", None)
     found = [
         gates.dataset_gate(dataset),
         gates.lattice_gate(dataset.manifest),
@@ -118,6 +120,7 @@ def review(
     ]
     if source is None or not _goes_on(found, settings):
         return _ended(found, "audit", "memory", "live = batch", "latency", "test", "forward")
+    report("audit", None)
     batch = BatchRun.of(candidate, dataset)
     report_of_audit = _audited(batch, settings)
     memory_bins = report_of_audit.memory_bins
@@ -129,15 +132,17 @@ def review(
     )
     if not _goes_on(found, settings):
         return _ended(found, "live = batch", "latency", "test", "forward")
+    report("live = batch", None)
     projection = fit_projection(
         batch.scores, batch.mid_ticks, _span(batch.parts[0]), limits.horizons_bins, limits.quantiles
     )
     record = _record(batch, projection, memory_bins)
-    proof = _proof(record, batch, source, limits, report)
+    proof = _proof(record, batch, source, limits, lambda share: report("live = batch", share))
     found.append(gates.live_gate(proof.agreement, proof.cells_differ))
     found += gates.judged(lambda those: [gates.latency_gate(proof.latency, batch.width_ms, those)], limits)
     if not _goes_on(found, settings):
         return _ended(found, "test", "forward")
+    report("test", None)
     (ranked,) = open_holdouts([candidate.ranked], settings.ledger, settings.store, settings.view_of)
     found += gates.judged(lambda those: [gates.unseen_gate(ranked, those)], limits)
     forward = forward_record(ranked.candidate.counted, settings.view_of)

@@ -26,10 +26,15 @@ from vpharness.evaluation import (
 )
 from vpharness.evaluation.significance import LEAST_CRITICAL_T, has_enough
 from vpharness.results.ledger import LedgerCandidate, Trial, counted_trials
-from vpharness.results.null_maxima import FloatArray, NullMaxima, null_statistics, null_statistics_as_grown
+from vpharness.results.null_maxima import (
+    FloatArray,
+    NullMaxima,
+    null_statistics,
+    null_statistics_as_grown,
+    trials_at_once,
+)
 
 _ROWS_AT_ONCE: Final = 1024
-_TRIALS_AT_ONCE: Final = 4096
 _NO_TIMES: Final = np.zeros(0)
 
 
@@ -217,56 +222,77 @@ def _share_no_block(several: Sequence[BlockSums]) -> bool:
     return all(before[1] < after[0] for before, after in pairwise(spans))
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """A candidate that only ever grew, a class that it enters, and after which of its trials it does: their numbers."""
+
+    entrant: _Entrant
+    into: _Class
+    rows: NDArray[np.int64]
+
+
 def _enter_grown(entrants: Sequence[_Entrant], classes: Sequence[_Class]) -> set[int]:
-    """Take candidates that only ever grew into the classes; return the owners that once stood otherwise."""
-    of_length: dict[int, list[_Entrant]] = {}
+    """Take candidates that only ever grew into the classes; return the owners that once stood otherwise.
+
+    Those with equal evidence are drawn once, those that enter no class of some draws not at all.
+    """
+    of_length: dict[int, dict[tuple[str, ...], list[_Entrant]]] = {}
     for each in entrants:
-        of_length.setdefault(each.blocks[0].seconds, []).append(each)
+        alike = of_length.setdefault(each.blocks[0].seconds, {})
+        alike.setdefault(tuple(blocks.digest for blocks in each.blocks), []).append(each)
     with_past: set[int] = set()
-    for seconds, members in of_length.items():
-        for some in _batches_of_trials(members):
-            touched = [_touched(each, classes) for each in some]
-            rankable = [_rankable_as_grown(each.candidate.choosing) for each in some]
-            for draws in dict.fromkeys(each.draws for each in classes):
-                drawn = null_statistics_as_grown([each.blocks for each in some], seconds, draws)
-                for each, first_touched, could, (excess, profit) in zip(some, touched, rankable, drawn, strict=True):
-                    for place, first in first_touched.items():
-                        if classes[place].draws == draws:
-                            rows = np.flatnonzero(could & (np.arange(len(could)) >= first))
-                            if _enter_rows(classes[place], each, rows, excess, profit):
-                                with_past.add(each.owner)
+    for draws in dict.fromkeys(each.draws for each in classes):
+        of_draws = [each for each in classes if each.draws == draws]
+        for seconds, groups in of_length.items():
+            entering = (
+                entries
+                for group in groups.values()
+                if (entries := [entry for each in group for entry in _entries(each, of_draws)])
+            )
+            for some in _batches_of_trials(entering, trials_at_once(draws)):
+                drawn = null_statistics_as_grown([entries[0].entrant.blocks for entries in some], seconds, draws)
+                for entries, (excess, profit) in zip(some, drawn, strict=True):
+                    with_past |= {each.entrant.owner for each in entries if _enter_rows(each, excess, profit)}
     return with_past
 
 
-def _batches_of_trials(entrants: Sequence[_Entrant]) -> Iterator[list[_Entrant]]:
-    """Yield candidates in batches that have some thousand trials together."""
-    batch: list[_Entrant] = []
-    for each in entrants:
-        batch.append(each)
-        if sum(len(one.blocks) for one in batch) >= _TRIALS_AT_ONCE:
+def _batches_of_trials(groups: Iterable[list[_Entry]], most: int) -> Iterator[list[list[_Entry]]]:
+    """Yield groups of equal candidates in batches that have at most so many trials to draw, or are one group."""
+    batch: list[list[_Entry]] = []
+    trials = 0
+    for group in groups:
+        more = len(group[0].entrant.blocks)
+        if batch and trials + more > most:
             yield batch
-            batch = []
+            batch, trials = [], 0
+        batch.append(group)
+        trials += more
     if batch:
         yield batch
 
 
-def _touched(entrant: _Entrant, classes: Sequence[_Class]) -> dict[int, int]:
-    """Return the classes that a candidate overlaps, and from which of its trials on; it is counted in them."""
+def _entries(entrant: _Entrant, classes: Sequence[_Class]) -> list[_Entry]:
+    """Return where a candidate enters: the classes that it overlaps, from then on and when it can be ranked.
+
+    In those that it overlaps it is counted, whether it can be ranked or not.
+    """
     times = entrant.candidate.market_times
-    found = {}
-    for place, each in enumerate(classes):
-        first = next((number for number, time in enumerate(times) if each.overlaps(time)), None)
-        if first is not None:
-            found[place] = first
-    _count(entrant.candidate, found, classes)
-    return found
+    first = {
+        place: number
+        for place, each in enumerate(classes)
+        if (number := next((number for number, time in enumerate(times) if each.overlaps(time)), None)) is not None
+    }
+    if not first:
+        return []
+    _count(entrant.candidate, first, classes)
+    could = np.flatnonzero(_rankable_as_grown(entrant.candidate.choosing))
+    found = (_Entry(entrant, classes[place], could[could >= number]) for place, number in first.items())
+    return [each for each in found if len(each.rows)]
 
 
-def _enter_rows(
-    into: _Class, entrant: _Entrant, rows: NDArray[np.int64], excess: FloatArray, profit: FloatArray
-) -> bool:
-    """Take in the statistics behind the trials `rows`; return whether the candidate once stood otherwise."""
-    last = len(excess) - 1
+def _enter_rows(entry: _Entry, excess: FloatArray, profit: FloatArray) -> bool:
+    """Take in the statistics behind the trials of an entry; return whether the candidate once stood otherwise."""
+    entrant, into, rows, last = entry.entrant, entry.into, entry.rows, len(excess) - 1
     is_now = entrant.as_it_stands and last in rows
     past = rows[rows < last] if is_now else rows
     if len(past):

@@ -149,10 +149,18 @@ def _fires(store: Store) -> Iterator[tuple[dict[str, Any], Fires]]:
 
 
 def _evidence(store: Store) -> dict[tuple[str, str, str], Evidence]:
-    """Return the evidence by run, candidate and part of the table; equal evidence is one object."""
+    """Return the evidence by run, candidate and part of the table; equal evidence is one object.
+
+    Rows of a version that did not keep one of today's sums are left out: what has no evidence is judged anew from its
+    fires.
+    """
     table = read_table(store, EVIDENCE)
-    if table is None:
+    kept = ("block", *Tally.__dataclass_fields__, *COUNTS, *TICKS, *TIMES)
+    if table is None or not set(kept) <= set(table.column_names):
         return {}
+    for name in kept:
+        if table[name].null_count:
+            table = table.filter(table[name].is_valid())
     keys = zip(*(table[name].to_pylist() for name in ("run_id", "candidate_id", "part")), strict=True)
     digests, seconds = table["evidence_digest"].to_pylist(), table["block_s"].to_pylist()
     tallies = table.select(list(Tally.__dataclass_fields__)).to_pylist()

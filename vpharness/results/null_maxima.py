@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,13 @@ from numpy.typing import NDArray
 from vpharness.evaluation import BlockSums, Draws, flipped_sums, standardised, studentised
 
 FloatArray = NDArray[np.float64]
+
+_ROUNDING: Final = 1e-24
+"""A sum of squared residuals that is at most this share of ΣP_b² is rounding alone: every net fire earned the same."""
+
+_BUDGET_BYTES: Final = 2**28
+_BYTES_GROWN: Final = 4 * 24
+"""What a trial takes for each draw: its three drawn sums, and three times as much for what is worked out with them."""
 
 
 @dataclass
@@ -47,16 +55,23 @@ class NullMaxima:
 def null_statistics(blocks: Sequence[BlockSums], seconds: int, draws: Draws) -> tuple[FloatArray, FloatArray]:
     """Return [C, D] T of directional excess and of profit of candidates with blocks of one length, under each draw.
 
-    Profit is judged by D_b = P_b - m n_b over the blocks with net fires, m being the candidate's own net mean.
+    Profit is judged by D_b = P_b - m n_b over the blocks with net fires, m being the candidate's own net mean. Where
+    all D_b are 0 but for rounding so is T.
     """
     excess = [each.tick("excess") for each in blocks]
     residuals = [_residuals(each) for each in blocks]
     numbers = [each.block for each in blocks]
     drawn = flipped_sums(seconds, [*numbers, *numbers], [*excess, *residuals], draws)
     of_excess, of_profit = np.split(drawn, 2)
-    tau = standardised(of_profit, _squares(residuals))
+    net = _squares([each.tick("net_pnl") for each in blocks])
+    tau = standardised(of_profit, _without_rounding(_squares(residuals), net))
     n_blocks = np.array([np.count_nonzero(each.count("n_net")) for each in blocks])
     return standardised(of_excess, _squares(excess)), studentised(tau, n_blocks)
+
+
+def trials_at_once(draws: Draws) -> int:
+    """Return of how many datasets together `null_statistics_as_grown` may draw the sums within its memory."""
+    return max(1, _BUDGET_BYTES // (_BYTES_GROWN * draws.n))
 
 
 def null_statistics_as_grown(
@@ -87,12 +102,18 @@ def null_statistics_as_grown(
         totals, fires = _up_to(own_net, ends), _up_to(own_count, ends)
         mean = np.divide(totals, fires, out=np.zeros_like(totals), where=fires > 0)
         squares = np.array([_square(own_net[:end] - m * own_count[:end]) for m, end in zip(mean, ends, strict=True)])
+        squares = _without_rounding(squares, _up_to(own_net**2, ends))
         residuals = np.cumsum(drawn_net[rows], axis=0) - mean[:, None] * np.cumsum(drawn_count[rows], axis=0)
         n_blocks = _up_to((own_count > 0).astype(np.float64), ends).astype(np.int64)
         yield (
             standardised(np.cumsum(drawn_excess[rows], axis=0), _up_to(excess**2, ends)),
             studentised(standardised(residuals, squares), n_blocks),
         )
+
+
+def _without_rounding(squares: FloatArray, net: FloatArray) -> FloatArray:
+    """Return sums of squared residuals, 0 where they are rounding beside the sums `net` of ΣP_b²."""
+    return np.where(squares <= _ROUNDING * net, 0.0, squares)
 
 
 def _up_to(values: FloatArray, ends: NDArray[np.int64]) -> FloatArray:

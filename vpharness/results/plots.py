@@ -149,7 +149,7 @@ def _campaign(picture: CampaignPlot) -> Any:
     axes.axvline(0, color=DOWN_COLOUR, linewidth=0.8)
     axes.set_yticks(range(len(picture.names)), picture.names, fontsize=8)
     axes.invert_yaxis()
-    axes.set_xlabel("net, ticks a fire, with its 95 % interval; winners in blue")
+    axes.set_xlabel("net per fire, ticks, with its 95 % interval; winners in blue")
     axes.set_title(picture.title)
     return figure
 

@@ -205,14 +205,19 @@ def rank_order(ranked: Ranked) -> tuple[bool, bool, bool, float, str, tuple[str,
     return last, not ranked.winner, math.isnan(ranked.net_low_all), 0.0 if last else -low, *ids
 
 
-def alike(ranked: Sequence[Ranked]) -> list[tuple[Ranked, int]]:
-    """Return the first of those candidates of a signal that have equal figures on the same data, and how many."""
+def duplicates(ranked: Sequence[Ranked]) -> list[list[Ranked]]:
+    """Return candidates together with those of the same signal that have equal figures on the same data."""
     found: dict[tuple[object, ...], list[Ranked]] = {}
     for each in ranked:
         # Texts are compared, since a figure that is not there (NaN) differs from itself.
         datasets = tuple(trial.dataset_id for trial in each.candidate.counted)
         found.setdefault((each.candidate.first.signal, datasets, repr(each.judgement.figures)), []).append(each)
-    return [(members[0], len(members)) for members in found.values()]
+    return list(found.values())
+
+
+def alike(ranked: Sequence[Ranked]) -> list[tuple[Ranked, int]]:
+    """Return the first of those candidates of a signal that came to the same on the same data, and how many."""
+    return [(members[0], len(members)) for members in duplicates(ranked)]
 
 
 def best_lows(ranked: Collection[Ranked]) -> dict[str, float]:

@@ -2,23 +2,24 @@
 
 Ranking a ledger that has not changed gives what it gave, so its numbers are kept in a file below `rankings/` of the
 store: figures, p-values and the greatest T of each family. The file's name is a digest of the evidence, of what was
-asked, and of the code that ranks; its first line is the SHA-256 of the rest. Where the file is missing or damaged the
-ranking is worked out anew, and written again. All of them can be deleted at any time, and nothing is lost where they
-cannot be written.
+asked, and of the code that ranks, as it was when it was loaded; its first line is the SHA-256 of the rest. Where the
+file is missing or damaged the ranking is worked out anew, and written again. All of them can be deleted at any time,
+and nothing is lost where they cannot be written. No folder but their own is ever made for them.
 """
 
 import contextlib
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-import vpharness.evaluation
-from vpharness.evaluation import EVALUATION_VERSION, Judgement, Lack, all_figures, pooled
+import vpharness
+from vpharness.evaluation import EVALUATION_VERSION, Figures, Judgement, Lack, all_figures, pooled
 from vpharness.evaluation.figures import figures_from
 from vpharness.results.families import Family
 from vpharness.results.ledger import LedgerCandidate, Trial
@@ -29,29 +30,56 @@ FOLDER: Final = "rankings"
 MOST_KEPT: Final = 32
 """The rankings used last are kept, others deleted."""
 MOST_BYTES: Final = 2**26
-"""A ranking whose families take more is not kept."""
+"""A ranking whose file would take more is not kept."""
+MOST_BYTES_IN_ALL: Final = 2**28
+"""What all that are kept may take; those used last are kept."""
 
-_ROOMS: Final = (Path(vpharness.evaluation.__file__).parent, Path(__file__).parent)
+_NAME: Final = re.compile("[0-9a-f]{64}")
+_PACKAGE: Final = Path(vpharness.__file__).parent
+_ROOMS: Final = (_PACKAGE, *(_PACKAGE / room for room in ("evaluation", "results", "storage")))
+"""Folders that hold this module and every one of the package that it imports, whether directly or not."""
+
+
+def _code_digest() -> str:
+    """Return a digest of the files of code that rankings are worked out with; empty where they cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        for path in sorted(path for room in _ROOMS for path in room.glob("*.py")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+_CODE: Final = _code_digest()
+"""The digest of the code as it was loaded: whoever changes a file does not change what a process computes."""
 
 
 def ranked_before(
     store: Store, ledger: Sequence[LedgerCandidate], asked: Sequence[LedgerCandidate] | None = None
 ) -> list[Ranked]:
-    """Return what `rank` gives, from a ranking of the same ledger where the store has one."""
+    """Return what `rank` gives, from a ranking of the same ledger where the store has one.
+
+    With figures that were registered beside those of `Figures`, whose code is not known here, it is worked out anew.
+    """
+    if not _CODE or not set(_figure_names()) <= {field.name for field in fields(Figures)}:
+        return rank(ledger, asked)
     chosen = [each for each in (ledger if asked is None else asked) if each.choosing]
     path = store.root / FOLDER / _digest(ledger, chosen)
     known = _read(path, chosen)
     if known is not None:
         return known
     found = rank(ledger, asked)
-    _write(path, chosen, found)
+    # Where files were changed since they were loaded, part of them may have been loaded later.
+    if found and store.root.is_dir() and _code_digest() == _CODE:
+        _write(path, chosen, found)
     return found
 
 
 def _digest(ledger: Sequence[LedgerCandidate], chosen: Sequence[LedgerCandidate]) -> str:
     """Return the digest of everything that a ranking follows from."""
     text = _Texts()
-    digest = hashlib.sha256(f"{_code_digest()} {EVALUATION_VERSION} {_figure_names()}\n".encode())
+    digest = hashlib.sha256(f"{_CODE} {EVALUATION_VERSION} {_figure_names()}\n".encode())
     for each in ledger:
         digest.update(f"{each.candidate_id}\n".encode())
         for trial in each.trials:
@@ -98,15 +126,6 @@ class _Texts:
         return known[1]
 
 
-@cache
-def _code_digest() -> str:
-    """Return a digest of the code of evaluation and of results: other code may rank otherwise."""
-    digest = hashlib.sha256()
-    for path in sorted(path for room in _ROOMS for path in room.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
 def _write(path: Path, chosen: Sequence[LedgerCandidate], ranked: Sequence[Ranked]) -> None:
     """Keep a ranking, and delete those that were used longest ago; without room for it nothing is kept."""
     places = {id(each): place for place, each in enumerate(chosen)}
@@ -139,12 +158,28 @@ def _write(path: Path, chosen: Sequence[LedgerCandidate], ranked: Sequence[Ranke
     }
     content = json.dumps(head, default=lambda number: number.item()).encode() + b"\n"
     content += b"".join(array.astype("<f8").tobytes() for array in arrays)
+    content = hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+    if len(content) > MOST_BYTES:
+        return
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
-        kept = sorted(path.parent.iterdir(), key=lambda each: each.stat().st_mtime_ns)
-        for old in kept[:-MOST_KEPT]:
-            old.unlink(missing_ok=True)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+        _prune(path)
+
+
+def _prune(newest: Path) -> None:
+    """Delete the rankings that were used longest ago, beyond the newest one and as many others as may be kept."""
+    used: list[tuple[bool, int, int, Path]] = []
+    for path in newest.parent.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # others prune too
+            if _NAME.fullmatch(path.name):
+                found = path.stat()
+                used.append((path == newest, found.st_mtime_ns, found.st_size, path))
+    taken = 0
+    for count, (is_newest, _, size, path) in enumerate(sorted(used, reverse=True)):
+        taken += size
+        if not is_newest and (count >= MOST_KEPT or taken > MOST_BYTES_IN_ALL):
+            path.unlink(missing_ok=True)
 
 
 def _arrays(family: Family) -> list[Any]:
@@ -159,9 +194,10 @@ def _read(path: Path, chosen: Sequence[LedgerCandidate]) -> list[Ranked] | None:
     """Return the ranking that a file holds of these candidates; None where there is none, or it is damaged."""
     try:
         checksum, _, content = path.read_bytes().partition(b"\n")
-        path.touch()
     except OSError:
         return None
+    with contextlib.suppress(OSError):  # one that may not be written to is used all the same
+        path.touch()
     if hashlib.sha256(content).hexdigest().encode() != checksum:
         return None
     line, _, raw = content.partition(b"\n")

@@ -28,7 +28,7 @@ from vpharness.results.part_files import (
     write_part,
 )
 from vpharness.storage.arrow import table_of_rows
-from vpharness.storage.durable import replace_file, sync, writing_in
+from vpharness.storage.durable import replace_file, sync, unfinished_names, writing_in
 
 STORE_VERSION: Final = 3
 """Raised whenever a table has other columns than before."""
@@ -44,7 +44,7 @@ CAMPAIGNS: Final = "campaigns.parquet"
 ADAPTIVE: Final = "adaptive.parquet"
 AUDITS: Final = "audits.parquet"
 _VERSION_FILE: Final = "store.json"
-_UNFINISHED: Final = ("*.parquet/.[0-9]*.parquet", f".{_VERSION_FILE}-*")
+_UNFINISHED: Final = (f"*.parquet/.{'[0-9]' * 20}-{'[0-9a-f]' * 8}.parquet", *unfinished_names(_VERSION_FILE))
 """What a process that is killed while it adds rows may leave."""
 
 

@@ -29,6 +29,9 @@ CHAMPION: Final = "champion"
 
 _FILE: Final = "file://"
 _PARENT: Final = "mlflow.parentRunId"  # the tag that MLflow's pages show runs below others by
+_KIND: Final = "mlflow.experimentKind"
+_RUNS_FIRST: Final = "custom_model_development"
+"""The kind of an experiment whose page opens on its runs; without one MLflow 3 may open on its traces."""
 _LONGEST_VALUE: Final = 6000  # MLflow's own limit for the value of a parameter
 
 
@@ -249,6 +252,10 @@ def _client(uri: str, experiment_name: str, outputs: Path) -> tuple[Any, str]:
         if file is not None and file.parent.resolve() == outputs.resolve():
             bring_artifacts_along(file)
         if found is not None:
+            if _KIND not in found.tags:
+                client.set_experiment_tag(found.experiment_id, _KIND, _RUNS_FIRST)
             return client, str(found.experiment_id)
         artifacts = None if file is None else (outputs / ARTIFACTS).resolve().as_uri()
-        return client, str(client.create_experiment(experiment_name, artifact_location=artifacts))
+        return client, str(
+            client.create_experiment(experiment_name, artifact_location=artifacts, tags={_KIND: _RUNS_FIRST})
+        )

@@ -2,7 +2,7 @@
 
 Each is written under a name beside its own, put on the disk (fsync), and renamed, which a file system does at once;
 then the folder, which holds the name, is put on the disk too. Whoever reads meanwhile sees what was there before. What
-a process that is killed leaves under another name is deleted by the next one that writes there.
+a process that is killed leaves under another name is deleted, once it is a day old, by the next one that writes there.
 """
 
 import contextlib
@@ -11,12 +11,20 @@ import glob
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 _RANDOM_BYTES: Final = 8
 _DIGITS: Final = "[0-9a-f]" * 2 * _RANDOM_BYTES
+
+ABANDONED_S: Final = 86_400
+"""What nobody has touched for so long, seconds, is taken for abandoned once the lock is free as well.
+
+The lock alone does not prove it: on some network file systems locks do not reach other machines, and processes of
+earlier versions take none. No file takes a day to write.
+"""
 
 
 def sync(path: Path) -> None:
@@ -36,6 +44,15 @@ def aside_of(path: Path) -> Path:
     return path.with_name(f".{path.name}-{secrets.token_hex(_RANDOM_BYTES)}")
 
 
+def unfinished_names(names: str) -> tuple[str, str]:
+    """Return patterns of what `aside_of` names, and of what is put away under such a name and `-old`.
+
+    Args:
+        names: a pattern of the names of what is written, such as `*`.
+    """
+    return f".{names}-{_DIGITS}", f".{names}-{_DIGITS}-old"
+
+
 def put_in_place(aside: Path, path: Path) -> None:
     """Rename a finished file to its own name, in the same folder, durably; it replaces a file of that name."""
     sync(aside)
@@ -47,8 +64,9 @@ def put_in_place(aside: Path, path: Path) -> None:
 def writing_in(folder: Path, *abandoned: str) -> Iterator[None]:
     """Hold a folder's lock while files in it are written under other names, having deleted those of killed processes.
 
-    All who write share the lock. So whoever can have it alone knows that nobody does, and that what is there under the
-    names of unfinished files was abandoned. On a file system without locks nothing is deleted.
+    All who write share the lock. So whoever can have it alone knows that nobody does who takes it, and deletes what is
+    there under the names of unfinished files and was not touched for `ABANDONED_S`. On a file system without locks
+    nothing is deleted.
 
     Args:
         folder: where files are written, or below which.
@@ -61,12 +79,23 @@ def writing_in(folder: Path, *abandoned: str) -> Iterator[None]:
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 for path in [path for pattern in abandoned for path in folder.glob(pattern)]:
+                    if time.time() - _touched_s(path) < ABANDONED_S:
+                        continue
                     if path.is_dir() and not path.is_symlink():
                         shutil.rmtree(path, ignore_errors=True)
                     else:
                         path.unlink(missing_ok=True)
             fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
+
+
+def _touched_s(path: Path) -> float:
+    """Return when a file, or anything in a folder, was changed last, since the Unix epoch; links are not followed."""
+    newest = 0.0
+    for each in (path, *path.rglob("*")) if path.is_dir() and not path.is_symlink() else (path,):
+        with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+            newest = max(newest, each.lstat().st_mtime)
+    return newest
 
 
 @contextlib.contextmanager
@@ -78,7 +107,7 @@ def written_aside(path: Path, *, durable: bool = True) -> Iterator[Path]:
     cannot be written.
     """
     aside = aside_of(path)
-    with writing_in(path.parent, f".{glob.escape(path.name)}-{_DIGITS}"):
+    with writing_in(path.parent, *unfinished_names(glob.escape(path.name))):
         try:
             yield aside
             if durable:

@@ -194,9 +194,9 @@ test("what was promised has drifted where its interval lies outside that of what
   const drifts = compareFigures(promised, live).map(({ label, drift }) => [label, drift]);
   assert.deepEqual(drifts, [
     ["TP rate", "below"],
-    ["Net a fire", null],
+    ["Net per fire", null],
     ["Fires judged", null],
-    ["Fires an hour", null],
+    ["Fires per hour", null],
   ]);
   assert.equal(compareFigures(null, live)[0]?.drift, null);
 });

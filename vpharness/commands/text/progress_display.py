@@ -18,6 +18,8 @@ from vpharness.events.times import time_text
 
 LINE_SECONDS: Final = 10.0
 """How often a line is written where there is no terminal."""
+LEAST_SHARE: Final = 0.01
+"""Before so much is done, what is left is not told: machine code may still be compiled."""
 NOTICE_SECONDS: Final = 2.0
 """How long work may be silent before it is said what it waits for."""
 COMPILING_LATTICE: Final = "compiling the lattice engine, about half a minute, once"
@@ -44,39 +46,68 @@ def run_status() -> Iterator[None]:
         yield
 
 
-def describe(progress: BuildProgress, seconds: float) -> str:
-    """Return a build's progress in words: bins, events, events a second, and where its time stands."""
+def describe(progress: BuildProgress, seconds: float, share: float | None = None) -> str:
+    """Return a build's progress in words: how much is done and what is left, bins, events, and where its time stands.
+
+    Args:
+        progress: how far it has come.
+        seconds: how long it has taken.
+        share: how much of it is done, from 0 to 1; None where its size is not known.
+    """
     at = time_text(progress.last_bin_end_ns)[:19] if progress.bins else "before the first bin"
     rate = progress.events / seconds if seconds > 0 else 0
-    return f"{progress.bins:,} bins, {progress.events:,} events, {rate:,.0f} events/s, at {at}"
+    told = f"{progress.bins:,} bins, {progress.events:,} events, {rate:,.0f} events/s, at {at}"
+    if share is None:
+        return told
+    left = f", about {seconds * (1 - share) / share:,.0f} s left" if share >= LEAST_SHARE else ""
+    return f"{share:.0%}{left}, {told}"
+
+
+def share_done(progress: BuildProgress, span_ns: int | None) -> float | None:
+    """Return how much of a build is done, from 0 to 1: of its file, or of its span; None where neither is known."""
+    if progress.share is not None or not span_ns:
+        return progress.share
+    built_ns = progress.last_bin_end_ns - progress.first_bin_start_ns if progress.bins else 0
+    return min(1.0, built_ns / span_ns)
+
+
+def span_of(source: object, start_ns: int | None = None, end_ns: int | None = None) -> int | None:
+    """Return how long a dataset will be, ns, where source and keys say so: a simulated market has its minutes."""
+    if start_ns is not None and end_ns is not None:
+        return end_ns - start_ns
+    minutes = getattr(source, "minutes", None)
+    return None if minutes is None or start_ns is not None or end_ns is not None else int(minutes) * 60_000_000_000
 
 
 @contextlib.contextmanager
-def build_progress() -> Iterator[Callable[[BuildProgress], None]]:
-    """Yield a report that shows a build's progress on standard error."""
+def build_progress(span_ns: int | None = None) -> Iterator[Callable[[BuildProgress], None]]:
+    """Yield a report that shows a build's progress on standard error.
+
+    Args:
+        span_ns: how long the dataset will be, where that is known beforehand.
+    """
     begun = time.monotonic()
     console = Console(stderr=True)
     compiles = not is_kept("bins")
     if not console.is_terminal:
         with contextlib.ExitStack() as stack:
             notice = stack.enter_context(notice_if_slow(COMPILING_LATTICE)) if compiles else None
-            yield _lines(begun, notice)
+            yield _lines(begun, notice, span_ns)
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=12), TimeElapsedColumn())
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task(COMPILING_LATTICE if compiles else "building", total=None)
 
         def report(progress: BuildProgress) -> None:
-            share = None if progress.share is None else 100 * progress.share
-            total = None if share is None else 100
-            bar.update(
-                task, description=describe(progress, time.monotonic() - begun), completed=share or 0, total=total
-            )
+            share = share_done(progress, span_ns)
+            total = None if share is None else 1.0
+            told = describe(progress, time.monotonic() - begun, share)
+            bar.update(task, description=told, completed=share or 0, total=total)
 
         yield report
 
 
-def _lines(begun: float, notice: threading.Timer | None) -> Callable[[BuildProgress], None]:
+def _lines(begun: float, notice: threading.Timer | None, span_ns: int | None) -> Callable[[BuildProgress], None]:
     last = begun
 
     def report(progress: BuildProgress) -> None:
@@ -86,7 +117,7 @@ def _lines(begun: float, notice: threading.Timer | None) -> Callable[[BuildProgr
         now = time.monotonic()
         if now - last >= LINE_SECONDS:
             last = now
-            print(describe(progress, now - begun), file=sys.stderr)
+            print(describe(progress, now - begun, share_done(progress, span_ns)), file=sys.stderr)
 
     return report
 
@@ -127,5 +158,29 @@ def campaign_progress(progress: Campaign) -> Iterator[Callable[[Campaign], None]
             elif time.monotonic() - last >= LINE_SECONDS:
                 last = time.monotonic()
                 print(describe_campaign(now), file=sys.stderr)
+
+        yield report
+
+
+@contextlib.contextmanager
+def gate_progress() -> Iterator[Callable[[str, float | None], None]]:
+    """Yield a report that shows on standard error which gate of a promotion is looked at, and how far that has come."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=12), TimeElapsedColumn())
+    with contextlib.ExitStack() as stack:
+        bar = Bar(*columns, console=console, transient=True)
+        task = bar.add_task("looking at gates", total=None)
+        if console.is_terminal:
+            stack.enter_context(bar)
+        last = time.monotonic()
+
+        def report(gate: str, share: float | None) -> None:
+            nonlocal last
+            told = f"gate {gate}" if share is None else f"gate {gate}: {share:.0%} of the bins"
+            if console.is_terminal:
+                bar.update(task, description=told, completed=share or 0, total=None if share is None else 1.0)
+            elif time.monotonic() - last >= LINE_SECONDS:
+                last = time.monotonic()
+                print(told, file=sys.stderr)
 
         yield report

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from vpharness.commands.text.terminal import console, interval_text, print_table, table_of
+from vpharness.commands.text.rankings import interval_text
+from vpharness.commands.text.terminal import console, print_table
 from vpharness.results.ranking import Ranked
 from vpharness.results.sensitivity import AtBarriers, AtValue, short_name, value_text
 
-_COLUMNS_ABREAST: Final = 9
-"""Stop-losses beside one another in a matrix of 100 columns."""
+_TAKE_PROFIT: Final = "tp \\ sl"
 
 
 def print_sensitivity(found: Sequence[AtValue]) -> None:
@@ -22,13 +22,15 @@ def print_sensitivity(found: Sequence[AtValue]) -> None:
         "median net": [_number(each.median_net_pnl_ticks, "+.2f") for each in found],
         "best net [95 %]": [_net(each.best) for each in found],
         "median p": [_number(each.median_p_value, ".3f") for each in found],
-        "low > 0": [_number(each.share_low_above_0, ".0%") for each in found],
-        "best": [each.best.candidate.candidate_id[:6] if each.best else "" for each in found],
+        "interval above 0": [_number(each.share_low_above_0, ".0%") for each in found],
+        "best": [each.best.candidate.candidate_id if each.best else "" for each in found],
         **_holds([each.best for each in found]),
     }
-    print_table(table_of(columns, texts=(heading,)))
-    out.print("net in ticks a fire, over the rankable candidates; best is the one that ranks first")
-    out.print("low > 0: the share of them whose interval lies above 0")
+    print_table(columns, texts=(heading,), key=heading)
+    out.print(
+        "net in ticks per fire, over the rankable candidates, those with enough data; best: the one that ranks first"
+    )
+    out.print("interval above 0: the share of them whose own 95 % interval does (python -m vpharness docs glossary)")
 
 
 def print_surface(found: Sequence[AtBarriers]) -> None:
@@ -37,26 +39,31 @@ def print_surface(found: Sequence[AtBarriers]) -> None:
     at = {(each.tp_ticks, each.sl_ticks): each.best for each in found}
     take_profits = sorted({tp for tp, _ in at})
     stop_losses = sorted({sl for _, sl in at})
-    for first in range(0, len(stop_losses), _COLUMNS_ABREAST):
-        columns = {"tp \\ sl": [f"{tp:g}" for tp in take_profits]}
-        for sl in stop_losses[first : first + _COLUMNS_ABREAST]:
-            columns[f"{sl:g}"] = [_net_mean(at.get((tp, sl))) for tp in take_profits]
-        print_table(table_of(columns))
-        out.print()
+    matrix = {_TAKE_PROFIT: [f"{tp:g}" for tp in take_profits]}
+    for sl in stop_losses:
+        matrix[f"{sl:g}"] = [_net_mean(at.get((tp, sl))) for tp in take_profits]
+    print_table(matrix, key=_TAKE_PROFIT)
+    out.print()
     columns = {
-        "tp": [f"{each.tp_ticks:g}" for each in found],
-        "sl": [f"{each.sl_ticks:g}" for each in found],
+        "take-profit": [f"{each.tp_ticks:g}" for each in found],
+        "stop-loss": [f"{each.sl_ticks:g}" for each in found],
         "best net [95 %]": [_net(each.best) for each in found],
         "p adj.": [_number(each.best.p_adjusted if each.best else None, ".3f") for each in found],
         "candidates": [str(each.n_candidates) for each in found],
         "rankable": [str(each.n_rankable) for each in found],
         "signal": [each.best.candidate.first.signal if each.best else "" for each in found],
         "θ": [each.best.candidate.first.threshold_label if each.best else "" for each in found],
-        "id": [each.best.candidate.candidate_id[:6] if each.best else "" for each in found],
+        "id": [each.best.candidate.candidate_id if each.best else "" for each in found],
         **_holds([each.best for each in found]),
     }
-    print_table(table_of(columns, texts=("signal",)))
-    out.print("net in ticks a fire, of the candidate that ranks first at each pair; * beats chance")
+    print_table(columns, texts=("signal",), key="id")
+    out.print(
+        "net in ticks per fire, of the candidate that ranks first at each pair of distances in ticks; * beats chance"
+    )
+    out.print(
+        "θ: the score at which it fires; p adj.: how often the best of all that was tried does as well by tosses of "
+        "coins (python -m vpharness docs glossary)"
+    )
 
 
 def _holds(best: Sequence[Ranked | None]) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vpharness.commands.text.terminal import console, print_table, table_of
+from vpharness.commands.text.terminal import console, print_table
 from vpharness.live.latency import PERCENTILES, Latency, bins_needed
 from vpharness.simulation.simulate import WARMING_BINS, SimulationReport
 
@@ -20,7 +20,7 @@ def print_simulation(report: SimulationReport, signal: str, replay: str, cell_wi
         columns[name] = [_ms(each.percentiles[name]) for each in report.latency.values()]
     columns["max"] = [_ms(each.max_ms) for each in report.latency.values()]
     columns[f"p99 of {budget:g} ms"] = [_share(each.percentiles["p99"], budget) for each in report.latency.values()]
-    print_table(table_of(columns, texts=("ms",)))
+    print_table(columns, texts=("ms",), key="ms")
     out.print()
     for line in _lines(report):
         out.print(line, soft_wrap=True)

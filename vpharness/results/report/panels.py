@@ -23,7 +23,7 @@ def panels_of(figure: Figure, count: int, abreast: int) -> list[Axes]:
     for spare in panels[count:]:
         spare.set_axis_off()
     for row in grid:
-        row[0].set_ylabel("net ticks a fire")
+        row[0].set_ylabel("net per fire, ticks")
     return panels[:count]
 
 

@@ -42,7 +42,17 @@ def ranking(findings: Findings) -> Element:
     ]
     audits = any(each.candidate.audit != AUDIT_PASSED for each in shown)
     holds = len({each.hold_s for each in shown}) > 1
-    head = ["candidate", "θ", "tp/sl", *["hold"] * holds, "net ticks a fire, 95 %", "", "for all", "p", "p adj."]
+    head = [
+        "candidate",
+        "θ",
+        "tp/sl",
+        *["hold"] * holds,
+        "net per fire, ticks [95 %]",
+        "",
+        "lower end for all",
+        "p",
+        "p adj.",
+    ]
     head += ["p camp."] * with_campaign + [figure.title(REPORT) for figure in figures] + ["audit"] * audits
     rows = [
         _row(each, scale, names, figures, with_campaign=with_campaign, holds=holds, audits=audits) for each in shown
@@ -50,8 +60,8 @@ def ranking(findings: Findings) -> Element:
     counts = {first.candidate.candidate_id: count for first, count in alike(findings.rankable)}
     several = [counts.get(each.candidate.candidate_id, 1) for each in shown]
     if any(count > 1 for count in several):
-        head.append("alike")
-        rows = [[*row, f"{count:,}" if count > 1 else ""] for row, count in zip(rows, several, strict=True)]
+        head.append("duplicates")
+        rows = [[*row, f"{count - 1:,}" if count > 1 else ""] for row, count in zip(rows, several, strict=True)]
     rest = len(findings.rankable) - sum(several)
     more = note(f"{counted(rest, 'more rankable candidate')} below these; top= shows more.")
     return section(
@@ -61,13 +71,13 @@ def ranking(findings: Findings) -> Element:
 
 def _how_to_read() -> Element:
     return note(
-        "Winners first (★), then by the lower end of the net mean that holds for all candidates at once (for all). Net "
+        "Winners first (★), then by the lower end of the net mean that holds for all candidates at once. Net "
         "is what a fire earned from touch to touch, in ticks; p is against chance for the candidate by itself, p adj. "
         "for the best of everything that was tried on the same market time. TP, SL and timeout are the shares of fires "
-        "that met the take-profit, the stop-loss or neither, at the mid; break-even TP is the share of take-profits "
+        "that met the take-profit, the stop-loss or neither, at the mid; break-even is the share of take-profits "
         "among those that met a barrier at which nothing is earned, a guide only. Blocks, the separate stretches of "
-        "time behind an interval, are given where they are few and the interval is rough; alike are candidates of a "
-        "signal that came to just the same."
+        "time behind an interval, are given where they are few and the interval is rough; duplicates are further "
+        "candidates of a signal that came to just the same."
     )
 
 
@@ -143,7 +153,7 @@ def by_dataset(findings: Findings) -> Element | None:
             cells += [f"{judgement.p_value:.3f}", f"{f.n_net:,}"]
             rows.append([label, *cells] if index == 0 else cells)
     listing = table(
-        ["candidate", "dataset", "net ticks a fire, 95 %", "", "p", "fires"], rows, class_="ranking grouped"
+        ["candidate", "dataset", "net per fire, ticks [95 %]", "", "p", "fires"], rows, class_="ranking grouped"
     )
     words = (
         f"The first {len(best)} of the ranking, on each dataset by itself. p is the candidate's alone, not adjusted."

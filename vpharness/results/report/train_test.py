@@ -30,7 +30,7 @@ def train_and_test(findings: Findings) -> Element | None:
         "What the training part chose, on data that had no say in the choice. Each candidate that is shown on the "
         "same market time makes it harder for the next: the k-th is allowed an error of 0.05·6/(π²k²)."
     )
-    head = ["candidate", "part", "net ticks a fire, 95 %", "", "p", "fires", "opened", "verdict"]
+    head = ["candidate", "part", "net per fire, ticks [95 %]", "", "p", "fires", "opened", "verdict"]
     return section("test", "Training and test", words, table(head, rows, class_="ranking grouped"))
 
 

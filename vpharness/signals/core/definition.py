@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import inspect
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -114,12 +115,12 @@ def signal(*, columns: Sequence[str]) -> Callable[[Body[P]], Signal[P]]:
     """
 
     def define(body: Body[P]) -> Signal[P]:
-        found = list(typing.get_type_hints(body).items())
-        kind = next((hint for name, hint in found[2:3] if name != "return"), None)
+        arguments = list(inspect.signature(body).parameters)
+        kind = typing.get_type_hints(body).get(arguments[2]) if len(arguments) > 2 else None
         if not (isinstance(kind, type) and issubclass(kind, SignalParameters) and dataclasses.is_dataclass(kind)):
             raise ConfigError(
-                f"signal {body.__name__}: its arguments must be annotated as (time: Clock, grid: Grid, p: PARAMETERS), "
-                f"with a frozen dataclass derived from SignalParameters; found {kind!r} for the third"
+                f"signal {body.__name__}: its arguments must be (time: Clock, grid: Grid, p: PARAMETERS), with "
+                f"PARAMETERS a frozen dataclass derived from SignalParameters; found {kind!r} for the third"
             )
         if hidden := shadowed(columns):
             raise ConfigError(

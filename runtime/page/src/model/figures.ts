@@ -23,7 +23,7 @@ export interface ComparedFigure {
 
 export const COMPARED: readonly ComparedFigure[] = [
   { label: "TP rate", unit: "share", names: ["tp_rate", "tp_rate_low", "tp_rate_high"] },
-  { label: "Net a fire", unit: "ticks", names: ["net_pnl_ticks", "net_pnl_ticks_low", "net_pnl_ticks_high"] },
+  { label: "Net per fire", unit: "ticks", names: ["net_pnl_ticks", "net_pnl_ticks_low", "net_pnl_ticks_high"] },
   { label: "Fires judged", unit: "count", names: ["n_net"] },
-  { label: "Fires an hour", unit: "rate", names: ["events_per_hour"] },
+  { label: "Fires per hour", unit: "rate", names: ["events_per_hour"] },
 ];

@@ -1,0 +1,148 @@
+"""Tables for people: words above, what differs in each row, whole where they are piped, and within a terminal."""
+
+import os
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.promotion.samples import judgement
+from tests.results.ledgers import candidate
+from vpharness.commands.text import terminal
+from vpharness.commands.text.differences import differences
+from vpharness.commands.text.rankings import print_ranking
+from vpharness.commands.text.terminal import print_table
+from vpharness.commands.text.verdicts import glossary, shortages
+from vpharness.evaluation import Lack
+from vpharness.results.ranking import Ranked, rank
+
+COLUMNS = {
+    "signal": ["ads", "jad"],
+    "net per fire, ticks [95 %]": ["+1.00 [+0.50, +1.50]", "-1.00 [-1.50, -0.50]"],
+    "fires per hour": ["850", "12"],
+    "id": ["0123456789abcdef", "fedcba9876543210"],
+}
+
+
+def lines_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Return what was printed, line by line, without the room at their ends."""
+    return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_headings_are_words_above_their_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    """In up to three lines, as narrow as the cells below them; a row is a line."""
+    print_table(COLUMNS, texts=("signal",), key="id")
+    assert lines_of(capsys) == [
+        "                              fires",
+        "         net per fire, ticks    per",
+        "signal                [95 %]   hour                id",
+        "ads     +1.00 [+0.50, +1.50]    850  0123456789abcdef",
+        "jad     -1.00 [-1.50, -0.50]     12  fedcba9876543210",
+    ]
+
+
+def test_what_does_not_fit_a_terminal_follows_below(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line is longer than the terminal, nothing is cut, and each of the tables names its rows."""
+    whole = {**COLUMNS, **{f"column {number}": ["1,234", "5,678"] for number in range(9)}}
+    monkeypatch.setattr(terminal, "terminal_width", lambda: 60)
+    print_table(whole, texts=("signal",), key="id")
+    lines = lines_of(capsys)
+    assert max(map(len, lines)) <= 60
+    tables = "\n".join(lines).split("\n\n")
+    assert len(tables) == 3
+    assert all("0123456789abcdef" in table and "fedcba9876543210" in table for table in tables)
+    assert sum(line.count("1,234") for line in lines) == 9
+
+
+def test_a_pipe_has_no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment says of a terminal's."""
+    monkeypatch.setitem(os.environ, "COLUMNS", "40")
+    assert terminal.terminal_width() == terminal.UNLIMITED
+
+
+def rows(*candidates: Any) -> list[list[Ranked]]:
+    """Return a row for each candidate, in the order of ids."""
+    return [[each] for each in sorted(rank(candidates), key=lambda each: each.candidate.candidate_id)]
+
+
+def test_a_row_says_in_what_it_differs_and_a_line_what_all_have() -> None:
+    """Of a signal's parameters, the evaluation and the datasets; thresholds have a column of their own."""
+    found = differences(
+        rows(
+            candidate("a", 1, parameters={"window": 50}, threshold="0.1"),
+            candidate("b", 2, parameters={"window": 80}, tp_ticks=8, threshold="0.2"),
+        ),
+        lambda _: {},
+    )
+    assert found.varied == ("tp_ticks=6 window=50", "tp_ticks=8 window=80")
+    assert found.common.startswith("dataset=north sl_ticks=3 ")
+    assert "split=none" in found.common
+    assert "threshold" not in found.common
+
+
+def test_datasets_with_their_lattices_are_told_apart() -> None:
+    """A candidate on other features is another one, though everything else is the same."""
+    lattices = {"north": {"radius": 50}, "south": {"radius": 20}}
+    found = differences(
+        rows(candidate("a", 1), candidate("b", 2, markets=("south",))), lambda dataset_id: lattices[dataset_id]
+    )
+    assert found.varied == ("dataset=north lattice.radius=50", "dataset=south lattice.radius=20")
+
+
+def test_parameters_of_other_signals_do_not_differ() -> None:
+    """Each is compared among the rows of its own signal."""
+    found = differences(
+        rows(candidate("a", 1, signal="one"), candidate("b", 2, signal="two", parameters={"breadth": 3})), lambda _: {}
+    )
+    assert found.varied == ("", "")
+    assert "breadth" not in found.common
+
+
+def test_rows_that_nothing_else_tells_apart_show_their_code() -> None:
+    """The digest of the signal's program."""
+    first, second = candidate("a", 1), candidate("b", 2)
+    changed = replace(second, trials=tuple(replace(each, signal_digest="0123456789") for each in second.trials))
+    assert differences(rows(first, changed), lambda _: {}).varied == ("code=", "code=01234567")
+
+
+def test_those_that_share_a_row_show_all_their_values() -> None:
+    """Up to four; of more, how many there are."""
+    (few,) = differences([[row[0] for row in rows(*several(3))]], lambda _: {}).varied
+    (many,) = differences([[row[0] for row in rows(*several(6))]], lambda _: {}).varied
+    assert few == "window=1|2|3"
+    assert many == "window=(6 values)"
+
+
+def several(count: int) -> list[Any]:
+    """Return candidates of so many windows."""
+    return [candidate(f"c{number}", number, parameters={"window": number}) for number in range(1, count + 1)]
+
+
+def test_a_ranking_explains_its_terms_and_has_whole_ids(capsys: pytest.CaptureFixture[str]) -> None:
+    """At most four lines, the last of which says where there is more."""
+    ranked = rank([candidate("0123456789abcdef", 1, knows=True), candidate("fedcba9876543210", 2)])
+    print_ranking(ranked)
+    lines = lines_of(capsys)
+    assert "0123456789abcdef" in "\n".join(lines)
+    assert "fedcba9876543210" in "\n".join(lines)
+    told = [line for line in lines if line.startswith(("θ:", "lower end for all:", "p:", "break-even %:"))]
+    assert len(told) == 4
+    assert told[-1].endswith("(python -m vpharness docs glossary)")
+    assert glossary(["signal", "θ"]) == ["θ: the score at which a signal fires (python -m vpharness docs glossary)"]
+    assert glossary(["signal"]) == []
+
+
+def test_what_is_lacking_is_counted_by_reason() -> None:
+    """One line, whatever the number of candidates; the nearest stands for those of a reason."""
+    (sample,) = rank([candidate("a", 1)])
+    fires, near = Lack("net fires", 3, 30), Lack("net fires", 28, 30)
+    blocks = Lack("blocks", 6, 8, " of 256 s", ": about 15 minutes more")
+    poor = [replace(sample, judgement=judgement(*lacks)) for lacks in ((fires,), (near,), (blocks,))]
+    (said,) = shortages([sample, *poor])
+    assert said == (
+        "too little data: 3 candidates: 2 have fewer than 30 net fires, the nearest has 28 net fires, 30 needed; "
+        "one has 6 blocks of 256 s, 8 needed: about 15 minutes more"
+    )
+    assert list(shortages([sample])) == []

@@ -1,0 +1,132 @@
+"""In what the rows of a table differ, and what they have in common, as `parameter=value`."""
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vpharness.evaluation import EvaluationParameters
+from vpharness.results.ranking import Ranked
+from vpharness.results.sensitivity import THRESHOLD, settings_of, short_name, value_text
+
+LatticeOf = Callable[[str], Mapping[str, Any]]
+"""From a dataset's id to the parameters of its lattice; empty where the dataset is not at hand."""
+
+MOST_NAMED: Final = 4
+"""Values of one parameter that are named for rows that came to the same; of more, their number is."""
+_DEFAULTS: Final = {
+    "eval.null_draws": EvaluationParameters.null_draws,
+    "eval.null_seed": EvaluationParameters.null_seed,
+}
+"""Settings that are left out of what is common to all rows where they have these values."""
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What differs between rows.
+
+    Attributes:
+        common: the settings that are equal in all rows, in words.
+        varied: for each row those that are not.
+    """
+
+    common: str
+    varied: tuple[str, ...]
+
+
+def differences(rows: Sequence[Sequence[Ranked]], lattice_of: LatticeOf) -> Differences:
+    """Return in what the candidates of rows differ, thresholds and signals aside, which have columns of their own.
+
+    Parameters of a signal are compared among the rows of that signal, and are common to all where there is one signal.
+
+    Args:
+        rows: for each row, the candidates that share it.
+        lattice_of: from a dataset's id to the parameters of its lattice.
+    """
+    settings = [[_settings(each) for each in row] for row in rows]
+    if len({values["dataset"] for row in settings for values in row}) > 1:
+        settings = [
+            [{**values, **_lattice(each, lattice_of)} for values, each in zip(found, row, strict=True)]
+            for found, row in zip(settings, rows, strict=True)
+        ]
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in settings:
+        for values in row:
+            for name, value in values.items():
+                found[name].add(value)
+    signals = {each.candidate.first.signal for row in rows for each in row}
+    short = _short_names(found)
+    varied_names = [name for name, values in found.items() if len(values) > 1]
+    left_out = ("lattice.", *(["of "] if len(signals) > 1 else []))
+    shown = [name for name in found if name not in varied_names and not name.startswith(tuple(left_out))]
+    common = [
+        f"{short[name]}={value}"
+        for name in shown
+        for value in found[name]
+        if value != value_text(_DEFAULTS.get(name, ""))
+    ]
+    return Differences(
+        " ".join(common), tuple(_varied(row, varied_names, short) for row in _told_apart(rows, settings))
+    )
+
+
+def _settings(ranked: Ranked) -> dict[str, str]:
+    """Return the settings of a candidate by full name; those of a signal under a name that holds the signal's too."""
+    first = ranked.candidate.first
+    trials = ranked.candidate.choosing or ranked.candidate.trials
+    own = {name: value for name, value in settings_of(first).items() if name != THRESHOLD}
+    split = {name: value for name, value in dataclasses.asdict(first.split.normalised()).items() if value != []}
+    if first.split.kind != "time" or first.split.by_dataset:
+        split.pop("train_share", None)
+    split["split"] = split.pop("kind")
+    values = {
+        "dataset": "+".join(dict.fromkeys(trial.dataset_id for trial in trials)),
+        **{name: value for name, value in own.items() if not name.startswith("signal.")},
+        **split,
+        **{f"of {first.signal} {name}": value for name, value in own.items() if name.startswith("signal.")},
+    }
+    return {name: value_text(value) for name, value in values.items()}
+
+
+def _lattice(ranked: Ranked, lattice_of: LatticeOf) -> dict[str, str]:
+    """Return the parameters of the lattice of a candidate's dataset, as far as that is at hand."""
+    dataset_id = ranked.candidate.first.dataset_id
+    lattice = {name: value for name, value in lattice_of(dataset_id).items() if name != "cell_width_ms"}
+    return {f"lattice.{name}": value_text(value) for name, value in lattice.items()}
+
+
+def _short_names(names: Mapping[str, object]) -> dict[str, str]:
+    """Return the names as they are shown: without what they are a parameter of, unless two would be called the same."""
+    full = {name: name.split(" ")[-1] for name in names}
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for each in full.values():
+        kinds[short_name(each)].add(each)
+    return {name: short_name(each) if len(kinds[short_name(each)]) == 1 else each for name, each in full.items()}
+
+
+def _varied(row: Sequence[Mapping[str, str]], names: Sequence[str], short: Mapping[str, str]) -> str:
+    texts = []
+    for name in (*names, "code"):
+        values = list(dict.fromkeys(values[name] for values in row if name in values))
+        if values:
+            shown = "|".join(values) if len(values) <= MOST_NAMED else f"({len(values)} values)"
+            texts.append(f"{short.get(name, name)}={shown}")
+    return " ".join(texts)
+
+
+def _told_apart(
+    rows: Sequence[Sequence[Ranked]], settings: Sequence[Sequence[dict[str, str]]]
+) -> Sequence[Sequence[dict[str, str]]]:
+    """Return the settings, with the code of a signal where rows have all others in common, the threshold included."""
+    kinds: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for place, (row, found) in enumerate(zip(rows, settings, strict=True)):
+        first = row[0].candidate.first
+        kinds[first.signal, first.threshold_label, *sorted(found[0].items())].append(place)
+    told = [list(found) for found in settings]
+    for places in kinds.values():
+        if len({rows[place][0].candidate.first.signal_digest for place in places}) > 1:
+            for place in places:
+                digest = rows[place][0].candidate.first.signal_digest[:8]
+                told[place] = [{**values, "code": digest} for values in told[place]]
+    return told

@@ -1,0 +1,124 @@
+"""What stands below a ranking: its terms, how large the search was, what it comes to, and what is missing."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from typing import Final
+
+from vpharness.commands.text.terminal import counted, minute_text
+from vpharness.evaluation import MarketTime
+from vpharness.results.ledger import AUDIT_FAILED, NOT_AUDITED
+from vpharness.results.ranking import Ranked
+
+THETA: Final = "θ"
+FOR_ALL: Final = "lower end for all"
+P_ADJUSTED: Final = "p adj."
+DIRECTIONAL: Final = "T"
+_TERMS: Final = (
+    {
+        THETA: "the score at which a signal fires",
+        "blocks": "stretches of time that count as independent, shown where they are few",
+    },
+    {FOR_ALL: "what net per fire is at least, for all that was tried at once, at 95 %"},
+    {
+        "p": "how often tosses of coins for the direction do as well",
+        P_ADJUSTED: "how often the best of all that was tried does, by the same tosses",
+    },
+    {
+        "break-even %": "take-profits that pay for the stop-losses, before costs",
+        DIRECTIONAL: "how far its directions are above a toss of coins",
+    },
+)
+"""The terms of a ranking, by their headings: a line for each that belong together."""
+_MORE: Final = "(python -m vpharness docs glossary)"
+
+
+def glossary(headings: Collection[str]) -> list[str]:
+    """Return lines that explain those terms of a ranking that have a column; the last one says where there is more."""
+    lines = ["; ".join(f"{term}: {meaning}" for term, meaning in terms.items() if term in headings) for terms in _TERMS]
+    kept = [line for line in lines if line]
+    return [*kept[:-1], f"{kept[-1]} {_MORE}"] if kept else []
+
+
+def verdict(rankable: Sequence[Ranked]) -> Iterator[str]:
+    """Yield what it all comes to, and what keeps candidates from winning or their trials from counting."""
+    winners = sum(each.winner for each in rankable)
+    verdict = f"{winners} beat chance (*)" if winners else "nothing here beats chance"
+    yield f"{verdict}; net is after the spread and cost_ticks{_fees_text(rankable)}"
+    if pooled := [each for each in rankable if len(each.candidate.counted) > 1]:
+        most = max(len(each.candidate.counted) for each in pooled)
+        yield (
+            f"{counted(len(pooled), 'candidate')} pooled over up to {most} datasets that they ran on: by=dataset shows "
+            "each apart"
+        )
+    if partial := sum(bool(each.left_out) for each in rankable):
+        ran = f"{counted(partial, 'candidate')} ran on more of the same instrument than is judged here"
+        yield f"{ran}: a part of the evidence wins nothing"
+    if overlapping := sum(bool(each.candidate.overlapping) for each in rankable):
+        again = f"{counted(overlapping, 'candidate')} ran on the same market time more than once"
+        yield f"{again}: the longest run counts"
+
+
+def audits(ranked: Sequence[Ranked]) -> Iterator[str]:
+    """Yield what is to be known of candidates whose audit failed, or that have none."""
+    counts = Counter(each.candidate.audit for each in ranked)
+    if counts[AUDIT_FAILED]:
+        failed = counted(counts[AUDIT_FAILED], "candidate")
+        yield f"audit FAILED for {failed}: such scores look ahead, hold their answers, or never forget their start"
+    if counts[NOT_AUDITED]:
+        yield f"no audit of {counted(counts[NOT_AUDITED], 'candidate')}: python -m vpharness audit makes one"
+
+
+def _fees_text(rankable: Sequence[Ranked]) -> str:
+    """Return that no fees are in the figures, where none are."""
+    free = all(each.candidate.first.evaluation.cost_ticks == 0 for each in rankable)
+    return ", before fees" if free else ""
+
+
+def shortages(ranked: Sequence[Ranked]) -> Iterator[str]:
+    """Yield how many candidates have too little data, counted by what they lack, with the nearest of each reason."""
+    poor = [each for each in ranked if each.judgement.lacks]
+    if not poor:
+        return
+    reasons = []
+    for what, (count, nearest) in _by_lack(poor).items():
+        lack = next(each for each in nearest.judgement.lacks if each.what == what)
+        if count == 1:
+            reasons.append(f"one has {lack}")
+        else:
+            many = "all" if count == len(poor) else f"{count:,}"
+            reasons.append(f"{many} have fewer than {lack.needed} {what}, the nearest has {lack}")
+    yield f"too little data: {counted(len(poor), 'candidate')}: {'; '.join(reasons)}"
+
+
+def _by_lack(poor: Sequence[Ranked]) -> dict[str, tuple[int, Ranked]]:
+    """Return what candidates lack, with how many lack it and the one that lacks the least of it."""
+    found: dict[str, list[tuple[int, Ranked]]] = {}
+    for each in poor:
+        for lack in each.judgement.lacks:
+            found.setdefault(lack.what, []).append((lack.needed - lack.found, each))
+    return {what: (len(those), min(those, key=lambda pair: pair[0])[1]) for what, those in found.items()}
+
+
+def searches(rankable: Sequence[Ranked]) -> Iterator[str]:
+    """Yield how large the searches were that p-values are adjusted for, since when, and on which market time."""
+    families = {each.family.market_times: each.family for each in rankable}
+    for family in families.values():
+        evaluated, runs = counted(family.n_evaluated, "candidate"), counted(family.n_runs, "run")
+        yield (
+            f"p adj. is against {family.n_rankable:,} rankable of {evaluated} of {runs} since "
+            f"{minute_text(family.oldest_ns)}, on {market_times_text(family.market_times)}"
+        )
+    hopeless = [each for each in rankable if not each.could_win]
+    if hopeless:
+        blocks = max(each.judgement.figures.n_net_blocks for each in hopeless)
+        yield (
+            f"no result could win on so few blocks as {len(hopeless):,} of these have (at most {blocks}): a search of "
+            "this size needs more time"
+        )
+
+
+def market_times_text(times: Sequence[MarketTime]) -> str:
+    """Return market time in words: the instruments, and from when to when."""
+    names = sorted({each.market.instrument or "an unnamed market" for each in times})
+    start_ns, stop_ns = min(each.start_ns for each in times), max(each.stop_ns for each in times)
+    return f"{', '.join(names)}, {minute_text(start_ns)} to {minute_text(stop_ns)}"
