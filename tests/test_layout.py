@@ -40,7 +40,7 @@ ALLOWED = {
         "docs",
     },
 }
-ALLOWED["api"] = {"storage", "datasets", "campaigns", "commands", "config", "results", "signals"}
+ALLOWED["api"] = {"storage", "datasets", "evaluation", "campaigns", "commands", "config", "results", "signals"}
 RUNTIME = PACKAGE.parent / "runtime"
 AT_RUNTIME = {
     "datasets",

@@ -422,7 +422,7 @@ def test_a_mistake_is_one_line(winner: Winner, bundle: Bundle, arguments: list[s
 def test_an_ambiguous_name_is_refused_with_what_it_could_mean(winner: Winner, bundle: Bundle) -> None:
     """The empty one begins them all; a threshold that the run does not have names those that it has."""
     run = in_process(winner.folder, "promote", "run_id=")
-    assert "begins 3 ids" in run.stderr
+    assert "matches 3 ids" in run.stderr
     run = in_process(winner.folder, "promote", f"run_id={winner.run_id}", "threshold=0.3")
     assert f"threshold is 0.3; run {winner.run_id} has the thresholds 0.2, 0.4" in run.stderr
 

@@ -194,7 +194,7 @@ def test_with_figures_of_others_nothing_is_remembered(tmp_path: Path, ranked: li
     """How one is computed may change without its name."""
     store = Store(tmp_path)
     for number in (1.0, 2.0):
-        figure = Figure("mine", "ticks", "made up", compute=lambda *_, number=number: number)  # type: ignore[misc]
+        figure = Figure("mine", "ticks", "made up", compute=lambda *_, number=number: number)
         with registered(figure):
             found: list[Any] = ranked_before(store, LEDGER)
         assert [each.judgement.figures.mine for each in found] == [number] * 4

@@ -147,7 +147,9 @@ def test_a_cut_leaves_no_book_and_a_new_session_makes_it_whole(caplog: pytest.Lo
         cut_ns = time.time_ns()
         steps.until_bins(8)
         waits = [
-            float(text.split("reconnecting in ")[1].split(" s")[0]) for text in caplog.messages if "again in" in text
+            float(text.split("reconnecting in ")[1].split(" s")[0])
+            for text in caplog.messages
+            if "reconnecting in" in text
         ]
         assert waits[:4] == [0.05, 0.1, 0.2, 0.2]
         assert len(steps.orders()) == 6
