@@ -258,8 +258,11 @@ def test_a_gate_that_fails_early_refuses_and_the_test_part_stays_closed(
     assert promoted(Lake(winner.lake), "SYN") == bundle.path
 
 
-def test_a_reason_overrides_and_is_recorded_and_one_command_goes_back(copied: Winner) -> None:
+def test_a_reason_overrides_and_is_recorded_and_one_command_goes_back(
+    copied: Winner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second version is forced through two gates; the history tells it; rollback returns, once."""
+    monkeypatch.setattr("vpharness.commands.text.terminal.terminal_width", lambda: 100)
     limits = ["promotion.max_latency_share=1e-6", "promotion.min_test_fires=1000"]
     refused = in_process(copied.folder, "promote", f"run_id={copied.run_id}", *LIMITS, limits[0])
     assert refused.returncode == 2
@@ -427,8 +430,11 @@ def test_an_ambiguous_name_is_refused_with_what_it_could_mean(winner: Winner, bu
     assert f"threshold is 0.3; run {winner.run_id} has the thresholds 0.2, 0.4" in run.stderr
 
 
-def test_history_and_show_are_readable(winner: Winner, bundle: Bundle, tmp_path: Path) -> None:
-    """At 100 columns; an empty lake has nothing to show."""
+def test_history_and_show_are_readable(
+    winner: Winner, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal of 100 columns; an empty lake has nothing to show."""
+    monkeypatch.setattr("vpharness.commands.text.terminal.terminal_width", lambda: 100)
     for words in (["history"], ["show"], ["diff", "v0001"]):
         said = in_process(winner.folder, "promote", *words)
         assert said.returncode == 0, said.stderr

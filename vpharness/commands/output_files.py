@@ -16,7 +16,7 @@ def require_new(path: str | None, key: str) -> None:
     if Path(path).exists():
         raise ConfigError(f"{key} is {path}, which exists; name a file that does not")
     if not Path(path).parent.is_dir():
-        raise ConfigError(f"{key} is {path}, and {Path(path).parent}is not a folder; make it first")
+        raise ConfigError(f"{key} is {path}, and {Path(path).parent} is not a folder; make it first")
     if not os.access(Path(path).parent, os.W_OK | os.X_OK):
         raise ConfigError(f"{key} is {path}, and {Path(path).parent} cannot be written to; name another folder")
 
