@@ -151,7 +151,7 @@ def test_a_report_is_a_page_beside_the_ranking(folder: Path) -> None:
         (["campaign=second"], "campaign is 'second', which has no finished run; there are first"),
         (["sensitivity=tp_ticks", "surface=true"], "sensitivity and surface were given; give one of them"),
         (["surface=true", "show_test=true"], "show_test goes with the ranking or a report, not with surface"),
-        (["report=none/x.html"], "report is none/x.html, and noneis not a folder; make it first"),
+        (["report=none/x.html"], "report is none/x.html, and none is not a folder; make it first"),
         (["parquet=none/x.parquet"], "parquet is none/x.parquet, and none is not a folder"),
     ],
 )
