@@ -17,6 +17,7 @@ import pytest
 
 from vpharness.commands.cli import command_line, main
 from vpharness.commands.text.progress_display import COMPILING_LATTICE
+from vpharness.config.search_path import OWN_FOLDER_VARIABLE
 from vpharness.events.dbn_writer import write_dbn
 from vpharness.events.synthetic import SyntheticSource
 
@@ -52,6 +53,10 @@ def in_process(folder: Path, *arguments: str) -> Said:
             pytest.MonkeyPatch.context() as patch,
         ):
             patch.setenv("VPHARNESS_LAKE", str(folder / "lake"))
+            # What `--config-dir` sets for the processes of this command is put back to what it was before.
+            patch.setenv(OWN_FOLDER_VARIABLE, before_folder := os.environ.get(OWN_FOLDER_VARIABLE, ""))
+            if not before_folder:
+                patch.delenv(OWN_FOLDER_VARIABLE)
             returncode = main(arguments)
     finally:
         sys.argv = before

@@ -165,7 +165,7 @@ def test_what_is_wrong_is_loud(tab: Tab, server: StandIn) -> None:
     server.send_status(ready=False, reasons=["no bundle for SYN"])
     tab.wait(f"{STATE} === 'Not ready' && {BANNER}.includes('no bundle for SYN')")
     server.send_status(ready=True, reasons=[], deadline_misses_recent=3, deadline_misses=3)
-    tab.wait(f"{BANNER}.includes('Deadlines missed')")
+    tab.wait(f"{BANNER}.includes('Deadlines were missed')")
     server.send_status(deadline_misses_recent=0)
     server.publish(151 + market.PERIOD - server.next_seq % market.PERIOD)  # the last one has no valid book
     catch_up(tab, server)
@@ -206,7 +206,7 @@ def test_silence_is_stale(tab: Tab, server: StandIn) -> None:
     """Without a word for more than three seconds the page says so by itself."""
     show(tab, server)
     tab.wait(f"{STATE} === 'Stale'")
-    assert "no message from the server" in tab.ask(BANNER) or "no bin" in tab.ask(BANNER)
+    assert "no message from the server" in tab.ask(BANNER) or "no new bins" in tab.ask(BANNER)
 
 
 def test_a_refused_query_is_told_and_not_tried_again(tab: Tab, server: StandIn) -> None:

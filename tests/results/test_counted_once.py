@@ -257,7 +257,8 @@ def test_whatever_is_added_nobody_else_looks_better_for_it(data: st.DataObject) 
         found = after[other]
         assert found.p_adjusted is not None
         assert found.p_adjusted >= each.p_adjusted
-        assert not found.net_low_all > each.net_low_all
+        # Sums in another order differ in their last bit.
+        assert not found.net_low_all > each.net_low_all + 1e-9
         assert found.family.n_evaluated >= each.family.n_evaluated
         assert found.judgement.p_value == each.judgement.p_value
 
