@@ -108,7 +108,8 @@ def test_a_signal_that_holds_the_answers_is_refused_whatever_the_reason(copied: 
     assert "signal answers fails the quick audit: its program holds constants of" in ran.stderr
     (best,) = json.loads(ran.stdout)["candidates"]
     assert best["net_pnl_ticks"] > 1
-    said = in_process(copied.folder, "promote", f"run_id={best['run_ids'][0]}", *LIMITS, 'force="a drill"', "json=true")
+    own = [*LIMITS[:-1], "signal_modules=[tests.promotion.answers]"]
+    said = in_process(copied.folder, "promote", f"run_id={best['run_ids'][0]}", *own, 'force="a drill"', "json=true")
     assert said.returncode == 2
     passed = {gate["name"]: gate["passed"] for gate in json.loads(said.stdout)["gates"]}
     assert {name: passed[name] for name in LATER} == dict.fromkeys(LATER, None) | {"audit": False, "memory": False}
@@ -342,8 +343,8 @@ def test_a_failed_audit_is_overridden_by_two_words_and_marked_for_good(
     latency = next(gate for gate in shown["evidence"]["gates"] if gate["name"] == "latency")
     assert latency["loosened"] == [{"name": "max_latency_share", "default": 0.2, "given": 1.0}]
     assert "UNSAFE" in in_process(copied.folder, "promote", "show").stdout
-    assert in_process(copied.folder, "promote", "rollback", "tracking=none").returncode == 0
-    again = in_process(copied.folder, "promote", "rollback", "to=v0002", "tracking=none")
+    assert in_process(copied.folder, "promote", "rollback", "tracking=none", TRUSTED).returncode == 0
+    again = in_process(copied.folder, "promote", "rollback", "to=v0002", "tracking=none", TRUSTED)
     assert again.returncode == 0, again.stderr
     entries = json.loads(in_process(copied.folder, "promote", "history", "json=true").stdout)["SYN"]
     assert [entry["unsafe"] for entry in entries] == [[], ["audit"], [], ["audit"]]
@@ -386,7 +387,7 @@ def test_a_damaged_dataset_cannot_be_forced(copied: Winner, bundle: Bundle) -> N
 
 def test_events_are_found_by_the_note_by_the_run_or_not_at_all(copied: Winner) -> None:
     """Without the note the run's own configuration tells; without that, no reason helps."""
-    words = ["promote", f"run_id={copied.run_id}", "promotion.max_p_adjusted=0.001", "json=true"]
+    words = ["promote", f"run_id={copied.run_id}", "promotion.max_p_adjusted=0.001", TRUSTED, "json=true"]
     shutil.rmtree(copied.lake / "research" / "vp_harness" / "sources")
     (events,) = [
         gate for gate in json.loads(in_process(copied.folder, *words).stdout)["gates"] if gate["name"] == "events"
