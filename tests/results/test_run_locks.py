@@ -1,13 +1,12 @@
 """The same work at the same time is done once."""
 
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.conftest import PROJECT
+from tests.storage.test_locks import holding
 from vpharness.results.run_locks import lock_runs
 from vpharness.results.store import Store
 
@@ -26,12 +25,8 @@ with lock_runs(Store(Path(sys.argv[1])), ["a", "b"], lambda: None):
 @contextmanager
 def held(root: Path) -> Iterator[subprocess.Popen[str]]:
     """Hold the claim on the runs a and b in another process."""
-    command = [sys.executable, "-c", HOLDER, str(root)]
-    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # ours
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
+    with holding(HOLDER, root) as process:
         yield process
-        process.kill()
 
 
 def test_who_carries_out_the_same_waits_until_the_other_ends_or_is_killed(tmp_path: Path) -> None:

@@ -28,7 +28,14 @@ with locked(path) if place < 0 else byte_locked(path, place, lambda: None):
 @contextmanager
 def held_elsewhere(path: Path, place: int = -1) -> Iterator["subprocess.Popen[str]"]:
     """Hold a lock in another process: of the whole path, or of a byte."""
-    command = [sys.executable, "-c", HOLDER, str(path), str(place)]
+    with holding(HOLDER, path, place) as process:
+        yield process
+
+
+@contextmanager
+def holding(program: str, *arguments: object) -> Iterator["subprocess.Popen[str]"]:
+    """Run a program that prints "held" once it has its lock, in another process, which is killed in the end."""
+    command = [sys.executable, "-c", program, *map(str, arguments)]
     with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # ours
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"

@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -78,15 +78,20 @@ def writing_in(folder: Path, *abandoned: str) -> Iterator[None]:
             held.callback(os.close, descriptor)
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                for path in [path for pattern in abandoned for path in folder.glob(pattern)]:
-                    if time.time() - _touched_s(path) < ABANDONED_S:
-                        continue
-                    if path.is_dir() and not path.is_symlink():
-                        shutil.rmtree(path, ignore_errors=True)
-                    else:
-                        path.unlink(missing_ok=True)
+                _delete_abandoned([path for pattern in abandoned for path in folder.glob(pattern)])
             fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
+
+
+def _delete_abandoned(paths: Sequence[Path]) -> None:
+    """Delete those files and folders that nobody has touched for `ABANDONED_S`."""
+    for path in paths:
+        if time.time() - _touched_s(path) < ABANDONED_S:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _touched_s(path: Path) -> float:

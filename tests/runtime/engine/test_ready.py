@@ -236,20 +236,24 @@ def test_a_buffer_too_short_for_a_model_has_it_follow_the_feed(
     assert_right(told, new, "v0001", 700)
 
 
+async def told_over_a_switch(
+    folder: Path, old: PromotedRecord, new: PromotedRecord, *, buffer_bins: int, at: int, end: int
+) -> list[dict[str, Any]]:
+    """Return what is told of the bins before `end` where another model is promoted, and served, at bin `at`."""
+    feed = ScriptedFeed()
+    async with server(folder, feed, old, buffer_bins=buffer_bins) as running, running.client("fields=") as client:
+        await client.hello()
+        told = await shown(feed, client, steps()[:at])
+        promote(running.lake, new, "v0001")
+        await until_served(running, feed, "v0001")
+        return told + await shown(feed, client, steps()[at:end])
+
+
 def test_a_buffer_that_is_long_enough_has_the_model_ready_at_once(tmp_path: Path) -> None:
     """It is shown the bins of the buffer, from the first one on."""
     old, new = record("msd"), record(**RECURSIVE)
 
-    async def scenario() -> list[dict[str, Any]]:
-        feed = ScriptedFeed()
-        async with server(tmp_path, feed, old, buffer_bins=1200) as running, running.client("fields=") as client:
-            await client.hello()
-            told = await shown(feed, client, steps()[:1000])
-            promote(running.lake, new, "v0001")
-            await until_served(running, feed, "v0001")
-            return told + await shown(feed, client, steps()[1000:1300])
-
-    told = asyncio.run(scenario())
+    told = asyncio.run(told_over_a_switch(tmp_path, old, new, buffer_bins=1200, at=1000, end=1300))
     assert [each["version"] for each in told].index("v0001") == 1000
     assert_right(told, new, "v0001", 290)
 
@@ -258,16 +262,7 @@ def test_a_buffer_that_has_lost_the_beginning_is_enough_where_it_holds_what_the_
     """Cells have settled long before, so that all of its bins count."""
     old, new = record("msd"), record("erd", zscore_window=500)
 
-    async def scenario() -> list[dict[str, Any]]:
-        feed = ScriptedFeed()
-        async with server(tmp_path, feed, old, buffer_bins=1000) as running, running.client("fields=") as client:
-            await client.hello()
-            told = await shown(feed, client, steps()[:1500])
-            promote(running.lake, new, "v0001")
-            await until_served(running, feed, "v0001")
-            return told + await shown(feed, client, steps()[1500:1700])
-
-    told = asyncio.run(scenario())
+    told = asyncio.run(told_over_a_switch(tmp_path, old, new, buffer_bins=1000, at=1500, end=1700))
     assert [each["version"] for each in told].index("v0001") == 1500
     assert_right(told, new, "v0001", 190)
 
