@@ -28,6 +28,7 @@ def interruptible() -> Iterator[Interruption]:
     signal is sent once more.
     """
     interruption = Interruption()
+    repetitions: list[threading.Timer] = []
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         interruption.came = True
@@ -39,6 +40,7 @@ def interruptible() -> Iterator[Interruption]:
             return
         again = threading.Timer(_AGAIN_SECONDS, _thread.interrupt_main)
         again.daemon = True
+        repetitions.append(again)
         again.start()
 
     reported, sys.unraisablehook = sys.unraisablehook, unraisable
@@ -49,6 +51,8 @@ def interruptible() -> Iterator[Interruption]:
     try:
         yield interruption
     finally:
+        for again in repetitions:  # one that came later would interrupt what follows
+            again.cancel()
         for number, handler in handlers.items():
             signal.signal(number, handler)
         sys.unraisablehook = reported
