@@ -72,7 +72,7 @@ def test_an_interruption_that_was_swallowed_is_not_repeated_after_the_work_has_e
         try:
             raise KeyboardInterrupt
         except KeyboardInterrupt as error:
-            sys.unraisablehook(SimpleNamespace(exc_type=type(error)))  # type: ignore[arg-type]  # the one field looked at
+            sys.unraisablehook(SimpleNamespace(exc_type=type(error)))
     ended = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
     for timer in ended:
         timer.join(1)
