@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FILL, MODIFY
+from tests.event_rows import events_of
+from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, FILL, MODIFY
 from vpharness.prices import PRICE_SCALE
 
 LIVE_ORDERS = 10_000
@@ -28,7 +29,7 @@ def dense_stream(events: int, seed: int = 1) -> NDArray[np.void]:
     while len(rows) < LIVE_ORDERS + events:
         time_ns = START_NS + (len(rows) - LIVE_ORDERS) * BIN_NS // EVENTS_PER_BIN
         rows += _step(rng, live, len(rows), time_ns)
-    return np.array(rows, EVENT_DTYPE)
+    return events_of(rows)
 
 
 def _new_order(rng: np.random.Generator, order_id: int) -> tuple[int, int, int, int]:

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.event_rows import events_of
 from vpharness.events.event_source import EventStream
-from vpharness.events.mbo_event import ADD, ASK, BID, EVENT_DTYPE
+from vpharness.events.mbo_event import ADD, ASK, BID
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.prices import PRICE_SCALE
 
@@ -24,7 +25,7 @@ def book(*times_s: float, price: int = 100) -> NDArray[np.void]:
     rows.append((OPENING_NS, (price + 1) * PRICE_SCALE, 5, 2, ADD, ASK, 128))
     for number, seconds in enumerate(times_s):
         rows.append((OPENING_NS + int(seconds * SECOND_NS), price * PRICE_SCALE, 1, 3 + number, ADD, BID, 128))
-    return np.array(rows, EVENT_DTYPE)
+    return events_of(rows)
 
 
 @dataclass(frozen=True)

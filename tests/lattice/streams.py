@@ -7,10 +7,11 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.event_rows import events_of
 from tests.lattice import mischief as wrong
 from tests.lattice import sound
 from tests.lattice.feed import TICK, Feed, pass_time, rebuild
-from vpharness.events.mbo_event import EVENT_DTYPE, FLAG_SNAPSHOT
+from vpharness.events.mbo_event import FLAG_SNAPSHOT
 
 _REPERTOIRE: Final[list[tuple[Callable[[Feed], None], tuple[float, bool]]]] = [
     # what happens, (how often, whether it scales with the mischief)
@@ -55,7 +56,7 @@ def random_stream(
             feed.mid += feed.whole(-1, 1)
         sound.uncross(feed)
         actions[int(np.searchsorted(odds, feed.rng.random() * odds[-1], side="right"))](feed)
-    return np.array(feed.rows[:n_events], dtype=EVENT_DTYPE)
+    return events_of(feed.rows[:n_events])
 
 
 @st.composite

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.event_rows import events_of
 from tests.lattice.engine_help import SMALL_SPECTRUM, assert_same_bins, finish, open_lattice, run_engine
 from tests.lattice.feed import EPOCH_NS, HOME_TICK, NS_PER_MS, TICK
 from tests.lattice.streams import random_stream
 from tests.lattice.wandering import wandering_stream
-from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FLAG_LAST
+from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, FLAG_LAST
 from vpharness.lattice.lattice_engine import advance
 from vpharness.lattice.state_transfer import restore_state, save_state
 
@@ -33,7 +34,7 @@ def steady_minute(minute: int) -> NDArray[np.void]:
             side, away = (BID, -1 - order % TICKS_A_SIDE) if order % 2 else (ASK, 1 + order % TICKS_A_SIDE)
             if order >= 0:
                 rows.append((ts_ns, (HOME_TICK + away) * TICK, 3, order + 1, action, side, FLAG_LAST))
-    return np.array(rows, EVENT_DTYPE)
+    return events_of(rows)
 
 
 def test_hours_of_a_steady_market_need_no_more_memory_than_minutes() -> None:

@@ -5,8 +5,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.event_rows import events_of
 from tests.lattice.feed import EPOCH_NS, HOME_TICK, NS_PER_MS, TICK
-from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, CLEAR, EVENT_DTYPE, FILL, FLAG_LAST, MODIFY, NO_SIDE
+from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, CLEAR, FILL, FLAG_LAST, MODIFY, NO_SIDE
 
 _BID_ID: Final = 1
 _ASK_ID: Final = 2
@@ -42,4 +43,4 @@ def wandering_stream(seed: int, steps: int) -> NDArray[np.void]:
                 rows.append((ts_ns, price, int(rng.integers(1, size + 1)), next_id, FILL, side, 0))
             rows.append((ts_ns, price, size, next_id, CANCEL, side, FLAG_LAST))
             next_id += 1
-    return np.array(rows, EVENT_DTYPE)
+    return events_of(rows)

@@ -191,5 +191,5 @@ def _manifest(
         events=dict(sorted(intake.actions.items())),
         problems=event_problems(state),
         skipped=dict(stream.counts),
-        notes=tick_size_notes(intake),
+        notes=[*tick_size_notes(intake), *stream.notes],
     )

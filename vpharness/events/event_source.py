@@ -22,14 +22,17 @@ class EventStream:
     """An opened source: read once, from the first event to the last.
 
     `chunks` yields arrays of EVENT_DTYPE in the order of the feed, none longer than CHUNK_EVENTS. `counts` grows while
-    they are read: what the source skipped, by reason. `progress` tells the share read so far, from 0 to 1, or None
-    where it cannot be known.
+    they are read: what the source skipped or found, by reason. `notes` grows too: sentences on what is odd about the
+    source, for the dataset's manifest. `progress` tells the share read so far, from 0 to 1, or None where it cannot be
+    known. `by_level` says that the source knows price levels and no orders: what it gives as orders are levels.
     """
 
     instrument: str
     size_unit: float
     chunks: Iterator[NDArray[np.void]]
     counts: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+    by_level: bool = False
     bytes_total: int | None = None
     bytes_read: int = 0
 

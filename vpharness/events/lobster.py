@@ -178,5 +178,5 @@ def _first_book(path: str) -> NDArray[np.void]:
                     f"{file.path}: line 1: has the price {price // PRICE_PER_UNIT} twice on one side; expected it once"
                 )
             if size:
-                levels.append((0, price, size, 0, ADD, side, 0))
+                levels.append((0, price, size, 0, ADD, side, 0, 0))
     return np.array(levels, EVENT_DTYPE)

@@ -18,6 +18,11 @@ TRADE: Final = ord("T")
 FILL: Final = ord("F")
 NONE: Final = ord("N")
 ACTIONS: Final = (ADD, CANCEL, MODIFY, CLEAR, TRADE, FILL, NONE)
+"""What Databento's schema MBO knows too."""
+HALT: Final = ord("H")
+"""Trading has stopped: the book goes on changing, and is not valid until RESUME."""
+RESUME: Final = ord("O")
+"""Trading has opened again."""
 
 BID: Final = ord("B")
 ASK: Final = ord("A")
@@ -26,11 +31,19 @@ SIDES: Final = (BID, ASK, NO_SIDE)
 
 FLAG_LAST: Final = 128
 """The record is the last one of its exchange event."""
+FLAG_TOP_OF_BOOK: Final = 64
+"""The record is the best price of one side, in place of orders: it replaces that side of its publisher's book."""
 FLAG_SNAPSHOT: Final = 32
 """The record restates the book and is no flow."""
+FLAG_BY_PRICE: Final = 16
+"""The record is a price level in place of orders: it replaces that level of its publisher's book."""
+FLAG_FEED_GAP: Final = 4
+"""Records before this one may be missing: the book is not valid until it has been restated (a snapshot, or a CLEAR)."""
 
 MAX_PRICE: Final = 1_000_000_000 * PRICE_SCALE
-"""The highest price that an order may have."""
+"""The highest price that an order may have, and its negative the lowest."""
+UNDEFINED_PRICE: Final = (1 << 63) - 1
+"""Stands for no price: a side without one, in a record of FLAG_TOP_OF_BOOK."""
 
 EVENT_DTYPE: Final = np.dtype(
     [
@@ -41,7 +54,9 @@ EVENT_DTYPE: Final = np.dtype(
         ("action", np.uint8),
         ("side", np.uint8),
         ("flags", np.uint8),
+        ("publisher", np.uint16),
     ],
     align=True,
 )
-"""One event. `action` and `side` hold the ASCII code of their letter."""
+"""One event. `action` and `side` hold the ASCII code of their letter; order ids are unique within a publisher (venue),
+which is 0 where a source has one."""

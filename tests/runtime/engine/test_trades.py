@@ -3,7 +3,8 @@
 import numpy as np
 
 from runtime.engine.trades import MOST_PRICES, TradesByBin
-from vpharness.events.mbo_event import ADD, ASK, BID, EVENT_DTYPE, FILL, NO_SIDE
+from tests.event_rows import events_of
+from vpharness.events.mbo_event import ADD, ASK, BID, FILL, NO_SIDE
 
 WIDTH = 100
 
@@ -15,7 +16,7 @@ def event(ts_ns: int, price: int, size: int, action: int = FILL, side: int = BID
 
 def events(*rows: tuple[int, ...]) -> np.ndarray[tuple[int], np.dtype[np.void]]:
     """Return an array of events."""
-    return np.array(list(rows), EVENT_DTYPE)
+    return events_of(rows)
 
 
 def test_fills_are_added_up_by_price_and_side_in_the_bin_of_their_time() -> None:
