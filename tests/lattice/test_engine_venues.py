@@ -28,7 +28,7 @@ BOOK: Final = ((0, 1, "A", "B", 100, 5, 1), (0, 1, "A", "A", 103, 7, 2))
 
 
 def events_of_venues(*rows: tuple[Any, ...]) -> NDArray[np.void]:
-    """Return rows of time in ms, publisher, action, side, price in ticks, size, order id and flags, or 128, as events."""
+    """Return rows of time in ms, publisher, action, side, price in ticks, size, order id and flags (128) as events."""
     return np.array(
         [
             (
