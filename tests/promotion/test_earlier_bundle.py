@@ -46,4 +46,4 @@ def test_a_bundle_from_before_publishers_replays_as_it_was_promoted(tmp_path: Pa
     earlier = read_bundle(path)
     assert earlier.recording.events.dtype == EVENT_DTYPE
     assert np.array_equal(earlier.recording.events, today.recording.events)
-    assert replay_differences(earlier, PermittedModules()) == []
+    assert replay_differences(earlier, PermittedModules(tmp_path)) == []

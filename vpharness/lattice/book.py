@@ -188,7 +188,7 @@ def remove_order(state: LatticeState, order: int, silent: bool) -> None:
     """Take a whole order out of the book and forget it."""
     take(state, order, state.orders[order].quantity, silent)
     leave_queue(state, order)
-    remove(state.order_table, state.orders[order].order_id, np.int64(state.orders[order].owner))
+    remove(state.order_table, state.orders[order].order_id, state.orders[order].owner)
     state.orders[order].newer = state.clock[0].free_order
     state.clock[0].free_order = order
     state.clock[0].orders_live -= 1

@@ -6,8 +6,6 @@ ignored or mended, and counted.
 
 from typing import Final
 
-import numpy as np
-
 from vpharness.compiled import Record, inlined_kernel, kernel
 from vpharness.events.mbo_event import (
     ADD,
@@ -171,7 +169,7 @@ def apply_event(state: LatticeState, event: Record) -> None:
     if (event.flags & (FLAG_FEED_GAP | FLAG_SNAPSHOT)) != 0 or event.action == CLEAR:
         _follow_gaps(state, event)
     if event.action == CLEAR:
-        clear(state, np.int64(event.publisher))
+        clear(state, event.publisher)
         clock.snapshot_under_way = in_snapshot
     elif event.action == ADD or event.action == MODIFY:  # noqa: PLR1714  # see above
         if (event.flags & _STANDS_IN) != 0:

@@ -157,9 +157,8 @@ def _held(state: LatticeState) -> Iterator[str]:
     kinds, sides = live["owner"] % KINDS, live["level"] % 2
     if ((kinds != 0) & (kinds != LEVEL_KIND + sides) & (kinds != TOP_KIND + sides)).any():
         yield "orders.owner is of a kind that does not rest there"
-    expected = np.zeros(held.size, np.int64)
-    np.add.at(expected, live["owner"] | sides, 1)
-    expected = expected.reshape(held.shape)
+    expected = np.zeros(held.shape, np.int64)
+    np.add.at(expected.reshape(-1), live["owner"] | sides, 1)
     expected[:, HELD_GAP] = held[:, HELD_GAP]
     if not np.array_equal(held, expected):
         yield "held is not the number of each publisher's orders"
