@@ -12,6 +12,7 @@ from vpharness.datasets.find import Dataset
 from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, check_all, check_file
 from vpharness.errors import DatasetError, require_memory
 from vpharness.storage.parquet import open_parquet
+from vpharness.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,10 @@ def read_table(path: Path, columns: Sequence[str] | None, dataset_id: str) -> pa
         with open_parquet(path, memory_map=True) as file:
             absent = [name for name in columns or [] if name not in file.schema_arrow.names]
             if absent:
+                known = file.schema_arrow.names
                 raise DatasetError(
                     f"dataset {dataset_id}: {path.name} has no column {', '.join(absent)}; "
-                    f"it has {', '.join(file.schema_arrow.names)}"
+                    f"{did_you_mean(absent[0], known)}it has {', '.join(known)}"
                 )
             return file.read(columns=None if columns is None else list(columns), use_threads=True)
     except (OSError, pa.ArrowException) as error:
