@@ -11,6 +11,7 @@ from vpharness.compiled import Array
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, check_all, check_file
 from vpharness.errors import DatasetError, require_memory
+from vpharness.storage.arrow import numpy_array
 from vpharness.storage.parquet import open_parquet
 from vpharness.suggestions import did_you_mean
 
@@ -42,7 +43,7 @@ def read_table(path: Path, columns: Sequence[str] | None, dataset_id: str) -> pa
 
 def as_arrays(table: pa.Table) -> dict[str, Array]:
     """Return a table's columns as NumPy arrays."""
-    return {name: table[name].to_numpy() for name in table.column_names}
+    return {name: numpy_array(table[name]) for name in table.column_names}
 
 
 def load(dataset: Dataset, columns: Sequence[str] = ()) -> Loaded:
