@@ -18,6 +18,7 @@ import numpy as np
 
 from vpharness.compiled import Key, Record, inlined_kernel, kernel
 from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, CLEAR, FILL, FLAG_LAST, FLAG_SNAPSHOT, MAX_PRICE, MODIFY
+from vpharness.hash_table import NOWHERE, find, insert, remove
 from vpharness.lattice.filter_bank import (
     CHANNEL_ADD,
     CHANNEL_BID_DEPTH,
@@ -27,7 +28,6 @@ from vpharness.lattice.filter_bank import (
     add_impulse,
     advance_into,
 )
-from vpharness.lattice.hash_table import NOWHERE, find, insert, remove
 from vpharness.lattice.layout import COUNT_NAMES, NO_SLOT, NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
 from vpharness.lattice.levels import push_level
 

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from vpharness import hash_table
 from vpharness.compiled import Array, int64
-from vpharness.lattice import hash_table
 from vpharness.lattice.columns import FLOAT_COLUMNS
 from vpharness.lattice.filter_bank import STATE_SIZE
 from vpharness.lattice.lattice_parameters import LatticeParameters

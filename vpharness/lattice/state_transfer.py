@@ -11,7 +11,7 @@ import numpy as np
 from vpharness.compiled import Array
 from vpharness.errors import ConfigError
 from vpharness.events.mbo_event import ADD, ASK, BID, CLEAR, EVENT_DTYPE, FLAG_LAST, FLAG_SNAPSHOT, NO_SIDE
-from vpharness.lattice.hash_table import NOWHERE
+from vpharness.hash_table import NOWHERE
 from vpharness.lattice.layout import NO_TIME, SIDE_BID, LatticeState
 from vpharness.lattice.soundness import first_unsound
 
