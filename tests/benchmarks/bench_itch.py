@@ -6,6 +6,7 @@ installed, the package itch-book.
 """
 
 import gzip
+import importlib
 import importlib.util
 import sys
 import tempfile
@@ -71,8 +72,7 @@ def read(path: Path) -> int:
 
 def read_with_itch_book(path: Path) -> None:
     """Read a file with itch-book, which builds the books of all stocks."""
-    import itch_book  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415  # not installed everywhere
-
+    itch_book = importlib.import_module("itch_book")
     with itch_book.open(str(path), date=date(2019, 1, 30)) as feed:
         for _ in feed.batches(tables=("bbo",), symbols=(WANTED.symbol,)):
             pass
