@@ -325,6 +325,22 @@ def test_what_is_wrong_is_said_in_one_line_with_its_place(tmp_path: Path, conten
     assert "\n" not in str(refused.value)
 
 
+def test_a_file_cut_inside_of_a_message_is_refused(tmp_path: Path) -> None:
+    """Between messages it cannot be told from a whole one, but for the day's last message, and that is noted."""
+    whole = framed(ALL_TYPES)
+    ends = set(np.cumsum([2 + len(message) for message in ALL_TYPES]).tolist())
+    shortest = sum(2 + len(message) for message in ALL_TYPES[:3])  # up to the stock's directory message
+    for end in range(len(whole)):
+        source = ItchSource(write(tmp_path, FILE, whole[:end]), "AAPL")
+        if end in ends and end >= shortest:
+            found, stream = read(source)
+            assert found == ALL_EVENTS[: len(found)]
+            assert any("may have been cut off" in note for note in stream.notes)
+        else:
+            with pytest.raises(SourceError):
+                events(source)
+
+
 def test_messages_of_other_stocks_are_not_looked_into(tmp_path: Path) -> None:
     """Only their frames must be right: they are most of the file."""
     wrong = [Stock(OTHER, "MSFT").add(1, 1, "N", 1, 1), AAPLW.trading_action(1, "Z"), head("D", OTHER, 1) + bytes(8)]

@@ -5,10 +5,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from tests.events.itch_writer import AAPL, AAPLW, APPLE, HOUR, Stock, before_system_hours, framed, system_event
+from tests.events.itch_days import random_day
+from tests.events.itch_writer import APPLE, framed
 from tests.events.samples import Event, events, write
 from vpharness.events.itch import ItchSource
 
@@ -20,48 +20,6 @@ PRICE_UNIT = 10**5
 
 Best = tuple[int, int, int, int]
 """Bid price, bid size, ask price, ask size; 0 where there is none."""
-
-
-def price_of(side: str, step: int) -> int:
-    """Return a price at some distance from a hundred dollars."""
-    return 1_000_000 - 100 * step if side == "B" else 1_000_100 + 100 * step
-
-
-def random_day(seed: int, count: int) -> list[bytes]:
-    """Return messages of two stocks: orders come, shrink, are executed, replaced and deleted; some were never added."""
-    random = np.random.default_rng(seed)
-    messages = before_system_hours([AAPL, AAPLW])
-    live: dict[int, tuple[Stock, str, int]] = {}
-    for number in range(1, count + 1):
-        ts, kind = 4 * HOUR + number, random.random()
-        shares, step = int(random.integers(1, 500)), int(random.integers(0, 40))
-        if len(live) < 20 or (kind < 0.5 and len(live) < 40):
-            stock, side = (AAPL, AAPLW)[int(random.random() < 0.3)], "BS"[int(random.integers(2))]
-            owner = "GSCO" if random.random() < 0.1 else None
-            messages.append(stock.add(ts, number, side, shares, price_of(side, step), owner))
-            live[number] = (stock, side, shares)
-            continue
-        order = list(live)[int(random.integers(len(live)))]
-        stock, side, left = live.pop(order)
-        taken = left if random.random() < 0.4 else min(left, shares)
-        if kind < 0.6:
-            messages.append(stock.executed(ts, order, taken))
-        elif kind < 0.65:
-            messages.append(stock.executed_at(ts, order, taken, 990_000, "YN"[int(random.integers(2))]))
-        elif kind < 0.72:
-            messages.append(stock.cancel(ts, order, taken))
-        elif kind < 0.82:
-            messages.append(stock.replace(ts, order, number, shares, price_of(side, step)))
-            live[number], taken = (stock, side, shares), left
-        elif kind < 0.96:
-            messages.append(stock.delete(ts, order))
-            taken = left
-        else:
-            messages.append(AAPL.delete(ts, 10**9 + number))  # was never added
-            taken = 0
-        if taken < left:
-            live[order] = (stock, side, left - taken)
-    return [*messages, system_event(20 * HOUR, "C")]
 
 
 def best(orders: dict[int, tuple[str, int, int]]) -> Best:
@@ -111,7 +69,7 @@ def bests_of_itch_book(path: str) -> list[tuple[int, Best]]:
 @pytest.mark.parametrize("seed", range(5))
 def test_the_best_prices_are_those_of_itch_book_after_every_message(tmp_path: Path, seed: int) -> None:
     """Prices, sizes and times of every change, through thousands of messages of every kind that changes a book."""
-    path = write(tmp_path, FILE, framed(random_day(seed, 4_000)))
+    path = write(tmp_path, FILE, framed(random_day(seed, 4_000).messages))
     found = bests_of_events(events(ItchSource(path, "AAPL")))
     assert len(found) > 200
     assert found == bests_of_itch_book(path)
@@ -119,7 +77,7 @@ def test_the_best_prices_are_those_of_itch_book_after_every_message(tmp_path: Pa
 
 def test_executions_are_those_of_itch_book(tmp_path: Path) -> None:
     """Printed or not: time, side and size of each, and its order."""
-    path = write(tmp_path, FILE, framed(random_day(7, 4_000)))
+    path = write(tmp_path, FILE, framed(random_day(7, 4_000).messages))
     fills = [
         (ts, side, size, order)
         for ts, action, side, _, size, order, _ in events(ItchSource(path, "AAPL"))
