@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ def main() -> None:
         print(f"{total:,} messages, {plain.stat().st_size / 1e6:.0f} MB, gzipped {packed.stat().st_size / 1e6:.0f} MB")
         print(f"{read(plain):,} events of one stock of {len(STOCKS)}")
         for path in (plain, packed):
-            took = min(seconds_of(lambda path=path: read(path)) for _ in range(3))
+            took = min(seconds_of(partial(read, path)) for _ in range(3))
             print(f"{path.name}: {total / took / 1e6:.1f} M messages/s, {plain.stat().st_size / took / 1e6:.0f} MB/s")
         part = framed([*before_system_hours(STOCKS), *messages[:TWIN_MESSAGES]])
         took = seconds_of(lambda: itch_events(part, WANTED.symbol, "2019-01-30"))

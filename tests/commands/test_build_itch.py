@@ -1,10 +1,13 @@
 """A dataset of one stock, built from a daily ITCH file."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.commands.test_cli import in_process
 from tests.events.itch_days import random_day
@@ -28,7 +31,7 @@ def build(folder: Path, path: str, *more: str) -> None:
     assert built.returncode == 0, built.stderr
 
 
-def bins_of(folder: Path) -> dict[str, np.ndarray]:
+def bins_of(folder: Path) -> Mapping[str, NDArray[Any]]:
     """Return the columns of the bins."""
     return load(find_dataset(Lake(folder / "lake"), "aapl")).bins
 

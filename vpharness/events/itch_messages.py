@@ -1,7 +1,8 @@
 """The messages of Nasdaq TotalView-ITCH 5.0, and the kernel that turns those of one stock into events.
 
-Nasdaq's technical specification "Nasdaq TotalView-ITCH 5.0" defines them. In the daily files each message stands behind
-its length, 16 bits. Integers are unsigned and big-endian; names are padded with spaces. Every message begins with its
+Nasdaq defines them in its technical specification "Nasdaq TotalView-ITCH 5.0"
+(nasdaqtrader.com/content/technicalsupport/specifications/dataproducts/NQTVITCHspecification.pdf), and the files' framing
+in "BinaryFILE": each message stands behind its length, 16 bits. Integers are unsigned and big-endian; names are padded with spaces. Every message begins with its
 type (1 byte), the *locate*, which is the day's number of its stock (2; 0 for the whole market), a tracking number (2)
 and its time in ns since midnight in New York (6). The fields that are read, each with its first byte and its length:
 
@@ -21,7 +22,7 @@ and its time in ns since midnight in New York (6). The fields that are read, eac
 Executions in a cross are messages of type C that are not to be printed; the cross itself (Q) then states their sum.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -98,12 +99,14 @@ _SYSTEM_HOURS_BEGIN, _LAST_MESSAGE = ord("S"), ord("C")
 # Where fields lie in a message.
 _LOCATE, _TIME, _BODY = 1, 5, 11
 _WHOLE_MARKET = 0
-_NONE: Final = int64(0)  # no price, no size
+_ZERO: Final = int64(0)
+_SIDELESS: Final = int64(NO_SIDE)
 
 
 @inlined_kernel
 def _two(block: Array, place: int) -> int:
-    return (np.int64(block[place]) << 8) | np.int64(block[place + 1])
+    value: Any = (np.int64(block[place]) << 8) | np.int64(block[place + 1])
+    return value
 
 
 @inlined_kernel
@@ -130,7 +133,7 @@ def decode(block: Array, state: ItchState, events: Array) -> None:
     """
     reader: Record = state.reader[0]
     reader.events = 0
-    place, end = np.int64(0), len(block)
+    place, end = _ZERO, len(block)
     problem = FINE
     while place + LENGTH_BYTES <= end:
         length = _two(block, place)
@@ -265,7 +268,7 @@ def _read_reduction(block: Array, message: int, ts_ns: int, kind: int, state: It
     """Read an execution, a cancel or a deletion: its side and price are those of the order, none if it is unknown."""
     order_id = _eight(block, message + _BODY)
     order = find(state.table, order_id)
-    side, price, left = np.int64(NO_SIDE), _NONE, _NONE
+    side, price, left = _SIDELESS, _ZERO, _ZERO
     if order != NOWHERE:
         side, price, left = state.orders[order].side, state.orders[order].price, state.orders[order].size
     size = left if kind == _DELETE else _four(block, message + 19)
@@ -295,7 +298,7 @@ def _read_replace(block: Array, message: int, ts_ns: int, state: ItchState, even
     order = find(state.table, order_id)
     if order == NOWHERE:
         state.tallies[UNKNOWN_REPLACE] += 1  # the new order's side is unknown with the old one
-        _write(state, events, ts_ns, CANCEL, NO_SIDE, _NONE, _NONE, order_id)
+        _write(state, events, ts_ns, CANCEL, NO_SIDE, _ZERO, _ZERO, order_id)
         return
     side, price, left = state.orders[order].side, state.orders[order].price, state.orders[order].size
     forget(state, order)
@@ -315,7 +318,7 @@ def _read_directory(block: Array, message: int, ts_ns: int, locate: int, state: 
         state.tallies[OTHER_STOCK] += 1
     elif reader.locate == NO_LOCATE:
         reader.locate = locate
-        _write(state, events, ts_ns, CLEAR, NO_SIDE, _NONE, _NONE, np.uint64(0))
+        _write(state, events, ts_ns, CLEAR, NO_SIDE, _ZERO, _ZERO, np.uint64(0))
     elif reader.locate == locate:
         state.by_type[_DIRECTORY] += 1
     else:
@@ -366,5 +369,5 @@ def _write_halt(state: ItchState, events: Array, ts_ns: int) -> bool:
         return False
     reader.halted = halted
     action = HALT if halted else RESUME
-    _write(state, events, ts_ns, action, NO_SIDE, _NONE, _NONE, np.uint64(0))
+    _write(state, events, ts_ns, action, NO_SIDE, _ZERO, _ZERO, np.uint64(0))
     return True
