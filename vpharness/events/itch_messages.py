@@ -1,10 +1,11 @@
 """The messages of Nasdaq TotalView-ITCH 5.0, and the kernel that turns those of one stock into events.
 
-Nasdaq defines them in its technical specification "Nasdaq TotalView-ITCH 5.0"
-(nasdaqtrader.com/content/technicalsupport/specifications/dataproducts/NQTVITCHspecification.pdf), and the files' framing
-in "BinaryFILE": each message stands behind its length, 16 bits. Integers are unsigned and big-endian; names are padded with spaces. Every message begins with its
-type (1 byte), the *locate*, which is the day's number of its stock (2; 0 for the whole market), a tracking number (2)
-and its time in ns since midnight in New York (6). The fields that are read, each with its first byte and its length:
+Nasdaq defines them in its technical specification "Nasdaq TotalView-ITCH 5.0":
+nasdaqtrader.com/content/technicalsupport/specifications/dataproducts/NQTVITCHspecification.pdf. In the daily files each
+message stands behind its length, 16 bits. Integers are unsigned and big-endian; names are padded with spaces. Every
+message begins with its type (1 byte), the *locate*, which is the day's number of its stock (2; 0 for the whole market),
+a tracking number (2) and its time in ns since midnight in New York (6). The fields that are read, each with its first
+byte and its length:
 
     S  system event       11 code (1): S is the beginning of system hours, C the day's last message
     R  stock directory    11 stock (8)
