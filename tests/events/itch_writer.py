@@ -70,8 +70,8 @@ class Stock:
         return self._head("L", time_ns) + name("LEHM", 4) + name(self.symbol) + b"YNA"
 
     def ipo_quoting_period(self, time_ns: int) -> bytes:
-        """Return K."""
-        return self._head("K", time_ns) + name(self.symbol) + struct.pack(">IcI", 34_200, b"A", 1_000_000)
+        """Return K, which is for the whole market, whatever stock it names."""
+        return head("K", 0, time_ns) + name(self.symbol) + struct.pack(">IcI", 34_200, b"A", 1_000_000)
 
     def auction_collar(self, time_ns: int) -> bytes:
         """Return J: reference, upper and lower price, extension."""
