@@ -274,9 +274,9 @@ def test_the_directory_message_may_come_again(tmp_path: Path) -> None:
 def test_a_stock_that_the_file_does_not_hold_is_named_with_those_like_it(tmp_path: Path) -> None:
     """Letters are as Nasdaq has them; a file without a directory is none of a whole day."""
     path = day_file(tmp_path, before_system_hours([AAPL, AAPLW, ZVZZT]))
-    with pytest.raises(SourceError, match=r"holds no stock aapl among its 3; there are 'AAPL', 'AAPLW', and more$"):
+    with pytest.raises(SourceError, match=r"holds no stock aapl among its 3, such as 'AAPL', 'AAPLW'$"):
         events(ItchSource(path, "aapl"))
-    with pytest.raises(SourceError, match="holds no stock IBM among its 3; there are 'AAPL', 'AAPLW', 'ZVZZT'"):
+    with pytest.raises(SourceError, match="holds no stock IBM among its 3, such as 'AAPL', 'AAPLW', 'ZVZZT'$"):
         events(ItchSource(path, "IBM"))
     with pytest.raises(SourceError, match=r"holds no stock directory message \(R\)"):
         events(ItchSource(day_file(tmp_path, [AAPL.add(1, 1, "B", 1, 1)]), "AAPL"))

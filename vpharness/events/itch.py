@@ -195,5 +195,5 @@ def _missing(path: Path, state: ItchState, symbol: str) -> SourceError:
         )
     near = difflib.get_close_matches(symbol.upper(), names, n=3) or sorted(names)[:3]
     return SourceError(
-        f"{path}: holds no stock {symbol} among its {len(names):,}; there are {', '.join(map(ascii, near))}, and more"
+        f"{path}: holds no stock {symbol} among its {len(names):,}, such as {', '.join(map(ascii, near))}"
     )
