@@ -276,7 +276,7 @@ def test_a_stock_that_the_file_does_not_hold_is_named_with_those_like_it(tmp_pat
     path = day_file(tmp_path, before_system_hours([AAPL, AAPLW, ZVZZT]))
     with pytest.raises(SourceError, match=r"holds no stock aapl among its 3, such as 'AAPL', 'AAPLW'$"):
         events(ItchSource(path, "aapl"))
-    with pytest.raises(SourceError, match="holds no stock IBM among its 3, such as 'AAPL', 'AAPLW', 'ZVZZT'$"):
+    with pytest.raises(SourceError, match=r"holds no stock IBM among its 3, such as 'AAPL', 'AAPLW', 'ZVZZT'$"):
         events(ItchSource(path, "IBM"))
     with pytest.raises(SourceError, match=r"holds no stock directory message \(R\)"):
         events(ItchSource(day_file(tmp_path, [AAPL.add(1, 1, "B", 1, 1)]), "AAPL"))
