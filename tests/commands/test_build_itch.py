@@ -73,7 +73,6 @@ def test_what_is_left_out_stands_in_the_manifest(tmp_path: Path) -> None:
     assert facts["source"]["date"] == "2019-01-30"
 
 
-@pytest.mark.xfail(reason="the lattice does not know halts yet", strict=False)
 def test_a_book_is_not_valid_while_trading_is_halted(tmp_path: Path) -> None:
     """From the halt to the end of the quotation period; orders come and go meanwhile."""
 

@@ -40,7 +40,7 @@ from vpharness.events.itch_state import (
     remember,
 )
 from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, CLEAR, FILL, FLAG_LAST, HALT, NO_SIDE, RESUME, TRADE
-from vpharness.hash_table import NOWHERE, find
+from vpharness.hash_table import ALONE, NOWHERE, find
 from vpharness.prices import PRICE_SCALE
 
 MESSAGES: Final = {
@@ -256,7 +256,7 @@ def _read_add(block: Array, message: int, ts_ns: int, state: ItchState, events: 
 @inlined_kernel
 def _enter(state: ItchState, events: Array, ts_ns: int, side: int, price: int, size: int, order_id: Key) -> None:
     """Let an order enter the book: one without shares does not, and takes the place of one that had its id."""
-    order = find(state.table, order_id)
+    order = find(state.table, order_id, ALONE)
     if size > 0:
         remember(state, order, order_id, price, size, side)
     elif order != NOWHERE:
@@ -268,7 +268,7 @@ def _enter(state: ItchState, events: Array, ts_ns: int, side: int, price: int, s
 def _read_reduction(block: Array, message: int, ts_ns: int, kind: int, state: ItchState, events: Array) -> None:
     """Read an execution, a cancel or a deletion: its side and price are those of the order, none if it is unknown."""
     order_id = _eight(block, message + _BODY)
-    order = find(state.table, order_id)
+    order = find(state.table, order_id, ALONE)
     side, price, left = _SIDELESS, _ZERO, _ZERO
     if order != NOWHERE:
         side, price, left = state.orders[order].side, state.orders[order].price, state.orders[order].size
@@ -296,7 +296,7 @@ def _read_reduction(block: Array, message: int, ts_ns: int, kind: int, state: It
 def _read_replace(block: Array, message: int, ts_ns: int, state: ItchState, events: Array) -> None:
     """Read a replacement: what is left of the order goes, and one of another id enters at the end of its queue."""
     order_id = _eight(block, message + _BODY)
-    order = find(state.table, order_id)
+    order = find(state.table, order_id, ALONE)
     if order == NOWHERE:
         state.tallies[UNKNOWN_REPLACE] += 1  # the new order's side is unknown with the old one
         _write(state, events, ts_ns, CANCEL, NO_SIDE, _ZERO, _ZERO, order_id)

@@ -10,7 +10,7 @@ import numpy as np
 
 from vpharness import hash_table
 from vpharness.compiled import Array, Key, Record, inlined_kernel
-from vpharness.hash_table import NOWHERE, insert, remove
+from vpharness.hash_table import ALONE, NOWHERE, insert, remove
 
 NO_LOCATE: Final = -1
 LOCATES: Final = 1 << 16
@@ -102,7 +102,7 @@ def remember(state: ItchState, order: int, order_id: Key, price: int, size: int,
         order = state.reader[0].free_order
         state.reader[0].free_order = state.orders[order].next_free
         state.reader[0].orders_live += 1
-        insert(state.table, order_id, order)
+        insert(state.table, order_id, ALONE, order)
     resting: Record = state.orders[order]
     resting.order_id, resting.price, resting.size, resting.side = order_id, price, size, side
 
@@ -110,7 +110,7 @@ def remember(state: ItchState, order: int, order_id: Key, price: int, size: int,
 @inlined_kernel
 def forget(state: ItchState, order: int) -> None:
     """Forget an order, and free its slot."""
-    remove(state.table, state.orders[order].order_id)
+    remove(state.table, state.orders[order].order_id, ALONE)
     state.orders[order].next_free = state.reader[0].free_order
     state.reader[0].free_order = order
     state.reader[0].orders_live -= 1
