@@ -12,14 +12,18 @@ import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.events.itch_writer import framed
 from tests.events.naive_readers import bitstamp_events, lobster_events
 from tests.events.samples import COMPRESSIONS, Event, events, mbo, metadata, symbol_mapping, write
 from tests.events.test_bitstamp import LIFE, NEW
+from tests.events.test_itch import ALL_TYPES, DAY
 from tests.events.test_lobster import BOOK_ROW, MESSAGES, SUMMER
+from tests.naive_itch import itch_events
 from vpharness.errors import SourceError
 from vpharness.events.bitstamp import BitstampSource
 from vpharness.events.dbn import DbnSource
 from vpharness.events.event_source import Source
+from vpharness.events.itch import ItchSource
 from vpharness.events.lobster import LobsterSource
 
 FEW, MANY = 40, 5_000
@@ -71,6 +75,11 @@ READERS: dict[str, tuple[Reader, Twin, bytes]] = {
         lambda path: LobsterSource(path, SUMMER),
         lambda data: lobster_events(data.decode().splitlines(), SUMMER),
         MESSAGES.encode(),
+    ),
+    "itch": (
+        lambda path: ItchSource(path, "AAPL", date=DAY),
+        lambda data: itch_events(data, "AAPL", DAY),
+        framed(ALL_TYPES),
     ),
     "bitstamp": (BitstampSource, lambda data: bitstamp_events(data.decode().splitlines()), LIFE.encode()),
     "bitstamp_newer": (BitstampSource, lambda data: bitstamp_events(data.decode().splitlines()), NEWER.encode()),

@@ -14,7 +14,7 @@ from tests.lattice.feed import TICK
 from tests.lattice.streams import random_stream
 from tests.lattice.wandering import wandering_stream
 from vpharness.errors import ConfigError
-from vpharness.lattice.hash_table import NOWHERE
+from vpharness.hash_table import NOWHERE
 from vpharness.lattice.lattice_engine import advance
 from vpharness.lattice.layout import NO_SLOT
 from vpharness.lattice.state_transfer import restore_state, save_state

@@ -23,6 +23,7 @@ from vpharness.events.mbo_event import (
     MODIFY,
     RESUME,
 )
+from vpharness.hash_table import NOWHERE, find
 from vpharness.lattice.book import (
     change_quantity,
     clear,
@@ -36,7 +37,6 @@ from vpharness.lattice.book import (
     take,
 )
 from vpharness.lattice.filter_bank import CHANNEL_FILL
-from vpharness.lattice.hash_table import NOWHERE, find
 from vpharness.lattice.layout import (
     COUNT_NAMES,
     HELD_GAP,

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from vpharness.compiled import Array
+from vpharness.hash_table import NOWHERE, every_key_is_found
 from vpharness.lattice.filter_bank import STATE_SIZE
-from vpharness.lattice.hash_table import NOWHERE, every_key_is_found
 from vpharness.lattice.layout import (
     EMPTY_LEVEL,
     EMPTY_TICK,

@@ -9,6 +9,7 @@ import numpy as np
 
 from vpharness.compiled import Key, Record, inlined_kernel, kernel
 from vpharness.events.mbo_event import BID, FLAG_TOP_OF_BOOK, NO_SIDE, UNDEFINED_PRICE
+from vpharness.hash_table import ALONE, NOWHERE, find
 from vpharness.lattice.book import (
     KIND_MASK,
     change_quantity,
@@ -21,7 +22,6 @@ from vpharness.lattice.book import (
     remove_order,
     take,
 )
-from vpharness.lattice.hash_table import ALONE, NOWHERE, find
 from vpharness.lattice.layout import (
     INVALID_ADD,
     KINDS,
