@@ -69,8 +69,16 @@ def source_text(noted: dict[str, Any] | None) -> str:
     if noted is None:
         return ""
     name = str(noted[TARGET]).split(".")[-2]
-    values = {key: noted[key] for key in _DESCRIBING if noted.get(key) not in {None, ""}}
-    values |= {key: Path(str(value)).name for key, value in values.items() if key == "path"}
+    values = {key: noted[key] for key in _DESCRIBING if noted.get(key) not in (None, "")}  # a list has no hash
+    values |= {key: _file_names(value) for key, value in values.items() if key == "path"}
     return " ".join(
         [name, *(f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items())]
     )
+
+
+def _file_names(path: Any) -> str:
+    """Return the name of a file, a folder or a glob, or the first of a list with how many follow."""
+    if not isinstance(path, list):
+        return Path(str(path)).name
+    more = f" and {len(path) - 1} more" if len(path) > 1 else ""
+    return Path(str(path[0])).name + more
