@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, CLEAR, FILL, FLAG_SNAPSHOT, MODIFY, NO_SIDE
+from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, CLEAR, FILL, FLAG_SNAPSHOT, MODIFY, NO_SIDE, RESTATE
 
 FLOWS: Final = ("add", "pull", "fill")
 DEPTHS: Final = {BID: "bid_depth", ASK: "ask_depth"}
@@ -104,7 +104,7 @@ def _act(book: Book, record: Record) -> list[Impulse]:
     if record.action == CLEAR:
         book.orders.clear()
         book.filled.clear()
-    elif record.action in (ADD, MODIFY):
+    elif record.action in (ADD, MODIFY, RESTATE):
         if order is None:
             return _add(book, record)
         book.counts["duplicate_add"] += record.action == ADD

@@ -12,7 +12,7 @@ import numpy as np
 from vpharness.compiled import Array
 from vpharness.errors import SourceError
 from vpharness.events.event_source import EventStream
-from vpharness.events.mbo_event import ADD, MAX_PRICE, MODIFY
+from vpharness.events.mbo_event import ADD, MAX_PRICE, MODIFY, RESTATE
 from vpharness.events.times import SECOND_NS, latest_time
 from vpharness.prices import PRICE_SCALE
 
@@ -54,7 +54,7 @@ def taken_in(stream: EventStream, intake: Intake) -> Iterator[Array]:
         intake.latest_ns = latest_time(
             events["ts_ns"], intake.latest_ns, LONGEST_GAP_NS, partial(_name, intake.events + 1), _GAP_ADVICE
         )
-        letters, counts = np.unique(events["action"], return_counts=True)
+        letters, counts = np.unique(events["action"][events["action"] != RESTATE], return_counts=True)
         intake.actions.update({chr(letter): int(count) for letter, count in zip(letters, counts, strict=True)})
         _look_at_prices(events, intake)
         if intake.prices >= _ENOUGH_PRICES and not intake.tick_is_checked:

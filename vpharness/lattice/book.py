@@ -17,7 +17,19 @@ from typing import Final
 import numpy as np
 
 from vpharness.compiled import Key, Record, inlined_kernel, kernel
-from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, CLEAR, FILL, FLAG_LAST, FLAG_SNAPSHOT, MAX_PRICE, MODIFY
+from vpharness.events.mbo_event import (
+    ADD,
+    ASK,
+    BID,
+    CANCEL,
+    CLEAR,
+    FILL,
+    FLAG_LAST,
+    FLAG_SNAPSHOT,
+    MAX_PRICE,
+    MODIFY,
+    RESTATE,
+)
 from vpharness.lattice.filter_bank import (
     CHANNEL_ADD,
     CHANNEL_BID_DEPTH,
@@ -192,7 +204,7 @@ def clear(state: LatticeState) -> None:
 
 @inlined_kernel
 def add_or_modify(state: LatticeState, event: Record, silent: bool) -> None:
-    """Apply an A or an M: either enters an order or changes one, and they differ only in their counters."""
+    """Apply an A, an M or an S: each enters an order or changes one, and they differ only in their counters."""
     order = find(state.order_table, event.order_id)
     known = order != NOWHERE
     size, side_letter = event.size, event.side
@@ -268,7 +280,7 @@ def apply_event(state: LatticeState, event: Record) -> None:
     if event.action == CLEAR:
         clear(state)
         clock.snapshot_under_way = in_snapshot
-    elif event.action == ADD or event.action == MODIFY:  # noqa: PLR1714  # see above
+    elif event.action == ADD or event.action == MODIFY or event.action == RESTATE:  # noqa: PLR1714  # see above
         add_or_modify(state, event, silent)
     elif event.action == CANCEL:
         cancel(state, event, silent)
