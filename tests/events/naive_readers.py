@@ -33,6 +33,7 @@ class Level:
     standing_left: int = 0
 
     def quantity(self) -> int:
+        """Return what rests at the level."""
         return sum(self.orders.values()) + self.standing_left
 
 
@@ -69,7 +70,7 @@ def lobster_events(lines: Iterable[str], date: str, book: str | Sequence[str] | 
         if kind <= 4:
             events += order_events(levels, ts, kind, key, size, order_id, follows=follows)
         if follows:
-            events += set_right(levels, ts, levels_of(rows[number]), standing_ids)
+            events += set_right(levels, ts, levels_of(rows[number]), standing_ids, rows[number].count(",") // 4 + 1)
     return events
 
 
@@ -116,14 +117,26 @@ def forget_used_up(level: Level) -> None:
         level.orders = {order_id: left for order_id, left in level.orders.items() if left}
 
 
+def reaches(row: dict[tuple[str, int], int], most: int, side: str, price: int) -> bool:
+    """Whether a row of up to `most` levels a side shows a price, or that nothing rests there."""
+    shown = [own for letter, own in row if letter == side]
+    return len(shown) < most or (price >= min(shown) if side == "B" else price <= max(shown))
+
+
 def set_right(
-    levels: dict[tuple[str, int], Level], ts: int, row: dict[tuple[str, int], int], standing_ids: Iterator[int]
+    levels: dict[tuple[str, int], Level],
+    ts: int,
+    row: dict[tuple[str, int], int],
+    standing_ids: Iterator[int],
+    most: int,
 ) -> list[Event]:
-    """Return the events that make the levels those of a row: bids, then asks, best first."""
+    """Return the events that make the levels those of a row, as far as it reaches: bids, then asks, best first."""
     found: list[Event] = []
     for side, sign in (("B", -1), ("A", 1)):
         prices = {price for letter, price in (*levels, *row) if letter == side}
-        for price in sorted(prices, key=lambda price: sign * price):  # noqa: B023  # sorted at once
+        for price in sorted(prices, reverse=sign < 0):
+            if not reaches(row, most, side, price):
+                continue
             key, wanted = (side, price), row.get((side, price), 0)
             level = levels.setdefault(key, Level())
             said: list[tuple[int, int]] = []

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.events.naive_readers import SEED_ID_BASE, levels_of, lobster_events, whole
+from tests.events.naive_readers import SEED_ID_BASE, levels_of, lobster_events, reaches, whole
 from tests.events.samples import Event, events, read, write
 from tests.events.test_lobster import MIDNIGHT
 from tests.lattice.engine_help import run_engine
 from vpharness.errors import SourceError
-from vpharness.events import csv_rows, lobster
+from vpharness.events import csv_rows, lobster, lobster_levels
 from vpharness.events.lobster import LobsterSource
 from vpharness.prices import tick_size_to_price
 
@@ -111,11 +111,12 @@ def test_the_book_is_that_of_the_row_after_every_message(tmp_path: Path, levels:
     assert found == lobster_events(lines, DAY, rows)
     book: dict[tuple[str, int], int] = {}
     books, times = books_of(found), [MIDNIGHT + whole(line.split(",")[0], 9) for line in lines]
-    for time, row in {time: row for time, row in zip(times, rows, strict=True)}.items():
+    for time, row in dict(zip(times, rows, strict=True)).items():
         book = books.get(time, book)
-        assert book == levels_of(row)
-    assert stream.counts["levels_set_right"] == 0
-    assert (stream.counts["levels_came_into_view"] > 0) == (levels < 10)
+        shown = levels_of(row)
+        assert {key: size for key, size in book.items() if reaches(shown, levels, *key)} == shown
+    assert stream.counts["levels_set_right"] <= (0 if levels == 10 else 10)
+    assert (stream.counts["levels_changed_out_of_view"] > 0) == (levels < 10)
     assert stream.notes == []
 
 
@@ -147,7 +148,7 @@ def test_rows_that_contradict_their_messages_are_followed_and_counted(tmp_path: 
         ("S", 7, SEED_ID_BASE + 2),
     ]
     assert stream.counts["levels_set_right"] == 4
-    assert (stream.counts["levels_left_view"], stream.counts["levels_came_into_view"]) == (0, 1)
+    assert stream.counts["levels_changed_out_of_view"] == 1
 
 
 def test_best_prices_of_a_file_of_one_level(tmp_path: Path) -> None:
@@ -222,3 +223,19 @@ def test_rows_as_peoples_tools_write_them(tmp_path: Path) -> None:
     assert events(LobsterSource(path, DAY, orderbook_path=book_path)) == plain
     with_seventh = "".join(f"{line},null\n" for line in lines)
     assert events(LobsterSource(write(tmp_path, "7.csv", with_seventh), DAY, orderbook_path=book_path)) == plain
+
+
+def test_levels_out_of_view_are_kept_as_last_seen_up_to_a_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a market has left behind takes no memory without end: the levels farthest away are forgotten."""
+    lines = [f"{number},1,{number},5,{100 + number},1" for number in range(60)]
+    rows = [f"900,1,{100 + number},5" for number in range(60)]
+    kept = books_of(events(source_of(tmp_path, lines, rows)))
+    assert len(kept[max(kept)]) == 61
+    monkeypatch.setattr(lobster_levels, "KEPT_LEVELS", 8)
+    found = books_of(events(source_of(tmp_path, lines, rows)))
+    assert max(map(len, found.values())) < 20
+    assert {(side, price) for side, price in found[max(found)] if side == "B"} == {
+        ("B", (100 + number) * 10**5) for number in range(60 - len(found[max(found)]) + 1, 60)
+    }

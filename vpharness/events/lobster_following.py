@@ -1,17 +1,20 @@
 """The book of a LOBSTER message file set right by the rows of its order book file, message after message.
 
-LOBSTER's number of levels restricts only what is written: what happens beyond the last level is not told. An order
+LOBSTER's number of levels restricts only what is written: what happens behind the last level is not told. An order
 that rests there may be cancelled without a message, and one that was never told of comes into view with its level. So
 row i of the order book file, the state after message i, is the truth for the levels that it shows, and after each
-message the book is set right where it differs:
+message the book is set right where it differs, up to the row's last level (everywhere, where a row does not need all
+its levels):
 
-- a level that the row does not reach any more is forgotten, with its orders;
-- a level that the row shows and the book lacks is taken up as one standing order;
+- a level that the row does not have is forgotten, with its orders;
+- a level that the book lacks is taken up as one standing order;
 - where quantities differ, what a level lacks is given to its standing order; what it has too much is taken from that
   order, and beyond it from the oldest of the level's orders.
 
-Each such change of an order is an event RESTATE, which changes the book and is no flow. A row is one merge with the
-levels of the book, so that the cost of a message is that of the levels of its row.
+Levels behind the last one stay as they were last seen, until a row reaches them again.
+
+Each such change of an order is an event RESTATE, which changes the book and is no flow. A row is compared with the
+levels of the book in one pass, so that the cost of a message is that of the levels of its row.
 """
 
 from collections import Counter
@@ -25,6 +28,7 @@ from vpharness.compiled import Array, inlined_kernel, kernel
 from vpharness.events.lobster_levels import (
     ASKS,
     BIDS,
+    NO_EDGE,
     NOWHERE,
     ORDER_DTYPE,
     STANDING_ID_BASE,
@@ -40,16 +44,15 @@ from vpharness.events.lobster_levels import (
 )
 from vpharness.events.mbo_event import ADD, ASK, BID, EVENT_DTYPE, FLAG_LAST, FLAG_SNAPSHOT
 
-COUNTS: Final = ("levels_left_view", "levels_came_into_view", "levels_set_right")
-"""What is counted: levels forgotten behind the last one of a full row, levels taken up there, and all other
-differences, which a complete message file does not have."""
+COUNTS: Final = ("levels_changed_out_of_view", "levels_set_right")
+"""What is counted: levels found to be others than they were when they were last seen, and all other differences. These
+are few (of an order that changed out of view it is not known which), unless the files do not belong together."""
 
 _SUBMITTED: Final = 1
 _LAST_THAT_CHANGES: Final = 4
 _EVENTS_OF_A_MESSAGE: Final = 2
 _OUT_EVENTS: Final = 1 << 16
 _COLUMNS_OF_A_LEVEL: Final = 4
-_BELOW_ALL_RANKS: Final = -(1 << 62)
 
 
 @inlined_kernel
@@ -72,18 +75,26 @@ def _size_of_row(row: Array, side: int, column: int) -> int:
 
 
 @inlined_kernel
+def _is_full(row: Array, side: int) -> bool:
+    """Whether a side of a row needs all its levels, so that there may be more behind the last one."""
+    return row[len(row) - (1 if side == BIDS else 3)] > 0
+
+
+@inlined_kernel
 def _is_like(book: LevelBook, side: int, row: Array) -> bool:
     """Whether a side has the levels of a row already, which is so for nearly all rows."""
-    column = 0
-    for place in range(book.counts[side]):
+    levels, column, place = len(row) // _COLUMNS_OF_A_LEVEL, 0, 0
+    while True:
         column = _level_of_row(row, side, column)
-        if column * _COLUMNS_OF_A_LEVEL >= len(row):
+        if column == levels:
+            return _is_full(row, side) or place == book.counts[side]
+        if place == book.counts[side]:
             return False
         level = book.levels[book.places[side, place]]
         if level.price != _price_of_row(row, side, column) or level.quantity != _size_of_row(row, side, column):
             return False
         column += 1
-    return _level_of_row(row, side, column) * _COLUMNS_OF_A_LEVEL >= len(row)
+        place += 1
 
 
 @inlined_kernel
@@ -128,49 +139,59 @@ def _set_quantity(book: LevelBook, index: int, quantity: int, out: Array, ts_ns:
 
 
 @inlined_kernel
+def _count(book: LevelBook, side: int, price: int) -> None:
+    """Count a difference by whether the row before reached that price."""
+    edge = book.edges[side]
+    if edge != NO_EDGE and (price < edge if side == BIDS else price > edge):
+        book.counters[0].out_of_view += 1
+    else:
+        book.counters[0].set_right += 1
+
+
+@inlined_kernel
+def _forget_from(book: LevelBook, side: int, place: int, until: int, out: Array, ts_ns: int) -> None:
+    """Forget the levels from a place on that are better than a price, all where it is NO_EDGE."""
+    while place < book.counts[side]:
+        level = book.levels[book.places[side, place]]
+        if until != NO_EDGE and (level.price <= until if side == BIDS else level.price >= until):
+            return
+        if level.quantity > 0:
+            _count(book, side, level.price)
+        _forget(book, side, place, out, ts_ns)
+
+
+@inlined_kernel
 def _set_right(book: LevelBook, side: int, row: Array, out: Array, ts_ns: int) -> bool:
-    """Make a side of the book like a row; return whether the row's prices are in order."""
-    counters, levels = book.counters[0], len(row) // _COLUMNS_OF_A_LEVEL
-    sign = -1 if side == BIDS else 1
-    before = book.counts[side]
-    is_full = True
-    place, column = 0, 0
-    rank, latest_rank = 0, _BELOW_ALL_RANKS
+    """Make a side of the book like a row, as far as that reaches; return whether the row's prices are in order."""
+    levels = len(row) // _COLUMNS_OF_A_LEVEL
+    place, column, latest = 0, 0, NO_EDGE
     while True:
-        found = _level_of_row(row, side, column)
-        is_full = is_full and found == column
-        column = found
-        has_row = column < levels
-        if has_row:
-            rank = sign * _price_of_row(row, side, column)
-            if rank <= latest_rank:
-                return False
-        while place < book.counts[side]:
-            level = book.levels[book.places[side, place]]
-            if has_row and sign * level.price >= rank:
-                break
-            if level.quantity > 0:
-                if has_row or not is_full:
-                    counters.set_right += 1
-                else:
-                    counters.left_view += 1
-            _forget(book, side, place, out, ts_ns)
-        if not has_row:
+        column = _level_of_row(row, side, column)
+        if column == levels:
+            if not _is_full(row, side):
+                _forget_from(book, side, place, NO_EDGE, out, ts_ns)
             return True
-        latest_rank = rank
-        quantity = _size_of_row(row, side, column)
-        if place == book.counts[side] or sign * book.levels[book.places[side, place]].price > rank:
-            # A full view may hide levels behind its last one; what comes up anywhere else was not told of.
-            if place == book.counts[side] and before >= levels:
-                counters.came_into_view += 1
-            else:
-                counters.set_right += 1
-            open_level(book, side, place, sign * rank)
+        price, quantity = _price_of_row(row, side, column), _size_of_row(row, side, column)
+        if latest != NO_EDGE and (price >= latest if side == BIDS else price <= latest):
+            return False
+        _forget_from(book, side, place, price, out, ts_ns)
+        if place == book.counts[side] or book.levels[book.places[side, place]].price != price:
+            _count(book, side, price)
+            open_level(book, side, place, price)
         elif book.levels[book.places[side, place]].quantity != quantity:
-            counters.set_right += 1
+            _count(book, side, price)
         _set_quantity(book, book.places[side, place], quantity, out, ts_ns)
+        latest = price
         place += 1
         column += 1
+
+
+@inlined_kernel
+def _make_room(book: LevelBook, levels: int, out: Array, ts_ns: int) -> None:
+    """Forget levels farthest away, where there is no room for those of another row."""
+    while book.counters[0].free_levels < 2 * levels + 2:
+        side = BIDS if book.counts[BIDS] > book.counts[ASKS] else ASKS
+        _forget(book, side, book.counts[side] - 1, out, ts_ns)
 
 
 @kernel
@@ -201,12 +222,15 @@ def follow(
                 out[counters.written].order_id = drawn_on
             counters.written += 1
         if follows:
+            _make_room(book, rows.shape[1] // _COLUMNS_OF_A_LEVEL, out, message.ts_ns)
             for each in range(2):
                 if not _is_like(book, each, rows[index]) and not _set_right(
                     book, each, rows[index], out, message.ts_ns
                 ):
                     counters.wrong_row = index
                     return index
+                last = rows.shape[1] - (2 if each == BIDS else 4)
+                book.edges[each] = rows[index, last] if _is_full(rows[index], each) else NO_EDGE
     return len(messages)
 
 
@@ -235,6 +259,8 @@ class FollowedBook:
             own = own[np.argsort(sign * levels["price"][own])]
             self._book.counts[side] = len(own)
             self._book.places[side, : len(own)] = own
+            if len(own) == len(first_row) // _COLUMNS_OF_A_LEVEL:
+                self._book.edges[side] = levels["price"][own[-1]]
         # Unused places are taken from the end of the list.
         self._book.free[:] = self._book.free[::-1].copy()
         counters = self._book.counters
@@ -275,7 +301,7 @@ class FollowedBook:
             if counters["wrong_row"][0] != NOWHERE:
                 raise RowOrderError(int(counters["wrong_row"][0]))
             yield self._out[: int(counters["written"][0])]
-        for name, field in zip(COUNTS, ("left_view", "came_into_view", "set_right"), strict=True):
+        for name, field in zip(COUNTS, ("out_of_view", "set_right"), strict=True):
             self._counts[name] = int(counters[field][0])
         self._forget_unknown()
 

@@ -17,7 +17,11 @@ from vpharness.events.mbo_event import ASK, BID, FLAG_LAST, FLAG_SNAPSHOT, RESTA
 STANDING_ID_BASE: Final = 1 << 62
 """Ids of standing orders begin here; no order of a file may have one so high."""
 
+KEPT_LEVELS: Final = 2048
+"""How many levels out of view are kept as they were last seen; of more, those farthest away are forgotten."""
+
 NOWHERE: Final = -1
+NO_EDGE: Final = -1
 BIDS, ASKS = 0, 1
 
 ORDER_DTYPE: Final = np.dtype(
@@ -51,8 +55,7 @@ COUNTERS_DTYPE: Final = np.dtype(
         ("free_levels", np.int64),
         ("written", np.int64),  # events, of the present call
         ("wrong_row", np.int64),  # whose prices are not in order; NOWHERE where there is none
-        ("left_view", np.int64),
-        ("came_into_view", np.int64),
+        ("out_of_view", np.int64),
         ("set_right", np.int64),
     ],
     align=True,
@@ -67,12 +70,15 @@ class LevelBook(NamedTuple):
     free: Array  # int64 [m], places of unused levels, the first `free_levels` of them
     places: Array  # int64 [2, m], the levels of each side, best first
     counts: Array  # int64 [2], how many levels each side has
+    edges: (
+        Array  # int64 [2], the price of the last level that the latest row shows of a side; NO_EDGE where it shows all
+    )
     counters: Array  # COUNTERS_DTYPE [1]
 
 
 def new_book(most_levels: int) -> LevelBook:
     """Return an empty book whose rows have up to `most_levels` a side."""
-    room = 4 * most_levels + 8  # those of a book, and those of the row that replaces it
+    room = 4 * most_levels + 8 + KEPT_LEVELS  # those of a row, those of the row that replaces it, and those out of view
     counters = np.zeros(1, COUNTERS_DTYPE)
     counters["next_standing_id"], counters["free_levels"], counters["wrong_row"] = STANDING_ID_BASE, room, NOWHERE
     return LevelBook(
@@ -81,6 +87,7 @@ def new_book(most_levels: int) -> LevelBook:
         np.arange(room),
         np.zeros((2, room), np.int64),
         np.zeros(2, np.int64),
+        np.full(2, NO_EDGE),
         counters,
     )
 
