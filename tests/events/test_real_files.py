@@ -54,7 +54,7 @@ def test_dbn_files_are_read_as_the_decoder_reads_them(shared: Path, name: str, i
 
 
 def test_the_lobster_book_is_the_order_book_files_after_every_message(shared: Path) -> None:
-    """The book, moved by the events of each message, has the levels of each row of the answer key, as far as it goes."""
+    """The book, moved by the events of each message, has the levels of each row of the answer key, where it reaches."""
     message_path, book_path = (shared / "data" / name for name in MSFT)
     messages, book_rows = (path.read_text().splitlines() for path in (message_path, book_path))
     found = events(LobsterSource(str(message_path), "2012-06-21", orderbook_path=str(book_path)))

@@ -33,7 +33,6 @@ _WIDEST_PLAIN: Final = 40
 _NUMBER: Final = re.compile(rb"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 _WHOLE_NUMBER: Final = re.compile(rb"-?[0-9]+((\.[0-9]*)?[eE][+-]?[0-9]{1,3})?")
 _SPACES: Final = re.compile(rb"[ \t]*([,\r\n])[ \t]*")
-_BLANK_LINE: Final = re.compile(rb"(?:\A|\n)\r*\n")
 _FEWEST_NAMES: Final = 4
 _EXACT: Final = Context(prec=400, rounding=ROUND_HALF_UP)
 _SMALLEST: Final = int(np.iinfo(np.int64).min)
@@ -168,7 +167,7 @@ def split_rows(path: Path, block: bytes, fields: int, first_line: int, *, may_be
     With `may_be_blank`, lines without anything are left out.
     """
     lines = None
-    if may_be_blank and _BLANK_LINE.search(block):
+    if may_be_blank and (block.startswith((b"\n", b"\r")) or b"\n\n" in block or b"\n\r" in block):
         texts = block.split(b"\n")[:-1]
         lines = np.array([place for place, text in enumerate(texts) if text.strip(b"\r")], np.int64)
         block = b"".join(texts[place] + b"\n" for place in lines)

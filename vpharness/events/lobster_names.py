@@ -89,7 +89,8 @@ def _day(path: str, orderbook_path: str | None, date: str | None) -> DayFiles:
         hint = f"{Path(beside).name} lies beside it" if beside else "download the order book file with it"
         notes.append(
             "the book is made from messages alone, which do not tell of orders beyond the file's levels: orders that "
-            f"left them stay, and others are missing, so that best prices may be wrong; give source.orderbook_path ({hint})"
+            f"left them stay, and others are missing, so that best prices may be wrong; give "
+            f"source.orderbook_path ({hint})"
         )
     return DayFiles(path, orderbook_path, str(given), tuple(notes))
 

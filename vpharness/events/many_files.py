@@ -6,6 +6,7 @@ old; what they are called, and how a folder lists them, changes nothing.
 """
 
 import glob
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -60,10 +61,11 @@ def _files_of_one(item: str, suffixes: Sequence[str]) -> list[str]:
     try:
         path = Path(item).expanduser()
         if path.is_dir():
-            inside = [each for each in sorted(path.iterdir()) if each.name.endswith(tuple(suffixes)) and each.is_file()]
+            there = [each for each in sorted(path.iterdir()) if not each.name.startswith(".") and each.is_file()]
+            inside = [each for each in there if each.name.endswith(tuple(suffixes))]
             if not inside:
-                raise SourceError(f"{item!r}: the folder holds no file that ends in {' or '.join(suffixes)}")
-            return [str(each) for each in inside if not each.name.startswith(".")]
+                raise SourceError(_nothing_inside(path, item, suffixes))
+            return [str(each) for each in inside]
         if glob.has_magic(item) and not path.exists():
             matching = [each for each in sorted(glob.glob(str(path), recursive=True)) if Path(each).is_file()]  # noqa: PTH207  # a pattern may be absolute
             if not matching:
@@ -73,6 +75,15 @@ def _files_of_one(item: str, suffixes: Sequence[str]) -> list[str]:
         raise SourceError(f"{item!r}: is no usable path: {error}") from error
     input_files.checked_path(item)
     return [item]
+
+
+def _nothing_inside(folder: Path, item: str, suffixes: Sequence[str]) -> str:
+    sentence = f"{item!r}: the folder holds no file that ends in {' or '.join(suffixes)}"
+    archives = {f".{name}": command for name, command in input_files.ARCHIVES.values()}
+    for each in sorted(folder.iterdir()):
+        if each.suffix in archives:
+            return f"{sentence}; unpack its archives first ({archives[each.suffix]} {shlex.quote(each.name)})"
+    return sentence
 
 
 def digest_of(paths: Sequence[str], open_one: OpenOne) -> str | list[str]:
