@@ -37,6 +37,8 @@ def run_list_datasets(config: DictConfig) -> None:
         print_table({name: [row[name] for row in rows] for name in rows[0]}, texts=_TEXTS, key="id")
     else:
         console().print(f"no datasets in the lake {config.lake}")
+    if any(item.manifest.doubts for item in good):
+        console().print("! something is odd: python -m vpharness show dataset.id=ID says what")
     for problem in bad:
         console().print(problem)
 
@@ -52,7 +54,7 @@ def _row(lake: Lake, m: Manifest) -> dict[str, str]:
         "minutes": f"{span_ns / 60e9:,.1f}".removesuffix(".0"),
         "bins": f"{m.bins:,}",
         "ms per bin": str(m.cell_width_ms),
-        "valid book": f"{m.valid_bins / m.bins:.1%}",
+        "valid book": f"{m.valid_bins / m.bins:.1%}" + (" !" if m.doubts else ""),
     }
 
 

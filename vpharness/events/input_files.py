@@ -138,8 +138,8 @@ class InputFile:
         for magic, (name, command) in ARCHIVES.items():
             if data.startswith(magic):
                 raise SourceError(
-                    f"{self.path}: is a {name} archive of files; unpack it ({command} {shlex.quote(self.path.name)}) and "
-                    "name the files inside, or their folder"
+                    f"{self.path}: is a {name} archive of files; unpack it ({command} {shlex.quote(self.path.name)}) "
+                    "and name the files inside, or their folder"
                 )
         for magic, name, new in _FORMATS:
             if data[:_LONGEST_MAGIC].startswith(magic):
