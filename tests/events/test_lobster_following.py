@@ -68,7 +68,7 @@ def _row(orders: dict[int, list[int]], levels: int) -> str:
     for side, price, size in orders.values():
         sides[side][price] += size
     shown = {side: sorted(sides[side].items(), reverse=side == 1)[:levels] for side in (1, -1)}
-    cells = []
+    cells: list[int] = []
     for level in range(levels):
         for side in (-1, 1):
             cells += shown[side][level] if level < len(shown[side]) else (EMPTY[side], 0)

@@ -90,7 +90,7 @@ class LobsterSource:
         """Return what the events depend on."""
         days = self._days_in_order()
         follows = any(day.orderbook_path is not None for day in days)
-        values = {
+        values: dict[str, Any] = {
             "kind": "lobster",
             "version": FOLLOWING_VERSION if follows else READER_VERSION,
             "tick_size": self.tick_size,
@@ -163,8 +163,10 @@ def _chunks(
         messages = block
         stream.bytes_read = file.bytes_read
         if rows is not None and book is None:
-            book, snapshot = _begun(rows, messages[:1], stream)
-            yield snapshot
+            book = _begun(rows, stream)
+            yield book.snapshot(int(messages["ts_ns"][0]))
+            # The first message is in that row already, but for what it says of trading.
+            yield from _cut(_to_events(messages[:1][_is_state(messages[:1])])[0])
             messages = messages[1:]
         for kind, reason in _SKIPPED.items():
             stream.counts[reason] += int(np.count_nonzero(messages["type"] == kind))
@@ -185,17 +187,13 @@ def _cut(events: NDArray[np.void]) -> Iterator[NDArray[np.void]]:
     return (events[start : start + CHUNK_EVENTS] for start in range(0, len(events), CHUNK_EVENTS))
 
 
-def _begun(
-    rows: OrderbookRows, message: NDArray[np.void], stream: EventStream
-) -> tuple[FollowedBook, NDArray[np.void]]:
-    """Return the book of the first row, and its events; the first message [1] is in that row already."""
+def _begun(rows: OrderbookRows, stream: EventStream) -> FollowedBook:
+    """Return the book of the first row."""
     (row,), (line,) = rows.take(1)
     if (twice := price_twice(row)) is not None:
         raise SourceError(f"{rows.path}: line {line}: has the price {twice} twice on one side; expected it once")
-    book = FollowedBook(row, stream.counts)
     stream.counts["skipped_seeding_message"] += 1
-    events, _ = _to_events(message[message["type"] == _TRADING_STATE])
-    return book, np.concatenate((book.snapshot(int(message["ts_ns"][0])), events))
+    return FollowedBook(row, stream.counts)
 
 
 def _followed(

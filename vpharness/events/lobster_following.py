@@ -24,7 +24,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.compiled import Array, inlined_kernel, kernel
+from vpharness.compiled import Array, Key, inlined_kernel, kernel
 from vpharness.events.lobster_levels import (
     ASKS,
     BIDS,
@@ -211,7 +211,7 @@ def follow(
             return index
         message = messages[index]
         side = BIDS if message.side == BID else ASKS
-        drawn_on = np.uint64(0)
+        drawn_on: Key = np.uint64(0)
         if message.type == _SUBMITTED:
             submit(book, slots[index], side, message.price, message.size, follows)
         elif message.type <= _LAST_THAT_CHANGES:

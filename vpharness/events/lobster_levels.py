@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from vpharness.compiled import Array, Record, inlined_kernel
+from vpharness.compiled import Array, Key, Record, inlined_kernel
 from vpharness.events.mbo_event import ASK, BID, FLAG_LAST, FLAG_SNAPSHOT, RESTATE
 
 STANDING_ID_BASE: Final = 1 << 62
@@ -93,7 +93,7 @@ def new_book(most_levels: int) -> LevelBook:
 
 
 @inlined_kernel
-def restate(book: LevelBook, out: Array, ts_ns: int, level: Record, order_id: int, size: int) -> None:
+def restate(book: LevelBook, out: Array, ts_ns: int, level: Record, order_id: Key, size: int) -> None:
     """Write an event that says how much of an order rests from now on."""
     event = out[book.counters[0].written]
     event.ts_ns, event.price, event.size, event.order_id = ts_ns, level.price, size, order_id
@@ -227,7 +227,7 @@ def submit(book: LevelBook, slot: int, side: int, price: int, size: int, follows
 
 
 @inlined_kernel
-def reduce(book: LevelBook, slot: int, side: int, price: int, size: int, follows: bool) -> int:
+def reduce(book: LevelBook, slot: int, side: int, price: int, size: int, follows: bool) -> Key:
     """Apply a cancel or an execution; return the id of the standing order that it draws on, 0 where there is none."""
     order = book.orders[slot]
     if order.level != NOWHERE:

@@ -37,7 +37,7 @@ def _read_plain(text: Array, rows: Array) -> int:
             is_negative = text[place] == _MINUS
             if is_negative:
                 place += 1
-            begun, value = place, 0
+            begun, value = place, np.int64(0)
             while _ZERO <= text[place] <= _NINE:
                 value = 10 * value + (np.int64(text[place]) - _ZERO)
                 place += 1

@@ -8,7 +8,7 @@ old; what they are called, and how a folder lists them, changes nothing.
 import glob
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -243,7 +243,7 @@ def _few(sentences: list[str], what: str) -> Iterable[str]:
 
 def _chunks(
     files: list[_File], open_one: OpenOne, stream: EventStream, is_new_book: bool
-) -> Iterator[NDArray[np.void]]:
+) -> Generator[NDArray[np.void]]:
     """Yield the events of files one after another; the facts of `stream` grow with those of the file being read."""
     joins = _Joins()
     counts: Counter[str] = Counter()
