@@ -194,7 +194,7 @@ def test_damaged_order_book_files(
         found = events(source)
     except SourceError:
         return
-    assert found == lobster_events(MESSAGES.splitlines(), SUMMER, data.decode().splitlines()[0])
+    assert found == lobster_events(MESSAGES.splitlines(), SUMMER, next(filter(None, data.decode().splitlines())))
 
 
 @pytest.mark.parametrize("reader", READERS)

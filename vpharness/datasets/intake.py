@@ -10,9 +10,10 @@ from typing import Final
 import numpy as np
 
 from vpharness.compiled import Array
+from vpharness.datasets.oddities import EventMarks
 from vpharness.errors import SourceError
 from vpharness.events.event_source import EventStream
-from vpharness.events.mbo_event import ADD, MAX_PRICE, MODIFY
+from vpharness.events.mbo_event import ADD, MAX_PRICE, MODIFY, RESTATE
 from vpharness.events.times import SECOND_NS, latest_time
 from vpharness.prices import PRICE_SCALE
 
@@ -36,6 +37,7 @@ class Intake:
     prices_off_tick: int = 0
     common_step: int = 0  # greatest common divisor of all prices
     tick_is_checked: bool = False
+    marks: EventMarks = field(default_factory=EventMarks)
 
     @property
     def events(self) -> int:
@@ -54,7 +56,8 @@ def taken_in(stream: EventStream, intake: Intake) -> Iterator[Array]:
         intake.latest_ns = latest_time(
             events["ts_ns"], intake.latest_ns, LONGEST_GAP_NS, partial(_name, intake.events + 1), _GAP_ADVICE
         )
-        letters, counts = np.unique(events["action"], return_counts=True)
+        intake.marks.take_in(events[events["action"] != RESTATE])
+        letters, counts = np.unique(events["action"][events["action"] != RESTATE], return_counts=True)
         intake.actions.update({chr(letter): int(count) for letter, count in zip(letters, counts, strict=True)})
         _look_at_prices(events, intake)
         if intake.prices >= _ENOUGH_PRICES and not intake.tick_is_checked:

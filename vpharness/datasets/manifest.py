@@ -19,6 +19,11 @@ MANIFEST_VERSION: Final = 1
 """Raised when a manifest can no longer be read by older code."""
 
 
+LEAST_VALID_SHARE: Final = 0.9
+"""Below this share of bins with a valid book, a dataset is doubtful."""
+_NEXT_TO_NONE: Final = 0.05
+
+
 @dataclass(frozen=True)
 class Manifest:
     """The facts of a dataset. Times are ns since the epoch, UTC; prices are in price units."""
@@ -58,10 +63,27 @@ class Manifest:
         """Whether the best prices are known: without them there are no net figures."""
         return {"best_bid_price_int", "best_ask_price_int"} <= set(self.bin_columns)
 
+    @property
+    def doubts(self) -> list[str]:
+        """What may spoil results on it: the notes of a dataset that was built, and that few of its bins are valid."""
+        notes = list(self.notes) if self.lattice is not None else []
+        share = valid_share_text(self.valid_bins, self.bins)
+        if self.valid_bins < LEAST_VALID_SHARE * self.bins and not any(note.startswith(share) for note in notes):
+            notes.insert(0, share)
+        return notes
+
     def write(self, folder: Path, name: str = MANIFEST_FILE) -> None:
         """Write `manifest.json`, or the same under another name."""
         text = json.dumps(dataclasses.asdict(self), indent=1) + "\n"
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def valid_share_text(valid: int, bins: int) -> str:
+    """Return a sentence on the share of bins that have a valid book."""
+    share = valid / bins
+    if share < _NEXT_TO_NONE:
+        return f"next to no bin has a valid book ({share:.1%}), and no result on this dataset means anything"
+    return f"only {share:.1%} of the bins have a valid book"
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -32,6 +32,8 @@ _SAFE_DIGITS: Final = 19
 _WIDEST_PLAIN: Final = 40
 _NUMBER: Final = re.compile(rb"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 _WHOLE_NUMBER: Final = re.compile(rb"-?[0-9]+((\.[0-9]*)?[eE][+-]?[0-9]{1,3})?")
+_SPACES: Final = re.compile(rb"[ \t]*([,\r\n])[ \t]*")
+_FEWEST_NAMES: Final = 4
 _EXACT: Final = Context(prec=400, rounding=ROUND_HALF_UP)
 _SMALLEST: Final = int(np.iinfo(np.int64).min)
 _LARGEST: Final = int(np.iinfo(np.int64).max)
@@ -42,7 +44,7 @@ class CsvRows:
     """Consecutive rows of a file: where each field lies in `text`.
 
     text: [bytes] uint8; starts, ends: [rows, fields] int64, the field without its quotes; first_line: line number of
-    the first row, from 1.
+    the first row, from 1; lines: [rows] int64, how many lines after it each row stands, where some were left out.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class CsvRows:
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     first_line: int
+    lines: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -60,7 +63,8 @@ class CsvRows:
 
     def error(self, row: int, reason: str) -> SourceError:
         """Return the error that names a row by its line."""
-        return SourceError(f"{self.path}: line {self.first_line + row}: {reason}")
+        line = self.first_line + (row if self.lines is None else int(self.lines[row]))
+        return SourceError(f"{self.path}: line {line}: {reason}")
 
     def refuse(self, wrong: NDArray[np.bool_], column: int, name: str, expected: str) -> None:
         """Raise a SourceError that names the first row where `wrong` holds, if there is one."""
@@ -126,8 +130,47 @@ def whole_lines(file: InputFile) -> Iterator[bytes]:
         yield kept + b"\n"
 
 
-def split_rows(path: Path, block: bytes, fields: int, first_line: int) -> CsvRows:
-    """Find the fields of a block of whole lines; a SourceError names the first line with another number of them."""
+def without_header(lines: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Yield blocks of whole lines as people's tools write them, each with the number of its first line.
+
+    A byte-order mark, a first line of names and the spaces around separators are left out.
+    """
+    line = 1
+    for number, whole in enumerate(lines):
+        block = whole
+        if number == 0:
+            block = block.removeprefix(b"\xef\xbb\xbf")
+            first, _, rest = block.partition(b"\n")
+            if _is_header(first):
+                block, line = rest, 2
+        count = block.count(b"\n")
+        if b" " in block or b"\t" in block:
+            block = _SPACES.sub(rb"\1", block).lstrip(b" \t")
+        if block:
+            yield block, line
+        line += count
+
+
+def _is_header(line: bytes) -> bool:
+    """Whether a line holds names: a letter in its first field, and a number in none."""
+    fields = [field.strip(b' \t\r"') for field in line.split(b",")]
+    return (
+        len(fields) >= _FEWEST_NAMES
+        and fields[0][:1].isalpha()
+        and not any(_NUMBER.fullmatch(field) for field in fields)
+    )
+
+
+def split_rows(path: Path, block: bytes, fields: int, first_line: int, *, may_be_blank: bool = False) -> CsvRows:
+    """Find the fields of a block of whole lines; a SourceError names the first line with another number of them.
+
+    With `may_be_blank`, lines without anything are left out.
+    """
+    lines = None
+    if may_be_blank and (block.startswith((b"\n", b"\r")) or b"\n\n" in block or b"\n\r" in block):
+        texts = block.split(b"\n")[:-1]
+        lines = np.array([place for place, text in enumerate(texts) if text.strip(b"\r")], np.int64)
+        block = b"".join(texts[place] + b"\n" for place in lines)
     text = np.frombuffer(block, np.uint8)
     marks = np.flatnonzero((text == _COMMA) | (text == _NEWLINE))
     newlines = np.flatnonzero(text[marks] == _NEWLINE)
@@ -136,15 +179,16 @@ def split_rows(path: Path, block: bytes, fields: int, first_line: int) -> CsvRow
         row = int(np.argmax(found != fields))
         end = marks[newlines[row]]
         start = marks[newlines[row - 1]] + 1 if row else 0
+        line = first_line + (row if lines is None else int(lines[row]))
         raise SourceError(
-            f"{path}: line {first_line + row}: has {found[row]} fields: {_shown(block[start:end])}; expected {fields}"
+            f"{path}: line {line}: has {found[row]} fields: {_shown(block[start:end])}; expected {fields}"
         )
     ends = marks.reshape(-1, fields)
     starts = np.concatenate(([0], marks[:-1] + 1)).reshape(-1, fields)
     returns = (ends[:, -1] > starts[:, -1]) & (text[ends[:, -1] - 1] == _RETURN)
     ends[:, -1] -= returns
     quoted = (ends - starts >= 2) & (text[starts] == _QUOTE) & (text[ends - 1] == _QUOTE)
-    return CsvRows(path, text, starts + quoted, ends - quoted, first_line)
+    return CsvRows(path, text, starts + quoted, ends - quoted, first_line, lines)
 
 
 def _letters(

@@ -11,11 +11,12 @@ from databento_dbn import DBNError, Metadata, Schema
 from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
-from vpharness.events import dbn_records, input_files
+from vpharness.events import dbn_records, input_files, many_files
 from vpharness.events.dbn_events import SKIPPED, DbnEvents
 from vpharness.events.dbn_instruments import InstrumentChoice
 from vpharness.events.dbn_records import Records
 from vpharness.events.event_source import CHUNK_EVENTS, EventStream, require_valid
+from vpharness.events.many_files import PATHS_MEANING, Paths
 from vpharness.parameters import parameter
 
 READER_VERSION: Final = 1
@@ -23,6 +24,9 @@ READER_VERSION: Final = 1
 
 BLOCK_BYTES: Final = CHUNK_EVENTS * dbn_records.MBO_BYTES // 2
 """How much of the body is looked at at once: no more records than a chunk may hold."""
+
+SUFFIXES: Final = (".dbn", ".dbn.zst", ".dbn.gz", ".dbn.xz")
+"""What the names of files end in that are taken from a folder."""
 
 _PRELUDE_BYTES: Final = 8
 
@@ -33,7 +37,7 @@ class DbnSource:
 
     default_evict_crossed_ms: ClassVar[int] = 0
 
-    path: str = parameter(meaning="DBN file of schema mbo, plain or zstd (.dbn, .dbn.zst)")
+    path: Paths = parameter(meaning=f"DBN file of schema mbo, plain or zstd (.dbn, .dbn.zst), {PATHS_MEANING}")
     tick_size: float = parameter(meaning="smallest price step of the instrument", unit="price units", above=0)
     symbol: str | None = parameter(None, meaning="raw symbol of the instrument, such as ESH4")
     instrument_id: int | None = parameter(
@@ -53,14 +57,22 @@ class DbnSource:
             "tick_size": self.tick_size,
             "symbol": self.symbol,
             "instrument_id": self.instrument_id,
-            "sha256": input_files.sha256(self.path),
+            "sha256": many_files.digest_of(self._paths(), self._opened),
         }
 
     @contextmanager
     def open(self) -> Iterator[EventStream]:
-        """Open the file and read up to the instrument's first events."""
+        """Open the file, or several as one, and read up to the instrument's first events."""
         require_valid(self)
-        with input_files.opened(self.path) as file:
+        with many_files.opened_in_order(self._paths(), self._opened) as stream:
+            yield stream
+
+    def _paths(self) -> list[str]:
+        return many_files.files_of(self.path, SUFFIXES)
+
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[EventStream]:
+        with input_files.opened(path) as file:
             blocks = file.blocks(BLOCK_BYTES)
             version, metadata, rest = _read_metadata(file, blocks)
             choice = InstrumentChoice(file.path, metadata, self.symbol, self.instrument_id)

@@ -21,6 +21,7 @@ from vpharness.events.mbo_event import (
     FLAG_TOP_OF_BOOK,
     HALT,
     MODIFY,
+    RESTATE,
     RESUME,
 )
 from vpharness.hash_table import NOWHERE, find
@@ -171,7 +172,7 @@ def apply_event(state: LatticeState, event: Record) -> None:
     if event.action == CLEAR:
         clear(state, event.publisher)
         clock.snapshot_under_way = in_snapshot
-    elif event.action == ADD or event.action == MODIFY:  # noqa: PLR1714  # see above
+    elif event.action == ADD or event.action == MODIFY or event.action == RESTATE:  # noqa: PLR1714  # see above
         if (event.flags & _STANDS_IN) != 0:
             restate(state, event, silent)
         else:

@@ -138,7 +138,7 @@ def _queues(state: LatticeState) -> Iterator[str]:
             is_live[beside].all()
             and (orders[back][beside] == inner).all()
             and (orders["level"][beside] == orders["level"][inner]).all()
-            and (orders["entered"][before] < orders["entered"][after]).all()
+            and (orders["entered"][before] <= orders["entered"][after]).all()
         )
         last, ends = live[neighbour == NO_SLOT], np.full(used, NO_SLOT)
         ends[orders["level"][last]] = last

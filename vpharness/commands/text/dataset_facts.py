@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from vpharness.datasets.find import Dataset
 from vpharness.datasets.manifest import Manifest
 from vpharness.events.times import time_text
 
@@ -31,10 +33,19 @@ def print_dataset(manifest: Manifest, path: Path, as_json: bool, result: str) ->
         ("events", _counts(m.events)),
         ("not as they should be", _counts(m.problems)),
         ("skipped", _counts(m.skipped)),
-        *(("note", note) for note in m.notes),
+        *(("note", note) for note in dict.fromkeys((*m.doubts, *m.notes))),
     ]
     print(f"{result} {m.dataset_id}")
     _print_rows(rows)
+
+
+def print_doubts(datasets: Iterable[Dataset]) -> None:
+    """Print on standard error what is odd about the datasets that results are of, a line each."""
+    for dataset_id, manifest in {dataset.manifest.dataset_id: dataset.manifest for dataset in datasets}.items():
+        doubts = manifest.doubts
+        more = f" (and {len(doubts) - 1} more: show dataset.id={dataset_id})" if len(doubts) > 1 else ""
+        if doubts:
+            print(f"vpharness: dataset {dataset_id}: {doubts[0]}{more}", file=sys.stderr)
 
 
 def _print_rows(rows: Sequence[tuple[str, str]]) -> None:
