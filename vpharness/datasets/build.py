@@ -152,6 +152,11 @@ def _nothing_found(intake: Intake) -> str:
     if not intake.events:
         return "the source holds no events before the end of the span: expected market-by-order events"
     latest = time_text(intake.latest_ns or 0)
+    if intake.begun_ns is None:
+        return (
+            f"{intake.events} events up to {latest} gave no bin: every record is part of a snapshot (flag 32), and "
+            "bins begin with the first that is not; give the file that goes on from it"
+        )
     return (
         f"{intake.events} events up to {latest} gave no bin: from the start on no bin ended with a valid book "
         "(bids and asks, not crossed); check start, end and the instrument"
