@@ -85,8 +85,13 @@ class DbnSource:
     def open(self) -> Iterator[EventStream]:
         """Open the file and read up to the instrument's first events."""
         require_valid(self)
-        decode = _decoder(self.path)
-        with input_files.opened(self.path) as file:
+        with self._opened(self.path) as stream:
+            yield stream
+
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[EventStream]:
+        decode = _decoder(path)
+        with input_files.opened(path) as file:
             choice = InstrumentChoice(file.path, self.symbol, self.instrument_id)
             if self.symbology_path is not None:
                 choice.take_mappings(read_symbology(self.symbology_path))

@@ -18,7 +18,7 @@ from vpharness.errors import SourceError
 from vpharness.events import csv_rows
 from vpharness.events.dbn_columns import MboColumns
 from vpharness.events.dbn_events import DbnEvents
-from vpharness.events.dbn_records import MBO, SYMBOL_MAPPING
+from vpharness.events.dbn_records import KNOWN_TYPES, MBO, SYMBOL_MAPPING
 from vpharness.events.dbn_schemas import other_schema, schemas_of_types
 from vpharness.events.input_files import InputFile
 
@@ -109,6 +109,8 @@ def _runs(
         if run:
             yield run, numbers
             run, numbers = [], []
+        if record.hd.rtype not in KNOWN_TYPES:
+            raise SourceError(f"{path}: line {number}: has the unknown rtype {record.hd.rtype}; expected {MBO}")
         if record.hd.rtype == SYMBOL_MAPPING and (symbol := record.stype_out_symbol or record.stype_in_symbol):
             events.choice.learn(record.hd.instrument_id, symbol)
         events.skip_others(record.hd.rtype, 1)

@@ -30,7 +30,7 @@ def parquet_events(file: InputFile, events: DbnEvents) -> Iterator[NDArray[np.vo
             columns.require(names)
             wanted = [name for name in READ if name in names]
             yield from _batches(table, wanted, columns, events, file)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeError) as error:
             require_memory(error)
             raise SourceError(f"{file.path}: its Parquet is damaged: {' '.join(str(error).split())}") from error
 
