@@ -22,7 +22,7 @@ WANTED = 7
 
 def csv_events(data: bytes) -> list[Event]:
     """Return the events of instrument 7 in a CSV."""
-    text = data.removeprefix(b"\xef\xbb\xbf").decode()
+    text = data.removeprefix(b"\xef\xbb\xbf").decode(errors="replace")  # of a field that is not read
     lines = [line for line in re.split("\r\n|\n|\r", text) if line]
     rows = list(csv.reader(io.StringIO("\n".join(lines))))
     has_names = "ts_event" in rows[0]

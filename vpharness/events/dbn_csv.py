@@ -58,7 +58,7 @@ def csv_events(file: InputFile, events: DbnEvents) -> Iterator[NDArray[np.void]]
     header, line = b"", 1
     for block in csv_rows.whole_lines(file):
         text = block
-        if not names:
+        if line == 1:
             text = text.removeprefix(_BYTE_ORDER_MARK)
             stripped = text.lstrip(b"\r\n")
             line += text[: len(text) - len(stripped)].count(b"\n")
@@ -90,10 +90,10 @@ class _LineName:
 
 
 def _names(header: bytes) -> list[str]:
-    try:
-        names = [name.strip().strip('"') for name in header.decode("ascii").split(",")]
-    except UnicodeDecodeError:
+    text = header.rstrip(b"\r").decode("ascii", "replace")
+    if not (text.isascii() and text.isprintable()):
         return []
+    names = [name.strip().strip('"') for name in text.split(",")]
     if "ts_event" in names:
         return names
     return list(COLUMNS[: len(names)]) if len(COLUMNS) - 1 <= len(names) <= len(COLUMNS) else names
@@ -114,13 +114,22 @@ def _parts(text: bytes, header: bytes) -> Iterator[tuple[bytes, int]]:
 
 
 def _table(path: Path, block: bytes, names: list[str], first_line: int) -> Any:
-    """Return the columns that are read, as text."""
+    """Return the columns that are read, as text, one row a line."""
+    complaint: Exception | str = "hold quotation marks that do not close"
     try:
-        return _parsed(block, names)
+        rows = _parsed(block, names)
+        # A quotation mark that nothing closes would take the lines behind it for one field.
+        if len(rows) == block.count(b"\n") or len(rows) == _filled_lines(block):
+            return rows
     except pa.ArrowException as error:
         require_memory(error)
         complaint = error
     for number, line in enumerate(block.split(b"\n")):
+        if line.count(b'"') % 2:
+            shown = repr(line[:57].decode("ascii", "backslashreplace"))
+            raise SourceError(
+                f"{path}: line {first_line + number}: holds a quotation mark that does not close: {shown}"
+            )
         try:
             _parsed(line + b"\n", names)
         except pa.ArrowException as error:
@@ -130,7 +139,11 @@ def _table(path: Path, block: bytes, names: list[str], first_line: int) -> Any:
                 f"{path}: line {first_line + number}: has {count} fields: {shown}; expected {len(names)} of text"
             ) from error
     last_line = first_line + block.count(b"\n")
-    raise SourceError(f"{path}: lines {first_line} to {last_line}: {complaint}") from complaint
+    raise SourceError(f"{path}: lines {first_line} to {last_line}: {complaint}")
+
+
+def _filled_lines(block: bytes) -> int:
+    return sum(1 for line in block.split(b"\n") if line.strip(b"\r"))
 
 
 def _parsed(block: bytes, names: list[str]) -> Any:

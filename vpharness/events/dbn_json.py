@@ -30,7 +30,7 @@ _Bits32 = Annotated[int, Meta(ge=0, lt=1 << 32)]
 _Bits64 = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] | str
 
 
-class _Header(msgspec.Struct):
+class _Header(msgspec.Struct, gc=False):
     """What every record begins with."""
 
     ts_event: _Bits64 | None
@@ -47,7 +47,7 @@ class _Record(msgspec.Struct):
     stype_out_symbol: str = ""
 
 
-class _Mbo(msgspec.Struct):
+class _Mbo(msgspec.Struct, gc=False):  # these form no cycles, and looking for some takes longer than decoding
     """A record of the schema mbo."""
 
     hd: _Header
