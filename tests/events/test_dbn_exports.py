@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.events.export_files import (
@@ -19,6 +19,7 @@ from tests.events.export_files import (
     csv_row,
     exports,
     frame_of,
+    json_of,
     json_row,
     parquet_of,
     schema_columns,
@@ -88,6 +89,7 @@ def test_every_export_gives_the_dataset_of_the_dbn(tmp_path: Path, minute: Path)
     forms = {
         "dbn": data,
         "csv": csv_of(data, tmp_path),
+        "json": json_of(data, tmp_path, pretty_px=False),
         "parquet": parquet_of(data, tmp_path),
     }
     loaded, contents = {}, set()
@@ -347,6 +349,7 @@ def test_other_records_among_json_lines_are_skipped_and_counted(tmp_path: Path) 
 
 @pytest.mark.parametrize("scale", [1, 10**9, 10**15, 4 * 10**18])
 @given(data=st.data())
+@settings(deadline=None)
 def test_prices_come_back_exactly(scale: int, data: st.DataObject) -> None:
     """As decimal text always, and as floats as far as floats tell neighbours apart."""
     price = data.draw(st.integers(-scale, scale))
