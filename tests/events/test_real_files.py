@@ -9,8 +9,9 @@ import databento_dbn
 import pytest
 import zstandard
 
+from tests.events.export_files import csv_of, json_of, parquet_of
 from tests.events.naive_readers import bitstamp_events, lobster_events
-from tests.events.samples import Event, events, read
+from tests.events.samples import Event, events, read, write
 from vpharness.events.bitstamp import BitstampSource
 from vpharness.events.dbn import DbnSource
 from vpharness.events.lobster import LobsterSource
@@ -51,6 +52,27 @@ def test_dbn_files_are_read_as_the_decoder_reads_them(shared: Path, name: str, i
     found, stream = read(DbnSource(str(path), tick_size=0.25))
     assert found == expected
     assert (len(found), stream.instrument, stream.progress()) == (records, instrument, 1.0)
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # of Databento's client
+@pytest.mark.parametrize("name", ["esh4-20231225.mbo.dbn.zst", "esm4-20240508-2s.mbo.dbn.zst"])
+def test_exports_of_real_files_give_their_events(shared: Path, tmp_path: Path, name: str) -> None:
+    """As CSV, JSON lines and Parquet, in the forms that Databento's client writes by default."""
+    data = (shared / "data" / name).read_bytes()
+    expected = read(DbnSource(str(shared / "data" / name), tick_size=0.25))[0]
+    for content in (csv_of(data, tmp_path), json_of(data, tmp_path), parquet_of(data, tmp_path)):
+        found, stream = read(DbnSource(write(tmp_path, "export", content), tick_size=0.25))
+        assert (found == expected, stream.instrument) == (True, name[:4].upper())
+
+
+@pytest.mark.parametrize("name", ["made.mbo.csv", "made.mbo.json", "made.mbo.parquet"])
+def test_the_export_of_another_writer_gives_the_events_of_its_dbn(shared: Path, name: str) -> None:
+    """Files that were made elsewhere, beside their DBN."""
+    folder = shared / "findings"
+    if not folder.exists():
+        pytest.skip("needs the findings beside the project")
+    expected = read(DbnSource(str(folder / "made.mbo.dbn"), tick_size=0.25))[0]
+    assert read(DbnSource(str(folder / name), tick_size=0.25))[0] == expected
 
 
 def test_the_lobster_book_is_the_order_book_files_after_every_message(shared: Path) -> None:
