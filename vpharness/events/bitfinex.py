@@ -21,14 +21,13 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from vpharness.events.json_lines import MessageError, RecordedLine, in_units
+from vpharness.events.json_lines import MessageError, RecordedLine, in_units, price_of
 from vpharness.events.mbo_event import ASK, BID, FLAG_LAST, FLAG_SNAPSHOT
 from vpharness.events.order_feed import LiveOrder, OrderFeed, SnapshotOrder
 from vpharness.events.recorded_source import RecordedSource
 from vpharness.events.times import LATEST_NS
 from vpharness.events.trade_fills import WITHOUT_TRADES, TradeFills
 
-_PRICE_DIGITS: Final = 9
 _MS: Final = 1_000_000
 _FIRST_TIME_MS: Final = 1_000_000_000_000
 """A number behind a message's content is a time in ms from here on (2001), and a sequence number below."""
@@ -172,7 +171,7 @@ class BitfinexReader:
         if not isinstance(trade, list) or len(trade) < 4 or not _is_whole(trade[1]):
             raise MessageError("is no trade; expected [id, time in ms, amount, price]")
         amount = in_units(_number(trade[2], "amount"), self.digits, "amount")
-        price = in_units(_number(trade[3], "price"), _PRICE_DIGITS, "price")
+        price = price_of(_number(trade[3], "price"), "price")
         self.fills.trade(ASK if amount > 0 else BID, price, abs(amount), trade[1] * _MS)
         self._read_due()
         self.fills.forget_old()
@@ -180,7 +179,7 @@ class BitfinexReader:
     def _update(self, order: Any, ts_ns: int) -> _Update:
         if not isinstance(order, list) or len(order) != 3 or not _is_whole(order[0]):
             raise MessageError(f"holds the order {str(order)[:80]}; expected [order id, price, amount]")
-        price = in_units(_number(order[1], "price"), _PRICE_DIGITS, "price")
+        price = price_of(_number(order[1], "price"), "price")
         amount = in_units(_number(order[2], "amount"), self.digits, "amount")
         return _Update(order[0], BID if amount > 0 else ASK, price, abs(amount), ts_ns)
 

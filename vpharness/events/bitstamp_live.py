@@ -22,13 +22,12 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from vpharness.events.json_lines import MessageError, RecordedLine, in_units
+from vpharness.events.json_lines import NO_DATA, MessageError, RecordedLine, in_units, price_of
 from vpharness.events.mbo_event import ASK, BID
 from vpharness.events.order_feed import OrderFeed, SnapshotOrder
 from vpharness.events.recorded_source import RecordedSource
 from vpharness.events.times import LATEST_NS
 
-_PRICE_DIGITS: Final = 9
 _US: Final = 1000
 _SIDES: Final = (BID, ASK)
 _LONGEST_TIME: Final = 17
@@ -45,7 +44,7 @@ _Entry = list[msgspec.Raw]
 class _Message(msgspec.Struct, frozen=True):
     event: str | None = None
     channel: str | None = None
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = NO_DATA
     microtimestamp: str | None = None
     bids: list[_Entry] | None = None
     asks: list[_Entry] | None = None
@@ -114,15 +113,15 @@ class BitstampLiveReader:
         message = _DECODER.decode(line.message)
         channel = message.channel or ""
         if message.event == "bts:error":
-            said = bytes(message.data or b"").decode("utf-8", "replace")
+            said = bytes(message.data).decode("utf-8", "replace")
             raise MessageError(f"is an error of the exchange: {said[:200]}")
         if (line.symbol or _symbol_in(channel) or self.symbol) != self.symbol:
             self.feed.counts["skipped_other_product"] += 1
         elif message.bids is not None and message.asks is not None and message.microtimestamp is not None:
             self._take_snapshot(_Snapshot(message.microtimestamp, message.bids, message.asks))
-        elif message.data is not None and message.event in _EVENTS and channel.startswith(_ORDERS):
+        elif message.event in _EVENTS and channel.startswith(_ORDERS):
             self._take_update(self._update(str(message.event), _ORDER_DECODER.decode(message.data)))
-        elif message.data is not None and message.event == "data" and channel.startswith(_SNAPSHOTS):
+        elif message.event == "data" and channel.startswith(_SNAPSHOTS):
             self._take_snapshot(_SNAPSHOT_DECODER.decode(message.data))
         elif message.event is None:
             raise MessageError("has no event, and is no order book; expected a message of the channel live_orders")
@@ -148,7 +147,7 @@ class BitstampLiveReader:
             event,
             order.id,
             _SIDES[order.order_type],
-            in_units(order.price_str or _number(order.price), _PRICE_DIGITS, "price"),
+            price_of(order.price_str or _number(order.price), "price"),
             in_units(order.amount_str or _number(order.amount), self.digits, "amount"),
             _time_ns(order.microtimestamp),
         )
@@ -192,9 +191,7 @@ class BitstampLiveReader:
                 price, amount, key = map(_number, entry)
                 if not key.isdecimal() or not key.isascii() or len(key) > 20:
                     raise MessageError(f"order id is {key[:40]!r}; expected a whole number")
-                yield SnapshotOrder(
-                    int(key), side, in_units(price, _PRICE_DIGITS, "price"), in_units(amount, self.digits, "amount")
-                )
+                yield SnapshotOrder(int(key), side, price_of(price, "price"), in_units(amount, self.digits, "amount"))
 
     def _apply(self, update: _Update) -> None:
         """Make events of a message."""

@@ -23,12 +23,11 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from vpharness.events.json_lines import MessageError, RecordedLine, in_units, time_ns
+from vpharness.events.json_lines import MessageError, RecordedLine, in_units, price_of, time_ns
 from vpharness.events.mbo_event import ASK, BID
 from vpharness.events.order_feed import OrderFeed, SnapshotOrder
 from vpharness.events.recorded_source import RecordedSource, require_text
 
-_PRICE_DIGITS: Final = 9
 _SIDES: Final = {"buy": BID, "sell": ASK}
 HELD_MESSAGES: Final = 100_000
 """How many messages wait for a snapshot at most: the oldest are dropped, and a snapshot older than that has a gap."""
@@ -148,7 +147,7 @@ class CoinbaseReader:
             ts_ns,
             key,
             side,
-            UNCHANGED if price is None else in_units(price, _PRICE_DIGITS, "price"),
+            UNCHANGED if price is None else price_of(price, "price"),
             UNCHANGED if size is None else in_units(size, self.digits, "size"),
         )
 
@@ -179,22 +178,17 @@ class CoinbaseReader:
         if message.sequence is None:
             raise MessageError("is a snapshot without sequence; expected the whole answer of the level 3 endpoint")
         orders = list(self._snapshot_orders(message))
-        if message.time is not None:
-            ts_ns = time_ns(message.time, "time")
-        elif line.received_ns is not None:
-            ts_ns = line.received_ns
-        else:
-            ts_ns = self.held[0].ts_ns if self.held else feed.latest_ns
-            if not ts_ns:
-                raise MessageError(
-                    "is a snapshot without time; expected its field time, or an envelope with received_ns"
-                )
+        ts_ns = line.received_ns if message.time is None else time_ns(message.time, "time")
+        if ts_ns is None:
+            raise MessageError("is a snapshot without time; expected its field time, or an envelope with received_ns")
         if feed.known and self.sequence is not None:
             feed.counts["skipped_snapshot_of_known_book"] += 1
             return
         if not feed.latest_ns:
             feed.latest_ns = ts_ns
-        feed.restate(ts_ns, orders)
+        # It was received after messages that come after it at the exchange.
+        behind = (update.ts_ns for update in self.held if update.sequence > message.sequence)
+        feed.restate(min(ts_ns, next(behind, ts_ns)), orders)
         self.sequence = message.sequence
         held = list(self.held)
         self.held.clear()
@@ -204,9 +198,7 @@ class CoinbaseReader:
     def _snapshot_orders(self, message: _Message) -> Iterator[SnapshotOrder]:
         for side, orders in ((BID, message.bids or ()), (ASK, message.asks or ())):
             for price, size, key in orders:
-                yield SnapshotOrder(
-                    key, side, in_units(price, _PRICE_DIGITS, "price"), in_units(size, self.digits, "size")
-                )
+                yield SnapshotOrder(key, side, price_of(price, "price"), in_units(size, self.digits, "size"))
 
     def _apply(self, update: _Update) -> None:
         """Make events of a message whose turn it is."""

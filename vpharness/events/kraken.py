@@ -18,14 +18,13 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from vpharness.events.json_lines import MessageError, RecordedLine, in_units, time_ns
+from vpharness.events.json_lines import NO_DATA, MessageError, RecordedLine, in_units, price_of, time_ns
 from vpharness.events.kraken_book import KrakenBook, checksum_text, rank_of
 from vpharness.events.mbo_event import ASK, BID, FLAG_LAST, FLAG_SNAPSHOT
 from vpharness.events.order_feed import LiveOrder, OrderFeed, SnapshotOrder
 from vpharness.events.recorded_source import RecordedSource
 from vpharness.events.trade_fills import WITHOUT_TRADES, TradeFills
 
-_PRICE_DIGITS: Final = 9
 _DEPTHS: Final = (10, 100, 1000)
 _EVENTS: Final = frozenset({"add", "modify", "delete"})
 _RESTING_SIDE: Final = {"buy": ASK, "sell": BID}
@@ -64,7 +63,7 @@ class _Subscribed(msgspec.Struct, frozen=True):
 class _Message(msgspec.Struct, frozen=True):
     channel: str | None = None
     type: str | None = None
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = NO_DATA
     method: str | None = None
     success: bool | None = None
     error: str | None = None
@@ -96,7 +95,7 @@ class KrakenSource(RecordedSource):
     def symbol_of(self, line: RecordedLine) -> str | None:
         """Return the product that a message is about; None where it names none."""
         message = _DECODER.decode(line.message)
-        if message.channel not in {"level3", "trade"} or message.data is None:
+        if message.channel not in {"level3", "trade"} or message.data is NO_DATA:
             return None
         named = _NAMED.decode(message.data)
         return named[0].symbol if named else None
@@ -139,7 +138,7 @@ class KrakenReader:
         counts = self.feed.counts
         if message.method is not None:
             self._take_answer(message)
-        elif message.channel == "level3" and message.data is not None:
+        elif message.channel == "level3" and message.data is not NO_DATA:
             for book in _BOOKS.decode(message.data):
                 if book.symbol != self.symbol:
                     counts["skipped_other_product"] += 1
@@ -149,7 +148,7 @@ class KrakenReader:
                     self._take_update(book)
                 else:
                     raise MessageError(f"type is {message.type!r}; expected snapshot or update")
-        elif message.channel == "trade" and message.data is not None:
+        elif message.channel == "trade" and message.data is not NO_DATA:
             self._take_trades(_TRADES.decode(message.data), is_update=message.type == "update")
         elif message.channel is None:
             raise MessageError("has neither channel nor method; expected a message of websocket version 2")
@@ -178,7 +177,7 @@ class KrakenReader:
                 continue
             if trade.side not in _RESTING_SIDE:
                 raise MessageError(f"side is {trade.side!r}; expected buy or sell")
-            price = in_units(_number(trade.price), _PRICE_DIGITS, "price")
+            price = price_of(_number(trade.price), "price")
             size = in_units(_number(trade.qty), self.digits, "size (qty)")
             ts_ns = time_ns(trade.timestamp, "timestamp")
             self.fills.seen = True
@@ -198,7 +197,7 @@ class KrakenReader:
                     str(name),
                     order.order_id,
                     side,
-                    in_units(price, _PRICE_DIGITS, "limit_price"),
+                    price_of(price, "limit_price"),
                     in_units(size, self.digits, "size (order_qty)"),
                     time_ns(order.timestamp, "timestamp"),
                     checksum_text(price, size),
