@@ -49,6 +49,10 @@ NO_DATA: Final = msgspec.Raw(b"")
 """Stands for a part of a message, kept as it is, that the message does not have."""
 
 
+UNREADABLE: Final = (MessageError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading a message raises where it is no JSON text in UTF-8, or not what its exchange documents."""
+
+
 class _Envelope(msgspec.Struct, frozen=True):
     received_ns: int
     message: msgspec.Raw
@@ -81,7 +85,7 @@ def recorded_lines(file: InputFile) -> Iterator[RecordedLine]:
             continue
         try:
             envelope = _ENVELOPE_DECODER.decode(line)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise line_error(file, number, error) from error
         if not 0 <= envelope.received_ns <= LATEST_NS:
             raise SourceError(
@@ -93,7 +97,7 @@ def recorded_lines(file: InputFile) -> Iterator[RecordedLine]:
 def line_error(file: InputFile, number: int, error: Exception) -> SourceError:
     """Return the error for a line that cannot be decoded, or is not what its exchange documents."""
     what = " ".join(str(error).split())
-    if isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError):
+    if not isinstance(error, MessageError | msgspec.ValidationError):
         what = f"is no JSON message: {what}; expected one whole message a line (remove a line that was cut off)"
     return SourceError(f"{file.path}: line {number}: {what}")
 

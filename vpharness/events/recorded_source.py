@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar, Final, Protocol
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
 from vpharness.events import input_files
 from vpharness.events.event_source import EventStream, require_valid
-from vpharness.events.json_lines import MessageError, RecordedLine, line_error, recorded_lines
+from vpharness.events.json_lines import UNREADABLE, MessageError, RecordedLine, line_error, recorded_lines
 from vpharness.events.order_feed import OrderFeed
 from vpharness.parameters import parameter
 
@@ -106,7 +105,7 @@ class RecordedSource:
             for line in recorded_lines(file):
                 try:
                     symbol = self.symbol_of(line)
-                except (MessageError, msgspec.DecodeError) as error:
+                except UNREADABLE as error:
                     raise line_error(file, line.number, error) from error
                 if symbol is not None:
                     return symbol
@@ -123,7 +122,7 @@ class RecordedSource:
                         f"is about {symbol}, and the file began with {stream.instrument}; choose one with source.symbol"
                     )
                 reader.take(line)
-            except (MessageError, msgspec.DecodeError) as error:
+            except UNREADABLE as error:
                 raise line_error(file, line.number, error) from error
             stream.bytes_read = file.bytes_read
             yield from feed.chunks()
