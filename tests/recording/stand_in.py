@@ -11,6 +11,8 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from vpharness.recording.recorder import RecorderProgress
+
 Script = Callable[["StandIn", ServerConnection], Awaitable[None]]
 
 
@@ -21,6 +23,7 @@ class StandIn:
     Attributes:
         book: the answer to the next request for a snapshot; None: it has none (HTTP status 503).
         status: the status of that answer.
+        progress: how far the recorder has come.
         asked: how often a snapshot was asked for; `asking` is set at each.
     """
 
@@ -31,6 +34,7 @@ class StandIn:
     headers: list[dict[str, str]] = field(default_factory=list)
     subscriptions: list[dict[str, Any]] = field(default_factory=list)
     port: int = 0
+    progress: RecorderProgress = field(default_factory=RecorderProgress)
 
     @property
     def url(self) -> str:
@@ -73,6 +77,13 @@ async def exchange(*scripts: Script) -> AsyncIterator[StandIn]:
     async with serve(handle, "127.0.0.1", 0, process_request=stand_in.answer, close_timeout=0.1) as server:
         stand_in.port = next(iter(server.sockets)).getsockname()[1]
         yield stand_in
+
+
+async def until_written(stand_in: StandIn, connection: ServerConnection, snapshots: int) -> None:
+    """Send heartbeats, as the exchange does each second, until the recorder has written so many snapshots."""
+    while stand_in.progress.snapshots < snapshots:
+        await send(connection, {"type": "heartbeat", "product_id": "BTC-USD", "sequence": 1})
+        await asyncio.sleep(0.005)
 
 
 async def send(connection: ServerConnection, *messages: Any) -> None:

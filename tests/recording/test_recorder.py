@@ -1,4 +1,4 @@
-"""The recorder against a stand-in for the exchange: what is written can be read, gaps and broken connections included."""
+"""The recorder against a stand-in for the exchange: what is written can be read, whatever happened meanwhile."""
 
 import asyncio
 import base64
@@ -10,16 +10,16 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 from websockets.asyncio.server import ServerConnection
 
 from tests.events.recordings import ASKS, BIDS, START, coinbase, coinbase_snapshot
 from tests.events.samples import read
-from tests.recording.stand_in import Script, StandIn, exchange, send
+from tests.recording.stand_in import Script, StandIn, exchange, send, until_written
 from vpharness.datasets.build import build
 from vpharness.datasets.lake import Lake
-from vpharness.datasets.read import open_dataset
 from vpharness.errors import ConfigError, FeedError
 from vpharness.events.coinbase import CoinbaseSource
 from vpharness.lattice.lattice_parameters import LatticeParameters
@@ -40,7 +40,7 @@ def opened(sequence: int, seconds: float, price: str, side: str = "buy") -> dict
 
 async def recorded(
     folder: Path,
-    until: Callable[[RecorderProgress], bool],
+    until: Callable[[Recorder], bool],
     *scripts: Script,
     **changes: Any,
 ) -> tuple[RecorderProgress, StandIn]:
@@ -56,7 +56,8 @@ async def recorded(
             longest_backoff_s=0.05,
             **changes,
         )
-        recorder = Recorder(settings, lambda progress: reached.set() if until(progress) else None)
+        recorder = Recorder(settings, lambda _: reached.set() if until(recorder) else None)
+        stand_in.progress = recorder.progress
         running = asyncio.create_task(recorder.run())
         waiting = asyncio.create_task(reached.wait())
         try:
@@ -81,11 +82,11 @@ async def first_connection(stand_in: StandIn, connection: ServerConnection) -> N
     """Send orders, leave three messages out, and hang up."""
     stand_in.book = coinbase_snapshot(11, 0.1, BIDS, ASKS)
     await send(connection, {"type": "subscriptions", "channels": []}, opened(10, 0, "1"), opened(11, 0.1, "2"))
-    await stand_in.asked_again()
+    await until_written(stand_in, connection, 1)
     await send(connection, opened(12, 1, "100.25"), opened(13, 2, "100.75", "sell"))
     stand_in.book = coinbase_snapshot(17, 3.5, [["99.00", "1", "b9"]], [["99.50", "1", "a9"]])
     await send(connection, opened(17, 3, "99.25"))
-    await stand_in.asked_again()
+    await until_written(stand_in, connection, 2)
     await send(connection, opened(18, 4, "99.10"))
     await connection.close()
 
@@ -93,19 +94,20 @@ async def first_connection(stand_in: StandIn, connection: ServerConnection) -> N
 async def second_connection(stand_in: StandIn, connection: ServerConnection) -> None:
     """Send more after the first has broken; the first snapshot is older than the messages."""
     stand_in.book = coinbase_snapshot(18, 4.5, [["1.00", "1", "b"]], [["2.00", "1", "a"]])
+    stand_in.asking.clear()
     await send(connection, opened(30, 5, "98.50"))
     await stand_in.asked_again()
     stand_in.book = coinbase_snapshot(30, 5, [["98.00", "1", "b8"], ["98.50", "1", "o30"]], [["98.75", "2", "a8"]])
-    await stand_in.asked_again()
+    await until_written(stand_in, connection, 3)
     await send(connection, opened(31, 6, "98.60"), opened(32, 7, "98.65"))
     await connection.wait_closed()
 
 
 def test_a_recording_is_built_with_the_right_best_prices(tmp_path: Path) -> None:
     """Through a gap, a connection that broke and a snapshot that came too early."""
-    done = lambda progress: progress.messages >= 9 and progress.snapshots >= 3  # noqa: E731
+    done = lambda recorder: recorder.sequence == 32  # noqa: E731
     progress, stand_in = asyncio.run(recorded(tmp_path / "r", done, first_connection, second_connection))
-    assert (progress.messages, progress.snapshots, progress.gaps, progress.connections) == (9, 3, 1, 2)
+    assert (progress.snapshots, progress.gaps, progress.connections) == (3, 1, 2)
     assert stand_in.subscriptions == 2 * [
         {"type": "subscribe", "product_ids": ["BTC-USD"], "channels": ["full", "heartbeat"]}
     ]
@@ -119,7 +121,7 @@ def test_a_recording_is_built_with_the_right_best_prices(tmp_path: Path) -> None
     assert sum(action == "R" for _, action, *_ in events) == 3
 
     built = build(Lake(tmp_path / "lake"), source, LatticeParameters(cell_width_ms=1000), dataset_id="recorded")
-    bins = open_dataset(built.path).bins
+    bins = pq.read_table(built.path / "bins.parquet").to_pydict()
     rows = zip(*(bins[name] for name in ("bin_end_ns", "best_bid_price_int", "best_ask_price_int")), strict=True)
     best = {round((end - START) / 1e9): (bid / 1e9, ask / 1e9) for end, bid, ask in rows}
     assert {second: best[second] for second in (1, 2, 3, 7, 8)} == {
@@ -138,11 +140,13 @@ def test_every_line_is_the_message_as_it_came_in_its_envelope(tmp_path: Path) ->
     async def script(stand_in: StandIn, connection: ServerConnection) -> None:
         stand_in.book = coinbase_snapshot(10, 0, [], [])
         await connection.send(odd)
-        await stand_in.asked_again()
+        await until_written(stand_in, connection, 1)
         await send(connection, opened(11, 0, "1"))
         await connection.wait_closed()
 
-    progress, _ = asyncio.run(recorded(tmp_path, lambda p: p.snapshots == 1 and p.messages == 2, script))
+    progress, _ = asyncio.run(
+        recorded(tmp_path, lambda recorder: recorder.progress.snapshots == 1 and recorder.sequence == 11, script)
+    )
     first, *rest = messages_in(progress.files[0])
     assert set(first) == {"received_ns", "message"}
     assert first["message"] == json.loads(odd)
@@ -163,8 +167,8 @@ def test_a_file_that_is_large_enough_is_followed_by_another_with_its_own_snapsho
             if sequence % 5 == 0:
                 await asyncio.sleep(0)
 
-    def enough(progress: RecorderProgress) -> bool:
-        return len(progress.files) >= 3
+    def enough(recorder: Recorder) -> bool:
+        return len(recorder.progress.files) >= 3
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vpharness.recording.message_file.FLUSH_SECONDS", 0.0)
@@ -180,11 +184,11 @@ def test_a_key_signs_the_subscription_and_the_snapshot_and_is_written_nowhere(tm
     async def script(stand_in: StandIn, connection: ServerConnection) -> None:
         stand_in.book = coinbase_snapshot(10, 0, [], [])
         await send(connection, opened(10, 0, "1"))
-        await stand_in.asked_again()
+        await until_written(stand_in, connection, 1)
         await send(connection, opened(11, 0, "1"))
         await connection.wait_closed()
 
-    done = lambda progress: progress.snapshots == 1 and progress.messages == 2  # noqa: E731
+    done = lambda recorder: recorder.progress.snapshots == 1 and recorder.sequence == 11  # noqa: E731
     progress, stand_in = asyncio.run(recorded(tmp_path, done, script, key=KEY))
     (asked,) = stand_in.subscriptions
     signed = f"{asked['timestamp']}GET/users/self/verify".encode()
@@ -240,7 +244,9 @@ def test_a_message_beyond_the_limit_breaks_the_connection_and_is_not_written(tmp
         await connection.send(json.dumps({"type": "x" * 2_000}))
         await connection.wait_closed()
 
-    progress, _ = asyncio.run(recorded(tmp_path, lambda p: p.connections >= 3, script, largest_message_bytes=1_000))
+    progress, _ = asyncio.run(
+        recorded(tmp_path, lambda recorder: recorder.progress.connections >= 3, script, largest_message_bytes=1_000)
+    )
     assert progress.messages == 0
     assert progress.files == []
 

@@ -201,6 +201,7 @@ class Recorder:
                             "largest_message_mb"
                         )
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code in _REFUSED:
                 raise FeedError(
                     f"the exchange refuses the snapshot with HTTP status {error.code}; {_advice(settings)}"
