@@ -150,8 +150,7 @@ def coinbase_events(data: bytes, digits: int = 8) -> list[Event]:
         if message.get("bids") is not None and message.get("asks") is not None:
             if feed.known:
                 continue
-            ts = nanoseconds(message["time"]) if message.get("time") is not None else received
-            assert ts is not None
+            ts = nanoseconds(message["time"]) if message.get("time") is not None else int(str(received))
             feed.latest = feed.latest or ts
             ts = min([ts, *[nanoseconds(old["time"]) for old in held if old["sequence"] > message["sequence"]][:1]])
             listed = [
@@ -286,7 +285,8 @@ def kraken_events(data: bytes, digits: int = 8) -> list[Event]:  # noqa: PLR0912
 
 def bitfinex_events(data: bytes, digits: int = 8) -> list[Event]:  # noqa: PLR0912, PLR0915  # as plain as it can be
     """Return the events of a recording of a Bitfinex raw book, of the one product in it, without trades."""
-    feed, ours, last, length, highest = NaiveFeed(), set(), None, 0, 0
+    feed, last, length, highest = NaiveFeed(), None, 0, 0
+    ours: set[int] = set()
 
     def behind(side: str, price: int) -> bool:
         prices = [order[2] for order in feed.orders.values() if order[1] == side]

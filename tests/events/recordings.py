@@ -1,7 +1,7 @@
 """Small recordings of coin exchanges' messages, made by tests: each exchange's own words, and little else."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tests.events.naive_recorded import kraken_checksum
@@ -80,7 +80,7 @@ class KrakenTape:
         self.symbol, self.text = symbol, ""
         self.book: dict[str, list[tuple[int, Any, str]]] = {"B": [], "A": []}
 
-    def message(self, kind: str, checksum: int | None = None, **sides: list[tuple[Any, ...]]) -> None:
+    def message(self, kind: str, checksum: Any = None, **sides: Sequence[tuple[Any, ...]]) -> None:
         """Write a snapshot or an update; events are (name, id, price, quantity, second), without name in a snapshot."""
         told: dict[str, list[str]] = {"bids": [], "asks": []}
         if kind == "snapshot":

@@ -116,7 +116,7 @@ def test_a_product_is_chosen_by_its_symbol_or_its_pair(tmp_path: Path) -> None:
         found, stream = read(BitfinexSource(path, 0.1, symbol=symbol))
         assert [event[3] for event in found] == [0, 9 * DOLLAR, 10 * DOLLAR]
         assert stream.counts["skipped_other_product"] == 1
-    with pytest.raises(SourceError, match="line 2: is about tETHUSD, and the file began with tBTCUSD"):
+    with pytest.raises(SourceError, match="line 3: is about another product, and the file began with tBTCUSD"):
         events(BitfinexSource(path, 0.1))
     bare = write(tmp_path, "bare.jsonl", stamped([[7, BOOK], [5, [[1, 9, 1]]]]))
     assert len(events(BitfinexSource(bare, 0.1, symbol="BTCUSD"))) == 3

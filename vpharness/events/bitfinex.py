@@ -17,7 +17,7 @@ better one is written looks like one that was cancelled. Why an order declined i
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
 
@@ -57,8 +57,7 @@ class BitfinexSource(RecordedSource):
         return found if isinstance(found, str) else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Update:
+class _Update(NamedTuple):
     key: int
     side: int
     price: int
@@ -105,7 +104,7 @@ class BitfinexReader:
         if kind == "info" and "version" in message:
             self._reconnected()
             self.channels, self.sequence = {}, None
-        elif kind == "subscribed" and _is_whole(channel):
+        elif kind == "subscribed" and isinstance(channel, int):
             self.has_subscriptions = True
             is_ours = self.symbol in {message.get("symbol"), message.get("pair")}
             name = str(message.get("channel"))

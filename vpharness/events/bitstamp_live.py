@@ -18,7 +18,7 @@ that cross the book for good.
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 
@@ -89,8 +89,7 @@ class BitstampLiveSource(RecordedSource):
         return line.symbol or _symbol_in(_DECODER.decode(line.message).channel)
 
 
-@dataclass(frozen=True, slots=True)
-class _Update:
+class _Update(NamedTuple):
     event: str
     key: int
     side: int

@@ -19,7 +19,7 @@ number are read once it is there; what they say before it is counted, and is no 
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 
@@ -79,8 +79,7 @@ class CoinbaseSource(RecordedSource):
         return line.symbol or _DECODER.decode(line.message).product_id
 
 
-@dataclass(frozen=True, slots=True)
-class _Update:
+class _Update(NamedTuple):
     """A message with its numbers exact: size is what is left (open), executed (match), or the new size (change)."""
 
     type: str
@@ -138,17 +137,20 @@ class CoinbaseReader:
         key = require_text(message.order_id, "order_id")
         if kind == "done":
             return _Update(kind, message.sequence, ts_ns, key, side)
-        size, price = message.new_size, message.new_price or message.price
+        new_size, new_price = message.new_size, message.new_price or message.price
         if kind == "open":
-            size, price = require_text(message.remaining_size, "remaining_size"), require_text(message.price, "price")
+            new_size, new_price = (
+                require_text(message.remaining_size, "remaining_size"),
+                require_text(message.price, "price"),
+            )
         return _Update(
             kind,
             message.sequence,
             ts_ns,
             key,
             side,
-            UNCHANGED if price is None else price_of(price, "price"),
-            UNCHANGED if size is None else in_units(size, self.digits, "size"),
+            UNCHANGED if new_price is None else price_of(new_price, "price"),
+            UNCHANGED if new_size is None else in_units(new_size, self.digits, "size"),
         )
 
     def _take_update(self, update: _Update) -> None:

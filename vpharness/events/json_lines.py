@@ -11,11 +11,10 @@ integers.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -59,8 +58,7 @@ class _Envelope(msgspec.Struct, frozen=True):
     symbol: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedLine:
+class RecordedLine(NamedTuple):
     """A message with its line's number, from 1, and what its envelope says of it."""
 
     number: int

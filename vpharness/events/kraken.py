@@ -14,7 +14,7 @@ the order's price explain it (see `trade_fills`); where it is not, every decline
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 
@@ -101,8 +101,7 @@ class KrakenSource(RecordedSource):
         return named[0].symbol if named else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
+class _Event(NamedTuple):
     """An event of an order with its numbers exact; `text` is what the checksum reads of it."""
 
     name: str
@@ -114,8 +113,7 @@ class _Event:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Update:
+class _Update(NamedTuple):
     events: list[_Event]
     checksum: int | None
     latest_ns: int

@@ -117,11 +117,12 @@ class RecordedSource:
         feed = reader.feed
         for line in recorded_lines(file):
             try:
-                if self.symbol is None and (symbol := self.symbol_of(line)) not in {None, stream.instrument}:
-                    raise MessageError(
-                        f"is about {symbol}, and the file began with {stream.instrument}; choose one with source.symbol"
-                    )
                 reader.take(line)
+                if self.symbol is None and feed.counts["skipped_other_product"]:
+                    raise MessageError(
+                        f"is about {self.symbol_of(line) or 'another product'}, and the file began with "
+                        f"{stream.instrument}; choose one with source.symbol"
+                    )
             except UNREADABLE as error:
                 raise line_error(file, line.number, error) from error
             stream.bytes_read = file.bytes_read
