@@ -11,7 +11,8 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import zstandard
@@ -100,6 +101,12 @@ def read_whole(source: RecordedSource) -> None:
             pass
 
 
+def decode(lines: Sequence[str]) -> None:
+    """Decode lines, and do nothing with them."""
+    for line in lines:
+        json.loads(line, parse_float=str)
+
+
 def main(messages: int) -> None:
     """Print a line for each exchange: messages a second, plain, in zstd, and by the plain decoder."""
     makers = {
@@ -114,11 +121,8 @@ def main(messages: int) -> None:
             plain, packed = Path(folder) / "plain", Path(folder) / "zstd"
             plain.write_text("\n".join(lines))
             packed.write_bytes(zstandard.ZstdCompressor().compress(plain.read_bytes()))
-            taken = [
-                seconds_of(lambda source=source, path=path: read_whole(source(str(path), 0.01)))
-                for path in (plain, packed)
-            ]
-            taken.append(seconds_of(lambda lines=lines: [json.loads(line, parse_float=str) for line in lines]))
+            works = [partial(read_whole, source(str(path), 0.01)) for path in (plain, packed)]
+            taken = [seconds_of(work) for work in (*works, partial(decode, lines))]
             rates = [f"{len(lines) / each:,.0f}/s" for each in taken]
             print(f"{source.kind:14} {len(lines):,} messages: plain {rates[0]}, zstd {rates[1]}, json.loads {rates[2]}")
 

@@ -142,8 +142,8 @@ def coinbase_events(data: bytes, digits: int = 8) -> list[Event]:
             feed.take(key, feed.orders[key][3], ts, filled=False)
         else:
             order = feed.orders[key]
-            price, size = message.get("new_price") or message.get("price"), message.get("new_size")
-            price = order[2] if price is None else price_units(price)
+            new_price, size = message.get("new_price") or message.get("price"), message.get("new_size")
+            price = order[2] if new_price is None else price_units(new_price)
             feed.modify(key, price, order[3] if size is None else units(size, digits), ts)
 
     for message, received, _ in messages(data):
