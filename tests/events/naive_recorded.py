@@ -125,9 +125,9 @@ def coinbase_events(data: bytes, digits: int = 8) -> list[Event]:
         if last is not None and message["sequence"] <= last:
             return
         gap = last is not None and message["sequence"] != last + 1
-        last, feed.latest = message["sequence"], ts
+        last, before, feed.latest = message["sequence"], feed.latest, ts
         if gap:
-            feed.mark(ts)
+            feed.mark(before)
             held.append(message)
             return
         key = message.get("maker_order_id" if kind == "match" else "order_id")
@@ -142,17 +142,17 @@ def coinbase_events(data: bytes, digits: int = 8) -> list[Event]:
             feed.take(key, feed.orders[key][3], ts, filled=False)
         else:
             order = feed.orders[key]
-            new_price, size = message.get("new_price") or message.get("price"), message.get("new_size")
+            new_price, new_size = message.get("new_price") or message.get("price"), message.get("new_size")
             price = order[2] if new_price is None else price_units(new_price)
-            feed.modify(key, price, order[3] if size is None else units(size, digits), ts)
+            feed.modify(key, price, order[3] if new_size is None else units(new_size, digits), ts)
 
     for message, received, _ in messages(data):
         if message.get("bids") is not None and message.get("asks") is not None:
             if feed.known:
                 continue
             ts = nanoseconds(message["time"]) if message.get("time") is not None else int(str(received))
-            feed.latest = feed.latest or ts
             ts = min([ts, *[nanoseconds(old["time"]) for old in held if old["sequence"] > message["sequence"]][:1]])
+            feed.latest = max(feed.latest, ts)
             listed = [
                 (key, side, price, size)
                 for side, name in (("B", "bids"), ("A", "asks"))

@@ -44,7 +44,7 @@ def test_a_recording_from_its_snapshot_through_a_gap_to_the_next(tmp_path: Path)
         at(3, "F", "A", 101 * DOLLAR, 3 * COIN // 2, 3, 0),
         at(3, "C", "A", 101 * DOLLAR, 3 * COIN // 2, 3, 128),
         at(4, "C", "B", 100 * DOLLAR, COIN, 1, 128),
-        at(5, "N", "N", 0, 0, 0, 4 | 128),
+        at(4, "N", "N", 0, 0, 0, 4 | 128),
         *snapshot_at(5.5, 6),
         at(5.5, "A", "B", 97 * DOLLAR, COIN, 10, 128),
     ]
@@ -110,8 +110,8 @@ def test_a_book_that_starts_empty_needs_no_snapshot(tmp_path: Path) -> None:
     found, stream = read(CoinbaseSource(path, 0.01, require_snapshot=False))
     assert found == [
         at(1, "A", "B", 90 * DOLLAR, COIN, 1, 128),
-        at(3, "N", "N", 0, 0, 0, 132),
-        at(3, "R", "N", 0, 0, 0, 128),
+        at(2, "N", "N", 0, 0, 0, 132),
+        at(2, "R", "N", 0, 0, 0, 128),
         at(3, "A", "B", 91 * DOLLAR, COIN, 2, 128),
     ]
     assert +stream.counts == {"gap_in_sequence": 1, "skipped_match_of_order_not_in_book": 1}

@@ -167,12 +167,12 @@ class CoinbaseReader:
             return
         is_gap = self.sequence is not None and update.sequence != self.sequence + 1
         self.sequence = update.sequence
-        feed.latest_ns = update.ts_ns
         if is_gap:
-            feed.gap(update.ts_ns, "gap_in_sequence")
-            if not feed.known:
-                self.held.append(update)
-                return
+            feed.gap(feed.latest_ns, "gap_in_sequence")  # from the last message that can be trusted on
+        feed.latest_ns = update.ts_ns
+        if not feed.known:
+            self.held.append(update)
+            return
         self._apply(update)
 
     def _take_snapshot(self, message: _Message, line: RecordedLine) -> None:
@@ -186,11 +186,11 @@ class CoinbaseReader:
         if feed.known and self.sequence is not None:
             feed.counts["skipped_snapshot_of_known_book"] += 1
             return
-        if not feed.latest_ns:
-            feed.latest_ns = ts_ns
         # It was received after messages that come after it at the exchange.
         behind = (update.ts_ns for update in self.held if update.sequence > message.sequence)
-        feed.restate(min(ts_ns, next(behind, ts_ns)), orders)
+        ts_ns = min(ts_ns, next(behind, ts_ns))
+        feed.latest_ns = max(feed.latest_ns, ts_ns)
+        feed.restate(ts_ns, orders)
         self.sequence = message.sequence
         held = list(self.held)
         self.held.clear()
