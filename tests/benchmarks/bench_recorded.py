@@ -109,7 +109,7 @@ def decode(lines: Sequence[str]) -> None:
 
 def main(messages: int) -> None:
     """Print a line for each exchange: messages a second, plain, in zstd, and by the plain decoder."""
-    makers = {
+    makers: dict[Callable[[str, float], RecordedSource], Callable[[int, random.Random], Iterator[str]]] = {
         CoinbaseSource: coinbase_lines,
         KrakenSource: kraken_lines,
         BitfinexSource: bitfinex_lines,
@@ -121,10 +121,11 @@ def main(messages: int) -> None:
             plain, packed = Path(folder) / "plain", Path(folder) / "zstd"
             plain.write_text("\n".join(lines))
             packed.write_bytes(zstandard.ZstdCompressor().compress(plain.read_bytes()))
-            works = [partial(read_whole, source(str(path), 0.01)) for path in (plain, packed)]
+            made = source(str(plain), 0.01)
+            works = [partial(read_whole, each) for each in (made, source(str(packed), 0.01))]
             taken = [seconds_of(work) for work in (*works, partial(decode, lines))]
             rates = [f"{len(lines) / each:,.0f}/s" for each in taken]
-            print(f"{source.kind:14} {len(lines):,} messages: plain {rates[0]}, zstd {rates[1]}, json.loads {rates[2]}")
+            print(f"{made.kind:14} {len(lines):,} messages: plain {rates[0]}, zstd {rates[1]}, json.loads {rates[2]}")
 
 
 if __name__ == "__main__":

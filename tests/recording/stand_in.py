@@ -56,7 +56,10 @@ class StandIn:
         self.asking.set()
         if self.book is None:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "")
-        return connection.respond(self.status, json.dumps(self.book))
+        response = connection.respond(self.status, json.dumps(self.book))
+        if self.status == HTTPStatus.FOUND:
+            response.headers["Location"] = f"{self.rest_url}/products/elsewhere"
+        return response
 
     async def asked_again(self) -> None:
         """Wait for the next request for a snapshot."""

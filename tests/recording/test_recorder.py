@@ -217,6 +217,7 @@ def test_a_subscription_that_is_refused_ends_the_recording_with_the_reason(tmp_p
     ("status", "limit", "complaint"),
     [
         (HTTPStatus.UNAUTHORIZED, 1 << 20, "refuses the snapshot with HTTP status 401"),
+        (HTTPStatus.FOUND, 1 << 20, "refuses the snapshot with HTTP status 302"),
         (HTTPStatus.OK, 700, "the snapshot has more than"),
     ],
 )

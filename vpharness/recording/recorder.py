@@ -30,10 +30,21 @@ from vpharness.recording.message_file import MessageFile, disk_errors, new_messa
 SILENT_S: Final = 30.0
 """A connection without any message for so long, heartbeats included, is taken for dead."""
 _TIMEOUT_S: Final = 20.0
-_REFUSED: Final = frozenset({400, 401, 403, 404})
+_REFUSED: Final = frozenset({301, 302, 303, 307, 308, 400, 401, 403, 404})
+"""HTTP statuses after which asking again is in vain; redirections are among them, for a key goes to one host alone."""
 _PART_BYTES: Final = 1 << 20
 _SETTLED_S: Final = 60.0
 """After a connection of so long the next wait is the shortest again."""
+
+
+class _NoRedirection(urllib.request.HTTPRedirectHandler):
+    """Takes a redirection for an error: the headers with the key would be sent along."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Return no request to go on with."""
+
+
+_OPENER: Final = urllib.request.build_opener(_NoRedirection)
 
 
 @dataclass(frozen=True)
@@ -190,7 +201,7 @@ class Recorder:
         url, headers = snapshot_request(settings.rest_url, settings.symbol, settings.key, str(int(time.time())))
         request = urllib.request.Request(url, headers=headers)  # noqa: S310  # check_urls knows its scheme
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+            with _OPENER.open(request, timeout=_TIMEOUT_S) as answer:
                 parts, length = [], 0
                 while part := answer.read(_PART_BYTES):
                     parts.append(part)
