@@ -9,8 +9,6 @@ from typing import Any
 
 from tests.events.samples import Event
 
-NEAR_NS = 500_000_000
-
 
 def units(number: Any, digits: int) -> int:
     """Return a decimal number in units of 10**-digits; it must be a whole number of them."""
@@ -178,21 +176,6 @@ def kraken_checksum(book: dict[str, list[tuple[int, Any, str]]]) -> int:
     return zlib.crc32(text.encode())
 
 
-def decline(feed: NaiveFeed, trades: list[list[Any]], key: Any, size: int, ts: int) -> None:
-    """Take a quantity out of an order, filled as far as trades say so."""
-    _, side, price, _ = feed.orders[key]
-    filled = 0
-    for trade in trades:
-        if trade[:2] == [side, price] and abs(trade[3] - ts) <= NEAR_NS:
-            used = min(trade[2], size - filled)
-            trade[2] -= used
-            filled += used
-    if filled:
-        feed.take(key, filled, ts, filled=True)
-    if size > filled:
-        feed.take(key, size - filled, ts, filled=False)
-
-
 def kraken_events(data: bytes, digits: int = 8) -> list[Event]:  # noqa: PLR0912, PLR0915  # as plain as it can be
     """Return the events of a recording of Kraken's channel level3, of the one product in it, without trades."""
     feed = NaiveFeed()
@@ -257,13 +240,13 @@ def kraken_events(data: bytes, digits: int = 8) -> list[Event]:  # noqa: PLR0912
                     silent = own < before and depth > 0 and sign * price >= worst
                     feed.add(key, side, price, size, ts, 160 if silent else 128)
                 elif event == "delete":
-                    decline(feed, [], key, feed.orders[key][3], ts)
+                    feed.take(key, feed.orders[key][3], ts, filled=False)
                 elif side != feed.orders[key][1]:
                     drop(key)
                     feed.take(key, feed.orders[key][3], ts, filled=False)
                     feed.add(key, side, price, size, ts)
                 elif price == feed.orders[key][2] and size < feed.orders[key][3]:
-                    decline(feed, [], key, feed.orders[key][3] - size, ts)
+                    feed.take(key, feed.orders[key][3] - size, ts, filled=False)
                 elif [price, size] != feed.orders[key][2:]:
                     feed.modify(key, price, size, ts)
                 if key in feed.orders:
