@@ -270,6 +270,7 @@ def bitfinex_events(data: bytes, digits: int = 8) -> list[Event]:  # noqa: PLR09
     """Return the events of a recording of a Bitfinex raw book, of the one product in it, without trades."""
     feed, last, length, highest = NaiveFeed(), None, 0, 0
     ours: set[int] = set()
+    named = False
 
     def behind(side: str, price: int) -> bool:
         prices = [order[2] for order in feed.orders.values() if order[1] == side]
@@ -285,6 +286,7 @@ def bitfinex_events(data: bytes, digits: int = 8) -> list[Event]:  # noqa: PLR09
                 renew()
                 ours, last = set(), None
             elif message.get("event") == "subscribed" and isinstance(message.get("chanId"), int):
+                named = True
                 ours.discard(message["chanId"])
                 if message.get("channel") == "book" and message.get("prec") == "R0":
                     ours.add(message["chanId"])
@@ -305,6 +307,8 @@ def bitfinex_events(data: bytes, digits: int = 8) -> list[Event]:  # noqa: PLR09
             if last is not None and sequence != last + 1:
                 renew()
             last = sequence
+        if isinstance(content, list) and not named and not ours:
+            ours.add(channel)
         if channel not in ours or isinstance(content, str):
             continue
         assert ts is not None
