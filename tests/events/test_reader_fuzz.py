@@ -18,17 +18,23 @@ from tests.events.export_files import csv_row, frame_of, json_row
 from tests.events.itch_writer import framed
 from tests.events.naive_exports import csv_events, json_events, parquet_events
 from tests.events.naive_readers import bitstamp_events, lobster_events
+from tests.events.naive_recorded import bitfinex_events, bitstamp_live_events, coinbase_events, kraken_events
+from tests.events.recordings import BITFINEX, BITSTAMP_LIVE, COINBASE, KRAKEN
 from tests.events.samples import COMPRESSIONS, START, Event, events, mbo, metadata, symbol_mapping, write
 from tests.events.test_bitstamp import LIFE, NEW
 from tests.events.test_itch import ALL_TYPES, DAY
 from tests.events.test_lobster import BOOK_ROW, MESSAGES, SUMMER
 from tests.naive_itch import itch_events
 from vpharness.errors import SourceError
+from vpharness.events.bitfinex import BitfinexSource
 from vpharness.events.bitstamp import BitstampSource
+from vpharness.events.bitstamp_live import BitstampLiveSource
+from vpharness.events.coinbase import CoinbaseSource
 from vpharness.events.dbn import DbnSource
 from vpharness.events.dbn_csv import COLUMNS
 from vpharness.events.event_source import Source
 from vpharness.events.itch import ItchSource
+from vpharness.events.kraken import KrakenSource
 from vpharness.events.lobster import LobsterSource
 
 FEW, MANY = 40, 5_000
@@ -112,6 +118,10 @@ READERS: dict[str, tuple[Reader, Twin, bytes]] = {
     ),
     "bitstamp": (BitstampSource, lambda data: bitstamp_events(data.decode().splitlines()), LIFE.encode()),
     "bitstamp_newer": (BitstampSource, lambda data: bitstamp_events(data.decode().splitlines()), NEWER.encode()),
+    "coinbase": (lambda path: CoinbaseSource(path, 0.01), coinbase_events, COINBASE.encode()),
+    "kraken": (lambda path: KrakenSource(path, 0.1), kraken_events, KRAKEN.encode()),
+    "bitfinex": (lambda path: BitfinexSource(path, 0.1), bitfinex_events, BITFINEX.encode()),
+    "bitstamp_live": (lambda path: BitstampLiveSource(path, 0.01), bitstamp_live_events, BITSTAMP_LIVE.encode()),
 }
 CASES = [(reader, compression) for reader in READERS for compression in COMPRESSIONS]
 

@@ -34,6 +34,31 @@ class BuildCommand:
     dataset: Any = None
 
 
+@dataclass(frozen=True)
+class RecordCommand:
+    """Record an exchange's messages, order by order, into files that a source reads, until Ctrl-C."""
+
+    folder: str = parameter("recordings", meaning="folder of the files, named by product and time of their beginning")
+    minutes: float | None = parameter(None, meaning="how long to record (default: until Ctrl-C)", unit="min", above=0)
+    compression: str = parameter("zstd", meaning="compression of the files", choices=("zstd", "gzip"))
+    rotate_mb: int = parameter(
+        1024, meaning="size on disk at which the next file begins", unit="MB", minimum=1, maximum=2**20
+    )
+    rotate_hours: float = parameter(
+        24.0, meaning="age at which the next file begins", unit="h", above=0, maximum=24 * 366
+    )
+    largest_message_mb: int = parameter(
+        64, meaning="largest message or snapshot that is accepted", unit="MB", minimum=1, maximum=255
+    )
+    longest_backoff_s: float = parameter(
+        60.0, meaning="longest wait between attempts to connect", unit="s", above=0, maximum=3600
+    )
+    url: str | None = parameter(None, meaning="address of the websocket (default: the exchange's own)")
+    rest_url: str | None = parameter(None, meaning="address that snapshots are asked of (default: the exchange's own)")
+    json: bool = parameter(False, meaning="print JSON instead of text")
+    source: Any = None
+
+
 @dataclass  # not frozen: Hydra would not let its keys be given
 class TickSize:
     """The tick size of prices from another program."""
