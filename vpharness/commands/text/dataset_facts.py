@@ -4,10 +4,14 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from vpharness.commands.text.price_checks import price_check_facts, price_check_lines
 from vpharness.datasets.manifest import Manifest
 from vpharness.events.times import time_text
+
+if TYPE_CHECKING:
+    from vpharness.datasets.price_check import PriceCheck
 
 
 def dataset_facts(manifest: Manifest, path: Path) -> dict[str, Any]:
@@ -15,11 +19,17 @@ def dataset_facts(manifest: Manifest, path: Path) -> dict[str, Any]:
     return {**dataclasses.asdict(manifest), "path": str(path)}
 
 
-def print_dataset(manifest: Manifest, path: Path, as_json: bool, result: str) -> None:
-    """Print what a dataset holds, headed by what was done with it (`result`, such as "built")."""
+def print_dataset(
+    manifest: Manifest, path: Path, as_json: bool, result: str, check: "PriceCheck | None" = None
+) -> None:
+    """Print what a dataset holds, headed by what was done with it (`result`, such as "built").
+
+    Below it stands how its best prices compare with those of another file, where they were compared.
+    """
     m = manifest
     if as_json:
-        print(json.dumps({**dataset_facts(m, path), "result": result}, indent=1))
+        facts = {**dataset_facts(m, path), "result": result}
+        print(json.dumps(facts if check is None else {**facts, "check": price_check_facts(check)}, indent=1))
         return
     hours = (m.last_bin_end_ns - m.first_bin_start_ns) / 3600e9
     rows = [
@@ -35,6 +45,8 @@ def print_dataset(manifest: Manifest, path: Path, as_json: bool, result: str) ->
     ]
     print(f"{result} {m.dataset_id}")
     _print_rows(rows)
+    for line in [] if check is None else price_check_lines(check):
+        print(line)
 
 
 def _print_rows(rows: Sequence[tuple[str, str]]) -> None:
