@@ -136,7 +136,6 @@ def test_several_venues_are_one_market_unless_one_is_chosen(tmp_path: Path, data
 @pytest.mark.parametrize("schema", ["mbo", "tbbo", "trades", "ohlcv-1s"])
 def test_schemas_without_best_prices_are_refused_by_name(tmp_path: Path, dataset: Dataset, schema: str) -> None:
     """In a line that says what would do."""
-
     path = write(tmp_path, "key.dbn", metadata(schema=ENUMS.Schema.from_str(schema)))
     with pytest.raises(SourceError, match=f"holds the schema {schema}; expected best prices .*mbp-10") as refused:
         checked(dataset, path)

@@ -26,6 +26,7 @@ _RETURN: Final = ord("\r")
 _QUOTE: Final = ord('"')
 _POINT: Final = ord(".")
 _ZERO: Final = ord("0")
+_NINE: Final = ord("9")
 
 _SAFE_DIGITS: Final = 19
 """Every integer with so many digits fits into 64 bits without a sign."""
@@ -42,7 +43,7 @@ class CsvRows:
     """Consecutive rows of a file: where each field lies in `text`.
 
     text: [bytes] uint8; starts, ends: [rows, fields] int64, the field without its quotes; first_line: line number of
-    the first row, from 1.
+    the first row, from 1; lines: [rows] int64, the line number of each row, where they do not follow one another.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class CsvRows:
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     first_line: int
+    lines: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -58,9 +60,16 @@ class CsvRows:
         """Return one field as it stands in the file."""
         return self.text[self.starts[row, column] : self.ends[row, column]].tobytes()
 
+    def has_digit(self, rows: NDArray[np.int64], column: int) -> NDArray[np.bool_]:
+        """Return which of some rows' fields hold a digit other than 0, [rows] bool."""
+        starts, lengths = self.starts[rows, column], self.ends[rows, column] - self.starts[rows, column]
+        letters = _letters(self.text, starts, lengths, int(lengths.max(initial=0)))
+        return ((letters > _ZERO) & (letters <= _NINE)).any(axis=1)
+
     def error(self, row: int, reason: str) -> SourceError:
         """Return the error that names a row by its line."""
-        return SourceError(f"{self.path}: line {self.first_line + row}: {reason}")
+        line = self.first_line + row if self.lines is None else self.lines[row]
+        return SourceError(f"{self.path}: line {line}: {reason}")
 
     def refuse(self, wrong: NDArray[np.bool_], column: int, name: str, expected: str) -> None:
         """Raise a SourceError that names the first row where `wrong` holds, if there is one."""
@@ -126,8 +135,13 @@ def whole_lines(file: InputFile) -> Iterator[bytes]:
         yield kept + b"\n"
 
 
-def split_rows(path: Path, block: bytes, fields: int, first_line: int) -> CsvRows:
-    """Find the fields of a block of whole lines; a SourceError names the first line with another number of them."""
+def split_rows(
+    path: Path, block: bytes, fields: int, first_line: int, lines: NDArray[np.int64] | None = None
+) -> CsvRows:
+    """Find the fields of a block of whole lines; a SourceError names the first line with another number of them.
+
+    `lines` has the line number of each row, where they do not follow one another from `first_line` on.
+    """
     text = np.frombuffer(block, np.uint8)
     marks = np.flatnonzero((text == _COMMA) | (text == _NEWLINE))
     newlines = np.flatnonzero(text[marks] == _NEWLINE)
@@ -137,14 +151,15 @@ def split_rows(path: Path, block: bytes, fields: int, first_line: int) -> CsvRow
         end = marks[newlines[row]]
         start = marks[newlines[row - 1]] + 1 if row else 0
         raise SourceError(
-            f"{path}: line {first_line + row}: has {found[row]} fields: {_shown(block[start:end])}; expected {fields}"
+            f"{path}: line {first_line + row if lines is None else lines[row]}: has {found[row]} fields: "
+            f"{_shown(block[start:end])}; expected {fields}"
         )
     ends = marks.reshape(-1, fields)
     starts = np.concatenate(([0], marks[:-1] + 1)).reshape(-1, fields)
     returns = (ends[:, -1] > starts[:, -1]) & (text[ends[:, -1] - 1] == _RETURN)
     ends[:, -1] -= returns
     quoted = (ends - starts >= 2) & (text[starts] == _QUOTE) & (text[ends - 1] == _QUOTE)
-    return CsvRows(path, text, starts + quoted, ends - quoted, first_line)
+    return CsvRows(path, text, starts + quoted, ends - quoted, first_line, lines)
 
 
 def _letters(
