@@ -1,17 +1,24 @@
 """What a dataset holds, as text for people and as JSON values."""
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from vpharness.commands.text.price_checks import price_check_facts, price_check_lines
+from vpharness.datasets.find import find_dataset
+from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import Manifest
+from vpharness.errors import DatasetError
 from vpharness.events.times import time_text
 
 if TYPE_CHECKING:
     from vpharness.datasets.price_check import PriceCheck
+
+
+BY_LEVEL: Final = "by price level, without orders: fills are what trades explain of a level's decline"
 
 
 def dataset_facts(manifest: Manifest, path: Path) -> dict[str, Any]:
@@ -38,6 +45,7 @@ def print_dataset(
         ("span", f"{time_text(m.first_bin_start_ns)} to {time_text(m.last_bin_end_ns)} ({hours:.2f} hours)"),
         ("bins", f"{m.bins:,} of {m.cell_width_ms} ms, {m.valid_bins / m.bins:.1%} with a valid book"),
         ("cells", f"{m.cells} a bin, {len(m.columns)} columns"),
+        *([("book", BY_LEVEL)] if m.by_level else []),
         ("events", _counts(m.events)),
         ("not as they should be", _counts(m.problems)),
         ("skipped", _counts(m.skipped)),
@@ -57,3 +65,14 @@ def _print_rows(rows: Sequence[tuple[str, str]]) -> None:
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "none"
+
+
+def by_level_lines(lake: Lake | None, dataset_ids: Iterable[str]) -> Iterator[str]:
+    """Yield a line that names the datasets by price level among some, if there are any in the lake."""
+    found = []
+    for dataset_id in sorted(set(dataset_ids)) if lake is not None else ():
+        with contextlib.suppress(DatasetError):  # results outlive their datasets
+            if find_dataset(lake, dataset_id).manifest.by_level:
+                found.append(dataset_id)
+    if found:
+        yield f"{', '.join(found)}: {BY_LEVEL}"
