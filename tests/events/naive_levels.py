@@ -1,11 +1,10 @@
 """The readers of books by price level again, a level at a time with decimals and dictionaries."""
 
-import csv
 import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -17,11 +16,12 @@ Said = list[tuple[Level, int]]
 """The new quantities of levels, in units of 1e-8."""
 
 MS = 10**6
+_EXACT = Context(prec=500)
 
 
 def units(number: Any, digits: int) -> int:
     """Return a decimal number in units of 10**-digits, half up."""
-    return int(Decimal(str(number)).scaleb(digits).to_integral_value(ROUND_HALF_UP))
+    return int(Decimal(str(number)).scaleb(digits, _EXACT).to_integral_value(ROUND_HALF_UP, _EXACT))
 
 
 def level_id(level: Level) -> int:
@@ -84,7 +84,7 @@ def binance_events(lines: Iterable[str], *, needs_snapshot: bool = True) -> list
             continue
         message = json.loads(line, parse_float=Decimal)
         message = message.get("message", message) if "received_ns" in message else message
-        message = message.get("data") or message
+        message = message if message.get("data") is None else message["data"]
         if message.get("lastUpdateId") is not None:
             last, said = message["lastUpdateId"], said_of(message.get("bids", []), message.get("asks", []))
             behind = [diff for diff in history if diff[1] > last]
@@ -161,16 +161,27 @@ def bybit_events(lines: Iterable[str]) -> list[Event]:
     return book.events
 
 
+def rows_of(lines: Iterable[str]) -> list[dict[str, str]]:
+    """Return the rows of CSV lines by the names in the first, every field out of its quotes."""
+    cells = [[unquoted(field) for field in line.removesuffix("\r").split(",")] for line in lines]
+    return [dict(zip(cells[0], row, strict=True)) for row in cells[1:]]
+
+
+def unquoted(field: str) -> str:
+    """Return a field without the quotes around it."""
+    return field[1:-1] if len(field) >= 2 and field[0] == field[-1] == '"' else field
+
+
 def tardis_events(lines: Iterable[str], trades: Iterable[str] = ()) -> list[Event]:
     """Return the events of a file incremental_book_L2 and of its file of trades."""
     book, messages = PlainLevels(), []  # type: ignore[var-annotated]
-    for row in csv.DictReader(lines):
+    for row in rows_of(lines):
         key = (row["is_snapshot"], None if row["is_snapshot"] == "true" else (row["timestamp"], row["local_timestamp"]))
         key = (key[0], key[1] and tuple(units(value, 3) for value in key[1]))
         if not messages or messages[-1][0] != key:
             messages.append((key, []))
         messages[-1][1].append(row)
-    sold = sorted(csv.DictReader(trades), key=lambda row: units(row["timestamp"], 3))
+    sold = sorted(rows_of(trades), key=lambda row: units(row["timestamp"], 3))
     has_book, latest = False, 0
     for (is_snapshot, _), rows in messages:
         ts = units(rows[-1]["timestamp"], 3)

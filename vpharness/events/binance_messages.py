@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
 from vpharness.events import input_files
-from vpharness.events.json_lines import MessageError, RecordedLine, line_error, recorded_lines
+from vpharness.events.json_lines import UNREADABLE, MessageError, RecordedLine, line_error, recorded_lines
 from vpharness.events.level_json import LevelCollector, event_ns, rows_text
 from vpharness.events.trade_files import TradeColumns, csv_trades, is_json, trades_of
 
@@ -78,7 +78,7 @@ def snapshots_of(path: str, symbol: str | None, digits: int) -> list[Snapshot]:
                 if symbol is not None and named is not None and not is_same(named, symbol):
                     continue
                 snapshot = snapshot_of(line.number, message)
-            except (MessageError, msgspec.DecodeError) as error:
+            except UNREADABLE as error:
                 raise line_error(file, line.number, error) from error
             numbers.snapshot(1, [(line.number, snapshot.bids, snapshot.asks)])
             numbers.take()  # refuses what are no numbers in the name of this file
@@ -118,7 +118,7 @@ def _json_trades(file: input_files.InputFile, symbol: str | None, digits: int) -
             if message.e in TRADES and kind in {"", message.e} and (symbol is None or is_same(named, symbol)):
                 kind = message.e
                 add_trade(collector, line.number, message)
-        except (MessageError, msgspec.DecodeError) as error:
+        except UNREADABLE as error:
             raise line_error(file, line.number, error) from error
         if collector.is_full:
             yield trades_of(collector.take())

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vpharness.errors import SourceError
 from vpharness.events import input_files
 from vpharness.events.event_source import EventStream, require_valid
-from vpharness.events.json_lines import MessageError, RecordedLine, line_error, recorded_lines
+from vpharness.events.json_lines import UNREADABLE, MessageError, RecordedLine, line_error, recorded_lines
 from vpharness.events.level_json import LevelCollector, event_ns, rows_text
 from vpharness.events.level_source import (
     WITHOUT_TRADES,
@@ -228,7 +228,7 @@ def _json_trades(file: input_files.InputFile, symbol: str | None, digits: int) -
             if message.topic.partition(".")[0] == _TRADE:
                 found = True
                 _add_trades(collector, line.number, _TRADE_DATA.decode(message.data), symbol)
-        except (MessageError, msgspec.DecodeError) as error:
+        except UNREADABLE as error:
             raise line_error(file, line.number, error) from error
         if collector.is_full:
             yield trades_of(collector.take())

@@ -21,6 +21,7 @@ import msgspec
 
 from vpharness.errors import SourceError
 from vpharness.events.input_files import InputFile
+from vpharness.events.mbo_event import MAX_PRICE
 from vpharness.events.times import LATEST_NS, SECOND_NS
 
 LONGEST_LINE_BYTES: Final = 1 << 28
@@ -30,6 +31,7 @@ _BLOCK_BYTES: Final = 1 << 20
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _RECEIVED: Final = b'"received_ns"'
 _REMEMBERED: Final = 1 << 16
+_PRICE_DIGITS: Final = 9
 _LONGEST_NUMBER: Final = 60
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 _TIME: Final = re.compile(
@@ -41,6 +43,14 @@ _LARGEST: Final = (1 << 63) - 1
 
 class MessageError(ValueError):
     """A message is not what its exchange documents; the reader adds the file and the line."""
+
+
+NO_DATA: Final = msgspec.Raw(b"")
+"""Stands for a part of a message, kept as it is, that the message does not have."""
+
+
+UNREADABLE: Final = (MessageError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading a message raises where it is no JSON text in UTF-8, or not what its exchange documents."""
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -75,7 +85,7 @@ def recorded_lines(file: InputFile) -> Iterator[RecordedLine]:
             continue
         try:
             envelope = _ENVELOPE_DECODER.decode(line)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise line_error(file, number, error) from error
         if not 0 <= envelope.received_ns <= LATEST_NS:
             raise SourceError(
@@ -87,7 +97,7 @@ def recorded_lines(file: InputFile) -> Iterator[RecordedLine]:
 def line_error(file: InputFile, number: int, error: Exception) -> SourceError:
     """Return the error for a line that cannot be decoded, or is not what its exchange documents."""
     what = " ".join(str(error).split())
-    if isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError):
+    if not isinstance(error, MessageError | msgspec.ValidationError):
         what = f"is no JSON message: {what}; expected one whole message a line (remove a line that was cut off)"
     return SourceError(f"{file.path}: line {number}: {what}")
 
@@ -119,19 +129,35 @@ def in_units(number: str | int, digits: int, name: str) -> int:
 
     Raises MessageError where it is no number, is finer than the unit, or does not fit into 64 bits.
     """
-    text = str(number)
-    whole, point, decimals = text.partition(".")
-    if point and whole.isdecimal() and decimals.isdecimal() and text.isascii() and len(decimals) <= digits:
-        value = int(whole + decimals) * 10 ** (digits - len(decimals))
-    else:
-        value = _any_number(text, digits, name)
+    value = _exact(str(number), digits, name)
     if not -_LARGEST <= value <= _LARGEST:
-        raise MessageError(f"{name} is {text[:_LONGEST_NUMBER]}; expected a number below {_LARGEST / 10**digits:g}")
+        raise MessageError(f"{name} is {number}; expected a number below {_LARGEST / 10**digits:g}")
     return value
 
 
+@lru_cache(_REMEMBERED)
+def price_of(number: str | int, name: str) -> int:
+    """Return a price in units of 1e-9, exactly; one that no order may have comes back just beyond MAX_PRICE.
+
+    Exchanges write market orders with such prices; whoever lets orders rest counts them.
+    """
+    value = _exact(str(number), _PRICE_DIGITS, name)
+    return max(-MAX_PRICE - 1, min(MAX_PRICE + 1, value))
+
+
+def _exact(text: str, digits: int, name: str) -> int:
+    if len(text) > _LONGEST_NUMBER:
+        raise MessageError(
+            f"{name} is {text[:_LONGEST_NUMBER]!r}…; expected a number of at most {_LONGEST_NUMBER} digits"
+        )
+    whole, point, decimals = text.partition(".")
+    if point and whole.isdecimal() and decimals.isdecimal() and text.isascii() and len(decimals) <= digits:
+        return int(whole + decimals) * 10 ** (digits - len(decimals))
+    return _any_number(text, digits, name)
+
+
 def _any_number(text: str, digits: int, name: str) -> int:
-    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+    if not _NUMBER.fullmatch(text):
         raise MessageError(f"{name} is {text[:_LONGEST_NUMBER]!r}; expected a decimal number")
     try:
         scaled = Decimal(text).scaleb(digits, _EXACT)

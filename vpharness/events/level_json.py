@@ -24,7 +24,6 @@ _ENOUGH: Final = 1 << 15
 
 _PRICE_DIGITS: Final = 9
 _NO_ROWS: Final = b""
-_WHITESPACE: Final = (b" ", b"\t", b"\r")
 _ANY_LEVELS: Final = msgspec.json.Decoder(list[list[msgspec.Raw]])
 _OLD_THIRD: Final = b"[]"
 """Binance once sent an empty list as a third field of each level."""
@@ -38,7 +37,7 @@ def rows_text(raw: msgspec.Raw | bytes) -> bytes:
     text = bytes(raw)
     if text == b"[]":
         return _NO_ROWS
-    if _OLD_THIRD in text or any(space in text for space in _WHITESPACE):
+    if b" " in text or b"[]" in text or b"\t" in text or b"\r" in text:
         return _any_rows_text(text)
     if not (text.startswith(b"[[") and text.endswith(b"]]")):
         raise MessageError(f"levels are {text[:60]!r}; expected a list of [price, size]")

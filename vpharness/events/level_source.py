@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
 from vpharness.events import input_files
 from vpharness.events.event_source import CHUNK_EVENTS, EventStream
-from vpharness.events.json_lines import MessageError, RecordedLine, recorded_lines
+from vpharness.events.json_lines import UNREADABLE, RecordedLine, recorded_lines
 from vpharness.events.level_json import LevelCollector
 from vpharness.events.price_levels import LevelBook, LevelMessages
 from vpharness.events.trade_files import with_trades
@@ -68,7 +67,7 @@ def json_batches(
         stream.bytes_read = file.bytes_read
         try:
             reader.take(line)
-        except (MessageError, msgspec.DecodeError) as error:
+        except UNREADABLE as error:
             raise refused(file, line, error) from error
         if reader.collector.is_full:
             yield reader.collector.take()

@@ -35,6 +35,9 @@ LEVEL_DTYPE: Final = np.dtype([("message", np.int64), ("level", np.int64), ("siz
 CHANGES, SNAPSHOT, GAP = range(3)
 """Kinds of messages: changes of levels and trades, a restatement of the whole book, and a gap before the next one."""
 
+_STATE_DTYPE: Final = np.dtype([("level", np.int64), ("size", np.int64), ("traded", np.int64)])
+"""A level's quantity, and what was traded at it since it was last spoken of."""
+
 LARGEST_SIZE: Final = 1 << 53
 _MOST_TRADED: Final = 1 << 62
 
@@ -62,8 +65,7 @@ class LevelBook:
 
     def __init__(self, counts: Counter[str]) -> None:
         """Begin with an empty book; `counts` grows by the rows that make no event."""
-        self._sizes: dict[int, int] = {}
-        self._traded: dict[int, int] = {}
+        self._state = np.empty(0, _STATE_DTYPE)  # sorted by level
         self._counts = counts
 
     def events(self, messages: LevelMessages) -> NDArray[np.void]:
@@ -87,14 +89,14 @@ class LevelBook:
         """Replace the book; of several rows of a level the last one holds, and trades before it explain nothing."""
         rows = rows[~rows["is_trade"]]
         said = dict(zip(rows["level"].tolist(), rows["size"].tolist(), strict=True))
-        self._sizes = {level: size for level, size in said.items() if size}
-        self._traded = {}
-        events = np.zeros(1 + len(self._sizes), EVENT_DTYPE)
+        sizes = {level: size for level, size in said.items() if size}
+        self._state = np.array(sorted((level, size, 0) for level, size in sizes.items()), _STATE_DTYPE)
+        events = np.zeros(1 + len(sizes), EVENT_DTYPE)
         events["ts_ns"], events["flags"] = ts_ns, FLAG_SNAPSHOT
         events["action"], events["side"] = CLEAR, NO_SIDE
-        _place(events[1:], np.fromiter(self._sizes, np.int64, len(self._sizes)))
+        _place(events[1:], np.fromiter(sizes, np.int64, len(sizes)))
         events["action"][1:] = ADD
-        events["size"][1:] = list(self._sizes.values())
+        events["size"][1:] = list(sizes.values())
         events["flags"][-1] |= FLAG_LAST
         return events
 
@@ -131,9 +133,8 @@ class LevelBook:
         place = np.arange(len(rows))
         starts = np.flatnonzero(np.diff(level, prepend=level[0] - 1))
         group = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(rows)))
-        known = level[starts].tolist()
-        held = np.array([self._sizes.get(each, 0) for each in known], np.int64)
-        pending = np.array([self._traded.get(each, 0) for each in known], np.int64)
+        known = self._known(level[starts])
+        held, pending = known["size"].copy(), known["traded"].copy()
 
         spoken = np.maximum.accumulate(np.where(is_trade, -1, place))  # the last row up to here that is no trade
         last = np.concatenate(([-1], spoken[:-1]))
@@ -149,18 +150,28 @@ class LevelBook:
         is_spoken = spoken[ends] >= starts
         left = (up_to[ends + 1] - up_to[np.where(is_spoken, spoken[ends], starts)]).astype(np.int64)
         left += np.where(is_spoken, 0, pending)
-        self._keep(known, np.where(is_spoken, size[spoken[ends]], held), np.minimum(left, _MOST_TRADED))
+        known["size"] = np.where(is_spoken, size[spoken[ends]], held)
+        known["traded"] = np.minimum(left, _MOST_TRADED)
+        self._keep(known)
         unsorted = np.empty((2, len(rows)), np.int64)
         unsorted[0, order], unsorted[1, order] = before, np.minimum(traded, _MOST_TRADED)
         return unsorted[0], unsorted[1]
 
-    def _keep(self, known: list[int], sizes: NDArray[np.int64], traded: NDArray[np.int64]) -> None:
-        for book, values in ((self._sizes, sizes.tolist()), (self._traded, traded.tolist())):
-            for level, value in zip(known, values, strict=True):
-                if value:
-                    book[level] = value
-                else:
-                    book.pop(level, None)
+    def _known(self, level: NDArray[np.int64]) -> NDArray[np.void]:
+        """Return the state of some levels, which ascend, as rows of _STATE_DTYPE; one that is not there is empty."""
+        found = np.zeros(len(level), _STATE_DTYPE)
+        found["level"] = level
+        if len(self._state):
+            place = np.minimum(np.searchsorted(self._state["level"], level), len(self._state) - 1)
+            is_there = self._state["level"][place] == level
+            found[is_there] = self._state[place[is_there]]
+        return found
+
+    def _keep(self, known: NDArray[np.void]) -> None:
+        """Take over the new state of some levels; those in which nothing is left are forgotten."""
+        others = self._state[~np.isin(self._state["level"], known["level"], assume_unique=True)]
+        state = np.concatenate((others, known[(known["size"] > 0) | (known["traded"] > 0)]))
+        self._state = state[np.argsort(state["level"], kind="stable")]
 
 
 def _place(events: NDArray[np.void], level: NDArray[np.int64]) -> None:
