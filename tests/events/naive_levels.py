@@ -75,7 +75,10 @@ def said_of(bids: Any, asks: Any) -> Said:
 
 
 def binance_events(lines: Iterable[str], *, needs_snapshot: bool = True) -> list[Event]:
-    """Return the events of a file of Binance's messages of one product, snapshots and trades among them."""
+    """Return the events of a file of Binance's messages of one product, snapshots and trades among them.
+
+    Numbers of messages that are left out are not looked at.
+    """
     book, history, waiting = PlainLevels(), [], []  # type: ignore[var-annotated]
     at: int | None = None
     ts, trade_kind = 0, None
@@ -86,25 +89,25 @@ def binance_events(lines: Iterable[str], *, needs_snapshot: bool = True) -> list
         message = message.get("message", message) if "received_ns" in message else message
         message = message if message.get("data") is None else message["data"]
         if message.get("lastUpdateId") is not None:
-            last, said = message["lastUpdateId"], said_of(message.get("bids", []), message.get("asks", []))
+            last, said = message["lastUpdateId"], (message.get("bids", []), message.get("asks", []))
             behind = [diff for diff in history if diff[1] > last]
             if not behind:
                 waiting = sorted([other for other in waiting if other[0] < last] + [(last, said)], key=lambda s: s[0])
                 continue
-            book.restated(ts, said + [row for diff in behind for row in diff[3]])
+            book.restated(ts, said_of(*said) + [row for diff in behind for row in said_of(*diff[3])])
             if not follows(behind[0], last) or not all(follows(after, before[1]) for before, after in pairwise(behind)):
                 book.gap(ts)
             at = behind[-1][1]
         elif message.get("e") == "depthUpdate":
             stamp = message.get("T") if message.get("T") is not None else message.get("E", 0)
             ts = stamp * (1000 if stamp >= 10**14 else MS)
-            said = said_of(message.get("b", []), message.get("a", []))
+            said = message.get("b", []), message.get("a", [])
             diff = (message.get("U", 0), message.get("u", 0), message.get("pu"), said)
             if not history or diff[1] > history[-1][1]:
                 history.append(diff)
             while waiting and waiting[0][0] < diff[1]:
                 at, restated = waiting.pop(0)
-                book.restated(ts, restated)
+                book.restated(ts, said_of(*restated))
             if at is None and needs_snapshot:
                 continue
             if at is not None and diff[1] <= at:
@@ -112,7 +115,7 @@ def binance_events(lines: Iterable[str], *, needs_snapshot: bool = True) -> list
             if at is not None and not follows(diff, at) and needs_snapshot:
                 book.gap(ts)
             at = diff[1]
-            book.changed(ts, said)
+            book.changed(ts, said_of(*said))
         elif message.get("e") in {"trade", "aggTrade"} and trade_kind in {None, message["e"]}:
             trade_kind = message["e"]
             side = "B" if message["m"] else "A"
@@ -120,7 +123,7 @@ def binance_events(lines: Iterable[str], *, needs_snapshot: bool = True) -> list
     return book.events
 
 
-def follows(diff: tuple[int, int, int | None, Said], last: int) -> bool:
+def follows(diff: tuple[int, int, int | None, Any], last: int) -> bool:
     """Whether no update is missing between an id and a message."""
     first, _, before, _ = diff
     return first <= last + 1 if before is None else before <= last
@@ -142,15 +145,15 @@ def bybit_events(lines: Iterable[str]) -> list[Event]:
             topic, symbol = message["topic"], data["s"]
             stamp = message["cts"] if message.get("cts") is not None else message.get("ts", 0)
             ts = stamp * (1000 if stamp >= 10**14 else MS)
-            said = said_of(data.get("b", []), data.get("a", []))
+            said = data.get("b", []), data.get("a", [])
             if message.get("type") == "snapshot" or data["u"] == 1:
-                book.restated(ts, said)
+                book.restated(ts, said_of(*said))
             elif at is None or data["u"] <= at:
                 continue
             else:
                 if data["u"] != at + 1:
                     book.gap(ts)
-                book.changed(ts, said)
+                book.changed(ts, said_of(*said))
             at = data["u"]
         elif kind == "publicTrade":
             wanted = symbol or message["topic"].partition(".")[2]

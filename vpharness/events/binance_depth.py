@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,8 +131,7 @@ def _refused(file: input_files.InputFile, line: RecordedLine, error: Exception) 
     return line_error(file, line.number, error)
 
 
-@dataclass(frozen=True)
-class _Diff:
+class _Diff(NamedTuple):  # one for each message: a tuple is made fastest
     line: int
     first: int
     last: int

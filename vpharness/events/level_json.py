@@ -104,14 +104,14 @@ class LevelCollector:
         """Return what has been collected, and begin anew; a SourceError names the line of a number that is none."""
         rows = np.zeros(self.rows, LEVEL_DTYPE)
         if self.rows:
-            counts = np.array(self._counts)
-            lines = np.repeat(np.array(self._lines), counts)
-            text = csv_rows.split_rows(self._path, b"\n".join(self._texts) + b"\n", 2, 0, lines)
+            texts, *columns = zip(*self._parts, strict=True)
+            numbers = np.array(columns, np.int64)
+            lines, _, is_ask, is_trade, message = np.repeat(numbers, numbers[1], axis=1)
+            text = csv_rows.split_rows(self._path, b"\n".join(texts) + b"\n", 2, 0, lines)
             prices = text.decimals(0, "price", _PRICE_DIGITS, -MAX_PRICE, MAX_PRICE)
             rows["size"] = sizes_of(text, 1, self._digits)
-            rows["level"] = levels(prices, np.repeat(np.array(self._asks), counts))
-            rows["message"] = np.repeat(np.array(self._messages), counts)
-            rows["is_trade"] = np.repeat(np.array(self._trades), counts)
+            rows["level"] = levels(prices, is_ask == 1)
+            rows["message"], rows["is_trade"] = message, is_trade
         found = LevelMessages(np.array(self._times, np.int64), np.array(self._kinds, np.uint8), rows)
         self._clear()
         return found
@@ -125,23 +125,13 @@ class LevelCollector:
             self._add(line, text, text.count(b"\n") + 1, is_ask, is_trade=False)
 
     def _add(self, line: int, text: bytes, count: int, is_ask: bool, *, is_trade: bool) -> None:
-        self._texts.append(text)
-        self._lines.append(line)
-        self._counts.append(count)
-        self._asks.append(is_ask)
-        self._trades.append(is_trade)
-        self._messages.append(len(self._times) - 1)
+        self._parts.append((text, line, count, is_ask, is_trade, len(self._times) - 1))
         self.rows += count
 
     def _clear(self) -> None:
         self._times: list[int] = []
         self._kinds: list[int] = []
-        self._texts: list[bytes] = []
-        self._lines: list[int] = []
-        self._counts: list[int] = []
-        self._asks: list[bool] = []
-        self._trades: list[bool] = []
-        self._messages: list[int] = []
+        self._parts: list[tuple[bytes, int, int, bool, bool, int]] = []
         self.rows = 0
 
 
