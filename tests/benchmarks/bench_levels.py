@@ -108,10 +108,10 @@ def main() -> None:
             read_all(make(path))  # compiles
             seconds, found = timed(lambda make=make, path=path: read_all(make(path)))  # type: ignore[misc]
             beside, _ = timed(lambda plain=plain, path=path: plain(Path(path)))  # type: ignore[misc]
-            rows = count * LEVELS
+            total = count * LEVELS
             print(
-                f"{kind}: {rows:,} levels, {len(text) / 1e6:.0f} MB: {rows / seconds / 1e6:.2f} M levels/s "
-                f"({found:,} events), plain decoder {rows / beside / 1e6:.2f}"
+                f"{kind}: {total:,} levels, {len(text) / 1e6:.0f} MB: {total / seconds / 1e6:.2f} M levels/s "
+                f"({found:,} events), plain decoder {total / beside / 1e6:.2f}"
             )
 
 

@@ -179,8 +179,8 @@ def tardis_events(lines: Iterable[str], trades: Iterable[str] = ()) -> list[Even
     """Return the events of a file incremental_book_L2 and of its file of trades."""
     book, messages = PlainLevels(), []  # type: ignore[var-annotated]
     for row in rows_of(lines):
-        key = (row["is_snapshot"], None if row["is_snapshot"] == "true" else (row["timestamp"], row["local_timestamp"]))
-        key = (key[0], key[1] and tuple(units(value, 3) for value in key[1]))
+        times = tuple(units(row[name], 3) for name in ("timestamp", "local_timestamp"))
+        key = (row["is_snapshot"], None if row["is_snapshot"] == "true" else times)
         if not messages or messages[-1][0] != key:
             messages.append((key, []))
         messages[-1][1].append(row)

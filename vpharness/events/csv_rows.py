@@ -66,7 +66,8 @@ class CsvRows:
         """Return which of some rows' fields hold a digit other than 0, [rows] bool."""
         starts, lengths = self.starts[rows, column], self.ends[rows, column] - self.starts[rows, column]
         letters = _letters(self.text, starts, lengths, int(lengths.max(initial=0)))
-        return ((letters > _ZERO) & (letters <= _NINE)).any(axis=1)
+        found: NDArray[np.bool_] = ((letters > _ZERO) & (letters <= _NINE)).any(axis=1)
+        return found
 
     def error(self, row: int, reason: str) -> SourceError:
         """Return the error that names a row by its line."""

@@ -69,8 +69,10 @@ def _counts(counts: dict[str, int]) -> str:
 
 def by_level_lines(lake: Lake | None, dataset_ids: Iterable[str]) -> Iterator[str]:
     """Yield a line that names the datasets by price level among some, if there are any in the lake."""
+    if lake is None:
+        return
     found = []
-    for dataset_id in sorted(set(dataset_ids)) if lake is not None else ():
+    for dataset_id in sorted(set(dataset_ids)):
         with contextlib.suppress(DatasetError):  # results outlive their datasets
             if find_dataset(lake, dataset_id).manifest.by_level:
                 found.append(dataset_id)
