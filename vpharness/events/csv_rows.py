@@ -66,8 +66,7 @@ class CsvRows:
         """Return which of some rows' fields hold a digit other than 0, [rows] bool."""
         starts, lengths = self.starts[rows, column], self.ends[rows, column] - self.starts[rows, column]
         letters = _letters(self.text, starts, lengths, int(lengths.max(initial=0)))
-        found: NDArray[np.bool_] = ((letters > _ZERO) & (letters <= _NINE)).any(axis=1)
-        return found
+        return np.any((letters > _ZERO) & (letters <= _NINE), axis=1)
 
     def error(self, row: int, reason: str) -> SourceError:
         """Return the error that names a row by its line."""
