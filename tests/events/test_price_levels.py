@@ -78,7 +78,6 @@ def test_binance_snapshot_diffs_trades_and_a_gap(tmp_path: Path, compression: st
     assert told(found) == BINANCE_TOLD
     assert (stream.instrument, stream.size_unit, stream.by_level, stream.notes) == ("BTCUSDT", 1e-8, True, [])
     assert {name: count for name, count in stream.counts.items() if count} == {
-        "snapshots": 1,
         "skipped_before_snapshot": 1,
     }
     assert stream.progress() == 1.0
@@ -239,7 +238,7 @@ def test_bybit_snapshots_deltas_trades_and_a_gap(tmp_path: Path) -> None:
         (400, "A", "A", 101, 7, 160),
         (500, "M", "B", 98, 3, 128),
     ]
-    assert (stream.instrument, stream.by_level, stream.notes, stream.counts["snapshots"]) == ("BTCUSDT", True, [], 2)
+    assert (stream.instrument, stream.by_level, stream.notes) == ("BTCUSDT", True, [])
 
 
 DERIVATIVES_TRADES = (
@@ -306,7 +305,7 @@ def test_tardis_rows_of_a_time_are_a_message(tmp_path: Path, block_bytes: int, m
         (200.001, "A", "A", 101, 1.5, 128),
     ]
     assert (stream.instrument, stream.by_level, stream.notes) == ("BTCUSDT", True, [])
-    assert (stream.counts["skipped_before_snapshot"], stream.counts["snapshots"]) == (1, 1)
+    assert stream.counts["skipped_before_snapshot"] == 1
 
 
 def test_tardis_other_files_and_products_are_refused(tmp_path: Path) -> None:

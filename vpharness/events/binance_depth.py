@@ -237,7 +237,6 @@ class _Reader:
         """Restate the book from a snapshot and the messages that came before it and lie behind it."""
         parts = [(snapshot.line, snapshot.bids, snapshot.asks), *((d.line, d.bids, d.asks) for d in behind)]
         self.collector.snapshot(ts_ns, parts)
-        self.stream.counts["snapshots"] += 1
         self.last = behind[-1].last if behind else snapshot.last
 
     def _gap(self, ts_ns: int) -> None:

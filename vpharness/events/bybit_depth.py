@@ -185,7 +185,6 @@ class _Reader:
         bids, asks = rows_text(book.b), rows_text(book.a)
         if message.type == "snapshot" or book.u == _RESTART:
             self.collector.snapshot(ts_ns, [(line, bids, asks)])
-            self.stream.counts["snapshots"] += 1
         elif message.type != "delta":
             raise MessageError(f"has the type {message.type!r}; expected snapshot or delta")
         elif self.last is None:

@@ -192,7 +192,6 @@ def _batch(
         stream.counts["skipped_before_snapshot"] += int(np.count_nonzero(starts < first))
         rows, starts, has_book = rows[first:], starts[starts >= first] - first, first < len(rows)
     kinds = np.where(rows["is_snapshot"][starts], SNAPSHOT, CHANGES).astype(np.uint8)
-    stream.counts["snapshots"] += int(np.count_nonzero(kinds == SNAPSHOT))
     found = np.zeros(len(rows), LEVEL_DTYPE)
     lengths = np.diff(starts, append=len(rows))
     found["message"] = np.repeat(np.arange(len(starts)), lengths)
