@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from tests.events.export_files import csv_row, frame_of, json_row
 from tests.events.itch_writer import framed
+from tests.events.level_files import BINANCE, BYBIT, TARDIS
 from tests.events.naive_exports import csv_events, json_events, parquet_events
+from tests.events.naive_levels import binance_events, bybit_events, tardis_events
 from tests.events.naive_readers import bitstamp_events, lobster_events
 from tests.events.naive_recorded import bitfinex_events, bitstamp_live_events, coinbase_events, kraken_events
 from tests.events.recordings import BITFINEX, BITSTAMP_LIVE, COINBASE, KRAKEN
@@ -26,9 +28,11 @@ from tests.events.test_itch import ALL_TYPES, DAY
 from tests.events.test_lobster import BOOK_ROW, MESSAGES, SUMMER
 from tests.naive_itch import itch_events
 from vpharness.errors import SourceError
+from vpharness.events.binance_depth import BinanceDepthSource
 from vpharness.events.bitfinex import BitfinexSource
 from vpharness.events.bitstamp import BitstampSource
 from vpharness.events.bitstamp_live import BitstampLiveSource
+from vpharness.events.bybit_depth import BybitDepthSource
 from vpharness.events.coinbase import CoinbaseSource
 from vpharness.events.dbn import DbnSource
 from vpharness.events.dbn_csv import COLUMNS
@@ -36,6 +40,7 @@ from vpharness.events.event_source import Source
 from vpharness.events.itch import ItchSource
 from vpharness.events.kraken import KrakenSource
 from vpharness.events.lobster import LobsterSource
+from vpharness.events.tardis_l2 import TardisL2Source
 
 FEW, MANY = 40, 5_000
 DEADLINE_MS = 5000
@@ -122,6 +127,21 @@ READERS: dict[str, tuple[Reader, Twin, bytes]] = {
     "kraken": (lambda path: KrakenSource(path, 0.1), kraken_events, KRAKEN.encode()),
     "bitfinex": (lambda path: BitfinexSource(path, 0.1), bitfinex_events, BITFINEX.encode()),
     "bitstamp_live": (lambda path: BitstampLiveSource(path, 0.01), bitstamp_live_events, BITSTAMP_LIVE.encode()),
+    "binance_depth": (
+        lambda path: BinanceDepthSource(path, 0.5),
+        lambda data: binance_events(data.decode(errors="replace").split("\n")),
+        BINANCE.encode(),
+    ),
+    "bybit_depth": (
+        lambda path: BybitDepthSource(path, 0.5),
+        lambda data: bybit_events(data.decode(errors="replace").split("\n")),
+        BYBIT.encode(),
+    ),
+    "tardis_l2": (
+        lambda path: TardisL2Source(path, 0.5),
+        lambda data: tardis_events(data.decode(errors="replace").removesuffix("\n").split("\n")),
+        TARDIS.encode(),
+    ),
 }
 CASES = [(reader, compression) for reader in READERS for compression in COMPRESSIONS]
 

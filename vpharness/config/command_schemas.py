@@ -21,6 +21,13 @@ class DatasetChoice:
     id: str | None = parameter(None, meaning="name of the dataset in the lake")
 
 
+CHECK_PATH = (
+    "file of best prices to compare with at every bin's end: Databento mbp-1, mbp-10, bbo-1s or bbo-1m (DBN), or a "
+    "LOBSTER order book file"
+)
+CHECK_PARQUET = "with check: write the prices of every bin and of that file to this new Parquet file"
+
+
 @dataclass(frozen=True)
 class BuildCommand:
     """Build an immutable dataset from market-by-order events."""
@@ -28,10 +35,17 @@ class BuildCommand:
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     start: str | None = parameter(None, meaning="first bin: ISO 8601 with zone, or ns since 1970")
     end: str | None = parameter(None, meaning="end of the span: ISO 8601 with zone, or ns since 1970")
+    check: str | None = parameter(None, meaning=CHECK_PATH)
+    parquet: str | None = parameter(None, meaning=CHECK_PARQUET)
     json: bool = parameter(False, meaning="print JSON instead of text")
     source: Any = None
     lattice: Any = None
     dataset: Any = None
+
+    def relations(self) -> Iterator[str]:
+        """Yield an error for a table of a comparison that is not asked for."""
+        if self.parquet is not None and self.check is None:
+            yield "parquet was given without check; it is for the comparison with check=PATH"
 
 
 @dataclass(frozen=True)
@@ -94,6 +108,14 @@ class ShowCommand(ListDatasetsCommand):
 @dataclass(frozen=True)
 class VerifyCommand(ListDatasetsCommand):
     """Compare the files of a dataset, or of the whole lake without dataset.id, with their checksums."""
+
+    check: str | None = parameter(None, meaning=CHECK_PATH)
+    parquet: str | None = parameter(None, meaning=CHECK_PARQUET)
+
+    def relations(self) -> Iterator[str]:
+        """Yield an error for a table of a comparison that is not asked for."""
+        if self.parquet is not None and self.check is None:
+            yield "parquet was given without check; it is for the comparison with check=PATH"
 
 
 @dataclass  # not frozen: Hydra would not let an experiment fill it in

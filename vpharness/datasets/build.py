@@ -196,4 +196,5 @@ def _manifest(
         problems=event_problems(state),
         skipped=dict(stream.counts),
         notes=[],
+        by_level=stream.by_level,
     )

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vpharness.compiled import Array, int64, kernel
 from vpharness.errors import SourceError
 from vpharness.events.input_files import InputFile
 
@@ -26,6 +27,7 @@ _RETURN: Final = ord("\r")
 _QUOTE: Final = ord('"')
 _POINT: Final = ord(".")
 _ZERO: Final = ord("0")
+_NINE: Final = ord("9")
 
 _SAFE_DIGITS: Final = 19
 """Every integer with so many digits fits into 64 bits without a sign."""
@@ -60,6 +62,12 @@ class CsvRows:
     def field(self, row: int, column: int) -> bytes:
         """Return one field as it stands in the file."""
         return self.text[self.starts[row, column] : self.ends[row, column]].tobytes()
+
+    def has_digit(self, rows: NDArray[np.int64], column: int) -> NDArray[np.bool_]:
+        """Return which of some rows' fields hold a digit other than 0, [rows] bool."""
+        starts, lengths = self.starts[rows, column], self.ends[rows, column] - self.starts[rows, column]
+        letters = _letters(self.text, starts, lengths, int(lengths.max(initial=0)))
+        return np.any((letters > _ZERO) & (letters <= _NINE), axis=1)
 
     def error(self, row: int, reason: str) -> SourceError:
         """Return the error that names a row by its line."""
@@ -161,12 +169,20 @@ def _is_header(line: bytes) -> bool:
     )
 
 
-def split_rows(path: Path, block: bytes, fields: int, first_line: int, *, may_be_blank: bool = False) -> CsvRows:
+def split_rows(
+    path: Path,
+    block: bytes,
+    fields: int,
+    first_line: int,
+    lines: NDArray[np.int64] | None = None,
+    *,
+    may_be_blank: bool = False,
+) -> CsvRows:
     """Find the fields of a block of whole lines; a SourceError names the first line with another number of them.
 
-    With `may_be_blank`, lines without anything are left out.
+    `lines` says how many lines after `first_line` each row stands, where they do not follow one another. With
+    `may_be_blank`, lines without anything are left out.
     """
-    lines = None
     if may_be_blank and (block.startswith((b"\n", b"\r")) or b"\n\n" in block or b"\n\r" in block):
         texts = block.split(b"\n")[:-1]
         lines = np.array([place for place, text in enumerate(texts) if text.strip(b"\r")], np.int64)
@@ -204,26 +220,41 @@ def _plain_decimals(
     text: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64], digits: int
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the values of fields of the form 123 or 123.456, and which fields have that form and surely fit."""
-    width = int(min(lengths.max(initial=0), _WIDEST_PLAIN))
-    letters = _letters(text, starts, lengths, width)
-    values = np.zeros(len(starts), np.uint64)
-    wholes = np.zeros(len(starts), np.int64)
-    decimals = np.full(len(starts), -1)
-    plain = (lengths > 0) & (lengths <= width)
-    for place in range(width):
-        letter = letters[:, place]
-        digit = (letter - np.uint8(_ZERO)).astype(np.uint64)
-        is_digit, is_point, inside = digit < 10, letter == _POINT, place < lengths
-        plain &= ~inside | is_digit | (is_point & (decimals < 0) & (wholes > 0))
-        # Of the digits beyond the unit only the first one decides on rounding half up.
-        kept, rounds_up = is_digit & (decimals < digits), is_digit & (decimals == digits) & (digit >= 5)
-        values = np.where(kept, values * np.uint64(10) + digit, values + rounds_up)
-        wholes += is_digit & (decimals < 0)
-        decimals = np.where(is_point, np.maximum(decimals, 0), decimals + (is_digit & (decimals >= 0)))
-    values *= np.uint64(10) ** (digits - np.clip(decimals, 0, digits)).astype(np.uint64)
-    plain &= (decimals < 0) | (digits > 0)
-    plain &= (wholes + digits <= _SAFE_DIGITS) & (values <= np.uint64(_LARGEST))
+    values, plain = np.zeros(len(starts), np.uint64), np.zeros(len(starts), np.bool_)
+    _read_decimals(text, starts, lengths, int64(digits), values, plain)
     return np.where(plain, values, 0).astype(np.int64), plain
+
+
+@kernel
+def _read_decimals(text: Array, starts: Array, lengths: Array, digits: int, values: Array, plain: Array) -> None:
+    """Fill in values in units of 10**-digits, and whether each field has the plain form and surely fits."""
+    ten = np.uint64(10)
+    for row in range(len(starts)):
+        if lengths[row] == 0 or lengths[row] > _WIDEST_PLAIN:
+            continue
+        value = np.uint64(0)
+        wholes, decimals, is_plain = 0, -1, True  # decimals: -1 before the point
+        for place in range(starts[row], starts[row] + lengths[row]):
+            letter = text[place]
+            if _ZERO <= letter <= _NINE:
+                digit = np.uint64(letter - _ZERO)
+                if decimals < digits:
+                    value = value * ten + digit
+                elif decimals == digits and digit >= np.uint64(5):
+                    # Of the digits beyond the unit only the first one decides on rounding half up.
+                    value += np.uint64(1)
+                wholes += decimals < 0
+                decimals += decimals >= 0
+            elif letter == _POINT and decimals < 0 and wholes > 0:
+                decimals = 0
+            else:
+                is_plain = False
+                break
+        for _ in range(max(decimals, 0), digits):
+            value = value * ten
+        is_plain = is_plain and (decimals < 0 or digits > 0) and wholes + digits <= _SAFE_DIGITS
+        values[row] = value
+        plain[row] = is_plain and value <= np.uint64(_LARGEST)
 
 
 def _any_decimal(field: bytes, digits: int) -> int | None:

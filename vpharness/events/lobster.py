@@ -117,13 +117,13 @@ class LobsterSource:
 
     @contextmanager
     def _opened(self, day: DayFiles) -> Iterator[EventStream]:
-        midnight_ns = _midnight_ns(day.date)
+        begin_ns = midnight_ns(day.date)
         with ExitStack() as stack:
             rows = None if day.orderbook_path is None else stack.enter_context(opened_rows(day.orderbook_path))
             file = stack.enter_context(input_files.opened(day.path))
             stream = EventStream(self._instrument(day.path), 1.0, iter(()), bytes_total=file.bytes_total)
             stream.notes += day.notes
-            stream.chunks = _chunks(file, midnight_ns, rows, stream)
+            stream.chunks = _chunks(file, begin_ns, rows, stream)
             yield stream
 
     def _days(self) -> list[DayFiles]:
@@ -137,7 +137,7 @@ class LobsterSource:
         return self.instrument or instrument_of(path)
 
 
-def _midnight_ns(date: str) -> int:
+def midnight_ns(date: str) -> int:
     """Return the time at which a day begins in New York, in ns since the epoch."""
     try:
         day = calendar_date.fromisoformat(date)
