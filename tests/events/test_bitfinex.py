@@ -128,6 +128,7 @@ def test_a_product_is_chosen_by_its_symbol_or_its_pair(tmp_path: Path) -> None:
     ("message", "complaint"),
     [
         ([7, [1, 2, 3, 4]], r"holds the order \[1, 2, 3, 4\]; expected \[order id, price, amount\]"),
+        ([7, 5], "holds 5; expected an order, a list of orders, or a word such as hb"),
         ([7, [-1, 2, 3]], r"holds the order \[-1, 2, 3\]; expected"),
         ([7, [1, "2", None]], "amount is 'None'; expected a number"),
         ([7, [1, "x", 1]], "price is 'x'; expected a decimal number"),

@@ -142,6 +142,8 @@ class BitfinexReader:
             self.feed.counts["skipped_other_message"] += 1
         elif name == "trades" and content == "te":
             self._take_trade(message[2] if len(message) > 2 else None)
+        elif name == "book" and not isinstance(content, list | str):
+            raise MessageError(f"holds {str(content)[:80]}; expected an order, a list of orders, or a word such as hb")
         elif name == "book" and isinstance(content, list):
             if ts_ns is None:
                 raise MessageError(
