@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tests.datasets.samples import OPENING_NS, SECOND_NS, Fixed
 from tests.event_rows import events_of
+from tests.events.samples import write
 from vpharness.commands.text.dataset_facts import print_dataset, print_doubts
 from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset
@@ -17,6 +18,7 @@ from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import Manifest
 from vpharness.datasets.oddities import EventMarks, InvalidBins, oddities
 from vpharness.errors import SourceError
+from vpharness.events.lobster import LobsterSource
 from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, FLAG_FEED_GAP, HALT, NO_SIDE, NONE, RESUME
 from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.lattice.lattice_parameters import LatticeParameters
@@ -162,3 +164,12 @@ def test_few_valid_bins_are_said_of_datasets_without_notes(tmp_path: Path, capsy
     print_dataset(earlier, tmp_path, as_json=False, result="built")
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.split(maxsplit=1) == ["note", "only 50.0% of the bins have a valid book"]
+
+
+def test_a_build_without_a_valid_book_ends_with_what_the_source_says(tmp_path: Path) -> None:
+    """A message file of LOBSTER alone: the reason is what the file cannot tell, and the way out stands there."""
+    path = write(tmp_path, "A_2012-06-21_message_1.csv", "34200,1,1,5,1000000,1\n34201,1,2,5,1010000,1\n")
+    with pytest.raises(
+        SourceError, match=r"gave no bin: .*; the book is made from messages alone.* give source.orderbook"
+    ):
+        build(Lake(tmp_path), LobsterSource(path), LatticeParameters(), dataset_id="a")

@@ -139,7 +139,7 @@ def _fill(
                 tables.write(block)
             report(progress)
     if not progress.bins:
-        raise SourceError(_nothing_found(intake))
+        raise SourceError("; ".join((_nothing_found(intake), *stream.notes)))
     return state
 
 
