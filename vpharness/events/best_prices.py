@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from vpharness.errors import SourceError
 from vpharness.events import csv_rows, dbn_records, input_files, lobster
 from vpharness.events.dbn_instruments import InstrumentChoice
+from vpharness.events.lobster_orderbook import PRICE_PER_UNIT
 from vpharness.events.mbo_event import UNDEFINED_PRICE
 from vpharness.events.times import SECOND_NS
 
@@ -97,7 +98,8 @@ def _opened_dbn(path: Path, first: bytes, blocks: Iterator[bytes], choice: KeyCh
     if metadata.schema is not None and str(metadata.schema) not in _SCHEMAS:
         raise SourceError(f"{path}: holds the schema {metadata.schema}; {_EXPECTED}")
     opened_file = BestPrices(str(metadata.schema or "dbn"), iter(()), end_ns=metadata.end)
-    wanted = InstrumentChoice(path, metadata, choice.symbol, choice.instrument_id)
+    wanted = InstrumentChoice(path, choice.symbol, choice.instrument_id)
+    wanted.take_metadata(metadata)
     records = dbn_records.records(path, first[end:], blocks)
     found = _dbn_blocks(path, records, wanted, choice, opened_file)
     head = next(found, None)
@@ -213,7 +215,7 @@ def _lobster_blocks(path: str, message_path: str, midnight_ns: int) -> Iterator[
             for name, column in (("ask", 0), ("bid", 2)):
                 prices = rows.decimals(column, f"{name} price", 0, -_LOBSTER_EMPTY, _LOBSTER_EMPTY)
                 sizes = rows.decimals(column + 1, f"{name} size", 0, 0, 1 << 53)
-                found[name] = np.where(sizes > 0, prices * lobster.PRICE_PER_UNIT, UNDEFINED_PRICE)
+                found[name] = np.where(sizes > 0, prices * PRICE_PER_UNIT, UNDEFINED_PRICE)
             yield found
         if len(pending) or next(times, None) is not None:
             raise SourceError(f"{message_path}: has more messages than {path} has rows; expected one row a message")

@@ -5,15 +5,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date as calendar_date
-from datetime import datetime
 from typing import Any, ClassVar, Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError, SourceError
-from vpharness.events import csv_rows, input_files, many_files
+from vpharness.events import csv_rows, input_files, many_files, times
 from vpharness.events.event_source import CHUNK_EVENTS, EventStream, require_valid
 from vpharness.events.lobster_following import FollowedBook, RowOrderError
 from vpharness.events.lobster_levels import STANDING_ID_BASE
@@ -28,7 +26,6 @@ from vpharness.events.lobster_orderbook import (
 )
 from vpharness.events.many_files import PATHS_MEANING, Paths
 from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FILL, FLAG_LAST, HALT, NO_SIDE, RESUME
-from vpharness.events.times import time_text
 from vpharness.parameters import parameter
 
 READER_VERSION: Final = 1
@@ -36,7 +33,6 @@ READER_VERSION: Final = 1
 FOLLOWING_VERSION: Final = 2
 """Raised when the same message file with its order book file gives other events than before."""
 
-EXCHANGE_ZONE: Final = ZoneInfo("America/New_York")
 NANOSECONDS_PER_DAY: Final = 86_400 * 1_000_000_000
 
 _TIME, _TYPE, _ID, _SIZE, _PRICE, _DIRECTION = range(6)
@@ -145,8 +141,7 @@ def midnight_ns(date: str) -> int:
         day = None
     if day is None or not 1970 < day.year < 2200:
         raise ConfigError(f"source.date is {date!r}; expected the trading day as YYYY-MM-DD")
-    midnight = datetime(day.year, day.month, day.day, tzinfo=EXCHANGE_ZONE)
-    return int(midnight.timestamp()) * 1_000_000_000
+    return times.midnight_ns(day)
 
 
 def _tells_of_halts(path: str) -> bool:
@@ -225,7 +220,7 @@ def _followed(
 def _note_missing_rows(rows: OrderbookRows, file: input_files.InputFile, time_ns: int, stream: EventStream) -> None:
     if not any(note.startswith(rows.path.name) for note in stream.notes):
         stream.notes.append(
-            f"{rows.path.name} ends before {file.path.name}: from {time_text(time_ns)} on the book follows the "
+            f"{rows.path.name} ends before {file.path.name}: from {times.time_text(time_ns)} on the book follows the "
             "messages alone; are they of the same day and levels?"
         )
 
