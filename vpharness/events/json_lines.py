@@ -19,9 +19,14 @@ from typing import Final, NamedTuple
 import msgspec
 
 from vpharness.errors import SourceError
-from vpharness.events.input_files import InputFile
+from vpharness.events.input_files import COMPRESSED, InputFile
 from vpharness.events.mbo_event import MAX_PRICE
 from vpharness.events.times import LATEST_NS, SECOND_NS
+
+SUFFIXES: Final = tuple(
+    f".{name}{compression}" for name in ("jsonl", "ndjson", "json", "data") for compression in COMPRESSED
+)
+"""What the names of files end in that are taken from a folder."""
 
 LONGEST_LINE_BYTES: Final = 1 << 28
 """The longest line: a snapshot of every order of a product has some 30 MB."""

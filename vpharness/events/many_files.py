@@ -39,24 +39,24 @@ OpenOne: TypeAlias = Callable[[str], AbstractContextManager[EventStream]]
 _MOST_SENTENCES: Final = 5
 
 
-def files_of(value: Paths, suffixes: Sequence[str]) -> list[str]:
-    """Return the files that a value of `source.path` names, each once.
+def files_of(value: Paths, suffixes: Sequence[str], key: str = "source.path") -> list[str]:
+    """Return the files that a value of `source.path`, or of another parameter `key`, names, each once.
 
     A folder stands for its files that end in one of `suffixes`, a glob for the files that match it. Raises ConfigError
     for a value that is neither a path nor a list of them, and SourceError where there is no such file.
     """
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list | tuple) or not values or not all(isinstance(item, str) and item for item in values):
-        raise ConfigError(f"source.path is {value!r}; expected a file, a list of files, a glob or a folder")
-    found = [path for item in values for path in _files_of_one(item, suffixes)]
+        raise ConfigError(f"{key} is {value!r}; expected a file, a list of files, a glob or a folder")
+    found = [path for item in values for path in _files_of_one(item, suffixes, key)]
     seen = Counter(Path(path).resolve() for path in found)
     twice = [str(path) for path, times in seen.items() if times > 1]
     if twice:
-        raise SourceError(f"{twice[0]}: is named twice by source.path; name each file once")
+        raise SourceError(f"{twice[0]}: is named twice by {key}; name each file once")
     return found
 
 
-def _files_of_one(item: str, suffixes: Sequence[str]) -> list[str]:
+def _files_of_one(item: str, suffixes: Sequence[str], key: str) -> list[str]:
     """Return the files of one path, which a file of that very name precedes a glob."""
     try:
         path = Path(item).expanduser()
@@ -69,11 +69,11 @@ def _files_of_one(item: str, suffixes: Sequence[str]) -> list[str]:
         if glob.has_magic(item) and not path.exists():
             matching = [each for each in sorted(glob.glob(str(path), recursive=True)) if Path(each).is_file()]  # noqa: PTH207  # a pattern may be absolute
             if not matching:
-                raise SourceError(f"{item!r}: no file matches it; source.path must name a file, a glob or a folder")
+                raise SourceError(f"{item!r}: no file matches it; {key} must name a file, a glob or a folder")
             return matching
     except (OSError, ValueError) as error:
         raise SourceError(f"{item!r}: is no usable path: {error}") from error
-    input_files.checked_path(item)
+    input_files.checked_path(item, key)
     return [item]
 
 
@@ -99,17 +99,20 @@ def paths_in_order(paths: Sequence[str], open_one: OpenOne) -> list[str]:
 
 
 @contextmanager
-def opened_in_order(paths: Sequence[str], open_one: OpenOne, *, is_new_book: bool = False) -> Iterator[EventStream]:
+def opened_in_order(
+    paths: Sequence[str], open_one: OpenOne, *, is_new_book: bool = False, begin_one: OpenOne | None = None
+) -> Iterator[EventStream]:
     """Open files as one stream, in the order of time, one of them at a time; a single file is its own stream.
 
     Notes tell of files that overlap, of long times without a file, and of instruments that change. The book is
     emptied where the instrument changes, and with `is_new_book` (no order of a file outlives it) at every file.
+    Files are put in order by their beginnings, read with `begin_one` where `open_one` goes on from the file before.
     """
     if len(paths) == 1:
         with open_one(paths[0]) as single:
             yield single
         return
-    files = _in_order(paths, open_one)
+    files = _in_order(paths, begin_one or open_one)
     first = files[0]
     stream = EventStream(
         first.instrument,
