@@ -16,7 +16,7 @@ from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.commands.cli import mistake_in
 from vpharness.commands.command_table import COMMANDS
 from vpharness.commands.run import finished_run, tidy
-from vpharness.commands.text.rankings import readable_ledger, row_of
+from vpharness.commands.text.rankings import readable_ledger, rows_of
 from vpharness.config.composition import composed_config
 from vpharness.config.override_grammar import override_value, quoted, refuse_endless_numbers
 from vpharness.config.typed_config import instance
@@ -93,7 +93,7 @@ def run(
         found = finished_run(compose(words), words)
         run_id = found.run.spec.run_id
         ranked = rank(readable_ledger(found.store, found.lake)) if found.rows else []
-        rows = [row_of(each) for each in ranked if run_id in each.candidate.run_ids]
+        rows = rows_of((each for each in ranked if run_id in each.candidate.run_ids), found.lake)
         tidy(found.store)
     return RunResult(run_id, found.run.spec.dataset.manifest.dataset_id, found.folder, table_of_rows(rows).to_pandas())
 

@@ -15,7 +15,7 @@ from vpharness.campaigns.plan import CampaignPlan, PlannedRun
 from vpharness.campaigns.run_folder import FIGURE_FILE, folder_of, picture_of
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings
 from vpharness.commands.run import print_tracking
-from vpharness.commands.text.rankings import print_ranking, readable_ledger, row_of
+from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.results.plots import CampaignPlot, Plot
@@ -78,7 +78,7 @@ def conclude(campaign: Campaign, progress: CampaignProgress, tracked: Tracked) -
     best = _best_runs(mine, runs)
     _draw(campaign, mine, best, tracked)
     if campaign.as_json:
-        rows = [row_of(each) for each in mine]
+        rows = rows_of(mine, campaign.lake)
         facts = {"campaign": campaign.name, "folder": str(campaign.folder), **_counts(plan, progress)}
         print(json.dumps({**facts, "failures": progress.failures, "candidates": rows}, indent=1))
     else:

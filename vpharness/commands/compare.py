@@ -11,8 +11,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from vpharness.commands.output_files import new_file, require_new
-from vpharness.commands.text.dataset_facts import print_doubts
-from vpharness.commands.text.rankings import print_ranking, readable_ledger, row_of, views_in
+from vpharness.commands.text.dataset_facts import DatasetRemarks, print_doubts
+from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of, views_in
 from vpharness.commands.text.sensitivities import print_sensitivity, print_surface, sensitivity_row, surface_row
 from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.config.command_schemas import CompareCommand
@@ -72,7 +72,9 @@ def run_compare(config: DictConfig) -> None:
         from vpharness.commands.compare_report import facts_of, write_report  # noqa: PLC0415  # draws, which takes a second to load
 
         facts = facts_of(asked, choice.id, found.ranked, ledger_text(ledger))
-        write_report(Path(asked.report), Findings(found.ranked, answer.shown, found.view_of, facts))
+        judged_on = dict.fromkeys(name for each in found.ranked for name in each.candidate.dataset_ids)
+        remarks = DatasetRemarks(Lake(Path(asked.lake))).sentences(judged_on)
+        write_report(Path(asked.report), Findings(found.ranked, answer.shown, found.view_of, facts, remarks))
     if asked.parquet is not None:
         with new_file(Path(asked.parquet)) as aside:
             write_parquet(table_of_rows(answer.rows), aside)
@@ -202,7 +204,7 @@ def _tables(
                 print_ranking(told, lake=Lake(Path(asked.lake)), most=asked.top, explained=number == 0)
             print(end="\n" if len(apart) > 1 else "")
 
-    return Answer([row_of(each) for each in shown], show, shown)
+    return Answer(rows_of(shown, Lake(Path(asked.lake))), show, shown)
 
 
 def _tp_rate_order(ranked: Ranked) -> tuple[float, str]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from vpharness.campaigns.dataset_cache import view_of
 from vpharness.campaigns.market_identity import market_of
-from vpharness.commands.text.dataset_facts import by_level_lines
+from vpharness.commands.text.dataset_facts import DatasetRemarks, by_level_lines
 from vpharness.commands.text.differences import LatticeOf, differences
 from vpharness.commands.text.terminal import console, print_table
 from vpharness.commands.text.verdicts import (
@@ -131,7 +131,7 @@ def print_candidates(store: Store, lake: Lake, run_ids: Collection[str], *, as_j
     ranked = ranked_before(store, readable_ledger(store, lake))
     mine = [each for each in ranked if not set(run_ids).isdisjoint(each.candidate.run_ids)]
     if as_json:
-        print(json.dumps({"folder": str(folder), "candidates": [row_of(each) for each in mine]}, indent=1))
+        print(json.dumps({"folder": str(folder), "candidates": rows_of(mine, lake)}, indent=1))
         return
     print_ranking(mine, lake=lake, every=True)
     print(f"\nrun folder: {folder}")
@@ -240,6 +240,12 @@ def line_of_test(ranked: Ranked, opening: HoldoutResult) -> str:
         f"time: {verdict}; {'net ' if figures.n_net else ''}{net_text(figures, opening.low)} at an error of "
         f"{opening.error:.2g}"
     )
+
+
+def rows_of(ranked: Iterable[Ranked], lake: Lake) -> list[dict[str, Any]]:
+    """Return candidates as tidy rows, with what is odd about their datasets, as far as these are in the lake."""
+    remarks = DatasetRemarks(lake)
+    return [{**row_of(each), **remarks.of(each.candidate.dataset_ids)} for each in ranked]
 
 
 def row_of(ranked: Ranked) -> dict[str, Any]:
