@@ -37,7 +37,7 @@ from vpharness.events.level_source import (
     unit_problems,
 )
 from vpharness.events.many_files import PATHS_MEANING, Paths
-from vpharness.events.trade_files import TRADES_OF_SEVERAL, digests_of, sorted_trades, trade_paths
+from vpharness.events.trade_files import ONE_OR_SEVERAL, digests_of, sorted_trades, trade_paths
 from vpharness.parameters import parameter
 
 READER_VERSION: Final = 1
@@ -71,12 +71,12 @@ class BinanceDepthSource:
     tick_size: float = parameter(meaning="smallest price step", unit="price units", above=0)
     symbol: str | None = parameter(None, meaning="the product, where the file has several, such as BTCUSDT")
     snapshot_path: Paths | None = parameter(
-        None, meaning=f"REST snapshots, one a line, if not among the messages: {TRADES_OF_SEVERAL}"
+        None, meaning=f"REST snapshots, one a line, if not among the messages: {ONE_OR_SEVERAL}"
     )
     trades_path: Paths | None = parameter(
         None,
         meaning="trades, if not among the messages: aggTrade or trade messages, or CSV as downloaded; "
-        f"{TRADES_OF_SEVERAL}",
+        f"{ONE_OR_SEVERAL}",
     )
     size_unit: float = size_unit_parameter()
     require_snapshot: bool = parameter(

@@ -29,7 +29,7 @@ from vpharness.events.level_source import (
 )
 from vpharness.events.many_files import PATHS_MEANING, Paths
 from vpharness.events.trade_files import (
-    TRADES_OF_SEVERAL,
+    ONE_OR_SEVERAL,
     TradeColumns,
     csv_trades,
     digests_of,
@@ -96,7 +96,7 @@ class BybitDepthSource:
     symbol: str | None = parameter(None, meaning="the product, where the file has several, such as BTCUSDT")
     trades_path: Paths | None = parameter(
         None,
-        meaning=f"trades, if not among the messages: publicTrade messages, or CSV as downloaded; {TRADES_OF_SEVERAL}",
+        meaning=f"trades, if not among the messages: publicTrade messages, or CSV as downloaded; {ONE_OR_SEVERAL}",
     )
     size_unit: float = size_unit_parameter()
 

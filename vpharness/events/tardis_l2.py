@@ -31,7 +31,7 @@ from vpharness.events.mbo_event import MAX_PRICE
 from vpharness.events.price_levels import CHANGES, LEVEL_DTYPE, SNAPSHOT, LevelMessages, levels
 from vpharness.events.times import LATEST_NS
 from vpharness.events.trade_files import (
-    TRADES_OF_SEVERAL,
+    ONE_OR_SEVERAL,
     TradeColumns,
     csv_trades,
     digests_of,
@@ -77,7 +77,7 @@ class TardisL2Source:
     tick_size: float = parameter(meaning="smallest price step", unit="price units", above=0)
     symbol: str | None = parameter(None, meaning="the product, where the file has several, such as BTCUSDT")
     trades_path: Paths | None = parameter(
-        None, meaning=f"CSV file trades of the same product and time; {TRADES_OF_SEVERAL}"
+        None, meaning=f"CSV file trades of the same product and time; {ONE_OR_SEVERAL}"
     )
     size_unit: float = size_unit_parameter()
 

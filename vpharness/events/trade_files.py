@@ -25,7 +25,7 @@ TRADE_DTYPE: Final = np.dtype([("ts_ns", np.int64), ("level", np.int64), ("size"
 SUFFIXES: Final = (*(f".csv{compression}" for compression in input_files.COMPRESSED), *json_lines.SUFFIXES)
 """What the names of files of trades end in that are taken from a folder."""
 
-TRADES_OF_SEVERAL: Final = "one file or, as a list, a glob or a folder, several"
+ONE_OR_SEVERAL: Final = "one file or, as a list, a glob or a folder, several"
 
 _PRICE_DIGITS: Final = 9
 
