@@ -1,7 +1,7 @@
 """The plan of a campaign: every run, checked and frozen before the first one begins."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from vpharness.datasets.variants import find_variant
 from vpharness.errors import VpharnessError
 from vpharness.evaluation import EvaluationParameters, SplitParameters
 from vpharness.events.event_source import Source
+from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.parameters import problems
 from vpharness.signals import SignalParameters
@@ -26,6 +27,7 @@ class Variant:
     lattice: LatticeParameters
     start_ns: int | None
     end_ns: int | None
+    columns: tuple[str, ...] = field(default=tuple(GRID_COLUMNS), compare=False)  # what is stored, where it is built
 
     def find(self, lake: Lake) -> Dataset | None:
         """Return the dataset if it has been built. Raises SourceError where the source cannot be read."""

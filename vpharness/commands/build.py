@@ -9,6 +9,7 @@ from vpharness.commands.text.progress_display import build_progress, span_of
 from vpharness.config.time_parsing import parse_time_ns
 from vpharness.config.typed_config import check, instance
 from vpharness.datasets.build import build
+from vpharness.datasets.grid_columns import chosen_columns
 from vpharness.datasets.lake import Lake, check_id
 
 
@@ -19,6 +20,7 @@ def run_build(config: DictConfig) -> None:
     check(source=source, lattice=lattice)
     if choice.id is not None:
         check_id(choice.id)  # before the source's files are read
+    columns = chosen_columns(choice.columns)
     start_ns, end_ns = parse_time_ns(config.start, "start"), parse_time_ns(config.end, "end")
     with build_progress(span_of(source, start_ns, end_ns)) as report:
         built = build(
@@ -28,6 +30,7 @@ def run_build(config: DictConfig) -> None:
             dataset_id=choice.id,
             start_ns=start_ns,
             end_ns=end_ns,
+            columns=columns,
             report=report,
         )
     print_dataset(built.manifest, built.path, config.json, "exists" if built.existed else "built")

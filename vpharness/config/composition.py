@@ -23,6 +23,7 @@ from vpharness.config.override_errors import one_line
 from vpharness.config.search_path import conf_folder, is_group, prepare_process
 from vpharness.config.time_parsing import parse_time_ns
 from vpharness.config.typed_config import instance_of
+from vpharness.datasets.grid_columns import ALL_COLUMNS, chosen_columns
 from vpharness.errors import ConfigError
 from vpharness.results.tracked_run import without_password
 
@@ -191,9 +192,10 @@ class _Composer:
 def _data(parts: Mapping[str, Any], config: Mapping[str, Any], job: Sequence[str]) -> str | Variant:
     if parts["dataset"].id is None:
         start_ns, end_ns = parse_time_ns(config["start"], "start"), parse_time_ns(config["end"], "end")
-        return Variant(parts["source"], parts["lattice"], start_ns, end_ns)
+        columns = chosen_columns(getattr(parts["dataset"], "columns", ALL_COLUMNS))
+        return Variant(parts["source"], parts["lattice"], start_ns, end_ns, columns)
     keys = [text.partition("=")[0] for text in job]
-    idle = sorted({key for key in keys if key.partition(".")[0] in _WORKSHOP})
+    idle = sorted({key for key in keys if key.partition(".")[0] in _WORKSHOP or key == "dataset.columns"})
     if idle:
         raise ConfigError(
             f"dataset.id={parts['dataset'].id} is built already, so {', '.join(idle)} would change nothing; "

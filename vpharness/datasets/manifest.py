@@ -10,13 +10,21 @@ from typing import Any, Final
 
 from vpharness.errors import DatasetError
 from vpharness.storage.checksums import file_sha256, known_sha256
+from vpharness.storage.durable import replace_file
 
 BINS_FILE: Final = "bins.parquet"
+EVENTS_FILE: Final = "events.parquet"
 GRID_FILE: Final = "grid_clean.parquet"
 MANIFEST_FILE: Final = "manifest.json"
 CHECKSUMS_FILE: Final = "checksums.json"
+FILES: Final = (BINS_FILE, EVENTS_FILE, GRID_FILE, MANIFEST_FILE)
+"""The files that checksums are kept of, as far as a dataset has them: events or a grid, or both."""
 MANIFEST_VERSION: Final = 1
 """Raised when a manifest can no longer be read by older code."""
+
+_IDENTITY: Final = "dataset"
+_THIS: Final = "checksums"
+"""Names in `checksums.json` beside those of files: the dataset's checksum, and the digest of all before it."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class Manifest:
     span: dict[str, int | None]  # start_ns and end_ns as asked for
     lattice: dict[str, Any] | None  # every parameter in force; None where they are not known
     lattice_version: int | None
-    columns: list[str]  # of the grid, beside bin_seq and k
+    columns: list[str]  # of the grid, beside bin_seq and k: those that can be read, stored or computed
     bin_columns: list[str]
     rows_ordered: bool  # the grid's rows ascend by (bin_seq, k), and the bins' by bin_seq
     events: dict[str, int]  # by action
@@ -88,31 +96,58 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_checksums(folder: Path, known: dict[str, str]) -> None:
-    """Write `checksums.json`; digests that are known already, by file name, are not computed again."""
-    names = (BINS_FILE, GRID_FILE, MANIFEST_FILE)
+    """Write `checksums.json` of a new dataset; digests that are known, by file name, are not computed again."""
+    names = [name for name in FILES if (folder / name).exists()]
     sums = {name: known.get(name) or file_sha256(folder / name) for name in names}
-    (folder / CHECKSUMS_FILE).write_text(_checksums_text(sums), encoding="utf-8")
+    text = _checksums_text(sums, _identity(sums) if EVENTS_FILE in sums else None)
+    (folder / CHECKSUMS_FILE).write_text(text, encoding="utf-8")
+
+
+def replace_checksums(folder: Path, sums: dict[str, str], identity: str) -> None:
+    """Replace `checksums.json` at once: the files of a dataset with events are others, its checksum `identity` is not.
+
+    Files that are not named are no longer the dataset's.
+    """
+    replace_file(folder / CHECKSUMS_FILE, _checksums_text(sums, identity))
 
 
 def read_checksums(folder: Path) -> dict[str, str]:
     """Read `checksums.json`: SHA-256 by file name."""
+    return _read_checksums(folder)[0]
+
+
+def _read_checksums(folder: Path) -> tuple[dict[str, str], str]:
+    """Return the SHA-256 by file name, and the dataset's checksum."""
     path = folder / CHECKSUMS_FILE
     try:
         text = path.read_text(encoding="utf-8")
-        sums = json.loads(text)
+        values = json.loads(text)
     except (OSError, ValueError) as error:
         raise DatasetError(f"dataset {folder.name}: {path} cannot be read: {error}") from error
-    expected = {BINS_FILE, GRID_FILE, MANIFEST_FILE}
-    if not isinstance(sums, dict) or set(sums) != expected or not all(isinstance(s, str) for s in sums.values()):
+    found = values if isinstance(values, dict) and all(isinstance(each, str) for each in values.values()) else {}
+    sums = {name: found[name] for name in FILES if name in found}
+    keeps_events = EVENTS_FILE in sums
+    expected = {BINS_FILE, MANIFEST_FILE} | ({EVENTS_FILE} if keeps_events else {GRID_FILE})
+    if not expected <= set(sums) or set(found) - set(sums) - ({_IDENTITY, _THIS} if keeps_events else set()):
         raise DatasetError(f"dataset {folder.name}: {path} must hold the SHA-256 of {', '.join(sorted(expected))}")
-    if text != _checksums_text(sums):
+    if text != _checksums_text(sums, found.get(_IDENTITY, "") if keeps_events else None):
         raise DatasetError(f"dataset {folder.name}: {path} is not as it was written; restore it")
-    return sums
+    return sums, found[_IDENTITY] if keeps_events else _text_sha256(text)
 
 
 def checksum_of(folder: Path) -> str:
-    """Return the SHA-256 of `checksums.json`, which stands for all files of a dataset."""
-    return hashlib.sha256(_checksums_text(read_checksums(folder)).encode()).hexdigest()
+    """Return the SHA-256 that stands for a dataset: for its facts, and for its bins and events.
+
+    Which grid columns are stored does not matter, since they follow from the events. Where there are no events it
+    stands for the grid in their place. A dataset that was made without its events, and has got them since, keeps the
+    checksum that it had.
+    """
+    return _read_checksums(folder)[1]
+
+
+def keeps_events(folder: Path) -> bool:
+    """Return whether a dataset has its events, from which columns of the grid can be computed."""
+    return EVENTS_FILE in read_checksums(folder)
 
 
 def check_file(folder: Path, name: str) -> None:
@@ -138,8 +173,21 @@ def check_all(folder: Path) -> dict[str, str]:
     return sums
 
 
-def _checksums_text(sums: dict[str, str]) -> str:
-    return json.dumps({name: sums[name] for name in (BINS_FILE, GRID_FILE, MANIFEST_FILE)}, indent=1) + "\n"
+def _checksums_text(sums: dict[str, str], identity: str | None) -> str:
+    """Return the text of `checksums.json`; with an identity, which nothing else would prove, it has its own digest."""
+    values = {name: sums[name] for name in FILES if name in sums}
+    if identity is not None:
+        values[_IDENTITY] = identity
+        values[_THIS] = _text_sha256(json.dumps(values))
+    return json.dumps(values, indent=1) + "\n"
+
+
+def _identity(sums: dict[str, str]) -> str:
+    return _text_sha256(json.dumps({name: sums[name] for name in (BINS_FILE, EVENTS_FILE, MANIFEST_FILE)}))
+
+
+def _text_sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _differs(folder: Path, names: list[str]) -> DatasetError:

@@ -6,13 +6,33 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vpharness.datasets.find import Dataset
+from vpharness.datasets.grid_columns import stored_columns
 from vpharness.datasets.manifest import Manifest
 from vpharness.events.times import time_text
 
 
 def dataset_facts(manifest: Manifest, path: Path) -> dict[str, Any]:
-    """Return what the manifest says of a dataset, and where the dataset lies, as JSON values."""
-    return {**dataclasses.asdict(manifest), "path": str(path)}
+    """Return what the manifest says of a dataset, where it lies, and what it stores, as JSON values."""
+    stored, size = storage_of(manifest, path)
+    return {**dataclasses.asdict(manifest), "path": str(path), "columns_stored": stored, "disk_bytes": size}
+
+
+def storage_of(manifest: Manifest, path: Path) -> tuple[list[str], int]:
+    """Return the grid columns that a dataset stores, and the bytes that it takes on disk."""
+    return list(stored_columns(Dataset(path, manifest))), sum(file.stat().st_size for file in path.iterdir())
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes in words."""
+    return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
+
+
+def _columns_text(manifest: Manifest, stored: Sequence[str]) -> str:
+    computed = len(manifest.columns) - len(stored)
+    if not computed:
+        return f"{len(stored)} columns"
+    return f"{len(manifest.columns)} columns, {len(stored)} stored and {computed} computed from its events when read"
 
 
 def print_dataset(manifest: Manifest, path: Path, as_json: bool, result: str) -> None:
@@ -21,13 +41,15 @@ def print_dataset(manifest: Manifest, path: Path, as_json: bool, result: str) ->
     if as_json:
         print(json.dumps({**dataset_facts(m, path), "result": result}, indent=1))
         return
+    stored, size = storage_of(m, path)
     hours = (m.last_bin_end_ns - m.first_bin_start_ns) / 3600e9
     rows = [
         ("path", str(path)),
         ("instrument", f"{m.instrument}, tick {m.tick_size:g}"),
         ("span", f"{time_text(m.first_bin_start_ns)} to {time_text(m.last_bin_end_ns)} ({hours:.2f} hours)"),
         ("bins", f"{m.bins:,} of {m.cell_width_ms} ms, {m.valid_bins / m.bins:.1%} with a valid book"),
-        ("cells", f"{m.cells} a bin, {len(m.columns)} columns"),
+        ("cells", f"{m.cells} a bin, {_columns_text(m, stored)}"),
+        ("on disk", size_text(size)),
         ("events", _counts(m.events)),
         ("not as they should be", _counts(m.problems)),
         ("skipped", _counts(m.skipped)),
