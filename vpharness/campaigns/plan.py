@@ -8,6 +8,7 @@ from typing import Any
 from vpharness.campaigns.memo import ObjectMemo
 from vpharness.campaigns.run_spec import RunSpec, parameter_problems, spec_problems
 from vpharness.datasets.find import Dataset, find_dataset
+from vpharness.datasets.grid_columns import chosen_columns
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.variants import find_variant
 from vpharness.errors import VpharnessError
@@ -32,6 +33,17 @@ class Variant:
     def find(self, lake: Lake) -> Dataset | None:
         """Return the dataset if it has been built. Raises SourceError where the source cannot be read."""
         return find_variant(lake, self.source, self.lattice, start_ns=self.start_ns, end_ns=self.end_ns)
+
+
+def variant_of(
+    source: Source, lattice: LatticeParameters, start_ns: int | None, end_ns: int | None, columns: object
+) -> Variant:
+    """Return a dataset to be built, storing `columns`: what `dataset.columns` says, or None for all.
+
+    Raises ConfigError where there is no such column.
+    """
+    stored = tuple(GRID_COLUMNS) if columns is None else chosen_columns(columns)
+    return Variant(source, lattice, start_ns, end_ns, stored)
 
 
 @dataclass(frozen=True)

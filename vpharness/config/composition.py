@@ -18,12 +18,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from vpharness.campaigns.plan import Job, Variant
+from vpharness.campaigns.plan import Job, Variant, variant_of
 from vpharness.config.override_errors import one_line
 from vpharness.config.search_path import conf_folder, is_group, prepare_process
 from vpharness.config.time_parsing import parse_time_ns
 from vpharness.config.typed_config import instance_of
-from vpharness.datasets.grid_columns import ALL_COLUMNS, chosen_columns
 from vpharness.errors import ConfigError
 from vpharness.results.tracked_run import without_password
 
@@ -192,8 +191,8 @@ class _Composer:
 def _data(parts: Mapping[str, Any], config: Mapping[str, Any], job: Sequence[str]) -> str | Variant:
     if parts["dataset"].id is None:
         start_ns, end_ns = parse_time_ns(config["start"], "start"), parse_time_ns(config["end"], "end")
-        columns = chosen_columns(getattr(parts["dataset"], "columns", ALL_COLUMNS))
-        return Variant(parts["source"], parts["lattice"], start_ns, end_ns, columns)
+        columns = getattr(parts["dataset"], "columns", None)  # a command that builds nothing does not ask
+        return variant_of(parts["source"], parts["lattice"], start_ns, end_ns, columns)
     keys = [text.partition("=")[0] for text in job]
     idle = sorted({key for key in keys if key.partition(".")[0] in _WORKSHOP or key == "dataset.columns"})
     if idle:

@@ -97,7 +97,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def write_checksums(folder: Path, known: dict[str, str]) -> None:
     """Write `checksums.json` of a new dataset; digests that are known, by file name, are not computed again."""
-    names = [name for name in FILES if (folder / name).exists()]
+    names = [name for name in FILES if name in known or (folder / name).exists()]
     sums = {name: known.get(name) or file_sha256(folder / name) for name in names}
     text = _checksums_text(sums, _identity(sums) if EVENTS_FILE in sums else None)
     (folder / CHECKSUMS_FILE).write_text(text, encoding="utf-8")

@@ -74,8 +74,8 @@ def _load_grid(dataset: Dataset, columns: Sequence[str], bins: Mapping[str, Arra
     absent = [name for name in stored if name not in known] if dataset.keeps_events else []
     if absent:
         raise DatasetError(
-            f"dataset {dataset.manifest.dataset_id} has no column {', '.join(absent)}; "
-            f"{did_you_mean(absent[0], known)}it has {', '.join(known)}"
+            f"dataset {dataset.manifest.dataset_id}: {GRID_FILE} has no column {', '.join(absent)}; "
+            f"{did_you_mean(absent[0], known)}it has bin_seq, k, {', '.join(known)}"
         )
     grid = _stored_grid(dataset, stored, bins["bin_seq"]) if stored else {}
     grid |= computed_columns(dataset, bins, computed) if computed else {}
