@@ -17,7 +17,16 @@ from vpharness.datasets.find import Dataset
 from vpharness.datasets.grid_columns import stored_columns
 from vpharness.datasets.intake import Intake, taken_in
 from vpharness.datasets.lake import being_changed, writable
-from vpharness.datasets.manifest import BINS_FILE, EVENTS_FILE, GRID_FILE, MANIFEST_FILE, check_all, replace_checksums
+from vpharness.datasets.manifest import (
+    BINS_FILE,
+    CHECKSUMS_FILE,
+    EVENTS_FILE,
+    GRID_FILE,
+    MANIFEST_FILE,
+    check_all,
+    read_checksums,
+    replace_checksums,
+)
 from vpharness.datasets.read import load
 from vpharness.datasets.replay import fresh_lattice, proven, replayed
 from vpharness.datasets.table_writer import TableWriter, open_tables
@@ -70,7 +79,8 @@ def convert(
         )
     keeps_events, before, bytes_before = dataset.keeps_events, stored_columns(dataset), _bytes_of(folder)
     if keeps_events and before == tuple(columns):
-        return Converted(before, before, bytes_before, bytes_before, events_added=False)
+        _delete_leftovers(folder)
+        return Converted(before, before, bytes_before, _bytes_of(folder), events_added=False)
     given = None if keeps_events else _source_of(dataset, source())
     with being_changed(folder) as aside:
         sums = check_all(folder)
@@ -92,9 +102,17 @@ def convert(
                 (aside / GRID_FILE).replace(folder / GRID_FILE)
                 sync(folder)
                 replace_checksums(folder, {**kept, GRID_FILE: made[GRID_FILE]}, identity)
-            else:
-                (folder / GRID_FILE).unlink(missing_ok=True)
+    _delete_leftovers(folder)
     return Converted(before, tuple(columns), bytes_before, _bytes_of(folder), events_added=not keeps_events)
+
+
+def _delete_leftovers(folder: Path) -> None:
+    """Delete the files of a folder that are none of the dataset's: a grid that is not stored, what a kill has left."""
+    leftovers = [path for path in folder.iterdir() if path.name not in {*read_checksums(folder), CHECKSUMS_FILE}]
+    if leftovers:
+        with being_changed(folder), writable(folder):
+            for path in leftovers:
+                path.unlink(missing_ok=True)
 
 
 def _bytes_of(folder: Path) -> int:
