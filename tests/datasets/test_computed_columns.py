@@ -17,7 +17,7 @@ from vpharness.datasets.bin_by_bin import grid_blocks, require_grid
 from vpharness.datasets.build import build
 from vpharness.datasets.event_table import DatasetEvents
 from vpharness.datasets.find import find_dataset
-from vpharness.datasets.grid_columns import chosen_columns, stored_columns
+from vpharness.datasets.grid_columns import chosen_columns
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import GRID_FILE, read_checksums
 from vpharness.datasets.read import load, verify
@@ -34,7 +34,7 @@ def test_computed_columns_of_random_streams_equal_stored_ones(tmp_path: Path, se
     source = Fixed(random_stream(seed, 1500), f"stream {seed}", TICK / PRICE_SCALE)
     stored = built(tmp_path / "all", source, ALL, SMALL)
     none = built(tmp_path / "none", source, (), SMALL)
-    assert (stored_columns(stored), stored_columns(none)) == (ALL, ())
+    assert (stored.stored_columns, none.stored_columns) == (ALL, ())
     assert_same(none, stored)
     with DatasetEvents(none).open() as stream:
         assert np.array_equal(np.concatenate(list(stream.chunks)), source.events)
@@ -60,7 +60,7 @@ def test_any_choice_of_columns_is_the_same_dataset(tmp_path: Path) -> None:
     """Its content, its checksum and all that is read of it; asked for with other columns, it is found as it is."""
     choices = [(), ("v_add", "spectrum_score"), ALL]
     datasets = [built(tmp_path / str(len(columns)), MINUTE, columns, SMALL) for columns in choices]
-    assert [stored_columns(each) for each in datasets] == choices
+    assert [each.stored_columns for each in datasets] == choices
     assert len({each.checksum for each in datasets}) == 1
     assert len({each.manifest.content_id for each in datasets}) == 1
     assert datasets[0].manifest == datasets[2].manifest
@@ -68,7 +68,7 @@ def test_any_choice_of_columns_is_the_same_dataset(tmp_path: Path) -> None:
         assert_same(each, datasets[2])
         again = build(Lake(each.path.parents[2]), MINUTE, SMALL, dataset_id="minute", columns=ALL)
         assert again.existed
-        assert stored_columns(each) == stored_columns(find_dataset(Lake(each.path.parents[2]), "minute"))
+        assert each.stored_columns == find_dataset(Lake(each.path.parents[2]), "minute").stored_columns
 
 
 def test_a_dataset_without_columns_has_no_grid_file(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from vpharness.datasets.build import build
 from vpharness.datasets.convert import convert
 from vpharness.datasets.event_table import DatasetEvents
 from vpharness.datasets.find import Dataset, find_dataset
-from vpharness.datasets.grid_columns import stored_columns
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, checksum_of, read_checksums
 from vpharness.datasets.read import verify
@@ -64,7 +63,7 @@ def test_a_converted_dataset_keeps_its_checksum_and_all_that_is_read_of_it(
         convert(found, wanted, lambda: None)
         found = again(earlier)
         assert (found.checksum, checksum_of(found.path)) == (before, before)
-        assert stored_columns(found) == wanted
+        assert found.stored_columns == wanted
         assert (found.path / GRID_FILE).exists() == bool(wanted)
         assert verify(found)[BINS_FILE] == bins
         verify_replay(found)

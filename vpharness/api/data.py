@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from vpharness.api.folders import Folder, lake_in
 from vpharness.datasets.find import Dataset, all_datasets, find_dataset
-from vpharness.datasets.grid_columns import stored_columns
 from vpharness.datasets.manifest import Manifest
 from vpharness.datasets.read import load
 from vpharness.errors import DatasetError
@@ -94,6 +93,5 @@ def _facts(found: Dataset) -> dict[str, Any]:
         flat |= {f"{group}.{name}": value for name, value in values.items() if not isinstance(value, dict | list)}
     flat["start"] = pd.to_datetime(found.manifest.first_bin_start_ns, unit="ns", utc=True)
     flat["end"] = pd.to_datetime(found.manifest.last_bin_end_ns, unit="ns", utc=True)
-    flat["columns_stored"] = len(stored_columns(found))
-    flat["disk_bytes"] = sum(file.stat().st_size for file in found.path.iterdir())
+    flat |= {"columns_stored": len(found.stored_columns), "disk_bytes": found.disk_bytes}
     return {**flat, "path": str(found.path), "problem": None}

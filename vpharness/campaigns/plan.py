@@ -42,8 +42,7 @@ def variant_of(
 
     Raises ConfigError where there is no such column.
     """
-    stored = tuple(GRID_COLUMNS) if columns is None else chosen_columns(columns)
-    return Variant(source, lattice, start_ns, end_ns, stored)
+    return Variant(source, lattice, start_ns, end_ns, chosen_columns(columns))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def run_convert(config: DictConfig) -> None:
     choice, lake = instance(config.dataset, "dataset"), Lake(Path(config.lake))
     if choice.id is None:
         raise ConfigError("dataset.id must be given (python -m vpharness list-datasets shows what there is)")
-    columns = chosen_columns(choice.columns)
+    columns = chosen_columns(choice.columns, default=())
     given = None if config.source is None else instance(config.source, "source")
     check(**({} if given is None else {"source": given}))
     dataset = find_dataset(lake, choice.id)

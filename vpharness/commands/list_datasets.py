@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from vpharness.commands.text.dataset_facts import dataset_facts, size_text, storage_of
+from vpharness.commands.text.dataset_facts import dataset_facts, size_text
 from vpharness.commands.text.terminal import console, print_table
 from vpharness.datasets.find import Dataset, all_datasets
 from vpharness.datasets.lake import Lake
@@ -44,7 +44,6 @@ def run_list_datasets(config: DictConfig) -> None:
 def _row(lake: Lake, dataset: Dataset) -> dict[str, str]:
     """Return the cells of a dataset, by their headings."""
     m = dataset.manifest
-    stored, size = storage_of(m, dataset.path)
     span_ns = m.last_bin_end_ns - m.first_bin_start_ns
     return {
         "id": m.dataset_id,
@@ -55,8 +54,8 @@ def _row(lake: Lake, dataset: Dataset) -> dict[str, str]:
         "bins": f"{m.bins:,}",
         "ms per bin": str(m.cell_width_ms),
         "valid book": f"{m.valid_bins / m.bins:.1%}",
-        "stored": f"{len(stored)} of {len(m.columns)}",
-        "on disk": size_text(size),
+        "stored": f"{len(dataset.stored_columns)} of {len(m.columns)}",
+        "on disk": size_text(dataset.disk_bytes),
     }
 
 

@@ -19,23 +19,10 @@ class DatasetChoice:
     """Which dataset a command is about."""
 
     id: str | None = parameter(None, meaning="name of the dataset in the lake")
-
-
-@dataclass(frozen=True)
-class BuiltDataset(DatasetChoice):
-    """Which dataset a command is about, and what is stored of its grid where it is built."""
-
     columns: Any = parameter(
-        "all", meaning="grid columns to store: all, a list, or [] for none; others are computed when they are read"
-    )
-
-
-@dataclass(frozen=True)
-class CompactDataset(DatasetChoice):
-    """Which dataset is converted, and what of its grid it then stores."""
-
-    columns: Any = parameter(
-        [], meaning="grid columns to store: all, a list, or [] for none; others are computed when they are read"
+        None,
+        meaning="grid columns that build, run and convert store, all, a list, or [] for none; others are computed when "
+        "they are read (default: all, of convert none)",
     )
 
 

@@ -191,8 +191,7 @@ class _Composer:
 def _data(parts: Mapping[str, Any], config: Mapping[str, Any], job: Sequence[str]) -> str | Variant:
     if parts["dataset"].id is None:
         start_ns, end_ns = parse_time_ns(config["start"], "start"), parse_time_ns(config["end"], "end")
-        columns = getattr(parts["dataset"], "columns", None)  # a command that builds nothing does not ask
-        return variant_of(parts["source"], parts["lattice"], start_ns, end_ns, columns)
+        return variant_of(parts["source"], parts["lattice"], start_ns, end_ns, parts["dataset"].columns)
     keys = [text.partition("=")[0] for text in job]
     idle = sorted({key for key in keys if key.partition(".")[0] in _WORKSHOP or key == "dataset.columns"})
     if idle:

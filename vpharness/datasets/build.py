@@ -106,7 +106,7 @@ def _written(
             sums = tables.finish()
         manifest = _manifest(target.name, content, identity, source.tick_size, stream, intake, state, progress)
         manifest.write(folder)
-        write_checksums(folder, sums)
+        write_checksums(folder, sums, columns)
     return manifest
 
 

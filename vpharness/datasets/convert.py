@@ -14,7 +14,6 @@ import numpy as np
 
 from vpharness.datasets.build_progress import BuildProgress, ignore
 from vpharness.datasets.find import Dataset
-from vpharness.datasets.grid_columns import stored_columns
 from vpharness.datasets.intake import Intake, taken_in
 from vpharness.datasets.lake import being_changed, writable
 from vpharness.datasets.manifest import (
@@ -23,6 +22,7 @@ from vpharness.datasets.manifest import (
     EVENTS_FILE,
     GRID_FILE,
     MANIFEST_FILE,
+    Checksums,
     check_all,
     read_checksums,
     replace_checksums,
@@ -77,10 +77,10 @@ def convert(
             f"dataset {manifest.dataset_id} was made elsewhere: there are no events from which its columns follow, and "
             "it keeps those that it has"
         )
-    keeps_events, before, bytes_before = dataset.keeps_events, stored_columns(dataset), _bytes_of(folder)
+    keeps_events, before, bytes_before = dataset.keeps_events, dataset.stored_columns, dataset.disk_bytes
     if keeps_events and before == tuple(columns):
         _delete_leftovers(folder)
-        return Converted(before, before, bytes_before, _bytes_of(folder), events_added=False)
+        return Converted(before, before, bytes_before, dataset.disk_bytes, events_added=False)
     given = None if keeps_events else _source_of(dataset, source())
     with being_changed(folder) as aside:
         sums = check_all(folder)
@@ -97,13 +97,13 @@ def convert(
             if not keeps_events:
                 (aside / EVENTS_FILE).rename(folder / EVENTS_FILE)
                 sync(folder)
-            replace_checksums(folder, kept, identity)
+            replace_checksums(folder, Checksums(kept, identity, ()))
             if columns:
                 (aside / GRID_FILE).replace(folder / GRID_FILE)
                 sync(folder)
-                replace_checksums(folder, {**kept, GRID_FILE: made[GRID_FILE]}, identity)
+                replace_checksums(folder, Checksums({**kept, GRID_FILE: made[GRID_FILE]}, identity, tuple(columns)))
     _delete_leftovers(folder)
-    return Converted(before, tuple(columns), bytes_before, _bytes_of(folder), events_added=not keeps_events)
+    return Converted(before, tuple(columns), bytes_before, dataset.disk_bytes, events_added=not keeps_events)
 
 
 def _delete_leftovers(folder: Path) -> None:
@@ -113,10 +113,6 @@ def _delete_leftovers(folder: Path) -> None:
         with being_changed(folder), writable(folder):
             for path in leftovers:
                 path.unlink(missing_ok=True)
-
-
-def _bytes_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir())
 
 
 def _source_of(dataset: Dataset, source: Source | None) -> Source:

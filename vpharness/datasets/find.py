@@ -13,8 +13,7 @@ from vpharness.datasets.manifest import (
     GRID_FILE,
     MANIFEST_FILE,
     Manifest,
-    checksum_of,
-    keeps_events,
+    checksums_of,
     read_checksums,
     read_manifest,
 )
@@ -54,12 +53,23 @@ class Dataset:
     @cached_property
     def checksum(self) -> str:
         """The SHA-256 that stands for all that it holds, whichever columns of its grid are stored."""
-        return checksum_of(self.path)
+        return checksums_of(self.path).identity
 
     @cached_property
     def keeps_events(self) -> bool:
         """Whether it has its events: then columns that are not stored can be computed."""
-        return keeps_events(self.path)
+        return checksums_of(self.path).stored is not None
+
+    @cached_property
+    def stored_columns(self) -> tuple[str, ...]:
+        """The columns that its grid holds; all others that it has are computed from its events."""
+        stored = checksums_of(self.path).stored
+        return tuple(self.manifest.columns) if stored is None else stored
+
+    @property
+    def disk_bytes(self) -> int:
+        """What its files take on disk."""
+        return sum(path.stat().st_size for path in self.path.iterdir())
 
 
 def find_dataset(lake: Lake, dataset_id: str) -> Dataset:

@@ -9,28 +9,26 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from vpharness.compiled import Array
 from vpharness.datasets.column_cache import ColumnShape, cached_column, filled_by_one, keep, keep_within_limit
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import ColumnCache
-from vpharness.datasets.manifest import GRID_FILE, read_checksums
-from vpharness.errors import ConfigError, DatasetError, require_memory
+from vpharness.errors import ConfigError
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.suggestions import did_you_mean
 
-_KEYS: Final = ("bin_seq", "k")
-ALL_COLUMNS: Final = "all"
+_ALL: Final = "all"
 
 
-def chosen_columns(choice: object) -> tuple[str, ...]:
-    """Return the columns that `dataset.columns` stands for, in the order of GRID_COLUMNS.
+def chosen_columns(choice: object, default: Sequence[str] = tuple(GRID_COLUMNS)) -> tuple[str, ...]:
+    """Return the columns that `dataset.columns` stands for, in the order of GRID_COLUMNS; `default` where it is None.
 
     Raises ConfigError where it is neither `all` nor a list of columns that there are.
     """
-    if choice == ALL_COLUMNS:
+    if choice is None:
+        return tuple(default)
+    if choice == _ALL:
         return tuple(GRID_COLUMNS)
     names = list(choice) if isinstance(choice, list | tuple) else None
     if names is None:
@@ -42,29 +40,11 @@ def chosen_columns(choice: object) -> tuple[str, ...]:
     return tuple(name for name in GRID_COLUMNS if name in names)
 
 
-def stored_columns(dataset: Dataset) -> tuple[str, ...]:
-    """Return the columns that a dataset's grid holds; all others that it has are computed from its events.
-
-    Raises DatasetError where the grid cannot be opened.
-    """
-    if GRID_FILE not in read_checksums(dataset.path):
-        return ()
-    try:
-        names = pq.read_schema(dataset.grid_path).names
-    except (OSError, pa.ArrowException) as error:
-        require_memory(error)
-        raise DatasetError(
-            f"dataset {dataset.manifest.dataset_id}: {dataset.grid_path} cannot be read as Parquet: {error}"
-        ) from error
-    return tuple(name for name in names if name not in _KEYS)
-
-
 def to_compute(dataset: Dataset, columns: Sequence[str]) -> list[str]:
     """Return those of some columns that a dataset does not store and can compute."""
     if not dataset.keeps_events:
         return []
-    stored = stored_columns(dataset)
-    return [name for name in columns if name not in stored and name in GRID_COLUMNS]
+    return [name for name in columns if name not in dataset.stored_columns and name in GRID_COLUMNS]
 
 
 def computed_columns(dataset: Dataset, bins: Mapping[str, Array], columns: Sequence[str]) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,8 +24,9 @@ MANIFEST_VERSION: Final = 1
 """Raised when a manifest can no longer be read by older code."""
 
 _IDENTITY: Final = "dataset"
+_STORED: Final = "columns"
 _THIS: Final = "checksums"
-"""Names in `checksums.json` beside those of files: the dataset's checksum, and the digest of all before it."""
+"""Names in `checksums.json` beside those of files: the dataset's checksum, its columns, and the digest of all these."""
 
 
 @dataclass(frozen=True)
@@ -95,59 +97,83 @@ def read_manifest(folder: Path) -> Manifest:
     return Manifest(**values)
 
 
-def write_checksums(folder: Path, known: dict[str, str]) -> None:
-    """Write `checksums.json` of a new dataset; digests that are known, by file name, are not computed again."""
+@dataclass(frozen=True)
+class Checksums:
+    """What `checksums.json` says of a dataset.
+
+    Attributes:
+        files: SHA-256 by file name.
+        identity: the SHA-256 that stands for the dataset: for its facts, and for its bins and events. Which columns of
+            the grid are stored does not matter, since they follow from the events. Where there are no events it stands
+            for the grid in their place; a dataset that was made without its events, and has got them since, keeps the
+            one that it had.
+        stored: the columns of its grid that are stored; None where it keeps no events, and so stores all it has.
+    """
+
+    files: dict[str, str]
+    identity: str
+    stored: tuple[str, ...] | None
+
+    @property
+    def text(self) -> str:
+        """The text of the file. An identity, which nothing else would prove, comes with a digest of all before it."""
+        values: dict[str, Any] = {name: self.files[name] for name in FILES if name in self.files}
+        if self.stored is not None:
+            values |= {_IDENTITY: self.identity, _STORED: list(self.stored)}
+            values[_THIS] = _text_sha256(json.dumps(values))
+        return json.dumps(values, indent=1) + "\n"
+
+
+def write_checksums(folder: Path, known: dict[str, str], stored: Sequence[str] = ()) -> None:
+    """Write `checksums.json` of a new dataset; digests that are known, by file name, are not computed again.
+
+    `stored` are the columns that the grid of a dataset with events holds.
+    """
     names = [name for name in FILES if name in known or (folder / name).exists()]
     sums = {name: known.get(name) or file_sha256(folder / name) for name in names}
-    text = _checksums_text(sums, _identity(sums) if EVENTS_FILE in sums else None)
-    (folder / CHECKSUMS_FILE).write_text(text, encoding="utf-8")
+    if EVENTS_FILE in sums:
+        identity = _text_sha256(json.dumps({name: sums[name] for name in FILES if name != GRID_FILE}))
+        checksums = Checksums(sums, identity, tuple(stored))
+    else:
+        checksums = Checksums(sums, "", None)
+    (folder / CHECKSUMS_FILE).write_text(checksums.text, encoding="utf-8")
 
 
-def replace_checksums(folder: Path, sums: dict[str, str], identity: str) -> None:
-    """Replace `checksums.json` at once: the files of a dataset with events are others, its checksum `identity` is not.
-
-    Files that are not named are no longer the dataset's.
-    """
-    replace_file(folder / CHECKSUMS_FILE, _checksums_text(sums, identity))
+def replace_checksums(folder: Path, checksums: Checksums) -> None:
+    """Replace `checksums.json` at once; files that it does not name are no longer the dataset's."""
+    replace_file(folder / CHECKSUMS_FILE, checksums.text)
 
 
 def read_checksums(folder: Path) -> dict[str, str]:
     """Read `checksums.json`: SHA-256 by file name."""
-    return _read_checksums(folder)[0]
+    return checksums_of(folder).files
 
 
-def _read_checksums(folder: Path) -> tuple[dict[str, str], str]:
-    """Return the SHA-256 by file name, and the dataset's checksum."""
+def checksums_of(folder: Path) -> Checksums:
+    """Read `checksums.json`; a DatasetError where it is not as it was written."""
     path = folder / CHECKSUMS_FILE
     try:
         text = path.read_text(encoding="utf-8")
         values = json.loads(text)
     except (OSError, ValueError) as error:
         raise DatasetError(f"dataset {folder.name}: {path} cannot be read: {error}") from error
-    found = values if isinstance(values, dict) and all(isinstance(each, str) for each in values.values()) else {}
-    sums = {name: found[name] for name in FILES if name in found}
+    found = values if isinstance(values, dict) else {}
+    sums = {name: found[name] for name in FILES if isinstance(found.get(name), str)}
     keeps_events = EVENTS_FILE in sums
     expected = {BINS_FILE, MANIFEST_FILE} | ({EVENTS_FILE} if keeps_events else {GRID_FILE})
-    if not expected <= set(sums) or set(found) - set(sums) - ({_IDENTITY, _THIS} if keeps_events else set()):
+    others = {_IDENTITY, _STORED, _THIS} if keeps_events else set()
+    if not expected <= set(sums) or not others <= set(found) <= {*sums, *others}:
         raise DatasetError(f"dataset {folder.name}: {path} must hold the SHA-256 of {', '.join(sorted(expected))}")
-    if text != _checksums_text(sums, found.get(_IDENTITY, "") if keeps_events else None):
+    identity = found[_IDENTITY] if keeps_events else _text_sha256(text)
+    checksums = Checksums(sums, identity, tuple(found[_STORED]) if keeps_events else None)
+    if text != checksums.text:
         raise DatasetError(f"dataset {folder.name}: {path} is not as it was written; restore it")
-    return sums, found[_IDENTITY] if keeps_events else _text_sha256(text)
+    return checksums
 
 
 def checksum_of(folder: Path) -> str:
-    """Return the SHA-256 that stands for a dataset: for its facts, and for its bins and events.
-
-    Which grid columns are stored does not matter, since they follow from the events. Where there are no events it
-    stands for the grid in their place. A dataset that was made without its events, and has got them since, keeps the
-    checksum that it had.
-    """
-    return _read_checksums(folder)[1]
-
-
-def keeps_events(folder: Path) -> bool:
-    """Return whether a dataset has its events, from which columns of the grid can be computed."""
-    return EVENTS_FILE in read_checksums(folder)
+    """Return the SHA-256 that stands for a dataset."""
+    return checksums_of(folder).identity
 
 
 def check_file(folder: Path, name: str) -> None:
@@ -171,19 +197,6 @@ def check_all(folder: Path) -> dict[str, str]:
     if changed:
         raise _differs(folder, changed)
     return sums
-
-
-def _checksums_text(sums: dict[str, str], identity: str | None) -> str:
-    """Return the text of `checksums.json`; with an identity, which nothing else would prove, it has its own digest."""
-    values = {name: sums[name] for name in FILES if name in sums}
-    if identity is not None:
-        values[_IDENTITY] = identity
-        values[_THIS] = _text_sha256(json.dumps(values))
-    return json.dumps(values, indent=1) + "\n"
-
-
-def _identity(sums: dict[str, str]) -> str:
-    return _text_sha256(json.dumps({name: sums[name] for name in (BINS_FILE, EVENTS_FILE, MANIFEST_FILE)}))
 
 
 def _text_sha256(text: str) -> str:

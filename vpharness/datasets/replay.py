@@ -9,7 +9,6 @@ from vpharness.compiled import Array
 from vpharness.datasets.bin_by_bin import stored_blocks
 from vpharness.datasets.event_table import DatasetEvents, lattice_version_of
 from vpharness.datasets.find import Dataset
-from vpharness.datasets.grid_columns import stored_columns
 from vpharness.datasets.read import load
 from vpharness.errors import DatasetError
 from vpharness.events.mbo_event import EVENT_DTYPE
@@ -152,6 +151,6 @@ def verify_replay(dataset: Dataset) -> None:
             f"dataset {dataset.manifest.dataset_id} keeps no events to be replayed; python -m vpharness convert "
             f"dataset.id={dataset.manifest.dataset_id} dataset.columns=all adds them"
         )
-    stored = stored_columns(dataset)
+    stored = dataset.stored_columns
     for _ in proven(dataset, load(dataset).bins, replayed(dataset, stored), stored):
         pass

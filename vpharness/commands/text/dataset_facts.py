@@ -7,20 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from vpharness.datasets.find import Dataset
-from vpharness.datasets.grid_columns import stored_columns
 from vpharness.datasets.manifest import Manifest
 from vpharness.events.times import time_text
 
 
 def dataset_facts(manifest: Manifest, path: Path) -> dict[str, Any]:
     """Return what the manifest says of a dataset, where it lies, and what it stores, as JSON values."""
-    stored, size = storage_of(manifest, path)
-    return {**dataclasses.asdict(manifest), "path": str(path), "columns_stored": stored, "disk_bytes": size}
-
-
-def storage_of(manifest: Manifest, path: Path) -> tuple[list[str], int]:
-    """Return the grid columns that a dataset stores, and the bytes that it takes on disk."""
-    return list(stored_columns(Dataset(path, manifest))), sum(file.stat().st_size for file in path.iterdir())
+    dataset = Dataset(path, manifest)
+    stored = {"columns_stored": list(dataset.stored_columns), "disk_bytes": dataset.disk_bytes}
+    return {**dataclasses.asdict(manifest), "path": str(path), **stored}
 
 
 def size_text(size: int) -> str:
@@ -28,11 +23,11 @@ def size_text(size: int) -> str:
     return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
 
 
-def _columns_text(manifest: Manifest, stored: Sequence[str]) -> str:
-    computed = len(manifest.columns) - len(stored)
-    if not computed:
-        return f"{len(stored)} columns"
-    return f"{len(manifest.columns)} columns, {len(stored)} stored and {computed} computed from its events when read"
+def _columns_text(dataset: Dataset) -> str:
+    columns, stored = len(dataset.manifest.columns), len(dataset.stored_columns)
+    if stored == columns:
+        return f"{columns} columns"
+    return f"{columns} columns, {stored} stored and {columns - stored} computed from its events when they are read"
 
 
 def print_dataset(manifest: Manifest, path: Path, as_json: bool, result: str) -> None:
@@ -41,15 +36,15 @@ def print_dataset(manifest: Manifest, path: Path, as_json: bool, result: str) ->
     if as_json:
         print(json.dumps({**dataset_facts(m, path), "result": result}, indent=1))
         return
-    stored, size = storage_of(m, path)
+    dataset = Dataset(path, manifest)
     hours = (m.last_bin_end_ns - m.first_bin_start_ns) / 3600e9
     rows = [
         ("path", str(path)),
         ("instrument", f"{m.instrument}, tick {m.tick_size:g}"),
         ("span", f"{time_text(m.first_bin_start_ns)} to {time_text(m.last_bin_end_ns)} ({hours:.2f} hours)"),
         ("bins", f"{m.bins:,} of {m.cell_width_ms} ms, {m.valid_bins / m.bins:.1%} with a valid book"),
-        ("cells", f"{m.cells} a bin, {_columns_text(m, stored)}"),
-        ("on disk", size_text(size)),
+        ("cells", f"{m.cells} a bin, {_columns_text(dataset)}"),
+        ("on disk", size_text(dataset.disk_bytes)),
         ("events", _counts(m.events)),
         ("not as they should be", _counts(m.problems)),
         ("skipped", _counts(m.skipped)),
