@@ -12,15 +12,20 @@ import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.events.level_files import BINANCE, BYBIT, TARDIS
+from tests.events.naive_levels import binance_events, bybit_events, tardis_events
 from tests.events.naive_readers import bitstamp_events, lobster_events
 from tests.events.samples import COMPRESSIONS, Event, events, mbo, metadata, symbol_mapping, write
 from tests.events.test_bitstamp import LIFE, NEW
 from tests.events.test_lobster import BOOK_ROW, MESSAGES, SUMMER
 from vpharness.errors import SourceError
+from vpharness.events.binance_depth import BinanceDepthSource
 from vpharness.events.bitstamp import BitstampSource
+from vpharness.events.bybit_depth import BybitDepthSource
 from vpharness.events.dbn import DbnSource
 from vpharness.events.event_source import Source
 from vpharness.events.lobster import LobsterSource
+from vpharness.events.tardis_l2 import TardisL2Source
 
 FEW, MANY = 40, 5_000
 DEADLINE_MS = 5000
@@ -74,6 +79,21 @@ READERS: dict[str, tuple[Reader, Twin, bytes]] = {
     ),
     "bitstamp": (BitstampSource, lambda data: bitstamp_events(data.decode().splitlines()), LIFE.encode()),
     "bitstamp_newer": (BitstampSource, lambda data: bitstamp_events(data.decode().splitlines()), NEWER.encode()),
+    "binance_depth": (
+        lambda path: BinanceDepthSource(path, 0.5),
+        lambda data: binance_events(data.decode(errors="replace").split("\n")),
+        BINANCE.encode(),
+    ),
+    "bybit_depth": (
+        lambda path: BybitDepthSource(path, 0.5),
+        lambda data: bybit_events(data.decode(errors="replace").split("\n")),
+        BYBIT.encode(),
+    ),
+    "tardis_l2": (
+        lambda path: TardisL2Source(path, 0.5),
+        lambda data: tardis_events(data.decode(errors="replace").removesuffix("\n").split("\n")),
+        TARDIS.encode(),
+    ),
 }
 CASES = [(reader, compression) for reader in READERS for compression in COMPRESSIONS]
 

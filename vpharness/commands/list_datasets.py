@@ -48,7 +48,7 @@ def _row(lake: Lake, dataset: Dataset) -> dict[str, str]:
     return {
         "id": m.dataset_id,
         "instrument": m.instrument,
-        "source": source_text(_noted(lake, m)),
+        "source": " ".join(filter(None, (source_text(_noted(lake, m)), "(by level)" if m.by_level else ""))),
         "from (UTC)": time_text(m.first_bin_start_ns)[:19],
         "minutes": f"{span_ns / 60e9:,.1f}".removesuffix(".0"),
         "bins": f"{m.bins:,}",

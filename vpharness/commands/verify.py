@@ -9,25 +9,35 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from vpharness.config.typed_config import instance
+from vpharness.commands.output_files import require_new
+from vpharness.commands.text.price_checks import checked_prices, price_check_facts, price_check_lines
+from vpharness.config.command_schemas import VerifyCommand
+from vpharness.config.typed_config import check_command, instance
 from vpharness.datasets.find import Dataset, dataset_folders, find_dataset, open_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import CHECKSUMS_FILE, MANIFEST_FILE
 from vpharness.datasets.read import verify
 from vpharness.datasets.sources import noted_source
-from vpharness.errors import VpharnessError
+from vpharness.errors import ConfigError, VpharnessError
 from vpharness.promotion.bundle import read_bundle
 from vpharness.promotion.pointer import count_unverified, promoted, versions
 from vpharness.results.store import check_store, store_in
 
 
 def run_verify(config: DictConfig) -> None:
-    """Compare a dataset, or all that the lake holds, with the checksums that it was written with."""
+    """Compare a dataset, or all that the lake holds, with the checksums that it was written with.
+
+    A dataset's best prices can be compared with those of another file as well.
+    """
+    asked = check_command(config, VerifyCommand)
     lake, chosen = Lake(Path(config.lake)), instance(config.dataset, "dataset").id
     if chosen is not None:
-        _verify_dataset(lake, chosen, config.json, replay=config.replay)
+        require_new(asked.parquet, "parquet")
+        _verify_dataset(lake, chosen, asked)
         return
-    found = check_lake(lake, replay=config.replay)
+    if asked.check is not None:
+        raise ConfigError("check is for one dataset: dataset.id must be given with it")
+    found = check_lake(lake, replay=asked.replay)
     if config.json:
         print(json.dumps({"lake": str(lake.root), "verified": not found.problems, **vars(found)}, indent=1))
     else:
@@ -127,15 +137,20 @@ def _replay(dataset: Dataset) -> None:
     verify_replay(dataset)
 
 
-def _verify_dataset(lake: Lake, dataset_id: str, as_json: bool, *, replay: bool) -> None:
+def _verify_dataset(lake: Lake, dataset_id: str, asked: VerifyCommand) -> None:
     dataset = find_dataset(lake, dataset_id)
-    sums = verify(dataset)
-    if replay:
+    sums, outcome = verify(dataset), None
+    if asked.replay:
         _replay(dataset)
-    if as_json:
-        told: dict[str, Any] = {"dataset_id": dataset_id, "verified": True, "replayed": replay, "sha256": sums}
-        print(json.dumps(told, indent=1))
-    else:
-        print(f"dataset {dataset_id} is intact: {', '.join(sums)} match their checksums")
-        if replay:
-            print("its bins and the grid columns that it stores follow from its events, bit by bit")
+    if asked.check is not None:
+        noted = noted_source(lake, dataset.manifest.content_id)
+        outcome = checked_prices(dataset, asked.check, noted, asked.parquet)
+    if asked.json:
+        told: dict[str, Any] = {"dataset_id": dataset_id, "verified": True, "replayed": asked.replay, "sha256": sums}
+        print(json.dumps(told if outcome is None else {**told, "check": price_check_facts(outcome)}, indent=1))
+        return
+    print(f"dataset {dataset_id} is intact: {', '.join(sums)} match their checksums")
+    if asked.replay:
+        print("its bins and the grid columns that it stores follow from its events, bit by bit")
+    for line in [] if outcome is None else price_check_lines(outcome):
+        print(line)

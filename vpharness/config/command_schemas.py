@@ -29,6 +29,13 @@ class DatasetChoice:
 CACHE_GB: Final = "disk space below lake/cache for grid columns that were computed, the least recently used go first"
 
 
+CHECK_PATH = (
+    "file of best prices to compare with at every bin's end: Databento mbp-1, mbp-10, bbo-1s or bbo-1m (DBN), or a "
+    "LOBSTER order book file"
+)
+CHECK_PARQUET = "with check: write the prices of every bin and of that file to this new Parquet file"
+
+
 @dataclass(frozen=True)
 class BuildCommand:
     """Build an immutable dataset from market-by-order events."""
@@ -36,10 +43,17 @@ class BuildCommand:
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     start: str | None = parameter(None, meaning="first bin: ISO 8601 with zone, or ns since 1970")
     end: str | None = parameter(None, meaning="end of the span: ISO 8601 with zone, or ns since 1970")
+    check: str | None = parameter(None, meaning=CHECK_PATH)
+    parquet: str | None = parameter(None, meaning=CHECK_PARQUET)
     json: bool = parameter(False, meaning="print JSON instead of text")
     source: Any = None
     lattice: Any = None
     dataset: Any = None
+
+    def relations(self) -> Iterator[str]:
+        """Yield an error for a table of a comparison that is not asked for."""
+        if self.parquet is not None and self.check is None:
+            yield "parquet was given without check; it is for the comparison with check=PATH"
 
 
 @dataclass  # not frozen: Hydra would not let its keys be given
@@ -91,6 +105,13 @@ class VerifyCommand(ListDatasetsCommand):
     replay: bool = parameter(
         False, meaning="also prove that bins and stored grid columns follow from the events, which takes time"
     )
+    check: str | None = parameter(None, meaning=CHECK_PATH)
+    parquet: str | None = parameter(None, meaning=CHECK_PARQUET)
+
+    def relations(self) -> Iterator[str]:
+        """Yield an error for a table of a comparison that is not asked for."""
+        if self.parquet is not None and self.check is None:
+            yield "parquet was given without check; it is for the comparison with check=PATH"
 
 
 @dataclass  # not frozen: Hydra would not let an experiment fill it in

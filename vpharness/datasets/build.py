@@ -201,4 +201,5 @@ def _manifest(
         problems=event_problems(state),
         skipped=dict(stream.counts),
         notes=[*tick_size_notes(intake), *stream.notes],
+        by_level=stream.by_level,
     )

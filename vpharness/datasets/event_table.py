@@ -95,8 +95,8 @@ class DatasetEvents:
         manifest = self.dataset.manifest
         size_unit = 1.0 if manifest.size_unit is None else manifest.size_unit
         with opened_events(self.dataset) as file:
-            stream = EventStream(manifest.instrument, size_unit, iter(()), bytes_total=file.metadata.num_rows)
-            stream.chunks = _chunks(file, stream)
+            stream = EventStream(manifest.instrument, size_unit, iter(()), by_level=manifest.by_level)
+            stream.bytes_total, stream.chunks = file.metadata.num_rows, _chunks(file, stream)
             yield stream
 
 

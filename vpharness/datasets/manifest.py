@@ -21,7 +21,9 @@ CHECKSUMS_FILE: Final = "checksums.json"
 FILES: Final = (BINS_FILE, EVENTS_FILE, GRID_FILE, MANIFEST_FILE)
 """The files that checksums are kept of, as far as a dataset has them: events or a grid, or both."""
 MANIFEST_VERSION: Final = 1
-"""Raised when a manifest can no longer be read by older code."""
+"""Raised when what a manifest says means something else than before; keys may be added."""
+_ADDED: Final = frozenset({"by_level"})
+"""Keys that manifests of earlier versions lack; their defaults are what was meant then."""
 
 _IDENTITY: Final = "dataset"
 _STORED: Final = "columns"
@@ -55,6 +57,7 @@ class Manifest:
     problems: dict[str, int]  # events that were not as they should be, by kind
     skipped: dict[str, int]  # what the source left out, by reason
     notes: list[str]  # what a user should know: absent columns, doubts about the tick size
+    by_level: bool = False  # of price levels: what are orders to the lattice are levels, and there is no queue
     vpharness_version: str = dataclasses.field(default_factory=lambda: version("vpharness"))
     manifest_version: int = MANIFEST_VERSION
 
@@ -91,10 +94,20 @@ def read_manifest(folder: Path) -> Manifest:
     if hashlib.sha256(content).hexdigest() != read_checksums(folder)[MANIFEST_FILE]:
         raise _differs(folder, [MANIFEST_FILE])
     names = {field.name for field in dataclasses.fields(Manifest)}
-    if set(values) != names:
-        odd = sorted(set(values) ^ names)
+    odd = sorted((set(values) ^ names) - (_ADDED - set(values)))
+    if odd:
         raise DatasetError(f"dataset {folder.name}: {path} has missing or unknown keys: {', '.join(odd)}")
     return Manifest(**values)
+
+
+def require_orders(manifest: Manifest) -> None:
+    """Raise DatasetError where a dataset is of price levels, for whatever needs orders and their place in the queue."""
+    if manifest.by_level:
+        source = manifest.source.get("kind", "its source")
+        raise DatasetError(
+            f"dataset {manifest.dataset_id} is by price level ({source}), and this needs single orders: a level does "
+            "not say who is ahead in its queue; build a dataset from market-by-order data instead"
+        )
 
 
 @dataclass(frozen=True)

@@ -170,8 +170,8 @@ class InputFile:
         return SourceError(f"{self.path}: truncated: its {name} stream ends before its end mark")
 
 
-def checked_path(path: str) -> Path:
-    """Return a path that names a regular file; a SourceError says why it does not."""
+def checked_path(path: str, key: str = "source.path") -> Path:
+    """Return a path, given by `key`, that names a regular file; a SourceError says why it does not."""
     found = Path(path).expanduser()
     try:
         if found.is_file():
@@ -179,7 +179,7 @@ def checked_path(path: str) -> Path:
         reason = "is not a regular file" if found.exists() else "there is no such file"
     except (OSError, ValueError) as error:
         reason = f"is no usable path: {error}"
-    raise SourceError(f"{path!r}: {reason}; source.path must name a file")
+    raise SourceError(f"{path!r}: {reason}; {key} must name a file")
 
 
 @contextmanager

@@ -82,18 +82,18 @@ class LobsterSource:
     def open(self) -> Iterator[EventStream]:
         """Open the message file; the first row of the order book file is read at once."""
         require_valid(self)
-        midnight_ns = _midnight_ns(self.date)
+        begin_ns = midnight_ns(self.date)
         book = None if self.orderbook_path is None else _first_book(self.orderbook_path)
         with input_files.opened(self.path) as file:
             stream = EventStream(self._instrument(), 1.0, iter(()), bytes_total=file.bytes_total)
-            stream.chunks = _chunks(file, midnight_ns, book, stream)
+            stream.chunks = _chunks(file, begin_ns, book, stream)
             yield stream
 
     def _instrument(self) -> str:
         return self.instrument or Path(self.path).name.split("_")[0].split(".")[0]
 
 
-def _midnight_ns(date: str) -> int:
+def midnight_ns(date: str) -> int:
     """Return the time at which a day begins in New York, in ns since the epoch."""
     try:
         day = calendar_date.fromisoformat(date)

@@ -1,14 +1,24 @@
 """What a dataset holds, as text for people and as JSON values."""
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-from vpharness.datasets.find import Dataset
+from vpharness.commands.text.price_checks import price_check_facts, price_check_lines
+from vpharness.datasets.find import Dataset, find_dataset
+from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import Manifest
+from vpharness.errors import DatasetError
 from vpharness.events.times import time_text
+
+if TYPE_CHECKING:
+    from vpharness.datasets.price_check import PriceCheck
+
+
+BY_LEVEL: Final = "by price level, without orders: fills are what trades explain of a level's decline"
 
 
 def dataset_facts(manifest: Manifest, path: Path) -> dict[str, Any]:
@@ -30,11 +40,17 @@ def _columns_text(dataset: Dataset) -> str:
     return f"{columns} columns, {stored} stored and {columns - stored} computed from its events when they are read"
 
 
-def print_dataset(manifest: Manifest, path: Path, as_json: bool, result: str) -> None:
-    """Print what a dataset holds, headed by what was done with it (`result`, such as "built")."""
+def print_dataset(
+    manifest: Manifest, path: Path, as_json: bool, result: str, check: "PriceCheck | None" = None
+) -> None:
+    """Print what a dataset holds, headed by what was done with it (`result`, such as "built").
+
+    Below it stands how its best prices compare with those of another file, where they were compared.
+    """
     m = manifest
     if as_json:
-        print(json.dumps({**dataset_facts(m, path), "result": result}, indent=1))
+        facts = {**dataset_facts(m, path), "result": result}
+        print(json.dumps(facts if check is None else {**facts, "check": price_check_facts(check)}, indent=1))
         return
     dataset = Dataset(path, manifest)
     hours = (m.last_bin_end_ns - m.first_bin_start_ns) / 3600e9
@@ -45,6 +61,7 @@ def print_dataset(manifest: Manifest, path: Path, as_json: bool, result: str) ->
         ("bins", f"{m.bins:,} of {m.cell_width_ms} ms, {m.valid_bins / m.bins:.1%} with a valid book"),
         ("cells", f"{m.cells} a bin, {_columns_text(dataset)}"),
         ("on disk", size_text(dataset.disk_bytes)),
+        *([("book", BY_LEVEL)] if m.by_level else []),
         ("events", _counts(m.events)),
         ("not as they should be", _counts(m.problems)),
         ("skipped", _counts(m.skipped)),
@@ -52,6 +69,8 @@ def print_dataset(manifest: Manifest, path: Path, as_json: bool, result: str) ->
     ]
     print(f"{result} {m.dataset_id}")
     _print_rows(rows)
+    for line in [] if check is None else price_check_lines(check):
+        print(line)
 
 
 def _print_rows(rows: Sequence[tuple[str, str]]) -> None:
@@ -62,3 +81,16 @@ def _print_rows(rows: Sequence[tuple[str, str]]) -> None:
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "none"
+
+
+def by_level_lines(lake: Lake | None, dataset_ids: Iterable[str]) -> Iterator[str]:
+    """Yield a line that names the datasets by price level among some, if there are any in the lake."""
+    if lake is None:
+        return
+    found = []
+    for dataset_id in sorted(set(dataset_ids)):
+        with contextlib.suppress(DatasetError):  # results outlive their datasets
+            if find_dataset(lake, dataset_id).manifest.by_level:
+                found.append(dataset_id)
+    if found:
+        yield f"{', '.join(found)}: {BY_LEVEL}"
