@@ -389,7 +389,7 @@ def test_a_damaged_dataset_cannot_be_forced(copied: Winner, bundle: Bundle) -> N
 
 
 def test_events_are_found_by_the_note_by_the_run_or_not_at_all(copied: Winner) -> None:
-    """A dataset keeps its own; of an earlier version's, the note tells, or the run's configuration; else no reason helps."""
+    """A dataset keeps its own; else the note tells, or the run's configuration, and without these no reason helps."""
     words = ["promote", f"run_id={copied.run_id}", "promotion.max_p_adjusted=0.001", TRUSTED, "json=true"]
     shutil.rmtree(copied.lake / "research" / "vp_harness" / "sources")
     for make_earlier in (False, True):
