@@ -43,7 +43,8 @@ def to_compute(dataset: Dataset, columns: Sequence[str]) -> list[str]:
     """Return those of some columns that a dataset does not store and can compute."""
     if not dataset.keeps_events:
         return []
-    return [name for name in columns if name not in dataset.stored_columns and name in GRID_COLUMNS]
+    stored = dataset.stored_columns
+    return [name for name in columns if name not in stored and name in GRID_COLUMNS]
 
 
 def computed_columns(dataset: Dataset, bins: Mapping[str, Array], columns: Sequence[str]) -> dict[str, Array]:
