@@ -1,18 +1,20 @@
 """The plan of a campaign: every run, checked and frozen before the first one begins."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from vpharness.campaigns.memo import ObjectMemo
 from vpharness.campaigns.run_spec import RunSpec, parameter_problems, spec_problems
 from vpharness.datasets.find import Dataset, find_dataset
+from vpharness.datasets.grid_columns import chosen_columns
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.variants import find_variant
 from vpharness.errors import VpharnessError
 from vpharness.evaluation import EvaluationParameters, SplitParameters
 from vpharness.events.event_source import Source
+from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.parameters import problems
 from vpharness.signals import SignalParameters
@@ -26,10 +28,21 @@ class Variant:
     lattice: LatticeParameters
     start_ns: int | None
     end_ns: int | None
+    columns: tuple[str, ...] = field(default=tuple(GRID_COLUMNS), compare=False)  # what is stored, where it is built
 
     def find(self, lake: Lake) -> Dataset | None:
         """Return the dataset if it has been built. Raises SourceError where the source cannot be read."""
         return find_variant(lake, self.source, self.lattice, start_ns=self.start_ns, end_ns=self.end_ns)
+
+
+def variant_of(
+    source: Source, lattice: LatticeParameters, start_ns: int | None, end_ns: int | None, columns: object
+) -> Variant:
+    """Return a dataset to be built, storing `columns`: what `dataset.columns` says, or None for all.
+
+    Raises ConfigError where there is no such column.
+    """
+    return Variant(source, lattice, start_ns, end_ns, chosen_columns(columns))
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,7 @@ class Group:
     dataset: Dataset
     signal_target: str
     runs: tuple[PlannedRun, ...]
+    columns: tuple[str, ...] = ()  # of the grid, that this and the other groups on the dataset read
 
 
 @dataclass(frozen=True)
@@ -112,8 +126,11 @@ class CampaignPlan:
         for run in self.remaining:
             found.setdefault((run.spec.dataset.path, run.spec.signal_target), []).append(run)
         order = {path: place for place, path in enumerate(dict.fromkeys(path for path, _ in found))}
+        columns: dict[Path, dict[str, None]] = {path: {} for path in order}
+        for (path, _), runs in found.items():
+            columns[path].update(dict.fromkeys(runs[0].spec.signal.columns))
         return [
-            Group(runs[0].spec.dataset, target, tuple(runs))
+            Group(runs[0].spec.dataset, target, tuple(runs), tuple(columns[path]))
             for (path, target), runs in sorted(found.items(), key=lambda item: order[item[0][0]])
         ]
 
