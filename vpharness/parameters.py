@@ -5,11 +5,12 @@ Help texts, listings and checks are all derived from the fields that `parameter`
 
 import copy
 import dataclasses
-import difflib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+from vpharness.suggestions import did_you_mean
 
 LARGEST_INTEGER: Final = 2**53
 """The largest whole number of a parameter that has no maximum of its own: JSON and floats are exact up to here."""
@@ -83,9 +84,8 @@ def _out_of_range(value: Any, rules: Rules) -> Iterator[str]:
     for item in values:
         if isinstance(item, str):
             if rules.choices and item not in rules.choices:
-                near = difflib.get_close_matches(item, rules.choices, n=1)
-                meant = f"; did you mean {near[0]}?" if near else ""
-                yield f"is {item!r}; it must be one of {', '.join(rules.choices)}{meant}"
+                meant = did_you_mean(item, rules.choices).strip()
+                yield f"is {item!r}; it must be one of {', '.join(rules.choices)}" + (f"; {meant}" if meant else "")
         elif isinstance(item, int | float) and not isinstance(item, bool):
             if isinstance(item, float) and not math.isfinite(item):
                 yield f"is {item}; it must be a finite number"

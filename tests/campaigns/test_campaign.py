@@ -159,7 +159,8 @@ def test_grid_variants_are_built_once_and_run_on(tmp_path: Path) -> None:
     words = [*PFP, "lattice.cell_width_ms=100,200", "signal.lag_bins=3,5"]
     plan = json.loads(in_process(tmp_path, "plan", *words[1:]).stdout)
     assert (plan["jobs"], plan["datasets_to_build"], plan["to_run_on_datasets_not_built_yet"]) == (4, 2, 4)
-    assert (plan["distinct_runs"], plan["candidates"], plan["megabytes_of_scores"]) == (None, None, None)
+    assert (plan["distinct_runs"], plan["to_run"], plan["signals_to_compile"]) == (4, 4, 1)
+    assert (plan["done_already"], plan["candidates"], plan["megabytes_of_scores"]) == (None, None, None)
     said = json.loads(in_process(tmp_path, *words).stdout)
     assert said["done_now"] == 4
     meta = results_of(tmp_path)["meta"]

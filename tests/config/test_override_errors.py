@@ -22,7 +22,7 @@ from vpharness.config.search_path import prepare_process
         (
             "build",
             "lattice.radius=wide",
-            "lattice.radius: Value 'wide' of type 'str' could not be converted to Integer",
+            "lattice.radius is 'wide'; expected a whole number",
         ),
         ("build", "start=a(b", "start=a(b cannot be read: "),
         ("build", "lake.root=x", "lake has no keys below it: write lake=VALUE"),

@@ -204,7 +204,7 @@ def test_an_interrupt_leaves_nothing(lake: Lake) -> None:
 def test_missing_and_damaged_datasets_are_named(lake: Lake) -> None:
     """A missing id names its neighbours; a missing file and a newer manifest are said."""
     path = build(lake, MINUTE, LATTICE, dataset_id="minute").path
-    with pytest.raises(DatasetError, match=r"no dataset minutes in the lake .*; there are minute"):
+    with pytest.raises(DatasetError, match=r"no dataset minutes in the lake .*; did you mean minute\?"):
         find_dataset(lake, "minutes")
     path.chmod(0o755)
     manifest = path / "manifest.json"
@@ -220,7 +220,10 @@ def test_missing_and_damaged_datasets_are_named(lake: Lake) -> None:
 def test_an_absent_column_is_named_with_those_that_are_there(lake: Lake) -> None:
     """A signal's columns are looked for before anything is read."""
     build(lake, MINUTE, LATTICE, dataset_id="minute")
-    with pytest.raises(DatasetError, match=r"grid_clean\.parquet has no column v_ad; it has bin_seq, k, "):
+    with pytest.raises(
+        DatasetError,
+        match=r"grid_clean\.parquet has no column v_ad; did you mean v_add, a_add or j_add\? it has bin_seq, k, ",
+    ):
         load(find_dataset(lake, "minute"), ["v_ad"])
 
 

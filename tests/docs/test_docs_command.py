@@ -7,7 +7,7 @@ import pytest
 from tests.commands.test_cli import in_process
 from tests.docs.markdown import anchors, command_lines, links
 from vpharness.commands import docs
-from vpharness.docs import FOLDER, page_of, pages
+from vpharness.docs import FOLDER, entry_of, glossary, page_of, pages
 
 
 def test_without_a_topic_every_page_is_listed_with_one_line(tmp_path: Path) -> None:
@@ -30,7 +30,10 @@ def test_a_topic_that_is_misspelt_is_told_what_was_meant(tmp_path: Path) -> None
     """One line on standard error, with the nearest topic; exit code 2."""
     told = in_process(tmp_path, "docs", "tutorail")
     assert (told.returncode, told.stdout) == (2, "")
-    assert told.stderr == "vpharness: there is no topic 'tutorail' in the documentation; did you mean tutorial?\n"
+    assert told.stderr == (
+        "vpharness: there is no topic 'tutorail' in the documentation, and no such term in its glossary; "
+        "did you mean tutorial?\n"
+    )
     assert "did you mean reference/glossary?" in in_process(tmp_path, "docs", "glosary").stderr
     assert "python -m vpharness docs lists them" in in_process(tmp_path, "docs", "xyzzy").stderr
 
@@ -65,3 +68,18 @@ def test_links_anchors_and_commands_are_found_in_a_page() -> None:
     assert links(page) == ["b.md#c"]
     assert anchors(page) == {"a-title-here", "verify"}
     assert list(command_lines(page, "console")) == ["python -m vpharness a    b=1"]
+
+
+@pytest.mark.parametrize("words", [["p", "adj"], ["p adj."], ["P adjusted"]])
+def test_a_term_is_explained_from_the_glossary(words: list[str], tmp_path: Path) -> None:
+    """As it stands in a table or in prose, one word or several."""
+    told = in_process(tmp_path, "docs", *words)
+    assert told.stdout.startswith("p adjusted, p adj.: the p-value corrected for multiple testing"), told.stderr
+
+
+def test_every_entry_of_the_glossary_is_found_under_each_of_its_terms() -> None:
+    """None is written in a way that the search misses."""
+    entries = glossary()
+    page = page_of("glossary").text
+    assert len(entries) == page.count("\n- **")
+    assert all(entry_of(term) is not None for entry in entries for term in entry.terms)

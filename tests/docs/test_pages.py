@@ -32,6 +32,8 @@ RUN = {
     "how-to/promote": Count(commands=1),
 }
 """What pages hold that is written or run, in the order in which they share a lake: the tutorial finds it empty."""
+LONG = {"tutorial", "how-to/campaigns"}
+"""Pages whose commands take a minute or more: they are run with the slow proofs."""
 RUN_IN_ANOTHER_TEST = {"how-to/use-from-python"}
 """Pages whose blocks follow one another as the cells of a notebook do: `tests/api` runs them."""
 LONGEST_SUMMARY = 140
@@ -43,7 +45,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("docs")
 
 
-@pytest.mark.parametrize("topic", RUN)
+@pytest.mark.parametrize(
+    "topic", [pytest.param(topic, marks=pytest.mark.slow) if topic in LONG else topic for topic in RUN]
+)
 def test_every_command_and_program_of_a_page_works(topic: str, folder: Path) -> None:
     """In the order of the page: each exits with 0 and prints something. No page needs another one's datasets."""
     assert run_page(PAGES[topic].text, folder) == RUN[topic]

@@ -226,7 +226,7 @@ def test_models_and_figures_are_shown(tab: Tab, server: StandIn) -> None:
     """Champion and challenger with their scores, promised beside live with the drift in words, coverage, fires."""
     show(tab, server)
     text = tab.ask("document.querySelector('aside').innerText")
-    for part in ("c1 pfp", "58.0", "34.9", "Drift: TP rate below promise", "51", "88", "SL", "timeout"):
+    for part in ("c1 pfp", "58.0", "34.9", "Drift: Take-profit below promise", "51", "88", "SL", "timeout"):
         assert part in text, part
 
 

@@ -292,6 +292,7 @@ def test_a_reason_overrides_and_is_recorded_and_one_command_goes_back(
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_noise_is_not_promoted_by_looser_limits_without_a_reason_that_is_recorded(copied: Winner) -> None:
     """What passes only by limits looser than the defaults is forced, gate by gate, and its ledger stands beside it."""
     said = in_process(copied.folder, "signal=ads", *MARKET, *SHORT, "signal.thresholds=[0.05]", "json=true")
@@ -319,6 +320,7 @@ def test_noise_is_not_promoted_by_looser_limits_without_a_reason_that_is_recorde
     assert shown["evidence"]["forward"]["n_fires"] == 0, "the events are older than the candidate's first row"
 
 
+@pytest.mark.slow
 def test_a_failed_audit_is_overridden_by_two_words_and_marked_for_good(
     copied: Winner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

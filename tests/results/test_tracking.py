@@ -169,6 +169,7 @@ def test_a_store_that_cannot_be_reached_loses_no_result(tmp_path: Path) -> None:
     assert '"p_value"' in said.stdout
 
 
+@pytest.mark.slow
 def test_what_mlflow_prints_neither_stops_the_runs_nor_reaches_who_reads(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -272,6 +273,7 @@ def _track(folder: Path) -> None:
     Tracking(TrackingParameters(), folder / "outputs").log(a_run(folder))
 
 
+@pytest.mark.slow
 def test_two_processes_may_meet_a_fresh_database(tmp_path: Path) -> None:
     """Both runs are there in the end."""
     a_run(tmp_path)

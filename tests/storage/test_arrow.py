@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from tests.conftest import PROJECT
-from vpharness.storage.arrow import arrow_array, table_of_columns, table_of_rows
+from vpharness.storage.arrow import arrow_array, numpy_array, table_of_columns, table_of_rows
 
 
 @pytest.mark.parametrize("kind", ["int8", "int32", "int64", "uint64", "float64", "bool"])
@@ -19,6 +19,27 @@ def test_a_column_holds_the_values_of_an_array_in_its_type(kind: str, count: int
     column = arrow_array(values)
     assert column.type == (pa.bool_() if kind == "bool" else pa.from_numpy_dtype(values.dtype))
     assert column.to_pylist() == values.tolist()
+
+
+@pytest.mark.parametrize("kind", ["int8", "int32", "int64", "uint64", "float64", "bool"])
+@pytest.mark.parametrize("cuts", [[], [0], [4], [3, 3, 7]])
+def test_a_column_becomes_the_array_that_it_was(kind: str, cuts: list[int]) -> None:
+    """In one piece or in several, of which some are empty and most do not begin at a whole byte."""
+    values = (np.arange(20) % 3).astype(kind)
+    whole = arrow_array(values)
+    ends = [*cuts, len(values)]
+    column = pa.chunked_array([whole[a:b] for a, b in zip([0, *cuts], ends, strict=True)], whole.type)
+    found = numpy_array(column)
+    assert found.dtype == values.dtype
+    assert found.tolist() == values.tolist()
+
+
+def test_columns_that_numpy_cannot_share_are_converted() -> None:
+    """Nulls, text, times, and a column without any piece."""
+    assert np.isnan(numpy_array(pa.array([1.5, None]))[1])
+    assert numpy_array(pa.array(["a", None])).tolist() == ["a", None]
+    assert numpy_array(pa.array([7], pa.timestamp("ns"))).tolist() == [7]
+    assert numpy_array(pa.chunked_array([], pa.int32())).dtype == np.int32
 
 
 def test_missing_numbers_stay_nan_and_are_no_nulls() -> None:
@@ -47,8 +68,9 @@ def test_rows_have_the_columns_of_all_of_them() -> None:
 def test_a_table_of_arrays_does_not_bring_in_pandas() -> None:
     """It takes a second to import, and pyarrow does so by itself wherever it looks at what it is given."""
     script = (
-        "import sys, numpy as np; from vpharness.storage.arrow import table_of_columns;"
-        "table_of_columns({'a': np.arange(3.0), 'b': np.arange(3) > 1});"
+        "import sys, numpy as np; from vpharness.storage.arrow import numpy_array, table_of_columns;"
+        "table = table_of_columns({'a': np.arange(3.0), 'b': np.arange(3) > 1});"
+        "[numpy_array(column) for column in table.columns];"
         "assert 'pandas' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=True)  # noqa: S603  # ours

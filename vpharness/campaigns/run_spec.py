@@ -1,7 +1,6 @@
 """The specification of a run, and the ids derived from everything its results depend on."""
 
 import dataclasses
-import difflib
 import hashlib
 import json
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.parameters import problems
 from vpharness.results.audits import AuditKey, audit_key
 from vpharness.signals import Signal, SignalParameters, digest, resolve, score_parameters, scorer
+from vpharness.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -163,8 +163,7 @@ def _column_problems(signal: Signal[Any], dataset: Dataset) -> list[str]:
     manifest = dataset.manifest
     absent = [name for name in signal.columns if name not in manifest.columns]
     if unknown := [name for name in absent if name not in GRID_COLUMNS]:
-        near = difflib.get_close_matches(unknown[0], manifest.columns)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(manifest.columns)}"
+        hint = did_you_mean(unknown[0], manifest.columns).strip() or f"there are {', '.join(manifest.columns)}"
         return [f"signal {signal.name} reads {unknown[0]}, which is no column of a grid; {hint}"]
     sentence = (
         f"signal {signal.name} reads {', '.join(absent)}, which dataset {manifest.dataset_id} does not have; "

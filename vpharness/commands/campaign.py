@@ -68,11 +68,12 @@ def launch(
         jobs, uncomposed = compose_jobs(job_overrides, hydra)
         _refuse([*known, *uncomposed, *job_problems(jobs, lake)])
         unbuilt = [variant for variant in variants_of(jobs) if variant.find(lake) is None]
+        waiting = [] if carries_out else [job for job in jobs if job.data in unbuilt]
         ready = jobs if carries_out else [job for job in jobs if job.data not in unbuilt]
         plan, wrong = make_plan(ready, _datasets(lake), done_in(settings.store, settings.outputs))
         _refuse(wrong)
         if not carries_out:
-            print_plan(plan, len(jobs) - len(ready), unbuilt, measured_speeds(settings.store), as_json=command.json)
+            print_plan(plan, waiting, unbuilt, measured_speeds(settings.store), as_json=command.json)
             return []
         name = command.campaign or f"{_UNFIT.sub('_', tracking.experiment_name)}-{_digest(plan)}"
         named = replace(settings, labels=Labels(tracking.experiment_name, name, dict(tracking.tags)))

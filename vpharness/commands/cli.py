@@ -12,8 +12,8 @@ from vpharness.commands.command_table import COMMANDS, DEFAULT_COMMAND, Command
 from vpharness.commands.interruption import interruptible
 from vpharness.config.override_grammar import is_there, quoted, refuse_endless_numbers
 from vpharness.config.search_path import prepare_process, without_config_dir
-from vpharness.config.suggestions import did_you_mean
 from vpharness.errors import INTERRUPTED, USER_MISTAKE, ConfigError, VpharnessError, out_of_memory
+from vpharness.suggestions import did_you_mean
 
 _FOLDERS_OF_HYDRA: Final = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.job.chdir")
 _MULTIRUN: Final = frozenset({"-m", "--multirun"})
@@ -112,7 +112,7 @@ def mistake_in(error: BaseException) -> VpharnessError | None:
 
 def _compose_and_work(name: str, rest: Sequence[str], *, multirun: bool) -> None:
     command = COMMANDS[name]
-    overrides = _with_keys(without_config_dir(rest), command.positional, name)
+    overrides = _with_keys(without_config_dir(rest), command, name)
     overrides = [quoted(_renamed(word, command)) for word in overrides]
     _refuse_idle(overrides)
     refuse_endless_numbers(overrides)
@@ -175,8 +175,11 @@ def _launch(*arguments: Any, **settings: Any) -> Any:
     return launch(*arguments, **settings)
 
 
-def _with_keys(arguments: Sequence[str], keys: Sequence[str], name: str) -> list[str]:
+def _with_keys(arguments: Sequence[str], command: Command, name: str) -> list[str]:
     """Return the arguments with the keys that those without one stand for."""
+    keys = command.positional
+    if command.is_phrase and len(arguments) > 1 and all(map(_is_bare, arguments)):
+        arguments = [" ".join(arguments)]
     waiting, found = list(keys), []
     for before, word in pairwise(["", *arguments]):
         if not _is_bare(word) or before.startswith("-"):  # what follows an option of Hydra's may be its value

@@ -19,6 +19,7 @@ class Command:
             when it is wanted, since help and mistakes should not wait for compilers.
         schema: the dataclass of its keys, whose docstring says what it does.
         positional: the keys that arguments without a key stand for, in their order.
+        is_phrase: whether several words without a key are one value, with spaces between them.
         renamed: keys that a user writes, and how they are called in the config: Hydra takes a key that is also the name
             of a group for a choice in that group.
         is_plan: whether it plans a multirun of the command `run` and carries nothing out.
@@ -27,6 +28,7 @@ class Command:
     target: str
     schema: type[Any]
     positional: tuple[str, ...] = ()
+    is_phrase: bool = False
     renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_plan: bool = False
 
@@ -56,5 +58,5 @@ COMMANDS: Final = {
     "list-datasets": Command("list_datasets:run_list_datasets", schemas.ListDatasetsCommand),
     "show": Command("show:run_show", schemas.ShowCommand),
     "verify": Command("verify:run_verify", schemas.VerifyCommand),
-    "docs": Command("docs:run_docs", schemas.DocsCommand, positional=("topic",)),
+    "docs": Command("docs:run_docs", schemas.DocsCommand, positional=("topic",), is_phrase=True),
 }

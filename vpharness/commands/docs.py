@@ -9,15 +9,18 @@ from typing import Any, Final
 from rich.console import Console
 from rich.markdown import Markdown
 
-from vpharness.docs import Page, page_of, pages
+from vpharness.docs import Page, entry_of, page_of, pages
 
 _LINK_TO_PAGE: Final = re.compile(r"\]\(([\w./-]+)\.md(?:#[^)]*)?\)")
 
 
 def run_docs(config: Any) -> None:
-    """Print a page of the documentation, or the list of topics where none is given."""
+    """Print a page of the documentation, an entry of its glossary, or the list of topics where none is given."""
     if config.topic is None:
         print_topics()
+    elif (entry := entry_of(str(config.topic))) is not None:
+        print(entry.text.replace("**", "").replace("\\", ""))
+        print("\npython -m vpharness docs glossary has the other terms.")
     else:
         print_page(page_of(str(config.topic)))
 

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vpharness.campaigns.plan import CampaignPlan, Variant
+from vpharness.campaigns.plan import CampaignPlan, Job, PlannedRun, Variant
 from vpharness.commands.text.progress_display import span_of
 from vpharness.compiled import is_kept
 from vpharness.results.store import META, Store, read
 
 SCORE_BYTES_A_BIN: Final = 12
-_KNOWN_ONCE_BUILT: Final = ("distinct_runs", "done_already", "to_run", "distinct_scores", "candidates")
+_KNOWN_ONCE_BUILT: Final = ("done_already", "distinct_scores", "candidates")
 _MEGABYTES: Final = "megabytes_of_scores"
 _UNKNOWN: Final = "unknown until the dataset is built"
 
@@ -55,17 +55,17 @@ def measured_speeds(store: Store) -> Speeds:
     return dict(speeds)
 
 
-def estimate(plan: CampaignPlan, unknown: int, unbuilt: Sequence[Variant], measured: Speeds) -> Estimate:
+def estimate(plan: CampaignPlan, waiting: Sequence[Job], unbuilt: Sequence[Variant], measured: Speeds) -> Estimate:
     """Return how long a plan would take: from measured runs of its signals where there are any, else from constants.
 
     Args:
         plan: the runs on datasets that are there.
-        unknown: the jobs on datasets that are not built yet.
+        waiting: the jobs on datasets that are not built yet.
         unbuilt: those datasets.
         measured: how fast runs were before.
     """
     remaining = plan.remaining
-    if not remaining and not unknown:
+    if not remaining and not waiting:
         return Estimate(0.0, "nothing is left to run")
     n_measured = sum(len(measured.get(name, ())) for name in {run.spec.signal.name for run in remaining})
     basis = (
@@ -75,10 +75,10 @@ def estimate(plan: CampaignPlan, unknown: int, unbuilt: Sequence[Variant], measu
     if None in to_build:
         return Estimate(None, basis)
     bins = sum(each for each in to_build if each)
-    signals = len({run.spec.signal_target for run in remaining}) + bool(unknown)
+    signals = len(_signals_of(remaining, waiting))
     seconds = COMMAND_SECONDS + COMPILE_SECONDS * signals + bins * BUILD_SECONDS_A_BIN
     seconds += COMPILE_LATTICE_SECONDS if unbuilt and not is_kept("bins") else 0
-    seconds += unknown * RUN_SECONDS_A_BIN * bins / max(len(unbuilt), 1)
+    seconds += len(waiting) * RUN_SECONDS_A_BIN * bins / max(len(unbuilt), 1)
     seconds += sum(_speed(measured.get(run.spec.signal.name, ())) * run.spec.dataset.manifest.bins for run in remaining)
     return Estimate(seconds / 60, basis)
 
@@ -95,7 +95,7 @@ def _bins_of(variant: Variant) -> int | None:
 
 
 def print_plan(
-    plan: CampaignPlan, unknown: int, unbuilt: Sequence[Variant], measured: Speeds, *, as_json: bool
+    plan: CampaignPlan, waiting: Sequence[Job], unbuilt: Sequence[Variant], measured: Speeds, *, as_json: bool
 ) -> None:
     """Print the runs of a plan, which of them are done, and the cost of the rest.
 
@@ -104,12 +104,12 @@ def print_plan(
 
     Args:
         plan: the runs on datasets that are there.
-        unknown: the jobs on datasets that are not built yet.
+        waiting: the jobs on datasets that are not built yet.
         unbuilt: those datasets.
         measured: how fast runs were before.
         as_json: print JSON instead of text.
     """
-    facts, time = _facts(plan, unknown, unbuilt), estimate(plan, unknown, unbuilt, measured)
+    facts, time = _facts(plan, waiting, unbuilt), estimate(plan, waiting, unbuilt, measured)
     if as_json:
         runs = [{"run_id": run.spec.run_id, "words": run.job.words} for run in plan.runs]
         facts |= {"estimated_minutes": time.minutes, "estimated_from": time.basis}
@@ -118,7 +118,7 @@ def print_plan(
     width = max(len(name) for name in facts)
     for name, value in facts.items():
         text = _UNKNOWN if value is None else f"{value:,}"
-        if unknown and value is not None and name in (*_KNOWN_ONCE_BUILT, _MEGABYTES):
+        if waiting and value is not None and name in (*_KNOWN_ONCE_BUILT, _MEGABYTES):
             text += ", and those on datasets that are not built yet"
         print(f"{name.replace('_', ' '):<{width}}  {text}")
     print(f"{'minutes':<{width}}  {_minutes_text(time.minutes)} ({time.basis})")
@@ -135,24 +135,29 @@ def _minutes_text(minutes: float | None) -> str:
     return "0" if not minutes else "less than 1" if minutes < 1 else f"about {minutes:,.0f}"
 
 
-def _facts(plan: CampaignPlan, unknown: int, unbuilt: Sequence[Variant]) -> dict[str, Any]:
+def _signals_of(remaining: Sequence[PlannedRun], waiting: Sequence[Job]) -> set[str]:
+    return {run.spec.signal_target for run in remaining} | {job.signal_target for job in waiting}
+
+
+def _facts(plan: CampaignPlan, waiting: Sequence[Job], unbuilt: Sequence[Variant]) -> dict[str, Any]:
     remaining, groups = plan.remaining, plan.groups()
+    distinct = [*{repr((job.data, job.signal_target, job.parameters, job.evaluation, job.split)) for job in waiting}]
     scores = {(run.spec.dataset.path, run.spec.score_key) for run in remaining}
     candidates = {candidate_id for run in plan.runs if not run.spec.is_test for candidate_id in run.spec.candidate_ids}
     bins = sum(run.spec.dataset.manifest.bins for run in remaining)
     facts: dict[str, Any] = {
-        "jobs": len(plan.run_ids) + unknown,
-        "distinct_runs": len(plan.runs),
+        "jobs": len(plan.run_ids) + len(waiting),
+        "distinct_runs": len(plan.runs) + len(distinct),
         "done_already": len(plan.done),
-        "to_run": len(remaining),
-        "to_run_on_datasets_not_built_yet": unknown,
+        "to_run": len(remaining) + len(distinct),
+        "to_run_on_datasets_not_built_yet": len(distinct),
         "datasets_to_build": len(unbuilt),
         "datasets_to_read": len({group.dataset.path for group in groups}),
-        "signals_to_compile": len({group.signal_target for group in groups}),
+        "signals_to_compile": len(_signals_of(remaining, waiting)),
         "distinct_scores": len(scores),
         "candidates": len(candidates),
         _MEGABYTES: round(bins * SCORE_BYTES_A_BIN / 2**20, 1),
     }
-    if unknown and not plan.runs:
-        facts |= dict.fromkeys((*_KNOWN_ONCE_BUILT, "datasets_to_read", "signals_to_compile", _MEGABYTES))
+    if waiting and not plan.runs:
+        facts |= dict.fromkeys((*_KNOWN_ONCE_BUILT, _MEGABYTES))
     return facts

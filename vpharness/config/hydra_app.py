@@ -20,8 +20,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from vpharness.config.search_path import conf_folder
-from vpharness.config.suggestions import did_you_mean
 from vpharness.errors import ConfigError
+from vpharness.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vpharness.config.override_grammar import quoting_hint
 from vpharness.config.search_path import conf_folder
-from vpharness.config.suggestions import did_you_mean
 from vpharness.config.typed_config import locate, schema_of
 from vpharness.errors import ConfigError
+from vpharness.suggestions import did_you_mean
 
 WRONG: Final = (ConfigError, HydraException, OmegaConfBaseException)
 """What composing raises where an override is wrong."""
@@ -26,6 +26,8 @@ _AMBIGUOUS: Final = re.compile(r"Ambiguous value for argument '(?P<key>[^=]*)=(?
 _NO_CHOICE: Final = re.compile(
     r"Could not find '(?P<group>[^']+)/(?P<choice>[^'/]*)'\s+Available options in '[^']+':(?P<known>.*)", re.DOTALL
 )
+_CONVERSION: Final = re.compile(r"Value (?P<value>.*) of type '.*' could not be converted to (?P<kind>\w+)", re.DOTALL)
+_EXPECTED: Final = {"float": "a number", "integer": "a whole number", "boolean": "true or false"}
 _FEW: Final = 8
 """So many names are listed where none of them is near to what was given."""
 
@@ -47,7 +49,7 @@ def one_line(error: BaseException, other_keys: OtherKeys = tuple) -> str:
             message = str(getattr(cause, "msg", None) or cause)
             if message.startswith("Cannot convert 'dict'"):
                 return f"{full_key} has no keys below it: write {full_key}=VALUE"
-            text = f"{full_key}: {message}"
+            text = _wrong_type(full_key, message) or f"{full_key}: {message}"
         cause = cause.__cause__
     if (ambiguous := _AMBIGUOUS.match(text)) is not None:
         key, value = ambiguous["key"], ambiguous["value"]
@@ -60,6 +62,13 @@ def one_line(error: BaseException, other_keys: OtherKeys = tuple) -> str:
         return _unknown_choice(missing["group"], missing["choice"], missing["known"].split())
     kept = [line.strip() for line in text.splitlines() if line.strip()]
     return " ".join(line for line in kept if not line.startswith(("full_key:", "object_type=", "reference_type=")))
+
+
+def _wrong_type(key: str, message: str) -> str | None:
+    """Return what a key expects in place of a value of another type; None for another message."""
+    found = _CONVERSION.match(message)
+    expected = None if found is None else _EXPECTED.get(found["kind"].lower())
+    return None if found is None or expected is None else f"{key} is {found['value']}; expected {expected}"
 
 
 def _unknown_key(key: str, known: Iterable[str], other_keys: OtherKeys) -> str:

@@ -1,6 +1,5 @@
 """Finding datasets in the lake: by id, or all of them."""
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ from vpharness.datasets.manifest import (
     read_manifest,
 )
 from vpharness.errors import DatasetError
+from vpharness.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,9 @@ def find_dataset(lake: Lake, dataset_id: str) -> Dataset:
         if path.is_dir():
             return open_dataset(path)
     known = [path.name for path in dataset_folders(lake)]
-    near = difflib.get_close_matches(dataset_id, known, n=3) or known[:3]
-    found = f"there are {', '.join(near)}" if near else "there is none yet"
+    found = did_you_mean(dataset_id, known).strip()
+    if not found:
+        found = f"there are {', '.join(known[:3])}" if known else "there is none yet"
     raise DatasetError(f"no dataset {dataset_id} in the lake {lake.root}; {found} (python -m vpharness list-datasets)")
 
 

@@ -11,7 +11,9 @@ from vpharness.compiled import Array
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, check_all, check_file
 from vpharness.errors import DatasetError, require_memory
+from vpharness.storage.arrow import numpy_array
 from vpharness.storage.parquet import open_parquet
+from vpharness.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,10 @@ def read_table(path: Path, columns: Sequence[str] | None, dataset_id: str) -> pa
         with open_parquet(path, memory_map=True) as file:
             absent = [name for name in columns or [] if name not in file.schema_arrow.names]
             if absent:
+                known = file.schema_arrow.names
                 raise DatasetError(
                     f"dataset {dataset_id}: {path.name} has no column {', '.join(absent)}; "
-                    f"it has {', '.join(file.schema_arrow.names)}"
+                    f"{did_you_mean(absent[0], known)}it has {', '.join(known)}"
                 )
             return file.read(columns=None if columns is None else list(columns), use_threads=True)
     except (OSError, pa.ArrowException) as error:
@@ -40,7 +43,7 @@ def read_table(path: Path, columns: Sequence[str] | None, dataset_id: str) -> pa
 
 def as_arrays(table: pa.Table) -> dict[str, Array]:
     """Return a table's columns as NumPy arrays."""
-    return {name: table[name].to_numpy() for name in table.column_names}
+    return {name: numpy_array(table[name]) for name in table.column_names}
 
 
 def load(dataset: Dataset, columns: Sequence[str] = ()) -> Loaded:

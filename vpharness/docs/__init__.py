@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from vpharness.errors import ConfigError
+from vpharness.suggestions import near_names
 
 FOLDER: Final = Path(__file__).resolve().parent
 """Where the pages lie."""
@@ -20,6 +21,8 @@ SECTIONS: Final = ("", "how-to", "explanation", "reference")
 """The folders of pages, in the order in which they are listed; those at the top come first."""
 _FIRST: Final = ("index", "tutorial")
 _LAST: Final = ("CONTRIBUTING", "CHANGELOG")
+_ENTRY: Final = re.compile(r"^- (\*\*.*(?:\n  .*)*)", re.MULTILINE)
+_TERMS: Final = re.compile(r"\*\*(.+?)\*\*:")
 _SENTENCE: Final = re.compile(r"(.+?[.?])(?:\s|$)", re.DOTALL)
 
 
@@ -73,9 +76,42 @@ def page_of(topic: str) -> Page:
     if ending:
         raise ConfigError(f"there are several topics {topic!r}: {', '.join(ending)}")
     endings = {name.lower().rpartition("/")[2]: name for name in known} | {name.lower(): name for name in known}
-    near = [endings[each] for each in difflib.get_close_matches(asked, endings, n=3, cutoff=0.6)]
+    near = [endings[each] for each in difflib.get_close_matches(asked, [*endings], n=3, cutoff=0.6)]
+    near += [term for term in near_names(topic, [term for entry in glossary() for term in entry.terms]) if not near]
     advice = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else "python -m vpharness docs lists them"
-    raise ConfigError(f"there is no topic {topic!r} in the documentation; {advice}")
+    raise ConfigError(f"there is no topic {topic!r} in the documentation, and no such term in its glossary; {advice}")
+
+
+@dataclass(frozen=True)
+class GlossaryEntry:
+    """An entry of the glossary.
+
+    Attributes:
+        terms: those that it explains, as they are written in tables.
+        text: the entry, in Markdown.
+    """
+
+    terms: tuple[str, ...]
+    text: str
+
+
+def glossary() -> list[GlossaryEntry]:
+    """Return the entries of the glossary, in its order."""
+    page = (FOLDER / "reference" / "glossary.md").read_text(encoding="utf-8")
+    entries = [" ".join(found.split()) for found in _ENTRY.findall(page)]
+    return [
+        GlossaryEntry(
+            tuple(term.strip().lstrip("\\") for bold in _TERMS.findall(entry) for term in bold.split(",")), entry
+        )
+        for entry in entries
+    ]
+
+
+def entry_of(term: str) -> GlossaryEntry | None:
+    """Return the entry of the glossary that explains a term, in any case and with or without its last full stop."""
+    asked = term.strip().rstrip(".").lower()
+    found = [entry for entry in glossary() if asked in {each.rstrip(".").lower() for each in entry.terms}]
+    return found[0] if found else None
 
 
 def _place(page: Page) -> tuple[int, int, str]:

@@ -123,7 +123,7 @@ class Figures:
         "mid_tp",
         "n_mid",
         heading="take-profit %",
-        label="TP rate",
+        label="Take-profit",
         shown=_EVERYWHERE,
         order=20,
     )

@@ -1,7 +1,7 @@
-"""Arrow tables made of NumPy arrays or of rows: what datasets, ledgers, run folders and frames of a stream hold.
+"""Arrow tables made of NumPy arrays or of rows, and back: what datasets, ledgers, run folders and frames hold.
 
-`pyarrow.array` and `pyarrow.table` import pandas to look at what they are given, which takes a second; the buffers of
-NumPy arrays are handed over here as they are, without that and without a copy.
+`pyarrow.array`, `pyarrow.table` and `to_numpy` import pandas to look at what they are given, which takes a second; the
+buffers of arrays are handed over here as they are, without that and, where that is possible, without a copy.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,22 @@ def arrow_array(values: NDArray[Any]) -> pa.Array:
         return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(packed)])
     values = np.ascontiguousarray(values)
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
+
+
+def numpy_array(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
+    """Return a column [n] as a NumPy array, which may not be written to; a null becomes what `to_numpy` makes of it."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    is_bool = pa.types.is_boolean(column.type)
+    is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    if column.null_count or not chunks or not (is_bool or is_number):
+        return np.asarray(column.to_numpy(zero_copy_only=False))
+    parts = [_truth_values(chunk) if is_bool else np.from_dlpack(chunk) for chunk in chunks]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _truth_values(array: pa.Array) -> NDArray[np.bool_]:
+    bits = np.unpackbits(np.frombuffer(array.buffers()[1], np.uint8), bitorder="little")
+    return bits[array.offset : array.offset + len(array)].astype(np.bool_)
 
 
 def table_of_columns(columns: Mapping[str, NDArray[Any] | pa.Array], schema: pa.Schema | None = None) -> pa.Table:

@@ -193,7 +193,7 @@ test("what was promised has drifted where its interval lies outside that of what
   };
   const drifts = compareFigures(promised, live).map(({ label, drift }) => [label, drift]);
   assert.deepEqual(drifts, [
-    ["TP rate", "below"],
+    ["Take-profit", "below"],
     ["Net per fire", null],
     ["Fires judged", null],
     ["Fires per hour", null],

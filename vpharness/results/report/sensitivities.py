@@ -51,7 +51,7 @@ def _picture(name: str, signal: str, found: Sequence[Sequence[AtValue]]) -> Elem
             _paint_values(axes, values)
 
     names = ", ".join(short_name(values[0].parameter) for values in found)
-    described = f"Net ticks a fire of {signal}'s candidates at each value of {names}; the numbers stand below."
+    described = f"Net ticks per fire of {signal}'s candidates at each value of {names}; the numbers stand below."
     size = len(found), _VALUES_ABREAST
     return chart(name, described, panels_height(*size), paint, share=panels_share(*size))
 

@@ -25,7 +25,7 @@ def surfaces(findings: Findings) -> Element | None:
         return None
     words = note(
         "For each pair of take-profit (rows) and stop-loss (columns), in ticks, the candidate that ranks first: "
-        "net ticks a fire, its 95 % interval and its adjusted p-value. ★ beats chance; bold where the interval "
+        "net ticks per fire, its 95 % interval and its adjusted p-value. ★ beats chance; bold where the interval "
         "lies above 0. The tint only repeats sign and size."
     )
     means = [abs(at.best.judgement.figures.net_pnl_ticks) for pairs in several.values() for at in pairs if at.best]

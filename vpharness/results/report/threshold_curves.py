@@ -32,7 +32,7 @@ def threshold_curves(findings: Findings) -> Element | None:
         "fire with its 95 % interval. Hollow marks have too little data to be ranked, and no interval worth drawing. "
         "Thresholds stand at equal distances."
     )
-    described = "Net ticks a fire against the threshold, a panel for each parameter set; the ranking has the numbers."
+    described = "Net ticks per fire against the threshold, a panel for each parameter set; the ranking has the numbers."
     height, share = curves_size(len(curves))
     paint = partial(paint_curves, curves, varied_names(findings.ranked))
     picture = chart("thresholds", described, height, paint, share=share)

@@ -57,7 +57,7 @@ def _beats_chance(ranked: Ranked) -> bool:
 def _about_the_best(best: Ranked) -> str:
     f = best.judgement.figures
     return (
-        f"First in the ranking is {name_of(best)} ({short_id(best)}): {number(f.net_pnl_ticks, '+.2f')} ticks a fire "
+        f"First in the ranking is {name_of(best)} ({short_id(best)}): {number(f.net_pnl_ticks, '+.2f')} ticks per fire "
         f"after the spread, 95 % interval {interval_text(f)}, over {f.n_net:,} fires in "
         f"{counted(f.n_net_blocks, 'stretch')} of time on {_listed(datasets_of(best))}."
     )

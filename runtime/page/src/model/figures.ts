@@ -22,7 +22,7 @@ export interface ComparedFigure {
 }
 
 export const COMPARED: readonly ComparedFigure[] = [
-  { label: "TP rate", unit: "share", names: ["tp_rate", "tp_rate_low", "tp_rate_high"] },
+  { label: "Take-profit", unit: "share", names: ["tp_rate", "tp_rate_low", "tp_rate_high"] },
   { label: "Net per fire", unit: "ticks", names: ["net_pnl_ticks", "net_pnl_ticks_low", "net_pnl_ticks_high"] },
   { label: "Fires judged", unit: "count", names: ["n_net"] },
   { label: "Fires per hour", unit: "rate", names: ["events_per_hour"] },
