@@ -1,0 +1,162 @@
+"""What events do to the queues in which virtual orders wait: who is left ahead of them, and who was executed.
+
+The book is the lattice's own, without its flow: what an event does to orders is defined there alone. Here stands what
+the lattice need not know: how much is left of an order between its fills (F) and the cancel or modify (C, M) that takes
+the quantity out, and which of two orders at a level came first. An order keeps its place while it only shrinks. It goes
+to the back where it is modified to more than is left of it, as an iceberg that shows its next part is, and where an add
+(A) names it anew.
+"""
+
+from vpharness.compiled import Record, bool_, inlined_kernel, int64, kernel
+from vpharness.events.mbo_event import ADD, CANCEL, CLEAR, FILL, FLAG_LAST, FLAG_SNAPSHOT, MODIFY
+from vpharness.execution.queue_layout import CLEARED, QueueState
+from vpharness.lattice.book import add_or_modify, cancel, clear, nearest_tick
+from vpharness.lattice.hash_table import NOWHERE, find
+from vpharness.lattice.layout import NO_SLOT, SIDE_BID, LatticeState
+
+SILENT = bool_(True)
+_CLEARED, _NOWHERE, _NOTHING = int64(CLEARED), int64(NO_SLOT), int64(0)
+
+
+@kernel
+def stop_waiting(queue: QueueState, index: int, reason: int) -> None:
+    """Take a virtual order out of the queue of its level."""
+    order = queue.orders[index]
+    level = order.level
+    if order.older == NO_SLOT:
+        queue.oldest[level] = order.newer
+    else:
+        queue.orders[order.older].newer = order.newer
+    if order.newer == NO_SLOT:
+        queue.newest[level] = order.older
+    else:
+        queue.orders[order.newer].older = order.older
+    order.level, order.reason = NO_SLOT, reason
+    queue.cursor[0].waiting[order.side] -= 1
+
+
+@kernel
+def clear_waiting(queue: QueueState, level: int) -> None:
+    """End the virtual orders that wait at a level, or all of them where it is NO_SLOT: the book is restated."""
+    cursor = queue.cursor[0]
+    for index in range(cursor.withdrawn, cursor.arrived):
+        at = queue.orders[index].level
+        if at != NO_SLOT and (level == NO_SLOT or level == at):  # noqa: PLR1714, SIM109  # numba would build a tuple
+            stop_waiting(queue, index, _CLEARED)
+
+
+@inlined_kernel
+def _change_left(queue: QueueState, level: int, position: int, change: int) -> None:
+    """Let what is left of a resting order change: it counts for the virtual orders that came after it."""
+    queue.level_left[level] += change
+    index = queue.newest[level]
+    while index != NO_SLOT and queue.orders[index].position > position:
+        queue.orders[index].ahead += change
+        index = queue.orders[index].older
+
+
+@inlined_kernel
+def _enter(state: LatticeState, queue: QueueState, slot: int) -> None:
+    """Put a resting order at the back of its level, whole."""
+    cursor = queue.cursor[0]
+    queue.position[slot] = cursor.position
+    cursor.position += 1
+    queue.left[slot] = state.orders[slot].quantity
+    queue.level_left[state.orders[slot].level] += queue.left[slot]
+
+
+@kernel
+def leave(state: LatticeState, queue: QueueState, slot: int) -> None:
+    """Forget what is left of a resting order, which is about to leave its level."""
+    _change_left(queue, state.orders[slot].level, queue.position[slot], -queue.left[slot])
+
+
+@kernel
+def _add_or_modify(state: LatticeState, queue: QueueState, event: Record) -> None:
+    before = find(state.order_table, event.order_id)
+    level, position, left = _NOWHERE, _NOTHING, _NOTHING
+    if before != NOWHERE:
+        level, position, left = state.orders[before].level, queue.position[before], queue.left[before]
+    add_or_modify(state, event, SILENT)
+    after = find(state.order_table, event.order_id)
+    if before != NOWHERE:
+        stays = after != NOWHERE and state.orders[after].level == level
+        if stays and event.action == MODIFY and state.orders[after].quantity <= left:
+            queue.left[after] = state.orders[after].quantity
+            _change_left(queue, level, position, queue.left[after] - left)
+            return
+        _change_left(queue, level, position, -left)
+    if after != NOWHERE:
+        _enter(state, queue, after)
+
+
+@kernel
+def _cancel(state: LatticeState, queue: QueueState, event: Record) -> None:
+    slot = find(state.order_table, event.order_id)
+    if slot == NOWHERE:
+        return
+    level, position, left = state.orders[slot].level, queue.position[slot], queue.left[slot]
+    cancel(state, event, SILENT)
+    now_left = _NOTHING
+    if find(state.order_table, event.order_id) != NOWHERE:
+        now_left = state.orders[slot].quantity
+        queue.left[slot] = now_left
+    _change_left(queue, level, position, now_left - left)
+
+
+@kernel
+def _fill(state: LatticeState, queue: QueueState, event: Record) -> None:
+    """Note an execution of a resting order: through whom it goes, and who was behind it."""
+    slot = find(state.order_table, event.order_id)
+    if slot == NOWHERE or event.size <= 0:
+        return
+    level = state.orders[slot].level
+    side, tick = level % 2, state.ticks[level // 2].tick
+    if nearest_tick(event.price, state.rules[0].tick_price) != tick:
+        return  # an aggressor's own
+    cursor = queue.cursor[0]
+    is_worse = tick < cursor.worst_fill_tick[side] if side == SIDE_BID else tick > cursor.worst_fill_tick[side]
+    if cursor.has_fill[side] == 0 or is_worse:
+        cursor.worst_fill_tick[side] = tick
+    cursor.has_fill[side] = 1
+    position, left = queue.position[slot], queue.left[slot]
+    taken = min(left, event.size)
+    index = queue.newest[level]
+    while index != NO_SLOT:
+        if queue.orders[index].position < position or event.size > left:
+            queue.orders[index].hit = True
+        index = queue.orders[index].older
+    queue.left[slot] -= taken
+    _change_left(queue, level, position, -taken)
+
+
+@kernel
+def _restate(state: LatticeState, queue: QueueState) -> None:
+    """Clear the book and end what waits; of several publishers' orders, those of the others stay."""
+    clear(state)
+    clear_waiting(queue, _NOWHERE)
+    queue.level_left[:] = 0
+    for place in range(len(state.order_table)):
+        slot = state.order_table[place].slot
+        if slot != NOWHERE:
+            queue.level_left[state.orders[slot].level] += queue.left[slot]
+
+
+@kernel
+def apply_to_queues(state: LatticeState, queue: QueueState, event: Record) -> None:
+    """Apply one event to the book and to the queues of its levels, at the present time."""
+    clock = state.clock[0]
+    in_snapshot = (event.flags & FLAG_SNAPSHOT) != 0
+    if in_snapshot and event.action != CLEAR:
+        clear_waiting(queue, _NOWHERE)
+    if event.action == CLEAR:
+        _restate(state, queue)
+        clock.snapshot_under_way = in_snapshot
+    elif event.action == ADD or event.action == MODIFY:  # noqa: PLR1714  # numba would build a tuple
+        _add_or_modify(state, queue, event)
+    elif event.action == CANCEL:
+        _cancel(state, queue, event)
+    elif event.action == FILL:
+        _fill(state, queue, event)
+    if not in_snapshot or (event.flags & FLAG_LAST) != 0:
+        clock.snapshot_under_way = False
