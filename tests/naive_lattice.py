@@ -146,7 +146,8 @@ def _close_bins(lattice: Lattice, s: Settings, until_ns: int) -> None:
 def _close_bin(lattice: Lattice, s: Settings, bin_start: int) -> None:
     """Emit the bin that begins at `bin_start`, unless neither it nor any bin before it has ended with a valid book."""
     bid, ask = best(lattice.book)
-    valid = bid is not None and ask is not None and bid < ask and not lattice.snapshot
+    in_doubt = lattice.snapshot or lattice.book.halted or lattice.book.gaps
+    valid = bid is not None and ask is not None and bid < ask and not in_doubt
     if not valid and not lattice.bins:
         return
     bin_end = bin_start + s.width_ns

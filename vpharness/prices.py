@@ -1,12 +1,21 @@
 """Prices as integers in units of 1e-9, and tick sizes in the same units."""
 
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import Any, Final
 
 from vpharness.errors import ConfigError
 
 PRICE_SCALE: Final = 1_000_000_000
 """Price units in one unit of currency."""
+
+
+def has_mid(mid: Any, book_valid: Any) -> Any:
+    """Return whether bins have a mid price: one above 0, or any other with a valid book.
+
+    Without a valid book the mid is written as 0, and a price below 0 could be nothing else than a price. Both are
+    arrays of one entry a bin, or one bin's values.
+    """
+    return (mid > 0) | (book_valid & (mid <= 0))
 
 
 def tick_size_to_price(tick_size: float) -> int:

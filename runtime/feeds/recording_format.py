@@ -4,7 +4,8 @@ A stream is written batch by batch, and what is there of it can be read at any t
 last whole batch. The facts of the feed stand as JSON in the schema's metadata.
 
 Facts and batches have checksums, each of all that comes before it too, and behind the stream stands how it ended, as a
-line of JSON with a checksum of the whole. Recordings of version 1 have neither.
+line of JSON with a checksum of the whole. Recordings of version 1 have neither, and events have a publisher since
+version 3: before, all are publisher 0's.
 """
 
 import dataclasses
@@ -23,10 +24,11 @@ from vpharness.errors import FeedError
 from vpharness.events.mbo_event import EVENT_DTYPE
 from vpharness.storage.arrow import arrow_array
 
-RECORDING_VERSION: Final = 2
+RECORDING_VERSION: Final = 3
 """Raised when older code could no longer read what is written."""
 
 _WITHOUT_CHECKSUMS: Final = 1
+_WITHOUT_PUBLISHERS: Final = 2
 _FACTS_KEY: Final = b"vpharness.feed"
 _FACTS_CHECKSUM_KEY: Final = b"vpharness.feed.sha256"
 CHECKSUM_KEY: Final = b"sha256"
@@ -35,15 +37,28 @@ LONGEST_END_BYTES: Final = 1024
 """The line behind a stream is no longer."""
 
 _FIELDS: Final = EVENT_DTYPE.names or ()
-_EVENT: Final = pa.struct([pa.field(name, pa.from_numpy_dtype(EVENT_DTYPE[name]), nullable=False) for name in _FIELDS])
-_SCHEMA: Final = pa.schema(
-    [
-        pa.field("at_ns", pa.int64(), nullable=False),  # when it was handed out, since the recording began
-        pa.field("complete_to_ns", pa.int64()),
-        pa.field("state", pa.uint8(), nullable=False),  # its place among the states
-        pa.field("events", pa.list_(pa.field("event", _EVENT, nullable=False)), nullable=False),
-    ]
-)
+
+
+def _schema(fields: Sequence[str]) -> pa.Schema:
+    event = pa.struct([pa.field(name, pa.from_numpy_dtype(EVENT_DTYPE[name]), nullable=False) for name in fields])
+    return pa.schema(
+        [
+            pa.field("at_ns", pa.int64(), nullable=False),  # when it was handed out, since the recording began
+            pa.field("complete_to_ns", pa.int64()),
+            pa.field("state", pa.uint8(), nullable=False),  # its place among the states
+            pa.field("events", pa.list_(pa.field("event", event, nullable=False)), nullable=False),
+        ]
+    )
+
+
+_SCHEMA: Final = _schema(_FIELDS)
+_EARLIER_SCHEMA: Final = _schema([name for name in _FIELDS if name != "publisher"])
+_SCHEMAS: Final = {
+    _WITHOUT_CHECKSUMS: _EARLIER_SCHEMA,
+    _WITHOUT_PUBLISHERS: _EARLIER_SCHEMA,
+    RECORDING_VERSION: _SCHEMA,
+}
+"""What is read, by version."""
 _STATES: Final[tuple[State, ...]] = get_args(State)
 
 TimedStep = tuple[int, FeedStep]
@@ -64,13 +79,13 @@ def facts_of(schema: pa.Schema, where: str) -> FeedFacts:
         version, states, facts = said["version"], said["states"], said["facts"]
     except (KeyError, ValueError, TypeError) as error:
         raise FeedError(f"{where}: is an Arrow stream, but no recording of a feed") from error
-    if version in {RECORDING_VERSION, _WITHOUT_CHECKSUMS}:
+    if version in _SCHEMAS:
         wanted = None if version == _WITHOUT_CHECKSUMS else hashlib.sha256(metadata[_FACTS_KEY]).hexdigest().encode()
         if metadata.get(_FACTS_CHECKSUM_KEY) != wanted:
             raise FeedError(f"{where}: is damaged: the facts of the feed do not have their checksum")
     known = ([*_STATES], {field.name for field in dataclasses.fields(FeedFacts)})
-    is_known = version in {RECORDING_VERSION, _WITHOUT_CHECKSUMS} and (states, set(facts)) == known
-    if not is_known or not schema.equals(_SCHEMA):
+    is_known = version in _SCHEMAS and (states, set(facts)) == known
+    if not is_known or not schema.equals(_SCHEMAS[version]):
         raise FeedError(
             f"{where}: is a recording of version {version}, this vpharness reads {RECORDING_VERSION}; use the "
             "vpharness that wrote it"
@@ -100,7 +115,7 @@ class Checksum:
             batch.column("at_ns"),
             batch.column("state"),
             lists.offsets,
-            *(struct.field(name) for name in _FIELDS),
+            *(struct.field(place) for place in range(struct.type.num_fields)),
         )
         for array in arrays:
             self._digest.update(np.ascontiguousarray(array.to_numpy(zero_copy_only=False)).tobytes())
@@ -149,7 +164,9 @@ def encoded(steps: Sequence[TimedStep]) -> pa.RecordBatch:
     """Return steps as one batch."""
     events = np.concatenate([step.events for _, step in steps])
     offsets = np.cumsum([0, *(len(step.events) for _, step in steps)], dtype=np.int32)
-    struct = pa.StructArray.from_arrays([arrow_array(events[name]) for name in _FIELDS], fields=list(_EVENT))
+    struct = pa.StructArray.from_arrays(
+        [arrow_array(events[name]) for name in _FIELDS], fields=list(_SCHEMA.field("events").type.value_type)
+    )
     completed = [step.complete_to_ns for _, step in steps]
     columns = [
         arrow_array(np.array([at_ns for at_ns, _ in steps], np.int64)),
@@ -179,6 +196,6 @@ def decoded(batch: pa.RecordBatch) -> Iterator[TimedStep]:
 
 def _events(struct: pa.StructArray) -> NDArray[np.void]:
     events = np.zeros(len(struct), EVENT_DTYPE)
-    for name in _FIELDS:
-        events[name] = struct.field(name).to_numpy()
+    for field in struct.type:
+        events[field.name] = struct.field(field.name).to_numpy()
     return events

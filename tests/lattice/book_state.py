@@ -6,9 +6,10 @@ from vpharness.lattice.hash_table import NOWHERE
 from vpharness.lattice.layout import NO_SLOT, LatticeState
 
 
-def live_orders(state: LatticeState) -> dict[int, int]:
-    """Return the slots of the live orders by id."""
-    return {int(entry["key"]): int(entry["slot"]) for entry in state.order_table if entry["slot"] != NOWHERE}
+def live_orders(state: LatticeState) -> dict[tuple[int, int], int]:
+    """Return the slots of the live orders by owner and id."""
+    entries = state.order_table[state.order_table["slot"] != NOWHERE]
+    return {(int(entry["owner"]), int(entry["key"])): int(entry["slot"]) for entry in entries}
 
 
 def depths(state: LatticeState) -> dict[tuple[int, int], int]:
@@ -45,7 +46,10 @@ def assert_book_is_sound(state: LatticeState) -> None:
     """Assert that orders, their queues, the levels' quantities and the heaps tell one and the same story."""
     orders = live_orders(state)
     assert int(state.clock["orders_live"][0]) == len(orders)
-    assert all(int(state.orders["order_id"][slot]) == order_id for order_id, slot in orders.items())
+    named = {
+        key: (int(state.orders["owner"][slot]), int(state.orders["order_id"][slot])) for key, slot in orders.items()
+    }
+    assert all(key == name for key, name in named.items())
     assert depths(state) == level_depths(state)
     queued = list[int]()
     for level in range(2 * int(state.clock["ticks_used"][0])):

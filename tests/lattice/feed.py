@@ -32,7 +32,9 @@ class Feed:
     """order_id: (side, price, size)"""
     last_flag: int = FLAG_LAST
     """What the last record of an event carries: some feeds never say it."""
-    rows: list[tuple[int, int, int, int, int, int, int]] = field(default_factory=list)
+    rows: list[tuple[int, int, int, int, int, int, int, int]] = field(default_factory=list)
+    publishers: int = 1
+    """They share the ids from 1 on: order n is the publisher n % publishers' order n // publishers."""
 
     def chance(self, probability: float) -> bool:
         """Toss a coin."""
@@ -75,7 +77,8 @@ class Feed:
             flags = self.last_flag
         if self.chance(0.02 * self.mischief):
             flags = (0, FLAG_SNAPSHOT, FLAG_SNAPSHOT | FLAG_LAST)[self.whole(0, 2)]
-        self.rows.append((self.ts_ns, price, size, order_id, action, side, flags))
+        row = (self.ts_ns, price, size, order_id // self.publishers, action, side, flags, order_id % self.publishers)
+        self.rows.append(row)
 
 
 def pass_time(feed: Feed) -> None:
@@ -118,7 +121,9 @@ def rebuild(feed: Feed, flag: int) -> None:
     """Clear the book and add some levels with the flag given; now and then R itself says otherwise than they do."""
     feed.orders.clear()
     opening = flag ^ FLAG_SNAPSHOT if feed.chance(0.1 * feed.mischief) else flag
-    feed.emit(CLEAR, NO_SIDE, 0, 0, 0, flags=opening | (FLAG_LAST if feed.chance(0.2) else 0))
+    for publisher in range(feed.publishers):
+        if not publisher or not feed.chance(0.2 * feed.mischief):
+            feed.emit(CLEAR, NO_SIDE, 0, 0, publisher, flags=opening | (FLAG_LAST if feed.chance(0.2) else 0))
     n_levels = feed.whole(2, 12)
     for level in range(1, n_levels + 1):
         if feed.chance(0.03 * feed.mischief):

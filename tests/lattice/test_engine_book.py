@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.event_rows import events_of
 from tests.lattice.book_state import assert_book_is_sound, depths
 from tests.lattice.engine_help import SMALL_SPECTRUM, assert_agrees_with_twin, open_lattice, run_engine
 from tests.lattice.feed import EPOCH_NS, NS_PER_MS, TICK
@@ -51,25 +52,23 @@ def test_best_prices_are_the_plain_best(steps: list[tuple[int, int]], stretch: i
         rows.append((CANCEL if tick in resting[side] else ADD, side, tick))
         resting[side] ^= {tick}
         expected.append((max(resting[BID]), min(resting[ASK])))
-    events = np.array(
-        [
-            (EPOCH_NS + n * NS_PER_MS, tick * stretch, 1, 1000 * side + tick, action, side, FLAG_LAST)
-            for n, (action, side, tick) in enumerate(rows)
-        ],
-        EVENT_DTYPE,
+    events = events_of(
+        (EPOCH_NS + n * NS_PER_MS, tick * stretch, 1, 1000 * side + tick, action, side, FLAG_LAST)
+        for n, (action, side, tick) in enumerate(rows)
     )
     bins = run_engine(events, tick_int=1, cell_width_ms=1, radius=1).finished.bins
     assert (bins["best_bid_price_int"] // stretch).tolist() == [bid for bid, _ in expected]
     assert (bins["best_ask_price_int"] // stretch).tolist() == [ask for _, ask in expected]
 
 
-def test_prices_from_zero_to_the_highest_cost_no_more_than_others() -> None:
-    """A tick of 1e-9 and orders at 0, at the highest price and all over in between: one tick each, and the twin's bins.
+def test_prices_from_the_lowest_to_the_highest_cost_no_more_than_others() -> None:
+    """A tick of 1e-9 and orders at both ends of the range and all over in between: one tick each, the twin's bins.
 
-    With that tick there are 1e18 of them, so nothing can be sized by the range of prices.
+    With that tick there are 2e18 of them, so nothing can be sized by the range of prices.
     """
     rng = np.random.default_rng(5)
-    prices = np.concatenate([[0, 999_999_999 * PRICE_SCALE, MAX_PRICE], rng.integers(0, MAX_PRICE, 297)])
+    ends = [-MAX_PRICE, 0, -1, 999_999_999 * PRICE_SCALE, MAX_PRICE]
+    prices = np.concatenate([ends, rng.integers(-MAX_PRICE, MAX_PRICE, 295)])
     events = np.zeros(len(prices), EVENT_DTYPE)
     events["ts_ns"] = EPOCH_NS + np.arange(len(prices)) * NS_PER_MS
     events["price"], events["size"], events["order_id"] = prices, 1, np.arange(len(prices))
@@ -84,19 +83,21 @@ def test_prices_from_zero_to_the_highest_cost_no_more_than_others() -> None:
 
 
 def test_a_price_out_of_range_is_counted_and_enters_nothing() -> None:
-    """Below 0 or above the highest price there is no tick: the order is not taken, and a known one stays as it is."""
+    """Beyond the range there is no tick: an order is not taken, and a known one that moves there leaves the book."""
     rows = [
         (100 * TICK, 5, 1, ADD, BID),
+        (99 * TICK, 4, 5, ADD, BID),
         (102 * TICK, 5, 2, ADD, ASK),
-        (-TICK, 5, 3, ADD, BID),
+        (-MAX_PRICE - TICK, 5, 3, ADD, BID),
         (MAX_PRICE + TICK, 5, 4, ADD, ASK),
-        (-TICK, 9, 1, ord("M"), BID),
-        (-TICK, 9, 1, ord("F"), BID),
+        (-MAX_PRICE - 1, 9, 1, ord("M"), BID),
+        (-MAX_PRICE - 1, 9, 5, ord("F"), BID),
     ]
-    events = np.array(
-        [(EPOCH_NS, p, size, i, action, side, FLAG_LAST) for p, size, i, action, side in rows], EVENT_DTYPE
-    )
+    events = events_of((EPOCH_NS, p, size, i, action, side, FLAG_LAST) for p, size, i, action, side in rows)
     run = run_engine(events, tick_int=TICK, cell_width_ms=100, radius=2)
     assert run.counts["price_out_of_range"] == 3
-    assert depths(run.state) == {(100, 0): 5, (102, 1): 5}
+    assert depths(run.state) == {(99, 0): 4, (102, 1): 5}
+    assert run.finished.bins["best_bid_price_int"].tolist() == [99 * TICK]
     assert run.finished.column("fill_mass").tolist() == [[0.0] * 5]
+    pulled_or_kept = run.finished.column("pull_mass")[0]
+    assert (pulled_or_kept > 0).tolist() == [False, True, False, False, False], "tick 100, one under spot 101"

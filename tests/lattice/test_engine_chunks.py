@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.event_rows import events_of
 from tests.lattice.engine_help import (
     SMALL_SPECTRUM,
-    Run,
     assert_same_bins,
     finish,
     no_events,
@@ -20,19 +20,13 @@ from tests.lattice.engine_help import (
 )
 from tests.lattice.feed import EPOCH_NS, HOME_TICK, NS_PER_MS, TICK
 from tests.lattice.streams import random_stream
-from vpharness.events.mbo_event import ADD, ASK, BID, EVENT_DTYPE, FLAG_LAST
+from vpharness.events.mbo_event import ADD, ASK, BID, FLAG_LAST
 from vpharness.lattice.lattice_engine import advance, advance_to, event_problems, iterate, open_bin_end_ns
 
 CASE: Final[dict[str, Any]] = {"tick_int": TICK, "cell_width_ms": 50, "radius": 3, **SMALL_SPECTRUM}
 EVENTS: Final = 300
 SEEDS: Final = st.integers(0, 2**32 - 1)
 CUTS: Final = st.lists(st.integers(0, EVENTS), max_size=40)
-
-
-def assert_same_run(found: Run, expected: Run) -> None:
-    """Assert that two runs have the same bins, to the last bit, and the same counts."""
-    assert found.counts == expected.counts
-    assert_same_bins(found.finished, expected.finished)
 
 
 @settings(max_examples=40, deadline=None)
@@ -72,9 +66,7 @@ def test_confirming_silence_changes_no_bin(
 def quiet_market() -> NDArray[np.void]:
     """Return a bid and an ask at EPOCH_NS."""
     rows = [(BID, HOME_TICK - 1, 5, 1), (ASK, HOME_TICK + 1, 7, 2)]
-    return np.array(
-        [(EPOCH_NS, tick * TICK, size, i, ADD, side, FLAG_LAST) for side, tick, size, i in rows], EVENT_DTYPE
-    )
+    return events_of((EPOCH_NS, tick * TICK, size, i, ADD, side, FLAG_LAST) for side, tick, size, i in rows)
 
 
 @pytest.mark.parametrize("seed", [0, 2, 4])
@@ -95,12 +87,9 @@ def test_a_stale_crossing_is_evicted_at_its_time_and_not_when_the_next_event_com
     """Crossed at 70 ms for at most 130: the bins that end at 100 and 150 ms see it, those from 200 on do not."""
     start_ns = EPOCH_NS // (50 * NS_PER_MS) * 50 * NS_PER_MS
     rows = [(0, -1, BID), (0, 1, ASK), (0, 5, ASK), (70, 2, BID)]
-    events = np.array(
-        [
-            (start_ns + at_ms * NS_PER_MS, (HOME_TICK + tick) * TICK, 5, order_id, ADD, side, FLAG_LAST)
-            for order_id, (at_ms, tick, side) in enumerate(rows)
-        ],
-        EVENT_DTYPE,
+    events = events_of(
+        (start_ns + at_ms * NS_PER_MS, (HOME_TICK + tick) * TICK, 5, order_id, ADD, side, FLAG_LAST)
+        for order_id, (at_ms, tick, side) in enumerate(rows)
     )
     state, blocks = advance(open_lattice(**CASE, evict_crossed_ms=130), events)
     for step_ms in steps_ms:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.lattice.engine_help import SMALL_SPECTRUM, assert_agrees_with_twin, run_engine
-from tests.lattice.feed import TICK
+from tests.lattice.feed import HOME_TICK, TICK
 from tests.lattice.streams import event_arrays, random_stream
 from tests.lattice.wandering import wandering_stream
 from tests.naive import naive_lattice
@@ -29,7 +29,15 @@ def nasty_case(seed: int, n_events: int) -> tuple[NDArray[np.void], dict[str, An
     """Draw a nasty stream and settings for it."""
     rng = np.random.default_rng(seed)
     mischief, snapshot = float(rng.choice([0.0, 0.3, 1.0, 3.0])), bool(rng.random() < 0.7)
-    events = random_stream(seed, n_events, mischief=mischief, snapshot=snapshot)
+    events = random_stream(
+        seed,
+        n_events,
+        mischief=mischief,
+        snapshot=snapshot,
+        publishers=int(rng.choice([1, 1, 2, 4])),
+        without_orders=bool(rng.random() < 0.5),
+        shift_ticks=int(rng.choice([0, 0, -HOME_TICK, -2 * HOME_TICK])),
+    )
     case: dict[str, Any] = {
         "tick_int": TICK,
         "size_unit": float(rng.choice([1.0, 0.5, 1e-8])),

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.lattice.engine_help import SMALL_SPECTRUM, open_lattice
+from tests.lattice.engine_help import SMALL_SPECTRUM, assert_same_run, finish, open_lattice
 from tests.lattice.feed import TICK
 from tests.lattice.streams import random_stream
 from tests.lattice.wandering import wandering_stream
 from vpharness.errors import ConfigError
 from vpharness.lattice.hash_table import NOWHERE
 from vpharness.lattice.lattice_engine import advance
-from vpharness.lattice.layout import NO_SLOT
+from vpharness.lattice.layout import COUNT_NAMES, NO_SLOT, NO_TICK
 from vpharness.lattice.state_transfer import restore_state, save_state
 
 CASE: Final[dict[str, Any]] = {"tick_int": TICK, "cell_width_ms": 100, "radius": 5, **SMALL_SPECTRUM}
@@ -44,7 +44,9 @@ def live_slots(saved: Saved) -> NDArray[Any]:
 @pytest.mark.parametrize("evict_crossed_ms", [0, 120])
 def test_every_state_that_a_stream_leads_to_is_sound(seed: int, evict_crossed_ms: int) -> None:
     """With all that feeds do wrong: none is refused."""
-    events, case = random_stream(seed, 300, mischief=2.0), CASE | {"evict_crossed_ms": evict_crossed_ms}
+    venues = seed % 2 == 1
+    events = random_stream(seed, 300, mischief=2.0, publishers=3 if venues else 1, without_orders=venues)
+    case = CASE | {"evict_crossed_ms": evict_crossed_ms}
     state = open_lattice(**case)
     for start in range(0, 300, 5):
         state, _ = advance(state, events[start : start + 5])
@@ -107,6 +109,11 @@ def cut(name: str) -> Callable[[Saved], None]:
         saved[name] = saved[name][:-1]
 
     return damage
+
+
+def cut_held(saved: Saved) -> None:
+    """Take the only publisher away."""
+    saved["held"] = saved["held"][:0]
 
 
 def first(saved: Saved) -> int:
@@ -173,6 +180,12 @@ def oldest_of_two(saved: Saved) -> int:
         (set_("order_table", "key", taken, 123_456_789), "order_table does not lead"),
         (set_("tick_table", "slot", lambda _: slice(None), 0), "tick_table has"),
         (set_("ticks", "tick", first, -3), "tick_table does not lead"),
+        (set_("orders", "owner", live, 8), "order_table does not lead"),
+        (set_("orders", "quantity", free, 3), "orders.quantity holds something where no order rests"),
+        (set_("order_table", "owner", taken, 1), "order_table does not lead"),
+        (set_("held", None, lambda _: (0, 0), 77), "held is not the number"),
+        (set_("held", None, lambda _: (0, 6), 1), "clock.gaps is not"),
+        (cut_held, "orders.owner holds"),
         (set_("ticks", "series", first, 10**6), "ticks.series holds"),
         (set_("ticks", "first_snapshot", first, 10**9), "ticks.first_snapshot holds"),
         (set_("ticks", "last_snapshot", lambda _: slice(None), 10**9), "ticks"),
@@ -217,3 +230,50 @@ def test_a_heap_that_is_in_no_order_is_refused() -> None:
     saved["heaps"][0, 1 : 1 + size] = saved["heaps"][0, 1 : 1 + size][::-1]
     with pytest.raises(ConfigError, match=r"heaps\[0\] is not in the order of a heap"):
         restore_state(saved, open_lattice(**CASE))
+
+
+def as_before_publishers(saved: Saved) -> Saved:
+    """Return a state as it was saved before events had a publisher: fields of other types, and some fewer."""
+    earlier = {name: array for name, array in saved.items() if name != "held"}
+    table = np.dtype([("key", np.uint64), ("slot", np.int64)])
+    order = [(name, np.uint64 if name == "order_id" else np.int64) for name in saved["orders"].dtype.names or ()]
+    clock = [(name, saved["clock"].dtype[name]) for name in saved["clock"].dtype.names or ()]
+    for name, dtype in (
+        ("order_table", table),
+        ("tick_table", table),
+        ("orders", np.dtype([field for field in order if field[0] != "owner"], align=True)),
+        ("clock", np.dtype([field for field in clock if field[0] not in {"gaps", "halted"}], align=True)),
+    ):
+        earlier[name] = np.zeros(saved[name].shape, dtype)
+        for each in dtype.names or ():
+            earlier[name][each] = saved[name][each]
+    for name in ("last_bid_tick", "last_ask_tick"):
+        earlier["clock"][name] = np.where(saved["clock"][name] == NO_TICK, -1, saved["clock"][name])
+    earlier["counts"] = saved["counts"][: COUNT_NAMES.index("feed_gap")]
+    return earlier
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_state_saved_before_publishers_goes_on_as_it_would_have(seed: int) -> None:
+    """Its orders are publisher 0's: the bins that follow, and the state at the end, are the same to the last bit."""
+    events = random_stream(seed, 500, mischief=1.5)
+    half, _ = advance(open_lattice(**CASE), events[:250])
+    restored = restore_state(
+        as_before_publishers({name: array.copy() for name, array in save_state(half).items()}), open_lattice(**CASE)
+    )
+    for name, array in save_state(half).items():
+        assert np.array_equal(restored._asdict()[name], array), name
+    assert_same_run(finish(*advance(restored, events[250:])), finish(*advance(half, events[250:])))
+
+
+def test_a_damaged_state_from_before_publishers_is_refused() -> None:
+    """What the fields that were added are made of is checked as the rest is."""
+    for name, field, value in (("order_table", "slot", 10**6), ("orders", "level", -5), ("clock", "ticks_used", 1)):
+        earlier = {key: array.copy() for key, array in as_before_publishers(good()).items()}
+        earlier[name][field][earlier["order_table"]["slot"] >= 0 if name == "order_table" else slice(None)] = value
+        with pytest.raises(ConfigError, match="the saved state is damaged"):
+            restore_state(earlier, open_lattice(**CASE))
+    without = as_before_publishers(good())
+    del without["orders"]
+    with pytest.raises(ConfigError, match="not one of this lattice"):
+        restore_state(without, open_lattice(**CASE))

@@ -16,6 +16,7 @@ from vpharness.commands.compare import compared
 from vpharness.commands.text.rankings import readable_ledger, views_in
 from vpharness.config.command_schemas import CompareCommand
 from vpharness.errors import ConfigError
+from vpharness.prices import has_mid
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.report.candidates import varied_names
 from vpharness.results.report.charts import GOOD_COLOUR, GREY, painted, thinned, zero_line
@@ -95,7 +96,7 @@ def plot_scores(scores: NDArray[np.float64], dataset: DatasetTables, *, threshol
         raise ConfigError(f"scores have the shape {np.shape(scores)}; dataset {dataset.id} has {bins} bins")
     hours: NDArray[np.float64] = np.arange(bins, dtype=np.float64) * (dataset.manifest.cell_width_ms / 3_600_000)
     mid = dataset.bins["mid_price"].to_numpy(np.float64)
-    price: NDArray[np.float64] = np.where(mid > 0, mid, np.nan)
+    price: NDArray[np.float64] = np.where(has_mid(mid, dataset.bins["book_valid"].to_numpy(np.bool_)), mid, np.nan)
 
     def paint(figure: Figure) -> None:
         above, below = figure.subplots(2, 1, sharex=True)

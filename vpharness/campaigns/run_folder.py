@@ -184,7 +184,7 @@ def picture_of(
     return RunPlot.of(
         f"{spec.signal.name} at {best['threshold_label']} on {view.name}",
         hours=np.arange(view.n_bins)[shown] * view.cell_width_ms / 3_600_000,
-        mid=np.where(view.mid[shown] > 0, view.mid[shown], np.nan),
+        mid=np.where(view.has_mid, view.mid, np.nan)[shown],
         fire_bins=bins,
         directions=fires["direction"],
         net_pnl_ticks=fires["net_pnl_ticks"],

@@ -79,7 +79,7 @@ def _cut(events: Array, intake: Intake) -> tuple[Array, bool]:
 
 def _look_at_prices(events: Array, intake: Intake) -> None:
     enters = (events["action"] == ADD) | (events["action"] == MODIFY)
-    prices = events["price"][enters]
+    prices = np.abs(events["price"][enters])
     prices = prices[(prices > 0) & (prices < MAX_PRICE)]
     intake.prices += len(prices)
     intake.prices_off_tick += int(np.count_nonzero(prices % intake.tick_price))

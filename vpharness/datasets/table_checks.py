@@ -14,7 +14,7 @@ from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, Manifest, content_
 from vpharness.datasets.read import as_arrays, read_table
 from vpharness.errors import ConfigError, DatasetError, require_memory
 from vpharness.lattice.columns import BEAR_VACUUM, BULL_VACUUM, GRID_COLUMNS
-from vpharness.prices import PRICE_SCALE
+from vpharness.prices import PRICE_SCALE, has_mid
 from vpharness.storage.checksums import file_sha256
 
 _NANOSECONDS_PER_MS: Final = 1_000_000
@@ -145,26 +145,28 @@ def _check_prices(bins: dict[str, Array], tick_size: float, dataset_id: str) -> 
             raise DatasetError(f"dataset {dataset_id}: bin {bins['bin_seq'][row]}: {complaint(row)}")
 
     refuse(~np.isfinite(mids), lambda row: f"mid_price is {mids[row]}, which is no number")
-    half_ticks = 2 * mids[mids > 0] / tick_size
-    off = np.abs(half_ticks - np.round(half_ticks)) > _TICK_TOLERANCE + _ROUNDING * half_ticks
+    valid: NDArray[np.bool_] = bins.get("book_valid", mids > 0)
+    priced = mids[has_mid(mids, valid)]
+    half_ticks = 2 * priced / tick_size
+    off = np.abs(half_ticks - np.round(half_ticks)) > _TICK_TOLERANCE + _ROUNDING * np.abs(half_ticks)
     if off.any():
         raise ConfigError(
             f"source.tick_size is {tick_size:g}, but {int(off.sum())} of {len(off)} mid prices are no multiple of half "
-            f"of it, such as {mids[mids > 0][off][0]:g}"
+            f"of it, such as {priced[off][0]:g}"
         )
-    valid: NDArray[np.bool_] = bins.get("book_valid", mids > 0)
     if not valid.any():
         raise DatasetError(f"dataset {dataset_id}: none of its {len(mids)} bins is valid; there is nothing to score")
-    refuse(valid & (mids <= 0), lambda row: f"book_valid is true, but mid_price is {mids[row]:g}; expected above 0")
-    if set(_BEST_PRICES) <= set(bins):
+    if not set(_BEST_PRICES) <= set(bins):
+        refuse(valid & (mids == 0), lambda _: "book_valid is true, but mid_price is 0; expected a price")
+    else:
         bid, ask = (bins[name].astype(np.int64) for name in _BEST_PRICES)
         refuse(
-            valid & ~((bid > 0) & (bid < ask)),
-            lambda row: f"best bid {bid[row]} and best ask {ask[row]}: a valid bin needs 0 < bid < ask, in 1e-9 units",
+            valid & ~(bid < ask),
+            lambda row: f"best bid {bid[row]} and best ask {ask[row]}: a valid bin needs bid < ask, in 1e-9 units",
         )
         middle = (bid.astype(float) + ask.astype(float)) / 2 / PRICE_SCALE
         refuse(
-            valid & (np.abs(mids - middle) > _TICK_TOLERANCE * tick_size + _ROUNDING * middle),
+            valid & (np.abs(mids - middle) > _TICK_TOLERANCE * tick_size + _ROUNDING * np.abs(middle)),
             lambda row: f"mid_price is {mids[row]:.12g}, but the middle of best bid and ask is {middle[row]:.12g}",
         )
     return valid

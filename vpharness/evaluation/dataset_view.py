@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import DatasetError
+from vpharness.prices import has_mid
 
 _LEAST_PADDED_BINS: Final = 1024
 
@@ -53,6 +54,12 @@ class DatasetView:
     def n_bins(self) -> int:
         """The number of bins T."""
         return int(self.mid.shape[0])
+
+    @property
+    def has_mid(self) -> NDArray[np.bool_]:
+        """[T] whether the bin has a mid."""
+        found: NDArray[np.bool_] = has_mid(self.mid, self.book_valid)
+        return found
 
     @property
     def has_best_prices(self) -> bool:

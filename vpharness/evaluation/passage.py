@@ -76,7 +76,7 @@ def first_passage_tables(dataset: DatasetView, barriers: Iterable[float], max_ho
     ascending = tuple(sorted({float(barrier) for barrier in barriers}))
     size = padded_bins(dataset.n_bins)
     levels = max(max_hold_bins - 1, 1).bit_length()
-    has_mid = _padded(dataset.mid > 0, size, fill=False)
+    has_mid = _padded(dataset.has_mid, size, fill=False)
     mid = jnp.asarray(np.where(has_mid, _padded(dataset.mid, size, 0), np.nan))
     highest = compiled_loops.highest_ahead(jnp.where(has_mid, mid, -jnp.inf), levels)
     lowest = -compiled_loops.highest_ahead(jnp.where(has_mid, -mid, -jnp.inf), levels)

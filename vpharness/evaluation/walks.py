@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vpharness.evaluation.evaluation_parameters import ResolvedEvaluation
 from vpharness.evaluation.outcomes import OUTCOME_NAMES, SKIPPED, STOP_LOSS, TAKE_PROFIT, TIMEOUT
 from vpharness.evaluation.passage import reaches
-from vpharness.prices import tick_size_to_price
+from vpharness.prices import has_mid, tick_size_to_price
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Quote:
     """The prices of a bin, as judging fires needs them.
 
     Attributes:
-        mid: mid price in price units; no more than 0, or NaN, where there is none.
+        mid: mid price in price units; 0, or NaN, where there is none.
         book_valid: whether one can enter and leave at the touch.
         touch: best bid and best ask, 1e-9 price units; None where the data have none: every net outcome is skipped.
         start_ns: when the bin begins, ns since the Unix epoch.
@@ -32,6 +32,11 @@ class Quote:
     book_valid: bool
     touch: tuple[int, int] | None
     start_ns: int = 0
+
+    @property
+    def has_mid(self) -> bool:
+        """Whether there is a mid."""
+        return bool(has_mid(self.mid, self.book_valid))
 
     @classmethod
     def of_row(cls, row: NDArray[np.void], *, has_best_prices: bool = True) -> "Quote":
@@ -68,7 +73,7 @@ class OpenFire:
     Attributes:
         bin: bin of the fire, counted from the first bin that `advance_walks` was given.
         direction: +1 or -1.
-        mid_price: the mid there.
+        mid_price: the mid there; NaN where there is none.
         at_mid: outcome at the mid; None while it is not known.
         entry: (mid, touch in 1e-9 price units) at the bin of entry; None before it.
         net_end: (code, bin) in which the walk from the entry has ended; None before.
@@ -134,13 +139,13 @@ def advance_walks(
         tick_size: price units a tick.
     """
     now = state.next_bin
-    last_mid, behind = (now, quote.mid) if quote.mid > 0 else state.last_mid, state.behind
+    last_mid, behind = (now, quote.mid) if quote.has_mid else state.last_mid, state.behind
     if last_mid[0] == now:
         behind = None
     if behind is None and quote.book_valid and now >= last_mid[0] + evaluation.exit_delay_bins:
         behind = quote.touch
     moment = _Moment(now, quote, last_mid, behind, evaluation, tick_size)
-    before = state.fires + ((OpenFire(now, direction, quote.mid),) if direction else ())
+    before = state.fires + ((OpenFire(now, direction, quote.mid if quote.has_mid else math.nan),) if direction else ())
     after = tuple(_walked_net(_walked_at_mid(fire, moment), moment) for fire in before)
     due = [fire.net is not None and now >= fire.bin + evaluation.net_reach_bins for fire in after]
     advance = Advance(
@@ -165,9 +170,9 @@ class _Moment:
 
     def walk_end(self, start: int, start_mid: float, direction: int) -> tuple[int, int] | None:
         """Return the code of a walk and the bin in which it ends, where this bin ends it."""
-        evaluation, mid = self.evaluation, self.quote.mid
-        if self.bin > start and mid > 0:
-            moved = direction * (mid - start_mid)
+        evaluation = self.evaluation
+        if self.bin > start and self.quote.has_mid:
+            moved = direction * (self.quote.mid - start_mid)
             if reaches(-moved, evaluation.sl_ticks, self.tick_size):
                 return STOP_LOSS, self.bin
             if reaches(moved, evaluation.tp_ticks, self.tick_size):
@@ -179,7 +184,7 @@ def _walked_at_mid(fire: OpenFire, moment: _Moment) -> OpenFire:
     """Walk from the fire's own mid."""
     if fire.at_mid is not None:
         return fire
-    if not fire.mid_price > 0:
+    if math.isnan(fire.mid_price):
         return replace(fire, at_mid=_skipped(fire))
     end = moment.walk_end(fire.bin, fire.mid_price, fire.direction)
     if end is None:
@@ -193,7 +198,7 @@ def _walked_net(fire: OpenFire, moment: _Moment) -> OpenFire:
     if fire.net is not None:
         return fire
     quote, start = moment.quote, fire.bin + moment.evaluation.entry_delay_bins
-    can_enter = quote.book_valid and quote.mid > 0
+    can_enter = quote.book_valid and quote.has_mid
     if quote.touch is None or (moment.bin == start and not can_enter):
         return replace(fire, net=_skipped(fire))
     if moment.bin == start:

@@ -111,4 +111,5 @@ def _to_events(mbo: NDArray[np.void]) -> NDArray[np.void]:
     events["ts_ns"] = mbo["ts_event"]
     for name in ("price", "size", "order_id", "action", "side", "flags"):
         events[name] = mbo[name]
+    events["publisher"] = mbo["publisher_id"]
     return events

@@ -7,6 +7,7 @@ units of the source's `size_unit`.
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vpharness.prices import PRICE_SCALE
 
@@ -60,3 +61,18 @@ EVENT_DTYPE: Final = np.dtype(
 )
 """One event. `action` and `side` hold the ASCII code of their letter; order ids are unique within a publisher (venue),
 which is 0 where a source has one."""
+
+
+_FIELDS_BEFORE_PUBLISHERS: Final = tuple(name for name in EVENT_DTYPE.names or () if name != "publisher")
+
+
+def with_publisher(events: NDArray[np.void]) -> NDArray[np.void]:
+    """Return events that were written before they had a publisher as publisher 0's, and any others as they are."""
+    if events.dtype.names != _FIELDS_BEFORE_PUBLISHERS:
+        return events
+    if any(events.dtype[name] != EVENT_DTYPE[name] for name in _FIELDS_BEFORE_PUBLISHERS):
+        return events
+    later = np.zeros(events.shape, EVENT_DTYPE)
+    for name in _FIELDS_BEFORE_PUBLISHERS:
+        later[name] = events[name]
+    return later

@@ -26,8 +26,8 @@ from vpharness.lattice.columns import (
 )
 from vpharness.lattice.filter_bank import MASS_COUNT, MASS_OFFSET, ORDER_COUNT, STATE_SIZE, advance_into
 from vpharness.lattice.forces import composite, forget_before, pressure, remember_touched, vacuum
-from vpharness.lattice.hash_table import NOWHERE, find
-from vpharness.lattice.layout import NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
+from vpharness.lattice.hash_table import ALONE, NOWHERE, find
+from vpharness.lattice.layout import NO_TICK, NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
 from vpharness.lattice.levels import best_tick
 from vpharness.lattice.spectrum import spectrum_score
 
@@ -58,14 +58,16 @@ LEAST_MOVE, MOST_MOVE = -(2**31), 2**31 - 1
 
 @inlined_kernel
 def book_is_valid(state: LatticeState, bid_tick: int, ask_tick: int) -> bool:
-    """Return whether both sides are there, not crossed, and no snapshot is under way."""
-    return 0 <= bid_tick < ask_tick and not state.clock[0].snapshot_under_way
+    """Return whether both sides are there, not crossed, and neither a snapshot, a halt nor a gap is under way."""
+    clock = state.clock[0]
+    in_doubt = clock.snapshot_under_way or clock.halted or clock.gaps > 0
+    return NO_TICK < bid_tick < ask_tick and not in_doubt
 
 
 @kernel
 def _clip_move(now: int, before: int) -> int:
     """Return how far a best price has moved, in ticks, as far as the column can hold."""
-    if now < 0 or before < 0:  # either is NO_TICK
+    if now == NO_TICK or before == NO_TICK:  # noqa: PLR1714  # numba would build a tuple
         return 0
     return min(max(now - before, LEAST_MOVE), MOST_MOVE)
 
@@ -133,7 +135,7 @@ def _write_window(
     filters, cell = state.tick_state, state.cell
     for column in range(2 * rules.radius + 1):
         tick = spot + column - rules.radius
-        slot = find(state.tick_table, np.uint64(tick)) if tick >= 0 else NOWHERE
+        slot = find(state.tick_table, np.uint64(tick), ALONE)
         if slot == NOWHERE:
             for index in range(len(cell)):
                 floats[index, column] = 0.0
@@ -177,8 +179,8 @@ def _emit(
     row.ts_ns = row.bin_end_ns
     row.bin_event_count = clock.bin_event_count
     row.event_id = clock.event_id
-    row.best_bid_price_int = max(bid_tick, 0) * rules.tick_price
-    row.best_ask_price_int = max(ask_tick, 0) * rules.tick_price
+    row.best_bid_price_int = bid_tick * rules.tick_price if bid_tick != NO_TICK else 0
+    row.best_ask_price_int = ask_tick * rules.tick_price if ask_tick != NO_TICK else 0
     row.book_valid = valid
     ask_move, bid_move = _clip_move(ask_tick, clock.last_ask_tick), _clip_move(bid_tick, clock.last_bid_tick)
     if clock.emitted == 0:

@@ -113,7 +113,7 @@ def as_events(events: Array) -> Array:
 def _blocks(
     state: LatticeState, events: Array, complete_to_ns: int | None, block_bins: int
 ) -> Iterator[tuple[LatticeState, FinishedBins]]:
-    state = make_room(state, len(events))
+    state = make_room(state, events)
     done = False
     while not done:
         block = empty_block(state, block_bins)

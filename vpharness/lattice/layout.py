@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from vpharness.compiled import Array, int64
+from vpharness.events.mbo_event import FLAG_BY_PRICE, FLAG_TOP_OF_BOOK
 from vpharness.lattice import hash_table
 from vpharness.lattice.columns import FLOAT_COLUMNS
 from vpharness.lattice.filter_bank import STATE_SIZE
@@ -17,8 +18,8 @@ from vpharness.prices import tick_size_to_price
 
 NO_TIME: Final = np.iinfo(np.int64).min
 NO_SLOT: Final = -1
-NO_TICK: Final = -1
-"""Ticks are prices of 0 and above divided by the tick size."""
+NO_TICK: Final = np.iinfo(np.int64).min
+"""No tick: below that of every price, which may be negative."""
 
 COUNT_NAMES: Final = (
     "unknown_cancel",
@@ -30,8 +31,13 @@ COUNT_NAMES: Final = (
     "evicted_crossed",
     "invalid_add",
     "price_out_of_range",
+    "feed_gap",
+    "halts",
 )
-"""What the lattice counts of events that are not as they should be."""
+"""What the lattice counts of events that are not as they should be, and of halts."""
+OFF_TICK: Final = COUNT_NAMES.index("off_tick")
+INVALID_ADD: Final = COUNT_NAMES.index("invalid_add")
+PRICE_OUT_OF_RANGE: Final = COUNT_NAMES.index("price_out_of_range")
 
 _I8: Final = np.int64
 _F8: Final = np.float64
@@ -69,24 +75,35 @@ CLOCK_DTYPE: Final = np.dtype(
         ("touched", _I8),  # ticks with an impulse in the open bin
         ("snapshot_first", _I8),  # the snapshot queue holds [first, end), modulo its length
         ("snapshot_end", _I8),
+        ("gaps", _I8),  # publishers whose book is in doubt since a gap in the feed
         ("snapshot_under_way", np.bool_),
+        ("halted", np.bool_),
     ],
     align=True,
 )
 
+KINDS: Final = int64(8)
+"""An order's owner is KINDS * its publisher + its kind: 0 for an order proper, or one of these, + 1 for an ask's."""
+LEVEL_KIND: Final = int64(2)
+"""A price level, in place of orders."""
+TOP_KIND: Final = int64(4)
+"""A side's best price, in place of orders."""
+
 ORDER_DTYPE: Final = np.dtype(
     [
-        ("order_id", np.uint64),
-        ("quantity", _I8),
+        ("order_id", np.uint64),  # 0 for a side's best price; the price itself, as two's complement, for a level
+        ("quantity", _I8),  # 0 where the slot is free
         ("filled_quantity", _I8),  # remembered from an F of filled_ns, until a C or M uses it up
         ("filled_ns", _I8),
-        ("level", _I8),
+        ("level", np.int32),
+        ("owner", np.int32),  # its publisher and its kind
         ("entered", _I8),  # the event_id that put it there
         ("older", _I8),  # neighbours in the queue of its level
         ("newer", _I8),
     ],
     align=True,
 )
+"""One order, in one line of the processor's cache."""
 
 SIDE_BID: Final = int64(0)
 SIDE_ASK: Final = int64(1)
@@ -138,6 +155,10 @@ EMPTY_TICK: Final = np.array([(0, NO_TIME, 0, NO_SLOT, NO_SLOT, NO_TIME, NO_SLOT
 EMPTY_LEVEL: Final = np.array([(0, NO_SLOT, NO_SLOT, False)], LEVEL_DTYPE)
 
 
+HELD_GAP: Final = int64(6)
+"""The place, among the KINDS places of a publisher in `held`, which says whether its book is in doubt since a gap."""
+
+
 class LatticeState(NamedTuple):
     """Everything the lattice remembers. Kernels change the arrays in place; growing gives a new tuple."""
 
@@ -146,7 +167,8 @@ class LatticeState(NamedTuple):
     clock: Array  # CLOCK_DTYPE [1]
     counts: Array  # int64 [len(COUNT_NAMES)]
     orders: Array  # ORDER_DTYPE
-    order_table: Array  # order id -> slot in orders
+    order_table: Array  # order id and owner -> slot in orders
+    held: Array  # int64 [publishers, KINDS]: how many orders each has, by kind + side (of an order proper)
     ticks: Array  # TICK_DTYPE
     tick_table: Array  # tick -> slot in ticks
     filters: Array  # float64 [ticks, STATE_SIZE]
@@ -202,6 +224,7 @@ def new_state(
         counts=np.zeros(len(COUNT_NAMES), np.int64),
         orders=np.zeros(0, ORDER_DTYPE),
         order_table=hash_table.new_table(0),
+        held=np.zeros((0, KINDS), np.int64),
         ticks=np.zeros(0, TICK_DTYPE),
         tick_table=hash_table.new_table(0),
         filters=np.zeros((0, STATE_SIZE)),
@@ -236,14 +259,19 @@ def _rules(parameters: LatticeParameters, tick_size: float, size_unit: float) ->
     return rules
 
 
-def make_room(state: LatticeState, event_count: int) -> LatticeState:
-    """Return the state with room for whatever the next `event_count` events may add."""
-    clock = state.clock[0]
-    # An event enters at most one order on one tick, and touches two ticks at the most.
+def make_room(state: LatticeState, events: Array) -> LatticeState:
+    """Return the state with room for whatever the next events, of EVENT_DTYPE, may add."""
+    clock, event_count = state.clock[0], len(events)
+    publishers = int(events["publisher"].max(initial=0)) + 1
+    # An event enters at most one order on one tick, and touches two ticks at the most, or those of orders that it
+    # displaces, each of which goes once.
     orders, ticks = int(clock["orders_live"]) + event_count, int(clock["ticks_used"]) + event_count
-    queued = int(clock["snapshot_end"] - clock["snapshot_first"]) + int(clock["touched"]) + 2 * event_count
+    displaced = orders if (events["flags"] & (FLAG_TOP_OF_BOOK | FLAG_BY_PRICE)).any() else 0
+    queued = int(clock["snapshot_end"] - clock["snapshot_first"]) + int(clock["touched"]) + 2 * event_count + displaced
     if orders > len(state.orders):
         state = state._replace(orders=_longer(state.orders, orders))
+    if publishers > len(state.held):
+        state = state._replace(held=_longer(state.held, publishers))
     if 2 * orders > len(state.order_table):
         state = state._replace(order_table=_rehashed(state.order_table, orders))
     if ticks > len(state.ticks):

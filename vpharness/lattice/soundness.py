@@ -13,10 +13,21 @@ import numpy as np
 from vpharness.compiled import Array
 from vpharness.lattice.filter_bank import STATE_SIZE
 from vpharness.lattice.hash_table import NOWHERE, every_key_is_found
-from vpharness.lattice.layout import EMPTY_LEVEL, EMPTY_TICK, FORCE_STATES, NO_SLOT, NO_TIME, LatticeState
+from vpharness.lattice.layout import (
+    EMPTY_LEVEL,
+    EMPTY_TICK,
+    FORCE_STATES,
+    HELD_GAP,
+    KINDS,
+    LEVEL_KIND,
+    NO_SLOT,
+    NO_TIME,
+    TOP_KIND,
+    LatticeState,
+)
 
 _GROWING = (
-    *("orders", "order_table", "ticks", "tick_table", "filters", "base_states", "levels", "heaps", "touched"),
+    *("orders", "order_table", "held", "ticks", "tick_table", "filters", "base_states", "levels", "heaps", "touched"),
     *("snapshots", "snapshot_states"),
 )
 
@@ -29,13 +40,14 @@ def first_unsound(state: LatticeState, fresh: LatticeState) -> str | None:
 
     Both have the same rules, and each array the same type and number of dimensions.
     """
-    later = (_counters, _tables, _queues, _heaps, _free_orders, _marks, _snapshots, _series)
+    later = (_counters, _tables, _queues, _held, _heaps, _free_orders, _marks, _snapshots, _series)
     return next(itertools.chain(_lengths(state, fresh), *(part(state) for part in later)), None)
 
 
 def _lengths(state: LatticeState, fresh: LatticeState) -> Iterator[str]:
     ticks, snapshots = len(state.ticks), len(state.snapshots)
     wanted = {name: array.shape for name, array in fresh._asdict().items() if name not in _GROWING} | {
+        "held": (len(state.held), int(KINDS)),
         "filters": (ticks, STATE_SIZE),
         "base_states": (ticks, FORCE_STATES),
         "levels": (2 * ticks,),
@@ -83,18 +95,22 @@ def _half(table: Array) -> int:
 def _tables(state: LatticeState) -> Iterator[str]:
     """Every entry is found under its key, and its slot bears that key; so keys and slots are distinct."""
     clock = state.clock[0]
-    for name, table, keys, used, entries in (
-        ("order_table", state.order_table, state.orders["order_id"], clock["orders_used"], clock["orders_live"]),
-        ("tick_table", state.tick_table, state.ticks["tick"], clock["ticks_used"], clock["ticks_used"]),
+    orders, ticks = state.orders, state.ticks["tick"]
+    nobody = np.zeros(len(ticks), np.int32)
+    for name, table, keys, owners, used, entries in (
+        ("order_table", state.order_table, orders["order_id"], orders["owner"], *clock[["orders_used", "orders_live"]]),
+        ("tick_table", state.tick_table, ticks, nobody, clock["ticks_used"], clock["ticks_used"]),
     ):
         taken = table[table["slot"] != NOWHERE]
         if len(taken) != entries:
             yield f"{name} has {len(taken)} entries, expected {entries}"
         yield from _outside(f"{name}.slot", taken["slot"], 0, used - 1)
-        if not np.array_equal(keys[taken["slot"]].astype(np.uint64), taken["key"]) or not every_key_is_found(table):
+        is_theirs = np.array_equal(keys[taken["slot"]].astype(np.uint64), taken["key"])
+        is_theirs = is_theirs and np.array_equal(owners[taken["slot"]], taken["owner"])
+        if not is_theirs or not every_key_is_found(table):
             yield f"{name} does not lead from keys to their slots"
     ticks_used = int(clock["ticks_used"])
-    yield from _outside("ticks.tick", state.ticks["tick"][:ticks_used], 0, _LARGEST)
+    yield from _outside("ticks.tick", ticks[:ticks_used], -_LARGEST, _LARGEST)
     if (state.ticks[ticks_used:] != EMPTY_TICK).any() or (state.levels[2 * ticks_used :] != EMPTY_LEVEL).any():
         yield "ticks or levels hold something that no tick has been given to"
     if state.filters[ticks_used:].any():
@@ -134,6 +150,24 @@ def _queues(state: LatticeState) -> Iterator[str]:
         yield "levels.quantity is not the sum of what rests"
 
 
+def _held(state: LatticeState) -> Iterator[str]:
+    """The publishers' orders are counted, and each kind rests on its side."""
+    live, held = state.orders[_live(state)], state.held
+    yield from _outside("orders.owner", live["owner"], 0, len(held) * KINDS - 1)
+    kinds, sides = live["owner"] % KINDS, live["level"] % 2
+    if ((kinds != 0) & (kinds != LEVEL_KIND + sides) & (kinds != TOP_KIND + sides)).any():
+        yield "orders.owner is of a kind that does not rest there"
+    expected = np.zeros(held.size, np.int64)
+    np.add.at(expected, live["owner"] | sides, 1)
+    expected = expected.reshape(held.shape)
+    expected[:, HELD_GAP] = held[:, HELD_GAP]
+    if not np.array_equal(held, expected):
+        yield "held is not the number of each publisher's orders"
+    yield from _outside("held's gaps", held[:, HELD_GAP], 0, 1)
+    if held[:, HELD_GAP].sum() != state.clock["gaps"][0]:
+        yield "clock.gaps is not the number of publishers with a gap"
+
+
 def _heaps(state: LatticeState) -> Iterator[str]:
     used = 2 * int(state.clock["ticks_used"][0])
     in_heap = state.levels["in_heap"]
@@ -150,7 +184,7 @@ def _heaps(state: LatticeState) -> Iterator[str]:
 
 
 def _free_orders(state: LatticeState) -> Iterator[str]:
-    """Every slot that was used and is not live is on the list of free ones, once."""
+    """Every slot that was used and is not live is on the list of free ones, once, and holds no quantity."""
     used, newer = int(state.clock["orders_used"][0]), state.orders["newer"].tolist()
     waiting = set(range(used)) - set(_live(state).tolist())
     slot = int(state.clock["free_order"][0])
@@ -159,6 +193,10 @@ def _free_orders(state: LatticeState) -> Iterator[str]:
         slot = newer[slot]
     if slot != NO_SLOT or waiting:
         yield "orders.newer does not lead through the free slots"
+    is_free = np.ones(used, np.bool_)
+    is_free[_live(state)] = False
+    if state.orders["quantity"][:used][is_free].any():
+        yield "orders.quantity holds something where no order rests"
 
 
 def _marks(state: LatticeState) -> Iterator[str]:

@@ -9,23 +9,23 @@ one of now.
 
 from typing import Final
 
-from vpharness.compiled import Array, bool_, int64, kernel
+from vpharness.compiled import Array, int64, kernel
 from vpharness.events.mbo_event import FLAG_SNAPSHOT
 from vpharness.lattice.bins import book_is_valid, close_bin
-from vpharness.lattice.book import apply_event, remove_order
-from vpharness.lattice.layout import COUNT_NAMES, NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
+from vpharness.lattice.book import SILENT, remove_order
+from vpharness.lattice.event_rules import apply_event
+from vpharness.lattice.layout import COUNT_NAMES, NO_TICK, NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
 from vpharness.lattice.levels import best_level, best_tick
 
 CLAMPED_TIME: Final = COUNT_NAMES.index("clamped_ts")
 NONE_YET: Final = int64(0)
-SILENT: Final = bool_(True)
 EVICTED_CROSSED: Final = COUNT_NAMES.index("evicted_crossed")
 
 
 @kernel
 def _is_crossed(state: LatticeState) -> bool:
     bid_tick, ask_tick = best_tick(state, SIDE_BID), best_tick(state, SIDE_ASK)
-    return 0 <= ask_tick <= bid_tick
+    return NO_TICK < ask_tick <= bid_tick
 
 
 @kernel

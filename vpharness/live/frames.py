@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vpharness.errors import ConfigError
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.live.live_model import ScoredBin
-from vpharness.prices import PRICE_SCALE
+from vpharness.prices import PRICE_SCALE, has_mid
 from vpharness.storage.arrow import arrow_array
 
 
@@ -61,7 +61,7 @@ def bin_fields(scored: ScoredBin, tick_price: int) -> dict[str, Any]:
         "bin_seq": row["bin_seq"],
         "bin_start_ns": str(row["bin_start_ns"]),
         "bin_end_ns": str(row["bin_end_ns"]),
-        "mid_price": row["mid_price"] if row["mid_price"] > 0 else None,
+        "mid_price": row["mid_price"] if has_mid(row["mid_price"], valid) else None,
         "spot_price": spot / PRICE_SCALE if valid else None,
         "spot_tick": spot // tick_price if valid else None,
         "best_bid": _best_price(row["best_bid_price_int"], there=valid),
@@ -99,5 +99,5 @@ def _cells(bins: Sequence[ScoredBin], name: str) -> NDArray[np.generic]:
 
 
 def _best_price(price: int, *, there: bool) -> float | None:
-    """Return a best price in price units. The engine writes 0 where a side is empty; of a valid book neither is."""
-    return price / PRICE_SCALE if there or price > 0 else None
+    """Return a best price in price units. The engine writes 0 where a side is empty; of a valid book none is."""
+    return price / PRICE_SCALE if there or price != 0 else None

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from vpharness.datasets.manifest import CHECKSUMS_FILE
 from vpharness.errors import PromotionError
-from vpharness.events.mbo_event import EVENT_DTYPE
+from vpharness.events.mbo_event import EVENT_DTYPE, with_publisher
 from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.promotion.agreement import BinOutputs
 from vpharness.promotion.promoted_record import PromotedRecord
@@ -102,6 +102,7 @@ def read_bundle(folder: Path) -> Bundle:
             state = dict(saved)
     except (OSError, ValueError, yaml.YAMLError, zipfile.BadZipFile) as error:
         raise PromotionError(f"{folder} cannot be read: {error}") from error
+    events = with_publisher(events)
     wanted = {EVENTS_FILE: EVENT_DTYPE, BINS_FILE: BIN_DTYPE, SCORES_FILE: np.float64, FIRES_FILE: np.int8}
     for (name, kind), array in zip(wanted.items(), (events, bins, scores, fires), strict=True):
         if array.dtype != kind or array.ndim != 1 or (name != EVENTS_FILE and len(array) != len(bins)):

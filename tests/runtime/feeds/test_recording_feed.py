@@ -1,5 +1,6 @@
 """A recording played again gives the steps that were handed out, so every bin, score and fire again."""
 
+import hashlib
 import io
 import logging
 import os
@@ -17,9 +18,10 @@ from runtime.feeds import recorder
 from runtime.feeds.feed import NO_EVENTS, BinFacts, FeedContext, FeedFacts, FeedStep, State
 from runtime.feeds.recorder import RecordedFeed, recorded
 from runtime.feeds.recording_feed import RecordingReplayParameters, incomplete, read_steps
-from runtime.feeds.recording_format import RECORDING_VERSION, encoded, schema_of
+from runtime.feeds.recording_format import RECORDING_VERSION, End, encoded, schema_of
 from tests.runtime.feeds.fake_clock import WIDTH_NS, FakeClock, taken
 from vpharness.errors import ConfigError, FeedError
+from vpharness.events.mbo_event import EVENT_DTYPE
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import new_state
@@ -298,16 +300,64 @@ def test_a_recording_with_a_batch_left_out_doubled_or_exchanged_is_damaged(tmp_p
         assert plain(steps) == plain(script[: len(steps)])
 
 
-def test_a_recording_of_an_earlier_version_is_replayed(tmp_path: Path) -> None:
-    """It has no checksums and no end, so nothing is said of either."""
-    script = late_script(3)
-    schema = schema_of(FACTS)
-    text = schema.metadata[b"vpharness.feed"].replace(b'"version": 2', b'"version": 1')
-    path = tmp_path / "old.arrows"
-    with (
-        pa.OSFile(str(path), "wb") as sink,
-        pa.ipc.new_stream(sink, schema.with_metadata({b"vpharness.feed": text})) as w,
-    ):
+def earlier_schema(version: int) -> pa.Schema:
+    """Return the schema of a recording from before events had a publisher, without its checksum."""
+    columns = {"ts_ns": "int64", "price": "int64", "size": "int64", "order_id": "uint64"}
+    columns |= {"action": "uint8", "side": "uint8", "flags": "uint8"}
+    event = pa.struct([pa.field(name, pa.type_for_alias(kind), nullable=False) for name, kind in columns.items()])
+    text = schema_of(FACTS).metadata[b"vpharness.feed"]
+    assert b'"version": 3' in text
+    return pa.schema(
+        [
+            pa.field("at_ns", pa.int64(), nullable=False),
+            pa.field("complete_to_ns", pa.int64()),
+            pa.field("state", pa.uint8(), nullable=False),
+            pa.field("events", pa.list_(pa.field("event", event, nullable=False)), nullable=False),
+        ],
+        {b"vpharness.feed": text.replace(b'"version": 3', b'"version": %d' % version)},
+    )
+
+
+def earlier_batch(number: int, step: FeedStep, schema: pa.Schema) -> pa.RecordBatch:
+    """Return a step as it was recorded before events had a publisher."""
+    names = [field.name for field in schema.field("events").type.value_type]
+    assert list(EVENT_DTYPE.names or ()) == [*names, "publisher"]
+    rows = [dict(zip(names, row[: len(names)], strict=True)) for row in step.events.tolist()]
+    columns = [[number], [step.complete_to_ns], [encoded([(number, step)])["state"][0].as_py()], [rows]]
+    return pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+
+
+def test_a_recording_of_the_first_version_is_replayed(tmp_path: Path) -> None:
+    """It has no checksums and no end, so nothing is said of either; its events are publisher 0's."""
+    script, path, schema = late_script(3), tmp_path / "old.arrows", earlier_schema(1)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as w:
         for number, step in enumerate(script):
-            w.write_batch(encoded([(number, step)]))
+            w.write_batch(earlier_batch(number, step, schema))
     assert plain(replayed(path)) == plain(script)
+
+
+def test_a_recording_from_before_publishers_is_replayed_and_checked(tmp_path: Path) -> None:
+    """It has checksums, of events without a publisher: they hold, and a batch left out is noticed."""
+    script, path, schema = late_script(3), tmp_path / "old.arrows", earlier_schema(2)
+    text = schema.metadata[b"vpharness.feed"]
+    schema = schema.with_metadata({**schema.metadata, b"vpharness.feed.sha256": hashlib.sha256(text).hexdigest()})
+    digest = hashlib.sha256(text)
+    for left_out in (None, 1):
+        digest = hashlib.sha256(text)
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as w:
+            for number, step in enumerate(script):
+                batch = earlier_batch(number, step, schema)
+                digest.update(repr([step.complete_to_ns]).encode())
+                events = batch["events"].values
+                digest.update(np.array([number]).tobytes() + batch["state"].to_numpy().tobytes())
+                digest.update(np.array([0, len(events)], np.int32).tobytes())
+                for place in range(events.type.num_fields):
+                    digest.update(events.field(place).to_numpy().tobytes())
+                if number != left_out:
+                    w.write_batch(batch, custom_metadata={b"sha256": digest.hexdigest().encode()})
+        with path.open("ab") as file:
+            file.write(End(None, len(script), digest.hexdigest()).line())
+        if left_out is None:
+            assert plain(replayed(path)) == plain(script)
+    with pytest.raises(FeedError, match="is damaged"):
+        replayed(path)

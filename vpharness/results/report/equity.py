@@ -61,11 +61,11 @@ def path_of(trial: Trial, view: DatasetView) -> Path:
     part: Part = next(each for each in parts_of(view, evaluation, trial.split) if each.name == trial.judged_part)
     barriers = (evaluation.tp_ticks, evaluation.sl_ticks)
     table = outcome_table(first_passage_tables(view, barriers, evaluation.max_hold_bins), evaluation)
-    mid = view.mid[part.start : part.stop]
+    mid = np.where(view.has_mid, view.mid, np.nan)[part.start : part.stop]
     hours_a_bin = view.cell_width_ms / _MS_PER_HOUR
     hours = np.arange(part.start, part.stop, dtype=np.float64) * hours_a_bin
     outcomes = fire_outcomes(table, trial.fires.within(part), part)
-    return Path(trial.dataset_id, hours, np.where(mid > 0, mid, np.nan), outcomes, hours_a_bin)
+    return Path(trial.dataset_id, hours, mid, outcomes, hours_a_bin)
 
 
 def equity(findings: Findings) -> Element | None:
