@@ -121,9 +121,9 @@ def _act(market: Market, orders: Sequence[Virtual], record: Record) -> None:
         market.snapshot = bool(record.flags & FLAG_SNAPSHOT)
     if not record.flags & FLAG_SNAPSHOT or record.flags & FLAG_LAST:
         market.snapshot = False
-    if record.action == FILL and before is not None and record.size > 0:
-        if nearest_tick(book, record.price) == before.tick:
-            _execute(market, orders, key, record.size)
+    is_fill = record.action == FILL and before is not None and record.size > 0
+    if is_fill and place is not None and nearest_tick(book, record.price) == place[1]:
+        _execute(market, orders, key, record.size)
     apply_record(book, record)
     after = book.orders.get(key)
     _forget_gone(market, orders)

@@ -7,14 +7,27 @@ to the back where it is modified to more than is left of it, as an iceberg that 
 (A) names it anew.
 """
 
-from vpharness.compiled import Record, bool_, inlined_kernel, int64, kernel
-from vpharness.events.mbo_event import ADD, CANCEL, CLEAR, FILL, FLAG_LAST, FLAG_SNAPSHOT, MODIFY
+import numpy as np
+
+from vpharness.compiled import Record, inlined_kernel, int64, kernel
+from vpharness.events.mbo_event import (
+    ADD,
+    CANCEL,
+    CLEAR,
+    FILL,
+    FLAG_BY_PRICE,
+    FLAG_LAST,
+    FLAG_SNAPSHOT,
+    FLAG_TOP_OF_BOOK,
+    MODIFY,
+)
 from vpharness.execution.queue_layout import CLEARED, QueueState
-from vpharness.lattice.book import add_or_modify, cancel, clear, nearest_tick
-from vpharness.lattice.hash_table import NOWHERE, find
+from vpharness.lattice.book import SILENT, nearest_tick
+from vpharness.lattice.event_rules import add_or_modify, apply_event, cancel, find_order
+from vpharness.lattice.hash_table import NOWHERE
 from vpharness.lattice.layout import NO_SLOT, SIDE_BID, LatticeState
 
-SILENT = bool_(True)
+_STANDS_IN = FLAG_BY_PRICE | FLAG_TOP_OF_BOOK
 _CLEARED, _NOWHERE, _NOTHING = int64(CLEARED), int64(NO_SLOT), int64(0)
 
 
@@ -73,12 +86,12 @@ def leave(state: LatticeState, queue: QueueState, slot: int) -> None:
 
 @kernel
 def _add_or_modify(state: LatticeState, queue: QueueState, event: Record) -> None:
-    before = find(state.order_table, event.order_id)
+    before = find_order(state, event)
     level, position, left = _NOWHERE, _NOTHING, _NOTHING
     if before != NOWHERE:
         level, position, left = state.orders[before].level, queue.position[before], queue.left[before]
     add_or_modify(state, event, SILENT)
-    after = find(state.order_table, event.order_id)
+    after = find_order(state, event)
     if before != NOWHERE:
         stays = after != NOWHERE and state.orders[after].level == level
         if stays and event.action == MODIFY and state.orders[after].quantity <= left:
@@ -92,13 +105,13 @@ def _add_or_modify(state: LatticeState, queue: QueueState, event: Record) -> Non
 
 @kernel
 def _cancel(state: LatticeState, queue: QueueState, event: Record) -> None:
-    slot = find(state.order_table, event.order_id)
+    slot = find_order(state, event)
     if slot == NOWHERE:
         return
     level, position, left = state.orders[slot].level, queue.position[slot], queue.left[slot]
     cancel(state, event, SILENT)
     now_left = _NOTHING
-    if find(state.order_table, event.order_id) != NOWHERE:
+    if find_order(state, event) != NOWHERE:
         now_left = state.orders[slot].quantity
         queue.left[slot] = now_left
     _change_left(queue, level, position, now_left - left)
@@ -107,7 +120,7 @@ def _cancel(state: LatticeState, queue: QueueState, event: Record) -> None:
 @kernel
 def _fill(state: LatticeState, queue: QueueState, event: Record) -> None:
     """Note an execution of a resting order: through whom it goes, and who was behind it."""
-    slot = find(state.order_table, event.order_id)
+    slot = find_order(state, event)
     if slot == NOWHERE or event.size <= 0:
         return
     level = state.orders[slot].level
@@ -131,32 +144,33 @@ def _fill(state: LatticeState, queue: QueueState, event: Record) -> None:
 
 
 @kernel
-def _restate(state: LatticeState, queue: QueueState) -> None:
-    """Clear the book and end what waits; of several publishers' orders, those of the others stay."""
-    clear(state)
+def _restate(state: LatticeState, queue: QueueState, event: Record) -> None:
+    """Apply a clear, or a record that replaces a level or a side: what waits ends, and others keep their places."""
+    apply_event(state, event)
     clear_waiting(queue, _NOWHERE)
     queue.level_left[:] = 0
     for place in range(len(state.order_table)):
-        slot = state.order_table[place].slot
+        slot = np.int64(state.order_table[place].slot)
         if slot != NOWHERE:
+            if event.action != CLEAR:  # which orders are new is not told
+                queue.left[slot] = state.orders[slot].quantity
             queue.level_left[state.orders[slot].level] += queue.left[slot]
 
 
 @kernel
 def apply_to_queues(state: LatticeState, queue: QueueState, event: Record) -> None:
     """Apply one event to the book and to the queues of its levels, at the present time."""
-    clock = state.clock[0]
     in_snapshot = (event.flags & FLAG_SNAPSHOT) != 0
-    if in_snapshot and event.action != CLEAR:
+    if event.action == CLEAR or (event.flags & _STANDS_IN) != 0:
+        _restate(state, queue, event)
+        return
+    if in_snapshot:
         clear_waiting(queue, _NOWHERE)
-    if event.action == CLEAR:
-        _restate(state, queue)
-        clock.snapshot_under_way = in_snapshot
-    elif event.action == ADD or event.action == MODIFY:  # noqa: PLR1714  # numba would build a tuple
+    if event.action == ADD or event.action == MODIFY:  # noqa: PLR1714  # numba would build a tuple
         _add_or_modify(state, queue, event)
     elif event.action == CANCEL:
         _cancel(state, queue, event)
     elif event.action == FILL:
         _fill(state, queue, event)
     if not in_snapshot or (event.flags & FLAG_LAST) != 0:
-        clock.snapshot_under_way = False
+        state.clock[0].snapshot_under_way = False

@@ -15,10 +15,11 @@ from vpharness.compiled import Array, int64, kernel
 from vpharness.events.mbo_event import FLAG_LAST
 from vpharness.execution.queue_book import apply_to_queues, leave, stop_waiting
 from vpharness.execution.queue_layout import BEHIND, CROSSED, REJECTED, THROUGH, WITHDRAWN, QueueState
-from vpharness.lattice.book import remove_order, slot_of_tick
-from vpharness.lattice.layout import NO_SLOT, NO_TICK, NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
+from vpharness.lattice.book import SILENT, remove_order
+from vpharness.lattice.hash_table import ALONE, NOWHERE, find
+from vpharness.lattice.layout import NO_SLOT, NO_TICK, NO_TIME, SIDE_BID, LatticeState
 from vpharness.lattice.levels import best_level, best_tick
-from vpharness.lattice.time import SILENT, _eviction_ns, _is_crossed
+from vpharness.lattice.time import eviction_ns_of, is_crossed, oldest_of_touch
 
 _BEHIND, _CROSSED, _THROUGH = int64(BEHIND), int64(CROSSED), int64(THROUGH)
 _REJECTED, _WITHDRAWN = int64(REJECTED), int64(WITHDRAWN)
@@ -57,7 +58,11 @@ def _arrive(state: LatticeState, queue: QueueState, index: int) -> None:
     if state.clock[0].snapshot_under_way or _reaches(side, best_tick(state, 1 - side), order.tick):
         order.reason = _REJECTED
         return
-    level = 2 * slot_of_tick(state, order.tick) + side
+    slot = find(state.tick_table, np.uint64(order.tick), ALONE)
+    if slot == NOWHERE:
+        cursor.misplaced += 1
+        return
+    level = 2 * slot + side
     order.position = cursor.position
     cursor.position += 1
     order.ahead = order.ahead_at_arrival = queue.level_left[level]
@@ -140,12 +145,10 @@ def _judge(state: LatticeState, queue: QueueState, side: int, opposite: int) -> 
 @kernel
 def _evict(state: LatticeState, queue: QueueState) -> None:
     """Take out the oldest order of both best levels until the book is not crossed; it fills nobody."""
-    while _is_crossed(state):
-        bid = state.levels[best_level(state, SIDE_BID)].oldest
-        ask = state.levels[best_level(state, SIDE_ASK)].oldest
-        older = bid if state.orders[bid].entered < state.orders[ask].entered else ask
-        leave(state, queue, older)
-        remove_order(state, older, SILENT)
+    while is_crossed(state):
+        oldest = oldest_of_touch(state)
+        leave(state, queue, oldest)
+        remove_order(state, oldest, SILENT)
     state.clock[0].crossed_since_ns = NO_TIME
 
 
@@ -153,7 +156,7 @@ def _evict(state: LatticeState, queue: QueueState) -> None:
 def _move_time(state: LatticeState, queue: QueueState, time_ns: int) -> None:
     _end_event(state, queue)
     if state.rules[0].evict_crossed_ns > 0:
-        eviction_ns = _eviction_ns(state)
+        eviction_ns = eviction_ns_of(state)
         if NO_TIME < eviction_ns <= time_ns:
             _settle(state, queue, eviction_ns - 1)
             _evict(state, queue)

@@ -50,6 +50,7 @@ CURSOR_DTYPE: Final = np.dtype(
         ("withdrawn", _I8),  # orders before this one do not wait any more
         ("position", _I8),  # the place of the next arrival or insertion
         ("out_of_turn", _I8),  # fills behind an order of which something was left ahead, once an order and event
+        ("misplaced", _I8),  # orders at prices at which nobody ever rested: the bins are not of these events
         ("waiting", _I8, (2,)),  # by side
         ("keenest_tick", _I8, (2,)),  # no order that waits has a better price for the other side
         ("worst_fill_tick", _I8, (2,)),  # of the resting orders executed in the present event

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.compiled import Array
+from vpharness.errors import DatasetError
 from vpharness.execution.queue_kernel import end, follow
 from vpharness.execution.queue_layout import NONE, OPEN, VIRTUAL_ORDER_DTYPE, new_queue, with_room
 from vpharness.lattice.layout import NO_SLOT, SIDE_ASK, SIDE_BID, LatticeState, make_room
@@ -40,16 +41,19 @@ def virtual_orders(
         max_wait_ns: from the arrival to the withdrawal.
 
     Returns: FATE_DTYPE [n, 2], buys before sells.
+
+    Raises DatasetError where the bins are not of these events.
     """
     orders = _decided(bins, int(book.rules["tick_price"][0]), latency_ns, max_wait_ns)
     placed = orders[orders["reason"] != NONE]
     queue = new_queue(placed)
     for chunk in events:
-        # An order may arrive on a tick at which nobody has rested, where the bins are not of these very events.
-        book = make_room(book, len(chunk) + len(placed))
+        book = make_room(book, chunk)
         queue = with_room(queue, book)
         follow(book, queue, chunk)
     end(book, queue, int(bins["bin_end_ns"][-1]))
+    if misplaced := int(queue.cursor["misplaced"][0]):
+        raise DatasetError(f"{misplaced} best prices of the bins are none of these events: they do not belong together")
     orders[orders["reason"] != NONE] = queue.orders
     fates = np.zeros(len(orders), FATE_DTYPE)
     fates["price"] = np.where(orders["reason"] != NONE, orders["tick"] * book.rules["tick_price"][0], 0)
