@@ -18,6 +18,7 @@ from vpharness.events.mbo_event import (
     MAX_PRICE,
     MODIFY,
     NO_SIDE,
+    RESTATE,
     RESUME,
     UNDEFINED_PRICE,
 )
@@ -155,7 +156,7 @@ def _act(book: Book, record: Record) -> list[Impulse]:
     elif record.action in (HALT, RESUME):
         book.counts["halts"] += record.action == HALT and not book.halted
         book.halted = record.action == HALT
-    elif record.action in (ADD, MODIFY):
+    elif record.action in (ADD, MODIFY, RESTATE):
         if record.flags & (FLAG_TOP_OF_BOOK | FLAG_BY_PRICE):
             return _restate(book, record)
         if order is None:

@@ -27,11 +27,18 @@ def naive_fires(score: Sequence[float], threshold: float, warmup: int, cooldown:
     return found
 
 
-def _walk(mid: Floats, tick: float, start: int, side: int, tp: float, sl: float, hold: int) -> tuple[str, int]:
+def _has_mid(mid: Floats, valid: Flags, t: int) -> bool:
+    """Return whether there is a mid: without a valid book only what is above 0 is one."""
+    return bool(mid[t] > 0 or (valid[t] and not math.isnan(mid[t])))
+
+
+def _walk(
+    mid: Floats, valid: Flags, tick: float, start: int, side: int, tp: float, sl: float, hold: int
+) -> tuple[str, int]:
     """Return which barrier the mid touches first on the bins start+1 … start+hold-1, and the bin of exit."""
     last_valid = start
     for u in range(start + 1, min(start + hold, len(mid))):
-        if not mid[u] > 0:
+        if not _has_mid(mid, valid, u):
             continue
         moved = side * (mid[u] - mid[start]) / tick
         if moved >= tp - TOLERANCE:
@@ -43,16 +50,25 @@ def _walk(mid: Floats, tick: float, start: int, side: int, tp: float, sl: float,
 
 
 def naive_mid_outcome(
-    mid: Floats, tick: float, fire: Fire, *, tp: float, sl: float, hold: int, limit: int, cell_width_ms: float
+    mid: Floats,
+    valid: Flags,
+    tick: float,
+    fire: Fire,
+    *,
+    tp: float,
+    sl: float,
+    hold: int,
+    limit: int,
+    cell_width_ms: float,
 ) -> Outcome:
     """Return outcome, exit, pnl and time of a fire judged at the mid; no bin from `limit` on may be needed."""
     t, side = fire
     nothing = {"exit": t, "pnl": math.nan, "time": math.nan}
     if t + hold - 1 >= limit:
         return {"outcome": "censored", **nothing}
-    if not mid[t] > 0:
+    if not _has_mid(mid, valid, t):
         return {"outcome": "skipped", **nothing}
-    outcome, end = _walk(mid, tick, t, side, tp, sl, hold)
+    outcome, end = _walk(mid, valid, tick, t, side, tp, sl, hold)
     return {
         "outcome": outcome,
         "exit": end,
@@ -84,9 +100,9 @@ def naive_net_outcome(
     if t + entry_delay + hold - 1 + exit_delay >= limit:
         return {"outcome": "censored", **nothing}
     entry = t + entry_delay
-    if not valid[entry] or not mid[entry] > 0:
+    if not valid[entry] or not _has_mid(mid, valid, entry):
         return {"outcome": "skipped", **nothing}
-    outcome, end = _walk(mid, tick, entry, side, tp, sl, hold)
+    outcome, end = _walk(mid, valid, tick, entry, side, tp, sl, hold)
     for leave in range(end + exit_delay, min(end + exit_delay + hold, len(mid))):
         if valid[leave]:
             paid = int(bid[leave]) - int(ask[entry]) if side > 0 else int(bid[entry]) - int(ask[leave])

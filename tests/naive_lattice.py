@@ -14,7 +14,7 @@ from tests.naive_book import DEPTHS, FLOWS, Book, Record, apply_record, best, cr
 from tests.naive_filters import Tick, add_impulse, advance, look_at
 from tests.naive_settings import NS_PER_MS, Settings
 from tests.naive_spectrum import Spectrum, extend, spectrum_cell, untouched
-from vpharness.events.mbo_event import ASK, BID, CLEAR, FLAG_LAST, FLAG_SNAPSHOT
+from vpharness.events.mbo_event import ASK, BID, CLEAR, FLAG_LAST, FLAG_SNAPSHOT, RESTATE
 from vpharness.prices import PRICE_SCALE
 
 INT32: Final = np.iinfo(np.int32)
@@ -101,11 +101,12 @@ def _process(lattice: Lattice, s: Settings, record: Record) -> None:
     counts["clamped_ts"] += record.ts_ns < lattice.now
     if record.ts_ns > lattice.now:
         _move_time(lattice, s, record.ts_ns)
-    counts["events"] += 1
+    is_record = record.action != RESTATE
+    counts["events"] += is_record
     if lattice.bin_start is None and not record.flags & FLAG_SNAPSHOT:
         lattice.bin_start = _bin_start(s, lattice.now)
     if lattice.bin_start is not None and lattice.now >= lattice.bin_start:
-        lattice.bin_events += 1
+        lattice.bin_events += is_record
     if record.action == CLEAR and record.flags & FLAG_SNAPSHOT:
         lattice.snapshot = True
     if record.flags & FLAG_LAST or not record.flags & FLAG_SNAPSHOT:

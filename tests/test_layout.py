@@ -13,6 +13,7 @@ ALLOWED = {
     "storage": set(),
     "events": {"storage"},
     "lattice": {"events"},
+    "recording": {"storage"},
     "datasets": {"storage", "lattice", "events"},
     "signals": {"lattice"},
     "audit": {"signals"},
@@ -37,6 +38,7 @@ ALLOWED = {
         "campaigns",
         "promotion",
         "simulation",
+        "recording",
         "docs",
     },
 }

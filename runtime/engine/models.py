@@ -27,7 +27,10 @@ from vpharness.signals import resolve
 CHAMPION: Final = "champion"
 
 _TWO_ORDERS: Final = np.array(
-    [(10**18, price, 1, price, ADD, side, FLAG_LAST) for price, side in ((PRICE_SCALE, BID), (2 * PRICE_SCALE, ASK))],
+    [
+        (10**18, price, 1, price, ADD, side, FLAG_LAST, 0)
+        for price, side in ((PRICE_SCALE, BID), (2 * PRICE_SCALE, ASK))
+    ],
     EVENT_DTYPE,
 )
 """A minimal book: taking it in compiles the lattice's machine code."""

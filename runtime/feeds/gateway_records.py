@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
 
 import numpy as np
 from databento_dbn import DBNError, Metadata
@@ -13,8 +12,6 @@ from vpharness.errors import FeedError
 from vpharness.events import dbn_records
 from vpharness.events.dbn_events import DbnEvents
 from vpharness.events.dbn_instruments import InstrumentChoice
-
-_PRELUDE_BYTES: Final = 8
 
 
 class GatewayRecords:
@@ -47,13 +44,14 @@ class GatewayRecords:
         return np.concatenate([NO_EVENTS, *parts])
 
     def _begin(self, data: bytes) -> tuple[DbnEvents, bytes]:
-        end = _PRELUDE_BYTES + int.from_bytes(data[4:_PRELUDE_BYTES], "little")
+        end = dbn_records.PRELUDE_BYTES + int.from_bytes(data[4 : dbn_records.PRELUDE_BYTES], "little")
         try:
             metadata = Metadata.decode(data[:end])
         except DBNError as error:
             raise FeedError(f"{self._where}: sends what is no DBN: {error}") from error
-        choice = InstrumentChoice(self._where, metadata, self._symbol, None)
-        return DbnEvents(self._where, data[3], metadata.ts_out, choice, Counter()), data[end:]
+        events = DbnEvents(self._where, InstrumentChoice(self._where, self._symbol, None), Counter())
+        events.begin(data[len(dbn_records.MAGIC)], metadata)
+        return events, data[end:]
 
     def _of(self, events: DbnEvents, records: dbn_records.Records) -> NDArray[np.void]:
         if records.kind == dbn_records.ERROR:

@@ -36,7 +36,7 @@ class SourceReplayParameters(SpanReplayParameters):
         """Open the source and read its first events."""
         require_in_range(self)
         if context.source is None:
-            raise ConfigError("feed=source needs a source: source=dbn, lobster, bitstamp, synthetic, or your own")
+            raise ConfigError("feed=source needs a source: source=dbn, lobster, itch, bitstamp, synthetic, or your own")
         with ExitStack() as stack:
             yield SourceFeed(self, context, context.source, stack)
 

@@ -113,7 +113,7 @@ def test_a_multirun_over_lattice_parameters_builds_a_variant_each(tmp_path: Path
         ),
         (
             ["build", "source=nowhere"],
-            "source has no choice 'nowhere'; there are bitstamp, bitstamp_sample, dbn, lobster, synthetic",
+            "source has no choice 'nowhere'; there are bitstamp, bitstamp_sample, dbn, itch, lobster, synthetic",
         ),
         (["build", "source=dbn"], "source.path, source.tick_size must be given"),
         (["build", "source=dbn", "source.path=gone.dbn", "source.tick_size=1"], "gone.dbn"),

@@ -6,10 +6,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpharness.config.sweep_axes import MOST_JOBS, Sweep, expand
+from vpharness.config.sweep_axes import MOST_JOBS, ExpandedSweep, expand
 
 
-def expanded(*words: str, universal: dict[str, Any] | None = None, per_signal: dict[str, Any] | None = None) -> Sweep:
+def expanded(
+    *words: str, universal: dict[str, Any] | None = None, per_signal: dict[str, Any] | None = None
+) -> ExpandedSweep:
     """Expand words as a multirun would."""
     return expand(OverridesParser.create().parse_overrides(list(words)), universal or {}, per_signal or {})
 

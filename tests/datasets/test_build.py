@@ -145,6 +145,32 @@ def test_an_impossible_time_is_named(lake: Lake) -> None:
         build(lake, Fixed(events), LATTICE)
 
 
+@pytest.mark.parametrize("start_s", [None, 0.5])
+def test_the_orders_of_a_snapshot_may_be_as_old_as_they_like(lake: Lake, start_s: float | None) -> None:
+    """Time begins with the first record that is not part of a snapshot, and gaps count from there."""
+    events = book(0.1, 1)
+    events["ts_ns"][:2] -= [90 * 86_400 * SECOND_NS, 8 * 86_400 * SECOND_NS]
+    events["flags"][:2] = 32
+    start_ns = None if start_s is None else OPENING_NS + int(start_s * SECOND_NS)
+    built = build(lake, Fixed(events), LATTICE, start_ns=start_ns).manifest
+    first_ns = OPENING_NS + (SECOND_NS // 10 if start_ns is None else SECOND_NS // 2)
+    assert built.first_bin_start_ns == first_ns
+    assert built.bins == built.valid_bins == (OPENING_NS + SECOND_NS - first_ns) // 100_000_000 + 1
+    late = book(0.1, 8 * 86_400)
+    late["flags"][:2] = 32
+    with pytest.raises(SourceError, match=r"event 4 comes 8\.0 days after the one before it"):
+        build(lake, Fixed(late, "late"), LATTICE, start_ns=start_ns)
+
+
+def test_a_source_of_nothing_but_a_snapshot_says_so(lake: Lake) -> None:
+    """The book is not to blame: no bin begins within a snapshot."""
+    events = book(1)
+    events["flags"] |= 32
+    with pytest.raises(SourceError, match=r"3 events up to .* gave no bin: every record is part of a snapshot"):
+        build(lake, Fixed(events), LATTICE)
+    assert files_of(lake) == []
+
+
 def test_start_after_end_is_refused(lake: Lake) -> None:
     """The span must not be empty."""
     with pytest.raises(ConfigError, match="start must lie before end"):

@@ -132,7 +132,7 @@ def test_prices_that_would_make_figures_absurd_are_refused(tmp_path: Path, lake:
     bid, ask = bins["best_bid_price_int"], bins["best_ask_price_int"]
     third = bins.index == 3
     faults = {
-        "bin 10: best bid 100500000000 and best ask 100250000000: a valid bin needs bid < ask": (
+        "bin 10: best bid 100500000000 and best ask 100250000000: a valid bin needs both, bid < ask": (
             bins.assign(best_bid_price_int=bid.mask(third, ask), best_ask_price_int=ask.mask(third, bid)),
             grid,
         ),
@@ -155,6 +155,9 @@ def test_prices_that_would_make_figures_absurd_are_refused(tmp_path: Path, lake:
         ),
     }
     refused(tmp_path, lake, faults)
+    low = {"best_bid_price_int": bid - 101 * 10**9, "best_ask_price_int": ask - 101 * 10**9}
+    below = bins.assign(mid_price=plain["mid_price"] - 101, **low)
+    assert publish(lake, written(tmp_path / "below", below, grid), "below", 0.25).valid_bins == BINS
     shut = bins.assign(
         book_valid=~third, best_bid_price_int=bid.mask(third, 0), mid_price=plain["mid_price"].mask(third, 0)
     )

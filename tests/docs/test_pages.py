@@ -146,3 +146,11 @@ def test_the_picture_of_a_ranking_is_what_the_tutorial_shows() -> None:
 def test_the_picture_of_a_signal_is_what_the_signal_says(name: str) -> None:
     """Drawn: `python -m tests.docs.figures` draws them anew."""
     assert (FOLDER / "figures" / f"{name}.svg").read_text(encoding="utf-8") == signal_picture(name)
+
+
+def test_every_source_stands_in_the_table_of_real_data() -> None:
+    """A YAML of the group is all that makes a source, and the page that users read first lists it."""
+    page = (FOLDER / "how-to" / "real-data.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    listed = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert {path.stem for path in (conf_folder() / "source").glob("*.yaml")} <= listed

@@ -31,10 +31,10 @@ def dataset_of(
     )
 
 
-def hostile_dataset(seed: int, n_bins: int, invalid_share: float = 0.1) -> DatasetView:
-    """Return a lively walk with wide spreads, single invalid bins and stretches without a book."""
+def hostile_dataset(seed: int, n_bins: int, invalid_share: float = 0.1, around: int = 20_000) -> DatasetView:
+    """Return a lively walk around a tick with wide spreads, single invalid bins and stretches without a book."""
     rng = np.random.default_rng(seed)
-    bid = 20_000 + np.cumsum(rng.integers(-2, 3, n_bins))
+    bid = around + np.cumsum(rng.integers(-2, 3, n_bins))
     ask = bid + rng.integers(1, 4, n_bins)
     valid = rng.random(n_bins) >= invalid_share
     for start in rng.integers(0, max(n_bins, 1), 1 + n_bins // 100):

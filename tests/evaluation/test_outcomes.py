@@ -67,12 +67,19 @@ def assert_equals_twin(
     hold=st.integers(1, 90),
     delays=st.tuples(st.integers(0, 5), st.integers(0, 5)),
     invalid_share=st.sampled_from([0.0, 0.1, 0.7]),
+    around=st.sampled_from([20_000, 0, -500]),
 )
 def test_every_outcome_equals_the_walk_bin_by_bin(
-    seed: int, n_bins: int, barriers: tuple[float, float], hold: int, delays: tuple[int, int], invalid_share: float
+    seed: int,
+    n_bins: int,
+    barriers: tuple[float, float],
+    hold: int,
+    delays: tuple[int, int],
+    invalid_share: float,
+    around: int,
 ) -> None:
-    """Every bin and direction, with books that come and go, and data shorter than a walk."""
-    dataset = hostile_dataset(seed, n_bins, invalid_share)
+    """Every bin and direction, with books that come and go, prices below 0, and data shorter than a walk."""
+    dataset = hostile_dataset(seed, n_bins, invalid_share, around)
     evaluation = EvaluationParameters(
         tp_ticks=barriers[0],
         sl_ticks=barriers[1],
@@ -82,6 +89,16 @@ def test_every_outcome_equals_the_walk_bin_by_bin(
         cost_ticks=0.3,
     ).resolve(100.0)
     assert_equals_twin(judged(dataset, evaluation), dataset, evaluation)
+
+
+@pytest.mark.parametrize("around", [0, -1, -20_000])
+def test_outcomes_do_not_depend_on_where_zero_is(around: int) -> None:
+    """Prices that are all some ticks lower, about zero or below it, come to the same outcomes, to the last bit."""
+    evaluation = EvaluationParameters(tp_ticks=3, sl_ticks=2, max_hold_bins=40).resolve(100.0)
+    found = judged(hostile_dataset(3, 400, 0.1, around), evaluation)
+    wanted = judged(hostile_dataset(3, 400, 0.1), evaluation)
+    for name in ("mid_code", "mid_exit", "mid_pnl_ticks", "net_code", "net_exit", "net_pnl_ticks"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name), err_msg=name)
 
 
 def test_a_limit_before_the_end_censors_but_the_search_for_a_book_may_pass_it() -> None:

@@ -101,6 +101,7 @@ def assert_as_looked_up(fire: OpenFire, wanted: FireOutcomes, index: int) -> Non
     delays=st.tuples(st.integers(0, 5), st.integers(0, 5)),
     invalid_share=st.sampled_from([0.0, 0.1, 0.7]),
     busy=st.sampled_from([0.05, 0.5, 1.0]),
+    around=st.sampled_from([20_000, 0, -500]),
 )
 def test_every_fire_comes_to_what_a_lookup_in_all_bins_says(
     seed: int,
@@ -110,6 +111,7 @@ def test_every_fire_comes_to_what_a_lookup_in_all_bins_says(
     delays: tuple[int, int],
     invalid_share: float,
     busy: float,
+    around: int,
 ) -> None:
     """With fires at any bin, those without a book included."""
     evaluation = EvaluationParameters(
@@ -122,7 +124,7 @@ def test_every_fire_comes_to_what_a_lookup_in_all_bins_says(
     ).resolve(100.0)
     # Behind the bins that fire lie enough without a fire for every walk and every search to end.
     behind = evaluation.net_reach_bins + 2 * hold
-    dataset = hostile_dataset(seed, n_bins + behind, invalid_share)
+    dataset = hostile_dataset(seed, n_bins + behind, invalid_share, around)
     rng = np.random.default_rng(seed + 1)
     fired = np.flatnonzero(rng.random(n_bins) < busy)
     fires = Fires(fired, rng.choice(np.array([-1, 1], dtype=np.int8), len(fired)))

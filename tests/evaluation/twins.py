@@ -20,6 +20,7 @@ def outcome_at_mid(dataset: DatasetView, evaluation: ResolvedEvaluation, fire: F
     """Judge one fire at the mid."""
     return naive_mid_outcome(
         dataset.mid,
+        dataset.book_valid,
         dataset.tick_size,
         fire,
         tp=evaluation.tp_ticks,

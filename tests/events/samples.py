@@ -46,12 +46,13 @@ def mbo(  # noqa: PLR0917  # the fields of the record, in its own order
     flags: int = 128,
     ts_recv: int | None = None,
     ts_out: int | None = None,
+    publisher: int = 1,
 ) -> bytes:
     """Return an MBO record byte by byte, so that it can say what no exchange would."""
     tail = b"" if ts_out is None else struct.pack("<Q", ts_out)
     received = ts_event if ts_recv is None else ts_recv
     words = (56 + len(tail)) // 4
-    head = struct.pack("<BBHIQ", words, 160, 1, instrument_id, ts_event)
+    head = struct.pack("<BBHIQ", words, 160, publisher, instrument_id, ts_event)
     body = struct.pack("<QqIBBccQiI", order_id, price, size, flags, NO_CHANNEL, action, side, received, 0, 0)
     return head + body + tail
 

@@ -21,11 +21,13 @@ from tests.events.samples import (
     symbol_mapping,
     write,
 )
+from tests.lattice.engine_help import run_engine
 from vpharness.errors import ConfigError, SourceError
 from vpharness.events import dbn
 from vpharness.events.dbn import DbnSource
 from vpharness.events.dbn_instruments import is_spread
 from vpharness.events.dbn_records import mbo_dtype
+from vpharness.events.mbo_event import UNDEFINED_PRICE
 
 ONE_DAY = ("2023-12-25", "2023-12-26")
 ES = {"ESH4": [(*ONE_DAY, 7)], "ESM4": [(*ONE_DAY, 8)], "ESH4-ESM4": [(*ONE_DAY, 9)]}
@@ -334,3 +336,21 @@ def test_identity_names_content_and_choice_but_no_path(tmp_path: Path) -> None:
     ]
     assert all(identities.count(identity) == 1 for identity in identities)
     assert str(tmp_path) not in str(identities)
+
+
+def test_the_publisher_of_a_record_is_that_of_its_event(tmp_path: Path) -> None:
+    """Two venues with the same ids are two books: the consolidated one has both, and loses one by its R."""
+    records = [
+        mbo(order_id=1, price=150_00 * 10**7, publisher=39),
+        mbo(order_id=2, price=150_05 * 10**7, side=b"A", publisher=39),
+        mbo(order_id=1, price=149_90 * 10**7, publisher=40),
+        mbo(order_id=2, price=150_20 * 10**7, side=b"A", publisher=40),
+        mbo(order_id=0, price=UNDEFINED_PRICE, size=0, action=b"R", side=b"N", publisher=40),
+        mbo(order_id=0, price=UNDEFINED_PRICE, size=0, action=b"N", side=b"N", publisher=65535),
+    ]
+    path = write(tmp_path, "venues.dbn", metadata(ES) + b"".join(records))
+    with DbnSource(path, tick_size=0.01, instrument_id=7).open() as stream:
+        found = np.concatenate(list(stream.chunks))
+    assert found["publisher"].tolist() == [39, 39, 40, 40, 40, 65535]
+    bins = run_engine(found, tick_int=10**7, cell_width_ms=100, radius=2).finished.bins
+    assert bins[["best_bid_price_int", "best_ask_price_int"]].tolist() == [(150_00 * 10**7, 150_05 * 10**7)]

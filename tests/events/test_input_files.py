@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.events.samples import COMPRESSIONS, write
+from tests.events.samples import COMPRESSIONS, events, write
 from vpharness.errors import SourceError
 from vpharness.events import input_files
+from vpharness.events.bitstamp import BitstampSource
+from vpharness.events.dbn import DbnSource
+from vpharness.events.lobster import LobsterSource
 
 CONTENT = bytes(range(256)) * 3000
 
@@ -103,3 +106,20 @@ def test_a_path_must_name_a_regular_file(tmp_path: Path) -> None:
         input_files.checked_path("/dev/zero")
     with pytest.raises(SourceError, match=r"source\.path must name a file"):
         input_files.checked_path("a\0b")
+
+
+@pytest.mark.parametrize(
+    ("name", "magic", "command"), [("zip", b"PK\x03\x04", "unzip"), ("7z", b"7z\xbc\xaf'\x1c", "7z x")]
+)
+def test_archives_are_refused_with_the_words_to_unpack_them(
+    tmp_path: Path, name: str, magic: bytes, command: str
+) -> None:
+    """Whatever they are called, by their first bytes; a folder that holds nothing else says it too."""
+    path = write(tmp_path, f"a day.{name}", magic + bytes(100))
+    for source in (DbnSource(path, 1.0), LobsterSource(path, "2012-06-21"), BitstampSource(path)):
+        with pytest.raises(
+            SourceError, match=rf"is a {name} archive of files; unpack it \({command} 'a day\.{name}'\)"
+        ):
+            events(source)
+    with pytest.raises(SourceError, match=rf"unpack its archives first \({command} 'a day\.{name}'\)"):
+        events(DbnSource(str(tmp_path), 1.0))

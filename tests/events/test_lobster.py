@@ -26,11 +26,13 @@ MESSAGES = (
     "34200.6,3,16085616,50,5859300,-1\n"
     "57599.999999999,1,16085617,5,5853300,1\n"
 )
+HALT_EVENT = (MIDNIGHT + 34_200_500_000_000, "H", "N", 0, 0, 0, 128)
 MESSAGE_EVENTS = [
     (MIDNIGHT + 34_200_017_459_617, "A", "A", 585_930_000_000, 100, 16085616, 128),
     (MIDNIGHT + 34_200_189_607_670, "C", "A", 585_930_000_000, 30, 16085616, 128),
     (MIDNIGHT + 34_200_200_000_000, "F", "A", 585_930_000_000, 20, 16085616, 0),
     (MIDNIGHT + 34_200_200_000_000, "C", "A", 585_930_000_000, 20, 16085616, 128),
+    HALT_EVENT,
     (MIDNIGHT + 34_200_600_000_000, "C", "A", 585_930_000_000, 50, 16085616, 128),
     (MIDNIGHT + 57_599_999_999_999, "A", "B", 585_330_000_000, 5, 16085617, 128),
 ]
@@ -38,11 +40,11 @@ MESSAGE_EVENTS = [
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_every_type_of_message(tmp_path: Path, compression: str) -> None:
-    """Types 1 to 4 make events to the nanosecond; 5, 6 and 7 are counted."""
+    """Types 1 to 4 and halts make events to the nanosecond; 5 and 6 are counted."""
     path = write(tmp_path, "AMZN_2012-06-21_message_10.csv", COMPRESSIONS[compression](MESSAGES.encode()))
     found, stream = read(LobsterSource(path, SUMMER))
     assert found == MESSAGE_EVENTS
-    assert stream.counts == {"skipped_hidden_execution": 1, "skipped_cross_trade": 1, "skipped_trading_halt": 1}
+    assert stream.counts == {"skipped_hidden_execution": 1, "skipped_cross_trade": 1, "skipped_trading_halt": 0}
     assert (stream.instrument, stream.size_unit, stream.progress()) == ("AMZN", 1.0, 1.0)
 
 
@@ -67,7 +69,8 @@ BOOK_ROW = "5859400,200,5853300,18,5859800,200,-9999999999,0,9999999999,0,585300
 def test_the_first_row_of_the_order_book_file_is_a_snapshot(tmp_path: Path) -> None:
     """One order a level, without the empty ones, at the first message's time, which is not replayed."""
     path = write(tmp_path, "m.csv", "1.5,1,9,18,5853300,1\n2,1,10,1,5853300,1\n")
-    found, stream = read(LobsterSource(path, SUMMER, orderbook_path=write(tmp_path, "b.csv", BOOK_ROW + "\n1,2,3,4\n")))
+    second = BOOK_ROW.replace("5853300,18", "5853300,19")
+    found, stream = read(LobsterSource(path, SUMMER, orderbook_path=write(tmp_path, "b.csv", BOOK_ROW + "\n" + second)))
     start = MIDNIGHT + 1_500_000_000
     assert found == [
         (start, "A", "A", 585_940_000_000, 200, SEED_ID_BASE, 32),
@@ -216,3 +219,105 @@ def test_identity_covers_the_order_book_file_and_the_date(tmp_path: Path) -> Non
     ]
     assert all(identities.count(identity) == 1 for identity in identities)
     assert str(tmp_path) not in str(identities)
+
+
+@pytest.mark.parametrize("followed", [False, True])
+def test_trading_is_halted_until_it_is_resumed(tmp_path: Path, followed: bool) -> None:
+    """-1 halts it, 0 resumes quoting alone, 1 trading; the book goes on."""
+    states = "".join(f"{time},7,0,0,{price},-1\n" for time, price in ((2, -1), (3, 0), (4, 1)))
+    path = write(tmp_path, "m.csv", f"1,5,0,1,5853300,1\n{states}5,7,-1,0,0,-1\n")
+    book = write(tmp_path, "b.csv", f"{BOOK_ROW}\n" * 5) if followed else None
+    found, stream = read(LobsterSource(path, SUMMER, orderbook_path=book))
+    assert [event for event in found if event[1] != "A"] == [
+        (MIDNIGHT + 2 * 10**9, "H", "N", 0, 0, 0, 128),
+        (MIDNIGHT + 4 * 10**9, "O", "N", 0, 0, 0, 128),
+    ]
+    assert stream.counts["skipped_trading_halt"] == 2
+
+
+def test_halts_change_the_identity_of_messages_alone(tmp_path: Path) -> None:
+    """Earlier versions passed over them; a file without them is what it was."""
+    quiet, halted = write(tmp_path, "q.csv", "1,1,7,1,5,1\n"), write(tmp_path, "h.csv", "1,1,1,1,5,1\n2,7,0,0,-1,-1\n")
+    identity = LobsterSource(quiet, SUMMER).identity()
+    assert set(identity) == {"kind", "version", "tick_size", "date", "instrument", "sha256", "orderbook_sha256"}
+    assert (identity["version"], identity["date"], identity["orderbook_sha256"]) == (1, SUMMER, None)
+    assert LobsterSource(halted, SUMMER).identity()["halts"] is True
+    assert LobsterSource(quiet, SUMMER, orderbook_path=write(tmp_path, "b.csv", BOOK_ROW)).identity()["version"] == 2
+
+
+def test_cross_trades_have_no_order(tmp_path: Path) -> None:
+    """Their pseudo ids, -1 to -4, are read and counted; an order has none of these."""
+    path = write(tmp_path, "m.csv", "".join(f"1,6,{-number},150000,1002000,-1\n" for number in (1, 2, 3, 4)))
+    found, stream = read(LobsterSource(path, SUMMER))
+    assert (found, stream.counts["skipped_cross_trade"]) == ([], 4)
+    for row in ("1,1,-1,1,1,1", "1,6,-5,1,1,1"):
+        with pytest.raises(SourceError, match="order id is '-"):
+            events(LobsterSource(write(tmp_path, "m.csv", f"{row}\n"), SUMMER))
+
+
+def days(folder: Path, *names: str) -> None:
+    """Write a message file and an order book file for each name."""
+    for name in names:
+        write(folder, f"{name}_message_3.csv", "34200,1,1,7,5853300,1\n34201,3,1,7,5853300,1\n")
+        second = BOOK_ROW.replace("5853300,18", "5853300,11")
+        write(folder, f"{name}_orderbook_3.csv", f"{BOOK_ROW}\n{second}\n")
+
+
+def test_a_folder_holds_days_with_their_order_books(tmp_path: Path) -> None:
+    """Pairs and days by their names; each day begins with its own book."""
+    days(tmp_path, "A_2012-06-22_34200000_57600000", "A_2012-06-21_34200000_57600000")
+    for path in (str(tmp_path), str(tmp_path / "A_*"), [str(each) for each in tmp_path.glob("*message*")]):
+        source = LobsterSource(path)
+        found, stream = read(source)
+        actions = [(event[1], (event[0] - MIDNIGHT) // (86_400 * 10**9)) for event in found]
+        day = [("A", 4), ("C", 1)]
+        assert actions == [(action, 0) for action, times in day for _ in range(times)] + [("R", 1)] + [
+            (action, 1) for action, times in day for _ in range(times)
+        ]
+        assert source.identity()["date"] == ["2012-06-21", "2012-06-22"]
+        assert len(set(source.identity()["orderbook_sha256"])) == 1
+        assert stream.instrument == "A"
+        assert stream.notes == [
+            "no file holds the 24.0 hours from 2012-06-21T13:30:01.000+00:00 to 2012-06-22T13:30:01.000+00:00"
+        ]
+
+
+def test_a_single_pair_in_a_folder_is_that_pair(tmp_path: Path) -> None:
+    """With the same identity as the two paths."""
+    days(tmp_path, "A_2012-06-21")
+    message, book = (str(tmp_path / f"A_2012-06-21_{kind}_3.csv") for kind in ("message", "orderbook"))
+    pair = LobsterSource(message, SUMMER, orderbook_path=book)
+    assert LobsterSource(str(tmp_path)).identity() == pair.identity()
+    assert events(LobsterSource(str(tmp_path))) == events(pair)
+    # A message file that is named alone is read alone, as ever, and the notes say what is amiss.
+    _, stream = read(LobsterSource(message))
+    assert len(stream.notes) == 1
+    assert "give source.orderbook_path (A_2012-06-21_orderbook_3.csv lies beside it)" in stream.notes[0]
+
+
+def test_a_date_against_the_files_name_is_said(tmp_path: Path) -> None:
+    """The given one holds."""
+    days(tmp_path, "A_2012-06-22")
+    source = LobsterSource(str(tmp_path), SUMMER)
+    found, stream = read(source)
+    assert found[0][0] < MIDNIGHT + 86_400 * 10**9
+    assert stream.notes == [
+        "source.date is 2012-06-21, and the file is named A_2012-06-22_message_3.csv: is that the right day?"
+    ]
+
+
+def test_what_names_do_not_say_must_be_given(tmp_path: Path) -> None:
+    """The day of a file, and which of several stocks."""
+    path = write(tmp_path, "m.csv", MESSAGES)
+    with pytest.raises(ConfigError, match=r"source\.date must be given as YYYY-MM-DD: the name 'm\.csv' holds no day"):
+        events(LobsterSource(path))
+    days(tmp_path, "A_2012-06-21", "B_2012-06-21")
+    with pytest.raises(
+        SourceError, match=r"files of several stocks: A, B, m; choose one with a glob such as FOLDER/A_"
+    ):
+        events(LobsterSource(str(tmp_path), SUMMER))
+    days(tmp_path, "A_2012-06-22")
+    with pytest.raises(ConfigError, match=r"source\.date is of one day, and source\.path names 2 message files"):
+        events(LobsterSource(str(tmp_path / "A_*"), SUMMER))
+    with pytest.raises(SourceError, match="holds order book files alone"):
+        events(LobsterSource(str(tmp_path / "*orderbook*"), SUMMER))

@@ -1,7 +1,9 @@
 """Damaged and random files: an error of ours, or exactly what an independent reader makes of them."""
 
 import gzip
+import io
 import lzma
+import warnings
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -12,15 +14,33 @@ import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.events.export_files import csv_row, frame_of, json_row
+from tests.events.itch_writer import framed
+from tests.events.level_files import BINANCE, BYBIT, TARDIS
+from tests.events.naive_exports import csv_events, json_events, parquet_events
+from tests.events.naive_levels import binance_events, bybit_events, tardis_events
 from tests.events.naive_readers import bitstamp_events, lobster_events
-from tests.events.samples import COMPRESSIONS, Event, events, mbo, metadata, symbol_mapping, write
+from tests.events.naive_recorded import bitfinex_events, bitstamp_live_events, coinbase_events, kraken_events
+from tests.events.recordings import BITFINEX, BITSTAMP_LIVE, COINBASE, KRAKEN
+from tests.events.samples import COMPRESSIONS, START, Event, events, mbo, metadata, symbol_mapping, write
 from tests.events.test_bitstamp import LIFE, NEW
+from tests.events.test_itch import ALL_TYPES, DAY
 from tests.events.test_lobster import BOOK_ROW, MESSAGES, SUMMER
+from tests.naive_itch import itch_events
 from vpharness.errors import SourceError
+from vpharness.events.binance_depth import BinanceDepthSource
+from vpharness.events.bitfinex import BitfinexSource
 from vpharness.events.bitstamp import BitstampSource
+from vpharness.events.bitstamp_live import BitstampLiveSource
+from vpharness.events.bybit_depth import BybitDepthSource
+from vpharness.events.coinbase import CoinbaseSource
 from vpharness.events.dbn import DbnSource
+from vpharness.events.dbn_csv import COLUMNS
 from vpharness.events.event_source import Source
+from vpharness.events.itch import ItchSource
+from vpharness.events.kraken import KrakenSource
 from vpharness.events.lobster import LobsterSource
+from vpharness.events.tardis_l2 import TardisL2Source
 
 FEW, MANY = 40, 5_000
 DEADLINE_MS = 5000
@@ -31,6 +51,26 @@ DBN = metadata(
 ) + b"".join(
     [mbo(7, order_id=1), mbo(8), symbol_mapping(9, "X"), mbo(7, action=b"M"), mbo(7, action=b"C"), mbo(7, side=b"A")]
 )
+
+CSV = "\n".join(
+    [
+        ",".join(COLUMNS),
+        csv_row(action="R", side="N", price="", size=0),
+        csv_row(price="-0.250000000"),
+        csv_row(instrument_id=8, symbol="ESM4"),
+        csv_row(action="M", order_id=2**64 - 1),
+    ]
+)
+WHOLE_CSV = "\n".join(
+    csv_row(ts_recv=START + n, ts_event=START + n, price=price, symbol="") for n, price in enumerate((5, -250_000_000))
+)
+JSON = "\n".join(
+    [json_row(price=None), json_row(instrument_id=8), json_row(rtype=23), json_row(order_id="18446744073")]
+)
+PARQUET = io.BytesIO()
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of Databento's client
+    frame_of(metadata() + mbo(7) + mbo(8, price=(1 << 63) - 1) + mbo(7, price=-5, side=b"A")).to_parquet(PARQUET)
 
 Reader = Callable[[str], Source]
 Twin = Callable[[bytes], list[Event]]
@@ -67,13 +107,41 @@ def dbn_events(data: bytes) -> list[Event]:
 
 READERS: dict[str, tuple[Reader, Twin, bytes]] = {
     "dbn": (lambda path: DbnSource(path, 0.25, instrument_id=7), dbn_events, DBN),
+    "dbn_csv": (lambda path: DbnSource(path, 0.25, instrument_id=7), csv_events, CSV.encode()),
+    "dbn_csv_whole": (lambda path: DbnSource(path, 0.25, instrument_id=7), csv_events, WHOLE_CSV.encode()),
+    "dbn_json": (lambda path: DbnSource(path, 0.25, instrument_id=7), json_events, JSON.encode()),
+    "dbn_parquet": (lambda path: DbnSource(path, 0.25, instrument_id=7), parquet_events, PARQUET.getvalue()),
     "lobster": (
         lambda path: LobsterSource(path, SUMMER),
         lambda data: lobster_events(data.decode().splitlines(), SUMMER),
         MESSAGES.encode(),
     ),
+    "itch": (
+        lambda path: ItchSource(path, "AAPL", date=DAY),
+        lambda data: itch_events(data, "AAPL", DAY),
+        framed(ALL_TYPES),
+    ),
     "bitstamp": (BitstampSource, lambda data: bitstamp_events(data.decode().splitlines()), LIFE.encode()),
     "bitstamp_newer": (BitstampSource, lambda data: bitstamp_events(data.decode().splitlines()), NEWER.encode()),
+    "coinbase": (lambda path: CoinbaseSource(path, 0.01), coinbase_events, COINBASE.encode()),
+    "kraken": (lambda path: KrakenSource(path, 0.1), kraken_events, KRAKEN.encode()),
+    "bitfinex": (lambda path: BitfinexSource(path, 0.1), bitfinex_events, BITFINEX.encode()),
+    "bitstamp_live": (lambda path: BitstampLiveSource(path, 0.01), bitstamp_live_events, BITSTAMP_LIVE.encode()),
+    "binance_depth": (
+        lambda path: BinanceDepthSource(path, 0.5),
+        lambda data: binance_events(data.decode(errors="replace").split("\n")),
+        BINANCE.encode(),
+    ),
+    "bybit_depth": (
+        lambda path: BybitDepthSource(path, 0.5),
+        lambda data: bybit_events(data.decode(errors="replace").split("\n")),
+        BYBIT.encode(),
+    ),
+    "tardis_l2": (
+        lambda path: TardisL2Source(path, 0.5),
+        lambda data: tardis_events(data.decode(errors="replace").removesuffix("\n").split("\n")),
+        TARDIS.encode(),
+    ),
 }
 CASES = [(reader, compression) for reader in READERS for compression in COMPRESSIONS]
 
@@ -185,7 +253,7 @@ def test_damaged_order_book_files(
         found = events(source)
     except SourceError:
         return
-    assert found == lobster_events(MESSAGES.splitlines(), SUMMER, data.decode().splitlines()[0])
+    assert found == lobster_events(MESSAGES.splitlines(), SUMMER, next(filter(None, data.decode().splitlines())))
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -9,8 +9,9 @@ import databento_dbn
 import pytest
 import zstandard
 
+from tests.events.export_files import csv_of, json_of, parquet_of
 from tests.events.naive_readers import bitstamp_events, lobster_events
-from tests.events.samples import Event, events, read
+from tests.events.samples import Event, events, read, write
 from vpharness.events.bitstamp import BitstampSource
 from vpharness.events.dbn import DbnSource
 from vpharness.events.lobster import LobsterSource
@@ -53,32 +54,51 @@ def test_dbn_files_are_read_as_the_decoder_reads_them(shared: Path, name: str, i
     assert (len(found), stream.instrument, stream.progress()) == (records, instrument, 1.0)
 
 
-def test_the_lobster_book_is_the_order_book_files_after_every_message(shared: Path) -> None:
-    """The seeded book, moved by the events of each message, has the levels of each row of the answer key.
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # of Databento's client
+@pytest.mark.parametrize("name", ["esh4-20231225.mbo.dbn.zst", "esm4-20240508-2s.mbo.dbn.zst"])
+def test_exports_of_real_files_give_their_events(shared: Path, tmp_path: Path, name: str) -> None:
+    """As CSV, JSON lines and Parquet, in the forms that Databento's client writes by default."""
+    data = (shared / "data" / name).read_bytes()
+    expected = read(DbnSource(str(shared / "data" / name), tick_size=0.25))[0]
+    for content in (csv_of(data, tmp_path), json_of(data, tmp_path), parquet_of(data, tmp_path)):
+        found, stream = read(DbnSource(write(tmp_path, "export", content), tick_size=0.25))
+        assert (found == expected, stream.instrument) == (True, name[:4].upper())
 
-    A row shows the best 50 levels; what lies beyond the first row's was never seeded.
-    """
+
+@pytest.mark.parametrize("name", ["made.mbo.csv", "made.mbo.json", "made.mbo.parquet"])
+def test_the_export_of_another_writer_gives_the_events_of_its_dbn(shared: Path, name: str) -> None:
+    """Files that were made elsewhere, beside their DBN."""
+    folder = shared / "findings"
+    if not folder.exists():
+        pytest.skip("needs the findings beside the project")
+    expected = read(DbnSource(str(folder / "made.mbo.dbn"), tick_size=0.25))[0]
+    assert read(DbnSource(str(folder / name), tick_size=0.25))[0] == expected
+
+
+def test_the_lobster_book_is_the_order_book_files_after_every_message(shared: Path) -> None:
+    """The book, moved by the events of each message, has the levels of each row of the answer key, where it reaches."""
     message_path, book_path = (shared / "data" / name for name in MSFT)
     messages, book_rows = (path.read_text().splitlines() for path in (message_path, book_path))
     found = events(LobsterSource(str(message_path), "2012-06-21", orderbook_path=str(book_path)))
-    assert found == lobster_events(messages, "2012-06-21", book_rows[0])
+    assert found == lobster_events(messages, "2012-06-21", book_rows)
 
     book: dict[str, Counter[int]] = {"A": Counter(), "B": Counter()}
     orders: dict[int, tuple[str, int, int]] = {}
-    seeded = levels_of(book_rows[0])
     place = 0
     for number, (message, book_row) in enumerate(zip(messages, book_rows, strict=True)):
         count = EVENTS_OF_TYPE[message.split(",")[1]] if number else 2 * LEVELS
         for event in found[place : place + count]:
             follow(book, orders, event)
         place += count
+        while place < len(found) and found[place][1] == "S":
+            follow(book, orders, found[place])
+            place += 1
         for side, key in levels_of(book_row).items():
-            outer = (seeded[side], key)
-            low, high = (0, min(map(max, outer))) if side == "A" else (max(map(min, outer)), MAX_PRICE)
-            assert {p: s for p, s in book[side].items() if s and low <= p <= high} == {
-                p: s for p, s in key.items() if low <= p <= high
-            }, f"after message {number + 1}"
-    assert place == len(found) == json.loads((shared / "golden" / "msft.counts.json").read_text())["events"]
+            low, high = (0, max(key)) if side == "A" else (min(key), MAX_PRICE)
+            assert {p: s for p, s in book[side].items() if s and low <= p <= high} == key, f"after message {number + 1}"
+    assert place == len(found)
+    records = sum(event[1] != "S" for event in found)
+    assert records == json.loads((shared / "golden" / "msft.counts.json").read_text())["events"]
 
 
 def levels_of(row: str) -> dict[str, dict[int, int]]:
@@ -98,6 +118,10 @@ def follow(book: dict[str, Counter[int]], orders: dict[int, tuple[str, int, int]
     if action == "A":
         orders[order_id] = (side, price, size)
         book[side][price] += size
+    elif action == "S":
+        _, _, resting = orders.get(order_id, (side, price, 0))
+        orders[order_id] = (side, price, size)
+        book[side][price] += size - resting
     elif action == "C":
         own_side, own_price, resting = orders[order_id]
         assert (own_side, own_price) == (side, price)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from vpharness.lattice.hash_table import NOWHERE
+from vpharness.hash_table import NOWHERE
 from vpharness.lattice.layout import NO_SLOT, LatticeState
 
 

@@ -1,4 +1,4 @@
-"""With bounds checking on, no kernel of the lattice reads or writes past an array."""
+"""With bounds checking on, no kernel of the lattice or of a reader reads or writes past an array."""
 
 import os
 import shutil
@@ -17,15 +17,15 @@ PROVEN = (
 
 
 @pytest.mark.slow
-def test_the_lattice_stays_within_its_arrays(tmp_path: Path) -> None:
-    """The small tests of kernels and engine pass where every index is checked, which is seen to be so.
+def test_kernels_stay_within_their_arrays(tmp_path: Path) -> None:
+    """The small tests of kernels, engine and reader pass where every index is checked, which is seen to be so.
 
     A copy of the package runs, so that its machine code is made anew and is found by nobody else.
     """
     for folder in ("vpharness", "tests"):
         shutil.copytree(PROJECT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "pyproject.toml", tmp_path)
-    tests = [f"tests/lattice/test_{name}.py" for name in PROVEN]
+    tests = [*(f"tests/lattice/test_{name}.py" for name in PROVEN), "tests/events/test_itch.py"]
     result = subprocess.run(  # noqa: S603  # this interpreter on this project's own tests
         [sys.executable, "-m", "pytest", "-q", "-rs", *tests],
         cwd=tmp_path,

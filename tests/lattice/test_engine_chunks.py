@@ -12,6 +12,7 @@ from tests.event_rows import events_of
 from tests.lattice.engine_help import (
     SMALL_SPECTRUM,
     assert_same_bins,
+    assert_same_run,
     finish,
     no_events,
     open_lattice,

@@ -28,7 +28,7 @@ BOOK: Final = ((0, 1, "A", "B", 100, 5, 1), (0, 1, "A", "A", 103, 7, 2))
 
 
 def events_of_venues(*rows: tuple[Any, ...]) -> NDArray[np.void]:
-    """Return rows of time in ms, publisher, action, side, price in ticks, size, order id and flags, or 128, as events."""
+    """Return rows of time in ms, publisher, action, side, price in ticks, size, order id and flags (128) as events."""
     return np.array(
         [
             (
@@ -66,7 +66,7 @@ def flow(run: Run) -> dict[tuple[str, int], float]:
     """Return what was ever added, pulled and filled at each tick, as far as its velocity has kept a sign of it."""
     last = run.finished.bins[-1]
     spot = int(last["spot_ref_price_int"]) // TICK
-    found = {}
+    found = dict[tuple[str, int], float]()
     for name in ("add", "pull", "fill"):
         masses = run.finished.column(f"{name}_mass")[-1]
         found |= {(name, spot + k - 12): round(float(mass), 1) for k, mass in enumerate(masses) if mass > 0.01}

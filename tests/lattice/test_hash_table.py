@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vpharness.lattice.hash_table import NOWHERE, copy_into, find, insert, new_table, remove
+from vpharness.hash_table import NOWHERE, copy_into, find, insert, new_table, remove
 
 CAPACITY = 8
 SPREAD = 0x9E3779B97F4A7C15

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.lattice.earlier_state import as_before_publishers
 from tests.lattice.engine_help import SMALL_SPECTRUM, assert_same_run, finish, open_lattice
 from tests.lattice.feed import TICK
 from tests.lattice.streams import random_stream
 from tests.lattice.wandering import wandering_stream
 from vpharness.errors import ConfigError
-from vpharness.lattice.hash_table import NOWHERE
+from vpharness.hash_table import NOWHERE
 from vpharness.lattice.lattice_engine import advance
-from vpharness.lattice.layout import COUNT_NAMES, NO_SLOT, NO_TICK
+from vpharness.lattice.layout import NO_SLOT
 from vpharness.lattice.state_transfer import restore_state, save_state
 
 CASE: Final[dict[str, Any]] = {"tick_int": TICK, "cell_width_ms": 100, "radius": 5, **SMALL_SPECTRUM}
@@ -230,27 +231,6 @@ def test_a_heap_that_is_in_no_order_is_refused() -> None:
     saved["heaps"][0, 1 : 1 + size] = saved["heaps"][0, 1 : 1 + size][::-1]
     with pytest.raises(ConfigError, match=r"heaps\[0\] is not in the order of a heap"):
         restore_state(saved, open_lattice(**CASE))
-
-
-def as_before_publishers(saved: Saved) -> Saved:
-    """Return a state as it was saved before events had a publisher: fields of other types, and some fewer."""
-    earlier = {name: array for name, array in saved.items() if name != "held"}
-    table = np.dtype([("key", np.uint64), ("slot", np.int64)])
-    order = [(name, np.uint64 if name == "order_id" else np.int64) for name in saved["orders"].dtype.names or ()]
-    clock = [(name, saved["clock"].dtype[name]) for name in saved["clock"].dtype.names or ()]
-    for name, dtype in (
-        ("order_table", table),
-        ("tick_table", table),
-        ("orders", np.dtype([field for field in order if field[0] != "owner"], align=True)),
-        ("clock", np.dtype([field for field in clock if field[0] not in {"gaps", "halted"}], align=True)),
-    ):
-        earlier[name] = np.zeros(saved[name].shape, dtype)
-        for each in dtype.names or ():
-            earlier[name][each] = saved[name][each]
-    for name in ("last_bid_tick", "last_ask_tick"):
-        earlier["clock"][name] = np.where(saved["clock"][name] == NO_TICK, -1, saved["clock"][name])
-    earlier["counts"] = saved["counts"][: COUNT_NAMES.index("feed_gap")]
-    return earlier
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -105,6 +105,23 @@ def test_a_bid_at_the_price_0_is_a_bid(bins: list[ScoredBin]) -> None:
     assert bin_fields(ScoredBin(row, {}, math.inf, (0,)), TICK_INT)["best_bid"] is None
 
 
+def test_prices_below_zero_are_prices(bins: list[ScoredBin]) -> None:
+    """A bid that stands alone too: only 0 is also what is written for none."""
+    row = bins[-1].row.copy()
+    row["mid_price"], row["spot_ref_price_int"], row["book_valid"] = -37.375, -37_500_000_000, True
+    row["best_bid_price_int"], row["best_ask_price_int"] = -37_500_000_000, -37_250_000_000
+    found = bin_fields(ScoredBin(row, {}, 0.1, (0,)), TICK_INT)
+    assert [found[name] for name in ("mid_price", "best_bid", "best_ask", "spot_tick")] == [
+        -37.375,
+        -37.5,
+        -37.25,
+        -150,
+    ]
+    row["mid_price"], row["best_ask_price_int"], row["book_valid"] = 0.0, 0, False
+    found = bin_fields(ScoredBin(row, {}, math.nan, (0,)), TICK_INT)
+    assert [found[name] for name in ("mid_price", "best_bid", "best_ask", "spot_tick")] == [None, -37.5, None, None]
+
+
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
 def test_a_score_that_json_has_no_number_for_is_null(bins: list[ScoredBin], score: float) -> None:
     """A signal of a user's own may come to infinity; a frame never holds a token that no parser takes."""

@@ -33,14 +33,14 @@ def market_of(dataset: Dataset) -> Market:
         name = f"simulated, seed {seed}"
         return Market(name, frozenset({name}), origin_ns=int(start_ns or 0))
     contents = {f"bins {read_checksums(dataset.path)[BINS_FILE]}"}
-    if (content := _source_content(manifest)) is not None:
-        contents.add(content)
+    contents |= _source_contents(manifest)
     return Market(_instrument(manifest), frozenset(contents), _origin_ns(manifest))
 
 
 def _origin_ns(manifest: Manifest) -> int:
     """Return midnight of the day that a user gave a file whose own times have no date; 0 for all others."""
     date = manifest.source.get("date")
+    date = date[0] if isinstance(date, list) else date
     if not isinstance(date, str):
         return 0
     return int(datetime.fromisoformat(date).replace(tzinfo=_EXCHANGE).timestamp()) * 1_000_000_000
@@ -52,12 +52,13 @@ def _instrument(manifest: Manifest) -> str | None:
     return None if name == UNKNOWN or name.isdigit() else name
 
 
-def _source_content(manifest: Manifest) -> str | None:
-    """Return a digest of what the events were read from; None for a file that may hold many instruments."""
+def _source_contents(manifest: Manifest) -> set[str]:
+    """Return a digest of each thing that the events were read from; none of a file that may hold many instruments."""
     source: dict[str, Any] = manifest.source
     if not source or "symbol" in source or "instrument_id" in source or manifest.instrument == UNKNOWN:
-        return None
+        return set()
     if _FILE_DIGEST in source:
-        return f"file {source[_FILE_DIGEST]}"
+        digests = source[_FILE_DIGEST]
+        return {f"file {digest}" for digest in (digests if isinstance(digests, list) else [digests])}
     kept = {name: value for name, value in source.items() if name not in _NOT_CONTENT}
-    return f"source {hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()}"
+    return {f"source {hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()}"}

@@ -4,22 +4,34 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from vpharness.commands.output_files import require_new
 from vpharness.commands.text.dataset_facts import print_dataset
+from vpharness.commands.text.price_checks import checked_prices
 from vpharness.commands.text.progress_display import build_progress, span_of
+from vpharness.config.command_schemas import BuildCommand
 from vpharness.config.time_parsing import parse_time_ns
-from vpharness.config.typed_config import check, instance
+from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.build import build
+from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake, check_id
+from vpharness.datasets.price_check import key_choice, require_best_prices
+from vpharness.datasets.sources import source_values
+from vpharness.events.input_files import checked_path
 
 
 def run_build(config: DictConfig) -> None:
-    """Build a dataset and print what it holds."""
+    """Build a dataset and print what it holds, and how its best prices compare with those of another file."""
+    asked = check_command(config, BuildCommand)
     source, lattice = instance(config.source, "source"), instance(config.lattice, "lattice")
     choice = instance(config.dataset, "dataset")
     check(source=source, lattice=lattice)
     if choice.id is not None:
         check_id(choice.id)  # before the source's files are read
     start_ns, end_ns = parse_time_ns(config.start, "start"), parse_time_ns(config.end, "end")
+    require_new(asked.parquet, "parquet")
+    if asked.check is not None:
+        # Before the build's work.
+        require_best_prices(str(checked_path(asked.check, "check")), key_choice(source_values(source) or {}))
     with build_progress(span_of(source, start_ns, end_ns)) as report:
         built = build(
             Lake(Path(config.lake)),
@@ -30,4 +42,8 @@ def run_build(config: DictConfig) -> None:
             end_ns=end_ns,
             report=report,
         )
-    print_dataset(built.manifest, built.path, config.json, "exists" if built.existed else "built")
+    outcome = None
+    if asked.check is not None:
+        dataset = Dataset(built.path, built.manifest)
+        outcome = checked_prices(dataset, asked.check, source_values(source), asked.parquet)
+    print_dataset(built.manifest, built.path, config.json, "exists" if built.existed else "built", outcome)

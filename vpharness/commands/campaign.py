@@ -18,6 +18,7 @@ from vpharness.commands.campaign_summary import Campaign, conclude
 from vpharness.commands.campaign_tracking import campaign_tracking, needs_tracking
 from vpharness.commands.plan import measured_speeds, print_plan
 from vpharness.commands.run import alone_with, dataset_of, done_in, settings_of, tidy
+from vpharness.commands.text.dataset_facts import print_doubts
 from vpharness.commands.text.progress_display import campaign_progress
 from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import HydraFunctions, compose_jobs
@@ -116,6 +117,7 @@ def _carried_out(campaign: Campaign, processes: int, process: TrackingProcess | 
             else:
                 run_groups(plan.groups(), settings, progress, report, tracked.put)
         lows = conclude(campaign, progress, tracked)
+    print_doubts(run.spec.dataset for run in plan.runs)
     tidy(settings.store)
     if progress.failures:
         listed = "".join(f"\n  {run_id} ({overrides}): {error}" for run_id, overrides, error in progress.failures)

@@ -55,6 +55,7 @@ COMMANDS: Final = {
     "online-sim": Command("online_sim:run_online_sim", schemas.OnlineSimCommand),
     "build": Command("build:run_build", schemas.BuildCommand),
     "publish": Command("publish:run_publish", schemas.PublishCommand, positional=("path",)),
+    "record": Command("record:run_record", schemas.RecordCommand),
     "list-datasets": Command("list_datasets:run_list_datasets", schemas.ListDatasetsCommand),
     "show": Command("show:run_show", schemas.ShowCommand),
     "verify": Command("verify:run_verify", schemas.VerifyCommand),

@@ -1,8 +1,9 @@
 """The command `compare`: the ledger's candidates, ranked, or their figures at each value of a parameter."""
 
+import contextlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ from typing import Any
 from omegaconf import DictConfig
 
 from vpharness.commands.output_files import new_file, require_new
+from vpharness.commands.text.dataset_facts import print_doubts
 from vpharness.commands.text.rankings import print_ranking, readable_ledger, row_of, views_in
 from vpharness.commands.text.sensitivities import print_sensitivity, print_surface, sensitivity_row, surface_row
 from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.config.command_schemas import CompareCommand
 from vpharness.config.typed_config import check_command, instance
+from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
-from vpharness.errors import ConfigError
+from vpharness.errors import ConfigError, DatasetError
 from vpharness.results.holdout import open_holdouts
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import Ranked, alike, each_dataset_apart, restricted, within_campaign
@@ -73,6 +76,7 @@ def run_compare(config: DictConfig) -> None:
     if asked.parquet is not None:
         with new_file(Path(asked.parquet)) as aside:
             write_parquet(table_of_rows(answer.rows), aside)
+    print_doubts(_datasets_of(found.ranked, Lake(Path(asked.lake))))
     if asked.json:
         print(json.dumps(answer.rows, indent=1))
         return
@@ -82,6 +86,13 @@ def run_compare(config: DictConfig) -> None:
     print(ledger_text(ledger))
     if asked.report is not None:
         print(f"report: {asked.report}")
+
+
+def _datasets_of(ranked: Sequence[Ranked], lake: Lake) -> Iterator[Dataset]:
+    """Yield the datasets that candidates were judged on, as far as they are at hand."""
+    for dataset_id in dict.fromkeys(name for each in ranked for name in each.candidate.dataset_ids):
+        with contextlib.suppress(DatasetError):
+            yield find_dataset(lake, dataset_id)
 
 
 def compared(asked: CompareCommand, dataset_id: str | None) -> Comparison:

@@ -37,6 +37,8 @@ def run_list_datasets(config: DictConfig) -> None:
         print_table({name: [row[name] for row in rows] for name in rows[0]}, texts=_TEXTS, key="id")
     else:
         console().print(f"no datasets in the lake {config.lake}")
+    if any(item.manifest.doubts for item in good):
+        console().print("! something is odd: python -m vpharness show dataset.id=ID says what")
     for problem in bad:
         console().print(problem)
 
@@ -47,12 +49,12 @@ def _row(lake: Lake, m: Manifest) -> dict[str, str]:
     return {
         "id": m.dataset_id,
         "instrument": m.instrument,
-        "source": source_text(_noted(lake, m)),
+        "source": " ".join(filter(None, (source_text(_noted(lake, m)), "(by level)" if m.by_level else ""))),
         "from (UTC)": time_text(m.first_bin_start_ns)[:19],
         "minutes": f"{span_ns / 60e9:,.1f}".removesuffix(".0"),
         "bins": f"{m.bins:,}",
         "ms per bin": str(m.cell_width_ms),
-        "valid book": f"{m.valid_bins / m.bins:.1%}",
+        "valid book": f"{m.valid_bins / m.bins:.1%}" + (" !" if m.doubts else ""),
     }
 
 
@@ -69,8 +71,16 @@ def source_text(noted: dict[str, Any] | None) -> str:
     if noted is None:
         return ""
     name = str(noted[TARGET]).split(".")[-2]
-    values = {key: noted[key] for key in _DESCRIBING if noted.get(key) not in {None, ""}}
-    values |= {key: Path(str(value)).name for key, value in values.items() if key == "path"}
+    values = {key: noted[key] for key in _DESCRIBING if noted.get(key) not in (None, "")}  # a list has no hash
+    values |= {key: _file_names(value) for key, value in values.items() if key == "path"}
     return " ".join(
         [name, *(f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items())]
     )
+
+
+def _file_names(path: Any) -> str:
+    """Return the name of a file, a folder or a glob, or the first of a list with how many follow."""
+    if not isinstance(path, list):
+        return Path(str(path)).name
+    more = f" and {len(path) - 1} more" if len(path) > 1 else ""
+    return Path(str(path[0])).name + more

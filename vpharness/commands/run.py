@@ -14,6 +14,7 @@ from vpharness.campaigns.mlflow_runs import tracked_run
 from vpharness.campaigns.plan import CampaignPlan, Job, PlannedRun, Variant, job_problems, make_plan
 from vpharness.campaigns.run_folder import FIGURE_FILE, fires_within_memory, folder_of, picture_of
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings, run_groups
+from vpharness.commands.text.dataset_facts import print_doubts
 from vpharness.commands.text.progress_display import build_progress, run_status, span_of
 from vpharness.commands.text.rankings import print_candidates
 from vpharness.config.command_schemas import RunCommand
@@ -54,6 +55,7 @@ def run_run(config: DictConfig) -> None:
     run_id = found.run.spec.run_id
     if found.was_known:
         print(f"run {run_id} is in the store already; its candidates:", file=sys.stderr)
+    print_doubts([found.run.spec.dataset])
     if found.run.spec.is_test:
         print(
             f"dataset {found.run.spec.dataset.manifest.dataset_id} is kept for the test: the fires of run {run_id} "

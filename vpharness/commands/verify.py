@@ -9,24 +9,34 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from vpharness.config.typed_config import instance
+from vpharness.commands.output_files import require_new
+from vpharness.commands.text.price_checks import checked_prices, price_check_facts, price_check_lines
+from vpharness.config.command_schemas import VerifyCommand
+from vpharness.config.typed_config import check_command, instance
 from vpharness.datasets.find import dataset_folders, find_dataset, open_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import CHECKSUMS_FILE, MANIFEST_FILE
 from vpharness.datasets.read import verify
 from vpharness.datasets.sources import noted_source
-from vpharness.errors import VpharnessError
+from vpharness.errors import ConfigError, VpharnessError
 from vpharness.promotion.bundle import read_bundle
 from vpharness.promotion.pointer import count_unverified, promoted, versions
 from vpharness.results.store import check_store, store_in
 
 
 def run_verify(config: DictConfig) -> None:
-    """Compare a dataset, or all that the lake holds, with the checksums that it was written with."""
+    """Compare a dataset, or all that the lake holds, with the checksums that it was written with.
+
+    A dataset's best prices can be compared with those of another file as well.
+    """
+    asked = check_command(config, VerifyCommand)
     lake, chosen = Lake(Path(config.lake)), instance(config.dataset, "dataset").id
     if chosen is not None:
-        _verify_dataset(lake, chosen, config.json)
+        require_new(asked.parquet, "parquet")
+        _verify_dataset(lake, chosen, asked)
         return
+    if asked.check is not None:
+        raise ConfigError("check is for one dataset: dataset.id must be given with it")
     found = check_lake(lake)
     if config.json:
         print(json.dumps({"lake": str(lake.root), "verified": not found.problems, **vars(found)}, indent=1))
@@ -115,10 +125,16 @@ def _noted(found: LakeCheck) -> Iterator[None]:
         found.problems.append(str(error))
 
 
-def _verify_dataset(lake: Lake, dataset_id: str, as_json: bool) -> None:
-    sums = verify(find_dataset(lake, dataset_id))
-    if as_json:
+def _verify_dataset(lake: Lake, dataset_id: str, asked: VerifyCommand) -> None:
+    dataset = find_dataset(lake, dataset_id)
+    sums, outcome = verify(dataset), None
+    if asked.check is not None:
+        noted = noted_source(lake, dataset.manifest.content_id)
+        outcome = checked_prices(dataset, asked.check, noted, asked.parquet)
+    if asked.json:
         told: dict[str, Any] = {"dataset_id": dataset_id, "verified": True, "sha256": sums}
-        print(json.dumps(told, indent=1))
-    else:
-        print(f"dataset {dataset_id} is intact: {', '.join(sums)} match their checksums")
+        print(json.dumps(told if outcome is None else {**told, "check": price_check_facts(outcome)}, indent=1))
+        return
+    print(f"dataset {dataset_id} is intact: {', '.join(sums)} match their checksums")
+    for line in [] if outcome is None else price_check_lines(outcome):
+        print(line)

@@ -21,6 +21,13 @@ class DatasetChoice:
     id: str | None = parameter(None, meaning="name of the dataset in the lake")
 
 
+CHECK_PATH = (
+    "file of best prices to compare with at every bin's end: Databento mbp-1, mbp-10, bbo-1s or bbo-1m (DBN), or a "
+    "LOBSTER order book file"
+)
+CHECK_PARQUET = "with check: write the prices of every bin and of that file to this new Parquet file"
+
+
 @dataclass(frozen=True)
 class BuildCommand:
     """Build an immutable dataset from market-by-order events."""
@@ -28,10 +35,42 @@ class BuildCommand:
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     start: str | None = parameter(None, meaning="first bin: ISO 8601 with zone, or ns since 1970")
     end: str | None = parameter(None, meaning="end of the span: ISO 8601 with zone, or ns since 1970")
+    check: str | None = parameter(None, meaning=CHECK_PATH)
+    parquet: str | None = parameter(None, meaning=CHECK_PARQUET)
     json: bool = parameter(False, meaning="print JSON instead of text")
     source: Any = None
     lattice: Any = None
     dataset: Any = None
+
+    def relations(self) -> Iterator[str]:
+        """Yield an error for a table of a comparison that is not asked for."""
+        if self.parquet is not None and self.check is None:
+            yield "parquet was given without check; it is for the comparison with check=PATH"
+
+
+@dataclass(frozen=True)
+class RecordCommand:
+    """Record an exchange's messages, order by order, into files that a source reads, until Ctrl-C."""
+
+    folder: str = parameter("recordings", meaning="folder of the files, named by product and time of their beginning")
+    minutes: float | None = parameter(None, meaning="how long to record (default: until Ctrl-C)", unit="min", above=0)
+    compression: str = parameter("zstd", meaning="compression of the files", choices=("zstd", "gzip"))
+    rotate_mb: int = parameter(
+        1024, meaning="size on disk at which the next file begins", unit="MB", minimum=1, maximum=2**20
+    )
+    rotate_hours: float = parameter(
+        24.0, meaning="age at which the next file begins", unit="h", above=0, maximum=24 * 366
+    )
+    largest_message_mb: int = parameter(
+        64, meaning="largest message or snapshot that is accepted", unit="MB", minimum=1, maximum=255
+    )
+    longest_backoff_s: float = parameter(
+        60.0, meaning="longest wait between attempts to connect", unit="s", above=0, maximum=3600
+    )
+    url: str | None = parameter(None, meaning="address of the websocket (default: the exchange's own)")
+    rest_url: str | None = parameter(None, meaning="address that snapshots are asked of (default: the exchange's own)")
+    json: bool = parameter(False, meaning="print JSON instead of text")
+    source: Any = None
 
 
 @dataclass  # not frozen: Hydra would not let its keys be given
@@ -69,6 +108,14 @@ class ShowCommand(ListDatasetsCommand):
 @dataclass(frozen=True)
 class VerifyCommand(ListDatasetsCommand):
     """Compare the files of a dataset, or of the whole lake without dataset.id, with their checksums."""
+
+    check: str | None = parameter(None, meaning=CHECK_PATH)
+    parquet: str | None = parameter(None, meaning=CHECK_PARQUET)
+
+    def relations(self) -> Iterator[str]:
+        """Yield an error for a table of a comparison that is not asked for."""
+        if self.parquet is not None and self.check is None:
+            yield "parquet was given without check; it is for the comparison with check=PATH"
 
 
 @dataclass  # not frozen: Hydra would not let an experiment fill it in

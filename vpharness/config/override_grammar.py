@@ -10,12 +10,14 @@ from typing import Any, Final
 
 from vpharness.errors import ConfigError
 
-PATH_KEYS: Final = ("path", "lake", "outputs", "parquet", "report", "record")
+PATH_KEYS: Final = ("path", "lake", "outputs", "parquet", "report", "record", "check")
 """Keys whose values are files or folders, and may hold any character."""
 TEXT_KEYS: Final = ("force", "run_id", "version", "a", "b", "to", "topic")
 """Keys whose values are texts as they stand, such as an id of digits and an e, which Hydra would take for a number."""
 
 _PLAIN: Final = re.compile(r"[\w./:~+,*?-]*", re.ASCII)
+_LIST: Final = re.compile(r"\[[^\[\]]+\]")
+_NUMBER: Final = re.compile(r"[\d._+-]+(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _ENDLESS: Final = re.compile(r"\d{300,}")
 
 
@@ -41,13 +43,18 @@ def quoting_hint(key: str, value: str) -> str:
 def quoted(override: str) -> str:
     """Quote a path or a text for Hydra, whose grammar knows no spaces, parentheses or equals signs in a plain value.
 
-    A comma separates the values of an axis, unless it belongs to the name of a file that is there.
+    A comma separates the values of an axis, unless it belongs to the name of a file that is there, and brackets hold a
+    list of files.
     """
     key, equals, value = override.partition("=")
     is_path = key.rpartition(".")[2] in PATH_KEYS or key.endswith("_path")
     if not equals or not (is_path or key in TEXT_KEYS) or value[:1] in {"'", '"', "$"}:
         return override
-    if is_path and _PLAIN.fullmatch(value) and not ("," in value and is_there(value)):
+    if is_path and _LIST.fullmatch(value) and not is_there(value):
+        if "'" in value or '"' in value:
+            return override  # names that are quoted already are Hydra's to read
+        return f"{key}={override_value([each.strip() for each in value[1:-1].split(',')])}"
+    if is_path and _PLAIN.fullmatch(value) and not _NUMBER.fullmatch(value) and not ("," in value and is_there(value)):
         return override
     return f"{key}={override_value(value)}"
 

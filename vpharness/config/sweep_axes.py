@@ -32,7 +32,7 @@ OF_THE_CAMPAIGN: Final = frozenset(
 
 
 @dataclass(frozen=True)
-class Sweep:
+class ExpandedSweep:
     """The overrides of every job, and everything that is wrong with the axes."""
 
     jobs: list[tuple[str, ...]]
@@ -61,7 +61,7 @@ class _Axes:
             self.texts[key] = list(texts)
 
 
-def expand(overrides: Sequence[Override], universal: Mapping[str, Any], per_signal: Mapping[str, Any]) -> Sweep:
+def expand(overrides: Sequence[Override], universal: Mapping[str, Any], per_signal: Mapping[str, Any]) -> ExpandedSweep:
     """Return the overrides of every job of a multirun.
 
     The last axis varies fastest. An axis that is given stands instead of the experiment's. Where no signal is given,
@@ -92,7 +92,7 @@ def expand(overrides: Sequence[Override], universal: Mapping[str, Any], per_sign
             axes.problems.append(f"the axes make {size:,} runs of {name}; a campaign has {MOST_JOBS:,} at most")
             continue
         jobs += [(family, *rest) if family else rest for rest in itertools.product(*own.values())]
-    return Sweep(jobs, axes.problems)
+    return ExpandedSweep(jobs, axes.problems)
 
 
 def _given(overrides: Sequence[Override]) -> _Axes:

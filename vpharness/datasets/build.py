@@ -1,5 +1,6 @@
 """Building a dataset: a source's events through the lattice into an immutable folder."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from vpharness.datasets.build_progress import BuildProgress, ignore
 from vpharness.datasets.intake import Intake, taken_in, tick_size_notes
 from vpharness.datasets.lake import BeingWrittenError, Lake, check_id, new_folder, wait_for_writer
 from vpharness.datasets.manifest import Manifest, content_id, write_checksums
+from vpharness.datasets.oddities import InvalidBins, no_bin_reason, oddities
 from vpharness.datasets.sources import note_source, renew_note
 from vpharness.datasets.table_writer import TableWriter, open_tables
 from vpharness.datasets.variants import content_identity, existing_dataset
@@ -93,10 +95,13 @@ def _written(
             start_ns=span["start_ns"],
         )
         intake, progress = Intake(tick_size_to_price(source.tick_size), span["end_ns"]), BuildProgress()
+        invalid = InvalidBins()
         with open_tables(folder) as tables:
-            state = _fill(tables, state, stream, intake, progress, report)
+            state = _fill(tables, state, stream, intake, invalid, progress, report)
             sums = tables.finish()
+        notes = [*oddities(intake.marks, invalid, event_problems(state)), *tick_size_notes(intake), *stream.notes]
         manifest = _manifest(target.name, content, identity, source.tick_size, stream, intake, state, progress)
+        manifest = dataclasses.replace(manifest, notes=notes)
         manifest.write(folder)
         write_checksums(folder, sums)
     return manifest
@@ -107,6 +112,7 @@ def _fill(
     state: LatticeState,
     stream: EventStream,
     intake: Intake,
+    invalid: InvalidBins,
     progress: BuildProgress,
     report: Callable[[BuildProgress], None],
 ) -> LatticeState:
@@ -128,11 +134,12 @@ def _fill(
                 break
             state, block = step
             _note(progress, block, intake, stream)
+            invalid.take_in(block.bins)
             with progress.timed("write"):
                 tables.write(block)
             report(progress)
     if not progress.bins:
-        raise SourceError(_nothing_found(intake))
+        raise SourceError("; ".join((_nothing_found(intake), *stream.notes)))
     return state
 
 
@@ -152,10 +159,7 @@ def _nothing_found(intake: Intake) -> str:
     if not intake.events:
         return "the source holds no events before the end of the span: expected market-by-order events"
     latest = time_text(intake.latest_ns or 0)
-    return (
-        f"{intake.events} events up to {latest} gave no bin: from the start on no bin ended with a valid book "
-        "(bids and asks, not crossed); check start, end and the instrument"
-    )
+    return f"{intake.events} events up to {latest} gave no bin: {no_bin_reason(intake.marks)}"
 
 
 def _manifest(
@@ -191,5 +195,6 @@ def _manifest(
         events=dict(sorted(intake.actions.items())),
         problems=event_problems(state),
         skipped=dict(stream.counts),
-        notes=[*tick_size_notes(intake), *stream.notes],
+        notes=[],
+        by_level=stream.by_level,
     )

@@ -10,9 +10,10 @@ from typing import Final
 import numpy as np
 
 from vpharness.compiled import Array
+from vpharness.datasets.oddities import EventMarks
 from vpharness.errors import SourceError
 from vpharness.events.event_source import EventStream
-from vpharness.events.mbo_event import ADD, MAX_PRICE, MODIFY
+from vpharness.events.mbo_event import ADD, FLAG_SNAPSHOT, MAX_PRICE, MODIFY, RESTATE
 from vpharness.events.times import SECOND_NS, latest_time
 from vpharness.prices import PRICE_SCALE
 
@@ -32,10 +33,12 @@ class Intake:
     end_ns: int | None
     actions: Counter[str] = field(default_factory=Counter)
     latest_ns: int | None = None
+    begun_ns: int | None = None  # the time of the first record that is not part of a snapshot
     prices: int = 0
     prices_off_tick: int = 0
     common_step: int = 0  # greatest common divisor of all prices
     tick_is_checked: bool = False
+    marks: EventMarks = field(default_factory=EventMarks)
 
     @property
     def events(self) -> int:
@@ -51,10 +54,17 @@ def taken_in(stream: EventStream, intake: Intake) -> Iterator[Array]:
     """
     for chunk in stream.chunks:
         events, is_last = _cut(chunk, intake)
+        intake.begun_ns = _begun_ns(events, intake)
         intake.latest_ns = latest_time(
-            events["ts_ns"], intake.latest_ns, LONGEST_GAP_NS, partial(_name, intake.events + 1), _GAP_ADVICE
+            events["ts_ns"],
+            intake.latest_ns,
+            LONGEST_GAP_NS,
+            partial(_name, intake.events + 1),
+            _GAP_ADVICE,
+            intake.begun_ns,
         )
-        letters, counts = np.unique(events["action"], return_counts=True)
+        intake.marks.take_in(events[events["action"] != RESTATE])
+        letters, counts = np.unique(events["action"][events["action"] != RESTATE], return_counts=True)
         intake.actions.update({chr(letter): int(count) for letter, count in zip(letters, counts, strict=True)})
         _look_at_prices(events, intake)
         if intake.prices >= _ENOUGH_PRICES and not intake.tick_is_checked:
@@ -63,6 +73,14 @@ def taken_in(stream: EventStream, intake: Intake) -> Iterator[Array]:
         if is_last:
             return
     check_tick_size(intake)
+
+
+def _begun_ns(events: Array, intake: Intake) -> int | None:
+    """Return when time begins: with the first record that is not part of a snapshot, whose orders may be old."""
+    if intake.begun_ns is not None:
+        return intake.begun_ns
+    others = np.flatnonzero((events["flags"] & FLAG_SNAPSHOT) == 0)
+    return int(events["ts_ns"][others[0]]) if len(others) else None
 
 
 def _name(first: int, index: int) -> str:

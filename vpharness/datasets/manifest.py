@@ -16,7 +16,14 @@ GRID_FILE: Final = "grid_clean.parquet"
 MANIFEST_FILE: Final = "manifest.json"
 CHECKSUMS_FILE: Final = "checksums.json"
 MANIFEST_VERSION: Final = 1
-"""Raised when a manifest can no longer be read by older code."""
+"""Raised when what a manifest says means something else than before; keys may be added."""
+_ADDED: Final = frozenset({"by_level"})
+"""Keys that manifests of earlier versions lack; their defaults are what was meant then."""
+
+
+LEAST_VALID_SHARE: Final = 0.9
+"""Below this share of bins with a valid book, a dataset is doubtful."""
+_NEXT_TO_NONE: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class Manifest:
     problems: dict[str, int]  # events that were not as they should be, by kind
     skipped: dict[str, int]  # what the source left out, by reason
     notes: list[str]  # what a user should know: absent columns, doubts about the tick size
+    by_level: bool = False  # of price levels: what are orders to the lattice are levels, and there is no queue
     vpharness_version: str = dataclasses.field(default_factory=lambda: version("vpharness"))
     manifest_version: int = MANIFEST_VERSION
 
@@ -58,10 +66,27 @@ class Manifest:
         """Whether the best prices are known: without them there are no net figures."""
         return {"best_bid_price_int", "best_ask_price_int"} <= set(self.bin_columns)
 
+    @property
+    def doubts(self) -> list[str]:
+        """What may spoil results on it: the notes of a dataset that was built, and that few of its bins are valid."""
+        notes = list(self.notes) if self.lattice is not None else []
+        share = valid_share_text(self.valid_bins, self.bins)
+        if self.valid_bins < LEAST_VALID_SHARE * self.bins and not any(note.startswith(share) for note in notes):
+            notes.insert(0, share)
+        return notes
+
     def write(self, folder: Path, name: str = MANIFEST_FILE) -> None:
         """Write `manifest.json`, or the same under another name."""
         text = json.dumps(dataclasses.asdict(self), indent=1) + "\n"
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def valid_share_text(valid: int, bins: int) -> str:
+    """Return a sentence on the share of bins that have a valid book."""
+    share = valid / bins
+    if share < _NEXT_TO_NONE:
+        return f"next to no bin has a valid book ({share:.1%}), and no result on this dataset means anything"
+    return f"only {share:.1%} of the bins have a valid book"
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -81,10 +106,20 @@ def read_manifest(folder: Path) -> Manifest:
     if hashlib.sha256(content).hexdigest() != read_checksums(folder)[MANIFEST_FILE]:
         raise _differs(folder, [MANIFEST_FILE])
     names = {field.name for field in dataclasses.fields(Manifest)}
-    if set(values) != names:
-        odd = sorted(set(values) ^ names)
+    odd = sorted((set(values) ^ names) - (_ADDED - set(values)))
+    if odd:
         raise DatasetError(f"dataset {folder.name}: {path} has missing or unknown keys: {', '.join(odd)}")
     return Manifest(**values)
+
+
+def require_orders(manifest: Manifest) -> None:
+    """Raise DatasetError where a dataset is of price levels, for whatever needs orders and their place in the queue."""
+    if manifest.by_level:
+        source = manifest.source.get("kind", "its source")
+        raise DatasetError(
+            f"dataset {manifest.dataset_id} is by price level ({source}), and this needs single orders: a level does "
+            "not say who is ahead in its queue; build a dataset from market-by-order data instead"
+        )
 
 
 def write_checksums(folder: Path, known: dict[str, str]) -> None:

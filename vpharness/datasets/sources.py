@@ -80,5 +80,8 @@ def noted_source(lake: Lake, content_id: str) -> dict[str, Any] | None:
 
 def _absolute(name: str, value: Any) -> Any:
     """Return a parameter's value as it holds from any working folder."""
-    is_path = isinstance(value, str) and (name == "path" or name.endswith("_path"))
-    return str(Path(value).expanduser().resolve()) if is_path else value
+    if name != "path" and not name.endswith("_path"):
+        return value
+    if isinstance(value, list | tuple):
+        return [_absolute(name, each) for each in value]
+    return str(Path(value).expanduser().resolve()) if isinstance(value, str) else value

@@ -156,17 +156,22 @@ def _check_prices(bins: dict[str, Array], tick_size: float, dataset_id: str) -> 
         )
     if not valid.any():
         raise DatasetError(f"dataset {dataset_id}: none of its {len(mids)} bins is valid; there is nothing to score")
-    if not set(_BEST_PRICES) <= set(bins):
-        refuse(valid & (mids == 0), lambda _: "book_valid is true, but mid_price is 0; expected a price")
-    else:
-        bid, ask = (bins[name].astype(np.int64) for name in _BEST_PRICES)
-        refuse(
-            valid & ~(bid < ask),
-            lambda row: f"best bid {bid[row]} and best ask {ask[row]}: a valid bin needs bid < ask, in 1e-9 units",
-        )
+    bid, ask = (bins[name].astype(np.int64) if name in bins else None for name in _BEST_PRICES)
+    is_middle = np.zeros(len(mids), np.bool_)
+    if bid is not None and ask is not None:
         middle = (bid.astype(float) + ask.astype(float)) / 2 / PRICE_SCALE
+        is_middle = np.abs(mids - middle) <= _TICK_TOLERANCE * tick_size + _ROUNDING * np.abs(middle)
+    # A price of 0 is one only where all three say so: it also stands for none.
+    refuse(valid & (mids == 0) & ~is_middle, lambda _: "book_valid is true, but mid_price is 0; expected a price")
+    if bid is not None and ask is not None:
         refuse(
-            valid & (np.abs(mids - middle) > _TICK_TOLERANCE * tick_size + _ROUNDING * np.abs(middle)),
+            valid & ((bid >= ask) | ((bid == 0) | (ask == 0)) & ~is_middle),
+            lambda row: (
+                f"best bid {bid[row]} and best ask {ask[row]}: a valid bin needs both, bid < ask, in 1e-9 units"
+            ),
+        )
+        refuse(
+            valid & ~is_middle,
             lambda row: f"mid_price is {mids[row]:.12g}, but the middle of best bid and ask is {middle[row]:.12g}",
         )
     return valid

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
-from vpharness.events import csv_rows, input_files
+from vpharness.events import csv_rows, input_files, many_files
 from vpharness.events.event_source import CHUNK_EVENTS, EventStream, require_valid
+from vpharness.events.many_files import PATHS_MEANING, Paths
 from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FILL, FLAG_LAST, MAX_PRICE
 from vpharness.events.time_sort import sorted_by_time
 from vpharness.parameters import parameter
@@ -22,6 +23,9 @@ READER_VERSION: Final = 1
 
 SIZE_UNIT: Final = 1e-8
 """One unit of size, in BTC."""
+
+SUFFIXES: Final = (".csv", ".csv.gz", ".csv.xz", ".csv.zst")
+"""What the names of files end in that are taken from a folder."""
 
 _COLUMNS: Final = ("id", "price", "volume", "action", "direction")
 _ACTIONS: Final = (b"created", b"changed", b"deleted")
@@ -53,7 +57,7 @@ class BitstampSource:
 
     default_evict_crossed_ms: ClassVar[int] = 1000
 
-    path: str = parameter(meaning="CSV file of order events, plain, gzip, xz or zstd")
+    path: Paths = parameter(meaning=f"CSV file of order events, plain, gzip, xz or zstd, {PATHS_MEANING}")
     tick_size: float = parameter(0.01, meaning="smallest price step", unit="price units", above=0)
     instrument: str = parameter("BTCUSD", meaning="name of the traded pair")
 
@@ -64,14 +68,25 @@ class BitstampSource:
             "version": READER_VERSION,
             "tick_size": self.tick_size,
             "instrument": self.instrument,
-            "sha256": input_files.sha256(self.path),
+            "sha256": many_files.digest_of(self._paths(), self._opened),
         }
 
     @contextmanager
     def open(self) -> Iterator[EventStream]:
-        """Read, check and sort the whole file, then hand its events out. `bytes_read` follows the handing out."""
+        """Read, check and sort the whole file, then hand its events out. `bytes_read` follows the handing out.
+
+        Of several files each is read and sorted by itself, one after another.
+        """
         require_valid(self)
-        with input_files.opened(self.path) as file, sorted_by_time(_read_rows(file), _ROW_DTYPE) as rows:
+        with many_files.opened_in_order(self._paths(), self._opened) as stream:
+            yield stream
+
+    def _paths(self) -> list[str]:
+        return many_files.files_of(self.path, SUFFIXES)
+
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[EventStream]:
+        with input_files.opened(path) as file, sorted_by_time(_read_rows(file), _ROW_DTYPE) as rows:
             if not rows.total:
                 raise SourceError(f"{file.path}: holds no order event")
             stream = EventStream(self.instrument, SIZE_UNIT, iter(()), bytes_total=file.bytes_total)

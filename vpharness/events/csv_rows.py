@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vpharness.compiled import Array, int64, kernel
 from vpharness.errors import SourceError
 from vpharness.events.input_files import InputFile
 
@@ -26,12 +27,15 @@ _RETURN: Final = ord("\r")
 _QUOTE: Final = ord('"')
 _POINT: Final = ord(".")
 _ZERO: Final = ord("0")
+_NINE: Final = ord("9")
 
 _SAFE_DIGITS: Final = 19
 """Every integer with so many digits fits into 64 bits without a sign."""
 _WIDEST_PLAIN: Final = 40
 _NUMBER: Final = re.compile(rb"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 _WHOLE_NUMBER: Final = re.compile(rb"-?[0-9]+((\.[0-9]*)?[eE][+-]?[0-9]{1,3})?")
+_SPACES: Final = re.compile(rb"[ \t]*([,\r\n])[ \t]*")
+_FEWEST_NAMES: Final = 4
 _EXACT: Final = Context(prec=400, rounding=ROUND_HALF_UP)
 _SMALLEST: Final = int(np.iinfo(np.int64).min)
 _LARGEST: Final = int(np.iinfo(np.int64).max)
@@ -42,7 +46,7 @@ class CsvRows:
     """Consecutive rows of a file: where each field lies in `text`.
 
     text: [bytes] uint8; starts, ends: [rows, fields] int64, the field without its quotes; first_line: line number of
-    the first row, from 1.
+    the first row, from 1; lines: [rows] int64, how many lines after it each row stands, where some were left out.
     """
 
     path: Path
@@ -50,6 +54,7 @@ class CsvRows:
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     first_line: int
+    lines: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -58,9 +63,16 @@ class CsvRows:
         """Return one field as it stands in the file."""
         return self.text[self.starts[row, column] : self.ends[row, column]].tobytes()
 
+    def has_digit(self, rows: NDArray[np.int64], column: int) -> NDArray[np.bool_]:
+        """Return which of some rows' fields hold a digit other than 0, [rows] bool."""
+        starts, lengths = self.starts[rows, column], self.ends[rows, column] - self.starts[rows, column]
+        letters = _letters(self.text, starts, lengths, int(lengths.max(initial=0)))
+        return np.any((letters > _ZERO) & (letters <= _NINE), axis=1)
+
     def error(self, row: int, reason: str) -> SourceError:
         """Return the error that names a row by its line."""
-        return SourceError(f"{self.path}: line {self.first_line + row}: {reason}")
+        line = self.first_line + (row if self.lines is None else int(self.lines[row]))
+        return SourceError(f"{self.path}: line {line}: {reason}")
 
     def refuse(self, wrong: NDArray[np.bool_], column: int, name: str, expected: str) -> None:
         """Raise a SourceError that names the first row where `wrong` holds, if there is one."""
@@ -126,8 +138,55 @@ def whole_lines(file: InputFile) -> Iterator[bytes]:
         yield kept + b"\n"
 
 
-def split_rows(path: Path, block: bytes, fields: int, first_line: int) -> CsvRows:
-    """Find the fields of a block of whole lines; a SourceError names the first line with another number of them."""
+def without_header(lines: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Yield blocks of whole lines as people's tools write them, each with the number of its first line.
+
+    A byte-order mark, a first line of names and the spaces around separators are left out.
+    """
+    line = 1
+    for number, whole in enumerate(lines):
+        block = whole
+        if number == 0:
+            block = block.removeprefix(b"\xef\xbb\xbf")
+            first, _, rest = block.partition(b"\n")
+            if _is_header(first):
+                block, line = rest, 2
+        count = block.count(b"\n")
+        if b" " in block or b"\t" in block:
+            block = _SPACES.sub(rb"\1", block).lstrip(b" \t")
+        if block:
+            yield block, line
+        line += count
+
+
+def _is_header(line: bytes) -> bool:
+    """Whether a line holds names: a letter in its first field, and a number in none."""
+    fields = [field.strip(b' \t\r"') for field in line.split(b",")]
+    return (
+        len(fields) >= _FEWEST_NAMES
+        and fields[0][:1].isalpha()
+        and not any(_NUMBER.fullmatch(field) for field in fields)
+    )
+
+
+def split_rows(
+    path: Path,
+    block: bytes,
+    fields: int,
+    first_line: int,
+    lines: NDArray[np.int64] | None = None,
+    *,
+    may_be_blank: bool = False,
+) -> CsvRows:
+    """Find the fields of a block of whole lines; a SourceError names the first line with another number of them.
+
+    `lines` says how many lines after `first_line` each row stands, where they do not follow one another. With
+    `may_be_blank`, lines without anything are left out.
+    """
+    if may_be_blank and (block.startswith((b"\n", b"\r")) or b"\n\n" in block or b"\n\r" in block):
+        texts = block.split(b"\n")[:-1]
+        lines = np.array([place for place, text in enumerate(texts) if text.strip(b"\r")], np.int64)
+        block = b"".join(texts[place] + b"\n" for place in lines)
     text = np.frombuffer(block, np.uint8)
     marks = np.flatnonzero((text == _COMMA) | (text == _NEWLINE))
     newlines = np.flatnonzero(text[marks] == _NEWLINE)
@@ -136,15 +195,16 @@ def split_rows(path: Path, block: bytes, fields: int, first_line: int) -> CsvRow
         row = int(np.argmax(found != fields))
         end = marks[newlines[row]]
         start = marks[newlines[row - 1]] + 1 if row else 0
+        line = first_line + (row if lines is None else int(lines[row]))
         raise SourceError(
-            f"{path}: line {first_line + row}: has {found[row]} fields: {_shown(block[start:end])}; expected {fields}"
+            f"{path}: line {line}: has {found[row]} fields: {_shown(block[start:end])}; expected {fields}"
         )
     ends = marks.reshape(-1, fields)
     starts = np.concatenate(([0], marks[:-1] + 1)).reshape(-1, fields)
     returns = (ends[:, -1] > starts[:, -1]) & (text[ends[:, -1] - 1] == _RETURN)
     ends[:, -1] -= returns
     quoted = (ends - starts >= 2) & (text[starts] == _QUOTE) & (text[ends - 1] == _QUOTE)
-    return CsvRows(path, text, starts + quoted, ends - quoted, first_line)
+    return CsvRows(path, text, starts + quoted, ends - quoted, first_line, lines)
 
 
 def _letters(
@@ -160,26 +220,41 @@ def _plain_decimals(
     text: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64], digits: int
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the values of fields of the form 123 or 123.456, and which fields have that form and surely fit."""
-    width = int(min(lengths.max(initial=0), _WIDEST_PLAIN))
-    letters = _letters(text, starts, lengths, width)
-    values = np.zeros(len(starts), np.uint64)
-    wholes = np.zeros(len(starts), np.int64)
-    decimals = np.full(len(starts), -1)
-    plain = (lengths > 0) & (lengths <= width)
-    for place in range(width):
-        letter = letters[:, place]
-        digit = (letter - np.uint8(_ZERO)).astype(np.uint64)
-        is_digit, is_point, inside = digit < 10, letter == _POINT, place < lengths
-        plain &= ~inside | is_digit | (is_point & (decimals < 0) & (wholes > 0))
-        # Of the digits beyond the unit only the first one decides on rounding half up.
-        kept, rounds_up = is_digit & (decimals < digits), is_digit & (decimals == digits) & (digit >= 5)
-        values = np.where(kept, values * np.uint64(10) + digit, values + rounds_up)
-        wholes += is_digit & (decimals < 0)
-        decimals = np.where(is_point, np.maximum(decimals, 0), decimals + (is_digit & (decimals >= 0)))
-    values *= np.uint64(10) ** (digits - np.clip(decimals, 0, digits)).astype(np.uint64)
-    plain &= (decimals < 0) | (digits > 0)
-    plain &= (wholes + digits <= _SAFE_DIGITS) & (values <= np.uint64(_LARGEST))
+    values, plain = np.zeros(len(starts), np.uint64), np.zeros(len(starts), np.bool_)
+    _read_decimals(text, starts, lengths, int64(digits), values, plain)
     return np.where(plain, values, 0).astype(np.int64), plain
+
+
+@kernel
+def _read_decimals(text: Array, starts: Array, lengths: Array, digits: int, values: Array, plain: Array) -> None:
+    """Fill in values in units of 10**-digits, and whether each field has the plain form and surely fits."""
+    ten = np.uint64(10)
+    for row in range(len(starts)):
+        if lengths[row] == 0 or lengths[row] > _WIDEST_PLAIN:
+            continue
+        value = np.uint64(0)
+        wholes, decimals, is_plain = 0, -1, True  # decimals: -1 before the point
+        for place in range(starts[row], starts[row] + lengths[row]):
+            letter = text[place]
+            if _ZERO <= letter <= _NINE:
+                digit = np.uint64(letter - _ZERO)
+                if decimals < digits:
+                    value = value * ten + digit
+                elif decimals == digits and digit >= np.uint64(5):
+                    # Of the digits beyond the unit only the first one decides on rounding half up.
+                    value += np.uint64(1)
+                wholes += decimals < 0
+                decimals += decimals >= 0
+            elif letter == _POINT and decimals < 0 and wholes > 0:
+                decimals = 0
+            else:
+                is_plain = False
+                break
+        for _ in range(max(decimals, 0), digits):
+            value = value * ten
+        is_plain = is_plain and (decimals < 0 or digits > 0) and wholes + digits <= _SAFE_DIGITS
+        values[row] = value
+        plain[row] = is_plain and value <= np.uint64(_LARGEST)
 
 
 def _any_decimal(field: bytes, digits: int) -> int | None:

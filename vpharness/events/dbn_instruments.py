@@ -1,25 +1,32 @@
-"""Selection of one instrument's records in a DBN file."""
+"""Selection of one instrument's records in a file of Databento's."""
 
 import re
-from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import databento_dbn
 import numpy as np
-from databento_dbn import SType
 from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
+from vpharness.events.dbn_symbology import ALWAYS, Interval, metadata_mappings
 
-ALWAYS: Final = (0, (1 << 64) - 1)
 _LISTED: Final = 10
 _SPREAD: Final = re.compile(r".*:.*|.*\d-.*\d")
 """Exchange-listed spreads join legs, such as ESH4-ESM4; strategies and user-defined ones carry a colon."""
 
-Interval = tuple[int, int, int]
-"""An instrument id, and the ns since the epoch from which and up to which it stands for a symbol."""
+
+@dataclass(frozen=True)
+class Labels:
+    """The symbols that records say themselves.
+
+    codes: [records] int32, the place of each record's symbol in `names`; -1 without one.
+    """
+
+    codes: NDArray[np.int32]
+    names: list[str]
 
 
 def is_spread(symbol: str) -> bool:
@@ -30,57 +37,90 @@ def is_spread(symbol: str) -> bool:
 class InstrumentChoice:
     """The chosen instrument: by id, by raw symbol, or, where neither is given, the only outright there is.
 
-    Ids are valid for days, so a symbol may have another id tomorrow. Historical files say which in their metadata,
-    live captures in mapping records, which hold from where they stand.
+    Ids are valid for days, so a symbol may have another id tomorrow. Historical files say which in their metadata (each
+    of several end to end in its own), live captures in mapping records, which hold from where they stand, and exports
+    as text or Parquet in a column of symbols, if they have one.
     """
 
-    def __init__(
-        self, path: Path | str, metadata: databento_dbn.Metadata, symbol: str | None, instrument_id: int | None
-    ):
-        """Resolve what can be resolved from the metadata; a SourceError says which symbols there are."""
+    def __init__(self, path: Path | str, symbol: str | None, instrument_id: int | None):
+        """Begin before anything is known of the file."""
         self._path = path
-        self._symbol = symbol
-        mapped = list(_mappings(metadata))
-        self._names = {interval[0]: name for name, interval in mapped}
+        self._symbol, self._id = symbol, instrument_id
+        self._names: dict[int, str] = {}
         self._spreads = _spread_ids(self._names)
+        self._mapped: dict[int, list[tuple[str, int, int]]] = {}  # by id
         self._met: set[int] = set()
-        # A file that was asked for one symbol alone, and does not say its id, can be taken by its word.
-        self._only_one = instrument_id is None and (symbol is None or (not mapped and metadata.symbols == [symbol]))
+        self._has_metadata = False
+        # A file that names no instrument, or says it was asked for this symbol alone, can be taken by its word.
+        self._by_word = symbol is not None and instrument_id is None
+        self._only: str | int | None = None  # the only outright, by its name, or its id where it has none
         self._intervals: list[Interval] = [] if instrument_id is None else [(instrument_id, *ALWAYS)]
-        if symbol is not None:
-            self._intervals = [interval for name, interval in mapped if name == symbol]
-            if mapped and not self._intervals and metadata.schema is not None:
-                raise self._no_such(self._names.values())
 
     @property
     def name(self) -> str:
         """What the instrument is called; known once its first record has been met."""
         if self._symbol is not None:
             return self._symbol
-        return self._label(self._intervals[0][0]) if self._intervals else ""
+        if self._id is not None:
+            return self._label(self._id)
+        return "" if self._only is None else str(self._only)
+
+    @property
+    def is_by_word(self) -> bool:
+        """Whether nothing in the file says that the chosen symbol is its instrument's."""
+        return self._by_word and not self._has_metadata
+
+    def take_metadata(self, metadata: databento_dbn.Metadata) -> None:
+        """Take in what the metadata of a file, or of the next one, says of symbols."""
+        self._has_metadata = True
+        self.take_mappings(metadata_mappings(metadata))
+        self._by_word = self._by_word and metadata.symbols == [self._symbol]
+
+    def take_mappings(self, mappings: Iterable[tuple[str, Interval]]) -> None:
+        """Take in which ids stand for which symbols, and when."""
+        news: dict[int, str] = {}
+        mappings = list(mappings)
+        if mappings:
+            self._leave_word()
+        for name, (number, start, end) in mappings:
+            news[number] = name
+            self._mapped.setdefault(number, []).append((name, start, end))
+            if name == self._symbol:
+                self._intervals.append((number, start, end))
+        self._take_names(news)
 
     def learn(self, instrument_id: int, symbol: str) -> None:
         """Take in a symbol mapping record: from here on, the id stands for the symbol."""
-        self._names[instrument_id] = symbol
-        self._spreads = _spread_ids(self._names)
-        if self._symbol is None or self._only_one:
-            return
+        self._take_names({instrument_id: symbol})
         if symbol == self._symbol:
-            self._intervals = [(instrument_id, *ALWAYS)]
-        else:
+            self._by_word, self._intervals = False, [(instrument_id, *ALWAYS)]
+        elif self._symbol is not None and not self._by_word:
             self._intervals = [interval for interval in self._intervals if interval[0] != instrument_id]
 
-    def wanted(self, ids: NDArray[np.uint32], times: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        """Return which records, [records] bool, are the instrument's; `times` (ns) choose among the symbol's ids."""
-        if self._only_one:
-            self._settle(ids)
+    def wanted(
+        self, ids: NDArray[np.uint32], times: NDArray[np.uint64], labels: Labels | None = None
+    ) -> NDArray[np.bool_]:
+        """Return which records, [records] bool, are the instrument's.
+
+        `times` (ns) choose among a symbol's ids; `labels` are the records' own symbols, and go before what is known of
+        their ids.
+        """
+        if labels is not None:
+            self._take_labels(ids, labels)
+        if self._takes_only_one:
+            self._settle(ids, times, labels)
         found = np.zeros(len(ids), np.bool_)
         for instrument_id, start, end in self._intervals:
             matching = ids == instrument_id
             if (start, end) != ALWAYS:
                 matching &= (times >= np.uint64(start)) & (times < np.uint64(end))
             found |= matching
-        if not self._intervals or not found.any():
+        if labels is not None and self._id is None and not self._by_word:
+            name = self._symbol if self._symbol is not None else self._only
+            code = labels.names.index(name) if isinstance(name, str) and name in labels.names else None
+            found &= labels.codes < 0
+            found |= (labels.codes == code) if code is not None else False
+        if not found.any():
             self._met.update(np.unique(ids).tolist())
         return found
 
@@ -90,29 +130,95 @@ class InstrumentChoice:
 
     def missing(self) -> SourceError:
         """Return the error for a file that is read to its end without a record of the instrument."""
+        if self._symbol is not None and self._mapped and self._symbol not in self._names.values():
+            return self._no_such(self._names.values())
         if not self._met:
             return SourceError(f"{self._path}: holds no market-by-order record")
         there = [self._label(number) for number in self._met]
-        if self._only_one:
+        if self._takes_only_one:
             return SourceError(f"{self._path}: holds spreads alone: {_listed(there)}; name one with source.symbol")
         return self._no_such(there)
 
-    def _settle(self, ids: NDArray[np.uint32]) -> None:
+    @property
+    def _takes_only_one(self) -> bool:
+        return self._id is None and (self._symbol is None or self._by_word)
+
+    def _settle(self, ids: NDArray[np.uint32], times: NDArray[np.uint64], labels: Labels | None) -> None:
         """Choose the first outright as the instrument; a second one is an error."""
-        chosen = {interval[0] for interval in self._intervals}
-        if chosen and (ids == self._intervals[0][0]).all():
+        is_settled = len(self._intervals) == 1 and self._intervals[0][1:] == ALWAYS
+        if is_settled and (labels is None or len(labels.names) < 2) and (ids == self._intervals[0][0]).all():
             return
-        outrights = {
-            number for number in np.unique(ids).tolist() if not is_spread(self._names.get(number, ""))
-        } | chosen
+        outrights = {one for one in self._there(ids, times, labels) if not is_spread(str(one))}
+        if self._by_word:
+            outrights = {one for one in outrights if isinstance(one, int)}
+        if self._only is not None:
+            outrights.add(self._only)
         if len(outrights) > 1:
-            known = {name for name in self._names.values() if not is_spread(name)}
-            choices = _listed(known | {self._label(number) for number in outrights})
-            raise SourceError(
-                f"{self._path}: holds several instruments: {choices}; choose one with source.symbol or "
-                "source.instrument_id"
-            )
-        self._intervals = [(number, *ALWAYS) for number in outrights]
+            named = {name for name in self._names.values() if not is_spread(name)}
+            choices = _listed(named | {str(one) for one in outrights})
+            ways = "source.symbol or source.instrument_id"
+            if not self._names:
+                ways = "source.instrument_id, or name the download's symbology.json with source.symbology_path"
+            raise SourceError(f"{self._path}: holds several instruments: {choices}; choose one with {ways}")
+        if self._only is None and outrights:
+            (self._only,) = outrights
+            self._follow()
+
+    def _there(self, ids: NDArray[np.uint32], times: NDArray[np.uint64], labels: Labels | None) -> set[str | int]:
+        """Return the instruments of records, by name, or by id where they have none."""
+        found: set[str | int] = set()
+        for number in np.unique(ids).tolist():
+            of_id = ids == number
+            name = self._names.get(number, number)
+            if labels is not None:
+                codes = np.unique(labels.codes[of_id]).tolist()
+                found |= {labels.names[code] if code >= 0 else name for code in codes}
+            elif len(self._names_of(number)) < 2:
+                found.add(name)
+            else:
+                at = times[of_id]
+                for mapped, start, end in self._mapped[number]:
+                    if ((at >= np.uint64(start)) & (at < np.uint64(end))).any():
+                        found.add(mapped)
+        return found
+
+    def _names_of(self, number: int) -> set[str]:
+        return {name for name, *_ in self._mapped.get(number, ())}
+
+    def _follow(self) -> None:
+        """Take all ids of the only outright; one that stands for nothing else is taken on every day."""
+        if isinstance(self._only, int):
+            self._intervals = [(self._only, *ALWAYS)]
+            return
+        self._intervals = []
+        for number, name in self._names.items():
+            if len(self._names_of(number)) > 1:
+                spans = self._mapped[number]
+                self._intervals += [(number, start, end) for mapped, start, end in spans if mapped == self._only]
+            elif name == self._only:
+                self._intervals.append((number, *ALWAYS))
+
+    def _leave_word(self) -> None:
+        """Forget what was taken by its word: the file names instruments itself."""
+        if self._by_word:
+            self._by_word, self._only, self._intervals = False, None, []
+
+    def _take_names(self, names: dict[int, str]) -> None:
+        self._names.update(names)
+        self._spreads = _spread_ids(self._names)
+        if self._only is not None and not self._by_word:
+            if isinstance(self._only, int):
+                self._only = self._names.get(self._only, self._only)
+            self._follow()
+
+    def _take_labels(self, ids: NDArray[np.uint32], labels: Labels) -> None:
+        """Learn the names of ids from records that say them."""
+        pairs = np.unique(ids.astype(np.int64) << 32 | (labels.codes.astype(np.int64) + 1)).tolist()
+        news = {pair >> 32: labels.names[(pair & 0xFFFF_FFFF) - 1] for pair in pairs if pair & 0xFFFF_FFFF}
+        if news:
+            self._leave_word()
+        if not news.items() <= self._names.items():
+            self._take_names(news)
 
     def _label(self, instrument_id: int) -> str:
         return self._names.get(instrument_id, str(instrument_id))
@@ -121,26 +227,8 @@ class InstrumentChoice:
         return SourceError(f"{self._path}: no such instrument: {self.name}; the file holds {_listed(there)}")
 
 
-def _mappings(metadata: databento_dbn.Metadata) -> Iterator[tuple[str, Interval]]:
-    """Yield the raw symbols of the metadata with the ids they stand for."""
-    for key, intervals in metadata.mappings.items():
-        for interval in intervals:
-            known: dict[str, Any] = dict(interval)
-            name, number = key, str(known["symbol"])
-            if str(metadata.stype_out) != str(SType.INSTRUMENT_ID):
-                name, number = number, name
-            if number.isascii() and number.isdigit() and int(number) < 1 << 32:
-                yield name, (int(number), _day_ns(known["start_date"]), _day_ns(known["end_date"]))
-
-
 def _spread_ids(names: dict[int, str]) -> NDArray[np.uint32]:
     return np.array([number for number, name in names.items() if is_spread(name)], np.uint32)
-
-
-def _day_ns(day: date) -> int:
-    """Return when a day begins, UTC, in ns since the epoch, as far as 64 bits go."""
-    seconds = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
-    return min(max(seconds * 1_000_000_000, ALWAYS[0]), ALWAYS[1])
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ error: half a file never passes for a whole one.
 import hashlib
 import io
 import lzma
+import shlex
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,6 +54,12 @@ _FORMATS: Final[tuple[tuple[bytes, str, Callable[[], _Decompressor]], ...]] = (
 )
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _LONGEST_MAGIC: Final = 6
+ARCHIVES: Final = {
+    b"PK\x03\x04": ("zip", "unzip"),
+    b"7z\xbc\xaf\x27\x1c": ("7z", "7z x"),
+    b"Rar!\x1a\x07": ("rar", "unrar x"),
+}
+"""The first bytes of archives of files, and the command that unpacks each."""
 _BROKEN = (zlib.error, lzma.LZMAError)
 
 
@@ -128,6 +135,12 @@ class InputFile:
         if data.startswith(_ZSTD_MAGIC):
             yield from self._through_zstd(data)
             return
+        for magic, (name, command) in ARCHIVES.items():
+            if data.startswith(magic):
+                raise SourceError(
+                    f"{self.path}: is a {name} archive of files; unpack it ({command} {shlex.quote(self.path.name)}) "
+                    "and name the files inside, or their folder"
+                )
         for magic, name, new in _FORMATS:
             if data[:_LONGEST_MAGIC].startswith(magic):
                 yield from self._through(name, new, data)
@@ -170,8 +183,8 @@ class InputFile:
         return SourceError(f"{self.path}: truncated: its {name} stream ends before its end mark")
 
 
-def checked_path(path: str) -> Path:
-    """Return a path that names a regular file; a SourceError says why it does not."""
+def checked_path(path: str, key: str = "source.path") -> Path:
+    """Return a path, given by `key`, that names a regular file; a SourceError says why it does not."""
     found = Path(path).expanduser()
     try:
         if found.is_file():
@@ -179,7 +192,7 @@ def checked_path(path: str) -> Path:
         reason = "is not a regular file" if found.exists() else "there is no such file"
     except (OSError, ValueError) as error:
         reason = f"is no usable path: {error}"
-    raise SourceError(f"{path!r}: {reason}; source.path must name a file")
+    raise SourceError(f"{path!r}: {reason}; {key} must name a file")
 
 
 @contextmanager

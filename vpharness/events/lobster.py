@@ -1,43 +1,55 @@
-"""LOBSTER message files: the events of one Nasdaq stock on one day, in CSV."""
+"""LOBSTER message files: the events of one Nasdaq stock, a day a file, in CSV; with the order book file of the day."""
 
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date as calendar_date
-from datetime import datetime
-from pathlib import Path
 from typing import Any, ClassVar, Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError, SourceError
-from vpharness.events import csv_rows, input_files
+from vpharness.events import csv_rows, input_files, many_files, times
 from vpharness.events.event_source import CHUNK_EVENTS, EventStream, require_valid
-from vpharness.events.lobster_seed import SEED_ID_BASE, SeededBook
-from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FILL, FLAG_LAST, MAX_PRICE
+from vpharness.events.lobster_following import FollowedBook, RowOrderError
+from vpharness.events.lobster_levels import STANDING_ID_BASE
+from vpharness.events.lobster_names import DayFiles, days_of, instrument_of
+from vpharness.events.lobster_orderbook import (
+    HIGHEST_PRICE,
+    HIGHEST_SIZE,
+    PRICE_PER_UNIT,
+    OrderbookRows,
+    opened_rows,
+    price_twice,
+)
+from vpharness.events.many_files import PATHS_MEANING, Paths
+from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FILL, FLAG_LAST, HALT, NO_SIDE, RESUME
 from vpharness.parameters import parameter
-from vpharness.prices import PRICE_SCALE
 
 READER_VERSION: Final = 1
-"""Raised when the same files give other events than before."""
+"""Raised when the same message file alone gives other events than before."""
+FOLLOWING_VERSION: Final = 2
+"""Raised when the same message file with its order book file gives other events than before."""
 
-EXCHANGE_ZONE: Final = ZoneInfo("America/New_York")
 NANOSECONDS_PER_DAY: Final = 86_400 * 1_000_000_000
-PRICE_PER_UNIT: Final = PRICE_SCALE // 10_000
-"""LOBSTER's prices are in units of 1e-4 dollars."""
 
 _TIME, _TYPE, _ID, _SIZE, _PRICE, _DIRECTION = range(6)
 _FIELDS: Final = 6
+_FIELDS_OF_NEWER_FILES: Final = 7
 _DIGITS_NS: Final = 9
 _TYPES: Final = (b"1", b"2", b"3", b"4", b"5", b"6", b"7")
-_SUBMITTED, _EXECUTED = 1, 4
-_SKIPPED: Final = {5: "skipped_hidden_execution", 6: "skipped_cross_trade", 7: "skipped_trading_halt"}
+_SUBMITTED, _EXECUTED, _TRADING_STATE = 1, 4, 7
+_LOWEST_ID: Final = -4
+"""Cross trades have no order, and the ids -1 to -4 for their kinds."""
+_HALTED, _TRADING = -1, 1
+"""What the price of a message of type 7 says; 0 says that quoting is resumed, and trading not yet."""
+_SKIPPED: Final = {5: "skipped_hidden_execution", 6: "skipped_cross_trade"}
+_SKIPPED_STATE: Final = "skipped_trading_halt"
 _DIRECTIONS: Final = (b"1", b"-1")
 _SIDE_OF_DIRECTION: Final = np.array([BID, ASK], np.uint8)
-_HIGHEST_PRICE: Final = MAX_PRICE // PRICE_PER_UNIT
-_HIGHEST_SIZE: Final = 1 << 53
+_HALT_LINE: Final = re.compile(rb"(?:\A|\n)[^,\n]*,\s*7\s*,")
 
 _MESSAGE_DTYPE: Final = np.dtype(
     [
@@ -54,46 +66,74 @@ _MESSAGE_DTYPE: Final = np.dtype(
 
 @dataclass(frozen=True)
 class LobsterSource:
-    """A LOBSTER message file, with the book it starts from where the order book file is given."""
+    """LOBSTER message files, with the book of their order book files where these are given."""
 
     default_evict_crossed_ms: ClassVar[int] = 0
 
-    path: str = parameter(meaning="LOBSTER message file (CSV, plain or compressed)")
-    date: str = parameter(meaning="trading day of the file, in New York", unit="YYYY-MM-DD")
+    path: Paths = parameter(
+        meaning=f"LOBSTER message file (CSV, plain or compressed), {PATHS_MEANING}; each with its order book file"
+    )
+    date: str | None = parameter(
+        None, meaning="trading day of the file, in New York; else the one in its name", unit="YYYY-MM-DD"
+    )
     tick_size: float = parameter(0.01, meaning="smallest price step", unit="dollars", above=0)
     orderbook_path: str | None = parameter(
-        None, meaning="LOBSTER order book file of the same day, to start from the book of its first row"
+        None, meaning="LOBSTER order book file of the same day, whose rows the book follows"
     )
     instrument: str | None = parameter(None, meaning="name of the stock; else what the file's name begins with")
 
     def identity(self) -> dict[str, Any]:
         """Return what the events depend on."""
-        return {
+        days = self._days_in_order()
+        follows = any(day.orderbook_path is not None for day in days)
+        values: dict[str, Any] = {
             "kind": "lobster",
-            "version": READER_VERSION,
+            "version": FOLLOWING_VERSION if follows else READER_VERSION,
             "tick_size": self.tick_size,
-            "date": self.date,
-            "instrument": self._instrument(),
-            "sha256": input_files.sha256(self.path),
-            "orderbook_sha256": None if self.orderbook_path is None else input_files.sha256(self.orderbook_path),
+            "date": [day.date for day in days],
+            "instrument": self._instrument(days[0].path),
+            "sha256": [input_files.sha256(day.path) for day in days],
+            "orderbook_sha256": [
+                None if (book := day.orderbook_path) is None else input_files.sha256(book) for day in days
+            ],
         }
+        if len(days) == 1:
+            values |= {name: values[name][0] for name in ("date", "sha256", "orderbook_sha256")}
+        if not follows and any(_tells_of_halts(day.path) for day in days):
+            values["halts"] = True  # which earlier versions passed over
+        return values
 
     @contextmanager
     def open(self) -> Iterator[EventStream]:
-        """Open the message file; the first row of the order book file is read at once."""
+        """Open the message files, one after another; the first row of an order book file is read at once."""
         require_valid(self)
-        midnight_ns = _midnight_ns(self.date)
-        book = None if self.orderbook_path is None else _first_book(self.orderbook_path)
-        with input_files.opened(self.path) as file:
-            stream = EventStream(self._instrument(), 1.0, iter(()), bytes_total=file.bytes_total)
-            stream.chunks = _chunks(file, midnight_ns, book, stream)
+        days = {day.path: day for day in self._days()}
+        with many_files.opened_in_order(list(days), lambda path: self._opened(days[path]), is_new_book=True) as stream:
             yield stream
 
-    def _instrument(self) -> str:
-        return self.instrument or Path(self.path).name.split("_")[0].split(".")[0]
+    @contextmanager
+    def _opened(self, day: DayFiles) -> Iterator[EventStream]:
+        begin_ns = midnight_ns(day.date)
+        with ExitStack() as stack:
+            rows = None if day.orderbook_path is None else stack.enter_context(opened_rows(day.orderbook_path))
+            file = stack.enter_context(input_files.opened(day.path))
+            stream = EventStream(self._instrument(day.path), 1.0, iter(()), bytes_total=file.bytes_total)
+            stream.notes += day.notes
+            stream.chunks = _chunks(file, begin_ns, rows, stream)
+            yield stream
+
+    def _days(self) -> list[DayFiles]:
+        return days_of(self.path, self.date, self.orderbook_path)
+
+    def _days_in_order(self) -> list[DayFiles]:
+        days = {day.path: day for day in self._days()}
+        return [days[path] for path in many_files.paths_in_order(list(days), lambda path: self._opened(days[path]))]
+
+    def _instrument(self, path: str) -> str:
+        return self.instrument or instrument_of(path)
 
 
-def _midnight_ns(date: str) -> int:
+def midnight_ns(date: str) -> int:
     """Return the time at which a day begins in New York, in ns since the epoch."""
     try:
         day = calendar_date.fromisoformat(date)
@@ -101,82 +141,148 @@ def _midnight_ns(date: str) -> int:
         day = None
     if day is None or not 1970 < day.year < 2200:
         raise ConfigError(f"source.date is {date!r}; expected the trading day as YYYY-MM-DD")
-    midnight = datetime(day.year, day.month, day.day, tzinfo=EXCHANGE_ZONE)
-    return int(midnight.timestamp()) * 1_000_000_000
+    return times.midnight_ns(day)
+
+
+def _tells_of_halts(path: str) -> bool:
+    """Whether a message file has messages of type 7."""
+    with input_files.opened(path) as file:
+        return any(_HALT_LINE.search(block) for block in csv_rows.whole_lines(file))
 
 
 def _chunks(
-    file: input_files.InputFile, midnight_ns: int, book: NDArray[np.void] | None, stream: EventStream
+    file: input_files.InputFile, midnight_ns: int, rows: OrderbookRows | None, stream: EventStream
 ) -> Iterator[NDArray[np.void]]:
-    seeded = None
-    line = 1
-    for block in csv_rows.whole_lines(file):
-        messages = _parse(csv_rows.split_rows(file.path, block, _FIELDS, line), midnight_ns)
+    book = None
+    for block in _messages(file, midnight_ns):
+        messages = block
         stream.bytes_read = file.bytes_read
-        if line == 1 and book is not None:
-            stream.counts["skipped_seeding_message"] += 1  # its effect is in the book already
-            seeded = SeededBook(book)
-            yield seeded.events(int(messages["ts_ns"][0]))
+        if rows is not None and book is None:
+            book = _begun(rows, stream)
+            yield book.snapshot(int(messages["ts_ns"][0]))
+            # The first message is in that row already, but for what it says of trading.
+            yield from _cut(_to_events(messages[:1][_is_state(messages[:1])])[0])
             messages = messages[1:]
-            line += 1
-        line += len(messages)
         for kind, reason in _SKIPPED.items():
             stream.counts[reason] += int(np.count_nonzero(messages["type"] == kind))
-        messages = messages[messages["type"] <= _EXECUTED]
-        if seeded is not None:
-            seeded.rename(messages["type"] == _SUBMITTED, messages)
-        events = _to_events(messages)
-        yield from (events[start : start + CHUNK_EVENTS] for start in range(0, len(events), CHUNK_EVENTS))
+        stream.counts[_SKIPPED_STATE] += int(
+            np.count_nonzero((messages["type"] == _TRADING_STATE) & ~_is_state(messages))
+        )
+        if rows is None or book is None:
+            yield from _cut(_to_events(messages)[0])
+        else:
+            yield from _followed(book, rows, messages, file, stream)
+    if rows is not None and len(rows.take(1)[0]):
+        stream.notes.append(
+            f"{rows.path.name} has more rows than {file.path.name} has messages: are they of the same day and levels?"
+        )
+
+
+def _cut(events: NDArray[np.void]) -> Iterator[NDArray[np.void]]:
+    return (events[start : start + CHUNK_EVENTS] for start in range(0, len(events), CHUNK_EVENTS))
+
+
+def _begun(rows: OrderbookRows, stream: EventStream) -> FollowedBook:
+    """Return the book of the first row."""
+    (row,), (line,) = rows.take(1)
+    if (twice := price_twice(row)) is not None:
+        raise SourceError(f"{rows.path}: line {line}: has the price {twice} twice on one side; expected it once")
+    stream.counts["skipped_seeding_message"] += 1
+    return FollowedBook(row, stream.counts)
+
+
+def _followed(
+    book: FollowedBook,
+    rows: OrderbookRows,
+    messages: NDArray[np.void],
+    file: input_files.InputFile,
+    stream: EventStream,
+) -> Iterator[NDArray[np.void]]:
+    """Yield the events of messages, and those that set the book right by each one's row."""
+    events, first = _to_events(messages)
+    done = 0
+    while done < len(messages):
+        levels, lines = rows.take(len(messages) - done)
+        if not len(levels):
+            _note_missing_rows(rows, file, int(messages["ts_ns"][done]), stream)
+        end = done + (len(levels) or len(messages) - done)
+        try:
+            for part in book.events(messages[done:end], first[done : end + 1], events, levels):
+                yield from (cut.copy() for cut in _cut(part))
+        except RowOrderError as error:
+            raise SourceError(
+                f"{rows.path}: line {lines[error.row]}: its prices are not in order; expected asks that ascend and "
+                "bids that descend, level after level"
+            ) from None
+        done = end
+
+
+def _note_missing_rows(rows: OrderbookRows, file: input_files.InputFile, time_ns: int, stream: EventStream) -> None:
+    if not any(note.startswith(rows.path.name) for note in stream.notes):
+        stream.notes.append(
+            f"{rows.path.name} ends before {file.path.name}: from {times.time_text(time_ns)} on the book follows the "
+            "messages alone; are they of the same day and levels?"
+        )
+
+
+def _messages(file: input_files.InputFile, midnight_ns: int) -> Iterator[NDArray[np.void]]:
+    """Yield the messages of a file, of six fields each or, in newer files, of seven, the last of which says nothing."""
+    fields, found = 0, False
+    for block, line in csv_rows.without_header(csv_rows.whole_lines(file)):
+        if not fields and (first := block.lstrip(b"\r\n").partition(b"\n")[0]):
+            fields = _FIELDS_OF_NEWER_FILES if first.count(b",") == _FIELDS else _FIELDS
+        if not fields:
+            continue
+        messages = _parse(csv_rows.split_rows(file.path, block, fields, line, may_be_blank=True), midnight_ns)
+        if len(messages):
+            found = True
+            yield messages
+    if not found:
+        raise SourceError(f"{file.path}: holds no message")
 
 
 def _parse(rows: csv_rows.CsvRows, midnight_ns: int) -> NDArray[np.void]:
     messages = np.empty(len(rows), _MESSAGE_DTYPE)
     messages["type"] = rows.choices(_TYPE, "type", _TYPES) + 1
+    is_order = messages["type"] <= _EXECUTED
     messages["ts_ns"] = midnight_ns + rows.decimals(_TIME, "time", _DIGITS_NS, 0, NANOSECONDS_PER_DAY - 1)
-    messages["order_id"] = rows.decimals(_ID, "order id", 0, 0, SEED_ID_BASE - 1)
-    messages["size"] = rows.decimals(_SIZE, "size", 0, 0, _HIGHEST_SIZE)
-    # A halt carries its kind in place of a price, -1 among them; no event is made of it.
-    messages["price"] = rows.decimals(_PRICE, "price", 0, -1, _HIGHEST_PRICE) * PRICE_PER_UNIT
-    rows.refuse((messages["price"] < 0) & (messages["type"] <= _EXECUTED), _PRICE, "price", "a price of at least 0")
+    order_ids = rows.decimals(_ID, "order id", 0, _LOWEST_ID, STANDING_ID_BASE - 1)
+    rows.refuse((order_ids < 0) & is_order, _ID, "order id", "an id of at least 0")
+    messages["order_id"] = np.maximum(order_ids, 0)
+    messages["size"] = rows.decimals(_SIZE, "size", 0, 0, HIGHEST_SIZE)
+    prices = rows.decimals(_PRICE, "price", 0, -1, HIGHEST_PRICE)
+    rows.refuse((prices < 0) & is_order, _PRICE, "price", "a price of at least 0")
+    messages["price"] = prices * PRICE_PER_UNIT
     messages["side"] = _SIDE_OF_DIRECTION[rows.choices(_DIRECTION, "direction", _DIRECTIONS)]
     return messages
 
 
-def _to_events(messages: NDArray[np.void]) -> NDArray[np.void]:
-    """Turn messages of types 1 to 4 into events: an add, a cancel, or a fill and the cancel that takes it out."""
+def _is_state(messages: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Return which messages say that trading is halted, or has been resumed."""
+    return (messages["type"] == _TRADING_STATE) & np.isin(
+        messages["price"], (_HALTED * PRICE_PER_UNIT, _TRADING * PRICE_PER_UNIT)
+    )
+
+
+def _to_events(messages: NDArray[np.void]) -> tuple[NDArray[np.void], NDArray[np.int64]]:
+    """Return the events of messages, and the place of each message's first one, [n + 1].
+
+    A submission is an add, a cancel a cancel, an execution a fill and the cancel that takes it out, and a halt and its
+    end are what they are; all else is no event.
+    """
+    is_state = _is_state(messages)
     executed = messages["type"] == _EXECUTED
-    source = np.repeat(np.arange(len(messages)), 1 + executed)
+    numbers = np.where(messages["type"] <= _EXECUTED, 1 + executed, is_state.astype(np.int64))
+    first = np.concatenate(([0], np.cumsum(numbers)))
+    source = np.repeat(np.arange(len(messages)), numbers)
     is_fill = executed[source] & (np.diff(source, prepend=-1) > 0)
     events = np.zeros(len(source), EVENT_DTYPE)
     for name in ("ts_ns", "price", "size", "order_id", "side"):
         events[name] = messages[name][source]
     events["action"] = np.where(is_fill, FILL, np.where(messages["type"][source] == _SUBMITTED, ADD, CANCEL))
     events["flags"] = np.where(is_fill, 0, FLAG_LAST)
-    return events
-
-
-def _first_book(path: str) -> NDArray[np.void]:
-    """Read the first row of an order book file: ask price, ask size, bid price, bid size, level after level.
-
-    Returns one event a level that is not empty, best levels first, without time.
-    """
-    with input_files.opened(path) as file:
-        line = next(csv_rows.whole_lines(file)).partition(b"\n")[0] + b"\n"
-        fields = line.count(b",") + 1
-        if fields % 4:
-            raise SourceError(f"{file.path}: line 1: has {fields} fields; expected four a level (ask, size, bid, size)")
-        rows = csv_rows.split_rows(file.path, line, fields, 1)
-        levels: list[tuple[int, ...]] = []
-        for column in range(0, fields, 2):
-            size = rows.decimals(column + 1, "size", 0, 0, _HIGHEST_SIZE)[0]
-            # An empty level has the price 9999999999 or its negative.
-            low = 0 if size else -_HIGHEST_PRICE
-            price = rows.decimals(column, "price", 0, low, _HIGHEST_PRICE)[0] * PRICE_PER_UNIT
-            side = BID if column % 4 else ASK
-            if size and any(level[1] == price and level[5] == side for level in levels):
-                raise SourceError(
-                    f"{file.path}: line 1: has the price {price // PRICE_PER_UNIT} twice on one side; expected it once"
-                )
-            if size:
-                levels.append((0, price, size, 0, ADD, side, 0, 0))
-    return np.array(levels, EVENT_DTYPE)
+    states = events[is_state[source]]
+    states["action"] = np.where(states["price"] < 0, HALT, RESUME)
+    states["price"], states["size"], states["order_id"], states["side"] = 0, 0, 0, NO_SIDE
+    events[is_state[source]] = states
+    return events, first

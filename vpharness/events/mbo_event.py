@@ -24,6 +24,9 @@ HALT: Final = ord("H")
 """Trading has stopped: the book goes on changing, and is not valid until RESUME."""
 RESUME: Final = ord("O")
 """Trading has opened again."""
+RESTATE: Final = ord("S")
+"""An order has this size from now on, and is gone at size 0, whatever was known of it: a source that knows better sets
+the book right. It is no record of the feed: nobody counts it, and with FLAG_SNAPSHOT it is no flow either."""
 
 BID: Final = ord("B")
 ASK: Final = ord("A")

@@ -1,8 +1,9 @@
 """Event times: the range that is possible, the longest gap allowed, and their text form."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from vpharness.errors import SourceError
 
@@ -13,6 +14,15 @@ SECOND_NS: Final = 1_000_000_000
 _DAY_S: Final = 86_400
 LATEST_NS: Final = 7_258_118_400 * SECOND_NS
 """The year 2200: what lies behind it is no time of an event."""
+
+
+EXCHANGE_ZONE: Final = ZoneInfo("America/New_York")
+"""Where the days of American stock exchanges begin."""
+
+
+def midnight_ns(day: date) -> int:
+    """Return the time at which a day begins in New York, in ns since the epoch."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=EXCHANGE_ZONE).timestamp()) * SECOND_NS
 
 
 def time_text(time_ns: int) -> str:

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from vpharness.compiled import Array, Record, inlined_kernel, kernel
+from vpharness.hash_table import ALONE, NOWHERE, find
 from vpharness.lattice.columns import (
     BEAR_PRESSURE,
     BEAR_VACUUM,
@@ -26,7 +27,6 @@ from vpharness.lattice.columns import (
 )
 from vpharness.lattice.filter_bank import MASS_COUNT, MASS_OFFSET, ORDER_COUNT, STATE_SIZE, advance_into
 from vpharness.lattice.forces import composite, forget_before, pressure, remember_touched, vacuum
-from vpharness.lattice.hash_table import ALONE, NOWHERE, find
 from vpharness.lattice.layout import NO_TICK, NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
 from vpharness.lattice.levels import best_tick
 from vpharness.lattice.spectrum import spectrum_score

@@ -18,6 +18,7 @@ import numpy as np
 
 from vpharness.compiled import Key, bool_, inlined_kernel, int64, kernel
 from vpharness.events.mbo_event import MAX_PRICE
+from vpharness.hash_table import ALONE, NOWHERE, find, insert, remove
 from vpharness.lattice.filter_bank import (
     CHANNEL_ADD,
     CHANNEL_BID_DEPTH,
@@ -27,7 +28,6 @@ from vpharness.lattice.filter_bank import (
     add_impulse,
     advance_into,
 )
-from vpharness.lattice.hash_table import ALONE, NOWHERE, find, insert, remove
 from vpharness.lattice.layout import HELD_GAP, KINDS, NO_SLOT, NO_TIME, LatticeState
 from vpharness.lattice.levels import push_level
 
@@ -188,7 +188,7 @@ def remove_order(state: LatticeState, order: int, silent: bool) -> None:
     """Take a whole order out of the book and forget it."""
     take(state, order, state.orders[order].quantity, silent)
     leave_queue(state, order)
-    remove(state.order_table, state.orders[order].order_id, np.int64(state.orders[order].owner))
+    remove(state.order_table, state.orders[order].order_id, state.orders[order].owner)
     state.orders[order].newer = state.clock[0].free_order
     state.clock[0].free_order = order
     state.clock[0].orders_live -= 1

@@ -6,8 +6,6 @@ ignored or mended, and counted.
 
 from typing import Final
 
-import numpy as np
-
 from vpharness.compiled import Record, inlined_kernel, kernel
 from vpharness.events.mbo_event import (
     ADD,
@@ -23,8 +21,10 @@ from vpharness.events.mbo_event import (
     FLAG_TOP_OF_BOOK,
     HALT,
     MODIFY,
+    RESTATE,
     RESUME,
 )
+from vpharness.hash_table import NOWHERE, find
 from vpharness.lattice.book import (
     change_quantity,
     clear,
@@ -38,7 +38,6 @@ from vpharness.lattice.book import (
     take,
 )
 from vpharness.lattice.filter_bank import CHANNEL_FILL
-from vpharness.lattice.hash_table import NOWHERE, find
 from vpharness.lattice.layout import (
     COUNT_NAMES,
     HELD_GAP,
@@ -171,9 +170,9 @@ def apply_event(state: LatticeState, event: Record) -> None:
     if (event.flags & (FLAG_FEED_GAP | FLAG_SNAPSHOT)) != 0 or event.action == CLEAR:
         _follow_gaps(state, event)
     if event.action == CLEAR:
-        clear(state, np.int64(event.publisher))
+        clear(state, event.publisher)
         clock.snapshot_under_way = in_snapshot
-    elif event.action == ADD or event.action == MODIFY:  # noqa: PLR1714  # see above
+    elif event.action == ADD or event.action == MODIFY or event.action == RESTATE:  # noqa: PLR1714  # see above
         if (event.flags & _STANDS_IN) != 0:
             restate(state, event, silent)
         else:

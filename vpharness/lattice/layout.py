@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from vpharness import hash_table
 from vpharness.compiled import Array, int64
 from vpharness.events.mbo_event import FLAG_BY_PRICE, FLAG_TOP_OF_BOOK
-from vpharness.lattice import hash_table
 from vpharness.lattice.columns import FLOAT_COLUMNS
 from vpharness.lattice.filter_bank import STATE_SIZE
 from vpharness.lattice.lattice_parameters import LatticeParameters

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from vpharness.compiled import Array
+from vpharness.hash_table import NOWHERE, every_key_is_found
 from vpharness.lattice.filter_bank import STATE_SIZE
-from vpharness.lattice.hash_table import NOWHERE, every_key_is_found
 from vpharness.lattice.layout import (
     EMPTY_LEVEL,
     EMPTY_TICK,
@@ -138,7 +138,7 @@ def _queues(state: LatticeState) -> Iterator[str]:
             is_live[beside].all()
             and (orders[back][beside] == inner).all()
             and (orders["level"][beside] == orders["level"][inner]).all()
-            and (orders["entered"][before] < orders["entered"][after]).all()
+            and (orders["entered"][before] <= orders["entered"][after]).all()
         )
         last, ends = live[neighbour == NO_SLOT], np.full(used, NO_SLOT)
         ends[orders["level"][last]] = last
@@ -157,9 +157,8 @@ def _held(state: LatticeState) -> Iterator[str]:
     kinds, sides = live["owner"] % KINDS, live["level"] % 2
     if ((kinds != 0) & (kinds != LEVEL_KIND + sides) & (kinds != TOP_KIND + sides)).any():
         yield "orders.owner is of a kind that does not rest there"
-    expected = np.zeros(held.size, np.int64)
-    np.add.at(expected, live["owner"] | sides, 1)
-    expected = expected.reshape(held.shape)
+    expected = np.zeros(held.shape, np.int64)
+    np.add.at(expected.reshape(-1), live["owner"] | sides, 1)
     expected[:, HELD_GAP] = held[:, HELD_GAP]
     if not np.array_equal(held, expected):
         yield "held is not the number of each publisher's orders"

@@ -9,6 +9,7 @@ import numpy as np
 
 from vpharness.compiled import Key, Record, inlined_kernel, kernel
 from vpharness.events.mbo_event import BID, FLAG_TOP_OF_BOOK, NO_SIDE, UNDEFINED_PRICE
+from vpharness.hash_table import ALONE, NOWHERE, find
 from vpharness.lattice.book import (
     KIND_MASK,
     change_quantity,
@@ -21,12 +22,12 @@ from vpharness.lattice.book import (
     remove_order,
     take,
 )
-from vpharness.lattice.hash_table import ALONE, NOWHERE, find
 from vpharness.lattice.layout import (
     INVALID_ADD,
     KINDS,
     LEVEL_KIND,
     NO_SLOT,
+    NO_TICK,
     OFF_TICK,
     PRICE_OUT_OF_RANGE,
     SIDE_ASK,
@@ -92,15 +93,15 @@ def restate(state: LatticeState, event: Record, silent: bool) -> None:
         state.counts[PRICE_OUT_OF_RANGE] += 1
     if not in_range and not is_top:
         return
-    side, publisher = SIDE_BID if event.side == BID else SIDE_ASK, np.int64(event.publisher)
+    side = SIDE_BID if event.side == BID else SIDE_ASK
     key, owner = _identity(event)
     order = find(state.order_table, key, owner)
     tick_price = state.rules[0].tick_price
-    tick = nearest_tick(event.price, tick_price) if in_range else np.int64(0)
+    tick = nearest_tick(event.price, tick_price) if in_range else NO_TICK
     if is_top:
-        _displace_side(state, publisher, side, order, silent)
+        _displace_side(state, event.publisher, side, order, silent)
     else:
-        _displace_level(state, publisher, side, tick, silent)
+        _displace_level(state, event.publisher, side, tick, silent)
     known = order != NOWHERE
     if event.size <= 0 or not in_range:
         if known:

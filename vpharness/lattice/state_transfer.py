@@ -26,7 +26,7 @@ from vpharness.events.mbo_event import (
     NO_SIDE,
     NONE,
 )
-from vpharness.lattice.hash_table import NOWHERE, TABLE_DTYPE
+from vpharness.hash_table import NOWHERE, TABLE_DTYPE
 from vpharness.lattice.layout import (
     CLOCK_DTYPE,
     COUNT_NAMES,

@@ -10,7 +10,7 @@ one of now.
 from typing import Final
 
 from vpharness.compiled import Array, int64, kernel
-from vpharness.events.mbo_event import FLAG_SNAPSHOT
+from vpharness.events.mbo_event import FLAG_SNAPSHOT, RESTATE
 from vpharness.lattice.bins import book_is_valid, close_bin
 from vpharness.lattice.book import SILENT, remove_order
 from vpharness.lattice.event_rules import apply_event
@@ -145,7 +145,8 @@ def consume(
         if clock.start_bin == NO_TIME and (event.flags & FLAG_SNAPSHOT) == 0:
             clock.start_bin = clock.bin
             clock.bin_event_count = 0
-        clock.event_id += 1
-        clock.bin_event_count += 1
+        if event.action != RESTATE:
+            clock.event_id += 1
+            clock.bin_event_count += 1
         apply_event(state, event)
     return len(events), emitted

@@ -1,13 +1,25 @@
 """What a dataset holds, as text for people and as JSON values."""
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
+from vpharness.commands.text.price_checks import price_check_facts, price_check_lines
+from vpharness.datasets.find import Dataset, find_dataset
+from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import Manifest
+from vpharness.errors import DatasetError
 from vpharness.events.times import time_text
+
+if TYPE_CHECKING:
+    from vpharness.datasets.price_check import PriceCheck
+
+
+BY_LEVEL: Final = "by price level, without orders: fills are what trades explain of a level's decline"
 
 
 def dataset_facts(manifest: Manifest, path: Path) -> dict[str, Any]:
@@ -15,11 +27,17 @@ def dataset_facts(manifest: Manifest, path: Path) -> dict[str, Any]:
     return {**dataclasses.asdict(manifest), "path": str(path)}
 
 
-def print_dataset(manifest: Manifest, path: Path, as_json: bool, result: str) -> None:
-    """Print what a dataset holds, headed by what was done with it (`result`, such as "built")."""
+def print_dataset(
+    manifest: Manifest, path: Path, as_json: bool, result: str, check: "PriceCheck | None" = None
+) -> None:
+    """Print what a dataset holds, headed by what was done with it (`result`, such as "built").
+
+    Below it stands how its best prices compare with those of another file, where they were compared.
+    """
     m = manifest
     if as_json:
-        print(json.dumps({**dataset_facts(m, path), "result": result}, indent=1))
+        facts = {**dataset_facts(m, path), "result": result}
+        print(json.dumps(facts if check is None else {**facts, "check": price_check_facts(check)}, indent=1))
         return
     hours = (m.last_bin_end_ns - m.first_bin_start_ns) / 3600e9
     rows = [
@@ -28,13 +46,25 @@ def print_dataset(manifest: Manifest, path: Path, as_json: bool, result: str) ->
         ("span", f"{time_text(m.first_bin_start_ns)} to {time_text(m.last_bin_end_ns)} ({hours:.2f} hours)"),
         ("bins", f"{m.bins:,} of {m.cell_width_ms} ms, {m.valid_bins / m.bins:.1%} with a valid book"),
         ("cells", f"{m.cells} a bin, {len(m.columns)} columns"),
+        *([("book", BY_LEVEL)] if m.by_level else []),
         ("events", _counts(m.events)),
         ("not as they should be", _counts(m.problems)),
         ("skipped", _counts(m.skipped)),
-        *(("note", note) for note in m.notes),
+        *(("note", note) for note in dict.fromkeys((*m.doubts, *m.notes))),
     ]
     print(f"{result} {m.dataset_id}")
     _print_rows(rows)
+    for line in [] if check is None else price_check_lines(check):
+        print(line)
+
+
+def print_doubts(datasets: Iterable[Dataset]) -> None:
+    """Print on standard error what is odd about the datasets that results are of, a line each."""
+    for dataset_id, manifest in {dataset.manifest.dataset_id: dataset.manifest for dataset in datasets}.items():
+        doubts = manifest.doubts
+        more = f" (and {len(doubts) - 1} more: show dataset.id={dataset_id})" if len(doubts) > 1 else ""
+        if doubts:
+            print(f"vpharness: dataset {dataset_id}: {doubts[0]}{more}", file=sys.stderr)
 
 
 def _print_rows(rows: Sequence[tuple[str, str]]) -> None:
@@ -45,3 +75,16 @@ def _print_rows(rows: Sequence[tuple[str, str]]) -> None:
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "none"
+
+
+def by_level_lines(lake: Lake | None, dataset_ids: Iterable[str]) -> Iterator[str]:
+    """Yield a line that names the datasets by price level among some, if there are any in the lake."""
+    if lake is None:
+        return
+    found = []
+    for dataset_id in sorted(set(dataset_ids)):
+        with contextlib.suppress(DatasetError):  # results outlive their datasets
+            if find_dataset(lake, dataset_id).manifest.by_level:
+                found.append(dataset_id)
+    if found:
+        yield f"{', '.join(found)}: {BY_LEVEL}"

@@ -13,6 +13,7 @@ import numpy as np
 
 from vpharness.campaigns.dataset_cache import view_of
 from vpharness.campaigns.market_identity import market_of
+from vpharness.commands.text.dataset_facts import by_level_lines
 from vpharness.commands.text.differences import LatticeOf, differences
 from vpharness.commands.text.terminal import console, print_table
 from vpharness.commands.text.verdicts import (
@@ -168,7 +169,8 @@ def print_ranking(
         print_table(columns, texts=("signal", "varied"), key="id")
         for line in (*(glossary(columns) if explained else ()), *searches(rankable), *verdict(rankable)):
             out.print(line)
-    for line in audits(ranked):
+    of_datasets = [dataset_id for each in ranked for dataset_id in each.candidate.dataset_ids]
+    for line in (*audits(ranked), *by_level_lines(lake, of_datasets)):
         out.print(line)
     for each in ranked:
         if each.holdout is not None:

@@ -48,7 +48,8 @@ def find(table: Array, key: Key, owner: int) -> int:
     place = _home(table, key, owner)
     while table[place].slot != NOWHERE:
         if table[place].key == key and table[place].owner == owner:
-            return np.int64(table[place].slot)
+            slot: Key = np.int64(table[place].slot)
+            return slot
         place = (place + 1) & mask
     return NOWHERE
 
