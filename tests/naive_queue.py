@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.naive_book import Book, Record, apply_record, best, crossed, key_of, nearest_tick, uncross
-from vpharness.events.mbo_event import ADD, ASK, BID, CLEAR, FILL, FLAG_LAST, FLAG_SNAPSHOT, MODIFY
+from vpharness.events.mbo_event import ADD, ASK, BID, CLEAR, FILL, FLAG_LAST, FLAG_SNAPSHOT, MODIFY, RESTATE
 
 NS_PER_MS: Final = 1_000_000
 
@@ -113,10 +113,11 @@ def _act(market: Market, orders: Sequence[Virtual], record: Record) -> None:
     book, key = market.book, key_of(record)
     before = book.orders.get(key)
     place = None if before is None else (before.side, before.tick)
+    if record.action == RESTATE:
+        _set_right(market, orders, record)
+        return
     if record.flags & FLAG_SNAPSHOT or record.action == CLEAR:
-        for order in orders:
-            if order.waits:
-                order.waits, order.reason = False, "cleared"
+        _clear(order for order in orders if order.waits)
     if record.action == CLEAR:
         market.snapshot = bool(record.flags & FLAG_SNAPSHOT)
     if not record.flags & FLAG_SNAPSHOT or record.flags & FLAG_LAST:
@@ -135,6 +136,25 @@ def _act(market: Market, orders: Sequence[Virtual], record: Record) -> None:
             for order in orders:
                 order.ahead.discard(key)
     market.left[key] = after.size
+
+
+def _clear(orders: Iterable[Virtual]) -> None:
+    for order in orders:
+        order.waits, order.reason = False, "cleared"
+
+
+def _set_right(market: Market, orders: Sequence[Virtual], record: Record) -> None:
+    """Let a source correct a level: whoever waits there, or where its order stood before, is cleared."""
+    key = key_of(record)
+    before = market.book.orders.get(key)
+    places = {(before.side, before.tick)} if before is not None else set[tuple[int, int]]()
+    apply_record(market.book, record)
+    after = market.book.orders.get(key)
+    _forget_gone(market, orders)
+    if after is not None:
+        places.add((after.side, after.tick))
+        market.left[key] = after.size
+    _clear(order for order in orders if order.waits and (order.side, order.tick) in places)
 
 
 def _execute(market: Market, orders: Iterable[Virtual], key: Any, size: int) -> None:

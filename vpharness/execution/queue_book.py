@@ -20,11 +20,12 @@ from vpharness.events.mbo_event import (
     FLAG_SNAPSHOT,
     FLAG_TOP_OF_BOOK,
     MODIFY,
+    RESTATE,
 )
 from vpharness.execution.queue_layout import CLEARED, QueueState
+from vpharness.hash_table import NOWHERE
 from vpharness.lattice.book import SILENT, nearest_tick
 from vpharness.lattice.event_rules import add_or_modify, apply_event, cancel, find_order
-from vpharness.lattice.hash_table import NOWHERE
 from vpharness.lattice.layout import NO_SLOT, SIDE_BID, LatticeState
 
 _STANDS_IN = FLAG_BY_PRICE | FLAG_TOP_OF_BOOK
@@ -158,11 +159,26 @@ def _restate(state: LatticeState, queue: QueueState, event: Record) -> None:
 
 
 @kernel
+def _set_right(state: LatticeState, queue: QueueState, event: Record) -> None:
+    """Apply what a source corrects of one level: whoever waits there cannot know what is ahead any more."""
+    before = find_order(state, event)
+    if before != NOWHERE:
+        clear_waiting(queue, np.int64(state.orders[before].level))
+    _add_or_modify(state, queue, event)
+    after = find_order(state, event)
+    if after != NOWHERE:
+        clear_waiting(queue, np.int64(state.orders[after].level))
+
+
+@kernel
 def apply_to_queues(state: LatticeState, queue: QueueState, event: Record) -> None:
     """Apply one event to the book and to the queues of its levels, at the present time."""
     in_snapshot = (event.flags & FLAG_SNAPSHOT) != 0
     if event.action == CLEAR or (event.flags & _STANDS_IN) != 0:
         _restate(state, queue, event)
+        return
+    if event.action == RESTATE:
+        _set_right(state, queue, event)
         return
     if in_snapshot:
         clear_waiting(queue, _NOWHERE)
