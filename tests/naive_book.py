@@ -138,7 +138,8 @@ def uncross(book: Book) -> None:
         book.counts["evicted_crossed"] += 1
 
 
-def _key(record: Record) -> Key:
+def key_of(record: Record) -> Key:
+    """Return the key of the order, level or side that a record is about."""
     if record.flags & FLAG_TOP_OF_BOOK:
         return Key(record.publisher, "top", record.side, 0)
     if record.flags & FLAG_BY_PRICE:
@@ -147,7 +148,7 @@ def _key(record: Record) -> Key:
 
 
 def _act(book: Book, record: Record) -> list[Impulse]:
-    order = book.orders.get(_key(record))
+    order = book.orders.get(key_of(record))
     if record.action == CLEAR:
         for key in [key for key in book.orders if key.publisher == record.publisher]:
             del book.orders[key]
@@ -164,7 +165,7 @@ def _act(book: Book, record: Record) -> list[Impulse]:
         return _modify(book, record, order)
     elif record.action == CANCEL:
         if order is not None:
-            return _take(book, _key(record), record.size if 0 < record.size < order.size else order.size)
+            return _take(book, key_of(record), record.size if 0 < record.size < order.size else order.size)
         book.counts["unknown_cancel"] += 1
     elif record.action == FILL:
         if order is not None:
@@ -186,14 +187,14 @@ def _add(book: Book, record: Record) -> list[Impulse]:
 
 def _restate(book: Book, record: Record) -> list[Impulse]:
     """Let a best price replace its publisher's side, or a level what its publisher has there."""
-    is_top, in_range, key = bool(record.flags & FLAG_TOP_OF_BOOK), abs(record.price) <= MAX_PRICE, _key(record)
+    is_top, in_range, key = bool(record.flags & FLAG_TOP_OF_BOOK), abs(record.price) <= MAX_PRICE, key_of(record)
     if record.side == NO_SIDE:
         book.counts["invalid_add"] += 1
         return []
     book.counts["price_out_of_range"] += not in_range and not (is_top and record.price == UNDEFINED_PRICE)
     if not in_range and not is_top:
         return []
-    impulses, tick = list[Impulse](), _nearest_tick(book, record.price)
+    impulses, tick = list[Impulse](), nearest_tick(book, record.price)
     for other, order in list(book.orders.items()):
         is_there = is_top or (order.tick == tick and other.kind != "level")
         if other != key and other.publisher == record.publisher and order.side == record.side and is_there:
@@ -205,24 +206,24 @@ def _restate(book: Book, record: Record) -> list[Impulse]:
 
 
 def _insert(book: Book, record: Record, side: int) -> list[Impulse]:
-    tick = _nearest_tick(book, record.price)
+    tick = nearest_tick(book, record.price)
     book.counts["off_tick"] += record.price != tick * book.tick_int
     book.insertions += 1
-    book.orders[_key(record)] = Order(side, tick, record.size, book.insertions)
+    book.orders[key_of(record)] = Order(side, tick, record.size, book.insertions)
     return [Impulse(tick, "add", record.size), Impulse(tick, DEPTHS[side], record.size)]
 
 
 def _modify(book: Book, record: Record, order: Order) -> list[Impulse]:
     side = order.side if record.side == NO_SIDE else record.side
     if record.size == 0:
-        return _take(book, _key(record), order.size)
+        return _take(book, key_of(record), order.size)
     if abs(record.price) > MAX_PRICE:
         book.counts["price_out_of_range"] += 1
-        return _take(book, _key(record), order.size)
-    if side != order.side or _nearest_tick(book, record.price) != order.tick:
-        return _take(book, _key(record), order.size) + _insert(book, record, side)
+        return _take(book, key_of(record), order.size)
+    if side != order.side or nearest_tick(book, record.price) != order.tick:
+        return _take(book, key_of(record), order.size) + _insert(book, record, side)
     if record.size < order.size:
-        return _take(book, _key(record), order.size - record.size)
+        return _take(book, key_of(record), order.size - record.size)
     added = record.size - order.size
     order.size = record.size
     return [Impulse(order.tick, "add", added), Impulse(order.tick, DEPTHS[side], added)]
@@ -245,11 +246,11 @@ def _fill(book: Book, record: Record, order: Order) -> list[Impulse]:
     """Remember what is executed; it counts as a fill only at the tick at which the order rests."""
     if record.flags & FLAG_SNAPSHOT:
         return []
-    book.filled[_key(record)] = book.filled.get(_key(record), 0) + record.size
-    rests_there = abs(record.price) <= MAX_PRICE and _nearest_tick(book, record.price) == order.tick
+    book.filled[key_of(record)] = book.filled.get(key_of(record), 0) + record.size
+    rests_there = abs(record.price) <= MAX_PRICE and nearest_tick(book, record.price) == order.tick
     return [Impulse(order.tick, "fill", record.size)] if rests_there else []
 
 
-def _nearest_tick(book: Book, price: int) -> int:
+def nearest_tick(book: Book, price: int) -> int:
     """Return the tick nearest to a price, half up."""
     return (2 * price + book.tick_int) // (2 * book.tick_int)

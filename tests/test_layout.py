@@ -13,6 +13,7 @@ ALLOWED = {
     "storage": set(),
     "events": {"storage"},
     "lattice": {"events"},
+    "execution": {"events", "lattice"},
     "recording": {"storage"},
     "datasets": {"storage", "lattice", "events"},
     "signals": {"lattice"},

@@ -23,16 +23,17 @@ EVICTED_CROSSED: Final = COUNT_NAMES.index("evicted_crossed")
 
 
 @kernel
-def _is_crossed(state: LatticeState) -> bool:
+def is_crossed(state: LatticeState) -> bool:
+    """Return whether the best bid is at or above the best ask."""
     bid_tick, ask_tick = best_tick(state, SIDE_BID), best_tick(state, SIDE_ASK)
     return NO_TICK < ask_tick <= bid_tick
 
 
 @kernel
-def _eviction_ns(state: LatticeState) -> int:
+def eviction_ns_of(state: LatticeState) -> int:
     """Return when a book that is crossed now, and stays so, will have been for too long; NO_TIME where it is not."""
     clock = state.clock[0]
-    if not _is_crossed(state):
+    if not is_crossed(state):
         clock.crossed_since_ns = NO_TIME
         return NO_TIME
     if clock.crossed_since_ns == NO_TIME:
@@ -41,13 +42,18 @@ def _eviction_ns(state: LatticeState) -> int:
 
 
 @kernel
+def oldest_of_touch(state: LatticeState) -> int:
+    """Return the oldest order of both best levels: the one that a crossed book is rid of first."""
+    bid = state.levels[best_level(state, SIDE_BID)].oldest
+    ask = state.levels[best_level(state, SIDE_ASK)].oldest
+    return bid if state.orders[bid].entered < state.orders[ask].entered else ask
+
+
+@kernel
 def _uncross(state: LatticeState) -> None:
     """Take out the oldest order of both best levels until the book is not crossed."""
-    while _is_crossed(state):
-        bid = state.levels[best_level(state, SIDE_BID)].oldest
-        ask = state.levels[best_level(state, SIDE_ASK)].oldest
-        older = bid if state.orders[bid].entered < state.orders[ask].entered else ask
-        remove_order(state, older, SILENT)
+    while is_crossed(state):
+        remove_order(state, oldest_of_touch(state), SILENT)
         state.counts[EVICTED_CROSSED] += 1
     state.clock[0].crossed_since_ns = NO_TIME
 
@@ -107,7 +113,7 @@ def move_time(
         clock.now_ns, clock.bin = time_ns, time_ns // width
         return emitted
     if state.rules[0].evict_crossed_ns > 0:
-        eviction_ns = _eviction_ns(state)
+        eviction_ns = eviction_ns_of(state)
         if NO_TIME < eviction_ns <= time_ns:
             # The bins that end before it see the book crossed: that they are closed later, by whatever event comes
             # next, must not show in them.

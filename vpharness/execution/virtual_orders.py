@@ -1,0 +1,75 @@
+"""The table of virtual orders: for every bin and side, what would have become of a resting order decided there."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.compiled import Array
+from vpharness.errors import DatasetError
+from vpharness.execution.queue_kernel import end, follow
+from vpharness.execution.queue_layout import NONE, OPEN, VIRTUAL_ORDER_DTYPE, new_queue, with_room
+from vpharness.lattice.layout import NO_SLOT, SIDE_ASK, SIDE_BID, LatticeState, make_room
+
+FATE_DTYPE: Final = np.dtype(
+    [
+        ("price", np.int64),  # 1e-9 units; 0 where there is no order
+        ("fill_ns", np.int64),  # 0 where it was not filled
+        ("ahead_at_arrival", np.int64),  # quantity, in units of the source's size_unit
+        ("reason", np.int8),  # its place among REASONS
+    ],
+    align=True,
+)
+
+
+def virtual_orders(
+    bins: Mapping[str, Array],
+    book: LatticeState,
+    events: Iterable[NDArray[np.void]],
+    *,
+    latency_ns: int | Array,
+    max_wait_ns: int,
+) -> tuple[NDArray[np.void], int]:
+    """Return the fate of a buy and a sell for every bin, and how many executions were out of turn.
+
+    Args:
+        bins: columns [n] of a dataset's bins: bin_end_ns, book_valid and the best prices.
+        book: a fresh lattice state, of the dataset's tick size and eviction.
+        events: EVENT_DTYPE arrays, in the order of the feed, from the first that shaped the book.
+        latency_ns: from the decision to the arrival, for all bins or [n]; arrivals must not overtake one another.
+        max_wait_ns: from the arrival to the withdrawal.
+
+    Returns: FATE_DTYPE [n, 2], buys before sells.
+
+    Raises DatasetError where the bins are not of these events.
+    """
+    orders = _decided(bins, int(book.rules["tick_price"][0]), latency_ns, max_wait_ns)
+    placed = orders[orders["reason"] != NONE]
+    queue = new_queue(placed)
+    for chunk in events:
+        book = make_room(book, chunk)
+        queue = with_room(queue, book)
+        follow(book, queue, chunk)
+    end(book, queue, int(bins["bin_end_ns"][-1]))
+    if misplaced := int(queue.cursor["misplaced"][0]):
+        raise DatasetError(f"{misplaced} best prices of the bins are none of these events: they do not belong together")
+    orders[orders["reason"] != NONE] = queue.orders
+    fates = np.zeros(len(orders), FATE_DTYPE)
+    fates["price"] = np.where(orders["reason"] != NONE, orders["tick"] * book.rules["tick_price"][0], 0)
+    for name in ("fill_ns", "ahead_at_arrival", "reason"):
+        fates[name] = orders[name]
+    return fates.reshape(-1, 2), int(queue.cursor["out_of_turn"][0])
+
+
+def _decided(bins: Mapping[str, Array], tick_price: int, latency_ns: int | Array, max_wait_ns: int) -> NDArray[np.void]:
+    """Return the orders as they are decided, bin by bin, a buy before a sell."""
+    orders = np.zeros((len(bins["bin_end_ns"]), 2), VIRTUAL_ORDER_DTYPE)
+    orders["side"] = (SIDE_BID, SIDE_ASK)
+    orders["reason"] = np.where(bins["book_valid"], OPEN, NONE)[:, None]
+    orders["arrival_ns"] = (bins["bin_end_ns"] + latency_ns)[:, None]
+    orders["withdrawal_ns"] = orders["arrival_ns"] + max_wait_ns
+    orders["level"] = NO_SLOT
+    for side, name in ((SIDE_BID, "best_bid_price_int"), (SIDE_ASK, "best_ask_price_int")):
+        orders["tick"][:, side] = bins[name] // tick_price
+    return orders.reshape(-1)
