@@ -101,8 +101,8 @@ def test_an_overlap_and_a_gap_are_notes(tmp_path: Path) -> None:
     assert len(found) == 6
     assert stream.notes == [
         (
-            "b.dbn begins at 2023-12-25T00:59:00.000+00:00, before a.dbn ends at 2023-12-25T01:00:00.000+00:00: its "
-            "events up to there count as of then (clamped_ts)"
+            "b.dbn begins at 2023-12-25T00:59:00.000+00:00, before a.dbn ends at 2023-12-25T01:00:00.000+00:00: the "
+            "files overlap; events earlier than 2023-12-25T01:00:00.000+00:00 were moved to that time (clamped_ts)"
         ),
         "no file holds the 5.0 hours from 2023-12-25T03:00:00.000+00:00 to 2023-12-25T08:00:00.000+00:00",
     ]

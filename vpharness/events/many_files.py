@@ -205,8 +205,8 @@ class _Joins:
         ends, begins = time_text(self.latest_ns), time_text(after.start_ns)
         if after.start_ns < self.latest_ns:
             self.overlaps.append(
-                f"{after.name} begins at {begins}, before {before.name} ends at {ends}: its events up to there "
-                "count as of then (clamped_ts)"
+                f"{after.name} begins at {begins}, before {before.name} ends at {ends}: the files overlap; events "
+                f"earlier than {ends} were moved to that time (clamped_ts)"
             )
         elif after.start_ns - self.latest_ns > LONGEST_SILENCE_NS:
             hours = (after.start_ns - self.latest_ns) / LONGEST_SILENCE_NS

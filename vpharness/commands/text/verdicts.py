@@ -6,7 +6,7 @@ from typing import Final
 
 from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.evaluation import MarketTime
-from vpharness.results.ledger import AUDIT_FAILED, NOT_AUDITED
+from vpharness.results.ledger import AUDIT_FAILED, AUDIT_UNDECIDED, NOT_AUDITED
 from vpharness.results.ranking import Ranked
 
 THETA: Final = "θ"
@@ -18,17 +18,18 @@ _TERMS: Final = (
         THETA: "the score at which a signal fires",
         "blocks": "stretches of time that count as independent, shown where they are few",
     },
-    {FOR_ALL: "what net per fire is at least, for all that was tried at once, at 95 %"},
+    {FOR_ALL: "with 95 % confidence, every candidate's true net per fire is above its own number here"},
     {
-        "p": "how often tosses of coins for the direction do as well",
-        P_ADJUSTED: "how often the best of all that was tried does, by the same tosses",
+        "p": "how often random directions do at least as well as this candidate",
+        P_ADJUSTED: "how often the best of everything tried on this market time does; judge by this one",
     },
     {
-        "break-even %": "take-profits that pay for the stop-losses, before costs",
-        DIRECTIONAL: "how far its directions are above a toss of coins",
+        "break-even %": "the take-profit share at which gains equal losses, spread and costs ignored",
+        DIRECTIONAL: "how much better than random its directions are, in standard deviations",
     },
 )
 """The terms of a ranking, by their headings: a line for each that belong together."""
+_MOST_REASONS: Final = 3
 _MORE: Final = "(python -m vpharness docs glossary)"
 
 
@@ -61,9 +62,12 @@ def verdict(rankable: Sequence[Ranked]) -> Iterator[str]:
 def audits(ranked: Sequence[Ranked]) -> Iterator[str]:
     """Yield what is to be known of candidates whose audit failed, or that have none."""
     counts = Counter(each.candidate.audit for each in ranked)
-    if counts[AUDIT_FAILED]:
-        failed = counted(counts[AUDIT_FAILED], "candidate")
-        yield f"audit FAILED for {failed}: such scores look ahead, hold their answers, or never forget their start"
+    for outcome, told in ((AUDIT_FAILED, "audit not passed"), (AUDIT_UNDECIDED, "audit not passed yet")):
+        found = Counter(each.candidate.audit_found for each in ranked if each.candidate.audit == outcome)
+        for reason, count in found.most_common(_MOST_REASONS):
+            yield f"{told} by {counted(count, 'candidate')}: {reason}; cannot be promoted as it is"
+        if rest := sum(count for _, count in found.most_common()[_MOST_REASONS:]):
+            yield f"{told} by {counted(rest, 'candidate')} more: python -m vpharness audit says why"
     if counts[NOT_AUDITED]:
         yield f"no audit of {counted(counts[NOT_AUDITED], 'candidate')}: python -m vpharness audit makes one"
 
