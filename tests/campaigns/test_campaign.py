@@ -100,7 +100,7 @@ def test_a_plan_is_refused_whole_and_leaves_nothing(tmp_path: Path) -> None:
     for expected in ("eval.tp_ticks is -6.0", "signal.lag_bins is 0", "no dataset gone in the lake"):
         assert expected in ranges.stderr
     idle = in_process(tmp_path, "-m", "signal=pfp", "dataset.id=x", "lattice.cell_width_ms=50,100")
-    assert "no dataset x; build it: python -m vpharness build dataset.id=x lattice.cell_width_ms=50" in idle.stderr
+    assert "no dataset x; build it: python -m vpharness build lattice.cell_width_ms=50 dataset.id=x" in idle.stderr
     assert not (tmp_path / "lake").exists()
 
 

@@ -57,7 +57,7 @@ def test_a_dataset_is_simulated_as_json(tmp_path: Path) -> None:
         (["dataset.id=none_such"], "no dataset none_such in the lake"),
         (
             ["dataset.id=a", "source.minutes=3"],
-            "no dataset a; build it: python -m vpharness build dataset.id=a source.minutes=3",
+            "no dataset a; build it: python -m vpharness build source.minutes=3 dataset.id=a",
         ),
         (["signal.slope_windows=[1]", "signal=ads"], "signal.slope_windows"),
     ],

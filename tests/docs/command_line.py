@@ -32,7 +32,8 @@ your own, `--help` lists a command's keys, and `--version` says which version th
 Exit codes: 0, all is well. 2, a mistake of the user's or data that are not as they should be: one line on standard
 error. 130, interrupted. Any other ends in a traceback and is a bug.
 
-Environment: `VPHARNESS_LAKE` is the folder of datasets and results where `lake=` is not given, and
+Environment: `VPHARNESS_LAKE` is the folder of datasets and results where `lake=` is not given,
+`VPHARNESS_CONFIG_DIR` the folder of YAML files of your own where `--config-dir` is not, and
 `VPHARNESS_RUNTIME_TOKEN` the token of the server's clients.
 
 This page is generated: `python -m tests.docs.command_line` writes it anew."""

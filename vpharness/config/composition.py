@@ -216,7 +216,8 @@ def _require_built(dataset_id: str, root: str, job: Sequence[str], building: Seq
         building: the keys among them that a build takes.
     """
     if not any(path.is_dir() for path in Lake(Path(root)).places(check_id(dataset_id))):
-        words = [text for text in job if text.partition("=")[0] in {*building, "dataset.id", "lake"}]
+        words = [text for text in job if text.partition("=")[0] in building] + [f"dataset.id={dataset_id}"]
+        words += [f"lake={root}"] if root != "lake" and any(text.startswith("lake=") for text in job) else []
         raise ConfigError(
             f"no dataset {dataset_id}; build it: {shlex.join(['python', '-m', 'vpharness', 'build', *words])}"
         )
