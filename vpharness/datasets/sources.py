@@ -60,8 +60,10 @@ def renew_note(lake: Lake, content_id: str, source: "Source") -> bool:
 
     Return whether that is another place than was recorded.
     """
-    with contextlib.suppress(DatasetError):
+    before = None
+    with contextlib.suppress(DatasetError):  # a damaged note is written anew
         before = noted_source(lake, content_id)
+    with contextlib.suppress(DatasetError):
         note_source(lake, content_id, source)
         return before is not None and before != noted_source(lake, content_id)
     return False
