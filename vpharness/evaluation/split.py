@@ -3,6 +3,7 @@
 import bisect
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -87,9 +88,13 @@ def _has_room(part: Part, evaluation: ResolvedEvaluation) -> bool:
 def _too_short(name: str, n_bins: int, part: Part, evaluation: ResolvedEvaluation, split: SplitParameters) -> str:
     """Return what a dataset lacks for a run, and what would help."""
 
-    def fits(split: SplitParameters = split, **changed: int) -> bool:
-        other = replace(evaluation, **changed)
+    def fits(other: ResolvedEvaluation, split: SplitParameters = split) -> bool:
         return all(_has_room(each, other) for each in _cut(name, n_bins, other, split))
+
+    def largest(key: str, stop: int) -> int:
+        """Return the largest value below `stop` that fits, where all smaller ones do; -1 where none does."""
+        changed = partial(replace, evaluation)
+        return bisect.bisect_left(range(stop), 1, key=lambda value: int(not fits(changed(**{key: value})))) - 1
 
     walk = f"{evaluation.net_reach_bins + 1:,} (eval.max_hold_bins and delays)"
     warm = f"{evaluation.warmup_bins:,} (eval.warmup_bins) + " if part.start < evaluation.warmup_bins else ""
@@ -97,9 +102,9 @@ def _too_short(name: str, n_bins: int, part: Part, evaluation: ResolvedEvaluatio
     ways = ["use a longer dataset"]
     for key in ("warmup_bins", "max_hold_bins"):
         value = getattr(evaluation, key)
-        most = bisect.bisect_left(range(value), True, key=lambda less, key=key: not fits(**{key: less})) - 1
+        most = largest(key, value)
         if most >= max(1, value * _LEAST_SHARE):
             ways.append(f"eval.{key}={most} or less")
-    if split.kind != "none" and fits(SplitParameters(kind="none")):
+    if split.kind != "none" and fits(evaluation, SplitParameters(kind="none")):
         ways.append("split=none")
     return f"dataset {name} has {n_bins:,} bins; a run needs {warm}{walk}{where}: {', or '.join(ways)}"

@@ -41,7 +41,7 @@ def days_of(path: Paths, date: str | None, orderbook_path: str | None) -> list[D
     found = files_of(path, MESSAGE_SUFFIXES)
     is_single = isinstance(path, str) and found == [path]
     if is_single:
-        _require_messages(path)
+        _require_messages(found[0])
         return [_day(found[0], orderbook_path, date)]
     kinds = ("message",) if isinstance(path, str) else ("message", None)
     messages = [each for each in found if _kind_of(each) in kinds]
