@@ -56,6 +56,10 @@ class BitfinexSource(RecordedSource):
         found = message.get("symbol") if is_book else line.symbol
         return found if isinstance(found, str) else None
 
+    def names_of(self, symbol: str) -> list[str]:
+        """Return a product's symbol, such as tBTCUSD, and its pair, BTCUSD: either chooses it."""
+        return list(dict.fromkeys((symbol, symbol.removeprefix("t"))))
+
 
 class _Update(NamedTuple):
     key: int

@@ -170,6 +170,7 @@ def _chunks(
     for block in decoded:
         stream.bytes_read = file.bytes_read
         stream.notes[:] = events.notes()
+        stream.instruments[:] = events.instruments()
         found = found or len(block) > 0
         yield from (block[start : start + CHUNK_EVENTS] for start in range(0, len(block), CHUNK_EVENTS))
     stream.bytes_read = file.bytes_read

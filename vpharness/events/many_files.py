@@ -251,6 +251,7 @@ def _chunks(
     joins = _Joins()
     counts: Counter[str] = Counter()
     notes: list[str] = []
+    instruments: list[str] = []
     bytes_read = 0
     for place, file in enumerate(files):
         before = files[place - 1] if place else None
@@ -266,9 +267,10 @@ def _chunks(
                 _renew(
                     stream, _sum(counts, own.counts), [*joins.notes(), *notes, *own.notes], bytes_read + own.bytes_read
                 )
+                stream.instruments[:] = dict.fromkeys((*instruments, *(own.instruments or [own.instrument])))
                 yield chunk
             bytes_read += own.bytes_total or 0
-            counts, notes = _sum(counts, own.counts), [*notes, *own.notes]
+            counts, notes, instruments = _sum(counts, own.counts), [*notes, *own.notes], list(stream.instruments)
             _renew(stream, counts, [*joins.notes(), *notes], bytes_read)
 
 
