@@ -253,3 +253,17 @@ def test_an_r_of_a_publisher_that_holds_little_costs_little() -> None:
         took.append(time.perf_counter() - began)
     assert depths(run.state) == {(100, 0): deep}
     assert took[1] < 5 * took[0] + 1, "looking at every order at every R takes a hundred times as long"
+
+
+def test_old_times_of_a_snapshot_are_not_counted_as_clamped() -> None:
+    """Its orders carry their own times, long ago; a record of the flow with an old time is counted."""
+    snapshot = [
+        (250, 1, "R", "N", 0, 0, 0, FLAG_SNAPSHOT),
+        (-9000, 1, "A", "B", 100, 5, 1, FLAG_SNAPSHOT),
+        (-8000, 1, "A", "A", 103, 7, 2, FLAG_SNAPSHOT | FLAG_LAST),
+    ]
+    run = run_of(*BOOK, (150, 1, "A", "B", 99, 1, 3), *snapshot, (251, 1, "A", "B", 99, 2, 3))
+    assert run.counts["clamped_ts"] == 0
+    assert best(run) == [(100, 103)] * 3
+    late = run_of(*BOOK, (150, 1, "A", "B", 99, 1, 3), (149, 1, "C", "B", 99, 1, 3))
+    assert late.counts["clamped_ts"] == 1
