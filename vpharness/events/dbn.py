@@ -94,7 +94,7 @@ class DbnSource:
     def open(self) -> Iterator[EventStream]:
         """Open the file, or several as one, and read up to the instrument's first events."""
         require_valid(self)
-        with many_files.opened_in_order(self._paths(), self._opened) as stream:
+        with many_files.opened_in_order(self._paths(), self._opened, restates=True) as stream:
             yield stream
 
     def _paths(self) -> list[str]:
