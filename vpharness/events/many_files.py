@@ -301,6 +301,7 @@ def _chunks(
                 _renew(
                     stream, _sum(counts, own.counts), [*joins.notes(), *notes, *own.notes], bytes_read + own.bytes_read
                 )
+                stream.by_level |= own.by_level
                 stream.instruments[:] = dict.fromkeys((*instruments, *(own.instruments or [own.instrument])))
                 yield chunk
             bytes_read += own.bytes_total or 0
