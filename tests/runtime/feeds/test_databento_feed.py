@@ -138,6 +138,7 @@ def test_a_cut_leaves_no_book_and_a_new_session_makes_it_whole(caplog: pytest.Lo
         session = stand_in.session()
         session.send(snapshot() + record("A", "B", 3, PRICE))
         steps.until(has_order(3))
+        steps.until_bins(2)
         stand_in.away()
         session.send(record("A", "B", 4, PRICE))
         session.cut()
@@ -165,6 +166,7 @@ def test_a_cut_leaves_no_book_and_a_new_session_makes_it_whole(caplog: pytest.Lo
         assert valid[0]
         assert valid[-1]
         away = (ends > cut_ns + WIDTH_NS) & (ends < back_ns - WIDTH_NS)
+        assert away.any()
         assert not valid[away].any()
         assert not bins["best_bid_price_int"][away].any(), "nothing is left of the book of before"
         assert not bins["best_ask_price_int"][away].any()
@@ -177,6 +179,7 @@ def test_after_a_cut_a_book_of_two_venues_is_whole_with_the_second_snapshot() ->
         session = stand_in.session()
         session.send(snapshot() + snapshot(2) + record("A", "B", 3, PRICE) + record("A", "B", 4, PRICE, publisher=2))
         steps.until(has_order(4))
+        steps.until_bins(2)
         session.cut()
         steps.until(lambda step: step.state == "disconnected")
         cut_ns = time.time_ns()
