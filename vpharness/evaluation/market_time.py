@@ -83,22 +83,24 @@ class MarketTime:
 
     def overlaps(self, other: "MarketTime") -> bool:
         """Whether both may hold the same evidence: their markets match, and they share time."""
-        return self.market.matches(other.market) and any(
-            self.start_ns < other.stop_ns - shift_ns and other.start_ns - shift_ns < self.stop_ns
-            for shift_ns in self._shifts_ns(other)
-        )
+        if not self.market.matches(other.market):
+            return False
+        return self._meets(other, 0) or any(self._meets(other, shift_ns) for shift_ns in self._shifts_ns(other))
+
+    def _meets(self, other: "MarketTime", shift_ns: int) -> bool:
+        return self.start_ns < other.stop_ns - shift_ns and other.start_ns - shift_ns < self.stop_ns
 
     def shared_ns(self, other: "MarketTime") -> int:
         """Return how much time both share, ns, where their markets are the same."""
         return max(
             max(0, min(self.stop_ns, other.stop_ns - shift_ns) - max(self.start_ns, other.start_ns - shift_ns))
-            for shift_ns in self._shifts_ns(other)
+            for shift_ns in {0, *self._shifts_ns(other)}
         )
 
     def _shifts_ns(self, other: "MarketTime") -> set[int]:
-        """Return how much later the other's times may be for the same moment: 0, and as their contents' origins say."""
+        """Return how much later the other's times are for the same moment, as the origins of what both have say."""
         own, theirs = self.market, other.market
-        return {0} | {theirs.origin_of(each) - own.origin_of(each) for each in own.digests & theirs.digests}
+        return {theirs.origin_of(each) - own.origin_of(each) for each in own.digests & theirs.digests}
 
 
 def any_overlap(some: Sequence[MarketTime], others: Sequence[MarketTime]) -> bool:
