@@ -188,6 +188,19 @@ def test_build_compares_with_the_order_book_file_and_verify_does_later(tmp_path:
     assert (facts["verified"], facts["check"]["differing"], facts["check"]["equal"]) == (True, 2, 3)
 
 
+def test_a_file_that_the_book_was_made_to_follow_proves_nothing(tmp_path: Path) -> None:
+    """All bins agree by construction, and the comparison says so; another file that agrees is one."""
+    message, book = lobster_files(tmp_path, LOBSTER)
+    asked = ("build", *SOURCE, f"source.path={message}", f"source.orderbook_path={book}", f"check={book}")
+    said = in_process(tmp_path, *asked, "dataset.id=stock")
+    assert said.returncode == 0, said.stderr
+    assert "the dataset's book was made to follow this very file (source.orderbook_path)" in said.stdout
+    write(tmp_path, Path(book).name, Path(book).read_text().replace("1010000,5,", "1010000,6,"))
+    said = in_process(tmp_path, "verify", "dataset.id=stock", f"check={book}")
+    assert "are equal" in said.stdout
+    assert "was made to follow" not in said.stdout
+
+
 def test_the_datasets_own_message_file_is_taken_where_none_lies_beside(tmp_path: Path) -> None:
     """As it was noted when the dataset was built; rows and messages must be as many."""
     message, book = lobster_files(tmp_path, LOBSTER)

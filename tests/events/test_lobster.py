@@ -271,7 +271,7 @@ def test_a_folder_holds_days_with_their_order_books(tmp_path: Path) -> None:
         found, stream = read(source)
         actions = [(event[1], (event[0] - MIDNIGHT) // (86_400 * 10**9)) for event in found]
         day = [("A", 4), ("C", 1)]
-        assert actions == [(action, 0) for action, times in day for _ in range(times)] + [("R", 1)] + [
+        assert actions == [(action, 0) for action, times in day for _ in range(times)] + [("R", 0)] + [
             (action, 1) for action, times in day for _ in range(times)
         ]
         assert source.identity()["date"] == ["2012-06-21", "2012-06-22"]

@@ -114,7 +114,7 @@ def check_prices(dataset: Dataset, path: str, choice: KeyChoice) -> tuple[PriceC
         differing_invalid=int((differs & ~bins["book_valid"]).sum()),
         not_compared={str(reason): int(count) for reason, count in zip(reasons, counts, strict=True)},
         first=None if first is None else {name: table[name][first].as_py() for name in _FIRST},
-        notes=[_INTERVAL_NOTE] if by_interval else [],
+        notes=[*([_INTERVAL_NOTE] if by_interval else []), *_own_file_notes(manifest.source, path)],
     )
     return outcome, table
 
@@ -131,6 +131,19 @@ _INTERVAL_NOTE: Final = (
     "intervals are cut by the time of receipt and bins by the exchange's: a change between the two, within a "
     "millisecond or so of a bin's end, is a difference without a fault; mbp-1 has none of these"
 )
+
+
+_OWN_FILE_NOTE: Final = (
+    "the dataset's book was made to follow this very file (source.orderbook_path): that both agree says nothing of "
+    "whether it is right; compare it with another source"
+)
+
+
+def _own_file_notes(source: Mapping[str, Any], path: str) -> list[str]:
+    """Return a note where a file is one of those that the dataset was made from."""
+    own = source.get("orderbook_sha256")
+    is_own = own is not None and input_files.sha256(path) in (own if isinstance(own, list) else [own])
+    return [_OWN_FILE_NOTE] if is_own else []
 
 
 @dataclass(frozen=True)

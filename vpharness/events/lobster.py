@@ -49,6 +49,13 @@ _SKIPPED: Final = {5: "skipped_hidden_execution", 6: "skipped_cross_trade"}
 _SKIPPED_STATE: Final = "skipped_trading_halt"
 _DIRECTIONS: Final = (b"1", b"-1")
 _SIDE_OF_DIRECTION: Final = np.array([BID, ASK], np.uint8)
+_SET_RIGHT: Final = "levels_set_right"
+_FEW_SET_RIGHT: Final = 10
+_SHARE_SET_RIGHT: Final = 0.01
+"""More levels than these that had to be set right, of the messages, are a note."""
+_ENOUGH_MESSAGES: Final = 100
+_MOST_SET_RIGHT: Final = 0.5
+"""Of so many messages and more, a larger share cannot be of the same day."""
 _HALT_LINE: Final = re.compile(rb"(?:\A|\n)[^,\n]*,\s*7\s*,")
 
 _MESSAGE_DTYPE: Final = np.dtype(
@@ -153,9 +160,10 @@ def _tells_of_halts(path: str) -> bool:
 def _chunks(
     file: input_files.InputFile, midnight_ns: int, rows: OrderbookRows | None, stream: EventStream
 ) -> Iterator[NDArray[np.void]]:
-    book = None
+    book, seen = None, 0
     for block in _messages(file, midnight_ns):
         messages = block
+        seen += len(messages)
         stream.bytes_read = file.bytes_read
         if rows is not None and book is None:
             book = _begun(rows, stream)
@@ -172,9 +180,26 @@ def _chunks(
             yield from _cut(_to_events(messages)[0])
         else:
             yield from _followed(book, rows, messages, file, stream)
+            _require_agreement(rows, file, seen, stream)
+    if rows is not None and (set_right := stream.counts[_SET_RIGHT]) > max(_FEW_SET_RIGHT, _SHARE_SET_RIGHT * seen):
+        stream.notes.append(
+            f"the book had to be set right by {rows.path.name} {set_right} times in {seen} messages of "
+            f"{file.path.name}, which should be rare: are both of the same stock and day?"
+        )
     if rows is not None and len(rows.take(1)[0]):
         stream.notes.append(
             f"{rows.path.name} has more rows than {file.path.name} has messages: are they of the same day and levels?"
+        )
+
+
+def _require_agreement(rows: OrderbookRows, file: input_files.InputFile, seen: int, stream: EventStream) -> None:
+    """Raise SourceError where the rows so far contradict about every other message."""
+    set_right = stream.counts[_SET_RIGHT]
+    if seen >= _ENOUGH_MESSAGES and set_right > _MOST_SET_RIGHT * seen:
+        raise SourceError(
+            f"{rows.path}: contradicts {file.path.name}: its rows set {set_right} levels right in {seen} messages; "
+            "expected the order book file of the same stock and day, with a row for each message: give that one with "
+            "source.orderbook_path"
         )
 
 
