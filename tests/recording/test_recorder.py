@@ -286,6 +286,28 @@ def test_a_key_is_whole_or_absent_and_never_sent_in_the_clear() -> None:
         check_urls("wss://elsewhere", "file:///etc", None)
 
 
+@pytest.mark.parametrize("odd", ["\r", "\n", "\u00e9", "\x00", "\u2028"])
+@pytest.mark.parametrize("name", ["COINBASE_API_KEY", "COINBASE_API_SECRET", "COINBASE_API_PASSPHRASE"])
+def test_a_key_that_no_header_can_hold_is_refused_without_being_shown(name: str, odd: str) -> None:
+    """A file of variables written on Windows leaves a return behind each."""
+    full = {"COINBASE_API_KEY": "mine", "COINBASE_API_SECRET": "bWluZQ==", "COINBASE_API_PASSPHRASE": "mine"}
+    with pytest.raises(ConfigError, match=f"{name} holds a character that no key has") as caught:
+        key_in({**full, name: full[name] + odd})
+    assert full[name] not in str(caught.value)
+
+
+def test_a_snapshot_that_cannot_be_asked_for_shows_no_key(tmp_path: Path) -> None:
+    """Whatever the library that sends it says of its headers."""
+    settings = RecorderSettings(
+        "BTC-USD", tmp_path, "ws://127.0.0.1:1", "http://127.0.0.1:1", Key("a\rb", b"s", "pass")
+    )
+    with pytest.raises(FeedError, match="the snapshot cannot be asked for: look at source.symbol, and at the key") as c:
+        Recorder(settings, lambda _: None)._fetch()
+    assert c.value.__cause__ is None
+    assert c.value.__suppress_context__
+    assert "pass" not in str(c.value)
+
+
 @pytest.mark.parametrize("symbol", [None, "", "BTC", "../x-y", "btc-usd", "BTC-USD/x"])
 def test_a_product_is_named_as_the_exchange_does(symbol: str | None) -> None:
     """It becomes part of a file's name and of an address."""

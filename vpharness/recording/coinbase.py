@@ -6,7 +6,6 @@ https://docs.cdp.coinbase.com/exchange/rest-api/authentication.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -67,9 +66,15 @@ def key_in(environment: Mapping[str, str]) -> Key | None:
     if not all(found):
         absent = ", ".join(name for name, value in zip(VARIABLES, found, strict=True) if not value)
         raise ConfigError(f"a key of Coinbase needs {', '.join(VARIABLES)}; not set: {absent}")
+    for name, value in zip(VARIABLES, found, strict=True):
+        if not (value.isascii() and value.isprintable()):  # an HTTP header cannot hold it, and says so with the value
+            raise ConfigError(
+                f"{name} holds a character that no key has, such as the end of a line; set it to the text that the "
+                "exchange shows, and nothing else"
+            )
     try:
         secret = base64.b64decode(found[1], validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one
         raise ConfigError(f"{VARIABLES[1]} is no base64 text; it is the secret as the exchange shows it") from None
     return Key(found[0], secret, found[2])
 

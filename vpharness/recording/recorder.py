@@ -218,6 +218,8 @@ class Recorder:
                     f"the exchange refuses the snapshot with HTTP status {error.code}; {_advice(settings)}"
                 ) from error
             raise
+        except ValueError:  # says what cannot be sent, which may be the key
+            raise FeedError(f"the snapshot cannot be asked for: {_advice(settings)}") from None
         return b"".join(parts)
 
     def _rotate(self) -> None:
