@@ -301,11 +301,36 @@ def test_a_snapshot_that_cannot_be_asked_for_shows_no_key(tmp_path: Path) -> Non
     settings = RecorderSettings(
         "BTC-USD", tmp_path, "ws://127.0.0.1:1", "http://127.0.0.1:1", Key("a\rb", b"s", "pass")
     )
-    with pytest.raises(FeedError, match="the snapshot cannot be asked for: look at source.symbol, and at the key") as c:
+    with pytest.raises(FeedError, match="the snapshot cannot be asked for: look at source") as c:
         Recorder(settings, lambda _: None)._fetch()
     assert c.value.__cause__ is None
     assert c.value.__suppress_context__
     assert "pass" not in str(c.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "[bad",
+        "//[bad",
+        f"//{'a' * 64}",
+        "//",
+        "//host:999999/",
+        "//host:x",
+        "//host:0",
+        "//h\u00f6st",
+        "//a b",
+        "//a#b",
+    ],
+)
+def test_an_address_that_is_none_is_refused_in_one_line(address: str) -> None:
+    """Whatever is wrong with it: brackets, port, letters."""
+    for key in (None, KEY):
+        with pytest.raises(ConfigError, match=r"^url is 'ws:.*; expected an address that begins with wss://, such as"):
+            check_urls(f"ws:{address}", "https://elsewhere", key)
+        with pytest.raises(ConfigError, match=r"^rest_url is 'http:.*; expected an address that begins with https://"):
+            check_urls("wss://elsewhere", f"http:{address}", key)
 
 
 @pytest.mark.parametrize("symbol", [None, "", "BTC", "../x-y", "btc-usd", "BTC-USD/x"])

@@ -82,11 +82,25 @@ def key_in(environment: Mapping[str, str]) -> Key | None:
 def check_urls(url: str, rest_url: str, key: Key | None) -> None:
     """Raise ConfigError where an address is none, or would carry a key unencrypted to another machine."""
     for name, value, schemes in (("url", url, ("wss", "ws")), ("rest_url", rest_url, ("https", "http"))):
+        if not _is_address(value, schemes):
+            raise ConfigError(
+                f"{name} is {value!r}; expected an address that begins with {schemes[0]}://, such as "
+                f"{WEBSOCKET_URL if name == 'url' else REST_URL}"
+            )
         parts = urlsplit(value)
-        if parts.scheme not in schemes or not parts.hostname:
-            raise ConfigError(f"{name} is {value!r}; expected an address that begins with {schemes[0]}://")
         if key is not None and parts.scheme == schemes[1] and parts.hostname not in _LOOPBACK:
             raise ConfigError(f"{name} is {value!r}, which would carry your key unencrypted; use {schemes[0]}://")
+
+
+def _is_address(value: str, schemes: tuple[str, str]) -> bool:
+    """Whether a text is an address of one of two schemes, with a host, and a port where it names one."""
+    try:
+        parts = urlsplit(value)
+        is_plain = value.isascii() and value.isprintable() and " " not in value and not parts.fragment
+        is_host = bool((parts.hostname or "").encode("idna"))
+        return parts.scheme in schemes and is_host and parts.port != 0 and is_plain
+    except ValueError:  # of a host that is none, or of a port that is no number up to 65535
+        return False
 
 
 def check_symbol(symbol: str | None) -> str:
