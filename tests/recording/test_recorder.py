@@ -42,10 +42,11 @@ async def recorded(
     folder: Path,
     until: Callable[[Recorder], bool],
     *scripts: Script,
+    redirects: HTTPStatus | None = None,
     **changes: Any,
 ) -> tuple[RecorderProgress, StandIn]:
     """Record from a stand-in until a condition holds, and then stop as Ctrl-C does."""
-    async with asyncio.timeout(LIMIT_S), exchange(*scripts) as stand_in:
+    async with asyncio.timeout(LIMIT_S), exchange(*scripts, redirects=redirects) as stand_in:
         reached = asyncio.Event()
         settings = RecorderSettings(
             "BTC-USD",
@@ -211,6 +212,38 @@ def test_a_subscription_that_is_refused_ends_the_recording_with_the_reason(tmp_p
     with pytest.raises(FeedError, match="Failed to subscribe: authentication required; a key in COINBASE_API_KEY"):
         asyncio.run(recorded(tmp_path, lambda _: False, script))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("status", [HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.FOUND, HTTPStatus.PERMANENT_REDIRECT])
+def test_a_websocket_that_redirects_is_not_followed(tmp_path: Path, status: HTTPStatus) -> None:
+    """The subscription holds the key: nothing is sent, neither there nor elsewhere, and the recording ends."""
+    sent: list[StandIn] = []
+
+    async def script(stand_in: StandIn, _: ServerConnection) -> None:
+        sent.append(stand_in)
+
+    with pytest.raises(FeedError, match=rf"redirects \(HTTP status {status}\), which is not followed; give url="):
+        asyncio.run(recorded(tmp_path, lambda r: r.progress.connections > 0, script, redirects=status, key=KEY))
+    assert sent == []
+
+
+def test_what_is_sent_to_this_machine_passes_through_no_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the environment would get the key unencrypted; here it is one that nobody could reach."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    async def script(stand_in: StandIn, connection: ServerConnection) -> None:
+        stand_in.book = coinbase_snapshot(10, 0, [], [])
+        await send(connection, opened(10, 0, "1"))
+        await until_written(stand_in, connection, 1)
+        await send(connection, opened(11, 0, "1"))
+        await connection.wait_closed()
+
+    done = lambda recorder: recorder.progress.snapshots == 1 or "again" in recorder.progress.state  # noqa: E731
+    progress, _ = asyncio.run(recorded(tmp_path, done, script, key=KEY))
+    assert (progress.state, progress.snapshots) == ("recording", 1)
 
 
 @pytest.mark.parametrize(

@@ -88,8 +88,13 @@ def check_urls(url: str, rest_url: str, key: Key | None) -> None:
                 f"{WEBSOCKET_URL if name == 'url' else REST_URL}"
             )
         parts = urlsplit(value)
-        if key is not None and parts.scheme == schemes[1] and parts.hostname not in _LOOPBACK:
+        if key is not None and parts.scheme == schemes[1] and not is_loopback(value):
             raise ConfigError(f"{name} is {value!r}, which would carry your key unencrypted; use {schemes[0]}://")
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is of this machine itself, so that nothing sent there may pass through another."""
+    return urlsplit(address).hostname in _LOOPBACK
 
 
 def _is_address(value: str, schemes: tuple[str, str]) -> bool:
