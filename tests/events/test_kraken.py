@@ -140,6 +140,20 @@ def test_a_message_that_is_not_as_documented_is_named_by_its_line(
         events(KrakenSource(write(tmp_path, "k.jsonl", tape.text.replace(old, new)), 0.1))
 
 
+def test_an_order_that_a_snapshot_lists_twice_stands_once(tmp_path: Path) -> None:
+    """As it is listed first, in the levels that the depth is counted in too."""
+    tape = KrakenTape()
+    tape.other({"method": "subscribe", "success": True, "result": {"channel": "level3", "depth": 10}})
+    bids = [(f"B{number}", f"{100 - number}.0", "1.0", 0) for number in range(10)]
+    tape.message("snapshot", bids=[*bids, ("B0", "90.0", "1.0", 0)], asks=[("A0", "101.0", "1.0", 0)])
+    tape.message("update", bids=[("delete", "B0", "100.0", "1.0", 1)])
+    tape.message("update", bids=[("add", "B10", "90.0", "1.0", 2)])
+    found, stream = read(KrakenSource(write(tmp_path, "k.jsonl", tape.text), 0.5))
+    assert [order_id for _, action, _, _, _, order_id, _ in found if action == "A"] == list(range(1, 13))
+    assert [event for event in found if event[1] == "C"] == [at(1, "C", "B", 100 * DOLLAR, COIN, 1, 128)]
+    assert (stream.counts["skipped_order_listed_twice"], stream.counts["orders_out_of_view"]) == (1, 0)
+
+
 def test_an_answer_that_refuses_and_a_file_without_a_product_are_errors(tmp_path: Path) -> None:
     """Nothing follows from them."""
     tape = KrakenTape()

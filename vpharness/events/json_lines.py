@@ -138,6 +138,14 @@ def in_units(number: str | int, digits: int, name: str) -> int:
     return value
 
 
+def size_of(number: str | int, digits: int, name: str) -> int:
+    """Return a quantity as an integer of units of 10**-digits, exactly; MessageError where it is below 0, too."""
+    size = in_units(number, digits, name)
+    if size < 0:
+        raise MessageError(f"{name} is {number}; expected a number of at least 0")
+    return size
+
+
 @lru_cache(_REMEMBERED)
 def price_of(number: str | int, name: str) -> int:
     """Return a price in units of 1e-9, exactly; one that no order may have comes back just beyond MAX_PRICE.
