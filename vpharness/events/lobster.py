@@ -49,7 +49,7 @@ _SKIPPED: Final = {5: "skipped_hidden_execution", 6: "skipped_cross_trade"}
 _SKIPPED_STATE: Final = "skipped_trading_halt"
 _DIRECTIONS: Final = (b"1", b"-1")
 _SIDE_OF_DIRECTION: Final = np.array([BID, ASK], np.uint8)
-_HALT_LINE: Final = re.compile(rb"(?:\A|\n)[^,\n]*,\s*7\s*,")
+_STATE_LINE: Final = re.compile(rb'(?:\A|\n)[^,\n]*,\s*"?7"?\s*,')
 
 _MESSAGE_DTYPE: Final = np.dtype(
     [
@@ -145,9 +145,9 @@ def midnight_ns(date: str) -> int:
 
 
 def _tells_of_halts(path: str) -> bool:
-    """Whether a message file has messages of type 7."""
+    """Whether a message file has events of halts: messages of type 7 that say more than that quoting is resumed."""
     with input_files.opened(path) as file:
-        return any(_HALT_LINE.search(block) for block in csv_rows.whole_lines(file))
+        return any(_is_state(_parse(rows, 0)).any() for rows in _rows(file, _STATE_LINE))
 
 
 def _chunks(
@@ -226,19 +226,28 @@ def _note_missing_rows(rows: OrderbookRows, file: input_files.InputFile, time_ns
 
 
 def _messages(file: input_files.InputFile, midnight_ns: int) -> Iterator[NDArray[np.void]]:
-    """Yield the messages of a file, of six fields each or, in newer files, of seven, the last of which says nothing."""
-    fields, found = 0, False
-    for block, line in csv_rows.without_header(csv_rows.whole_lines(file)):
-        if not fields and (first := block.lstrip(b"\r\n").partition(b"\n")[0]):
-            fields = _FIELDS_OF_NEWER_FILES if first.count(b",") == _FIELDS else _FIELDS
-        if not fields:
-            continue
-        messages = _parse(csv_rows.split_rows(file.path, block, fields, line, may_be_blank=True), midnight_ns)
+    """Yield the messages of a file."""
+    found = False
+    for rows in _rows(file):
+        messages = _parse(rows, midnight_ns)
         if len(messages):
             found = True
             yield messages
     if not found:
         raise SourceError(f"{file.path}: holds no message")
+
+
+def _rows(file: input_files.InputFile, holding: re.Pattern[bytes] | None = None) -> Iterator[csv_rows.CsvRows]:
+    """Yield the rows of a file block by block, only blocks that hold a pattern where one is given.
+
+    A row has six fields or, in newer files, seven, the last of which says nothing.
+    """
+    fields = 0
+    for block, line in csv_rows.without_header(csv_rows.whole_lines(file)):
+        if not fields and (first := block.lstrip(b"\r\n").partition(b"\n")[0]):
+            fields = _FIELDS_OF_NEWER_FILES if first.count(b",") == _FIELDS else _FIELDS
+        if fields and (holding is None or holding.search(block)):
+            yield csv_rows.split_rows(file.path, block, fields, line, may_be_blank=True)
 
 
 def _parse(rows: csv_rows.CsvRows, midnight_ns: int) -> NDArray[np.void]:
