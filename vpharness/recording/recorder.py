@@ -71,7 +71,7 @@ class RecorderSettings:
     compression: str = "zstd"
     rotate_bytes: int = 1 << 30
     rotate_seconds: float = 86_400.0
-    largest_message_bytes: int = 1 << 26
+    largest_message_bytes: int = 60 << 20
     shortest_backoff_s: float = 1.0
     longest_backoff_s: float = 60.0
 
