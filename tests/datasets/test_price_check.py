@@ -188,6 +188,21 @@ def test_build_compares_with_the_order_book_file_and_verify_does_later(tmp_path:
     assert (facts["verified"], facts["check"]["differing"], facts["check"]["equal"]) == (True, 2, 3)
 
 
+def test_an_order_book_file_as_peoples_tools_write_it_is_an_answer_key(tmp_path: Path) -> None:
+    """With a byte-order mark, names, spaces and blank lines, as the source reads it: as many rows as messages."""
+    message, book = lobster_files(tmp_path, LOBSTER)
+    names = "AskPrice1,AskSize1,BidPrice1,BidSize1"
+    write(tmp_path, Path(book).name, f"\ufeff{names}\r\n" + Path(book).read_text().replace("\n", " \r\n\r\n"))
+    write(tmp_path, Path(message).name, "Time,Type,Id,Size,Price,Side\n" + Path(message).read_text().replace(",", ", "))
+    said = in_process(tmp_path, "build", *SOURCE, f"source.path={message}", f"check={book}", "dataset.id=stock")
+    assert said.returncode == 0, said.stderr
+    assert "  all 5 bins that could be compared are equal\n" in said.stdout
+    write(tmp_path, Path(book).name, Path(book).read_bytes() + b"1010000,5,1005000,5\n")
+    said = in_process(tmp_path, "verify", "dataset.id=stock", f"check={book}")
+    assert said.returncode == 2
+    assert "line 12: there is no message for it in" in said.stderr
+
+
 def test_the_datasets_own_message_file_is_taken_where_none_lies_beside(tmp_path: Path) -> None:
     """As it was noted when the dataset was built; rows and messages must be as many."""
     message, book = lobster_files(tmp_path, LOBSTER)

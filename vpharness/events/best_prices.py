@@ -16,9 +16,9 @@ from databento_dbn import DBNError, Metadata, RType
 from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
-from vpharness.events import csv_rows, dbn_records, input_files, lobster
+from vpharness.events import dbn_records, input_files, lobster
 from vpharness.events.dbn_instruments import InstrumentChoice
-from vpharness.events.lobster_orderbook import PRICE_PER_UNIT
+from vpharness.events.lobster_orderbook import OrderbookRows
 from vpharness.events.mbo_event import UNDEFINED_PRICE
 from vpharness.events.times import SECOND_NS
 
@@ -37,7 +37,6 @@ _EXPECTED: Final = (
 )
 _LEVEL_BYTES: Final = 80
 """The length of a record up to the end of its first level."""
-_LOBSTER_EMPTY: Final = 9_999_999_999
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -199,40 +198,33 @@ def _message_path(path: str, choice: KeyChoice) -> str:
 
 
 def _lobster_blocks(path: str, message_path: str, midnight_ns: int) -> Iterator[NDArray[np.void]]:
-    """Yield the first level of each row, at the time of the message in the same place."""
+    """Yield the best level of each row, at the time of the message in the same place."""
     with input_files.opened(path) as book_file, input_files.opened(message_path) as message_file:
-        times = _lobster_times(message_file, midnight_ns)
-        pending = np.zeros(0, np.int64)
-        for rows in _csv_blocks(book_file, 4, "four a level (ask, size, bid, size)"):
-            while len(pending) < len(rows):
-                more = next(times, None)
-                if more is None:
-                    row = len(pending)
-                    raise rows.error(row, f"there is no message {rows.first_line + row} in {message_path}")
-                pending = np.concatenate((pending, more))
-            found = np.zeros(len(rows), BEST_DTYPE)
-            found["ts_ns"], pending = pending[: len(rows)], pending[len(rows) :]
-            for name, column in (("ask", 0), ("bid", 2)):
-                prices = rows.decimals(column, f"{name} price", 0, -_LOBSTER_EMPTY, _LOBSTER_EMPTY)
-                sizes = rows.decimals(column + 1, f"{name} size", 0, 0, 1 << 53)
-                found[name] = np.where(sizes > 0, prices * PRICE_PER_UNIT, UNDEFINED_PRICE)
-            yield found
-        if len(pending) or next(times, None) is not None:
-            raise SourceError(f"{message_path}: has more messages than {path} has rows; expected one row a message")
+        try:
+            rows = OrderbookRows(book_file)
+        except SourceError as error:
+            raise SourceError(f"{error}; {_EXPECTED}") from error
+        for messages in lobster.message_rows(message_file):
+            times = lobster.message_times(messages, midnight_ns)
+            while len(times):
+                levels, _ = rows.take(len(times))
+                if not len(levels):
+                    raise SourceError(
+                        f"{message_path}: has more messages than {path} has rows; expected one row a message"
+                    )
+                found = np.zeros(len(levels), BEST_DTYPE)
+                found["ts_ns"], times = times[: len(levels)], times[len(levels) :]
+                found["ask"], found["bid"] = (
+                    _best(levels[:, 0::4], levels[:, 1::4]),
+                    _best(levels[:, 2::4], levels[:, 3::4]),
+                )
+                yield found
+        for line in rows.take(1)[1]:
+            raise SourceError(f"{path}: line {line}: there is no message for it in {message_path}")
 
 
-def _lobster_times(file: input_files.InputFile, midnight_ns: int) -> Iterator[NDArray[np.int64]]:
-    for rows in _csv_blocks(file, 1, "at least one"):
-        yield midnight_ns + rows.decimals(0, "time", 9, 0, lobster.NANOSECONDS_PER_DAY - 1)
-
-
-def _csv_blocks(file: input_files.InputFile, divisor: int, expected: str) -> Iterator[csv_rows.CsvRows]:
-    """Yield the rows of a CSV file without a header, whose first line settles the number of fields."""
-    fields, line = 0, 1
-    for block in csv_rows.whole_lines(file):
-        fields = fields or block.partition(b"\n")[0].count(b",") + 1
-        if fields % divisor:
-            raise SourceError(f"{file.path}: line 1: has {fields} fields; expected {expected}; {_EXPECTED}")
-        rows = csv_rows.split_rows(file.path, block, fields, line)
-        line += len(rows)
-        yield rows
+def _best(prices: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the price of the first level that has a size, [n]; UNDEFINED_PRICE where none has."""
+    first = np.argmax(sizes > 0, axis=1)[:, None]
+    found = np.take_along_axis(prices, first, axis=1)[:, 0]
+    return np.where(np.take_along_axis(sizes, first, axis=1)[:, 0] > 0, found, UNDEFINED_PRICE)
