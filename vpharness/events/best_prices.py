@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,6 @@ BEST_DTYPE: Final = np.dtype([("ts_ns", np.int64), ("bid", np.int64), ("ask", np
 
 _RECORD_TYPES: Final[Any] = RType  # its members are made at run time
 _BLOCK_BYTES: Final = 1 << 22
-_PRELUDE_BYTES: Final = 8
 _DBN_KINDS: Final = {1: ("mbp-1", None), 10: ("mbp-10", None), 195: ("bbo-1s", 1), 196: ("bbo-1m", 60)}
 """Name and interval in seconds of the record types that hold the best prices."""
 _SCHEMAS: Final = frozenset(name for name, _ in _DBN_KINDS.values())
@@ -78,53 +78,35 @@ def opened(path: str, choice: KeyChoice) -> Iterator[BestPrices]:
         blocks = file.blocks(_BLOCK_BYTES)
         first = next(blocks)
         if first.startswith(b"DBN"):
-            yield _opened_dbn(file.path, first, blocks, choice)
+            yield _opened_dbn(file.path, chain([first], blocks), choice)
             return
     yield _opened_lobster(path, choice)
 
 
-def _opened_dbn(path: Path, first: bytes, blocks: Iterator[bytes], choice: KeyChoice) -> BestPrices:
-    end = _PRELUDE_BYTES + int.from_bytes(first[4:_PRELUDE_BYTES], "little")
-    while len(first) < end:
-        block = next(blocks, None)
-        if block is None:
-            raise SourceError(f"{path}: truncated: the file ends inside of its metadata")
-        first += block
-    try:
-        metadata = Metadata.decode(first[:end])
-    except DBNError as error:
-        raise SourceError(f"{path}: its DBN metadata cannot be decoded: {error}") from error
-    if metadata.schema is not None and str(metadata.schema) not in _SCHEMAS:
-        raise SourceError(f"{path}: holds the schema {metadata.schema}; {_EXPECTED}")
-    opened_file = BestPrices(str(metadata.schema or "dbn"), iter(()), end_ns=metadata.end)
-    wanted = InstrumentChoice(path, choice.symbol, choice.instrument_id)
-    wanted.take_metadata(metadata)
-    records = dbn_records.records(path, first[end:], blocks)
-    found = _dbn_blocks(path, records, wanted, choice, opened_file)
+def _opened_dbn(path: Path, blocks: Iterator[bytes], choice: KeyChoice) -> BestPrices:
+    opened_file = BestPrices("dbn", iter(()))
+    found = _dbn_blocks(path, dbn_records.records(path, b"", blocks), choice, opened_file)
     head = next(found, None)
     if head is None:
         named = choice.symbol or choice.instrument_id or choice.publisher_id or "an outright instrument"
         raise SourceError(f"{path}: holds no best prices of {named}; {_EXPECTED}")
-    opened_file.blocks = _chained(head, found)
+    opened_file.blocks = chain([head], found)
     return opened_file
-
-
-def _chained(head: NDArray[np.void], rest: Iterator[NDArray[np.void]]) -> Iterator[NDArray[np.void]]:
-    yield head
-    yield from rest
 
 
 def _dbn_blocks(
     path: Path,
     blocks: Iterator[list[dbn_records.Records]],
-    wanted: InstrumentChoice,
     choice: KeyChoice,
     opened_file: BestPrices,
 ) -> Iterator[NDArray[np.void]]:
     """Yield the best prices of the chosen records; the first of them settles what kind of file it is."""
+    wanted = InstrumentChoice(path, choice.symbol, choice.instrument_id)
     kind = None
     for block in blocks:
         for records in block:
+            if records.kind == dbn_records.METADATA:
+                _take_metadata(path, records.data.tobytes(), wanted, opened_file)
             if records.kind not in _DBN_KINDS:
                 if records.kind in {dbn_records.MBO, int(_RECORD_TYPES.MBP_0.value)}:
                     raise SourceError(f"{path}: record {records.first} is of type {records.kind}; {_EXPECTED}")
@@ -140,6 +122,19 @@ def _dbn_blocks(
             found = _first_levels(path, records, wanted, choice, of_interval=seconds is not None)
             if len(found):
                 yield found
+
+
+def _take_metadata(path: Path, data: bytes, wanted: InstrumentChoice, opened_file: BestPrices) -> None:
+    """Take in what the metadata of a file, or of the next one behind it, says of schema, symbols and end."""
+    try:
+        metadata = Metadata.decode(data)
+    except DBNError as error:
+        raise SourceError(f"{path}: its DBN metadata cannot be decoded: {error}") from error
+    if metadata.schema is not None and str(metadata.schema) not in _SCHEMAS:
+        raise SourceError(f"{path}: holds the schema {metadata.schema}; {_EXPECTED}")
+    wanted.take_metadata(metadata)
+    if metadata.end is not None:
+        opened_file.end_ns = max(metadata.end, opened_file.end_ns or 0)
 
 
 def _first_levels(
