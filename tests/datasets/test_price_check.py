@@ -22,6 +22,7 @@ from vpharness.datasets.lake import Lake
 from vpharness.datasets.price_check import PriceCheck, check_prices, key_choice
 from vpharness.errors import SourceError
 from vpharness.events.best_prices import BEST_DTYPE, BestPrices, KeyChoice
+from vpharness.events.input_files import sha256
 from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, UNDEFINED_PRICE
 from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.prices import PRICE_SCALE
@@ -258,6 +259,37 @@ def test_build_compares_with_the_order_book_file_and_verify_does_later(tmp_path:
     )
     facts = json.loads(in_process(tmp_path, "verify", "dataset.id=stock", f"check={book}", "json=true").stdout)
     assert (facts["verified"], facts["check"]["differing"], facts["check"]["equal"]) == (True, 2, 3)
+
+
+def test_a_comparison_with_the_file_that_the_book_follows_says_that_it_is_circular(tmp_path: Path) -> None:
+    """Equal by construction; a dataset of the messages alone, and another file, are compared without that note."""
+    message, book = lobster_files(tmp_path, LOBSTER)
+    asked = ("build", *SOURCE, f"source.path={message}", f"check={book}")
+    said = in_process(tmp_path, *asked, f"source.orderbook_path={book}", "dataset.id=followed")
+    assert said.returncode == 0, said.stderr
+    note = "  note: this is the order book file that the dataset's book follows, so that the prices are equal by"
+    assert "  all 5 bins that could be compared are equal\n" in said.stdout
+    assert note in said.stdout
+    assert note not in in_process(tmp_path, *asked, "dataset.id=messages").stdout
+    other = write(tmp_path, "other.csv", Path(book).read_text() + "\n")
+    said = in_process(tmp_path, "verify", "dataset.id=followed", f"check={other}")
+    assert "are equal" in said.stdout
+    assert note not in said.stdout
+
+
+def test_several_days_followed_are_named_each_by_its_own_file(tmp_path: Path) -> None:
+    """The manifest holds a digest for each day, and none for a day without an order book file."""
+    _, book = lobster_files(tmp_path, LOBSTER)
+    digest = sha256(book)
+    for digests, circular in (
+        ([None, digest], True),
+        ([digest], True),
+        (digest, True),
+        ([None, "0" * 64], False),
+        (None, False),
+    ):
+        assert price_check._is_followed(book, {"orderbook_sha256": digests}) is circular
+    assert price_check._is_followed(book, {}) is False
 
 
 def test_an_order_book_file_as_peoples_tools_write_it_is_an_answer_key(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def check_prices(dataset: Dataset, path: str, choice: KeyChoice) -> tuple[PriceC
         differing_invalid=int((differs & ~bins["book_valid"]).sum()),
         not_compared={str(reason): int(count) for reason, count in zip(reasons, counts, strict=True)},
         first=None if first is None else {name: table[name][first].as_py() for name in _FIRST},
-        notes=[_INTERVAL_NOTE] if by_interval else [],
+        notes=[_INTERVAL_NOTE] * by_interval + [_CIRCULAR_NOTE] * _is_followed(path, manifest.source),
     )
     return outcome, table
 
@@ -131,6 +131,18 @@ _INTERVAL_NOTE: Final = (
     "intervals are cut by the time of receipt and bins by the exchange's: a change between the two, within a "
     "millisecond or so of a bin's end, is a difference without a fault; mbp-1 has none of these"
 )
+
+
+_CIRCULAR_NOTE: Final = (
+    "this is the order book file that the dataset's book follows, so that the prices are equal by construction: it is "
+    "no proof that they are right; compare with another file, or with a dataset built without source.orderbook_path"
+)
+
+
+def _is_followed(path: str, source: Mapping[str, Any]) -> bool:
+    """Whether a file is one that the book of a dataset was set right by."""
+    digests = source.get("orderbook_sha256") or []
+    return bool(digests) and input_files.sha256(path) in ([digests] if isinstance(digests, str) else digests)
 
 
 @dataclass(frozen=True)
