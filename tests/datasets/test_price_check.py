@@ -344,3 +344,5 @@ def test_what_a_source_is_compared_by_comes_from_its_parameters() -> None:
     assert key_choice({"kind": "dbn", "symbol": "ESH4", "instrument_id": None, "path": __file__}) == KeyChoice("ESH4")
     noted = {"_target_": "vpharness.events.lobster.LobsterSource", "path": __file__, "date": "2023-11-15"}
     assert key_choice(noted) == KeyChoice(message_path=__file__, date="2023-11-15")
+    days = {"kind": "lobster", "date": ["2023-11-15", "2023-11-16"], "path": ["a.csv", "b.csv"]}
+    assert key_choice(days) == KeyChoice()

@@ -66,13 +66,13 @@ def key_choice(source: Mapping[str, Any]) -> KeyChoice:
     `source` has the source's parameters as they were noted, or as the manifest holds them, which has no paths.
     """
     is_lobster = "lobster" in {source.get("kind"), str(source.get(TARGET)).rpartition(".")[0].rpartition(".")[2]}
-    path = source.get("path") if is_lobster else None
+    path, date = source.get("path") if is_lobster else None, source.get("date")
     return KeyChoice(
         symbol=source.get("symbol"),
         instrument_id=source.get("instrument_id"),
         publisher_id=source.get("publisher_id"),
         message_path=path if isinstance(path, str) and Path(path).is_file() else None,
-        date=source.get("date"),
+        date=date if isinstance(date, str) else None,  # of several days, the file's name says which one it is
     )
 
 
