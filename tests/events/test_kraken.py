@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.events.recordings import K_SNAPSHOT, KRAKEN, KrakenTape, clock, lines
+from tests.events.recordings import K_SNAPSHOT, KRAKEN, SECOND, START, KrakenTape, clock, lines
 from tests.events.samples import events, read, write
 from tests.events.test_coinbase import COIN, DOLLAR, at
 from vpharness.errors import SourceError
@@ -64,7 +64,7 @@ def test_the_checksum_reads_the_ten_best_levels_in_the_order_of_their_queues() -
     assert book.checksum() == crc ^ 0xFFFFFFFF
 
 
-def test_trades_of_the_same_file_explain_declines_before_and_after_them(tmp_path: Path) -> None:
+def test_trades_of_the_same_file_explain_declines_at_and_after_their_time(tmp_path: Path) -> None:
     """At the order's price and side, near in time, as far as their quantity goes."""
     tape = KrakenTape()
     tape.message("snapshot", **K_SNAPSHOT)
@@ -72,10 +72,10 @@ def test_trades_of_the_same_file_explain_declines_before_and_after_them(tmp_path
     tape.other(trade("buy", 101.0, 0.5, 1.1))
     tape.message("update", asks=[("modify", "OA1", "101.0", "1.25000000", 1.2)])
     tape.message("update", bids=[("delete", "OB1", "100.0", "1.50000000", 2)])
-    tape.other(trade("sell", 100.0, 1.5, 2.1))
+    tape.other(trade("sell", 100.0, 1.5, 2))
     tape.message("update", bids=[("delete", "OB3", "99.5", "2.00000000", 3)])
     tape.other(trade("buy", 99.5, 2, 3))
-    tape.other(trade("sell", 99.5, 2, 4))
+    tape.other(trade("sell", 99.5, 2, 3.1))
     found, stream = read(KrakenSource(write(tmp_path, "k.jsonl", tape.text), 0.1))
     assert found[6:] == [
         at(1.2, "F", "A", 101 * DOLLAR, COIN // 2, 4, 0),
@@ -86,6 +86,28 @@ def test_trades_of_the_same_file_explain_declines_before_and_after_them(tmp_path
         at(3, "C", "B", 199 * DOLLAR // 2, 2 * COIN, 3, 128),
     ]
     assert stream.notes == []
+
+
+def test_events_do_not_depend_on_what_comes_after_them(tmp_path: Path) -> None:
+    """Whatever follows a moment, trades at the very price and side included, the events up to it are the same."""
+    tape = KrakenTape()
+    tape.message("snapshot", **K_SNAPSHOT)
+    tape.other(trade("sell", 100.0, 0.1, 1.9))
+    tape.message("update", bids=[("delete", "OB1", "100.0", "1.50000000", 2)])
+    past = tape.text
+    rest = [
+        [trade("sell", 100.0, 1.5, 2.000001)],
+        [trade("sell", 100.0, 1.5, 2.4), trade("sell", 100.0, 0.1, 2.5)],
+        [trade("buy", 100.0, 1.5, 9)],
+        [],
+    ]
+    found = []
+    for place, messages in enumerate(rest):
+        text = past + lines(messages)
+        rows = events(KrakenSource(write(tmp_path, f"{place}.jsonl", text), 0.1))
+        found.append([row for row in rows if row[0] <= START + 2 * SECOND])
+    assert all(each == found[0] for each in found)
+    assert [(row[1], row[4]) for row in found[0][-3:]] == [("F", COIN // 10), ("C", COIN // 10), ("C", 14 * COIN // 10)]
 
 
 def test_levels_behind_the_depth_leave_and_come_back_without_flow(tmp_path: Path) -> None:
