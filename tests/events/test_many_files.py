@@ -244,11 +244,10 @@ def test_a_compressed_copy_of_a_recording_is_refused(tmp_path: Path) -> None:
 
 def test_instruments_that_begin_alike_are_no_copies_of_each_other(tmp_path: Path) -> None:
     """Nor are files that begin at the same time with other events."""
-    clear = {"action": b"R", "side": b"N", "flags": 8}
     paths = []
     for number, symbol in ((7, "ESH4"), (8, "ESM4")):
         mapping = {symbol: [("2023-12-01", "2024-02-01", number)]}
-        records = mbo(number, START, 0, UNDEFINED_PRICE, 0, **clear) + mbo(number, START + 5, number)
+        records = mbo(number, START, 0, UNDEFINED_PRICE, 0, b"R", b"N", 8) + mbo(number, START + 5, number)
         paths.append(write(tmp_path, f"{symbol}.dbn", metadata(mapping) + records))
     assert len(events(DbnSource(paths, 0.25))) == 5  # one empties the book between them
     with pytest.raises(SourceError, match="begins with the same event as"):
