@@ -242,6 +242,15 @@ def test_halts_change_the_identity_of_messages_alone(tmp_path: Path) -> None:
     assert set(identity) == {"kind", "version", "tick_size", "date", "instrument", "sha256", "orderbook_sha256"}
     assert (identity["version"], identity["date"], identity["orderbook_sha256"]) == (1, SUMMER, None)
     assert LobsterSource(halted, SUMMER).identity()["halts"] is True
+    for row, halts in (
+        ("2,7,0,0,1,-1", True),
+        (' 2, "7", 0, 0, "-1", -1', True),
+        ("2,7,0,0,-1,-1,x", True),
+        ("2,7,0,0,0,-1", False),
+        ("2,7,0,0,5,-1", False),
+    ):
+        source = LobsterSource(write(tmp_path, "s.csv", f"\n{row}\n"), SUMMER)
+        assert ("halts" in source.identity(), bool(events(source))) == (halts, halts)
     assert LobsterSource(quiet, SUMMER, orderbook_path=write(tmp_path, "b.csv", BOOK_ROW)).identity()["version"] == 2
 
 

@@ -258,10 +258,14 @@ def test_levels_out_of_view_are_kept_as_last_seen_up_to_a_number(
     """What a market has left behind takes no memory without end: the levels farthest away are forgotten."""
     lines = [f"{number},1,{number},5,{100 + number},1" for number in range(60)]
     rows = [f"900,1,{100 + number},5" for number in range(60)]
-    kept = books_of(events(source_of(tmp_path, lines, rows)))
+    all_kept, stream = read(source_of(tmp_path, lines, rows))
+    kept = books_of(all_kept)
     assert len(kept[max(kept)]) == 61
+    assert stream.counts["levels_forgotten_out_of_view"] == 0
     monkeypatch.setattr(lobster_levels, "KEPT_LEVELS", 8)
-    found = books_of(events(source_of(tmp_path, lines, rows)))
+    some_kept, stream = read(source_of(tmp_path, lines, rows))
+    found = books_of(some_kept)
+    assert stream.counts["levels_forgotten_out_of_view"] == 61 - len(found[max(found)])
     assert max(map(len, found.values())) < 20
     assert {(side, price) for side, price in found[max(found)] if side == "B"} == {
         ("B", (100 + number) * 10**5) for number in range(60 - len(found[max(found)]) + 1, 60)

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.events.samples import DAY, START, events, mbo, metadata, read, write
+from tests.events.export_files import csv_of, json_of, parquet_of
+from tests.events.recordings import COINBASE
+from tests.events.samples import COMPRESSIONS, DAY, START, events, mbo, metadata, read, write
 from tests.lattice.engine_help import run_engine
 from vpharness.datasets.sources import source_values
 from vpharness.errors import ConfigError, SourceError
 from vpharness.events.bitstamp import BitstampSource
+from vpharness.events.coinbase import CoinbaseSource
 from vpharness.events.dbn import DbnSource
 from vpharness.events.input_files import sha256
 from vpharness.events.many_files import files_of, opened_in_order
@@ -251,6 +254,56 @@ def test_a_value_that_is_no_path_is_refused(value: Any) -> None:
     """The message says what may stand there."""
     with pytest.raises(ConfigError, match=r"source\.path is .*; expected a file, a list of files, a glob or a folder"):
         files_of(value, (".dbn",))
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # of Databento's client
+@pytest.mark.parametrize("other", ["dbn", "dbn.zst", "csv", "json", "parquet"])
+def test_one_day_in_two_formats_is_refused(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, other: str
+) -> None:
+    """Both are named; read one after another they would be twice the orders. A part of the day is no other day."""
+    mapping = {"ESH4": [("2023-12-01", "2024-02-01", 7)]}
+    records = [mbo(7, START + place * MINUTE, place + 1) for place in range(4)]
+    snapshot = mbo(7, START - HOUR, 900, flags=32 | 128)
+    whole = metadata(mapping) + snapshot + b"".join(records)
+    write(tmp_path, "day.mbo.dbn", whole)
+    other_folder = tmp_path_factory.mktemp("exports")
+    if other.startswith("dbn"):
+        part = metadata(mapping) + b"".join(records[:2])
+        write(tmp_path, f"half.{other}", COMPRESSIONS["zstd"](part) if other.endswith("zst") else part)
+    elif other == "parquet":
+        write(tmp_path, "day.mbo.parquet", parquet_of(whole, other_folder))
+    else:
+        write(tmp_path, f"day.mbo.{other}", (csv_of if other == "csv" else json_of)(whole, other_folder))
+    with pytest.raises(
+        SourceError, match=r"begins with the same event as .*, at 2023-12-25T.*; name one of the two"
+    ) as r:
+        read(DbnSource(str(tmp_path), 0.25))
+    assert all(path.name in str(r.value) for path in tmp_path.iterdir())
+
+
+def test_a_compressed_copy_of_a_recording_is_refused(tmp_path: Path) -> None:
+    """As any source's."""
+    for name in COMPRESSIONS:
+        write(tmp_path, f"{name}.jsonl", COMPRESSIONS[name](COINBASE.encode()))
+    with pytest.raises(SourceError, match="begins with the same event as"):
+        read(CoinbaseSource(str(tmp_path), 0.01))
+
+
+def test_instruments_that_begin_alike_are_no_copies_of_each_other(tmp_path: Path) -> None:
+    """Nor are files that begin at the same time with other events."""
+    paths = []
+    for number, symbol in ((7, "ESH4"), (8, "ESM4")):
+        mapping = {symbol: [("2023-12-01", "2024-02-01", number)]}
+        records = mbo(number, START, 0, UNDEFINED_PRICE, 0, b"R", b"N", 8) + mbo(number, START + 5, number)
+        paths.append(write(tmp_path, f"{symbol}.dbn", metadata(mapping) + records))
+    assert len(events(DbnSource(paths, 0.25))) == 5  # one empties the book between them
+    with pytest.raises(SourceError, match="begins with the same event as"):
+        events(
+            DbnSource([paths[0], write(tmp_path, "copy.dbn", Path(paths[0]).read_bytes() + mbo(7, START + 9, 3))], 0.25)
+        )
+    same_time = [day(tmp_path, f"{place}.dbn", START + place * MINUTE, START + MINUTE) for place in (0, 1)]
+    assert len(events(DbnSource(same_time, 0.25))) == 4
 
 
 def test_a_file_with_the_letters_of_a_glob_is_that_file(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ _SHARE_SET_RIGHT: Final = 0.01
 _ENOUGH_MESSAGES: Final = 100
 _MOST_SET_RIGHT: Final = 0.5
 """Of so many messages and more, a larger share cannot be of the same day."""
-_HALT_LINE: Final = re.compile(rb"(?:\A|\n)[^,\n]*,\s*7\s*,")
+_STATE_LINE: Final = re.compile(rb'(?:\A|\n)[^,\n]*,\s*"?7"?\s*,')
 
 _MESSAGE_DTYPE: Final = np.dtype(
     [
@@ -151,10 +151,28 @@ def midnight_ns(date: str) -> int:
     return times.midnight_ns(day)
 
 
+def message_rows(file: input_files.InputFile, holding: re.Pattern[bytes] | None = None) -> Iterator[csv_rows.CsvRows]:
+    """Yield the rows of a file block by block, only blocks that hold a pattern where one is given.
+
+    A row has six fields or, in newer files, seven, the last of which says nothing.
+    """
+    fields = 0
+    for block, line in csv_rows.without_header(csv_rows.whole_lines(file)):
+        if not fields and (first := block.lstrip(b"\r\n").partition(b"\n")[0]):
+            fields = _FIELDS_OF_NEWER_FILES if first.count(b",") == _FIELDS else _FIELDS
+        if fields and (holding is None or holding.search(block)):
+            yield csv_rows.split_rows(file.path, block, fields, line, may_be_blank=True)
+
+
+def message_times(rows: csv_rows.CsvRows, midnight_ns: int) -> NDArray[np.int64]:
+    """Return the times of messages in ns since the epoch, [n]."""
+    return midnight_ns + rows.decimals(_TIME, "time", _DIGITS_NS, 0, NANOSECONDS_PER_DAY - 1)
+
+
 def _tells_of_halts(path: str) -> bool:
-    """Whether a message file has messages of type 7."""
+    """Whether a message file has events of halts: messages of type 7 that say more than that quoting is resumed."""
     with input_files.opened(path) as file:
-        return any(_HALT_LINE.search(block) for block in csv_rows.whole_lines(file))
+        return any(_is_state(_parse(rows, 0)).any() for rows in message_rows(file, _STATE_LINE))
 
 
 def _chunks(
@@ -251,14 +269,10 @@ def _note_missing_rows(rows: OrderbookRows, file: input_files.InputFile, time_ns
 
 
 def _messages(file: input_files.InputFile, midnight_ns: int) -> Iterator[NDArray[np.void]]:
-    """Yield the messages of a file, of six fields each or, in newer files, of seven, the last of which says nothing."""
-    fields, found = 0, False
-    for block, line in csv_rows.without_header(csv_rows.whole_lines(file)):
-        if not fields and (first := block.lstrip(b"\r\n").partition(b"\n")[0]):
-            fields = _FIELDS_OF_NEWER_FILES if first.count(b",") == _FIELDS else _FIELDS
-        if not fields:
-            continue
-        messages = _parse(csv_rows.split_rows(file.path, block, fields, line, may_be_blank=True), midnight_ns)
+    """Yield the messages of a file."""
+    found = False
+    for rows in message_rows(file):
+        messages = _parse(rows, midnight_ns)
         if len(messages):
             found = True
             yield messages
@@ -270,7 +284,7 @@ def _parse(rows: csv_rows.CsvRows, midnight_ns: int) -> NDArray[np.void]:
     messages = np.empty(len(rows), _MESSAGE_DTYPE)
     messages["type"] = rows.choices(_TYPE, "type", _TYPES) + 1
     is_order = messages["type"] <= _EXECUTED
-    messages["ts_ns"] = midnight_ns + rows.decimals(_TIME, "time", _DIGITS_NS, 0, NANOSECONDS_PER_DAY - 1)
+    messages["ts_ns"] = message_times(rows, midnight_ns)
     order_ids = rows.decimals(_ID, "order id", 0, _LOWEST_ID, STANDING_ID_BASE - 1)
     rows.refuse((order_ids < 0) & is_order, _ID, "order id", "an id of at least 0")
     messages["order_id"] = np.maximum(order_ids, 0)

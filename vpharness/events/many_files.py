@@ -48,6 +48,7 @@ OpenOne: TypeAlias = Callable[[str], AbstractContextManager[EventStream]]
 
 _MOST_SENTENCES: Final = 5
 _DOUBTED: Final = ": the book is not valid from there until a snapshot or a clear restates it"
+_ORDER_ID: Final = (EVENT_DTYPE.names or ()).index("order_id")
 
 
 def files_of(value: Paths, suffixes: Sequence[str], key: str = "source.path") -> list[str]:
@@ -146,13 +147,14 @@ def opened_in_order(
 
 @dataclass(frozen=True)
 class _File:
-    """A file as its beginning shows it. `start_ns` is the time of its first event outside of a snapshot."""
+    """A file as its beginning shows it: `first_event` is the first one outside of a snapshot, `start_ns` its time."""
 
     path: str
     start_ns: int
     instrument: str
     size_unit: float
     by_level: bool
+    first_event: tuple[int, ...] | None
 
     @property
     def name(self) -> str:
@@ -172,20 +174,46 @@ def _in_order(paths: Sequence[str], open_one: OpenOne) -> list[_File]:
                 f"{after.path}: counts sizes in units of {after.size_unit:g}, and {before.path} of "
                 f"{before.size_unit:g}; make a dataset of each"
             )
+    _refuse_same_beginnings(files)
     return files
+
+
+def _refuse_same_beginnings(files: Sequence[_File]) -> None:
+    """Raise SourceError where two files begin with the same event.
+
+    A folder may hold one day in several formats, or plain and compressed: read one after another, each order would
+    stand in the book twice. Of an event without an order, such as an R at midnight, the instrument must be the same
+    too; an order is one of its instrument alone, whatever each format calls that.
+    """
+    seen: dict[tuple[object, ...], _File] = {}
+    for file in files:
+        if file.first_event is None:
+            continue
+        is_of_order = file.first_event[_ORDER_ID] and not file.by_level
+        other = seen.setdefault((None if is_of_order else file.instrument, *file.first_event), file)
+        if other is not file:
+            raise SourceError(
+                f"{file.path}: begins with the same event as {other.path}, at {time_text(file.start_ns)}: the same "
+                "data in two formats, or a part of them; name one of the two"
+            )
 
 
 def _peeked(path: str, open_one: OpenOne) -> _File:
     with open_one(path) as stream:
-        start_ns, latest_ns = None, 0
+        start_ns, latest_ns, first_event = None, 0, None
         for chunk in stream.chunks:
-            own = chunk["ts_ns"][(chunk["flags"] & FLAG_SNAPSHOT) == 0]
+            own = chunk[(chunk["flags"] & FLAG_SNAPSHOT) == 0]
             if len(own):
-                start_ns = int(own[0])
+                start_ns, first_event = int(own["ts_ns"][0]), own[0].item()
                 break
             latest_ns = max(latest_ns, int(chunk["ts_ns"].max(initial=0)))
         return _File(
-            path, latest_ns if start_ns is None else start_ns, stream.instrument, stream.size_unit, stream.by_level
+            path,
+            latest_ns if start_ns is None else start_ns,
+            stream.instrument,
+            stream.size_unit,
+            stream.by_level,
+            first_event,
         )
 
 
