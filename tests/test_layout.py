@@ -24,7 +24,7 @@ ALLOWED = {
     "campaigns": {"storage", "events", "lattice", "datasets", "signals", "audit", "evaluation", "results"},
     "promotion": {"storage", "events", "lattice", "datasets", "signals", "audit", "evaluation", "live", "results"},
     "simulation": {"storage", "events", "lattice", "datasets", "signals", "evaluation", "live", "promotion"},
-    "config": {"campaigns", "results", "storage"},
+    "config": {"campaigns", "datasets", "results", "storage"},
     "commands": {
         "config",
         "storage",

@@ -223,6 +223,6 @@ def test_a_build_without_a_valid_book_ends_with_what_the_source_says(tmp_path: P
     """A message file of LOBSTER alone: the reason is what the file cannot tell, and the way out stands there."""
     path = write(tmp_path, "A_2012-06-21_message_1.csv", "34200,1,1,5,1000000,1\n34201,1,2,5,1010000,1\n")
     with pytest.raises(
-        SourceError, match=r"gave no bin: .*; the book is made from messages alone.* give source.orderbook"
+        SourceError, match=r"gave no bin: .*; without the order book file .* add source\.orderbook_path="
     ):
         build(Lake(tmp_path), LobsterSource(path), LatticeParameters(), dataset_id="a")

@@ -109,14 +109,34 @@ def test_an_overlap_and_a_gap_are_notes(tmp_path: Path) -> None:
     assert found[5] == (START + 3 * HOUR + SECOND, "N", "N", 0, 0, 0, 4 | 128), "what may be missing before d.dbn"
     assert stream.notes == [
         (
-            "b.dbn begins at 2023-12-25T00:59:00.000+00:00, before a.dbn ends at 2023-12-25T01:00:00.000+00:00: its "
-            "events up to there count as of then (clamped_ts)"
+            "b.dbn begins at 2023-12-25T00:59:00.000+00:00, before a.dbn ends at 2023-12-25T01:00:00.000+00:00: the "
+            "files overlap; events earlier than 2023-12-25T01:00:00.000+00:00 were moved to that time (clamped_ts)"
         ),
         (
             "no file holds the 5.0 hours from 2023-12-25T03:00:00.000+00:00 to 2023-12-25T08:00:00.000+00:00: the book "
             "is not valid from there until a snapshot or a clear restates it"
         ),
     ]
+
+
+def test_a_foreign_file_among_others_is_named_with_a_way_out(tmp_path: Path) -> None:
+    """It stops everything, and a glob leaves it out."""
+    day(tmp_path, "a.dbn", START, START + HOUR)
+    (tmp_path / "b.dbn").write_bytes(b"something else")
+    with pytest.raises(SourceError, match=r"b\.dbn: is no DBN file.*; if it does not belong .* a glob, such as .*NAME"):
+        read(DbnSource(str(tmp_path), 0.25))
+
+
+def test_files_of_two_instruments_years_apart_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    """A roll of a contract is a note; this is two feeds, both of which are named."""
+    first = day(tmp_path, "a.dbn", START, START + HOUR)
+    other = write(
+        tmp_path,
+        "b.dbn",
+        metadata({"ZZZ9": [("2023-12-01", "2026-02-01", 9)]}) + mbo(9, START + 400 * DAY, 1),
+    )
+    with pytest.raises(SourceError, match=r"a\.dbn is of ESH4 and begins at .*, b\.dbn of ZZZ9 and at .*: make a data"):
+        read(DbnSource([first, other], 0.25))
 
 
 def test_many_gaps_are_one_note(tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ def conclude(campaign: Campaign, progress: CampaignProgress, tracked: Tracked) -
     """
     plan = campaign.plan
     runs = {run.spec.run_id: run for run in plan.runs}
-    ranked = ranked_before(campaign.settings.store, readable_ledger(campaign.settings.store, campaign.lake))
+    ledger = readable_ledger(campaign.settings.store, campaign.lake)
+    ranked = ranked_before(campaign.settings.store, ledger)
     mine = [each for each in ranked if not runs.keys().isdisjoint(each.candidate.run_ids)]
     best = _best_runs(mine, runs)
     _draw(campaign, mine, best, tracked)
@@ -82,7 +83,7 @@ def conclude(campaign: Campaign, progress: CampaignProgress, tracked: Tracked) -
         facts = {"campaign": campaign.name, "folder": str(campaign.folder), **_counts(plan, progress)}
         print(json.dumps({**facts, "failures": progress.failures, "candidates": rows}, indent=1))
     else:
-        print_ranking(mine, lake=campaign.lake, most=SHOWN)
+        print_ranking(mine, lake=campaign.lake, most=SHOWN, ledger=ledger)
         counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in _counts(plan, progress).items())
         print(f"\ncampaign {campaign.name}: {counts}; {len(mine):,} candidates")
         print(f"figures: {campaign.folder}")

@@ -49,6 +49,9 @@ OpenOne: TypeAlias = Callable[[str], AbstractContextManager[EventStream]]
 _MOST_SENTENCES: Final = 5
 _DOUBTED: Final = ": the book is not valid from there until a snapshot or a clear restates it"
 _ORDER_ID: Final = (EVENT_DTYPE.names or ()).index("order_id")
+_MOST_ENDINGS: Final = 4
+_LONGEST_FILE_NS: Final = 366 * 86_400 * SECOND_NS
+"""Files of two instruments whose beginnings lie further apart are not two parts of one feed."""
 
 
 def files_of(value: Paths, suffixes: Sequence[str], key: str = "source.path") -> list[str]:
@@ -90,7 +93,9 @@ def _files_of_one(item: str, suffixes: Sequence[str], key: str) -> list[str]:
 
 
 def _nothing_inside(folder: Path, item: str, suffixes: Sequence[str]) -> str:
-    sentence = f"{item!r}: the folder holds no file that ends in {' or '.join(suffixes)}"
+    rest = len(suffixes) - _MOST_ENDINGS
+    listed = [*suffixes[:_MOST_ENDINGS], *([f"{rest} other endings"] if rest > 0 else [])]
+    sentence = f"{item!r}: the folder holds no file that ends in {' or '.join(listed)}"
     archives = {f".{name}": command for name, command in input_files.ARCHIVES.values()}
     for each in sorted(folder.iterdir()):
         if each.suffix in archives:
@@ -162,13 +167,18 @@ class _File:
 
 
 def _in_order(paths: Sequence[str], open_one: OpenOne) -> list[_File]:
-    files = [_peeked(path, open_one) for path in paths]
+    files = [_peeked_of_many(path, open_one) for path in paths]
     tied = Counter(file.start_ns for file in files)
     digests = {file.path: input_files.sha256(file.path) for file in files if tied[file.start_ns] > 1}
     files.sort(key=lambda file: (file.start_ns, digests.get(file.path, "")))
     for before, after in pairwise(files):
         if before.path in digests and digests[before.path] == digests.get(after.path):
             raise SourceError(f"{after.path}: is the same file as {before.path}; name it once")
+        if after.instrument != before.instrument and after.start_ns - before.start_ns > _LONGEST_FILE_NS:
+            raise SourceError(
+                f"{before.name} is of {before.instrument} and begins at {time_text(before.start_ns)}, {after.name} of "
+                f"{after.instrument} and at {time_text(after.start_ns)}: make a dataset of each"
+            )
         if after.size_unit != before.size_unit:
             raise SourceError(
                 f"{after.path}: counts sizes in units of {after.size_unit:g}, and {before.path} of "
@@ -196,6 +206,16 @@ def _refuse_same_beginnings(files: Sequence[_File]) -> None:
                 f"{file.path}: begins with the same event as {other.path}, at {time_text(file.start_ns)}: the same "
                 "data in two formats, or a part of them; name one of the two"
             )
+
+
+def _peeked_of_many(path: str, open_one: OpenOne) -> _File:
+    try:
+        return _peeked(path, open_one)
+    except SourceError as error:
+        raise SourceError(
+            f"{error}; if it does not belong to the others, name those with a glob, such as "
+            f"{shlex.quote(f'{Path(path).parent}/NAME*')}"
+        ) from error
 
 
 def _peeked(path: str, open_one: OpenOne) -> _File:
@@ -251,8 +271,8 @@ class _Joins:
         ends, begins = time_text(self.latest_ns), time_text(after.start_ns)
         if after.start_ns < self.latest_ns:
             self.overlaps.append(
-                f"{after.name} begins at {begins}, before {before.name} ends at {ends}: its events up to there "
-                "count as of then (clamped_ts)"
+                f"{after.name} begins at {begins}, before {before.name} ends at {ends}: the files overlap; events "
+                f"earlier than {ends} were moved to that time (clamped_ts)"
             )
         elif self.is_long_until(after):
             hours = (after.start_ns - self.latest_ns) / LONGEST_SILENCE_NS

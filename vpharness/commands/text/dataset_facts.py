@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from vpharness.commands.text.price_checks import price_check_facts, price_check_lines
+from vpharness.commands.text.terminal import span_text
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import Manifest
@@ -54,11 +55,11 @@ def print_dataset(
         print(json.dumps(facts if check is None else {**facts, "check": price_check_facts(check)}, indent=1))
         return
     dataset = Dataset(path, manifest)
-    hours = (m.last_bin_end_ns - m.first_bin_start_ns) / 3600e9
+    span = span_text(m.last_bin_end_ns - m.first_bin_start_ns)
     rows = [
         ("path", str(path)),
         ("instrument", f"{m.instrument}, tick {m.tick_size:g}"),
-        ("span", f"{time_text(m.first_bin_start_ns)} to {time_text(m.last_bin_end_ns)} ({hours:.2f} hours)"),
+        ("span", f"{time_text(m.first_bin_start_ns)} to {time_text(m.last_bin_end_ns)} ({span})"),
         ("bins", f"{m.bins:,} of {m.cell_width_ms} ms, {m.valid_bins / m.bins:.1%} with a valid book"),
         ("cells", f"{m.cells} a bin, {_columns_text(dataset)}"),
         ("on disk", size_text(dataset.disk_bytes)),
