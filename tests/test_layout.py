@@ -55,6 +55,7 @@ AT_RUNTIME = {
     "modules",
     "parameters",
     "prices",
+    "process_end",
 } | {
     "promotion",
     "signals",

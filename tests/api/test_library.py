@@ -74,7 +74,7 @@ def test_names_that_are_packages_too_can_be_called_and_imported_from() -> None:
     assert callable(vp.results)
     assert callable(vp.datasets)
     assert list(inspect.signature(vp.results).parameters)[:2] == ["signal", "dataset"]
-    told_by_help = pydoc.render_doc(vp.results, renderer=pydoc.plaintext)
+    told_by_help = pydoc.render_doc(vp.results, renderer=pydoc.plaintext)  # type: ignore[attr-defined]  # not in its stubs
     assert "results(*, signal: str | None = None, dataset:" in told_by_help
     assert "Return the candidates of the ledger, the best first" in told_by_help
     assert [name for name in dir(vp) if not name.startswith("__")] == vp.__all__

@@ -138,7 +138,7 @@ def test_words_that_do_not_vary_are_told_with_the_rest(tmp_path: Path) -> None:
     for expected in (
         "eval.tp_tick is not a key here",
         "signal.lag is not a key here; did you mean signal.lag_bins?",
-        "source.seed: Value 'x'",
+        "source.seed is 'x'; expected a whole number",
         "memory_mb is 1; it must be at least 64",
         "tracking.kind is 'foo'; it must be one of mlflow, none",
         "eval.sl_ticks is -1.0",

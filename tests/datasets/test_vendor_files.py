@@ -9,8 +9,9 @@ from tests.events.samples import DAY, START, mbo, metadata, write
 from vpharness.datasets.build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
-from vpharness.datasets.manifest import Manifest, read_checksums
+from vpharness.datasets.manifest import Manifest, read_checksums, require_orders
 from vpharness.datasets.read import load
+from vpharness.errors import DatasetError
 from vpharness.events.dbn import DbnSource
 from vpharness.events.event_source import Source
 from vpharness.events.lobster import LobsterSource
@@ -93,6 +94,22 @@ def test_best_prices_in_place_of_orders_replace_their_side(tmp_path: Path, ids: 
     manifest, best = built(tmp_path, DbnSource(dbn(tmp_path, *sides, *end), 0.01))
     assert best == [(15_001, 15_006), (14_999, 15_003)] * 10 + [None, (14_999, 15_004)]
     assert not any(manifest.problems.values())
+    assert manifest.by_level
+    with pytest.raises(DatasetError, match=r"dataset a is by price level \(dbn\), and this needs single orders"):
+        require_orders(manifest)
+
+
+def test_a_file_of_orders_followed_by_one_of_best_prices_is_by_price_level(tmp_path: Path) -> None:
+    """One record that stands for orders is enough, in whichever file it is met."""
+    orders = [
+        record(0, "A", "B", 15_000, 100, 1),
+        record(0, "A", "A", 15_005, 100, 2),
+        record(250, "N", "N", None, 0, 0),
+    ]
+    top = [record(500, "A", "B", 15_000, 100, 0, LAST | TOP_OF_BOOK), record(650, "N", "N", None, 0, 0)]
+    paths = [write(tmp_path, f"{place}.dbn", HEAD + b"".join(part)) for place, part in enumerate((orders, top))]
+    assert not built(tmp_path / "orders", DbnSource(paths[0], 0.01))[0].by_level
+    assert built(tmp_path / "both", DbnSource(paths, 0.01))[0].by_level
 
 
 def test_price_levels_in_place_of_orders_replace_their_level(tmp_path: Path) -> None:

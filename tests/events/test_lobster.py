@@ -242,6 +242,15 @@ def test_halts_change_the_identity_of_messages_alone(tmp_path: Path) -> None:
     assert set(identity) == {"kind", "version", "tick_size", "date", "instrument", "sha256", "orderbook_sha256"}
     assert (identity["version"], identity["date"], identity["orderbook_sha256"]) == (1, SUMMER, None)
     assert LobsterSource(halted, SUMMER).identity()["halts"] is True
+    for row, halts in (
+        ("2,7,0,0,1,-1", True),
+        (' 2, "7", 0, 0, "-1", -1', True),
+        ("2,7,0,0,-1,-1,x", True),
+        ("2,7,0,0,0,-1", False),
+        ("2,7,0,0,5,-1", False),
+    ):
+        source = LobsterSource(write(tmp_path, "s.csv", f"\n{row}\n"), SUMMER)
+        assert ("halts" in source.identity(), bool(events(source))) == (halts, halts)
     assert LobsterSource(quiet, SUMMER, orderbook_path=write(tmp_path, "b.csv", BOOK_ROW)).identity()["version"] == 2
 
 
@@ -271,7 +280,7 @@ def test_a_folder_holds_days_with_their_order_books(tmp_path: Path) -> None:
         found, stream = read(source)
         actions = [(event[1], (event[0] - MIDNIGHT) // (86_400 * 10**9)) for event in found]
         day = [("A", 4), ("C", 1)]
-        assert actions == [(action, 0) for action, times in day for _ in range(times)] + [("R", 1)] + [
+        assert actions == [(action, 0) for action, times in day for _ in range(times)] + [("R", 0)] + [
             (action, 1) for action, times in day for _ in range(times)
         ]
         assert source.identity()["date"] == ["2012-06-21", "2012-06-22"]

@@ -219,4 +219,5 @@ def _manifest(
         skipped=dict(stream.counts),
         notes=[],
         by_level=stream.by_level,
+        instruments=list(stream.instruments),
     )

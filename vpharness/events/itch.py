@@ -125,6 +125,7 @@ class ItchSource:
         stock = int.from_bytes(self.symbol.encode().ljust(STOCK_BYTES), "big")
         with input_files.opened(path) as file:
             stream = EventStream(self.symbol, 1.0, iter(()), bytes_total=file.bytes_total)
+            stream.instruments.append(self.symbol)
             chunks = _chunks(file, new_state(stock, ord(self._market(path)), begins_ns), self.symbol, stream)
             first = next(chunks)
             stream.chunks = chain([first], chunks)

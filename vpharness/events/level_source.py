@@ -97,6 +97,7 @@ def opened_messages(
         batches = _json_batches(file, reader, stream, refused)
         first = next(batches)  # names the instrument
         stream.instrument = reader.symbol or ""
+        stream.instruments += [reader.symbol] if reader.symbol else []
         error = f"{file.path}: " + nothing.format(symbol=stream.instrument or "a product")
         stream.chunks = level_chunks(chain([first], batches), books, stream, error)
         yield stream

@@ -109,6 +109,7 @@ class RecordedSource:
         symbol = self.symbol or self._first_symbol(path)
         with input_files.opened(path) as file:
             stream = EventStream(symbol, self.size_unit, iter(()), bytes_total=file.bytes_total)
+            stream.instruments += self.names_of(symbol)
             feed = OrderFeed(stream.counts, starts_empty=not self.require_snapshot)
             reader = self.reader(feed, symbol, size_digits(self.size_unit) or 0)
             stream.chunks = self._chunks(file, reader, stream)
@@ -121,6 +122,10 @@ class RecordedSource:
     @abstractmethod
     def symbol_of(self, line: RecordedLine) -> str | None:
         """Return the product that a message is about; None where it names none."""
+
+    def names_of(self, symbol: str) -> list[str]:
+        """Return all names that the exchange has for a product."""
+        return [symbol]
 
     def _require_one_product(self, paths: list[str]) -> None:
         first = self._first_symbol(paths[0])

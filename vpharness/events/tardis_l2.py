@@ -129,6 +129,7 @@ class TardisL2Source:
             blocks = reader.blocks(file)
             head = list(islice(blocks, 1))  # names the instrument
             stream.instrument = reader.symbol or ""
+            stream.instruments += [reader.symbol] if reader.symbol else []
             if self.trades_path is None:
                 stream.notes.append(WITHOUT_TRADES)
             nothing = f"{file.path}: " + _NO_SNAPSHOT.format(symbol=stream.instrument)
