@@ -76,7 +76,6 @@ def busy_bin() -> PipelineBin:
     return dataclasses.replace(found[-1], outputs=outputs, trades=trades)
 
 
-@pytest.mark.slow
 def test_a_bin_that_is_kept_takes_no_more_than_is_said() -> None:
     """The texts of a very busy one, and of each override, and the cells of all."""
     busy = busy_bin()
@@ -102,7 +101,6 @@ async def full(folder: Path, **settings: Any) -> AsyncIterator[Server]:
         yield running
 
 
-@pytest.mark.slow
 def test_a_stream_that_is_not_read_takes_no_more_than_is_said(tmp_path: Path) -> None:
     """After it has asked for all columns and all of history, however much comes."""
     count = 12
