@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from runtime.feeds.feed import NO_EVENTS, BinFacts, FeedContext, FeedFacts, FeedStep, FinishedBin
 from runtime.feeds.pace import Pace, SpanReplayParameters, require_in_range, step_bins
-from vpharness.datasets.bin_by_bin import grid_blocks, opened_grid, read_rows
+from vpharness.datasets.bin_by_bin import grid_blocks, read_rows, require_grid
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.errors import ConfigError
 from vpharness.events.times import time_text
@@ -26,13 +26,12 @@ class DatasetReplayParameters(SpanReplayParameters):
 
     @contextmanager
     def open(self, context: FeedContext) -> Iterator["DatasetFeed"]:
-        """Find the dataset and read its bins; the cells are read as they are needed."""
+        """Find the dataset and read its bins; the cells are read, or computed, as they are needed."""
         require_in_range(self)
         if context.dataset_id is None or context.lake is None:
             raise ConfigError("feed=dataset needs dataset.id (python -m vpharness list-datasets shows what there is)")
         dataset = find_dataset(context.lake, context.dataset_id)
-        with opened_grid(dataset):
-            pass  # that it can be opened is known before anything is served
+        require_grid(dataset)  # before anything is served
         yield DatasetFeed(self, context, dataset)
 
 

@@ -10,7 +10,7 @@ from vpharness.config.search_path import prepare_process
     ("command", "override", "error"),
     [
         ("compare", "tops=3", "tops is not a key here; did you mean top?"),
-        ("compare", "dataset.di=a", "dataset.di is not a key here; the keys are id"),
+        ("compare", "dataset.di=a", "dataset.di is not a key here; the keys are columns, id"),
         ("build", "minuts=3", "minuts is not a key here; did you mean source.minutes?"),
         ("build", "tau_velocity=3", "tau_velocity is not a key here; did you mean lattice.tau_velocity?"),
         (
@@ -18,7 +18,7 @@ from vpharness.config.search_path import prepare_process
             "source=synthetik",
             "source has no choice 'synthetik'; did you mean source=synthetic or source=synthetic_live?",
         ),
-        ("build", "volume=1", "volume is not a key here; the keys are dataset, end, json,"),
+        ("build", "humidity=1", "humidity is not a key here; the keys are dataset, end, json,"),
         (
             "build",
             "lattice.radius=wide",

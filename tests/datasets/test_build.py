@@ -96,7 +96,7 @@ def test_files_are_read_only_and_their_checksums_hold(lake: Lake) -> None:
     """A changed byte is found by verify, which names the file."""
     built = build(lake, MINUTE, LATTICE, dataset_id="minute")
     dataset = find_dataset(lake, "minute")
-    assert [oct(path.stat().st_mode & 0o777) for path in built.path.iterdir()] == ["0o444"] * 4
+    assert [oct(path.stat().st_mode & 0o777) for path in built.path.iterdir()] == ["0o444"] * 5
     assert oct(built.path.stat().st_mode & 0o777) == "0o555"
     assert verify(dataset) == read_checksums(built.path)
     assert read_checksums(built.path)["bins.parquet"] == file_sha256(built.path / "bins.parquet")

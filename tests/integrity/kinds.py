@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -17,9 +18,10 @@ from tests.runtime.feeds.test_recording_feed import late_script, plain, record
 from tests.runtime.records import promote, record_of
 from vpharness.datasets.bin_by_bin import grid_blocks, read_rows
 from vpharness.datasets.build import build
+from vpharness.datasets.event_table import DatasetEvents
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
-from vpharness.datasets.manifest import BINS_FILE, CHECKSUMS_FILE, GRID_FILE, MANIFEST_FILE
+from vpharness.datasets.manifest import BINS_FILE, CHECKSUMS_FILE, EVENTS_FILE, GRID_FILE, MANIFEST_FILE
 from vpharness.datasets.read import load
 from vpharness.errors import FeedError
 from vpharness.events.synthetic import SyntheticSource
@@ -77,9 +79,12 @@ def _of_a_dataset(folder: Path) -> dict[str, Kind]:
         loaded = load(dataset, dataset.manifest.columns)
         blocks = [{name: cells.tobytes() for name, cells in block.items()} for block in grid_blocks(dataset, 0, 600)]
         arrays = {name: values.tobytes() for name, values in {**loaded.bins, **loaded.grid}.items()}
-        return dataset.manifest, dataset.checksum, arrays, blocks, _content(read_rows(dataset))
+        with DatasetEvents(dataset).open() as stream:
+            events = _content(np.concatenate(list(stream.chunks)))
+        return dataset.manifest, dataset.checksum, arrays, blocks, _content(read_rows(dataset)), events
 
-    return {name: Kind(built.path / name, read_all) for name in (BINS_FILE, GRID_FILE, MANIFEST_FILE, CHECKSUMS_FILE)}
+    names = (BINS_FILE, EVENTS_FILE, GRID_FILE, MANIFEST_FILE, CHECKSUMS_FILE)
+    return {name: Kind(built.path / name, read_all) for name in names}
 
 
 def _of_results(folder: Path) -> dict[str, Kind]:

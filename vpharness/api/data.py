@@ -57,6 +57,8 @@ class DatasetTables:
     def column(self, name: str) -> NDArray[Any]:
         """Return a column of the grid: [bins, cells], cells from the lowest price up.
 
+        One that the dataset does not store is computed from its events, and kept in the lake's cache.
+
         Raises DatasetError where there is no such column; `manifest.columns` lists them.
         """
         return load(self._dataset, [name]).grid[name]
@@ -91,4 +93,5 @@ def _facts(found: Dataset) -> dict[str, Any]:
         flat |= {f"{group}.{name}": value for name, value in values.items() if not isinstance(value, dict | list)}
     flat["start"] = pd.to_datetime(found.manifest.first_bin_start_ns, unit="ns", utc=True)
     flat["end"] = pd.to_datetime(found.manifest.last_bin_end_ns, unit="ns", utc=True)
+    flat |= {"columns_stored": len(found.stored_columns), "disk_bytes": found.disk_bytes}
     return {**flat, "path": str(found.path), "problem": None}

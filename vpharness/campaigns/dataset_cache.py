@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.datasets.find import Dataset
+from vpharness.datasets.grid_columns import to_compute
 from vpharness.datasets.read import Loaded, load
 from vpharness.evaluation import (
     DatasetView,
@@ -115,10 +116,16 @@ class DatasetCache:
 
     def grid(self, columns: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Return columns of the grid, each [T, K]. Raises DatasetError for those that are not there."""
-        return {
-            name: self._columns.get_or_make(name, lambda name=name: load(self.dataset, [name]).grid[name])  # type: ignore[misc]  # mypy loses the default
-            for name in columns
-        }
+        found = {name: column for name in columns if (column := self._columns.get(name)) is not None}
+        absent = [name for name in columns if name not in found]
+        computed = to_compute(self.dataset, absent) if absent else []
+        # What is computed is so in one pass; what is stored is read one by one, for memory.
+        for together in [computed, *([name] for name in absent if name not in computed)]:
+            if together:
+                found |= {
+                    name: self._columns.put(name, each) for name, each in load(self.dataset, together).grid.items()
+                }
+        return {name: found[name] for name in columns}
 
     def table(self, evaluation: ResolvedEvaluation) -> OutcomeTable:
         """Return the outcomes of every bin; evaluations that differ only in values no walk depends on share them."""

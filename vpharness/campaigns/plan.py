@@ -1,18 +1,20 @@
 """The plan of a campaign: every run, checked and frozen before the first one begins."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from vpharness.campaigns.memo import ObjectMemo
 from vpharness.campaigns.run_spec import RunSpec, parameter_problems, spec_problems
 from vpharness.datasets.find import Dataset, find_dataset
+from vpharness.datasets.grid_columns import chosen_columns
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.variants import find_variant
 from vpharness.errors import VpharnessError
 from vpharness.evaluation import EvaluationParameters, SplitParameters
 from vpharness.events.event_source import Source
+from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.parameters import problems
 from vpharness.signals import SignalParameters
@@ -26,10 +28,21 @@ class Variant:
     lattice: LatticeParameters
     start_ns: int | None
     end_ns: int | None
+    columns: tuple[str, ...] = field(default=tuple(GRID_COLUMNS), compare=False)  # what is stored, where it is built
 
     def find(self, lake: Lake) -> Dataset | None:
         """Return the dataset if it has been built. Raises SourceError where the source cannot be read."""
         return find_variant(lake, self.source, self.lattice, start_ns=self.start_ns, end_ns=self.end_ns)
+
+
+def variant_of(
+    source: Source, lattice: LatticeParameters, start_ns: int | None, end_ns: int | None, columns: object
+) -> Variant:
+    """Return a dataset to be built, storing `columns`: what `dataset.columns` says, or None for all.
+
+    Raises ConfigError where there is no such column.
+    """
+    return Variant(source, lattice, start_ns, end_ns, chosen_columns(columns))
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def run_audit(config: DictConfig) -> None:
         raise ConfigError("dataset.id must be given (python -m vpharness list-datasets shows what there is)")
     signal, params = resolve(str(config.signal["_target_"])), instance(config.signal, "signal")
     check(signal=params)
-    dataset = find_dataset(Lake(Path(asked.lake)), choice.id)
+    dataset = find_dataset(Lake(Path(asked.lake), asked.cache_gb), choice.id)
     loaded = load(dataset, signal.columns)
     width_ms = dataset.manifest.cell_width_ms
     valid = loaded.bins["book_valid"].astype(bool)

@@ -13,6 +13,7 @@ from vpharness.config.time_parsing import parse_time_ns
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset
+from vpharness.datasets.grid_columns import chosen_columns
 from vpharness.datasets.lake import Lake, check_id
 from vpharness.datasets.price_check import key_choice, require_best_prices
 from vpharness.datasets.sources import source_values
@@ -27,6 +28,7 @@ def run_build(config: DictConfig) -> None:
     check(source=source, lattice=lattice)
     if choice.id is not None:
         check_id(choice.id)  # before the source's files are read
+    columns = chosen_columns(choice.columns)
     start_ns, end_ns = parse_time_ns(config.start, "start"), parse_time_ns(config.end, "end")
     require_new(asked.parquet, "parquet")
     if asked.check is not None:
@@ -40,6 +42,7 @@ def run_build(config: DictConfig) -> None:
             dataset_id=choice.id,
             start_ns=start_ns,
             end_ns=end_ns,
+            columns=columns,
             report=report,
         )
     outcome = None

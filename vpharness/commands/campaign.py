@@ -62,7 +62,7 @@ def launch(
     command = command_of(master, RunCommand)
     tracking: TrackingParameters = instance(master.tracking, "tracking")
     known = [*ranges.problems(command), *ranges.problems(tracking, "tracking."), *problems]
-    lake = Lake(Path(command.lake))
+    lake = Lake(Path(command.lake), command.cache_gb)
     settings = settings_of(command, store_in(lake.root), Labels(tracking.experiment_name))
     check_version(settings.store)
     with contextlib.ExitStack() as stack:

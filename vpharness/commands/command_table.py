@@ -56,6 +56,7 @@ COMMANDS: Final = {
     "build": Command("build:run_build", schemas.BuildCommand),
     "publish": Command("publish:run_publish", schemas.PublishCommand, positional=("path",)),
     "record": Command("record:run_record", schemas.RecordCommand),
+    "convert": Command("convert:run_convert", schemas.ConvertCommand),
     "list-datasets": Command("list_datasets:run_list_datasets", schemas.ListDatasetsCommand),
     "show": Command("show:run_show", schemas.ShowCommand),
     "verify": Command("verify:run_verify", schemas.VerifyCommand),

@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from vpharness.commands.text.dataset_facts import dataset_facts
+from vpharness.commands.text.dataset_facts import dataset_facts, size_text
 from vpharness.commands.text.terminal import console, print_table
 from vpharness.datasets.find import Dataset, all_datasets
 from vpharness.datasets.lake import Lake
@@ -32,7 +32,7 @@ def run_list_datasets(config: DictConfig) -> None:
         ]
         print(json.dumps({"datasets": facts, "problems": bad}, indent=1))
         return
-    rows = [_row(lake, item.manifest) for item in good]
+    rows = [_row(lake, item) for item in good]
     if rows:
         print_table({name: [row[name] for row in rows] for name in rows[0]}, texts=_TEXTS, key="id")
     else:
@@ -43,8 +43,9 @@ def run_list_datasets(config: DictConfig) -> None:
         console().print(problem)
 
 
-def _row(lake: Lake, m: Manifest) -> dict[str, str]:
+def _row(lake: Lake, dataset: Dataset) -> dict[str, str]:
     """Return the cells of a dataset, by their headings."""
+    m = dataset.manifest
     span_ns = m.last_bin_end_ns - m.first_bin_start_ns
     return {
         "id": m.dataset_id,
@@ -55,6 +56,8 @@ def _row(lake: Lake, m: Manifest) -> dict[str, str]:
         "bins": f"{m.bins:,}",
         "ms per bin": str(m.cell_width_ms),
         "valid book": f"{m.valid_bins / m.bins:.1%}" + (" !" if m.doubts else ""),
+        "stored": f"{len(dataset.stored_columns)} of {len(m.columns)}",
+        "on disk": size_text(dataset.disk_bytes),
     }
 
 

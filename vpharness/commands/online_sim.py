@@ -37,7 +37,7 @@ def run_online_sim(config: DictConfig) -> None:
     tracking: TrackingParameters = instance(config.tracking, "tracking")
     check(tracking=tracking)
     job = job_of(config, given_overrides())
-    lake = Lake(Path(asked.lake))
+    lake = Lake(Path(asked.lake), asked.cache_gb)
     if found := job_problems([job], lake):
         raise ConfigError("; ".join(found))
     replay = _replay(job, lake)

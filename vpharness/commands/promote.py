@@ -12,18 +12,19 @@ from omegaconf import DictConfig
 from rich.table import Table
 
 from vpharness.campaigns.run_folder import CONFIG_FILE, folder_of
+from vpharness.commands.noted_sources import source_of
 from vpharness.commands.promoted_versions import the_instrument
 from vpharness.commands.text.progress_display import gate_progress
 from vpharness.commands.text.rankings import readable_ledger, views_in
 from vpharness.commands.text.terminal import console
 from vpharness.config.command_schemas import PromoteCommand, PromoteRollbackCommand
-from vpharness.config.search_path import modules_named_in, permitted_modules
-from vpharness.config.typed_config import check, check_command, instance, instance_of
-from vpharness.datasets.find import Dataset, find_dataset
+from vpharness.config.search_path import permitted_modules
+from vpharness.config.typed_config import check, check_command, instance
+from vpharness.datasets.event_table import DatasetEvents
+from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
-from vpharness.datasets.sources import noted_source, source_values
-from vpharness.errors import ConfigError, PromotionError, ResultsError, TrackingError
-from vpharness.events.event_source import Source
+from vpharness.datasets.sources import source_values
+from vpharness.errors import PromotionError, ResultsError, TrackingError
 from vpharness.modules import PermittedModules
 from vpharness.promotion.bundle import read_bundle
 from vpharness.promotion.gates import Gate
@@ -42,7 +43,7 @@ def run_promote(config: DictConfig) -> None:
     limits, tracking = instance(config.promotion, "promotion"), instance(config.tracking, "tracking")
     given = None if config.source is None else instance(config.source, "source")
     check(promotion=limits, tracking=tracking, **({} if given is None else {"source": given}))
-    lake = Lake(Path(asked.lake))
+    lake = Lake(Path(asked.lake), asked.cache_gb)
     modules = permitted_modules(lake.root, asked.signal_modules, "signal_modules")
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
@@ -50,10 +51,12 @@ def run_promote(config: DictConfig) -> None:
     dataset = find_dataset(lake, nominee.trial.dataset_id)
     folder = folder_of(Path(asked.outputs), nominee.run_id)
     run_config = _run_config(folder, nominee)
-    source = given or _source(dataset, lake, run_config, modules)
+    source = given or source_of(dataset, lake, modules, run_config)
+    # What was noted goes into the record; the dataset's own events need no other file.
+    events = DatasetEvents(dataset) if given is None and dataset.keeps_events else source
     with gate_progress() as report:
         settings = ReviewSettings(limits, store, ledger, view_of, asked.force, modules, asked.force_unsafe)
-        candidacy = review(nominee, dataset, source, settings, report)
+        candidacy = review(nominee, dataset, events, settings, report)
     if not asked.json:
         _print_gates(nominee, candidacy.gates)
     try:
@@ -101,27 +104,6 @@ def _run_config(folder: Path, nominee: SelectedCandidate) -> dict[str, Any]:
     except (OSError, yaml.YAMLError) as error:
         raise ResultsError(f"{path} cannot be read: {error}") from error
     return dict(values)
-
-
-def _source(dataset: Dataset, lake: Lake, run_config: dict[str, Any], modules: PermittedModules) -> Source | None:
-    """Return the events of a dataset: as the build noted, or as the run was configured to build it.
-
-    What was noted may name a class of this package, or one of the user's configuration; another is never imported.
-    """
-    values = noted_source(lake, dataset.manifest.content_id)
-    if values is None and run_config.get("dataset", {}).get("id") is None:
-        values = run_config.get("source")
-    if not isinstance(values, dict) or "_target_" not in values:
-        return None
-    try:
-        modules.of("vpharness.events", modules_named_in("source")).imported(str(values["_target_"]))
-    except ConfigError as error:
-        raise ConfigError(f"the source of dataset {dataset.manifest.dataset_id}: {error}; or give source=") from error
-    try:
-        noted: Source = instance_of(values, "source")
-    except TypeError as error:
-        raise ConfigError(f"the source of dataset {dataset.manifest.dataset_id}: {error}; give source=") from error
-    return noted
 
 
 def _print_gates(nominee: SelectedCandidate, gates: Sequence[Gate]) -> None:

@@ -88,7 +88,7 @@ def finished_run(config: DictConfig, words: Sequence[str]) -> FinishedRun:
     Raises VpharnessError where the run is not possible, has failed, or never fires.
     """
     command = check_command(config, RunCommand)
-    lake = Lake(Path(command.lake))
+    lake = Lake(Path(command.lake), command.cache_gb)
     store = store_in(lake.root)
     check_version(store)
     _refuse_axes(config)
@@ -175,9 +175,15 @@ def dataset_of(job: Job, lake: Lake) -> Dataset:
 
     with build_progress(span_of(variant.source, variant.start_ns, variant.end_ns)) as report:
         built = build(
-            lake, variant.source, variant.lattice, start_ns=variant.start_ns, end_ns=variant.end_ns, report=report
+            lake,
+            variant.source,
+            variant.lattice,
+            start_ns=variant.start_ns,
+            end_ns=variant.end_ns,
+            columns=variant.columns,
+            report=report,
         )
-    return Dataset(built.path, built.manifest)
+    return Dataset(built.path, built.manifest, lake.cache)
 
 
 def _refuse_axes(config: DictConfig) -> None:

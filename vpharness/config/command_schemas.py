@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from vpharness.parameters import parameter
 
@@ -19,6 +19,14 @@ class DatasetChoice:
     """Which dataset a command is about."""
 
     id: str | None = parameter(None, meaning="name of the dataset in the lake")
+    columns: Any = parameter(
+        None,
+        meaning="grid columns that build, run and convert store, all, a list, or [] for none; others are computed when "
+        "they are read (default: all, of convert none)",
+    )
+
+
+CACHE_GB: Final = "disk space below lake/cache for grid columns that were computed, the least recently used go first"
 
 
 CHECK_PATH = (
@@ -92,6 +100,16 @@ class PublishCommand:
 
 
 @dataclass(frozen=True)
+class ConvertCommand:
+    """Change which grid columns a dataset stores, once it is proven that its events give everything that it holds."""
+
+    lake: str = parameter(LAKE, meaning="folder of datasets and results")
+    json: bool = parameter(False, meaning="print JSON instead of text")
+    source: Any = None
+    dataset: Any = None
+
+
+@dataclass(frozen=True)
 class ListDatasetsCommand:
     """List the datasets of the lake."""
 
@@ -109,6 +127,9 @@ class ShowCommand(ListDatasetsCommand):
 class VerifyCommand(ListDatasetsCommand):
     """Compare the files of a dataset, or of the whole lake without dataset.id, with their checksums."""
 
+    replay: bool = parameter(
+        False, meaning="also prove that bins and stored grid columns follow from the events, which takes time"
+    )
     check: str | None = parameter(None, meaning=CHECK_PATH)
     parquet: str | None = parameter(None, meaning=CHECK_PARQUET)
 
@@ -145,6 +166,7 @@ class RunCommand:
     memory_mb: int = parameter(
         1024, meaning="memory limit for data shared by the runs on one dataset", unit="MB", minimum=64, maximum=2**24
     )
+    cache_gb: float = parameter(20.0, meaning=CACHE_GB, unit="GB", minimum=0, maximum=1e6)
     json: bool = parameter(False, meaning="print JSON instead of text")
     sweep: Sweep | None = field(default_factory=Sweep)
     source: Any = None
@@ -218,6 +240,7 @@ class AuditCommand:
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     seed: int = parameter(0, meaning="seed of the random chunks", minimum=0, maximum=2**53)
+    cache_gb: float = parameter(20.0, meaning=CACHE_GB, unit="GB", minimum=0, maximum=1e6)
     json: bool = parameter(False, meaning="print JSON instead of text")
     dataset: Any = None
     signal: Any = None
@@ -236,6 +259,7 @@ class PromoteCommand:
         False, meaning="with force: also in spite of a failed audit, or of a live session that differs from the run"
     )
     signal_modules: list[str] = parameter([], meaning=SIGNAL_MODULES)
+    cache_gb: float = parameter(20.0, meaning=CACHE_GB, unit="GB", minimum=0, maximum=1e6)
     json: bool = parameter(False, meaning="print JSON instead of text")
     promotion: Any = None
     source: Any = None
@@ -304,6 +328,7 @@ class OnlineSimCommand:
     speed: str = parameter(MAX_SPEED, meaning="max, or a multiple of real time, such as 1 or 10")
     stall_s: float = parameter(5.0, meaning="length of a simulated stall of the feed; 0 for none", unit="s", minimum=0)
     fields: list[str] | None = parameter(None, meaning="columns of the binary frames (default: all)")
+    cache_gb: float = parameter(20.0, meaning=CACHE_GB, unit="GB", minimum=0, maximum=1e6)
     json: bool = parameter(False, meaning="print JSON instead of text")
     source: Any = None
     lattice: Any = None

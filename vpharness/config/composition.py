@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from vpharness.campaigns.plan import Job, Variant
+from vpharness.campaigns.plan import Job, Variant, variant_of
 from vpharness.config.override_errors import one_line
 from vpharness.config.search_path import conf_folder, is_group, prepare_process
 from vpharness.config.time_parsing import parse_time_ns
@@ -191,9 +191,9 @@ class _Composer:
 def _data(parts: Mapping[str, Any], config: Mapping[str, Any], job: Sequence[str]) -> str | Variant:
     if parts["dataset"].id is None:
         start_ns, end_ns = parse_time_ns(config["start"], "start"), parse_time_ns(config["end"], "end")
-        return Variant(parts["source"], parts["lattice"], start_ns, end_ns)
+        return variant_of(parts["source"], parts["lattice"], start_ns, end_ns, parts["dataset"].columns)
     keys = [text.partition("=")[0] for text in job]
-    idle = sorted({key for key in keys if key.partition(".")[0] in _WORKSHOP})
+    idle = sorted({key for key in keys if key.partition(".")[0] in _WORKSHOP or key == "dataset.columns"})
     if idle:
         raise ConfigError(
             f"dataset.id={parts['dataset'].id} is built already, so {', '.join(idle)} would change nothing; "

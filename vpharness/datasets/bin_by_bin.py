@@ -1,7 +1,7 @@
 """A dataset read bin by bin, in order, without the whole grid in memory: how a live session replays it."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from vpharness.compiled import Array
 from vpharness.datasets.find import Dataset
+from vpharness.datasets.grid_columns import to_compute
 from vpharness.datasets.manifest import GRID_FILE, check_file
 from vpharness.datasets.read import expect_rows, load
 from vpharness.errors import DatasetError, require_memory
@@ -44,6 +45,16 @@ def read_rows(dataset: Dataset) -> Array:
     return rows
 
 
+def require_grid(dataset: Dataset) -> None:
+    """Raise DatasetError where the cells of a dataset can neither be read nor computed."""
+    if not to_compute(dataset, dataset.manifest.columns):
+        with opened_grid(dataset):
+            return
+    from vpharness.datasets.replay import require_same_lattice  # noqa: PLC0415  # compilers are slow to import
+
+    require_same_lattice(dataset)
+
+
 @contextmanager
 def opened_grid(dataset: Dataset) -> Iterator[pq.ParquetFile]:
     """Open the grid; a DatasetError says where it cannot be read, now or later, or does not fit the manifest."""
@@ -64,11 +75,15 @@ def grid_blocks(dataset: Dataset, first: int, stop: int) -> Iterator[Grid]:
     """Yield the cells of the bins from place `first` up to `stop`, columns [n, K] with n at most BLOCK_BINS, in order.
 
     Columns are all those of the manifest, those that the lattice knows in its own types. Where the rows stand in
-    another order, they are sorted into a temporary file first. Raises DatasetError as `opened_grid` does.
+    another order, they are sorted into a temporary file first; where not all columns are stored, all are computed from
+    the events on the way. Raises DatasetError as `opened_grid` does, and as `replay.replayed`.
     """
+    if to_compute(dataset, dataset.manifest.columns):
+        yield from _computed(dataset, first, stop)
+        return
     with opened_grid(dataset) as file:
         if dataset.manifest.rows_ordered:
-            yield from _in_order(file, dataset, first, stop)
+            yield from _in_order(file, dataset, dataset.manifest.columns, first, stop)
             return
         with _sorted(file, dataset) as cells:
             for start in range(first, stop, BLOCK_BINS):
@@ -76,16 +91,37 @@ def grid_blocks(dataset: Dataset, first: int, stop: int) -> Iterator[Grid]:
                 yield {name: block[name] for name in dataset.manifest.columns}
 
 
-def _in_order(file: pq.ParquetFile, dataset: Dataset, first: int, stop: int) -> Iterator[Grid]:
+def _computed(dataset: Dataset, first: int, stop: int) -> Iterator[Grid]:
+    """Compute the cells from the events, block by block; nothing is kept."""
+    from vpharness.datasets.replay import checked, replayed  # noqa: PLC0415  # compilers are slow to import
+
+    columns, at = dataset.manifest.columns, 0
+    for block in checked(dataset, load(dataset).bins, replayed(dataset, columns, first)):
+        begin, end = max(first - at, 0), min(stop - at, len(block.bins))
+        for start in range(begin, end, BLOCK_BINS):
+            part = slice(start, min(start + BLOCK_BINS, end))
+            yield {name: block.column(name)[part] for name in columns}
+        at += len(block.bins)
+        if at >= stop:
+            return
+
+
+def stored_blocks(dataset: Dataset, columns: Sequence[str], first: int, stop: int) -> Iterator[Grid]:
+    """Yield columns that a built dataset stores, as `grid_blocks` does."""
+    with opened_grid(dataset) as file:
+        yield from _in_order(file, dataset, columns, first, stop)
+
+
+def _in_order(file: pq.ParquetFile, dataset: Dataset, columns: Sequence[str], first: int, stop: int) -> Iterator[Grid]:
     """Read from the row group on that holds bin `first`."""
-    cells, columns = dataset.manifest.cells, dataset.manifest.columns
+    cells = dataset.manifest.cells
     group, before = 0, 0
     while before + (rows := file.metadata.row_group(group).num_rows) <= first * cells:
         group, before = group + 1, before + rows
     skipped, left = first * cells - before, (stop - first) * cells
     groups = range(group, file.num_row_groups)
     held: dict[str, Array] = {}
-    for batch in file.iter_batches(BLOCK_BINS * cells, row_groups=groups, columns=columns, use_threads=False):
+    for batch in file.iter_batches(BLOCK_BINS * cells, row_groups=groups, columns=list(columns), use_threads=False):
         part, skipped = batch.slice(skipped), max(0, skipped - batch.num_rows)
         found = {name: _column(name, values) for name, values in zip(columns, part.columns, strict=True)}
         held = {name: np.concatenate((held[name], found[name])) for name in columns} if held else found

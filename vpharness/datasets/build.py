@@ -1,7 +1,7 @@
 """Building a dataset: a source's events through the lattice into an immutable folder."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from vpharness.datasets.intake import Intake, taken_in, tick_size_notes
 from vpharness.datasets.lake import BeingWrittenError, Lake, check_id, new_folder, wait_for_writer
 from vpharness.datasets.manifest import Manifest, content_id, write_checksums
 from vpharness.datasets.oddities import InvalidBins, no_bin_reason, oddities
+from vpharness.datasets.replay import only_what_is_needed
 from vpharness.datasets.sources import note_source, renew_note
 from vpharness.datasets.table_writer import TableWriter, open_tables
 from vpharness.datasets.variants import content_identity, existing_dataset
@@ -44,6 +45,7 @@ def build(
     dataset_id: str | None = None,
     start_ns: int | None = None,
     end_ns: int | None = None,
+    columns: Sequence[str] = tuple(GRID_COLUMNS),
     report: Callable[[BuildProgress], None] = ignore,
 ) -> Built:
     """Build a dataset from a source, or find that it has been built already.
@@ -51,6 +53,10 @@ def build(
     Where its source lies is noted beside it. With `dataset_id` it is published under that name; without, it is a grid
     variant under its content hash, and where another process is building it, that is waited for. `start_ns` is rounded
     down to a bin's edge; events before it warm the book up, events from `end_ns` on are not looked at.
+
+    The dataset keeps its events and bins, and of its grid's columns those named, in the order of GRID_COLUMNS. All
+    others are computed when they are read: so what is stored makes no other dataset, and one that exists is left as
+    it is.
 
     Raises SourceError where the source cannot be read or holds nothing that can be used, ConfigError for a span that
     is empty, and DatasetError where the id is taken by other content or the lake cannot be written. The lake is then
@@ -65,7 +71,7 @@ def build(
             renew_note(lake, content, source)
             return Built(target, existing, existed=True)
         try:
-            manifest = _written(target, content, identity, source, lattice, report)
+            manifest = _written(target, content, identity, source, lattice, columns, report)
         except DatasetError as error:
             elsewhere = isinstance(error, BeingWrittenError) or target.exists()
             if dataset_id is not None or not elsewhere:
@@ -82,6 +88,7 @@ def _written(
     identity: dict[str, Any],
     source: Source,
     lattice: LatticeParameters,
+    columns: Sequence[str],
     report: Callable[[BuildProgress], None],
 ) -> Manifest:
     """Write the dataset of a source; return its manifest."""
@@ -94,16 +101,17 @@ def _written(
             default_evict_crossed_ms=source.default_evict_crossed_ms,
             start_ns=span["start_ns"],
         )
+        state = only_what_is_needed(state, columns)
         intake, progress = Intake(tick_size_to_price(source.tick_size), span["end_ns"]), BuildProgress()
         invalid = InvalidBins()
-        with open_tables(folder) as tables:
+        with open_tables(folder, columns) as tables:
             state = _fill(tables, state, stream, intake, invalid, progress, report)
             sums = tables.finish()
         notes = [*oddities(intake.marks, invalid, event_problems(state)), *tick_size_notes(intake), *stream.notes]
         manifest = _manifest(target.name, content, identity, source.tick_size, stream, intake, state, progress)
         manifest = dataclasses.replace(manifest, notes=notes)
         manifest.write(folder)
-        write_checksums(folder, sums)
+        write_checksums(folder, sums, columns)
     return manifest
 
 
@@ -126,6 +134,7 @@ def _fill(
         if events is None:
             # The feed has ended: the bin of its last event is the last one.
             ended, events, complete_to_ns = True, np.zeros(0, EVENT_DTYPE), open_bin_end_ns(state)
+        tables.write_events(events)
         blocks = iterate(state, events, complete_to_ns)
         while True:
             with progress.timed("lattice"):

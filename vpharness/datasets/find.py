@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from vpharness.datasets.lake import Lake, check_id
+from vpharness.datasets.lake import ColumnCache, Lake, check_id
 from vpharness.datasets.manifest import (
     BINS_FILE,
     CHECKSUMS_FILE,
+    EVENTS_FILE,
     GRID_FILE,
     MANIFEST_FILE,
     Manifest,
-    checksum_of,
+    checksums_of,
+    read_checksums,
     read_manifest,
 )
 from vpharness.errors import DatasetError
@@ -21,10 +23,17 @@ from vpharness.suggestions import did_you_mean
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset in the lake: its folder and its manifest."""
+    """A dataset in the lake: its folder and its manifest.
+
+    Attributes:
+        path: the folder.
+        manifest: what is known of it.
+        cache: where columns that are computed from its events are kept; None where they are not.
+    """
 
     path: Path
     manifest: Manifest
+    cache: ColumnCache | None = None
 
     @property
     def bins_path(self) -> Path:
@@ -36,10 +45,31 @@ class Dataset:
         """The table of cells."""
         return self.path / GRID_FILE
 
+    @property
+    def events_path(self) -> Path:
+        """The table of events."""
+        return self.path / EVENTS_FILE
+
     @cached_property
     def checksum(self) -> str:
-        """The SHA-256 that stands for all of its files."""
-        return checksum_of(self.path)
+        """The SHA-256 that stands for all that it holds, whichever columns of its grid are stored."""
+        return checksums_of(self.path).identity
+
+    @cached_property
+    def keeps_events(self) -> bool:
+        """Whether it has its events: then columns that are not stored can be computed."""
+        return checksums_of(self.path).stored is not None
+
+    @cached_property
+    def stored_columns(self) -> tuple[str, ...]:
+        """The columns that its grid holds; all others that it has are computed from its events."""
+        stored = checksums_of(self.path).stored
+        return tuple(self.manifest.columns) if stored is None else stored
+
+    @property
+    def disk_bytes(self) -> int:
+        """What its files take on disk."""
+        return sum(path.stat().st_size for path in self.path.iterdir())
 
 
 def find_dataset(lake: Lake, dataset_id: str) -> Dataset:
@@ -51,7 +81,7 @@ def find_dataset(lake: Lake, dataset_id: str) -> Dataset:
     check_id(dataset_id)
     for path in lake.places(dataset_id):
         if path.is_dir():
-            return open_dataset(path)
+            return open_dataset(path, lake.cache)
     known = [path.name for path in dataset_folders(lake)]
     found = did_you_mean(dataset_id, known).strip()
     if not found:
@@ -72,24 +102,24 @@ def all_datasets(lake: Lake) -> Iterator[Dataset | DatasetError]:
     """Yield every dataset of the lake, and an error for each folder that is none."""
     for path in dataset_folders(lake):
         try:
-            yield open_dataset(path)
+            yield open_dataset(path, lake.cache)
         except DatasetError as error:
             yield error
 
 
-def open_dataset(path: Path) -> Dataset:
+def open_dataset(path: Path, cache: ColumnCache | None = None) -> Dataset:
     """Return the dataset in a folder, its manifest verified; a DatasetError says what is wrong with it."""
     if not (path / MANIFEST_FILE).exists():
         raise DatasetError(
             f"{path} has not been published; python -m vpharness publish {path} dataset.id={path.name} "
             "source.tick_size=TICK_SIZE checks it and makes it a dataset"
         )
-    for name in (BINS_FILE, GRID_FILE):
-        if not (path / name).is_file():
-            raise DatasetError(f"dataset {path.name}: {path / name} is missing; restore it, or build the dataset again")
     if not (path / CHECKSUMS_FILE).is_file():
         raise DatasetError(
             f"dataset {path.name}: {path / CHECKSUMS_FILE} is missing; restore it, build the dataset again, or remove "
             f"its {MANIFEST_FILE} and publish it again"
         )
-    return Dataset(path, read_manifest(path))
+    for name in read_checksums(path):
+        if not (path / name).is_file():
+            raise DatasetError(f"dataset {path.name}: {path / name} is missing; restore it, or build the dataset again")
+    return Dataset(path, read_manifest(path), cache)

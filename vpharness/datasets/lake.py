@@ -17,13 +17,44 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _UNFINISHED: Final = ".unfinished-"
 _READ_ONLY_FILE: Final = 0o444
 _READ_ONLY_FOLDER: Final = 0o555
+_WRITABLE_FOLDER: Final = 0o755
+
+
+DEFAULT_CACHE_GB: Final = 20.0
+_GIGABYTE: Final = 10**9
+
+
+@dataclass(frozen=True)
+class ColumnCache:
+    """Where columns of grids that were computed are kept, a folder for each dataset, and how many bytes they may take.
+
+    All of it can be deleted: it is computed again.
+    """
+
+    folder: Path
+    limit_bytes: int
+
+    def of(self, checksum: str) -> Path:
+        """Return the folder of the columns of a dataset with that checksum."""
+        return self.folder / checksum
 
 
 @dataclass(frozen=True)
 class Lake:
-    """The folder that holds datasets, results and promoted configurations."""
+    """The folder that holds datasets, results and promoted configurations.
+
+    Attributes:
+        root: the folder.
+        cache_gb: the disk space below it that columns computed from events may take.
+    """
 
     root: Path
+    cache_gb: float = DEFAULT_CACHE_GB
+
+    @property
+    def cache(self) -> ColumnCache:
+        """Columns that were computed from the events of datasets."""
+        return ColumnCache(self.root / "cache", round(self.cache_gb * _GIGABYTE))
 
     @property
     def published(self) -> Path:
@@ -99,6 +130,43 @@ def _begin(target: Path, what: str) -> tuple[Path, int]:
 
 def _exists(target: Path, what: str) -> DatasetError:
     return DatasetError(f"{what} {target.name} exists at {target}; a {what} is never overwritten")
+
+
+@contextlib.contextmanager
+def being_changed(target: Path) -> Iterator[Path]:
+    """Keep other writers from a dataset while files of it are made anew; yield a folder beside it to write them in.
+
+    The folder is removed when the block ends, with what has not been moved out of it. A DatasetError says that another
+    process is at it, or that nothing can be written there.
+    """
+    aside = target.parent / f"{_UNFINISHED}{target.name}"
+    try:
+        with locked(target.parent):
+            _sweep(target.parent)
+            if aside.exists():
+                raise BeingWrittenError(f"dataset {target.name} is being changed by another process; wait for it")
+            aside.mkdir()
+            descriptor = lock_if_free(aside)
+    except OSError as error:
+        raise DatasetError(f"cannot write to {target.parent}: {error.strerror}") from error
+    try:
+        yield aside
+    except OSError as error:
+        raise DatasetError(f"cannot change dataset {target.name} in {target}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Let files of a read-only folder be renamed and deleted while the block runs; then it is read-only again."""
+    folder.chmod(_WRITABLE_FOLDER)
+    try:
+        yield
+    finally:
+        make_read_only(folder)
 
 
 def wait_for_writer(target: Path) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -10,15 +11,24 @@ from typing import Any, Final
 
 from vpharness.errors import DatasetError
 from vpharness.storage.checksums import file_sha256, known_sha256
+from vpharness.storage.durable import replace_file
 
 BINS_FILE: Final = "bins.parquet"
+EVENTS_FILE: Final = "events.parquet"
 GRID_FILE: Final = "grid_clean.parquet"
 MANIFEST_FILE: Final = "manifest.json"
 CHECKSUMS_FILE: Final = "checksums.json"
+FILES: Final = (BINS_FILE, EVENTS_FILE, GRID_FILE, MANIFEST_FILE)
+"""The files that checksums are kept of, as far as a dataset has them: events or a grid, or both."""
 MANIFEST_VERSION: Final = 1
 """Raised when what a manifest says means something else than before; keys may be added."""
 _ADDED: Final = frozenset({"by_level"})
 """Keys that manifests of earlier versions lack; their defaults are what was meant then."""
+
+_IDENTITY: Final = "dataset"
+_STORED: Final = "columns"
+_THIS: Final = "checksums"
+"""Names in `checksums.json` beside those of files: the dataset's checksum, its columns, and the digest of all these."""
 
 
 LEAST_VALID_SHARE: Final = 0.9
@@ -45,7 +55,7 @@ class Manifest:
     span: dict[str, int | None]  # start_ns and end_ns as asked for
     lattice: dict[str, Any] | None  # every parameter in force; None where they are not known
     lattice_version: int | None
-    columns: list[str]  # of the grid, beside bin_seq and k
+    columns: list[str]  # of the grid, beside bin_seq and k: those that can be read, stored or computed
     bin_columns: list[str]
     rows_ordered: bool  # the grid's rows ascend by (bin_seq, k), and the bins' by bin_seq
     events: dict[str, int]  # by action
@@ -122,32 +132,83 @@ def require_orders(manifest: Manifest) -> None:
         )
 
 
-def write_checksums(folder: Path, known: dict[str, str]) -> None:
-    """Write `checksums.json`; digests that are known already, by file name, are not computed again."""
-    names = (BINS_FILE, GRID_FILE, MANIFEST_FILE)
+@dataclass(frozen=True)
+class Checksums:
+    """What `checksums.json` says of a dataset.
+
+    Attributes:
+        files: SHA-256 by file name.
+        identity: the SHA-256 that stands for the dataset: for its facts, and for its bins and events. Which columns of
+            the grid are stored does not matter, since they follow from the events. Where there are no events it stands
+            for the grid in their place; a dataset that was made without its events, and has got them since, keeps the
+            one that it had.
+        stored: the columns of its grid that are stored; None where it keeps no events, and so stores all it has.
+    """
+
+    files: dict[str, str]
+    identity: str
+    stored: tuple[str, ...] | None
+
+    @property
+    def text(self) -> str:
+        """The text of the file. An identity, which nothing else would prove, comes with a digest of all before it."""
+        values: dict[str, Any] = {name: self.files[name] for name in FILES if name in self.files}
+        if self.stored is not None:
+            values |= {_IDENTITY: self.identity, _STORED: list(self.stored)}
+            values[_THIS] = _text_sha256(json.dumps(values))
+        return json.dumps(values, indent=1) + "\n"
+
+
+def write_checksums(folder: Path, known: dict[str, str], stored: Sequence[str] = ()) -> None:
+    """Write `checksums.json` of a new dataset; digests that are known, by file name, are not computed again.
+
+    `stored` are the columns that the grid of a dataset with events holds.
+    """
+    names = [name for name in FILES if name in known or (folder / name).exists()]
     sums = {name: known.get(name) or file_sha256(folder / name) for name in names}
-    (folder / CHECKSUMS_FILE).write_text(_checksums_text(sums), encoding="utf-8")
+    if EVENTS_FILE in sums:
+        identity = _text_sha256(json.dumps({name: sums[name] for name in FILES if name != GRID_FILE}))
+        checksums = Checksums(sums, identity, tuple(stored))
+    else:
+        checksums = Checksums(sums, "", None)
+    (folder / CHECKSUMS_FILE).write_text(checksums.text, encoding="utf-8")
+
+
+def replace_checksums(folder: Path, checksums: Checksums) -> None:
+    """Replace `checksums.json` at once; files that it does not name are no longer the dataset's."""
+    replace_file(folder / CHECKSUMS_FILE, checksums.text)
 
 
 def read_checksums(folder: Path) -> dict[str, str]:
     """Read `checksums.json`: SHA-256 by file name."""
+    return checksums_of(folder).files
+
+
+def checksums_of(folder: Path) -> Checksums:
+    """Read `checksums.json`; a DatasetError where it is not as it was written."""
     path = folder / CHECKSUMS_FILE
     try:
         text = path.read_text(encoding="utf-8")
-        sums = json.loads(text)
+        values = json.loads(text)
     except (OSError, ValueError) as error:
         raise DatasetError(f"dataset {folder.name}: {path} cannot be read: {error}") from error
-    expected = {BINS_FILE, GRID_FILE, MANIFEST_FILE}
-    if not isinstance(sums, dict) or set(sums) != expected or not all(isinstance(s, str) for s in sums.values()):
+    found = values if isinstance(values, dict) else {}
+    sums = {name: found[name] for name in FILES if isinstance(found.get(name), str)}
+    keeps_events = EVENTS_FILE in sums
+    expected = {BINS_FILE, MANIFEST_FILE} | ({EVENTS_FILE} if keeps_events else {GRID_FILE})
+    others = {_IDENTITY, _STORED, _THIS} if keeps_events else set()
+    if not expected <= set(sums) or not others <= set(found) <= {*sums, *others}:
         raise DatasetError(f"dataset {folder.name}: {path} must hold the SHA-256 of {', '.join(sorted(expected))}")
-    if text != _checksums_text(sums):
+    identity = found[_IDENTITY] if keeps_events else _text_sha256(text)
+    checksums = Checksums(sums, identity, tuple(found[_STORED]) if keeps_events else None)
+    if text != checksums.text:
         raise DatasetError(f"dataset {folder.name}: {path} is not as it was written; restore it")
-    return sums
+    return checksums
 
 
 def checksum_of(folder: Path) -> str:
-    """Return the SHA-256 of `checksums.json`, which stands for all files of a dataset."""
-    return hashlib.sha256(_checksums_text(read_checksums(folder)).encode()).hexdigest()
+    """Return the SHA-256 that stands for a dataset."""
+    return checksums_of(folder).identity
 
 
 def check_file(folder: Path, name: str) -> None:
@@ -173,8 +234,8 @@ def check_all(folder: Path) -> dict[str, str]:
     return sums
 
 
-def _checksums_text(sums: dict[str, str]) -> str:
-    return json.dumps({name: sums[name] for name in (BINS_FILE, GRID_FILE, MANIFEST_FILE)}, indent=1) + "\n"
+def _text_sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _differs(folder: Path, names: list[str]) -> DatasetError:

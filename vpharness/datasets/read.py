@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from vpharness.compiled import Array
 from vpharness.datasets.find import Dataset
+from vpharness.datasets.grid_columns import computed_columns, to_compute
 from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, check_all, check_file
 from vpharness.errors import DatasetError, require_memory
 from vpharness.storage.arrow import numpy_array
@@ -21,7 +22,7 @@ class Loaded:
     """The columns read of a dataset: n bins, K cells from k = -radius to radius."""
 
     bins: Mapping[str, Array]  # columns [n] of bins.parquet, in the order of bin_seq
-    grid: Mapping[str, Array]  # columns [n, K] of grid_clean.parquet
+    grid: Mapping[str, Array]  # columns [n, K] of the grid, stored or computed; they may not be written to
 
 
 def read_table(path: Path, columns: Sequence[str] | None, dataset_id: str) -> pa.Table:
@@ -49,8 +50,11 @@ def as_arrays(table: pa.Table) -> dict[str, Array]:
 def load(dataset: Dataset, columns: Sequence[str] = ()) -> Loaded:
     """Read all columns of the bins, and those of the grid that are named.
 
-    Where the bins lack `book_valid`, a bin is valid if its mid price is above 0. Raises DatasetError for a table that
-    does not have its checksum, for columns that are not there, and for tables that do not fit the manifest.
+    Columns of the grid that the dataset does not store are computed from its events, all in one pass: whoever needs
+    several asks for them together. Where the bins lack `book_valid`, a bin is valid if its mid price is above 0.
+
+    Raises DatasetError for a table that does not have its checksum, for columns that are not there, and for tables
+    that do not fit the manifest.
     """
     manifest = dataset.manifest
     check_file(dataset.path, BINS_FILE)
@@ -61,10 +65,24 @@ def load(dataset: Dataset, columns: Sequence[str] = ()) -> Loaded:
         bins = {name: values[order] for name, values in bins.items()}
     if "book_valid" not in bins:
         bins["book_valid"] = bins["mid_price"] > 0
-    return Loaded(bins, _load_grid(dataset, columns, bins["bin_seq"]) if columns else {})
+    return Loaded(bins, _load_grid(dataset, columns, bins) if columns else {})
 
 
-def _load_grid(dataset: Dataset, columns: Sequence[str], bin_seq: Array) -> dict[str, Array]:
+def _load_grid(dataset: Dataset, columns: Sequence[str], bins: Mapping[str, Array]) -> dict[str, Array]:
+    computed = to_compute(dataset, columns)
+    stored, known = [name for name in columns if name not in computed], dataset.manifest.columns
+    absent = [name for name in stored if name not in known] if dataset.keeps_events else []
+    if absent:
+        raise DatasetError(
+            f"dataset {dataset.manifest.dataset_id}: {GRID_FILE} has no column {', '.join(absent)}; "
+            f"{did_you_mean(absent[0], known)}it has bin_seq, k, {', '.join(known)}"
+        )
+    grid = _stored_grid(dataset, stored, bins["bin_seq"]) if stored else {}
+    grid |= computed_columns(dataset, bins, computed) if computed else {}
+    return {name: grid[name] for name in columns}
+
+
+def _stored_grid(dataset: Dataset, columns: Sequence[str], bin_seq: Array) -> dict[str, Array]:
     manifest = dataset.manifest
     keys = [] if manifest.rows_ordered else ["bin_seq", "k"]
     check_file(dataset.path, GRID_FILE)
@@ -90,7 +108,7 @@ def expect_rows(dataset: Dataset, file: str, found: int, expected: int) -> None:
 
 
 def verify(dataset: Dataset) -> dict[str, str]:
-    """Check a dataset's files against its checksums and its tables against its manifest; return the checksums.
+    """Check a dataset's files against its checksums and its tables against its manifest; return the checksums by file.
 
     Raises DatasetError naming every file that differs.
     """

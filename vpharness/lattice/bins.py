@@ -185,12 +185,14 @@ def _emit(
     ask_move, bid_move = _clip_move(ask_tick, clock.last_ask_tick), _clip_move(bid_tick, clock.last_bid_tick)
     if clock.emitted == 0:
         ask_move, bid_move = 0, 0
-    _write_labels(labels, moves, rules.radius, ask_move, bid_move)
+    if rules.with_cells:
+        _write_labels(labels, moves, rules.radius, ask_move, bid_move)
     if valid:
         spot = (bid_tick + ask_tick + 1) // 2
         row.mid_price = (bid_tick + ask_tick) * rules.tick_price / 2e9
         row.spot_ref_price_int = spot * rules.tick_price
-        _write_window(state, spot, first_bin, floats, labels, last_event_ids)
+        if rules.with_cells:
+            _write_window(state, spot, first_bin, floats, labels, last_event_ids)
     else:
         row.mid_price = 0.0
         row.spot_ref_price_int = 0

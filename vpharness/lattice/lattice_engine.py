@@ -52,7 +52,7 @@ class FinishedBins:
 
 def empty_block(state: LatticeState, bins: int = BLOCK_BINS) -> FinishedBins:
     """Return arrays with room for `bins` bins and their cells."""
-    cells = 2 * int(state.rules["radius"][0]) + 1
+    cells = 2 * int(state.rules["radius"][0]) + 1 if state.rules["with_cells"][0] else 0
     return FinishedBins(
         np.zeros(bins, BIN_DTYPE),
         np.zeros((len(FLOAT_COLUMNS), bins, cells)),

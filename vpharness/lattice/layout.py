@@ -51,7 +51,8 @@ RULES_DTYPE: Final = np.dtype(
         *((name, _F8) for name in ("rate_velocity", "rate_acceleration", "rate_jerk", "rate_mass")),
         *((name, _F8) for name in ("c1_v_add", "c2_v_rest_pos", "c3_a_add", "c4_v_pull", "c5_v_fill")),
         *((name, _F8) for name in ("c6_v_rest_neg", "c7_a_pull", "size_unit")),
-        ("with_spectrum", np.bool_),
+        ("with_spectrum", np.bool_),  # without it both of its columns are 0
+        ("with_cells", np.bool_),  # without them a bin is its row alone: blocks have 0 cells
     ],
     align=True,
 )
@@ -253,7 +254,7 @@ def _rules(parameters: LatticeParameters, tick_size: float, size_unit: float) ->
     rules["tick_price"] = tick_size_to_price(tick_size)
     rules["size_unit"] = size_unit
     rules["evict_crossed_ns"] = (parameters.evict_crossed_ms or 0) * 1_000_000
-    rules["with_spectrum"] = True
+    rules["with_spectrum"] = rules["with_cells"] = True
     for name in ("velocity", "acceleration", "jerk", "mass"):
         rules[f"rate_{name}"] = 1 / getattr(parameters, f"tau_{name}")
     return rules

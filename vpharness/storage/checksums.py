@@ -8,8 +8,9 @@ import hashlib
 import io
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 _SETTLED_NS: Final = 100_000_000
 """Clocks of file systems tick in milliseconds: a younger file might change once more and show the same time."""
@@ -31,7 +32,16 @@ def known_sha256(path: Path) -> str:
 
     Raises OSError where it cannot be read.
     """
-    key = str(path.absolute())
+    return known_digest(path, _sha256)
+
+
+def _sha256(file: BinaryIO) -> str:
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def known_digest(path: Path, digest_of: Callable[[BinaryIO], str]) -> str:
+    """Return what `digest_of` makes of a file, as `known_sha256` does: not again while the file stays the same."""
+    key = f"{digest_of.__qualname__} {path.absolute()}"
     with path.open("rb") as file:
         before = os.fstat(file.fileno())
         looks, known = _looks(before), _remembered.get(key)
@@ -39,7 +49,7 @@ def known_sha256(path: Path) -> str:
             return known[1]
         _remembered.pop(key, None)
         is_settled = time.time_ns() - max(before.st_mtime_ns, before.st_ctime_ns) > _SETTLED_NS
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = digest_of(file)
         if is_settled and _looks(os.fstat(file.fileno())) == looks:
             _remembered[key] = looks, digest
     return digest

@@ -135,7 +135,7 @@ def test_a_damaged_grid_is_refused_at_once(lake: Lake, tmp_path: Path) -> None:
     whole, own = find_dataset(lake, "minute"), Lake(tmp_path)
     folder = own.published / "minute"
     folder.mkdir(parents=True)
-    for name in ("bins.parquet", "manifest.json", "checksums.json"):
+    for name in ("bins.parquet", "events.parquet", "manifest.json", "checksums.json"):
         (folder / name).write_bytes((whole.path / name).read_bytes())
     grid = folder / "grid_clean.parquet"
     for write, message in (
@@ -147,4 +147,4 @@ def test_a_damaged_grid_is_refused_at_once(lake: Lake, tmp_path: Path) -> None:
         for expected in (r"grid_clean\.parquet in .* differs from its checksum", message):
             with pytest.raises(DatasetError, match=expected), AT_MAX.open(around(own, "minute")):
                 pass
-            write_checksums(folder, {})
+            write_checksums(folder, {}, list(GRID_COLUMNS))

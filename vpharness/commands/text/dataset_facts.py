@@ -23,8 +23,22 @@ BY_LEVEL: Final = "by price level, without orders: fills are what trades explain
 
 
 def dataset_facts(manifest: Manifest, path: Path) -> dict[str, Any]:
-    """Return what the manifest says of a dataset, and where the dataset lies, as JSON values."""
-    return {**dataclasses.asdict(manifest), "path": str(path)}
+    """Return what the manifest says of a dataset, where it lies, and what it stores, as JSON values."""
+    dataset = Dataset(path, manifest)
+    stored = {"columns_stored": list(dataset.stored_columns), "disk_bytes": dataset.disk_bytes}
+    return {**dataclasses.asdict(manifest), "path": str(path), **stored}
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes in words."""
+    return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
+
+
+def _columns_text(dataset: Dataset) -> str:
+    columns, stored = len(dataset.manifest.columns), len(dataset.stored_columns)
+    if stored == columns:
+        return f"{columns} columns"
+    return f"{columns} columns, {stored} stored and {columns - stored} computed from its events when they are read"
 
 
 def print_dataset(
@@ -39,13 +53,15 @@ def print_dataset(
         facts = {**dataset_facts(m, path), "result": result}
         print(json.dumps(facts if check is None else {**facts, "check": price_check_facts(check)}, indent=1))
         return
+    dataset = Dataset(path, manifest)
     hours = (m.last_bin_end_ns - m.first_bin_start_ns) / 3600e9
     rows = [
         ("path", str(path)),
         ("instrument", f"{m.instrument}, tick {m.tick_size:g}"),
         ("span", f"{time_text(m.first_bin_start_ns)} to {time_text(m.last_bin_end_ns)} ({hours:.2f} hours)"),
         ("bins", f"{m.bins:,} of {m.cell_width_ms} ms, {m.valid_bins / m.bins:.1%} with a valid book"),
-        ("cells", f"{m.cells} a bin, {len(m.columns)} columns"),
+        ("cells", f"{m.cells} a bin, {_columns_text(dataset)}"),
+        ("on disk", size_text(dataset.disk_bytes)),
         *([("book", BY_LEVEL)] if m.by_level else []),
         ("events", _counts(m.events)),
         ("not as they should be", _counts(m.problems)),
