@@ -234,7 +234,7 @@ def _record(batch: BatchRun, projection: Projection, memory_bins: int | None) ->
         parameters=dataclasses.asdict(batch.params),
         threshold=candidate.threshold,
         threshold_label=candidate.trial.threshold_label,
-        evaluation=dataclasses.asdict(candidate.trial.evaluation),
+        evaluation=candidate.trial.evaluation.identity(),
         lattice=dict(manifest.lattice or {}),
         lattice_version=LATTICE_VERSION,
         evaluation_version=EVALUATION_VERSION,
