@@ -29,6 +29,11 @@ def is_free(evaluation: ResolvedEvaluation) -> bool:
     return not any(cost_key(evaluation))
 
 
+def has_fees(evaluation: ResolvedEvaluation) -> bool:
+    """Whether a fee or a rebate is part of the cost."""
+    return any(cost_key(evaluation)[1:])
+
+
 def depends_on_prices(evaluation: ResolvedEvaluation) -> bool:
     """Whether the cost of a round trip differs from one to the other."""
     return bool(fees_of_entry(evaluation)[1] or evaluation.taker_fee_bps)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vpharness.evaluation import EvaluationParameters
+from vpharness.evaluation import EvaluationParameters, ResolvedEvaluation
 from vpharness.results.ranking import Ranked
 from vpharness.results.sensitivity import THRESHOLD, settings_of, short_name, value_text
 
@@ -18,6 +18,11 @@ MOST_NAMED: Final = 4
 _DEFAULTS: Final = {
     "eval.null_draws": EvaluationParameters.null_draws,
     "eval.null_seed": EvaluationParameters.null_seed,
+    **{
+        f"eval.{field.name}": field.default
+        for field in dataclasses.fields(ResolvedEvaluation)
+        if field.default is not dataclasses.MISSING
+    },
 }
 """Settings that are left out of what is common to all rows where they have these values."""
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.evaluation import MarketTime
+from vpharness.evaluation.costs import has_fees, is_free
 from vpharness.results.ledger import AUDIT_FAILED, NOT_AUDITED
 from vpharness.results.ranking import Ranked
 
@@ -43,7 +44,7 @@ def verdict(rankable: Sequence[Ranked]) -> Iterator[str]:
     """Yield what it all comes to, and what keeps candidates from winning or their trials from counting."""
     winners = sum(each.winner for each in rankable)
     verdict = f"{winners} beat chance (*)" if winners else "nothing here beats chance"
-    yield f"{verdict}; net is after the spread and cost_ticks{_fees_text(rankable)}"
+    yield f"{verdict}; net is after {_costs_text(rankable)}"
     if pooled := [each for each in rankable if len(each.candidate.counted) > 1]:
         most = max(len(each.candidate.counted) for each in pooled)
         yield (
@@ -68,10 +69,13 @@ def audits(ranked: Sequence[Ranked]) -> Iterator[str]:
         yield f"no audit of {counted(counts[NOT_AUDITED], 'candidate')}: python -m vpharness audit makes one"
 
 
-def _fees_text(rankable: Sequence[Ranked]) -> str:
-    """Return that no fees are in the figures, where none are."""
-    free = all(each.candidate.first.evaluation.cost_ticks == 0 for each in rankable)
-    return ", before fees" if free else ""
+def _costs_text(rankable: Sequence[Ranked]) -> str:
+    """Return what is taken off the figures, and whether no fees are among it."""
+    evaluations = [each.candidate.first.evaluation for each in rankable]
+    fees = ", fees" if any(map(has_fees, evaluations)) else ""
+    free = ", before fees" if all(map(is_free, evaluations)) else ""
+    resting = "; with fill=queue only the exit pays the spread" if any(each.in_queue for each in evaluations) else ""
+    return f"the spread{fees} and cost_ticks{free}{resting}"
 
 
 def shortages(ranked: Sequence[Ranked]) -> Iterator[str]:
