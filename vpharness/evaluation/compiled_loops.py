@@ -120,7 +120,7 @@ def rests(
     touch: tuple[jax.Array, jax.Array, jax.Array],
     tick_size_nano: int,
     entry: jax.Array,
-    price_ticks: jax.Array,
+    price: jax.Array,
     status: tuple[jax.Array, jax.Array, jax.Array],
     delays: tuple[int, int],
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -131,7 +131,7 @@ def rests(
         touch: [S] the next bin with a valid book, best bid and best ask.
         tick_size_nano: a tick in 1e-9 price units.
         entry: [2, S] the bin in which the order was filled.
-        price_ticks: [2, S] its price, ticks.
+        price: [2, S] its price, 1e-9 price units.
         status: [2, S] whether it was filled, was not, and is not known to have been; none of them: there was no order.
         delays: exit delay, and max_hold.
     """
@@ -145,8 +145,8 @@ def rests(
     no_entry = (next_book[entry] != entry) | (code == SKIPPED)
     skipped = ~filled | no_entry | (leave >= earliest + max_hold) | (leave >= size)
     leave = jnp.minimum(leave, size - 1)
-    left_at = jnp.stack([best_bid[leave[UP_ROW]], best_ask[leave[DOWN_ROW]]]) / tick_size_nano
-    pnl = jnp.array([[1.0], [-1.0]]) * (left_at - price_ticks)
+    left_at = jnp.stack([best_bid[leave[UP_ROW]], best_ask[leave[DOWN_ROW]]])
+    pnl = jnp.array([[1], [-1]]) * (left_at - price) / tick_size_nano
     code = jnp.where(skipped, SKIPPED, code)
     code = jnp.where(unfilled, UNFILLED, jnp.where(unknown, CENSORED, code)).astype(jnp.int8)
     return code, end, jnp.where(skipped, jnp.nan, pnl)

@@ -17,6 +17,9 @@ TOUCH: Final = "touch"
 QUEUE: Final = "queue"
 """A fire is entered by a resting order, where that is filled: see `queue_fills`."""
 
+OF_THE_QUEUE: Final = ("latency_ms", "max_wait_bins", "maker_fee_ticks", "maker_fee_bps")
+"""Fields of an evaluation of which nothing comes where every entry is at the touch."""
+
 _DEFAULT_BINS: Final = {"max_hold": 1200, "warmup": 300, "cooldown": 30, "entry_delay": 1}
 _DEFAULT_WAIT_BINS: Final = 100
 _DURATIONS: Final = ("max_hold", "warmup", "cooldown", "entry_delay", "exit_delay", "max_wait")

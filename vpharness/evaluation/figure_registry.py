@@ -131,6 +131,8 @@ class Figure:
 
     def values(self, evidence: Evidence, barriers: Barriers) -> dict[str, float]:
         """Return its value, and for a mean the ends of its interval, by name; NaN where there is none."""
+        if self.of_orders and evidence.blocks.orders is None:
+            return dict.fromkeys(self.names, math.nan)
         if self.mean is None:
             return {self.name: self.compute(evidence, barriers)} if self.compute is not None else {}
         return self.interval_values(self.mean.ratio(evidence.blocks))

@@ -81,11 +81,7 @@ def _filled_by(reason: str, meaning: str, order: float) -> Any:
 
 
 def _orders(name: str) -> Callable[[Evidence, Barriers], float]:
-    def number(evidence: Evidence, _: Barriers) -> float:
-        blocks = evidence.blocks
-        return math.nan if blocks.orders is None else float(blocks.order(name).sum())
-
-    return number
+    return lambda evidence, _: float(evidence.blocks.order(name).sum())
 
 
 def _order_count(name: str, meaning: str) -> Any:

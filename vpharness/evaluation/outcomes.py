@@ -178,7 +178,7 @@ def outcome_table(
         no_code, no_pnl = compiled_loops.no_touches(code)
         return OutcomeTable(evaluation, code, end, pnl, no_code, end, no_pnl, start, np.full((2, size), np.nan))
     if fills is not None:
-        start, price = _padded(fills.bin, size), _padded(fills.price_ticks, size)
+        start, price = _padded(fills.bin, size), _padded(fills.price, size)
         net_code, net_end, net_pnl = compiled_loops.rests(
             (code, end),
             (tables.next_book, tables.best_bid, tables.best_ask),
@@ -191,7 +191,8 @@ def outcome_table(
             ),
             (evaluation.exit_delay_bins, evaluation.max_hold_bins),
         )
-        return OutcomeTable(evaluation, code, end, pnl, net_code, net_end, net_pnl, start, price, fills)
+        price_ticks = price / tables.tick_size_nano
+        return OutcomeTable(evaluation, code, end, pnl, net_code, net_end, net_pnl, start, price_ticks, fills)
     net_code, net_end, net_pnl = compiled_loops.touches(
         code,
         end,

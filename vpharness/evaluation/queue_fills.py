@@ -31,7 +31,7 @@ class QueueFills:
     Attributes:
         reason: [2, T] int8, places among `order_fates.REASONS`.
         bin: [2, T] int32, the bin of the fill; the order's own where it was not filled, or after the last bin.
-        price_ticks: [2, T] float64, the order's price, ticks.
+        price: [2, T] int64, the order's price, 1e-9 price units.
         wait_ms: [2, T] float64, from its arrival to its fill; NaN where it was not filled.
         markout_ticks: [len(MARKOUT_MS), 2, T] float64, s(mid - price)/tick at the first bin end with a valid book so
             long after the fill, s being +1 for a buy; NaN where it was not filled, or the data end before.
@@ -39,14 +39,14 @@ class QueueFills:
 
     reason: NDArray[np.int8]
     bin: NDArray[np.int32]
-    price_ticks: NDArray[np.float64]
+    price: NDArray[np.int64]
     wait_ms: NDArray[np.float64]
     markout_ticks: NDArray[np.float64]
 
     @property
     def nbytes(self) -> int:
         """The memory that it takes."""
-        arrays = (self.reason, self.bin, self.price_ticks, self.wait_ms, self.markout_ticks)
+        arrays = (self.reason, self.bin, self.price, self.wait_ms, self.markout_ticks)
         return sum(array.nbytes for array in arrays)
 
 
@@ -78,15 +78,15 @@ def queue_fills(dataset: DatasetView, fates: NDArray[np.void], latency_ns: int) 
     reason = np.ascontiguousarray(fates["reason"].T)
     filled = np.isin(reason, FILLS)
     fill_ns = np.where(filled, fates["fill_ns"].T, dataset.span[0])
-    price_ticks = fates["price"].T / tick_size_to_price(dataset.tick_size)
+    price = np.ascontiguousarray(fates["price"].T)
     arrival_ns = dataset.span[0] + (own + 1) * width_ns + latency_ns
     bins = (fill_ns - dataset.span[0]) // width_ns
     return QueueFills(
         reason=reason,
         bin=np.where(filled & (bins < dataset.n_bins), bins, own).astype(np.int32),
-        price_ticks=price_ticks,
+        price=price,
         wait_ms=np.where(filled, (fill_ns - arrival_ns) / _NS_PER_MS, np.nan),
-        markout_ticks=_markouts(dataset, filled, fill_ns, price_ticks),
+        markout_ticks=_markouts(dataset, filled, fill_ns, price / tick_size_to_price(dataset.tick_size)),
     )
 
 

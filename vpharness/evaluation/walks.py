@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vpharness.errors import ConfigError
 from vpharness.evaluation.costs import round_trip_cost
 from vpharness.evaluation.evaluation_parameters import ResolvedEvaluation
 from vpharness.evaluation.outcomes import OUTCOME_NAMES, SKIPPED, STOP_LOSS, TAKE_PROFIT, TIMEOUT
@@ -125,6 +126,15 @@ class Advance:
     known: tuple[OpenFire, ...]
     mid_due: tuple[OpenFire, ...]
     net_due: tuple[OpenFire, ...]
+
+
+def require_touch(evaluation: ResolvedEvaluation) -> None:
+    """Raise ConfigError where fires are not entered at the touch: bin by bin, nothing else is followed."""
+    if evaluation.in_queue:
+        raise ConfigError(
+            f"entries rest in a queue (eval.fill={evaluation.fill}), and live fires are entered at the touch alone; "
+            "judge and promote the signal with eval.fill=touch"
+        )
 
 
 def advance_walks(

@@ -21,7 +21,7 @@ _DEFAULTS: Final = {
     **{
         f"eval.{field.name}": field.default
         for field in dataclasses.fields(ResolvedEvaluation)
-        if field.default is not dataclasses.MISSING
+        if field.default is not dataclasses.MISSING and field.name not in {"latency_ms", "max_wait_bins"}
     },
 }
 """Settings that are left out of what is common to all rows where they have these values."""
@@ -80,7 +80,7 @@ def _settings(ranked: Ranked) -> dict[str, str]:
     """Return the settings of a candidate by full name; those of a signal under a name that holds the signal's too."""
     first = ranked.candidate.first
     trials = ranked.candidate.choosing or ranked.candidate.trials
-    own = {name: value for name, value in settings_of(first).items() if name != THRESHOLD}
+    own = {name: value for name, value in settings_of(first).items() if name != THRESHOLD and value is not None}
     split = {name: value for name, value in dataclasses.asdict(first.split.normalised()).items() if value != []}
     if first.split.kind != "time" or first.split.by_dataset:
         split.pop("train_share", None)
