@@ -121,6 +121,8 @@ def test_every_fire_comes_to_what_a_lookup_in_all_bins_says(
         entry_delay_bins=delays[0],
         exit_delay_bins=delays[1],
         cost_ticks=0.3,
+        taker_fee_ticks=0.2,
+        taker_fee_bps=1.5,
     ).resolve(100.0)
     # Behind the bins that fire lie enough without a fire for every walk and every search to end.
     behind = evaluation.net_reach_bins + 2 * hold

@@ -21,7 +21,7 @@ from vpharness.events.synthetic import SyntheticSource
 from vpharness.execution import order_table
 from vpharness.execution.order_table import OrderTable
 from vpharness.lattice.lattice_parameters import LatticeParameters
-from vpharness.order_fates import FATE_DTYPE
+from vpharness.order_fates import FATE_DTYPE, FILLS
 
 LATENCY_NS, WAIT_NS = 100_000_000, 2_000_000_000
 LATTICE = LatticeParameters(radius=2)
@@ -77,6 +77,18 @@ def test_a_table_is_computed_once_and_read_afterwards(dataset: Dataset, monkeypa
     again = table_of(dataset)
     assert again.fates.tobytes() == first.fates.tobytes()
     assert again.out_of_turn == first.out_of_turn
+
+
+def test_a_longer_wait_keeps_every_fill_of_a_shorter_one(dataset: Dataset) -> None:
+    """At the same time and for the same reason; and it has more of them."""
+    short, long = (
+        order_table.order_table(dataset, latency_ns=LATENCY_NS, max_wait_ns=wait_ns).fates.reshape(-1)
+        for wait_ns in (WAIT_NS // 10, WAIT_NS)
+    )
+    filled = np.isin(short["reason"], FILLS)
+    assert 100 < filled.sum() < np.isin(long["reason"], FILLS).sum()
+    for name in ("reason", "fill_ns", "price", "ahead_at_arrival"):
+        np.testing.assert_array_equal(short[name][filled], long[name][filled])
 
 
 @pytest.mark.parametrize("damage", ["a changed byte", "cut short", "one file gone"])

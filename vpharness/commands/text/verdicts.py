@@ -28,6 +28,10 @@ _TERMS: Final = (
         "break-even %": "take-profits that pay for the stop-losses, before costs",
         DIRECTIONAL: "how far its directions are above a toss of coins",
     },
+    {
+        "filled %": "resting orders that were filled; the others are no trades",
+        "markout 0.1 s, ticks": "how far the mid lies on the good side of the price so long after a fill",
+    },
 )
 """The terms of a ranking, by their headings: a line for each that belong together."""
 _MORE: Final = "(python -m vpharness docs glossary)"
