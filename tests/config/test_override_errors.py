@@ -18,7 +18,7 @@ from vpharness.config.search_path import prepare_process
             "source=synthetik",
             "source has no choice 'synthetik'; did you mean source=synthetic or source=synthetic_live?",
         ),
-        ("build", "humidity=1", "humidity is not a key here; the keys are dataset, end, json,"),
+        ("build", "humidity=1", "humidity is not a key here; --help lists the keys"),
         (
             "build",
             "lattice.radius=wide",

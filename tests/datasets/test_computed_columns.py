@@ -50,8 +50,8 @@ def test_computed_columns_of_golden_files_equal_stored_ones(tmp_path: Path, shar
     datasets = []
     for columns in (ALL, ()):
         lake = Lake(tmp_path / str(len(columns)))
-        span = {"start_ns": parse_time_ns(golden.start, "start"), "end_ns": parse_time_ns(golden.end, "end")}
-        build(lake, source, lattice, dataset_id=name, columns=columns, **span)
+        start_ns, end_ns = parse_time_ns(golden.start, "start"), parse_time_ns(golden.end, "end")
+        build(lake, source, lattice, dataset_id=name, columns=columns, start_ns=start_ns, end_ns=end_ns)
         datasets.append(find_dataset(lake, name))
     assert_same(datasets[1], datasets[0])
 

@@ -13,8 +13,8 @@ from vpharness.datasets.build import build
 from vpharness.datasets.convert import convert
 from vpharness.datasets.event_table import DatasetEvents
 from vpharness.datasets.find import Dataset, find_dataset
-from vpharness.datasets.lake import Lake
-from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, checksum_of, read_checksums
+from vpharness.datasets.lake import Lake, being_changed
+from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, checksum_of, read_checksums, replace_checksums
 from vpharness.datasets.read import verify
 from vpharness.datasets.replay import verify_replay
 from vpharness.errors import DatasetError
@@ -146,7 +146,7 @@ def test_each_state_on_the_way_is_a_whole_dataset(
         return changing
 
     with monkeypatch.context() as patch:
-        patch.setattr(converting, "replace_checksums", killed_at(converting.replace_checksums))
+        patch.setattr(converting, "replace_checksums", killed_at(replace_checksums))
         for name in ("rename", "replace", "unlink"):
             patch.setattr(Path, name, killed_at(getattr(Path, name)))
         try:
@@ -166,7 +166,7 @@ def test_each_state_on_the_way_is_a_whole_dataset(
 
 def test_another_process_that_changes_it_is_said(earlier: Dataset) -> None:
     """Its folder of unfinished files is locked."""
-    with converting.being_changed(earlier.path), pytest.raises(DatasetError, match="being changed by another process"):
+    with being_changed(earlier.path), pytest.raises(DatasetError, match="being changed by another process"):
         convert(earlier, (), lambda: MINUTE)
 
 
@@ -183,13 +183,13 @@ def test_a_flipped_identity_is_found(earlier: Dataset) -> None:
 def test_events_of_a_span_end_with_it(tmp_path: Path) -> None:
     """Those before its start warm the book up and are kept; those from its end on were not taken in, and are not."""
     lake, source = Lake(tmp_path), Fixed(book(0.5, 1.5, 2.5, 3.5))
-    span = {"start_ns": OPENING_NS + SECOND_NS, "end_ns": OPENING_NS + 3 * SECOND_NS}
+    start_ns = OPENING_NS + SECOND_NS
     for name, columns in (("all", ALL), ("none", ())):
-        build(lake, source, SMALL, dataset_id=name, columns=columns, **span)
+        build(lake, source, SMALL, dataset_id=name, columns=columns, start_ns=start_ns, end_ns=start_ns + 2 * SECOND_NS)
     stored, none = find_dataset(lake, "all"), find_dataset(lake, "none")
     with DatasetEvents(none).open() as stream:
         assert np.array_equal(np.concatenate(list(stream.chunks)), source.events[:-1])
-    assert none.manifest.first_bin_start_ns == span["start_ns"]
+    assert none.manifest.first_bin_start_ns == start_ns
     assert_same(none, stored)
     convert(as_of_an_earlier_version(stored), (), lambda: source)
     assert_same(find_dataset(lake, "all"), none)

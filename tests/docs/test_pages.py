@@ -22,7 +22,7 @@ from vpharness.docs import FOLDER, Page, pages
 PAGES = {page.topic: page for page in pages()}
 RUN = {
     "tutorial": Count(commands=9, servers=1),
-    "how-to/datasets": Count(programs=1, commands=6),
+    "how-to/datasets": Count(programs=1, commands=11),
     "how-to/serve": Count(commands=1, servers=1),
     "how-to/own-source": Count(files=2, programs=1, commands=2),
     "how-to/feed": Count(files=2, servers=1),

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from tests.commands.test_cli import Said, in_process
+from tests.datasets.compact import as_of_an_earlier_version
 from tests.promotion import answers, recent_flow
 from tests.promotion.market import LIMITS, MARKET, SHORT, TRUSTED, Winner, run_winner
 from vpharness.audit import AuditReport, Check
 from vpharness.audit.audit_report import MeasuredMemory
 from vpharness.commands.text import terminal
 from vpharness.config.search_path import OWN_FOLDER_VARIABLE
-from vpharness.datasets.find import find_dataset
+from vpharness.datasets.find import Dataset, all_datasets, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.errors import PromotionError
@@ -388,13 +389,15 @@ def test_a_damaged_dataset_cannot_be_forced(copied: Winner, bundle: Bundle) -> N
 
 
 def test_events_are_found_by_the_note_by_the_run_or_not_at_all(copied: Winner) -> None:
-    """Without the note the run's own configuration tells; without that, no reason helps."""
+    """A dataset keeps its own; else the note tells, or the run's configuration, and without these no reason helps."""
     words = ["promote", f"run_id={copied.run_id}", "promotion.max_p_adjusted=0.001", TRUSTED, "json=true"]
     shutil.rmtree(copied.lake / "research" / "vp_harness" / "sources")
-    (events,) = [
-        gate for gate in json.loads(in_process(copied.folder, *words).stdout)["gates"] if gate["name"] == "events"
-    ]
-    assert events["passed"]
+    for make_earlier in (False, True):
+        if make_earlier:
+            (dataset,) = [each for each in all_datasets(Lake(copied.lake)) if isinstance(each, Dataset)]
+            as_of_an_earlier_version(dataset)
+        gates = json.loads(in_process(copied.folder, *words).stdout)["gates"]
+        assert [gate["passed"] for gate in gates if gate["name"] == "events"] == [True]
     shutil.rmtree(copied.folder / "outputs")
     run = in_process(copied.folder, *words, "force=all the same")
     assert run.returncode == 2

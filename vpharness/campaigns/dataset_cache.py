@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.datasets.find import Dataset
-from vpharness.datasets.grid_columns import to_compute
+from vpharness.datasets.grid_columns import keep_columns, to_compute
 from vpharness.datasets.read import Loaded, load
 from vpharness.evaluation import (
     DatasetView,
@@ -122,6 +122,15 @@ class DatasetCache:
             {},
             LruCache(memory // 4, _judged_bytes),
         )
+
+    def prepare(self, columns: Sequence[str]) -> None:
+        """Compute columns that several groups of runs will read, in one pass over the events.
+
+        They are kept in the lake's cache; where nothing can be kept there, each group computes its own. Raises
+        DatasetError where the dataset cannot be read.
+        """
+        if computed := to_compute(self.dataset, columns):
+            keep_columns(self.dataset, load(self.dataset).bins, computed)
 
     def grid(self, columns: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Return columns of the grid, each [T, K]. Raises DatasetError for those that are not there."""

@@ -88,6 +88,7 @@ class Group:
     dataset: Dataset
     signal_target: str
     runs: tuple[PlannedRun, ...]
+    columns: tuple[str, ...] = ()  # of the grid, that this and the other groups on the dataset read
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,11 @@ class CampaignPlan:
         for run in self.remaining:
             found.setdefault((run.spec.dataset.path, run.spec.signal_target), []).append(run)
         order = {path: place for place, path in enumerate(dict.fromkeys(path for path, _ in found))}
+        columns: dict[Path, dict[str, None]] = {path: {} for path in order}
+        for (path, _), runs in found.items():
+            columns[path].update(dict.fromkeys(runs[0].spec.signal.columns))
         return [
-            Group(runs[0].spec.dataset, target, tuple(runs))
+            Group(runs[0].spec.dataset, target, tuple(runs), tuple(columns[path]))
             for (path, target), runs in sorted(found.items(), key=lambda item: order[item[0][0]])
         ]
 

@@ -106,6 +106,7 @@ def run_groups(
     for group in groups:
         if cache is None or cache.dataset.path != group.dataset.path:
             cache = DatasetCache.of(group.dataset, settings.memory_mb)
+            cache.prepare(group.columns)
         _run_group(group, cache, audits, settings, progress, report, track)
         if progress.failures and settings.on_error == STOP:
             return

@@ -11,6 +11,7 @@ ten times the speed of a SHA-256 of everything, which a column of a quarter of a
 
 import contextlib
 import hashlib
+import io
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -107,10 +108,10 @@ class _Digest:
         return sums.hexdigest()
 
 
-def _digest_of(file: BinaryIO) -> str:
+def _digest_of(file: io.BufferedReader) -> str:
     digest, buffer = _Digest(), bytearray(_READ_BYTES)
     view = memoryview(buffer)
-    while count := file.readinto(buffer):  # type: ignore[attr-defined]  # of every file that is open for reading
+    while count := file.readinto(buffer):
         digest.update(view[:count])
     return digest.hexdigest()
 
@@ -186,7 +187,7 @@ class _GrowingColumn:
     digest: _Digest
 
     def append(self, values: Array) -> None:
-        data = memoryview(np.ascontiguousarray(values).reshape(-1).view(np.uint8))
+        data = np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
         self.file.write(data)
         self.digest.update(data)
 

@@ -55,14 +55,14 @@ class Dataset:
         """The SHA-256 that stands for all that it holds, whichever columns of its grid are stored."""
         return checksums_of(self.path).identity
 
-    @cached_property
+    @property
     def keeps_events(self) -> bool:
         """Whether it has its events: then columns that are not stored can be computed."""
         return checksums_of(self.path).stored is not None
 
-    @cached_property
+    @property
     def stored_columns(self) -> tuple[str, ...]:
-        """The columns that its grid holds; all others that it has are computed from its events."""
+        """The columns that its grid holds now; all others that it has are computed from its events."""
         stored = checksums_of(self.path).stored
         return tuple(self.manifest.columns) if stored is None else stored
 

@@ -13,7 +13,6 @@ import numpy as np
 from vpharness.compiled import Array
 from vpharness.datasets.column_cache import ColumnShape, cached_column, filled_by_one, keep, keep_within_limit
 from vpharness.datasets.find import Dataset
-from vpharness.datasets.lake import ColumnCache
 from vpharness.errors import ConfigError
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.suggestions import did_you_mean
@@ -44,7 +43,8 @@ def to_compute(dataset: Dataset, columns: Sequence[str]) -> list[str]:
     """Return those of some columns that a dataset does not store and can compute."""
     if not dataset.keeps_events:
         return []
-    return [name for name in columns if name not in dataset.stored_columns and name in GRID_COLUMNS]
+    stored = dataset.stored_columns
+    return [name for name in columns if name not in stored and name in GRID_COLUMNS]
 
 
 def computed_columns(dataset: Dataset, bins: Mapping[str, Array], columns: Sequence[str]) -> dict[str, Array]:
@@ -57,29 +57,34 @@ def computed_columns(dataset: Dataset, bins: Mapping[str, Array], columns: Seque
 
     Raises DatasetError where the events cannot be read or give other bins.
     """
-    size = (dataset.manifest.bins, dataset.manifest.cells)
-    shapes = {name: ColumnShape(GRID_COLUMNS[name], size) for name in columns}
-    if dataset.cache is None or sum(each.file_bytes for each in shapes.values()) > dataset.cache.limit_bytes:
-        return _in_memory(shapes, _blocks(dataset, bins, columns))
-    folder = dataset.cache.of(dataset.checksum)
-    found = _kept(folder, shapes)
-    if len(found) < len(shapes):
-        found |= _filled(dataset, dataset.cache, folder, bins, shapes)
-    return found
+    keep_columns(dataset, bins, columns)
+    shapes = _shapes(dataset, columns)
+    found = {} if dataset.cache is None else _kept(dataset.cache.of(dataset.checksum), shapes)
+    missing = {name: shape for name, shape in shapes.items() if name not in found}
+    return found | (_in_memory(missing, _blocks(dataset, bins, list(missing))) if missing else {})
 
 
-def _filled(
-    dataset: Dataset, cache: ColumnCache, folder: Path, bins: Mapping[str, Array], shapes: Mapping[str, ColumnShape]
-) -> dict[str, Array]:
-    """Compute the columns that are not kept yet, and keep them if that is possible."""
+def keep_columns(dataset: Dataset, bins: Mapping[str, Array], columns: Sequence[str]) -> None:
+    """Compute those of some columns that are not in the cache yet, all in one pass, if they can be kept there.
+
+    Arguments and errors are those of `computed_columns`.
+    """
+    cache, shapes = dataset.cache, _shapes(dataset, columns)
+    if cache is None or sum(each.file_bytes for each in shapes.values()) > cache.limit_bytes:
+        return
+    folder = cache.of(dataset.checksum)
+    if len(_kept(folder, shapes)) == len(shapes):
+        return
     with filled_by_one(folder) as can_keep:
         found = _kept(folder, shapes)  # another process may have computed them meanwhile
         missing = {name: shape for name, shape in shapes.items() if name not in found}
         if missing and can_keep and keep(folder, missing, _blocks(dataset, bins, list(missing))):
-            found |= _kept(folder, missing)
             keep_within_limit(cache)
-            missing = {name: shape for name, shape in missing.items() if name not in found}
-    return found | (_in_memory(missing, _blocks(dataset, bins, list(missing))) if missing else {})
+
+
+def _shapes(dataset: Dataset, columns: Sequence[str]) -> dict[str, ColumnShape]:
+    size = (dataset.manifest.bins, dataset.manifest.cells)
+    return {name: ColumnShape(GRID_COLUMNS[name], size) for name in columns}
 
 
 def _kept(folder: Path, shapes: Mapping[str, ColumnShape]) -> dict[str, Array]:

@@ -213,7 +213,9 @@ def checksum_of(folder: Path) -> str:
 
 def check_file(folder: Path, name: str) -> None:
     """Raise DatasetError where a file does not have its checksum; a file is read for that once in a process."""
-    known = read_checksums(folder)[name]
+    known = read_checksums(folder).get(name)
+    if known is None:
+        raise DatasetError(f"dataset {folder.name} does not store {name}; if it was converted just now, try again")
     try:
         found = known_sha256(folder / name)
     except OSError as error:

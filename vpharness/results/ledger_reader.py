@@ -177,8 +177,8 @@ def _evidence(store: Store) -> dict[tuple[str, str, str], Evidence]:
             own = slice(of_block[row], of_block[row + 1])
             of_orders, waits = orders.get(row, (None, None))
             sums = BlockSums(seconds[row], block[own], counts[own], ticks[own], of_orders)
-            lists = [values[offsets[row] : offsets[row + 1]] for values, offsets in times]
-            known[digest] = Evidence(sums, Tally(**tallies[row]), *lists, waits)
+            mid_times, net_times = (values[offsets[row] : offsets[row + 1]] for values, offsets in times)
+            known[digest] = Evidence(sums, Tally(**tallies[row]), mid_times, net_times, waits)
             vars(known[digest])["digest"] = digest  # as it was worked out when the row was written
         found[key] = known[digest]
     return found

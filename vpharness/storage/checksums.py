@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 _SETTLED_NS: Final = 100_000_000
 """Clocks of file systems tick in milliseconds: a younger file might change once more and show the same time."""
@@ -35,11 +35,11 @@ def known_sha256(path: Path) -> str:
     return known_digest(path, _sha256)
 
 
-def _sha256(file: BinaryIO) -> str:
+def _sha256(file: io.BufferedReader) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def known_digest(path: Path, digest_of: Callable[[BinaryIO], str]) -> str:
+def known_digest(path: Path, digest_of: Callable[[io.BufferedReader], str]) -> str:
     """Return what `digest_of` makes of a file, as `known_sha256` does: not again while the file stays the same."""
     key = f"{digest_of.__qualname__} {path.absolute()}"
     with path.open("rb") as file:
