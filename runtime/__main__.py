@@ -3,5 +3,7 @@
 import sys
 
 from runtime.serve import main
+from vpharness.process_end import end_process
 
-sys.exit(main(sys.argv[1:]))
+# A feed may still be reading when the server is told to stop: its thread is not waited for.
+end_process(main(sys.argv[1:]))

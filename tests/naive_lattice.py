@@ -98,7 +98,7 @@ def _bin_start(s: Settings, ts_ns: int) -> int:
 def _process(lattice: Lattice, s: Settings, record: Record) -> None:
     """Let time move on to a record, then let the record act."""
     counts = lattice.book.counts
-    counts["clamped_ts"] += record.ts_ns < lattice.now
+    counts["clamped_ts"] += record.ts_ns < lattice.now and not record.flags & FLAG_SNAPSHOT
     if record.ts_ns > lattice.now:
         _move_time(lattice, s, record.ts_ns)
     is_record = record.action != RESTATE

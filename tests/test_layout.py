@@ -26,7 +26,7 @@ ALLOWED = {
     },
     "promotion": {"storage", "events", "lattice", "datasets", "signals", "audit", "evaluation", "live", "results"},
     "simulation": {"storage", "events", "lattice", "datasets", "signals", "evaluation", "live", "promotion"},
-    "config": {"campaigns", "results", "storage"},
+    "config": {"campaigns", "datasets", "results", "storage"},
     "commands": {
         "config",
         "storage",
@@ -59,6 +59,7 @@ AT_RUNTIME = {
     "modules",
     "parameters",
     "prices",
+    "process_end",
 } | {
     "promotion",
     "signals",

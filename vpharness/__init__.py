@@ -58,9 +58,22 @@ class _CallablePackage(ModuleType):
     """A package that can be called like the function of its name in `vpharness.api`."""
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        return getattr(importlib.import_module("vpharness.api"), self.__name__.rpartition(".")[2])(
-            *arguments, **keywords
-        )
+        return self._function()(*arguments, **keywords)
+
+    def _function(self) -> Any:
+        return getattr(importlib.import_module("vpharness.api"), self.__name__.rpartition(".")[2])
+
+    @property
+    def __signature__(self) -> Any:
+        """The signature of the function, for `inspect.signature`, editors and notebooks."""
+        return importlib.import_module("inspect").signature(self._function())
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]  # a text of the class everywhere else
+        """The function's signature and docstring, for `help`; of the package its first line."""
+        function = self._function()
+        package = str(vars(self).get("__doc__") or "").partition("\n")[0]
+        return f"{function.__name__}{self.__signature__}\n\n{function.__doc__}\n\nThe package of this name: {package}"
 
 
 class _Library(ModuleType):
@@ -84,4 +97,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -24,7 +24,7 @@ from runtime.feeds.feed import NO_EVENTS, FeedContext, FeedFacts, FeedStep, Stat
 from runtime.feeds.gateway_records import GatewayRecords
 from runtime.feeds.gateway_session import GatewaySession, Subscription
 from vpharness.errors import ConfigError, FeedError
-from vpharness.events.mbo_event import CLEAR, EVENT_DTYPE, FLAG_SNAPSHOT, NO_SIDE
+from vpharness.events.mbo_event import CLEAR, EVENT_DTYPE, FLAG_FEED_GAP, FLAG_SNAPSHOT, NO_SIDE, NONE
 from vpharness.events.times import SECOND_NS
 from vpharness.parameters import parameter, problems
 from vpharness.prices import tick_size_to_price
@@ -112,6 +112,7 @@ class DatabentoFeed:
         self._state: State = "connecting"
         self._early = NO_EVENTS  # what came before the first step
         self._latest_ns: int | None = None  # the time of the last event; None while the book is not known
+        self._publishers: set[int] = set()  # whose events have been received, in this session or an earlier one
         self._active_ns = self._clock.running_ns()
         self._backoff_s = live.shortest_backoff_s
         self._call_at_ns: int | None = None  # when the gateway is called again; None while there is a session
@@ -186,6 +187,7 @@ class DatabentoFeed:
         events = np.concatenate([self._early, self._records.events(self._session.take())])
         self._early = NO_EVENTS
         if len(events):
+            self._publishers.update(np.unique(events["publisher"]).tolist())
             self._state, self._latest_ns = "live", int(events["ts_ns"].max())
             self._active_ns, self._backoff_s = self._clock.running_ns(), self._live.shortest_backoff_s
         elif self._state == "live" and self._since_s(self._active_ns) > self._live.silent_after_s:
@@ -202,14 +204,22 @@ class DatabentoFeed:
         self._call_at_ns = self._clock.running_ns() + round(self._backoff_s * SECOND_NS)
         self._backoff_s = min(2 * self._backoff_s, self._live.longest_backoff_s)
         latest_ns, self._latest_ns = self._latest_ns, None
-        return NO_EVENTS if latest_ns is None else _unknown_book(max(latest_ns, self._due_ns()))
+        return NO_EVENTS if latest_ns is None else _unknown_book(max(latest_ns, self._due_ns()), self._publishers)
 
 
-def _unknown_book(time_ns: int) -> NDArray[np.void]:
-    """Return the beginning of a snapshot that is not there yet: until it is, the book is not valid."""
-    event = np.zeros(1, EVENT_DTYPE)
-    event["ts_ns"], event["action"], event["side"], event["flags"] = time_ns, CLEAR, NO_SIDE, FLAG_SNAPSHOT
-    return event
+def _unknown_book(time_ns: int, publishers: Iterable[int]) -> NDArray[np.void]:
+    """Return the beginning of each publisher's snapshot, which is not there yet: until all are, the book is not valid.
+
+    A book of several venues is whole with the last of their snapshots, so that each of them is in doubt for itself.
+    """
+    venues = sorted(publishers)
+    doubts = venues if len(venues) > 1 else []
+    events = np.zeros(len(venues) + len(doubts), EVENT_DTYPE)
+    events["ts_ns"], events["side"], events["flags"] = time_ns, NO_SIDE, FLAG_SNAPSHOT
+    events["action"], events["publisher"] = CLEAR, [*venues, *doubts]
+    events["action"][len(venues) :] = NONE
+    events["flags"][len(venues) :] |= FLAG_FEED_GAP
+    return events
 
 
 def client_of(live: DatabentoParameters) -> tuple[Callable[[], Any], tuple[type[Exception], ...]]:

@@ -1,7 +1,9 @@
 """The library: what the command line says, as frames, arrays and figures."""
 
 import importlib
+import inspect
 import json
+import pydoc
 import re
 import subprocess
 import sys
@@ -71,6 +73,11 @@ def test_names_that_are_packages_too_can_be_called_and_imported_from() -> None:
     assert package.store is store
     assert callable(vp.results)
     assert callable(vp.datasets)
+    assert list(inspect.signature(vp.results).parameters)[:2] == ["signal", "dataset"]
+    told_by_help = pydoc.render_doc(vp.results, renderer=pydoc.plaintext)  # type: ignore[attr-defined]  # not in its stubs
+    assert "results(*, signal: str | None = None, dataset:" in told_by_help
+    assert "Return the candidates of the ledger, the best first" in told_by_help
+    assert [name for name in dir(vp) if not name.startswith("__")] == vp.__all__
     with pytest.raises(AttributeError, match="no attribute 'nothing'; it offers DatasetTables"):
         vp.nothing  # noqa: B018  # what is tested
 
@@ -172,6 +179,19 @@ def test_a_run_is_the_command_line_s(folder: Path) -> None:
     assert (folder / new.folder / "run_card.json").exists()
     said = in_process(folder, "signal=ads", "signal.thresholds=[0.2]", *WORDS, "tracking=none", "save_series=false")
     assert f"run {new.run_id} is in the store already" in said.stderr
+
+
+def test_messages_name_datasets_as_the_library_s_arguments_do(folder: Path) -> None:
+    """And not as the command line's keys; commands that are advised are those of the command line."""
+    known = vp.datasets()["dataset_id"].iloc[0]
+    with pytest.raises(ConfigError, match=f'^dataset="{known}" is built already, so source.minutes would'):
+        vp.run("ads", known, source={"minutes": 3})
+    with pytest.raises(ConfigError, match=r"^no dataset m9; build it: .* source\.minutes=3 dataset\.id=m9"):
+        vp.run("ads", "m9", source={"minutes": 3})
+    with pytest.raises(ConfigError, match=r'expected the name of a dataset, as dataset="mine"'):
+        vp.run("ads", {"id": known})  # type: ignore[arg-type]  # what is tested
+    with pytest.raises(ConfigError, match=r'^dataset="nix"; there are results on '):
+        vp.results(dataset="nix")
 
 
 def test_scores_are_those_that_a_run_keeps(folder: Path) -> None:

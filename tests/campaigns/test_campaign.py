@@ -100,8 +100,19 @@ def test_a_plan_is_refused_whole_and_leaves_nothing(tmp_path: Path) -> None:
     for expected in ("eval.tp_ticks is -6.0", "signal.lag_bins is 0", "no dataset gone in the lake"):
         assert expected in ranges.stderr
     idle = in_process(tmp_path, "-m", "signal=pfp", "dataset.id=x", "lattice.cell_width_ms=50,100")
-    assert "dataset.id=x is built already, so lattice.cell_width_ms would change nothing" in idle.stderr
+    assert "no dataset x; build it: python -m vpharness build lattice.cell_width_ms=50 dataset.id=x" in idle.stderr
     assert not (tmp_path / "lake").exists()
+
+
+def test_a_dataset_that_is_there_is_not_built_in_another_way(folder: Path, variants: Path) -> None:
+    """What would build it would change nothing; where it is not there, the command that builds it is named."""
+    (built,) = variants.iterdir()
+    idle = in_process(folder, "signal=pfp", f"dataset.id={built.name}", "source.minutes=15")
+    assert f"dataset.id={built.name} is built already, so source.minutes would change nothing" in idle.stderr
+    missing = in_process(folder, "signal=pfp", "source.minutes=15", "dataset.id=m15")
+    assert missing.stderr == (
+        "vpharness: no dataset m15; build it: python -m vpharness build source.minutes=15 dataset.id=m15\n"
+    )
 
 
 def test_a_value_that_refers_to_another_is_the_one_of_its_own_job(folder: Path) -> None:
@@ -127,7 +138,7 @@ def test_words_that_do_not_vary_are_told_with_the_rest(tmp_path: Path) -> None:
     for expected in (
         "eval.tp_tick is not a key here",
         "signal.lag is not a key here; did you mean signal.lag_bins?",
-        "source.seed: Value 'x'",
+        "source.seed is 'x'; expected a whole number",
         "memory_mb is 1; it must be at least 64",
         "tracking.kind is 'foo'; it must be one of mlflow, none",
         "eval.sl_ticks is -1.0",

@@ -146,7 +146,10 @@ def test_a_report_is_a_page_beside_the_ranking(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["sensitivity=blend", "signal=ads"], "sensitivity is 'blend', which no candidate here has; there are blend_"),
+        (
+            ["sensitivity=blend", "signal=ads"],
+            "sensitivity is 'blend', which no candidate here has; did you mean blend_",
+        ),
         (["sensitivity=zscore_min_periods"], "the candidates are of ads, perm_derivative; choose one with signal="),
         (["campaign=second"], "campaign is 'second', which has no finished run; there are first"),
         (["sensitivity=tp_ticks", "surface=true"], "sensitivity and surface were given; give one of them"),

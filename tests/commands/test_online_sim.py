@@ -55,7 +55,10 @@ def test_a_dataset_is_simulated_as_json(tmp_path: Path) -> None:
         (["bin_budget_ms=0"], "bin_budget_ms is 0.0; it must be above 0"),
         (["fields=[nothing]", "source.minutes=1"], "columns nothing are none of the grid's"),
         (["dataset.id=none_such"], "no dataset none_such in the lake"),
-        (["dataset.id=a", "source.minutes=3"], "dataset.id=a is built already, so source.minutes would change nothing"),
+        (
+            ["dataset.id=a", "source.minutes=3"],
+            "no dataset a; build it: python -m vpharness build source.minutes=3 dataset.id=a",
+        ),
         (["signal.slope_windows=[1]", "signal=ads"], "signal.slope_windows"),
     ],
 )

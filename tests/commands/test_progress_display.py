@@ -7,6 +7,7 @@ import pytest
 from vpharness.commands.text import progress_display
 from vpharness.commands.text.progress_display import (
     COMPILING_LATTICE,
+    Beginning,
     build_progress,
     describe,
     gate_progress,
@@ -86,3 +87,12 @@ def test_gates_that_take_long_are_named_now_and_then(
         report("live = batch", 0.1)
         report("live = batch", 0.5)
     assert capsys.readouterr().err == "gate audit\ngate live = batch: 50% of the bins\n"
+
+
+def test_the_time_that_compiling_takes_is_no_part_of_the_rate() -> None:
+    """The clock is started with the first report: what was done by then is not counted either."""
+    now = BuildProgress(bins=600, events=1000, first_bin_start_ns=0, last_bin_end_ns=MINUTE_NS)
+    assert describe(now, 30.0, 0.5, Beginning(7.0, events=100, share=0.25)).startswith(
+        "50%, about 60 s left, 600 bins, 1,000 events, 30 events/s"
+    )
+    assert describe(now, 30.0, 0.255, Beginning(7.0, share=0.25)).startswith("26%, 600 bins")

@@ -87,8 +87,8 @@ def test_compare_ranks_the_whole_ledger_and_writes_parquet(folder: Path) -> None
             ["signal=msd", "source.minutes=12", "split=none"],
             "split=none leaves no training part for signal.threshold_quantiles",
         ),
-        (["source.minutes=1"], "has 600 bins: after a warm-up of 300 the train part leaves"),
-        ([*SMALL, "eval.warmup_bins=8000"], "has 7200 bins: after a warm-up of 8000 the all part leaves 0 bins"),
+        (["source.minutes=1"], "has 600 bins; a run needs "),
+        ([*SMALL, "eval.warmup_bins=8000"], "has 7,200 bins; a run needs 8,000 (eval.warmup_bins) + "),
         (
             [*SMALL, "signal=ads", "signal.thresholds=[2,3]"],
             "signal ads never fires on dataset",

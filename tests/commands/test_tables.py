@@ -11,9 +11,10 @@ from tests.results.ledgers import candidate
 from vpharness.commands.text import terminal
 from vpharness.commands.text.differences import differences
 from vpharness.commands.text.rankings import print_ranking
-from vpharness.commands.text.terminal import print_table
-from vpharness.commands.text.verdicts import glossary, shortages
+from vpharness.commands.text.terminal import print_table, span_text
+from vpharness.commands.text.verdicts import audits, glossary, searches, shortages
 from vpharness.evaluation import Lack
+from vpharness.results.ledger import AUDIT_FAILED, AUDIT_UNDECIDED
 from vpharness.results.ranking import Ranked, rank
 
 COLUMNS = {
@@ -132,6 +133,45 @@ def test_a_ranking_explains_its_terms_and_has_whole_ids(capsys: pytest.CaptureFi
     assert told[-1].endswith("(python -m vpharness docs glossary)")
     assert glossary(["signal", "θ"]) == ["θ: the score at which a signal fires (python -m vpharness docs glossary)"]
     assert glossary(["signal"]) == []
+
+
+def test_other_datasets_of_the_same_market_time_are_named_beside_the_count() -> None:
+    """Whoever looks at one dataset sees which others' candidates the p-value is adjusted for."""
+    shown, hidden, apart = candidate("a", 1), candidate("b", 2), candidate("c", 3, ("south",))
+    copy = replace(hidden, trials=tuple(replace(each, dataset_id="copy of north") for each in hidden.trials))
+    ledger = [shown, copy, apart]
+    ranked = [each for each in rank(ledger) if each.candidate is shown]
+    (told,) = searches(ranked, ledger)
+    assert told.endswith("; those on copy of north count too, since it is the same market time")
+    assert "count too" not in next(iter(searches(ranked, [shown, apart])))
+
+
+def test_an_audit_that_was_not_passed_is_told_with_its_reason() -> None:
+    """What is merely not decided yet is told apart from what was found."""
+    found = ((AUDIT_FAILED, "it looks ahead"), (AUDIT_UNDECIDED, "not decided: 187 bins are too few"))
+    ranked = []
+    for number, (outcome, reason) in enumerate(found):
+        one = candidate(f"c{number}", number)
+        trials = tuple(replace(each, audit=outcome, audit_found=reason) for each in one.trials)
+        ranked += rank([replace(one, trials=trials)])
+    assert list(audits(ranked)) == [
+        "audit not passed by 1 candidate: it looks ahead; cannot be promoted as it is",
+        "audit not passed yet by 1 candidate: not decided: 187 bins are too few; cannot be promoted as it is",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("span_ns", "text"), [(2_700_000_000, "2.7 seconds"), (150 * 10**9, "2.5 minutes"), (1800 * 10**9, "0.50 hours")]
+)
+def test_a_span_is_told_in_a_unit_that_shows_it(span_ns: int, text: str) -> None:
+    """Seconds of data are not 0.00 hours."""
+    assert span_text(span_ns) == text
+
+
+def test_a_unit_in_a_heading_is_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside another heading its parts would be read as part of that."""
+    print_table({"net ticks [95 %]": ["1"], "lower end for all": ["2"]})
+    assert "[95 %]" in capsys.readouterr().out
 
 
 def test_what_is_lacking_is_counted_by_reason() -> None:

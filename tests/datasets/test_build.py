@@ -92,6 +92,15 @@ def test_a_variant_is_named_after_everything_that_made_it(lake: Lake) -> None:
     assert len({base.path, *(other.path for other in others)}) == 3
 
 
+def test_a_start_after_the_last_event_is_said(lake: Lake) -> None:
+    """With both times; nothing is built."""
+    with pytest.raises(
+        SourceError, match=r"^start is 2\d\d\d-.*, after the last event, which is at 2024-.*: give an earl"
+    ):
+        build(lake, MINUTE, LATTICE, start_ns=MINUTE.start_ns + 3600 * SECOND_NS)
+    assert not list(lake.variants.iterdir())
+
+
 def test_files_are_read_only_and_their_checksums_hold(lake: Lake) -> None:
     """A changed byte is found by verify, which names the file."""
     built = build(lake, MINUTE, LATTICE, dataset_id="minute")

@@ -2,14 +2,18 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+import vpharness as vp
 from tests.commands.test_cli import in_process
 from tests.datasets.samples import MINUTE
 from tests.events.level_files import agg_trade, depth, lines_of, snapshot
 from tests.events.samples import write
+from tests.results.pages import Page
 from vpharness.datasets.build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
@@ -17,6 +21,7 @@ from vpharness.datasets.manifest import CHECKSUMS_FILE, MANIFEST_FILE, read_mani
 from vpharness.datasets.read import load
 from vpharness.errors import DatasetError
 from vpharness.events.binance_depth import BinanceDepthSource
+from vpharness.events.level_source import WITHOUT_TRADES
 from vpharness.lattice.lattice_parameters import LatticeParameters
 
 LATTICE = LatticeParameters(radius=3)
@@ -100,3 +105,33 @@ def test_commands_mark_it(tmp_path: Path) -> None:
     assert said.returncode == 0, said.stderr
     assert f"levels: {marked}" in " ".join(said.stdout.split())
     assert f"levels: {marked}" in " ".join(in_process(tmp_path, "compare", "min_signals=0").stdout.split())
+    (listed,) = json.loads(in_process(tmp_path, "list-datasets", "json=true").stdout)["datasets"]
+    (note,) = listed["notes"]
+    assert note.startswith("no trades were given (source.trades_path)")
+    assert (listed["by_level"], listed["doubts"]) == (True, [note])
+    asked = ("compare", "min_signals=0", "json=true", "report=page.html", "parquet=rows.parquet")
+    rows = json.loads(in_process(tmp_path, *asked).stdout)
+    assert {row["by_level"] for row in rows} == {True}
+    assert {tuple(row["dataset_doubts"]) for row in rows} == {(f"levels: {note}",)}
+    stored = pq.read_table(tmp_path / "rows.parquet", columns=["by_level", "dataset_doubts"]).to_pylist()
+    assert stored == [{"by_level": True, "dataset_doubts": [f"levels: {note}"]}] * len(rows)
+    page = Page((tmp_path / "page.html").read_text()).texts[""]
+    assert f"levels: {marked}" in page
+    assert f"levels: {note}" in page
+
+
+def test_the_library_shows_notes_and_doubts(tmp_path: Path) -> None:
+    """In the frame of all datasets, and in the manifest of one."""
+    lake = Lake(tmp_path / "lake")
+    build(lake, BinanceDepthSource(write(tmp_path, "b.jsonl", lines_of([*json_of(BOOK)[:2]])), 1.0), LATTICE)
+    (row,) = vp.datasets(lake=lake.root).to_dict("records")
+    manifest = vp.dataset(row["dataset_id"], lake=lake.root).manifest
+    assert manifest.by_level
+    assert row["by_level"]
+    assert row["notes"] == manifest.notes == [WITHOUT_TRADES]
+    assert row["doubts"] == manifest.doubts == [WITHOUT_TRADES]
+
+
+def json_of(text: str) -> list[Any]:
+    """Return the messages of JSON lines."""
+    return [json.loads(line) for line in text.splitlines()]

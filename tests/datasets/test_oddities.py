@@ -19,7 +19,21 @@ from vpharness.datasets.manifest import Manifest
 from vpharness.datasets.oddities import EventMarks, InvalidBins, oddities
 from vpharness.errors import SourceError
 from vpharness.events.lobster import LobsterSource
-from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, FLAG_FEED_GAP, HALT, NO_SIDE, NONE, RESUME
+from vpharness.events.mbo_event import (
+    ADD,
+    ASK,
+    BID,
+    CANCEL,
+    CLEAR,
+    EVENT_DTYPE,
+    FLAG_BY_PRICE,
+    FLAG_FEED_GAP,
+    FLAG_TOP_OF_BOOK,
+    HALT,
+    NO_SIDE,
+    NONE,
+    RESUME,
+)
 from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.prices import PRICE_SCALE
@@ -56,6 +70,45 @@ def test_a_book_that_is_crossed_for_long(tmp_path: Path) -> None:
         ),
     ]
     assert manifest.doubts == manifest.notes
+
+
+def crossed_note(tmp_path: Path, *changes: tuple[int, str, int]) -> str:
+    """Return what is said of a book that is crossed for long, after changes (row, field, value) of its events."""
+    rows = events_of([*BOOK, event(20, ADD, BID, 105, 3), event(80, CANCEL, BID, 105, 3), LATER])
+    for row, name, value in changes:
+        rows[name][row] = value
+    manifest = build(Lake(tmp_path), Fixed(rows), LatticeParameters(), dataset_id="a").manifest
+    (note,) = [note for note in manifest.notes if note.startswith("the book was crossed")]
+    return note
+
+
+def test_venues_that_cross_one_another_have_no_order_to_take_out(tmp_path: Path) -> None:
+    """Nothing is stale; one venue's book is what can be used."""
+    note = crossed_note(tmp_path, (2, "publisher", 40), (3, "publisher", 40))
+    assert "holds the prices of several venues" in note
+    assert note.endswith("; choose a venue with source.publisher_id")
+    assert "evict_crossed_ms" not in note
+
+
+@pytest.mark.parametrize("flag", [FLAG_TOP_OF_BOOK, FLAG_BY_PRICE])
+def test_prices_in_place_of_orders_are_no_order_to_take_out(tmp_path: Path, flag: int) -> None:
+    """Best prices and levels stand until they are told anew."""
+    changes = [(row, "flags", 128 | flag) for row in range(5)]
+    changes += [(3, "action", ADD), (3, "size", 0), (3, "price", 0 if flag == FLAG_TOP_OF_BOOK else 105 * PRICE_SCALE)]
+    note = crossed_note(tmp_path, *changes)
+    assert "its prices are told in place of orders" in note
+    assert "evict_crossed_ms" not in note
+
+
+def test_records_that_add_nothing_make_no_second_venue(tmp_path: Path) -> None:
+    """An R of another publisher, at the beginning of a file, is none."""
+    clear = np.zeros(1, EVENT_DTYPE)
+    clear["action"], clear["publisher"] = CLEAR, 40
+    marks = EventMarks()
+    for events in (clear, events_of(BOOK), events_of([LATER])):
+        marks.take_in(events)
+    assert not marks.is_consolidated
+    assert "evict_crossed_ms=1000" in crossed_note(tmp_path)
 
 
 def test_a_side_that_is_empty(tmp_path: Path) -> None:
@@ -170,6 +223,6 @@ def test_a_build_without_a_valid_book_ends_with_what_the_source_says(tmp_path: P
     """A message file of LOBSTER alone: the reason is what the file cannot tell, and the way out stands there."""
     path = write(tmp_path, "A_2012-06-21_message_1.csv", "34200,1,1,5,1000000,1\n34201,1,2,5,1010000,1\n")
     with pytest.raises(
-        SourceError, match=r"gave no bin: .*; the book is made from messages alone.* give source.orderbook"
+        SourceError, match=r"gave no bin: .*; without the order book file .* add source\.orderbook_path="
     ):
         build(Lake(tmp_path), LobsterSource(path), LatticeParameters(), dataset_id="a")

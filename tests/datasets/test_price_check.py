@@ -1,9 +1,11 @@
 """A dataset's best prices against those of another file: what differs is found, and what cannot be known is said."""
 
 import json
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -12,13 +14,16 @@ from tests.datasets.best_price_files import Quote, dbn_file, record
 from tests.datasets.samples import OPENING_NS, SECOND_NS, Fixed
 from tests.event_rows import events_of
 from tests.events.samples import COMPRESSIONS, ENUMS, metadata, write
+from vpharness.compiled import Array
+from vpharness.datasets import price_check
 from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.price_check import PriceCheck, check_prices, key_choice
 from vpharness.errors import SourceError
-from vpharness.events.best_prices import KeyChoice
-from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL
+from vpharness.events.best_prices import BEST_DTYPE, BestPrices, KeyChoice
+from vpharness.events.input_files import sha256
+from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, UNDEFINED_PRICE
 from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.prices import PRICE_SCALE
 
@@ -133,6 +138,74 @@ def test_several_venues_are_one_market_unless_one_is_chosen(tmp_path: Path, data
         checked(dataset, path, KeyChoice(publisher_id=3))
 
 
+def states_of(blocks: Sequence[Array], ends: Array) -> list[tuple[int, int]]:
+    """Return the best bid and ask of all publishers before each of some times, row by row."""
+    found, latest = [], 0
+    states: dict[int, tuple[int, int]] = {}
+    rows = []
+    for ts, bid, ask, publisher in np.concatenate(blocks).tolist():
+        latest = max(latest, ts)
+        rows.append((latest, bid, ask, publisher))
+    for end in ends.tolist():
+        while rows and rows[0][0] < end:
+            _, bid, ask, publisher = rows.pop(0)
+            states[publisher] = (bid, ask)
+        bids = [bid for bid, _ in states.values() if bid != UNDEFINED_PRICE]
+        asks = [ask for _, ask in states.values()]
+        found.append((max(bids, default=UNDEFINED_PRICE), min(asks, default=UNDEFINED_PRICE)))
+    return found
+
+
+def key_blocks(seed: int, rows: int, publishers: int, cuts: int, span: int) -> list[Array]:
+    """Return random best prices in blocks; times go back now and then, and sides are empty."""
+    random = np.random.default_rng(seed)
+    found = np.empty(rows, BEST_DTYPE)
+    found["ts_ns"] = np.sort(random.integers(0, span, rows)) - random.integers(0, 2, rows)
+    for name in ("bid", "ask"):
+        found[name] = np.where(random.random(rows) < 0.2, UNDEFINED_PRICE, random.integers(-20, 20, rows))
+    found["publisher"] = random.integers(0, publishers, rows)
+    places = np.unique(random.integers(1, rows, cuts))
+    return np.split(found, places)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_states_are_those_of_a_reader_row_by_row(seed: int) -> None:
+    """Whatever blocks the file comes in, with several publishers, empty sides and times that go back."""
+    blocks = key_blocks(seed, rows=60, publishers=1 + seed % 4, cuts=seed % 7, span=150)
+    ends = np.arange(10, 130, 10)
+    found = price_check._states_at(ends, BestPrices("mbp-1", iter(blocks)), 10)
+    assert list(zip(found.bid.tolist(), found.ask.tolist(), strict=True)) == states_of(blocks, ends)
+
+
+def test_the_memory_of_a_comparison_does_not_grow_with_the_publishers() -> None:
+    """A damaged file may name 65,536 of them."""
+    blocks = key_blocks(1, rows=2_000, publishers=500, cuts=4, span=2_000_000)
+    ends = np.arange(10, 1_000_010, 10)
+    tracemalloc.start()
+    try:
+        price_check._states_at(ends, BestPrices("mbp-1", iter(blocks)), 10)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 60e6  # 16 bytes for each bin and publisher are 800 MB
+
+
+def test_metadata_that_says_it_has_gigabytes_is_refused(tmp_path: Path, dataset: Dataset) -> None:
+    """It would be read until the memory is full."""
+    path = write(tmp_path, "key.dbn", b"DBN\x03" + (0xFFFFFFF0).to_bytes(4, "little") + bytes(1 << 20))
+    with pytest.raises(SourceError, match=r"key\.dbn: says its metadata is 4294967288 bytes long; at most"):
+        checked(dataset, path)
+
+
+def test_files_that_stand_end_to_end_are_one_answer_key(tmp_path: Path, dataset: Dataset) -> None:
+    """Each with its own metadata, which must be of the same kind."""
+    two = dbn_file("mbp-1", QUOTES[:2]) + dbn_file("mbp-1", QUOTES[2:])
+    assert checked(dataset, write(tmp_path, "two.dbn", two)).equal == 21
+    mixed = dbn_file("mbp-1", QUOTES) + metadata()
+    with pytest.raises(SourceError, match="holds the schema mbo; expected best prices"):
+        checked(dataset, write(tmp_path, "mixed.dbn", mixed))
+
+
 @pytest.mark.parametrize("schema", ["mbo", "tbbo", "trades", "ohlcv-1s"])
 def test_schemas_without_best_prices_are_refused_by_name(tmp_path: Path, dataset: Dataset, schema: str) -> None:
     """In a line that says what would do."""
@@ -188,6 +261,52 @@ def test_build_compares_with_the_order_book_file_and_verify_does_later(tmp_path:
     assert (facts["verified"], facts["check"]["differing"], facts["check"]["equal"]) == (True, 2, 3)
 
 
+def test_a_comparison_with_the_file_that_the_book_follows_says_that_it_is_circular(tmp_path: Path) -> None:
+    """Equal by construction; a dataset of the messages alone, and another file, are compared without that note."""
+    message, book = lobster_files(tmp_path, LOBSTER)
+    asked = ("build", *SOURCE, f"source.path={message}", f"check={book}")
+    said = in_process(tmp_path, *asked, f"source.orderbook_path={book}", "dataset.id=followed")
+    assert said.returncode == 0, said.stderr
+    note = "  note: this is the order book file that the dataset's book follows, so that the prices are equal by"
+    assert "  all 5 bins that could be compared are equal\n" in said.stdout
+    assert note in said.stdout
+    assert note not in in_process(tmp_path, *asked, "dataset.id=messages").stdout
+    other = write(tmp_path, "other.csv", Path(book).read_text() + "\n")
+    said = in_process(tmp_path, "verify", "dataset.id=followed", f"check={other}")
+    assert "are equal" in said.stdout
+    assert note not in said.stdout
+
+
+def test_several_days_followed_are_named_each_by_its_own_file(tmp_path: Path) -> None:
+    """The manifest holds a digest for each day, and none for a day without an order book file."""
+    _, book = lobster_files(tmp_path, LOBSTER)
+    digest = sha256(book)
+    for digests, circular in (
+        ([None, digest], True),
+        ([digest], True),
+        (digest, True),
+        ([None, "0" * 64], False),
+        (None, False),
+    ):
+        assert price_check._is_followed(book, {"orderbook_sha256": digests}) is circular
+    assert price_check._is_followed(book, {}) is False
+
+
+def test_an_order_book_file_as_peoples_tools_write_it_is_an_answer_key(tmp_path: Path) -> None:
+    """With a byte-order mark, names, spaces and blank lines, as the source reads it: as many rows as messages."""
+    message, book = lobster_files(tmp_path, LOBSTER)
+    names = "AskPrice1,AskSize1,BidPrice1,BidSize1"
+    write(tmp_path, Path(book).name, f"\ufeff{names}\r\n" + Path(book).read_text().replace("\n", " \r\n\r\n"))
+    write(tmp_path, Path(message).name, "Time,Type,Id,Size,Price,Side\n" + Path(message).read_text().replace(",", ", "))
+    said = in_process(tmp_path, "build", *SOURCE, f"source.path={message}", f"check={book}", "dataset.id=stock")
+    assert said.returncode == 0, said.stderr
+    assert "  all 5 bins that could be compared are equal\n" in said.stdout
+    write(tmp_path, Path(book).name, Path(book).read_bytes() + b"1010000,5,1005000,5\n")
+    said = in_process(tmp_path, "verify", "dataset.id=stock", f"check={book}")
+    assert said.returncode == 2
+    assert "line 12: there is no message for it in" in said.stderr
+
+
 def test_the_datasets_own_message_file_is_taken_where_none_lies_beside(tmp_path: Path) -> None:
     """As it was noted when the dataset was built; rows and messages must be as many."""
     message, book = lobster_files(tmp_path, LOBSTER)
@@ -225,3 +344,5 @@ def test_what_a_source_is_compared_by_comes_from_its_parameters() -> None:
     assert key_choice({"kind": "dbn", "symbol": "ESH4", "instrument_id": None, "path": __file__}) == KeyChoice("ESH4")
     noted = {"_target_": "vpharness.events.lobster.LobsterSource", "path": __file__, "date": "2023-11-15"}
     assert key_choice(noted) == KeyChoice(message_path=__file__, date="2023-11-15")
+    days = {"kind": "lobster", "date": ["2023-11-15", "2023-11-16"], "path": ["a.csv", "b.csv"]}
+    assert key_choice(days) == KeyChoice()

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.datasets.samples import MINUTE, Fixed, book
+from vpharness.commands.list_datasets import source_text
 from vpharness.datasets.build import build
 from vpharness.datasets.lake import Lake
-from vpharness.datasets.sources import note_source, noted_source, source_values
+from vpharness.datasets.sources import note_source, noted_source, renew_note, source_values
 from vpharness.errors import DatasetError
 from vpharness.events.dbn import DbnSource
 from vpharness.events.lobster import LobsterSource
@@ -50,6 +51,24 @@ def test_the_newest_note_holds(tmp_path: Path) -> None:
     assert noted is not None
     assert noted["path"] == "/new/a.dbn"
     assert [path.name for path in lake.sources.iterdir()] == ["content.json"]
+
+
+def test_a_note_that_is_renewed_says_whether_the_events_have_moved(tmp_path: Path) -> None:
+    """Not where nothing was noted before, or the same; a damaged note is written anew."""
+    lake = Lake(tmp_path)
+    old, new = DbnSource("/old/a.dbn", 0.25), DbnSource("/new/a.dbn", 0.25)
+    assert [renew_note(lake, "content", each) for each in (old, old, new)] == [False, False, True]
+    (lake.sources / "content.json").write_text("{", encoding="utf-8")
+    assert not renew_note(lake, "content", new)
+    assert (noted_source(lake, "content") or {})["path"] == "/new/a.dbn"
+
+
+def test_a_source_of_ones_own_is_listed_by_its_kind() -> None:
+    """The module that it lies in says nothing to whoever lists datasets; a shipped one goes by its name."""
+    own = {"_target_": "my_module.MyCsv", "path": "/data/a.csv"}
+    assert source_text(own, {"kind": "my_csv"}) == "my_csv path=a.csv"
+    assert source_text(own) == "my_module path=a.csv"
+    assert source_text({"_target_": "vpharness.events.dbn.DbnSource"}, {"kind": "other"}) == "dbn"
 
 
 def test_a_source_that_no_configuration_can_say_is_not_noted(tmp_path: Path) -> None:

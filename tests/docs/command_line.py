@@ -4,7 +4,7 @@
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from omegaconf import OmegaConf
@@ -33,7 +33,8 @@ your own, `--help` lists a command's keys, and `--version` says which version th
 Exit codes: 0, all is well. 2, a mistake of the user's or data that are not as they should be: one line on standard
 error. 130, interrupted. Any other ends in a traceback and is a bug.
 
-Environment: `VPHARNESS_LAKE` is the folder of datasets and results where `lake=` is not given, and
+Environment: `VPHARNESS_LAKE` is the folder of datasets and results where `lake=` is not given,
+`VPHARNESS_CONFIG_DIR` the folder of YAML files of your own where `--config-dir` is not, and
 `VPHARNESS_RUNTIME_TOKEN` the token of the server's clients.
 
 This page is generated: `python -m tests.docs.command_line` writes it anew."""
@@ -68,7 +69,7 @@ def _command(usage: str, name: str, schema: type[Any], renamed: dict[str, str]) 
     if dataclasses.is_dataclass(base) and len(dataclasses.fields(base)) == len(dataclasses.fields(schema)):
         yield f"Keys and groups: those of [{_NAMES[base]}](#{_NAMES[base]})."
         return
-    if table := _table(schema, "", renamed):
+    if table := _table(schema, "", renamed, {}):
         yield table
     if groups := _groups_of(schema):
         yield f"Groups: {', '.join(f'[{group}](#{group})' for group in groups)}."
@@ -77,15 +78,18 @@ def _command(usage: str, name: str, schema: type[Any], renamed: dict[str, str]) 
 def _group(group: str) -> Iterator[str]:
     yield f"### {group}"
     choices: dict[type[Any], list[str]] = {}
+    own: dict[type[Any], dict[str, dict[str, Any]]] = {}
     for file in sorted((conf_folder() / group).glob("*.yaml")):
-        target = str(OmegaConf.select(OmegaConf.load(file), "_target_"))
-        found = locate(target, str(file))
+        values: Any = OmegaConf.to_container(OmegaConf.load(file))
+        found = locate(str(values.pop("_target_")), str(file))
         schema = schema_of(found, str(file))
         choices.setdefault(schema, []).append(f"`{group}={file.stem}`")
+        for name, value in values.items():
+            own.setdefault(schema, {}).setdefault(name, {})[f"`{group}={file.stem}`"] = value
         _MEANINGS.setdefault(schema, getattr(found, "meaning", "") or (schema.__doc__ or "").strip().splitlines()[0])
     for schema, names in choices.items():
         yield f"{', '.join(names)}: {_MEANINGS[schema]}"
-        if table := _table(schema, f"{group}.", {}):
+        if table := _table(schema, f"{group}.", {}, own.get(schema, {})):
             yield table
     for preset, names_of_preset in presets_of(group, conf_folder()).items():
         listed = ", ".join(f"`{preset}={name}`" for name in names_of_preset)
@@ -97,13 +101,20 @@ def _groups_of(schema: type[Any]) -> list[str]:
     return [name for name in names if (conf_folder() / name).is_dir()]
 
 
-def _table(schema: type[Any], prefix: str, renamed: dict[str, str]) -> str:
+def _table(schema: type[Any], prefix: str, renamed: dict[str, str], own: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the keys of a schema as a table; `own` has the defaults that choices have instead, by key and choice."""
     rows = []
     for field in dataclasses.fields(schema):
         rules = rules_of(field)
         if rules.meaning:
             name = renamed.get(field.name, field.name)
-            cells = (f"`{prefix}{name}`", rules.meaning, rules.unit, _range(rules), _default(field))
+            cells = (
+                f"`{prefix}{name}`",
+                rules.meaning,
+                rules.unit,
+                _range(rules),
+                _default(field, own.get(field.name, {})),
+            )
             rows.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
     head = ["| key | meaning | unit | range | default |", "|---|---|---|---|---|"]
     return "\n".join([*head, *rows]) if rows else ""
@@ -124,10 +135,20 @@ def _number(number: float) -> str:
     return f"{number:,}" if isinstance(number, int) else f"{number:,g}"
 
 
-def _default(field: "dataclasses.Field[Any]") -> str:
+def _default(field: "dataclasses.Field[Any]", own: Mapping[str, Any]) -> str:
+    """Return a key's default, and those that some choices have instead, by choice."""
+    texts = [_default_text(field), *(f"{_value_text(value)} with {choice}" for choice, value in own.items())]
+    return ", ".join(text for text in texts if text)
+
+
+def _default_text(field: "dataclasses.Field[Any]") -> str:
     value = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
     if value is dataclasses.MISSING:
         return "must be given"
+    return _value_text(value)
+
+
+def _value_text(value: Any) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if value == LAKE:

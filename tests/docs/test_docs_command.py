@@ -8,6 +8,7 @@ from tests.commands.test_cli import in_process
 from tests.docs.markdown import anchors, command_lines, links
 from vpharness.commands import docs
 from vpharness.docs import FOLDER, entry_of, glossary, page_of, pages
+from vpharness.errors import ConfigError
 
 
 def test_without_a_topic_every_page_is_listed_with_one_line(tmp_path: Path) -> None:
@@ -36,6 +37,15 @@ def test_a_topic_that_is_misspelt_is_told_what_was_meant(tmp_path: Path) -> None
     )
     assert "did you mean reference/glossary?" in in_process(tmp_path, "docs", "glosary").stderr
     assert "python -m vpharness docs lists them" in in_process(tmp_path, "docs", "xyzzy").stderr
+
+
+def test_a_word_that_is_no_topic_is_looked_for_in_titles_and_then_on_the_pages(tmp_path: Path) -> None:
+    """The page that it is in the title of, or those that hold it."""
+    assert page_of("figure").topic == "how-to/add-an-evaluation-figure"
+    for word in ("clamped_ts", "unknown_cancel"):
+        assert "the word is on reference/spec" in in_process(tmp_path, "docs", word).stderr
+    with pytest.raises(ConfigError, match=r"the word is on .* and \d+ more"):
+        page_of("which")
 
 
 def test_on_a_terminal_a_page_is_typeset_in_a_pager(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,13 @@ def test_every_command_and_program_of_a_page_works(topic: str, folder: Path) -> 
     assert run_page(PAGES[topic].text, folder) == RUN[topic]
 
 
+def test_no_blank_line_cuts_a_table() -> None:
+    """The rows behind it would be shown as text: every run of rows begins with the names of its columns."""
+    for topic, page in PAGES.items():
+        rows = re.findall(r"(?:\A|(?<=\n\n)|(?<=[^|]\n))((?:\|.*\n)+)", page.text)
+        assert all(re.match(r"\|.*\n\|[-:| ]+\|\n", table) for table in rows), topic
+
+
 def test_no_page_with_commands_is_forgotten() -> None:
     """A page that has blocks to be run is among those that are."""
     with_blocks = {topic for topic, page in PAGES.items() if re.search(r"^```(bash|python)$", page.text, re.MULTILINE)}

@@ -103,8 +103,32 @@ def test_split_by_dataset_keeps_whole_datasets_for_the_test() -> None:
 def test_a_dataset_without_room_for_one_walk_is_refused(n_bins: int, split: str) -> None:
     """Warm-up and one whole walk must fit into every part; the message names dataset, bins and need."""
     evaluation = EvaluationParameters(max_hold_bins=10, warmup_bins=5).resolve(100.0)
-    with pytest.raises(DatasetError, match=rf"dataset hostile 1 has {n_bins} bins: .* takes 12"):
+    needed = r"12 \(eval.max_hold_bins and delays\)"
+    with pytest.raises(DatasetError, match=rf"dataset hostile 1 has {n_bins} bins; a run needs .*{needed}"):
         parts_of(hostile_dataset(1, n_bins), evaluation, SplitParameters(kind=split))
+
+
+def test_only_what_would_make_a_short_dataset_long_enough_is_advised() -> None:
+    """A shorter warm-up or hold, as far as it is worth it, and the whole of it; each by its key."""
+
+    def said(n_bins: int, max_hold_bins: int, warmup_bins: int) -> str:
+        evaluation = EvaluationParameters(max_hold_bins=max_hold_bins, warmup_bins=warmup_bins).resolve(100.0)
+        with pytest.raises(DatasetError) as caught:
+            parts_of(hostile_dataset(1, n_bins), evaluation, SplitParameters())
+        return str(caught.value).partition(" bins; ")[2]
+
+    assert said(27, 1200, 300) == (
+        "a run needs 300 (eval.warmup_bins) + 1,202 (eval.max_hold_bins and delays) in the training part, which has "
+        "16: use a longer dataset"
+    )
+    short = said(100, 15, 70)
+    assert short.endswith("use a longer dataset, or eval.warmup_bins=59 or less, or split=none")
+    evaluation = EvaluationParameters(max_hold_bins=15, warmup_bins=59).resolve(100.0)
+    assert len(parts_of(hostile_dataset(1, 100), evaluation, SplitParameters())) == 2
+    assert said(100, 30, 10) == (
+        "a run needs 32 (eval.max_hold_bins and delays) in the test part, which has 8: use a longer dataset, or "
+        "eval.max_hold_bins=18 or less, or split=none"
+    )
 
 
 def test_a_tick_size_is_that_of_the_lattice_or_refused() -> None:

@@ -47,6 +47,7 @@ def test_a_barrier_that_walks_end_at_must_have_been_met() -> None:
     """One that less than 1 % of the walks of the part end at is asked nothing of."""
     assert said(evidence(30, 8, tp=4)) == ["4 take-profits, 5 needed"]
     assert said(evidence(30, 8, tp=0, sl=3)) == ["0 take-profits, 5 needed", "3 stop-losses, 5 needed"]
+    assert said(evidence(30, 8, tp=5, sl=1)) == ["1 stop-loss, 5 needed"]
     assert said(evidence(30, 8, tp=0, n_walks_tp=10)) == ["0 take-profits, 5 needed"]
     assert said(evidence(30, 8, tp=0, n_walks_tp=9)) == []
 

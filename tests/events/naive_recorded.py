@@ -76,12 +76,18 @@ class NaiveFeed:
         self.orders = {}
         self.events.append((ts, "R", "N", 0, 0, 0, 32))
         for key, side, price, size in orders:
-            self.add(key, side, price, size, ts, 32)
+            if key not in self.orders:
+                self.add(key, side, price, size, ts, 32)
         self.events[-1] = (*self.events[-1][:-1], 32 | 128)
         self.known = True
 
     def add(self, key: Any, side: str, price: int, size: int, ts: int, flags: int = 128) -> None:
-        """Let an order rest, if it can."""
+        """Let an order rest, if it can; one that rests is changed."""
+        if key in self.orders and self.orders[key][1] == side:
+            self.modify(key, price, size, ts)
+            return
+        if key in self.orders:
+            self.take(key, self.orders[key][3], ts, filled=False)
         if size <= 0 or abs(price) > 10**18:
             return
         self.orders[key] = [self.number, side, price, size]
@@ -89,7 +95,9 @@ class NaiveFeed:
         self.emit(ts, "A", self.orders[key], size, flags)
 
     def take(self, key: Any, size: int, ts: int, *, filled: bool, flags: int = 128) -> None:
-        """Take a quantity out of an order."""
+        """Take a quantity out of an order; a fill of nothing is none."""
+        if filled and size <= 0:
+            return
         order = self.orders[key]
         if filled:
             self.emit(ts, "F", order, size, 0)
@@ -218,7 +226,8 @@ def kraken_events(data: bytes, digits: int = 8) -> list[Event]:  # noqa: PLR0912
                 feed.restate(feed.latest, [row[1:5] for row in rows])
                 book = {"B": [], "A": []}
                 for row in rows:
-                    if row[1] in feed.orders:
+                    if row[1] in feed.orders and feed.orders[row[1]][1:3] == [row[2], row[3]]:
+                        drop(row[1])
                         book[row[2]].append((row[3], row[1], row[6]))
                 levels = max(len({price for price, _, _ in side}) for side in book.values())
                 depth = subscribed or min((known for known in (10, 100, 1000) if levels <= known), default=levels)

@@ -72,7 +72,7 @@ def test_without_the_exchange_time_that_of_the_envelope_counts(tmp_path: Path) -
 
 
 def test_trades_of_the_same_file_explain_declines(tmp_path: Path) -> None:
-    """A trade whose amount is above 0 was bought: it took asks."""
+    """A trade whose amount is above 0 was bought: it took asks. One after a decline does not explain it."""
     ms = START // 10**6
     messages = [
         SUBSCRIBED,
@@ -83,7 +83,8 @@ def test_trades_of_the_same_file_explain_declines(tmp_path: Path) -> None:
         [8, "tu", [2, ms + 4_000, 0.5, 101]],
         [7, [21, 101, -1]],
         [7, [11, 0, 1]],
-        [8, "te", [3, ms + 7_200, -1.5, 100]],
+        [8, "te", [3, ms + 7_000, -0.5, 100]],
+        [8, "te", [4, ms + 7_001, -1, 100]],
     ]
     text = stamped(messages).replace(f'"received_ns": {START + 6 * SECOND}', f'"received_ns": {START + 4 * SECOND}')
     found, stream = read(BitfinexSource(write(tmp_path, "b.jsonl", text), 0.1))
@@ -91,8 +92,9 @@ def test_trades_of_the_same_file_explain_declines(tmp_path: Path) -> None:
         at(4, "F", "A", 101 * DOLLAR, COIN // 2, 2, 0),
         at(4, "C", "A", 101 * DOLLAR, COIN // 2, 2, 128),
         at(4, "C", "A", 101 * DOLLAR, COIN // 2, 2, 128),
-        at(7, "F", "B", 100 * DOLLAR, 3 * COIN // 2, 1, 0),
-        at(7, "C", "B", 100 * DOLLAR, 3 * COIN // 2, 1, 128),
+        at(7, "F", "B", 100 * DOLLAR, COIN // 2, 1, 0),
+        at(7, "C", "B", 100 * DOLLAR, COIN // 2, 1, 128),
+        at(7, "C", "B", 100 * DOLLAR, COIN, 1, 128),
     ]
     assert stream.notes == []
 

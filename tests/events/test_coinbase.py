@@ -177,3 +177,59 @@ def test_one_product_of_several_is_chosen(tmp_path: Path) -> None:
     assert (len(found), stream.instrument) == (4, "ETH-USD")
     with pytest.raises(SourceError, match="holds no message about XRP-USD"):
         events(CoinbaseSource(path, 0.01, symbol="XRP-USD"))
+
+
+def snapshot_then(*messages: object) -> str:
+    """Return a recording of a snapshot and messages behind it."""
+    return lines([coinbase_snapshot(10, 0, BIDS, ASKS), *messages])
+
+
+def test_a_match_of_nothing_leaves_the_order_as_it_is(tmp_path: Path) -> None:
+    """A cancel of size 0 would take the whole order out of the book."""
+    empty = coinbase("match", 11, 1, maker_order_id="a1", taker_order_id="t", side="sell", price="101", size="0")
+    found, stream = read(CoinbaseSource(write(tmp_path, "c.jsonl", snapshot_then(empty)), 0.01))
+    assert found == snapshot_at(0, 1)
+    assert +stream.counts == {"skipped_execution_without_size": 1}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        coinbase("match", 11, 1, maker_order_id="a1", side="sell", price="101", size="-1"),
+        coinbase("open", 11, 1, order_id="n", side="buy", price="90", remaining_size="-1"),
+        coinbase("change", 11, 1, order_id="b1", side="buy", price="100", new_size="-1"),
+        coinbase_snapshot(12, 1, [["100", "-1", "x"]], []),
+    ],
+)
+def test_a_quantity_below_nothing_is_refused(tmp_path: Path, message: object) -> None:
+    """Taken out of an order it would make it larger."""
+    path = write(tmp_path, "c.jsonl", snapshot_then(message))
+    with pytest.raises(SourceError, match="line 2: size is -1; expected a number of at least 0"):
+        events(CoinbaseSource(path, 0.01, symbol="BTC-USD"))
+
+
+def test_an_order_that_opens_twice_is_changed(tmp_path: Path) -> None:
+    """Its first state would stand in the book for ever; on the other side it leaves this one."""
+    opened = [
+        coinbase("open", 11, 1, order_id="n", side="buy", price="90", remaining_size="1"),
+        coinbase("open", 12, 2, order_id="n", side="buy", price="91", remaining_size="2"),
+        coinbase("open", 13, 3, order_id="n", side="sell", price="105", remaining_size="2"),
+        coinbase("open", 14, 4, order_id="n", side="sell", price="105", remaining_size="0"),
+    ]
+    found, stream = read(CoinbaseSource(write(tmp_path, "c.jsonl", snapshot_then(*opened)), 0.01))
+    assert found[5:] == [
+        at(1, "A", "B", 90 * DOLLAR, COIN, 5, 128),
+        at(2, "M", "B", 91 * DOLLAR, 2 * COIN, 5, 128),
+        at(3, "C", "B", 91 * DOLLAR, 2 * COIN, 5, 128),
+        at(3, "A", "A", 105 * DOLLAR, 2 * COIN, 6, 128),
+        at(4, "C", "A", 105 * DOLLAR, 2 * COIN, 6, 128),
+    ]
+    assert +stream.counts == {"orders_added_twice": 3}
+
+
+def test_an_order_that_a_snapshot_lists_twice_stands_once(tmp_path: Path) -> None:
+    """As it is listed first; the other would stand in the book for ever."""
+    text = lines([coinbase_snapshot(10, 0, [*BIDS, ["98.00", "4", "b1"]], [*ASKS, ["103.00", "1", "b2"]])])
+    found, stream = read(CoinbaseSource(write(tmp_path, "c.jsonl", text), 0.01, symbol="BTC-USD"))
+    assert found == snapshot_at(0, 1)
+    assert +stream.counts == {"skipped_order_listed_twice": 2}

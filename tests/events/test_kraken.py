@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.events.recordings import K_SNAPSHOT, KRAKEN, KrakenTape, clock, lines
+from tests.events.recordings import K_SNAPSHOT, KRAKEN, SECOND, START, KrakenTape, clock, lines
 from tests.events.samples import events, read, write
 from tests.events.test_coinbase import COIN, DOLLAR, at
 from vpharness.errors import SourceError
@@ -64,7 +64,7 @@ def test_the_checksum_reads_the_ten_best_levels_in_the_order_of_their_queues() -
     assert book.checksum() == crc ^ 0xFFFFFFFF
 
 
-def test_trades_of_the_same_file_explain_declines_before_and_after_them(tmp_path: Path) -> None:
+def test_trades_of_the_same_file_explain_declines_at_and_after_their_time(tmp_path: Path) -> None:
     """At the order's price and side, near in time, as far as their quantity goes."""
     tape = KrakenTape()
     tape.message("snapshot", **K_SNAPSHOT)
@@ -72,10 +72,10 @@ def test_trades_of_the_same_file_explain_declines_before_and_after_them(tmp_path
     tape.other(trade("buy", 101.0, 0.5, 1.1))
     tape.message("update", asks=[("modify", "OA1", "101.0", "1.25000000", 1.2)])
     tape.message("update", bids=[("delete", "OB1", "100.0", "1.50000000", 2)])
-    tape.other(trade("sell", 100.0, 1.5, 2.1))
+    tape.other(trade("sell", 100.0, 1.5, 2))
     tape.message("update", bids=[("delete", "OB3", "99.5", "2.00000000", 3)])
     tape.other(trade("buy", 99.5, 2, 3))
-    tape.other(trade("sell", 99.5, 2, 4))
+    tape.other(trade("sell", 99.5, 2, 3.1))
     found, stream = read(KrakenSource(write(tmp_path, "k.jsonl", tape.text), 0.1))
     assert found[6:] == [
         at(1.2, "F", "A", 101 * DOLLAR, COIN // 2, 4, 0),
@@ -86,6 +86,28 @@ def test_trades_of_the_same_file_explain_declines_before_and_after_them(tmp_path
         at(3, "C", "B", 199 * DOLLAR // 2, 2 * COIN, 3, 128),
     ]
     assert stream.notes == []
+
+
+def test_events_do_not_depend_on_what_comes_after_them(tmp_path: Path) -> None:
+    """Whatever follows a moment, trades at the very price and side included, the events up to it are the same."""
+    tape = KrakenTape()
+    tape.message("snapshot", **K_SNAPSHOT)
+    tape.other(trade("sell", 100.0, 0.1, 1.9))
+    tape.message("update", bids=[("delete", "OB1", "100.0", "1.50000000", 2)])
+    past = tape.text
+    rest = [
+        [trade("sell", 100.0, 1.5, 2.000001)],
+        [trade("sell", 100.0, 1.5, 2.4), trade("sell", 100.0, 0.1, 2.5)],
+        [trade("buy", 100.0, 1.5, 9)],
+        [],
+    ]
+    found = []
+    for place, messages in enumerate(rest):
+        text = past + lines(messages)
+        rows = events(KrakenSource(write(tmp_path, f"{place}.jsonl", text), 0.1))
+        found.append([row for row in rows if row[0] <= START + 2 * SECOND])
+    assert all(each == found[0] for each in found)
+    assert [(row[1], row[4]) for row in found[0][-3:]] == [("F", COIN // 10), ("C", COIN // 10), ("C", 14 * COIN // 10)]
 
 
 def test_levels_behind_the_depth_leave_and_come_back_without_flow(tmp_path: Path) -> None:
@@ -138,6 +160,20 @@ def test_a_message_that_is_not_as_documented_is_named_by_its_line(
     tape.message("update", bids=[("add", "OB4", "100.5", "0.75000000", 1)])
     with pytest.raises(SourceError, match=rf"k\.jsonl: line 2: .*{complaint}"):
         events(KrakenSource(write(tmp_path, "k.jsonl", tape.text.replace(old, new)), 0.1))
+
+
+def test_an_order_that_a_snapshot_lists_twice_stands_once(tmp_path: Path) -> None:
+    """As it is listed first, in the levels that the depth is counted in too."""
+    tape = KrakenTape()
+    tape.other({"method": "subscribe", "success": True, "result": {"channel": "level3", "depth": 10}})
+    bids = [(f"B{number}", f"{100 - number}.0", "1.0", 0) for number in range(10)]
+    tape.message("snapshot", bids=[*bids, ("B0", "90.0", "1.0", 0)], asks=[("A0", "101.0", "1.0", 0)])
+    tape.message("update", bids=[("delete", "B0", "100.0", "1.0", 1)])
+    tape.message("update", bids=[("add", "B10", "90.0", "1.0", 2)])
+    found, stream = read(KrakenSource(write(tmp_path, "k.jsonl", tape.text), 0.5))
+    assert [order_id for _, action, _, _, _, order_id, _ in found if action == "A"] == list(range(1, 13))
+    assert [event for event in found if event[1] == "C"] == [at(1, "C", "B", 100 * DOLLAR, COIN, 1, 128)]
+    assert (stream.counts["skipped_order_listed_twice"], stream.counts["orders_out_of_view"]) == (1, 0)
 
 
 def test_an_answer_that_refuses_and_a_file_without_a_product_are_errors(tmp_path: Path) -> None:

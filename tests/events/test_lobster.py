@@ -242,6 +242,15 @@ def test_halts_change_the_identity_of_messages_alone(tmp_path: Path) -> None:
     assert set(identity) == {"kind", "version", "tick_size", "date", "instrument", "sha256", "orderbook_sha256"}
     assert (identity["version"], identity["date"], identity["orderbook_sha256"]) == (1, SUMMER, None)
     assert LobsterSource(halted, SUMMER).identity()["halts"] is True
+    for row, halts in (
+        ("2,7,0,0,1,-1", True),
+        (' 2, "7", 0, 0, "-1", -1', True),
+        ("2,7,0,0,-1,-1,x", True),
+        ("2,7,0,0,0,-1", False),
+        ("2,7,0,0,5,-1", False),
+    ):
+        source = LobsterSource(write(tmp_path, "s.csv", f"\n{row}\n"), SUMMER)
+        assert ("halts" in source.identity(), bool(events(source))) == (halts, halts)
     assert LobsterSource(quiet, SUMMER, orderbook_path=write(tmp_path, "b.csv", BOOK_ROW)).identity()["version"] == 2
 
 
@@ -271,7 +280,7 @@ def test_a_folder_holds_days_with_their_order_books(tmp_path: Path) -> None:
         found, stream = read(source)
         actions = [(event[1], (event[0] - MIDNIGHT) // (86_400 * 10**9)) for event in found]
         day = [("A", 4), ("C", 1)]
-        assert actions == [(action, 0) for action, times in day for _ in range(times)] + [("R", 1)] + [
+        assert actions == [(action, 0) for action, times in day for _ in range(times)] + [("R", 0)] + [
             (action, 1) for action, times in day for _ in range(times)
         ]
         assert source.identity()["date"] == ["2012-06-21", "2012-06-22"]
@@ -292,7 +301,7 @@ def test_a_single_pair_in_a_folder_is_that_pair(tmp_path: Path) -> None:
     # A message file that is named alone is read alone, as ever, and the notes say what is amiss.
     _, stream = read(LobsterSource(message))
     assert len(stream.notes) == 1
-    assert "give source.orderbook_path (A_2012-06-21_orderbook_3.csv lies beside it)" in stream.notes[0]
+    assert "add source.orderbook_path=… (A_2012-06-21_orderbook_3.csv lies beside it)" in stream.notes[0]
 
 
 def test_a_date_against_the_files_name_is_said(tmp_path: Path) -> None:
@@ -312,12 +321,25 @@ def test_what_names_do_not_say_must_be_given(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"source\.date must be given as YYYY-MM-DD: the name 'm\.csv' holds no day"):
         events(LobsterSource(path))
     days(tmp_path, "A_2012-06-21", "B_2012-06-21")
-    with pytest.raises(
-        SourceError, match=r"files of several stocks: A, B, m; choose one with a glob such as FOLDER/A_"
-    ):
+    with pytest.raises(SourceError, match=r"files of several stocks: A, B; choose one with a glob such as FOLDER/A_"):
         events(LobsterSource(str(tmp_path), SUMMER))
     days(tmp_path, "A_2012-06-22")
     with pytest.raises(ConfigError, match=r"source\.date is of one day, and source\.path names 2 message files"):
         events(LobsterSource(str(tmp_path / "A_*"), SUMMER))
     with pytest.raises(SourceError, match="holds order book files alone"):
         events(LobsterSource(str(tmp_path / "*orderbook*"), SUMMER))
+    with pytest.raises(SourceError, match=r"this is the order book file; give the message file .*A_2012-06-21_message"):
+        events(LobsterSource(str(tmp_path / "A_2012-06-21_orderbook_3.csv")))
+
+
+def test_files_of_a_folder_that_are_not_named_as_lobsters_are_are_left_alone(tmp_path: Path) -> None:
+    """Such as the prices of another exchange; a list names what it means, whatever that is called."""
+    days(tmp_path, "A_2012-06-21")
+    alone = events(LobsterSource(str(tmp_path)))
+    other = write(tmp_path, "bitstamp-btcusd-20150501.csv", MESSAGES)
+    write(tmp_path, "MSFT.csv", MESSAGES)
+    assert events(LobsterSource(str(tmp_path))) == alone
+    assert events(LobsterSource(str(tmp_path / "*.csv"))) == alone
+    with pytest.raises(SourceError, match="no file that is named as LOBSTER's are"):
+        events(LobsterSource(str(tmp_path / "b*.csv"), SUMMER))
+    assert events(LobsterSource([other], SUMMER))

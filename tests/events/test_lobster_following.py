@@ -151,6 +151,33 @@ def test_rows_that_contradict_their_messages_are_followed_and_counted(tmp_path: 
     assert stream.counts["levels_changed_out_of_view"] == 1
 
 
+def rarely_wrong(every: int) -> tuple[list[str], list[str]]:
+    """Return a thousand messages that change nothing, and rows of which some have another quantity."""
+    lines = [f"{34_200 + place / 100},5,0,1,100,1" for place in range(1001)]
+    return lines, [f"200,1,100,{5 + (place // every) % 2}" for place in range(1001)]
+
+
+def test_an_order_book_file_that_seldom_fits_its_messages_is_a_note(tmp_path: Path) -> None:
+    """Above one in a hundred; a few are nothing to speak of."""
+    _, stream = read(source_of(tmp_path, *rarely_wrong(50)))
+    assert stream.counts["levels_set_right"] == 20
+    (note,) = stream.notes
+    assert note == (
+        "the book had to be set right by A_2012-06-21_orderbook_1.csv 20 times in 1001 messages of "
+        "A_2012-06-21_message_1.csv, which should be rare: are both of the same stock and day?"
+    )
+    _, stream = read(source_of(tmp_path, *rarely_wrong(100), name="B_2012-06-21"))
+    assert stream.counts["levels_set_right"] == 10
+    assert stream.notes == []
+
+
+def test_an_order_book_file_of_another_day_is_refused(tmp_path: Path) -> None:
+    """Its rows would make a book that is valid everywhere, and right nowhere."""
+    source = source_of(tmp_path, market(1, 2, 200)[0], market(2, 2, 200)[1])
+    with pytest.raises(SourceError, match=r"orderbook_1\.csv: contradicts .*message_1\.csv: its rows set \d+ levels"):
+        read(source)
+
+
 def test_best_prices_of_a_file_of_one_level(tmp_path: Path) -> None:
     """An order cancelled out of sight is gone, and what lay behind comes into view; every bin has a valid book."""
     lines = [
@@ -231,10 +258,14 @@ def test_levels_out_of_view_are_kept_as_last_seen_up_to_a_number(
     """What a market has left behind takes no memory without end: the levels farthest away are forgotten."""
     lines = [f"{number},1,{number},5,{100 + number},1" for number in range(60)]
     rows = [f"900,1,{100 + number},5" for number in range(60)]
-    kept = books_of(events(source_of(tmp_path, lines, rows)))
+    all_kept, stream = read(source_of(tmp_path, lines, rows))
+    kept = books_of(all_kept)
     assert len(kept[max(kept)]) == 61
+    assert stream.counts["levels_forgotten_out_of_view"] == 0
     monkeypatch.setattr(lobster_levels, "KEPT_LEVELS", 8)
-    found = books_of(events(source_of(tmp_path, lines, rows)))
+    some_kept, stream = read(source_of(tmp_path, lines, rows))
+    found = books_of(some_kept)
+    assert stream.counts["levels_forgotten_out_of_view"] == 61 - len(found[max(found)])
     assert max(map(len, found.values())) < 20
     assert {(side, price) for side, price in found[max(found)] if side == "B"} == {
         ("B", (100 + number) * 10**5) for number in range(60 - len(found[max(found)]) + 1, 60)

@@ -6,18 +6,25 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.events.samples import DAY, START, events, mbo, metadata, read, write
+from tests.events.export_files import csv_of, json_of, parquet_of
+from tests.events.recordings import COINBASE
+from tests.events.samples import COMPRESSIONS, DAY, START, events, mbo, metadata, read, write
+from tests.lattice.engine_help import run_engine
 from vpharness.datasets.sources import source_values
 from vpharness.errors import ConfigError, SourceError
 from vpharness.events.bitstamp import BitstampSource
+from vpharness.events.coinbase import CoinbaseSource
 from vpharness.events.dbn import DbnSource
 from vpharness.events.input_files import sha256
 from vpharness.events.many_files import files_of, opened_in_order
+from vpharness.events.mbo_event import UNDEFINED_PRICE
 
 HOUR = 3600 * 10**9
 MINUTE = HOUR // 60
+SECOND = 10**9
 
 
 def day(
@@ -98,14 +105,38 @@ def test_an_overlap_and_a_gap_are_notes(tmp_path: Path) -> None:
         day(tmp_path, "d.dbn", START + 8 * HOUR),
     ]
     found, stream = read(DbnSource(paths, 0.25))
-    assert len(found) == 6
+    assert len(found) == 7
+    assert found[5] == (START + 3 * HOUR + SECOND, "N", "N", 0, 0, 0, 4 | 128), "what may be missing before d.dbn"
     assert stream.notes == [
         (
-            "b.dbn begins at 2023-12-25T00:59:00.000+00:00, before a.dbn ends at 2023-12-25T01:00:00.000+00:00: its "
-            "events up to there count as of then (clamped_ts)"
+            "b.dbn begins at 2023-12-25T00:59:00.000+00:00, before a.dbn ends at 2023-12-25T01:00:00.000+00:00: the "
+            "files overlap; events earlier than 2023-12-25T01:00:00.000+00:00 were moved to that time (clamped_ts)"
         ),
-        "no file holds the 5.0 hours from 2023-12-25T03:00:00.000+00:00 to 2023-12-25T08:00:00.000+00:00",
+        (
+            "no file holds the 5.0 hours from 2023-12-25T03:00:00.000+00:00 to 2023-12-25T08:00:00.000+00:00: the book "
+            "is not valid from there until a snapshot or a clear restates it"
+        ),
     ]
+
+
+def test_a_foreign_file_among_others_is_named_with_a_way_out(tmp_path: Path) -> None:
+    """It stops everything, and a glob leaves it out."""
+    day(tmp_path, "a.dbn", START, START + HOUR)
+    (tmp_path / "b.dbn").write_bytes(b"something else")
+    with pytest.raises(SourceError, match=r"b\.dbn: is no DBN file.*; if it does not belong .* a glob, such as .*NAME"):
+        read(DbnSource(str(tmp_path), 0.25))
+
+
+def test_files_of_two_instruments_years_apart_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    """A roll of a contract is a note; this is two feeds, both of which are named."""
+    first = day(tmp_path, "a.dbn", START, START + HOUR)
+    other = write(
+        tmp_path,
+        "b.dbn",
+        metadata({"ZZZ9": [("2023-12-01", "2026-02-01", 9)]}) + mbo(9, START + 400 * DAY, 1),
+    )
+    with pytest.raises(SourceError, match=r"a\.dbn is of ESH4 and begins at .*, b\.dbn of ZZZ9 and at .*: make a data"):
+        read(DbnSource([first, other], 0.25))
 
 
 def test_many_gaps_are_one_note(tmp_path: Path) -> None:
@@ -115,7 +146,7 @@ def test_many_gaps_are_one_note(tmp_path: Path) -> None:
     (note,) = stream.notes
     assert note == (
         "7 times without a file, the longest: no file holds the 24.0 hours from 2023-12-31T00:00:00.000+00:00 to "
-        "2024-01-01T00:00:00.000+00:00"
+        "2024-01-01T00:00:00.000+00:00: the book is not valid from there until a snapshot or a clear restates it"
     )
 
 
@@ -132,6 +163,47 @@ def test_the_book_is_emptied_where_the_instrument_changes(tmp_path: Path) -> Non
     assert stream.notes == [
         "the instrument changes from ESH4 to ESM4 at 2023-12-25T00:00:00.000+00:00 (m.dbn): the book is emptied there"
     ]
+
+
+def book_of_a_day(number: int, begin_ns: int, *, restates: bool) -> bytes:
+    """Return a bid and an ask, behind a clear where the day restates its book, and another bid half a second later."""
+    clear = mbo(number, begin_ns, 0, UNDEFINED_PRICE, 0, b"R", b"N")
+    bid, ask = mbo(number, begin_ns, 1, 40 * 10**9), mbo(number, begin_ns, 2, 41 * 10**9, side=b"A")
+    return clear * restates + bid + ask + mbo(number, begin_ns + SECOND // 2, 3, 39 * 10**9)
+
+
+@pytest.mark.parametrize(("number", "restates"), [(8, True), (8, False), (7, True)])
+def test_no_book_outlives_its_file_through_a_night(tmp_path: Path, number: int, restates: bool) -> None:
+    """Of another instrument, and of the same one after hours without a file: the bins between have no valid book."""
+    names = {7: "ESH4", 8: "ESM4"}
+    paths = [
+        write(
+            tmp_path,
+            f"{place}.dbn",
+            metadata({names[each]: [("2023-12-01", "2024-02-01", each)]})
+            + book_of_a_day(each, START + place * 2 * HOUR, restates=restates),
+        )
+        for place, each in enumerate((7, number))
+    ]
+    with DbnSource(paths, 1.0).open() as stream:
+        found = np.concatenate(list(stream.chunks))
+    bins = run_engine(found, tick_int=10**9, size_unit=1.0, cell_width_ms=100).finished.bins
+    ends, valid = bins["bin_end_ns"] - START, bins["book_valid"]
+    assert valid[ends <= SECOND].all()
+    assert not valid[(ends > 2 * SECOND) & (ends <= 2 * HOUR)].any()
+    assert valid[ends > 2 * HOUR].all()
+
+
+def test_a_file_that_goes_on_after_hours_is_in_doubt_until_it_restates_the_book(tmp_path: Path) -> None:
+    """What is missing between may have changed every order: a note says so."""
+    head = metadata({"ESH4": [("2023-12-01", "2024-02-01", 7)]})
+    days = [head + book_of_a_day(7, START + place * 2 * HOUR, restates=False) for place in range(2)]
+    paths = [write(tmp_path, f"{place}.dbn", each) for place, each in enumerate(days)]
+    with DbnSource(paths, 1.0).open() as stream:
+        found = np.concatenate(list(stream.chunks))
+    bins = run_engine(found, tick_int=10**9, size_unit=1.0, cell_width_ms=100).finished.bins
+    assert not bins["book_valid"][bins["bin_end_ns"] > START + 2 * SECOND].any()
+    assert "the book is not valid from there until a snapshot or a clear restates it" in stream.notes[0]
 
 
 def test_the_book_of_one_instrument_goes_on(days: list[str]) -> None:
@@ -202,6 +274,56 @@ def test_a_value_that_is_no_path_is_refused(value: Any) -> None:
     """The message says what may stand there."""
     with pytest.raises(ConfigError, match=r"source\.path is .*; expected a file, a list of files, a glob or a folder"):
         files_of(value, (".dbn",))
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # of Databento's client
+@pytest.mark.parametrize("other", ["dbn", "dbn.zst", "csv", "json", "parquet"])
+def test_one_day_in_two_formats_is_refused(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, other: str
+) -> None:
+    """Both are named; read one after another they would be twice the orders. A part of the day is no other day."""
+    mapping = {"ESH4": [("2023-12-01", "2024-02-01", 7)]}
+    records = [mbo(7, START + place * MINUTE, place + 1) for place in range(4)]
+    snapshot = mbo(7, START - HOUR, 900, flags=32 | 128)
+    whole = metadata(mapping) + snapshot + b"".join(records)
+    write(tmp_path, "day.mbo.dbn", whole)
+    other_folder = tmp_path_factory.mktemp("exports")
+    if other.startswith("dbn"):
+        part = metadata(mapping) + b"".join(records[:2])
+        write(tmp_path, f"half.{other}", COMPRESSIONS["zstd"](part) if other.endswith("zst") else part)
+    elif other == "parquet":
+        write(tmp_path, "day.mbo.parquet", parquet_of(whole, other_folder))
+    else:
+        write(tmp_path, f"day.mbo.{other}", (csv_of if other == "csv" else json_of)(whole, other_folder))
+    with pytest.raises(
+        SourceError, match=r"begins with the same event as .*, at 2023-12-25T.*; name one of the two"
+    ) as r:
+        read(DbnSource(str(tmp_path), 0.25))
+    assert all(path.name in str(r.value) for path in tmp_path.iterdir())
+
+
+def test_a_compressed_copy_of_a_recording_is_refused(tmp_path: Path) -> None:
+    """As any source's."""
+    for name in COMPRESSIONS:
+        write(tmp_path, f"{name}.jsonl", COMPRESSIONS[name](COINBASE.encode()))
+    with pytest.raises(SourceError, match="begins with the same event as"):
+        read(CoinbaseSource(str(tmp_path), 0.01))
+
+
+def test_instruments_that_begin_alike_are_no_copies_of_each_other(tmp_path: Path) -> None:
+    """Nor are files that begin at the same time with other events."""
+    paths = []
+    for number, symbol in ((7, "ESH4"), (8, "ESM4")):
+        mapping = {symbol: [("2023-12-01", "2024-02-01", number)]}
+        records = mbo(number, START, 0, UNDEFINED_PRICE, 0, b"R", b"N", 8) + mbo(number, START + 5, number)
+        paths.append(write(tmp_path, f"{symbol}.dbn", metadata(mapping) + records))
+    assert len(events(DbnSource(paths, 0.25))) == 5  # one empties the book between them
+    with pytest.raises(SourceError, match="begins with the same event as"):
+        events(
+            DbnSource([paths[0], write(tmp_path, "copy.dbn", Path(paths[0]).read_bytes() + mbo(7, START + 9, 3))], 0.25)
+        )
+    same_time = [day(tmp_path, f"{place}.dbn", START + place * MINUTE, START + MINUTE) for place in (0, 1)]
+    assert len(events(DbnSource(same_time, 0.25))) == 4
 
 
 def test_a_file_with_the_letters_of_a_glob_is_that_file(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What all sources of recorded messages share: lines, envelopes, exact numbers and times, identity, blocks."""
 
 import itertools
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from tests.events.recordings import BITFINEX, BITSTAMP_LIVE, COINBASE, KRAKEN, SECOND, START
 from tests.events.samples import COMPRESSIONS, events, write
+from vpharness.config.command_schemas import RecordCommand
 from vpharness.errors import ConfigError, SourceError
 from vpharness.events import json_lines, order_feed
 from vpharness.events.bitfinex import BitfinexSource
@@ -17,6 +19,7 @@ from vpharness.events.json_lines import MessageError, in_units, price_of, time_n
 from vpharness.events.kraken import KrakenSource
 from vpharness.events.mbo_event import MAX_PRICE
 from vpharness.events.recorded_source import RecordedSource, size_digits
+from vpharness.parameters import rules_of
 
 SOURCES: list[tuple[type[RecordedSource], str]] = [
     (CoinbaseSource, COINBASE),
@@ -140,8 +143,15 @@ def test_a_line_that_is_no_message_is_named(
 def test_a_line_without_end_is_refused_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather than read whole: a compressed file may hold gigabytes of it."""
     monkeypatch.setattr(json_lines, "LONGEST_LINE_BYTES", 1 << 20)
-    with pytest.raises(SourceError, match="holds a line of more than 1048576 bytes; expected one JSON message a line"):
-        events(CoinbaseSource(write(tmp_path, "m", b"x" * (3 << 20)), 0.01))
+    with pytest.raises(SourceError, match="line 3: is longer than 1 MB; expected one JSON message a line"):
+        events(CoinbaseSource(write(tmp_path, "m", b"\n\n" + b"x" * (3 << 20)), 0.01))
+
+
+def test_the_longest_line_is_one_that_a_recorder_can_write() -> None:
+    """And a line takes no more memory than a machine has: what is made of it is many times its length."""
+    most = rules_of(next(each for each in fields(RecordCommand) if each.name == "largest_message_mb")).maximum
+    assert most is not None
+    assert (int(most) << 20) + 1024 < json_lines.LONGEST_LINE_BYTES <= 1 << 26
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_every_kind_of_event_occurs(events: NDArray[np.void]) -> None:
     seen: Counter[str] = Counter()
     resting: dict[int, tuple[int, int]] = {}
     last_fill: dict[int, int] = {}
-    for ts_ns, price, size, order_id, action, _, _ in events.tolist():
+    for ts_ns, price, size, order_id, action, *_ in events.tolist():
         if action == FILL:
             last_fill[order_id] = ts_ns
         filled = last_fill.get(order_id) == ts_ns

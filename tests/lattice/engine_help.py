@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.naive import NaiveResult
+from vpharness.events.event_source import Source
 from vpharness.events.mbo_event import EVENT_DTYPE
 from vpharness.lattice.columns import BIN_DTYPE, FLOAT_COLUMNS, GRID_COLUMNS
 from vpharness.lattice.lattice_engine import (
@@ -193,3 +194,14 @@ def assert_column_agrees(
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=absolute, err_msg=name)
     else:
         np.testing.assert_array_equal(found, expected, err_msg=name)
+
+
+def best_prices(source: Source, cell_width_ms: int = 100) -> list[tuple[float, float] | None]:
+    """Return the best bid and ask at each bin's end, None where the book is not valid."""
+    with source.open() as stream:
+        found = np.concatenate(list(stream.chunks))
+    run = run_engine(found, tick_int=round(source.tick_size * 10**9), size_unit=1e-8, cell_width_ms=cell_width_ms)
+    bins = run.finished.bins
+    prices = zip(bins["best_bid_price_int"].tolist(), bins["best_ask_price_int"].tolist(), strict=True)
+    valid = bins["book_valid"].tolist()
+    return [(bid / 1e9, ask / 1e9) if there else None for (bid, ask), there in zip(prices, valid, strict=True)]

@@ -1,5 +1,6 @@
 """Several publishers, best prices and levels in place of orders, halts and gaps, one small case each."""
 
+import time
 from typing import Any, Final
 
 import numpy as np
@@ -234,3 +235,35 @@ def test_best_prices_that_displace_a_deep_book_find_room_for_all_it_touches() ->
     rows = [(n, 1, "A", "B", 1000 - n, 1, n + 1) for n in range(400)]
     run = run_of((0, 2, "A", "A", 1003, 1, 1), *rows, (450, 1, "A", "B", 1001, 1, 0, TOP), (470, 2, "N", "N", 0, 0, 0))
     assert depths(run.state) == {(1001, 0): 1, (1003, 1): 1}
+
+
+def test_an_r_of_a_publisher_that_holds_little_costs_little() -> None:
+    """A venue that clears its book again and again, beside another one's deep book, does not walk through that."""
+    deep, clears = 200_000, 20_000
+    events = np.zeros(deep + clears, EVENT_DTYPE)
+    events["flags"], events["side"] = FLAG_LAST, ord("N")
+    events["action"][:deep], events["side"][:deep], events["size"][:deep] = ord("A"), ord("B"), 1
+    events["order_id"][:deep], events["price"][:deep], events["publisher"][:deep] = np.arange(deep), 100 * TICK, 1
+    events["action"][deep:], events["publisher"][deep:] = ord("R"), 2
+    run_of(*BOOK)  # so that no kernel is compiled while time is taken
+    took = []
+    for count in (deep + 1, len(events)):
+        began = time.perf_counter()
+        run = run_engine(events[:count], **CASE)
+        took.append(time.perf_counter() - began)
+    assert depths(run.state) == {(100, 0): deep}
+    assert took[1] < 5 * took[0] + 1, "looking at every order at every R takes a hundred times as long"
+
+
+def test_old_times_of_a_snapshot_are_not_counted_as_clamped() -> None:
+    """Its orders carry their own times, long ago; a record of the flow with an old time is counted."""
+    snapshot = [
+        (250, 1, "R", "N", 0, 0, 0, FLAG_SNAPSHOT),
+        (-9000, 1, "A", "B", 100, 5, 1, FLAG_SNAPSHOT),
+        (-8000, 1, "A", "A", 103, 7, 2, FLAG_SNAPSHOT | FLAG_LAST),
+    ]
+    run = run_of(*BOOK, (150, 1, "A", "B", 99, 1, 3), *snapshot, (251, 1, "A", "B", 99, 2, 3))
+    assert run.counts["clamped_ts"] == 0
+    assert best(run) == [(100, 103)] * 3
+    late = run_of(*BOOK, (150, 1, "A", "B", 99, 1, 3), (149, 1, "C", "B", 99, 1, 3))
+    assert late.counts["clamped_ts"] == 1

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.lattice.earlier_state import as_before_publishers
 from tests.lattice.streams import random_stream
 from vpharness.errors import ConfigError, SourceError
 from vpharness.evaluation.fires import find_fires
 from vpharness.events.dbn import DbnSource
+from vpharness.events.mbo_event import CLEAR, NO_SIDE
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.lattice.lattice_engine import FinishedBins, advance, open_bin_end_ns
 from vpharness.lattice.lattice_parameters import LatticeParameters
@@ -212,6 +214,42 @@ def test_a_state_of_another_lattice_is_refused() -> None:
         LiveSession.restore(model_of("erd"), other, _saved_erd())
     with pytest.raises(ConfigError, match="evict_crossed_ns is 0, not 120000000"):
         LiveSession.restore(model_of("erd"), fresh(evict_crossed_ms=120), _saved_erd())
+
+
+def _of_before_publishers() -> dict[str, NDArray[Any]]:
+    """Return the state of `_saved_erd` as it was saved before events had a publisher."""
+    saved = _saved_erd()
+    own = {name.removeprefix("lattice/"): array for name, array in saved.items() if name.startswith("lattice/")}
+    others = {name: array for name, array in saved.items() if not name.startswith("lattice/")}
+    return others | {f"lattice/{name}": array for name, array in as_before_publishers(own).items()}
+
+
+def test_orders_of_a_state_without_publishers_are_those_of_the_only_one_that_follows() -> None:
+    """Its orders are found again by the records of a live feed, which say their publisher, until all are cleared."""
+    later = synthetic_events()[500:900].copy()
+    expected = LiveSession.restore(model_of("erd"), fresh(), _saved_erd()).take(later)
+    later["publisher"] = 3
+    session = LiveSession.restore(model_of("erd"), fresh(), _of_before_publishers())
+    found = session.take(later[:200]) + session.take(later[200:])
+    np.testing.assert_array_equal(scores_of(found), scores_of(expected))
+    assert [each.row.tobytes() for each in found] == [each.row.tobytes() for each in expected]
+    clear = later[-1:].copy()
+    clear["action"], clear["side"] = CLEAR, NO_SIDE
+    session.take(clear)
+    assert session.book()["action"].tolist() == [CLEAR]
+
+
+def test_a_state_without_publishers_does_not_go_on_with_several() -> None:
+    """Nobody knows whose its orders are; nothing is taken in. Events without a publisher are its own."""
+    later = synthetic_events()[500:510].copy()
+    session = LiveSession.restore(model_of("erd"), fresh(), _of_before_publishers())
+    session.take(later[:2])
+    later["publisher"][2:] = (1, 2, 1, 2, 1, 2, 1, 2)
+    with pytest.raises(ConfigError, match=r"does not say whose its orders are, .* of the publishers 1, 2; start anew"):
+        session.take(later[2:])
+    session.take(later[2:3])
+    with pytest.raises(ConfigError, match="of the publishers 1, 2; start anew"):
+        session.take(later[3:4])
 
 
 def test_a_damaged_state_is_refused() -> None:

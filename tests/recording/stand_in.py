@@ -24,11 +24,14 @@ class StandIn:
         book: the answer to the next request for a snapshot; None: it has none (HTTP status 503).
         status: the status of that answer.
         progress: how far the recorder has come.
+        redirects: the status of the answer to a websocket that is sent elsewhere, `redirected` times by now.
         asked: how often a snapshot was asked for; `asking` is set at each.
     """
 
     book: Any = None
     status: HTTPStatus = HTTPStatus.OK
+    redirects: HTTPStatus | None = None
+    redirected: int = 0
     asked: int = 0
     asking: asyncio.Event = field(default_factory=asyncio.Event)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -49,7 +52,7 @@ class StandIn:
     def answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a request for the order book; leave all others to the websocket."""
         if not request.path.startswith("/products/"):
-            return None
+            return self._redirected(connection) if self.redirects else None
         assert request.path == "/products/BTC-USD/book?level=3"
         self.asked += 1
         self.headers.append(dict(request.headers.raw_items()))
@@ -61,6 +64,13 @@ class StandIn:
             response.headers["Location"] = f"{self.rest_url}/products/elsewhere"
         return response
 
+    def _redirected(self, connection: ServerConnection) -> Response:
+        """Send a websocket elsewhere: to the same server, under a name that is another host's for its client."""
+        self.redirected += 1
+        response = connection.respond(self.redirects or HTTPStatus.FOUND, "")
+        response.headers["Location"] = f"ws://localhost:{self.port}/elsewhere"
+        return response
+
     async def asked_again(self) -> None:
         """Wait for the next request for a snapshot."""
         await self.asking.wait()
@@ -68,9 +78,9 @@ class StandIn:
 
 
 @asynccontextmanager
-async def exchange(*scripts: Script) -> AsyncIterator[StandIn]:
+async def exchange(*scripts: Script, redirects: HTTPStatus | None = None) -> AsyncIterator[StandIn]:
     """Serve connections with these scripts, one after another; the last one serves all that follow."""
-    stand_in = StandIn()
+    stand_in = StandIn(redirects=redirects)
     left = list(scripts)
 
     async def handle(connection: ServerConnection) -> None:

@@ -42,10 +42,11 @@ async def recorded(
     folder: Path,
     until: Callable[[Recorder], bool],
     *scripts: Script,
+    redirects: HTTPStatus | None = None,
     **changes: Any,
 ) -> tuple[RecorderProgress, StandIn]:
     """Record from a stand-in until a condition holds, and then stop as Ctrl-C does."""
-    async with asyncio.timeout(LIMIT_S), exchange(*scripts) as stand_in:
+    async with asyncio.timeout(LIMIT_S), exchange(*scripts, redirects=redirects) as stand_in:
         reached = asyncio.Event()
         settings = RecorderSettings(
             "BTC-USD",
@@ -213,6 +214,38 @@ def test_a_subscription_that_is_refused_ends_the_recording_with_the_reason(tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("status", [HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.FOUND, HTTPStatus.PERMANENT_REDIRECT])
+def test_a_websocket_that_redirects_is_not_followed(tmp_path: Path, status: HTTPStatus) -> None:
+    """The subscription holds the key: nothing is sent, neither there nor elsewhere, and the recording ends."""
+    sent: list[StandIn] = []
+
+    async def script(stand_in: StandIn, _: ServerConnection) -> None:
+        sent.append(stand_in)
+
+    with pytest.raises(FeedError, match=rf"redirects \(HTTP status {status}\), which is not followed; give url="):
+        asyncio.run(recorded(tmp_path, lambda r: r.progress.connections > 0, script, redirects=status, key=KEY))
+    assert sent == []
+
+
+def test_what_is_sent_to_this_machine_passes_through_no_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the environment would get the key unencrypted; here it is one that nobody could reach."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    async def script(stand_in: StandIn, connection: ServerConnection) -> None:
+        stand_in.book = coinbase_snapshot(10, 0, [], [])
+        await send(connection, opened(10, 0, "1"))
+        await until_written(stand_in, connection, 1)
+        await send(connection, opened(11, 0, "1"))
+        await connection.wait_closed()
+
+    done = lambda recorder: recorder.progress.snapshots == 1 or "again" in recorder.progress.state  # noqa: E731
+    progress, _ = asyncio.run(recorded(tmp_path, done, script, key=KEY))
+    assert (progress.state, progress.snapshots) == ("recording", 1)
+
+
 @pytest.mark.parametrize(
     ("status", "limit", "complaint"),
     [
@@ -284,6 +317,53 @@ def test_a_key_is_whole_or_absent_and_never_sent_in_the_clear() -> None:
         check_urls("ws://elsewhere", "https://elsewhere", KEY)
     with pytest.raises(ConfigError, match="rest_url is 'file:///etc'; expected an address"):
         check_urls("wss://elsewhere", "file:///etc", None)
+
+
+@pytest.mark.parametrize("odd", ["\r", "\n", "\u00e9", "\x00", "\u2028"])
+@pytest.mark.parametrize("name", ["COINBASE_API_KEY", "COINBASE_API_SECRET", "COINBASE_API_PASSPHRASE"])
+def test_a_key_that_no_header_can_hold_is_refused_without_being_shown(name: str, odd: str) -> None:
+    """A file of variables written on Windows leaves a return behind each."""
+    full = {"COINBASE_API_KEY": "mine", "COINBASE_API_SECRET": "bWluZQ==", "COINBASE_API_PASSPHRASE": "mine"}
+    with pytest.raises(ConfigError, match=f"{name} holds a character that no key has") as caught:
+        key_in({**full, name: full[name] + odd})
+    assert full[name] not in str(caught.value)
+
+
+def test_a_snapshot_that_cannot_be_asked_for_shows_no_key(tmp_path: Path) -> None:
+    """Whatever the library that sends it says of its headers."""
+    settings = RecorderSettings(
+        "BTC-USD", tmp_path, "ws://127.0.0.1:1", "http://127.0.0.1:1", Key("a\rb", b"s", "pass")
+    )
+    with pytest.raises(FeedError, match="the snapshot cannot be asked for: look at source") as c:
+        Recorder(settings, lambda _: None)._fetch()
+    assert c.value.__cause__ is None
+    assert c.value.__suppress_context__
+    assert "pass" not in str(c.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "[bad",
+        "//[bad",
+        f"//{'a' * 64}",
+        "//",
+        "//host:999999/",
+        "//host:x",
+        "//host:0",
+        "//h\u00f6st",
+        "//a b",
+        "//a#b",
+    ],
+)
+def test_an_address_that_is_none_is_refused_in_one_line(address: str) -> None:
+    """Whatever is wrong with it: brackets, port, letters."""
+    for key in (None, KEY):
+        with pytest.raises(ConfigError, match=r"^url is 'ws:.*; expected an address that begins with wss://, such as"):
+            check_urls(f"ws:{address}", "https://elsewhere", key)
+        with pytest.raises(ConfigError, match=r"^rest_url is 'http:.*; expected an address that begins with https://"):
+            check_urls("wss://elsewhere", f"http:{address}", key)
 
 
 @pytest.mark.parametrize("symbol", [None, "", "BTC", "../x-y", "btc-usd", "BTC-USD/x"])

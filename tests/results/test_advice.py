@@ -49,6 +49,16 @@ def test_a_take_profit_within_the_spread_is_never_advised() -> None:
     assert "try a longer hold, eval.max_hold_bins=600" in advice(first(timeout_rate=0.9), Moves(30.0, 5.0, 9.0, 1.0))
 
 
+@pytest.mark.parametrize("timeout_rate", [0.06, 0.9])
+def test_a_take_profit_that_cannot_pay_for_the_spread_is_said_first(timeout_rate: float) -> None:
+    """Whatever else is wrong; twice the spread leaves as much as it costs, and takes as long as moves take."""
+    assert advice(first(timeout_rate=timeout_rate), Moves(30.0, 20.0, 35.0, 35.0)) == (
+        "the spread costs 35 ticks, and a take-profit of 8 cannot pay for it: try eval.tp_ticks=70 "
+        "eval.max_hold_bins=1200"
+    )
+    assert advice(first(timeout_rate=timeout_rate), Moves(30.0, 50.0, 90.0, 8.0)).endswith("try eval.tp_ticks=16")
+
+
 def test_costs_come_from_the_ledger_where_the_dataset_has_no_best_prices() -> None:
     """The mean at the mid less the net mean."""
     ranked = first(timeout_rate=0.7, mean_pnl_ticks=0.25, net_pnl_ticks=-1.0)

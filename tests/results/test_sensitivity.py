@@ -65,11 +65,11 @@ def test_a_parameter_is_known_by_its_name(ranked: list[Ranked], name: str, full:
 
 
 def test_an_unknown_parameter_is_refused_with_those_that_are_known(ranked: list[Ranked]) -> None:
-    """On one line."""
-    with pytest.raises(
-        ConfigError, match=r"sensitivity is 'windw', which no candidate here has; there are .*, window$"
-    ):
-        parameter_named("windw", ranked)
+    """On one line; the one that is near, where one is."""
+    with pytest.raises(ConfigError, match=r"sensitivity is 'zzz', which no candidate here has; there are .*, window$"):
+        parameter_named("zzz", ranked)
+    with pytest.raises(ConfigError, match=r"which no candidate here has; did you mean sl_ticks"):
+        parameter_named("sl_tick", ranked)
 
 
 def test_a_parameter_of_a_signal_needs_one_signal(ranked: list[Ranked]) -> None:

@@ -134,7 +134,8 @@ def virtual_orders(
 def datasets(*, lake: Folder | None = None) -> pd.DataFrame:
     """Return what the lake holds, a row for each dataset: the facts of its manifest, flat, and where it lies.
 
-    A dataset that cannot be opened has its reason in the column `problem`, and nothing else.
+    `notes` are the sentences of the manifest, and `doubts` those that may spoil results on it. A dataset that cannot be
+    opened has its reason in the column `problem`, and nothing else.
     """
     rows = [
         {"problem": str(found)} if isinstance(found, DatasetError) else _facts(found)
@@ -146,6 +147,7 @@ def datasets(*, lake: Folder | None = None) -> pd.DataFrame:
 def _facts(found: Dataset) -> dict[str, Any]:
     facts = dataclasses.asdict(found.manifest)
     flat = {name: value for name, value in facts.items() if not isinstance(value, dict | list)}
+    flat |= {"notes": found.manifest.notes, "doubts": found.manifest.doubts}
     for group in _GROUPS:
         values = facts[group] or {}
         flat |= {f"{group}.{name}": value for name, value in values.items() if not isinstance(value, dict | list)}

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vpharness.api.folders import Folder, lake_in
+from vpharness.api.running import one_sentence
 from vpharness.commands.compare import compared, require_known, require_known_campaign
 from vpharness.commands.text.rankings import readable_ledger
 from vpharness.config.command_schemas import CompareCommand
@@ -73,7 +74,8 @@ def results(  # noqa: PLR0913  # what compare takes
     )
     if wrong := problems(asked):
         raise ConfigError("; ".join(wrong))
-    rows = compared(asked, dataset).answer.rows
+    with one_sentence():
+        rows = compared(asked, dataset).answer.rows
     if not rows:
         return pd.DataFrame(columns=[*_NO_RESULTS, *(field.name for field in dataclasses.fields(Figures))])
     frame: pd.DataFrame = table_of_rows(rows).to_pandas()

@@ -1,6 +1,7 @@
 """Composing configurations, running signals and scoring datasets from Python."""
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.commands.cli import mistake_in
 from vpharness.commands.command_table import COMMANDS
 from vpharness.commands.run import finished_run, tidy
-from vpharness.commands.text.rankings import readable_ledger, row_of
+from vpharness.commands.text.rankings import readable_ledger, rows_of
 from vpharness.config.composition import composed_config
 from vpharness.config.override_grammar import override_value, quoted, refuse_endless_numbers
 from vpharness.config.typed_config import instance
@@ -30,6 +31,7 @@ from vpharness.storage.arrow import table_of_rows
 
 _CHOSEN: Final = ("source", "lattice", "split", "tracking", "experiment")
 """Groups of which a text chooses an option, such as source="dbn"."""
+_DATASET_IS: Final = re.compile(r"dataset\.id(?:=| is )([\w.-]*\w)")
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def compose(overrides: Sequence[str] = (), *, command: str = "run") -> DictConfi
         raise ConfigError(f"command is {command!r}; there are {', '.join(COMMANDS)}")
     words = [quoted(word) for word in overrides]
     refuse_endless_numbers(words)
-    with _one_sentence():
+    with one_sentence():
         return composed_config(command.replace(" ", "-"), words)
 
 
@@ -84,16 +86,18 @@ def run(
 
     Raises VpharnessError where the run is not possible, fails, or never fires.
     """
+    if dataset is not None and not isinstance(dataset, str):
+        raise ConfigError(f'dataset is {dataset!r}; expected the name of a dataset, as dataset="mine"')
     words = [f"signal={signal}", *_words("signal", dict(parameters or {}))]
     words += [] if dataset is None else [f"dataset.id={override_value(dataset)}"]
     words += [f"lake={override_value(str(lake_in(lake).root))}", f"outputs={override_value(str(Path(outputs)))}"]
     for key, value in overrides.items():
         words += _words(key, value)
-    with _one_sentence():
+    with one_sentence():
         found = finished_run(compose(words), words)
         run_id = found.run.spec.run_id
         ranked = rank(readable_ledger(found.store, found.lake)) if found.rows else []
-        rows = [row_of(each) for each in ranked if run_id in each.candidate.run_ids]
+        rows = rows_of((each for each in ranked if run_id in each.candidate.run_ids), found.lake)
         tidy(found.store)
     return RunResult(run_id, found.run.spec.dataset.manifest.dataset_id, found.folder, table_of_rows(rows).to_pandas())
 
@@ -111,7 +115,7 @@ def score(
 
     Raises VpharnessError where a parameter is unknown or out of range, and where the dataset lacks a column.
     """
-    with _one_sentence():
+    with one_sentence():
         chosen, values = _signal_of(signal, parameters)
         if wrong := problems(values, "signal."):
             raise ConfigError("; ".join(wrong))
@@ -150,12 +154,22 @@ def _words(key: str, value: Any) -> list[str]:
 
 
 @contextlib.contextmanager
-def _one_sentence() -> Iterator[None]:
+def one_sentence() -> Iterator[None]:
     """Raise what a user's mistake makes others raise as a VpharnessError with one sentence."""
     try:
         yield
     except Exception as error:
         mistake = mistake_in(error)
-        if mistake is None or mistake is error:
+        if mistake is None:
             raise
-        raise mistake from error
+        told = in_python(str(mistake))
+        if mistake is error and told == str(error):
+            raise
+        raise type(mistake)(told) from error
+
+
+def in_python(message: str) -> str:
+    """Return a message whose keys of datasets are written as arguments of this library; commands stay as they are."""
+    words, command, rest = message.partition("python -m vpharness")
+    words = _DATASET_IS.sub(r'dataset="\1"', words).replace("dataset.id=", "dataset=")
+    return words.replace("dataset.id", "dataset") + command + rest

@@ -8,6 +8,8 @@ from vpharness.signals import Program
 
 MOST_CONSTANT_BYTES: Final = 65_536
 """The most that the constants of a signal's program may come to: beyond that they can hold the answers."""
+NOT_DECIDED: Final = "not decided: "
+"""How the finding of an audit begins on data that are too short for it."""
 
 
 @dataclass(frozen=True)
@@ -75,30 +77,39 @@ class AuditReport:
         return not self.failures
 
     @property
-    def failures(self) -> tuple[str, ...]:
-        """The failures, a sentence each, with what to do; empty where the signal passed."""
-        return tuple(self._failures())
+    def undecided(self) -> bool:
+        """Whether nothing was found, and the data are too short to pass."""
+        return self.failures[:1] != () and self.failures[0].startswith(NOT_DECIDED)
 
-    def _failures(self) -> Iterator[str]:
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """The failures, a sentence each, with what to do; empty where the signal passed.
+
+        Where the data are merely too short to tell, the only sentence begins with "not decided: ".
+        """
+        found = tuple(self._found())
+        if self.not_checked is not None:
+            return (*found, f"not checked: {self.not_checked}")
+        if self.memory is None:
+            return (*found, "its memory was not measured")
+        if self.memory.bins is None:
+            short = (
+                f"{self.bins:,} bins are too few to show that it forgets where the data began; build a longer dataset "
+                "(what counts bins or adds all of them up never forgets)"
+            )
+            return (*found, short) if found else (f"{NOT_DECIDED}{short}",)
+        return found
+
+    def _found(self) -> Iterator[str]:
+        """Yield what is wrong whatever the length of the data."""
         if self.program is not None:
             yield from _program_failures(self.program)
-        if self.not_checked is not None:
-            yield f"not checked: {self.not_checked}"
-            return
         for each in self.checks:
             if not each.passed:
                 yield (
                     f"{each.name}, its score at bin {each.first_bin} changes, by {each.worst:.3g} at the worst: it is "
                     "not causal, or depends on how time is cut; only what goes through `time` may look across bins"
                 )
-        if self.memory is None:
-            yield "its memory was not measured"
-        elif self.memory.bins is None:
-            yield (
-                f"it still remembers where the data began {self.memory.at_least:,} bins after it, and {self.bins:,} "
-                "are there: a longer dataset may show that it forgets, but what counts bins or adds all of them up "
-                "never does"
-            )
 
 
 def _program_failures(program: Program) -> Iterator[str]:

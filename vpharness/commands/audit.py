@@ -21,7 +21,7 @@ from vpharness.signals import digest, resolve
 
 
 def run_audit(config: DictConfig) -> None:
-    """Audit a signal; one that looks ahead, breaks the chunk law, or could not be checked, is an error."""
+    """Audit a signal; one that looks ahead, breaks the chunk law, or cannot be decided on these data, is an error."""
     asked, choice = check_command(config, AuditCommand), instance(config.dataset, "dataset")
     if choice.id is None:
         raise ConfigError("dataset.id must be given (python -m vpharness list-datasets shows what there is)")
@@ -44,6 +44,8 @@ def run_audit(config: DictConfig) -> None:
         print(f"vpharness: the audit's result could not be stored: {error}", file=sys.stderr)
     if report.not_checked is not None:
         raise VpharnessError(f"signal {signal.name} was not checked: {report.not_checked}")
+    if report.undecided:
+        raise VpharnessError(f"the audit of signal {signal.name} is {report.failures[0]}")
     if report.failures:
         several = len(report.failures) > 1
         told = "".join(f"\n  {each}" for each in report.failures) if several else f" {report.failures[0]}"
@@ -54,6 +56,7 @@ def _facts(report: AuditReport) -> dict[str, Any]:
     checks = [{**dataclasses.asdict(each), "passed": each.passed} for each in report.checks]
     return {
         "passed": report.passed,
+        "undecided": report.undecided,
         "not_checked": report.not_checked,
         "failures": list(report.failures),
         "memory_bins": report.memory_bins,

@@ -1,5 +1,6 @@
 """The command `build`."""
 
+import sys
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -45,6 +46,10 @@ def run_build(config: DictConfig) -> None:
             columns=columns,
             report=report,
         )
+    if built.moved:
+        values = source_values(source) or {}
+        place = values.get("path", "the source that is given")
+        print(f"vpharness: same content; its events are now read from {place}", file=sys.stderr)
     outcome = None
     if asked.check is not None:
         dataset = Dataset(built.path, built.manifest)

@@ -15,7 +15,7 @@ from vpharness.campaigns.plan import CampaignPlan, PlannedRun
 from vpharness.campaigns.run_folder import FIGURE_FILE, folder_of, picture_of
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings
 from vpharness.commands.run import print_tracking
-from vpharness.commands.text.rankings import print_ranking, readable_ledger, row_of
+from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.results.plots import CampaignPlot, Plot
@@ -73,16 +73,17 @@ def conclude(campaign: Campaign, progress: CampaignProgress, tracked: Tracked) -
     """
     plan = campaign.plan
     runs = {run.spec.run_id: run for run in plan.runs}
-    ranked = ranked_before(campaign.settings.store, readable_ledger(campaign.settings.store, campaign.lake))
+    ledger = readable_ledger(campaign.settings.store, campaign.lake)
+    ranked = ranked_before(campaign.settings.store, ledger)
     mine = [each for each in ranked if not runs.keys().isdisjoint(each.candidate.run_ids)]
     best = _best_runs(mine, runs)
     _draw(campaign, mine, best, tracked)
     if campaign.as_json:
-        rows = [row_of(each) for each in mine]
+        rows = rows_of(mine, campaign.lake)
         facts = {"campaign": campaign.name, "folder": str(campaign.folder), **_counts(plan, progress)}
         print(json.dumps({**facts, "failures": progress.failures, "candidates": rows}, indent=1))
     else:
-        print_ranking(mine, lake=campaign.lake, most=SHOWN)
+        print_ranking(mine, lake=campaign.lake, most=SHOWN, ledger=ledger)
         counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in _counts(plan, progress).items())
         print(f"\ncampaign {campaign.name}: {counts}; {len(mine):,} candidates")
         print(f"figures: {campaign.folder}")

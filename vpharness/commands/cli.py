@@ -1,5 +1,6 @@
 """The entry point: which command, its help, and a user's mistakes as one line each."""
 
+import dataclasses
 import errno
 import os
 import sys
@@ -189,7 +190,9 @@ def _with_keys(arguments: Sequence[str], command: Command, name: str) -> list[st
         else:
             longer = ", ".join(each for each in COMMANDS if each.startswith(f"{name} "))
             expected = " ".join(["KEY=VALUE", *(key.upper() for key in keys)]) + (f", or {longer}" if longer else "")
-            raise ConfigError(f"{name} does not accept {word!r}; expected {expected}")
+            takes = {field.name for field in dataclasses.fields(command.schema)}
+            hint = f"; did you mean dataset.id={word}?" if "dataset" in takes and "signal" not in takes else ""
+            raise ConfigError(f"{name} does not accept {word!r}; expected {expected}{hint}")
     return found
 
 

@@ -3,16 +3,16 @@
 import contextlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from omegaconf import DictConfig
 
 from vpharness.commands.output_files import new_file, require_new
-from vpharness.commands.text.dataset_facts import print_doubts
-from vpharness.commands.text.rankings import print_ranking, readable_ledger, row_of, views_in
+from vpharness.commands.text.dataset_facts import DatasetRemarks, print_doubts
+from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of, views_in
 from vpharness.commands.text.sensitivities import print_sensitivity, print_surface, sensitivity_row, surface_row
 from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.config.command_schemas import CompareCommand
@@ -72,7 +72,9 @@ def run_compare(config: DictConfig) -> None:
         from vpharness.commands.compare_report import facts_of, write_report  # noqa: PLC0415  # draws, which takes a second to load
 
         facts = facts_of(asked, choice.id, found.ranked, ledger_text(ledger))
-        write_report(Path(asked.report), Findings(found.ranked, answer.shown, found.view_of, facts))
+        judged_on = dict.fromkeys(name for each in found.ranked for name in each.candidate.dataset_ids)
+        remarks = DatasetRemarks(Lake(Path(asked.lake))).sentences(judged_on)
+        write_report(Path(asked.report), Findings(found.ranked, answer.shown, found.view_of, facts, remarks))
     if asked.parquet is not None:
         with new_file(Path(asked.parquet)) as aside:
             write_parquet(table_of_rows(answer.rows), aside)
@@ -172,11 +174,14 @@ def _answer(
         at_barriers = surface(ranked)
         return Answer([surface_row(each) for each in at_barriers], lambda: print_surface(at_barriers))
     ordered = sorted(ranked, key=_tp_rate_order) if asked.sort == "tp_rate" else ranked
-    return _tables(ordered, asked, lambda shown: open_holdouts(shown, ledger, store, view_of))
+    return _tables(ordered, ledger, asked, lambda shown: open_holdouts(shown, ledger, store, view_of))
 
 
 def _tables(
-    ranked: Sequence[Ranked], asked: CompareCommand, opened: Callable[[Sequence[Ranked]], list[Ranked]]
+    ranked: Sequence[Ranked],
+    ledger: Sequence[LedgerCandidate],
+    asked: CompareCommand,
+    opened: Callable[[Sequence[Ranked]], list[Ranked]],
 ) -> Answer:
     """Rank candidates in one table; those that hold for different times in a table each, unless they are mixed."""
     apart: dict[float, list[Ranked]] = defaultdict(list)
@@ -199,10 +204,10 @@ def _tables(
             if len(apart) > 1:
                 print(f"holding for up to {horizon:g} s")
             if told:
-                print_ranking(told, lake=Lake(Path(asked.lake)), most=asked.top, explained=number == 0)
+                print_ranking(told, lake=Lake(Path(asked.lake)), most=asked.top, explained=number == 0, ledger=ledger)
             print(end="\n" if len(apart) > 1 else "")
 
-    return Answer([row_of(each) for each in shown], show, shown)
+    return Answer(rows_of(shown, Lake(Path(asked.lake))), show, shown)
 
 
 def _tp_rate_order(ranked: Ranked) -> tuple[float, str]:
@@ -210,13 +215,32 @@ def _tp_rate_order(ranked: Ranked) -> tuple[float, str]:
 
 
 def _refuse_mixed_horizons(ranked: Sequence[Ranked], asked: CompareCommand) -> None:
-    horizons = sorted({each.hold_s for each in ranked})
-    if len(horizons) > 1 and not asked.mixed_horizon:
-        shown = ", ".join(f"{seconds:g} s" for seconds in horizons)
-        raise ConfigError(
-            f"the runs hold for up to {shown}: different holding times do not rank together; choose with signal= or "
-            "dataset.id=, or set mixed_horizon=true"
-        )
+    if len({each.hold_s for each in ranked}) < 2 or asked.mixed_horizon:
+        return
+    holds = sorted({(each.hold_s, each.candidate.first.evaluation.max_hold_bins) for each in ranked})
+    shown = ", ".join(f"{seconds:g} s (eval.max_hold_bins={bins})" for seconds, bins in holds)
+    ways = " or ".join(f"{key}=" for key, values_of in _CHOOSING.items() if _leaves_one_horizon(ranked, values_of))
+    raise ConfigError(
+        f"the runs hold for up to {shown}: different holding times do not rank together; "
+        f"{f'choose with {ways}, or ' if ways else ''}set mixed_horizon=true"
+    )
+
+
+_CHOOSING: Final[Mapping[str, Callable[[LedgerCandidate], Iterable[str]]]] = {
+    "signal": lambda candidate: [candidate.first.signal],
+    "dataset.id": lambda candidate: candidate.dataset_ids,
+    "campaign": lambda candidate: {name for trial in candidate.trials for name in trial.campaigns},
+}
+"""What candidates can be chosen by, by key."""
+
+
+def _leaves_one_horizon(ranked: Sequence[Ranked], values_of: Callable[[LedgerCandidate], Iterable[str]]) -> bool:
+    """Whether all candidates of one of these values hold for the same time."""
+    horizons: dict[str, set[float]] = defaultdict(set)
+    for each in ranked:
+        for value in values_of(each.candidate):
+            horizons[value].add(each.hold_s)
+    return any(len(found) == 1 for found in horizons.values())
 
 
 def ledger_text(ledger: Sequence[LedgerCandidate]) -> str:

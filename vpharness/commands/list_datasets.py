@@ -1,6 +1,7 @@
 """The command `list-datasets`."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +51,20 @@ def _row(lake: Lake, dataset: Dataset) -> dict[str, str]:
     return {
         "id": m.dataset_id,
         "instrument": m.instrument,
-        "source": " ".join(filter(None, (source_text(_noted(lake, m)), "(by level)" if m.by_level else ""))),
+        "source": " ".join(filter(None, (source_text(_noted(lake, m), m.source), "(by level)" if m.by_level else ""))),
         "from (UTC)": time_text(m.first_bin_start_ns)[:19],
-        "minutes": f"{span_ns / 60e9:,.1f}".removesuffix(".0"),
+        "minutes": _minutes_text(span_ns),
         "bins": f"{m.bins:,}",
         "ms per bin": str(m.cell_width_ms),
         "valid book": f"{m.valid_bins / m.bins:.1%}" + (" !" if m.doubts else ""),
         "stored": f"{len(dataset.stored_columns)} of {len(m.columns)}",
         "on disk": size_text(dataset.disk_bytes),
     }
+
+
+def _minutes_text(span_ns: int) -> str:
+    minutes = span_ns / 60e9
+    return f"{minutes:.2g}" if minutes < 0.1 else f"{minutes:,.1f}".removesuffix(".0")
 
 
 def _noted(lake: Lake, manifest: Manifest) -> dict[str, Any] | None:
@@ -69,11 +75,17 @@ def _noted(lake: Lake, manifest: Manifest) -> dict[str, Any] | None:
         return None
 
 
-def source_text(noted: dict[str, Any] | None) -> str:
-    """Return a source in words, such as "synthetic seed=3 strength=1"; empty where it is not known."""
+def source_text(noted: dict[str, Any] | None, identity: Mapping[str, Any] | None = None) -> str:
+    """Return a source in words, such as "synthetic seed=3 strength=1"; empty where it is not known.
+
+    One of the user's own goes by the kind in its `identity`: the module that it lies in says nothing.
+    """
     if noted is None:
         return ""
-    name = str(noted[TARGET]).split(".")[-2]
+    target = str(noted[TARGET])
+    name = target.split(".")[-2]
+    if not target.startswith("vpharness."):
+        name = str((identity or {}).get("kind") or name)
     values = {key: noted[key] for key in _DESCRIBING if noted.get(key) not in (None, "")}  # a list has no hash
     values |= {key: _file_names(value) for key, value in values.items() if key == "path"}
     return " ".join(

@@ -215,7 +215,9 @@ def _print_audit(run: PlannedRun, store: Store, folder: Path) -> None:
     if audited is None:
         return
     name = run.spec.signal.name
-    if not audited.passed:
+    if audited.undecided:
+        print(f"vpharness: the {audited.kind} audit of signal {name} is {audited.failed}", file=sys.stderr)
+    elif not audited.passed:
         print(f"vpharness: signal {name} fails the {audited.kind} audit: {audited.failed}", file=sys.stderr)
     within, fires = fires_within_memory(folder)
     if not within:

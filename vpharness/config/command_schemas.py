@@ -70,7 +70,7 @@ class RecordCommand:
         24.0, meaning="age at which the next file begins", unit="h", above=0, maximum=24 * 366
     )
     largest_message_mb: int = parameter(
-        64, meaning="largest message or snapshot that is accepted", unit="MB", minimum=1, maximum=255
+        60, meaning="largest message or snapshot that is accepted", unit="MB", minimum=1, maximum=63
     )
     longest_backoff_s: float = parameter(
         60.0, meaning="longest wait between attempts to connect", unit="s", above=0, maximum=3600

@@ -5,8 +5,10 @@ Hydra takes a tenth of a second for a job; a campaign has thousands that differ 
 
 import copy
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from hydra import compose as hydra_compose
@@ -23,6 +25,7 @@ from vpharness.config.override_errors import one_line
 from vpharness.config.search_path import conf_folder, is_group, prepare_process
 from vpharness.config.time_parsing import parse_time_ns
 from vpharness.config.typed_config import instance_of
+from vpharness.datasets.lake import Lake, check_id
 from vpharness.errors import ConfigError
 from vpharness.results.tracked_run import without_password
 
@@ -195,11 +198,29 @@ def _data(parts: Mapping[str, Any], config: Mapping[str, Any], job: Sequence[str
     keys = [text.partition("=")[0] for text in job]
     idle = sorted({key for key in keys if key.partition(".")[0] in _WORKSHOP or key == "dataset.columns"})
     if idle:
+        _require_built(str(parts["dataset"].id), str(config["lake"]), job, idle)
         raise ConfigError(
             f"dataset.id={parts['dataset'].id} is built already, so {', '.join(idle)} would change nothing; "
             "leave out dataset.id to have datasets built, or leave these out"
         )
     return str(parts["dataset"].id)
+
+
+def _require_built(dataset_id: str, root: str, job: Sequence[str], building: Sequence[str]) -> None:
+    """Raise ConfigError where the lake has no dataset of this id; it names the command that would build it.
+
+    Args:
+        dataset_id: the id.
+        root: the folder of the lake.
+        job: the overrides of the run.
+        building: the keys among them that a build takes.
+    """
+    if not any(path.is_dir() for path in Lake(Path(root)).places(check_id(dataset_id))):
+        words = [text for text in job if text.partition("=")[0] in building] + [f"dataset.id={dataset_id}"]
+        words += [f"lake={root}"] if root != "lake" and any(text.startswith("lake=") for text in job) else []
+        raise ConfigError(
+            f"no dataset {dataset_id}; build it: {shlex.join(['python', '-m', 'vpharness', 'build', *words])}"
+        )
 
 
 def _hide_password(config: dict[str, Any]) -> None:

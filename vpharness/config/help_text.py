@@ -37,9 +37,9 @@ def command_help(program: str, schema: type[Any], conf: Path, *, words: Sequence
     lines += _keys(schema, "")
     for field in dataclasses.fields(schema):
         for file in sorted((conf / field.name).glob("*.yaml")):
-            target = str(yaml.safe_load(file.read_text(encoding="utf-8")).get("_target_"))
+            own = yaml.safe_load(file.read_text(encoding="utf-8"))
             lines += ["", f"{field.name}={file.stem}"]
-            lines += _keys(schema_of(locate(target, str(file)), str(file)), f"{field.name}.")
+            lines += _keys(schema_of(locate(str(own.get("_target_")), str(file)), str(file)), f"{field.name}.", own)
         for preset, choices in presets_of(field.name, conf).items():
             lines += ["", f"{preset}={{{','.join(choices)}}}  sets keys of {field.name}"]
     return "\n".join(lines)
@@ -54,16 +54,18 @@ def presets_of(group: str, conf: Path) -> dict[str, list[str]]:
     return found
 
 
-def _keys(schema: type[Any], prefix: str) -> Iterator[str]:
+def _keys(schema: type[Any], prefix: str, own: Mapping[str, Any] | None = None) -> Iterator[str]:
+    """Yield a line for each key of a schema; values that a YAML file has of its `own` are its defaults."""
     for field in dataclasses.fields(schema):
         rules = rules_of(field)
         if rules.meaning:
             unit = f", {rules.unit}" if rules.unit else ""
-            yield f"  {prefix + field.name:<38}{rules.meaning}{unit}{_default(field)}"
+            yield f"  {prefix + field.name:<38}{rules.meaning}{unit}{_default(field, own or {})}"
 
 
-def _default(field: "dataclasses.Field[Any]") -> str:
+def _default(field: "dataclasses.Field[Any]", own: Mapping[str, Any]) -> str:
     value = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+    value = own.get(field.name, value)
     if value is dataclasses.MISSING:
         return " (must be given)"
     return "" if value is None or str(value).startswith("$") else f" (default {value})"

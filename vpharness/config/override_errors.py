@@ -83,6 +83,8 @@ def _unknown_key(key: str, known: Iterable[str], other_keys: OtherKeys) -> str:
 
 def _unknown_choice(group: str, choice: str, known: Sequence[str]) -> str:
     hint = did_you_mean(choice, known, f"{group}=")
+    if group == "dataset":
+        hint = f"did you mean dataset.id={choice}?"
     if not hint:
         hint = f"there are {', '.join(known)}" if len(known) <= _FEW else "--help lists the choices"
         if group in {"signal", "source"}:
@@ -132,7 +134,11 @@ def _error_of(config_name: str, overrides: list[str], override: str, other_keys:
     try:
         compose(config_name, overrides)
     except WRONG as error:
-        return {override: one_line(error, other_keys)}
+        text = one_line(error, other_keys)
+        key = override.lstrip("+~").partition("=")[0]
+        if "." in key and text.startswith(f"{key.partition('.')[0]} is not a key here"):
+            text = _unknown_key(key, (), other_keys)  # Hydra names the first part alone
+        return {override: text}
     return {}
 
 

@@ -1,7 +1,7 @@
 """Building a dataset: a source's events through the lattice into an immutable folder."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class Built:
     path: Path
     manifest: Manifest
     existed: bool
+    moved: bool = False  # whether it existed, and its events are now read from another place than before
 
 
 def build(
@@ -68,8 +69,7 @@ def build(
     while True:
         existing = existing_dataset(target, content)
         if existing is not None:
-            renew_note(lake, content, source)
-            return Built(target, existing, existed=True)
+            return Built(target, existing, existed=True, moved=renew_note(lake, content, source))
         try:
             manifest = _written(target, content, identity, source, lattice, columns, report)
         except DatasetError as error:
@@ -103,6 +103,7 @@ def _written(
         )
         state = only_what_is_needed(state, columns)
         intake, progress = Intake(tick_size_to_price(source.tick_size), span["end_ns"]), BuildProgress()
+        intake.start_ns = span["start_ns"]
         invalid = InvalidBins()
         with open_tables(folder, columns) as tables:
             state = _fill(tables, state, stream, intake, invalid, progress, report)
@@ -126,7 +127,7 @@ def _fill(
 ) -> LatticeState:
     """Run a stream through the lattice into the tables; return the lattice's last state."""
     ended = False
-    chunks = taken_in(stream, intake)
+    chunks = _with_notes(taken_in(stream, intake), stream)
     while not ended:
         with progress.timed("decode"):
             events = next(chunks, None)
@@ -152,6 +153,14 @@ def _fill(
     return state
 
 
+def _with_notes(chunks: Iterator[Any], stream: EventStream) -> Iterator[Any]:
+    """Yield chunks; what is wrong with them is said with what is known of their files, where there are several."""
+    try:
+        yield from chunks
+    except SourceError as error:
+        raise SourceError("; ".join((str(error), *stream.notes))) from error
+
+
 def _note(progress: BuildProgress, block: FinishedBins, intake: Intake, stream: EventStream) -> None:
     """Update the progress after a block."""
     progress.events, progress.share = intake.events, stream.progress()
@@ -168,6 +177,10 @@ def _nothing_found(intake: Intake) -> str:
     if not intake.events:
         return "the source holds no events before the end of the span: expected market-by-order events"
     latest = time_text(intake.latest_ns or 0)
+    if intake.start_ns is not None and intake.start_ns > (intake.latest_ns or 0):
+        return (
+            f"start is {time_text(intake.start_ns)}, after the last event, which is at {latest}: give an earlier start"
+        )
     return f"{intake.events} events up to {latest} gave no bin: {no_bin_reason(intake.marks)}"
 
 
@@ -206,4 +219,5 @@ def _manifest(
         skipped=dict(stream.counts),
         notes=[],
         by_level=stream.by_level,
+        instruments=list(stream.instruments),
     )

@@ -39,6 +39,7 @@ class Intake:
     common_step: int = 0  # greatest common divisor of all prices
     tick_is_checked: bool = False
     marks: EventMarks = field(default_factory=EventMarks)
+    start_ns: int | None = None
 
     @property
     def events(self) -> int:

@@ -22,7 +22,7 @@ FILES: Final = (BINS_FILE, EVENTS_FILE, GRID_FILE, MANIFEST_FILE)
 """The files that checksums are kept of, as far as a dataset has them: events or a grid, or both."""
 MANIFEST_VERSION: Final = 1
 """Raised when what a manifest says means something else than before; keys may be added."""
-_ADDED: Final = frozenset({"by_level"})
+_ADDED: Final = frozenset({"by_level", "instruments"})
 """Keys that manifests of earlier versions lack; their defaults are what was meant then."""
 
 _IDENTITY: Final = "dataset"
@@ -63,6 +63,7 @@ class Manifest:
     skipped: dict[str, int]  # what the source left out, by reason
     notes: list[str]  # what a user should know: absent columns, doubts about the tick size
     by_level: bool = False  # of price levels: what are orders to the lattice are levels, and there is no queue
+    instruments: list[str] = dataclasses.field(default_factory=list)  # as the data call them, where files hold several
     vpharness_version: str = dataclasses.field(default_factory=lambda: version("vpharness"))
     manifest_version: int = MANIFEST_VERSION
 

@@ -12,7 +12,15 @@ import numpy as np
 
 from vpharness.compiled import Array
 from vpharness.datasets.manifest import LEAST_VALID_SHARE, valid_share_text
-from vpharness.events.mbo_event import FLAG_FEED_GAP, FLAG_SNAPSHOT, HALT, RESUME
+from vpharness.events.mbo_event import (
+    ADD,
+    FLAG_BY_PRICE,
+    FLAG_FEED_GAP,
+    FLAG_SNAPSHOT,
+    FLAG_TOP_OF_BOOK,
+    HALT,
+    RESUME,
+)
 from vpharness.events.times import SECOND_NS, time_text
 
 LONG_CROSSED_NS: Final = 10 * SECOND_NS
@@ -31,11 +39,18 @@ class EventMarks:
     halts: list[tuple[int, int | None]] = field(default_factory=list)  # from and until when, ns
     gaps: int = 0
     first_gap_ns: int = 0
+    publishers: tuple[int, int] | None = None  # the lowest and the highest that adds something
+    tells_prices: bool = False  # best prices or price levels in place of orders
 
     def take_in(self, events: Array) -> None:
         """Take in the next events."""
         self.records += len(events)
         self.in_snapshots += int(np.count_nonzero(events["flags"] & FLAG_SNAPSHOT))
+        self.tells_prices |= bool((events["flags"] & (FLAG_TOP_OF_BOOK | FLAG_BY_PRICE)).any())
+        adding = events["publisher"][events["action"] == ADD]
+        if len(adding):
+            lowest, highest = self.publishers or (int(adding[0]), int(adding[0]))
+            self.publishers = min(lowest, int(adding.min())), max(highest, int(adding.max()))
         gaps = events["ts_ns"][(events["flags"] & FLAG_FEED_GAP) != 0]
         if len(gaps) and not self.gaps:
             self.first_gap_ns = int(gaps[0])
@@ -46,6 +61,11 @@ class EventMarks:
                 self.halts.append((int(event["ts_ns"]), None))
             elif event["action"] == RESUME and is_halted:
                 self.halts[-1] = (self.halts[-1][0], int(event["ts_ns"]))
+
+    @property
+    def is_consolidated(self) -> bool:
+        """Whether the book is one of several venues."""
+        return self.publishers is not None and self.publishers[0] != self.publishers[1]
 
     @property
     def is_snapshot_alone(self) -> bool:
@@ -100,8 +120,7 @@ def oddities(marks: EventMarks, invalid: InvalidBins, problems: Mapping[str, int
     if invalid.longest_crossed_ns >= LONG_CROSSED_NS:
         yield (
             f"the book was crossed (bid at or above ask) for {_duration(invalid.longest_crossed_ns)} from "
-            f"{time_text(invalid.longest_crossed_start_ns)} on: an order that is gone from the market is still in it; "
-            "lattice.evict_crossed_ms=1000 takes such orders out"
+            f"{time_text(invalid.longest_crossed_start_ns)} on: {_why_crossed(marks)}"
         )
     unknown = sum(problems.get(name, 0) for name in _UNKNOWN)
     if unknown > MOST_UNKNOWN_SHARE * marks.records:
@@ -119,6 +138,21 @@ def oddities(marks: EventMarks, invalid: InvalidBins, problems: Mapping[str, int
             f"{times} a gap in the feed, the first at {time_text(marks.first_gap_ns)}: from a gap on the book is not "
             "valid until it is restated"
         )
+
+
+def _why_crossed(marks: EventMarks) -> str:
+    """Return why a book may be crossed for long, and what to do: an order is stale only where orders are told."""
+    if marks.is_consolidated:
+        return (
+            "it holds the prices of several venues, which may cross one another's without an order that is out of "
+            "date; choose a venue with source.publisher_id"
+        )
+    if marks.tells_prices:
+        return (
+            "its prices are told in place of orders, one of them without its end; use data order by order, or leave "
+            "these times out with start and end"
+        )
+    return "an order that is gone from the market is still in it; lattice.evict_crossed_ms=1000 takes such orders out"
 
 
 def no_bin_reason(marks: EventMarks) -> str:

@@ -66,13 +66,13 @@ def key_choice(source: Mapping[str, Any]) -> KeyChoice:
     `source` has the source's parameters as they were noted, or as the manifest holds them, which has no paths.
     """
     is_lobster = "lobster" in {source.get("kind"), str(source.get(TARGET)).rpartition(".")[0].rpartition(".")[2]}
-    path = source.get("path") if is_lobster else None
+    path, date = source.get("path") if is_lobster else None, source.get("date")
     return KeyChoice(
         symbol=source.get("symbol"),
         instrument_id=source.get("instrument_id"),
         publisher_id=source.get("publisher_id"),
         message_path=path if isinstance(path, str) and Path(path).is_file() else None,
-        date=source.get("date"),
+        date=date if isinstance(date, str) else None,  # of several days, the file's name says which one it is
     )
 
 
@@ -114,7 +114,7 @@ def check_prices(dataset: Dataset, path: str, choice: KeyChoice) -> tuple[PriceC
         differing_invalid=int((differs & ~bins["book_valid"]).sum()),
         not_compared={str(reason): int(count) for reason, count in zip(reasons, counts, strict=True)},
         first=None if first is None else {name: table[name][first].as_py() for name in _FIRST},
-        notes=[_INTERVAL_NOTE] if by_interval else [],
+        notes=[_INTERVAL_NOTE] * by_interval + [_CIRCULAR_NOTE] * _is_followed(path, manifest.source),
     )
     return outcome, table
 
@@ -133,6 +133,18 @@ _INTERVAL_NOTE: Final = (
 )
 
 
+_CIRCULAR_NOTE: Final = (
+    "this is the order book file that the dataset's book follows, so that the prices are equal by construction: it is "
+    "no proof that they are right; compare with another file, or with a dataset built without source.orderbook_path"
+)
+
+
+def _is_followed(path: str, source: Mapping[str, Any]) -> bool:
+    """Whether a file is one that the book of a dataset was set right by."""
+    digests = source.get("orderbook_sha256") or []
+    return bool(digests) and input_files.sha256(path) in ([digests] if isinstance(digests, str) else digests)
+
+
 @dataclass(frozen=True)
 class _States:
     """Best prices at each bin's end, [bins], and why they are not known there ("" where they are)."""
@@ -145,19 +157,21 @@ class _States:
 def _states_at(ends: Array, key: BestPrices, width_ns: int) -> _States:
     """Return the file's state at each bin's end: the last one of a time before it, the best of all publishers."""
     latest_ns, first_ns = np.iinfo(np.int64).min, None
-    sides: dict[int, tuple[Array, Array]] = {}
+    bid, ask = np.full(len(ends), _LOWEST), np.full(len(ends), UNDEFINED_PRICE)
+    states: dict[int, tuple[int, int]] = {}
+    reached = 0  # the bins before it are done
     for block in key.blocks:
         times = np.maximum(np.maximum.accumulate(block["ts_ns"]), latest_ns)
         latest_ns, first_ns = int(times[-1]), int(times[0]) if first_ns is None else first_ns
-        places = np.searchsorted(ends, times, side="right")  # the first bin whose end is behind the time
-        for publisher in np.unique(block["publisher"]).tolist():
-            bids, asks = sides.setdefault(publisher, _unknown(len(ends)))
-            rows = (block["publisher"] == publisher) & (places < len(ends))
-            # Of several states of one bin the last is kept: NumPy assigns in order.
-            bids[places[rows]], asks[places[rows]] = block["bid"][rows], block["ask"][rows]
-    bid, ask = np.full(len(ends), _LOWEST), np.full(len(ends), UNDEFINED_PRICE)
-    for bids, asks in sides.values():
-        bid, ask = np.maximum(bid, _carried(bids, _LOWEST)), np.minimum(ask, _carried(asks, UNDEFINED_PRICE))
+        places = np.searchsorted(ends, times, side="right") - reached  # the first bin whose end is behind the time
+        span = slice(reached, reached + int(places[-1]) + 1)
+        bid[span], ask[span] = _best_of_publishers(block, places, states)[:, : len(bid[span])]
+        reached = span.stop - 1
+    if states:
+        bid[reached:], ask[reached:] = (
+            max(each for each, _ in states.values()),
+            min(each for _, each in states.values()),
+        )
     reason = np.full(len(ends), "", dtype="U40")
     reason[ends > max(latest_ns // width_ns * width_ns + width_ns, key.end_ns or 0)] = _AFTER
     reason[ends <= (latest_ns if first_ns is None else first_ns)] = _BEFORE
@@ -166,19 +180,39 @@ def _states_at(ends: Array, key: BestPrices, width_ns: int) -> _States:
     return _States(np.where(bid == _LOWEST, UNDEFINED_PRICE, bid), ask, reason)
 
 
+def _best_of_publishers(block: Array, places: Array, states: dict[int, tuple[int, int]]) -> Array:
+    """Return the best bids and asks, [2, bins], of the bins from the first to the last that a block reaches.
+
+    Each publisher's last state, bid and ask, is carried from block to block in `states`, which is changed: the memory
+    is that of the bins of one block, however many publishers there are. `places` are the bins of the block's rows,
+    [rows], ascending.
+    """
+    bins = int(places[-1]) + 1
+    best = np.stack((np.full(bins, _LOWEST), np.full(bins, UNDEFINED_PRICE)))
+    order = np.argsort(block["publisher"], kind="stable")
+    publishers, begins = np.unique(block["publisher"][order], return_index=True)
+    rows_of = dict(zip(publishers.tolist(), np.split(order, begins[1:]), strict=True))
+    for publisher in {**states, **rows_of}:
+        rows = rows_of.get(publisher, _NO_ROWS)
+        known = states.get(publisher, (_LOWEST, UNDEFINED_PRICE))
+        ended = []
+        for side, (name, nothing, better) in enumerate(
+            (("bid", _LOWEST, np.maximum), ("ask", UNDEFINED_PRICE, np.minimum))
+        ):
+            prices = np.full(bins, _NOT_SAID)
+            prices[0] = known[side]
+            # Of several states of one bin the last is kept: NumPy assigns in order.
+            prices[places[rows]] = np.where(block[name][rows] == UNDEFINED_PRICE, nothing, block[name][rows])
+            carried = prices[np.maximum.accumulate(np.where(prices == _NOT_SAID, 0, np.arange(bins)))]
+            better(best[side], carried, out=best[side])
+            ended.append(int(carried[-1]))
+        states[publisher] = (ended[0], ended[1])
+    return best
+
+
 _LOWEST: Final = int(np.iinfo(np.int64).min)
 _NOT_SAID: Final = _LOWEST + 1
-
-
-def _unknown(bins: int) -> tuple[Array, Array]:
-    return np.full(bins, _NOT_SAID), np.full(bins, _NOT_SAID)
-
-
-def _carried(prices: Array, nothing: int) -> Array:
-    """Carry prices forward to the bins that say nothing; `nothing` stands for an empty side."""
-    said = np.maximum.accumulate(np.where(prices == _NOT_SAID, -1, np.arange(len(prices))))
-    carried = np.where(said < 0, nothing, prices[np.maximum(said, 0)])
-    return np.where(carried == UNDEFINED_PRICE, nothing, carried)
+_NO_ROWS: Final = np.zeros(0, np.int64)
 
 
 def _on_ticks(prices: Array, tick: int) -> Array:

@@ -55,10 +55,18 @@ def note_source(lake: Lake, content_id: str, source: "Source") -> None:
         raise DatasetError(f"cannot note the source of a dataset in {path}: {error.strerror}") from error
 
 
-def renew_note(lake: Lake, content_id: str, source: "Source") -> None:
-    """Record where the source of a dataset lies now; a lake that may only be read keeps what it has recorded."""
+def renew_note(lake: Lake, content_id: str, source: "Source") -> bool:
+    """Record where the source of a dataset lies now; a lake that may only be read keeps what it has recorded.
+
+    Return whether that is another place than was recorded.
+    """
+    before = None
+    with contextlib.suppress(DatasetError):  # a damaged note is written anew
+        before = noted_source(lake, content_id)
     with contextlib.suppress(DatasetError):
         note_source(lake, content_id, source)
+        return before is not None and before != noted_source(lake, content_id)
+    return False
 
 
 def noted_source(lake: Lake, content_id: str) -> dict[str, Any] | None:

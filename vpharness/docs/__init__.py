@@ -23,6 +23,7 @@ _FIRST: Final = ("index", "tutorial")
 _LAST: Final = ("CONTRIBUTING", "CHANGELOG")
 _ENTRY: Final = re.compile(r"^- (\*\*.*(?:\n  .*)*)", re.MULTILINE)
 _TERMS: Final = re.compile(r"\*\*(.+?)\*\*:")
+_MOST_HOLDING: Final = 6
 _SENTENCE: Final = re.compile(r"(.+?[.?])(?:\s|$)", re.DOTALL)
 
 
@@ -65,7 +66,8 @@ def pages() -> list[Page]:
 def page_of(topic: str) -> Page:
     """Return the page of a topic.
 
-    Raises ConfigError where there is none, or where the last part of a topic belongs to several; it names the nearest.
+    A word that the title of one page alone holds stands for that page. Raises ConfigError where there is none, or where
+    the last part of a topic belongs to several; it names the nearest, or the pages that hold the word.
     """
     known = {page.topic: page for page in pages()}
     asked = topic.strip("/").removesuffix(".md").lower()
@@ -76,10 +78,22 @@ def page_of(topic: str) -> Page:
     if ending:
         raise ConfigError(f"there are several topics {topic!r}: {', '.join(ending)}")
     endings = {name.lower().rpartition("/")[2]: name for name in known} | {name.lower(): name for name in known}
+    if len(named := [page for page in known.values() if _holds(page.title, asked)]) == 1:
+        return named[0]
+    if named:
+        raise ConfigError(f"there are several topics on {topic!r}: {', '.join(page.topic for page in named)}")
     near = [endings[each] for each in difflib.get_close_matches(asked, [*endings], n=3, cutoff=0.6)]
     near += [term for term in near_names(topic, [term for entry in glossary() for term in entry.terms]) if not near]
     advice = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else "python -m vpharness docs lists them"
+    if holding := [page.topic for page in known.values() if asked and _holds(page.text, asked)]:
+        more = f" and {len(holding) - _MOST_HOLDING} more" if len(holding) > _MOST_HOLDING else ""
+        advice = f"the word is on {', '.join(holding[:_MOST_HOLDING])}{more}"
     raise ConfigError(f"there is no topic {topic!r} in the documentation, and no such term in its glossary; {advice}")
+
+
+def _holds(text: str, word: str) -> bool:
+    """Whether a text holds a word, or several in a row, in any case, and not as part of a longer one."""
+    return re.search(rf"(?<!\w){re.escape(word)}s?(?!\w)", text, re.IGNORECASE) is not None
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,14 @@ from vpharness.evaluation.figure_registry import Figure
 from vpharness.evaluation.figures import Figures, all_figures, figure_named, figures_of, shown_figures
 from vpharness.evaluation.fires import Fires, FireState, advance_fires, find_fires, quantile_thresholds, start_fires
 from vpharness.evaluation.live_statistics import LiveStatistics
-from vpharness.evaluation.market_time import Market, MarketTime, any_overlap, counted_once
+from vpharness.evaluation.market_time import (
+    Market,
+    MarketTime,
+    any_overlap,
+    counted_once,
+    name_content,
+    origin_content,
+)
 from vpharness.evaluation.outcomes import (
     OUTCOME_NAMES,
     FireOrders,
@@ -123,8 +130,10 @@ __all__ = [
     "judge",
     "judge_many",
     "lacking",
+    "name_content",
     "observed_excess",
     "opening_error",
+    "origin_content",
     "outcome_table",
     "outcomes_of_bins",
     "p_value",

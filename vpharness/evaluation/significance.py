@@ -40,6 +40,14 @@ def critical_value(greatest: NDArray[np.float64], level: float = SIGNIFICANCE_LE
     return float(np.sort(greatest)[math.ceil((1 - level) * (1 + len(greatest))) - 1])
 
 
+_SINGULAR: Final = {
+    "net fires": "net fire",
+    "blocks": "block",
+    "take-profits": "take-profit",
+    "stop-losses": "stop-loss",
+}
+
+
 @dataclass(frozen=True)
 class Lack:
     """Something that a candidate lacks to be rankable.
@@ -59,7 +67,8 @@ class Lack:
 
     def __str__(self) -> str:
         """Return it in words."""
-        return f"{self.found} {self.what}{self.detail}, {self.needed} needed{self.note}"
+        what = _SINGULAR[self.what] if self.found == 1 else self.what
+        return f"{self.found} {what}{self.detail}, {self.needed} needed{self.note}"
 
 
 def lacking(evidence: Evidence) -> tuple[Lack, ...]:
@@ -117,7 +126,7 @@ def _more_time(hours: float, found: int, needed: int) -> str:
         return ""
     minutes = math.ceil(_MINUTES_PER_HOUR * hours * (needed - found) / found)
     if minutes < 2 * _MINUTES_PER_HOUR:
-        return f": about {minutes} minutes more"
+        return f": about {minutes} {'minute' if minutes == 1 else 'minutes'} more"
     return f": about {math.ceil(minutes / _MINUTES_PER_HOUR)} hours more"
 
 

@@ -1,7 +1,9 @@
 """Training and test parts of a dataset: which fires belong to a part, and how far their walks may look."""
 
+import bisect
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -14,6 +16,9 @@ from vpharness.evaluation.evaluation_parameters import ResolvedEvaluation, Split
 TRAIN: Final = "train"
 TEST: Final = "test"
 WHOLE: Final = "all"
+_LONG_NAMES: Final = {TRAIN: "training part", TEST: "test part"}
+_LEAST_SHARE: Final = 0.1
+"""A warm-up or a hold of less than this share of what it is, is not advised: it would make another experiment."""
 
 
 @dataclass(frozen=True)
@@ -53,30 +58,53 @@ def parts_within(name: str, n_bins: int, evaluation: ResolvedEvaluation, split: 
     Raises:
         DatasetError: the dataset has not room for the warm-up and one whole walk in each part.
     """
+    parts = _cut(name, n_bins, evaluation, split)
+    for each in parts:
+        if not _has_room(each, evaluation):
+            raise DatasetError(_too_short(name, n_bins, each, evaluation, split))
+    return parts
+
+
+def _cut(name: str, n_bins: int, evaluation: ResolvedEvaluation, split: SplitParameters) -> tuple[Part, ...]:
+    """Cut a dataset into its parts, however short they are."""
 
     def part(part_name: str, start: int, stop: int, limit: int) -> Part:
         first_fire = min(max(start, evaluation.warmup_bins), stop)
         return Part(part_name, start, stop, min(limit, n_bins), first_fire)
 
     if split.by_dataset:
-        parts: tuple[Part, ...] = (part(TEST if name in split.test_datasets else TRAIN, 0, n_bins, n_bins),)
-    elif split.kind == "none":
-        parts = (part(WHOLE, 0, n_bins, n_bins),)
-    else:
-        train_stop = math.floor(split.train_share * n_bins + 0.5)
-        test_start = min(train_stop + evaluation.embargo_bins, n_bins)
-        parts = (part(TRAIN, 0, train_stop, test_start), part(TEST, test_start, n_bins, n_bins))
-    for each in parts:
-        _require_room(name, n_bins, each, evaluation)
-    return parts
+        return (part(TEST if name in split.test_datasets else TRAIN, 0, n_bins, n_bins),)
+    if split.kind == "none":
+        return (part(WHOLE, 0, n_bins, n_bins),)
+    train_stop = math.floor(split.train_share * n_bins + 0.5)
+    test_start = min(train_stop + evaluation.embargo_bins, n_bins)
+    return part(TRAIN, 0, train_stop, test_start), part(TEST, test_start, n_bins, n_bins)
 
 
-def _require_room(name: str, n_bins: int, part: Part, evaluation: ResolvedEvaluation) -> None:
-    room = part.limit - part.first_fire if part.n_firing_bins else 0
-    if room > evaluation.net_reach_bins:
-        return
-    raise DatasetError(
-        f"dataset {name} has {n_bins} bins: after a warm-up of {evaluation.warmup_bins} "
-        f"the {part.name} part leaves {room} bins for a whole walk, which takes {evaluation.net_reach_bins + 1}; "
-        "use a longer dataset, a shorter warmup or max_hold, or split=none"
-    )
+def _has_room(part: Part, evaluation: ResolvedEvaluation) -> bool:
+    return bool(part.n_firing_bins) and part.limit - part.first_fire > evaluation.net_reach_bins
+
+
+def _too_short(name: str, n_bins: int, part: Part, evaluation: ResolvedEvaluation, split: SplitParameters) -> str:
+    """Return what a dataset lacks for a run, and what would help."""
+
+    def fits(other: ResolvedEvaluation, split: SplitParameters = split) -> bool:
+        return all(_has_room(each, other) for each in _cut(name, n_bins, other, split))
+
+    def largest(key: str, stop: int) -> int:
+        """Return the largest value below `stop` that fits, where all smaller ones do; -1 where none does."""
+        changed = partial(replace, evaluation)
+        return bisect.bisect_left(range(stop), 1, key=lambda value: int(not fits(changed(**{key: value})))) - 1
+
+    walk = f"{evaluation.net_reach_bins + 1:,} (eval.max_hold_bins and delays)"
+    warm = f"{evaluation.warmup_bins:,} (eval.warmup_bins) + " if part.start < evaluation.warmup_bins else ""
+    where = f" in the {_LONG_NAMES[part.name]}, which has {part.stop - part.start:,}" if part.name != WHOLE else ""
+    ways = ["use a longer dataset"]
+    for key in ("warmup_bins", "max_hold_bins"):
+        value = getattr(evaluation, key)
+        most = largest(key, value)
+        if most >= max(1, value * _LEAST_SHARE):
+            ways.append(f"eval.{key}={most} or less")
+    if split.kind != "none" and fits(evaluation, SplitParameters(kind="none")):
+        ways.append("split=none")
+    return f"dataset {name} has {n_bins:,} bins; a run needs {warm}{walk}{where}: {', or '.join(ways)}"

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,9 +17,9 @@ from databento_dbn import DBNError, Metadata, RType
 from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
-from vpharness.events import csv_rows, dbn_records, input_files, lobster
+from vpharness.events import dbn_records, input_files, lobster
 from vpharness.events.dbn_instruments import InstrumentChoice
-from vpharness.events.lobster_orderbook import PRICE_PER_UNIT
+from vpharness.events.lobster_orderbook import OrderbookRows
 from vpharness.events.mbo_event import UNDEFINED_PRICE
 from vpharness.events.times import SECOND_NS
 
@@ -27,7 +28,6 @@ BEST_DTYPE: Final = np.dtype([("ts_ns", np.int64), ("bid", np.int64), ("ask", np
 
 _RECORD_TYPES: Final[Any] = RType  # its members are made at run time
 _BLOCK_BYTES: Final = 1 << 22
-_PRELUDE_BYTES: Final = 8
 _DBN_KINDS: Final = {1: ("mbp-1", None), 10: ("mbp-10", None), 195: ("bbo-1s", 1), 196: ("bbo-1m", 60)}
 """Name and interval in seconds of the record types that hold the best prices."""
 _SCHEMAS: Final = frozenset(name for name, _ in _DBN_KINDS.values())
@@ -37,7 +37,6 @@ _EXPECTED: Final = (
 )
 _LEVEL_BYTES: Final = 80
 """The length of a record up to the end of its first level."""
-_LOBSTER_EMPTY: Final = 9_999_999_999
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -79,53 +78,35 @@ def opened(path: str, choice: KeyChoice) -> Iterator[BestPrices]:
         blocks = file.blocks(_BLOCK_BYTES)
         first = next(blocks)
         if first.startswith(b"DBN"):
-            yield _opened_dbn(file.path, first, blocks, choice)
+            yield _opened_dbn(file.path, chain([first], blocks), choice)
             return
     yield _opened_lobster(path, choice)
 
 
-def _opened_dbn(path: Path, first: bytes, blocks: Iterator[bytes], choice: KeyChoice) -> BestPrices:
-    end = _PRELUDE_BYTES + int.from_bytes(first[4:_PRELUDE_BYTES], "little")
-    while len(first) < end:
-        block = next(blocks, None)
-        if block is None:
-            raise SourceError(f"{path}: truncated: the file ends inside of its metadata")
-        first += block
-    try:
-        metadata = Metadata.decode(first[:end])
-    except DBNError as error:
-        raise SourceError(f"{path}: its DBN metadata cannot be decoded: {error}") from error
-    if metadata.schema is not None and str(metadata.schema) not in _SCHEMAS:
-        raise SourceError(f"{path}: holds the schema {metadata.schema}; {_EXPECTED}")
-    opened_file = BestPrices(str(metadata.schema or "dbn"), iter(()), end_ns=metadata.end)
-    wanted = InstrumentChoice(path, choice.symbol, choice.instrument_id)
-    wanted.take_metadata(metadata)
-    records = dbn_records.records(path, first[end:], blocks)
-    found = _dbn_blocks(path, records, wanted, choice, opened_file)
+def _opened_dbn(path: Path, blocks: Iterator[bytes], choice: KeyChoice) -> BestPrices:
+    opened_file = BestPrices("dbn", iter(()))
+    found = _dbn_blocks(path, dbn_records.records(path, b"", blocks), choice, opened_file)
     head = next(found, None)
     if head is None:
         named = choice.symbol or choice.instrument_id or choice.publisher_id or "an outright instrument"
         raise SourceError(f"{path}: holds no best prices of {named}; {_EXPECTED}")
-    opened_file.blocks = _chained(head, found)
+    opened_file.blocks = chain([head], found)
     return opened_file
-
-
-def _chained(head: NDArray[np.void], rest: Iterator[NDArray[np.void]]) -> Iterator[NDArray[np.void]]:
-    yield head
-    yield from rest
 
 
 def _dbn_blocks(
     path: Path,
     blocks: Iterator[list[dbn_records.Records]],
-    wanted: InstrumentChoice,
     choice: KeyChoice,
     opened_file: BestPrices,
 ) -> Iterator[NDArray[np.void]]:
     """Yield the best prices of the chosen records; the first of them settles what kind of file it is."""
+    wanted = InstrumentChoice(path, choice.symbol, choice.instrument_id)
     kind = None
     for block in blocks:
         for records in block:
+            if records.kind == dbn_records.METADATA:
+                _take_metadata(path, records.data.tobytes(), wanted, opened_file)
             if records.kind not in _DBN_KINDS:
                 if records.kind in {dbn_records.MBO, int(_RECORD_TYPES.MBP_0.value)}:
                     raise SourceError(f"{path}: record {records.first} is of type {records.kind}; {_EXPECTED}")
@@ -141,6 +122,19 @@ def _dbn_blocks(
             found = _first_levels(path, records, wanted, choice, of_interval=seconds is not None)
             if len(found):
                 yield found
+
+
+def _take_metadata(path: Path, data: bytes, wanted: InstrumentChoice, opened_file: BestPrices) -> None:
+    """Take in what the metadata of a file, or of the next one behind it, says of schema, symbols and end."""
+    try:
+        metadata = Metadata.decode(data)
+    except DBNError as error:
+        raise SourceError(f"{path}: its DBN metadata cannot be decoded: {error}") from error
+    if metadata.schema is not None and str(metadata.schema) not in _SCHEMAS:
+        raise SourceError(f"{path}: holds the schema {metadata.schema}; {_EXPECTED}")
+    wanted.take_metadata(metadata)
+    if metadata.end is not None:
+        opened_file.end_ns = max(metadata.end, opened_file.end_ns or 0)
 
 
 def _first_levels(
@@ -199,40 +193,33 @@ def _message_path(path: str, choice: KeyChoice) -> str:
 
 
 def _lobster_blocks(path: str, message_path: str, midnight_ns: int) -> Iterator[NDArray[np.void]]:
-    """Yield the first level of each row, at the time of the message in the same place."""
+    """Yield the best level of each row, at the time of the message in the same place."""
     with input_files.opened(path) as book_file, input_files.opened(message_path) as message_file:
-        times = _lobster_times(message_file, midnight_ns)
-        pending = np.zeros(0, np.int64)
-        for rows in _csv_blocks(book_file, 4, "four a level (ask, size, bid, size)"):
-            while len(pending) < len(rows):
-                more = next(times, None)
-                if more is None:
-                    row = len(pending)
-                    raise rows.error(row, f"there is no message {rows.first_line + row} in {message_path}")
-                pending = np.concatenate((pending, more))
-            found = np.zeros(len(rows), BEST_DTYPE)
-            found["ts_ns"], pending = pending[: len(rows)], pending[len(rows) :]
-            for name, column in (("ask", 0), ("bid", 2)):
-                prices = rows.decimals(column, f"{name} price", 0, -_LOBSTER_EMPTY, _LOBSTER_EMPTY)
-                sizes = rows.decimals(column + 1, f"{name} size", 0, 0, 1 << 53)
-                found[name] = np.where(sizes > 0, prices * PRICE_PER_UNIT, UNDEFINED_PRICE)
-            yield found
-        if len(pending) or next(times, None) is not None:
-            raise SourceError(f"{message_path}: has more messages than {path} has rows; expected one row a message")
+        try:
+            rows = OrderbookRows(book_file)
+        except SourceError as error:
+            raise SourceError(f"{error}; {_EXPECTED}") from error
+        for messages in lobster.message_rows(message_file):
+            times = lobster.message_times(messages, midnight_ns)
+            while len(times):
+                levels, _ = rows.take(len(times))
+                if not len(levels):
+                    raise SourceError(
+                        f"{message_path}: has more messages than {path} has rows; expected one row a message"
+                    )
+                found = np.zeros(len(levels), BEST_DTYPE)
+                found["ts_ns"], times = times[: len(levels)], times[len(levels) :]
+                found["ask"], found["bid"] = (
+                    _best(levels[:, 0::4], levels[:, 1::4]),
+                    _best(levels[:, 2::4], levels[:, 3::4]),
+                )
+                yield found
+        for line in rows.take(1)[1]:
+            raise SourceError(f"{path}: line {line}: there is no message for it in {message_path}")
 
 
-def _lobster_times(file: input_files.InputFile, midnight_ns: int) -> Iterator[NDArray[np.int64]]:
-    for rows in _csv_blocks(file, 1, "at least one"):
-        yield midnight_ns + rows.decimals(0, "time", 9, 0, lobster.NANOSECONDS_PER_DAY - 1)
-
-
-def _csv_blocks(file: input_files.InputFile, divisor: int, expected: str) -> Iterator[csv_rows.CsvRows]:
-    """Yield the rows of a CSV file without a header, whose first line settles the number of fields."""
-    fields, line = 0, 1
-    for block in csv_rows.whole_lines(file):
-        fields = fields or block.partition(b"\n")[0].count(b",") + 1
-        if fields % divisor:
-            raise SourceError(f"{file.path}: line 1: has {fields} fields; expected {expected}; {_EXPECTED}")
-        rows = csv_rows.split_rows(file.path, block, fields, line)
-        line += len(rows)
-        yield rows
+def _best(prices: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the price of the first level that has a size, [n]; UNDEFINED_PRICE where none has."""
+    first = np.argmax(sizes > 0, axis=1)[:, None]
+    found = np.take_along_axis(prices, first, axis=1)[:, 0]
+    return np.where(np.take_along_axis(sizes, first, axis=1)[:, 0] > 0, found, UNDEFINED_PRICE)

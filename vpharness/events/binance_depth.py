@@ -9,16 +9,12 @@ restates the book as it was after its lastUpdateId, and messages up to there are
 
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any, ClassVar, Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from vpharness.errors import SourceError
-from vpharness.events import input_files
+from vpharness.events import input_files, many_files
 from vpharness.events.binance_messages import (
     TRADES,
     BinanceMessage,
@@ -27,20 +23,21 @@ from vpharness.events.binance_messages import (
     decoded,
     snapshot_of,
     snapshots_of,
-    trades_reader,
+    trades_in,
 )
 from vpharness.events.event_source import EventStream, require_valid
-from vpharness.events.json_lines import MessageError, RecordedLine, line_error
+from vpharness.events.json_lines import SUFFIXES, MessageError, RecordedLine, line_error
 from vpharness.events.level_json import LevelCollector, event_ns, rows_text
 from vpharness.events.level_source import (
     WITHOUT_TRADES,
-    json_batches,
-    level_chunks,
+    LevelBooks,
+    opened_messages,
     size_digits,
     size_unit_parameter,
     unit_problems,
 )
-from vpharness.events.trade_files import sorted_trades
+from vpharness.events.many_files import PATHS_MEANING, Paths
+from vpharness.events.trade_files import ONE_OR_SEVERAL, digests_of, sorted_trades, trade_paths
 from vpharness.parameters import parameter
 
 READER_VERSION: Final = 1
@@ -68,12 +65,18 @@ class BinanceDepthSource:
 
     default_evict_crossed_ms: ClassVar[int] = 0
 
-    path: str = parameter(meaning="file of depthUpdate messages, one JSON object a line, plain or compressed")
+    path: Paths = parameter(
+        meaning=f"file of depthUpdate messages, one JSON object a line, plain or compressed, {PATHS_MEANING}"
+    )
     tick_size: float = parameter(meaning="smallest price step", unit="price units", above=0)
     symbol: str | None = parameter(None, meaning="the product, where the file has several, such as BTCUSDT")
-    snapshot_path: str | None = parameter(None, meaning="file of REST snapshots, one a line, if not among the messages")
-    trades_path: str | None = parameter(
-        None, meaning="file of trades, if not among the messages: aggTrade or trade messages, or CSV as downloaded"
+    snapshot_path: Paths | None = parameter(
+        None, meaning=f"REST snapshots, one a line, if not among the messages: {ONE_OR_SEVERAL}"
+    )
+    trades_path: Paths | None = parameter(
+        None,
+        meaning="trades, if not among the messages: aggTrade or trade messages, or CSV as downloaded; "
+        f"{ONE_OR_SEVERAL}",
     )
     size_unit: float = size_unit_parameter()
     require_snapshot: bool = parameter(
@@ -86,7 +89,7 @@ class BinanceDepthSource:
 
     def identity(self) -> dict[str, Any]:
         """Return what the events depend on."""
-        files = {"sha256": self.path, "snapshot_sha256": self.snapshot_path, "trades_sha256": self.trades_path}
+        paths = many_files.files_of(self.path, SUFFIXES)
         return {
             "kind": "binance_depth",
             "version": READER_VERSION,
@@ -94,32 +97,36 @@ class BinanceDepthSource:
             "symbol": self.symbol,
             "size_unit": self.size_unit,
             "require_snapshot": self.require_snapshot,
-            **{name: None if path is None else input_files.sha256(path) for name, path in files.items()},
+            "sha256": many_files.digest_of(paths, self._begun),
+            "snapshot_sha256": digests_of(self.snapshot_path, "source.snapshot_path"),
+            "trades_sha256": digests_of(self.trades_path),
         }
 
     @contextmanager
     def open(self) -> Iterator[EventStream]:
-        """Open the files; snapshots and trades of files of their own are read at once."""
+        """Open the file, or several as one book; snapshots and trades of files of their own are read at once."""
         require_valid(self)
         digits = size_digits(self.size_unit) or 0
+        paths = many_files.files_of(self.path, SUFFIXES)
         with ExitStack() as stack:
-            file = stack.enter_context(input_files.opened(self.path))
-            stream = EventStream(self.symbol or "", self.size_unit, iter(()), by_level=True)
-            stream.bytes_total = file.bytes_total
-            reader = _Reader(LevelCollector(file.path, digits), self, stream)
+            books, reader = LevelBooks(len(paths)), _Reader(self)
             if self.snapshot_path is not None:
-                reader.waiting = snapshots_of(self.snapshot_path, self.symbol, digits)
-            trades: Iterator[NDArray[np.void]] | None = None
+                snapshots = trade_paths(self.snapshot_path, "source.snapshot_path")
+                reader.waiting = snapshots_of(snapshots, self.symbol, digits)
             if self.trades_path is not None:
-                trades = stack.enter_context(
-                    sorted_trades(self.trades_path, trades_reader(self.trades_path, self.symbol, digits))
+                books.trades = stack.enter_context(
+                    sorted_trades(self.trades_path, lambda file: trades_in(file, self.symbol, digits))
                 )
-            batches = json_batches(file, reader, stream, _refused)
-            first = next(batches)  # names the instrument
-            stream.instrument = reader.symbol or ""
-            nothing = f"{file.path}: " + _NO_SNAPSHOT.format(symbol=stream.instrument or "a product")
-            stream.chunks = level_chunks(chain([first], batches), trades, stream, nothing)
-            yield stream
+            yield stack.enter_context(
+                many_files.opened_in_order(paths, lambda path: self._opened(path, reader, books), begin_one=self._begun)
+            )
+
+    def _begun(self, path: str) -> AbstractContextManager[EventStream]:
+        """Open a file by itself, to see when it begins: its first message need not be a snapshot."""
+        return self._opened(path, _Reader(self, last=0), LevelBooks())
+
+    def _opened(self, path: str, reader: "_Reader", books: LevelBooks) -> AbstractContextManager[EventStream]:
+        return opened_messages(path, self.size_unit, reader, books, _refused, _NO_SNAPSHOT)
 
 
 def _refused(file: input_files.InputFile, line: RecordedLine, error: Exception) -> SourceError:
@@ -154,16 +161,15 @@ class _Reader:
         last: the update id that the book is at; None until there is a book.
     """
 
-    collector: LevelCollector
     source: BinanceDepthSource
-    stream: EventStream
+    collector: LevelCollector = field(init=False)
+    stream: EventStream = field(init=False)
     waiting: list[Snapshot] = field(default_factory=list)
     recent: deque[tuple[_Diff, bool]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     last: int | None = None
     latest_ns: int = 0
     symbol: str | None = None
     trade_kind: str = ""
-    is_done: bool = False
 
     def take(self, line: RecordedLine) -> None:
         """Read one message. Raises MessageError, or msgspec's DecodeError, where it is not as documented."""

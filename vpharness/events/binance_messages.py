@@ -1,6 +1,6 @@
 """Binance's messages, as its streams and its REST endpoint give them, and its files of trades."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,8 +67,13 @@ def snapshot_of(line: int, message: BinanceMessage) -> Snapshot:
     return Snapshot(line, message.lastUpdateId, rows_text(message.bids), rows_text(message.asks))
 
 
-def snapshots_of(path: str, symbol: str | None, digits: int) -> list[Snapshot]:
-    """Return the snapshots of a file by their ids; those that name another product are left out."""
+def snapshots_of(paths: Sequence[str], symbol: str | None, digits: int) -> list[Snapshot]:
+    """Return the snapshots of files by their ids; those that name another product are left out."""
+    found = [snapshot for path in paths for snapshot in _snapshots_of_one(path, symbol, digits)]
+    return sorted(found, key=lambda snapshot: snapshot.last)
+
+
+def _snapshots_of_one(path: str, symbol: str | None, digits: int) -> list[Snapshot]:
     found = []
     with input_files.opened(path) as file:
         numbers = LevelCollector(file.path, digits)
@@ -83,16 +88,14 @@ def snapshots_of(path: str, symbol: str | None, digits: int) -> list[Snapshot]:
             numbers.snapshot(1, [(line.number, snapshot.bids, snapshot.asks)])
             numbers.take()  # refuses what are no numbers in the name of this file
             found.append(snapshot)
-    return sorted(found, key=lambda snapshot: snapshot.last)
+    return found
 
 
-def trades_reader(
-    path: str, symbol: str | None, digits: int
-) -> Callable[[input_files.InputFile], Iterator[NDArray[np.void]]]:
-    """Return the reader of a file of trades, for what the file begins with."""
-    if is_json(path):
-        return lambda file: _json_trades(file, symbol, digits)
-    return lambda file: csv_trades(file, _trade_columns, _TRADES_EXPECTED, None, digits)
+def trades_in(file: input_files.InputFile, symbol: str | None, digits: int) -> Iterator[NDArray[np.void]]:
+    """Return the trades of a file, blocks of TRADE_DTYPE, by what the file begins with."""
+    if is_json(file.path):
+        return _json_trades(file, symbol, digits)
+    return csv_trades(file, _trade_columns, _TRADES_EXPECTED, None, digits)
 
 
 def _trade_columns(fields: list[str]) -> TradeColumns | None:

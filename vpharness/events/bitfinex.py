@@ -56,6 +56,10 @@ class BitfinexSource(RecordedSource):
         found = message.get("symbol") if is_book else line.symbol
         return found if isinstance(found, str) else None
 
+    def names_of(self, symbol: str) -> list[str]:
+        """Return a product's symbol, such as tBTCUSD, and its pair, BTCUSD: either chooses it."""
+        return list(dict.fromkeys((symbol, symbol.removeprefix("t"))))
+
 
 class _Update(NamedTuple):
     key: int
@@ -247,8 +251,8 @@ class BitfinexReader:
 
     def _is_behind(self, side: int, price: int) -> bool:
         """Return whether no order of a side has a worse price."""
-        prices = [order.price for order in self.feed.orders.values() if order.side == side]
-        return not prices or (price <= min(prices) if side == BID else price >= max(prices))
+        others = (order.price for order in self.feed.orders.values() if order.side == side)
+        return all(price <= other for other in others) if side == BID else all(price >= other for other in others)
 
     def _decline(self, key: int, order: LiveOrder, size: int, ts_ns: int) -> None:
         """Take a quantity out of an order: executed as far as trades explain it, and pulled for the rest."""

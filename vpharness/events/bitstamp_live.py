@@ -22,7 +22,7 @@ from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 
-from vpharness.events.json_lines import NO_DATA, MessageError, RecordedLine, in_units, price_of
+from vpharness.events.json_lines import NO_DATA, MessageError, RecordedLine, price_of, size_of
 from vpharness.events.mbo_event import ASK, BID
 from vpharness.events.order_feed import OrderFeed, SnapshotOrder
 from vpharness.events.recorded_source import RecordedSource
@@ -147,7 +147,7 @@ class BitstampLiveReader:
             order.id,
             _SIDES[order.order_type],
             price_of(order.price_str or _number(order.price), "price"),
-            in_units(order.amount_str or _number(order.amount), self.digits, "amount"),
+            size_of(order.amount_str or _number(order.amount), self.digits, "amount"),
             _time_ns(order.microtimestamp),
         )
 
@@ -190,7 +190,7 @@ class BitstampLiveReader:
                 price, amount, key = map(_number, entry)
                 if not key.isdecimal() or not key.isascii() or len(key) > 20:
                     raise MessageError(f"order id is {key[:40]!r}; expected a whole number")
-                yield SnapshotOrder(int(key), side, price_of(price, "price"), in_units(amount, self.digits, "amount"))
+                yield SnapshotOrder(int(key), side, price_of(price, "price"), size_of(amount, self.digits, "amount"))
 
     def _apply(self, update: _Update) -> None:
         """Make events of a message."""

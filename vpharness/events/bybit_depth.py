@@ -5,10 +5,9 @@ the book, deltas change levels, and update ids u are consecutive; an id that is 
 with a snapshot. Trades are documented at https://bybit-exchange.github.io/docs/v5/websocket/public/trade.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -16,19 +15,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
-from vpharness.events import input_files
+from vpharness.events import input_files, many_files
 from vpharness.events.event_source import EventStream, require_valid
-from vpharness.events.json_lines import UNREADABLE, MessageError, RecordedLine, line_error, recorded_lines
+from vpharness.events.json_lines import SUFFIXES, UNREADABLE, MessageError, RecordedLine, line_error, recorded_lines
 from vpharness.events.level_json import LevelCollector, event_ns, rows_text
 from vpharness.events.level_source import (
     WITHOUT_TRADES,
-    json_batches,
-    level_chunks,
+    LevelBooks,
+    opened_messages,
     size_digits,
     size_unit_parameter,
     unit_problems,
 )
-from vpharness.events.trade_files import TradeColumns, csv_trades, is_json, sorted_trades, trades_of
+from vpharness.events.many_files import PATHS_MEANING, Paths
+from vpharness.events.trade_files import (
+    ONE_OR_SEVERAL,
+    TradeColumns,
+    csv_trades,
+    digests_of,
+    is_json,
+    sorted_trades,
+    trades_of,
+)
 from vpharness.parameters import parameter
 
 READER_VERSION: Final = 1
@@ -81,11 +89,14 @@ class BybitDepthSource:
 
     default_evict_crossed_ms: ClassVar[int] = 0
 
-    path: str = parameter(meaning="file of orderbook messages, one JSON object a line, plain or compressed")
+    path: Paths = parameter(
+        meaning=f"file of orderbook messages, one JSON object a line, plain or compressed, {PATHS_MEANING}"
+    )
     tick_size: float = parameter(meaning="smallest price step", unit="price units", above=0)
     symbol: str | None = parameter(None, meaning="the product, where the file has several, such as BTCUSDT")
-    trades_path: str | None = parameter(
-        None, meaning="file of trades, if not among the messages: publicTrade messages, or CSV as downloaded"
+    trades_path: Paths | None = parameter(
+        None,
+        meaning=f"trades, if not among the messages: publicTrade messages, or CSV as downloaded; {ONE_OR_SEVERAL}",
     )
     size_unit: float = size_unit_parameter()
 
@@ -101,30 +112,32 @@ class BybitDepthSource:
             "tick_size": self.tick_size,
             "symbol": self.symbol,
             "size_unit": self.size_unit,
-            "sha256": input_files.sha256(self.path),
-            "trades_sha256": None if self.trades_path is None else input_files.sha256(self.trades_path),
+            "sha256": many_files.digest_of(many_files.files_of(self.path, SUFFIXES), self._begun),
+            "trades_sha256": digests_of(self.trades_path),
         }
 
     @contextmanager
     def open(self) -> Iterator[EventStream]:
-        """Open the file; trades of a file of their own are read at once."""
+        """Open the file, or several as one book; trades of files of their own are read at once."""
         require_valid(self)
         digits = size_digits(self.size_unit) or 0
+        paths = many_files.files_of(self.path, SUFFIXES)
         with ExitStack() as stack:
-            file = stack.enter_context(input_files.opened(self.path))
-            stream = EventStream(self.symbol or "", self.size_unit, iter(()), by_level=True)
-            stream.bytes_total = file.bytes_total
-            reader = _Reader(LevelCollector(file.path, digits), self, stream)
-            trades: Iterator[NDArray[np.void]] | None = None
+            books, reader = LevelBooks(len(paths)), _Reader(self)
             if self.trades_path is not None:
-                read = _trades_reader(self.trades_path, self.symbol, digits)
-                trades = stack.enter_context(sorted_trades(self.trades_path, read))
-            batches = json_batches(file, reader, stream, _refused)
-            first = next(batches)  # names the instrument
-            stream.instrument = reader.symbol or ""
-            nothing = f"{file.path}: " + _NO_SNAPSHOT.format(symbol=stream.instrument or "a product")
-            stream.chunks = level_chunks(chain([first], batches), trades, stream, nothing)
-            yield stream
+                books.trades = stack.enter_context(
+                    sorted_trades(self.trades_path, lambda file: _trades_in(file, self.symbol, digits))
+                )
+            yield stack.enter_context(
+                many_files.opened_in_order(paths, lambda path: self._opened(path, reader, books), begin_one=self._begun)
+            )
+
+    def _begun(self, path: str) -> AbstractContextManager[EventStream]:
+        """Open a file by itself, to see when it begins: its first message need not be a snapshot."""
+        return self._opened(path, _Reader(self, last=0), LevelBooks())
+
+    def _opened(self, path: str, reader: "_Reader", books: LevelBooks) -> AbstractContextManager[EventStream]:
+        return opened_messages(path, self.size_unit, reader, books, _refused, _NO_SNAPSHOT)
 
 
 def _refused(file: input_files.InputFile, line: RecordedLine, error: Exception) -> SourceError:
@@ -135,9 +148,9 @@ def _refused(file: input_files.InputFile, line: RecordedLine, error: Exception) 
 class _Reader:
     """The state of the sequence. `last` is the update id that the book is at, None until there is a book."""
 
-    collector: LevelCollector
     source: BybitDepthSource
-    stream: EventStream
+    collector: LevelCollector = field(init=False)
+    stream: EventStream = field(init=False)
     last: int | None = None
     symbol: str | None = None
     topic: str | None = None
@@ -210,13 +223,11 @@ def _add_trades(collector: LevelCollector, line: int, trades: list[_Trade], symb
         collector.trade(line, event_ns(trade.time), bytes(trade.p), bytes(trade.v), is_ask=trade.side == "Buy")
 
 
-def _trades_reader(
-    path: str, symbol: str | None, digits: int
-) -> Callable[[input_files.InputFile], Iterator[NDArray[np.void]]]:
-    """Return the reader of a file of trades, for what the file begins with."""
-    if is_json(path):
-        return lambda file: _json_trades(file, symbol, digits)
-    return lambda file: csv_trades(file, _trade_columns, _TRADES_EXPECTED, symbol, digits)
+def _trades_in(file: input_files.InputFile, symbol: str | None, digits: int) -> Iterator[NDArray[np.void]]:
+    """Return the trades of a file, blocks of TRADE_DTYPE, by what the file begins with."""
+    if is_json(file.path):
+        return _json_trades(file, symbol, digits)
+    return csv_trades(file, _trade_columns, _TRADES_EXPECTED, symbol, digits)
 
 
 def _json_trades(file: input_files.InputFile, symbol: str | None, digits: int) -> Iterator[NDArray[np.void]]:

@@ -23,7 +23,7 @@ from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 
-from vpharness.events.json_lines import MessageError, RecordedLine, in_units, price_of, time_ns
+from vpharness.events.json_lines import MessageError, RecordedLine, price_of, size_of, time_ns
 from vpharness.events.mbo_event import ASK, BID
 from vpharness.events.order_feed import OrderFeed, SnapshotOrder
 from vpharness.events.recorded_source import RecordedSource, require_text
@@ -133,7 +133,7 @@ class CoinbaseReader:
         side = _SIDES[message.side]
         if kind == "match":
             key, size = require_text(message.maker_order_id, "maker_order_id"), require_text(message.size, "size")
-            return _Update(kind, message.sequence, ts_ns, key, side, size=in_units(size, self.digits, "size"))
+            return _Update(kind, message.sequence, ts_ns, key, side, size=size_of(size, self.digits, "size"))
         key = require_text(message.order_id, "order_id")
         if kind == "done":
             return _Update(kind, message.sequence, ts_ns, key, side)
@@ -150,7 +150,7 @@ class CoinbaseReader:
             key,
             side,
             UNCHANGED if new_price is None else price_of(new_price, "price"),
-            UNCHANGED if new_size is None else in_units(new_size, self.digits, "size"),
+            UNCHANGED if new_size is None else size_of(new_size, self.digits, "size"),
         )
 
     def _take_update(self, update: _Update) -> None:
@@ -200,7 +200,7 @@ class CoinbaseReader:
     def _snapshot_orders(self, message: _Message) -> Iterator[SnapshotOrder]:
         for side, orders in ((BID, message.bids or ()), (ASK, message.asks or ())):
             for price, size, key in orders:
-                yield SnapshotOrder(key, side, price_of(price, "price"), in_units(size, self.digits, "size"))
+                yield SnapshotOrder(key, side, price_of(price, "price"), size_of(size, self.digits, "size"))
 
     def _apply(self, update: _Update) -> None:
         """Make events of a message whose turn it is."""

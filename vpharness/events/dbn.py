@@ -21,6 +21,7 @@ from vpharness.events.dbn_schemas import other_schema, schema_of_columns
 from vpharness.events.dbn_symbology import read_symbology
 from vpharness.events.event_source import CHUNK_EVENTS, EventStream, require_valid
 from vpharness.events.many_files import PATHS_MEANING, Paths
+from vpharness.events.mbo_event import FLAG_BY_PRICE, FLAG_TOP_OF_BOOK
 from vpharness.parameters import parameter
 
 READER_VERSION: Final = 1
@@ -38,6 +39,8 @@ SUFFIXES: Final = tuple(
 
 _HEAD_BYTES: Final = 1 << 13
 """How much of a file its encoding is told by."""
+
+_IN_PLACE_OF_ORDERS: Final = FLAG_TOP_OF_BOOK | FLAG_BY_PRICE
 
 Decoder = Callable[[input_files.InputFile, DbnEvents], Iterator[NDArray[np.void]]]
 """Reads one encoding: yields the instrument's events block by block, some of them empty."""
@@ -94,7 +97,7 @@ class DbnSource:
     def open(self) -> Iterator[EventStream]:
         """Open the file, or several as one, and read up to the instrument's first events."""
         require_valid(self)
-        with many_files.opened_in_order(self._paths(), self._opened) as stream:
+        with many_files.opened_in_order(self._paths(), self._opened, restates=True) as stream:
             yield stream
 
     def _paths(self) -> list[str]:
@@ -170,6 +173,8 @@ def _chunks(
     for block in decoded:
         stream.bytes_read = file.bytes_read
         stream.notes[:] = events.notes()
+        stream.instruments[:] = events.instruments()
+        stream.by_level |= bool((block["flags"] & _IN_PLACE_OF_ORDERS).any())
         found = found or len(block) > 0
         yield from (block[start : start + CHUNK_EVENTS] for start in range(0, len(block), CHUNK_EVENTS))
     stream.bytes_read = file.bytes_read

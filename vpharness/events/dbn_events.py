@@ -46,6 +46,7 @@ class DbnEvents:
         ts_out: whether records are longer by the time of their sending; None without metadata.
         publishers: how many of the instrument's records come from each publisher.
         kinds: the types of records met that are not market by order.
+        ids: publisher and numeric id of the instrument's records.
     """
 
     where: Path | str
@@ -56,6 +57,7 @@ class DbnEvents:
     ts_out: bool | None = None
     publishers: Counter[int] = field(default_factory=Counter)
     kinds: set[int] = field(default_factory=set)
+    ids: set[tuple[int, int]] = field(default_factory=set)
 
     def begin(self, version: int, metadata: Metadata) -> None:
         """Take in the metadata that a file begins with."""
@@ -97,8 +99,12 @@ class DbnEvents:
             self.counts[_SPREAD] += spreads
             self.counts[_OTHER_INSTRUMENT] += len(others) - spreads
         publishers = mbo["publisher_id"][wanted]
+        ids = mbo["instrument_id"][wanted]
         for publisher in np.unique(publishers).tolist():
-            self.publishers[publisher] += int((publishers == publisher).sum())
+            is_own = publishers == publisher
+            self.publishers[publisher] += int(is_own.sum())
+            if self.publisher_id in {None, publisher}:
+                self.ids |= {(publisher, number) for number in np.unique(ids[is_own]).tolist()}
         if self.publisher_id is not None:
             wanted &= mbo["publisher_id"] == self.publisher_id
             self.counts[OTHER_PUBLISHER] += len(publishers) - int(wanted.sum())
@@ -123,6 +129,11 @@ class DbnEvents:
         if self.publishers and self.choice.is_by_word:
             found.append(f"the file names no instruments: its only one is taken for {self.choice.name}")
         return found
+
+    def instruments(self) -> list[str]:
+        """Return what the data call the instrument: its symbol, where they have one, and its numeric ids."""
+        named = [] if self.choice.is_by_word else [self.choice.name]
+        return [*named, *(f"publisher {publisher}, instrument {number}" for publisher, number in sorted(self.ids))]
 
     def missing(self) -> SourceError:
         """Return the error for a file that is read to its end without an event of the instrument."""

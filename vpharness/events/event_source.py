@@ -23,8 +23,10 @@ class EventStream:
 
     `chunks` yields arrays of EVENT_DTYPE in the order of the feed, none longer than CHUNK_EVENTS. `counts` grows while
     they are read: what the source skipped or found, by reason. `notes` grows too: sentences on what is odd about the
-    source, for the dataset's manifest. `progress` tells the share read so far, from 0 to 1, or None where it cannot be
-    known. `by_level` says that the source knows price levels and no orders: what it gives as orders are levels.
+    source, for the dataset's manifest; and `instruments`: whatever the data call what the events are of, where a file
+    may hold several instruments (what a user alone calls it is none of them). `progress` tells the share read so far,
+    from 0 to 1, or None where it cannot be known. `by_level` says that the source knows price levels and no orders:
+    what it gives as orders are levels; it is known at the latest when all events have been read.
     """
 
     instrument: str
@@ -32,6 +34,7 @@ class EventStream:
     chunks: Iterator[NDArray[np.void]]
     counts: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    instruments: list[str] = field(default_factory=list)
     by_level: bool = False
     bytes_total: int | None = None
     bytes_read: int = 0

@@ -60,6 +60,8 @@ ARCHIVES: Final = {
     b"Rar!\x1a\x07": ("rar", "unrar x"),
 }
 """The first bytes of archives of files, and the command that unpacks each."""
+COMPRESSED: Final = ("", ".gz", ".xz", ".zst")
+"""What is behind the ending of a name where a file is plain, or compressed."""
 _BROKEN = (zlib.error, lzma.LZMAError)
 
 

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError, SourceError
-from vpharness.events import input_files, itch_messages
+from vpharness.events import input_files, itch_messages, many_files
 from vpharness.events.event_source import CHUNK_EVENTS, EventStream, require_valid
 from vpharness.events.itch_messages import MESSAGES
 from vpharness.events.itch_problems import truncated, unreadable
 from vpharness.events.itch_state import NO_LOCATE, TALLIES, ItchState, new_state, with_room
+from vpharness.events.many_files import PATHS_MEANING, Paths
 from vpharness.events.mbo_event import EVENT_DTYPE
 from vpharness.events.times import midnight_ns
 from vpharness.parameters import parameter
@@ -33,6 +34,13 @@ STOCK_BYTES: Final = 8
 MARKETS: Final = ("Q", "B", "X")
 """Nasdaq, Nasdaq BX and Nasdaq PSX, as operational halts call them."""
 
+SUFFIXES: Final = tuple(
+    f"{name}{compression}"
+    for name in ("ITCH50", "ITCH_50", "-v50.txt", "-v50", ".itch", ".itch50")
+    for compression in input_files.COMPRESSED
+)
+"""What the names of files end in that are taken from a folder."""
+
 _NAMES: Final = (
     (re.compile(r"(?P<month>\d\d)(?P<day>\d\d)(?P<year>\d{4})\.NASDAQ_ITCH50"), "Q"),
     (re.compile(r"S(?P<month>\d\d)(?P<day>\d\d)(?P<year>\d\d)-v50"), "Q"),
@@ -46,11 +54,11 @@ _TALLY_NAMES: Final = {name: name if name.startswith("execution") else f"skipped
 
 @dataclass(frozen=True)
 class ItchSource:
-    """One stock of a daily file of Nasdaq TotalView-ITCH 5.0, from its empty book on."""
+    """One stock of daily files of Nasdaq TotalView-ITCH 5.0, each from its empty book on."""
 
     default_evict_crossed_ms: ClassVar[int] = 0
 
-    path: str = parameter(meaning="daily file of Nasdaq TotalView-ITCH 5.0, plain or gzip")
+    path: Paths = parameter(meaning=f"daily file of Nasdaq TotalView-ITCH 5.0, plain or gzip, {PATHS_MEANING}")
     symbol: str = parameter(meaning="Nasdaq's symbol of the stock, such as AAPL")
     date: str | None = parameter(
         None, meaning="trading day of the file, in New York; else what its name says", unit="YYYY-MM-DD"
@@ -69,30 +77,55 @@ class ItchSource:
 
     def identity(self) -> dict[str, Any]:
         """Return what the events depend on."""
+        paths = many_files.paths_in_order(self._paths(), self._opened)
+        dates = [self._day(path).isoformat() for path in paths]
+        digests = [input_files.sha256(path) for path in paths]
         return {
             "kind": "itch",
             "version": READER_VERSION,
             "tick_size": self.tick_size,
             "symbol": self.symbol,
-            "date": self._day(self.path).isoformat(),
-            "market": self._market(self.path),
-            "sha256": input_files.sha256(self.path),
+            "date": dates if len(paths) > 1 else dates[0],
+            "market": self._market(paths[0]),
+            "sha256": digests if len(paths) > 1 else digests[0],
         }
 
     @contextmanager
     def open(self) -> Iterator[EventStream]:
-        """Open the file and read up to the stock's first events."""
+        """Open the file, or those of several days as one, and read up to the stock's first events."""
         require_valid(self)
-        with self.opened(self.path) as stream:
+        with many_files.opened_in_order(self._paths(), self._opened, is_new_book=True) as stream:
             yield stream
 
+    def _paths(self) -> list[str]:
+        """Return the daily files, after checking that their names tell their days, and one market."""
+        paths = many_files.files_of(self.path, SUFFIXES)
+        if len(paths) > 1 and self.date is not None:
+            raise ConfigError(
+                f"source.date is of one day, and source.path names {len(paths)} files; leave it out: each day is read "
+                "from its file's name"
+            )
+        markets = {self._market(path): Path(path).name for path in paths}
+        if len(markets) > 1:
+            (first, one), (second, other) = list(markets.items())[:2]
+            raise SourceError(
+                f"source.path names files of several markets, such as {one} ({first}) and {other} ({second}); choose "
+                "those of one with a glob"
+            )
+        days: dict[calendar_date, str] = {}
+        for path in paths:
+            if (earlier := days.setdefault(self._day(path), path)) != path:
+                raise SourceError(f"{path}: is of the same day as {earlier}; name one file of each day")
+        return paths
+
     @contextmanager
-    def opened(self, path: str) -> Iterator[EventStream]:
+    def _opened(self, path: str) -> Iterator[EventStream]:
         """Open the file of one day and read up to the stock's first events."""
         begins_ns = midnight_ns(self._day(path))
         stock = int.from_bytes(self.symbol.encode().ljust(STOCK_BYTES), "big")
         with input_files.opened(path) as file:
             stream = EventStream(self.symbol, 1.0, iter(()), bytes_total=file.bytes_total)
+            stream.instruments.append(self.symbol)
             chunks = _chunks(file, new_state(stock, ord(self._market(path)), begins_ns), self.symbol, stream)
             first = next(chunks)
             stream.chunks = chain([first], chunks)

@@ -19,12 +19,18 @@ from typing import Final, NamedTuple
 import msgspec
 
 from vpharness.errors import SourceError
-from vpharness.events.input_files import InputFile
+from vpharness.events.input_files import COMPRESSED, InputFile
 from vpharness.events.mbo_event import MAX_PRICE
 from vpharness.events.times import LATEST_NS, SECOND_NS
 
-LONGEST_LINE_BYTES: Final = 1 << 28
-"""The longest line: a snapshot of every order of a product has some 30 MB."""
+SUFFIXES: Final = tuple(
+    f".{name}{compression}" for name in ("jsonl", "ndjson", "json", "data") for compression in COMPRESSED
+)
+"""What the names of files end in that are taken from a folder."""
+
+LONGEST_LINE_BYTES: Final = 1 << 26
+"""The longest line: a snapshot of every order of a product has some 30 MB. What is made of a line is many times its
+length, and a compressed file of a few kilobytes may hold one as long as this."""
 
 _BLOCK_BYTES: Final = 1 << 20
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -103,7 +109,7 @@ def line_error(file: InputFile, number: int, error: Exception) -> SourceError:
 def _lines(file: InputFile) -> Iterator[bytes]:
     """Yield the lines of a file without their ends."""
     kept: list[bytes] = []
-    length = 0
+    length, number = 0, 1
     for index, block in enumerate(file.blocks(_BLOCK_BYTES)):
         first, *rest = (block.removeprefix(_BYTE_ORDER_MARK) if index == 0 else block).split(b"\n")
         kept.append(first)
@@ -112,10 +118,12 @@ def _lines(file: InputFile) -> Iterator[bytes]:
             yield b"".join(kept).strip()
             for line in rest[:-1]:
                 yield line.strip()
+            number += len(rest)
             kept, length = [rest[-1]], len(rest[-1])
         if length > LONGEST_LINE_BYTES:
             raise SourceError(
-                f"{file.path}: holds a line of more than {LONGEST_LINE_BYTES} bytes; expected one JSON message a line"
+                f"{file.path}: line {number}: is longer than {LONGEST_LINE_BYTES >> 20} MB; expected one JSON message "
+                "a line (one value for the whole file is another format)"
             )
     if length:
         yield b"".join(kept).strip()
@@ -131,6 +139,14 @@ def in_units(number: str | int, digits: int, name: str) -> int:
     if not -_LARGEST <= value <= _LARGEST:
         raise MessageError(f"{name} is {number}; expected a number below {_LARGEST / 10**digits:g}")
     return value
+
+
+def size_of(number: str | int, digits: int, name: str) -> int:
+    """Return a quantity as an integer of units of 10**-digits, exactly; MessageError where it is below 0, too."""
+    size = in_units(number, digits, name)
+    if size < 0:
+        raise MessageError(f"{name} is {number}; expected a number of at least 0")
+    return size
 
 
 @lru_cache(_REMEMBERED)

@@ -18,7 +18,7 @@ from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 
-from vpharness.events.json_lines import NO_DATA, MessageError, RecordedLine, in_units, price_of, time_ns
+from vpharness.events.json_lines import NO_DATA, MessageError, RecordedLine, price_of, size_of, time_ns
 from vpharness.events.kraken_book import KrakenBook, checksum_text, rank_of
 from vpharness.events.mbo_event import ASK, BID, FLAG_LAST, FLAG_SNAPSHOT
 from vpharness.events.order_feed import LiveOrder, OrderFeed, SnapshotOrder
@@ -176,7 +176,7 @@ class KrakenReader:
             if trade.side not in _RESTING_SIDE:
                 raise MessageError(f"side is {trade.side!r}; expected buy or sell")
             price = price_of(_number(trade.price), "price")
-            size = in_units(_number(trade.qty), self.digits, "size (qty)")
+            size = size_of(_number(trade.qty), self.digits, "size (qty)")
             ts_ns = time_ns(trade.timestamp, "timestamp")
             self.fills.seen = True
             if is_update:
@@ -196,7 +196,7 @@ class KrakenReader:
                     order.order_id,
                     side,
                     price_of(price, "limit_price"),
-                    in_units(size, self.digits, "size (order_qty)"),
+                    size_of(size, self.digits, "size (order_qty)"),
                     time_ns(order.timestamp, "timestamp"),
                     checksum_text(price, size),
                 )
@@ -214,7 +214,8 @@ class KrakenReader:
         feed.restate(feed.latest_ns, [SnapshotOrder(e.key, e.side, e.price, e.size) for e in events])
         self.book = KrakenBook()
         for event in events:
-            if event.key in feed.orders:
+            order = feed.orders.get(event.key)
+            if order is not None and (order.side, order.price) == (event.side, event.price):
                 self.book.sides[event.side].put(rank_of(event.side, event.price), event.key, event.text)
         levels = max(len(side.ranks) for side in self.book.sides.values())
         self.book.depth = self.depth or next((depth for depth in _DEPTHS if levels <= depth), levels)

@@ -49,7 +49,14 @@ _SKIPPED: Final = {5: "skipped_hidden_execution", 6: "skipped_cross_trade"}
 _SKIPPED_STATE: Final = "skipped_trading_halt"
 _DIRECTIONS: Final = (b"1", b"-1")
 _SIDE_OF_DIRECTION: Final = np.array([BID, ASK], np.uint8)
-_HALT_LINE: Final = re.compile(rb"(?:\A|\n)[^,\n]*,\s*7\s*,")
+_SET_RIGHT: Final = "levels_set_right"
+_FEW_SET_RIGHT: Final = 10
+_SHARE_SET_RIGHT: Final = 0.01
+"""More levels than these that had to be set right, of the messages, are a note."""
+_ENOUGH_MESSAGES: Final = 100
+_MOST_SET_RIGHT: Final = 0.5
+"""Of so many messages and more, a larger share cannot be of the same day."""
+_STATE_LINE: Final = re.compile(rb'(?:\A|\n)[^,\n]*,\s*"?7"?\s*,')
 
 _MESSAGE_DTYPE: Final = np.dtype(
     [
@@ -144,18 +151,37 @@ def midnight_ns(date: str) -> int:
     return times.midnight_ns(day)
 
 
+def message_rows(file: input_files.InputFile, holding: re.Pattern[bytes] | None = None) -> Iterator[csv_rows.CsvRows]:
+    """Yield the rows of a file block by block, only blocks that hold a pattern where one is given.
+
+    A row has six fields or, in newer files, seven, the last of which says nothing.
+    """
+    fields = 0
+    for block, line in csv_rows.without_header(csv_rows.whole_lines(file)):
+        if not fields and (first := block.lstrip(b"\r\n").partition(b"\n")[0]):
+            fields = _FIELDS_OF_NEWER_FILES if first.count(b",") == _FIELDS else _FIELDS
+        if fields and (holding is None or holding.search(block)):
+            yield csv_rows.split_rows(file.path, block, fields, line, may_be_blank=True)
+
+
+def message_times(rows: csv_rows.CsvRows, midnight_ns: int) -> NDArray[np.int64]:
+    """Return the times of messages in ns since the epoch, [n]."""
+    return midnight_ns + rows.decimals(_TIME, "time", _DIGITS_NS, 0, NANOSECONDS_PER_DAY - 1)
+
+
 def _tells_of_halts(path: str) -> bool:
-    """Whether a message file has messages of type 7."""
+    """Whether a message file has events of halts: messages of type 7 that say more than that quoting is resumed."""
     with input_files.opened(path) as file:
-        return any(_HALT_LINE.search(block) for block in csv_rows.whole_lines(file))
+        return any(_is_state(_parse(rows, 0)).any() for rows in message_rows(file, _STATE_LINE))
 
 
 def _chunks(
     file: input_files.InputFile, midnight_ns: int, rows: OrderbookRows | None, stream: EventStream
 ) -> Iterator[NDArray[np.void]]:
-    book = None
+    book, seen = None, 0
     for block in _messages(file, midnight_ns):
         messages = block
+        seen += len(messages)
         stream.bytes_read = file.bytes_read
         if rows is not None and book is None:
             book = _begun(rows, stream)
@@ -172,9 +198,26 @@ def _chunks(
             yield from _cut(_to_events(messages)[0])
         else:
             yield from _followed(book, rows, messages, file, stream)
+            _require_agreement(rows, file, seen, stream)
+    if rows is not None and (set_right := stream.counts[_SET_RIGHT]) > max(_FEW_SET_RIGHT, _SHARE_SET_RIGHT * seen):
+        stream.notes.append(
+            f"the book had to be set right by {rows.path.name} {set_right} times in {seen} messages of "
+            f"{file.path.name}, which should be rare: are both of the same stock and day?"
+        )
     if rows is not None and len(rows.take(1)[0]):
         stream.notes.append(
             f"{rows.path.name} has more rows than {file.path.name} has messages: are they of the same day and levels?"
+        )
+
+
+def _require_agreement(rows: OrderbookRows, file: input_files.InputFile, seen: int, stream: EventStream) -> None:
+    """Raise SourceError where the rows so far contradict about every other message."""
+    set_right = stream.counts[_SET_RIGHT]
+    if seen >= _ENOUGH_MESSAGES and set_right > _MOST_SET_RIGHT * seen:
+        raise SourceError(
+            f"{rows.path}: contradicts {file.path.name}: its rows set {set_right} levels right in {seen} messages; "
+            "expected the order book file of the same stock and day, with a row for each message: give that one with "
+            "source.orderbook_path"
         )
 
 
@@ -226,14 +269,10 @@ def _note_missing_rows(rows: OrderbookRows, file: input_files.InputFile, time_ns
 
 
 def _messages(file: input_files.InputFile, midnight_ns: int) -> Iterator[NDArray[np.void]]:
-    """Yield the messages of a file, of six fields each or, in newer files, of seven, the last of which says nothing."""
-    fields, found = 0, False
-    for block, line in csv_rows.without_header(csv_rows.whole_lines(file)):
-        if not fields and (first := block.lstrip(b"\r\n").partition(b"\n")[0]):
-            fields = _FIELDS_OF_NEWER_FILES if first.count(b",") == _FIELDS else _FIELDS
-        if not fields:
-            continue
-        messages = _parse(csv_rows.split_rows(file.path, block, fields, line, may_be_blank=True), midnight_ns)
+    """Yield the messages of a file."""
+    found = False
+    for rows in message_rows(file):
+        messages = _parse(rows, midnight_ns)
         if len(messages):
             found = True
             yield messages
@@ -245,7 +284,7 @@ def _parse(rows: csv_rows.CsvRows, midnight_ns: int) -> NDArray[np.void]:
     messages = np.empty(len(rows), _MESSAGE_DTYPE)
     messages["type"] = rows.choices(_TYPE, "type", _TYPES) + 1
     is_order = messages["type"] <= _EXECUTED
-    messages["ts_ns"] = midnight_ns + rows.decimals(_TIME, "time", _DIGITS_NS, 0, NANOSECONDS_PER_DAY - 1)
+    messages["ts_ns"] = message_times(rows, midnight_ns)
     order_ids = rows.decimals(_ID, "order id", 0, _LOWEST_ID, STANDING_ID_BASE - 1)
     rows.refuse((order_ids < 0) & is_order, _ID, "order id", "an id of at least 0")
     messages["order_id"] = np.maximum(order_ids, 0)

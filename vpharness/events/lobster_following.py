@@ -44,9 +44,10 @@ from vpharness.events.lobster_levels import (
 )
 from vpharness.events.mbo_event import ADD, ASK, BID, EVENT_DTYPE, FLAG_LAST, FLAG_SNAPSHOT
 
-COUNTS: Final = ("levels_changed_out_of_view", "levels_set_right")
-"""What is counted: levels found to be others than they were when they were last seen, and all other differences. These
-are few (of an order that changed out of view it is not known which), unless the files do not belong together."""
+COUNTS: Final = ("levels_changed_out_of_view", "levels_set_right", "levels_forgotten_out_of_view")
+"""What is counted: levels found to be others than they were when they were last seen; all other differences, which are
+few (of an order that changed out of view it is not known which) unless the files do not belong together; and levels
+that were forgotten for lack of room."""
 
 _SUBMITTED: Final = 1
 _LAST_THAT_CHANGES: Final = 4
@@ -191,6 +192,7 @@ def _make_room(book: LevelBook, levels: int, out: Array, ts_ns: int) -> None:
     """Forget levels farthest away, where there is no room for those of another row."""
     while book.counters[0].free_levels < 2 * levels + 2:
         side = BIDS if book.counts[BIDS] > book.counts[ASKS] else ASKS
+        book.counters[0].forgotten += 1
         _forget(book, side, book.counts[side] - 1, out, ts_ns)
 
 
@@ -301,7 +303,7 @@ class FollowedBook:
             if counters["wrong_row"][0] != NOWHERE:
                 raise RowOrderError(int(counters["wrong_row"][0]))
             yield self._out[: int(counters["written"][0])]
-        for name, field in zip(COUNTS, ("out_of_view", "set_right"), strict=True):
+        for name, field in zip(COUNTS, ("out_of_view", "set_right", "forgotten"), strict=True):
             self._counts[name] = int(counters[field][0])
         self._forget_unknown()
 

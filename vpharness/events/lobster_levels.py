@@ -18,7 +18,7 @@ STANDING_ID_BASE: Final = 1 << 62
 """Ids of standing orders begin here; no order of a file may have one so high."""
 
 KEPT_LEVELS: Final = 2048
-"""How many levels out of view are kept as they were last seen; of more, those farthest away are forgotten."""
+"""How many levels out of view are kept as last seen; of more, those farthest away are forgotten, and counted."""
 
 NOWHERE: Final = -1
 NO_EDGE: Final = -1
@@ -57,6 +57,7 @@ COUNTERS_DTYPE: Final = np.dtype(
         ("wrong_row", np.int64),  # whose prices are not in order; NOWHERE where there is none
         ("out_of_view", np.int64),
         ("set_right", np.int64),
+        ("forgotten", np.int64),  # levels out of view for which there was no room
     ],
     align=True,
 )

@@ -33,17 +33,24 @@ def instrument_of(path: str) -> str:
 def days_of(path: Paths, date: str | None, orderbook_path: str | None) -> list[DayFiles]:
     """Return the days that the parameters name.
 
-    Of a folder, a glob or a list the message files are taken, each with the order book file that has its name but for
-    the kind; a single file has the order book file that is given. A day that is not given is read from the name.
-    Raises SourceError or ConfigError where there is no message file, several stocks, or no day.
+    Of a folder or a glob the files are taken whose names say that they are message files, each with the order book file
+    that has its name but for the kind; of a list all that are no order book files. A single file has the order book
+    file that is given. A day that is not given is read from the name. Raises SourceError or ConfigError where there is
+    no message file, several stocks, or no day.
     """
     found = files_of(path, MESSAGE_SUFFIXES)
     is_single = isinstance(path, str) and found == [path]
     if is_single:
+        _require_messages(found[0])
         return [_day(found[0], orderbook_path, date)]
-    messages = [each for each in found if _kind_of(each) != "orderbook"]
+    kinds = ("message",) if isinstance(path, str) else ("message", None)
+    messages = [each for each in found if _kind_of(each) in kinds]
     if not messages:
-        raise SourceError(f"{path!r}: holds order book files alone; expected LOBSTER's message files beside them")
+        alone = any(_kind_of(each) == "orderbook" for each in found)
+        holds = "order book files alone" if alone else "no file that is named as LOBSTER's are"
+        raise SourceError(
+            f"{path!r}: holds {holds}; expected message files, such as MSFT_2012-06-21_34200000_57600000_message_50.csv"
+        )
     _require_one_stock(messages)
     if len(messages) > 1 and (orderbook_path is not None or date is not None):
         given = "orderbook_path" if orderbook_path is not None else "date"
@@ -57,6 +64,16 @@ def days_of(path: Paths, date: str | None, orderbook_path: str | None) -> list[D
 def _kind_of(path: str) -> str | None:
     kinds = _KIND.findall(Path(path).name)
     return kinds[-1] if kinds else None
+
+
+def _require_messages(path: str) -> None:
+    """Raise SourceError for a file whose name says that it is an order book file."""
+    if _kind_of(path) == "orderbook":
+        beside = _KIND.sub("message", Path(path).name)
+        raise SourceError(
+            f"{path}: this is the order book file; give the message file as source.path ({beside}), and this one as "
+            "source.orderbook_path"
+        )
 
 
 def _partner(path: str) -> str | None:
@@ -88,9 +105,8 @@ def _day(path: str, orderbook_path: str | None, date: str | None) -> DayFiles:
         beside = _partner(path)
         hint = f"{Path(beside).name} lies beside it" if beside else "download the order book file with it"
         notes.append(
-            "the book is made from messages alone, which do not tell of orders beyond the file's levels: orders that "
-            f"left them stay, and others are missing, so that best prices may be wrong; give "
-            f"source.orderbook_path ({hint})"
+            "without the order book file best prices may be wrong: messages do not say what happens outside of the "
+            f"file's levels; add source.orderbook_path=… ({hint})"
         )
     return DayFiles(path, orderbook_path, str(given), tuple(notes))
 

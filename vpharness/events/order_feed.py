@@ -99,11 +99,17 @@ class OrderFeed:
             self.known = False
 
     def restate(self, ts_ns: int, orders: Iterable[SnapshotOrder]) -> None:
-        """Replace the whole book by a snapshot's orders, silently; orders that live on keep their numbers."""
+        """Replace the whole book by a snapshot's orders, silently; orders that live on keep their numbers.
+
+        Of an id that it lists twice, which two orders cannot have, the first counts.
+        """
         before, self.orders = self.orders, {}
         self._row(ts_ns, 0, 0, 0, CLEAR, NO_SIDE, FLAG_SNAPSHOT)
         for order in orders:
             if self._refused(order.price, order.size):
+                continue
+            if order.key in self.orders:
+                self.counts["skipped_order_listed_twice"] += 1
                 continue
             known = before.get(order.key)
             number = self._new_id() if known is None else known.order_id
@@ -115,7 +121,14 @@ class OrderFeed:
         self.snapshots += 1
 
     def add(self, key: Hashable, side: int, price: int, size: int, ts_ns: int, flags: int = FLAG_LAST) -> None:
-        """Let an order rest."""
+        """Let an order rest; one that rests already becomes what is said of it now."""
+        known = self.orders.get(key)
+        if known is not None:
+            self.counts["orders_added_twice"] += 1
+            if known.side == side:
+                self.modify(key, known, price, size, ts_ns)
+                return
+            self.cancel(key, known, ts_ns)
         if self._refused(price, size):
             return
         number = self._new_id()
@@ -143,7 +156,13 @@ class OrderFeed:
         self._row(ts_ns, order.price, order.size, order.order_id, CANCEL, order.side, flags)
 
     def execute(self, key: Hashable, order: LiveOrder, size: int, ts_ns: int) -> None:
-        """Execute a quantity of an order: the fill, and the cancel that takes it out of the book."""
+        """Execute a quantity of an order: the fill, and the cancel that takes it out of the book.
+
+        An execution of nothing is none: a cancel of size 0 would take the whole order.
+        """
+        if size <= 0:
+            self.counts["skipped_execution_without_size"] += 1
+            return
         self._row(ts_ns, order.price, size, order.order_id, FILL, order.side, 0)
         self.reduce(key, order, size, ts_ns)
 

@@ -66,7 +66,7 @@ class LevelBook:
     def __init__(self, counts: Counter[str]) -> None:
         """Begin with an empty book; `counts` grows by the rows that make no event."""
         self._state = np.empty(0, _STATE_DTYPE)  # sorted by level
-        self._counts = counts
+        self.counts = counts
 
     def events(self, messages: LevelMessages) -> NDArray[np.void]:
         """Return the events of messages, and bring the book to the state after them."""
@@ -106,8 +106,8 @@ class LevelBook:
             return np.empty(0, EVENT_DTYPE)
         before, traded = self._before(rows)
         after, is_level = rows["size"], ~rows["is_trade"]
-        self._counts["skipped_unchanged_level"] += int((is_level & (after == before) & (after > 0)).sum())
-        self._counts["skipped_unknown_level"] += int((is_level & (after == before) & (after == 0)).sum())
+        self.counts["skipped_unchanged_level"] += int((is_level & (after == before) & (after > 0)).sum())
+        self.counts["skipped_unknown_level"] += int((is_level & (after == before) & (after == 0)).sum())
         filled = np.where(is_level, np.minimum(traded, np.maximum(before - after, 0)), 0)
         count = np.where(is_level & (after != before), 1 + (filled > 0), 0)
         source = np.repeat(np.arange(len(rows)), count)

@@ -11,9 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
-from vpharness.events import input_files
+from vpharness.events import input_files, many_files
 from vpharness.events.event_source import EventStream, require_valid
-from vpharness.events.json_lines import UNREADABLE, MessageError, RecordedLine, line_error, recorded_lines
+from vpharness.events.json_lines import (
+    SUFFIXES,
+    UNREADABLE,
+    MessageError,
+    RecordedLine,
+    line_error,
+    recorded_lines,
+)
+from vpharness.events.many_files import PATHS_MEANING, Paths
 from vpharness.events.order_feed import OrderFeed
 from vpharness.parameters import parameter
 
@@ -41,7 +49,10 @@ class MessageReader(Protocol):
 
 @dataclass(frozen=True)
 class RecordedSource:
-    """Messages of one exchange's feed by order, one a line, as they were received."""
+    """Messages of one exchange's feed by order, one a line, as they were received.
+
+    Each of several files has a snapshot of its own, as a recorder writes one into every file, and begins a new book.
+    """
 
     default_evict_crossed_ms: ClassVar[int] = 0
     kind: ClassVar[str]
@@ -49,7 +60,7 @@ class RecordedSource:
     snapshot_message: ClassVar[str]
     """What a snapshot is called at this exchange, for an error."""
 
-    path: str = parameter(meaning="file of JSON messages, one a line, plain, gzip, xz or zstd")
+    path: Paths = parameter(meaning=f"file of JSON messages, one a line, plain, gzip, xz or zstd, {PATHS_MEANING}")
     tick_size: float = parameter(meaning="smallest price step", unit="price units", above=0)
     symbol: str | None = parameter(None, meaning="the product, where a file has several, as the exchange writes it")
     size_unit: float = parameter(
@@ -77,16 +88,28 @@ class RecordedSource:
             "symbol": self.symbol,
             "size_unit": self.size_unit,
             "require_snapshot": self.require_snapshot,
-            "sha256": input_files.sha256(self.path),
+            "sha256": many_files.digest_of(self._paths(), self._opened),
         }
 
     @contextmanager
     def open(self) -> Iterator[EventStream]:
-        """Open the file; without `symbol` it is read up to the first message that names a product."""
+        """Open the file, or several as one; without `symbol` each is read up to the first that names a product."""
         require_valid(self)
-        symbol = self.symbol or self._first_symbol()
-        with input_files.opened(self.path) as file:
+        paths = self._paths()
+        if self.symbol is None and len(paths) > 1:
+            self._require_one_product(paths)
+        with many_files.opened_in_order(paths, self._opened, is_new_book=True) as stream:
+            yield stream
+
+    def _paths(self) -> list[str]:
+        return many_files.files_of(self.path, SUFFIXES)
+
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[EventStream]:
+        symbol = self.symbol or self._first_symbol(path)
+        with input_files.opened(path) as file:
             stream = EventStream(symbol, self.size_unit, iter(()), bytes_total=file.bytes_total)
+            stream.instruments += self.names_of(symbol)
             feed = OrderFeed(stream.counts, starts_empty=not self.require_snapshot)
             reader = self.reader(feed, symbol, size_digits(self.size_unit) or 0)
             stream.chunks = self._chunks(file, reader, stream)
@@ -100,8 +123,21 @@ class RecordedSource:
     def symbol_of(self, line: RecordedLine) -> str | None:
         """Return the product that a message is about; None where it names none."""
 
-    def _first_symbol(self) -> str:
-        with input_files.opened(self.path) as file:
+    def names_of(self, symbol: str) -> list[str]:
+        """Return all names that the exchange has for a product."""
+        return [symbol]
+
+    def _require_one_product(self, paths: list[str]) -> None:
+        first = self._first_symbol(paths[0])
+        for path in paths[1:]:
+            if (symbol := self._first_symbol(path)) != first:
+                raise SourceError(
+                    f"{path}: begins with {symbol}, and {paths[0]} with {first}; name the files of one product, or "
+                    "choose it with source.symbol where all have it"
+                )
+
+    def _first_symbol(self, path: str) -> str:
+        with input_files.opened(path) as file:
             for line in recorded_lines(file):
                 try:
                     symbol = self.symbol_of(line)

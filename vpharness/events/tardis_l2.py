@@ -6,33 +6,45 @@ message of the exchange. A row of a snapshot behind one that is none begins a ne
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from itertools import chain
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
-from vpharness.events import csv_rows, input_files
+from vpharness.events import csv_rows, input_files, many_files
 from vpharness.events.event_source import EventStream, require_valid
 from vpharness.events.level_json import sizes_of
 from vpharness.events.level_source import (
     WITHOUT_TRADES,
+    LevelBooks,
     level_chunks,
     size_digits,
     size_unit_parameter,
     unit_problems,
 )
+from vpharness.events.many_files import PATHS_MEANING, Paths
 from vpharness.events.mbo_event import MAX_PRICE
 from vpharness.events.price_levels import CHANGES, LEVEL_DTYPE, SNAPSHOT, LevelMessages, levels
 from vpharness.events.times import LATEST_NS
-from vpharness.events.trade_files import TradeColumns, csv_trades, is_word, sorted_trades
+from vpharness.events.trade_files import (
+    ONE_OR_SEVERAL,
+    TradeColumns,
+    csv_trades,
+    digests_of,
+    is_word,
+    sorted_trades,
+)
 from vpharness.parameters import parameter
 
 READER_VERSION: Final = 1
 """Raised when the same files give other events than before."""
+
+SUFFIXES: Final = tuple(f".csv{compression}" for compression in input_files.COMPRESSED)
+"""What the names of files end in that are taken from a folder."""
 
 _COLUMNS: Final = ("symbol", "timestamp", "local_timestamp", "is_snapshot", "side", "price", "amount")
 _TRADE_COLUMNS: Final = frozenset({"symbol", "timestamp", "side", "price", "amount", "id"})
@@ -61,10 +73,12 @@ class TardisL2Source:
 
     default_evict_crossed_ms: ClassVar[int] = 0
 
-    path: str = parameter(meaning="CSV file incremental_book_L2, plain or compressed")
+    path: Paths = parameter(meaning=f"CSV file incremental_book_L2, plain or compressed, {PATHS_MEANING}")
     tick_size: float = parameter(meaning="smallest price step", unit="price units", above=0)
     symbol: str | None = parameter(None, meaning="the product, where the file has several, such as BTCUSDT")
-    trades_path: str | None = parameter(None, meaning="CSV file trades of the same product and time")
+    trades_path: Paths | None = parameter(
+        None, meaning=f"CSV file trades of the same product and time; {ONE_OR_SEVERAL}"
+    )
     size_unit: float = size_unit_parameter()
 
     def relations(self) -> Iterator[str]:
@@ -79,40 +93,52 @@ class TardisL2Source:
             "tick_size": self.tick_size,
             "symbol": self.symbol,
             "size_unit": self.size_unit,
-            "sha256": input_files.sha256(self.path),
-            "trades_sha256": None if self.trades_path is None else input_files.sha256(self.trades_path),
+            "sha256": many_files.digest_of(many_files.files_of(self.path, SUFFIXES), self._begun),
+            "trades_sha256": digests_of(self.trades_path),
         }
 
     @contextmanager
     def open(self) -> Iterator[EventStream]:
-        """Open the file; the file of trades is read at once."""
+        """Open the file, or several as one book; files of trades are read at once."""
         require_valid(self)
         digits = size_digits(self.size_unit) or 0
+        paths = many_files.files_of(self.path, SUFFIXES)
         with ExitStack() as stack:
-            file = stack.enter_context(input_files.opened(self.path))
-            stream = EventStream(self.symbol or "", self.size_unit, iter(()), by_level=True)
-            stream.bytes_total = file.bytes_total
-            reader = _Reader(self.symbol, digits, stream)
-            blocks = reader.blocks(file)
-            head = []
-            for block in blocks:  # up to the row that names the instrument
-                head.append(block)
-                if reader.symbol is not None:
-                    break
-            stream.instrument = reader.symbol or ""
-            trades: Iterator[NDArray[np.void]] | None = None
-            if self.trades_path is None:
-                stream.notes.append(WITHOUT_TRADES)
-            else:
-                trades = stack.enter_context(
+            books, reader = LevelBooks(len(paths)), _Reader(self.symbol, digits)
+            if self.trades_path is not None:
+                symbol = self.symbol or self._first_symbol(paths[0])
+                books.trades = stack.enter_context(
                     sorted_trades(
                         self.trades_path,
-                        lambda csv: csv_trades(csv, _trade_columns, _TRADES_EXPECTED, reader.symbol, digits),
+                        lambda csv: csv_trades(csv, _trade_columns, _TRADES_EXPECTED, symbol, digits),
                     )
                 )
+            yield stack.enter_context(
+                many_files.opened_in_order(paths, lambda path: self._opened(path, reader, books), begin_one=self._begun)
+            )
+
+    def _begun(self, path: str) -> AbstractContextManager[EventStream]:
+        """Open a file by itself, to see when it begins: its first row need not be of a snapshot."""
+        return self._opened(path, _Reader(self.symbol, size_digits(self.size_unit) or 0, has_book=True), LevelBooks())
+
+    @contextmanager
+    def _opened(self, path: str, reader: "_Reader", books: LevelBooks) -> Iterator[EventStream]:
+        with input_files.opened(path) as file:
+            stream = EventStream("", self.size_unit, iter(()), by_level=True, bytes_total=file.bytes_total)
+            reader.stream = stream
+            blocks = reader.blocks(file)
+            head = list(islice(blocks, 1))  # names the instrument
+            stream.instrument = reader.symbol or ""
+            stream.instruments += [reader.symbol] if reader.symbol else []
+            if self.trades_path is None:
+                stream.notes.append(WITHOUT_TRADES)
             nothing = f"{file.path}: " + _NO_SNAPSHOT.format(symbol=stream.instrument)
-            stream.chunks = level_chunks(_batches(chain(head, blocks), stream), trades, stream, nothing)
+            stream.chunks = level_chunks(reader.batches(chain(head, blocks)), books, stream, nothing)
             yield stream
+
+    def _first_symbol(self, path: str) -> str | None:
+        with self._begun(path) as stream:
+            return stream.instrument
 
 
 @dataclass
@@ -121,8 +147,9 @@ class _Reader:
 
     chosen: str | None
     digits: int
-    stream: EventStream
+    stream: EventStream = field(init=False)
     symbol: str | None = None
+    has_book: bool = False
 
     def blocks(self, file: input_files.InputFile) -> Iterator[NDArray[np.void]]:
         """Yield the rows of the file, blocks of _ROW_DTYPE."""
@@ -136,6 +163,31 @@ class _Reader:
             line += len(rows)
             self.stream.bytes_read = file.bytes_read
             yield self._parsed(rows, place)
+
+    def batches(self, blocks: Iterator[NDArray[np.void]]) -> Iterator[LevelMessages]:
+        """Yield whole messages: the last one of a block waits for the next block, which may go on with it."""
+        kept = np.empty(0, _ROW_DTYPE)
+        for block in blocks:
+            rows = np.concatenate((kept, block))
+            starts = _message_starts(rows)
+            cut = int(starts[-1]) if len(starts) else 0
+            rows, kept = rows[:cut], rows[cut:]
+            yield self._batch(rows, starts[:-1])
+        yield self._batch(kept, _message_starts(kept))
+
+    def _batch(self, rows: NDArray[np.void], starts: NDArray[np.int64]) -> LevelMessages:
+        """Return rows as messages, without those before the first snapshot."""
+        if not self.has_book and len(starts):
+            first = int(np.argmax(rows["is_snapshot"])) if rows["is_snapshot"].any() else len(rows)
+            self.stream.counts["skipped_before_snapshot"] += int(np.count_nonzero(starts < first))
+            self.has_book = first < len(rows)
+            rows, starts = rows[first:], starts[starts >= first] - first
+        kinds = np.where(rows["is_snapshot"][starts], SNAPSHOT, CHANGES).astype(np.uint8)
+        found = np.zeros(len(rows), LEVEL_DTYPE)
+        lengths = np.diff(starts, append=len(rows))
+        found["message"] = np.repeat(np.arange(len(starts)), lengths)
+        found["level"], found["size"] = rows["level"], rows["size"]
+        return LevelMessages(rows["ts_ns"][starts + lengths - 1], kinds, found)
 
     def _parsed(self, rows: csv_rows.CsvRows, place: dict[str, int]) -> NDArray[np.void]:
         parsed = np.empty(len(rows), _ROW_DTYPE)
@@ -159,19 +211,6 @@ class _Reader:
         return wanted
 
 
-def _batches(blocks: Iterator[NDArray[np.void]], stream: EventStream) -> Iterator[LevelMessages]:
-    """Yield whole messages: the last one of a block waits for the next block, which may go on with it."""
-    kept, has_book = np.empty(0, _ROW_DTYPE), False
-    for block in blocks:
-        rows = np.concatenate((kept, block))
-        starts = _message_starts(rows)
-        cut = int(starts[-1]) if len(starts) else 0
-        rows, kept = rows[:cut], rows[cut:]
-        batch, has_book = _batch(rows, starts[:-1], has_book, stream)
-        yield batch
-    yield _batch(kept, _message_starts(kept), has_book, stream)[0]
-
-
 def _message_starts(rows: NDArray[np.void]) -> NDArray[np.int64]:
     """Return where messages begin, [messages]: rows of a snapshot that follow one another are one message."""
     if not len(rows):
@@ -181,22 +220,6 @@ def _message_starts(rows: NDArray[np.void]) -> NDArray[np.int64]:
     other_kind = later["is_snapshot"] != earlier["is_snapshot"]
     begins = other_kind | (other_time & ~later["is_snapshot"])
     return np.flatnonzero(np.concatenate(([True], begins)))
-
-
-def _batch(
-    rows: NDArray[np.void], starts: NDArray[np.int64], has_book: bool, stream: EventStream
-) -> tuple[LevelMessages, bool]:
-    """Return rows as messages, without those before the first snapshot, and whether there has been one."""
-    if not has_book and len(starts):
-        first = int(np.argmax(rows["is_snapshot"])) if rows["is_snapshot"].any() else len(rows)
-        stream.counts["skipped_before_snapshot"] += int(np.count_nonzero(starts < first))
-        rows, starts, has_book = rows[first:], starts[starts >= first] - first, first < len(rows)
-    kinds = np.where(rows["is_snapshot"][starts], SNAPSHOT, CHANGES).astype(np.uint8)
-    found = np.zeros(len(rows), LEVEL_DTYPE)
-    lengths = np.diff(starts, append=len(rows))
-    found["message"] = np.repeat(np.arange(len(starts)), lengths)
-    found["level"], found["size"] = rows["level"], rows["size"]
-    return LevelMessages(rows["ts_ns"][starts + lengths - 1], kinds, found), has_book
 
 
 def _trade_columns(fields: list[str]) -> TradeColumns | None:

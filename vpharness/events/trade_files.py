@@ -1,17 +1,19 @@
 """Files of trades beside a book by price level: CSV as exchanges and vendors offer it, or recorded messages."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
-from vpharness.events import csv_rows, input_files
+from vpharness.events import csv_rows, input_files, json_lines
 from vpharness.events.level_json import LEAST_MICROS, sizes_of
+from vpharness.events.many_files import Paths, files_of
 from vpharness.events.mbo_event import MAX_PRICE
 from vpharness.events.price_levels import LEVEL_DTYPE, LevelMessages, levels
 from vpharness.events.time_sort import sorted_by_time
@@ -19,6 +21,11 @@ from vpharness.events.times import LATEST_NS
 
 TRADE_DTYPE: Final = np.dtype([("ts_ns", np.int64), ("level", np.int64), ("size", np.int64)])
 """A trade: its time, the level whose resting orders it took from, and its quantity."""
+
+SUFFIXES: Final = (*(f".csv{compression}" for compression in input_files.COMPRESSED), *json_lines.SUFFIXES)
+"""What the names of files of trades end in that are taken from a folder."""
+
+ONE_OR_SEVERAL: Final = "one file or, as a list, a glob or a folder, several"
 
 _PRICE_DIGITS: Final = 9
 
@@ -44,18 +51,59 @@ class TradeColumns:
     symbol: int | None = None
 
 
+@dataclass
+class SortedTrades:
+    """Trades in the order of time, blocks of TRADE_DTYPE, and those that wait for a message not before them."""
+
+    blocks: Iterator[NDArray[np.void]]
+    waiting: NDArray[np.void] = field(default_factory=lambda: np.empty(0, TRADE_DTYPE))
+    latest_ns: int = int(np.iinfo(np.int64).min)
+
+    def until(self, time_ns: int) -> NDArray[np.void]:
+        """Return the trades up to a time that have not been returned yet."""
+        while not len(self.waiting) or self.waiting["ts_ns"][-1] <= time_ns:
+            more = next(self.blocks, None)
+            if more is None:
+                break
+            self.waiting = np.concatenate((self.waiting, more))
+        due = int(np.searchsorted(self.waiting["ts_ns"], time_ns, side="right"))
+        found, self.waiting = self.waiting[:due], self.waiting[due:]
+        return found
+
+
 @contextmanager
 def sorted_trades(
-    path: str, read: Callable[[input_files.InputFile], Iterator[NDArray[np.void]]]
-) -> Iterator[Iterator[NDArray[np.void]]]:
-    """Read a file of trades, and yield its blocks of TRADE_DTYPE in the order of time."""
-    with input_files.opened(path) as file, sorted_by_time(read(file), TRADE_DTYPE) as trades:
-        yield trades.blocks
+    value: Paths, read: Callable[[input_files.InputFile], Iterator[NDArray[np.void]]]
+) -> Iterator[SortedTrades]:
+    """Read the files of trades that a parameter names, and yield their trades in the order of time."""
+    with sorted_by_time(_all_trades(trade_paths(value), read), TRADE_DTYPE) as trades:
+        yield SortedTrades(trades.blocks)
 
 
-def is_json(path: str) -> bool:
+def _all_trades(
+    paths: Sequence[str], read: Callable[[input_files.InputFile], Iterator[NDArray[np.void]]]
+) -> Iterator[NDArray[np.void]]:
+    for path in paths:
+        with input_files.opened(path) as file:
+            yield from read(file)
+
+
+def trade_paths(value: Paths, key: str = "source.trades_path") -> list[str]:
+    """Return the files that a parameter beside `source.path` names."""
+    return files_of(value, SUFFIXES, key)
+
+
+def digests_of(value: Paths | None, key: str = "source.trades_path") -> str | list[str] | None:
+    """Return the SHA-256 of one file, or those of several in their own order: the files' order changes nothing."""
+    if value is None:
+        return None
+    digests = sorted(map(input_files.sha256, trade_paths(value, key)))
+    return digests if len(digests) > 1 else digests[0]
+
+
+def is_json(path: Path) -> bool:
     """Return whether a file holds JSON objects rather than CSV, by its first character."""
-    with input_files.opened(path) as file:
+    with input_files.opened(str(path)) as file:
         return next(file.blocks(1 << 10)).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
 
 
@@ -134,28 +182,19 @@ def is_word(rows: csv_rows.CsvRows, column: int, word: str) -> NDArray[np.bool_]
     return same
 
 
-def with_trades(batches: Iterator[LevelMessages], trades: Iterator[NDArray[np.void]]) -> Iterator[LevelMessages]:
+def with_trades(batches: Iterator[LevelMessages], trades: SortedTrades) -> Iterator[LevelMessages]:
     """Put each trade before the first message whose time is not before the trade's.
 
-    `trades` are blocks of TRADE_DTYPE in the order of time. The time of messages is the latest one so far: a message
-    whose time runs backwards is no earlier than those before it. Trades after the last message explain nothing.
+    The time of messages is the latest one so far: a message whose time runs backwards is no earlier than those before
+    it. Trades after the last message explain nothing.
     """
-    waiting = np.empty(0, TRADE_DTYPE)
-    latest_ns = np.iinfo(np.int64).min
     for batch in batches:
         if not len(batch.times):
             yield batch
             continue
-        times = np.maximum(np.maximum.accumulate(batch.times), latest_ns)
-        latest_ns = int(times[-1])
-        while not len(waiting) or waiting["ts_ns"][-1] <= latest_ns:
-            more = next(trades, None)
-            if more is None:
-                break
-            waiting = np.concatenate((waiting, more))
-        due = int(np.searchsorted(waiting["ts_ns"], latest_ns, side="right"))
-        yield LevelMessages(batch.times, batch.kinds, _merged(batch.rows, times, waiting[:due]))
-        waiting = waiting[due:]
+        times = np.maximum(np.maximum.accumulate(batch.times), trades.latest_ns)
+        trades.latest_ns = int(times[-1])
+        yield LevelMessages(batch.times, batch.kinds, _merged(batch.rows, times, trades.until(trades.latest_ns)))
 
 
 def _merged(rows: NDArray[np.void], times: NDArray[np.int64], trades: NDArray[np.void]) -> NDArray[np.void]:

@@ -164,11 +164,11 @@ def _set_right(state: LatticeState, queue: QueueState, event: Record) -> None:
     """Apply what a source corrects of one level: whoever waits there cannot know what is ahead any more."""
     before = find_order(state, event)
     if before != NOWHERE:
-        clear_waiting(queue, np.int64(state.orders[before].level))  # type: ignore[arg-type]  # an integer of numba's
+        clear_waiting(queue, int(state.orders[before].level))
     _add_or_modify(state, queue, event)
     after = find_order(state, event)
     if after != NOWHERE:
-        clear_waiting(queue, np.int64(state.orders[after].level))  # type: ignore[arg-type]  # an integer of numba's
+        clear_waiting(queue, int(state.orders[after].level))
 
 
 @kernel

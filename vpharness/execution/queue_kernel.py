@@ -55,9 +55,8 @@ def _best_left(state: LatticeState, queue: QueueState, side: int) -> int:
 def _arrive(state: LatticeState, queue: QueueState, index: int) -> None:
     """Let a virtual order arrive at the back of its level, unless it would trade at once."""
     cursor, order = queue.cursor[0], queue.orders[index]
-    side = np.int64(order.side)
-    opposite = best_tick(state, 1 - side)  # type: ignore[arg-type]  # an integer of numba's
-    if state.clock[0].snapshot_under_way or _reaches(side, opposite, order.tick):  # type: ignore[arg-type]  # an integer of numba's
+    side = int(order.side)
+    if state.clock[0].snapshot_under_way or _reaches(side, best_tick(state, 1 - side), order.tick):
         order.reason = _REJECTED
         return
     slot = find(state.tick_table, np.uint64(order.tick), ALONE)

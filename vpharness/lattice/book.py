@@ -197,13 +197,16 @@ def remove_order(state: LatticeState, order: int, silent: bool) -> None:
 @kernel
 def clear(state: LatticeState, publisher: int) -> None:
     """Take out all that a publisher has in the book, silently; the others' orders keep their places."""
-    held = state.held[publisher]
-    if held[:HELD_GAP].sum() == state.clock[0].orders_live:
+    left = state.held[publisher, :HELD_GAP].sum()
+    if left > 0 and left == state.clock[0].orders_live:
         _clear_all(state)
         return
     for order in range(state.clock[0].orders_used):
+        if left == 0:
+            return
         if state.orders[order].quantity > 0 and publisher_of(state, order) == publisher:
             remove_order(state, order, SILENT)
+            left -= 1
 
 
 @kernel

@@ -59,26 +59,30 @@ def find_stand_in(state: LatticeState, event: Record) -> int:
 def _displace_side(state: LatticeState, publisher: int, side: int, kept: int, silent: bool) -> None:
     """Take out all that a publisher has on a side but one order, NOWHERE for none."""
     held = state.held[publisher]
-    if held[side] + held[LEVEL_KIND + side] + held[TOP_KIND + side] == (kept != NOWHERE):
-        return
+    left = held[side] + held[LEVEL_KIND + side] + held[TOP_KIND + side] - (kept != NOWHERE)
     for order in range(state.clock[0].orders_used):
+        if left == 0:
+            return
         resting = state.orders[order]
         is_own = publisher_of(state, order) == publisher and resting.level % 2 == side
         if resting.quantity > 0 and is_own and order != kept:
             remove_order(state, order, silent)
+            left -= 1
 
 
 @kernel
 def _displace_level(state: LatticeState, publisher: int, side: int, tick: int, silent: bool) -> None:
     """Take out a publisher's orders at a tick, its best price included, but no price levels."""
     slot = find(state.tick_table, np.uint64(tick), ALONE)
-    if state.held[publisher, side] + state.held[publisher, TOP_KIND + side] == 0 or slot == NOWHERE:
+    left = state.held[publisher, side] + state.held[publisher, TOP_KIND + side]
+    if left == 0 or slot == NOWHERE:
         return
     order = state.levels[2 * slot + side].oldest
-    while order != NO_SLOT:
+    while order != NO_SLOT and left > 0:
         newer, kind = state.orders[order].newer, state.orders[order].owner & KIND_MASK
         if publisher_of(state, order) == publisher and kind != LEVEL_KIND + side:
             remove_order(state, order, silent)
+            left -= 1
         order = newer
 
 

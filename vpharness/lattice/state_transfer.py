@@ -26,7 +26,7 @@ from vpharness.events.mbo_event import (
     NO_SIDE,
     NONE,
 )
-from vpharness.hash_table import NOWHERE, TABLE_DTYPE
+from vpharness.hash_table import NOWHERE, TABLE_DTYPE, copy_into
 from vpharness.lattice.layout import (
     CLOCK_DTYPE,
     COUNT_NAMES,
@@ -82,6 +82,24 @@ def restore_state(saved: Mapping[str, Array], fresh: LatticeState) -> LatticeSta
     if unsound := first_unsound(state, fresh):
         raise ConfigError(f"the saved state is damaged: {unsound}; start anew")
     return state
+
+
+def says_publishers(saved: Mapping[str, Array]) -> bool:
+    """Whether a saved state says whose its orders are, as all do since events have a publisher."""
+    return "held" in saved
+
+
+def given_to(state: LatticeState, publisher: int) -> LatticeState:
+    """Return a state whose orders, all of them publisher 0's, are another one's."""
+    orders, table = state.orders.copy(), state.order_table.copy()
+    held = np.zeros((publisher + 1, KINDS), np.int64)
+    held[publisher] = state.held[0]
+    for owned in (orders, table):
+        owned["owner"] += KINDS * publisher
+    order_table = np.zeros_like(table)
+    order_table["slot"] = NOWHERE
+    copy_into(table, order_table)
+    return state._replace(orders=orders, order_table=order_table, held=held)
 
 
 def _with_publishers(saved: Mapping[str, Array]) -> Mapping[str, Array]:

@@ -4,7 +4,7 @@ Bins are aligned: bin n holds the events with n w <= ts < (n + 1) w, w the cell 
 later time are applied, in this order: a book that has been crossed for `evict_crossed_ms` by then is uncrossed, at the
 moment at which that age is reached; the bins that end by then are closed. So how events are cut into calls, and how
 often time is moved in between, makes no difference to any bin. Time never runs backwards: an earlier event counts as
-one of now.
+one of now, and is counted, but for the records of a snapshot, whose times are those of their orders, however old.
 """
 
 from typing import Final
@@ -140,7 +140,7 @@ def consume(
             emitted = move_time(state, event.ts_ns, emitted, bins, floats, labels, moves, last_event_ids)
             if clock.now_ns != event.ts_ns:
                 return index, emitted
-        elif event.ts_ns < clock.now_ns:
+        elif event.ts_ns < clock.now_ns and (event.flags & FLAG_SNAPSHOT) == 0:
             state.counts[CLAMPED_TIME] += 1
         if clock.start_bin == NO_TIME and (event.flags & FLAG_SNAPSHOT) == 0:
             clock.start_bin = clock.bin

@@ -57,6 +57,8 @@ class LiveSession:
         self._fire_state: FireState = start_fires(model.thresholds)
         self._shown = Shown()
         self._is_under_way = False
+        # Whose the orders are of a state that does not say so, 0 until it is known; None where the state says it.
+        self._owner: int | None = None
 
     def iterate(self, events: NDArray[np.void], complete_to_ns: int | None = None) -> Iterator[ScoredBin]:
         """Take in events, in the order of the feed, and yield the bins that they finish; see `engine.iterate`.
@@ -70,6 +72,7 @@ class LiveSession:
         self._check_at_rest()
         events = as_events(events)
         self._check_times(events, complete_to_ns)
+        self._give_orders(events)
         flow = np.flatnonzero((events["flags"] & FLAG_SNAPSHOT) == 0)
         if len(flow):
             self.flow_began(int(events["ts_ns"][flow[0]]))
@@ -180,7 +183,9 @@ class LiveSession:
         """Return a session that goes on where `save` was called, for the same arguments as that session was made with.
 
         Raises ConfigError, naming what differs, where the state was saved by another model (signal, its parameters,
-        thresholds, warm-up, cooldown) or a lattice with other rules, and where its arrays do not belong together.
+        thresholds, warm-up, cooldown) or a lattice with other rules, and where its arrays do not belong together. A
+        state from before events had a publisher goes on with the events of one publisher, whose its orders then are;
+        events of several raise ConfigError when they are taken.
         """
         session = cls(model, lattice, longest_gap_ns=longest_gap_ns)
         _check_facts(saved, model)
@@ -189,6 +194,7 @@ class LiveSession:
             raise ConfigError(f"the saved state is damaged: its fires are not {', '.join(pattern)}; start anew")
         own = {name: np.copy(array) for name, array in _part(saved, "lattice").items()}
         session._lattice = state_transfer.restore_state(own, lattice)
+        session._owner = None if state_transfer.says_publishers(own) else 0
         session._scorer_state = restore_state(model.scorer, _part(saved, "scorer"))
         session._fire_state = FireState(int(fires["next_bin"]), fires["state"], fires["wait"])
         # States of before do not say what they have been shown: they are ready once it is shown again.
@@ -205,6 +211,23 @@ class LiveSession:
         for index in range(len(block.bins)):
             grid = {name: block.column(name)[index] for name in GRID_COLUMNS}
             yield self.take_bin(block.bins[index : index + 1], grid)
+
+    def _give_orders(self, events: NDArray[np.void]) -> None:
+        """Give the orders of a state that does not say whose they are to the only publisher of the events.
+
+        Raises ConfigError where the events have several.
+        """
+        if self._owner is None:
+            return
+        others = sorted(set(np.unique(events["publisher"]).tolist()) - {0, self._owner})
+        if len(others) > 1 or (others and self._owner):
+            named = ", ".join(str(each) for each in sorted({*others, self._owner} - {0}))
+            raise ConfigError(
+                f"the saved state does not say whose its orders are, and the events are of the publishers {named}; "
+                "start anew"
+            )
+        if others:
+            self._lattice, self._owner = state_transfer.given_to(self._lattice, others[0]), others[0]
 
     def _check_at_rest(self) -> None:
         if self._is_under_way:

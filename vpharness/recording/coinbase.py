@@ -6,7 +6,6 @@ https://docs.cdp.coinbase.com/exchange/rest-api/authentication.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -67,9 +66,15 @@ def key_in(environment: Mapping[str, str]) -> Key | None:
     if not all(found):
         absent = ", ".join(name for name, value in zip(VARIABLES, found, strict=True) if not value)
         raise ConfigError(f"a key of Coinbase needs {', '.join(VARIABLES)}; not set: {absent}")
+    for name, value in zip(VARIABLES, found, strict=True):
+        if not (value.isascii() and value.isprintable()):  # an HTTP header cannot hold it, and says so with the value
+            raise ConfigError(
+                f"{name} holds a character that no key has, such as the end of a line; set it to the text that the "
+                "exchange shows, and nothing else"
+            )
     try:
         secret = base64.b64decode(found[1], validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one
         raise ConfigError(f"{VARIABLES[1]} is no base64 text; it is the secret as the exchange shows it") from None
     return Key(found[0], secret, found[2])
 
@@ -77,11 +82,30 @@ def key_in(environment: Mapping[str, str]) -> Key | None:
 def check_urls(url: str, rest_url: str, key: Key | None) -> None:
     """Raise ConfigError where an address is none, or would carry a key unencrypted to another machine."""
     for name, value, schemes in (("url", url, ("wss", "ws")), ("rest_url", rest_url, ("https", "http"))):
+        if not _is_address(value, schemes):
+            raise ConfigError(
+                f"{name} is {value!r}; expected an address that begins with {schemes[0]}://, such as "
+                f"{WEBSOCKET_URL if name == 'url' else REST_URL}"
+            )
         parts = urlsplit(value)
-        if parts.scheme not in schemes or not parts.hostname:
-            raise ConfigError(f"{name} is {value!r}; expected an address that begins with {schemes[0]}://")
-        if key is not None and parts.scheme == schemes[1] and parts.hostname not in _LOOPBACK:
+        if key is not None and parts.scheme == schemes[1] and not is_loopback(value):
             raise ConfigError(f"{name} is {value!r}, which would carry your key unencrypted; use {schemes[0]}://")
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is of this machine itself, so that nothing sent there may pass through another."""
+    return urlsplit(address).hostname in _LOOPBACK
+
+
+def _is_address(value: str, schemes: tuple[str, str]) -> bool:
+    """Whether a text is an address of one of two schemes, with a host, and a port where it names one."""
+    try:
+        parts = urlsplit(value)
+        is_plain = value.isascii() and value.isprintable() and " " not in value and not parts.fragment
+        is_host = bool((parts.hostname or "").encode("idna"))
+        return parts.scheme in schemes and is_host and parts.port != 0 and is_plain
+    except ValueError:  # of a host that is none, or of a port that is no number up to 65535
+        return False
 
 
 def check_symbol(symbol: str | None) -> str:

@@ -21,16 +21,17 @@ from typing import Any, Final
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import InvalidStatus, WebSocketException
 
 from vpharness.errors import FeedError
-from vpharness.recording.coinbase import VARIABLES, Key, heard, snapshot_request, subscription
+from vpharness.recording.coinbase import VARIABLES, Key, heard, is_loopback, snapshot_request, subscription
 from vpharness.recording.message_file import MessageFile, disk_errors, new_message_file
 
 SILENT_S: Final = 30.0
 """A connection without any message for so long, heartbeats included, is taken for dead."""
 _TIMEOUT_S: Final = 20.0
-_REFUSED: Final = frozenset({301, 302, 303, 307, 308, 400, 401, 403, 404})
+_REDIRECTIONS: Final = frozenset({300, 301, 302, 303, 307, 308})
+_REFUSED: Final = _REDIRECTIONS | {400, 401, 403, 404}
 """HTTP statuses after which asking again is in vain; redirections are among them, for a key goes to one host alone."""
 _PART_BYTES: Final = 1 << 20
 _SETTLED_S: Final = 60.0
@@ -44,7 +45,18 @@ class _NoRedirection(urllib.request.HTTPRedirectHandler):
         """Return no request to go on with."""
 
 
-_OPENER: Final = urllib.request.build_opener(_NoRedirection)
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    """Return what opens an address: without redirections, and for this machine's own without a proxy."""
+    direct = [urllib.request.ProxyHandler({})] if is_loopback(url) else []
+    return urllib.request.build_opener(_NoRedirection, *direct)
+
+
+class _Connect(connect):
+    """Takes a redirection for an error: the subscription, which holds the key, would be sent to another host."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Return the error as it is, for there is no address to go on with."""
+        return exc
 
 
 @dataclass(frozen=True)
@@ -59,7 +71,7 @@ class RecorderSettings:
     compression: str = "zstd"
     rotate_bytes: int = 1 << 30
     rotate_seconds: float = 86_400.0
-    largest_message_bytes: int = 1 << 26
+    largest_message_bytes: int = 60 << 20
     shortest_backoff_s: float = 1.0
     longest_backoff_s: float = 60.0
 
@@ -102,6 +114,7 @@ class Recorder:
             try:
                 await self._one_connection()
             except (OSError, WebSocketException, msgspec.DecodeError, UnicodeDecodeError) as error:
+                _refuse_redirection(error, self.settings.url)
                 self.progress.state = f"{_in_words(error)}; connecting again in {wait:.0f} s"
             if time.monotonic() - begun > _SETTLED_S:
                 wait = self.settings.shortest_backoff_s
@@ -125,8 +138,9 @@ class Recorder:
         """Record one connection until it ends; the snapshot that is being asked for ends with it."""
         settings = self.settings
         self.sequence = self.wanted_from = None
-        async with connect(
+        async with _Connect(
             settings.url,
+            proxy=None if is_loopback(settings.url) else True,
             max_size=settings.largest_message_bytes,
             open_timeout=_TIMEOUT_S,
             close_timeout=1.0,
@@ -201,7 +215,7 @@ class Recorder:
         url, headers = snapshot_request(settings.rest_url, settings.symbol, settings.key, str(int(time.time())))
         request = urllib.request.Request(url, headers=headers)  # noqa: S310  # check_urls knows its scheme
         try:
-            with _OPENER.open(request, timeout=_TIMEOUT_S) as answer:
+            with _opener(settings.rest_url).open(request, timeout=_TIMEOUT_S) as answer:
                 parts, length = [], 0
                 while part := answer.read(_PART_BYTES):
                     parts.append(part)
@@ -218,6 +232,8 @@ class Recorder:
                     f"the exchange refuses the snapshot with HTTP status {error.code}; {_advice(settings)}"
                 ) from error
             raise
+        except ValueError:  # says what cannot be sent, which may be the key
+            raise FeedError(f"the snapshot cannot be asked for: {_advice(settings)}") from None
         return b"".join(parts)
 
     def _rotate(self) -> None:
@@ -246,6 +262,15 @@ def _advice(settings: RecorderSettings) -> str:
     if settings.key is None:
         return f"a key in {', '.join(VARIABLES)} may be needed"
     return f"look at source.symbol, and at the key in {', '.join(VARIABLES)}"
+
+
+def _refuse_redirection(error: Exception, url: str) -> None:
+    """Raise FeedError where an error is an answer that sends a websocket elsewhere."""
+    if isinstance(error, InvalidStatus) and (status := error.response.status_code) in _REDIRECTIONS:
+        raise FeedError(
+            f"{url} redirects (HTTP status {status}), which is not followed; give url= the address of the exchange's "
+            "websocket itself"
+        ) from error
 
 
 def _in_words(error: BaseException) -> str:

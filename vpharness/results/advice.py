@@ -74,8 +74,8 @@ def advice(first: Ranked, moves: Moves | None = None) -> str:
         moves: of a dataset of it over its hold; None where none is at hand.
     """
     f, evaluation = first.judgement.figures, first.candidate.first.evaluation
-    if f.timeout_rate > MANY_TIMEOUTS:
-        return _nearer_or_longer(f, evaluation, moves)
+    if other := _other_barriers(f, evaluation, moves):
+        return other
     if first.p_adjusted is None:
         return "there is too little data to rank anything: a longer dataset, or lower signal.thresholds for more fires"
     if not first.could_win:
@@ -85,12 +85,19 @@ def advice(first: Ranked, moves: Moves | None = None) -> str:
     if first.judgement.p_value <= SIGNIFICANCE_LEVEL:
         return (
             f"p {first.judgement.p_value:.3f} by itself, but the best of all that was tried is as good by chance in "
-            f"{first.p_adjusted:.0%} of tosses: the same values on more market time, rather than more values"
+            f"{first.p_adjusted:.0%} of draws: the same values on more market time, rather than more values"
         )
     return (
         f"no direction: {f.tp_rate:.0%} met take-profit, and {f.break_even_tp_share:.0%} break even before costs; try "
         "another signal, or other market time"
     )
+
+
+def _other_barriers(f: Figures, evaluation: ResolvedEvaluation, moves: Moves | None) -> str | None:
+    """Return which barriers to try where these cannot pay or are out of reach; None where neither is so."""
+    if moves is not None and evaluation.tp_ticks <= (spread := _spread(f, moves)):
+        return _beyond_the_spread(evaluation, moves, spread)
+    return _nearer_or_longer(f, evaluation, moves) if f.timeout_rate > MANY_TIMEOUTS else None
 
 
 def _nearer_or_longer(f: Figures, evaluation: ResolvedEvaluation, moves: Moves | None) -> str:
@@ -108,6 +115,17 @@ def _nearer_or_longer(f: Figures, evaluation: ResolvedEvaluation, moves: Moves |
     if nearer >= tp:
         return f"{told}: try {longer}"
     return f"{told}: try eval.tp_ticks={nearer} or {longer}"
+
+
+def _beyond_the_spread(evaluation: ResolvedEvaluation, moves: Moves, spread: float) -> str:
+    """Return a take-profit that pays for the spread, and a hold that reaches it as far as one is worth trying."""
+    hold, tp = evaluation.max_hold_bins, math.ceil(2 * spread)
+    stretch = (tp / moves.upper) ** 2 if moves.upper else math.inf
+    longer = f" eval.max_hold_bins={math.ceil(hold * min(stretch, LONGEST_STRETCH))}" if stretch > 1 else ""
+    return (
+        f"the spread costs {_ticks(spread)}, and a take-profit of {evaluation.tp_ticks:g} cannot pay for it: try "
+        f"eval.tp_ticks={tp}{longer}"
+    )
 
 
 def _spread(f: Figures, moves: Moves) -> float:

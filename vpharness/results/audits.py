@@ -13,6 +13,9 @@ from vpharness.results.table_schemas import AUDITS_SCHEMA
 QUICK: Final = "quick"
 FULL: Final = "full"
 
+_OPEN: Final = ("not decided: ", "not checked: ")
+"""How what was found begins where nothing is known to be wrong."""
+
 NOT_OF_SCORES: Final = frozenset({"thresholds", "threshold_quantiles"})
 """The parameters of every signal that its scores do not depend on."""
 
@@ -54,6 +57,11 @@ class AuditRecord:
     kind: str
     vpharness_version: str
     created_ns: int
+
+    @property
+    def undecided(self) -> bool:
+        """Whether nothing was found to be wrong, but the data were not enough to pass."""
+        return not self.passed and self.failed.startswith(_OPEN)
 
     @classmethod
     def now(

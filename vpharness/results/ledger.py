@@ -20,6 +20,7 @@ from vpharness.evaluation import (
 AUDIT_PASSED: Final = "passed"
 NOT_AUDITED: Final = "none"
 AUDIT_FAILED: Final = "FAILED"
+AUDIT_UNDECIDED: Final = "undecided"
 
 UNKNOWN_MARKET: Final = Market(None)
 
@@ -50,6 +51,7 @@ class Trial:
     created_ns: int = 0  # when its run was stored, since the Unix epoch, UTC
     adaptive: bool = False  # whether its values were chosen by looking at the results of earlier runs
     audit: str = NOT_AUDITED  # outcome of the audit of its scores on this dataset
+    audit_found: str = ""  # what that audit found, in words; empty where it passed
     signal_digest: str = ""  # of the signal's program: equal for a copy under another name
     other_run_ids: tuple[str, ...] = ()  # later runs of the same trial, with other thresholds beside its own
 
@@ -132,9 +134,14 @@ class LedgerCandidate:
 
     @property
     def audit(self) -> str:
-        """The outcome of the audits of its scores, the worst of all datasets: "passed", "none" or "FAILED"."""
+        """The outcome of the audits of its scores on all datasets: the worst of FAILED, undecided, none and passed."""
         found = {trial.audit for trial in self.trials}
-        return next(each for each in (AUDIT_FAILED, NOT_AUDITED, AUDIT_PASSED) if each in found)
+        return next(each for each in (AUDIT_FAILED, AUDIT_UNDECIDED, NOT_AUDITED, AUDIT_PASSED) if each in found)
+
+    @property
+    def audit_found(self) -> str:
+        """What an audit of this outcome found, in words; empty where all passed."""
+        return next((trial.audit_found for trial in self.trials if trial.audit == self.audit), "")
 
     @functools.cached_property
     def choosing(self) -> tuple[Trial, ...]:

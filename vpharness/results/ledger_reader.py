@@ -24,6 +24,7 @@ from vpharness.results.audits import AuditKey, AuditRecord, audit_key, audits_of
 from vpharness.results.ledger import (
     AUDIT_FAILED,
     AUDIT_PASSED,
+    AUDIT_UNDECIDED,
     NOT_AUDITED,
     UNKNOWN_MARKET,
     DatasetKey,
@@ -129,9 +130,18 @@ def _run(
         "created_ns": row["created_ns"],
         "adaptive": adaptive,
         "signal_digest": identity["code"]["signal_digest"],
-        "audit": NOT_AUDITED if audited is None else AUDIT_PASSED if audited.passed else AUDIT_FAILED,
+        "audit": _outcome(audited),
+        "audit_found": "" if audited is None else audited.failed,
     }
     return _Run(row["part"], version == EVALUATION_VERSION, shared)
+
+
+def _outcome(audited: AuditRecord | None) -> str:
+    if audited is None:
+        return NOT_AUDITED
+    if audited.passed:
+        return AUDIT_PASSED
+    return AUDIT_UNDECIDED if audited.undecided else AUDIT_FAILED
 
 
 def _fires(store: Store) -> Iterator[tuple[dict[str, Any], Fires]]:

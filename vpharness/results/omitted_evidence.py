@@ -10,7 +10,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from vpharness.evaluation import Market, MarketTime, ResolvedEvaluation
+from vpharness.evaluation import MarketTime, ResolvedEvaluation
 from vpharness.results.audits import NOT_OF_SCORES
 from vpharness.results.ledger import LedgerCandidate, Trial
 
@@ -38,7 +38,7 @@ class TrialIndex:
             trial.dataset_id
             for trial in self._trials[self._key(candidate.first)]
             if id(trial) not in counted
-            and any(_is_same(trial.market, each.market) for each in times)
+            and any(trial.market.is_known_as(each.market) for each in times)
             and sum(_shared_ns(trial.judged_time, each) for each in times) < ENOUGH * trial.judged_time.length_ns
         }
         return tuple(sorted(found))
@@ -59,18 +59,6 @@ class TrialIndex:
         )
 
 
-def _is_same(one: Market, other: Market) -> bool:
-    """Whether two markets are known to be one: markets that do not say what they are may be any."""
-    named = one.instrument is not None and one.instrument == other.instrument
-    return named or bool(one.contents & other.contents)
-
-
 def _shared_ns(one: MarketTime, other: MarketTime) -> int:
     """Return how much of one stretch lies in another one, ns."""
-    if not one.overlaps(other):
-        return 0
-    shift_ns = 0
-    if one.market.contents & other.market.contents:
-        shift_ns = other.market.origin_ns - one.market.origin_ns
-    start_ns, stop_ns = other.start_ns - shift_ns, other.stop_ns - shift_ns
-    return max(0, min(one.stop_ns, stop_ns) - max(one.start_ns, start_ns))
+    return one.shared_ns(other) if one.overlaps(other) else 0

@@ -12,6 +12,7 @@ from vpharness.errors import ConfigError
 from vpharness.evaluation.evaluation_parameters import OF_THE_QUEUE
 from vpharness.results.ledger import Trial
 from vpharness.results.ranking import Ranked, rank_order
+from vpharness.suggestions import did_you_mean
 
 THRESHOLD: Final = "threshold"
 _THRESHOLDS: Final = ("thresholds", "threshold_quantiles")
@@ -93,8 +94,9 @@ def parameter_named(name: str, ranked: Sequence[Ranked]) -> str:
     known = own | {full for trial in trials for full in _derived_settings(trial)}
     matching = [name] if name in known else sorted(full for full in known if name == short_name(full))
     if not matching:
-        names = ", ".join(sorted({short_name(full) for full in own}))
-        raise ConfigError(f"sensitivity is {name!r}, which no candidate here has; there are {names or 'no candidates'}")
+        names = sorted({short_name(full) for full in own})
+        hint = did_you_mean(name, names).strip() or f"there are {', '.join(names) or 'no candidates'}"
+        raise ConfigError(f"sensitivity is {name!r}, which no candidate here has; {hint}")
     if len(matching) > 1:
         raise ConfigError(f"sensitivity={name} may be {' or '.join(matching)}; write which")
     (full,) = matching

@@ -16,10 +16,11 @@ PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "stor
 _VERSIONS: Final = f"{', '.join(map(str, READABLE_VERSIONS[:-1]))} and {READABLE_VERSIONS[-1]}"
 _INTRODUCTION: Final = f"""# The results store
 
-The store is the folder `research/vp_harness/results` of a lake. Each of its tables is a folder of Parquet files (parts)
-that are written once and never changed; `pandas.read_parquet(FOLDER)` reads a table, and `vpharness.results()` and
-`vpharness.fires()` join what belongs together (see [Use vpharness from Python](../how-to/use-from-python.md)).
-`store.json` holds the version of the store that wrote last.
+The store is the folder `research/vp_harness/results` of a lake. It holds the *ledger*: every candidate that was ever
+run, which is what `compare` ranks and what p-values are adjusted for. Each of its tables is a folder of Parquet files
+(parts) that are written once and never changed; `pandas.read_parquet(FOLDER)` reads a table, and
+`vpharness.results()` and `vpharness.fires()` join what belongs together (see
+[Use vpharness from Python](../how-to/use-from-python.md)). `store.json` holds the version of the store that wrote last.
 
 This is version {STORE_VERSION} of the store; the rules by which fires are judged have version {EVALUATION_VERSION}.
 Stores of the versions {_VERSIONS} can be read and added to. A column that was added later is null in older rows. A

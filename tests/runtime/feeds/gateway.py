@@ -26,20 +26,26 @@ TICK = 25 * 10**7
 
 
 def record(
-    action: str, side: str, order_id: int, price: int, flags: int = FLAG_LAST, ts_ns: int | None = None
+    action: str,
+    side: str,
+    order_id: int,
+    price: int,
+    flags: int = FLAG_LAST,
+    ts_ns: int | None = None,
+    publisher: int = 1,
 ) -> bytes:
     """Return a record of the instrument, of one contract, that happens now unless another time is given."""
     moment = time.time_ns() if ts_ns is None else ts_ns
-    return mbo(INSTRUMENT_ID, moment, order_id, price, 1, action.encode(), side.encode(), flags)
+    return mbo(INSTRUMENT_ID, moment, order_id, price, 1, action.encode(), side.encode(), flags, publisher=publisher)
 
 
-def snapshot() -> bytes:
+def snapshot(publisher: int = 1, price: int = PRICE) -> bytes:
     """Return a book of one bid and one ask, entered an hour ago."""
     then = time.time_ns() - 3600 * 10**9
     return (
-        record("R", "N", 0, 0, FLAG_SNAPSHOT, then)
-        + record("A", "B", 1, PRICE, FLAG_SNAPSHOT, then)
-        + record("A", "A", 2, PRICE + TICK, FLAG_SNAPSHOT | FLAG_LAST, then + 1)
+        record("R", "N", 0, 0, FLAG_SNAPSHOT, then, publisher)
+        + record("A", "B", 1, price, FLAG_SNAPSHOT, then, publisher)
+        + record("A", "A", 2, price + TICK, FLAG_SNAPSHOT | FLAG_LAST, then + 1, publisher)
     )
 
 

@@ -138,6 +138,7 @@ def test_a_cut_leaves_no_book_and_a_new_session_makes_it_whole(caplog: pytest.Lo
         session = stand_in.session()
         session.send(snapshot() + record("A", "B", 3, PRICE))
         steps.until(has_order(3))
+        steps.until_bins(2)
         stand_in.away()
         session.send(record("A", "B", 4, PRICE))
         session.cut()
@@ -164,8 +165,47 @@ def test_a_cut_leaves_no_book_and_a_new_session_makes_it_whole(caplog: pytest.Lo
         ends, valid = bins["bin_end_ns"], bins["book_valid"]
         assert valid[0]
         assert valid[-1]
-        assert not valid[(ends > cut_ns + WIDTH_NS) & (ends < back_ns - WIDTH_NS)].any()
+        away = (ends > cut_ns + WIDTH_NS) & (ends < back_ns - WIDTH_NS)
+        assert away.any()
+        assert not valid[away].any()
+        assert not bins["best_bid_price_int"][away].any(), "nothing is left of the book of before"
+        assert not bins["best_ask_price_int"][away].any()
         assert (np.diff(ends) == WIDTH_NS).all()
+
+
+def test_after_a_cut_a_book_of_two_venues_is_whole_with_the_second_snapshot() -> None:
+    """Orders of both are gone at once, and the first venue's snapshot alone does not make the book valid."""
+    with gateway() as stand_in, followed(live(stand_in)) as (feed, steps):
+        session = stand_in.session()
+        session.send(snapshot() + snapshot(2) + record("A", "B", 3, PRICE) + record("A", "B", 4, PRICE, publisher=2))
+        steps.until(has_order(4))
+        steps.until_bins(2)
+        session.cut()
+        steps.until(lambda step: step.state == "disconnected")
+        cut_ns = time.time_ns()
+        session = steps.until_called(stand_in)
+        steps.until_bins(3)
+        session.send(snapshot(2, PRICE - 4 * TICK) + record("A", "B", 5, PRICE - 4 * TICK, publisher=2))
+        steps.until(has_order(5))
+        first_ns = time.time_ns()
+        steps.until_bins(4)
+        second_ns = time.time_ns()
+        session.send(snapshot(1, PRICE - 4 * TICK) + record("A", "B", 6, PRICE - 4 * TICK))
+        steps.until(has_order(6))
+        steps.until_bins(2)
+        bins, _ = through(lattice_for(feed), steps.all)
+        ends, valid = bins["bin_end_ns"], bins["book_valid"]
+        bids, asks = bins["best_bid_price_int"], bins["best_ask_price_int"]
+        assert valid[0]
+        away = (ends > cut_ns + WIDTH_NS) & (ends < first_ns - WIDTH_NS)
+        assert away.any()
+        assert not (valid | (bids != 0) | (asks != 0))[away].any()
+        half = (ends > first_ns + WIDTH_NS) & (ends < second_ns - WIDTH_NS)
+        assert half.any()
+        assert not valid[half].any()
+        assert (bids[half] == PRICE - 4 * TICK).all()
+        assert valid[-1]
+        assert (bids[-1], asks[-1]) == (PRICE - 4 * TICK, PRICE - 3 * TICK)
 
 
 def test_a_complaint_of_the_gateway_ends_the_session(caplog: pytest.LogCaptureFixture) -> None:

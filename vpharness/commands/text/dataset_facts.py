@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from vpharness.commands.text.price_checks import price_check_facts, price_check_lines
+from vpharness.commands.text.terminal import span_text
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import Manifest
@@ -26,7 +27,7 @@ def dataset_facts(manifest: Manifest, path: Path) -> dict[str, Any]:
     """Return what the manifest says of a dataset, where it lies, and what it stores, as JSON values."""
     dataset = Dataset(path, manifest)
     stored = {"columns_stored": list(dataset.stored_columns), "disk_bytes": dataset.disk_bytes}
-    return {**dataclasses.asdict(manifest), "path": str(path), **stored}
+    return {**dataclasses.asdict(manifest), "doubts": manifest.doubts, "path": str(path), **stored}
 
 
 def size_text(size: int) -> str:
@@ -54,11 +55,11 @@ def print_dataset(
         print(json.dumps(facts if check is None else {**facts, "check": price_check_facts(check)}, indent=1))
         return
     dataset = Dataset(path, manifest)
-    hours = (m.last_bin_end_ns - m.first_bin_start_ns) / 3600e9
+    span = span_text(m.last_bin_end_ns - m.first_bin_start_ns)
     rows = [
         ("path", str(path)),
         ("instrument", f"{m.instrument}, tick {m.tick_size:g}"),
-        ("span", f"{time_text(m.first_bin_start_ns)} to {time_text(m.last_bin_end_ns)} ({hours:.2f} hours)"),
+        ("span", f"{time_text(m.first_bin_start_ns)} to {time_text(m.last_bin_end_ns)} ({span})"),
         ("bins", f"{m.bins:,} of {m.cell_width_ms} ms, {m.valid_bins / m.bins:.1%} with a valid book"),
         ("cells", f"{m.cells} a bin, {_columns_text(dataset)}"),
         ("on disk", size_text(dataset.disk_bytes)),
@@ -81,6 +82,43 @@ def print_doubts(datasets: Iterable[Dataset]) -> None:
         more = f" (and {len(doubts) - 1} more: show dataset.id={dataset_id})" if len(doubts) > 1 else ""
         if doubts:
             print(f"vpharness: dataset {dataset_id}: {doubts[0]}{more}", file=sys.stderr)
+
+
+class DatasetRemarks:
+    """What must be said of results on datasets of a lake; each manifest is read once."""
+
+    def __init__(self, lake: Lake) -> None:
+        """Start without having read any."""
+        self._lake = lake
+        self._known: dict[str, Manifest | None] = {}
+
+    def of(self, dataset_ids: Iterable[str]) -> dict[str, Any]:
+        """Return the columns of a candidate's row: doubts about its datasets, and whether one is by price level.
+
+        `by_level` is None where none of the datasets is at hand any more.
+        """
+        found = [manifest for each in dataset_ids if (manifest := self._manifest(each)) is not None]
+        return {
+            "dataset_doubts": list(self._doubts(found)),
+            "by_level": any(manifest.by_level for manifest in found) if found else None,
+        }
+
+    def sentences(self, dataset_ids: Iterable[str]) -> list[str]:
+        """Return sentences, each of which begins with its dataset: doubts, and that it is by price level."""
+        found = [manifest for each in dataset_ids if (manifest := self._manifest(each)) is not None]
+        by_level = [f"{manifest.dataset_id}: {BY_LEVEL}" for manifest in found if manifest.by_level]
+        return [*by_level, *self._doubts(found)]
+
+    @staticmethod
+    def _doubts(manifests: Iterable[Manifest]) -> Iterator[str]:
+        return (f"{manifest.dataset_id}: {doubt}" for manifest in manifests for doubt in manifest.doubts)
+
+    def _manifest(self, dataset_id: str) -> Manifest | None:
+        if dataset_id not in self._known:
+            self._known[dataset_id] = None
+            with contextlib.suppress(DatasetError):  # results outlive their datasets
+                self._known[dataset_id] = find_dataset(self._lake, dataset_id).manifest
+        return self._known[dataset_id]
 
 
 def _print_rows(rows: Sequence[tuple[str, str]]) -> None:

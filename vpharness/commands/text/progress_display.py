@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from rich.console import Console
@@ -46,20 +47,33 @@ def run_status() -> Iterator[None]:
         yield
 
 
-def describe(progress: BuildProgress, seconds: float, share: float | None = None) -> str:
+@dataclass(frozen=True)
+class Beginning:
+    """Where a build stood when its clock was started: the time, and how much was done by then."""
+
+    at: float
+    events: int = 0
+    share: float = 0.0
+
+
+def describe(
+    progress: BuildProgress, seconds: float, share: float | None = None, begun: Beginning = Beginning(0.0)
+) -> str:
     """Return a build's progress in words: how much is done and what is left, bins, events, and where its time stands.
 
     Args:
         progress: how far it has come.
-        seconds: how long it has taken.
+        seconds: how long it has taken since it began.
         share: how much of it is done, from 0 to 1; None where its size is not known.
+        begun: how much was done when that time began.
     """
     at = time_text(progress.last_bin_end_ns)[:19] if progress.bins else "before the first bin"
-    rate = progress.events / seconds if seconds > 0 else 0
+    rate = (progress.events - begun.events) / seconds if seconds > 0 else 0
     told = f"{progress.bins:,} bins, {progress.events:,} events, {rate:,.0f} events/s, at {at}"
     if share is None:
         return told
-    left = f", about {seconds * (1 - share) / share:,.0f} s left" if share >= LEAST_SHARE else ""
+    done = share - begun.share
+    left = f", about {seconds * (1 - share) / done:,.0f} s left" if done >= LEAST_SHARE else ""
     return f"{share:.0%}{left}, {told}"
 
 
@@ -86,9 +100,10 @@ def build_progress(span_ns: int | None = None) -> Iterator[Callable[[BuildProgre
     Args:
         span_ns: how long the dataset will be, where that is known beforehand.
     """
-    begun = time.monotonic()
     console = Console(stderr=True)
     compiles = not is_kept("bins")
+    # The time that compiling takes says nothing about the rest: the clock is started behind it.
+    begun = None if compiles else Beginning(time.monotonic())
     if not console.is_terminal:
         with contextlib.ExitStack() as stack:
             notice = stack.enter_context(notice_if_slow(COMPILING_LATTICE)) if compiles else None
@@ -99,25 +114,30 @@ def build_progress(span_ns: int | None = None) -> Iterator[Callable[[BuildProgre
         task = bar.add_task(COMPILING_LATTICE if compiles else "building", total=None)
 
         def report(progress: BuildProgress) -> None:
+            nonlocal begun
             share = share_done(progress, span_ns)
             total = None if share is None else 1.0
-            told = describe(progress, time.monotonic() - begun, share)
+            begun = begun or Beginning(time.monotonic(), progress.events, share or 0.0)
+            told = describe(progress, time.monotonic() - begun.at, share, begun)
             bar.update(task, description=told, completed=share or 0, total=total)
 
         yield report
 
 
-def _lines(begun: float, notice: threading.Timer | None, span_ns: int | None) -> Callable[[BuildProgress], None]:
-    last = begun
+def _lines(
+    begun: Beginning | None, notice: threading.Timer | None, span_ns: int | None
+) -> Callable[[BuildProgress], None]:
+    last = time.monotonic()
 
     def report(progress: BuildProgress) -> None:
-        nonlocal last
+        nonlocal begun, last
         if notice is not None:
             notice.cancel()
-        now = time.monotonic()
+        now, share = time.monotonic(), share_done(progress, span_ns)
+        begun = begun or Beginning(now, progress.events, share or 0.0)
         if now - last >= LINE_SECONDS:
             last = now
-            print(describe(progress, now - begun, share_done(progress, span_ns)), file=sys.stderr)
+            print(describe(progress, now - begun.at, share, begun), file=sys.stderr)
 
     return report
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from vpharness.campaigns.dataset_cache import view_of
 from vpharness.campaigns.market_identity import market_of
-from vpharness.commands.text.dataset_facts import by_level_lines
+from vpharness.commands.text.dataset_facts import DatasetRemarks, by_level_lines
 from vpharness.commands.text.differences import LatticeOf, differences
 from vpharness.commands.text.terminal import console, print_table
 from vpharness.commands.text.verdicts import (
@@ -128,12 +128,13 @@ def moves_of(ranked: Ranked, lake: Lake | None) -> Moves | None:
 
 def print_candidates(store: Store, lake: Lake, run_ids: Collection[str], *, as_json: bool, folder: Path) -> None:
     """Print the candidates of some runs, ranked within the whole ledger, and what to do next."""
-    ranked = ranked_before(store, readable_ledger(store, lake))
+    ledger = readable_ledger(store, lake)
+    ranked = ranked_before(store, ledger)
     mine = [each for each in ranked if not set(run_ids).isdisjoint(each.candidate.run_ids)]
     if as_json:
-        print(json.dumps({"folder": str(folder), "candidates": [row_of(each) for each in mine]}, indent=1))
+        print(json.dumps({"folder": str(folder), "candidates": rows_of(mine, lake)}, indent=1))
         return
-    print_ranking(mine, lake=lake, every=True)
+    print_ranking(mine, lake=lake, every=True, ledger=ledger)
     print(f"\nrun folder: {folder}")
     if any(each.winner for each in mine):
         print("next: python -m vpharness compare; or sweep with -m")
@@ -146,6 +147,7 @@ def print_ranking(
     most: int | None = None,
     every: bool = False,
     explained: bool = True,
+    ledger: Sequence[LedgerCandidate] = (),
 ) -> None:
     """Print candidates that rank, and below them those with too little data.
 
@@ -157,6 +159,7 @@ def print_ranking(
         most: rows.
         every: whether each candidate has a row; otherwise those with just the same figures share one.
         explained: whether the terms of the table are explained below it.
+        ledger: all candidates that there are, among which are those that p-values are adjusted for.
     """
     out = console()
     rankable = [each for each in ranked if each.p_adjusted is not None]
@@ -167,7 +170,7 @@ def print_ranking(
         out.print(f"in all rows: {found.common}")
         columns = _columns(rows[:most], found.varied)
         print_table(columns, texts=("signal", "varied"), key="id")
-        for line in (*(glossary(columns) if explained else ()), *searches(rankable), *verdict(rankable)):
+        for line in (*(glossary(columns) if explained else ()), *searches(rankable, ledger), *verdict(rankable)):
             out.print(line)
     of_datasets = [dataset_id for each in ranked for dataset_id in each.candidate.dataset_ids]
     for line in (*audits(ranked), *by_level_lines(lake, of_datasets)):
@@ -240,6 +243,12 @@ def line_of_test(ranked: Ranked, opening: HoldoutResult) -> str:
         f"time: {verdict}; {'net ' if figures.n_net else ''}{net_text(figures, opening.low)} at an error of "
         f"{opening.error:.2g}"
     )
+
+
+def rows_of(ranked: Iterable[Ranked], lake: Lake) -> list[dict[str, Any]]:
+    """Return candidates as tidy rows, with what is odd about their datasets, as far as these are in the lake."""
+    remarks = DatasetRemarks(lake)
+    return [{**row_of(each), **remarks.of(each.candidate.dataset_ids)} for each in ranked]
 
 
 def row_of(ranked: Ranked) -> dict[str, Any]:

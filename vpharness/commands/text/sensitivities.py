@@ -61,8 +61,8 @@ def print_surface(found: Sequence[AtBarriers]) -> None:
         "net in ticks per fire, of the candidate that ranks first at each pair of distances in ticks; * beats chance"
     )
     out.print(
-        "θ: the score at which it fires; p adj.: how often the best of all that was tried does as well by tosses of "
-        "coins (python -m vpharness docs glossary)"
+        "θ: the score at which it fires; p adj.: how often the best of everything tried on this market time does as "
+        "well by random directions (python -m vpharness docs glossary)"
     )
 
 

@@ -16,6 +16,9 @@ _HEADING_LINES: Final = 3
 _SHORT: Final = 7
 """A heading of so many characters stands on one line."""
 _GAP: Final = 2
+_TOGETHER: Final = "[95 %]"
+"""What is never broken: beside the lines of another heading its parts would be read as part of that."""
+_NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 
 Columns = Mapping[str, Sequence[str]]
 """The cells of a table's columns, by their headings."""
@@ -76,11 +79,12 @@ def _size(heading: str, cells: Sequence[str]) -> int:
 
 def _heading(heading: str, cells: Sequence[str]) -> list[str]:
     """Return a heading in the lines that it takes above its cells: as narrow as they are, but three lines at most."""
-    longest = max(map(len, (*heading.replace("-", "- ").split(), *cells)), default=1)
+    kept = heading.replace(_TOGETHER, _TOGETHER.replace(" ", _NO_BREAK))
+    longest = max(map(len, (*kept.replace("-", "- ").split(" "), *cells)), default=1)
     width = max(longest, min(len(heading), _SHORT), 1)
-    while len(lines := textwrap.wrap(heading, width)) > _HEADING_LINES:
+    while len(lines := textwrap.wrap(kept, width)) > _HEADING_LINES:
         width += 1
-    return lines or [""]
+    return [line.replace(_NO_BREAK, " ") for line in lines] or [""]
 
 
 def _table_of(columns: Columns, texts: Collection[str]) -> Table:
@@ -97,6 +101,14 @@ def _table_of(columns: Columns, texts: Collection[str]) -> Table:
 def minute_text(time_ns: int) -> str:
     """Return a time since the Unix epoch, to the minute."""
     return f"{datetime.fromtimestamp(time_ns // 1_000_000_000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def span_text(span_ns: int) -> str:
+    """Return a length of time, in hours, or in minutes or seconds where it is short."""
+    seconds = span_ns / 1e9
+    if seconds < 60:
+        return f"{seconds:.3g} seconds"
+    return f"{seconds / 60:.1f} minutes" if seconds < 0.1 * 3600 else f"{seconds / 3600:.2f} hours"
 
 
 def counted(count: int, noun: str) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from vpharness.commands.text.terminal import counted, minute_text
-from vpharness.evaluation import MarketTime
+from vpharness.evaluation import MarketTime, any_overlap
 from vpharness.evaluation.costs import has_fees, is_free
-from vpharness.results.ledger import AUDIT_FAILED, NOT_AUDITED
+from vpharness.results.families import Family
+from vpharness.results.ledger import AUDIT_FAILED, AUDIT_UNDECIDED, NOT_AUDITED, LedgerCandidate
 from vpharness.results.ranking import Ranked
 
 THETA: Final = "θ"
@@ -19,14 +20,14 @@ _TERMS: Final = (
         THETA: "the score at which a signal fires",
         "blocks": "stretches of time that count as independent, shown where they are few",
     },
-    {FOR_ALL: "what net per fire is at least, for all that was tried at once, at 95 %"},
+    {FOR_ALL: "with 95 % confidence, every candidate's true net per fire is above its own number here"},
     {
-        "p": "how often tosses of coins for the direction do as well",
-        P_ADJUSTED: "how often the best of all that was tried does, by the same tosses",
+        "p": "how often random directions do at least as well as this candidate",
+        P_ADJUSTED: "how often the best of everything tried on this market time does; judge by this one",
     },
     {
-        "break-even %": "take-profits that pay for the stop-losses, before costs",
-        DIRECTIONAL: "how far its directions are above a toss of coins",
+        "break-even %": "the take-profit share at which gains equal losses, spread and costs ignored",
+        DIRECTIONAL: "how much better than random its directions are, in standard deviations",
     },
     {
         "filled %": "resting orders that were filled; the others are no trades",
@@ -34,6 +35,7 @@ _TERMS: Final = (
     },
 )
 """The terms of a ranking, by their headings: a line for each that belong together."""
+_MOST_NAMED: Final = 3
 _MORE: Final = "(python -m vpharness docs glossary)"
 
 
@@ -66,9 +68,12 @@ def verdict(rankable: Sequence[Ranked]) -> Iterator[str]:
 def audits(ranked: Sequence[Ranked]) -> Iterator[str]:
     """Yield what is to be known of candidates whose audit failed, or that have none."""
     counts = Counter(each.candidate.audit for each in ranked)
-    if counts[AUDIT_FAILED]:
-        failed = counted(counts[AUDIT_FAILED], "candidate")
-        yield f"audit FAILED for {failed}: such scores look ahead, hold their answers, or never forget their start"
+    for outcome, told in ((AUDIT_FAILED, "audit not passed"), (AUDIT_UNDECIDED, "audit not passed yet")):
+        found = Counter(each.candidate.audit_found for each in ranked if each.candidate.audit == outcome)
+        for reason, count in found.most_common(_MOST_NAMED):
+            yield f"{told} by {counted(count, 'candidate')}: {reason}; cannot be promoted as it is"
+        if rest := sum(count for _, count in found.most_common()[_MOST_NAMED:]):
+            yield f"{told} by {counted(rest, 'candidate')} more: python -m vpharness audit says why"
     if counts[NOT_AUDITED]:
         yield f"no audit of {counted(counts[NOT_AUDITED], 'candidate')}: python -m vpharness audit makes one"
 
@@ -107,14 +112,18 @@ def _by_lack(poor: Sequence[Ranked]) -> dict[str, tuple[int, Ranked]]:
     return {what: (len(those), min(those, key=lambda pair: pair[0])[1]) for what, those in found.items()}
 
 
-def searches(rankable: Sequence[Ranked]) -> Iterator[str]:
-    """Yield how large the searches were that p-values are adjusted for, since when, and on which market time."""
+def searches(rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate] = ()) -> Iterator[str]:
+    """Yield how large the searches were that p-values are adjusted for, since when, and on which market time.
+
+    Datasets of `ledger` on which nothing of what is shown was run are named where their candidates count as well.
+    """
     families = {each.family.market_times: each.family for each in rankable}
     for family in families.values():
         evaluated, runs = counted(family.n_evaluated, "candidate"), counted(family.n_runs, "run")
         yield (
             f"p adj. is against {family.n_rankable:,} rankable of {evaluated} of {runs} since "
             f"{minute_text(family.oldest_ns)}, on {market_times_text(family.market_times)}"
+            f"{_others_text(family, rankable, ledger)}"
         )
     hopeless = [each for each in rankable if not each.could_win]
     if hopeless:
@@ -123,6 +132,20 @@ def searches(rankable: Sequence[Ranked]) -> Iterator[str]:
             f"no result could win on so few blocks as {len(hopeless):,} of these have (at most {blocks}): a search of "
             "this size needs more time"
         )
+
+
+def _others_text(family: Family, rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate]) -> str:
+    """Return which other datasets' candidates count in a family, since they are of the same market time."""
+    shown = {dataset_id for each in rankable for dataset_id in each.candidate.dataset_ids}
+    times = {(trial.dataset_id, trial.judged_time) for each in ledger for trial in each.choosing}
+    others = {
+        dataset_id for dataset_id, time in times if dataset_id not in shown and any_overlap([time], family.market_times)
+    }
+    if not others:
+        return ""
+    names = sorted(others)
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"; those on {', '.join(names[:_MOST_NAMED])}{more} count too, since it is the same market time"
 
 
 def market_times_text(times: Sequence[MarketTime]) -> str:

@@ -17,12 +17,14 @@ class Findings:
         shown: those that the ranking lists, in its order, with their test part where it was opened.
         view_of: from a dataset's id and checksum to its prices.
         facts: what the page says of itself, by name: lake, date, version and the like.
+        remarks: what may spoil results on the datasets, a sentence each that begins with the dataset's id.
     """
 
     ranked: Sequence[Ranked]
     shown: Sequence[Ranked]
     view_of: ViewOf
     facts: dict[str, str]
+    remarks: Sequence[str] = ()
 
     @property
     def rankable(self) -> list[Ranked]:

@@ -29,12 +29,20 @@ SECTIONS = (
 def page_of(findings: Findings, title: str) -> str:
     """Return the whole page as HTML: nothing in it points outside."""
     sections = [made for each in SECTIONS if (made := each(findings)) is not None]
-    return document(title, _header(findings, title), verdict(findings), _contents(sections), *sections)
+    above = (_header(findings, title), verdict(findings), _remarks(findings), _contents(sections))
+    return document(title, *above, *sections)
 
 
 def _header(findings: Findings, title: str) -> Element:
     facts = [part for name, value in findings.facts.items() for part in (element("dt", name), element("dd", value))]
     return element("header", element("h1", title), element("dl", *facts))
+
+
+def _remarks(findings: Findings) -> Element | None:
+    if not findings.remarks:
+        return None
+    heading = element("p", "What is odd about the datasets", class_="heading")
+    return element("div", heading, element("ul", *(element("li", each) for each in findings.remarks)), class_="remarks")
 
 
 def _contents(sections: list[Element]) -> Element:

@@ -42,8 +42,8 @@ def _verdict(findings: Findings) -> Iterator[str]:
     if unearning:
         yield (
             f"{counted(unearning, 'other candidate' if winners else 'candidate')} would do better than chance by the "
-            "adjusted p-value alone, but no profit holds for the whole search at once: there is something in the "
-            "signal, and not enough to pay the spread."
+            "adjusted p-value alone, but no profit of theirs holds for the whole search at once: their directions beat "
+            "chance; their profit is not certain enough after so many tries."
         )
     if not winners:
         least = min(each.p_adjusted for each in rankable if each.p_adjusted is not None)
