@@ -13,7 +13,7 @@ from tests.event_rows import events_of
 from tests.events.samples import write
 from vpharness.commands.text.dataset_facts import print_dataset, print_doubts
 from vpharness.datasets.build import build
-from vpharness.datasets.find import Dataset
+from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import Manifest
 from vpharness.datasets.oddities import EventMarks, InvalidBins, oddities
@@ -214,7 +214,7 @@ def test_few_valid_bins_are_said_of_datasets_without_notes(tmp_path: Path, capsy
     assert capsys.readouterr().err == (
         "vpharness: dataset a: only 50.0% of the bins have a valid book (and 1 more: show dataset.id=a)\n"
     )
-    print_dataset(earlier, tmp_path, as_json=False, result="built")
+    print_dataset(earlier, find_dataset(Lake(tmp_path), "a").path, as_json=False, result="built")
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.split(maxsplit=1) == ["note", "only 50.0% of the bins have a valid book"]
 
