@@ -11,6 +11,7 @@ from tests.naive_evaluation import (
     naive_p_value,
     naive_profit_t,
     naive_quantile,
+    naive_queue_outcome,
     naive_sums_by_block,
     naive_t,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "naive_p_value",
     "naive_profit_t",
     "naive_quantile",
+    "naive_queue_outcome",
     "naive_rate",
     "naive_robust_z",
     "naive_robust_z_series",

@@ -111,6 +111,73 @@ def naive_net_outcome(
     return {"outcome": "skipped", **nothing}
 
 
+def naive_queue_outcome(
+    mid: Floats,
+    valid: Flags,
+    bid: Integers,
+    ask: Integers,
+    tick: float,
+    fire: Fire,
+    fate: tuple[str, int, int],
+    *,
+    span_start: int,
+    latency_ns: int,
+    wait_ns: int,
+    tp: float,
+    sl: float,
+    hold: int,
+    exit_delay: int,
+    cost: float,
+    maker: tuple[float, float],
+    taker: tuple[float, float],
+    limit: int,
+    cell_width_ms: float,
+) -> Outcome:
+    """Return the outcome of a fire that enters with a resting order and leaves at the touch.
+
+    `fate` is what became of its order: the reason, the price in 1e-9 units, and the time of the fill, ns. Bin 0 begins
+    at `span_start`, ns; `maker` and `taker` are fees in ticks and in basis points.
+    """
+    (t, side), (reason, price, fill_ns) = fire, fate
+    width = round(cell_width_ms * 1_000_000)
+    nothing = {"exit": t, "pnl": math.nan, "time": math.nan, "wait": math.nan, "markouts": [math.nan] * 4}
+    arrival = span_start + (t + 1) * width + latency_ns
+    last_entry = (arrival + wait_ns - span_start) // width
+    if last_entry + hold - 1 + exit_delay >= limit or reason == "open":
+        return {"outcome": "censored", **nothing}
+    if reason == "none":
+        return {"outcome": "skipped", **nothing}
+    if reason not in {"through", "behind", "crossed"}:
+        return {"outcome": "unfilled", **nothing}
+    nothing["wait"] = (fill_ns - arrival) / 1_000_000
+    nothing["markouts"] = [
+        _markout(mid, valid, tick, side, price, fill_ns + after * 1_000_000, span_start, width)
+        for after in (100, 1000, 5000, 10000)
+    ]
+    entry = (fill_ns - span_start) // width
+    if not valid[entry] or not _has_mid(mid, valid, entry):
+        return {"outcome": "skipped", **nothing}
+    outcome, end = _walk(mid, valid, tick, entry, side, tp, sl, hold)
+    for leave in range(end + exit_delay, min(end + exit_delay + hold, len(mid))):
+        if valid[leave]:
+            left_at = int(bid[leave] if side > 0 else ask[leave])
+            nano = round(tick * 1e9)
+            fees = maker[0] + taker[0] + (maker[1] * abs(price) + taker[1] * abs(left_at)) / nano / 10_000
+            pnl = side * (left_at - price) / nano - cost - fees
+            return {**nothing, "outcome": outcome, "exit": end, "pnl": pnl, "time": (end - entry) * cell_width_ms}
+    return {"outcome": "skipped", **nothing}
+
+
+def _markout(
+    mid: Floats, valid: Flags, tick: float, side: int, price: int, at_ns: int, span_start: int, width: int
+) -> float:
+    """Return how far the mid lies on an order's good side at the first bin end with a valid book from a time on."""
+    for u in range(len(mid)):
+        if span_start + (u + 1) * width >= at_ns and valid[u] and _has_mid(mid, valid, u):
+            return side * (mid[u] / tick - price / round(tick * 1e9))
+    return math.nan
+
+
 def naive_clustered_interval(
     values: Sequence[float], blocks: Sequence[int], quantile: float
 ) -> tuple[float, float, int]:

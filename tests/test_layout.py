@@ -13,7 +13,7 @@ ALLOWED = {
     "storage": set(),
     "events": {"storage"},
     "lattice": {"events"},
-    "execution": {"events", "lattice"},
+    "execution": {"storage", "events", "lattice", "datasets"},
     "recording": {"storage"},
     "datasets": {"storage", "lattice", "events"},
     "signals": {"lattice"},
@@ -21,7 +21,9 @@ ALLOWED = {
     "evaluation": set(),
     "live": {"storage", "events", "lattice", "signals", "evaluation"},
     "results": {"storage", "evaluation"},
-    "campaigns": {"storage", "events", "lattice", "datasets", "signals", "audit", "evaluation", "results"},
+    "campaigns": {
+        *("storage", "events", "lattice", "datasets", "execution", "signals", "audit", "evaluation", "results"),
+    },
     "promotion": {"storage", "events", "lattice", "datasets", "signals", "audit", "evaluation", "live", "results"},
     "simulation": {"storage", "events", "lattice", "datasets", "signals", "evaluation", "live", "promotion"},
     "config": {"campaigns", "datasets", "results", "storage"},
@@ -43,7 +45,9 @@ ALLOWED = {
         "docs",
     },
 }
-ALLOWED["api"] = {"storage", "datasets", "evaluation", "campaigns", "commands", "config", "results", "signals"}
+ALLOWED["api"] = {"storage", "datasets", "execution", "evaluation", "campaigns", "commands", "config", "results"} | {
+    "signals"
+}
 RUNTIME = PACKAGE.parent / "runtime"
 AT_RUNTIME = {
     "datasets",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         results,
         run,
         score,
+        virtual_orders,
     )
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "results",
     "run",
     "score",
+    "virtual_orders",
 ]
 
 _PACKAGES_THAT_ARE_CALLED = ("datasets", "results")

@@ -14,7 +14,7 @@ import numpy as np
 from runtime.feeds.feed import FeedFacts, FinishedBin
 from vpharness.datasets import intake
 from vpharness.errors import PromotionError
-from vpharness.evaluation import ResolvedEvaluation
+from vpharness.evaluation import ResolvedEvaluation, require_touch
 from vpharness.events.mbo_event import ADD, ASK, BID, EVENT_DTYPE, FLAG_LAST
 from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
 from vpharness.lattice.lattice_parameters import LatticeParameters
@@ -52,6 +52,7 @@ def served_model(record: PromotedRecord, name: str = CHAMPION) -> ServedModel:
         evaluation = ResolvedEvaluation(**record.evaluation)
     except TypeError as error:
         raise PromotionError(f"{record.version}: its evaluation is of another vpharness: {error}") from error
+    require_touch(evaluation)
     return ServedModel(name, record, live_model(record), evaluation)
 
 

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from runtime.config.server_parameters import ServeCommand
 from vpharness.commands.command_table import COMMANDS
 from vpharness.config.command_schemas import LAKE
+from vpharness.config.help_text import presets_of
 from vpharness.config.search_path import conf_folder
 from vpharness.config.typed_config import locate, schema_of
 from vpharness.docs import FOLDER
@@ -90,6 +91,9 @@ def _group(group: str) -> Iterator[str]:
         yield f"{', '.join(names)}: {_MEANINGS[schema]}"
         if table := _table(schema, f"{group}.", {}, own.get(schema, {})):
             yield table
+    for preset, names_of_preset in presets_of(group, conf_folder()).items():
+        listed = ", ".join(f"`{preset}={name}`" for name in names_of_preset)
+        yield f"{listed}: set keys of `{group}`; the file of each below `conf/{preset}` says where its values are from."
 
 
 def _groups_of(schema: type[Any]) -> list[str]:

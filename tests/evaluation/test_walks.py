@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tests.evaluation.paths import dataset_of, hostile_dataset, hostile_score
 from tests.evaluation.twins import same
+from vpharness.errors import ConfigError
 from vpharness.evaluation import (
     OUTCOME_NAMES,
     DatasetView,
@@ -29,7 +30,15 @@ from vpharness.evaluation import (
 from vpharness.evaluation.evidence import evidence_of, excess_of
 from vpharness.evaluation.live_statistics import LiveStatistics
 from vpharness.evaluation.split import WHOLE
-from vpharness.evaluation.walks import Advance, OpenFire, Quote, WalkOutcome, WalkState, advance_walks
+from vpharness.evaluation.walks import (
+    Advance,
+    OpenFire,
+    Quote,
+    WalkOutcome,
+    WalkState,
+    advance_walks,
+    require_touch,
+)
 from vpharness.lattice.columns import BIN_DTYPE
 
 BLOCK_S = 4
@@ -121,6 +130,8 @@ def test_every_fire_comes_to_what_a_lookup_in_all_bins_says(
         entry_delay_bins=delays[0],
         exit_delay_bins=delays[1],
         cost_ticks=0.3,
+        taker_fee_ticks=0.2,
+        taker_fee_bps=1.5,
     ).resolve(100.0)
     # Behind the bins that fire lie enough without a fire for every walk and every search to end.
     behind = evaluation.net_reach_bins + 2 * hold
@@ -265,3 +276,10 @@ def test_a_quote_is_read_from_a_row_of_the_bins() -> None:
     row["best_bid_price_int"], row["best_ask_price_int"] = 4_800_000_000_000, 4_800_250_000_000
     assert Quote.of_row(row) == Quote(4800.125, True, (4_800_000_000_000, 4_800_250_000_000))
     assert Quote.of_row(row, has_best_prices=False) == Quote(4800.125, True, None)
+
+
+def test_entries_that_rest_are_not_followed_bin_by_bin() -> None:
+    """Whoever judges live says so at once, rather than to judge them as if they were entered at the touch."""
+    require_touch(EvaluationParameters().resolve(100.0))
+    with pytest.raises(ConfigError, match=r"eval.fill=queue\), and live fires are entered at the touch alone"):
+        require_touch(EvaluationParameters(fill="queue").resolve(100.0))

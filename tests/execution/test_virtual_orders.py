@@ -18,11 +18,11 @@ from vpharness.events.bitstamp import BitstampSource
 from vpharness.events.dbn import DbnSource
 from vpharness.events.lobster import LobsterSource
 from vpharness.events.mbo_event import ASK, BID
-from vpharness.execution.queue_layout import REASONS
 from vpharness.execution.virtual_orders import virtual_orders
 from vpharness.lattice.lattice_engine import advance, open_bin_end_ns
 from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import new_state
+from vpharness.order_fates import REASONS
 from vpharness.prices import PRICE_SCALE
 
 NS_PER_MS: Final = 1_000_000

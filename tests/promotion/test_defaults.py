@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from vpharness.errors import PromotionError, VpharnessError
-from vpharness.evaluation import EvaluationParameters
+from vpharness.evaluation import EvaluationParameters, ResolvedEvaluation
 from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.promotion.gate_parameters import PromotionParameters
 from vpharness.promotion.serving import PromotedRecord, defaults, lattice_parameters, live_model
@@ -23,7 +23,8 @@ def test_the_project_s_own_defaults_can_be_served() -> None:
     model = live_model(record)
     assert model.thresholds == (record.threshold,)
     assert (model.warmup_bins, model.cooldown_bins) == (evaluation.warmup_bins, evaluation.cooldown_bins)
-    assert record.evaluation == vars(evaluation)
+    assert record.evaluation == evaluation.identity()
+    assert ResolvedEvaluation(**record.evaluation) == evaluation
     assert model.scorer.params == model.scorer.signal.parameters()
     projection = record.projection
     assert projection is not None

@@ -179,7 +179,7 @@ class Drawn:
         return null_statistics_as_grown(several, seconds, draws)
 
 
-def elsewhere(each: LedgerCandidate, **evaluation: int) -> LedgerCandidate:
+def elsewhere(each: LedgerCandidate, **evaluation: Any) -> LedgerCandidate:
     """Return the same evidence under another name, of another instrument or under other draws."""
     changed = (
         {"evaluation": replace(each.first.evaluation, **evaluation)} if evaluation else {"market": Market("OTHER")}

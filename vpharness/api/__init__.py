@@ -5,7 +5,7 @@ Everything here gives what the command line gives, as pandas frames, NumPy array
 by default those of the command line: the environment variable VPHARNESS_LAKE or `lake`, and `outputs`.
 """
 
-from vpharness.api.data import DatasetTables, dataset, datasets
+from vpharness.api.data import DatasetTables, dataset, datasets, virtual_orders
 from vpharness.api.ledger import fires, results
 from vpharness.api.plots import plot_equity, plot_scores, plot_thresholds
 from vpharness.api.running import RunResult, compose, run, score
@@ -23,4 +23,5 @@ __all__ = [
     "results",
     "run",
     "score",
+    "virtual_orders",
 ]

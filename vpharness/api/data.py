@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -12,10 +13,14 @@ from vpharness.api.folders import Folder, lake_in
 from vpharness.datasets.find import Dataset, all_datasets, find_dataset
 from vpharness.datasets.manifest import Manifest
 from vpharness.datasets.read import load
-from vpharness.errors import DatasetError
+from vpharness.errors import ConfigError, DatasetError
+from vpharness.execution.order_table import order_table
+from vpharness.order_fates import REASONS
 
 _GROUPS: Final = ("source", "lattice", "events", "problems", "skipped")
 """Fields of the manifest that have values by name: each becomes a column, such as `lattice.radius`."""
+
+_NS_PER_MS: Final = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +76,59 @@ class DatasetTables:
 def dataset(dataset_id: str, *, lake: Folder | None = None) -> DatasetTables:
     """Return a dataset of the lake. Raises DatasetError where there is none of that name."""
     return DatasetTables(find_dataset(lake_in(lake), dataset_id))
+
+
+def virtual_orders(
+    dataset: str | DatasetTables,
+    *,
+    latency_ms: float = 100,
+    max_wait_bins: int = 100,
+    lake: Folder | None = None,
+) -> pd.DataFrame:
+    """Return what would have become of a resting order of one unit at the touch, decided at the end of every bin.
+
+    A row for a buy and one for a sell of each bin, with the columns
+
+    - bin_seq: the bin that the order is decided at the end of;
+    - side: B for a buy at the best bid, A for a sell at the best ask;
+    - price: in 1e-9 units; 0 where there is no order, because the book was not valid;
+    - reason: through, behind or crossed where it was filled; rejected, withdrawn or cleared where it was not; open
+      where the events end before its fate is known; none where there is no order;
+    - fill_ts_ns: when it was filled, ns since 1970, UTC; 0 where it was not;
+    - ahead_at_arrival: what was ahead of it in the queue of its price, in units of the source.
+
+    `attrs["out_of_turn"]` counts executions behind an order of which something was left: where there are many, the
+    market does not fill in the order of arrival, and these fates overstate.
+
+    Args:
+        dataset: its name, or what `dataset` returned.
+        latency_ms: from the decision to the arrival at the exchange.
+        max_wait_bins: after as many bins from its arrival it is withdrawn.
+        lake: the folder of datasets.
+
+    Raises ConfigError for a duration that is out of range, and DatasetError where the dataset keeps no events or has no
+    queues.
+    """
+    if not (math.isfinite(latency_ms) and latency_ms >= 0):
+        raise ConfigError(f"latency_ms is {latency_ms}; it must be a number of milliseconds, at least 0")
+    if max_wait_bins < 1:
+        raise ConfigError(f"max_wait_bins is {max_wait_bins}; it must be at least 1")
+    found = find_dataset(lake_in(lake), dataset) if isinstance(dataset, str) else dataset._dataset
+    width_ns = found.manifest.cell_width_ms * _NS_PER_MS
+    table = order_table(found, latency_ns=round(latency_ms * _NS_PER_MS), max_wait_ns=max_wait_bins * width_ns)
+    fates = table.fates.reshape(-1)
+    frame = pd.DataFrame(
+        {
+            "bin_seq": np.repeat(load(found).bins["bin_seq"], 2),
+            "side": np.tile(["B", "A"], len(table.fates)),
+            "price": fates["price"],
+            "reason": np.array(REASONS, dtype=object)[fates["reason"]],
+            "fill_ts_ns": fates["fill_ns"],
+            "ahead_at_arrival": fates["ahead_at_arrival"],
+        }
+    )
+    frame.attrs["out_of_turn"] = table.out_of_turn
+    return frame
 
 
 def datasets(*, lake: Folder | None = None) -> pd.DataFrame:

@@ -21,12 +21,17 @@ from vpharness.evaluation import (
     Part,
     PartEvaluation,
     PartWalks,
+    PassageTables,
+    QueueFills,
     ResolvedEvaluation,
     evaluate_fires,
+    fills_needed,
     first_passage_tables,
     judge_many,
     outcome_table,
 )
+from vpharness.evaluation.costs import cost_key
+from vpharness.execution.order_table import order_table
 
 DEFAULT_MEMORY_MB: Final = 1024
 _MEGABYTE: Final = 2**20
@@ -95,6 +100,8 @@ class DatasetCache:
     memory_bytes: int
     _columns: LruCache[str, NDArray[Any]]
     _tables: LruCache[tuple[Any, ...], OutcomeTable]
+    _passages: LruCache[tuple[float, float, int], PassageTables]
+    _fills: LruCache[tuple[int, int], QueueFills]
     _walks: dict[tuple[Any, ...], PartWalks]
     _judged: LruCache[tuple[Any, ...], JudgedFires]
 
@@ -110,6 +117,8 @@ class DatasetCache:
             memory,
             LruCache(memory // 4, lambda column: column.nbytes),
             LruCache(memory // 4, _table_bytes),
+            LruCache(memory // 16, _passage_bytes),
+            LruCache(memory // 16, lambda fills: fills.nbytes),
             {},
             LruCache(memory // 4, _judged_bytes),
         )
@@ -137,17 +146,30 @@ class DatasetCache:
         return {name: found[name] for name in columns}
 
     def table(self, evaluation: ResolvedEvaluation) -> OutcomeTable:
-        """Return the outcomes of every bin; evaluations that differ only in values no walk depends on share them."""
+        """Return the outcomes of every bin; evaluations that differ only in values no walk depends on share them.
+
+        Raises DatasetError where entries rest in a queue and the dataset has none.
+        """
         key = _walk_key(evaluation)
         found = self._tables.get_or_make(key, partial(self._make_table, evaluation))
         return dataclasses.replace(found, evaluation=evaluation)
 
     def _make_table(self, evaluation: ResolvedEvaluation) -> OutcomeTable:
-        barriers = (evaluation.tp_ticks, evaluation.sl_ticks)
-        return outcome_table(first_passage_tables(self.view, barriers, evaluation.max_hold_bins), evaluation)
+        barriers, hold = (evaluation.tp_ticks, evaluation.sl_ticks), evaluation.max_hold_bins
+        passages = self._passages.get_or_make(
+            (*barriers, hold), lambda: first_passage_tables(self.view, barriers, hold)
+        )
+        return outcome_table(passages, evaluation, self._fills_of(evaluation))
+
+    def _fills_of(self, evaluation: ResolvedEvaluation) -> QueueFills | None:
+        key = evaluation.latency_ns, evaluation.max_wait_ns
+        known = self._fills.get(key) if evaluation.in_queue else None
+        if known is None and (found := fills_needed(self.view, evaluation)) is not None:
+            return self._fills.put(key, found)
+        return known
 
     def _walks_of(self, table: OutcomeTable, part: Part) -> PartWalks:
-        key = _walk_key(table.evaluation), part
+        key = _walk_key(table.evaluation), cost_key(table.evaluation), part
         if key not in self._walks:
             self._walks[key] = PartWalks.of(table, part)
         return self._walks[key]
@@ -188,7 +210,12 @@ def view_of(dataset: Dataset, loaded: Loaded) -> DatasetView:
         book_valid=bins["book_valid"].astype(np.bool_),
         best_bid=bins["best_bid_price_int"].astype(np.int64) if touch else None,
         best_ask=bins["best_ask_price_int"].astype(np.int64) if touch else None,
+        virtual_orders=partial(_fates, dataset),
     )
+
+
+def _fates(dataset: Dataset, latency_ns: int, max_wait_ns: int) -> NDArray[np.void]:
+    return order_table(dataset, latency_ns=latency_ns, max_wait_ns=max_wait_ns).fates
 
 
 def _walk_key(evaluation: ResolvedEvaluation) -> tuple[Any, ...]:
@@ -199,9 +226,16 @@ def _walk_key(evaluation: ResolvedEvaluation) -> tuple[Any, ...]:
         evaluation.max_hold_bins,
         evaluation.entry_delay_bins,
         evaluation.exit_delay_bins,
+        *((evaluation.latency_ns, evaluation.max_wait_ns) if evaluation.in_queue else ()),
     )
 
 
 def _table_bytes(table: OutcomeTable) -> int:
     arrays = (table.mid_code, table.mid_exit, table.mid_pnl, table.net_code, table.net_exit, table.net_pnl)
-    return sum(array.nbytes for array in arrays)
+    return sum(array.nbytes for array in (*arrays, table.net_start, table.net_price))
+
+
+def _passage_bytes(passages: PassageTables) -> int:
+    arrays = (*passages.rises, *passages.falls, passages.mid, passages.last_mid, passages.next_book)
+    touch = (passages.best_bid, passages.best_ask)
+    return sum(array.nbytes for array in (*arrays, *(each for each in touch if each is not None)))

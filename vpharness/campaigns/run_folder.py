@@ -21,7 +21,8 @@ from vpharness.campaigns.execute import RunOutcome
 from vpharness.campaigns.plan import Job
 from vpharness.campaigns.run_spec import RunSpec
 from vpharness.errors import ResultsError, require_memory
-from vpharness.evaluation import OUTCOME_NAMES, DatasetView
+from vpharness.evaluation import MARKOUT_MS, OUTCOME_NAMES, DatasetView, FireOrders
+from vpharness.order_fates import REASONS
 from vpharness.results.plots import RunPlot
 from vpharness.storage.arrow import arrow_array, table_of_columns
 from vpharness.storage.durable import aside_of, unfinished_names, writing_in
@@ -127,10 +128,22 @@ def _fires(outcome: RunOutcome) -> pa.Table:
             "pnl_ticks": judged.mid_pnl_ticks,
             "net_outcome": names.take(arrow_array(judged.net_code)),
             "net_pnl_ticks": judged.net_pnl_ticks,
+            **_orders(judged.orders),
             "within_memory": _within_memory(outcome, judged.fires.bins),
         }
         tables.append(table_of_columns(columns))
     return pa.concat_tables(tables) if tables else pa.table({"threshold": [], "bin_seq": []})
+
+
+def _orders(orders: FireOrders | None) -> dict[str, Any]:
+    """Return what became of the resting order of each fire; nothing where every entry is at the touch."""
+    if orders is None:
+        return {}
+    return {
+        "order": pa.array(REASONS).take(arrow_array(orders.reason)),
+        "order_wait_ms": orders.wait_ms,
+        **{f"markout_{after}ms_ticks": each for after, each in zip(MARKOUT_MS, orders.markout_ticks, strict=True)},
+    }
 
 
 def _within_memory(outcome: RunOutcome, bins: NDArray[np.int64]) -> pa.Array:

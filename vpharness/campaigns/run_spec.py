@@ -18,6 +18,7 @@ from vpharness.evaluation import (
     SplitParameters,
     parts_within,
 )
+from vpharness.execution.order_table import require_queue
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.parameters import problems
 from vpharness.results.audits import AuditKey, audit_key
@@ -140,6 +141,7 @@ def spec_problems(spec: RunSpec) -> Iterator[str]:
     yield from spec.memo.call(_column_problems, spec.signal, spec.dataset)
     yield from spec.memo.call(_scorer_problems, spec.signal, spec.parameters, spec.dataset)
     yield from spec.memo.call(_part_problems, spec.resolved, spec.split, spec.dataset)
+    yield from spec.memo.call(_queue_problems, spec.resolved, spec.dataset)
     if not spec.parameters.thresholds and spec.is_test:
         yield (
             f"dataset {spec.dataset.manifest.dataset_id} is kept for the test, so that signal.threshold_quantiles has "
@@ -183,6 +185,15 @@ def _scorer_problems(signal: Signal[Any], parameters: SignalParameters, dataset:
 def _part_problems(evaluation: ResolvedEvaluation, split: SplitParameters, dataset: Dataset) -> list[str]:
     try:
         parts_within(dataset.manifest.dataset_id, dataset.manifest.bins, evaluation, split)
+    except VpharnessError as error:
+        return [str(error)]
+    return []
+
+
+def _queue_problems(evaluation: ResolvedEvaluation, dataset: Dataset) -> list[str]:
+    try:
+        if evaluation.in_queue:
+            require_queue(dataset)
     except VpharnessError as error:
         return [str(error)]
     return []

@@ -21,6 +21,7 @@ from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, TrackingError, VpharnessError
+from vpharness.evaluation import require_touch
 from vpharness.results.tracked_run import TrackedRun
 from vpharness.results.tracking import Tracking, TrackingParameters
 from vpharness.signals import resolve
@@ -41,6 +42,8 @@ def run_online_sim(config: DictConfig) -> None:
     if found := job_problems([job], lake):
         raise ConfigError("; ".join(found))
     replay = _replay(job, lake)
+    evaluation = job.evaluation.resolve(replay.cell_width_ms)
+    require_touch(evaluation)
     wanted = SimulationSettings(
         budget_ms=asked.bin_budget_ms or float(replay.cell_width_ms),
         speed=None if asked.speed == MAX_SPEED else asked.factor,
@@ -48,7 +51,7 @@ def run_online_sim(config: DictConfig) -> None:
         fields=None if asked.fields is None else tuple(asked.fields),
     )
     signal = resolve(job.signal_target)
-    report = simulate(replay, signal, job.parameters, job.evaluation.resolve(replay.cell_width_ms), job.split, wanted)
+    report = simulate(replay, signal, job.parameters, evaluation, job.split, wanted)
     name = _name(replay)
     facts = {"signal": signal.name, "replay": name, **_facts(report)}
     if asked.json:

@@ -40,7 +40,18 @@ def command_help(program: str, schema: type[Any], conf: Path, *, words: Sequence
             own = yaml.safe_load(file.read_text(encoding="utf-8"))
             lines += ["", f"{field.name}={file.stem}"]
             lines += _keys(schema_of(locate(str(own.get("_target_")), str(file)), str(file)), f"{field.name}.", own)
+        for preset, choices in presets_of(field.name, conf).items():
+            lines += ["", f"{preset}={{{','.join(choices)}}}  sets keys of {field.name}"]
     return "\n".join(lines)
+
+
+def presets_of(group: str, conf: Path) -> dict[str, list[str]]:
+    """Return the groups whose choices set keys of another group, with these choices: `fees` those of `eval`."""
+    found: dict[str, list[str]] = {}
+    for file in sorted(conf.glob("*/*.yaml")):
+        if file.read_text(encoding="utf-8").partition("\n")[0] == f"# @package {group}":
+            found.setdefault(file.parent.name, []).append(file.stem)
+    return found
 
 
 def _keys(schema: type[Any], prefix: str, own: Mapping[str, Any] | None = None) -> Iterator[str]:

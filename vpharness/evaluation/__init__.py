@@ -5,7 +5,8 @@ The way through this room, each step callable by itself:
 1. `EvaluationParameters.resolve(cell_width_ms)` -> `ResolvedEvaluation`, everything in bins.
 2. `parts_of(dataset, evaluation, split)` -> the training and test `Part`s of a `DatasetView`.
 3. `first_passage_tables(dataset, barriers, max_hold_bins)` once a dataset and set of barriers;
-   `outcome_table(tables, evaluation)` once a pair of barriers and set of durations.
+   `outcome_table(tables, evaluation)` once a pair of barriers and set of durations; where entries are resting orders,
+   with `queue_fills(dataset, fates, latency_ns)`, once a latency and longest wait. `outcomes_of_bins` does all of it.
 4. `find_fires(score, thresholds, ...)` once a score and cooldown (`advance_fires` bin by bin);
    `quantile_thresholds` chooses thresholds on the training part.
 5. `evaluate_fires(dataset, table, part, candidates)` -> outcomes of the fires and `Evidence`: sums over blocks of time,
@@ -54,15 +55,25 @@ from vpharness.evaluation.market_time import (
     name_content,
     origin_content,
 )
-from vpharness.evaluation.outcomes import OUTCOME_NAMES, FireOutcomes, OutcomeTable, fire_outcomes, outcome_table
+from vpharness.evaluation.outcomes import (
+    OUTCOME_NAMES,
+    FireOrders,
+    FireOutcomes,
+    OutcomeTable,
+    fire_outcomes,
+    outcome_table,
+    outcomes_of_bins,
+)
 from vpharness.evaluation.passage import PassageTables, first_passage_tables
+from vpharness.evaluation.queue_fills import MARKOUT_MS, QueueFills, fills_needed, queue_fills
 from vpharness.evaluation.sign_flips import Draws, flipped_sums, observed_excess, standardised, studentised
 from vpharness.evaluation.significance import Lack, critical_value, is_winner, lacking, opening_error, p_value
 from vpharness.evaluation.split import TEST, TRAIN, Part, parts_of, parts_within
-from vpharness.evaluation.walks import Advance, OpenFire, Quote, WalkOutcome, WalkState, advance_walks
+from vpharness.evaluation.walks import Advance, OpenFire, Quote, WalkOutcome, WalkState, advance_walks, require_touch
 
 __all__ = [
     "EVALUATION_VERSION",
+    "MARKOUT_MS",
     "OUTCOME_NAMES",
     "TEST",
     "TRAIN",
@@ -76,6 +87,7 @@ __all__ = [
     "Evidence",
     "Figure",
     "Figures",
+    "FireOrders",
     "FireOutcomes",
     "FireState",
     "Fires",
@@ -90,6 +102,7 @@ __all__ = [
     "PartEvaluation",
     "PartWalks",
     "PassageTables",
+    "QueueFills",
     "Quote",
     "ResolvedEvaluation",
     "SplitParameters",
@@ -107,6 +120,7 @@ __all__ = [
     "evaluate_with",
     "figure_named",
     "figures_of",
+    "fills_needed",
     "find_fires",
     "fire_outcomes",
     "first_passage_tables",
@@ -121,12 +135,15 @@ __all__ = [
     "opening_error",
     "origin_content",
     "outcome_table",
+    "outcomes_of_bins",
     "p_value",
     "parts_of",
     "parts_within",
     "pinball_loss",
     "pooled",
     "quantile_thresholds",
+    "queue_fills",
+    "require_touch",
     "shown_figures",
     "standardised",
     "start_fires",

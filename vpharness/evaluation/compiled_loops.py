@@ -12,7 +12,16 @@ import vpharness.precision  # isort: skip  # noqa: F401 - switches JAX to float6
 import jax
 import jax.numpy as jnp
 
-from vpharness.evaluation.outcomes import DOWN_ROW, SKIPPED, STOP_LOSS, TAKE_PROFIT, TIMEOUT, UP_ROW
+from vpharness.evaluation.outcomes import (
+    CENSORED,
+    DOWN_ROW,
+    SKIPPED,
+    STOP_LOSS,
+    TAKE_PROFIT,
+    TIMEOUT,
+    UNFILLED,
+    UP_ROW,
+)
 from vpharness.evaluation.passage import reaches
 
 
@@ -102,6 +111,44 @@ def touches(
     sold_first = best_bid[entry] - best_ask[leave[DOWN_ROW]]
     pnl = jnp.stack([bought_first, sold_first]) / tick_size_nano
     code = jnp.where(skipped, SKIPPED, walk_code[:, entry]).astype(jnp.int8)
+    return code, end, jnp.where(skipped, jnp.nan, pnl)
+
+
+@jax.jit
+def rests(
+    walk: tuple[jax.Array, jax.Array],
+    touch: tuple[jax.Array, jax.Array, jax.Array],
+    tick_size_nano: int,
+    entry: jax.Array,
+    price: jax.Array,
+    status: tuple[jax.Array, jax.Array, jax.Array],
+    delays: tuple[int, int],
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Return [2, S] code, end and P&L in ticks of entering with a resting order, for a fire at every bin.
+
+    Args:
+        walk: [2, S] code and end of the walk from every bin.
+        touch: [S] the next bin with a valid book, best bid and best ask.
+        tick_size_nano: a tick in 1e-9 price units.
+        entry: [2, S] the bin in which the order was filled.
+        price: [2, S] its price, 1e-9 price units.
+        status: [2, S] whether it was filled, was not, and is not known to have been; none of them: there was no order.
+        delays: exit delay, and max_hold.
+    """
+    (walk_code, walk_end), (next_book, best_bid, best_ask) = walk, touch
+    (filled, unfilled, unknown), (exit_delay, max_hold) = status, delays
+    size = next_book.shape[0]
+    row = jnp.arange(2)[:, None]
+    code, end = walk_code[row, entry], walk_end[row, entry]
+    earliest = end + exit_delay
+    leave = next_book.at[earliest].get(mode="fill", fill_value=size)
+    no_entry = (next_book[entry] != entry) | (code == SKIPPED)
+    skipped = ~filled | no_entry | (leave >= earliest + max_hold) | (leave >= size)
+    leave = jnp.minimum(leave, size - 1)
+    left_at = jnp.stack([best_bid[leave[UP_ROW]], best_ask[leave[DOWN_ROW]]])
+    pnl = jnp.array([[1], [-1]]) * (left_at - price) / tick_size_nano
+    code = jnp.where(skipped, SKIPPED, code)
+    code = jnp.where(unfilled, UNFILLED, jnp.where(unknown, CENSORED, code)).astype(jnp.int8)
     return code, end, jnp.where(skipped, jnp.nan, pnl)
 
 

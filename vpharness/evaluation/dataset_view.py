@@ -1,7 +1,8 @@
 """The prices of a dataset as evaluation needs them: one entry a bin, with the dataset's name and span."""
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ class DatasetView:
         book_valid: [T] bool.
         best_bid: [T] int64, 1e-9 price units; None where the dataset has none (no net figures then).
         best_ask: [T] int64, 1e-9 price units, or None.
+        virtual_orders: from a latency and a longest wait, ns, to the fates of resting orders, FATE_DTYPE [T, 2], as
+            `queue_fills` takes them; None where the dataset's events are not at hand.
     """
 
     name: str
@@ -37,6 +40,7 @@ class DatasetView:
     book_valid: NDArray[np.bool_]
     best_bid: NDArray[np.int64] | None = None
     best_ask: NDArray[np.int64] | None = None
+    virtual_orders: Callable[[int, int], NDArray[Any]] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check that the arrays fit one another."""

@@ -12,8 +12,7 @@ from vpharness.evaluation.evaluation_parameters import ResolvedEvaluation, Split
 from vpharness.evaluation.evidence import Evidence, PartWalks, evidence_of, excess_of, pooled
 from vpharness.evaluation.figures import Figures, figures_of
 from vpharness.evaluation.fires import Fires, find_fires
-from vpharness.evaluation.outcomes import FireOutcomes, OutcomeTable, fire_outcomes, outcome_table
-from vpharness.evaluation.passage import first_passage_tables
+from vpharness.evaluation.outcomes import FireOutcomes, OutcomeTable, fire_outcomes, outcomes_of_bins
 from vpharness.evaluation.sign_flips import Draws, flipped_sums, observed_excess, standardised
 from vpharness.evaluation.significance import Lack, lacking, p_value
 from vpharness.evaluation.split import Part, parts_of
@@ -71,11 +70,11 @@ def evaluate(
     """Judge a score [T] on its dataset, for each threshold.
 
     Raises:
-        DatasetError: the score does not fit the dataset, or the dataset is too short for the evaluation.
+        DatasetError: the score does not fit the dataset, or the dataset is too short for the evaluation, or has no
+            queues for orders to rest in.
     """
     parts = parts_of(dataset, evaluation, split)
-    tables = first_passage_tables(dataset, (evaluation.tp_ticks, evaluation.sl_ticks), evaluation.max_hold_bins)
-    return evaluate_with(dataset, outcome_table(tables, evaluation), parts, score, thresholds)
+    return evaluate_with(dataset, outcomes_of_bins(dataset, evaluation), parts, score, thresholds)
 
 
 def evaluate_with(

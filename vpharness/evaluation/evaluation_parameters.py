@@ -1,4 +1,4 @@
-"""The parameters of an evaluation: barriers, durations, delays, cost, split and null, with their defaults."""
+"""The parameters of an evaluation: barriers, durations, execution, costs, split and null, with their defaults."""
 
 import dataclasses
 import math
@@ -12,13 +12,25 @@ from vpharness.parameters import parameter
 EVALUATION_VERSION: Final = 2
 """Raised by hand whenever the same fires on the same dataset would be judged differently than before."""
 
+TOUCH: Final = "touch"
+"""A fire is entered at once, at the touch."""
+QUEUE: Final = "queue"
+"""A fire is entered by a resting order, where that is filled: see `queue_fills`."""
+
+OF_THE_QUEUE: Final = ("latency_ms", "max_wait_bins", "maker_fee_ticks", "maker_fee_bps")
+"""Fields of an evaluation of which nothing comes where every entry is at the touch."""
+
 _DEFAULT_BINS: Final = {"max_hold": 1200, "warmup": 300, "cooldown": 30, "entry_delay": 1}
+_DEFAULT_WAIT_BINS: Final = 100
+_DURATIONS: Final = ("max_hold", "warmup", "cooldown", "entry_delay", "exit_delay", "max_wait")
+_NS_PER_MS: Final = 1_000_000
 
 _LONGEST_BINS: Final = 10_000_000
 """The longest duration: eleven days of 100 ms, longer than any dataset is in one piece. Bins are counted in 32 bits."""
 _LONGEST_MS: Final = 1_000_000_000
 _FARTHEST_TICKS: Final = 1_000_000_000
 """A barrier as far as this is never touched: it is how one is left out."""
+_LARGEST_FEE_BPS: Final = 10_000
 _MOST_DRAWS: Final = 100_000
 """A p-value of 0.00001 can be told from 0 with so many; each takes as long as the one before."""
 
@@ -38,6 +50,15 @@ def _ms(name: str) -> Any:
         minimum=0,
         maximum=_LONGEST_MS,
     )
+
+
+def _fee(kind: str, unit: str) -> Any:
+    who = "a resting order" if kind == "maker" else "an order at the touch"
+    meaning = f"fee of {who}, one side, below 0 for a rebate"
+    largest = _FARTHEST_TICKS if unit == "ticks" else _LARGEST_FEE_BPS
+    if unit != "ticks":
+        meaning += f", of the price; in addition to {kind}_fee_ticks"
+    return parameter(0.0, meaning=meaning, unit=unit, minimum=-largest, maximum=largest)
 
 
 @dataclass(frozen=True)
@@ -63,6 +84,30 @@ class EvaluationParameters:
     entry_delay_ms: float | None = _ms("entry_delay")
     exit_delay_bins: int | None = _bins("exit_delay", "from the barrier to the exit at the touch")
     exit_delay_ms: float | None = _ms("exit_delay")
+    fill: str = parameter(
+        TOUCH,
+        meaning="touch: enter at the touch; queue: enter with a resting order, where the queue fills it",
+        choices=(TOUCH, QUEUE),
+    )
+    latency_ms: float | None = parameter(
+        None,
+        meaning="with fill=queue: from the decision to the arrival of the resting order (default entry_delay)",
+        unit="ms",
+        minimum=0,
+        maximum=_LONGEST_MS,
+    )
+    max_wait_bins: int | None = parameter(
+        None,
+        meaning=f"with fill=queue: how long the order rests before it is withdrawn (default {_DEFAULT_WAIT_BINS})",
+        unit="bins",
+        minimum=1,
+        maximum=_LONGEST_BINS,
+    )
+    max_wait_ms: float | None = _ms("max_wait")
+    maker_fee_ticks: float = _fee("maker", "ticks")
+    maker_fee_bps: float = _fee("maker", "bps")
+    taker_fee_ticks: float = _fee("taker", "ticks")
+    taker_fee_bps: float = _fee("taker", "bps")
     null_draws: int = parameter(
         999,
         meaning="random draws for the p-value; each flips the direction of blocks of fires",
@@ -72,11 +117,16 @@ class EvaluationParameters:
     null_seed: int = parameter(0, meaning="seed of these draws", minimum=0, maximum=2**53)
 
     def relations(self) -> Iterator[str]:
-        """Yield a sentence for each duration that is given twice."""
-        for name in ("max_hold", "warmup", "cooldown", "entry_delay", "exit_delay"):
+        """Yield a sentence for each duration that is given twice, or that nothing comes of."""
+        for name in _DURATIONS:
             bins, ms = getattr(self, f"{name}_bins"), getattr(self, f"{name}_ms")
             if bins is not None and ms is not None:
                 yield f"{name}_bins is {bins} and {name}_ms is {ms}; give one of them"
+        if self.fill != QUEUE:
+            idle = [name for name in ("latency_ms", "max_wait_bins", "max_wait_ms") if getattr(self, name) is not None]
+            if idle:
+                value = getattr(self, idle[0])
+                yield f"{idle[0]} is {value}, but with fill={self.fill} no order rests; add eval.fill={QUEUE}"
 
     def resolve(self, cell_width_ms: float) -> "ResolvedEvaluation":
         """Return the evaluation with every duration in bins of `cell_width_ms` milliseconds.
@@ -101,12 +151,30 @@ class EvaluationParameters:
             null_draws=self.null_draws,
             null_seed=self.null_seed,
             cell_width_ms=float(cell_width_ms),
+            taker_fee_ticks=float(self.taker_fee_ticks),
+            taker_fee_bps=float(self.taker_fee_bps),
+            **(self._resting(entry_delay, cell_width_ms) if self.fill == QUEUE else {}),
         )
         if resolved.max_hold_bins < 1:
             raise ConfigError(
                 f"max_hold_ms is {self.max_hold_ms}, which is no whole bin of {cell_width_ms:g} ms; give a longer one"
             )
+        if resolved.fill == QUEUE and resolved.max_wait_bins < 1:
+            raise ConfigError(
+                f"max_wait_ms is {self.max_wait_ms}, which is no whole bin of {cell_width_ms:g} ms; give a longer one"
+            )
         return resolved
+
+    def _resting(self, entry_delay_bins: int, cell_width_ms: float) -> dict[str, Any]:
+        """Return the fields of an evaluation whose entries rest in the queue."""
+        latency_ms = entry_delay_bins * cell_width_ms if self.latency_ms is None else self.latency_ms
+        return {
+            "fill": QUEUE,
+            "latency_ms": float(latency_ms),
+            "max_wait_bins": self._in_bins("max_wait", cell_width_ms, _DEFAULT_WAIT_BINS),
+            "maker_fee_ticks": float(self.maker_fee_ticks),
+            "maker_fee_bps": float(self.maker_fee_bps),
+        }
 
     def _in_bins(self, name: str, cell_width_ms: float, otherwise: int = 0) -> int:
         bins, ms = getattr(self, f"{name}_bins"), getattr(self, f"{name}_ms")
@@ -123,7 +191,11 @@ class EvaluationParameters:
 
 @dataclass(frozen=True)
 class ResolvedEvaluation:
-    """`EvaluationParameters` on one cell width: every duration in bins, every default filled in."""
+    """`EvaluationParameters` on one cell width: every duration in bins, every default filled in.
+
+    The fields with a default came later. Their defaults stand for what was done before, and for what has no effect:
+    where every entry is at the touch there is no latency, no wait and no maker.
+    """
 
     tp_ticks: float
     sl_ticks: float
@@ -136,11 +208,41 @@ class ResolvedEvaluation:
     null_draws: int
     null_seed: int
     cell_width_ms: float
+    fill: str = TOUCH
+    latency_ms: float = 0.0
+    max_wait_bins: int = 0
+    maker_fee_ticks: float = 0.0
+    maker_fee_bps: float = 0.0
+    taker_fee_ticks: float = 0.0
+    taker_fee_bps: float = 0.0
+
+    @property
+    def in_queue(self) -> bool:
+        """Whether entries are resting orders."""
+        return self.fill == QUEUE
+
+    @property
+    def latency_ns(self) -> int:
+        """From the decision to the arrival of a resting order, ns."""
+        return round(self.latency_ms * _NS_PER_MS)
+
+    @property
+    def max_wait_ns(self) -> int:
+        """From the arrival of a resting order to its withdrawal, ns."""
+        return self.max_wait_bins * round(self.cell_width_ms * _NS_PER_MS)
+
+    @property
+    def entry_reach_bins(self) -> int:
+        """From a fire to the last bin in which it can be entered: that of a resting order's withdrawal."""
+        if not self.in_queue:
+            return self.entry_delay_bins
+        # The decision falls together with the beginning of the next bin.
+        return 1 + (self.latency_ns + self.max_wait_ns) // round(self.cell_width_ms * _NS_PER_MS)
 
     @property
     def embargo_bins(self) -> int:
         """Bins between the training and the test part: no walk reaches from one into the other."""
-        return self.max_hold_bins + self.entry_delay_bins + self.exit_delay_bins
+        return self.max_hold_bins + self.entry_reach_bins + self.exit_delay_bins
 
     @property
     def mid_reach_bins(self) -> int:
@@ -150,7 +252,7 @@ class ResolvedEvaluation:
     @property
     def net_reach_bins(self) -> int:
         """From a fire to the last bin of the whole walk with its delays."""
-        return self.entry_delay_bins + self.max_hold_bins - 1 + self.exit_delay_bins
+        return self.entry_reach_bins + self.max_hold_bins - 1 + self.exit_delay_bins
 
     def identity(self) -> dict[str, Any]:
         """Return the values that runs and candidates are named after.

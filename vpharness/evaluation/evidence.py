@@ -17,14 +17,16 @@ from vpharness.evaluation.blocks import (
     block_sums,
     merged,
 )
+from vpharness.evaluation.costs import depends_on_prices
 from vpharness.evaluation.dataset_view import DatasetView
-from vpharness.evaluation.fire_sums import FIRE_SUMS
+from vpharness.evaluation.fire_sums import FIRE_SUMS, order_sums
 from vpharness.evaluation.outcomes import (
     CENSORED,
     DOWN_ROW,
     SKIPPED,
     STOP_LOSS,
     TAKE_PROFIT,
+    UNFILLED,
     UP_ROW,
     FireOutcomes,
     OutcomeTable,
@@ -45,7 +47,8 @@ class Tally:
         n_censored, n_skipped, n_net_censored, n_net_skipped: fires that are not judged.
         hours: time from the warm-up on.
         net_pnl_squares: sum of the squares of the net P&L, ticks².
-        n_walks: net walks from every valid bin, in both directions, that fit into the part.
+        n_walks: net walks from every valid bin, in both directions, that fit into the part; of resting orders those
+            that are filled.
         n_walks_tp, n_walks_sl: of these, those that end at a barrier.
     """
 
@@ -71,19 +74,22 @@ class Evidence:
         blocks: sums over blocks of time.
         tally: numbers that add up.
         mid_times_ms, net_times_ms: from the fire, or the entry, to the barrier, of those that met one.
+        waits_ms: from the arrival of each resting order to its fill; None where every entry is at the touch.
     """
 
     blocks: BlockSums
     tally: Tally
     mid_times_ms: NDArray[np.float64]
     net_times_ms: NDArray[np.float64]
+    waits_ms: NDArray[np.float64] | None = None
 
     @functools.cached_property
     def digest(self) -> str:
         """SHA-256 of the content: candidates with equal evidence are judged alike."""
         numbers = repr(tuple(getattr(self.tally, field.name) for field in fields(Tally)))
         parts = [self.blocks.digest.encode(), numbers.encode()]
-        parts += [times.astype("<f8").tobytes() for times in (self.mid_times_ms, self.net_times_ms)]
+        times = [self.mid_times_ms, self.net_times_ms, *([] if self.waits_ms is None else [self.waits_ms])]
+        parts += [each.astype("<f8").tobytes() for each in times]
         return hashlib.sha256(b"|".join(parts)).hexdigest()
 
 
@@ -149,15 +155,18 @@ def evidence_of(
     excess = fires.directions * (excess_of_bins[fires.bins] - walks.mean_excess)
     codes, results = (mid, net), (np.where(judged, outcomes.mid_pnl_ticks, 0.0), pnl)
     sums = {name: each.value(codes[each.is_net], results[each.is_net]) for name, each in FIRE_SUMS.items()}
-    sums["excess"] = np.where(net_judged & np.isfinite(excess), excess, 0.0)
+    entered = net_judged | (net == UNFILLED)
+    sums["excess"] = np.where(entered & np.isfinite(excess), excess, 0.0)
     own_walk_s = _mean_walk_s(table, fires.bins[net_judged if net_judged.any() else judged])
     width_ns = round(view.cell_width_ms * _NS_PER_MS)
-    shown = judged | net_judged
+    orders = outcomes.orders
+    shown = judged | entered
     blocks = block_sums(
         block_seconds(max(walks.mean_s, own_walk_s)),
         view.span[0] + fires.bins[shown] * width_ns,
         np.column_stack([sums[name] for name in COUNTS]).astype(np.int32)[shown],
         np.column_stack([sums[name] for name in TICKS])[shown],
+        None if orders is None else order_sums(orders)[shown],
     )
     tally = Tally(
         n_fires=len(fires),
@@ -173,7 +182,8 @@ def evidence_of(
         n_walks_tp=walks.n_tp,
         n_walks_sl=walks.n_sl,
     )
-    return Evidence(blocks, tally, outcomes.mid_time_ms[_met_barrier(mid)], outcomes.net_time_ms[_met_barrier(net)])
+    times = outcomes.mid_time_ms[_met_barrier(mid)], outcomes.net_time_ms[_met_barrier(net)]
+    return Evidence(blocks, tally, *times, None if orders is None else orders.wait_ms[orders.filled])
 
 
 def pooled(several: Sequence[Evidence]) -> Evidence:
@@ -183,11 +193,13 @@ def pooled(several: Sequence[Evidence]) -> Evidence:
     values: dict[str, Any] = {
         field.name: sum(getattr(each.tally, field.name) for each in several) for field in fields(Tally)
     }
+    waits = [each.waits_ms for each in several if each.waits_ms is not None]
     return Evidence(
         merged([each.blocks for each in several]),
         Tally(**values),
         np.concatenate([each.mid_times_ms for each in several]),
         np.concatenate([each.net_times_ms for each in several]),
+        np.concatenate(waits) if len(waits) == len(several) else None,
     )
 
 
@@ -197,8 +209,13 @@ def hours_of(bins: int, cell_width_ms: float) -> float:
 
 
 def excess_of(table: OutcomeTable) -> NDArray[np.float64]:
-    """Return [S] (u - d)/2 of every bin, ticks; NaN where either does not exist. A cost falls out of it."""
-    pnl = np.asarray(table.net_pnl)
+    """Return [S] (u - d)/2 of every bin, ticks; NaN where either does not exist.
+
+    A cost that all round trips share falls out of it where every fire makes one.
+    """
+    evaluation = table.evaluation
+    share_cost = not evaluation.in_queue and not depends_on_prices(evaluation)
+    pnl = np.asarray(table.net_pnl) if share_cost else table.net_results
     half: NDArray[np.float64] = (pnl[UP_ROW] - pnl[DOWN_ROW]) / 2
     return half
 
@@ -207,7 +224,7 @@ def _lengths_s(table: OutcomeTable, bins: NDArray[np.int64]) -> NDArray[np.float
     """Return the lengths of the net walks of fires at some bins, in both directions, that were not skipped."""
     evaluation = table.evaluation
     codes, ends = np.asarray(table.net_code)[:, bins], np.asarray(table.net_exit)[:, bins]
-    lengths = (ends - (bins + evaluation.entry_delay_bins))[codes < SKIPPED]
+    lengths = (ends - table.net_start[:, bins].astype(np.int64))[codes < SKIPPED]
     seconds: NDArray[np.float64] = lengths.astype(np.float64) * (evaluation.cell_width_ms / 1000)
     return seconds
 

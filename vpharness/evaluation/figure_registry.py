@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from vpharness.evaluation.blocks import COUNTS, BlockSums
+from vpharness.evaluation.blocks import COUNTS, ORDERS, BlockSums
 from vpharness.evaluation.evidence import Evidence
 from vpharness.evaluation.fire_sums import FIRE_SUMS
 from vpharness.evaluation.intervals import Interval, RatioOfTotals, ratio_of_totals
@@ -60,6 +60,8 @@ class Mean:
 
 
 def _sums(blocks: BlockSums, name: str) -> Any:
+    if name in ORDERS:
+        return blocks.order(name)
     return blocks.count(name) if name in COUNTS else blocks.tick(name)
 
 
@@ -81,6 +83,7 @@ class Figure:
         bare: the places of these where a mean stands without its interval.
         order: columns stand in ascending order of it.
         below: it is shown only where its value is below this.
+        of_orders: whether it is about resting orders: it is shown only where entries are such.
         live: for a figure that is shown live and is no mean: how it is read off the statistics of a served model.
         since: the first version of the store whose rows have it.
     """
@@ -98,6 +101,7 @@ class Figure:
     bare: tuple[str, ...] = ()
     order: float = math.inf
     below: float = math.inf
+    of_orders: bool = False
     live: "Callable[[LiveStatistics], float | None] | None" = None
     since: int = 1
 
@@ -127,6 +131,8 @@ class Figure:
 
     def values(self, evidence: Evidence, barriers: Barriers) -> dict[str, float]:
         """Return its value, and for a mean the ends of its interval, by name; NaN where there is none."""
+        if self.of_orders and evidence.blocks.orders is None:
+            return dict.fromkeys(self.names, math.nan)
         if self.mean is None:
             return {self.name: self.compute(evidence, barriers)} if self.compute is not None else {}
         return self.interval_values(self.mean.ratio(evidence.blocks))
@@ -138,6 +144,8 @@ class Figure:
 
     def is_shown(self, values: Mapping[str, float]) -> bool:
         """Whether a value is one that is shown."""
+        if self.of_orders and math.isnan(values[self.name]):
+            return False
         return math.isinf(self.below) or values[self.name] < self.below
 
     def text(self, values: Mapping[str, float], place: str = TABLE) -> str:

@@ -62,6 +62,36 @@ def _blocks_with(name: str) -> Callable[[Evidence, Barriers], int]:
     return lambda evidence, _: int(np.count_nonzero(evidence.blocks.count(name)))
 
 
+def _order_field(kind: Any, *place: Any, **more: Any) -> Any:
+    """Return a field for a figure of resting orders, made by one of the functions above."""
+    return kind(*place, of_orders=True, since=4, shown=(TABLE, REPORT, MLFLOW), **more)
+
+
+def _markout(after: str, name: str, order: float) -> Any:
+    meaning = f"how far the mid lies on the good side of a filled order {after} after its fill"
+    total, count = f"markout_{name}", f"marked_{name}"
+    heading = f"markout {after}, ticks"
+    return _order_field(_mean, "ticks", meaning, total, count, heading=heading, bare=(TABLE,), order=order)
+
+
+def _filled_by(reason: str, meaning: str, order: float) -> Any:
+    total = f"filled_{reason}"
+    more = {"heading": f"{reason} %", "bare": (TABLE, REPORT), "order": order}
+    return _order_field(_share, meaning, total, "orders_filled", **more)
+
+
+def _orders(name: str) -> Callable[[Evidence, Barriers], float]:
+    return lambda evidence, _: float(evidence.blocks.order(name).sum())
+
+
+def _order_count(name: str, meaning: str) -> Any:
+    return _number("orders", meaning, _orders(name), form=",.0f", of_orders=True, since=4)
+
+
+def _median_wait(evidence: Evidence, _barriers: Barriers) -> float:
+    return math.nan if evidence.waits_ms is None else _median(evidence.waits_ms)
+
+
 def _per_hour(evidence: Evidence, _barriers: Barriers) -> float:
     return evidence.tally.n_fires / evidence.tally.hours if evidence.tally.hours else math.nan
 
@@ -215,6 +245,51 @@ class Figures:
     median_net_time_to_outcome_ms: float = _number(
         "ms", "from the entry to the barrier, tp and sl only", lambda evidence, _: _median(evidence.net_times_ms)
     )
+    n_orders: float = _order_count("orders", "resting orders placed for fires, those rejected included")
+    n_orders_rejected: float = _order_count("orders_rejected", "of these, rejected: they would have traded on arrival")
+    n_orders_withdrawn: float = _order_count("orders_withdrawn", "of these, withdrawn after the longest wait")
+    n_orders_cleared: float = _order_count("orders_cleared", "of these, ended because the book was restated")
+    fill_rate: float = _order_field(
+        _share,
+        "orders filled, of those placed",
+        "orders_filled",
+        "orders",
+        heading="filled %",
+        bare=(TABLE,),
+        order=51,
+    )
+    fill_rate_low: float = _end()
+    fill_rate_high: float = _end()
+    median_wait_ms: float = _order_field(
+        _number,
+        "ms",
+        "median time from an order's arrival to its fill",
+        _median_wait,
+        heading="wait, ms",
+        form=",.0f",
+        order=52,
+    )
+    through_share: float = _filled_by("through", "fills because an order at a worse price was executed", 53)
+    through_share_low: float = _end()
+    through_share_high: float = _end()
+    behind_share: float = _filled_by("behind", "fills because an order behind in the queue was executed", 54)
+    behind_share_low: float = _end()
+    behind_share_high: float = _end()
+    crossed_share: float = _filled_by("crossed", "fills because the other side came to rest at the price", 55)
+    crossed_share_low: float = _end()
+    crossed_share_high: float = _end()
+    markout_100ms_ticks: float = _markout("0.1 s", "100ms", 56)
+    markout_100ms_ticks_low: float = _end()
+    markout_100ms_ticks_high: float = _end()
+    markout_1s_ticks: float = _markout("1 s", "1000ms", 57)
+    markout_1s_ticks_low: float = _end()
+    markout_1s_ticks_high: float = _end()
+    markout_5s_ticks: float = _markout("5 s", "5000ms", 58)
+    markout_5s_ticks_low: float = _end()
+    markout_5s_ticks_high: float = _end()
+    markout_10s_ticks: float = _markout("10 s", "10000ms", 59)
+    markout_10s_ticks_low: float = _end()
+    markout_10s_ticks_high: float = _end()
 
 
 _FIGURES: Final[dict[str, Figure]] = {

@@ -1,15 +1,21 @@
 """The sums over the fires of a block: one definition for batch and live evaluation.
 
 Each definition takes the outcome code of a fire (see `OUTCOME_NAMES`) and its P&L in ticks, as numbers or as arrays of
-equal length, and returns what the fire adds to the sum.
+equal length, and returns what the fire adds to the sum. Those over resting orders take the orders of all fires.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vpharness.evaluation.outcomes import SKIPPED, STOP_LOSS, TAKE_PROFIT, TIMEOUT
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.evaluation.blocks import ORDERS
+from vpharness.evaluation.outcomes import SKIPPED, STOP_LOSS, TAKE_PROFIT, TIMEOUT, FireOrders
 from vpharness.evaluation.passage import TICK_TOLERANCE
+from vpharness.evaluation.queue_fills import MARKOUT_MS
+from vpharness.order_fates import BEHIND, CLEARED, CROSSED, REJECTED, THROUGH, WITHDRAWN
 
 
 @dataclass(frozen=True)
@@ -54,3 +60,23 @@ FIRE_SUMS: Final[Mapping[str, FireSum]] = {
     "net_pnl": FireSum(is_net=True, value=_pnl),
 }
 """By the name under which the store keeps them. The sum `excess` is missing: it compares a fire with the market."""
+
+_REASON_SUMS: Final = {
+    "filled_through": THROUGH,
+    "filled_behind": BEHIND,
+    "filled_crossed": CROSSED,
+    "orders_rejected": REJECTED,
+    "orders_withdrawn": WITHDRAWN,
+    "orders_cleared": CLEARED,
+}
+
+
+def order_sums(orders: FireOrders) -> NDArray[np.float64]:
+    """Return [n, len(ORDERS)] what the resting orders of n fires add to the sums ORDERS of their blocks."""
+    placed, filled = orders.placed, orders.filled
+    sums: dict[str, Any] = {"orders": placed, "orders_filled": filled}
+    sums |= {name: placed & (orders.reason == reason) for name, reason in _REASON_SUMS.items()}
+    for after_ms, markouts in zip(MARKOUT_MS, orders.markout_ticks, strict=True):
+        marked = filled & np.isfinite(markouts)
+        sums |= {f"markout_{after_ms}ms": np.where(marked, markouts, 0.0), f"marked_{after_ms}ms": marked}
+    return np.column_stack([sums[name] for name in ORDERS]).astype(np.float64)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vpharness.errors import ConfigError
+from vpharness.evaluation.costs import round_trip_cost
 from vpharness.evaluation.evaluation_parameters import ResolvedEvaluation
 from vpharness.evaluation.outcomes import OUTCOME_NAMES, SKIPPED, STOP_LOSS, TAKE_PROFIT, TIMEOUT
 from vpharness.evaluation.passage import reaches
@@ -126,6 +128,15 @@ class Advance:
     net_due: tuple[OpenFire, ...]
 
 
+def require_touch(evaluation: ResolvedEvaluation) -> None:
+    """Raise ConfigError where fires are not entered at the touch: bin by bin, nothing else is followed."""
+    if evaluation.in_queue:
+        raise ConfigError(
+            f"entries rest in a queue (eval.fill={evaluation.fill}), and live fires are entered at the touch alone; "
+            "judge and promote the signal with eval.fill=touch"
+        )
+
+
 def advance_walks(
     state: WalkState, quote: Quote, direction: int, evaluation: ResolvedEvaluation, tick_size: float
 ) -> tuple[WalkState, Advance]:
@@ -223,8 +234,10 @@ def _left(
     earliest = end + evaluation.exit_delay_bins
     if touch is not None and moment.bin >= earliest:
         bid, ask = touch
-        gained = bid - paid if fire.direction > 0 else paid - ask
-        pnl = gained / tick_size_to_price(moment.tick_size) - evaluation.cost_ticks
+        received = bid if fire.direction > 0 else ask
+        tick = tick_size_to_price(moment.tick_size)
+        cost = round_trip_cost(evaluation, paid / tick, received / tick)
+        pnl = fire.direction * (received - paid) / tick - cost
         return replace(fire, net=WalkOutcome(code, end, pnl))
     if moment.bin >= earliest + evaluation.max_hold_bins - 1:
         return replace(fire, net=_skipped(fire))

@@ -22,11 +22,12 @@ from vpharness.events.mbo_event import (
     MODIFY,
     RESTATE,
 )
-from vpharness.execution.queue_layout import CLEARED, QueueState
+from vpharness.execution.queue_layout import QueueState
 from vpharness.hash_table import NOWHERE
 from vpharness.lattice.book import SILENT, nearest_tick
 from vpharness.lattice.event_rules import add_or_modify, apply_event, cancel, find_order
 from vpharness.lattice.layout import NO_SLOT, SIDE_BID, LatticeState
+from vpharness.order_fates import CLEARED
 
 _STANDS_IN = FLAG_BY_PRICE | FLAG_TOP_OF_BOOK
 _CLEARED, _NOWHERE, _NOTHING = int64(CLEARED), int64(NO_SLOT), int64(0)

@@ -14,12 +14,13 @@ import numpy as np
 from vpharness.compiled import Array, int64, kernel
 from vpharness.events.mbo_event import FLAG_LAST
 from vpharness.execution.queue_book import apply_to_queues, leave, stop_waiting
-from vpharness.execution.queue_layout import BEHIND, CROSSED, REJECTED, THROUGH, WITHDRAWN, QueueState
+from vpharness.execution.queue_layout import QueueState
 from vpharness.hash_table import ALONE, NOWHERE, find
 from vpharness.lattice.book import SILENT, remove_order
 from vpharness.lattice.layout import NO_SLOT, NO_TICK, NO_TIME, SIDE_BID, LatticeState
 from vpharness.lattice.levels import best_level, best_tick
 from vpharness.lattice.time import eviction_ns_of, is_crossed, oldest_of_touch
+from vpharness.order_fates import BEHIND, CROSSED, REJECTED, THROUGH, WITHDRAWN
 
 _BEHIND, _CROSSED, _THROUGH = int64(BEHIND), int64(CROSSED), int64(THROUGH)
 _REJECTED, _WITHDRAWN = int64(REJECTED), int64(WITHDRAWN)

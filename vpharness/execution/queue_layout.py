@@ -11,18 +11,6 @@ import numpy as np
 from vpharness.compiled import Array
 from vpharness.lattice.layout import NO_SLOT, LatticeState
 
-REASONS: Final = ("none", "open", "rejected", "withdrawn", "cleared", "through", "behind", "crossed")
-"""What became of a virtual order.
-
-none: there was no valid book to decide by; open: the events ended before its fate was known; rejected: on arrival it
-would have traded at once, or a snapshot was under way; withdrawn: unfilled after the longest wait; cleared: the book
-was cleared or restated while it waited. The others are fills. through: an order at a worse price was executed; behind:
-one further back in its queue was; crossed: an order on the other side came to rest at its price or beyond, and nothing
-was left in front of it.
-"""
-NONE, OPEN, REJECTED, WITHDRAWN, CLEARED, THROUGH, BEHIND, CROSSED = range(len(REASONS))
-FILLS: Final = (THROUGH, BEHIND, CROSSED)
-
 _I8: Final = np.int64
 
 VIRTUAL_ORDER_DTYPE: Final = np.dtype(

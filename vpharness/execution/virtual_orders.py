@@ -1,7 +1,6 @@
 """The table of virtual orders: for every bin and side, what would have become of a resting order decided there."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,18 +8,13 @@ from numpy.typing import NDArray
 from vpharness.compiled import Array
 from vpharness.errors import DatasetError
 from vpharness.execution.queue_kernel import end, follow
-from vpharness.execution.queue_layout import NONE, OPEN, VIRTUAL_ORDER_DTYPE, new_queue, with_room
+from vpharness.execution.queue_layout import VIRTUAL_ORDER_DTYPE, new_queue, with_room
 from vpharness.lattice.layout import NO_SLOT, SIDE_ASK, SIDE_BID, LatticeState, make_room
+from vpharness.order_fates import FATE_DTYPE, NONE, OPEN
 
-FATE_DTYPE: Final = np.dtype(
-    [
-        ("price", np.int64),  # 1e-9 units; 0 where there is no order
-        ("fill_ns", np.int64),  # 0 where it was not filled
-        ("ahead_at_arrival", np.int64),  # quantity, in units of the source's size_unit
-        ("reason", np.int8),  # its place among REASONS
-    ],
-    align=True,
-)
+
+class OtherEventsError(DatasetError):
+    """Bins and events do not belong together."""
 
 
 def virtual_orders(
@@ -42,7 +36,7 @@ def virtual_orders(
 
     Returns: FATE_DTYPE [n, 2], buys before sells.
 
-    Raises DatasetError where the bins are not of these events.
+    Raises OtherEventsError where the bins are not of these events.
     """
     orders = _decided(bins, int(book.rules["tick_price"][0]), latency_ns, max_wait_ns)
     placed = orders[orders["reason"] != NONE]
@@ -53,7 +47,9 @@ def virtual_orders(
         follow(book, queue, chunk)
     end(book, queue, int(bins["bin_end_ns"][-1]))
     if misplaced := int(queue.cursor["misplaced"][0]):
-        raise DatasetError(f"{misplaced} best prices of the bins are none of these events: they do not belong together")
+        raise OtherEventsError(
+            f"{misplaced} best prices of its bins are none of its events: they do not belong together; build it again"
+        )
     orders[orders["reason"] != NONE] = queue.orders
     fates = np.zeros(len(orders), FATE_DTYPE)
     fates["price"] = np.where(orders["reason"] != NONE, orders["tick"] * book.rules["tick_price"][0], 0)

@@ -44,7 +44,7 @@ def defaults(path: Path) -> PromotedRecord:
         parameters=dataclasses.asdict(parameters),
         threshold=threshold,
         threshold_label=f"{threshold:g}",
-        evaluation=dataclasses.asdict(evaluation.resolve(lattice.cell_width_ms)),
+        evaluation=evaluation.resolve(lattice.cell_width_ms).identity(),
         lattice=dataclasses.asdict(lattice),
         lattice_version=LATTICE_VERSION,
         evaluation_version=EVALUATION_VERSION,

@@ -14,7 +14,7 @@ from vpharness.audit import AuditReport
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import check_name
 from vpharness.errors import PromotionError
-from vpharness.evaluation import EVALUATION_VERSION, TEST, Judgement, Part
+from vpharness.evaluation import EVALUATION_VERSION, TEST, Judgement, Part, require_touch
 from vpharness.events.event_source import Source
 from vpharness.events.times import time_text
 from vpharness.lattice.lattice_parameters import LATTICE_VERSION
@@ -103,10 +103,11 @@ def review(
         report: called with the name of a gate that is being looked at and how much of that is done, from 0 to 1, where
             this is known.
 
-    Raises ConfigError where the instrument's name cannot be one of a folder, or the run's signal comes from a module
-    that is not permitted, and PromotionError where no projection can
-    be fitted or there is nothing to record.
+    Raises ConfigError where entries rest in a queue, the instrument's name cannot be one of a folder, or the run's
+    signal comes from a module that is not permitted, and PromotionError where no projection can be fitted or there is
+    nothing to record.
     """
+    require_touch(candidate.trial.evaluation)
     check_name(dataset.manifest.instrument, "the instrument")
     settings.modules.imported(candidate.signal_target)
     limits = settings.limits
@@ -234,7 +235,7 @@ def _record(batch: BatchRun, projection: Projection, memory_bins: int | None) ->
         parameters=dataclasses.asdict(batch.params),
         threshold=candidate.threshold,
         threshold_label=candidate.trial.threshold_label,
-        evaluation=dataclasses.asdict(candidate.trial.evaluation),
+        evaluation=candidate.trial.evaluation.identity(),
         lattice=dict(manifest.lattice or {}),
         lattice_version=LATTICE_VERSION,
         evaluation_version=EVALUATION_VERSION,

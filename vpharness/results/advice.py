@@ -106,7 +106,7 @@ def _nearer_or_longer(f: Figures, evaluation: ResolvedEvaluation, moves: Moves |
     told = f"{f.timeout_rate:.0%} timed out"
     if moves is None:
         return f"{told}: try eval.tp_ticks={max(1.0, tp / 2):g} or a longer hold, eval.max_hold_bins={2 * hold}"
-    spread = _spread(f, moves)
+    spread = _spread(f, moves) / (2 if evaluation.in_queue else 1)  # a resting order pays it at the exit alone
     told += f"; the median move over {moves.hold_s:g} s is {_ticks(moves.median)}"
     told += "" if math.isnan(spread) else f", the spread costs {spread:.2g}"
     stretch = (tp / moves.upper) ** 2 if moves.upper else math.inf

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from vpharness.evaluation import (
     EVALUATION_VERSION,
@@ -18,7 +19,7 @@ from vpharness.evaluation import (
     SplitParameters,
     Tally,
 )
-from vpharness.evaluation.blocks import COUNTS, TICKS
+from vpharness.evaluation.blocks import COUNTS, ORDERS, TICKS
 from vpharness.results.audits import AuditKey, AuditRecord, audit_key, audits_of
 from vpharness.results.ledger import (
     AUDIT_FAILED,
@@ -31,7 +32,7 @@ from vpharness.results.ledger import (
     Trial,
 )
 from vpharness.results.store import ADAPTIVE, CAMPAIGNS, CANDIDATES, EVIDENCE, FIRES, META, Store, read, read_table
-from vpharness.results.table_schemas import DONE, TIMES, market_in
+from vpharness.results.table_schemas import DONE, TIMES, WAITS, market_in
 
 
 def read_ledger(store: Store) -> list[LedgerCandidate]:
@@ -178,17 +179,33 @@ def _evidence(store: Store) -> dict[tuple[str, str, str], Evidence]:
     counts = np.column_stack([_flat(table[name])[0] for name in COUNTS]).astype(np.int32, copy=False)
     ticks = np.column_stack([_flat(table[name])[0] for name in TICKS])
     times = [_flat(table[name]) for name in TIMES]
+    orders = _orders(table)
     known: dict[str, Evidence] = {}
     found = {}
     for row, (key, digest) in enumerate(zip(keys, digests, strict=True)):
         if digest not in known:
             own = slice(of_block[row], of_block[row + 1])
-            sums = BlockSums(seconds[row], block[own], counts[own], ticks[own])
-            lists = [values[offsets[row] : offsets[row + 1]] for values, offsets in times]
-            known[digest] = Evidence(sums, Tally(**tallies[row]), *lists)
+            of_orders, waits = orders.get(row, (None, None))
+            sums = BlockSums(seconds[row], block[own], counts[own], ticks[own], of_orders)
+            mid_times, net_times = (values[offsets[row] : offsets[row + 1]] for values, offsets in times)
+            known[digest] = Evidence(sums, Tally(**tallies[row]), mid_times, net_times, waits)
             vars(known[digest])["digest"] = digest  # as it was worked out when the row was written
         found[key] = known[digest]
     return found
+
+
+def _orders(table: pa.Table) -> dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Return the sums over resting orders and their waits, by the place of the row; of rows that have them."""
+    if not {*ORDERS, WAITS} <= set(table.column_names):
+        return {}
+    places = np.flatnonzero(_numbers(table[WAITS].is_valid().combine_chunks().cast(pa.uint8())))
+    kept = table.select([*ORDERS, WAITS]).take(pa.array(places))
+    sums, offsets = np.column_stack([_flat(kept[name])[0] for name in ORDERS]), _flat(kept[ORDERS[0]])[1]
+    waits, of_waits = _flat(kept[WAITS])
+    return {
+        int(place): (sums[offsets[row] : offsets[row + 1]], waits[of_waits[row] : of_waits[row + 1]])
+        for row, place in enumerate(places)
+    }
 
 
 def _flat(column: pa.ChunkedArray) -> tuple[Any, Any]:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
 from vpharness.evaluation import (
     Draws,
     EvaluationParameters,
@@ -81,7 +83,11 @@ class Ranked:
     @property
     def could_win(self) -> bool:
         """Whether any result could: T is at most √B, and the family's critical T may lie above that."""
-        return self.judgement.figures.n_net_blocks > self.family.critical_excess**2
+        n_blocks = self.judgement.figures.n_net_blocks
+        if self.candidate.first.evaluation.in_queue:
+            # Orders that are not filled are compared with chance as well: their blocks count.
+            n_blocks = int(np.count_nonzero(self.judgement.evidence.blocks.tick("excess")))
+        return n_blocks > self.family.critical_excess**2
 
 
 def rank(ledger: Sequence[LedgerCandidate], asked: Sequence[LedgerCandidate] | None = None) -> list[Ranked]:

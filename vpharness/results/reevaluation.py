@@ -10,8 +10,7 @@ from vpharness.evaluation import (
     Evidence,
     Market,
     evaluate_fires,
-    first_passage_tables,
-    outcome_table,
+    outcomes_of_bins,
     parts_of,
 )
 from vpharness.results.ledger import DatasetKey, LedgerCandidate, Trial
@@ -38,8 +37,7 @@ def reevaluate(
     for together in shared.values():
         first = together[0]
         view, evaluation = view_of(*first.dataset), first.evaluation
-        passages = first_passage_tables(view, (evaluation.tp_ticks, evaluation.sl_ticks), evaluation.max_hold_bins)
-        table = outcome_table(passages, evaluation)
+        table = outcomes_of_bins(view, evaluation)
         for part in parts_of(view, evaluation, first.split):
             chosen = [trial for trial in together if part_of(trial) == part.name]
             evaluated = evaluate_fires(view, table, part, [trial.fires for trial in chosen]) if chosen else []

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from vpharness.errors import ConfigError
+from vpharness.evaluation.evaluation_parameters import OF_THE_QUEUE
 from vpharness.results.ledger import Trial
 from vpharness.results.ranking import Ranked, rank_order
 from vpharness.suggestions import did_you_mean
@@ -61,6 +62,8 @@ def settings_of(trial: Trial) -> dict[str, Any]:
     """Return everything that candidates can differ in, by full name: threshold, `signal.NAME`, `eval.NAME`."""
     signal = {name: value for name, value in trial.parameters.items() if name not in _THRESHOLDS}
     evaluation = dataclasses.asdict(trial.evaluation)
+    if not trial.evaluation.in_queue:
+        evaluation |= dict.fromkeys(OF_THE_QUEUE)  # nothing comes of them
     return {
         THRESHOLD: trial.threshold_label,
         **{f"{_SIGNAL}{name}": value for name, value in signal.items()},
@@ -75,7 +78,7 @@ def _derived_settings(trial: Trial) -> dict[str, Any]:
     for name, value in settings.items():
         if isinstance(value, list):
             found |= {f"{name}.{index}": item for index, item in enumerate(value)}
-        elif name.startswith(_EVAL) and name.endswith("_bins"):
+        elif name.startswith(_EVAL) and name.endswith("_bins") and value is not None:
             found[f"{name.removesuffix('_bins')}_ms"] = value * trial.evaluation.cell_width_ms
     return found
 
@@ -127,8 +130,7 @@ def sensitivity(ranked: Sequence[Ranked], parameter: str) -> list[AtValue]:
     for each in ranked:
         trial = each.candidate.first
         settings = {**settings_of(trial), **_derived_settings(trial)}
-        if parameter in settings:
-            value = settings[parameter]
+        if (value := settings.get(parameter)) is not None:
             groups[_key(value)].append(each)
             values[_key(value)] = value
     return [

@@ -30,9 +30,9 @@ from vpharness.results.part_files import (
 from vpharness.storage.arrow import table_of_rows
 from vpharness.storage.durable import replace_file, sync, unfinished_names, writing_in
 
-STORE_VERSION: Final = 3
+STORE_VERSION: Final = 4
 """Raised whenever a table has other columns than before."""
-READABLE_VERSIONS: Final = (1, 2, 3)
+READABLE_VERSIONS: Final = (1, 2, 3, 4)
 """Columns that rows of an earlier version lack are null."""
 
 META: Final = "runs_meta.parquet"

@@ -10,6 +10,7 @@ from typing import Final
 import pyarrow as pa
 
 from vpharness.evaluation import all_figures
+from vpharness.evaluation.blocks import ORDERS
 from vpharness.results.store import ADAPTIVE, AUDITS, CAMPAIGNS, CANDIDATES, EVIDENCE, FIRES, META, VIEWS
 
 TEXT: Final = "text"
@@ -94,6 +95,29 @@ _META_COLUMNS: Final = [
     _PART,
 ]
 
+_ORDER_MEANINGS: Final = {
+    "orders": "in each block, resting orders placed for fires; null, as all of these sums, with fill=touch",
+    "orders_filled": "of these, filled",
+    "filled_through": "of those filled, because an order at a worse price was executed",
+    "filled_behind": "of those filled, because an order behind in the queue was executed",
+    "filled_crossed": "of those filled, because the other side came to rest at the price",
+    "orders_rejected": "of the orders placed, rejected on arrival",
+    "orders_withdrawn": "of the orders placed, withdrawn after the longest wait",
+    "orders_cleared": "of the orders placed, ended because the book was restated",
+}
+
+
+def _order_sum(name: str) -> Column:
+    if name in _ORDER_MEANINGS:
+        return Column(name, FLOAT, _ORDER_MEANINGS[name], "orders", True, 4)
+    kind, _, after = name.partition("_")
+    if kind == "markout":
+        return Column(name, FLOAT, f"sum of the markouts {after} after fills in each block", "ticks", True, 4)
+    return Column(name, FLOAT, f"orders with a markout {after} after their fill", "orders", True, 4)
+
+
+_ORDER_SUMS: Final = [_order_sum(name) for name in ORDERS]
+
 _EVIDENCE_COLUMNS: Final = [
     _RUN,
     _CANDIDATE,
@@ -112,8 +136,12 @@ _EVIDENCE_COLUMNS: Final = [
     Column("mid_pnl", FLOAT, "sum of the P&L at the mid in each block", "ticks", True),
     Column("net_pnl", FLOAT, "sum of the net P&L in each block", "ticks", True),
     Column("excess", FLOAT, "sum of the directional excess in each block", "ticks", True),
+    *_ORDER_SUMS,
     Column("mid_times_ms", FLOAT, "from each fire to its barrier, of those that met one at the mid", "ms", True),
     Column("net_times_ms", FLOAT, "from each entry to the barrier, of those that met one", "ms", True),
+    Column(
+        "waits_ms", FLOAT, "from the arrival of each resting order to its fill; null with fill=touch", "ms", True, 4
+    ),
     Column("n_fires", WHOLE, "all fires of the part", "fires"),
     Column("n_up", WHOLE, "of those judged at the mid, upwards", "fires"),
     Column("n_down", WHOLE, "of those judged at the mid, downwards", "fires"),

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from vpharness.evaluation import Evidence, Market
-from vpharness.evaluation.blocks import COUNTS, TICKS
+from vpharness.evaluation.blocks import COUNTS, ORDERS, TICKS
 from vpharness.results.store import (
     ADAPTIVE,
     AUDITS,
@@ -30,6 +30,8 @@ FAILED: Final = "failed"
 
 TIMES: Final = ("mid_times_ms", "net_times_ms")
 """Lists of times to the barrier, from which medians are taken."""
+WAITS: Final = "waits_ms"
+"""Times that resting orders waited for their fill."""
 
 META_SCHEMA: Final = TABLES[META].schema()
 """`part` names the part that a row was written with: it tells rows apart of a run that was cut off while its parts were
@@ -72,7 +74,9 @@ def evidence_row(evidence: Evidence) -> dict[str, Any]:
         "block": blocks.block,
         **{name: blocks.count(name) for name in COUNTS},
         **{name: blocks.tick(name) for name in TICKS},
+        **{name: None if blocks.orders is None else blocks.order(name) for name in ORDERS},
         **{name: getattr(evidence, name) for name in TIMES},
+        WAITS: evidence.waits_ms,
         **vars(evidence.tally),
     }
 

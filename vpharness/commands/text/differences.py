@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vpharness.evaluation import EvaluationParameters
+from vpharness.evaluation import EvaluationParameters, ResolvedEvaluation
 from vpharness.results.ranking import Ranked
 from vpharness.results.sensitivity import THRESHOLD, settings_of, short_name, value_text
 
@@ -18,6 +18,11 @@ MOST_NAMED: Final = 4
 _DEFAULTS: Final = {
     "eval.null_draws": EvaluationParameters.null_draws,
     "eval.null_seed": EvaluationParameters.null_seed,
+    **{
+        f"eval.{field.name}": field.default
+        for field in dataclasses.fields(ResolvedEvaluation)
+        if field.default is not dataclasses.MISSING and field.name not in {"latency_ms", "max_wait_bins"}
+    },
 }
 """Settings that are left out of what is common to all rows where they have these values."""
 
@@ -75,7 +80,7 @@ def _settings(ranked: Ranked) -> dict[str, str]:
     """Return the settings of a candidate by full name; those of a signal under a name that holds the signal's too."""
     first = ranked.candidate.first
     trials = ranked.candidate.choosing or ranked.candidate.trials
-    own = {name: value for name, value in settings_of(first).items() if name != THRESHOLD}
+    own = {name: value for name, value in settings_of(first).items() if name != THRESHOLD and value is not None}
     split = {name: value for name, value in dataclasses.asdict(first.split.normalised()).items() if value != []}
     if first.split.kind != "time" or first.split.by_dataset:
         split.pop("train_share", None)

@@ -6,6 +6,7 @@ from typing import Final
 
 from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.evaluation import MarketTime, any_overlap
+from vpharness.evaluation.costs import has_fees, is_free
 from vpharness.results.families import Family
 from vpharness.results.ledger import AUDIT_FAILED, AUDIT_UNDECIDED, NOT_AUDITED, LedgerCandidate
 from vpharness.results.ranking import Ranked
@@ -28,6 +29,10 @@ _TERMS: Final = (
         "break-even %": "the take-profit share at which gains equal losses, spread and costs ignored",
         DIRECTIONAL: "how much better than random its directions are, in standard deviations",
     },
+    {
+        "filled %": "resting orders that were filled; the others are no trades",
+        "markout 0.1 s, ticks": "how far the mid lies on the good side of the price so long after a fill",
+    },
 )
 """The terms of a ranking, by their headings: a line for each that belong together."""
 _MOST_NAMED: Final = 3
@@ -45,7 +50,7 @@ def verdict(rankable: Sequence[Ranked]) -> Iterator[str]:
     """Yield what it all comes to, and what keeps candidates from winning or their trials from counting."""
     winners = sum(each.winner for each in rankable)
     verdict = f"{winners} beat chance (*)" if winners else "nothing here beats chance"
-    yield f"{verdict}; net is after the spread and cost_ticks{_fees_text(rankable)}"
+    yield f"{verdict}; net is after {_costs_text(rankable)}"
     if pooled := [each for each in rankable if len(each.candidate.counted) > 1]:
         most = max(len(each.candidate.counted) for each in pooled)
         yield (
@@ -73,10 +78,13 @@ def audits(ranked: Sequence[Ranked]) -> Iterator[str]:
         yield f"no audit of {counted(counts[NOT_AUDITED], 'candidate')}: python -m vpharness audit makes one"
 
 
-def _fees_text(rankable: Sequence[Ranked]) -> str:
-    """Return that no fees are in the figures, where none are."""
-    free = all(each.candidate.first.evaluation.cost_ticks == 0 for each in rankable)
-    return ", before fees" if free else ""
+def _costs_text(rankable: Sequence[Ranked]) -> str:
+    """Return what is taken off the figures, and whether no fees are among it."""
+    evaluations = [each.candidate.first.evaluation for each in rankable]
+    fees = ", fees" if any(map(has_fees, evaluations)) else ""
+    free = ", before fees" if all(map(is_free, evaluations)) else ""
+    resting = "; with fill=queue only the exit pays the spread" if any(each.in_queue for each in evaluations) else ""
+    return f"the spread{fees} and cost_ticks{free}{resting}"
 
 
 def shortages(ranked: Sequence[Ranked]) -> Iterator[str]:

@@ -37,7 +37,9 @@ def varied_names(ranked: Sequence[Ranked]) -> dict[str, list[str]]:
 def settings_text(ranked: Ranked, names: Sequence[str]) -> str:
     """Return the values of some parameters of a candidate."""
     settings = settings_of(ranked.candidate.first)
-    return ", ".join(f"{short_name(name)} {value_text(settings[name])}" for name in names if name in settings)
+    return ", ".join(
+        f"{short_name(name)} {value_text(settings[name])}" for name in names if settings.get(name) is not None
+    )
 
 
 def short_id(ranked: Ranked) -> str:

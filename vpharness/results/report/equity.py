@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from vpharness.evaluation import DatasetView, Part, fire_outcomes, first_passage_tables, outcome_table, parts_of
+from vpharness.evaluation import DatasetView, Part, fire_outcomes, outcomes_of_bins, parts_of
 from vpharness.evaluation.outcomes import FireOutcomes
 from vpharness.results.ledger import Trial
 from vpharness.results.ranking import Ranked
@@ -59,8 +59,7 @@ def path_of(trial: Trial, view: DatasetView) -> Path:
     """Return a trial's fires with their outcomes over the price, in the part that was judged."""
     evaluation = trial.evaluation
     part: Part = next(each for each in parts_of(view, evaluation, trial.split) if each.name == trial.judged_part)
-    barriers = (evaluation.tp_ticks, evaluation.sl_ticks)
-    table = outcome_table(first_passage_tables(view, barriers, evaluation.max_hold_bins), evaluation)
+    table = outcomes_of_bins(view, evaluation)
     mid = np.where(view.has_mid, view.mid, np.nan)[part.start : part.stop]
     hours_a_bin = view.cell_width_ms / _MS_PER_HOUR
     hours = np.arange(part.start, part.stop, dtype=np.float64) * hours_a_bin

@@ -72,7 +72,8 @@ def ranking(findings: Findings) -> Element:
 def _how_to_read() -> Element:
     return note(
         "Winners first (★), then by the lower end of the net mean that holds for all candidates at once. Net "
-        "is what a fire earned from touch to touch, in ticks; p is against chance for the candidate by itself, p adj. "
+        "is what a fire earned from entry to exit, in ticks, after all costs: from touch to touch, or with fill=queue "
+        "from a resting order that was filled to the touch; p is against chance for the candidate by itself, p adj. "
         "for the best of everything that was tried on the same market time. TP, SL and timeout are the shares of fires "
         "that met the take-profit, the stop-loss or neither, at the mid; break-even is the share of take-profits "
         "among those that met a barrier at which nothing is earned, a guide only. Blocks, the separate stretches of "

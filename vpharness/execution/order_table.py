@@ -1,0 +1,134 @@
+"""The virtual orders of a dataset, one table for each latency and longest wait, kept in the lake's cache.
+
+A table depends on the dataset, the latency, the longest wait, and the rules by which orders are filled; its file is
+named after these, lies in the folder of the dataset's checksum among the computed columns, and is verified, deleted and
+made again as they are (see `datasets.column_cache`). Deleting it loses nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.compiled import Array
+from vpharness.datasets.column_cache import ColumnShape, cached_column, filled_by_one, keep, keep_within_limit
+from vpharness.datasets.find import Dataset
+from vpharness.datasets.manifest import require_orders
+from vpharness.datasets.read import load
+from vpharness.errors import DatasetError
+from vpharness.events.mbo_event import FLAG_BY_PRICE, FLAG_TOP_OF_BOOK
+from vpharness.order_fates import FATE_DTYPE
+
+QUEUE_VERSION: Final = 1
+"""Raised by hand whenever the same events would give other fates than before."""
+
+_WORDS: Final = 2 * FATE_DTYPE.itemsize // 8
+"""A row of the table in the cache: a buy and a sell, as 64-bit numbers."""
+
+
+@dataclass(frozen=True)
+class OrderTable:
+    """The virtual orders of a dataset of T bins.
+
+    Attributes:
+        fates: FATE_DTYPE [T, 2], buys before sells, in the order of the bins.
+        out_of_turn: how many executions went to orders behind one that had something left: 0 where a level fills in
+            the order of arrival.
+    """
+
+    fates: NDArray[np.void]
+    out_of_turn: int
+
+
+def require_queue(dataset: Dataset) -> None:
+    """Raise DatasetError where a dataset is known to have no queues: it is by price level, or keeps no events."""
+    manifest = dataset.manifest
+    require_orders(manifest)
+    if dataset.keeps_events:
+        return
+    remedy = (
+        "build it here from market-by-order data"
+        if manifest.lattice is None
+        else f"python -m vpharness convert dataset.id={manifest.dataset_id} dataset.columns=all adds them"
+    )
+    raise DatasetError(
+        f"dataset {manifest.dataset_id} keeps no events, and a resting order's place in the queue follows from these; "
+        f"{remedy}"
+    )
+
+
+def order_table(dataset: Dataset, *, latency_ns: int, max_wait_ns: int) -> OrderTable:
+    """Return the fate of a buy and a sell decided at the end of every bin: from the cache, or from the events.
+
+    Args:
+        dataset: a dataset that keeps its events.
+        latency_ns: from the decision to the arrival.
+        max_wait_ns: from the arrival to the withdrawal.
+
+    Raises DatasetError where the dataset has no queues, or its events cannot be read.
+    """
+    require_queue(dataset)
+    name = f"orders_v{QUEUE_VERSION}_{latency_ns}_{max_wait_ns}"
+    fates, more = f"{name}_fates", f"{name}_out_of_turn"
+    int64 = np.dtype(np.int64)
+    shapes = {fates: ColumnShape(int64, (dataset.manifest.bins, _WORDS)), more: ColumnShape(int64, (1, 1))}
+    cache = dataset.cache
+    if cache is None or sum(each.file_bytes for each in shapes.values()) > cache.limit_bytes:
+        return _computed(dataset, latency_ns, max_wait_ns)
+    folder = cache.of(dataset.checksum)
+    found = _kept(folder, shapes, fates, more)
+    if found is None:
+        with filled_by_one(folder) as can_keep:
+            found = _kept(folder, shapes, fates, more)  # another process may have made it meanwhile
+            if found is None:
+                found = _computed(dataset, latency_ns, max_wait_ns)
+                columns = {fates: _as_words(found.fates), more: np.array([[found.out_of_turn]], np.int64)}
+                if can_keep and keep(folder, shapes, [columns]):
+                    keep_within_limit(cache)
+    return found
+
+
+def _kept(folder: Path, shapes: dict[str, ColumnShape], fates: str, out_of_turn: str) -> OrderTable | None:
+    words, count = (cached_column(folder, name, shapes[name]) for name in (fates, out_of_turn))
+    return None if words is None or count is None else OrderTable(words.view(FATE_DTYPE), int(count[0, 0]))
+
+
+def _as_words(fates: NDArray[np.void]) -> Array:
+    """Return a table of fates as the numbers [T, _WORDS] that are kept."""
+    return np.ascontiguousarray(fates).view(np.int64).reshape(-1, _WORDS)
+
+
+def _computed(dataset: Dataset, latency_ns: int, max_wait_ns: int) -> OrderTable:
+    from vpharness.datasets.event_table import DatasetEvents  # noqa: PLC0415  # compilers are slow to import
+    from vpharness.datasets.replay import fresh_lattice  # noqa: PLC0415
+    from vpharness.execution.virtual_orders import OtherEventsError, virtual_orders  # noqa: PLC0415
+
+    dataset_id = dataset.manifest.dataset_id
+    with DatasetEvents(dataset).open() as stream:
+        try:
+            fates, out_of_turn = virtual_orders(
+                load(dataset).bins,
+                fresh_lattice(dataset, ()),
+                _of_orders(stream.chunks, dataset_id),
+                latency_ns=latency_ns,
+                max_wait_ns=max_wait_ns,
+            )
+        except OtherEventsError as error:
+            raise DatasetError(f"dataset {dataset_id}: {error}") from error
+    return OrderTable(fates, out_of_turn)
+
+
+def _of_orders(chunks: Iterator[Array], dataset_id: str) -> Iterator[Array]:
+    """Yield chunks of events; raise DatasetError at a record that stands for a level or a side in place of orders."""
+    for events in chunks:
+        odd = events["flags"] & (FLAG_BY_PRICE | FLAG_TOP_OF_BOOK) != 0
+        if odd.any():
+            flag = int(events["flags"][np.argmax(odd)]) & (FLAG_BY_PRICE | FLAG_TOP_OF_BOOK)
+            raise DatasetError(
+                f"dataset {dataset_id} has records of flag {flag}, which stand for a whole level or side of the book: "
+                "they do not say who is ahead in a queue; build a dataset from venues that send single orders"
+            )
+        yield events
