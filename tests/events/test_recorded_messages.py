@@ -18,7 +18,8 @@ from vpharness.events.coinbase import CoinbaseSource
 from vpharness.events.json_lines import MessageError, in_units, price_of, time_ns
 from vpharness.events.kraken import KrakenSource
 from vpharness.events.mbo_event import MAX_PRICE
-from vpharness.events.recorded_source import RecordedSource, size_digits
+from vpharness.events.recorded_source import RecordedSource
+from vpharness.events.size_units import size_digits
 from vpharness.parameters import rules_of
 
 SOURCES: list[tuple[type[RecordedSource], str]] = [

@@ -23,11 +23,11 @@ from vpharness.events.level_source import (
     WITHOUT_TRADES,
     LevelBooks,
     opened_messages,
-    size_digits,
     size_unit_parameter,
     unit_problems,
 )
 from vpharness.events.many_files import PATHS_MEANING, Paths
+from vpharness.events.size_units import size_digits
 from vpharness.events.trade_files import (
     ONE_OR_SEVERAL,
     TradeColumns,
@@ -175,7 +175,7 @@ class _Reader:
             self.stream.counts["skipped_other_message"] += 1
 
     def finish(self) -> None:
-        """Say at the end of the file what its reader should know."""
+        """Add the notes that can only be made at the end of the file."""
         if self.source.trades_path is None and not self.has_trades:
             self.stream.notes.append(WITHOUT_TRADES)
 

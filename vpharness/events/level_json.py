@@ -92,7 +92,7 @@ class LevelCollector:
             self._levels(line, asks, is_ask=True)
 
     def gap(self, ts_ns: int) -> None:
-        """Say that messages are missing before the next one."""
+        """Record that messages are missing before the next one."""
         self._message(GAP, ts_ns)
 
     def trade(self, line: int, ts_ns: int, price: bytes, size: bytes, *, is_ask: bool) -> None:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import chain
 from typing import Any, Final, Protocol
 
@@ -17,6 +16,7 @@ from vpharness.events.event_source import CHUNK_EVENTS, EventStream
 from vpharness.events.json_lines import UNREADABLE, RecordedLine, recorded_lines
 from vpharness.events.level_json import LevelCollector
 from vpharness.events.price_levels import LevelBook, LevelMessages
+from vpharness.events.size_units import size_digits, size_unit_problems
 from vpharness.events.trade_files import SortedTrades, with_trades
 from vpharness.parameters import parameter
 
@@ -34,16 +34,9 @@ def size_unit_parameter() -> Any:
     )
 
 
-def size_digits(size_unit: float) -> int | None:
-    """Return the decimal digits of a unit of size that is a power of ten from 1e-12 to 1; None for another."""
-    exact = Decimal(repr(size_unit))
-    return next((digits for digits in range(FINEST_SIZE + 1) if exact == Decimal(1).scaleb(-digits)), None)
-
-
 def unit_problems(size_unit: float) -> Iterable[str]:
     """Yield an error for a unit of size that is no power of ten."""
-    if size_digits(size_unit) is None:
-        yield f"size_unit is {size_unit}; it must be a power of ten from 1e-{FINEST_SIZE} to 1"
+    yield from size_unit_problems(size_unit, FINEST_SIZE)
 
 
 class MessageReader(Protocol):
@@ -61,7 +54,7 @@ class MessageReader(Protocol):
         ...
 
     def finish(self) -> None:
-        """Say at the end of the file what its reader should know."""
+        """Add the notes that can only be made at the end of the file."""
         ...
 
 

@@ -4,7 +4,6 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, ClassVar, Final, Protocol
 
 import numpy as np
@@ -23,9 +22,8 @@ from vpharness.events.json_lines import (
 )
 from vpharness.events.many_files import PATHS_MEANING, Paths
 from vpharness.events.order_feed import OrderFeed
+from vpharness.events.size_units import size_digits, size_unit_problems
 from vpharness.parameters import parameter
-
-_FINEST_SIZE: Final = 18
 
 NO_SNAPSHOT: Final = (
     "holds no snapshot of the book for {symbol}{what}; record one with the messages, or let the book start empty with "
@@ -76,8 +74,7 @@ class RecordedSource:
 
     def relations(self) -> Iterator[str]:
         """Yield an error for a unit of size that is no power of ten."""
-        if size_digits(self.size_unit) is None:
-            yield f"size_unit is {self.size_unit}; it must be a power of ten from 1e-{_FINEST_SIZE} to 1"
+        yield from size_unit_problems(self.size_unit)
 
     def identity(self) -> dict[str, Any]:
         """Return what the events depend on."""
@@ -184,14 +181,6 @@ def notes(feed: OrderFeed, *, requires_snapshot: bool) -> list[str]:
     if not requires_snapshot:
         found.append("the book started empty: orders placed before the recording are unknown")
     return found
-
-
-def size_digits(size_unit: float) -> int | None:
-    """Return how many decimal digits a unit of size stands for, such as 8 for 1e-8; None where it is no such unit."""
-    sign, digits, exponent = Decimal(repr(float(size_unit))).normalize().as_tuple()
-    if sign or digits != (1,) or not isinstance(exponent, int) or not -_FINEST_SIZE <= exponent <= 0:
-        return None
-    return -exponent
 
 
 def require_text(value: str | None, name: str) -> str:

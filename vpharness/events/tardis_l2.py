@@ -22,13 +22,13 @@ from vpharness.events.level_source import (
     WITHOUT_TRADES,
     LevelBooks,
     level_chunks,
-    size_digits,
     size_unit_parameter,
     unit_problems,
 )
 from vpharness.events.many_files import PATHS_MEANING, Paths
 from vpharness.events.mbo_event import MAX_PRICE
 from vpharness.events.price_levels import CHANGES, LEVEL_DTYPE, SNAPSHOT, LevelMessages, levels
+from vpharness.events.size_units import size_digits
 from vpharness.events.times import LATEST_NS
 from vpharness.events.trade_files import (
     ONE_OR_SEVERAL,
