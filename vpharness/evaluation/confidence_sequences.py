@@ -1,7 +1,7 @@
 """Confidence sequences of means over fires: intervals that are all valid at once, however often one looks.
 
-A confidence interval holds at one look that was fixed beforehand; who looks after every block will sooner or later see it
-exclude the truth. The intervals of a confidence sequence contain the truth at all looks together with probability
+A confidence interval holds at one look that was fixed beforehand; who looks after every block will see it exclude the
+truth sooner or later. The intervals of a confidence sequence contain the truth at all looks together with probability
 1 - alpha. Units are blocks of time, as in `blocks`, once every fire in them is decided: with P_b the sum and n_b the
 number of values in block b, D_b(m) = P_b - m n_b has mean 0 at the true mean m. After B blocks, with
 
@@ -9,8 +9,8 @@ number of values in block b, D_b(m) = P_b - m n_b has mean 0 at the true mean m.
 
 m lies in the sequence while |S(m)| <= √((V(m) r + 1)/r · 2 ln(√(V(m) r + 1)/alpha)). This is the two-sided asymptotic
 confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas (Time-uniform central limit theory and asymptotic
-confidence sequences, Annals of Statistics 52, 2024), which mixes normal distributions of the drift with variance r, called
-rho squared there. It is always wider than the interval of one look; it is tightest around the V that r is chosen for.
+confidence sequences, Annals of Statistics 52, 2024), which mixes normal distributions of the drift with variance r (rho
+squared there). It is always wider than the interval of one look, and tightest around the V that r is chosen for.
 """
 
 import math
