@@ -1,6 +1,6 @@
 """What may be claimed of a served model at any time: whether it earns what was promised, nothing, or less than another.
 
-Each claim is made from a confidence sequence, so that it holds however often one looks: the chance that it is ever made of
+Each is made from a confidence sequence, so that it holds however often one looks: the chance that it is ever made of
 a model of which it is not true is at most the stated error.
 """
 
