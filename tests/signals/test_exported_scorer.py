@@ -24,7 +24,9 @@ QUICK = ("msd", "pfp")
 def bins(columns: tuple[str, ...], count: int, seed: int) -> list[dict[str, NDArray[np.float64]]]:
     """Bins of a grid, one row each."""
     rng = np.random.default_rng(seed)
-    return [{name: rng.integers(-2, 3, (1, 2 * RADIUS + 1)) * 1.5 for name in columns} for _ in range(count)]
+    return [
+        {name: rng.integers(-2, 3, (1, 2 * RADIUS + 1)).astype(np.float64) for name in columns} for _ in range(count)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +40,7 @@ def test_it_scores_bit_for_bit_as_the_source(name: str) -> None:
     assert [getattr(loaded, each) for each in shared] == [getattr(source, each) for each in shared]
     states = [source.start(), loaded.start()]
     for number, columns in enumerate(bins(source.columns, 120, seed=1)):
-        scored = [each.step(state, columns) for each, state in zip((source, loaded), states, strict=True)]
+        scored = [source.step(states[0], columns), loaded.step(states[1], columns)]
         assert np.array_equal(scored[0][1], scored[1][1], equal_nan=True)
         states = [scored[1][0], scored[0][0]] if number == 60 else [scored[0][0], scored[1][0]]
     saved = save_state(states[0])
@@ -87,7 +89,7 @@ def test_what_is_no_program_is_refused_in_one_line() -> None:
         load_scorer(changed(program=np.arange(99, dtype=np.uint8)), "program.npz")
 
 
-def _calls_back(x: jax.Array) -> jax.Array:
+def _calls_back(x: jax.Array) -> Any:
     return jax.pure_callback(lambda value: value, jax.ShapeDtypeStruct((), np.float64), x)  # type: ignore[no-untyped-call] # JAX has it untyped
 
 

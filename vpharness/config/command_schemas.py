@@ -289,6 +289,7 @@ class PromoteShowCommand(PromoteHistoryCommand):
     """Show what a version serves, and the evidence behind it."""
 
     version: str | None = parameter(None, meaning="the version (default: the one that is served)")
+    signal_modules: list[str] = parameter([], meaning=SIGNAL_MODULES)
 
 
 @dataclass(frozen=True)
