@@ -88,13 +88,14 @@ def test_a_module_that_may_not_be_named_is_refused_all_the_same(lake: Lake, bund
 
 @pytest.mark.usefixtures("changed_source")
 def test_a_program_that_scores_otherwise_is_not_served(lake: Lake, bundle: Bundle) -> None:
-    """It is replayed like the source, and what differs is said."""
+    """It is replayed like the source, and what differs is said behind why the source is not served."""
     said = bundle.recording.outputs
     recording = dataclasses.replace(
         bundle.recording, outputs=dataclasses.replace(said, scores=said.scores + np.float64(1e-6))
     )
-    (difference,) = replay(dataclasses.replace(bundle, recording=recording), modules(lake)).differences
-    assert difference.startswith("the score of bin ")
+    of_source, of_program = replay(dataclasses.replace(bundle, recording=recording), modules(lake)).differences
+    assert of_source.startswith("the code of vpharness.signals.msd.msd has changed")
+    assert of_program.startswith("the score of bin ")
 
 
 @pytest.mark.usefixtures("changed_source")

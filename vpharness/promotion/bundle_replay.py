@@ -57,7 +57,8 @@ def replay(bundle: Bundle, modules: PermittedModules) -> Replay:
     if problem is None or bundle.program is None:
         return Replay(bundle.record, None, [problem] if problem else _differences(bundle.record, bundle))
     record = dataclasses.replace(bundle.record, program=bundle.program)
-    return Replay(record, problem, _differences(record, bundle))
+    found = _differences(record, bundle)
+    return Replay(record, problem, [problem, *found] if found else [])
 
 
 def replay_differences(bundle: Bundle, modules: PermittedModules) -> list[str]:
