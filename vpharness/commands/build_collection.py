@@ -12,7 +12,7 @@ from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColum
 from rich.progress import Progress as Bar
 
 from vpharness.commands.text.collection_facts import built_facts, built_lines
-from vpharness.commands.text.progress_display import COMPILING_LATTICE, LINE_SECONDS, describe, notice_if_slow
+from vpharness.commands.text.progress_display import COMPILING_LATTICE, LINE_SECONDS, notice_if_slow
 from vpharness.compiled import is_kept
 from vpharness.config.command_schemas import BuildCommand
 from vpharness.datasets.collection_build import (
@@ -105,8 +105,8 @@ def describe_collection(progress: CollectionProgress) -> str:
     told = f"{progress.done:,} of {progress.total:,} sessions{existed}{failed}"
     if progress.current is None or not progress.current.events:
         return told
-    seconds = sum(progress.current.seconds.values())
-    return f"{told}; now {describe(progress.current, seconds, progress.current.share)}"
+    bins, share = progress.current.bins, progress.current.share
+    return f"{told}; now {bins:,} bins" + ("" if share is None else f", {share:.0%}")
 
 
 @contextlib.contextmanager

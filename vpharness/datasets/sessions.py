@@ -11,6 +11,7 @@ they leave out counts as if they had not been changed yet.
 import datetime
 import functools
 import re
+import warnings
 import zoneinfo
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -151,7 +152,10 @@ def _calendar_hours(
     from exchange_calendars.errors import CalendarError, InvalidCalendarName  # noqa: PLC0415
 
     try:
-        calendar = get_calendar(name, start=f"{first_year}-01-01", end=f"{last_year}-12-31")
+        with warnings.catch_warnings():
+            # What its own code may no longer ask of pandas is nothing that a user can mend.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            calendar = get_calendar(name, start=f"{first_year}-01-01", end=f"{last_year}-12-31")
     except InvalidCalendarName:
         from vpharness.suggestions import did_you_mean  # noqa: PLC0415
 

@@ -4,18 +4,20 @@ import dataclasses
 import datetime
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vpharness.commands.text.dataset_facts import size_text
 from vpharness.commands.text.terminal import counted, span_text
 from vpharness.datasets.collection import Collection, Member
-from vpharness.datasets.collection_build import CollectionBuilt
 from vpharness.datasets.disk_use import DiskUse, disk_use
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.sessions import WEEKDAYS, trading_dates
 from vpharness.errors import DatasetError
 from vpharness.events.times import time_text
+
+if TYPE_CHECKING:
+    from vpharness.datasets.collection_build import CollectionBuilt
 
 _MOST_NAMES: Final = 10
 _DAY: Final = datetime.timedelta(days=1)
@@ -147,7 +149,7 @@ def member_table(lake: Lake, collection: Collection) -> dict[str, list[str]]:
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
-def built_facts(lake: Lake, built: CollectionBuilt) -> dict[str, Any]:
+def built_facts(lake: Lake, built: "CollectionBuilt") -> dict[str, Any]:
     """Return what a build of a collection did, as JSON values."""
     found = built.collection
     return {
@@ -160,7 +162,7 @@ def built_facts(lake: Lake, built: CollectionBuilt) -> dict[str, Any]:
 
 
 def built_lines(
-    lake: Lake, collection_id: str, built: CollectionBuilt, *, with_incomplete: bool = True
+    lake: Lake, collection_id: str, built: "CollectionBuilt", *, with_incomplete: bool = True
 ) -> Iterator[str]:
     """Yield the lines that say what a build of a collection did."""
     found = built.collection
