@@ -304,7 +304,7 @@ def test_a_folder_without_files_is_told_and_nothing_is_made(tmp_path: Path) -> N
     assert not (tmp_path / "lake").exists()
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """The end of a watch, in a test."""
 
 
@@ -316,13 +316,13 @@ def watched_steps(lake: Lake, asked: CollectionRequest, events: list[object]) ->
         assert seconds == 5
         event = next(waiting, None)
         if event is None:
-            raise Stopped
+            raise StoppedError
         if callable(event):
             event()
 
     try:
         yield from watch_collection(lake, asked, 5, quiet, watched=Watched(), wait=wait)
-    except Stopped:
+    except StoppedError:
         return
 
 

@@ -67,14 +67,17 @@ def test_a_session_that_spans_a_change_of_the_clocks_is_an_hour_shorter_or_longe
         for each in sessions_between(days, utc(f"{first} 12:00"), utc(f"{first} 12:00") + 2 * 86_400 * 10**9)
     }
     assert lengths == {
-        **{"2024-03-30": 24, "2024-03-31": 23, "2024-04-01": 24},
-        **{"2024-10-26": 24, "2024-10-27": 25, "2024-10-28": 24},
+        "2024-03-30": 24,
+        "2024-03-31": 23,
+        "2024-04-01": 24,
+        "2024-10-26": 24,
+        "2024-10-27": 25,
+        "2024-10-28": 24,
     }
 
 
 def test_local_times_that_the_clocks_leave_out_or_pass_twice_have_one_meaning() -> None:
     """What is left out counts as if nothing had changed; of two the first is meant."""
-
     twice = SessionParameters("01:30", "03:00", "America/New_York")
     assert hours(twice, "2024-11-03", "2024-11-03") == {"2024-11-03": "03 05:30 to 03 08:00"}
 

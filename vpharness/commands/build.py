@@ -24,6 +24,7 @@ from vpharness.datasets.grid_columns import chosen_columns
 from vpharness.datasets.lake import Lake, check_id, check_name
 from vpharness.datasets.price_check import key_choice, require_best_prices
 from vpharness.datasets.sources import source_values
+from vpharness.errors import ConfigError
 from vpharness.events.input_files import checked_path
 
 
@@ -41,6 +42,8 @@ def run_build(config: DictConfig) -> None:
     if collection_id is not None:
         check_name(collection_id, "collection.id")
         refuse_what_is_for_one(asked, choice.id)
+        if start_ns is not None and end_ns is not None and start_ns >= end_ns:
+            raise ConfigError(f"start is {config.start} and end is {config.end}; start must lie before end")
         columns = chosen_columns(choice.columns, ())
         request = CollectionRequest(collection_id, source, lattice, session, columns, start_ns, end_ns, asked.processes)
         run_build_collection(asked, request)

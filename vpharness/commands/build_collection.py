@@ -13,6 +13,7 @@ from rich.progress import Progress as Bar
 
 from vpharness.commands.text.collection_facts import built_facts, built_lines
 from vpharness.commands.text.progress_display import COMPILING_LATTICE, LINE_SECONDS, notice_if_slow
+from vpharness.commands.text.terminal import raise_each
 from vpharness.compiled import is_kept
 from vpharness.config.command_schemas import BuildCommand
 from vpharness.datasets.collection_build import (
@@ -22,9 +23,9 @@ from vpharness.datasets.collection_build import (
     Report,
     build_collection,
 )
-from vpharness.datasets.collection_watch import watch_collection
+from vpharness.datasets.collection_watch import require_files, watch_collection
 from vpharness.datasets.lake import Lake
-from vpharness.errors import ConfigError, VpharnessError
+from vpharness.errors import ConfigError
 
 
 def refuse_what_is_for_one(asked: BuildCommand, dataset_id: str | None) -> None:
@@ -59,12 +60,12 @@ def run_build_collection(asked: BuildCommand, request: CollectionRequest) -> Non
     else:
         for line in built_lines(lake, request.collection_id, built):
             print(line)
-    if built.failed:
-        raise VpharnessError("\nvpharness: ".join(built.failed))
+    raise_each(built.failed)
 
 
 def _watch(lake: Lake, request: CollectionRequest, asked: BuildCommand) -> None:
     """Add files as they appear. Ctrl-C while nothing is being built is the proper end."""
+    require_files(request)
     if not asked.json:
         print(f"watching for files every {asked.poll_s:g} s; Ctrl-C ends it", file=sys.stderr, flush=True)
     is_waiting = False

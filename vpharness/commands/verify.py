@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from vpharness.commands.output_files import require_new
 from vpharness.commands.text.price_checks import checked_prices, price_check_facts, price_check_lines
-from vpharness.commands.text.terminal import counted
+from vpharness.commands.text.terminal import counted, raise_each
 from vpharness.config.command_schemas import VerifyCommand
 from vpharness.config.typed_config import check_command, instance
 from vpharness.datasets.collection import collection_ids, find_collection, member_dataset
@@ -176,8 +176,7 @@ def _verify_collection(lake: Lake, name: str, asked: VerifyCommand) -> None:
         also = ", and follow from their events bit by bit" if asked.replay else ""
         count = counted(len(collection.members), "dataset")
         print(f"collection {collection.name} is intact: its {count} match their checksums{also}")
-    if found.problems:
-        raise VpharnessError("\nvpharness: ".join(found.problems))
+    raise_each(found.problems)
 
 
 def _verify_dataset(lake: Lake, dataset_id: str, asked: VerifyCommand) -> None:

@@ -54,14 +54,19 @@ def watch_collection(
 
     Raises ConfigError for a source that reads no files, and what `build_collection` raises.
     """
-    if not isinstance(request.source, FileSource):
-        raise ConfigError("watch is for a source of files, such as source=dbn; this one reads none")
+    require_files(request)
     state = watched if watched is not None else Watched()
     while True:
         settled = look(request, state)
         if any(state.taken.get(path) != state.looks[path] for path in settled):
             yield _take(lake, request, state, settled, report)
         wait(poll_s)
+
+
+def require_files(request: CollectionRequest) -> None:
+    """Raise ConfigError for a source that reads no files."""
+    if not isinstance(request.source, FileSource):
+        raise ConfigError("watch is for a source of files, such as source=dbn; this one reads none")
 
 
 def look(request: CollectionRequest, state: Watched) -> list[str]:
