@@ -11,7 +11,7 @@ from vpharness.commands.text.collection_facts import collection_summary
 from vpharness.commands.text.dataset_facts import dataset_facts, size_text
 from vpharness.commands.text.terminal import console, counted, print_table
 from vpharness.datasets.collection import Collection, collection_ids, find_collection
-from vpharness.datasets.disk_use import disk_use
+from vpharness.datasets.disk_use import DiskUse, disk_use
 from vpharness.datasets.find import Dataset, all_datasets
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import Manifest
@@ -32,37 +32,40 @@ def run_list_datasets(config: DictConfig) -> None:
     bad = [str(item) for item in found if isinstance(item, DatasetError)]
     collections, damaged = _collections(lake)
     bad += damaged
+    uses: dict[str, DiskUse] = {}
+    for item in good:  # a published one comes before a variant of the same name, as in a look-up
+        uses.setdefault(item.path.name, disk_use(item))
     if config.json:
         facts = [
             {
                 **dataset_facts(item.manifest, item.path),
-                "cache_bytes": disk_use(item).cached,
+                "cache_bytes": uses[item.path.name].cached,
                 "noted_source": _noted(lake, item.manifest),
             }
             for item in good
         ]
-        told = {"datasets": facts, "collections": [collection_summary(lake, each) for each in collections]}
+        told = {"datasets": facts, "collections": [collection_summary(each, uses) for each in collections]}
         print(json.dumps({**told, "problems": bad}, indent=1))
         return
     if collections:
-        print_table(_collection_table(lake, collections), texts=_TEXTS, key="collection")
+        print_table(_collection_table(collections, uses), texts=_TEXTS, key="collection")
         console().print()
     # The days of a collection are listed by show: a table of a thousand of them would hide the others.
     held = {member.dataset_id for each in collections for member in each.members}
-    rows = [_row(lake, item) for item in good if item.manifest.dataset_id not in held]
+    rows = [_row(lake, item, uses[item.path.name]) for item in good if item.manifest.dataset_id not in held]
     if rows:
         print_table({name: [row[name] for row in rows] for name in rows[0]}, texts=_TEXTS, key="id")
     elif not collections:
         console().print(f"no datasets in the lake {config.lake}")
     if good:
-        console().print(_disk_text(good, held))
+        console().print(_disk_text(list(uses.values()), held))
     if any(item.manifest.doubts for item in good):
         console().print("! something is odd: python -m vpharness show dataset.id=ID says what")
     for problem in bad:
         console().print(problem)
 
 
-def _row(lake: Lake, dataset: Dataset) -> dict[str, str]:
+def _row(lake: Lake, dataset: Dataset, use: DiskUse) -> dict[str, str]:
     """Return the cells of a dataset, by their headings."""
     m = dataset.manifest
     span_ns = m.last_bin_end_ns - m.first_bin_start_ns
@@ -76,7 +79,7 @@ def _row(lake: Lake, dataset: Dataset) -> dict[str, str]:
         "ms per bin": str(m.cell_width_ms),
         "valid book": f"{m.valid_bins / m.bins:.1%}" + (" !" if m.doubts else ""),
         "stored": f"{len(dataset.stored_columns)} of {len(m.columns)}",
-        "on disk": size_text((use := disk_use(dataset)).stored),
+        "on disk": size_text(use.stored),
         "cache": size_text(use.cached),
     }
 
@@ -92,9 +95,9 @@ def _collections(lake: Lake) -> tuple[list[Collection], list[str]]:
     return found, problems
 
 
-def _collection_table(lake: Lake, collections: Sequence[Collection]) -> dict[str, list[str]]:
+def _collection_table(collections: Sequence[Collection], uses: Mapping[str, DiskUse]) -> dict[str, list[str]]:
     """Return the cells of a table of collections, by their headings."""
-    facts = [collection_summary(lake, each) for each in collections]
+    facts = [collection_summary(each, uses) for each in collections]
     return {
         "collection": [each.id for each in collections],
         "version": [str(each.version) for each in collections],
@@ -107,11 +110,10 @@ def _collection_table(lake: Lake, collections: Sequence[Collection]) -> dict[str
     }
 
 
-def _disk_text(datasets: Sequence[Dataset], held: Container[str]) -> str:
+def _disk_text(uses: Sequence[DiskUse], held: Container[str]) -> str:
     """Return what all datasets take on disk, and where those of collections are listed."""
-    uses = [disk_use(each) for each in datasets]
     stored, cached = sum(use.stored for use in uses), sum(use.cached for use in uses)
-    total = f"{counted(len(datasets), 'dataset')}: {size_text(stored)} on disk, {size_text(cached)} in the cache"
+    total = f"{counted(len(uses), 'dataset')}: {size_text(stored)} on disk, {size_text(cached)} in the cache"
     return f"{total}; show collection.id=NAME lists those of a collection" if held else total
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,9 +44,14 @@ def collection_facts(lake: Lake, collection: Collection, *, calendar: str | None
     }
 
 
-def collection_summary(lake: Lake, collection: Collection) -> dict[str, Any]:
-    """Return the facts of a collection that a list of them shows, as JSON values."""
-    uses = [_use(lake, member)[0] for member in collection.members]
+def collection_summary(collection: Collection, uses: Mapping[str, DiskUse]) -> dict[str, Any]:
+    """Return the facts of a collection that a list of them shows, as JSON values.
+
+    Args:
+        collection: the newest version.
+        uses: what datasets take on disk, by id; one that is missing takes nothing.
+    """
+    own = [uses[name] for name in collection.dataset_ids if name in uses]
     return {
         "collection": collection.id,
         "version": collection.version,
@@ -55,8 +60,8 @@ def collection_summary(lake: Lake, collection: Collection) -> dict[str, Any]:
         "tick_size": collection.tick_size,
         "start_ns": collection.members[0].start_ns,
         "end_ns": collection.members[-1].end_ns,
-        "disk_bytes": sum(use.stored for use in uses),
-        "cache_bytes": sum(use.cached for use in uses),
+        "disk_bytes": sum(use.stored for use in own),
+        "cache_bytes": sum(use.cached for use in own),
     }
 
 
