@@ -129,7 +129,7 @@ def _local_time(text: str) -> datetime.time | None:
     """Return a time of day such as 9:30 or 16:00:00; None for any other text."""
     found = _LOCAL_TIME.fullmatch(text)
     try:
-        return None if found is None else datetime.time(*(int(part) for part in found.groups("0")))
+        return None if found is None else datetime.time(int(found[1]), int(found[2]), int(found[3] or 0))
     except ValueError:
         return None
 
