@@ -19,8 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vpharness.api import (
+        CollectionTables,
         DatasetTables,
         RunResult,
+        collection,
+        collections,
         compose,
         dataset,
         datasets,
@@ -35,8 +38,11 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "CollectionTables",
     "DatasetTables",
     "RunResult",
+    "collection",
+    "collections",
     "compose",
     "dataset",
     "datasets",

@@ -78,7 +78,7 @@ def test_names_that_are_packages_too_can_be_called_and_imported_from() -> None:
     assert "results(*, signal: str | None = None, dataset:" in told_by_help
     assert "Return the candidates of the ledger, the best first" in told_by_help
     assert [name for name in dir(vp) if not name.startswith("__")] == vp.__all__
-    with pytest.raises(AttributeError, match="no attribute 'nothing'; it offers DatasetTables"):
+    with pytest.raises(AttributeError, match="no attribute 'nothing'; it offers CollectionTables, DatasetTables"):
         vp.nothing  # noqa: B018  # what is tested
 
 
@@ -270,3 +270,28 @@ def test_test_parts_are_opened_for_a_number_of_candidates_that_is_given(tmp_path
     """An opening counts for good: a whole ledger is not opened by leaving an argument out."""
     with pytest.raises(ConfigError, match="top=N"):
         vp.results(lake=tmp_path, show_test=True)
+
+
+def test_a_collection_has_its_sessions_as_a_frame_and_its_datasets(tmp_path: Path) -> None:
+    """Of any version; those of the lake are a row each, and one that is damaged has its reason."""
+    words = ["build", "source.minutes=1", "lattice.radius=3", "collection.id=SIM"]
+    for start_ns in (10**18, 10**18 + 10**15):
+        assert in_process(tmp_path, *words, f"source.start_ns={start_ns}").returncode == 0
+    lake = tmp_path / "lake"
+    found = vp.collection("SIM", lake=lake)
+    assert (found.id, found.version, found.latest) == ("SIM", 2, 2)
+    assert list(found.sessions.columns) == ["dataset_id", "instrument", "start", "end", "added"]
+    assert list(found.sessions["dataset_id"]) == [each.id for each in found.datasets]
+    assert (found.sessions["end"] - found.sessions["start"]).dt.total_seconds().round().tolist() == [60, 60]
+    assert len(vp.collection("SIM@1", lake=lake).datasets) == 1
+    assert repr(found).startswith("collection SIM@2: 2 sessions of SYN, ")
+    (row,) = vp.collections(lake=lake).to_dict("records")
+    assert (row["collection"], row["sessions"], row["problem"]) == ("SIM", 2, None)
+    version = lake / "research" / "collections" / "SIM" / "000002.json"
+    version.unlink()
+    version.write_text("{}", encoding="utf-8")
+    (row,) = vp.collections(lake=lake).to_dict("records")
+    assert "000002.json cannot be read" in row["problem"]
+    assert vp.collections(lake=tmp_path / "none").empty
+    with pytest.raises(DatasetError, match="no collection SAM in the lake"):
+        vp.collection("SAM", lake=lake)

@@ -70,7 +70,7 @@ def test_a_lake_that_is_whole_is_said_to_be(folder: Path) -> None:
     assert said.stdout.endswith("everything matches its checksums\n")
     assert (facts["verified"], facts["problems"], facts["notes"]) == (True, [], [])
     assert facts["read"] == {
-        "datasets": 1, "notes of sources": 1, "parts of results": 5, "instruments": 0, "versions": 0,
+        "datasets": 1, "notes of sources": 1, "collections": 0, "parts of results": 5, "instruments": 0, "versions": 0,
     }  # fmt: skip
     assert in_process(folder, "verify", "lake=nothing").returncode == 0
 

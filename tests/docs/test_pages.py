@@ -23,6 +23,7 @@ PAGES = {page.topic: page for page in pages()}
 RUN = {
     "tutorial": Count(commands=9, servers=1),
     "how-to/datasets": Count(programs=1, commands=11),
+    "how-to/collections": Count(programs=2, commands=7),
     "how-to/serve": Count(commands=1, servers=1),
     "how-to/own-source": Count(files=2, programs=1, commands=2),
     "how-to/feed": Count(files=2, servers=1),

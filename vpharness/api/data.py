@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vpharness.api.folders import Folder, lake_in
+from vpharness.datasets.disk_use import disk_use
 from vpharness.datasets.find import Dataset, all_datasets, find_dataset
 from vpharness.datasets.manifest import Manifest
 from vpharness.datasets.read import load
@@ -153,5 +154,6 @@ def _facts(found: Dataset) -> dict[str, Any]:
         flat |= {f"{group}.{name}": value for name, value in values.items() if not isinstance(value, dict | list)}
     flat["start"] = pd.to_datetime(found.manifest.first_bin_start_ns, unit="ns", utc=True)
     flat["end"] = pd.to_datetime(found.manifest.last_bin_end_ns, unit="ns", utc=True)
-    flat |= {"columns_stored": len(found.stored_columns), "disk_bytes": found.disk_bytes}
+    use = disk_use(found)
+    flat |= {"columns_stored": len(found.stored_columns), "disk_bytes": use.stored, "cache_bytes": use.cached}
     return {**flat, "path": str(found.path), "problem": None}

@@ -26,6 +26,15 @@ class DatasetChoice:
     )
 
 
+@dataclass(frozen=True)
+class CollectionChoice:
+    """Which collection a command is about."""
+
+    id: str | None = parameter(
+        None, meaning="name of the collection; to look at, NAME@3 is its third version (default: the newest)"
+    )
+
+
 CACHE_GB: Final = "disk space below lake/cache for grid columns that were computed, the least recently used go first"
 
 
@@ -38,22 +47,35 @@ CHECK_PARQUET = "with check: write the prices of every bin and of that file to t
 
 @dataclass(frozen=True)
 class BuildCommand:
-    """Build an immutable dataset from market-by-order events."""
+    """Build an immutable dataset from market-by-order events, or one for each session and add them to a collection."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     start: str | None = parameter(None, meaning="first bin: ISO 8601 with zone, or ns since 1970")
     end: str | None = parameter(None, meaning="end of the span: ISO 8601 with zone, or ns since 1970")
     check: str | None = parameter(None, meaning=CHECK_PATH)
     parquet: str | None = parameter(None, meaning=CHECK_PARQUET)
+    processes: int = parameter(
+        1, meaning="with collection.id: sessions built side by side; -1: one for each core", minimum=-1, maximum=1024
+    )
+    watch: bool = parameter(
+        False, meaning="with collection.id: go on adding files as they appear in the folder or glob, until Ctrl-C"
+    )
+    poll_s: float = parameter(
+        10.0, meaning="with watch: time between two looks at the files", unit="s", minimum=0.1, maximum=86_400
+    )
     json: bool = parameter(False, meaning="print JSON instead of text")
     source: Any = None
     lattice: Any = None
     dataset: Any = None
+    session: Any = None
+    collection: Any = None
 
     def relations(self) -> Iterator[str]:
-        """Yield an error for a table of a comparison that is not asked for."""
+        """Yield an error for a table of a comparison that is not asked for, and for no processes."""
         if self.parquet is not None and self.check is None:
             yield "parquet was given without check; it is for the comparison with check=PATH"
+        if self.processes == 0:
+            yield "processes is 0; it must be at least 1, or -1 for one process for each core"
 
 
 @dataclass(frozen=True)
@@ -111,7 +133,7 @@ class ConvertCommand:
 
 @dataclass(frozen=True)
 class ListDatasetsCommand:
-    """List the datasets of the lake."""
+    """List the datasets and collections of the lake, and the disk space that they take."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     json: bool = parameter(False, meaning="print JSON instead of text")
@@ -120,12 +142,19 @@ class ListDatasetsCommand:
 
 @dataclass(frozen=True)
 class ShowCommand(ListDatasetsCommand):
-    """Show what a dataset holds."""
+    """Show what a dataset or a collection holds."""
+
+    calendar: str | None = parameter(
+        None, meaning="with collection.id: calendar of exchange_calendars whose holidays are no missing days"
+    )
+    collection: Any = None
 
 
 @dataclass(frozen=True)
 class VerifyCommand(ListDatasetsCommand):
-    """Compare the files of a dataset, or of the whole lake without dataset.id, with their checksums."""
+    """Compare the files of a dataset, a collection, or else the whole lake, with their checksums."""
+
+    collection: Any = None
 
     replay: bool = parameter(
         False, meaning="also prove that bins and stored grid columns follow from the events, which takes time"
@@ -137,6 +166,21 @@ class VerifyCommand(ListDatasetsCommand):
         """Yield an error for a table of a comparison that is not asked for."""
         if self.parquet is not None and self.check is None:
             yield "parquet was given without check; it is for the comparison with check=PATH"
+
+
+@dataclass(frozen=True)
+class PruneCommand:
+    """Show what nothing refers to, of datasets without a name and of caches, and delete it with yes=true."""
+
+    lake: str = parameter(LAKE, meaning="folder of datasets and results")
+    yes: bool = parameter(False, meaning="delete what is shown")
+    with_runs: bool = parameter(
+        False, meaning="also datasets that runs of the ledger are of, as long as no test part of them was opened"
+    )
+    older_than_hours: float = parameter(
+        1.0, meaning="datasets built since are kept: a run may be about to use them", unit="h", minimum=0, maximum=1e6
+    )
+    json: bool = parameter(False, meaning="print JSON instead of text")
 
 
 @dataclass  # not frozen: Hydra would not let an experiment fill it in

@@ -19,7 +19,7 @@ from vpharness.config.search_path import OWN_FOLDER_VARIABLE, conf_folder
 from vpharness.config.typed_config import with_schema
 
 _KEY: Final = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)*", re.ASCII)
-_PLAIN: Final = re.compile(r"(?!\.\d)[A-Za-z_./][\w./-]*", re.ASCII)
+_PLAIN: Final = re.compile(r"(?!\.\d)[A-Za-z_./][\w./@-]*", re.ASCII)
 """Values that Hydra's grammar reads as the text they are, apart from its few constants."""
 _CONSTANTS: Final = frozenset({"null", "inf", "nan", "true", "false"})
 _NOT_KEYS: Final = frozenset({"_target_", "defaults"})
