@@ -72,7 +72,7 @@ def open_holdouts(
 
 
 @dataclass(frozen=True)
-class TestOpening:
+class OpenedTest:
     """The opening of one candidate's test part.
 
     Attributes:
@@ -88,7 +88,7 @@ class TestOpening:
 
 def open_tests(
     candidates: Sequence[LedgerCandidate], ledger: Sequence[LedgerCandidate], store: Store, view_of: ViewOf
-) -> list[TestOpening]:
+) -> list[OpenedTest]:
     """Open the test part of each candidate on its trials, and count in the store that it has been opened.
 
     One whose signal was judged on the same market time, in whatever run, is refused. Raises ResultsError where the
@@ -101,9 +101,9 @@ def open_tests(
     _count([each for each, some in zip(candidates, own, strict=True) if some], time.time_ns(), store)
     views = _views(store, ledger)
     return [
-        TestOpening(refused=why)
+        OpenedTest(refused=why)
         if why or not some
-        else TestOpening(_holdout_result(each, judge(list(some.values()), each.first.evaluation), views), evidence=some)
+        else OpenedTest(_holdout_result(each, judge(list(some.values()), each.first.evaluation), views), evidence=some)
         for each, why, some in zip(candidates, refused, own, strict=True)
     ]
 

@@ -105,7 +105,8 @@ class WindowSums:
         """Return the candidate with the largest lower end over the segments `start` to `stop - 1`.
 
         Args:
-            start, stop: the window.
+            start: the first segment of the window.
+            stop: the one behind its last.
             eligible: [C] which candidates may be chosen; of these, those that are rankable there can be.
 
         Returns None where none is rankable. Of equals the first is chosen.

@@ -28,7 +28,7 @@ from vpharness.results.walk_forward.choosing import WindowSums
 from vpharness.results.walk_forward.fires import WalkForwardFires, fires_of
 from vpharness.results.walk_forward.opened import with_tests
 from vpharness.results.walk_forward.overfitting import Overfitting, overfitting
-from vpharness.results.walk_forward.segments import Segment, Timeline, segments_of
+from vpharness.results.walk_forward.segments import Segment, segments_of
 from vpharness.results.walk_forward.steps import BestFixed, Step, best_fixed, walk
 from vpharness.results.walk_forward.tried import Procedure, family_of_procedures, keep_try, tried_procedures
 
@@ -127,7 +127,7 @@ def walk_forward(
     if view_of is not None:
         steps = with_tests(steps, timeline, sums, procedure.train, ledger, store, view_of)
     evidence = evidence_of_steps(steps)
-    times = market_times(timeline, steps)
+    times = market_times(steps)
     keep_try(store, procedure, steps, times, evidence)
     family = family_of_procedures(procedure.id, times, evidence, tried_procedures(store))
     judgement = None if evidence is None else judged(evidence, steps)
@@ -178,7 +178,7 @@ def judged(evidence: Evidence, steps: Sequence[Step]) -> Judgement:
     )
 
 
-def market_times(timeline: Timeline, steps: Sequence[Step]) -> tuple[MarketTime, ...]:
+def market_times(steps: Sequence[Step]) -> tuple[MarketTime, ...]:
     """Return all market time out of sample, whether something was chosen on it or not."""
     segments = [segment for step in steps for segment in step.out_of_sample if not step.refused]
     return tuple(dict.fromkeys(time for segment in segments for time in segment.times))

@@ -10,7 +10,7 @@ from itertools import groupby
 
 import numpy as np
 
-from vpharness.evaluation import pooled
+from vpharness.evaluation import TEST, pooled
 from vpharness.results.holdout import open_tests
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.reevaluation import ViewOf
@@ -64,7 +64,8 @@ def _opened(
     if chosen is None:
         return Step(0, in_sample, tests, None, None, ())
     candidate = timeline.histories[chosen.place].candidate
-    meant = LedgerCandidate(candidate.candidate_id, _trials(candidate, tests))
+    there_alone = set(map(id, _trials(candidate, tests)))
+    meant = candidate.on(lambda trial: trial.judged_part != TEST or id(trial) in there_alone) or candidate
     (opening,) = open_tests([meant], ledger, store, view_of)
     if opening.result is None:
         return Step(0, in_sample, tests, candidate, chosen, (), None, opening.refused or "it has no test part")

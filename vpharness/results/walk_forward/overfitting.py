@@ -99,11 +99,9 @@ def of_groups(fires: FloatArray, earned: FloatArray, least_fires: int = LEAST_NE
     enough = fires.sum(axis=1) >= least_fires
     fires, earned, weights = fires[enough], earned[enough], weights[enough]
     n_halves = math.comb(n_groups, n_groups // 2)
-    found = [np.zeros((3, 0))]
-    if len(fires):
-        for halves in _chunks(n_groups, max(1, _VALUES_AT_ONCE // len(fires))):
-            found.append(_of_halves(fires, earned, weights, halves, least_fires))
-    logits, chosen, later = np.concatenate(found, axis=1)
+    chunks = _chunks(n_groups, max(1, _VALUES_AT_ONCE // len(fires))) if len(fires) else iter(())
+    found = [_of_halves(fires, earned, weights, halves, least_fires) for halves in chunks]
+    logits, chosen, later = np.concatenate([np.zeros((3, 0)), *found], axis=1)
     probability = float(np.mean(logits <= 0)) if len(logits) else math.nan
     return Overfitting(probability, logits, chosen, later, n_groups, n_halves, int(weights.sum()))
 

@@ -9,6 +9,7 @@ are counted.
 import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,7 +189,7 @@ def _by_span(candidates: Sequence[LedgerCandidate], spans: int) -> Timeline:
     ideal = [start_ns + round(place * (stop_ns - start_ns) / spans) for place in range(1, spans)]
     inner = [(cut + block_ns // 2) // block_ns * block_ns for cut in ideal]
     cuts = [start_ns, *inner, stop_ns]
-    if any(later - earlier < min(block_ns, stop_ns - start_ns) for earlier, later in zip(cuts, cuts[1:], strict=False)):
+    if any(later - earlier < min(block_ns, stop_ns - start_ns) for earlier, later in pairwise(cuts)):
         most = max(1, (stop_ns - start_ns) // (2 * block_ns))
         raise ConfigError(
             f"segments={spans} cuts {(stop_ns - start_ns) / NS_PER_SECOND:,.0f} s into spans of less than one block of "
@@ -197,7 +198,7 @@ def _by_span(candidates: Sequence[LedgerCandidate], spans: int) -> Timeline:
     name, market = trials[0].dataset_id, trials[0].market
     segments = tuple(
         Segment(f"{name} {place + 1}/{spans}", low, high, (MarketTime(market, low, high),))
-        for place, (low, high) in enumerate(zip(cuts, cuts[1:], strict=False))
+        for place, (low, high) in enumerate(pairwise(cuts))
     )
     return Timeline(segments, tuple(History(each, _spans_of(each.counted[0], cuts)) for each in candidates))
 
@@ -210,7 +211,7 @@ def _spans_of(trial: Trial, cuts: Sequence[int]) -> tuple[SegmentEvidence | None
     times = (trial.first_bin_start_ns or 0) + trial.fires.bins * width_ns
     block_ns, reach_ns = blocks.seconds * NS_PER_SECOND, trial.evaluation.net_reach_bins * width_ns
     found: list[SegmentEvidence | None] = []
-    for place, (low, high) in enumerate(zip(cuts, cuts[1:], strict=False)):
+    for place, (low, high) in enumerate(pairwise(cuts)):
         is_last = place == len(cuts) - 2
         begins = blocks.block * block_ns
         # The first and the last block of the dataset may begin before it, or end behind it.
