@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vpharness.api import (
         DatasetTables,
         RunResult,
+        WalkForwardResult,
         compose,
         dataset,
         datasets,
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
         run,
         score,
         virtual_orders,
+        walk_forward,
     )
 
 __all__ = [
     "DatasetTables",
     "RunResult",
+    "WalkForwardResult",
     "compose",
     "dataset",
     "datasets",
@@ -48,6 +51,7 @@ __all__ = [
     "run",
     "score",
     "virtual_orders",
+    "walk_forward",
 ]
 
 _PACKAGES_THAT_ARE_CALLED = ("datasets", "results")

@@ -8,11 +8,13 @@ by default those of the command line: the environment variable VPHARNESS_LAKE or
 from vpharness.api.data import DatasetTables, dataset, datasets, virtual_orders
 from vpharness.api.ledger import fires, results
 from vpharness.api.plots import plot_equity, plot_scores, plot_thresholds
+from vpharness.api.procedures import WalkForwardResult, walk_forward
 from vpharness.api.running import RunResult, compose, run, score
 
 __all__ = [
     "DatasetTables",
     "RunResult",
+    "WalkForwardResult",
     "compose",
     "dataset",
     "datasets",
@@ -24,4 +26,5 @@ __all__ = [
     "run",
     "score",
     "virtual_orders",
+    "walk_forward",
 ]

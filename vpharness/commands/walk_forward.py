@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from vpharness.commands.output_files import new_file, require_new
 from vpharness.commands.text.rankings import readable_ledger, views_in
-from vpharness.commands.text.walk_forwards import print_walk_forward, step_rows, values_of
-from vpharness.config.command_schemas import CompareCommand, DatasetChoice
+from vpharness.commands.text.walk_forwards import print_walk_forward, step_rows
+from vpharness.config.command_schemas import CompareCommand, DatasetChoice, PromoteCommand
 from vpharness.datasets.collection import find_collection
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
@@ -17,6 +17,7 @@ from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import restricted
 from vpharness.results.store import store_in
 from vpharness.results.walk_forward.judged import WalkForward, walk_forward
+from vpharness.results.walk_forward.summary import values_of
 from vpharness.results.walk_forward.tried import Procedure
 from vpharness.storage.arrow import table_of_rows
 from vpharness.storage.parquet import write_parquet
@@ -52,6 +53,19 @@ def question_of(asked: CompareCommand, choice: DatasetChoice) -> WalkForwardQues
         signal=asked.of_signal,
     )
     return WalkForwardQuestion(procedure, asked.mixed_horizon, asked.show_test)
+
+
+def procedure_of(asked: PromoteCommand, choice: DatasetChoice) -> WalkForwardQuestion:
+    """Return the procedure that `promote walk_forward=CAMPAIGN` is about; its test segments stay closed."""
+    procedure = Procedure(
+        campaign=asked.walk_forward,
+        train=asked.train,
+        step=asked.step,
+        segments=asked.segments,
+        collection=choice.collection,
+        dataset_id=choice.id,
+    )
+    return WalkForwardQuestion(procedure, asked.mixed_horizon)
 
 
 def walked_forward(lake: Lake, ledger: Sequence[LedgerCandidate], question: WalkForwardQuestion) -> WalkForward:

@@ -4,13 +4,14 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from vpharness.commands.text.walk_forwards import headline, step_rows, values_of
+from vpharness.commands.text.walk_forwards import headline, step_rows
 from vpharness.errors import ResultsError, TrackingError
 from vpharness.results.report.charts import painted
 from vpharness.results.report.walk_forwards import pictures_of
 from vpharness.results.tracked_run import TrackedRun
 from vpharness.results.tracking import Tracking, TrackingParameters
 from vpharness.results.walk_forward.judged import WalkForward
+from vpharness.results.walk_forward.summary import values_of
 
 FOLDER: Final = "walk_forward"
 _SETTINGS: Final = ("campaign", "collection", "dataset_id", "signal", "train", "step", "segments")

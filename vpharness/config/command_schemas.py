@@ -277,6 +277,13 @@ class PromoteCommand:
     outputs: str = parameter("outputs", meaning="folder of run folders")
     run_id: str | None = parameter(None, meaning="the run, or a candidate of compare: its id, or how that begins")
     threshold: str | None = parameter(None, meaning="the threshold, as the run labels it (default: the run's best)")
+    walk_forward: str | None = parameter(
+        None, meaning="in place of run_id: the campaign of a procedure, whose choice in force is served on its record"
+    )
+    train: int = parameter(20, meaning=TRAIN_SEGMENTS, unit="segments", minimum=0, maximum=10**6)
+    step: int = parameter(1, meaning=STEP_SEGMENTS, unit="segments", minimum=1, maximum=10**6)
+    segments: int | None = parameter(None, meaning=SEGMENTS, minimum=2, maximum=10**6)
+    mixed_horizon: bool = parameter(False, meaning="with walk_forward: choose among different holding times")
     force: str | None = parameter(None, meaning="the reason to promote it in spite of gates, which is recorded")
     force_unsafe: bool = parameter(
         False, meaning="with force: also in spite of a failed audit, or of a live session that differs from the run"
@@ -285,13 +292,16 @@ class PromoteCommand:
     cache_gb: float = parameter(20.0, meaning=CACHE_GB, unit="GB", minimum=0, maximum=1e6)
     json: bool = parameter(False, meaning="print JSON instead of text")
     promotion: Any = None
+    dataset: Any = None
     source: Any = None
     tracking: Any = None
 
     def relations(self) -> Iterator[str]:
         """Yield an error for each key that is missing."""
-        if self.run_id is None:
+        if self.run_id is None and self.walk_forward is None:
             yield "run_id must be given (python -m vpharness compare shows what there is)"
+        if self.walk_forward is not None and (self.run_id is not None or self.threshold is not None):
+            yield "walk_forward was given with run_id or threshold; the procedure chooses the candidate"
         if self.force is not None and not self.force.strip():
             yield "force is empty; it must be the reason, which is recorded"
         if self.force_unsafe and self.force is None:

@@ -1,7 +1,7 @@
 """Walk-forward as tables for people, and as rows for programs."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from vpharness.commands.text.terminal import console, counted, print_table
@@ -13,6 +13,7 @@ from vpharness.results.sensitivity import settings_of, short_name, value_text
 from vpharness.results.walk_forward.judged import WalkForward
 from vpharness.results.walk_forward.overfitting import Overfitting
 from vpharness.results.walk_forward.steps import Step
+from vpharness.results.walk_forward.summary import without_nan
 
 _TERMS: Final = (
     "in sample: what chose it, over the segments before; out of sample: the segments behind, which had no say",
@@ -31,7 +32,7 @@ def step_rows(found: WalkForward) -> list[dict[str, Any]]:
 
 def _step_row(step: Step) -> dict[str, Any]:
     chosen, candidate, out = step.chosen, step.candidate, step.net
-    return _without_nan(
+    return without_nan(
         {
             "step": step.number,
             "in_sample_first": step.in_sample[0].name,
@@ -57,67 +58,6 @@ def _step_row(step: Step) -> dict[str, Any]:
             **({} if candidate is None else settings_of(candidate.first)),
         }
     )
-
-
-def values_of(found: WalkForward) -> dict[str, Any]:
-    """Return a procedure's settings and figures, flat; missing numbers are None."""
-    own, judgement, over, last = found.procedure, found.judgement, found.overfitting, found.last
-    f = None if judgement is None else judgement.figures
-    fixed = found.best_fixed
-    opened = next((step.opening for step in reversed(found.steps) if step.opening is not None), None)
-    values = {
-        "procedure_id": own.id,
-        "campaign": own.campaign,
-        "collection": own.collection,
-        "dataset_id": own.dataset_id,
-        "signal": own.signal,
-        "train": own.train,
-        "step": own.step,
-        "segments": own.segments,
-        "n_segments": len(found.segments),
-        "n_candidates": found.n_candidates,
-        "n_adaptive": found.n_adaptive,
-        "n_steps": sum(not step.is_open for step in found.steps),
-        "n_steps_chosen": sum(step.candidate is not None and not step.is_open for step in found.steps),
-        "n_steps_with_fires": len(found.judged_steps),
-        "share_above_zero": found.share_above_zero,
-        "in_sample_net_pnl_ticks": found.in_sample_net,
-        "n_net": 0 if f is None else f.n_net,
-        "n_net_blocks": 0 if f is None else f.n_net_blocks,
-        "net_pnl_ticks": None if f is None else f.net_pnl_ticks,
-        "net_pnl_ticks_low": None if f is None else f.net_pnl_ticks_low,
-        "net_pnl_ticks_high": None if f is None else f.net_pnl_ticks_high,
-        "net_win_rate": None if f is None else f.net_win_rate,
-        "t_statistic": None if judgement is None else judgement.t,
-        "p_value": None if judgement is None else judgement.p_value,
-        "p_adjusted": found.p_adjusted,
-        "net_pnl_ticks_low_all": found.net_low_all,
-        "procedures": found.family.n_evaluated,
-        "procedures_rankable": found.family.n_rankable,
-        "procedure_tries": found.family.n_runs,
-        "winner": found.winner,
-        "lacks": "" if judgement is None else "; ".join(map(str, judgement.lacks)),
-        "equity_ticks": float(found.fires.equity[-1]) if len(found.fires.equity) else 0.0,
-        "drawdown_ticks": found.fires.drawdown_ticks,
-        "n_fires_dropped": found.n_fires_dropped,
-        "pbo": None if over is None else over.probability,
-        "pbo_groups": None if over is None else over.n_groups,
-        "pbo_halves": None if over is None else over.n_halves,
-        "pbo_halves_judged": None if over is None else len(over.logits),
-        "pbo_candidates": None if over is None else over.n_candidates,
-        "pbo_loss_share": None if over is None else over.loss_share,
-        "best_fixed_candidate_id": None if fixed is None else fixed.candidate.candidate_id,
-        "best_fixed_net_pnl_ticks": None if fixed is None else fixed.chosen.net.mean,
-        "best_fixed_net_pnl_ticks_low": None if fixed is None else fixed.chosen.net.low,
-        "in_force_candidate_id": None if last.candidate is None else last.candidate.candidate_id,
-        "test_opening_number": None if opened is None else opened.number,
-        "test_holds": None if opened is None else opened.holds,
-    }
-    return _without_nan(values)
-
-
-def _without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in values.items()}
 
 
 def print_walk_forward(found: WalkForward) -> None:

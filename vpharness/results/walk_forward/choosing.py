@@ -17,7 +17,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.evaluation import Evidence, pooled
+from vpharness.evaluation import pooled
+from vpharness.evaluation.blocks import COUNTS, TICKS
 from vpharness.evaluation.intervals import CONFIDENCE, Interval, ratio_of_totals
 from vpharness.evaluation.significance import has_enough
 from vpharness.results.walk_forward.segments import History
@@ -59,27 +60,29 @@ class WindowSums:
         known = [(place, evidence) for place, evidence in enumerate(flat) if evidence is not None]
         self._seconds = np.zeros(len(flat), np.int64)
         self._seconds[[place for place, _ in known]] = [each.blocks.seconds for _, each in known]
-        self._totals = self._tallied(known)
         blocks = [each.blocks for _, each in known]
         sizes = [len(each.block) for each in blocks]
         cell = np.repeat(np.array([place for place, _ in known], np.int64), sizes)
-        n = np.concatenate([np.zeros(0), *(each.count("n_net") for each in blocks)])
-        earned = np.concatenate([np.zeros(0), *(each.tick("net_pnl") for each in blocks)])
+        counts = np.concatenate([np.zeros((0, len(COUNTS)), np.int32), *(each.counts for each in blocks)])
+        n, tp, sl = (counts[:, COUNTS.index(name)].astype(np.float64) for name in ("n_net", "net_tp", "net_sl"))
+        earned = np.concatenate([np.zeros((0, len(TICKS))), *(each.ticks for each in blocks)])[
+            :, TICKS.index("net_pnl")
+        ]
         numbers = np.concatenate([np.zeros(0, np.int64), *(each.block for each in blocks)])
+        self.fires, self.earned, *ended = (
+            np.bincount(cell, each, len(flat)).reshape(self._shape) for each in (n, earned, tp, sl)
+        )
+        """[C, T] each: the net fires of each candidate in each segment, and what they earned, ticks."""
+        self._ended = np.stack(ended).astype(np.int64)
+        self._walks = np.zeros((3, len(flat)), np.int64)
+        self._walks[:, [place for place, _ in known]] = np.array(
+            [(each.tally.n_walks, each.tally.n_walks_tp, each.tally.n_walks_sl) for _, each in known], np.int64
+        ).T.reshape(3, len(known))
+        self._walks = self._walks.reshape(3, *self._shape)
         held = n > 0
         self._blocks = cell[held], numbers[held], n[held], earned[held]
         self._seconds = self._seconds.reshape(self._shape)
         self._of_length = {int(length): self._summed(int(length)) for length in np.unique(self._seconds) if length > 0}
-
-    def _tallied(self, known: Sequence[tuple[int, Evidence]]) -> NDArray[np.int64]:
-        """Return [5, C, T] net fires that ended at the barriers, and the walks of the market: all, at each barrier."""
-        found = np.zeros((5, self._shape[0] * self._shape[1]), np.int64)
-        for place, evidence in known:
-            blocks, tally = evidence.blocks, evidence.tally
-            found[:, place] = (0, 0, tally.n_walks, tally.n_walks_tp, tally.n_walks_sl)
-            if len(blocks.block):
-                found[0, place], found[1, place] = blocks.count("net_tp").sum(), blocks.count("net_sl").sum()
-        return found.reshape(5, *self._shape)
 
     def _summed(self, length: int) -> tuple[FloatArray, NDArray[np.int64], FloatArray]:
         """Return the sums [_SUMS, C, T] over blocks of a length, and what blocks add that lie in several segments.
@@ -112,7 +115,8 @@ class WindowSums:
         Returns None where none is rankable. Of equals the first is chosen.
         """
         sums = self._window(start, stop)
-        tp, sl, walks, walks_tp, walks_sl = self._totals[:, :, start:stop].sum(axis=2)
+        tp, sl = self._ended[:, :, start:stop].sum(axis=2)
+        walks, walks_tp, walks_sl = self._walks[:, :, start:stop].sum(axis=2)
         n_blocks, n_net = sums[0].astype(np.int64), sums[1].astype(np.int64)
         rankable = eligible & has_enough(n_net, n_blocks, (tp, sl), walks, (walks_tp, walks_sl))
         places = np.flatnonzero(rankable)

@@ -147,7 +147,7 @@ def walk_forward(
         else None,
         net_low_all=net_low_all(judgement.evidence, family) if is_ranked and judgement is not None else math.nan,
         best_fixed=best_fixed(timeline, sums, procedure.train),
-        overfitting=overfitting(timeline.histories),
+        overfitting=overfitting(sums, timeline.ran),
         fires=fires_of(store, steps),
     )
 

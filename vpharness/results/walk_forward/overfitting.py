@@ -13,7 +13,7 @@ two products of matrices, [N, S] by [S, halves], made in chunks of halves that k
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.evaluation.significance import LEAST_NET_FIRES
-from vpharness.results.walk_forward.segments import History
+from vpharness.results.walk_forward.choosing import WindowSums
 
 FloatArray = NDArray[np.float64]
 
@@ -60,24 +60,24 @@ class Overfitting:
         return float(np.mean(self.later_net < 0)) if len(self.later_net) else math.nan
 
 
-def overfitting(histories: Sequence[History], most_groups: int = MOST_GROUPS) -> Overfitting | None:
-    """Return the probability of backtest overfitting of some candidates over all their segments.
+def overfitting(sums: WindowSums, ran: NDArray[np.bool_], most_groups: int = MOST_GROUPS) -> Overfitting | None:
+    """Return the probability of backtest overfitting of candidates over all segments.
+
+    Args:
+        sums: of the candidates.
+        ran: [C, T] whether each candidate ran on each segment; those that ran on all of them count.
+        most_groups: the greatest number of groups.
 
     None where there are not two segments, or not two candidates that ran on all of them.
     """
-    whole = [each for each in histories if all(own is not None for own in each.in_segments)]
-    n_segments = len(whole[0].in_segments) if whole else 0
+    whole = ran.all(axis=1)
+    n_segments = ran.shape[1]
     n_groups = min(most_groups, n_segments) // 2 * 2
-    if n_groups < 2 or len(whole) < _LEAST_CANDIDATES:  # two halves
+    if n_groups < 2 or np.count_nonzero(whole) < _LEAST_CANDIDATES:  # two halves
         return None
-    fires, earned = np.zeros((2, len(whole), n_segments))
-    for row, each in enumerate(whole):
-        for column, own in enumerate(each.in_segments):
-            if own is not None and len(own.evidence.blocks.block):
-                fires[row, column] = own.evidence.blocks.count("n_net").sum()
-                earned[row, column] = own.evidence.blocks.tick("net_pnl").sum()
     edges = np.linspace(0, n_segments, n_groups + 1).round().astype(int)[:-1]
-    return of_groups(np.add.reduceat(fires, edges, axis=1), np.add.reduceat(earned, edges, axis=1))
+    fires, earned = (np.add.reduceat(each[whole], edges, axis=1) for each in (sums.fires, sums.earned))
+    return of_groups(fires, earned)
 
 
 def of_groups(fires: FloatArray, earned: FloatArray, least_fires: int = LEAST_NET_FIRES) -> Overfitting:
@@ -100,45 +100,71 @@ def of_groups(fires: FloatArray, earned: FloatArray, least_fires: int = LEAST_NE
     fires, earned, weights = fires[enough], earned[enough], weights[enough]
     n_halves = math.comb(n_groups, n_groups // 2)
     chunks = _chunks(n_groups, max(1, _VALUES_AT_ONCE // len(fires))) if len(fires) else iter(())
-    found = [_of_halves(fires, earned, weights, halves, least_fires) for halves in chunks]
+    found = [each for halves in chunks for each in _of_halves(fires, earned, weights, halves, least_fires)]
     logits, chosen, later = np.concatenate([np.zeros((3, 0)), *found], axis=1)
     probability = float(np.mean(logits <= 0)) if len(logits) else math.nan
     return Overfitting(probability, logits, chosen, later, n_groups, n_halves, int(weights.sum()))
 
 
 def _chunks(n_groups: int, size: int) -> Iterator[FloatArray]:
-    """Yield all halves of the groups, as columns of 0 and 1: [S, at most `size`]."""
-    halves = itertools.combinations(range(n_groups), n_groups // 2)
+    """Yield the halves that hold the first group, as columns of 0 and 1: [S, at most `size`]; the rest is opposite."""
+    halves = itertools.combinations(range(1, n_groups), n_groups // 2 - 1)
     while some := list(itertools.islice(halves, size)):
         columns = np.zeros((n_groups, len(some)))
-        columns[np.array(some).T, np.arange(len(some))] = 1.0
+        columns[0] = 1.0
+        columns[np.array(some, np.int64).reshape(len(some), -1).T, np.arange(len(some))] = 1.0
         yield columns
 
 
 def _of_halves(
     fires: FloatArray, earned: FloatArray, weights: FloatArray, halves: FloatArray, least_fires: int
-) -> FloatArray:
-    """Return [3, H] λ, the net mean of the best candidate in each half, and its net mean in the other half."""
-    here, there = fires @ halves, fires @ (1 - halves)
+) -> Iterator[FloatArray]:
+    """Yield [3, H] λ, the net mean of each half's best candidate there, and in the other half; then the other way."""
+    here = fires @ halves
+    there = fires.sum(axis=1)[:, None] - here
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean_here, mean_there = (earned @ halves) / here, (earned @ (1 - halves)) / there
-    judged = there >= least_fires
-    mean_there[~judged] = np.nan
-    mean_here[(here < least_fires) | ~judged] = -np.inf
-    best = _first_best(mean_here)
-    columns = np.arange(halves.shape[1])
-    kept = np.isfinite(mean_here[best, columns])
-    best, columns = best[kept], columns[kept]
-    mean_there, judged = mean_there[:, kept], judged[:, kept]
-    own = mean_there[best, np.arange(len(best))]
-    worse = weights @ (mean_there < own - _SAME)
-    equal = weights @ (np.abs(mean_there - own) <= _SAME)
-    rank = worse + (equal + 1) / 2
-    share = rank / (weights @ judged + 1)
-    return np.stack([np.log(share / (1 - share)), mean_here[best, columns], own])
+        mean_here = earned @ halves
+        mean_there = (earned.sum(axis=1)[:, None] - mean_here) / there
+        mean_here /= here
+    judged_here, judged_there = here >= least_fires, there >= least_fires
+    mean_here[~judged_here], mean_there[~judged_there] = np.nan, np.nan
+    yield _of_best(mean_here, mean_there, judged_here, judged_there, weights)
+    yield _of_best(mean_there, mean_here, judged_there, judged_here, weights)
 
 
-def _first_best(means: FloatArray) -> NDArray[np.int64]:
-    """Return for each column the first row whose mean is the best, but for rounding."""
-    best: NDArray[np.int64] = np.argmax(means >= means.max(axis=0) - _SAME, axis=0)
-    return best
+def _of_best(
+    own: FloatArray,
+    other: FloatArray,
+    judged_own: NDArray[np.bool_],
+    judged_other: NDArray[np.bool_],
+    weights: FloatArray,
+) -> FloatArray:
+    """Return [3, H] λ of the best candidate of each half, and its net means, from net means [N, H] in both halves.
+
+    Means are NaN where a candidate cannot be judged.
+    """
+    both = judged_own & judged_other
+    means = own if both.all() else np.where(both, own, -np.inf)
+    columns = np.flatnonzero(both.any(axis=0))
+    if len(columns) < means.shape[1]:
+        means, own, other, judged_other = (
+            means[:, columns],
+            own[:, columns],
+            other[:, columns],
+            judged_other[:, columns],
+        )
+    # Of those whose mean is the best, but for rounding, the first is taken.
+    best = np.argmax(means >= means.max(axis=0, initial=-np.inf) - _SAME, axis=0)
+    place = np.arange(len(columns))
+    found = other[best, place]
+    worse = _counted(other < found - _SAME, weights)
+    equal = _counted(other <= found + _SAME, weights) - worse
+    share = (worse + (equal + 1) / 2) / (_counted(judged_other, weights) + 1)
+    return np.stack([np.log(share / (1 - share)), own[best, place], found])
+
+
+def _counted(which: NDArray[np.bool_], weights: FloatArray) -> FloatArray:
+    """Return [H] the summed weights of the rows in which each column is true."""
+    several = weights > 1
+    found: FloatArray = np.count_nonzero(which, axis=0).astype(np.float64)
+    return found + (weights[several] - 1) @ which[several] if several.any() else found

@@ -136,7 +136,7 @@ def _by_dataset(candidates: Sequence[LedgerCandidate]) -> Timeline:
         own: list[list[Trial]] = [[] for _ in segments]
         for trial in candidate.counted:
             own[place_of[trial.judged_time]].append(trial)
-        return History(candidate, tuple(_together(mine) for mine in own))
+        return History(candidate, tuple(map(_together, own, segments)))
 
     return Timeline(segments, tuple(map(history, candidates)))
 
@@ -164,12 +164,9 @@ def _segment(trials: Sequence[Trial], *, is_test: bool = False) -> Segment:
     return Segment(name, start_ns, stop_ns, tuple(dict.fromkeys(times)), is_test)
 
 
-def _together(trials: Sequence[Trial]) -> SegmentEvidence | None:
+def _together(trials: Sequence[Trial], segment: Segment) -> SegmentEvidence | None:
     known = [trial.evidence for trial in trials if trial.evidence is not None]
-    if not known:
-        return None
-    first_ns, stop_ns = min(t.judged_time.start_ns for t in trials), max(t.judged_time.stop_ns for t in trials)
-    return SegmentEvidence(tuple(trials), pooled(known), first_ns, stop_ns)
+    return SegmentEvidence(tuple(trials), pooled(known), segment.start_ns, segment.stop_ns) if known else None
 
 
 def _tests(candidates: Sequence[LedgerCandidate]) -> tuple[Segment, ...]:
