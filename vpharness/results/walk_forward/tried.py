@@ -22,8 +22,7 @@ from vpharness.results.families import Family
 from vpharness.results.null_maxima import FloatArray, null_statistics
 from vpharness.results.ranking import COMMON_DRAWS
 from vpharness.results.store import WALK_FORWARDS, Store, TableRows, append, read
-from vpharness.results.store_columns import TABLES
-from vpharness.results.table_schemas import evidence_row, market_in, market_row
+from vpharness.results.table_schemas import WALK_FORWARDS_SCHEMA, evidence_row, market_in, market_row
 from vpharness.results.walk_forward.steps import Step
 
 _ID_LENGTH: Final = 16
@@ -101,7 +100,7 @@ def keep_try(
     known = read(store, WALK_FORWARDS, list(alike))
     if any(all(each.get(name) == row.get(name) for name in alike) for each in known):
         return
-    append(store, TableRows(WALK_FORWARDS, [{**row, "created_ns": time.time_ns()}], TABLES[WALK_FORWARDS].schema()))
+    append(store, TableRows(WALK_FORWARDS, [{**row, "created_ns": time.time_ns()}], WALK_FORWARDS_SCHEMA))
 
 
 def tried_procedures(store: Store) -> list[TriedProcedure]:
