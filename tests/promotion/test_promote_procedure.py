@@ -107,10 +107,19 @@ def test_a_procedure_over_spans_of_a_market_is_served(tmp_path: Path) -> None:
     group.mkdir(parents=True)
     (group / "recent_flow.yaml").write_text("_target_: tests.promotion.recent_flow.recent_flow\n", encoding="utf-8")
     ran = in_process(
-        tmp_path, *OWN[:2], "-m", OWN[2], *MARKET, *SHORT, "split.train_share=0.85", "campaign=flow", "tracking=none"
+        tmp_path,
+        *OWN[:2],
+        "-m",
+        OWN[2],
+        MARKET[0],
+        "source.minutes=24",
+        *SHORT,
+        "split.train_share=0.85",
+        "campaign=flow",
+        "tracking=none",
     )
     assert ran.returncode == 0, ran.stderr
-    words = ["walk_forward=flow", "segments=3", "train=2", *LIMITS, "tracking=none", "json=true"]
+    words = ["walk_forward=flow", "segments=4", "train=2", *LIMITS, "tracking=none", "json=true"]
     said = in_process(tmp_path, "promote", *words, 'force="a drill"')
     assert said.returncode == 0, said.stderr
     facts = json.loads(said.stdout)
