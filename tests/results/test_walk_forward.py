@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.naive_walk_forward import Day, chosen_at_each_step, lower_end, overfitting_probability
+from tests.naive_walk_forward import Blocks, Day, chosen_at_each_step, lower_end, overfitting_probability
 from tests.results.walk_forward_ledgers import (
     BLOCK_S,
     candidate,
@@ -67,7 +67,7 @@ def small_histories(draw: st.DrawFn) -> list[list[Day | None]]:
             first = -(-day * blocks_a_day * 64 // seconds)
             last = (day + 1) * blocks_a_day * 64 // seconds
             numbers = draw(st.lists(st.integers(first, max(first, last - 1)), unique=True, max_size=blocks_a_day))
-            blocks = {}
+            blocks: Blocks = {}
             for number in sorted(numbers):
                 n = draw(st.integers(0, 9))
                 tp = draw(st.integers(0, n))
@@ -137,7 +137,7 @@ def test_overfitting_is_what_plain_loops_give(half: int, candidates: int, copies
     again = rng.integers(0, candidates, copies)
     fires, earned = np.concatenate([fires, fires[again]]), np.concatenate([earned, earned[again]])
     probability, logits = overfitting_probability(fires.tolist(), earned.tolist(), 20)
-    found = of_groups(fires, earned, 20)
+    found = of_groups(fires, earned.astype(np.float64), 20)
     # Each half is followed by the other one, so that the order is another.
     np.testing.assert_allclose(np.sort(found.logits), np.sort(logits), atol=1e-9)
     assert found.probability == pytest.approx(probability, nan_ok=True)

@@ -74,11 +74,11 @@ class WindowSums:
         )
         """[C, T] each: the net fires of each candidate in each segment, and what they earned, ticks."""
         self._ended = np.stack(ended).astype(np.int64)
-        self._walks = np.zeros((3, len(flat)), np.int64)
-        self._walks[:, [place for place, _ in known]] = np.array(
+        walks = np.zeros((3, len(flat)), np.int64)
+        walks[:, [place for place, _ in known]] = np.array(
             [(each.tally.n_walks, each.tally.n_walks_tp, each.tally.n_walks_sl) for _, each in known], np.int64
         ).T.reshape(3, len(known))
-        self._walks = self._walks.reshape(3, *self._shape)
+        self._walks = walks.reshape(3, *self._shape)
         held = n > 0
         self._blocks = cell[held], numbers[held], n[held], earned[held]
         self._seconds = self._seconds.reshape(self._shape)
@@ -101,7 +101,7 @@ class WindowSums:
         n, earned = np.add.reduceat(n, first), np.add.reduceat(earned, first)
         size = self._shape[0] * self._shape[1]
         values = (np.ones(len(n)), n, earned, earned**2, earned * n, n**2)
-        sums = np.stack([np.bincount(cell, each, size) for each in values]).reshape(_SUMS, *self._shape)
+        sums: FloatArray = np.stack([np.bincount(cell, each, size) for each in values]).reshape(_SUMS, *self._shape)
         return sums, *_shared(cell, number, n, earned, self._shape[1])
 
     def choose(self, start: int, stop: int, eligible: NDArray[np.bool_]) -> Chosen | None:

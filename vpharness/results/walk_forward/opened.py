@@ -60,7 +60,7 @@ def _opened(
     start = begin - train if train else 0
     in_sample = timeline.segments[start:begin]
     there = np.array([bool(_trials(each.candidate, tests)) for each in timeline.histories], np.bool_)
-    chosen = sums.choose(start, begin, timeline.ran[:, start:begin].all(axis=1) & there)
+    chosen = sums.choose(start, begin, timeline.ran_on(start, begin) & there)
     if chosen is None:
         return Step(0, in_sample, tests, None, None, ())
     candidate = timeline.histories[chosen.place].candidate

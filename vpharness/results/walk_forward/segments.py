@@ -93,6 +93,11 @@ class Timeline:
         there = [[each is not None for each in own.in_segments] for own in self.histories]
         return np.array(there, np.bool_).reshape(len(self.histories), len(self.segments))
 
+    def ran_on(self, start: int, stop: int) -> NDArray[np.bool_]:
+        """Return [C] whether each candidate ran on all of the segments `start` to `stop - 1`."""
+        found: NDArray[np.bool_] = np.all(self.ran[:, start:stop], axis=1)
+        return found
+
 
 def segments_of(candidates: Sequence[LedgerCandidate], spans: int | None = None) -> Timeline:
     """Return the segments that candidates ran on, and their evidence in each.

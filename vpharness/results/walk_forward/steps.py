@@ -90,7 +90,7 @@ def walk(timeline: Timeline, sums: WindowSums, train: int, step: int) -> list[St
     found: list[Step] = []
     for begin in range(first, len(segments) + 1, step):
         start, stop = (begin - train if train else 0), min(begin + step, len(segments))
-        chosen = sums.choose(start, begin, timeline.ran[:, start:stop].all(axis=1))
+        chosen = sums.choose(start, begin, timeline.ran_on(start, stop))
         own = None if chosen is None else timeline.histories[chosen.place]
         behind = () if own is None else own.in_segments[begin:stop]
         found.append(
@@ -120,5 +120,5 @@ class BestFixed:
 def best_fixed(timeline: Timeline, sums: WindowSums, train: int) -> BestFixed | None:
     """Return the candidate with the largest lower end over all out-of-sample segments; None where none is rankable."""
     first = train or 1
-    chosen = sums.choose(first, len(timeline.segments), timeline.ran[:, first:].all(axis=1))
+    chosen = sums.choose(first, len(timeline.segments), timeline.ran_on(first, len(timeline.segments)))
     return None if chosen is None else BestFixed(timeline.histories[chosen.place].candidate, chosen)
