@@ -101,7 +101,7 @@ class WindowSums:
         n, earned = np.add.reduceat(n, first), np.add.reduceat(earned, first)
         size = self._shape[0] * self._shape[1]
         values = (np.ones(len(n)), n, earned, earned**2, earned * n, n**2)
-        sums: FloatArray = np.stack([np.bincount(cell, each, size) for each in values]).reshape(_SUMS, *self._shape)
+        sums = np.array([np.bincount(cell, each, size) for each in values], np.float64).reshape(_SUMS, *self._shape)
         return sums, *_shared(cell, number, n, earned, self._shape[1])
 
     def choose(self, start: int, stop: int, eligible: NDArray[np.bool_]) -> Chosen | None:
