@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         CollectionTables,
         DatasetTables,
         RunResult,
+        WalkForwardResult,
         collection,
         collections,
         compose,
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
         run,
         score,
         virtual_orders,
+        walk_forward,
     )
 
 __all__ = [
     "CollectionTables",
     "DatasetTables",
     "RunResult",
+    "WalkForwardResult",
     "collection",
     "collections",
     "compose",
@@ -54,6 +57,7 @@ __all__ = [
     "run",
     "score",
     "virtual_orders",
+    "walk_forward",
 ]
 
 _PACKAGES_THAT_ARE_CALLED = ("datasets", "results")

@@ -30,6 +30,7 @@ RUN = {
     "how-to/own-signal": Count(files=2, programs=1, commands=4),
     "how-to/campaigns": Count(commands=6),
     "how-to/compare": Count(commands=7),
+    "how-to/walk-forward": Count(commands=2),
     "how-to/promote": Count(commands=1),
 }
 """What pages hold that is written or run, in the order in which they share a lake: the tutorial finds it empty."""

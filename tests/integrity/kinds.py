@@ -42,6 +42,7 @@ TABLES: Final = {
     store.ADAPTIVE: table_schemas.ADAPTIVE_SCHEMA,
     store.EVIDENCE: table_schemas.EVIDENCE_SCHEMA,
     store.AUDITS: table_schemas.AUDITS_SCHEMA,
+    store.WALK_FORWARDS: table_schemas.WALK_FORWARDS_SCHEMA,
 }
 
 

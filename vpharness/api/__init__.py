@@ -9,12 +9,14 @@ from vpharness.api.collection_tables import CollectionTables, collection, collec
 from vpharness.api.data import DatasetTables, dataset, datasets, virtual_orders
 from vpharness.api.ledger import fires, results
 from vpharness.api.plots import plot_equity, plot_scores, plot_thresholds
+from vpharness.api.procedures import WalkForwardResult, walk_forward
 from vpharness.api.running import RunResult, compose, run, score
 
 __all__ = [
     "CollectionTables",
     "DatasetTables",
     "RunResult",
+    "WalkForwardResult",
     "collection",
     "collections",
     "compose",
@@ -28,4 +30,5 @@ __all__ = [
     "run",
     "score",
     "virtual_orders",
+    "walk_forward",
 ]

@@ -16,7 +16,7 @@ from vpharness.commands.text.rankings import print_ranking, readable_ledger, row
 from vpharness.commands.text.sensitivities import print_sensitivity, print_surface, sensitivity_row, surface_row
 from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.config.command_schemas import CompareCommand
-from vpharness.config.typed_config import check_command, instance
+from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, DatasetError
@@ -66,6 +66,13 @@ def run_compare(config: DictConfig) -> None:
     choice = instance(config.dataset, "dataset")
     require_new(asked.parquet, "parquet")
     require_new(asked.report, "report")
+    if asked.walk_forward:
+        from vpharness.commands.walk_forward import run_walk_forward  # noqa: PLC0415  # which the ranking does without
+
+        tracking = instance(config.tracking, "tracking")
+        check(tracking=tracking)
+        run_walk_forward(asked, choice, tracking)
+        return
     found = compared(asked, choice.id)
     ledger, answer = found.ledger, found.answer
     if asked.report is not None:

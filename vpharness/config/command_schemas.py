@@ -19,6 +19,10 @@ class DatasetChoice:
     """Which dataset a command is about."""
 
     id: str | None = parameter(None, meaning="name of the dataset in the lake")
+    collection: str | None = parameter(
+        None,
+        meaning="in place of dataset.id, all datasets of a collection: ID for its newest version, ID@3 for the third",
+    )
     columns: Any = parameter(
         None,
         meaning="grid columns that build, run and convert store, all, a list, or [] for none; others are computed when "
@@ -35,6 +39,9 @@ class CollectionChoice:
     )
 
 
+TRAIN_SEGMENTS: Final = "with walk_forward: so many segments before a step choose its candidate; 0 for all before"
+STEP_SEGMENTS: Final = "with walk_forward: so many segments a choice is in force"
+SEGMENTS: Final = "with walk_forward: equal spans that a single dataset is cut into (default: a dataset is a segment)"
 CACHE_GB: Final = "disk space below lake/cache for grid columns that were computed, the least recently used go first"
 
 
@@ -251,15 +258,31 @@ class CompareCommand:
     json: bool = parameter(False, meaning="print JSON instead of text")
     parquet: str | None = parameter(None, meaning="write the table to this new Parquet file")
     report: str | None = parameter(None, meaning="write a report to this new HTML file")
+    walk_forward: bool = parameter(
+        False, meaning="instead of the ranking, judge choosing candidates segment by segment from the past alone"
+    )
+    train: int = parameter(20, meaning=TRAIN_SEGMENTS, unit="segments", minimum=0, maximum=10**6)
+    step: int = parameter(1, meaning=STEP_SEGMENTS, unit="segments", minimum=1, maximum=10**6)
+    segments: int | None = parameter(None, meaning=SEGMENTS, minimum=2, maximum=10**6)
+    outputs: str = parameter("outputs", meaning="with walk_forward and tracking=mlflow: folder of the pictures")
     dataset: Any = None
+    tracking: Any = None
 
     def relations(self) -> Iterator[str]:
         """Yield an error for questions that cannot be asked at once."""
+        yield from self._of_walk_forward()
         asked = [name for name in ("sensitivity", "surface", "report") if getattr(self, name)]
         if len(asked) > 1:
             yield f"{' and '.join(asked)} were given; give one of them, a report has all of it"
         if self.show_test and (self.sensitivity or self.surface):
             yield f"show_test goes with the ranking or a report, not with {asked[0]}, which is of the part that chooses"
+
+    def _of_walk_forward(self) -> Iterator[str]:
+        others = [name for name in ("by", "sensitivity", "surface") if getattr(self, name)]
+        if self.walk_forward and others:
+            yield f"walk_forward and {others[0]} were given; give one of them"
+        if self.segments is not None and not self.walk_forward:
+            yield "segments was given without walk_forward=true"
 
 
 @dataclass(frozen=True)
@@ -298,6 +321,13 @@ class PromoteCommand:
     outputs: str = parameter("outputs", meaning="folder of run folders")
     run_id: str | None = parameter(None, meaning="the run, or a candidate of compare: its id, or how that begins")
     threshold: str | None = parameter(None, meaning="the threshold, as the run labels it (default: the run's best)")
+    walk_forward: str | None = parameter(
+        None, meaning="in place of run_id: the campaign of a procedure, whose choice in force is served on its record"
+    )
+    train: int = parameter(20, meaning=TRAIN_SEGMENTS, unit="segments", minimum=0, maximum=10**6)
+    step: int = parameter(1, meaning=STEP_SEGMENTS, unit="segments", minimum=1, maximum=10**6)
+    segments: int | None = parameter(None, meaning=SEGMENTS, minimum=2, maximum=10**6)
+    mixed_horizon: bool = parameter(False, meaning="with walk_forward: choose among different holding times")
     force: str | None = parameter(None, meaning="the reason to promote it in spite of gates, which is recorded")
     force_unsafe: bool = parameter(
         False, meaning="with force: also in spite of a failed audit, or of a live session that differs from the run"
@@ -306,13 +336,16 @@ class PromoteCommand:
     cache_gb: float = parameter(20.0, meaning=CACHE_GB, unit="GB", minimum=0, maximum=1e6)
     json: bool = parameter(False, meaning="print JSON instead of text")
     promotion: Any = None
+    dataset: Any = None
     source: Any = None
     tracking: Any = None
 
     def relations(self) -> Iterator[str]:
         """Yield an error for each key that is missing."""
-        if self.run_id is None:
+        if self.run_id is None and self.walk_forward is None:
             yield "run_id must be given (python -m vpharness compare shows what there is)"
+        if self.walk_forward is not None and (self.run_id is not None or self.threshold is not None):
+            yield "walk_forward was given with run_id or threshold; the procedure chooses the candidate"
         if self.force is not None and not self.force.strip():
             yield "force is empty; it must be the reason, which is recorded"
         if self.force_unsafe and self.force is None:

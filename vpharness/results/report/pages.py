@@ -12,8 +12,10 @@ from vpharness.results.report.surfaces import surfaces
 from vpharness.results.report.threshold_curves import threshold_curves
 from vpharness.results.report.train_test import train_and_test
 from vpharness.results.report.verdict import verdict
+from vpharness.results.report.walk_forwards import walk_forward_section
 
 SECTIONS = (
+    walk_forward_section,
     ranking,
     null_maximum,
     train_and_test,
