@@ -21,8 +21,13 @@ FATE_DTYPE: Final = np.dtype(
         ("price", np.int64),  # 1e-9 units; 0 where there is no order
         ("fill_ns", np.int64),  # 0 where it was not filled
         ("ahead_at_arrival", np.int64),  # quantity, in units of the source's size_unit
+        ("executed", np.int64),  # quantity executed at its side and price from its arrival to the end of its longest wait
         ("reason", np.int8),  # its place among REASONS
     ],
     align=True,
 )
-"""The fate of one virtual order. A table of them is [bins, 2]: a buy and a sell decided at the end of each bin."""
+"""The fate of one virtual order. A table of them is [bins, 2]: a buy and a sell decided at the end of each bin.
+
+`executed` goes on to the end of the longest wait whatever became of the order, or to the last event where that comes
+before; it is 0 where the order was rejected. It bounds what a larger order could have been filled of in turn.
+"""

@@ -95,7 +95,9 @@ def virtual_orders(
     - reason: through, behind or crossed where it was filled; rejected, withdrawn or cleared where it was not; open
       where the events end before its fate is known; none where there is no order;
     - fill_ts_ns: when it was filled, ns since 1970, UTC; 0 where it was not;
-    - ahead_at_arrival: what was ahead of it in the queue of its price, in units of the source.
+    - ahead_at_arrival: what was ahead of it in the queue of its price, in units of the source;
+    - executed: what was executed at its side and price from its arrival to the end of the longest wait, filled or not,
+      in the same units: more than that nobody could have been filled of in turn.
 
     `attrs["out_of_turn"]` counts executions behind an order of which something was left: where there are many, the
     market does not fill in the order of arrival, and these fates overstate.
@@ -125,6 +127,7 @@ def virtual_orders(
             "reason": np.array(REASONS, dtype=object)[fates["reason"]],
             "fill_ts_ns": fates["fill_ns"],
             "ahead_at_arrival": fates["ahead_at_arrival"],
+            "executed": fates["executed"],
         }
     )
     frame.attrs["out_of_turn"] = table.out_of_turn

@@ -22,8 +22,8 @@ from vpharness.errors import DatasetError
 from vpharness.events.mbo_event import FLAG_BY_PRICE, FLAG_TOP_OF_BOOK
 from vpharness.order_fates import FATE_DTYPE
 
-QUEUE_VERSION: Final = 1
-"""Raised by hand whenever the same events would give other fates than before."""
+QUEUE_VERSION: Final = 2
+"""Raised by hand whenever the same events would give other fates than before, or a fate has another field."""
 
 _WORDS: Final = 2 * FATE_DTYPE.itemsize // 8
 """A row of the table in the cache: a buy and a sell, as 64-bit numbers."""

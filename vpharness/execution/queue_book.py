@@ -142,6 +142,7 @@ def _fill(state: LatticeState, queue: QueueState, event: Record) -> None:
             queue.orders[index].hit = True
         index = queue.orders[index].older
     queue.left[slot] -= taken
+    queue.level_executed[level] += event.size
     _change_left(queue, level, position, -taken)
 
 

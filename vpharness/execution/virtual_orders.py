@@ -53,7 +53,7 @@ def virtual_orders(
     orders[orders["reason"] != NONE] = queue.orders
     fates = np.zeros(len(orders), FATE_DTYPE)
     fates["price"] = np.where(orders["reason"] != NONE, orders["tick"] * book.rules["tick_price"][0], 0)
-    for name in ("fill_ns", "ahead_at_arrival", "reason"):
+    for name in ("fill_ns", "ahead_at_arrival", "executed", "reason"):
         fates[name] = orders[name]
     return fates.reshape(-1, 2), int(queue.cursor["out_of_turn"][0])
 
@@ -65,7 +65,7 @@ def _decided(bins: Mapping[str, Array], tick_price: int, latency_ns: int | Array
     orders["reason"] = np.where(bins["book_valid"], OPEN, NONE)[:, None]
     orders["arrival_ns"] = (bins["bin_end_ns"] + latency_ns)[:, None]
     orders["withdrawal_ns"] = orders["arrival_ns"] + max_wait_ns
-    orders["level"] = NO_SLOT
+    orders["level"] = orders["home"] = NO_SLOT
     for side, name in ((SIDE_BID, "best_bid_price_int"), (SIDE_ASK, "best_ask_price_int")):
         orders["tick"][:, side] = bins[name] // tick_price
     return orders.reshape(-1)
