@@ -21,7 +21,10 @@ FATE_DTYPE: Final = np.dtype(
         ("price", np.int64),  # 1e-9 units; 0 where there is no order
         ("fill_ns", np.int64),  # 0 where it was not filled
         ("ahead_at_arrival", np.int64),  # quantity, in units of the source's size_unit
-        ("executed", np.int64),  # quantity executed at its side and price from its arrival to the end of its longest wait
+        (
+            "executed",
+            np.int64,
+        ),  # quantity executed at its side and price within its longest wait
         ("reason", np.int8),  # its place among REASONS
     ],
     align=True,
