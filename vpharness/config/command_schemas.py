@@ -199,8 +199,8 @@ class CompareCommand:
     surface: bool = parameter(False, meaning="instead of the ranking, the best at each pair of tp_ticks and sl_ticks")
     execution: str | None = parameter(
         None,
-        meaning="instead of the ranking, the ways of entering the fires of this candidate (its id, or how that begins): "
-        "as taker or maker, by latency and wait",
+        meaning="instead of the ranking, how this candidate's fires can be entered: as taker or maker, by latency and "
+        "wait (its id, or how that begins)",
     )
     sort: str = parameter(
         "net", meaning="net, or tp_rate for a ranking by take-profit rate", choices=("net", "tp_rate")

@@ -213,7 +213,7 @@ def executions(candidate: LedgerCandidate, ledger: Sequence[LedgerCandidate], vi
 
 
 def longest_paying_latency(found: Sequence[Execution], wait_bins: int) -> float | None:
-    """Return the longest latency up to which each one shown pays, ms, at one longest wait; None where the first fails."""
+    """Return the longest latency up to which all that are shown pay, ms, at one longest wait; None where none does."""
     longest = None
     rests = [
         each for each in found if each.evaluation.max_wait_bins == wait_bins and not each.evaluation.latency_digest

@@ -118,8 +118,8 @@ def answers(found: Sequence[Execution]) -> Iterator[str]:
 
 def _terms(found: Sequence[Execution]) -> Iterator[str]:
     yield (
-        "*: the candidate itself; p adj.: among everything tried on this market time and all rows here; pays: p adj. of "
-        "0.05 or less, and an interval above 0"
+        "*: the candidate itself; p adj.: among everything tried on this market time and all rows here; pays: p adj. "
+        "of 0.05 or less, and an interval above 0"
     )
     yield "executed: the median quantity executed at an order's price within its wait, whether that was filled or not"
     own = next(each for each in found if each.is_own)

@@ -1,4 +1,4 @@
-"""Taker or maker: what the fires of leading candidates earn at the touch, and as resting orders at several latencies."""
+"""Taker or maker: what the fires of leading candidates earn at the touch, and as resting orders by latency."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
