@@ -3,7 +3,8 @@
 The table of virtual orders beside the engine on the same events, a dense stream of 120,000 first and then the file; and
 a campaign with fill=queue beside the same with fill=touch, its table being there. Times are of the processor, in this
 process, the two sides taking turns, and the least of the rounds counts: other work on the machine then matters least.
-The engine is taken as it builds a dataset without columns (bins alone), and with all columns.
+The engine is taken as it builds a dataset without columns (bins alone), and with all columns. Between the two, what
+becomes of all virtual orders of half an hour of the simulated market, and of the file.
 """
 
 import sys
@@ -27,13 +28,15 @@ from vpharness.datasets.build import build
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.replay import only_what_is_needed
-from vpharness.evaluation import EvaluationParameters, SplitParameters
+from vpharness.evaluation import MARKOUT_MS, EvaluationParameters, SplitParameters, fills_needed
 from vpharness.events.dbn import DbnSource
+from vpharness.events.synthetic import SyntheticSource
 from vpharness.execution.virtual_orders import virtual_orders
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.lattice.lattice_engine import advance
 from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import LatticeState, new_state
+from vpharness.order_fates import FILLS, NONE, OPEN, REASONS, REJECTED
 from vpharness.signals import resolve
 
 ROUNDS: Final = 5
@@ -140,6 +143,26 @@ def bench_campaign(dataset: Dataset) -> None:
     print(f"campaign of {runs} runs: queue {queue:.2f} s, touch {touch:.2f} s, ratio {queue / touch:.2f}", flush=True)
 
 
+def print_fates(name: str, dataset: Dataset) -> None:
+    """Print what becomes of all virtual orders of a dataset: fill rate, reasons, waits, markouts, quantities."""
+    view = DatasetCache.of(dataset).view
+    evaluation = EvaluationParameters(fill="queue").resolve(view.cell_width_ms)
+    fills = fills_needed(view, evaluation)
+    assert fills is not None
+    filled, placed = np.isin(fills.reason, FILLS), ~np.isin(fills.reason, (NONE, OPEN))
+    shares = ", ".join(f"{REASONS[each]} {np.mean(fills.reason[filled] == each):.0%}" for each in FILLS)
+    rejected = np.mean(fills.reason[placed] == REJECTED)
+    markouts = ", ".join(
+        f"{after / 1000:g} s {np.nanmean(fills.markout_ticks[place]):+.2f}" for place, after in enumerate(MARKOUT_MS)
+    )
+    print(
+        f"{name}: {placed.sum():,} orders, rejected {rejected:.1%}, filled {filled.sum() / placed.sum():.0%} ({shares}), "
+        f"median wait {np.nanmedian(fills.wait_ms):,.0f} ms; markouts in ticks: {markouts}; executed within the wait: "
+        f"median {np.nanmedian(fills.executed):g}, mean {np.nanmean(fills.executed):.1f}",
+        flush=True,
+    )
+
+
 def main() -> None:
     """Print every figure."""
     bench_table("dense stream", dense_stream(DENSE_EVENTS), 0.25, 1.0)
@@ -153,6 +176,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         lake = Lake(Path(folder))
         build(lake, source, LatticeParameters(), dataset_id="bench", start_ns=start_ns, end_ns=end_ns, columns=())
+        build(lake, SyntheticSource(minutes=30), LatticeParameters(), dataset_id="simulated", columns=())
+        print_fates("simulated market, 30 minutes", find_dataset(lake, "simulated"))
+        print_fates(Path(sys.argv[1]).name, find_dataset(lake, "bench"))
         bench_campaign(find_dataset(lake, "bench"))
 
 
