@@ -156,8 +156,8 @@ def print_fates(name: str, dataset: Dataset) -> None:
         f"{after / 1000:g} s {np.nanmean(fills.markout_ticks[place]):+.2f}" for place, after in enumerate(MARKOUT_MS)
     )
     print(
-        f"{name}: {placed.sum():,} orders, rejected {rejected:.1%}, filled {filled.sum() / placed.sum():.0%} ({shares}), "
-        f"median wait {np.nanmedian(fills.wait_ms):,.0f} ms; markouts in ticks: {markouts}; executed within the wait: "
+        f"{name}: {placed.sum():,} orders, rejected {rejected:.1%}, filled {filled.sum() / placed.sum():.0%} ("
+        f"{shares}), median wait {np.nanmedian(fills.wait_ms):,.0f} ms; markouts in ticks: {markouts}; executed within the wait: "
         f"median {np.nanmedian(fills.executed):g}, mean {np.nanmean(fills.executed):.1f}",
         flush=True,
     )
