@@ -155,10 +155,12 @@ def print_fates(name: str, dataset: Dataset) -> None:
     markouts = ", ".join(
         f"{after / 1000:g} s {np.nanmean(fills.markout_ticks[place]):+.2f}" for place, after in enumerate(MARKOUT_MS)
     )
+    quantities = f"median {np.nanmedian(fills.executed):g}, mean {np.nanmean(fills.executed):.1f}"
     print(
-        f"{name}: {placed.sum():,} orders, rejected {rejected:.1%}, filled {filled.sum() / placed.sum():.0%} ("
-        f"{shares}), median wait {np.nanmedian(fills.wait_ms):,.0f} ms; markouts in ticks: {markouts}; executed within the wait: "
-        f"median {np.nanmedian(fills.executed):g}, mean {np.nanmean(fills.executed):.1f}",
+        f"{name}: {placed.sum():,} orders, rejected {rejected:.1%}, filled {filled.sum() / placed.sum():.0%} "
+        f"({shares}), median wait {np.nanmedian(fills.wait_ms):,.0f} ms",
+        f"  markouts in ticks: {markouts}; executed within the wait: {quantities}",
+        sep="\n",
         flush=True,
     )
 
