@@ -39,9 +39,12 @@ def virtual_orders(
     Raises OtherEventsError where the bins are not of these events.
     """
     orders = _decided(bins, int(book.rules["tick_price"][0]), latency_ns, max_wait_ns)
-    placed = np.flatnonzero(orders["reason"] != NONE)
-    # Where latencies differ a later order may arrive first; nobody meets anybody, so each is followed as if alone.
-    placed = placed[np.argsort(orders["arrival_ns"][placed], kind="stable")]
+    placed: NDArray[np.int64] | slice = np.flatnonzero(orders["reason"] != NONE)
+    if not isinstance(latency_ns, int):
+        # A later order may arrive first; nobody meets anybody, so each is followed as if it were alone.
+        placed = placed[np.argsort(orders["arrival_ns"][placed], kind="stable")]
+    elif len(placed) == len(orders):
+        placed = slice(None)  # which copies nothing
     queue = new_queue(orders[placed])
     for chunk in events:
         book = make_room(book, chunk)

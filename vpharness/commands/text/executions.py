@@ -8,6 +8,7 @@ from typing import Any
 from vpharness.commands.text.terminal import console, print_table
 from vpharness.errors import ConfigError
 from vpharness.evaluation import figure_named
+from vpharness.evaluation.figure_registry import REPORT
 from vpharness.evaluation.figures import HEADLINE
 from vpharness.evaluation.intervals import Interval
 from vpharness.results.execution import Execution, in_queue, longest_paying_latency, median_and_mean
@@ -72,8 +73,9 @@ def print_executions(found: Sequence[Execution]) -> None:
         "p": [f"{each.ranked.judgement.p_value:.3f}" for each in found],
         "p adj.": ["" if each.ranked.p_adjusted is None else f"{each.ranked.p_adjusted:.3f}" for each in found],
         **{
-            figure.title(): [
-                figure.text(vars(each.ranked.judgement.figures)) if each.evaluation.in_queue else "" for each in found
+            figure.title(REPORT): [
+                figure.text(vars(each.ranked.judgement.figures), REPORT) if each.evaluation.in_queue else ""
+                for each in found
             ]
             for figure in figures
         },
