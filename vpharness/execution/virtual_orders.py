@@ -39,12 +39,12 @@ def virtual_orders(
     Raises OtherEventsError where the bins are not of these events.
     """
     orders = _decided(bins, int(book.rules["tick_price"][0]), latency_ns, max_wait_ns)
-    placed: NDArray[np.int64] | slice = np.flatnonzero(orders["reason"] != NONE)
+    rows = np.flatnonzero(orders["reason"] != NONE)
     if not isinstance(latency_ns, int):
         # A later order may arrive first; nobody meets anybody, so each is followed as if it were alone.
-        placed = placed[np.argsort(orders["arrival_ns"][placed], kind="stable")]
-    elif len(placed) == len(orders):
-        placed = slice(None)  # which copies nothing
+        rows = rows[np.argsort(orders["arrival_ns"][rows], kind="stable")]
+    in_place = isinstance(latency_ns, int) and len(rows) == len(orders)  # then nothing is copied
+    placed: slice | NDArray[np.int64] = slice(None) if in_place else rows
     queue = new_queue(orders[placed])
     for chunk in events:
         book = make_room(book, chunk)
