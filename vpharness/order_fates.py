@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 REASONS: Final = ("none", "open", "rejected", "withdrawn", "cleared", "through", "behind", "crossed")
 """What became of a virtual order.
@@ -15,6 +16,13 @@ was left in front of it.
 """
 NONE, OPEN, REJECTED, WITHDRAWN, CLEARED, THROUGH, BEHIND, CROSSED = range(len(REASONS))
 FILLS: Final = (THROUGH, BEHIND, CROSSED)
+
+
+def is_filled(reason: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Return where reasons, places among REASONS, are fills: these are the last of them."""
+    filled: NDArray[np.bool_] = reason >= min(FILLS)
+    return filled
+
 
 FATE_DTYPE: Final = np.dtype(
     [

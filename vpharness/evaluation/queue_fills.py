@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vpharness.errors import ConfigError
 from vpharness.evaluation.dataset_view import DatasetView
 from vpharness.evaluation.evaluation_parameters import ResolvedEvaluation
-from vpharness.order_fates import FATE_DTYPE, FILLS, NONE, REJECTED
+from vpharness.order_fates import FATE_DTYPE, NONE, REJECTED, is_filled
 from vpharness.prices import tick_size_to_price
 
 MARKOUT_MS: Final = (100, 1_000, 5_000, 10_000)
@@ -86,7 +86,7 @@ def queue_fills(dataset: DatasetView, fates: NDArray[np.void], latency_ns: int |
     width_ns = round(dataset.cell_width_ms * _NS_PER_MS)
     own = np.broadcast_to(np.arange(dataset.n_bins), (2, dataset.n_bins))
     reason = np.ascontiguousarray(fates["reason"].T)
-    filled = np.isin(reason, FILLS)
+    filled = is_filled(reason)
     fill_ns = np.where(filled, fates["fill_ns"].T, dataset.span[0])
     price = np.ascontiguousarray(fates["price"].T)
     arrival_ns = dataset.span[0] + (own + 1) * width_ns + latency_ns
