@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         compose,
         dataset,
         datasets,
-        executions,
+        execution,
         fires,
         plot_equity,
         plot_scores,
@@ -41,7 +41,7 @@ __all__ = [
     "compose",
     "dataset",
     "datasets",
-    "executions",
+    "execution",
     "fires",
     "plot_equity",
     "plot_scores",
@@ -52,7 +52,7 @@ __all__ = [
     "virtual_orders",
 ]
 
-_PACKAGES_THAT_ARE_CALLED = ("datasets", "results")
+_PACKAGES_THAT_ARE_CALLED = ("datasets", "execution", "results")
 """Names of the library that are packages too: `vp.results()` asks the ledger, `vpharness.results.store` is a module."""
 
 

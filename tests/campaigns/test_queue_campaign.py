@@ -164,7 +164,7 @@ def test_the_ways_of_entering_a_candidate_are_judged_together(folder: Path) -> N
     # A longer wait fills no fewer orders, and more can have been executed within it.
     waits = [ways["queue", 0.0, wait] for wait in (10, 30, 100)]
     assert [row["executed_mean"] for row in waits] == sorted(row["executed_mean"] for row in waits)
-    frame = vp.executions(own["candidate_id"], lake=folder / "lake")
+    frame = vp.execution(own["candidate_id"], lake=folder / "lake")
     assert frame["net_pnl_ticks"].tolist() == [row["net_pnl_ticks"] for row in rows]
 
 

@@ -6,7 +6,7 @@ by default those of the command line: the environment variable VPHARNESS_LAKE or
 """
 
 from vpharness.api.data import DatasetTables, dataset, datasets, virtual_orders
-from vpharness.api.ledger import executions, fires, results
+from vpharness.api.ledger import execution, fires, results
 from vpharness.api.plots import plot_equity, plot_scores, plot_thresholds
 from vpharness.api.running import RunResult, compose, run, score
 
@@ -16,7 +16,7 @@ __all__ = [
     "compose",
     "dataset",
     "datasets",
-    "executions",
+    "execution",
     "fires",
     "plot_equity",
     "plot_scores",

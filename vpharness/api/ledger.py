@@ -82,7 +82,7 @@ def results(  # noqa: PLR0913  # what compare takes
     return frame
 
 
-def executions(candidate: str, *, dataset: str | None = None, lake: Folder | None = None) -> pd.DataFrame:
+def execution(candidate: str, *, dataset: str | None = None, lake: Folder | None = None) -> pd.DataFrame:
     """Return the ways of entering a candidate's fires, a row for each: as a taker, and as a maker of several latencies.
 
     `fill`, `latency_ms` and `max_wait_bins` say how; every figure is a column, with `net_per_order_ticks`, in which an
