@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         compose,
         dataset,
         datasets,
+        execution,
         fires,
         plot_equity,
         plot_scores,
@@ -49,6 +50,7 @@ __all__ = [
     "compose",
     "dataset",
     "datasets",
+    "execution",
     "fires",
     "plot_equity",
     "plot_scores",
@@ -60,7 +62,7 @@ __all__ = [
     "walk_forward",
 ]
 
-_PACKAGES_THAT_ARE_CALLED = ("datasets", "results")
+_PACKAGES_THAT_ARE_CALLED = ("datasets", "execution", "results")
 """Names of the library that are packages too: `vp.results()` asks the ledger, `vpharness.results.store` is a module."""
 
 

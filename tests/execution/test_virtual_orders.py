@@ -79,6 +79,7 @@ def test_the_fate_of_every_order_is_the_plain_twins(
     assert [REASONS[reason] for reason in placed["reason"]] == [twin.reason for twin in twins]
     assert placed["fill_ns"].tolist() == [twin.fill_ns for twin in twins]
     assert placed["ahead_at_arrival"].tolist() == [twin.ahead_at_arrival for twin in twins]
+    assert placed["executed"].tolist() == [twin.executed for twin in twins]
     assert out_of_turn == expected
 
 

@@ -82,6 +82,28 @@ def results(  # noqa: PLR0913  # what compare takes
     return frame
 
 
+def execution(candidate: str, *, dataset: str | None = None, lake: Folder | None = None) -> pd.DataFrame:
+    """Return the ways of entering a candidate's fires, a row for each: as a taker, and as a maker of several latencies.
+
+    `fill`, `latency_ms` and `max_wait_bins` say how; every figure is a column, with `net_per_order_ticks`, in which an
+    order that is not filled counts as 0, `executed_median` and `executed_mean`, the quantity executed at the order's
+    price within the wait, and `pays`. `p_adjusted` is among everything tried on the market time and all rows here.
+    Rows that `is_explored` have not been run: they win nothing, and who chooses by them runs them all.
+
+    Args:
+        candidate: its id, or how that begins.
+        dataset: on this dataset alone.
+        lake: the folder of datasets and results.
+
+    Raises VpharnessError where there is no such candidate, or its datasets are not at hand or have no queues.
+    """
+    asked = CompareCommand(lake=str(lake_in(lake).root), execution=candidate, min_signals=0)
+    with one_sentence():
+        rows = compared(asked, dataset).answer.rows
+    frame: pd.DataFrame = table_of_rows(rows).to_pandas()
+    return frame
+
+
 def fires(
     *,
     signal: str | None = None,

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from vpharness.commands.output_files import new_file, require_new
 from vpharness.commands.text.dataset_facts import DatasetRemarks, print_doubts
+from vpharness.commands.text.executions import candidate_named, execution_row, print_executions
 from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of, views_in
 from vpharness.commands.text.sensitivities import print_sensitivity, print_surface, sensitivity_row, surface_row
 from vpharness.commands.text.terminal import counted, minute_text
@@ -20,6 +21,7 @@ from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, DatasetError
+from vpharness.results.execution import executions
 from vpharness.results.holdout import open_holdouts
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import Ranked, alike, each_dataset_apart, restricted, within_campaign
@@ -175,6 +177,9 @@ def _answer(
             _refuse_mixed_horizons(ranked, asked)
         at_values = sensitivity(ranked, parameter)
         return Answer([sensitivity_row(each) for each in at_values], lambda: print_sensitivity(at_values))
+    if asked.execution is not None:
+        found = executions(candidate_named(asked.execution, ranked).candidate, ledger, view_of)
+        return Answer([execution_row(each) for each in found], lambda: print_executions(found))
     if asked.surface or asked.report is not None:
         _refuse_mixed_horizons(ranked, asked)
     if asked.surface:

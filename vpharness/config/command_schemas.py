@@ -248,6 +248,11 @@ class CompareCommand:
         None, meaning="instead of the ranking, the figures of candidates at each value of this parameter"
     )
     surface: bool = parameter(False, meaning="instead of the ranking, the best at each pair of tp_ticks and sl_ticks")
+    execution: str | None = parameter(
+        None,
+        meaning="instead of the ranking, how this candidate's fires can be entered: as taker or maker, by latency and "
+        "wait (its id, or how that begins)",
+    )
     sort: str = parameter(
         "net", meaning="net, or tp_rate for a ranking by take-profit rate", choices=("net", "tp_rate")
     )
@@ -271,14 +276,14 @@ class CompareCommand:
     def relations(self) -> Iterator[str]:
         """Yield an error for questions that cannot be asked at once."""
         yield from self._of_walk_forward()
-        asked = [name for name in ("sensitivity", "surface", "report") if getattr(self, name)]
+        asked = [name for name in ("sensitivity", "surface", "execution", "report") if getattr(self, name)]
         if len(asked) > 1:
             yield f"{' and '.join(asked)} were given; give one of them, a report has all of it"
-        if self.show_test and (self.sensitivity or self.surface):
+        if self.show_test and (self.sensitivity or self.surface or self.execution):
             yield f"show_test goes with the ranking or a report, not with {asked[0]}, which is of the part that chooses"
 
     def _of_walk_forward(self) -> Iterator[str]:
-        others = [name for name in ("by", "sensitivity", "surface") if getattr(self, name)]
+        others = [name for name in ("by", "sensitivity", "surface", "execution") if getattr(self, name)]
         if self.walk_forward and others:
             yield f"walk_forward and {others[0]} were given; give one of them"
         if self.segments is not None and not self.walk_forward:

@@ -78,6 +78,11 @@ class Lake:
         return self.root / "research" / "vp_harness" / "sources"
 
     @property
+    def latencies(self) -> Path:
+        """Recorded latencies of orders that runs used, each named after the digest of its content."""
+        return self.root / "research" / "vp_harness" / "latencies"
+
+    @property
     def promoted(self) -> Path:
         """What is served, a folder for each instrument."""
         return self.root / "promoted"

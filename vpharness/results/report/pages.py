@@ -3,6 +3,7 @@
 from xml.etree.ElementTree import Element
 
 from vpharness.results.report.equity import equity
+from vpharness.results.report.executions import execution_by_latency
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import document, element
 from vpharness.results.report.null_histogram import null_maximum
@@ -23,6 +24,7 @@ SECTIONS = (
     surfaces,
     sensitivities,
     threshold_curves,
+    execution_by_latency,
     equity,
     too_little_data,
 )
