@@ -304,7 +304,7 @@ def test_watch_prints_what_was_added_until_it_is_interrupted(folder: Path, monke
         if next(looks, None) is None:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(command.time, "sleep", sleep)
+    monkeypatch.setattr(f"{command.__name__}.time.sleep", sleep)
     write_day(folder / "days" / "2024-03-13.dbn", minutes("2024-03-13 13:00", "2024-03-13 17:00"), "ESM4")
     said = in_process(folder, *build_words("days", *SESSION, "watch=true", "poll_s=0.5"))
     assert said.returncode == 0
