@@ -185,7 +185,7 @@ def test_a_filled_order_by_hand() -> None:
     fates = np.zeros((60, 2), FATE_DTYPE)
     fates["reason"] = REASONS.index("withdrawn")
     fates["price"] = np.array([100, 101]) * PRICE_SCALE // 4
-    fates[3, 0] = (25 * PRICE_SCALE, SPAN[0] + 15 * WIDTH_NS + 7, 0, REASONS.index("behind"))
+    fates[3, 0] = (25 * PRICE_SCALE, SPAN[0] + 15 * WIDTH_NS + 7, 0, 0, REASONS.index("behind"))
     dataset = with_fates(still_market(), fates)
     found = judged(dataset, evaluation)
     up, down = 2 * 3, 2 * 3 + 1
@@ -207,7 +207,7 @@ def test_an_order_that_is_not_filled_earns_nothing_in_the_null_but_pays_nothing_
     fates = np.zeros((60, 2), FATE_DTYPE)
     fates["price"] = np.array([100, 101]) * PRICE_SCALE // 4
     fates["reason"] = REASONS.index("rejected")
-    fates[4, 0] = (25 * PRICE_SCALE, SPAN[0] + 6 * WIDTH_NS, 0, REASONS.index("through"))
+    fates[4, 0] = (25 * PRICE_SCALE, SPAN[0] + 6 * WIDTH_NS, 0, 0, REASONS.index("through"))
     fates[5, 1]["reason"] = REASONS.index("none")
     fates[6, 1]["reason"] = REASONS.index("open")
     excess = excess_of(outcomes_of_bins(with_fates(plain, fates), evaluation))
