@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from vpharness import parameters as ranges
 from vpharness.campaigns.plan import CampaignPlan, Job, Variant, job_problems, make_plan, variants_of
 from vpharness.campaigns.runner import CampaignProgress, run_groups
+from vpharness.campaigns.workers import run_groups_on
 from vpharness.commands.campaign_summary import Campaign, conclude
 from vpharness.commands.campaign_tracking import campaign_tracking, needs_tracking
 from vpharness.commands.plan import measured_speeds, print_plan
@@ -25,6 +26,7 @@ from vpharness.config.composition import HydraFunctions, compose_jobs
 from vpharness.config.typed_config import command_of, instance
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
+from vpharness.engines.calls import Engine
 from vpharness.errors import CampaignError, ConfigError
 from vpharness.results.store import CAMPAIGNS, TableRows, append, check_version, read, store_in
 from vpharness.results.table_schemas import CAMPAIGNS_SCHEMA, Labels, mark_adaptive
@@ -40,7 +42,7 @@ def launch(
     job_overrides: Sequence[Sequence[str]],
     problems: Sequence[str],
     *,
-    processes: int,
+    engine: Engine | None,
     carries_out: bool,
     adaptive: bool,
 ) -> list[float | None]:
@@ -51,7 +53,7 @@ def launch(
         master: the configuration without the overrides of any job.
         job_overrides: the overrides of each job.
         problems: what is known to be wrong with them.
-        processes: how many carry out the plan; 0: this one.
+        engine: carries out the plan in other processes; None: this one does.
         carries_out: whether it is carried out, or only described.
         adaptive: whether the sweeper chooses jobs by the results of earlier ones.
 
@@ -85,7 +87,7 @@ def launch(
         # MLflow takes seconds to import, while the first runs are carried out: nothing waits for it.
         process = stack.enter_context(TrackingProcess()) if needs_tracking(campaign) else None
         _begin(campaign, list(master.hydra.overrides.task))
-        lows = _carried_out(campaign, processes, process)
+        lows = _carried_out(campaign, engine, process)
     return [lows.get(run_id) for run_id in plan.run_ids]
 
 
@@ -104,16 +106,14 @@ def _begin(campaign: Campaign, overrides: Sequence[str]) -> None:
     append(campaign.settings.store, TableRows(CAMPAIGNS, [row], CAMPAIGNS_SCHEMA))
 
 
-def _carried_out(campaign: Campaign, processes: int, process: TrackingProcess | None) -> dict[str, float]:
+def _carried_out(campaign: Campaign, engine: Engine | None, process: TrackingProcess | None) -> dict[str, float]:
     """Carry out a campaign and print its results; return the best lower end of each run."""
     plan, settings = campaign.plan, campaign.settings
     progress = CampaignProgress(len(plan.remaining))
     with campaign_tracking(campaign, progress, process) as tracked:
         with campaign_progress(progress) as report:
-            if processes:
-                from vpharness.campaigns.workers import run_groups_in_processes  # noqa: PLC0415  # joblib is slow to load
-
-                run_groups_in_processes(plan.groups(), settings, progress, report, tracked.put, processes)
+            if engine is not None:
+                run_groups_on(engine, plan.groups(), settings, progress, report, tracked.put)
             else:
                 run_groups(plan.groups(), settings, progress, report, tracked.put)
         lows = conclude(campaign, progress, tracked)

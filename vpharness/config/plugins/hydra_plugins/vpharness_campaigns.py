@@ -18,8 +18,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from vpharness.config.hydra_app import Task
 from vpharness.config.sweep_axes import expand
+from vpharness.engines.settings import EngineSettings, JoblibSettings, RaySettings, SlurmSettings, engine_problems
 from vpharness.errors import ConfigError
-from vpharness.parameters import parameter
 
 PLAIN_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 """Expands axes as ours does, and knows all jobs beforehand."""
@@ -30,18 +30,12 @@ class NoSettings:
     """Nothing to set."""
 
 
-@dataclass(frozen=True)
-class JoblibSettings:
-    """The processes of a campaign."""
-
-    n_jobs: int = parameter(-1, meaning="processes; -1: one for each core", minimum=-1, maximum=1_024)
-
-
 class PlanningLauncher(Launcher):
     """Composes and checks all jobs before the first one begins."""
 
     parameters: ClassVar[type[Any]] = NoSettings
-    processes = 0
+    settings: EngineSettings | None = None
+    """Of the engine that carries out a plan; None: this process does."""
     carries_out = True
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -62,12 +56,13 @@ class PlanningLauncher(Launcher):
             raise ConfigError("this launcher carries out runs; build takes hydra/launcher=basic")
         from vpharness.config.composition import hydra_functions  # noqa: PLC0415  # imports the compilers
 
+        unfit = [] if self.settings is None else engine_problems(self.settings, "hydra.launcher.")
         lows: list[float | None] = self.task.launch(
             hydra_functions(self.hydra_context.config_loader, self.config),
             self.config,
             job_overrides,
-            (*self.task.problems, *problems),
-            processes=self.processes,
+            (*self.task.problems, *unfit, *problems),
+            engine=None if self.settings is None or unfit else self.settings.engine(),
             carries_out=self.carries_out,
             adaptive=adaptive,
         )
@@ -85,13 +80,29 @@ class PlanLauncher(PlanningLauncher):
     carries_out = False
 
 
-class JoblibLauncher(PlanningLauncher):
+class _EngineLauncher(PlanningLauncher):
+    """Carries out a plan on an engine."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = self.parameters(**settings)
+
+
+class JoblibLauncher(_EngineLauncher):
     """Carries out a plan in several processes."""
 
     parameters: ClassVar[type[Any]] = JoblibSettings
 
-    def __init__(self, n_jobs: int) -> None:
-        self.processes = n_jobs
+
+class RayLauncher(_EngineLauncher):
+    """Carries out a plan on a Ray cluster."""
+
+    parameters: ClassVar[type[Any]] = RaySettings
+
+
+class SlurmLauncher(_EngineLauncher):
+    """Carries out a plan as jobs of a Slurm cluster."""
+
+    parameters: ClassVar[type[Any]] = SlurmSettings
 
 
 class CampaignSweeper(Sweeper):
