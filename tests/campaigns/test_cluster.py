@@ -79,7 +79,7 @@ def test_a_launcher_that_cannot_work_is_refused_before_anything_begins(tmp_path:
 @pytest.mark.slow
 def test_ray_on_this_machine_gives_the_same_store(folder: Path, expected: Path) -> None:
     """Without any set-up; what is on standard output is the campaign's alone."""
-    said = vpharness(folder, *SWEEP, "json=true", "hydra/launcher=ray", "hydra.launcher.n_jobs=2")
+    said = vpharness(folder, *SWEEP, "hydra/launcher=ray", "hydra.launcher.n_jobs=2")
     assert said.returncode == 0, said.stderr
     assert json.loads(said.stdout)["done_now"] == 12
     assert_same_store(folder, expected)
@@ -88,9 +88,7 @@ def test_ray_on_this_machine_gives_the_same_store(folder: Path, expected: Path) 
 @pytest.mark.slow
 def test_slurms_jobs_give_the_same_store(folder: Path, expected: Path) -> None:
     """As processes of this machine, which submitit starts as it starts jobs; their folder is removed."""
-    said = vpharness(
-        folder, *SWEEP, "json=true", "hydra/launcher=slurm", "hydra.launcher.cluster=local", "hydra.launcher.n_jobs=2"
-    )
+    said = vpharness(folder, *SWEEP, "hydra/launcher=slurm", "hydra.launcher.cluster=local", "hydra.launcher.n_jobs=2")
     assert said.returncode == 0, said.stderr
     assert json.loads(said.stdout)["done_now"] == 12
     assert_same_store(folder, expected)
@@ -142,7 +140,7 @@ def test_a_node_that_is_lost_in_the_middle_costs_nothing_but_time(folder: Path, 
     """Three nodes; one is removed once the first results are in the store."""
     with three_nodes() as cluster:
         worker = cluster.list_all_nodes()[-1]
-        words = [*SWEEP, "json=true", "hydra/launcher=ray", f"hydra.launcher.address={cluster.address}"]
+        words = [*SWEEP, "hydra/launcher=ray", f"hydra.launcher.address={cluster.address}"]
         said: list[subprocess.CompletedProcess[str]] = []
         driver = threading.Thread(target=lambda: said.append(vpharness(folder, *words)))
         driver.start()
@@ -173,7 +171,7 @@ def test_nodes_that_do_not_see_the_lake_give_the_same_store(
             yield Markers(markers.name, "of another lake")
 
     monkeypatch.setattr(ray_engine, "marked", of_another_lake)
-    said = in_process(folder, *SWEEP, "json=true", "hydra/launcher=ray", "hydra.launcher.n_jobs=2")
+    said = in_process(folder, *SWEEP, "hydra/launcher=ray", "hydra.launcher.n_jobs=2")
     assert said.returncode == 0, said.stderr
     assert json.loads(said.stdout)["done_now"] == 12
     assert_same_store(folder, expected)
