@@ -26,7 +26,8 @@ class Parts:
         run_s: writing a run's folder and rows.
         track_s: tracking a run, in a process of its own.
         group_s: what a process takes for a group beside its runs: reading the dataset, a compiled signal, tables.
-        run_bytes: of a run in the store and in its folder, without scores, at its fires an hour.
+        run_bytes, run_bytes_per_hour: of a run of six thresholds in the store and in its folder, without scores: its
+            configuration and rows, and its fires and evidence at 4,000 fires an hour.
         process_mb: a process with Python, JAX and Arrow.
     """
 
@@ -40,7 +41,8 @@ class Parts:
     run_s: float = 2.1e-3
     track_s: float = 1.6e-3
     group_s: float = 6.0
-    run_bytes_per_hour: float = 30e3
+    run_bytes: float = 16.5e3
+    run_bytes_per_hour: float = 31e3
     process_mb: float = 600.0
 
 
@@ -89,7 +91,7 @@ def costs(year: Year, parts: Parts) -> dict[str, str]:
     campaign_s = parts.group_s + bins * parts.columns_s_per_bin + year.runs * run_s
     column_bytes = bins * cells * parts.cached_bytes_per_cell
     dataset_bytes = bins * parts.bytes_per_bin + year.events_per_day * parts.bytes_per_event
-    run_bytes = year.runs * year.hours_per_day * parts.run_bytes_per_hour
+    run_bytes = year.runs * (parts.run_bytes + year.hours_per_day * parts.run_bytes_per_hour)
     hours = year.datasets / HOUR_S
     shared_mb = min(1024.0, year.columns * column_bytes / 2**20 + 64 * bins * year.runs / 2**20)
     total = hours * (build_s + campaign_s)
