@@ -94,6 +94,7 @@ def costs(year: Year, parts: Parts) -> dict[str, str]:
     run_bytes = year.runs * (parts.run_bytes + year.hours_per_day * parts.run_bytes_per_hour)
     hours = year.datasets / HOUR_S
     shared_mb = min(1024.0, year.columns * column_bytes / 2**20 + 64 * bins * year.runs / 2**20)
+    process_gb = (parts.process_mb + 2 * column_bytes / 1e6 + shared_mb) / 1e3
     total = hours * (build_s + campaign_s)
     return {
         "runs on a day of an instrument": f"{year.datasets * year.runs:,}",
@@ -105,11 +106,11 @@ def costs(year: Year, parts: Parts) -> dict[str, str]:
         "one dataset, which is what travels": f"{dataset_bytes / 1e6:,.0f} MB",
         "results on disk, without scores": f"{year.datasets * run_bytes / 1e9:,.0f} GB",
         "cache of one dataset's columns": f"{year.columns * column_bytes / 1e9:,.1f} GB",
-        "memory of a process, memory_mb=1024": f"{(parts.process_mb + 2 * column_bytes / 1e6 + shared_mb) / 1e3:,.1f} GB",
+        "memory of a process, memory_mb=1024": f"{process_gb:,.1f} GB",
     }
 
 
-def table(parts: Parts = Parts()) -> str:  # noqa: B008  # it is frozen
+def table(parts: Parts = Parts()) -> str:
     """Return the costs as a table in Markdown."""
     found = [costs(year, parts) for year in YEARS]
     lines = ["| 20 instruments, 252 days, 1,000 runs | " + " | ".join(year.name for year in YEARS) + " |"]
