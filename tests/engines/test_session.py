@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from vpharness.engines.calls import Allotment, Call, Collected, Follower, Parcel, Work, values_of
+from vpharness.engines.calls import (
+    Allotment,
+    Call,
+    Collected,
+    Follower,
+    Parcel,
+    Work,
+    carry_out_each,
+    values_of,
+)
 from vpharness.engines.session import carry_out_on
 from vpharness.engines.worker import Event, Kind
 from vpharness.errors import DatasetError, EngineError
@@ -161,3 +170,11 @@ def test_after_a_stop_nothing_is_begun() -> None:
     assert follower.values == {0: "value of 0"}
     assert cluster.cancelled == [1, 2]
     assert len(cluster.begun) == 3
+
+
+def test_outcomes_are_passed_on_as_they_come() -> None:
+    """That of a call that ends its process each time is what is said for it."""
+    found = dict[int, Any]()
+    cluster = FakeCluster({0: [DIED, DIED], 2: [DIED]})
+    carry_out_each(FakeEngine(cluster), print, ["a", "b", "c"], lambda each: f"{each} died", found.__setitem__)
+    assert found == {0: "a died", 1: "value of 1", 2: "value of 2"}

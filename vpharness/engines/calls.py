@@ -178,3 +178,43 @@ def values_of(
         reasons = "; ".join(dict.fromkeys(follower.given_up.values()))
         raise EngineError(f"{len(follower.given_up)} of {len(works)} pieces of work were given up: {reasons}")
     return [follower.values[place] for place in range(len(works))]
+
+
+def carry_out_each(
+    engine: Engine,
+    function: Callable[[Any], Any],
+    arguments: Sequence[Any],
+    died: Callable[[Any], Any],
+    ended: Callable[[int, Any], None],
+) -> None:
+    """Call a function with each of some arguments, and pass on the outcomes as they come.
+
+    Args:
+        engine: what carries the calls out.
+        function: a function of a module, which says nothing meanwhile.
+        arguments: what it is called with, one by one; each can be pickled.
+        died: returns the outcome of an argument whose process died each time.
+        ended: is called with the place of an argument and its outcome, in one thread at a time.
+
+    Raises what a call has raised.
+    """
+    works = [Work(Call(_without_reports, (function, each))) for each in arguments]
+
+    class Passing(Collected):
+        """Passes outcomes on."""
+
+        def ended(self, place: int, value: Any) -> None:
+            """Keep and pass on the outcome of a call."""
+            super().ended(place, value)
+            ended(place, value)
+
+        def lost(self, place: int, why: str) -> None:
+            """Pass on the outcome of a call that ends its process."""
+            super().lost(place, why)
+            ended(place, died(arguments[place]))
+
+    engine.carry_out(works, Passing(works))
+
+
+def _without_reports(function: Callable[[Any], Any], argument: Any, _emit: Emit) -> Any:
+    return function(argument)

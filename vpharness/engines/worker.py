@@ -109,8 +109,9 @@ def perform(content: bytes, parcel: Callable[[], Any] | None, send: Callable[[Ev
     try:
         sender, markers, folders, here, elsewhere = pickle.loads(content)  # noqa: S301  # from the cluster's own user
         _require_same_sources(sender)
+        extra: tuple[Any, ...] = ()
         if _take_over(sender) and markers.all_seen(folders):
-            call, extra = _call(here), ()
+            call = _call(here)
         elif elsewhere is not None and parcel is not None:
             call, extra = _call(elsewhere), (parcel(),)
         else:
