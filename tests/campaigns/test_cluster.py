@@ -17,7 +17,7 @@ from tests.campaigns.market import EVALUATION, add_own_signal, small_dataset
 from tests.campaigns.test_campaign import QUIET, results_of
 from tests.commands.test_cli import in_process, vpharness
 from vpharness.datasets.lake import Lake
-from vpharness.engines import ray_engine
+from vpharness.engines import ray_engine, worker
 from vpharness.engines.calls import Call, Emit, Parcel, Work, values_of
 from vpharness.engines.settings import RaySettings
 from vpharness.engines.worker import Markers
@@ -124,8 +124,13 @@ def three_nodes(**of_nodes: Any) -> Iterator[Any]:
             patch.setenv(name, value)
         from ray.cluster_utils import Cluster  # noqa: PLC0415  # an extra, and slow to load
 
-        node = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 10**8, "include_dashboard": False}
-        cluster = Cluster(initialize_head=True, head_node_args=node)
+        node: dict[str, Any] = {
+            "num_cpus": 1,
+            "node_ip_address": "127.0.0.1",
+            "object_store_memory": 10**8,
+            "include_dashboard": False,
+        }
+        cluster: Any = Cluster(initialize_head=True, head_node_args=node)
         try:
             for _ in range(2):
                 cluster.add_node(**node, **of_nodes)
@@ -139,7 +144,7 @@ def three_nodes(**of_nodes: Any) -> Iterator[Any]:
 def test_a_node_that_is_lost_in_the_middle_costs_nothing_but_time(folder: Path, expected: Path) -> None:
     """Three nodes; one is removed once the first results are in the store."""
     with three_nodes() as cluster:
-        worker = cluster.list_all_nodes()[-1]
+        node = cluster.list_all_nodes()[-1]
         words = [*SWEEP, "hydra/launcher=ray", f"hydra.launcher.address={cluster.address}"]
         said: list[subprocess.CompletedProcess[str]] = []
         driver = threading.Thread(target=lambda: said.append(vpharness(folder, *words)))
@@ -147,7 +152,7 @@ def test_a_node_that_is_lost_in_the_middle_costs_nothing_but_time(folder: Path, 
         meta = folder / "lake" / "research" / "vp_harness" / "results" / "runs_meta.parquet"
         while driver.is_alive() and not list(meta.glob("*.parquet")):
             time.sleep(0.02)
-        cluster.remove_node(worker, allow_graceful=False)
+        cluster.remove_node(node, allow_graceful=False)
         assert driver.is_alive(), "it is removed in the middle"
         driver.join()
     assert said[0].returncode == 0, said[0].stderr
@@ -163,7 +168,7 @@ def test_nodes_that_do_not_see_the_lake_give_the_same_store(
 ) -> None:
     """They are sent the datasets through the object store, and this process writes what they send back."""
     monkeypatch.setattr(Markers, "all_seen", lambda *_: False)  # of this process alone
-    marked = ray_engine.marked
+    marked = worker.marked
 
     @contextmanager
     def of_another_lake(works: Any) -> Iterator[Markers]:
@@ -195,15 +200,19 @@ def test_ray_carries_out_any_works_and_sends_each_parcel_once(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     read: list[str] = []
 
+    def noted(key: str) -> str:
+        read.append(key)
+        return key * 3
+
     def parcel(key: str) -> Parcel:
-        return Parcel(key, lambda: read.append(key) or key * 3)
+        return Parcel(key, lambda: noted(key))
 
     unseen = Path("never")
     works = [Work(Call(fail, ()), (unseen,), Call(echo, (place,)), parcel("ab"[place % 2])) for place in range(6)]
     engine = RaySettings(n_jobs=2).engine()
     with monkeypatch.context() as patch:
         patch.setattr(Markers, "all_seen", lambda *_: False)
-        marked = ray_engine.marked
+        marked = worker.marked
 
         @contextmanager
         def of_another_lake(some: Any) -> Iterator[Markers]:

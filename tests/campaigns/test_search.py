@@ -9,6 +9,7 @@ import pytest
 
 from tests.campaigns.market import EVALUATION
 from tests.commands.test_cli import in_process
+from vpharness.campaigns import runner
 from vpharness.campaigns.plan import Group
 from vpharness.campaigns.search import Family, Interval, Listed, SearchSettings, SearchSpace, Trial, search
 from vpharness.commands import search as search_command
@@ -140,7 +141,7 @@ def test_a_search_runs_its_batches_and_goes_on_where_it_stopped(
 ) -> None:
     """Batches are carried out together, marked for good, and found again; more trials continue it."""
     batches: list[int] = []
-    run_groups = search_command.run_groups
+    run_groups = runner.run_groups
 
     def counted(groups: Sequence[Group], *rest: object) -> None:
         batches.append(sum(len(group.runs) for group in groups))

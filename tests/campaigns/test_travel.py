@@ -1,6 +1,7 @@
 """Groups on machines that do not see the lake: what they send back is what the runs would have written themselves."""
 
 import dataclasses
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     """Where what travels is unpacked; this process forgets it afterwards."""
     place = tmp_path / "tmp"
     place.mkdir()
-    monkeypatch.setattr(travel.tempfile, "tempdir", str(place))
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
     unpacked = travel._Unpacked()
     monkeypatch.setattr(travel, "_UNPACKED", unpacked)
     yield place
@@ -70,7 +71,7 @@ def settings_in(folder: Path) -> RunnerSettings:
     return RunnerSettings(Store(folder / "store"), folder / "outputs", Labels("e", "c"), True, "continue", 64)
 
 
-def rows_of(store: Store) -> dict[str, list[dict[str, Any]]]:
+def rows_of(store: Store) -> dict[str, list[str]]:
     """Return what a store holds, without what tells one time from another."""
     found = {}
     for name in (AUDITS, FIRES, EVIDENCE, CANDIDATES, META):

@@ -1,8 +1,9 @@
 """The settings of engines: what is refused before any work."""
 
+import importlib.util
+
 import pytest
 
-from vpharness.engines import settings as engine_settings
 from vpharness.engines.settings import EngineSettings, JoblibSettings, RaySettings, SlurmSettings, engine_problems
 
 
@@ -32,7 +33,7 @@ def test_an_address_of_a_cluster_is_taken(settings: EngineSettings) -> None:
 
 def test_an_engine_that_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything is imported."""
-    monkeypatch.setattr(engine_settings.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     assert engine_problems(RaySettings(), "") == [
         "ray is not installed; install the extra: pip install 'vpharness[cluster]'"
     ]

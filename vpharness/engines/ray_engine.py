@@ -6,6 +6,7 @@ can have it execute anything, so that Ray's tokens are asked for wherever the cl
 """
 
 import contextlib
+import logging
 import os
 import queue
 import sys
@@ -14,7 +15,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from vpharness.engines.calls import Allotment, Follower, Parcel, Work
 from vpharness.engines.session import carry_out_on
@@ -75,7 +76,7 @@ def _connected(settings: RaySettings) -> Iterator[None]:
         with warnings.catch_warnings():
             # Ray's processes are forked off a process in which JAX has threads; they execute something else at once.
             warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
-            ray.init(**_options(settings), log_to_driver=False, logging_level="ERROR")
+            ray.init(**_options(settings), log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         where = f"the Ray cluster at {settings.address}" if settings.address else "Ray on this machine"
         raise EngineError(f"cannot start or join {where}: {' '.join(str(error).split())[:300]}") from error
@@ -170,10 +171,11 @@ class _RaySession:
 
         ready, _ = ray.wait(list(self.places), num_returns=1, timeout=_POLL_S, fetch_local=False)
         found = list[tuple[int, Event]]()
-        for stream in ready:
+        for stream in cast("list[Any]", ready):
             place = self.places[stream]
             try:
-                several: list[Event] = ray.get(next(stream))
+                reference: Any = next(stream)
+                several: list[Event] = ray.get(reference)
             except RayTaskError as error:
                 what = " ".join(str(error.cause).split())
                 raise EngineError(
@@ -218,7 +220,8 @@ class _RaySession:
         import ray  # noqa: PLC0415  # an extra
 
         if time.monotonic() - self._looked > _LOOK_S:
-            self._nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            nodes: Any = ray.nodes  # it says nothing of its types
+            self._nodes = [node["Resources"] for node in nodes() if node["Alive"]]
             self._looked = time.monotonic()
         return self._nodes
 
