@@ -26,6 +26,7 @@ from tests.events.samples import COMPRESSIONS, START, Event, events, mbo, metada
 from tests.events.test_bitstamp import LIFE, NEW
 from tests.events.test_itch import ALL_TYPES, DAY
 from tests.events.test_lobster import BOOK_ROW, MESSAGES, SUMMER
+from tests.examples import examples
 from tests.naive_itch import itch_events
 from vpharness.errors import SourceError
 from vpharness.events.binance_depth import BinanceDepthSource
@@ -192,7 +193,7 @@ def check(folder: Path, reader: str, compression: str, data: bytes) -> None:
 
 @pytest.mark.parametrize(("reader", "compression"), CASES)
 @given(edits=st.lists(EDIT, max_size=4))
-@settings(max_examples=FEW, deadline=DEADLINE_MS)
+@examples(FEW, deadline_ms=DEADLINE_MS)
 def test_damaged_files(
     tmp_path_factory: pytest.TempPathFactory, reader: str, compression: str, edits: list[tuple[str, int, int, int]]
 ) -> None:
@@ -203,7 +204,7 @@ def test_damaged_files(
 
 @pytest.mark.parametrize(("reader", "compression"), CASES)
 @given(edits=st.lists(EDIT, max_size=4))
-@settings(max_examples=FEW, deadline=DEADLINE_MS)
+@examples(FEW, deadline_ms=DEADLINE_MS)
 def test_wrong_content(
     tmp_path_factory: pytest.TempPathFactory, reader: str, compression: str, edits: list[tuple[str, int, int, int]]
 ) -> None:
@@ -231,7 +232,7 @@ def test_damaged_files_at_length(
 
 @pytest.mark.parametrize("reader", READERS)
 @given(data=st.binary(max_size=400))
-@settings(max_examples=FEW, deadline=DEADLINE_MS)
+@examples(FEW, deadline_ms=DEADLINE_MS)
 def test_random_bytes(tmp_path_factory: pytest.TempPathFactory, reader: str, data: bytes) -> None:
     """Bytes that mean nothing are refused."""
     path = write(tmp_path_factory.getbasetemp(), "random", data)
@@ -241,7 +242,7 @@ def test_random_bytes(tmp_path_factory: pytest.TempPathFactory, reader: str, dat
 
 @given(edits=st.lists(EDIT, max_size=4))
 @example(edits=[("repeat", 0, 48, 23)])
-@settings(max_examples=FEW, deadline=DEADLINE_MS)
+@examples(FEW, deadline_ms=DEADLINE_MS)
 def test_damaged_order_book_files(
     tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, int, int, int]]
 ) -> None:
