@@ -22,7 +22,7 @@ from vpharness.results.tracking_file import file_of_uri, uri_of_file
 from vpharness.results.tracking_process import TrackingProcess
 from vpharness.results.tracking_rows import tables_fit
 
-RUN = ["signal=ads", "source.minutes=12", "eval.max_hold_bins=100", "split=none", "save_series=false", "json=true"]
+RUN = ["signal=ads", "source.minutes=4", "eval.max_hold_bins=100", "split=none", "save_series=false", "json=true"]
 
 
 def mlflow_client(uri: str) -> Any:
