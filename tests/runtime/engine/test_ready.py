@@ -235,8 +235,8 @@ def test_a_feed_that_begins_anew_makes_the_model_begin_anew(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "parameters", "bins"),
     [
-        ("svac", RECURSIVE, 717),
-        ("erd", {"zscore_window": 900}, 899),
+        ("svac", {"norm_alpha": 0.1}, 340),
+        ("erd", {"zscore_window": 400}, 399),
     ],
     ids=["a long memory", "a window longer than the buffer"],
 )
@@ -246,11 +246,11 @@ def test_a_buffer_too_short_for_a_model_has_it_follow_the_feed(
     """What was served is served on for as long, and clients are told how many bins are missing."""
     old, new = record("msd"), record(name, **parameters)
     needed = forgets_after(new)
-    assert needed >= bins > 600
+    assert needed >= bins > 300
 
     async def scenario() -> list[dict[str, Any]]:
         feed = ScriptedFeed()
-        async with server(tmp_path, feed, old, buffer_bins=600) as running, running.client("fields=") as client:
+        async with server(tmp_path, feed, old, buffer_bins=300) as running, running.client("fields=") as client:
             await client.hello()
             told = await shown(feed, client, steps()[:100])
             promote(running.lake, new, "v0001")
@@ -285,19 +285,19 @@ async def told_over_a_switch(
 
 def test_a_buffer_that_is_long_enough_has_the_model_ready_at_once(tmp_path: Path) -> None:
     """It is shown the bins of the buffer, from the first one on."""
-    old, new = record("msd"), record(**RECURSIVE)
+    old, new = record("msd"), record(norm_alpha=0.1)
 
-    told = asyncio.run(told_over_a_switch(tmp_path, old, new, buffer_bins=1200, at=1000, end=1300))
-    assert [each["version"] for each in told].index("v0001") == 1000
+    told = asyncio.run(told_over_a_switch(tmp_path, old, new, buffer_bins=700, at=600, end=900))
+    assert [each["version"] for each in told].index("v0001") == 600
     assert_right(told, new, "v0001", 290)
 
 
 def test_a_buffer_that_has_lost_the_beginning_is_enough_where_it_holds_what_the_model_remembers(tmp_path: Path) -> None:
     """Cells have settled long before, so that all of its bins count."""
-    old, new = record("msd"), record("erd", zscore_window=500)
+    old, new = record("msd"), record("erd", zscore_window=300)
 
-    told = asyncio.run(told_over_a_switch(tmp_path, old, new, buffer_bins=800, at=1000, end=1200))
-    assert [each["version"] for each in told].index("v0001") == 1000
+    told = asyncio.run(told_over_a_switch(tmp_path, old, new, buffer_bins=500, at=700, end=900))
+    assert [each["version"] for each in told].index("v0001") == 700
     assert_right(told, new, "v0001", 190)
 
 
