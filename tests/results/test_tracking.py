@@ -16,7 +16,7 @@ import sqlalchemy
 from tests.commands.test_cli import in_process
 from tests.results.tracking_server import tracking_server
 from vpharness.errors import TrackingError
-from vpharness.results import tracking_file
+from vpharness.results import tracking
 from vpharness.results.tracked_run import TrackedRun, is_tracked
 from vpharness.results.tracking import CHAMPION, Tracking, TrackingParameters
 from vpharness.results.tracking_file import ARTIFACTS, file_of_uri, uri_of_file
@@ -74,7 +74,7 @@ def test_the_tables_of_a_new_tracking_file_are_copied_from_one_made_before(
     """With nothing in them but MLflow's default experiment in its own place; a damaged copy is made anew."""
     kept = tmp_path / "cache" / "mlflow.db"
     kept.parent.mkdir()
-    monkeypatch.setattr(tracking_file, "_kept_tables", lambda: kept)
+    monkeypatch.setattr(tracking, "kept_tables", lambda _version: kept)
     for name in ("first", "second", "third"):
         folder = tmp_path / name
         folder.mkdir()

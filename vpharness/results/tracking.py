@@ -26,7 +26,8 @@ from vpharness.results.tracking_file import (
     alone_with,
     bring_artifacts_along,
     file_of_uri,
-    keep_tables_of,
+    keep_tables,
+    kept_tables,
     uri_of_file,
 )
 from vpharness.results.tracking_rows import RunRows, add_runs_like, tables_fit
@@ -251,12 +252,13 @@ def _now_ms() -> int:
 def _client(uri: str, experiment_name: str, outputs: Path) -> tuple[Any, str]:
     """Return a client and the id of an experiment, which is made where it is not there yet."""
     from mlflow.tracking import MlflowClient  # noqa: PLC0415  # takes a second, and only where it is wanted
+    from mlflow.version import VERSION  # noqa: PLC0415  # comes with it
 
-    file = file_of_uri(uri)
-    with alone_with(file) as is_empty:
+    file, tables = file_of_uri(uri), kept_tables(VERSION)
+    with alone_with(file, tables) as is_empty:
         client = MlflowClient(uri)
         if is_empty and file is not None:
-            keep_tables_of(file)
+            keep_tables(file, tables)
         found = client.get_experiment_by_name(experiment_name)
         if file is not None and file.parent.resolve() == outputs.resolve():
             bring_artifacts_along(file)

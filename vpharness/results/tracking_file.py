@@ -43,8 +43,12 @@ def file_of_uri(uri: str) -> Path | None:
 
 
 @contextlib.contextmanager
-def alone_with(file: Path | None) -> Iterator[bool]:
+def alone_with(file: Path | None, tables: Path | None) -> Iterator[bool]:
     """Keep other processes out while a SQLite file is made: two that migrate one file destroy each other's work.
+
+    Args:
+        file: the file; None for a store of another kind.
+        tables: a database to copy, if it is there, in place of a new file: see `kept_tables`.
 
     Yields whether the file is new and empty, so that MLflow has to make its tables.
     """
@@ -55,7 +59,7 @@ def alone_with(file: Path | None) -> Iterator[bool]:
     file.parent.mkdir(parents=True, exist_ok=True)
     with locked(file.parent):
         is_new = not file.exists()
-        has_tables = is_new and _copy_tables_to(file)
+        has_tables = is_new and tables is not None and _copy_tables(tables, file)
         if is_new:
             with contextlib.closing(sqlite3.connect(file)) as database:
                 # Readers and one writer then do not wait for one another; the file remembers it.
@@ -63,9 +67,8 @@ def alone_with(file: Path | None) -> Iterator[bool]:
         yield is_new and not has_tables
 
 
-def keep_tables_of(file: Path) -> None:
+def keep_tables(file: Path, kept: Path | None) -> None:
     """Keep a copy of a database that MLflow has just made, for the next one; where none can be kept, do nothing."""
-    kept = _kept_tables()
     if kept is None or kept.exists():
         return
     aside = aside_of(kept)
@@ -81,10 +84,9 @@ def keep_tables_of(file: Path) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _copy_tables_to(file: Path) -> bool:
+def _copy_tables(kept: Path, file: Path) -> bool:
     """Fill a new file with the tables that were kept, in one transaction; return whether there were any."""
-    kept = _kept_tables()
-    if kept is None or not kept.is_file():
+    if not kept.is_file():
         return False
     try:
         with contextlib.closing(sqlite3.connect(kept)) as tables:
@@ -101,12 +103,10 @@ def _copy_tables_to(file: Path) -> bool:
     return True
 
 
-def _kept_tables() -> Path | None:
-    """Return the database without content that is copied for a new one; None where none can be kept."""
-    from mlflow.version import VERSION  # noqa: PLC0415  # only where it is wanted
-
+def kept_tables(version: str) -> Path | None:
+    """Return where the empty database of a version of MLflow is kept; None where none can be kept."""
     folder = cache_folder(JAX, "tracking")
-    return None if folder is None else folder / f"mlflow-{VERSION}.db"
+    return None if folder is None else folder / f"mlflow-{version}.db"
 
 
 def bring_artifacts_along(file: Path) -> None:
