@@ -225,6 +225,45 @@ def test_a_configuration_is_composed_as_on_the_command_line() -> None:
         vp.compose(command="walk")
 
 
+OWN_SIGNAL = """
+from jax import Array
+
+from vpharness.signals import Clock, Grid, SignalParameters, signal
+
+
+@signal(columns=("bid_depth",))
+def depth_here(time: Clock, grid: Grid, p: SignalParameters) -> Array:
+    return time.rate(grid.bid_depth.sum(-1))
+"""
+
+
+def test_ones_own_yaml_files_are_found_in_the_folder_that_is_given(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For the one call, as `--config-dir` does for a command."""
+    monkeypatch.syspath_prepend(folder)
+    (folder / "depth_here.py").write_text(OWN_SIGNAL, encoding="utf-8")
+    own = folder / "my_conf"
+    (own / "signal").mkdir(parents=True)
+    (own / "signal" / "depth_here.yaml").write_text("_target_: depth_here.depth_here\n", encoding="utf-8")
+    assert vp.compose(["signal=depth_here"], config_dir="my_conf").signal._target_ == "depth_here.depth_here"
+    found = vp.run(
+        "depth_here",
+        lake="own_lake",
+        config_dir=own,
+        parameters={"thresholds": [0.1]},
+        source={"minutes": 1},
+        eval={**EVALUATION, "warmup_bins": 50},
+        split="none",
+        tracking="none",
+    )
+    assert list(found.candidates["signal"]) == ["depth_here"]
+    with pytest.raises(ConfigError, match="signal has no choice 'depth_here'"):
+        vp.compose(["signal=depth_here"])
+    with pytest.raises(ConfigError, match=r"^config_dir is 'nowhere', which is not a folder"):
+        vp.compose(config_dir="nowhere")
+
+
 def test_plots_are_figures() -> None:
     """Of scores, of a candidate's fires, and of thresholds where anything is ranked."""
     (dataset_id,) = vp.datasets()["dataset_id"]

@@ -29,7 +29,7 @@ DATASET = Path("lake", "research", "vp_immutable", "minutes")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a lake that holds a dataset and a run on it."""
     folder = tmp_path_factory.mktemp("made")
-    for words in (["build", "source.minutes=5", "dataset.id=minutes"], RUN):
+    for words in (["build", "source.minutes=3", "dataset.id=minutes"], RUN):
         said = in_process(folder, *words)
         assert said.returncode == 0, said.stderr
     return folder

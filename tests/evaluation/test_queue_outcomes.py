@@ -6,12 +6,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.evaluation.paths import SPAN, TICK, dataset_of, hostile_dataset
 from tests.evaluation.twins import as_pairs, names
+from tests.examples import examples
 from tests.execution.test_virtual_orders import LATTICE, bins_of, fresh
 from tests.naive import naive_queue_outcome
 from tests.naive_evaluation import Outcome
@@ -110,7 +111,7 @@ def twins_of(
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     market=st.tuples(st.integers(0, 10_000), st.integers(1, 260)),
     barriers=st.tuples(st.sampled_from([0.5, 1.0, 3.0]), st.sampled_from([0.5, 2.0])),

@@ -36,6 +36,7 @@ def results(  # noqa: PLR0913  # what compare takes
     sort: str = CompareCommand.sort,
     top: int | None = None,
     min_signals: int = CompareCommand.min_signals,
+    max_hold_bins: int | None = None,
     mixed_horizon: bool = CompareCommand.mixed_horizon,
     show_test: bool = False,
     lake: Folder | None = None,
@@ -53,6 +54,7 @@ def results(  # noqa: PLR0913  # what compare takes
         sort: "net", or "tp_rate".
         top: maximum number of rows (default: all); `show_test` needs it.
         min_signals: the least fires at the mid that a candidate has.
+        max_hold_bins: with this evaluation `max_hold_bins` alone.
         mixed_horizon: whether what holds for different times is ranked together; shorter ones come first otherwise.
         show_test: opens the test part of all that is shown, which is counted for good: `top` says of how many.
         lake: the folder of datasets and results.
@@ -69,6 +71,7 @@ def results(  # noqa: PLR0913  # what compare takes
         sort=sort,
         top=_ALL if top is None else top,
         min_signals=min_signals,
+        max_hold_bins=max_hold_bins,
         mixed_horizon=mixed_horizon,
         show_test=show_test,
     )

@@ -112,10 +112,12 @@ def compared(asked: CompareCommand, dataset_id: str | None) -> Comparison:
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
     require_known(dataset_id, asked.of_signal, ledger)
+    _require_known_hold(asked.max_hold_bins, ledger)
     of_signal = [
         each
         for each in _ranked(store, ledger, asked, dataset_id)
-        if asked.of_signal is None or each.candidate.first.signal == asked.of_signal
+        if asked.of_signal in {None, each.candidate.first.signal}
+        and asked.max_hold_bins in {None, each.candidate.first.evaluation.max_hold_bins}
     ]
     ranked = [each for each in of_signal if each.judgement.figures.n_signals >= asked.min_signals]
     return Comparison(ledger, of_signal, ranked, view_of, _answer(ranked, ledger, asked, store, view_of))
@@ -155,6 +157,14 @@ def require_known(dataset_id: str | None, signal: str | None, ledger: Sequence[L
         raise ConfigError(f"dataset.id is {dataset_id}; there are results on {', '.join(datasets) or 'no dataset'}")
     if signal is not None and signal not in signals:
         raise ConfigError(f"signal is {signal}; there are results of {', '.join(signals) or 'no signal'}")
+
+
+def _require_known_hold(max_hold_bins: int | None, ledger: Sequence[LedgerCandidate]) -> None:
+    """Raise ConfigError for a holding time without any run."""
+    known = sorted({each.first.evaluation.max_hold_bins for each in ledger})
+    if max_hold_bins is not None and max_hold_bins not in known:
+        there_are = ", ".join(map(str, known)) or "none"
+        raise ConfigError(f"max_hold_bins is {max_hold_bins}, with which nothing has been run; there are {there_are}")
 
 
 def _nothing_shown(candidates: Sequence[Ranked], min_signals: int) -> str:
@@ -241,6 +251,7 @@ def _refuse_mixed_horizons(ranked: Sequence[Ranked], asked: CompareCommand) -> N
 _CHOOSING: Final[Mapping[str, Callable[[LedgerCandidate], Iterable[str]]]] = {
     "signal": lambda candidate: [candidate.first.signal],
     "dataset.id": lambda candidate: candidate.dataset_ids,
+    "max_hold_bins": lambda candidate: [str(candidate.first.evaluation.max_hold_bins)],
     "campaign": lambda candidate: {name for trial in candidate.trials for name in trial.campaigns},
 }
 """What candidates can be chosen by, by key."""

@@ -243,6 +243,7 @@ class CompareCommand:
     campaign: str | None = parameter(
         None, meaning="show only this campaign, with p adjusted for its own candidates as well"
     )
+    max_hold_bins: int | None = parameter(None, meaning="show only candidates with this eval.max_hold_bins", minimum=1)
     by: str | None = parameter(None, meaning="dataset: judge each dataset separately", choices=("dataset",))
     sensitivity: str | None = parameter(
         None, meaning="instead of the ranking, the figures of candidates at each value of this parameter"
