@@ -2,13 +2,14 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
+from vpharness.campaigns.collection_jobs import expanded
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.mlflow_runs import tracked_run
 from vpharness.campaigns.plan import CampaignPlan, Job, PlannedRun, Variant, job_problems, make_plan
@@ -17,6 +18,7 @@ from vpharness.campaigns.runner import CampaignProgress, RunnerSettings, run_gro
 from vpharness.commands.text.dataset_facts import print_doubts
 from vpharness.commands.text.progress_display import build_progress, run_status, span_of
 from vpharness.commands.text.rankings import print_candidates
+from vpharness.commands.text.terminal import counted
 from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import job_of
 from vpharness.config.hydra_app import given_overrides
@@ -49,8 +51,35 @@ class FinishedRun:
     was_known: bool
 
 
+@dataclass(frozen=True)
+class FinishedRuns:
+    """The runs of one candidate a threshold on the datasets of a collection: the run, and the rows of its candidates.
+
+    Attributes:
+        runs: those that train, in the order of time, then those that are kept for the test.
+        rows: for each run that trains, the rows of its candidates.
+        settings: where they were put.
+        lake: where their datasets are.
+        done_before: how many of them the store had before.
+    """
+
+    runs: Sequence[PlannedRun]
+    rows: Mapping[str, Sequence[dict[str, Any]]]
+    settings: RunnerSettings
+    lake: Lake
+    done_before: int
+
+    @property
+    def training(self) -> list[PlannedRun]:
+        """Those whose datasets train."""
+        return [run for run in self.runs if not run.spec.is_test]
+
+
 def run_run(config: DictConfig) -> None:
-    """Run a signal over a dataset, judge its fires, and print the ranked results."""
+    """Run a signal over a dataset or the datasets of a collection, judge its fires, and print the ranked results."""
+    if instance(config.dataset, "dataset").collection is not None:
+        _run_on_collection(config)
+        return
     found = finished_run(config, given_overrides())
     run_id = found.run.spec.run_id
     if found.was_known:
@@ -87,6 +116,59 @@ def finished_run(config: DictConfig, words: Sequence[str]) -> FinishedRun:
 
     Raises VpharnessError where the run is not possible, has failed, or never fires.
     """
+    carried = _carried_out(config, words)
+    (run,), store = carried.plan.runs, carried.settings.store
+    if carried.progress.failures:
+        raise ConfigError(carried.progress.failures[0][2])
+    folder = folder_of(carried.settings.outputs, run.spec.run_id)
+    if run.spec.is_test:
+        return FinishedRun(run, [], folder, store, carried.lake, carried.was_done > 0)
+    rows = rows_of_runs(store, [run.spec.run_id])[run.spec.run_id]
+    _finish(run, carried.settings, carried.tracking, rows)
+    _refuse_silence([run], rows, folder)
+    _print_audit(run, store, folder)
+    return FinishedRun(run, rows, folder, store, carried.lake, carried.was_done > 0)
+
+
+def finished_runs(config: DictConfig, words: Sequence[str]) -> FinishedRuns:
+    """Carry out the runs of a composed configuration on the datasets of a collection, but for those the store has.
+
+    All are tracked; the picture is drawn of the last one that trains.
+
+    Raises VpharnessError where one of them is not possible or has failed, or none of them ever fires.
+    """
+    carried = _carried_out(config, words)
+    runs, settings = sorted(carried.plan.runs, key=lambda run: run.spec.is_test), carried.settings
+    if carried.progress.failures:
+        told = "; ".join(f"{run_id}: {error}" for run_id, _, error in carried.progress.failures)
+        raise ConfigError(f"{len(carried.progress.failures)} of {len(runs)} runs failed: {told}")
+    rows = rows_of_runs(settings.store, [run.spec.run_id for run in runs if not run.spec.is_test])
+    found = FinishedRuns(runs, rows, settings, carried.lake, carried.was_done)
+    if not found.training:
+        return found
+    last = found.training[-1]
+    for run in found.training:
+        _finish(run, settings, carried.tracking, rows[run.spec.run_id], draws=run is last)
+    folder = folder_of(settings.outputs, last.spec.run_id)
+    _refuse_silence(found.training, [row for each in rows.values() for row in each], folder)
+    _print_audit(last, settings.store, folder)
+    return found
+
+
+@dataclass(frozen=True)
+class _CarriedOut:
+    """A plan that has been carried out, and how many of its runs were done before."""
+
+    plan: CampaignPlan
+    progress: CampaignProgress
+    settings: RunnerSettings
+    tracking: TrackingParameters
+    lake: Lake
+    was_done: int
+
+
+def _carried_out(config: DictConfig, words: Sequence[str]) -> _CarriedOut:
+    """Carry out the run of a composed configuration, or its runs on the datasets of a collection."""
     command = check_command(config, RunCommand)
     lake = Lake(Path(command.lake), command.cache_gb)
     store = store_in(lake.root)
@@ -96,14 +178,17 @@ def finished_run(config: DictConfig, words: Sequence[str]) -> FinishedRun:
     check(tracking=tracking)
     job = job_of(config, words)
     refuse(job_problems([job], lake))
-    dataset = dataset_of(job, lake)
+    jobs = jobs_on_datasets([job], lake)
+    datasets = {job.data: dataset_of(job, lake) for job in jobs if isinstance(job.data, str)}
     settings = settings_of(command, store, Labels(tracking.experiment_name, tags=dict(tracking.tags)))
-    plan, wrong = make_plan([job], lambda _: dataset, done_in(store, settings.outputs))
+
+    def found(job: Job) -> Dataset:
+        return datasets[job.data] if isinstance(job.data, str) else dataset_of(job, lake)
+
+    plan, wrong = make_plan(jobs, found, done_in(store, settings.outputs))
     refuse(wrong)
-    (run,) = plan.runs
-    folder = folder_of(settings.outputs, run.spec.run_id)
     with alone_with(plan, settings) as plan:
-        was_known = bool(plan.done)
+        was_done = len(plan.done)
         if command.adaptive:
             mark_adaptive(store, [run.spec.run_id for run in plan.remaining])
         progress = CampaignProgress(len(plan.remaining))
@@ -111,15 +196,36 @@ def finished_run(config: DictConfig, words: Sequence[str]) -> FinishedRun:
             if plan.remaining:
                 stack.enter_context(run_status())
             run_groups(plan.groups(), settings, progress, lambda _: None)
-    if progress.failures:
-        raise ConfigError(progress.failures[0][2])
-    if run.spec.is_test:
-        return FinishedRun(run, [], folder, store, lake, was_known)
-    rows = rows_of_runs(store, [run.spec.run_id])[run.spec.run_id]
-    _finish(run, settings, tracking, rows)
-    _refuse_silence(run, rows, folder)
-    _print_audit(run, store, folder)
-    return FinishedRun(run, rows, folder, store, lake, was_known)
+    return _CarriedOut(plan, progress, settings, tracking, lake, was_done)
+
+
+def jobs_on_datasets(jobs: Sequence[Job], lake: Lake) -> Sequence[Job]:
+    """Return jobs with those on collections replaced by those on their datasets; what is left out is printed."""
+    found = expanded(jobs, lake)
+    for note in found.notes:
+        print(f"vpharness: {note}", file=sys.stderr)
+    return found.jobs
+
+
+def _run_on_collection(config: DictConfig) -> None:
+    found = finished_runs(config, given_overrides())
+    ids, store = [run.spec.run_id for run in found.runs], found.settings.store
+    name = next(str(run.job.config["dataset"]["collection"]) for run in found.runs)
+    tests = len(found.runs) - len(found.training)
+    told = f"{len(found.training)} train and {tests} are kept for the test" if tests else "all of them train"
+    print(
+        f"collection {name}: {counted(len(ids), 'run')}, {found.done_before} of them in the store before; {told}",
+        file=sys.stderr,
+    )
+    print_doubts(run.spec.dataset for run in found.runs)
+    if not found.training:
+        print("the fires of its runs are stored, and compare show_test=true judges them")
+        return
+    folder = folder_of(found.settings.outputs, found.training[-1].spec.run_id)
+    print_candidates(store, found.lake, ids, as_json=bool(config.json), folder=folder)
+    if not config.json:
+        print_tracking(instance(config.tracking, "tracking"), Path(config.outputs))
+    tidy(store)
 
 
 def tidy(store: Store) -> None:
@@ -197,13 +303,14 @@ def _refuse_axes(config: DictConfig) -> None:
         )
 
 
-def _refuse_silence(run: PlannedRun, rows: Sequence[dict[str, Any]], folder: Path) -> None:
-    """Raise ConfigError where no threshold has ever fired: the run is in the store, and there is nothing to rank."""
+def _refuse_silence(runs: Sequence[PlannedRun], rows: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Raise ConfigError where no threshold has ever fired: the runs are in the store, and there is nothing to rank."""
     if any(row["n_fires"] for row in rows):
         return
-    spec, labels = run.spec, ", ".join(row["threshold_label"] for row in rows)
+    spec, labels = runs[0].spec, ", ".join(dict.fromkeys(row["threshold_label"] for row in rows))
+    where = f"dataset {spec.dataset.manifest.dataset_id}" if len(runs) == 1 else f"{len(runs)} datasets"
     raise ConfigError(
-        f"signal {spec.signal.name} never fires on dataset {spec.dataset.manifest.dataset_id}, in the part that is "
+        f"signal {spec.signal.name} never fires on {where}, in the part that is "
         f"judged, at the thresholds {labels}; compare them with the scores in {folder}, and give lower "
         "signal.thresholds or a longer dataset"
     )
@@ -234,12 +341,17 @@ def _print_audit(run: PlannedRun, store: Store, folder: Path) -> None:
 
 
 def _finish(
-    run: PlannedRun, settings: RunnerSettings, tracking: TrackingParameters, rows: Sequence[dict[str, Any]]
+    run: PlannedRun,
+    settings: RunnerSettings,
+    tracking: TrackingParameters,
+    rows: Sequence[dict[str, Any]],
+    *,
+    draws: bool = True,
 ) -> None:
     """Draw and track a run that is in the store: a failure of tracking is printed, and nothing is lost."""
     spec, folder = run.spec, folder_of(settings.outputs, run.spec.run_id)
     wanted = tracking.kind != "none" and not is_tracked(folder, tracking.uri_in(settings.outputs))
-    drawn = (folder / FIGURE_FILE).exists()
+    drawn = not draws or (folder / FIGURE_FILE).exists()
     if drawn and not wanted:
         return
     if not drawn:

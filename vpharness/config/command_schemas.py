@@ -19,6 +19,9 @@ class DatasetChoice:
     """Which dataset a command is about."""
 
     id: str | None = parameter(None, meaning="name of the dataset in the lake")
+    collection: str | None = parameter(
+        None, meaning="in place of dataset.id, all datasets of a collection: ID for its newest version, ID@3 for the third"
+    )
     columns: Any = parameter(
         None,
         meaning="grid columns that build, run and convert store, all, a list, or [] for none; others are computed when "
