@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vpharness.campaigns.plan import CollectionName, Job
-from vpharness.datasets.collection import Collection, find_collection
+from vpharness.datasets.collection import Collection, collection_ids, find_collection
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.evaluation import SplitParameters
@@ -73,6 +73,19 @@ def collection_datasets(lake: Lake, name: str | None) -> frozenset[str] | None:
     return None if name is None else frozenset(find_collection(lake, name).dataset_ids)
 
 
+def members_added_ns(lake: Lake, name: str | None) -> dict[str, int]:
+    """Return when each dataset of a collection was added to it, ns since the Unix epoch, UTC.
+
+    Without a name it is when it was first added to any collection of the lake.
+    """
+    found: dict[str, int] = {}
+    for each in collection_ids(lake) if name is None else [name]:
+        collection = find_collection(lake, each)
+        for dataset_id, added_ns in zip(collection.dataset_ids, collection.added_ns, strict=True):
+            found[dataset_id] = min(added_ns, found.get(dataset_id, added_ns))
+    return found
+
+
 def _splits(split: SplitParameters, collection: Collection) -> tuple[SplitParameters, ...]:
     """Return the split of each dataset of a collection; datasets on the same side share the object where they can."""
     ids = collection.dataset_ids
@@ -80,7 +93,7 @@ def _splits(split: SplitParameters, collection: Collection) -> tuple[SplitParame
         if strangers := sorted(set(split.test_datasets) - set(ids)):
             raise ConfigError(
                 f"split.test_datasets names {', '.join(strangers)}, which collection {collection.name} does not hold; "
-                f"it holds {', '.join(ids[:3])}{' and others' if len(ids) > 3 else ''}"  # noqa: PLR2004  # enough to see what they look like
+                f"it holds {', '.join(ids[:3])}{' and others' if len(ids) > 3 else ''}"
             )
         return (split,) * len(ids)
     if split.kind == "none":
@@ -102,6 +115,6 @@ def _config(config: Mapping[str, Any], dataset_id: str, name: str) -> dict[str, 
 def _untested(signal_target: str, name: str) -> str:
     signal = signal_target.rpartition(".")[2]
     return (
-        f"signal {signal} chooses its thresholds by quantile on each dataset that it is trained on, so it is not run on "
-        f"the datasets of collection {name} that are kept for the test; give signal.thresholds to test it there"
+        f"signal {signal} chooses its thresholds by quantile on each dataset that it is trained on, so it is not run "
+        f"on the datasets of collection {name} that are kept for the test; give signal.thresholds to test it there"
     )

@@ -12,7 +12,7 @@ from typing import Final
 from omegaconf import DictConfig
 
 from vpharness import parameters as ranges
-from vpharness.campaigns.plan import CampaignPlan, Job, Variant, job_problems, make_plan, variants_of
+from vpharness.campaigns.plan import CampaignPlan, Job, job_problems, make_plan, variants_of
 from vpharness.campaigns.runner import CampaignProgress, run_groups
 from vpharness.commands.campaign_summary import Campaign, conclude
 from vpharness.commands.campaign_tracking import campaign_tracking, needs_tracking

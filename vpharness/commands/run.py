@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from vpharness.campaigns.runner import CampaignProgress, RunnerSettings, run_gro
 from vpharness.commands.text.dataset_facts import print_doubts
 from vpharness.commands.text.progress_display import build_progress, run_status, span_of
 from vpharness.commands.text.rankings import print_candidates
-from vpharness.commands.text.terminal import counted
 from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import job_of
 from vpharness.config.hydra_app import given_overrides
@@ -51,34 +50,12 @@ class FinishedRun:
     was_known: bool
 
 
-@dataclass(frozen=True)
-class FinishedRuns:
-    """The runs of one candidate a threshold on the datasets of a collection: the run, and the rows of its candidates.
-
-    Attributes:
-        runs: those that train, in the order of time, then those that are kept for the test.
-        rows: for each run that trains, the rows of its candidates.
-        settings: where they were put.
-        lake: where their datasets are.
-        done_before: how many of them the store had before.
-    """
-
-    runs: Sequence[PlannedRun]
-    rows: Mapping[str, Sequence[dict[str, Any]]]
-    settings: RunnerSettings
-    lake: Lake
-    done_before: int
-
-    @property
-    def training(self) -> list[PlannedRun]:
-        """Those whose datasets train."""
-        return [run for run in self.runs if not run.spec.is_test]
-
-
 def run_run(config: DictConfig) -> None:
     """Run a signal over a dataset or the datasets of a collection, judge its fires, and print the ranked results."""
     if instance(config.dataset, "dataset").collection is not None:
-        _run_on_collection(config)
+        from vpharness.commands.collection_run import run_on_collection  # noqa: PLC0415  # it is made of this module's parts
+
+        run_on_collection(config)
         return
     found = finished_run(config, given_overrides())
     run_id = found.run.spec.run_id
@@ -116,7 +93,7 @@ def finished_run(config: DictConfig, words: Sequence[str]) -> FinishedRun:
 
     Raises VpharnessError where the run is not possible, has failed, or never fires.
     """
-    carried = _carried_out(config, words)
+    carried = carried_out(config, words)
     (run,), store = carried.plan.runs, carried.settings.store
     if carried.progress.failures:
         raise ConfigError(carried.progress.failures[0][2])
@@ -124,39 +101,14 @@ def finished_run(config: DictConfig, words: Sequence[str]) -> FinishedRun:
     if run.spec.is_test:
         return FinishedRun(run, [], folder, store, carried.lake, carried.was_done > 0)
     rows = rows_of_runs(store, [run.spec.run_id])[run.spec.run_id]
-    _finish(run, carried.settings, carried.tracking, rows)
-    _refuse_silence([run], rows, folder)
-    _print_audit(run, store, folder)
+    finish(run, carried.settings, carried.tracking, rows)
+    refuse_silence([run], rows, folder)
+    print_audit(run, store, folder)
     return FinishedRun(run, rows, folder, store, carried.lake, carried.was_done > 0)
 
 
-def finished_runs(config: DictConfig, words: Sequence[str]) -> FinishedRuns:
-    """Carry out the runs of a composed configuration on the datasets of a collection, but for those the store has.
-
-    All are tracked; the picture is drawn of the last one that trains.
-
-    Raises VpharnessError where one of them is not possible or has failed, or none of them ever fires.
-    """
-    carried = _carried_out(config, words)
-    runs, settings = sorted(carried.plan.runs, key=lambda run: run.spec.is_test), carried.settings
-    if carried.progress.failures:
-        told = "; ".join(f"{run_id}: {error}" for run_id, _, error in carried.progress.failures)
-        raise ConfigError(f"{len(carried.progress.failures)} of {len(runs)} runs failed: {told}")
-    rows = rows_of_runs(settings.store, [run.spec.run_id for run in runs if not run.spec.is_test])
-    found = FinishedRuns(runs, rows, settings, carried.lake, carried.was_done)
-    if not found.training:
-        return found
-    last = found.training[-1]
-    for run in found.training:
-        _finish(run, settings, carried.tracking, rows[run.spec.run_id], draws=run is last)
-    folder = folder_of(settings.outputs, last.spec.run_id)
-    _refuse_silence(found.training, [row for each in rows.values() for row in each], folder)
-    _print_audit(last, settings.store, folder)
-    return found
-
-
 @dataclass(frozen=True)
-class _CarriedOut:
+class CarriedOut:
     """A plan that has been carried out, and how many of its runs were done before."""
 
     plan: CampaignPlan
@@ -167,8 +119,8 @@ class _CarriedOut:
     was_done: int
 
 
-def _carried_out(config: DictConfig, words: Sequence[str]) -> _CarriedOut:
-    """Carry out the run of a composed configuration, or its runs on the datasets of a collection."""
+def carried_out(config: DictConfig, words: Sequence[str]) -> CarriedOut:
+    """Carry out the run of a composed configuration, or those on the datasets of a collection, unless done."""
     command = check_command(config, RunCommand)
     lake = Lake(Path(command.lake), command.cache_gb)
     store = store_in(lake.root)
@@ -196,7 +148,7 @@ def _carried_out(config: DictConfig, words: Sequence[str]) -> _CarriedOut:
             if plan.remaining:
                 stack.enter_context(run_status())
             run_groups(plan.groups(), settings, progress, lambda _: None)
-    return _CarriedOut(plan, progress, settings, tracking, lake, was_done)
+    return CarriedOut(plan, progress, settings, tracking, lake, was_done)
 
 
 def jobs_on_datasets(jobs: Sequence[Job], lake: Lake) -> Sequence[Job]:
@@ -205,27 +157,6 @@ def jobs_on_datasets(jobs: Sequence[Job], lake: Lake) -> Sequence[Job]:
     for note in found.notes:
         print(f"vpharness: {note}", file=sys.stderr)
     return found.jobs
-
-
-def _run_on_collection(config: DictConfig) -> None:
-    found = finished_runs(config, given_overrides())
-    ids, store = [run.spec.run_id for run in found.runs], found.settings.store
-    name = next(str(run.job.config["dataset"]["collection"]) for run in found.runs)
-    tests = len(found.runs) - len(found.training)
-    told = f"{len(found.training)} train and {tests} are kept for the test" if tests else "all of them train"
-    print(
-        f"collection {name}: {counted(len(ids), 'run')}, {found.done_before} of them in the store before; {told}",
-        file=sys.stderr,
-    )
-    print_doubts(run.spec.dataset for run in found.runs)
-    if not found.training:
-        print("the fires of its runs are stored, and compare show_test=true judges them")
-        return
-    folder = folder_of(found.settings.outputs, found.training[-1].spec.run_id)
-    print_candidates(store, found.lake, ids, as_json=bool(config.json), folder=folder)
-    if not config.json:
-        print_tracking(instance(config.tracking, "tracking"), Path(config.outputs))
-    tidy(store)
 
 
 def tidy(store: Store) -> None:
@@ -303,7 +234,7 @@ def _refuse_axes(config: DictConfig) -> None:
         )
 
 
-def _refuse_silence(runs: Sequence[PlannedRun], rows: Sequence[dict[str, Any]], folder: Path) -> None:
+def refuse_silence(runs: Sequence[PlannedRun], rows: Sequence[dict[str, Any]], folder: Path) -> None:
     """Raise ConfigError where no threshold has ever fired: the runs are in the store, and there is nothing to rank."""
     if any(row["n_fires"] for row in rows):
         return
@@ -316,7 +247,7 @@ def _refuse_silence(runs: Sequence[PlannedRun], rows: Sequence[dict[str, Any]], 
     )
 
 
-def _print_audit(run: PlannedRun, store: Store, folder: Path) -> None:
+def print_audit(run: PlannedRun, store: Store, folder: Path) -> None:
     """Print on standard error where the audit failed, and where fires lie inside the signal's memory."""
     audited = audits_of(store).get(run.spec.audit_key)
     if audited is None:
@@ -340,7 +271,7 @@ def _print_audit(run: PlannedRun, store: Store, folder: Path) -> None:
         )
 
 
-def _finish(
+def finish(
     run: PlannedRun,
     settings: RunnerSettings,
     tracking: TrackingParameters,

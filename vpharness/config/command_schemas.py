@@ -20,7 +20,8 @@ class DatasetChoice:
 
     id: str | None = parameter(None, meaning="name of the dataset in the lake")
     collection: str | None = parameter(
-        None, meaning="in place of dataset.id, all datasets of a collection: ID for its newest version, ID@3 for the third"
+        None,
+        meaning="in place of dataset.id, all datasets of a collection: ID for its newest version, ID@3 for the third",
     )
     columns: Any = parameter(
         None,
@@ -196,6 +197,14 @@ class CompareCommand:
         None, meaning="show only this campaign, with p adjusted for its own candidates as well"
     )
     by: str | None = parameter(None, meaning="dataset: judge each dataset separately", choices=("dataset",))
+    since: str | None = parameter(
+        None,
+        meaning="chosen: only what was added after a candidate was chosen (promoted, else first run on the collection)",
+        choices=("chosen",),
+    )
+    stability: str | None = parameter(
+        None, meaning="instead of the ranking, one candidate day by day: its id, or how that begins"
+    )
     sensitivity: str | None = parameter(
         None, meaning="instead of the ranking, the figures of candidates at each value of this parameter"
     )
@@ -214,10 +223,10 @@ class CompareCommand:
 
     def relations(self) -> Iterator[str]:
         """Yield an error for questions that cannot be asked at once."""
-        asked = [name for name in ("sensitivity", "surface", "report") if getattr(self, name)]
+        asked = [name for name in ("stability", "sensitivity", "surface", "report") if getattr(self, name)]
         if len(asked) > 1:
             yield f"{' and '.join(asked)} were given; give one of them, a report has all of it"
-        if self.show_test and (self.sensitivity or self.surface):
+        if self.show_test and (self.stability or self.sensitivity or self.surface):
             yield f"show_test goes with the ranking or a report, not with {asked[0]}, which is of the part that chooses"
 
 

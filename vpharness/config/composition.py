@@ -197,9 +197,7 @@ def _is_built(choice: DatasetChoice) -> bool:
     return choice.id is not None or choice.collection is not None
 
 
-def _data(
-    parts: Mapping[str, Any], config: Mapping[str, Any], job: Sequence[str]
-) -> str | Variant | CollectionName:
+def _data(parts: Mapping[str, Any], config: Mapping[str, Any], job: Sequence[str]) -> str | Variant | CollectionName:
     choice = parts["dataset"]
     if choice.id is not None and choice.collection is not None:
         raise ConfigError(

@@ -186,6 +186,13 @@ def evidence_of(
     return Evidence(blocks, tally, *times, None if orders is None else orders.wait_ms[orders.filled])
 
 
+def empty_evidence() -> Evidence:
+    """Return the evidence of a candidate that was judged nowhere."""
+    nothing = np.zeros(0)
+    blocks = BlockSums(1, np.zeros(0, np.int64), np.zeros((0, len(COUNTS)), np.int32), np.zeros((0, len(TICKS))))
+    return Evidence(blocks, Tally(0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0, 0, 0), nothing, nothing)
+
+
 def pooled(several: Sequence[Evidence]) -> Evidence:
     """Return the evidence of one candidate over several datasets that do not overlap in market time."""
     if len(several) == 1:
