@@ -275,6 +275,7 @@ class PromoteCommand:
     json: bool = parameter(False, meaning="print JSON instead of text")
     promotion: Any = None
     source: Any = None
+    dataset: Any = None
     tracking: Any = None
 
     def relations(self) -> Iterator[str]:
@@ -301,6 +302,9 @@ class PromoteShowCommand(PromoteHistoryCommand):
     """Show what a version serves, and the evidence behind it."""
 
     version: str | None = parameter(None, meaning="the version (default: the one that is served)")
+    show_test: bool = parameter(
+        False, meaning="open later days that are kept for the test as well; every opening is recorded"
+    )
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,14 @@ class Chosen:
         at_ns: when it was chosen, ns since the Unix epoch, UTC.
         by_promotion: whether by being promoted.
         later: the candidate on the later days alone; None where it was not run on any.
+        days_added: how many datasets were added to a collection after it was chosen.
     """
 
     candidate: LedgerCandidate
     at_ns: int
     by_promotion: bool
     later: LedgerCandidate | None
+    days_added: int
 
     @property
     def training_days(self) -> int:
@@ -97,7 +99,8 @@ def since_chosen(
             trial for trial in of_collections if added_ns[trial.dataset_id] > at_ns and not seen.seen_by(trial, at_ns)
         )
         on_later = LedgerCandidate(candidate.candidate_id, later) if later else None
-        found.append(Chosen(candidate, at_ns, candidate.candidate_id in promoted_ns, on_later))
+        added = sum(each > at_ns for each in added_ns.values())
+        found.append(Chosen(candidate, at_ns, candidate.candidate_id in promoted_ns, on_later, added))
     return found
 
 

@@ -135,15 +135,17 @@ def print_since_chosen(chosen: Sequence[Chosen], ranked: Mapping[str, Ranked], *
     kept = [each for each in chosen if each.test_days]
     if kept and not shows_test:
         out.print(
-            f"{counted(len(kept), 'candidate')} have later days that are kept for the test, up to "
-            f"{max(each.test_days for each in kept)}: show_test=true opens those of the first, and counts it"
+            f"{counted(len(kept), 'candidate')} with later days that are kept for the test, up to "
+            f"{max(each.test_days for each in kept)}: show_test=true opens them for what is shown, which is counted"
         )
-    idle = sum(each.later is None for each in chosen)
+    idle = sum(each.later is None and each.days_added > 0 for each in chosen)
     if idle:
         out.print(
-            f"{counted(idle, 'candidate')} have no run on a later day: run them again on the collection, which runs "
+            f"{counted(idle, 'candidate')} without a run on a later day: run them again on the collection, which runs "
             "the new days alone"
         )
+    if not any(each.days_added for each in chosen):
+        out.print("no day has been added since any of these candidates was chosen")
 
 
 def since_row(chosen: Chosen, ranked: Ranked | None) -> dict[str, Any]:
