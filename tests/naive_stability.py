@@ -1,5 +1,6 @@
 """What `vpharness.evaluation.stability` computes, spelled out fire by fire: slow, and as plain as its definitions."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -30,7 +31,7 @@ def terciles(values: Sequence[float]) -> list[int | None]:
 def volatility(mid: Sequence[float], tick: float, bins_a_minute: int) -> float:
     """Return the root mean square of the moves between the last mids of minutes that follow one another."""
     ends = [mid[place] for place in range(bins_a_minute - 1, len(mid), bins_a_minute)]
-    moves = [(after - before) / tick for before, after in zip(ends, ends[1:], strict=False)]
+    moves = [(after - before) / tick for before, after in itertools.pairwise(ends)]
     moves = [move for move in moves if not math.isnan(move)]
     return math.sqrt(sum(move**2 for move in moves) / len(moves)) if moves else math.nan
 
