@@ -38,9 +38,10 @@ def stability(findings: Findings) -> Element | None:
         return None
     words = note(
         "Over the days that chose. Equity is the running sum of the fires' net ticks, its drawdown the farthest that "
-        "it lies below its highest point: many fires overlap, so it is no account that could have been traded. Volatility "
-        "is that of the mid from minute to minute, and days are sorted by it, or by their mean spread, into thirds. A "
-        "later entry is what the same fires would have earned some bins later: an edge that lasts falls slowly."
+        "it lies below its highest point: many fires overlap, so it is no account that could have been traded. "
+        "Volatility is that of the mid from minute to minute, and days are sorted by it, or by their mean spread, into "
+        "thirds. A later entry is what the same fires would have earned some bins later: an edge that lasts falls "
+        "slowly."
     )
     return section("stability", "Day by day", words, *parts)
 
