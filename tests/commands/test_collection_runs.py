@@ -9,7 +9,7 @@ import pytest
 from tests.campaigns.days import add_days
 from tests.commands.test_cli import Said, in_process
 from tests.results.pages import Page
-from vpharness.campaigns.collection_jobs import train_count
+from vpharness.campaigns.collection_members import train_count
 from vpharness.results.ledger_reader import read_ledger
 from vpharness.results.store import META, VIEWS, read, store_in
 from vpharness.results.table_schemas import DONE

@@ -7,13 +7,13 @@ So a collection that grows makes no run of before anew, but for datasets that mo
 become new runs; and all versions of all collections that hold a dataset share its runs.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from vpharness.campaigns.collection_members import train_count
 from vpharness.campaigns.plan import CollectionName, Job
-from vpharness.datasets.collection import Collection, collection_ids, find_collection
+from vpharness.datasets.collection import Collection, find_collection
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.evaluation import SplitParameters
@@ -27,11 +27,6 @@ class ExpandedJobs:
 
     jobs: tuple[Job, ...]
     notes: tuple[str, ...] = ()
-
-
-def train_count(datasets: int, train_share: float) -> int:
-    """Return how many datasets of a collection train: the share of them, half up, at least one."""
-    return max(1, math.floor(train_share * datasets + 0.5))
 
 
 def expanded(jobs: Sequence[Job], lake: Lake) -> ExpandedJobs:
@@ -66,24 +61,6 @@ def expanded(jobs: Sequence[Job], lake: Lake) -> ExpandedJobs:
                 config = _config(job.config, dataset_id, collection.name)
                 found.append(replace(job, words=words, config=config, data=dataset_id, split=split))
     return ExpandedJobs(tuple(found), tuple(_untested(*each) for each in untested.items()))
-
-
-def collection_datasets(lake: Lake, name: str | None) -> frozenset[str] | None:
-    """Return the ids of the datasets of a collection; None where none is named."""
-    return None if name is None else frozenset(find_collection(lake, name).dataset_ids)
-
-
-def members_added_ns(lake: Lake, name: str | None) -> dict[str, int]:
-    """Return when each dataset of a collection was added to it, ns since the Unix epoch, UTC.
-
-    Without a name it is when it was first added to any collection of the lake.
-    """
-    found: dict[str, int] = {}
-    for each in collection_ids(lake) if name is None else [name]:
-        collection = find_collection(lake, each)
-        for dataset_id, added_ns in zip(collection.dataset_ids, collection.added_ns, strict=True):
-            found[dataset_id] = min(added_ns, found.get(dataset_id, added_ns))
-    return found
 
 
 def _splits(split: SplitParameters, collection: Collection) -> tuple[SplitParameters, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from vpharness.audit import AuditReport, audit
-from vpharness.campaigns.collection_jobs import train_count
+from vpharness.campaigns.collection_members import train_count
 from vpharness.config.command_schemas import AuditCommand, DatasetChoice
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.collection import find_collection

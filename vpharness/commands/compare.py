@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from omegaconf import DictConfig
 
-from vpharness.campaigns.collection_jobs import collection_datasets, members_added_ns
+from vpharness.campaigns.collection_members import collection_datasets, members_added_ns
 from vpharness.commands.output_files import new_file, require_new
 from vpharness.commands.text.dataset_facts import DatasetRemarks, print_doubts
 from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of, views_in, without_missing

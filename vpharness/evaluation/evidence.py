@@ -210,6 +210,33 @@ def pooled(several: Sequence[Evidence]) -> Evidence:
     )
 
 
+_POOLED_FIELDS = ("blocks", "tally", "mid_times_ms", "net_times_ms")
+
+
+class PooledLater(Evidence):
+    """`pooled` evidence that is added up where it is first looked at."""
+
+    def __init__(self, several: Sequence[Evidence]) -> None:
+        """Note what is pooled."""
+        vars(self).update(_several=several)
+
+    def __getattr__(self, name: str) -> Any:
+        """Add the evidence up: its fields are attributes from then on."""
+        if name not in _POOLED_FIELDS:
+            raise AttributeError(name)
+        vars(self).update({each: getattr(self._whole, each) for each in _POOLED_FIELDS})
+        return vars(self)[name]
+
+    @functools.cached_property
+    def _whole(self) -> Evidence:
+        return pooled(vars(self)["_several"])
+
+    @property
+    def waits_ms(self) -> NDArray[np.float64] | None:  # type: ignore[override]  # a field with a default is an attribute of its class
+        """As `Evidence` has it."""
+        return self._whole.waits_ms
+
+
 def hours_of(bins: int, cell_width_ms: float) -> float:
     """Return the length of some bins in hours."""
     return bins * cell_width_ms / _MS_PER_HOUR
