@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+import vpharness as vp
 from tests.campaigns.days import add_days
 from tests.commands.test_cli import Said, in_process
 from tests.results.pages import Page
 from vpharness.campaigns.collection_members import train_count
+from vpharness.errors import VpharnessError
 from vpharness.results.ledger_reader import read_ledger
 from vpharness.results.store import META, VIEWS, read, store_in
 from vpharness.results.table_schemas import DONE
@@ -225,6 +227,15 @@ def test_a_collection_that_cannot_be_run_on_is_one_line(
     assert (said.returncode, said.stdout) == (2, "")
     assert message in said.stderr
     assert done(history["folder"]) == before
+
+
+def test_the_library_has_the_candidates_of_a_collection(history: dict[str, Any]) -> None:
+    """As the command line has them; a single run is on a single dataset."""
+    lake = history["folder"] / "lake"
+    found = vp.results(collection="days@1", lake=lake, min_signals=0, top=3)
+    assert {tuple(each) for each in found["datasets"]} <= {("day1", "day2", "day3"), ("day1", "day2"), ("day3",)}
+    with pytest.raises(VpharnessError, match="a run on a collection is several runs"):
+        vp.run("ads", lake=lake, **{"dataset.collection": "days"})
 
 
 def test_audit_and_simulation_choose_a_day_and_say_which(history: dict[str, Any]) -> None:

@@ -93,6 +93,8 @@ def finished_run(config: DictConfig, words: Sequence[str]) -> FinishedRun:
 
     Raises VpharnessError where the run is not possible, has failed, or never fires.
     """
+    if instance(config.dataset, "dataset").collection is not None:
+        raise ConfigError("dataset.collection was given: a run on a collection is several runs, name one dataset")
     carried = carried_out(config, words)
     (run,), store = carried.plan.runs, carried.settings.store
     if carried.progress.failures:

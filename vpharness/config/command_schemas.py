@@ -226,6 +226,9 @@ class CompareCommand:
         asked = [name for name in ("stability", "sensitivity", "surface", "report") if getattr(self, name)]
         if len(asked) > 1:
             yield f"{' and '.join(asked)} were given; give one of them, a report has all of it"
+        idle = [name for name in ("stability", "sensitivity", "surface", "by") if getattr(self, name)]
+        if self.since and idle:
+            yield f"since={self.since} and {idle[0]} were given; since has a table of its own, leave one of them out"
         if self.show_test and (self.stability or self.sensitivity or self.surface):
             yield f"show_test goes with the ranking or a report, not with {asked[0]}, which is of the part that chooses"
 
