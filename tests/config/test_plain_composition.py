@@ -30,6 +30,7 @@ def with_hydra(name: str, overrides: list[str]) -> Any:
         ("show", ["dataset.id=a"]),
         ("show", ["dataset.id=bitstamp_sample-0f3e", "json=true", "lake=/data/lake-1"]),
         ("list-datasets", []),
+        ("build", ["json=true", "end=noon"]),
         ("list-signals", ["json=false"]),
         ("verify", ["dataset.id=e5"]),
         ("compare", ["top=7", "of_signal=ads", "show_test=true", "sort=tp_rate"]),
@@ -63,7 +64,7 @@ def test_plain_overrides_are_composed_as_hydra_does(name: str, overrides: list[s
         ("compare", "top=1e3"),
         ("compare", "top=007"),
         ("run", "json=true"),
-        ("build", "json=true"),
+        ("build", "source=dbn"),
     ],
 )
 def test_all_else_is_left_to_hydra(name: str, override: str) -> None:

@@ -31,6 +31,7 @@ def results(  # noqa: PLR0913  # what compare takes
     *,
     signal: str | None = None,
     dataset: str | None = None,
+    collection: str | None = None,
     campaign: str | None = None,
     by: str | None = None,
     sort: str = CompareCommand.sort,
@@ -49,6 +50,7 @@ def results(  # noqa: PLR0913  # what compare takes
     Args:
         signal: of this signal alone.
         dataset: on this dataset alone.
+        collection: on the datasets of this collection alone: "ID" for its newest version, "ID@3" for the third.
         campaign: of this campaign alone, with p against its own candidates beside.
         by: "dataset" has a row for each dataset that a candidate ran on.
         sort: "net", or "tp_rate".
@@ -78,7 +80,7 @@ def results(  # noqa: PLR0913  # what compare takes
     if wrong := problems(asked):
         raise ConfigError("; ".join(wrong))
     with one_sentence():
-        rows = compared(asked, dataset).answer.rows
+        rows = compared(asked, dataset, collection).answer.rows
     if not rows:
         return pd.DataFrame(columns=[*_NO_RESULTS, *(field.name for field in dataclasses.fields(Figures))])
     frame: pd.DataFrame = table_of_rows(rows).to_pandas()

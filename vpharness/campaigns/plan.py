@@ -7,6 +7,7 @@ from typing import Any
 
 from vpharness.campaigns.memo import ObjectMemo
 from vpharness.campaigns.run_spec import RunSpec, parameter_problems, spec_problems
+from vpharness.datasets.collection import find_collection
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.grid_columns import chosen_columns
 from vpharness.datasets.lake import Lake
@@ -46,14 +47,23 @@ def variant_of(
 
 
 @dataclass(frozen=True)
+class CollectionName:
+    """A collection of the lake as a user names it: `ID` is its newest version, `ID@3` the third."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Job:
     """One run as requested: its configuration, before its dataset is known.
 
     Attributes:
-        number: its place among the jobs of the campaign.
-        words: the overrides that make it: typed after `python -m vpharness` they give the same run alone.
+        number: its place among the jobs of the campaign; those on the datasets of one collection share it.
+        words: the overrides that make it: typed after `python -m vpharness` they give the same run alone, or together
+            with those on the other datasets of its collection.
         config: the whole configuration as plain values.
-        data: the id of a dataset in the lake, or what is to be built.
+        data: the id of a dataset in the lake, what is to be built, or a collection, in whose place
+            `collection_jobs.expanded` puts its datasets.
         signal_target: "module.name".
         parameters, evaluation, split: as in `RunSpec`; jobs that have equal ones share the objects.
     """
@@ -61,7 +71,7 @@ class Job:
     number: int
     words: tuple[str, ...]
     config: Mapping[str, Any]
-    data: str | Variant
+    data: str | Variant | CollectionName
     signal_target: str
     parameters: SignalParameters
     evaluation: EvaluationParameters
@@ -155,6 +165,11 @@ def job_problems(jobs: Sequence[Job], lake: Lake) -> list[str]:
     for dataset_id in dict.fromkeys(named):
         try:
             find_dataset(lake, dataset_id)
+        except VpharnessError as error:
+            found[str(error)] = None
+    for name in dict.fromkeys(job.data.name for job in jobs if isinstance(job.data, CollectionName)):
+        try:
+            find_collection(lake, name)
         except VpharnessError as error:
             found[str(error)] = None
     for variant in variants_of(jobs):

@@ -98,7 +98,7 @@ class RunSpec:
             "code": self.identity["code"],
             "lattice": self.dataset.manifest.lattice,
             "evaluation": self.identity["evaluation"],
-            "split": self.identity["split"],
+            "split": self.memo.call(_of_candidate, self.split),
             "signal": {"target": self.signal_target, "parameters": score_parameters(self.parameters)},
             "threshold": threshold_label,
         }
@@ -209,6 +209,10 @@ def _identifying(parameters: SignalParameters) -> dict[str, Any]:
 
 def _normalised(split: SplitParameters) -> dict[str, Any]:
     return dataclasses.asdict(split.normalised())
+
+
+def _of_candidate(split: SplitParameters) -> dict[str, Any]:
+    return dataclasses.asdict(split.of_candidate())
 
 
 def _hash(parts: dict[str, Any]) -> str:

@@ -9,12 +9,15 @@ from typing import Any
 from omegaconf import DictConfig
 
 from vpharness.audit import AuditReport, audit
-from vpharness.config.command_schemas import AuditCommand
+from vpharness.campaigns.collection_members import train_count
+from vpharness.config.command_schemas import AuditCommand, DatasetChoice
 from vpharness.config.typed_config import check, check_command, instance
+from vpharness.datasets.collection import find_collection
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.errors import ConfigError, ResultsError, VpharnessError
+from vpharness.evaluation import SplitParameters
 from vpharness.results.audits import FULL, AuditRecord, keep_audit, key_of
 from vpharness.results.store import store_in
 from vpharness.signals import digest, resolve
@@ -23,11 +26,14 @@ from vpharness.signals import digest, resolve
 def run_audit(config: DictConfig) -> None:
     """Audit a signal; one that looks ahead, breaks the chunk law, or cannot be decided on these data, is an error."""
     asked, choice = check_command(config, AuditCommand), instance(config.dataset, "dataset")
-    if choice.id is None:
+    if choice.id is None and choice.collection is None:
         raise ConfigError("dataset.id must be given (python -m vpharness list-datasets shows what there is)")
     signal, params = resolve(str(config.signal["_target_"])), instance(config.signal, "signal")
     check(signal=params)
-    dataset = find_dataset(Lake(Path(asked.lake), asked.cache_gb), choice.id)
+    lake = Lake(Path(asked.lake), asked.cache_gb)
+    dataset = find_dataset(lake, audited_dataset(lake, choice))
+    if choice.collection is not None:
+        print(f"vpharness: the audit is on dataset {dataset.manifest.dataset_id} of the collection", file=sys.stderr)
     loaded = load(dataset, signal.columns)
     width_ms = dataset.manifest.cell_width_ms
     valid = loaded.bins["book_valid"].astype(bool)
@@ -50,6 +56,21 @@ def run_audit(config: DictConfig) -> None:
         several = len(report.failures) > 1
         told = "".join(f"\n  {each}" for each in report.failures) if several else f" {report.failures[0]}"
         raise VpharnessError(f"signal {signal.name} fails the audit:{told}")
+
+
+def audited_dataset(lake: Lake, choice: DatasetChoice) -> str:
+    """Return the dataset that is audited on: the one that is named, or the last one of a collection that trains.
+
+    Which that is with `split=time` and its default share: an audit looks at no outcome, so the test stays closed.
+    """
+    if choice.id is not None and choice.collection is not None:
+        raise ConfigError(
+            f"dataset.id={choice.id} and dataset.collection={choice.collection} were both given; give one of them"
+        )
+    if choice.collection is None:
+        return str(choice.id)
+    ids = find_collection(lake, choice.collection).dataset_ids
+    return ids[train_count(len(ids), SplitParameters.train_share) - 1]
 
 
 def _facts(report: AuditReport) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -12,13 +12,13 @@ from typing import Final
 from omegaconf import DictConfig
 
 from vpharness import parameters as ranges
-from vpharness.campaigns.plan import CampaignPlan, Job, Variant, job_problems, make_plan, variants_of
+from vpharness.campaigns.plan import CampaignPlan, Job, job_problems, make_plan, variants_of
 from vpharness.campaigns.runner import CampaignProgress, run_groups
 from vpharness.campaigns.workers import run_groups_on
 from vpharness.commands.campaign_summary import Campaign, conclude
 from vpharness.commands.campaign_tracking import campaign_tracking, needs_tracking
 from vpharness.commands.plan import measured_speeds, print_plan
-from vpharness.commands.run import alone_with, dataset_of, done_in, settings_of, tidy
+from vpharness.commands.run import alone_with, dataset_of, done_in, jobs_on_datasets, settings_of, tidy
 from vpharness.commands.text.dataset_facts import print_doubts
 from vpharness.commands.text.progress_display import campaign_progress
 from vpharness.config.command_schemas import RunCommand
@@ -70,6 +70,7 @@ def launch(
     with contextlib.ExitStack() as stack:
         jobs, uncomposed = compose_jobs(job_overrides, hydra)
         refuse_all([*known, *uncomposed, *job_problems(jobs, lake)])
+        jobs = jobs_on_datasets(jobs, lake)
         unbuilt = [variant for variant in variants_of(jobs) if variant.find(lake) is None]
         waiting = [] if carries_out else [job for job in jobs if job.data in unbuilt]
         ready = jobs if carries_out else [job for job in jobs if job.data not in unbuilt]
@@ -88,7 +89,19 @@ def launch(
         process = stack.enter_context(TrackingProcess()) if needs_tracking(campaign) else None
         record_start(campaign.settings.store, name, campaign.plan, list(master.hydra.overrides.task))
         lows = _carried_out(campaign, engine, process)
-    return [lows.get(run_id) for run_id in plan.run_ids]
+    return _lows_of_jobs(len(job_overrides), jobs, plan.run_ids, lows)
+
+
+def _lows_of_jobs(
+    n_jobs: int, jobs: Sequence[Job], run_ids: Sequence[str], lows: Mapping[str, float]
+) -> list[float | None]:
+    """Return for each job of the sweep the highest lower end of its run, or of its runs on a collection's datasets."""
+    found: list[float | None] = [None] * n_jobs
+    for job, run_id in zip(jobs, run_ids, strict=True):
+        low, before = lows.get(run_id), found[job.number]
+        if low is not None:
+            found[job.number] = low if before is None else max(before, low)
+    return found
 
 
 def record_start(store: Store, name: str, plan: CampaignPlan, overrides: Sequence[str]) -> None:
@@ -141,9 +154,14 @@ def refuse_all(problems: Sequence[str]) -> None:
 
 def dataset_finder(lake: Lake) -> Callable[[Job], Dataset]:
     """Return how to find the dataset of a job: each is looked for, or built, once."""
-    found: list[tuple[str | Variant, Dataset]] = []
+    named: dict[str, Dataset] = {}
+    found: list[tuple[object, Dataset]] = []
 
     def of(job: Job) -> Dataset:
+        if isinstance(job.data, str):
+            if job.data not in named:
+                named[job.data] = dataset_of(job, lake)
+            return named[job.data]
         known = next((dataset for data, dataset in found if data == job.data), None)
         if known is None:
             known = dataset_of(job, lake)

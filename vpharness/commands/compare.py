@@ -10,25 +10,30 @@ from typing import Any, Final
 
 from omegaconf import DictConfig
 
+from vpharness.campaigns.collection_members import collection_datasets, members_added_ns
 from vpharness.commands.output_files import new_file, require_new
 from vpharness.commands.text.dataset_facts import DatasetRemarks, print_doubts
 from vpharness.commands.text.executions import candidate_named, execution_row, print_executions
-from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of, views_in
+from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of, views_in, without_missing
 from vpharness.commands.text.sensitivities import print_sensitivity, print_surface, sensitivity_row, surface_row
+from vpharness.commands.text.stabilities import print_since_chosen, print_stability, since_row
 from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.config.command_schemas import CompareCommand
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, DatasetError
+from vpharness.promotion.promotion_times import promotion_times
 from vpharness.results.execution import executions
 from vpharness.results.holdout import open_holdouts
 from vpharness.results.ledger import LedgerCandidate, Trial
-from vpharness.results.ranking import Ranked, alike, each_dataset_apart, restricted, within_campaign
+from vpharness.results.ranking import Ranked, alike, each_dataset_apart, restricted, unjudged, within_campaign
 from vpharness.results.reevaluation import ViewOf
 from vpharness.results.remembered_rankings import ranked_before
 from vpharness.results.report.findings import Findings
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface
+from vpharness.results.since_chosen import Chosen, since_chosen
+from vpharness.results.stability import stability_of, stability_rows
 from vpharness.results.store import Store, store_in
 from vpharness.storage.arrow import table_of_rows
 from vpharness.storage.parquet import write_parquet
@@ -75,12 +80,12 @@ def run_compare(config: DictConfig) -> None:
         check(tracking=tracking)
         run_walk_forward(asked, choice, tracking)
         return
-    found = compared(asked, choice.id)
+    found = compared(asked, choice.id, choice.collection)
     ledger, answer = found.ledger, found.answer
     if asked.report is not None:
         from vpharness.commands.compare_report import facts_of, write_report  # noqa: PLC0415  # draws, which takes a second to load
 
-        facts = facts_of(asked, choice.id, found.ranked, ledger_text(ledger))
+        facts = facts_of(asked, choice, found.ranked, ledger_text(ledger))
         judged_on = dict.fromkeys(name for each in found.ranked for name in each.candidate.dataset_ids)
         remarks = DatasetRemarks(Lake(Path(asked.lake))).sentences(judged_on)
         write_report(Path(asked.report), Findings(found.ranked, answer.shown, found.view_of, facts, remarks))
@@ -92,7 +97,7 @@ def run_compare(config: DictConfig) -> None:
         print(json.dumps(answer.rows, indent=1))
         return
     answer.show()
-    if not found.ranked:
+    if not found.ranked and asked.since is None and asked.stability is None:
         print(_nothing_shown(found.of_signal, asked.min_signals))
     print(ledger_text(ledger))
     if asked.report is not None:
@@ -106,38 +111,128 @@ def _datasets_of(ranked: Sequence[Ranked], lake: Lake) -> Iterator[Dataset]:
             yield find_dataset(lake, dataset_id)
 
 
-def compared(asked: CompareCommand, dataset_id: str | None) -> Comparison:
-    """Return what the ledger says to a question; opening test parts is counted."""
+def compared(asked: CompareCommand, dataset_id: str | None, collection: str | None = None) -> Comparison:
+    """Return what the ledger says to a question; opening test parts is counted.
+
+    Args:
+        asked: the question.
+        dataset_id: the dataset that is asked about.
+        collection: the collection whose datasets are, in place of one.
+    """
     lake = Lake(Path(asked.lake))
+    if dataset_id is not None and collection is not None:
+        raise ConfigError(
+            f"dataset.id={dataset_id} and dataset.collection={collection} were both given; give one of them"
+        )
+    members = collection_datasets(lake, collection)
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
     require_known(dataset_id, asked.of_signal, ledger)
     _require_known_hold(asked.max_hold_bins, ledger)
-    of_signal = [
-        each
-        for each in _ranked(store, ledger, asked, dataset_id)
-        if asked.of_signal in {None, each.candidate.first.signal}
-        and asked.max_hold_bins in {None, each.candidate.first.evaluation.max_hold_bins}
-    ]
+    require_known_members(collection, members, ledger)
+    wanted = frozenset([dataset_id]) if members is None and dataset_id is not None else members
+    meant = _meant(ledger, asked, wanted)
+    if asked.since is not None:
+        return _since_chosen(asked, lake, ledger, meant, collection, view_of)
+    of_signal = _ranked(store, ledger, asked, meant)
     ranked = [each for each in of_signal if each.judgement.figures.n_signals >= asked.min_signals]
-    return Comparison(ledger, of_signal, ranked, view_of, _answer(ranked, ledger, asked, store, view_of))
+    if asked.stability is not None:
+        answer = _stability(asked.stability, of_signal, view_of)
+    else:
+        answer = _answer(ranked, ledger, asked, store, view_of)
+    return Comparison(ledger, of_signal, ranked, view_of, answer)
 
 
-def _ranked(
-    store: Store, ledger: Sequence[LedgerCandidate], asked: CompareCommand, dataset_id: str | None
-) -> list[Ranked]:
-    """Rank the candidates on the trials that are asked for alone, within all that was ever tried."""
+def _meant(
+    ledger: Sequence[LedgerCandidate], asked: CompareCommand, datasets: frozenset[str] | None
+) -> list[LedgerCandidate]:
+    """Return the candidates that are asked for, on the trials that are asked for alone."""
     require_known_campaign(asked.campaign, ledger)
 
     def is_meant(trial: Trial) -> bool:
-        on_dataset = dataset_id is None or trial.dataset_id == dataset_id
+        on_dataset = datasets is None or trial.dataset_id in datasets
         return on_dataset and (asked.campaign is None or asked.campaign in trial.campaigns)
 
-    meant = restricted(ledger, is_meant)
+    return restricted(ledger, is_meant)
+
+
+def _ranked(
+    store: Store, ledger: Sequence[LedgerCandidate], asked: CompareCommand, meant: Sequence[LedgerCandidate]
+) -> list[Ranked]:
+    """Rank the candidates on the trials that are asked for alone, within all that was ever tried; those to be shown."""
     if asked.by == "dataset":
         meant = each_dataset_apart(meant)
     ranked = ranked_before(store, ledger, meant)
-    return ranked if asked.campaign is None else within_campaign(ranked)
+    ranked = ranked if asked.campaign is None else within_campaign(ranked)
+    return [each for each in ranked if _is_shown(asked, each.candidate)]
+
+
+def _is_shown(asked: CompareCommand, candidate: LedgerCandidate) -> bool:
+    """Return whether a candidate is of the signal and the holding time that are asked for."""
+    return asked.of_signal in {None, candidate.first.signal} and asked.max_hold_bins in {
+        None,
+        candidate.first.evaluation.max_hold_bins,
+    }
+
+
+def _stability(name: str, ranked: Sequence[Ranked], view_of: ViewOf) -> Answer:
+    """Return one of the candidates day by day."""
+    fitting = [each for each in ranked if each.candidate.candidate_id.startswith(name)]
+    if len(fitting) != 1:
+        told = "which begins no id" if not fitting else f"which begins {len(fitting)} ids"
+        raise ConfigError(f"stability is {name!r}, {told} of the candidates here; compare shows what there is")
+    found = stability_of(fitting[0].candidate, view_of)
+    return Answer(without_missing(stability_rows(found)), lambda: print_stability(found))
+
+
+def _since_chosen(
+    asked: CompareCommand,
+    lake: Lake,
+    ledger: Sequence[LedgerCandidate],
+    meant: Sequence[LedgerCandidate],
+    collection: str | None,
+    view_of: ViewOf,
+) -> Comparison:
+    """Return what candidates did on the days that were added after each was chosen."""
+    store, added_ns = store_in(lake.root), members_added_ns(lake, collection)
+    if not added_ns:
+        raise ConfigError("since=chosen is about days that are added to a collection, and the lake has none")
+    wanted = [each for each in meant if _is_shown(asked, each)]
+    chosen = since_chosen(wanted, ledger, added_ns, promotion_times(lake))
+    order = {each.candidate.candidate_id: place for place, each in enumerate(ranked_before(store, ledger, meant))}
+    later = [each.later for each in chosen if each.later is not None]
+    ranked = ranked_before(store, ledger, later)
+    place = {each.candidate.candidate_id: number for number, each in enumerate(ranked)}
+    chosen.sort(
+        key=lambda each: (
+            place.get(each.candidate.candidate_id, len(place)),
+            order.get(each.candidate.candidate_id, len(order)),
+        )
+    )
+    shown = chosen[: asked.top]
+    found = {each.candidate.candidate_id: each for each in ranked}
+    if asked.show_test:
+        found |= _opened_later(shown, found, ledger, store, view_of)
+    rows = [since_row(each, found.get(each.candidate.candidate_id)) for each in shown]
+    listed = [found[name] for each in shown if (name := each.candidate.candidate_id) in found]
+    answer = Answer(without_missing(rows), lambda: print_since_chosen(shown, found, shows_test=asked.show_test), listed)
+    return Comparison(ledger, ranked, ranked, view_of, answer)
+
+
+def _opened_later(
+    shown: Sequence[Chosen],
+    judged: Mapping[str, Ranked],
+    ledger: Sequence[LedgerCandidate],
+    store: Store,
+    view_of: ViewOf,
+) -> dict[str, Ranked]:
+    """Open the later days that are kept for the test, and return the candidates with what came of it."""
+    asked = []
+    for each in shown:
+        if each.later is not None and each.test_days:
+            name = each.candidate.candidate_id
+            asked.append(judged[name] if name in judged else unjudged(each.later))
+    return {each.candidate.candidate_id: each for each in open_holdouts(asked, ledger, store, view_of)}
 
 
 def require_known_campaign(campaign: str | None, ledger: Sequence[LedgerCandidate]) -> None:
@@ -165,6 +260,17 @@ def _require_known_hold(max_hold_bins: int | None, ledger: Sequence[LedgerCandid
     if max_hold_bins is not None and max_hold_bins not in known:
         there_are = ", ".join(map(str, known)) or "none"
         raise ConfigError(f"max_hold_bins is {max_hold_bins}, with which nothing has been run; there are {there_are}")
+
+
+def require_known_members(
+    collection: str | None, members: frozenset[str] | None, ledger: Sequence[LedgerCandidate]
+) -> None:
+    """Raise ConfigError for a collection on none of whose datasets anything was run."""
+    if members is not None and members.isdisjoint(known_id for each in ledger for known_id in each.dataset_ids):
+        raise ConfigError(
+            f"dataset.collection is {collection}, and there are no results on any of its datasets; run a signal on it: "
+            f"python -m vpharness dataset.collection={collection}"
+        )
 
 
 def _nothing_shown(candidates: Sequence[Ranked], min_signals: int) -> str:

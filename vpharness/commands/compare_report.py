@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vpharness.commands.output_files import new_file
 from vpharness.commands.text.terminal import minute_text
-from vpharness.config.command_schemas import CompareCommand
+from vpharness.config.command_schemas import CompareCommand, DatasetChoice
 from vpharness.results.ranking import Ranked
 from vpharness.results.report.candidates import datasets_of
 from vpharness.results.report.findings import Findings
@@ -21,25 +21,27 @@ def write_report(path: Path, findings: Findings) -> None:
         aside.write_text(page, encoding="utf-8")
 
 
-def facts_of(asked: CompareCommand, dataset_id: str | None, ranked: Sequence[Ranked], ledger: str) -> dict[str, str]:
+def facts_of(asked: CompareCommand, choice: DatasetChoice, ranked: Sequence[Ranked], ledger: str) -> dict[str, str]:
     """Return the facts in a report's header, by name: lake, datasets, ledger, filters, date and version."""
     datasets = sorted({name for each in ranked for name in datasets_of(each)})
     return {
         "lake": str(Path(asked.lake).resolve()),
         "datasets": ", ".join(datasets) or "none",
         "ledger": ledger.removeprefix("the ledger holds "),
-        "asked": "compare " + _keys_text(asked, dataset_id),
+        "asked": "compare " + _keys_text(asked, choice),
         "written": f"{minute_text(time.time_ns())} by vpharness {version('vpharness')}",
     }
 
 
-def _keys_text(asked: CompareCommand, dataset_id: str | None) -> str:
+def _keys_text(asked: CompareCommand, choice: DatasetChoice) -> str:
     """Return the keys that narrow or order what is shown, as they are written."""
     keys = {
         "signal": asked.of_signal,
-        "dataset.id": dataset_id,
+        "dataset.id": choice.id,
+        "dataset.collection": choice.collection,
         "campaign": asked.campaign,
         "by": asked.by,
+        "since": asked.since,
         "sort": asked.sort if asked.sort != CompareCommand.sort else None,
         "min_signals": asked.min_signals,
     }

@@ -12,16 +12,17 @@ from typing import Any, Final
 from omegaconf import DictConfig
 
 from vpharness.campaigns.mlflow_runs import flat
-from vpharness.campaigns.plan import Job, job_problems
+from vpharness.campaigns.plan import CollectionName, Job, job_problems
 from vpharness.commands.text.simulations import print_simulation
 from vpharness.config.command_schemas import MAX_SPEED, OnlineSimCommand
 from vpharness.config.composition import job_of
 from vpharness.config.hydra_app import choice_of, given_overrides
 from vpharness.config.typed_config import check, check_command, instance
+from vpharness.datasets.collection import find_collection
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, TrackingError, VpharnessError
-from vpharness.evaluation import require_touch
+from vpharness.evaluation import SplitParameters, require_touch
 from vpharness.results.tracked_run import TrackedRun
 from vpharness.results.tracking import Tracking, TrackingParameters
 from vpharness.signals import resolve
@@ -41,6 +42,7 @@ def run_online_sim(config: DictConfig) -> None:
     lake = Lake(Path(asked.lake), asked.cache_gb)
     if found := job_problems([job], lake):
         raise ConfigError("; ".join(found))
+    job = _on_last_dataset(job, lake)
     replay = _replay(job, lake)
     evaluation = job.evaluation.resolve(replay.cell_width_ms)
     require_touch(evaluation)
@@ -67,9 +69,25 @@ def run_online_sim(config: DictConfig) -> None:
         )
 
 
+def _on_last_dataset(job: Job, lake: Lake) -> Job:
+    """Return a job on a collection as the one on its last dataset, the whole of which is replayed; any other as it is.
+
+    Nothing of the outcome of a dataset that is kept for the test is shown.
+    """
+    if not isinstance(job.data, CollectionName):
+        return job
+    collection = find_collection(lake, job.data.name)
+    last = collection.dataset_ids[-1]
+    print(f"vpharness: the simulation is of dataset {last}, the last of collection {collection.name}", file=sys.stderr)
+    split = SplitParameters.of_whole_dataset(last, is_test=False) if job.split.kind == "time" else job.split
+    return dataclasses.replace(job, data=last, split=split)
+
+
 def _replay(job: Job, lake: Lake) -> EventInput | DatasetInput:
     if isinstance(job.data, str):
         return DatasetInput(find_dataset(lake, job.data))
+    if isinstance(job.data, CollectionName):
+        raise ValueError("a collection is replayed dataset by dataset")
     return EventInput(job.data.source, job.data.lattice, job.data.start_ns, job.data.end_ns)
 
 

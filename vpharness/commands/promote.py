@@ -14,6 +14,7 @@ from rich.table import Table
 from vpharness.campaigns.run_folder import CONFIG_FILE, folder_of
 from vpharness.commands.noted_sources import source_of
 from vpharness.commands.promoted_versions import the_instrument
+from vpharness.commands.promotion_pool import pool_of
 from vpharness.commands.text.progress_display import gate_progress
 from vpharness.commands.text.rankings import readable_ledger, views_in
 from vpharness.commands.text.terminal import console
@@ -33,8 +34,9 @@ from vpharness.promotion.gates import Gate
 from vpharness.promotion.pointer import HistoryEntry, bundle_path
 from vpharness.promotion.procedure import select_from_procedure
 from vpharness.promotion.release import release, roll_back
-from vpharness.promotion.review import Review, ReviewSettings, refuse, review
+from vpharness.promotion.review import ProofData, Review, ReviewSettings, refuse, review
 from vpharness.promotion.selection import SelectedCandidate, select_candidate
+from vpharness.results.holdout import trials_with_test
 from vpharness.results.store import store_in
 from vpharness.results.tracked_run import is_tracked
 from vpharness.results.tracking import Tracking, TrackingParameters
@@ -50,20 +52,27 @@ def run_promote(config: DictConfig) -> None:
     modules = permitted_modules(lake.root, asked.signal_modules, "signal_modules")
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
+    choice = instance(config.dataset, "dataset")
     if asked.walk_forward is None:
-        nominee = select_candidate(store, ledger, str(asked.run_id), asked.threshold)
+        pool = pool_of(lake, choice, str(asked.run_id), ledger)
+        nominee = select_candidate(store, ledger, str(asked.run_id), asked.threshold, pool)
     else:
-        choice = instance(config.dataset, "dataset")
         nominee = select_from_procedure(store, ledger, walked_forward(lake, ledger, procedure_of(asked, choice)))
-    dataset = find_dataset(lake, nominee.trial.dataset_id)
+    trained = find_dataset(lake, nominee.trial.dataset_id)
+    dataset = trained if nominee.newest is None else find_dataset(lake, nominee.newest.dataset_id)
     folder = folder_of(Path(asked.outputs), nominee.run_id)
     run_config = _run_config(folder, nominee)
     source = given or source_of(dataset, lake, modules, run_config)
     # What was noted goes into the record; the dataset's own events need no other file.
     events = DatasetEvents(dataset) if given is None and dataset.keeps_events else source
+    newest = None if nominee.newest is None else ProofData(dataset, events)
+    if newest is not None:
+        # Each of two datasets has its own events: a source that is given can only be that of the newest.
+        noted = source_of(trained, lake, modules, run_config)
+        events = DatasetEvents(trained) if trained.keeps_events else noted
     with gate_progress() as report:
         settings = ReviewSettings(limits, store, ledger, view_of, asked.force, modules, asked.force_unsafe)
-        candidacy = review(nominee, dataset, events, settings, report)
+        candidacy = review(nominee, trained, events, settings, report, newest)
     if not asked.json:
         _print_gates(nominee, candidacy.gates)
     try:
@@ -117,7 +126,12 @@ def _print_gates(nominee: SelectedCandidate, gates: Sequence[Gate]) -> None:
     trial = nominee.trial
     if nominee.procedure is not None:
         print(headline(nominee.procedure))
-    print(f"run {nominee.run_id} on {trial.dataset_id}: {trial.signal} at {trial.threshold_label}")
+    on = trial.dataset_id
+    if nominee.collection is not None:
+        tests = len(trials_with_test(nominee.ranked.candidate))
+        on = f"collection {nominee.collection}, {len(nominee.ranked.candidate.counted)} datasets trained on"
+        on += f" and {tests} kept for the test" if tests else ""
+    print(f"run {nominee.run_id} on {on}: {trial.signal} at {trial.threshold_label}")
     table = Table("gate", "", "wanted", "found", box=None, pad_edge=False)
     for gate in gates:
         verdict = {True: "passed", False: "FAILED", None: ""}[gate.passed]

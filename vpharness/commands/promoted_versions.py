@@ -2,17 +2,19 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 from rich.table import Table
 
+from vpharness.commands.forward_days import forward_days
 from vpharness.commands.text.terminal import console, minute_text, print_table
 from vpharness.config.command_schemas import PromoteDiffCommand, PromoteHistoryCommand, PromoteShowCommand
 from vpharness.config.search_path import permitted_modules
 from vpharness.config.typed_config import check_command
+from vpharness.datasets.collection import collection_ids
 from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError
 from vpharness.evaluation import shown_figures
@@ -21,7 +23,8 @@ from vpharness.events.times import time_text
 from vpharness.modules import PermittedModules
 from vpharness.promotion.bundle import Bundle, read_bundle
 from vpharness.promotion.bundle_replay import source_problem
-from vpharness.promotion.pointer import bundle_path, current, history, instruments
+from vpharness.promotion.forward_record import LaterDays
+from vpharness.promotion.pointer import PROMOTED, HistoryEntry, bundle_path, current, history, instruments
 from vpharness.promotion.promoted_record import PromotedRecord
 
 _UNITS = {"share": " %", "ticks": " ticks"}
@@ -61,11 +64,23 @@ def run_history(config: DictConfig) -> None:
             "version": [entry.version for entry in each],
             "before": [entry.before or "" for entry in each],
             "run": [entry.run_id or "" for entry in each],
+            "since promoted": _forward_texts(lake, name, each),
             "forced": [entry.forced or "" for entry in each],
             "UNSAFE": [", ".join(entry.unsafe) for entry in each],
         }
         kept = {heading: cells for heading, cells in columns.items() if any(cells)}
-        print_table(kept, texts=("what", "forced", "UNSAFE"), key="version")
+        print_table(kept, texts=("what", "since promoted", "forced", "UNSAFE"), key="version")
+
+
+def _forward_texts(lake: Lake, instrument: str, entries: Sequence[HistoryEntry]) -> list[str]:
+    """Return for each entry that promoted a version what that did on later days; empty for the others."""
+    if not collection_ids(lake):
+        return [""] * len(entries)
+    promoted = [entry for entry in entries if entry.action == PROMOTED]
+    records = [read_bundle(bundle_path(lake, instrument, entry.version)).record for entry in promoted]
+    found = zip(promoted, forward_days(lake.root, records), strict=True)
+    texts = {entry.number: "" if later is None else later.text for entry, later in found}
+    return [texts.get(entry.number, "") for entry in entries]
 
 
 def run_show(config: DictConfig) -> None:
@@ -75,11 +90,14 @@ def run_show(config: DictConfig) -> None:
     instrument = the_instrument(lake, asked.instrument)
     path = bundle_path(lake, instrument, asked.version or _served(lake, instrument))
     bundle = read_bundle(path)
+    record = bundle.record
     serves = _serves(bundle, permitted_modules(lake.root, asked.signal_modules, "signal_modules"))
+    (later,) = forward_days(lake.root, [record], opens=asked.show_test)
     if asked.json:
-        print(json.dumps({**bundle.record.values(), "bundle": str(path), "serves": serves}, indent=1))
+        facts = {**record.values(), "bundle": str(path), "serves": serves}
+        print(json.dumps({**facts, "later_days": None if later is None else later.values()}, indent=1))
         return
-    _print_record(bundle.record, path, serves)
+    _print_record(record, path, serves, later)
 
 
 def run_diff(config: DictConfig) -> None:
@@ -148,7 +166,7 @@ def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
-def _print_record(record: PromotedRecord, path: Path, serves: str) -> None:
+def _print_record(record: PromotedRecord, path: Path, serves: str, later: LaterDays | None) -> None:
     evidence = record.evidence
     rows = {
         "bundle": str(path),
@@ -158,6 +176,8 @@ def _print_record(record: PromotedRecord, path: Path, serves: str) -> None:
         "parameters": ", ".join(f"{name} {_text(value)}" for name, value in record.parameters.items()),
         "cells": f"{record.lattice['cell_width_ms']} ms, radius {record.lattice['radius']}, tick {record.tick_size:g}",
         **{f"promised, {part}": _figures_text(found) for part, found in _promised(record).items()},
+        "pooled over": _pooled_text(evidence.get("pooled")),
+        "since promoted": "" if later is None else later.text,
         "packages": ", ".join(f"{name} {version}" for name, version in record.packages.items()),
         "forced": record.forced or "",
         "UNSAFE": f"{' and '.join(record.unsafe)} failed: served scores may differ from the tested ones"
@@ -177,6 +197,15 @@ def _print_record(record: PromotedRecord, path: Path, serves: str) -> None:
     console().print(gates)
     if record.projection is not None and evidence.get("projection"):
         _print_projection(record, evidence["projection"])
+
+
+def _pooled_text(pooled: Mapping[str, Any] | None) -> str:
+    """Return over which datasets of a collection the evidence is pooled, in words."""
+    if pooled is None:
+        return ""
+    train, test = (list(pooled[part]) for part in ("train", "test"))
+    kept = f", {len(test)} kept for the test ({test[0]} to {test[-1]})" if test else ""
+    return f"collection {pooled['collection']}: {len(train)} datasets trained on ({train[0]} to {train[-1]}){kept}"
 
 
 def _figures_text(found: Mapping[str, Any]) -> str:

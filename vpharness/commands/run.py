@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from vpharness.campaigns.collection_jobs import expanded
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.mlflow_runs import tracked_run
 from vpharness.campaigns.plan import CampaignPlan, Job, PlannedRun, Variant, job_problems, make_plan
@@ -50,7 +51,12 @@ class FinishedRun:
 
 
 def run_run(config: DictConfig) -> None:
-    """Run a signal over a dataset, judge its fires, and print the ranked results."""
+    """Run a signal over a dataset or the datasets of a collection, judge its fires, and print the ranked results."""
+    if instance(config.dataset, "dataset").collection is not None:
+        from vpharness.commands.collection_run import run_on_collection  # noqa: PLC0415  # it is made of this module's parts
+
+        run_on_collection(config)
+        return
     found = finished_run(config, given_overrides())
     run_id = found.run.spec.run_id
     if found.was_known:
@@ -87,6 +93,36 @@ def finished_run(config: DictConfig, words: Sequence[str]) -> FinishedRun:
 
     Raises VpharnessError where the run is not possible, has failed, or never fires.
     """
+    if instance(config.dataset, "dataset").collection is not None:
+        raise ConfigError("dataset.collection was given: a run on a collection is several runs, name one dataset")
+    carried = carried_out(config, words)
+    (run,), store = carried.plan.runs, carried.settings.store
+    if carried.progress.failures:
+        raise ConfigError(carried.progress.failures[0][2])
+    folder = folder_of(carried.settings.outputs, run.spec.run_id)
+    if run.spec.is_test:
+        return FinishedRun(run, [], folder, store, carried.lake, carried.was_done > 0)
+    rows = rows_of_runs(store, [run.spec.run_id])[run.spec.run_id]
+    finish(run, carried.settings, carried.tracking, rows)
+    refuse_silence([run], rows, folder)
+    print_audit(run, store, folder)
+    return FinishedRun(run, rows, folder, store, carried.lake, carried.was_done > 0)
+
+
+@dataclass(frozen=True)
+class CarriedOut:
+    """A plan that has been carried out, and how many of its runs were done before."""
+
+    plan: CampaignPlan
+    progress: CampaignProgress
+    settings: RunnerSettings
+    tracking: TrackingParameters
+    lake: Lake
+    was_done: int
+
+
+def carried_out(config: DictConfig, words: Sequence[str]) -> CarriedOut:
+    """Carry out the run of a composed configuration, or those on the datasets of a collection, unless done."""
     command = check_command(config, RunCommand)
     lake = Lake(Path(command.lake), command.cache_gb)
     store = store_in(lake.root)
@@ -96,14 +132,17 @@ def finished_run(config: DictConfig, words: Sequence[str]) -> FinishedRun:
     check(tracking=tracking)
     job = job_of(config, words)
     refuse(job_problems([job], lake))
-    dataset = dataset_of(job, lake)
+    jobs = jobs_on_datasets([job], lake)
+    datasets = {job.data: dataset_of(job, lake) for job in jobs if isinstance(job.data, str)}
     settings = settings_of(command, store, Labels(tracking.experiment_name, tags=dict(tracking.tags)))
-    plan, wrong = make_plan([job], lambda _: dataset, done_in(store, settings.outputs))
+
+    def found(job: Job) -> Dataset:
+        return datasets[job.data] if isinstance(job.data, str) else dataset_of(job, lake)
+
+    plan, wrong = make_plan(jobs, found, done_in(store, settings.outputs))
     refuse(wrong)
-    (run,) = plan.runs
-    folder = folder_of(settings.outputs, run.spec.run_id)
     with alone_with(plan, settings) as plan:
-        was_known = bool(plan.done)
+        was_done = len(plan.done)
         if command.adaptive:
             mark_adaptive(store, [run.spec.run_id for run in plan.remaining])
         progress = CampaignProgress(len(plan.remaining))
@@ -111,15 +150,15 @@ def finished_run(config: DictConfig, words: Sequence[str]) -> FinishedRun:
             if plan.remaining:
                 stack.enter_context(run_status())
             run_groups(plan.groups(), settings, progress, lambda _: None)
-    if progress.failures:
-        raise ConfigError(progress.failures[0][2])
-    if run.spec.is_test:
-        return FinishedRun(run, [], folder, store, lake, was_known)
-    rows = rows_of_runs(store, [run.spec.run_id])[run.spec.run_id]
-    _finish(run, settings, tracking, rows)
-    _refuse_silence(run, rows, folder)
-    _print_audit(run, store, folder)
-    return FinishedRun(run, rows, folder, store, lake, was_known)
+    return CarriedOut(plan, progress, settings, tracking, lake, was_done)
+
+
+def jobs_on_datasets(jobs: Sequence[Job], lake: Lake) -> Sequence[Job]:
+    """Return jobs with those on collections replaced by those on their datasets; what is left out is printed."""
+    found = expanded(jobs, lake)
+    for note in found.notes:
+        print(f"vpharness: {note}", file=sys.stderr)
+    return found.jobs
 
 
 def tidy(store: Store) -> None:
@@ -197,19 +236,20 @@ def _refuse_axes(config: DictConfig) -> None:
         )
 
 
-def _refuse_silence(run: PlannedRun, rows: Sequence[dict[str, Any]], folder: Path) -> None:
-    """Raise ConfigError where no threshold has ever fired: the run is in the store, and there is nothing to rank."""
+def refuse_silence(runs: Sequence[PlannedRun], rows: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Raise ConfigError where no threshold has ever fired: the runs are in the store, and there is nothing to rank."""
     if any(row["n_fires"] for row in rows):
         return
-    spec, labels = run.spec, ", ".join(row["threshold_label"] for row in rows)
+    spec, labels = runs[0].spec, ", ".join(dict.fromkeys(row["threshold_label"] for row in rows))
+    where = f"dataset {spec.dataset.manifest.dataset_id}" if len(runs) == 1 else f"{len(runs)} datasets"
     raise ConfigError(
-        f"signal {spec.signal.name} never fires on dataset {spec.dataset.manifest.dataset_id}, in the part that is "
+        f"signal {spec.signal.name} never fires on {where}, in the part that is "
         f"judged, at the thresholds {labels}; compare them with the scores in {folder}, and give lower "
         "signal.thresholds or a longer dataset"
     )
 
 
-def _print_audit(run: PlannedRun, store: Store, folder: Path) -> None:
+def print_audit(run: PlannedRun, store: Store, folder: Path) -> None:
     """Print on standard error where the audit failed, and where fires lie inside the signal's memory."""
     audited = audits_of(store).get(run.spec.audit_key)
     if audited is None:
@@ -233,13 +273,18 @@ def _print_audit(run: PlannedRun, store: Store, folder: Path) -> None:
         )
 
 
-def _finish(
-    run: PlannedRun, settings: RunnerSettings, tracking: TrackingParameters, rows: Sequence[dict[str, Any]]
+def finish(
+    run: PlannedRun,
+    settings: RunnerSettings,
+    tracking: TrackingParameters,
+    rows: Sequence[dict[str, Any]],
+    *,
+    draws: bool = True,
 ) -> None:
     """Draw and track a run that is in the store: a failure of tracking is printed, and nothing is lost."""
     spec, folder = run.spec, folder_of(settings.outputs, run.spec.run_id)
     wanted = tracking.kind != "none" and not is_tracked(folder, tracking.uri_in(settings.outputs))
-    drawn = (folder / FIGURE_FILE).exists()
+    drawn = not draws or (folder / FIGURE_FILE).exists()
     if drawn and not wanted:
         return
     if not drawn:

@@ -146,7 +146,7 @@ def _write_report(asked: CompareCommand, choice: DatasetChoice, found: WalkForwa
 
     require_new(asked.report, "report")
     ranking = dataclasses.replace(asked, walk_forward=False, segments=None, show_test=False)
-    ranked = compared(ranking, choice.id)
-    facts = facts_of(asked, choice.id, ranked.ranked, ledger_text(ranked.ledger))
+    ranked = compared(ranking, choice.id, choice.collection)
+    facts = facts_of(asked, choice, ranked.ranked, ledger_text(ranked.ledger))
     findings = Findings(ranked.ranked, ranked.answer.shown, ranked.view_of, facts, walk_forward=found)
     write_report(Path(str(asked.report)), findings)

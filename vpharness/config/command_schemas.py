@@ -245,6 +245,14 @@ class CompareCommand:
     )
     max_hold_bins: int | None = parameter(None, meaning="show only candidates with this eval.max_hold_bins", minimum=1)
     by: str | None = parameter(None, meaning="dataset: judge each dataset separately", choices=("dataset",))
+    since: str | None = parameter(
+        None,
+        meaning="chosen: only what was added after a candidate was chosen (promoted, else first run on the collection)",
+        choices=("chosen",),
+    )
+    stability: str | None = parameter(
+        None, meaning="instead of the ranking, one candidate day by day: its id, or how that begins"
+    )
     sensitivity: str | None = parameter(
         None, meaning="instead of the ranking, the figures of candidates at each value of this parameter"
     )
@@ -277,14 +285,18 @@ class CompareCommand:
     def relations(self) -> Iterator[str]:
         """Yield an error for questions that cannot be asked at once."""
         yield from self._of_walk_forward()
-        asked = [name for name in ("sensitivity", "surface", "execution", "report") if getattr(self, name)]
+        asked = [name for name in ("stability", "sensitivity", "surface", "execution", "report") if getattr(self, name)]
         if len(asked) > 1:
             yield f"{' and '.join(asked)} were given; give one of them, a report has all of it"
-        if self.show_test and (self.sensitivity or self.surface or self.execution):
+        idle = [name for name in ("stability", "sensitivity", "surface", "execution", "by") if getattr(self, name)]
+        if self.since and idle:
+            yield f"since={self.since} and {idle[0]} were given; since has a table of its own, leave one of them out"
+        if self.show_test and (self.stability or self.sensitivity or self.surface or self.execution):
             yield f"show_test goes with the ranking or a report, not with {asked[0]}, which is of the part that chooses"
 
     def _of_walk_forward(self) -> Iterator[str]:
-        others = [name for name in ("by", "sensitivity", "surface", "execution") if getattr(self, name)]
+        tables = ("by", "since", "stability", "sensitivity", "surface", "execution")
+        others = [name for name in tables if getattr(self, name)]
         if self.walk_forward and others:
             yield f"walk_forward and {others[0]} were given; give one of them"
         if self.segments is not None and not self.walk_forward:
@@ -373,6 +385,9 @@ class PromoteShowCommand(PromoteHistoryCommand):
 
     version: str | None = parameter(None, meaning="the version (default: the one that is served)")
     signal_modules: list[str] = parameter([], meaning=SIGNAL_MODULES)
+    show_test: bool = parameter(
+        False, meaning="open later days that are kept for the test as well; every opening is recorded"
+    )
 
 
 @dataclass(frozen=True)

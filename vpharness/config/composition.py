@@ -20,7 +20,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from vpharness.campaigns.plan import Job, Variant, variant_of
+from vpharness.campaigns.plan import CollectionName, Job, Variant, variant_of
+from vpharness.config.command_schemas import DatasetChoice
 from vpharness.config.override_errors import one_line
 from vpharness.config.search_path import conf_folder, is_group, prepare_process
 from vpharness.config.time_parsing import parse_time_ns
@@ -113,7 +114,7 @@ class _Composer:
             by_group.setdefault(self._parse(text).key_or_group.partition(".")[0], []).append(text)
         config, parts = dict(base.plain), dict[str, Any]()
         for name in dict.fromkeys(["dataset", *_GROUPS, *by_group]):
-            if name in _WORKSHOP and parts["dataset"].id is not None:
+            if name in _WORKSHOP and _is_built(parts["dataset"]):
                 continue
             config[name], parts[name] = self._part(base, name, by_group.get(name, []))
         config["sweep"] = None
@@ -191,19 +192,31 @@ class _Composer:
         return base.typed[text]
 
 
-def _data(parts: Mapping[str, Any], config: Mapping[str, Any], job: Sequence[str]) -> str | Variant:
-    if parts["dataset"].id is None:
+def _is_built(choice: DatasetChoice) -> bool:
+    """Whether a dataset, or a collection of them, is named, as opposed to one that is built where it is not there."""
+    return choice.id is not None or choice.collection is not None
+
+
+def _data(parts: Mapping[str, Any], config: Mapping[str, Any], job: Sequence[str]) -> str | Variant | CollectionName:
+    choice = parts["dataset"]
+    if choice.id is not None and choice.collection is not None:
+        raise ConfigError(
+            f"dataset.id={choice.id} and dataset.collection={choice.collection} were both given; give one of them"
+        )
+    if not _is_built(choice):
         start_ns, end_ns = parse_time_ns(config["start"], "start"), parse_time_ns(config["end"], "end")
         return variant_of(parts["source"], parts["lattice"], start_ns, end_ns, parts["dataset"].columns)
     keys = [text.partition("=")[0] for text in job]
     idle = sorted({key for key in keys if key.partition(".")[0] in _WORKSHOP or key == "dataset.columns"})
     if idle:
-        _require_built(str(parts["dataset"].id), str(config["lake"]), job, idle)
+        key = "dataset.collection" if choice.id is None else "dataset.id"
+        if choice.id is not None:
+            _require_built(str(choice.id), str(config["lake"]), job, idle)
         raise ConfigError(
-            f"dataset.id={parts['dataset'].id} is built already, so {', '.join(idle)} would change nothing; "
-            "leave out dataset.id to have datasets built, or leave these out"
+            f"{key}={choice.id or choice.collection} is built already, so {', '.join(idle)} would change nothing; "
+            f"leave out {key} to have datasets built, or leave these out"
         )
-    return str(parts["dataset"].id)
+    return CollectionName(str(choice.collection)) if choice.id is None else str(choice.id)
 
 
 def _require_built(dataset_id: str, root: str, job: Sequence[str], building: Sequence[str]) -> None:
@@ -244,7 +257,7 @@ def job_of(config: DictConfig, overrides: Sequence[str]) -> Job:
     """Return the one job that a composed configuration stands for; `overrides` are those of the command line."""
     plain: Any = OmegaConf.to_container(config, resolve=True)
     choice = instance_of(plain["dataset"], "dataset")
-    wanted = [name for name in _GROUPS if choice.id is None or name not in _WORKSHOP]
+    wanted = [name for name in _GROUPS if not _is_built(choice) or name not in _WORKSHOP]
     parts = {name: instance_of(plain[name], name) for name in wanted}
     target = str(plain["signal"]["_target_"])
     data = _data(parts, plain, overrides)

@@ -297,9 +297,18 @@ class ResolvedEvaluation:
         return dataclasses.replace(self, tp_ticks=float(tp_ticks), sl_ticks=float(sl_ticks))
 
 
+WHOLE_DATASETS: Final = "collection"
+"""The kind of split of a run on a dataset of a collection that is split by time: the whole dataset trains or tests."""
+
+
 @dataclass(frozen=True)
 class SplitParameters:
-    """Which bins thresholds and parameters are chosen on, and which bins judge them."""
+    """Which bins thresholds and parameters are chosen on, and which bins judge them.
+
+    Beside the kinds that a user gives there is `WHOLE_DATASETS`: what `kind=time` becomes on a dataset of a collection.
+    Such a split says of its dataset alone whether it is kept for the test (`test_datasets` has its id then), and
+    nothing of the others: a collection that grows changes no run on the datasets that it has.
+    """
 
     kind: str = parameter(
         "time",
@@ -314,10 +323,21 @@ class SplitParameters:
     @property
     def by_dataset(self) -> bool:
         """Whether whole datasets are kept for the test."""
-        return self.kind == "dataset" or bool(self.test_datasets)
+        return self.kind in ("dataset", WHOLE_DATASETS) or bool(self.test_datasets)
+
+    @classmethod
+    def of_whole_dataset(cls, dataset_id: str, *, is_test: bool) -> "SplitParameters":
+        """Return the split of a whole dataset of a collection, for training or kept for the test."""
+        return cls(kind=WHOLE_DATASETS, test_datasets=[dataset_id] if is_test else [])
+
+    def of_candidate(self) -> "SplitParameters":
+        """Return what candidates are named after: the same on all datasets of a collection, in every version of it."""
+        return SplitParameters(kind=WHOLE_DATASETS) if self.kind == WHOLE_DATASETS else self.normalised()
 
     def normalised(self) -> "SplitParameters":
         """Return what cuts every dataset in the same way and says nothing that has no effect."""
+        if self.kind == WHOLE_DATASETS:
+            return SplitParameters(kind=WHOLE_DATASETS, test_datasets=sorted(set(self.test_datasets)))
         if self.by_dataset:
             return SplitParameters(kind="dataset", test_datasets=sorted(set(self.test_datasets)))
         return SplitParameters(kind="none") if self.kind == "none" else dataclasses.replace(self, test_datasets=[])

@@ -186,6 +186,13 @@ def evidence_of(
     return Evidence(blocks, tally, *times, None if orders is None else orders.wait_ms[orders.filled])
 
 
+def empty_evidence() -> Evidence:
+    """Return the evidence of a candidate that was judged nowhere."""
+    nothing = np.zeros(0)
+    blocks = BlockSums(1, np.zeros(0, np.int64), np.zeros((0, len(COUNTS)), np.int32), np.zeros((0, len(TICKS))))
+    return Evidence(blocks, Tally(0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0, 0, 0), nothing, nothing)
+
+
 def pooled(several: Sequence[Evidence]) -> Evidence:
     """Return the evidence of one candidate over several datasets that do not overlap in market time."""
     if len(several) == 1:
@@ -201,6 +208,33 @@ def pooled(several: Sequence[Evidence]) -> Evidence:
         np.concatenate([each.net_times_ms for each in several]),
         np.concatenate(waits) if len(waits) == len(several) else None,
     )
+
+
+_POOLED_FIELDS = ("blocks", "tally", "mid_times_ms", "net_times_ms")
+
+
+class PooledLater(Evidence):
+    """`pooled` evidence that is added up where it is first looked at."""
+
+    def __init__(self, several: Sequence[Evidence]) -> None:
+        """Note what is pooled."""
+        vars(self).update(_several=several)
+
+    def __getattr__(self, name: str) -> Any:
+        """Add the evidence up: its fields are attributes from then on."""
+        if name not in _POOLED_FIELDS:
+            raise AttributeError(name)
+        vars(self).update({each: getattr(self._whole, each) for each in _POOLED_FIELDS})
+        return vars(self)[name]
+
+    @functools.cached_property
+    def _whole(self) -> Evidence:
+        return pooled(vars(self)["_several"])
+
+    @property
+    def waits_ms(self) -> NDArray[np.float64] | None:  # type: ignore[override]  # a field with a default is an attribute of its class
+        """As `Evidence` has it."""
+        return self._whole.waits_ms
 
 
 def hours_of(bins: int, cell_width_ms: float) -> float:

@@ -88,6 +88,17 @@ def _noted(given: Gate, strict: Gate, loosened: tuple[Loosened, ...]) -> Gate:
     return dataclasses.replace(strict, found=f"{strict.found}; it passes {passes} {told}", loosened=loosened)
 
 
+def all_of(several: Sequence[Gate], names: Sequence[str]) -> Gate:
+    """Return one gate for what was looked at on several datasets, by their names: it passes where all do."""
+    if len(several) == 1:
+        return several[0]
+    told = [each for each in zip(several, names, strict=True) if not each[0].passed] or list(
+        zip(several, names, strict=True)
+    )
+    found = "; ".join(f"{name}: {gate.found}" for gate, name in told)
+    return dataclasses.replace(several[0], passed=all(gate.passed for gate in several), found=found)
+
+
 def dataset_gate(dataset: Dataset) -> Gate:
     """The dataset is as it was written."""
     try:

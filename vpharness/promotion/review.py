@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -33,7 +34,7 @@ from vpharness.promotion.projection_fit import BinRange, coverage, fit_projectio
 from vpharness.promotion.promoted_record import PromotedRecord, live_model
 from vpharness.promotion.selection import SelectedCandidate
 from vpharness.results.audits import FULL, AuditRecord, audit_key, keep_audit
-from vpharness.results.holdout import open_holdouts
+from vpharness.results.holdout import open_holdouts, trials_with_test
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import Ranked
 from vpharness.results.reevaluation import ViewOf
@@ -70,6 +71,14 @@ class ReviewSettings:
 
 
 @dataclass(frozen=True)
+class ProofData:
+    """A dataset on which the live proof runs: the dataset, and its events; None where nobody knows where they lie."""
+
+    dataset: Dataset
+    source: Source | None
+
+
+@dataclass(frozen=True)
 class Review:
     """The findings about a candidate.
 
@@ -90,6 +99,7 @@ def review(
     source: Source | None,
     settings: ReviewSettings,
     report: Callable[[str, float | None], None] = lambda _gate, _share: None,
+    newest: ProofData | None = None,
 ) -> Review:
     """Return the outcome of every gate, with the record to serve where all pass or are overridden.
 
@@ -104,28 +114,33 @@ def review(
         settings: what is wanted.
         report: called with the name of a gate that is being looked at and how much of that is done, from 0 to 1, where
             this is known.
+        newest: where whole datasets of a collection are kept for the test, the last one of them, of
+            `candidate.newest`: the live proof runs on it as well, and the recorded slice is of it.
 
     Raises ConfigError where entries rest in a queue, the instrument's name cannot be one of a folder, or the run's
     signal comes from a module that is not permitted, and PromotionError where no projection can be fitted or there is
     nothing to record.
     """
     require_touch(candidate.trial.evaluation)
-    check_name(dataset.manifest.instrument, "the instrument")
+    proofs = [ProofData(dataset, source), *([] if newest is None else [newest])]
+    names = [each.dataset.manifest.dataset_id for each in proofs]
+    check_name(proofs[-1].dataset.manifest.instrument, "the instrument")
     settings.modules.imported(candidate.signal_target)
     limits = settings.limits
     report("dataset", None)
     found = [
-        gates.dataset_gate(dataset),
-        gates.lattice_gate(dataset.manifest),
+        gates.all_of([gates.dataset_gate(each.dataset) for each in proofs], names),
+        gates.all_of([gates.lattice_gate(each.dataset.manifest) for each in proofs], names),
         gates.code_gate(candidate.identity, digest(candidate.signal, candidate.params)),
-        gates.events_gate(dataset.manifest, source),
+        gates.all_of([gates.events_gate(each.dataset.manifest, each.source) for each in proofs], names),
         *gates.judged(lambda those: chance_gates(candidate, those), limits),
     ]
-    if source is None or not _goes_on(found, settings):
+    if any(each.source is None for each in proofs) or not _goes_on(found, settings):
         return _ended(found, "audit", "memory", "live = batch", "latency", "test", "forward")
     report("audit", None)
-    batch = BatchRun.of(candidate, dataset)
-    report_of_audit = _audited(batch, settings)
+    trained = BatchRun.of(candidate, dataset)
+    batch = trained if newest is None else BatchRun.of(_on_newest(candidate), newest.dataset)
+    report_of_audit = _audited(trained, settings)
     memory_bins = report_of_audit.memory_bins
     found.append(gates.audit_gate(report_of_audit))
     found.append(
@@ -137,11 +152,16 @@ def review(
         return _ended(found, "live = batch", "latency", "test", "forward")
     report("live = batch", None)
     projection = fit_projection(
-        batch.scores, batch.mid_ticks, _span(batch.parts[0]), limits.horizons_bins, limits.quantiles
+        trained.scores, trained.mid_ticks, _span(trained.parts[0]), limits.horizons_bins, limits.quantiles
     )
     record = _record(batch, projection, memory_bins)
-    proof = _proof(record, batch, source, limits, lambda share: report("live = batch", share))
-    found.append(gates.live_gate(proof.agreement, proof.cells_differ))
+    batches, live = ([trained] if newest is None else [trained, batch]), list[LiveProof]()
+    for place, (each, data) in enumerate(zip(batches, proofs, strict=True)):
+        own = record if each is batch else _record(each, projection, memory_bins)
+        shown = partial(_reported_share, report, place, len(proofs))
+        live.append(_proof(own, each, data.source, limits, shown))
+    proof = live[-1]
+    found.append(gates.all_of([gates.live_gate(each.agreement, each.cells_differ) for each in live], names))
     found += gates.judged(lambda those: [gates.latency_gate(proof.latency, batch.width_ms, those)], limits)
     if not _goes_on(found, settings):
         return _ended(found, "test", "forward")
@@ -156,6 +176,7 @@ def review(
     unsafe = tuple(gate.name for gate in found if gate.unsafe and not gate.passed)
     evidence = _evidence(found, ranked, proof, batch, projection) | {
         "ledger": _ledger_facts(ranked, settings.ledger),
+        "pooled": _pooled_facts(candidate, names),
         "forward": forward.values(),
     }
     if candidate.procedure is not None:
@@ -200,6 +221,31 @@ def _ended(found: Sequence[Gate], *others: str) -> Review:
     return Review((*found, *(Gate(name, None, "", gates.NOT_LOOKED_AT) for name in others)))
 
 
+def _on_newest(candidate: SelectedCandidate) -> SelectedCandidate:
+    """Return a candidate as it is on the last dataset that is kept for the test."""
+    if candidate.newest is None:
+        raise ValueError(f"no dataset is kept for the test of candidate {candidate.trial.candidate_id}")
+    return dataclasses.replace(candidate, trial=candidate.newest)
+
+
+def _reported_share(report: Callable[[str, float | None], None], place: int, number: int, share: float) -> None:
+    """Report how much of several proofs is done, given how much of one of them is."""
+    report("live = batch", (place + share) / number)
+
+
+def _pooled_facts(candidate: SelectedCandidate, proven_on: Sequence[str]) -> dict[str, Any] | None:
+    """Return over which datasets of a collection the evidence is pooled; None where it is an instrument's."""
+    if candidate.collection is None:
+        return None
+    of_candidate = candidate.ranked.candidate
+    return {
+        "collection": candidate.collection,
+        "train": [trial.dataset_id for trial in of_candidate.counted],
+        "test": [trial.dataset_id for trial in trials_with_test(of_candidate)],
+        "live_proof": list(proven_on),
+    }
+
+
 def _audited(batch: BatchRun, settings: ReviewSettings) -> AuditReport:
     """Return the full audit of the signal, having stored it with the results."""
     report = batch.audit(settings.limits.audit_seed)
@@ -212,10 +258,12 @@ def _audited(batch: BatchRun, settings: ReviewSettings) -> AuditReport:
 def _proof(
     record: PromotedRecord,
     batch: BatchRun,
-    source: Source,
+    source: Source | None,
     limits: PromotionParameters,
     report: Callable[[float], None],
 ) -> LiveProof:
+    if source is None:
+        raise ValueError(f"the events of dataset {record.dataset_id} are not at hand")
     span, part, outputs = batch.dataset.manifest.span, batch.parts[-1], batch.outputs
     # The state before the slice is one between two bins, so the slice does not begin with the very first one, and it
     # is to tell nothing of where the data began, so that a server which begins elsewhere comes to the same scores.

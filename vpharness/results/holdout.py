@@ -34,7 +34,8 @@ class HoldoutResult:
 
     Attributes:
         judgement: figures of the test part.
-        number: k, how many candidates had been shown on overlapping market time by then, this one included.
+        number: k, how many candidates had been shown on overlapping market time by then, this one included; each
+            stretch of this one's that was opened as a test, and that it has been trained on since, counts as another.
         error: the error that this opening is allowed, 0.05·6/(π²k²).
         low: lower end of the net mean, one-sided at that error, ticks; NaN with fewer than two blocks.
         times: how often it has been opened, this time included.
@@ -188,11 +189,21 @@ def _holdout_result(candidate: LedgerCandidate, judgement: Judgement, views: Seq
         for view in views
         if view.opened_ns <= first_shown_ns and (any_overlap(view.times, times) or not view.times)
     }
-    number = len(before | {candidate.candidate_id})
+    number = len(before | {candidate.candidate_id}) + _trained_on_since(candidate, views)
     error = opening_error(number)
     blocks = judgement.evidence.blocks
     low = ratio_of_totals(blocks.tick("net_pnl"), blocks.count("n_net")).lower_end(error)
     return HoldoutResult(judgement, number, error, low if math.isfinite(low) else math.nan, len(own))
+
+
+def _trained_on_since(candidate: LedgerCandidate, views: Sequence[_View]) -> int:
+    """Return how many different stretches were opened as a candidate's test that it has been trained on since.
+
+    A collection that grows moves datasets from the test into training. Whoever has seen a test could move out of it
+    what went badly: what is left is another test then, chosen after the first.
+    """
+    own = [view for view in views if view.candidate_id == candidate.candidate_id]
+    return len({view.times for view in own if any_overlap(view.times, candidate.market_times)})
 
 
 def net_text(figures: Figures, low: float) -> str:

@@ -61,8 +61,15 @@ class Trial:
         return self.run_id, *self.other_run_ids
 
     def joined(self, other: "Trial") -> "Trial":
-        """Return this trial and the same one of another run as one: nothing of what is known of either is forgotten."""
-        first, later = sorted((self, other), key=lambda trial: trial.created_ns)
+        """Return this trial and the same one of another run as one: nothing of what is known of either is forgotten.
+
+        A dataset that was kept for the test, and trains in a later version of its collection, is one that trains: it
+        is no test any more. The trial is that of the run that trained on it, which came later in the order of running.
+        """
+        if (self.judged_part == TEST) != (other.judged_part == TEST):
+            first, later = (other, self) if self.judged_part == TEST else (self, other)
+        else:
+            first, later = sorted((self, other), key=lambda trial: trial.created_ns)
         return replace(
             first,
             other_run_ids=(*first.other_run_ids, *later.run_ids),

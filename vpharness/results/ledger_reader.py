@@ -145,18 +145,68 @@ def _outcome(audited: AuditRecord | None) -> str:
 
 
 def _fires(store: Store) -> Iterator[tuple[dict[str, Any], Fires]]:
-    """Yield the rows of fires with the fires themselves; equal ones, of which a sweep has many, are one object."""
-    table = read_table(store, FIRES, ["run_id", "candidate_id", "dataset_id", "fires_digest", "fires", "part"])
+    """Yield the rows of fires with the fires themselves; equal ones, of which a sweep has many, are one object.
+
+    The fires are read where they are first looked at: a ranking needs their digests alone, and those of a sweep over
+    months take seconds to read.
+    """
+    table = read_table(store, FIRES, ["run_id", "candidate_id", "dataset_id", "fires_digest", "part"])
     if table is None:
         return
-    keys = table.drop_columns(["fires"]).to_pylist()
-    values, offsets = _flat(table["fires"])
-    every = Fires.from_signed(values)
+    every = _EveryFires(store)
     known: dict[str, Fires] = {}
-    for row, start, stop in zip(keys, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-        if row["fires_digest"] not in known:
-            known[row["fires_digest"]] = Fires(every.bins[start:stop], every.directions[start:stop])
-        yield row, known[row["fires_digest"]]
+    for row in table.to_pylist():
+        digest = row["fires_digest"]
+        if digest not in known:
+            known[digest] = StoredFires(digest, every)
+        yield row, known[digest]
+
+
+class _EveryFires:
+    """All fires of a store by their digest, read when the first are wanted."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, Fires] | None = None
+
+    def of(self, digest: str) -> Fires:
+        """Return the fires of a digest."""
+        if self._known is None:
+            self._known = self._read()
+        return self._known[digest]
+
+    def _read(self) -> dict[str, Fires]:
+        table = read_table(self._store, FIRES, ["fires_digest", "fires"])
+        if table is None:
+            return {}
+        values, offsets = _flat(table["fires"])
+        found: dict[str, Fires] = {}
+        bounds = zip(table["fires_digest"].to_pylist(), offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+        for digest, start, stop in bounds:
+            if digest not in found:
+                found[digest] = Fires.from_signed(values[start:stop])
+        return found
+
+
+class StoredFires(Fires):
+    """Fires that a store holds, of which the digest is known, and which are read when they are looked at."""
+
+    def __init__(self, digest: str, every: _EveryFires) -> None:
+        """Note where they are."""
+        vars(self).update(digest=digest, _every=every)
+
+    def __getattr__(self, name: str) -> Any:
+        """Read the fires: their bins and directions are attributes from then on."""
+        if name not in {"bins", "directions"}:
+            raise AttributeError(name)
+        own = vars(self)
+        found = own["_every"].of(own["digest"])
+        own.update(bins=found.bins, directions=found.directions)
+        return own[name]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as the fires themselves."""
+        return Fires, (self.bins, self.directions)
 
 
 def _evidence(store: Store) -> dict[tuple[str, str, str], Evidence]:

@@ -21,6 +21,7 @@ from vpharness.evaluation import (
     p_value,
     pooled,
 )
+from vpharness.evaluation.evidence import empty_evidence
 from vpharness.evaluation.intervals import ratio_of_totals
 from vpharness.results.families import Family, draws_of, families_of
 from vpharness.results.holdout import HoldoutResult
@@ -119,6 +120,17 @@ def _under_common_draws(
         family if draws_of(each.first) == COMMON_DRAWS else next(found)
         for each, family in zip(chosen, own, strict=True)
     ]
+
+
+def unjudged(candidate: LedgerCandidate) -> Ranked:
+    """Return a candidate on datasets that are kept for the test alone: nothing of it was judged, and it is in no rank.
+
+    Its test part can be opened all the same.
+    """
+    nothing = empty_evidence()
+    family = Family(candidate.market_times, 0, 0, 0, 0, 0, None, None)
+    judgement = judge_many([nothing], candidate.first.evaluation)[0]
+    return Ranked(candidate, judgement, family, None, math.nan, winner=False)
 
 
 def rank_each_dataset(ledger: Sequence[LedgerCandidate]) -> list[Ranked]:

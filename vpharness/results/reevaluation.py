@@ -34,7 +34,8 @@ def reevaluate(
     for trial in trials:
         shared[_table_key(trial)].append(trial)
     found: dict[tuple[str, DatasetKey], Evidence] = {}
-    for together in shared.values():
+    # Dataset by dataset, so that a few of them in memory are enough however many there are.
+    for together in sorted(shared.values(), key=lambda some: some[0].dataset):
         first = together[0]
         view, evaluation = view_of(*first.dataset), first.evaluation
         table = outcomes_of_bins(view, evaluation)

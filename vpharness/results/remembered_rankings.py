@@ -19,7 +19,8 @@ from typing import Any, Final
 import numpy as np
 
 import vpharness
-from vpharness.evaluation import EVALUATION_VERSION, Figures, Judgement, Lack, all_figures, pooled
+from vpharness.evaluation import EVALUATION_VERSION, Figures, Judgement, Lack, all_figures
+from vpharness.evaluation.evidence import PooledLater
 from vpharness.evaluation.figures import figures_from
 from vpharness.results.families import Family
 from vpharness.results.ledger import LedgerCandidate, Trial
@@ -230,7 +231,7 @@ def _ranked(
     t, p_value, p_adjusted, net_low_all, winner = numbers
     known = [trial.evidence for trial in candidate.counted if trial.evidence is not None]
     judgement = Judgement(
-        pooled(known),
+        known[0] if len(known) == 1 else PooledLater(known),
         figures_from(dict(zip(_figure_names(), figures, strict=True))),
         t,
         p_value,

@@ -81,17 +81,24 @@ def _settings(ranked: Ranked) -> dict[str, str]:
     first = ranked.candidate.first
     trials = ranked.candidate.choosing or ranked.candidate.trials
     own = {name: value for name, value in settings_of(first).items() if name != THRESHOLD and value is not None}
-    split = {name: value for name, value in dataclasses.asdict(first.split.normalised()).items() if value != []}
+    split = {name: value for name, value in dataclasses.asdict(first.split.of_candidate()).items() if value != []}
     if first.split.kind != "time" or first.split.by_dataset:
         split.pop("train_share", None)
     split["split"] = split.pop("kind")
     values = {
-        "dataset": "+".join(dict.fromkeys(trial.dataset_id for trial in trials)),
+        "dataset": _datasets_text(list(dict.fromkeys(trial.dataset_id for trial in trials))),
         **{name: value for name, value in own.items() if not name.startswith("signal.")},
         **split,
         **{f"of {first.signal} {name}": value for name, value in own.items() if name.startswith("signal.")},
     }
     return {name: value_text(value) for name, value in values.items()}
+
+
+def _datasets_text(names: Sequence[str]) -> str:
+    """Return the names of datasets; of many the first and the last, and how many they are."""
+    if len(names) <= MOST_NAMED:
+        return "+".join(names)
+    return f"{names[0]}+…+{names[-1]} ({len(names)})"
 
 
 def _lattice(ranked: Ranked, lattice_of: LatticeOf) -> dict[str, str]:

@@ -51,9 +51,9 @@ from vpharness.results.store import Store
 
 
 def views_in(lake: Lake) -> Callable[[str, str], DatasetView]:
-    """Return how to find what evaluation sees of a dataset: each is read once."""
+    """Return how to find what evaluation sees of a dataset: the last few are kept, however many there are."""
 
-    @lru_cache(maxsize=64)
+    @lru_cache(maxsize=8)
     def view(dataset_id: str, checksum: str) -> DatasetView:
         dataset = find_dataset(lake, dataset_id)
         if dataset.checksum != checksum:
@@ -295,4 +295,12 @@ def row_of(ranked: Ranked) -> dict[str, Any]:
             "test_net_pnl_ticks_low": opening.low,
             "test_holds": opening.holds,
         }
-    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
+    return without_missing([row])[0]
+
+
+def without_missing(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows in which numbers that are missing are None."""
+    return [
+        {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
+        for row in rows
+    ]

@@ -9,6 +9,7 @@ from vpharness.results.report.markup import document, element
 from vpharness.results.report.null_histogram import null_maximum
 from vpharness.results.report.ranking_tables import by_dataset, ranking, too_little_data
 from vpharness.results.report.sensitivities import sensitivities
+from vpharness.results.report.stability import stability
 from vpharness.results.report.surfaces import surfaces
 from vpharness.results.report.threshold_curves import threshold_curves
 from vpharness.results.report.train_test import train_and_test
@@ -21,6 +22,7 @@ SECTIONS = (
     null_maximum,
     train_and_test,
     by_dataset,
+    stability,
     surfaces,
     sensitivities,
     threshold_curves,

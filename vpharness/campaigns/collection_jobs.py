@@ -1,0 +1,97 @@
+"""Jobs on a collection: one job for each of its datasets, all of one candidate.
+
+A run is on one dataset. With `split=time` a collection puts whole datasets, in the order of time, into the training
+part (the first `train_share` of them, half up, at least one) and the test part. A run's identity says on which side its
+dataset stands and nothing of the collection, its name, version or other datasets; a candidate's does not even say that.
+So a collection that grows makes no run of before anew, but for datasets that move from the test into training, which
+become new runs; and all versions of all collections that hold a dataset share its runs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vpharness.campaigns.collection_members import train_count
+from vpharness.campaigns.plan import CollectionName, Job
+from vpharness.datasets.collection import Collection, find_collection
+from vpharness.datasets.lake import Lake
+from vpharness.errors import ConfigError
+from vpharness.evaluation import SplitParameters
+
+COLLECTION_KEY = "dataset.collection"
+
+
+@dataclass(frozen=True)
+class ExpandedJobs:
+    """The jobs of datasets, and what is to be said of those that were left out, a sentence each."""
+
+    jobs: tuple[Job, ...]
+    notes: tuple[str, ...] = ()
+
+
+def expanded(jobs: Sequence[Job], lake: Lake) -> ExpandedJobs:
+    """Return jobs with each job on a collection replaced by one on each of its datasets, in the order of time.
+
+    Thresholds by quantile are chosen on the training part of each dataset, so a dataset that is kept for the test has
+    none to choose them on: such jobs are left out, which is noted.
+
+    Raises ConfigError or DatasetError where there is no such collection, and ConfigError where `split.test_datasets`
+    names a dataset that it does not hold.
+    """
+    collections: dict[str, Collection] = {}
+    splits: dict[tuple[int, str], tuple[SplitParameters, tuple[SplitParameters, ...]]] = {}
+    found: list[Job] = []
+    untested: dict[str, str] = {}
+    for job in jobs:
+        if not isinstance(job.data, CollectionName):
+            found.append(job)
+            continue
+        name = job.data.name
+        collection = collections.get(name) or collections.setdefault(name, find_collection(lake, name))
+        # The split is kept beside its key: another object could come to have its number.
+        key = id(job.split), name
+        if key not in splits:
+            splits[key] = job.split, _splits(job.split, collection)
+        shared = splits[key][1]
+        words = _pinned(job.words, collection.name)
+        for dataset_id, split in zip(collection.dataset_ids, shared, strict=True):
+            if not job.parameters.thresholds and split.by_dataset and dataset_id in split.test_datasets:
+                untested[job.signal_target] = collection.name
+            else:
+                config = _config(job.config, dataset_id, collection.name)
+                found.append(replace(job, words=words, config=config, data=dataset_id, split=split))
+    return ExpandedJobs(tuple(found), tuple(_untested(*each) for each in untested.items()))
+
+
+def _splits(split: SplitParameters, collection: Collection) -> tuple[SplitParameters, ...]:
+    """Return the split of each dataset of a collection; datasets on the same side share the object where they can."""
+    ids = collection.dataset_ids
+    if split.by_dataset:
+        if strangers := sorted(set(split.test_datasets) - set(ids)):
+            raise ConfigError(
+                f"split.test_datasets names {', '.join(strangers)}, which collection {collection.name} does not hold; "
+                f"it holds {', '.join(ids[:3])}{' and others' if len(ids) > 3 else ''}"
+            )
+        return (split,) * len(ids)
+    if split.kind == "none":
+        return (split,) * len(ids)
+    n_train = train_count(len(ids), split.train_share)
+    train = SplitParameters.of_whole_dataset("", is_test=False)
+    return (train,) * n_train + tuple(SplitParameters.of_whole_dataset(each, is_test=True) for each in ids[n_train:])
+
+
+def _pinned(words: Sequence[str], name: str) -> tuple[str, ...]:
+    """Return overrides that name the version of a collection: whatever is added to it, they mean the same."""
+    return tuple(f"{COLLECTION_KEY}={name}" if each.partition("=")[0] == COLLECTION_KEY else each for each in words)
+
+
+def _config(config: Mapping[str, Any], dataset_id: str, name: str) -> dict[str, Any]:
+    return {**config, "dataset": {**config["dataset"], "id": dataset_id, "collection": name}}
+
+
+def _untested(signal_target: str, name: str) -> str:
+    signal = signal_target.rpartition(".")[2]
+    return (
+        f"signal {signal} chooses its thresholds by quantile on each dataset that it is trained on, so it is not run "
+        f"on the datasets of collection {name} that are kept for the test; give signal.thresholds to test it there"
+    )
