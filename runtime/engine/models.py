@@ -22,7 +22,7 @@ from vpharness.lattice.layout import LatticeState, new_state
 from vpharness.live import LONGEST_GAP_NS, LiveModel, LiveSession
 from vpharness.prices import PRICE_SCALE
 from vpharness.promotion.serving import PromotedRecord, lattice_parameters, live_model
-from vpharness.signals import resolve
+from vpharness.signals import SPREAD_TICKS, resolve
 
 CHAMPION: Final = "champion"
 
@@ -87,6 +87,8 @@ def incompatibilities(record: PromotedRecord, facts: FeedFacts) -> list[str]:
         ]
     signal, columns = resolve(record.signal_target), GRID_COLUMNS if facts.bins is None else facts.bins.columns
     absent = [name for name in signal.columns if name not in columns]
+    if SPREAD_TICKS in signal.series and facts.bins is not None and not facts.bins.has_best_prices:
+        absent.append(SPREAD_TICKS)
     return [
         f"{what} of the feed is {found}, {record.version} is made for {wanted}"
         for what, found, wanted in pairs

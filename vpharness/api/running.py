@@ -121,8 +121,7 @@ def score(
             raise ConfigError("; ".join(wrong))
         cache = DatasetCache.of(find_dataset(lake_in(lake), dataset))
         width = cache.dataset.manifest.cell_width_ms
-        grid = cache.grid(chosen.columns)
-        return scores_of(chosen, values, grid, cell_width_ms=width, valid=cache.view.book_valid)
+        return scores_of(chosen, values, cache.inputs(chosen), cell_width_ms=width, valid=cache.view.book_valid)
 
 
 def _signal_of(signal: str | Signal[Any], parameters: Mapping[str, Any]) -> tuple[Signal[Any], Any]:

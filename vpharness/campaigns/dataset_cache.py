@@ -32,6 +32,7 @@ from vpharness.evaluation import (
 )
 from vpharness.evaluation.costs import cost_key
 from vpharness.execution.order_table import order_table
+from vpharness.signals import Signal
 
 DEFAULT_MEMORY_MB: Final = 1024
 _MEGABYTE: Final = 2**20
@@ -144,6 +145,16 @@ class DatasetCache:
                     name: self._columns.put(name, each) for name, each in load(self.dataset, together).grid.items()
                 }
         return {name: found[name] for name in columns}
+
+    def inputs(self, signal: Signal[Any]) -> dict[str, NDArray[Any]]:
+        """Return the columns of the grid [T, K] that a signal reads, and its series of the bins [T].
+
+        Raises DatasetError for columns that are not there.
+        """
+        view = self.view
+        bins = {"mid_price": view.mid, "best_bid_price_int": view.best_bid, "best_ask_price_int": view.best_ask}
+        known = {name: values for name, values in bins.items() if values is not None}
+        return signal.with_series(self.grid(signal.columns), known, view.tick_size)
 
     def table(self, evaluation: ResolvedEvaluation) -> OutcomeTable:
         """Return the outcomes of every bin; evaluations that differ only in values no walk depends on share them.

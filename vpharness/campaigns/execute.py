@@ -174,7 +174,7 @@ class _RunAudits:
         return QuickAudits(
             signal,
             [spec.parameters for spec in self._unknown],
-            cache.grid(signal.columns),
+            cache.inputs(signal),
             cache.view.book_valid,
             cell_width_ms=cache.dataset.manifest.cell_width_ms,
             memory_bytes=int((1 - self.share_of_memory) * cache.memory_bytes // 4),
@@ -186,7 +186,7 @@ def _scores(
 ) -> Iterator[NDArray[np.float64]]:
     """Yield the scores of each run; all are of one signal."""
     signal, width = specs[0].signal, cache.dataset.manifest.cell_width_ms
-    grid, valid = cache.grid(signal.columns), cache.view.book_valid
+    grid, valid = cache.inputs(signal), cache.view.book_valid
     if len(specs) == 1:
         yield score(signal, specs[0].parameters, grid, cell_width_ms=width, valid=valid)
         return

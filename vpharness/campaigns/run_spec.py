@@ -22,7 +22,7 @@ from vpharness.execution.order_table import require_queue
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.parameters import problems
 from vpharness.results.audits import AuditKey, audit_key
-from vpharness.signals import Signal, SignalParameters, digest, resolve, score_parameters, scorer
+from vpharness.signals import SPREAD_TICKS, Signal, SignalParameters, digest, resolve, score_parameters, scorer
 from vpharness.suggestions import did_you_mean
 
 
@@ -171,6 +171,9 @@ def _column_problems(signal: Signal[Any], dataset: Dataset) -> list[str]:
         f"signal {signal.name} reads {', '.join(absent)}, which dataset {manifest.dataset_id} does not have; "
         "build the dataset again from its source, or choose another signal"
     )
+    if SPREAD_TICKS in signal.series and not manifest.has_best_prices:
+        lacking = f"signal {signal.name} reads {SPREAD_TICKS}, and dataset {manifest.dataset_id} has no best prices"
+        return [f"{lacking}; build the dataset again from its source, or choose another signal"]
     return [sentence] if absent else []
 
 

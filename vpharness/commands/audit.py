@@ -31,7 +31,8 @@ def run_audit(config: DictConfig) -> None:
     loaded = load(dataset, signal.columns)
     width_ms = dataset.manifest.cell_width_ms
     valid = loaded.bins["book_valid"].astype(bool)
-    report = audit(signal, params, loaded.grid, valid, cell_width_ms=width_ms, seed=asked.seed)
+    shown = signal.with_series(loaded.grid, loaded.bins, dataset.manifest.tick_size)
+    report = audit(signal, params, shown, valid, cell_width_ms=width_ms, seed=asked.seed)
     if asked.json:
         print(json.dumps(_facts(report), indent=1))
     else:

@@ -22,6 +22,7 @@ from vpharness.lattice.lattice_engine import FinishedBins, as_events, iterate
 from vpharness.lattice.layout import NO_TIME, LatticeState
 from vpharness.live.live_model import LiveModel, ScoredBin
 from vpharness.live.model_memory import Shown
+from vpharness.prices import PRICE_SCALE
 from vpharness.signals import Scorer, ScorerState, restore_state, save_state
 
 _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
@@ -52,6 +53,7 @@ class LiveSession:
         _check_cells(model.scorer, lattice)
         self._model = model
         self._lattice = lattice
+        self._tick_size = int(lattice.rules["tick_price"][0]) / PRICE_SCALE
         self._longest_gap_ns = longest_gap_ns
         self._scorer_state: ScorerState = model.scorer.start()
         self._fire_state: FireState = start_fires(model.thresholds)
@@ -94,7 +96,9 @@ class LiveSession:
         """
         model, score, is_ready = self._model, float("nan"), self.bins_to_go == 0
         if row["book_valid"][0]:
-            shown = {name: grid[name][None, :] for name in model.scorer.signal.columns}
+            signal = model.scorer.signal
+            cells = {name: grid[name][None, :] for name in signal.columns}
+            shown = signal.with_series(cells, _fields(row), self._tick_size) if signal.series else cells
             self._scorer_state, scores = model.scorer.step(self._scorer_state, shown)
             score = float(np.asarray(scores)[0])  # indexing itself would be a computation of JAX's
         self._fire_state, fires = advance_fires(
@@ -281,6 +285,10 @@ def _check_facts(saved: Mapping[str, NDArray[Any]], model: LiveModel) -> None:
     ]
     if differing:
         raise ConfigError(f"the saved state is of another model: {', '.join(differing)}; start anew")
+
+
+def _fields(row: NDArray[np.void]) -> dict[str, NDArray[Any]]:
+    return {name: row[name] for name in row.dtype.names or ()}
 
 
 def _fire_arrays(state: FireState) -> dict[str, NDArray[Any]]:

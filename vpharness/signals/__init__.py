@@ -21,7 +21,8 @@ What the rest of the project uses:
 
 - `resolve("module.name")` gives the `Signal`: its name, meaning, columns, and the dataclass of its parameters, whose
   fields hold the defaults, meanings, units and ranges. `score_parameters(params)` are those that change its scores.
-- `score(signal, params, columns, cell_width_ms=..., valid=...)` scores a whole run of bins.
+- `score(signal, params, columns, cell_width_ms=..., valid=...)` scores a whole run of bins. `columns` holds the series
+  of the bins (`BIN_SERIES`) too where the signal reads some: `signal.with_series(columns, bins, tick_size)` adds them.
 - `score_many(signal, [params, ...], columns, ...)` does so for many parameter sets, computing what they share once.
 - `scorer(signal, params, cell_width_ms=..., radius=...)` is the same for chunks or single bins: `start()` gives the
   first state, `step(state, columns)` the next one and the scores. `save_state` and `restore_state` turn a state into
@@ -35,6 +36,7 @@ The chunk law: for any cutting of time into chunks, single bins included, scores
 
 from typing import Final
 
+from vpharness.signals.core.bin_series import BIN_SERIES, SPREAD_TICKS, bin_series
 from vpharness.signals.core.binding import score_parameters
 from vpharness.signals.core.definition import Signal, SignalParameters, fixed_thresholds, resolve, signal
 from vpharness.signals.core.grid import Grid
@@ -57,7 +59,9 @@ CHUNK_TOLERANCE: Final = 1e-9
 """The most by which a score may depend on how time is cut. Scores as near as this to a threshold are ties."""
 
 __all__ = [
+    "BIN_SERIES",
     "CHUNK_TOLERANCE",
+    "SPREAD_TICKS",
     "Clock",
     "Grid",
     "Memo",
@@ -67,6 +71,7 @@ __all__ = [
     "ScorerState",
     "Signal",
     "SignalParameters",
+    "bin_series",
     "capacity_for",
     "digest",
     "fixed_thresholds",

@@ -15,7 +15,7 @@ from jax import Array, lax
 from numpy.typing import NDArray
 
 import vpharness.precision  # noqa: F401 - switches JAX to float64
-from vpharness.signals.core import rolling_statistics
+from vpharness.signals.core import rolling_statistics, window_moments
 
 State = Mapping[str, Array]
 Series = Any
@@ -119,6 +119,9 @@ LAG = Operator("lag", _lag_start, _lag)
 EMA = Operator("ema", _ema_start, _ema)
 SLOPE = Operator("slope", _slope_start, _slope)
 SEEN = Operator("seen", _seen_start, _seen)
+MEAN = Operator("mean", window_moments.start, window_moments.mean)
+STD = Operator("std", window_moments.start, window_moments.deviation)
+SKEW = Operator("skew", window_moments.start, window_moments.skewness)
 MEDIAN_SPREAD = Operator("median_spread", rolling_statistics.start, rolling_statistics.median_spread)
 MEDIAN_SPREAD_DEVIATION = Operator(
     "median_spread", rolling_statistics.start, rolling_statistics.median_spread_deviation

@@ -71,7 +71,8 @@ class Scorer:
 
         Args:
             state: what the last step returned, or `start()`.
-            columns: at least the signal's columns, each [T, 2 radius + 1]; more are not looked at.
+            columns: at least the signal's columns, each [T, 2 radius + 1], and its series, each [T]; more are not
+                looked at.
 
         Returns: the state after them, and the scores [T]; the state given stays as it was.
 
@@ -151,7 +152,7 @@ def score(
     Args:
         signal: the signal.
         params: its parameters (None: its defaults).
-        columns: at least the signal's columns, each [T, K] with k = -radius..radius.
+        columns: at least the signal's columns, each [T, K] with k = -radius..radius, and its series, each [T].
         cell_width_ms: the length of a bin.
         valid: [T] whether the book is valid at a bin's end. Other bins are not shown to the signal: their score is NaN.
         capacity: as for `scorer`.
@@ -168,13 +169,18 @@ def score(
 def checked_columns(
     signal: Signal[Any], columns: Mapping[str, ArrayLike], valid: NDArray[np.bool_] | None = None
 ) -> tuple[dict[str, ArrayLike], int]:
-    """Return the signal's columns at the valid bins, each [T, 2 radius + 1], and the radius.
+    """Return the signal's columns at the valid bins, each [T, 2 radius + 1], its series [T], and the radius.
 
-    Raises ConfigError where a column is missing or has another shape.
+    Raises ConfigError where a column or series is missing or has another shape.
     """
     missing = [name for name in signal.columns if name not in columns]
     if missing:
         raise ConfigError(f"signal {signal.name} reads columns that the grid lacks: {', '.join(missing)}")
+    if missing := [name for name in signal.series if name not in columns]:
+        raise ConfigError(
+            f"signal {signal.name} reads {', '.join(missing)}, which is not there: give it beside the columns "
+            "(Signal.with_series adds it)"
+        )
     first = np.shape(columns[signal.columns[0]])
     bins = first[0] if valid is None else len(valid)
     cells = first[-1] // 2 * 2 + 1
@@ -184,7 +190,12 @@ def checked_columns(
                 f"signal {signal.name}: column {name} has the shape {np.shape(columns[name])}; "
                 f"it must be {(bins, cells)}, one row a bin and one cell for each k"
             )
-    shown = {name: columns[name] for name in signal.columns}
+    for name in signal.series:
+        if np.shape(columns[name]) != (bins,):
+            raise ConfigError(
+                f"signal {signal.name}: the series {name} has the shape {np.shape(columns[name])}; it must be {(bins,)}"
+            )
+    shown = {name: columns[name] for name in signal.inputs}
     if valid is not None and not valid.all():
         shown = {name: np.asarray(column)[valid] for name, column in shown.items()}
     return shown, cells // 2
@@ -219,12 +230,15 @@ def digest(signal: Signal[Any], params: SignalParameters | None = None) -> str:
 def _digest(signal: Signal[Any], structure: Structure) -> str:
     operators, _ = _survey(signal, structure, _DIGEST_RADIUS)
     state = {slot_name(i, operator): operator.start(_DIGEST_CAPACITY) for i, operator in enumerate(operators)}
-    cells = jax.ShapeDtypeStruct((_DIGEST_BINS, 2 * _DIGEST_RADIUS + 1), np.dtype(np.float64))  # type: ignore[no-untyped-call] # JAX has it untyped
+    cells = {
+        name: jax.ShapeDtypeStruct(shape, np.dtype(kind))  # type: ignore[no-untyped-call] # JAX has it untyped
+        for name, shape, kind in signal.shapes(_DIGEST_BINS, _DIGEST_RADIUS)
+    }
     # An argument is known by its place alone: only where none is left out does the place tell which one is used, and
     # only with the names beside it what stands there.
     step = jax.jit(step_of(signal, structure), keep_unused=True)
-    lowered = step.lower(structure.abstract_numbers(), np.float64(0), state, dict.fromkeys(signal.columns, cells))
-    names = json.dumps([sorted(signal.columns), sorted(structure.kinds), sorted(structure.choices)])
+    lowered = step.lower(structure.abstract_numbers(), np.float64(0), state, cells)
+    names = json.dumps([sorted(signal.inputs), sorted(structure.kinds), sorted(structure.choices)])
     return hashlib.sha256(f"{names}\n{lowered.as_text()}".encode()).hexdigest()
 
 
@@ -260,7 +274,7 @@ def _survey(
 
     def measure(numbers: Numbers, cell_width_ms: Array) -> tuple[Array, Array]:
         clock = SurveyClock(cell_width_ms)
-        grid = Grid({name: jnp.zeros((1, 2 * radius + 1)) for name in signal.columns})
+        grid = Grid({name: jnp.zeros(shape) for name, shape, _ in signal.shapes(1, radius)})
         try:
             signal.body(clock, grid, structure.bind(numbers))
         except VpharnessError:

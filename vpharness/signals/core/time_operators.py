@@ -16,11 +16,14 @@ from jax.typing import ArrayLike
 from vpharness.signals.core.operators import (
     EMA,
     LAG,
+    MEAN,
     MEDIAN_SPREAD,
     MEDIAN_SPREAD_DEVIATION,
     RATE,
     SEEN,
+    SKEW,
     SLOPE,
+    STD,
     Operator,
     Series,
     State,
@@ -74,6 +77,21 @@ class Clock(ABC):
     def slope(self, series: Array, window: ArrayLike) -> Array:
         """Return the least-squares slope per bin over the last `window` >= 2 values, missing while one of them is."""
         found: Array = self.apply(SLOPE, series, _integer(window))
+        return found
+
+    def mean(self, series: Array, window: ArrayLike) -> Array:
+        """Return the mean of the last `window` values (at the start: of those there are), missing while one of them is."""
+        found: Array = self.apply(MEAN, series, _integer(window))
+        return found
+
+    def std(self, series: Array, window: ArrayLike) -> Array:
+        """Return the population standard deviation of the last `window` values, as `mean` counts them."""
+        found: Array = self.apply(STD, series, _integer(window))
+        return found
+
+    def skew(self, series: Array, window: ArrayLike) -> Array:
+        """Return the population skewness of the last `window` values, as `mean` counts them; 0 where all are equal."""
+        found: Array = self.apply(SKEW, series, _integer(window))
         return found
 
     def robust_z(
