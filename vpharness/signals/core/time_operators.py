@@ -80,7 +80,7 @@ class Clock(ABC):
         return found
 
     def mean(self, series: Array, window: ArrayLike) -> Array:
-        """Return the mean of the last `window` values (at the start: of those there are), missing while one of them is."""
+        """Return the mean of the last `window` values (of those there are at the start), missing while one is."""
         found: Array = self.apply(MEAN, series, _integer(window))
         return found
 
