@@ -25,7 +25,7 @@ from vpharness.datasets.find import find_dataset
 from vpharness.errors import ConfigError
 from vpharness.parameters import problems
 from vpharness.results.ranking import rank
-from vpharness.signals import Signal, resolve
+from vpharness.signals import LearnedSignal, Signal, resolve
 from vpharness.signals import score as scores_of
 from vpharness.storage.arrow import table_of_rows
 
@@ -121,6 +121,8 @@ def score(
             raise ConfigError("; ".join(wrong))
         cache = DatasetCache.of(find_dataset(lake_in(lake), dataset))
         width = cache.dataset.manifest.cell_width_ms
+        if isinstance(chosen, LearnedSignal):
+            return cache.learned_run(chosen, values).scores()
         return scores_of(chosen, values, cache.inputs(chosen), cell_width_ms=width, valid=cache.view.book_valid)
 
 

@@ -4,20 +4,25 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from omegaconf import DictConfig
 
 from vpharness.audit import AuditReport, audit
+from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.config.command_schemas import AuditCommand
 from vpharness.config.typed_config import check, check_command, instance
-from vpharness.datasets.find import find_dataset
+from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.errors import ConfigError, ResultsError, VpharnessError
+from vpharness.learning import audit_fits
 from vpharness.results.audits import FULL, AuditRecord, keep_audit, key_of
 from vpharness.results.store import store_in
-from vpharness.signals import digest, resolve
+from vpharness.signals import LearnedSignal, digest, resolve
+
+LEARNED_FITS: Final = 3
+"""How many fits of a learned signal are done again."""
 
 
 def run_audit(config: DictConfig) -> None:
@@ -28,11 +33,13 @@ def run_audit(config: DictConfig) -> None:
     signal, params = resolve(str(config.signal["_target_"])), instance(config.signal, "signal")
     check(signal=params)
     dataset = find_dataset(Lake(Path(asked.lake), asked.cache_gb), choice.id)
-    loaded = load(dataset, signal.columns)
     width_ms = dataset.manifest.cell_width_ms
-    valid = loaded.bins["book_valid"].astype(bool)
-    shown = signal.with_series(loaded.grid, loaded.bins, dataset.manifest.tick_size)
-    report = audit(signal, params, shown, valid, cell_width_ms=width_ms, seed=asked.seed)
+    report = _learned(signal, params, dataset, asked.seed) if isinstance(signal, LearnedSignal) else None
+    if report is None:
+        loaded = load(dataset, signal.columns)
+        valid = loaded.bins["book_valid"].astype(bool)
+        shown = signal.with_series(loaded.grid, loaded.bins, dataset.manifest.tick_size)
+        report = audit(signal, params, shown, valid, cell_width_ms=width_ms, seed=asked.seed)
     if asked.json:
         print(json.dumps(_facts(report), indent=1))
     else:
@@ -51,6 +58,13 @@ def run_audit(config: DictConfig) -> None:
         several = len(report.failures) > 1
         told = "".join(f"\n  {each}" for each in report.failures) if several else f" {report.failures[0]}"
         raise VpharnessError(f"signal {signal.name} fails the audit:{told}")
+
+
+def _learned(signal: LearnedSignal[Any], params: Any, dataset: Dataset, seed: int) -> AuditReport:
+    """Audit a learned signal by doing some of its fits again, on features and labels that are garbage behind them."""
+    cache = DatasetCache.of(dataset)
+    run = cache.learned_run(signal, params)
+    return audit_fits(run, cache.inputs(signal), run.scores(), seed=seed, most=LEARNED_FITS)
 
 
 def _facts(report: AuditReport) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from vpharness.promotion.selection import SelectedCandidate, select_candidate
 from vpharness.results.store import store_in
 from vpharness.results.tracked_run import is_tracked
 from vpharness.results.tracking import Tracking, TrackingParameters
+from vpharness.signals import require_formula
 
 
 def run_promote(config: DictConfig) -> None:
@@ -48,6 +49,7 @@ def run_promote(config: DictConfig) -> None:
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
     nominee = select_candidate(store, ledger, str(asked.run_id), asked.threshold)
+    require_formula(nominee.signal, "promoted")
     dataset = find_dataset(lake, nominee.trial.dataset_id)
     folder = folder_of(Path(asked.outputs), nominee.run_id)
     run_config = _run_config(folder, nominee)

@@ -183,7 +183,7 @@ def dataset_of(job: Job, lake: Lake) -> Dataset:
             columns=variant.columns,
             report=report,
         )
-    return Dataset(built.path, built.manifest, lake.cache)
+    return Dataset(built.path, built.manifest, lake.cache, lake.models)
 
 
 def _refuse_axes(config: DictConfig) -> None:

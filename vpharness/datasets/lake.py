@@ -72,6 +72,11 @@ class Lake:
         return self.root / "research" / "vp_harness" / "sources"
 
     @property
+    def models(self) -> Path:
+        """Weights of learned signals, each named after its content, and the lists of fits that they belong to."""
+        return self.root / "models"
+
+    @property
     def promoted(self) -> Path:
         """What is served, a folder for each instrument."""
         return self.root / "promoted"

@@ -28,6 +28,9 @@ What the rest of the project uses:
   first state, `step(state, columns)` the next one and the scores. `save_state` and `restore_state` turn a state into
   plain arrays and back, bit for bit.
 - `reach_of(signal, params, cell_width_ms=..., radius=...)` says how many bins before its own a score depends on.
+- `@learned` makes a signal whose last step is fitted: its function gives features [T, F], its parameters derive from
+  those of a model (`vpharness.signals.models`). `features(...)` gives them over a whole run; `scorer` and `score` take
+  the weights in force as `fits`. Who fits, and when, is `vpharness.learning`.
 - `digest(signal, params)` is what a result depends on besides parameters and data: the SHA-256 of the compiled form
   and of the names of what it is called with.
 
@@ -37,18 +40,33 @@ The chunk law: for any cutting of time into chunks, single bins included, scores
 from typing import Final
 
 from vpharness.signals.core.bin_series import BIN_SERIES, SPREAD_TICKS, bin_series
-from vpharness.signals.core.binding import score_parameters
+from vpharness.signals.core.binding import body_parameters, score_parameters
 from vpharness.signals.core.definition import Signal, SignalParameters, fixed_thresholds, resolve, signal
+from vpharness.signals.core.fits_in_force import FitsInForce
 from vpharness.signals.core.grid import Grid
+from vpharness.signals.core.learned import (
+    FitError,
+    Fitted,
+    LearnedParameters,
+    LearnedSignal,
+    Model,
+    Weights,
+    learned,
+    require_formula,
+    with_default,
+)
 from vpharness.signals.core.program import Program, program_of
 from vpharness.signals.core.reach import Reach, reach_of
 from vpharness.signals.core.scorer_state import restore_state, save_state
 from vpharness.signals.core.scoring import (
     Scorer,
     ScorerState,
+    body_scorer,
     capacity_for,
     digest,
+    features,
     forget_compiled,
+    number_of_features,
     score,
     scorer,
 )
@@ -63,21 +81,34 @@ __all__ = [
     "CHUNK_TOLERANCE",
     "SPREAD_TICKS",
     "Clock",
+    "FitError",
+    "FitsInForce",
+    "Fitted",
     "Grid",
+    "LearnedParameters",
+    "LearnedSignal",
     "Memo",
+    "Model",
     "Program",
     "Reach",
     "Scorer",
     "ScorerState",
     "Signal",
     "SignalParameters",
+    "Weights",
     "bin_series",
+    "body_parameters",
+    "body_scorer",
     "capacity_for",
     "digest",
+    "features",
     "fixed_thresholds",
     "forget_compiled",
+    "learned",
+    "number_of_features",
     "program_of",
     "reach_of",
+    "require_formula",
     "resolve",
     "restore_state",
     "save_state",
@@ -87,4 +118,5 @@ __all__ = [
     "score_ready",
     "scorer",
     "signal",
+    "with_default",
 ]

@@ -62,6 +62,11 @@ class SignalParameters:
         maximum=100,
     )
 
+    @classmethod
+    def outside_the_body(cls) -> frozenset[str]:
+        """Return the names of the parameters that a signal's body is not given."""
+        return frozenset(field.name for field in dataclasses.fields(SignalParameters))
+
     def relations(self) -> Iterator[str]:
         """Yield a sentence for everything that does not fit together; a signal's own relations follow these."""
         if not self.thresholds and not self.threshold_quantiles:
@@ -136,19 +141,24 @@ def signal(*, columns: Sequence[str], series: Sequence[str] = ()) -> Callable[[B
     """
 
     def define(body: Body[P]) -> Signal[P]:
-        check_inputs(body.__name__, columns, series)
-        arguments = list(inspect.signature(body).parameters)
-        kind = typing.get_type_hints(body).get(arguments[2]) if len(arguments) > 2 else None
-        if not (isinstance(kind, type) and issubclass(kind, SignalParameters) and dataclasses.is_dataclass(kind)):
-            raise ConfigError(
-                f"signal {body.__name__}: its arguments must be (time: Clock, grid: Grid, p: PARAMETERS), with "
-                f"PARAMETERS a frozen dataclass derived from SignalParameters; found {kind!r} for the third"
-            )
-        meaning = (body.__doc__ or "").strip().splitlines()
-        meant = meaning[0] if meaning else ""
-        return Signal(body.__name__, meant, tuple(columns), typing.cast("type[P]", kind), body, tuple(series))
+        return defined(body, columns, series)
 
     return define
+
+
+def defined(body: Body[P], columns: Sequence[str], series: Sequence[str]) -> Signal[P]:
+    """Return the signal of a function, after checking its arguments and what it reads; raises as `signal` says."""
+    check_inputs(body.__name__, columns, series)
+    arguments = list(inspect.signature(body).parameters)
+    kind = typing.get_type_hints(body).get(arguments[2]) if len(arguments) > 2 else None
+    if not (isinstance(kind, type) and issubclass(kind, SignalParameters) and dataclasses.is_dataclass(kind)):
+        raise ConfigError(
+            f"signal {body.__name__}: its arguments must be (time: Clock, grid: Grid, p: PARAMETERS), with "
+            f"PARAMETERS a frozen dataclass derived from SignalParameters; found {kind!r} for the third"
+        )
+    meaning = (body.__doc__ or "").strip().splitlines()
+    meant = meaning[0] if meaning else ""
+    return Signal(body.__name__, meant, tuple(columns), typing.cast("type[P]", kind), body, tuple(series))
 
 
 def check_inputs(name: str, columns: Sequence[str], series: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """Scoring: a whole dataset, chunk by chunk, or one bin at a time, by one compiled step."""
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -18,12 +19,16 @@ from vpharness.errors import ConfigError, VpharnessError
 from vpharness.parameters import problems
 from vpharness.signals.core.binding import Numbers, Structure, split
 from vpharness.signals.core.definition import LONGEST_WINDOW_BINS, Signal, SignalParameters
+from vpharness.signals.core.fits_in_force import FitsInForce, rounded
 from vpharness.signals.core.grid import Grid
+from vpharness.signals.core.learned import LearnedSignal
 from vpharness.signals.core.operators import Operator
 from vpharness.signals.core.time_operators import ChunkClock, SurveyClock, slot_name
 
 ScorerState = Mapping[str, Mapping[str, Array]]
 """For each call of an operator (00_rate, 01_median_spread, ...) its arrays by name."""
+BINS_SHOWN: Final = "bins_shown"
+"""Where the state of a learned signal counts the bins that it has been shown."""
 _DIGEST_BINS: Final = 4096
 _DIGEST_RADIUS: Final = 50
 _DIGEST_CAPACITY: Final = 512
@@ -46,6 +51,7 @@ class Scorer:
         operators: the operators that the signal's body calls, in order.
         structure: what the compiled form depends on.
         numbers: the traced parameters.
+        fits: the weights in force of a learned signal, by the valid bin from which on they are; None for any other.
     """
 
     signal: Signal[Any]
@@ -56,15 +62,17 @@ class Scorer:
     operators: tuple[Operator, ...]
     structure: Structure
     numbers: Numbers
+    fits: FitsInForce | None = None
 
     def start(self) -> ScorerState:
         """Return the state before the first bin."""
-        return {
+        state = {
             slot_name(call, operator): {
                 name: jnp.asarray(array) for name, array in operator.start(self.capacity).items()
             }
             for call, operator in enumerate(self.operators)
         }
+        return state if self.fits is None else {**state, BINS_SHOWN: {"bins": jnp.int64(0)}}
 
     def step(self, state: ScorerState, columns: Mapping[str, ArrayLike]) -> tuple[ScorerState, Array]:
         """Score the next T bins.
@@ -84,8 +92,18 @@ class Scorer:
         if not np.shape(cells[self.signal.columns[0]])[0]:
             return state, jnp.zeros(0)
         step = compiled_step(self.signal, self.structure)
-        after: tuple[ScorerState, Array] = step(self.numbers, np.float64(self.cell_width_ms), state, cells)
-        return after
+        of_body = {slot: arrays for slot, arrays in state.items() if slot != BINS_SHOWN}
+        after: ScorerState
+        after, found = step(self.numbers, np.float64(self.cell_width_ms), of_body, cells)
+        if self.fits is None:
+            return after, found
+        shown = int(state[BINS_SHOWN]["bins"])
+        counted = {**after, BINS_SHOWN: {"bins": jnp.int64(shown + len(found))}}
+        return counted, jnp.asarray(self.fits.scores(found, shown))
+
+    def with_fits(self, fits: FitsInForce) -> "Scorer":
+        """Return the scorer of a learned signal with its weights."""
+        return dataclasses.replace(self, fits=fits)
 
 
 def scorer(
@@ -95,6 +113,7 @@ def scorer(
     cell_width_ms: float,
     radius: int,
     capacity: int | None = None,
+    fits: FitsInForce | None = None,
 ) -> Scorer:
     """Make a scorer, after checking the parameters and that the grid is wide enough.
 
@@ -105,10 +124,29 @@ def scorer(
         radius: the grid's cells are k = -radius..radius.
         capacity: the bins that buffers reach back; default: what these parameters need, rounded up. Several scorers
             that are given the largest of their capacities share one compiled form.
+        fits: the weights of a learned signal.
 
     Raises ConfigError where parameters are out of range, the grid is too narrow, a window too long or the capacity too
-    small.
+    small, and for a learned signal without weights.
     """
+    if isinstance(signal, LearnedSignal) and fits is None:
+        raise ConfigError(
+            f"signal {signal.name} is learned: it has no score without weights; a run fits them "
+            "(python -m vpharness signal=...)"
+        )
+    ready = body_scorer(signal, params, cell_width_ms=cell_width_ms, radius=radius, capacity=capacity)
+    return ready if fits is None else ready.with_fits(fits)
+
+
+def body_scorer(
+    signal: Signal[Any],
+    params: SignalParameters | None = None,
+    *,
+    cell_width_ms: float,
+    radius: int,
+    capacity: int | None = None,
+) -> Scorer:
+    """Make a scorer as `scorer` does, which gives the features [T, F] of a learned signal in place of scores."""
     params = signal.parameters() if params is None else params
     if found := problems(params, f"{signal.name}."):
         raise ConfigError("; ".join(found))
@@ -146,6 +184,7 @@ def score(
     cell_width_ms: float,
     valid: NDArray[np.bool_] | None = None,
     capacity: int | None = None,
+    fits: FitsInForce | None = None,
 ) -> NDArray[np.float64]:
     """Score a whole run of bins.
 
@@ -156,14 +195,55 @@ def score(
         cell_width_ms: the length of a bin.
         valid: [T] whether the book is valid at a bin's end. Other bins are not shown to the signal: their score is NaN.
         capacity: as for `scorer`.
+        fits: likewise.
 
     Returns: the scores [T].
 
     Raises ConfigError as `scorer` and `Scorer.step` do.
     """
     shown, radius = checked_columns(signal, columns, valid)
-    ready = scorer(signal, params, cell_width_ms=cell_width_ms, radius=radius, capacity=capacity)
+    ready = scorer(signal, params, cell_width_ms=cell_width_ms, radius=radius, capacity=capacity, fits=fits)
     return with_gaps(ready.step(ready.start(), shown)[1], valid)
+
+
+def features(
+    signal: LearnedSignal[Any],
+    params: SignalParameters,
+    columns: Mapping[str, NDArray[Any]],
+    *,
+    cell_width_ms: float,
+    valid: NDArray[np.bool_] | None = None,
+) -> NDArray[np.float64]:
+    """Return the features [T, F] of a learned signal over a whole run of bins, in single precision.
+
+    Arguments as for `score`. Raises ConfigError as `scorer` does, and where the body gives no features [T, F].
+    """
+    shown, radius = checked_columns(signal, columns, valid)
+    ready = body_scorer(signal, params, cell_width_ms=cell_width_ms, radius=radius)
+    number_of_features(ready)
+    return with_gaps(rounded(ready.step(ready.start(), shown)[1]), valid)
+
+
+def number_of_features(ready: Scorer) -> int:
+    """Return the number of features that a learned signal's body gives; nothing is run.
+
+    Raises ConfigError where it does not give features [T, F].
+    """
+    signal = ready.signal
+    cells = {
+        name: jax.ShapeDtypeStruct(shape, np.dtype(kind))  # type: ignore[no-untyped-call] # JAX has it untyped
+        for name, shape, kind in signal.shapes(2, ready.radius)
+    }
+    state = {slot: arrays for slot, arrays in ready.start().items() if slot != BINS_SHOWN}
+    step = step_of(signal, ready.structure)
+    _, found = jax.eval_shape(step, ready.structure.abstract_numbers(), np.float64(0), state, cells)
+    shape = tuple(found.shape)
+    if len(shape) != 2 or shape[0] != 2 or shape[1] == 0:
+        raise ConfigError(
+            f"signal {signal.name} is learned: its function must return features [T, F], one row a bin; for 2 bins it "
+            f"returned the shape {shape}"
+        )
+    return int(shape[1])
 
 
 def checked_columns(
@@ -201,11 +281,11 @@ def checked_columns(
     return shown, cells // 2
 
 
-def with_gaps(scores: Array, valid: NDArray[np.bool_] | None) -> NDArray[np.float64]:
-    """Return the scores [T] of all bins from those of the valid ones: NaN at the others."""
+def with_gaps(scores: ArrayLike, valid: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+    """Return the scores [T], or features [T, F], of all bins from those of the valid ones: NaN at the others."""
     if valid is None:
         return np.array(scores)
-    spread = np.full(len(valid), np.nan)
+    spread = np.full((len(valid), *np.shape(scores)[1:]), np.nan)
     spread[valid] = scores
     return spread
 
