@@ -27,6 +27,7 @@ from vpharness.signals.core.operators import (
     Operator,
     Series,
     State,
+    wide,
 )
 
 INTEGER_SLACK = 1e-9
@@ -65,8 +66,8 @@ class Clock(ABC):
         return found
 
     def lag(self, series: Array, bins: ArrayLike) -> Array:
-        """Return x_{t - bins}, 0 before the first bin."""
-        found: Array = self.apply(LAG, series, _integer(bins))
+        """Return x_{t - bins}, 0 before the first bin; of several series at once where they are [T, M]."""
+        found: Array = self.apply(_for(LAG, series), series, _integer(bins))
         return found
 
     def ema(self, series: Array, alpha: ArrayLike) -> Array:
@@ -75,8 +76,11 @@ class Clock(ABC):
         return found
 
     def slope(self, series: Array, window: ArrayLike) -> Array:
-        """Return the least-squares slope per bin over the last `window` >= 2 values, missing while one of them is."""
-        found: Array = self.apply(SLOPE, series, _integer(window))
+        """Return the least-squares slope per bin over the last `window` >= 2 values, missing while one of them is.
+
+        Of several series at once where they are [T, M].
+        """
+        found: Array = self.apply(_for(SLOPE, series), series, _integer(window))
         return found
 
     def mean(self, series: Array, window: ArrayLike) -> Array:
@@ -163,6 +167,10 @@ class SurveyClock(Clock):
 def slot_name(call: int, operator: Operator) -> str:
     """Return the name under which the state of a body's n-th call of an operator is kept."""
     return f"{call:02d}_{operator.name}"
+
+
+def _for(operator: Operator, series: Array) -> Operator:
+    return operator if series.ndim == 1 else wide(operator, series.shape[1])
 
 
 def _float(number: ArrayLike) -> Array:
