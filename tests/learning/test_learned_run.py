@@ -13,6 +13,7 @@ from tests.learning.market import BINS, MODELS, RADIUS, WIDTH_MS, bins_and_colum
 from tests.signals.battery import random_sizes, rows, score_in_chunks
 from vpharness.errors import ConfigError, DatasetError
 from vpharness.learning import LearnedRun, audit_fits, fit_bins, in_force, labels_of, training_bins
+from vpharness.learning.fitting import fit_at
 from vpharness.learning.learned_run import with_garbage
 from vpharness.learning.weights_store import CARD_FILE, WEIGHTS_FILE, read_weights, weights_bytes
 from vpharness.signals import CHUNK_TOLERANCE, restore_state, save_state, score, scorer
@@ -101,20 +102,37 @@ def test_chunks_cross_refits_with_the_weights_of_the_whole_run(name: str) -> Non
 
 @pytest.mark.parametrize("name", MODELS)
 def test_garbage_behind_a_fit_changes_no_bit_of_its_weights(name: str) -> None:
-    """Columns, series and the mid are garbage from a fit's bin on: its weights and every score before stay."""
-    run = run_of(name)
+    """Columns, series and the mid are garbage from a fit's bin on: its weights stay bit by bit."""
+    signal, p = MODELS[name], params_of(name)
+    view, columns = bins_and_columns()
+    rng, place = np.random.default_rng(8), 460
+    poisoned = {
+        key: np.concatenate([cells[:place], 1e6 * rng.normal(size=cells[place:].shape)])
+        for key, cells in columns.items()
+    }
+    spoiled = with_garbage(view, place, seed=9)
+    found = []
+    for shown, cells in ((view, columns), (spoiled, poisoned)):
+        fit = fit_at(signal.model, p, features_of(signal, p, shown, cells), labels_of(shown, p), place)
+        assert fit is not None
+        assert fit.last < place - 12
+        found.append(weights_bytes(fit.fitted.weights))
+    assert found[0] == found[1]
+
+
+def test_garbage_behind_a_bin_changes_no_score_before() -> None:
+    """Whatever fits and features come later."""
+    run, place = run_of("ridge"), 500
     view, columns = bins_and_columns()
     rng = np.random.default_rng(8)
-    for fit in run.fits[::3]:
-        poisoned = {
-            key: np.concatenate([x[: fit.bin], rng.normal(size=x[fit.bin :].shape)]) for key, x in columns.items()
-        }
-        spoiled = with_garbage(view, fit.bin, seed=9)
-        shown = features_of(run.signal, run.params, spoiled, poisoned)
-        again = LearnedRun.of(run.signal, run.params, shown, spoiled, None)
-        (same,) = [each for each in again.fits if each.bin == fit.bin]
-        assert weights_bytes(same.fitted.weights) == weights_bytes(fit.fitted.weights)
-        np.testing.assert_array_equal(again.scores()[: fit.bin], run.scores()[: fit.bin])
+    poisoned = {
+        key: np.concatenate([cells[:place], rng.normal(size=cells[place:].shape)]) for key, cells in columns.items()
+    }
+    spoiled = with_garbage(view, place, seed=9)
+    shown = features_of(run.signal, run.params, spoiled, poisoned)
+    again = LearnedRun.of(run.signal, run.params, shown, spoiled, None)
+    np.testing.assert_array_equal(again.scores()[:place], run.scores()[:place])
+    assert not np.array_equal(again.scores()[place:], run.scores()[place:], equal_nan=True)
 
 
 def test_the_audit_passes_and_notices_weights_that_know_what_comes() -> None:

@@ -31,7 +31,7 @@ _SHIPPED: Final = {file.stem: resolve(f"vpharness.signals.{file.stem}.{file.stem
 SIGNALS: Final[dict[str, Signal[Any]]] = {
     name: _counted(each) for name, each in _SHIPPED.items() if not isinstance(each, LearnedSignal)
 }
-"""Those that are not fitted, by the names of the files in conf/signal. All tests share what has been compiled of them."""
+"""Those that are not fitted, by the names of their files in conf/signal. All tests share what has been compiled."""
 LEARNED: Final[dict[str, LearnedSignal[Any]]] = {
     name: each for name, each in _SHIPPED.items() if isinstance(each, LearnedSignal)
 }

@@ -98,7 +98,7 @@ def read_schedule(models: Path, key: str) -> list[str] | None:
         text = json.dumps(found["fits"], indent=1)
         if hashlib.sha256(text.encode()).hexdigest() == found["sha256"]:
             return [str(each) for each in found["fits"]]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"the list of fits {path} cannot be read: {error}; {_ADVICE}") from error
