@@ -73,7 +73,7 @@ def test_what_cannot_be_fitted_is_said_before_any_work(dataset: Dataset, monkeyp
     (sentence,) = spec_problems(short)
     assert "signal ridge_flow is never fitted on dataset" in sentence
     assert "is first tried at bin 50000 (signal.first_fit_bins)" in sentence
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     (sentence,) = spec_problems(spec(dataset, TARGET, params_of()))
     assert sentence == "the model ridge needs safetensors, threadpoolctl: pip install 'vpharness[learn]'"
 

@@ -139,12 +139,13 @@ def test_signals_are_listed_with_their_parameters(folder: Path) -> None:
     listed = json.loads(in_process(folder, "list-signals", "json=true").stdout)
     assert [row["name"] for row in listed] == [
         "ads", "ads_pfp_svac", "erd", "gbm_mf", "iirc", "jad", "knn_cl", "lsvm_der", "mlp_lob", "msd",
-        "perm_derivative", "pfp", "ridge_flow", "spg", "svac", "svm_sp", "xgb_snap",
+        "pca_ad", "perm_derivative", "pfp", "ridge_flow", "spg", "svac", "svm_sp", "xgb_snap",
     ]  # fmt: skip
     assert listed[0]["columns"] == ["v_add", "v_pull"]
     assert listed[0]["learned"] is None
     assert {row["name"]: row["learned"]["features"] for row in listed if row["learned"]} == {
-        "gbm_mf": 53, "knn_cl": 35, "lsvm_der": 60, "mlp_lob": 504, "ridge_flow": 13, "svm_sp": 45, "xgb_snap": 163,
+        "gbm_mf": 53, "knn_cl": 35, "lsvm_der": 60, "mlp_lob": 504, "pca_ad": 102, "ridge_flow": 13,
+        "svm_sp": 45, "xgb_snap": 163,
     }  # fmt: skip
     told = in_process(folder, "list-signals").stdout
     assert "blend_scale = 3.0" in told

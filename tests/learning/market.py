@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vpharness.evaluation import DatasetView
 from vpharness.signals import Clock, Grid, LearnedSignal, features, learned, with_default
-from vpharness.signals.models import Knn, LinearSvm, Logistic, Mlp, Ridge, Trees, TreesXgb
+from vpharness.signals.models import Knn, LinearSvm, Logistic, Mlp, Pca, Ridge, Trees, TreesXgb
 
 BINS: Final = 700
 RADIUS: Final = 4
@@ -91,6 +91,22 @@ def made(kind: type[Any]) -> LearnedSignal[Any]:
     return learned(columns=("x", "y"), series=("mid_ticks",))(three)
 
 
+def _distance(time: Clock, outputs: Grid, p: Any) -> Array:
+    """Return a robust z of the error, with the sign of the first component."""
+    return time.robust_z(outputs.error, 40, 5) * jnp.sign(outputs.pc1) + 0.01 * outputs.beside * outputs.mahalanobis
+
+
+def components() -> LearnedSignal[Any]:
+    """Return a learned signal whose score combines the outputs of principal components."""
+    parameters = short(Pca)
+
+    def cells(time: Clock, grid: Grid, p: Any) -> Array:
+        return jnp.concatenate([grid.x, time.mean(grid.y[:, 0], 5)[:, None]], axis=1)
+
+    cells.__annotations__["p"] = _distance.__annotations__["p"] = parameters
+    return learned(columns=("x", "y"), combine=_distance)(cells)
+
+
 QUICK: Final[dict[str, dict[str, Any]]] = {
     "trees": {"rounds": 8, "min_leaf_bins": 10},
     "trees_xgb": {"rounds": 8, "min_child_weight": 2.0},
@@ -98,7 +114,7 @@ QUICK: Final[dict[str, dict[str, Any]]] = {
 }
 """Parameters that make fits short."""
 MODELS: Final = {kind.MODEL.name: made(kind) for kind in (Ridge, Logistic, LinearSvm, Trees, TreesXgb, Knn, Mlp)}
-"""A learned signal for each model."""
+"""A learned signal for each model that gives scores."""
 
 
 def params_of(name: str, **more: Any) -> Any:

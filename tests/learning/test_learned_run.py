@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.learning.market import BINS, MODELS, RADIUS, WIDTH_MS, bins_and_columns, features_of, inputs_of, params_of
+from tests.learning.market import (
+    BINS,
+    MODELS,
+    RADIUS,
+    WIDTH_MS,
+    bins_and_columns,
+    components,
+    features_of,
+    inputs_of,
+    params_of,
+)
 from tests.signals.battery import random_sizes, rows, score_in_chunks
 from vpharness.errors import ConfigError, DatasetError
 from vpharness.learning import LearnedRun, audit_fits, fit_bins, in_force, labels_of, training_bins
@@ -25,6 +35,14 @@ def run_of(name: str, models: Path | None = None, seed: int = 1, **more: Any) ->
     view, columns = bins_and_columns(seed=seed)
     p = params_of(name, **more)
     return LearnedRun.of(MODELS[name], p, features_of(MODELS[name], p, view, columns), view, models)
+
+
+def run_of_components() -> LearnedRun:
+    """Return the run of a signal that combines the outputs of its model."""
+    view, columns = bins_and_columns()
+    signal = components()
+    p = signal.parameters(components=3)
+    return LearnedRun.of(signal, p, features_of(signal, p, view, columns), view, None)
 
 
 @settings(max_examples=200, deadline=None)
@@ -74,10 +92,10 @@ def test_a_refit_as_a_duration_is_rounded_to_whole_bins() -> None:
     assert list(fit_bins(Ridge(first_fit_bins=10, refit_every_ms=1_950), 60, WIDTH_MS)) == [10, 30, 50]
 
 
-@pytest.mark.parametrize("name", ["ridge", "trees", "knn"])
+@pytest.mark.parametrize("name", ["ridge", "trees", "knn", "pca"])
 def test_chunks_cross_refits_with_the_weights_of_the_whole_run(name: str) -> None:
     """Random chunks, single bins, and cuts at, before and behind each refit; a state can be saved in between."""
-    run = run_of(name)
+    run = run_of_components() if name == "pca" else run_of(name)
     view, columns = bins_and_columns()
     assert [fit.bin for fit in run.fits] == [200, 330, 460, 590]
     shown = rows(inputs_of(run.signal, view, columns), 0, BINS)
@@ -148,6 +166,15 @@ def test_the_audit_passes_and_notices_weights_that_know_what_comes() -> None:
     failed = audit_fits(leaking, inputs, leaking.scores(), most=4)
     assert not failed.passed
     assert "the weights of the fit at bin 400" in failed.failures[0]
+
+
+def test_components_pass_the_audit_with_the_memory_of_both_steps() -> None:
+    """What is combined goes through the same operators: the mean over 5 bins is seen through a robust z over 40."""
+    run = run_of_components()
+    view, columns = bins_and_columns()
+    report = audit_fits(run, inputs_of(run.signal, view, columns), run.scores())
+    assert report.passed, report.failures
+    assert report.memory_bins == 4 + 39
 
 
 def test_weights_are_kept_read_only_and_fitted_once(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import yaml
 from vpharness.config.search_path import conf_folder
 from vpharness.parameters import rules_of
 from vpharness.signals import LearnedSignal, Signal, body_scorer, number_of_features, resolve
-from vpharness.signals.core.learned import MOVE
+from vpharness.signals.core.learned import MOVE, NONE, TOUCH
 
 _USUAL_WIDTH_MS: Final = 100
 _USUAL_RADIUS: Final = 50
@@ -46,9 +46,10 @@ def _learned_facts(signal: LearnedSignal[Any]) -> dict[str, Any]:
     """Return what a learned signal is fitted with, to and when, with its default parameters."""
     p = signal.parameters()
     ready = body_scorer(signal, p, cell_width_ms=_USUAL_WIDTH_MS, radius=_USUAL_RADIUS)
+    label = NONE
     if p.label == MOVE:
         label = f"move of the mid over {p.horizon_bins} bins"
-    else:
+    elif p.label == TOUCH:
         label = f"touch of {p.label_ticks:g} ticks within {p.label_bins} bins"
     every = f"{p.refit_every_bins} bins" if p.refit_every_ms is None else f"{p.refit_every_ms:g} ms"
     return {

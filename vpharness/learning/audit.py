@@ -41,6 +41,9 @@ def audit_fits(
     chosen = sorted(rng.choice(len(run.fits), min(most, len(run.fits)), replace=False).tolist())
     checks = [check for place in chosen for check in _checks(run, run.fits[place], inputs, scores, rng)]
     reach = reach_of(signal, params, cell_width_ms=view.cell_width_ms, radius=radius).whole
+    if signal.combination is not None and reach is not None:
+        behind = reach_of(signal.combination, params, cell_width_ms=view.cell_width_ms, radius=0).whole
+        reach = None if behind is None else reach + behind
     return AuditReport(tuple(checks), MeasuredMemory(reach, reach or bins, 1), bins, None, program)
 
 

@@ -23,7 +23,9 @@ from vpharness.signals import (
     LearnedSignal,
     Model,
     body_parameters,
+    combination_scorer,
     digest,
+    outputs_as_columns,
     score_parameters,
 )
 
@@ -97,9 +99,19 @@ class LearnedRun:
     def scores(self) -> NDArray[np.float64]:
         """Return the scores [T]; NaN where the book is not valid, and before the first fit."""
         valid = self.view.book_valid
-        found = np.full(len(valid), np.nan)
-        found[valid] = in_force(self.signal.model, self.fits, valid).scores(self.features[valid], 0)
+        found, outputs = np.full(len(valid), np.nan), self.outputs()
+        combined = combination_scorer(self.signal, self.params, self.view.cell_width_ms)
+        if combined is None:
+            found[valid] = outputs
+            return found
+        scores = np.asarray(combined.step(combined.start(), outputs_as_columns(combined.signal, outputs))[1])
+        found[valid] = np.where(np.isnan(outputs).any(axis=1), np.nan, scores)
         return found
+
+    def outputs(self) -> NDArray[np.float64]:
+        """Return what the model gives at the valid bins: scores [n], or its outputs [n, M]."""
+        valid = self.view.book_valid
+        return in_force(self.signal.model, self.fits, valid).scores(self.features[valid], 0)
 
 
 def _key(signal: LearnedSignal[Any], params: LearnedParameters, view: DatasetView) -> str:

@@ -37,12 +37,14 @@ class FitsInForce:
         return cls(model, (0,), (weights,))
 
     def scores(self, features: ArrayLike, shown: int) -> NDArray[np.float64]:
-        """Return the scores [T] of features [T, F]; NaN before the first fit, and where the model has no answer.
+        """Return the scores [T] of features [T, F], or the model's outputs [T, M].
+
+        They are NaN before the first fit, and where the model has no answer.
 
         `shown` valid bins came before these.
         """
         rows = rounded(features)
-        found = np.full(len(rows), np.nan)
+        found = np.full((len(rows), *((len(self.model.outputs),) if self.model.outputs else ())), np.nan)
         stops = [*self.firsts[1:], shown + len(rows)]
         for weights, first, stop in zip(self.weights, self.firsts, stops, strict=True):
             start, end = max(first - shown, 0), min(stop - shown, len(rows))
@@ -62,7 +64,9 @@ def _scored(model: Model, weights: Weights, rows: NDArray[np.float64]) -> NDArra
         _block(compiled, weights, rows[start : start + _BLOCK]) for start in range(0, len(rows), _BLOCK)
     ]
     found = np.concatenate(parts)
-    return found if model.takes_missing else np.where(np.isfinite(rows).all(axis=1), found, np.nan)
+    if not model.takes_missing:
+        found[~np.isfinite(rows).all(axis=1)] = np.nan
+    return found
 
 
 def _block(compiled: Any, weights: Weights, rows: NDArray[np.float64]) -> NDArray[np.float64]:

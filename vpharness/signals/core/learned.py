@@ -26,6 +26,9 @@ Weights = Mapping[str, NDArray[Any]]
 """The arrays of a fitted model by name, each of one dimension at least."""
 MOVE: Final = "move"
 TOUCH: Final = "touch"
+NONE: Final = "none"
+NO_CELLS: Final = "no_cells"
+"""The column of zeros [T, 1] that the grid of a combination has: it reads the outputs of a model alone."""
 _LONGEST_BINS: Final = 10_000_000
 
 
@@ -49,10 +52,11 @@ class Model:
         name: what it is called.
         fit: from features [N, F] and labels [N], both float64, and the parameters to weights: a pure function.
             Raises FitError where these rows cannot be fitted to.
-        score: from weights and features [T, F] to scores [T], in JAX, row by row.
+        score: from weights and features [T, F] to scores [T], or to `outputs` side by side, in JAX, row by row.
         packages: what its fit needs beside NumPy, of the extra `learn`: the names that are imported.
         takes_missing: whether rows with a missing feature are fitted to and scored.
         labels: the labels that it can be fitted to.
+        outputs: the names of what it gives where that is no score yet: a signal combines them, [T] each.
         version: raised by hand where the same rows would give other weights or other scores than before.
     """
 
@@ -63,6 +67,7 @@ class Model:
     takes_missing: bool = False
     version: int = 1
     labels: tuple[str, ...] = (MOVE, TOUCH)
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,8 +86,8 @@ class LearnedParameters(SignalParameters):
     label: str = parameter(
         TOUCH,
         meaning="what is predicted: move, the move of the mid over horizon_bins; touch, whether the mid first rises "
-        "(1) or falls (-1) by label_ticks within label_bins, or does neither (0)",
-        choices=(MOVE, TOUCH),
+        "(1) or falls (-1) by label_ticks within label_bins, or does neither (0); none, for models without labels",
+        choices=(MOVE, TOUCH, NONE),
     )
     horizon_bins: int = parameter(
         20, meaning="how far ahead the label move looks", unit="bins", minimum=1, maximum=_LONGEST_BINS
@@ -120,7 +125,7 @@ class LearnedParameters(SignalParameters):
     @property
     def reach_bins(self) -> int:
         """How many bins after its own a label may depend on."""
-        return self.horizon_bins if self.label == MOVE else self.label_bins
+        return {MOVE: self.horizon_bins, TOUCH: self.label_bins, NONE: 0}[self.label]
 
     def every_bins(self, cell_width_ms: float) -> int:
         """Return the bins from one fit to the next."""
@@ -146,7 +151,13 @@ L = TypeVar("L", bound=LearnedParameters)
 
 @dataclass(frozen=True)
 class LearnedSignal(Signal[L]):
-    """A learned signal, as `learned` makes it: its body gives features [T, F], of which its model makes a score."""
+    """A learned signal, as `learned` makes it: its body gives features [T, F], of which its model makes a score.
+
+    Attributes:
+        combination: a signal of the model's outputs that gives the score; None where the model does itself.
+    """
+
+    combination: Signal[L] | None = None
 
     @property
     def model(self) -> Model:
@@ -154,12 +165,16 @@ class LearnedSignal(Signal[L]):
         return self.parameters.MODEL
 
 
-def learned(*, columns: Sequence[str], series: Sequence[str] = ()) -> Callable[[Body[L]], LearnedSignal[L]]:
+def learned(
+    *, columns: Sequence[str], series: Sequence[str] = (), combine: Body[L] | None = None
+) -> Callable[[Body[L]], LearnedSignal[L]]:
     """Make a learned signal of a function `(time: Clock, grid: Grid, p: Parameters) -> features [T, F]`.
 
     Args:
         columns: as `signal` takes them.
         series: likewise.
+        combine: for a model with `outputs` a function `(time, outputs, p) -> scores [T]`, written like a score; each
+            output is an attribute of `outputs`, [T].
 
     Raises ConfigError as `signal` does, and where the parameters do not derive from those of a model.
     """
@@ -172,7 +187,16 @@ def learned(*, columns: Sequence[str], series: Sequence[str] = ()) -> Callable[[
                 f"{made.parameters.__name__}"
             )
         kind = typing.cast("type[L]", made.parameters)
-        return LearnedSignal(made.name, made.meaning, made.columns, kind, body, made.series)
+        outputs, combination = kind.MODEL.outputs, None
+        if bool(outputs) != (combine is not None):
+            given = f"outputs ({', '.join(outputs)})" if outputs else "the score itself"
+            advice = (
+                "give a function `combine` that makes scores of these" if outputs else "there is nothing to combine"
+            )
+            raise ConfigError(f"signal {made.name}: the model {kind.MODEL.name} gives {given}; {advice}")
+        if combine is not None:
+            combination = Signal(f"{made.name}: combination", "", (NO_CELLS,), kind, combine, outputs)
+        return LearnedSignal(made.name, made.meaning, made.columns, kind, body, made.series, combination)
 
     return define
 

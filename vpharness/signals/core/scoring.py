@@ -21,7 +21,7 @@ from vpharness.signals.core.binding import Numbers, Structure, split
 from vpharness.signals.core.definition import LONGEST_WINDOW_BINS, Signal, SignalParameters
 from vpharness.signals.core.fits_in_force import FitsInForce, rounded
 from vpharness.signals.core.grid import Grid
-from vpharness.signals.core.learned import LearnedSignal
+from vpharness.signals.core.learned import NO_CELLS, LearnedSignal
 from vpharness.signals.core.operators import Operator
 from vpharness.signals.core.time_operators import ChunkClock, SurveyClock, slot_name
 
@@ -29,6 +29,8 @@ ScorerState = Mapping[str, Mapping[str, Array]]
 """For each call of an operator (00_rate, 01_median_spread, ...) its arrays by name."""
 BINS_SHOWN: Final = "bins_shown"
 """Where the state of a learned signal counts the bins that it has been shown."""
+_BEHIND: Final = "behind_"
+"""What the states of a combination's operators begin with."""
 _DIGEST_BINS: Final = 4096
 _DIGEST_RADIUS: Final = 50
 _DIGEST_CAPACITY: Final = 512
@@ -52,6 +54,7 @@ class Scorer:
         structure: what the compiled form depends on.
         numbers: the traced parameters.
         fits: the weights in force of a learned signal, by the valid bin from which on they are; None for any other.
+        combined: what makes scores of its model's outputs, where these are none yet.
     """
 
     signal: Signal[Any]
@@ -63,6 +66,7 @@ class Scorer:
     structure: Structure
     numbers: Numbers
     fits: FitsInForce | None = None
+    combined: "Scorer | None" = None
 
     def start(self) -> ScorerState:
         """Return the state before the first bin."""
@@ -72,7 +76,10 @@ class Scorer:
             }
             for call, operator in enumerate(self.operators)
         }
-        return state if self.fits is None else {**state, BINS_SHOWN: {"bins": jnp.int64(0)}}
+        if self.fits is None:
+            return state
+        behind = {} if self.combined is None else self.combined.start()
+        return {**state, BINS_SHOWN: {"bins": jnp.int64(0)}, **{_BEHIND + slot: each for slot, each in behind.items()}}
 
     def step(self, state: ScorerState, columns: Mapping[str, ArrayLike]) -> tuple[ScorerState, Array]:
         """Score the next T bins.
@@ -92,18 +99,25 @@ class Scorer:
         if not np.shape(cells[self.signal.columns[0]])[0]:
             return state, jnp.zeros(0)
         step = compiled_step(self.signal, self.structure)
-        of_body = {slot: arrays for slot, arrays in state.items() if slot != BINS_SHOWN}
+        of_body = {slot: arrays for slot, arrays in state.items() if slot != BINS_SHOWN and _BEHIND not in slot}
         after: ScorerState
         after, found = step(self.numbers, np.float64(self.cell_width_ms), of_body, cells)
         if self.fits is None:
             return after, found
         shown = int(state[BINS_SHOWN]["bins"])
         counted = {**after, BINS_SHOWN: {"bins": jnp.int64(shown + len(found))}}
-        return counted, jnp.asarray(self.fits.scores(found, shown))
+        outputs = self.fits.scores(found, shown)
+        if self.combined is None:
+            return counted, jnp.asarray(outputs)
+        behind = {slot.removeprefix(_BEHIND): each for slot, each in state.items() if slot.startswith(_BEHIND)}
+        behind, scores = self.combined.step(behind, outputs_as_columns(self.combined.signal, outputs))
+        counted |= {_BEHIND + slot: each for slot, each in behind.items()}
+        return counted, jnp.where(jnp.asarray(np.isnan(outputs).any(axis=1)), jnp.nan, scores)
 
     def with_fits(self, fits: FitsInForce) -> "Scorer":
         """Return the scorer of a learned signal with its weights."""
-        return dataclasses.replace(self, fits=fits)
+        combined = combination_scorer(self.signal, self.params, self.cell_width_ms)
+        return dataclasses.replace(self, fits=fits, combined=combined)
 
 
 def scorer(
@@ -136,6 +150,18 @@ def scorer(
         )
     ready = body_scorer(signal, params, cell_width_ms=cell_width_ms, radius=radius, capacity=capacity)
     return ready if fits is None else ready.with_fits(fits)
+
+
+def combination_scorer(signal: Signal[Any], params: SignalParameters, cell_width_ms: float) -> Scorer | None:
+    """Return what makes scores of the outputs of a learned signal's model; None where the model gives the score."""
+    combination = signal.combination if isinstance(signal, LearnedSignal) else None
+    return None if combination is None else body_scorer(combination, params, cell_width_ms=cell_width_ms, radius=0)
+
+
+def outputs_as_columns(combination: Signal[Any], outputs: NDArray[np.float64]) -> dict[str, ArrayLike]:
+    """Return a model's outputs [T, M] as what a combination reads."""
+    series = {name: outputs[:, place] for place, name in enumerate(combination.series)}
+    return {NO_CELLS: np.zeros((len(outputs), 1)), **series}
 
 
 def body_scorer(
@@ -303,7 +329,11 @@ def digest(signal: Signal[Any], params: SignalParameters | None = None) -> str:
     calls, with the columns and the parameters that it declares and with which of them it uses where, with the choices
     (bool, str), the lengths of lists, and with the version of JAX.
     """
-    return _digest(signal, split(signal.parameters() if params is None else params)[0])
+    structure = split(signal.parameters() if params is None else params)[0]
+    found = _digest(signal, structure)
+    if isinstance(signal, LearnedSignal) and signal.combination is not None:
+        return hashlib.sha256(f"{found} {_digest(signal.combination, structure)}".encode()).hexdigest()
+    return found
 
 
 @functools.lru_cache(maxsize=_COMPILED_KEPT)
