@@ -110,7 +110,7 @@ def components() -> LearnedSignal[Any]:
 QUICK: Final[dict[str, dict[str, Any]]] = {
     "trees": {"rounds": 8, "min_leaf_bins": 10},
     "trees_xgb": {"rounds": 8, "min_child_weight": 2.0},
-    "mlp": {"epochs": 2, "hidden": [6, 4], "batch_bins": 32},
+    "mlp": {"epochs": 3, "hidden": [6, 4], "batch_bins": 32, "learning_rate": 0.02},
 }
 """Parameters that make fits short."""
 MODELS: Final = {kind.MODEL.name: made(kind) for kind in (Ridge, Logistic, LinearSvm, Trees, TreesXgb, Knn, Mlp)}

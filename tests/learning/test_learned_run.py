@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joblib import Parallel, delayed
 
 from tests.learning.market import (
     BINS,
@@ -241,3 +242,19 @@ def test_too_few_labels_are_no_fit_and_the_fit_before_stays_in_force() -> None:
     run = run_of("ridge", min_train_bins=330)
     assert [fit.bin for fit in run.fits] == [460, 590]
     assert np.isnan(run.scores()[:460]).all()
+
+
+def digests_of(name: str, models: Path) -> tuple[str, ...]:
+    """Return the names of the weights of a model's run, which are hashes of their bytes."""
+    return run_of(name, models).digests
+
+
+@pytest.mark.slow
+def test_one_process_and_four_give_the_same_bytes(tmp_path: Path) -> None:
+    """However many threads a process may use: the names of weights are hashes of their content."""
+    alone = {name: digests_of(name, tmp_path / "alone") for name in MODELS}
+    pool = Parallel(n_jobs=4, backend="loky")
+    together = pool(delayed(digests_of)(name, tmp_path / str(place)) for place in range(2) for name in MODELS)
+    for place, name in enumerate([*MODELS, *MODELS]):
+        assert together[place] == alone[name], name
+        assert len(set(alone[name])) == 4
