@@ -61,7 +61,7 @@ def _checks(
     again = fit_at(signal.model, params, found, labels_of(view, params), fit.bin)
     where = f"with garbage from bin {fit.bin} on"
     worst = np.inf if again is None else _difference(again.fitted.weights, fit.fitted.weights)
-    weights = Check(f"the weights of the fit at bin {fit.bin}, {where}", worst, None if worst == 0 else fit.bin)
+    weights = Check(where, worst, None if worst == 0 else fit.bin, "weights")
     before = dataclasses.replace(run, features=found).scores()[: fit.bin]
     known = valid[: fit.bin]
     return weights, compare(where, before[known], scores[: fit.bin][known], np.arange(int(known.sum())))
