@@ -1,5 +1,6 @@
 """The models: the same weights from the same rows, scores row by row, and trees that say what their library says."""
 
+from functools import cache
 from typing import Any, Final
 
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from tests.learning.market import MODELS, params_of
 from vpharness.learning.weights_store import weights_bytes
 from vpharness.parameters import problems
-from vpharness.signals import FitError, FitsInForce
+from vpharness.signals import FitError, FitsInForce, Fitted
 from vpharness.signals.core.fits_in_force import rounded
 from vpharness.signals.models import Ridge, Trees, TreesXgb, trees, trees_xgb
 from vpharness.signals.models.tree_arrays import raw_values
@@ -25,12 +26,18 @@ def rows_and_labels(seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.floa
     return rows, np.sign(np.round(rows[:, 0] + 0.05 * rows[:, 1] + 0.5 * rng.normal(size=ROWS)))
 
 
+@cache
+def fitted_once(name: str) -> Fitted:
+    """Return a model's fit to `rows_and_labels`."""
+    return MODELS[name].model.fit(*rows_and_labels(), params_of(name))
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_the_same_rows_give_the_same_bytes_and_scores_that_know_them(name: str) -> None:
     """A fit is a pure function: its weights have the same bytes, and its scores go with what it was fitted to."""
     model, p = MODELS[name].model, params_of(name)
     rows, labels = rows_and_labels()
-    fitted, again = model.fit(rows, labels, p), model.fit(rows.copy(), labels.copy(), p)
+    fitted, again = fitted_once(name), model.fit(rows.copy(), labels.copy(), p)
     assert weights_bytes(fitted.weights) == weights_bytes(again.weights)
     assert np.isfinite(fitted.training_loss)
     scores = FitsInForce.always(model, fitted.weights).scores(rows, 0)
@@ -41,9 +48,8 @@ def test_the_same_rows_give_the_same_bytes_and_scores_that_know_them(name: str) 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_row_scores_the_same_alone_and_among_others(name: str) -> None:
     """Scores come row by row, and a missing feature is a missing score but for trees, which know where to send it."""
-    model, p = MODELS[name].model, params_of(name)
-    rows, labels = rows_and_labels()
-    force = FitsInForce.always(model, model.fit(rows, labels, p).weights)
+    model, (rows, _) = MODELS[name].model, rows_and_labels()
+    force = FitsInForce.always(model, fitted_once(name).weights)
     shown = rows[:70].copy()
     shown[3, 1] = np.nan
     whole = force.scores(shown, 0)
@@ -105,7 +111,7 @@ def assert_trees_agree(name: str, count: int) -> None:
     missing[np.random.default_rng(5).random(rows.shape) < 0.1] = np.nan
     for shown in (rows, rounded(missing)):
         module: Any = {"trees": trees, "trees_xgb": trees_xgb}[name]
-        booster, kinds, _ = module.train(shown, labels, kind(rounds=40))
+        booster, kinds, _ = module.train(shown, labels, kind(rounds=15))
         weights = module.weights_of(booster, kinds)
         hard = hard_rows(count, weights["threshold"][weights["left"] != weights["right"]], seed=1)
         found = np.concatenate(
@@ -129,7 +135,7 @@ def library_values(name: str, booster: Any, rows: NDArray[np.float64]) -> NDArra
 @pytest.mark.parametrize("name", ["trees", "trees_xgb"])
 def test_arrays_of_trees_say_what_the_library_says(name: str) -> None:
     """At thresholds, just beside them, at zero and with missing features, fitted with and without such."""
-    assert_trees_agree(name, 5_000)
+    assert_trees_agree(name, 2_000)
 
 
 @pytest.mark.slow

@@ -5,8 +5,9 @@ training bins. It minimises the log loss of softmax(raw), or the squared error i
 (optax) over shuffled batches; what is drawn follows from the seed.
 """
 
+import functools
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -48,11 +49,23 @@ def _trained(z: NDArray[np.float64], wanted: NDArray[Any], outputs: int, p: "Mlp
     for layer, (before, after) in enumerate(itertools.pairwise(sizes), 1):
         net[f"w{layer}"] = jnp.asarray(rng.normal(scale=(2.0 / before) ** 0.5, size=(before, after)))
         net[f"b{layer}"] = jnp.zeros(after)
-    optimiser = optax.adamw(p.learning_rate, weight_decay=p.weight_decay)
-    state, size = optimiser.init(net), min(p.batch_bins, len(z))
+    epoch, state = _epoch(p.learning_rate, p.weight_decay), optax.adamw(p.learning_rate).init(net)
+    rows, targets, size = jnp.asarray(z), jnp.asarray(wanted), min(p.batch_bins, len(z))
+    for _ in range(p.epochs):
+        order = rng.permutation(len(z))[: len(z) // size * size].reshape(-1, size)
+        net, state = epoch(net, state, rows, targets, jnp.asarray(order))
+    return {name: np.asarray(array) for name, array in net.items()}, float(_loss(net, rows, targets))
+
+
+@functools.lru_cache(maxsize=8)
+def _epoch(learning_rate: float, weight_decay: float) -> Callable[..., tuple[_Net, Any]]:
+    """Return a compiled pass over the rows [N, F] in batches of the given order [batches, size]."""
+    import optax  # noqa: PLC0415  # of the extra `learn`
+
+    optimiser = optax.adamw(learning_rate, weight_decay=weight_decay)
 
     @jax.jit
-    def epoch(net: _Net, state: Any, order: Array) -> tuple[_Net, Any]:
+    def epoch(net: _Net, state: Any, rows: Array, targets: Array, order: Array) -> tuple[_Net, Any]:
         def step(carry: tuple[_Net, Any], chosen: Array) -> tuple[tuple[_Net, Any], None]:
             now, before = carry
             slopes = jax.grad(_loss)(now, rows[chosen], targets[chosen])
@@ -62,11 +75,7 @@ def _trained(z: NDArray[np.float64], wanted: NDArray[Any], outputs: int, p: "Mlp
         carry, _ = jax.lax.scan(step, (net, state), order)
         return carry
 
-    rows, targets = jnp.asarray(z), jnp.asarray(wanted)
-    for _ in range(p.epochs):
-        order = rng.permutation(len(z))[: len(z) // size * size].reshape(-1, size)
-        net, state = epoch(net, state, jnp.asarray(order))
-    return {name: np.asarray(array) for name, array in net.items()}, float(_loss(net, rows, targets))
+    return epoch
 
 
 def _raw(net: Mapping[str, Array], z: Array) -> Array:

@@ -99,10 +99,13 @@ def raw_values(weights: Mapping[str, Array], features: Array) -> Array:
     """Return the raw values [T, C] of features [T, F]."""
     trees = jnp.arange(weights["feature"].shape[0])[None, :]
     place = jnp.zeros((features.shape[0], weights["feature"].shape[0]), jnp.int32)
-    for _ in range(weights["steps"].shape[0]):
+
+    def step(_: Array, place: Array) -> Array:
         x = jnp.take_along_axis(features, weights["feature"][trees, place], axis=1)
         goes_left = (x <= weights["threshold"][trees, place]) | (jnp.isnan(x) & weights["missing_left"][trees, place])
-        place = jnp.where(goes_left, weights["left"][trees, place], weights["right"][trees, place])
+        return jnp.where(goes_left, weights["left"][trees, place], weights["right"][trees, place])
+
+    place = jax.lax.fori_loop(0, weights["steps"].shape[0], step, place)
     leaves = weights["value"][trees, place]
     return (
         weights["base"][None, :]
