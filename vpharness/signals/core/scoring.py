@@ -99,7 +99,9 @@ class Scorer:
         if not np.shape(cells[self.signal.columns[0]])[0]:
             return state, jnp.zeros(0)
         step = compiled_step(self.signal, self.structure)
-        of_body = {slot: arrays for slot, arrays in state.items() if slot != BINS_SHOWN and _BEHIND not in slot}
+        of_body = {
+            slot: arrays for slot, arrays in state.items() if slot != BINS_SHOWN and not slot.startswith(_BEHIND)
+        }
         after: ScorerState
         after, found = step(self.numbers, np.float64(self.cell_width_ms), of_body, cells)
         if self.fits is None:
@@ -110,8 +112,8 @@ class Scorer:
         if self.combined is None:
             return counted, jnp.asarray(outputs)
         behind = {slot.removeprefix(_BEHIND): each for slot, each in state.items() if slot.startswith(_BEHIND)}
-        behind, scores = self.combined.step(behind, outputs_as_columns(self.combined.signal, outputs))
-        counted |= {_BEHIND + slot: each for slot, each in behind.items()}
+        moved, scores = self.combined.step(behind, outputs_as_columns(self.combined.signal, outputs))
+        counted |= {_BEHIND + slot: each for slot, each in moved.items()}
         return counted, jnp.where(jnp.asarray(np.isnan(outputs).any(axis=1)), jnp.nan, scores)
 
     def with_fits(self, fits: FitsInForce) -> "Scorer":
