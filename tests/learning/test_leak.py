@@ -24,7 +24,14 @@ Floats = NDArray[np.float64]
 def coefficients(seed: int) -> tuple[float, float]:
     """Return the information coefficients of a purged and a leaking fit on a market that wanders without direction."""
     view, _ = bins_and_columns(BINS, seed)
-    p: Any = Knn(label="touch", label_ticks=4.0, label_bins=HORIZON, first_fit_bins=1_800, refit_every_bins=300)
+    p: Any = Knn(
+        label="touch",
+        label_ticks=4.0,
+        label_bins=HORIZON,
+        first_fit_bins=1_800,
+        refit_every_bins=300,
+        max_neighbours_kept=2_000,
+    )
     mid = np.where(view.book_valid, view.mid, np.nan) / view.tick_size
     last = np.maximum.accumulate(np.where(view.book_valid, np.arange(BINS), 0))
     moves = np.diff(mid[last], prepend=mid[last][0])

@@ -18,6 +18,8 @@ from vpharness.parameters import parameter
 from vpharness.signals.core.learned import FitError, Fitted, LearnedParameters, Model
 from vpharness.signals.models.scaling import scaled, scaler_of
 
+_FAR: Final = 1e100
+"""Every feature of a row that stands for none: whatever is scored is nearer to every other."""
 _LEAST_DISTANCE: Final = 1e-9
 """What a distance counts as at least: equal features are as good as very near ones."""
 
@@ -27,11 +29,14 @@ def fit(features: NDArray[np.float64], labels: NDArray[np.float64], p: "Knn") ->
     if len(features) < p.neighbours:
         raise FitError(f"{len(features)} bins are fewer than {p.neighbours} neighbours")
     scaler = scaler_of(features)
-    kept = slice(-p.max_neighbours_kept, None)
+    count = min(len(features), p.max_neighbours_kept)
+    # Rounded up, so that fits of about one size share a compiled score; what stands far away is never near.
+    rows = np.full((1 << (count - 1).bit_length(), features.shape[1]), _FAR)
+    rows[:count] = scaled(scaler, features)[-count:]
     weights = {
         **scaler,
-        "rows": np.ascontiguousarray(scaled(scaler, features)[kept]),
-        "labels": np.ascontiguousarray(labels[kept]),
+        "rows": rows,
+        "labels": np.concatenate([labels[-count:], np.zeros(len(rows) - count)]),
         # Their number is the length of an array, so that it is fixed when the score is compiled.
         "neighbours": np.zeros(p.neighbours, np.int8),
     }

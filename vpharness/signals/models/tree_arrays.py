@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from vpharness.signals.models.classes import CLASSES, expected_sign
 
-OBJECTIVES: Final = 1
-"""The raw values of a regression."""
+_STEPS: Final = 4
+"""The number of steps is a multiple of this: at a leaf a step more goes nowhere."""
 
 
 @dataclass
@@ -75,7 +75,9 @@ def arrays_of(
         base: [C] what the raw values begin with.
         kinds: [C] the label that each raw value stands for; None for a regression, whose only raw value is the score.
     """
-    most = max(len(tree.feature) for tree in trees)
+    # Sizes are rounded up, so that fits of about one size share a compiled score.
+    most = 1 << (max(len(tree.feature) for tree in trees) - 1).bit_length()
+    steps = -(-max(1, *(tree.levels() for tree in trees)) // _STEPS) * _STEPS
 
     def padded(values: Sequence[Any], kind: Any) -> NDArray[Any]:
         return np.concatenate([np.asarray(values, kind), np.zeros(most - len(values), kind)])
@@ -90,7 +92,7 @@ def arrays_of(
         "objective": np.asarray(objective, np.int32),
         "base": np.asarray(base, np.float64),
         # The number of steps is the length of an array, so that it is fixed when the score is compiled.
-        "steps": np.zeros(max(1, *(tree.levels() for tree in trees)), np.int8),
+        "steps": np.zeros(steps, np.int8),
     }
     return found if kinds is None else {**found, CLASSES: kinds}
 
