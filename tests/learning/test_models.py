@@ -67,7 +67,7 @@ def test_labels_of_one_kind_are_no_fit(name: str) -> None:
         MODELS[name].model.fit(rows, np.zeros_like(labels), params_of(name))
 
 
-@pytest.mark.parametrize("name", ["ridge", "trees", "trees_xgb", "knn", "mlp"])
+@pytest.mark.parametrize("name", ["ridge", "trees", "trees_xgb", "knn", pytest.param("mlp", marks=pytest.mark.slow)])
 def test_models_of_moves_predict_ticks(name: str) -> None:
     """Scaled by ten, labels give predictions that are ten times as large."""
     model, p = MODELS[name].model, params_of(name, label="move")
