@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "vpharness"
 ALLOWED = {
     "docs": set(),
     "storage": set(),
+    "engines": set(),
     "events": {"storage"},
     "lattice": {"events"},
     "execution": {"storage", "events", "lattice", "datasets"},
@@ -23,15 +24,17 @@ ALLOWED = {
     "live": {"storage", "events", "lattice", "signals", "evaluation"},
     "results": {"storage", "evaluation"},
     "campaigns": {
-        *("storage", "events", "lattice", "datasets", "execution", "signals", "audit", "evaluation", "results"),
+        *("storage", "engines", "events", "lattice", "datasets", "execution", "signals", "audit", "evaluation"),
+        "results",
         "learning",
     },
     "promotion": {"storage", "events", "lattice", "datasets", "signals", "audit", "evaluation", "live", "results"},
     "simulation": {"storage", "events", "lattice", "datasets", "signals", "evaluation", "live", "promotion"},
-    "config": {"campaigns", "datasets", "results", "storage"},
+    "config": {"campaigns", "datasets", "engines", "results", "storage"},
     "commands": {
         "config",
         "storage",
+        "engines",
         "live",
         "events",
         "lattice",

@@ -21,8 +21,7 @@ from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import LatticeState, new_state
 from vpharness.live import LONGEST_GAP_NS, LiveModel, LiveSession
 from vpharness.prices import PRICE_SCALE
-from vpharness.promotion.serving import PromotedRecord, lattice_parameters, live_model
-from vpharness.signals import SPREAD_TICKS, resolve
+from vpharness.promotion.serving import PromotedRecord, lattice_parameters, live_model, model_columns
 
 CHAMPION: Final = "champion"
 
@@ -85,15 +84,14 @@ def incompatibilities(record: PromotedRecord, facts: FeedFacts) -> list[str]:
             ("the cell width in ms", facts.bins.cell_width_ms, lattice.cell_width_ms),
             ("the radius", facts.bins.radius, lattice.radius),
         ]
-    signal, columns = resolve(record.signal_target), GRID_COLUMNS if facts.bins is None else facts.bins.columns
-    absent = [name for name in signal.columns if name not in columns]
-    if SPREAD_TICKS in signal.series and facts.bins is not None and not facts.bins.has_best_prices:
-        absent.append(SPREAD_TICKS)
+    columns = GRID_COLUMNS if facts.bins is None else facts.bins.columns
+    absent = [name for name in model_columns(record) if name not in columns]
+    name = record.signal_target.rpartition(".")[2]
     return [
         f"{what} of the feed is {found}, {record.version} is made for {wanted}"
         for what, found, wanted in pairs
         if None not in (found, wanted) and found != wanted
-    ] + ([f"signal {signal.name} reads {', '.join(absent)}, which the feed's bins do not have"] if absent else [])
+    ] + ([f"signal {name} reads {', '.join(absent)}, which the feed's bins do not have"] if absent else [])
 
 
 def on_lattice_of(model: ServedModel, record: PromotedRecord) -> ServedModel:

@@ -59,7 +59,13 @@ def test_runs_of_a_learned_signal_share_its_fits_and_pass_their_audit(dataset: D
 def test_ids_depend_on_label_schedule_model_and_seed(dataset: Dataset) -> None:
     """Each of them makes another run and another candidate, and so does another version of what fits."""
     base = spec(dataset, TARGET, params_of())
-    others = [{"seed": 1}, {"l2": 1.0}, {"horizon_bins": 21}, {"embargo_bins": 5}, {"refit_every_bins": 700}]
+    others: list[dict[str, Any]] = [
+        {"seed": 1},
+        {"l2": 1.0},
+        {"horizon_bins": 21},
+        {"embargo_bins": 5},
+        {"refit_every_bins": 700},
+    ]
     specs = [base, *(spec(dataset, TARGET, params_of(**each)) for each in others)]
     assert len({each.run_id for each in specs}) == len(specs)
     assert len({each.candidate_ids[0] for each in specs}) == len(specs)

@@ -5,12 +5,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.evaluation.paths import dataset_of, hostile_dataset, hostile_score
 from tests.evaluation.twins import same
+from tests.examples import examples
 from vpharness.errors import ConfigError
 from vpharness.evaluation import (
     OUTCOME_NAMES,
@@ -101,7 +102,7 @@ def assert_as_looked_up(fire: OpenFire, wanted: FireOutcomes, index: int) -> Non
     assert_outcome(fire.net, int(net[0]), int(net[1]), float(net[2]))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     seed=st.integers(0, 10_000),
     n_bins=st.integers(1, 260),

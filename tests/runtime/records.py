@@ -16,7 +16,7 @@ from vpharness.promotion.bundle_replay import fresh_lattice, outputs_of
 from vpharness.promotion.pointer import PROMOTED, ROLLED_BACK, HistoryEntry, history, instrument_lock, set_current
 from vpharness.promotion.projection import Projection
 from vpharness.promotion.serving import PromotedRecord, live_model
-from vpharness.signals import digest, resolve
+from vpharness.signals import Scorer, digest, export_scorer, resolve
 
 PROJECTION = Projection((1, 4), (0.05, 0.25, 0.5, 0.75, 0.95), 0.5, ((-3, -2, -1, 0, 1),) * 2, ((-1, 0, 1, 2, 3),) * 2)
 
@@ -67,9 +67,13 @@ def with_radius(record: PromotedRecord, radius: int) -> PromotedRecord:
 def promote(lake: Lake, record: PromotedRecord, version: str) -> Path:
     """Make a record what its instrument serves, with a recorded second of market; return its bundle."""
     record = dataclasses.replace(record, version=version, created_ns=time.time_ns())
-    assert record.instrument is not None
     lattice: LatticeState = fresh_lattice(record)
-    session = LiveSession(live_model(record), lattice)
+    model = live_model(record)
+    assert isinstance(model.scorer, Scorer)
+    program = export_scorer(model.scorer)
+    record = dataclasses.replace(record, model_memory=dataclasses.asdict(model.memory))
+    session = LiveSession(model, lattice)
+    assert record.instrument is not None
     steps = steps_of(minute())[:30]
     for step in steps[:20]:
         session.take(step.events, step.complete_to_ns)
@@ -79,7 +83,7 @@ def promote(lake: Lake, record: PromotedRecord, version: str) -> Path:
     events = minute()[(minute()["ts_ns"] >= first) & (minute()["ts_ns"] < last)]
     with instrument_lock(lake, record.instrument) as folder:
         with new_folder(folder / version, "version") as unfinished:
-            write_bundle(unfinished, record, {}, Recording(state, events, said))
+            write_bundle(unfinished, record, {}, Recording(state, events, said), program)
         point_at(lake, record.instrument, version)
     return folder / version
 

@@ -90,7 +90,8 @@ def fit_at(model: Model, params: LearnedParameters, features: Floats, labels: Fl
 def _one_thread() -> contextlib.AbstractContextManager[Any]:
     from threadpoolctl import threadpool_limits  # noqa: PLC0415  # of the extra `learn`
 
-    return threadpool_limits(limits=1)
+    limits: contextlib.AbstractContextManager[Any] = threadpool_limits(limits=1)
+    return limits
 
 
 def in_force(model: Model, fits: Sequence[FitAt], valid: NDArray[np.bool_]) -> FitsInForce:

@@ -9,6 +9,7 @@ Its files::
     bins.npy        the bins that these events finish, with
     scores.npy      their scores, and
     fires.npy       their fires
+    program.npz     the signal's compiled step, exported; bundles of earlier versions have none
     checksums.json  SHA-256 of each of these files
 
 Nothing in it is a pickle, and it is read only where every file has its checksum.
@@ -42,7 +43,9 @@ STATE_FILE: Final = "state.npz"
 BINS_FILE: Final = "bins.npy"
 SCORES_FILE: Final = "scores.npy"
 FIRES_FILE: Final = "fires.npy"
+PROGRAM_FILE: Final = "program.npz"
 FILES: Final = (RECORD_FILE, CONFIG_FILE, EVENTS_FILE, STATE_FILE, BINS_FILE, SCORES_FILE, FIRES_FILE)
+"""The files that every bundle has; one with a program has that beside them."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +66,25 @@ class Recording:
 
 @dataclass(frozen=True)
 class Bundle:
-    """The contents of a bundle."""
+    """The contents of a bundle; `program` is what `export_scorer` gave, None in bundles of earlier versions."""
 
     path: Path
     record: PromotedRecord
     config: Mapping[str, Any]
     recording: Recording
+    program: bytes | None = None
 
 
-def write_bundle(folder: Path, record: PromotedRecord, config: Mapping[str, Any], recording: Recording) -> None:
+def write_bundle(
+    folder: Path,
+    record: PromotedRecord,
+    config: Mapping[str, Any],
+    recording: Recording,
+    program: bytes | None = None,
+) -> None:
     """Write a bundle's files into an empty folder."""
+    if program is not None:
+        (folder / PROGRAM_FILE).write_bytes(program)
     _write_json(folder / RECORD_FILE, record.values())
     text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
     (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
@@ -85,7 +97,12 @@ def write_bundle(folder: Path, record: PromotedRecord, config: Mapping[str, Any]
     for name, array in arrays.items():
         np.save(folder / name, array, allow_pickle=False)
     np.savez_compressed(folder / STATE_FILE, **recording.state)  # type: ignore[arg-type]  # NumPy has its own keyword there
-    _write_json(folder / CHECKSUMS_FILE, {name: file_sha256(folder / name) for name in FILES})
+    _write_json(folder / CHECKSUMS_FILE, {name: file_sha256(folder / name) for name in _files(program)})
+
+
+def _files(program: object) -> tuple[str, ...]:
+    """Return the names of a bundle's files, with or without a program."""
+    return FILES if program is None else (*FILES, PROGRAM_FILE)
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -107,19 +124,21 @@ def read_bundle(folder: Path) -> Bundle:
     for (name, kind), array in zip(wanted.items(), (events, bins, scores, fires), strict=True):
         if array.dtype != kind or array.ndim != 1 or (name != EVENTS_FILE and len(array) != len(bins)):
             raise PromotionError(f"{folder / name} holds {array.dtype} of the shape {array.shape}; promote it again")
-    return Bundle(folder, record, config, Recording(state, events, BinOutputs(bins, scores, fires)))
+    recording = Recording(state, events, BinOutputs(bins, scores, fires))
+    return Bundle(folder, record, config, recording, content.get(PROGRAM_FILE))
 
 
 def _checked(folder: Path) -> dict[str, bytes]:
     """Return what the files hold; a PromotionError says which is missing, one too many, or not as it was written."""
     sums = _parsed(_content(folder / CHECKSUMS_FILE), folder / CHECKSUMS_FILE)
-    if not isinstance(sums, dict) or set(sums) != set(FILES):
+    files = _files(sums.get(PROGRAM_FILE) if isinstance(sums, dict) else None)
+    if not isinstance(sums, dict) or set(sums) != set(files):
         raise PromotionError(f"{folder / CHECKSUMS_FILE} must hold the SHA-256 of {', '.join(FILES)}")
     there = {path.name for path in folder.iterdir()}
-    if odd := sorted(there ^ {*FILES, CHECKSUMS_FILE}):
+    if odd := sorted(there ^ {*files, CHECKSUMS_FILE}):
         raise PromotionError(f"{folder} has missing or additional files: {', '.join(odd)}")
-    content = {name: _content(folder / name) for name in FILES}
-    for name in FILES:
+    content = {name: _content(folder / name) for name in files}
+    for name in files:
         found = hashlib.sha256(content[name]).hexdigest()
         if found != sums[name]:
             raise PromotionError(

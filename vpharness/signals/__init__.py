@@ -42,6 +42,7 @@ from typing import Final
 from vpharness.signals.core.bin_series import BIN_SERIES, SPREAD_TICKS, bin_series
 from vpharness.signals.core.binding import body_parameters, score_parameters
 from vpharness.signals.core.definition import Signal, SignalParameters, fixed_thresholds, resolve, signal
+from vpharness.signals.core.exported_scorer import BinScorer, export_scorer, load_scorer
 from vpharness.signals.core.fits_in_force import FitsInForce
 from vpharness.signals.core.grid import Grid
 from vpharness.signals.core.learned import (
@@ -82,6 +83,7 @@ __all__ = [
     "BIN_SERIES",
     "CHUNK_TOLERANCE",
     "SPREAD_TICKS",
+    "BinScorer",
     "Clock",
     "FitError",
     "FitsInForce",
@@ -104,10 +106,12 @@ __all__ = [
     "capacity_for",
     "combination_scorer",
     "digest",
+    "export_scorer",
     "features",
     "fixed_thresholds",
     "forget_compiled",
     "learned",
+    "load_scorer",
     "number_of_features",
     "outputs_as_columns",
     "program_of",

@@ -61,7 +61,9 @@ def cells_at(grid: Grid, column: Array, ticks: Sequence[int]) -> Array:
     return column[:, np.clip(centre + np.asarray(ticks), 0, 2 * centre)]
 
 
-def stacked(*parts: Array | Sequence[Array]) -> Array:
+def stacked(*parts: Array | list[Array] | tuple[Array, ...]) -> Array:
     """Return series [T] and features [T, M] side by side, [T, F]."""
-    every = [each for part in parts for each in (part if isinstance(part, list | tuple) else [part])]
+    every: list[Array] = []
+    for part in parts:
+        every += part if isinstance(part, list | tuple) else [part]
     return jnp.concatenate([each[:, None] if each.ndim == 1 else each for each in every], axis=1)

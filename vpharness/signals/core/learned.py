@@ -9,7 +9,6 @@ their last bits, and a tree, or a nearest neighbour, would turn that into anothe
 """
 
 import dataclasses
-import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, TypeVar
@@ -186,7 +185,7 @@ def learned(
                 f"signal {made.name}: its parameters must derive from those of a model, such as Ridge or Trees; found "
                 f"{made.parameters.__name__}"
             )
-        kind = typing.cast("type[L]", made.parameters)
+        kind = made.parameters
         outputs, combination = kind.MODEL.outputs, None
         if bool(outputs) != (combine is not None):
             given = f"outputs ({', '.join(outputs)})" if outputs else "the score itself"

@@ -94,4 +94,5 @@ def _window_sums(values: Array, window: Array, used: Array, term: Callable[[Arra
         return total + part[0]
 
     blocks = (window + (_AGES - 1)) // _AGES
-    return lax.fori_loop(jnp.zeros_like(blocks), blocks, add, jnp.zeros(length))
+    total: Array = lax.fori_loop(jnp.zeros_like(blocks), blocks, add, jnp.zeros(length))
+    return total

@@ -23,4 +23,5 @@ def scaled(scaler: Mapping[str, Any], features: Any) -> Any:
 
 def linear(weights: Mapping[str, Array], features: Array) -> Array:
     """Return intercept + coefficients · scaled features, [T]."""
-    return weights["intercept"][0] + (scaled(weights, features) * weights["coefficients"][None, :]).sum(axis=1)
+    z: Array = scaled(weights, features)
+    return weights["intercept"][0] + (z * weights["coefficients"][None, :]).sum(axis=1)
