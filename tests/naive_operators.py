@@ -44,6 +44,29 @@ def naive_slope(x: Floats, w: int) -> Floats:
     return found
 
 
+def naive_mean(x: Floats, w: int) -> Floats:
+    """Mean of the last w values, of those there are at the start."""
+    return np.array([np.mean(x[max(0, t - w + 1) : t + 1]) for t in range(len(x))])
+
+
+def naive_std(x: Floats, w: int) -> Floats:
+    """Population standard deviation of the last w values, of those there are at the start."""
+    return np.array([np.std(x[max(0, t - w + 1) : t + 1]) for t in range(len(x))])
+
+
+def naive_skew(x: Floats, w: int) -> Floats:
+    """Population skewness of the last w values, of those there are at the start; 0 where all are equal."""
+    found = []
+    for t in range(len(x)):
+        values = x[max(0, t - w + 1) : t + 1]
+        if np.ptp(values) == 0:
+            found.append(0.0)
+            continue
+        differences = values - np.mean(values)
+        found.append(float(np.mean(differences**3) / np.mean(differences**2) ** 1.5))
+    return np.array(found)
+
+
 def naive_robust_z_series(x: Floats, w: int, m: int, floor: float = 1e-9, fallback: str | None = None) -> Floats:
     """The robust z at every bin; with the fallback "std" x_t / std where the MAD's scale is at or under the floor."""
     found = np.zeros(len(x))

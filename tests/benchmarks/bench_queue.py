@@ -173,7 +173,7 @@ def main() -> None:
     source, start_ns = DbnSource(sys.argv[1], float(sys.argv[2])), parse_time_ns(sys.argv[3], "start")
     with source.open() as stream:
         events = np.concatenate(list(stream.chunks))
-    end_ns = start_ns + round(float(sys.argv[4]) * 60e9)
+    end_ns = (start_ns or 0) + round(float(sys.argv[4]) * 60e9)
     bench_table(Path(sys.argv[1]).name, events[events["ts_ns"] < end_ns], source.tick_size, stream.size_unit)
     with tempfile.TemporaryDirectory() as folder:
         lake = Lake(Path(folder))

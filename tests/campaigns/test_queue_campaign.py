@@ -233,7 +233,7 @@ def test_the_report_draws_taker_and_maker_by_latency(folder: Path, recorded: Pat
 def dataset_of(folder: Path) -> str:
     """Return the dataset that the runs are on."""
     (dataset_id,) = {name for row in rows_of(folder) for name in row["datasets"]}
-    return dataset_id
+    return str(dataset_id)
 
 
 def test_a_dataset_without_queues_is_refused_before_any_run(tmp_path: Path) -> None:

@@ -235,7 +235,7 @@ def test_the_library_has_the_candidates_of_a_collection(history: dict[str, Any])
     found = vp.results(collection="days@1", lake=lake, min_signals=0, top=3)
     assert {tuple(each) for each in found["datasets"]} <= {("day1", "day2", "day3"), ("day1", "day2"), ("day3",)}
     with pytest.raises(VpharnessError, match="a run on a collection is several runs"):
-        vp.run("ads", lake=lake, **{"dataset.collection": "days"})
+        vp.run("ads", None, {"dataset.collection": "days"}, lake=lake)
 
 
 def test_audit_and_simulation_choose_a_day_and_say_which(history: dict[str, Any]) -> None:

@@ -138,10 +138,19 @@ def test_signals_are_listed_with_their_parameters(folder: Path) -> None:
     """As text, and as JSON for programs."""
     listed = json.loads(in_process(folder, "list-signals", "json=true").stdout)
     assert [row["name"] for row in listed] == [
-        "ads", "ads_pfp_svac", "erd", "iirc", "jad", "msd", "perm_derivative", "pfp", "spg", "svac",
+        "ads", "ads_pfp_svac", "erd", "gbm_mf", "iirc", "jad", "knn_cl", "lsvm_der", "mlp_lob", "msd",
+        "pca_ad", "perm_derivative", "pfp", "ridge_flow", "spg", "svac", "svm_sp", "xgb_snap",
     ]  # fmt: skip
     assert listed[0]["columns"] == ["v_add", "v_pull"]
-    assert "blend_scale = 3.0" in in_process(folder, "list-signals").stdout
+    assert listed[0]["learned"] is None
+    assert {row["name"]: row["learned"]["features"] for row in listed if row["learned"]} == {
+        "gbm_mf": 53, "knn_cl": 35, "lsvm_der": 60, "mlp_lob": 504, "pca_ad": 102, "ridge_flow": 13,
+        "svm_sp": 45, "xgb_snap": 163,
+    }  # fmt: skip
+    told = in_process(folder, "list-signals").stdout
+    assert "blend_scale = 3.0" in told
+    label = "label: move of the mid over 20 bins; fitted every 6000 bins from bin 2400"
+    assert f"learned: ridge on 13 features; {label}" in told
 
 
 def test_a_run_with_other_thresholds_forgets_nothing_of_what_they_share(tmp_path: Path) -> None:

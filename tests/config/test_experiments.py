@@ -11,7 +11,9 @@ from tests.commands.test_cli import PROJECT, in_process
 from tests.docs.markdown import importable
 
 EXPERIMENTS = sorted(file.stem for file in (PROJECT / "conf" / "experiment").glob("*.yaml"))
-SIGNALS = sorted(file.stem for file in (PROJECT / "conf" / "signal").glob("*.yaml"))
+LEARNED = {"gbm_mf", "knn_cl", "lsvm_der", "mlp_lob", "pca_ad", "ridge_flow", "svm_sp", "xgb_snap"}
+"""Signals whose first fit lies beyond a short dataset: `tests/learning` runs them."""
+SIGNALS = sorted({file.stem for file in (PROJECT / "conf" / "signal").glob("*.yaml")} - LEARNED)
 SHORT = ["source.minutes=5", "eval.max_hold_bins=60", "json=true", "save_series=false", "tracking.kind=none"]
 
 OWN_SIGNAL = '''

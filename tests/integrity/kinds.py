@@ -27,6 +27,15 @@ from vpharness.datasets.read import load
 from vpharness.errors import FeedError
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.lattice.lattice_parameters import LatticeParameters
+from vpharness.learning.weights_store import (
+    CARD_FILE,
+    SCHEDULES,
+    WEIGHTS_FILE,
+    keep_schedule,
+    keep_weights,
+    read_schedule,
+    read_weights,
+)
 from vpharness.promotion.bundle import FILES, PROGRAM_FILE, read_bundle
 from vpharness.promotion.pointer import HISTORY_FILE, POINTER_FILE, HistoryEntry, history, instrument_lock, set_current
 from vpharness.results import store, table_schemas
@@ -68,6 +77,7 @@ def all_kinds(folder: Path) -> dict[str, Kind]:
         **_of_results(folder / "results"),
         **_of_a_bundle(folder / "bundle"),
         **_of_a_pointer(folder / "pointer"),
+        **_of_weights(folder / "models"),
         "recording": _recording(folder / "recordings"),
     }
 
@@ -138,6 +148,22 @@ def _of_a_bundle(folder: Path) -> dict[str, Kind]:
         return bundle.record.values(), bundle.program, bundle.config, [_content(array) for array in arrays], state
 
     return {f"bundle {name}": Kind(path / name, read_all) for name in (*FILES, PROGRAM_FILE, CHECKSUMS_FILE)}
+
+
+def _of_weights(models: Path) -> dict[str, Kind]:
+    weights = {"coefficients": np.linspace(-1, 1, 30), "base": np.array([3], np.int32)}
+    name = keep_weights(models, weights, {"signal": "ridge_flow", "fit": {"bin": 2400, "training_loss": 0.25}})
+    keep_schedule(models, "key", [name])
+
+    def read_all() -> Any:
+        found, card = read_weights(models, name)
+        return {each: _content(array) for each, array in found.items()}, card
+
+    schedule = Kind(models / SCHEDULES / "key.json", lambda: read_schedule(models, "key"))
+    return {
+        **{f"weights {file}": Kind(models / name / file, read_all) for file in (WEIGHTS_FILE, CARD_FILE)},
+        "schedule of fits": schedule,
+    }
 
 
 def _content(array: NDArray[Any]) -> list[bytes]:

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jax import Array
 from numpy.typing import NDArray
 
 from tests.lattice.earlier_state import as_before_publishers
 from tests.lattice.streams import random_stream
+from tests.source_scorer import source_scorer
 from vpharness.errors import ConfigError, SourceError
 from vpharness.evaluation.fires import find_fires
 from vpharness.events.dbn import DbnSource
@@ -20,7 +22,7 @@ from vpharness.lattice.lattice_engine import FinishedBins, advance, open_bin_end
 from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import LatticeState, new_state
 from vpharness.live import LiveModel, LiveSession, ScoredBin, scores_of
-from vpharness.signals import CHUNK_TOLERANCE, Scorer, resolve, score, scorer
+from vpharness.signals import CHUNK_TOLERANCE, Clock, Grid, Scorer, SignalParameters, resolve, score, scorer, signal
 
 SIGNALS = ("ads", "ads_pfp_svac", "erd", "iirc", "jad", "msd", "perm_derivative", "pfp", "spg", "svac")
 LATTICE = LatticeParameters()
@@ -66,9 +68,9 @@ def model_of(name: str) -> LiveModel:
 
 def assert_agree(model: LiveModel, bins: list[ScoredBin], batch: FinishedBins) -> None:
     """Scores agree within the chunk law, and fires unless a score lies that near to a threshold."""
-    signal = model.scorer.signal
+    signal = source_scorer(model).signal
     columns = {column: batch.column(column) for column in signal.columns}
-    wanted = score(signal, model.scorer.params, columns, cell_width_ms=100, valid=batch.bins["book_valid"])
+    wanted = score(signal, source_scorer(model).params, columns, cell_width_ms=100, valid=batch.bins["book_valid"])
     found = scores_of(bins)
     np.testing.assert_array_equal(np.concatenate([each.row for each in bins]), batch.bins)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=CHUNK_TOLERANCE)
@@ -105,7 +107,7 @@ def test_bin_by_bin_equals_the_whole_run(name: str) -> None:
     batch = _synthetic_batch()
     session = LiveSession(model, fresh())
     assert_agree(model, fed(session, events, seed=1) + finish(session, batch), batch)
-    columns = model.scorer.signal.columns
+    columns = source_scorer(model).signal.columns
     from_bins = LiveSession(model, fresh())
     bins = [
         from_bins.take_bin(batch.bins[t : t + 1], {column: batch.column(column)[t] for column in columns})
@@ -343,9 +345,9 @@ def test_a_session_takes_over_a_model_that_was_shown_the_same_bins() -> None:
     session.take_over(shown)
     assert session.bins_taken == len(bins)
     rest = fed(session, events[half:], seed=4) + finish(session, batch)
-    signal = other.scorer.signal
+    signal = source_scorer(other).signal
     columns = {column: batch.column(column) for column in signal.columns}
-    wanted = score(signal, other.scorer.params, columns, cell_width_ms=100, valid=batch.bins["book_valid"])
+    wanted = score(signal, source_scorer(other).params, columns, cell_width_ms=100, valid=batch.bins["book_valid"])
     np.testing.assert_allclose(scores_of(rest), wanted[len(bins) :], rtol=0, atol=CHUNK_TOLERANCE)
     narrow = scorer(resolve("vpharness.signals.msd.msd"), cell_width_ms=100, radius=7)
     lattice = new_state(
@@ -353,3 +355,30 @@ def test_a_session_takes_over_a_model_that_was_shown_the_same_bins() -> None:
     )
     with pytest.raises(ConfigError, match="make both for the same cells"):
         session.take_over(LiveSession(LiveModel(narrow, THRESHOLDS, WARMUP_BINS, COOLDOWN_BINS), lattice))
+
+
+@signal(columns=("v_add",), series=("mid_ticks", "spread_ticks"))
+def drift_in_spreads(time: Clock, grid: Grid, p: SignalParameters) -> Array:
+    """Mean move of the mid over 30 bins, in units of its deviation, less the skewness of the spread."""
+    moves = time.rate(grid.mid_ticks) * time.bin_seconds
+    spread = time.skew(grid.spread_ticks, 50)
+    return time.mean(moves, 30) / (time.std(moves, 30) + 0.1) - 0.1 * spread + 0.0 * grid.v_add[:, 0]
+
+
+def test_series_of_the_bins_are_the_same_bin_by_bin() -> None:
+    """A signal of the mid and the spread scores the bins of a session as it scores them all at once."""
+    events = synthetic_events()
+    batch = whole(events)
+    columns = drift_in_spreads.with_series(
+        {"v_add": batch.column("v_add")}, {name: batch.bins[name] for name in batch.bins.dtype.names}, 0.25
+    )
+    bid, ask = (batch.bins[f"best_{side}_price_int"] for side in ("bid", "ask"))
+    valid = batch.bins["book_valid"]
+    np.testing.assert_array_equal(columns["spread_ticks"], (ask - bid) / 250_000_000)
+    np.testing.assert_array_equal(columns["mid_ticks"][valid], (bid + ask)[valid] / 500_000_000)
+    wanted = score(drift_in_spreads, None, columns, cell_width_ms=100, valid=valid)
+    assert np.nanstd(wanted) > 0.01
+    ready = scorer(drift_in_spreads, cell_width_ms=100, radius=LATTICE.radius)
+    session = LiveSession(LiveModel(ready, THRESHOLDS, WARMUP_BINS, COOLDOWN_BINS), fresh())
+    found = scores_of([*session.take(events), *session.advance_to(int(batch.bins["bin_end_ns"][-1]))])
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=CHUNK_TOLERANCE)

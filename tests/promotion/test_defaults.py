@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.source_scorer import source_scorer
 from vpharness.errors import PromotionError, VpharnessError
 from vpharness.evaluation import EvaluationParameters, ResolvedEvaluation
 from vpharness.lattice.lattice_parameters import LatticeParameters
@@ -25,7 +26,7 @@ def test_the_project_s_own_defaults_can_be_served() -> None:
     assert (model.warmup_bins, model.cooldown_bins) == (evaluation.warmup_bins, evaluation.cooldown_bins)
     assert record.evaluation == evaluation.identity()
     assert ResolvedEvaluation(**record.evaluation) == evaluation
-    assert model.scorer.params == model.scorer.signal.parameters()
+    assert source_scorer(model).params == source_scorer(model).signal.parameters()
     projection = record.projection
     assert projection is not None
     assert list(projection.horizons_bins) == PromotionParameters().horizons_bins

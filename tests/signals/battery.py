@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from vpharness.signals import Clock, Grid, Scorer, Signal, resolve
+from vpharness.signals import Clock, Grid, LearnedSignal, Scorer, Signal, resolve
 
 _FILES: Final = sorted((Path(__file__).parents[2] / "conf" / "signal").glob("*.yaml"))
 
@@ -27,10 +27,15 @@ def _counted(signal: Signal[Any]) -> Signal[Any]:
     return dataclasses.replace(signal, body=body)
 
 
+_SHIPPED: Final = {file.stem: resolve(f"vpharness.signals.{file.stem}.{file.stem}") for file in _FILES}
 SIGNALS: Final[dict[str, Signal[Any]]] = {
-    file.stem: _counted(resolve(f"vpharness.signals.{file.stem}.{file.stem}")) for file in _FILES
+    name: _counted(each) for name, each in _SHIPPED.items() if not isinstance(each, LearnedSignal)
 }
-"""By the names of the files in conf/signal. All tests share these, and with them what has been compiled."""
+"""Those that are not fitted, by the names of their files in conf/signal. All tests share what has been compiled."""
+LEARNED: Final[dict[str, LearnedSignal[Any]]] = {
+    name: each for name, each in _SHIPPED.items() if isinstance(each, LearnedSignal)
+}
+"""The learned ones."""
 CAPACITY: Final = 512
 """One capacity for all tests, so that they share what has been compiled."""
 

@@ -23,6 +23,7 @@ from vpharness.signals import (
     Clock,
     Grid,
     SignalParameters,
+    bin_series,
     capacity_for,
     digest,
     resolve,
@@ -364,3 +365,25 @@ def test_the_third_argument_alone_needs_an_annotation() -> None:
         return grid["x"].sum(axis=1)
 
     assert brief.parameters is EveryKind
+
+
+def test_series_that_there_are_not_and_signals_without_a_column_are_refused() -> None:
+    """A signal reads a column at least, series by their names, and each once."""
+
+    def body(time: Clock, grid: Grid, p: SignalParameters) -> Array:
+        return grid.mid_ticks
+
+    with pytest.raises(ConfigError, match="body reads the series last_price, which there is not; there are mid_ticks"):
+        signal(columns=("v_add",), series=("last_price",))(body)
+    with pytest.raises(ConfigError, match="body declares no column; it must read one of the grid at least"):
+        signal(columns=(), series=("mid_ticks",))(body)
+    with pytest.raises(ConfigError, match="mid_ticks is a series of the bins, not a column; declare it once"):
+        signal(columns=("mid_ticks",), series=("mid_ticks",))(body)
+    columns = made_up_columns(("v_add",), 3, 2, seed=1)
+    made = signal(columns=("v_add",), series=("mid_ticks",))(body)
+    with pytest.raises(ConfigError, match="body reads mid_ticks, which is not there"):
+        score(made, None, columns, cell_width_ms=100)
+    with pytest.raises(ConfigError, match=r"the series mid_ticks has the shape \(3, 1\); it must be \(3,\)"):
+        score(made, None, {**columns, "mid_ticks": np.zeros((3, 1))}, cell_width_ms=100)
+    with pytest.raises(ConfigError, match="spread_ticks needs the best prices, which these bins do not have"):
+        bin_series(("spread_ticks",), {"mid_price": np.ones(3)}, 0.25)

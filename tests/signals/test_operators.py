@@ -12,7 +12,16 @@ from jax import Array
 from numpy.typing import NDArray
 
 from tests.examples import examples
-from tests.naive_operators import naive_ema, naive_lag, naive_rate, naive_robust_z_series, naive_slope
+from tests.naive_operators import (
+    naive_ema,
+    naive_lag,
+    naive_mean,
+    naive_rate,
+    naive_robust_z_series,
+    naive_skew,
+    naive_slope,
+    naive_std,
+)
 from tests.signals.battery import random_sizes, score_in_chunks
 from vpharness.parameters import parameter
 from vpharness.signals import CHUNK_TOLERANCE, Clock, Grid, Signal, SignalParameters, score, scorer, signal
@@ -73,6 +82,24 @@ def seen(time: Clock, grid: Grid, p: OperatorParameters) -> Array:
     return time.seen(grid.x[:, 0]).astype(float)
 
 
+@signal(columns=("x",))
+def mean(time: Clock, grid: Grid, p: OperatorParameters) -> Array:
+    """Return the mean of the only cell."""
+    return time.mean(grid.x[:, 0], p.window)
+
+
+@signal(columns=("x",))
+def std(time: Clock, grid: Grid, p: OperatorParameters) -> Array:
+    """Return the standard deviation of the only cell."""
+    return time.std(grid.x[:, 0], p.window)
+
+
+@signal(columns=("x",))
+def skew(time: Clock, grid: Grid, p: OperatorParameters) -> Array:
+    """Return the skewness of the only cell."""
+    return time.skew(grid.x[:, 0], p.window)
+
+
 Twin = Callable[[NDArray[np.float64], OperatorParameters], NDArray[np.float64]]
 TWINS: Final[dict[str, tuple[Signal[Any], Twin]]] = {
     "rate": (rate, lambda x, _: naive_rate(x, CELL_WIDTH_MS / 1000)),
@@ -84,6 +111,9 @@ TWINS: Final[dict[str, tuple[Signal[Any], Twin]]] = {
         robust_z_or_std,
         lambda x, p: naive_robust_z_series(x, p.window, p.min_periods, fallback="std"),
     ),
+    "mean": (mean, lambda x, p: naive_mean(x, p.window)),
+    "std": (std, lambda x, p: naive_std(x, p.window)),
+    "skew": (skew, lambda x, p: naive_skew(x, p.window)),
     "seen": (seen, lambda x, _: np.arange(1.0, len(x) + 1)),
 }
 LEAST_WINDOW: Final = {"slope": 2}
@@ -192,6 +222,35 @@ def test_slope_does_not_drift() -> None:
     big = np.concatenate([small[:20] * 1e12, small[20:]])
     p = OperatorParameters(window=6)
     np.testing.assert_array_equal(run("slope", big, p)[25:], run("slope", small, p)[25:])
+
+
+def test_moments_by_hand() -> None:
+    """Of the windows 1; 1, 2; 1, 2, 6; 2, 6, 1: a window that has not begun is short, a missing value is missed."""
+    x = np.array([1.0, 2.0, 6.0, 1.0, np.nan, 3.0])
+    p = OperatorParameters(window=3)
+    np.testing.assert_allclose(run("mean", x, p), [1.0, 1.5, 3.0, 3.0, np.nan, np.nan], rtol=1e-15)
+    spread = np.sqrt(14 / 3)
+    np.testing.assert_allclose(run("std", x, p), [0.0, 0.5, spread, spread, np.nan, np.nan], rtol=1e-15)
+    skewed = (-8 - 1 + 27) / 3 / spread**3
+    np.testing.assert_allclose(run("skew", x, p), [0.0, 0.0, skewed, skewed, np.nan, np.nan], rtol=1e-14)
+
+
+@pytest.mark.parametrize("operator", ["mean", "std", "skew"])
+def test_moments_have_the_same_bits_whatever_the_cutting_and_capacity(operator: str) -> None:
+    """Values are added in the order of their age alone, and what was huge long ago leaves no trace."""
+    x = np.random.default_rng(4).normal(size=(700, 1)) + 1e4
+    x[:100] *= 1e12
+    p = OperatorParameters(window=50)
+    ready = scorer(TWINS[operator][0], p, cell_width_ms=CELL_WIDTH_MS, radius=0, capacity=2 * CAPACITY)
+    cut, whole = score_in_chunks(ready, {"x": x}, [1] * 100 + [150] * 4), run(operator, x[:, 0], p)
+    np.testing.assert_array_equal(cut, whole)
+    np.testing.assert_allclose(whole[150:], TWINS[operator][1](x[100:, 0], p)[50:], rtol=1e-7)
+
+
+@pytest.mark.parametrize("operator", ["std", "skew"])
+def test_a_constant_has_no_spread_however_large_it_is(operator: str) -> None:
+    """No rounding surfaces where there is nothing to see."""
+    np.testing.assert_array_equal(run(operator, np.full(9, 1e9 / 3), OperatorParameters(window=4)), 0.0)
 
 
 def test_robust_z_by_hand() -> None:

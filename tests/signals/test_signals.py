@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tests.naive_signals import NAIVE_SIGNALS
 from tests.signals.battery import (
     CAPACITY,
+    LEARNED,
     SIGNALS,
     TRACES,
     Columns,
@@ -73,8 +74,10 @@ def columns_of(name: str, seed: int = 5) -> dict[str, Any]:
 
 
 def test_the_battery_knows_every_signal() -> None:
-    """Each file of conf/signal names a signal of that name, and each has its twin."""
+    """Each file of conf/signal names a signal of that name, and each that is not fitted has its twin."""
     assert len(SIGNALS) == 10
+    assert len(LEARNED) == 8
+    assert all(signal.name == name for name, signal in LEARNED.items())
     assert set(SIGNALS) == set(NAIVE_SIGNALS)
     assert all(signal.name == name for name, signal in SIGNALS.items())
 

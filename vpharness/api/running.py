@@ -26,7 +26,7 @@ from vpharness.datasets.find import find_dataset
 from vpharness.errors import ConfigError
 from vpharness.parameters import problems
 from vpharness.results.ranking import rank
-from vpharness.signals import Signal, resolve
+from vpharness.signals import LearnedSignal, Signal, resolve
 from vpharness.signals import score as scores_of
 from vpharness.storage.arrow import table_of_rows
 
@@ -133,8 +133,9 @@ def score(
             raise ConfigError("; ".join(wrong))
         cache = DatasetCache.of(find_dataset(lake_in(lake), dataset))
         width = cache.dataset.manifest.cell_width_ms
-        grid = cache.grid(chosen.columns)
-        return scores_of(chosen, values, grid, cell_width_ms=width, valid=cache.view.book_valid)
+        if isinstance(chosen, LearnedSignal):
+            return cache.learned_run(chosen, values).scores()
+        return scores_of(chosen, values, cache.inputs(chosen), cell_width_ms=width, valid=cache.view.book_valid)
 
 
 def _signal_of(signal: str | Signal[Any], parameters: Mapping[str, Any]) -> tuple[Signal[Any], Any]:

@@ -57,18 +57,18 @@ def audit(
     cell_width_ms: float,
     seed: int = 0,
 ) -> AuditReport:
-    """Return the full audit of a signal on columns [T, K] and the validity [T] of their bins.
+    """Return the full audit of a signal on its columns [T, K], its series [T], and the validity [T] of their bins.
 
     Cuts, chunks and garbage are drawn from `seed`. Raises ConfigError where the signal cannot be scored on these
     columns.
     """
-    shown = {name: np.asarray(columns[name])[valid] for name in signal.columns}
+    shown = {name: np.asarray(columns[name])[valid] for name in signal.inputs}
     bins = int(np.count_nonzero(valid))
 
     def scored(cells: Columns) -> Scores:
         return score(signal, params, cells, cell_width_ms=cell_width_ms)
 
-    radius = next(iter(shown.values())).shape[1] // 2
+    radius = shown[signal.columns[0]].shape[1] // 2
     ready = scorer(signal, params, cell_width_ms=cell_width_ms, radius=radius)
     program = program_footprint(ready, shown, max(bins, 1), 1)
     whole = scored(shown) if bins else np.zeros(0)

@@ -86,7 +86,7 @@ class QuickAudits:
         Cuts and garbage are drawn from `seed`; up to `memory_bytes` of intermediate series are kept.
         """
         self._signal, self._many, self._width_ms = signal, list(many), cell_width_ms
-        self._columns = {name: np.asarray(columns[name]) for name in signal.columns}
+        self._columns = {name: np.asarray(columns[name]) for name in signal.inputs}
         (self._places,) = np.nonzero(valid)
         self._seed, self._memory_bytes = seed, memory_bytes
         self._probes: tuple[_Probe, ...] = ()
@@ -128,7 +128,7 @@ class QuickAudits:
 
     def _begin(self) -> None:
         """Begin to score the parameter sets that are left over both probes; nothing is where too few bins are valid."""
-        radius = next(iter(self._columns.values())).shape[1] // 2
+        radius = self._columns[self._signal.columns[0]].shape[1] // 2
         self._ready = [
             scorer(self._signal, params, cell_width_ms=self._width_ms, radius=radius) for params in self._many
         ]

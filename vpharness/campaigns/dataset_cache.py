@@ -1,6 +1,7 @@
 """A cache of what the runs on one dataset share: its columns, outcome tables, and judged fires."""
 
 import dataclasses
+import json
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -32,9 +33,13 @@ from vpharness.evaluation import (
 )
 from vpharness.evaluation.costs import cost_key
 from vpharness.execution.order_table import decisions_of, kept_latencies, order_table
+from vpharness.learning import LearnedRun
+from vpharness.signals import LearnedParameters, LearnedSignal, Signal, body_parameters, features
 
 DEFAULT_MEMORY_MB: Final = 1024
 _MEGABYTE: Final = 2**20
+_FEATURES_BYTES: Final = 2**28
+"""What features of learned signals may take: models that are fitted to the same ones share them."""
 _JUDGED_BYTES: Final = 4_000
 """Of one candidate: its figures; its blocks and fires come on top."""
 _BYTES_PER_BLOCK: Final = 64
@@ -104,6 +109,9 @@ class DatasetCache:
     _fills: LruCache[tuple[int | str, int], QueueFills]
     _walks: dict[tuple[Any, ...], PartWalks]
     _judged: LruCache[tuple[Any, ...], JudgedFires]
+    _features: LruCache[tuple[str, str], NDArray[np.float64]] = field(
+        default_factory=lambda: LruCache(_FEATURES_BYTES, lambda features: features.nbytes)
+    )
 
     @classmethod
     def of(cls, dataset: Dataset, memory_mb: int = DEFAULT_MEMORY_MB) -> "DatasetCache":
@@ -144,6 +152,29 @@ class DatasetCache:
                     name: self._columns.put(name, each) for name, each in load(self.dataset, together).grid.items()
                 }
         return {name: found[name] for name in columns}
+
+    def inputs(self, signal: Signal[Any]) -> dict[str, NDArray[Any]]:
+        """Return the columns of the grid [T, K] that a signal reads, and its series of the bins [T].
+
+        Raises DatasetError for columns that are not there.
+        """
+        view = self.view
+        bins = {"mid_price": view.mid, "best_bid_price_int": view.best_bid, "best_ask_price_int": view.best_ask}
+        known = {name: values for name, values in bins.items() if values is not None}
+        return signal.with_series(self.grid(signal.columns), known, view.tick_size)
+
+    def learned_run(self, signal: LearnedSignal[Any], params: LearnedParameters) -> LearnedRun:
+        """Return a learned signal's run over the dataset: its fits are read where an earlier run has left them.
+
+        Raises ConfigError where a package is missing, and DatasetError where a column or kept weights cannot be read.
+        """
+        key = f"{signal.body.__module__}.{signal.name}", json.dumps(body_parameters(params), sort_keys=True)
+        shown = self._features.get_or_make(key, lambda: self._make_features(signal, params))
+        return LearnedRun.of(signal, params, shown, self.view, self.dataset.models)
+
+    def _make_features(self, signal: LearnedSignal[Any], params: LearnedParameters) -> NDArray[np.float64]:
+        width_ms, valid = self.dataset.manifest.cell_width_ms, self.view.book_valid
+        return features(signal, params, self.inputs(signal), cell_width_ms=width_ms, valid=valid)
 
     def table(self, evaluation: ResolvedEvaluation) -> OutcomeTable:
         """Return the outcomes of every bin; evaluations that differ only in values no walk depends on share them.

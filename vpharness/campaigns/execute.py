@@ -24,8 +24,9 @@ from vpharness.evaluation import (
     parts_of,
     quantile_thresholds,
 )
+from vpharness.learning import audit_fits
 from vpharness.results.audits import QUICK, AuditKey, AuditRecord
-from vpharness.signals import Memo, score, score_many
+from vpharness.signals import LearnedSignal, Memo, score, score_many
 
 
 @dataclass(frozen=True)
@@ -160,21 +161,27 @@ class _RunAudits:
             return None, False
         if spec.audit_key in self._known:
             return self._known[spec.audit_key], False
-        if self._audits is None:
-            self._audits = self._begin()
         try:
-            report = self._audits.next(scores)
+            report = self._report(spec, scores)
         except Exception as error:  # the body is its author's code, and may raise anything
-            report = AuditReport((), None, self._audits.bins, str(_failure(spec, error)))
+            report = AuditReport((), None, int(self._cache.view.book_valid.sum()), str(_failure(spec, error)))
         dataset_id = spec.dataset.manifest.dataset_id
         return AuditRecord.now(spec.audit_key, dataset_id, report.failures, report.memory_bins, QUICK), True
+
+    def _report(self, spec: RunSpec, scores: NDArray[np.float64]) -> AuditReport:
+        if isinstance(spec.signal, LearnedSignal):
+            run = self._cache.learned_run(spec.signal, spec.learned_parameters)
+            return audit_fits(run, self._cache.inputs(spec.signal), scores)
+        if self._audits is None:
+            self._audits = self._begin()
+        return self._audits.next(scores)
 
     def _begin(self) -> QuickAudits:
         signal, cache = self._unknown[0].signal, self._cache
         return QuickAudits(
             signal,
             [spec.parameters for spec in self._unknown],
-            cache.grid(signal.columns),
+            cache.inputs(signal),
             cache.view.book_valid,
             cell_width_ms=cache.dataset.manifest.cell_width_ms,
             memory_bytes=int((1 - self.share_of_memory) * cache.memory_bytes // 4),
@@ -186,7 +193,10 @@ def _scores(
 ) -> Iterator[NDArray[np.float64]]:
     """Yield the scores of each run; all are of one signal."""
     signal, width = specs[0].signal, cache.dataset.manifest.cell_width_ms
-    grid, valid = cache.grid(signal.columns), cache.view.book_valid
+    if isinstance(signal, LearnedSignal):
+        yield from (cache.learned_run(signal, spec.learned_parameters).scores() for spec in specs)
+        return
+    grid, valid = cache.inputs(signal), cache.view.book_valid
     if len(specs) == 1:
         yield score(signal, specs[0].parameters, grid, cell_width_ms=width, valid=valid)
         return

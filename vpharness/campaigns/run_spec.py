@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from vpharness.campaigns.memo import ObjectMemo
 from vpharness.datasets.find import Dataset
@@ -20,10 +20,23 @@ from vpharness.evaluation import (
 )
 from vpharness.execution.order_table import require_latencies, require_queue
 from vpharness.lattice.columns import GRID_COLUMNS
+from vpharness.learning import fit_bins, missing_packages, model_identity, training_bins
+from vpharness.learning.fitting import missing_sentence
 from vpharness.parameters import problems
 from vpharness.recorded_latency import read_latencies
 from vpharness.results.audits import AuditKey, audit_key
-from vpharness.signals import Signal, SignalParameters, digest, resolve, score_parameters, scorer
+from vpharness.signals import (
+    SPREAD_TICKS,
+    LearnedParameters,
+    LearnedSignal,
+    Signal,
+    SignalParameters,
+    body_scorer,
+    digest,
+    number_of_features,
+    resolve,
+    score_parameters,
+)
 from vpharness.suggestions import did_you_mean
 
 
@@ -49,6 +62,11 @@ class RunSpec:
         """The signal itself."""
         return resolve(self.signal_target)
 
+    @property
+    def learned_parameters(self) -> LearnedParameters:
+        """The parameters of a learned signal."""
+        return cast("LearnedParameters", self.parameters)
+
     @cached_property
     def resolved(self) -> ResolvedEvaluation:
         """The evaluation in bins of the dataset."""
@@ -65,6 +83,7 @@ class RunSpec:
         return {
             "code": {
                 "signal_digest": self.memo.call(digest, self.signal, self.parameters),
+                **_code_of_model(self.signal),
                 "evaluation_version": EVALUATION_VERSION,
                 "lattice_version": self.dataset.manifest.lattice_version,
             },
@@ -172,15 +191,44 @@ def _column_problems(signal: Signal[Any], dataset: Dataset) -> list[str]:
         f"signal {signal.name} reads {', '.join(absent)}, which dataset {manifest.dataset_id} does not have; "
         "build the dataset again from its source, or choose another signal"
     )
+    if SPREAD_TICKS in signal.series and not manifest.has_best_prices:
+        lacking = f"signal {signal.name} reads {SPREAD_TICKS}, and dataset {manifest.dataset_id} has no best prices"
+        return [f"{lacking}; build the dataset again from its source, or choose another signal"]
     return [sentence] if absent else []
 
 
 def _scorer_problems(signal: Signal[Any], parameters: SignalParameters, dataset: Dataset) -> list[str]:
+    width_ms, radius = dataset.manifest.cell_width_ms, dataset.manifest.radius
     try:
-        scorer(signal, parameters, cell_width_ms=dataset.manifest.cell_width_ms, radius=dataset.manifest.radius)
+        ready = body_scorer(signal, parameters, cell_width_ms=width_ms, radius=radius)
+        if isinstance(signal, LearnedSignal):
+            number_of_features(ready)
+            return list(_fit_problems(signal, parameters, dataset))
     except VpharnessError as error:
         return [str(error)]
     return []
+
+
+def _fit_problems(signal: LearnedSignal[Any], parameters: SignalParameters, dataset: Dataset) -> Iterator[str]:
+    """Yield an error where a learned signal cannot be fitted at all."""
+    if missing := missing_packages(signal.model):
+        yield missing_sentence(signal.model, missing)
+    learned, bins = cast("LearnedParameters", parameters), dataset.manifest.bins
+    if not any(
+        len(training_bins(learned, place)) >= learned.min_train_bins
+        for place in fit_bins(learned, bins, dataset.manifest.cell_width_ms)
+    ):
+        left_out = learned.reach_bins + learned.embargo_bins
+        yield (
+            f"signal {signal.name} is never fitted on dataset {dataset.manifest.dataset_id} of {bins} bins: a fit "
+            f"needs {learned.min_train_bins} bins (signal.min_train_bins), behind them {left_out} whose label or "
+            f"the embargo reaches it, and is first tried at bin {learned.first_fit_bins} (signal.first_fit_bins)"
+        )
+
+
+def _code_of_model(signal: Signal[Any]) -> dict[str, Any]:
+    """Return what the weights of a learned signal depend on besides data and parameters; nothing for any other."""
+    return {"model": model_identity(signal.model)} if isinstance(signal, LearnedSignal) else {}
 
 
 def _part_problems(evaluation: ResolvedEvaluation, split: SplitParameters, dataset: Dataset) -> list[str]:

@@ -4,23 +4,28 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from omegaconf import DictConfig
 
 from vpharness.audit import AuditReport, audit
 from vpharness.campaigns.collection_members import train_count
+from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.config.command_schemas import AuditCommand, DatasetChoice
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.collection import find_collection
-from vpharness.datasets.find import find_dataset
+from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.errors import ConfigError, ResultsError, VpharnessError
 from vpharness.evaluation import SplitParameters
+from vpharness.learning import audit_fits
 from vpharness.results.audits import FULL, AuditRecord, keep_audit, key_of
 from vpharness.results.store import store_in
-from vpharness.signals import digest, resolve
+from vpharness.signals import LearnedSignal, digest, resolve
+
+LEARNED_FITS: Final = 3
+"""How many fits of a learned signal are done again."""
 
 
 def run_audit(config: DictConfig) -> None:
@@ -34,10 +39,13 @@ def run_audit(config: DictConfig) -> None:
     dataset = find_dataset(lake, audited_dataset(lake, choice))
     if choice.collection is not None:
         print(f"vpharness: the audit is on dataset {dataset.manifest.dataset_id} of the collection", file=sys.stderr)
-    loaded = load(dataset, signal.columns)
     width_ms = dataset.manifest.cell_width_ms
-    valid = loaded.bins["book_valid"].astype(bool)
-    report = audit(signal, params, loaded.grid, valid, cell_width_ms=width_ms, seed=asked.seed)
+    report = _learned(signal, params, dataset, asked.seed) if isinstance(signal, LearnedSignal) else None
+    if report is None:
+        loaded = load(dataset, signal.columns)
+        valid = loaded.bins["book_valid"].astype(bool)
+        shown = signal.with_series(loaded.grid, loaded.bins, dataset.manifest.tick_size)
+        report = audit(signal, params, shown, valid, cell_width_ms=width_ms, seed=asked.seed)
     if asked.json:
         print(json.dumps(_facts(report), indent=1))
     else:
@@ -73,6 +81,13 @@ def audited_dataset(lake: Lake, choice: DatasetChoice) -> str:
     return ids[train_count(len(ids), SplitParameters.train_share) - 1]
 
 
+def _learned(signal: LearnedSignal[Any], params: Any, dataset: Dataset, seed: int) -> AuditReport:
+    """Audit a learned signal by doing some of its fits again, on features and labels that are garbage behind them."""
+    cache = DatasetCache.of(dataset)
+    run = cache.learned_run(signal, params)
+    return audit_fits(run, cache.inputs(signal), run.scores(), seed=seed, most=LEARNED_FITS)
+
+
 def _facts(report: AuditReport) -> dict[str, Any]:
     checks = [{**dataclasses.asdict(each), "passed": each.passed} for each in report.checks]
     return {
@@ -91,7 +106,7 @@ def _facts(report: AuditReport) -> dict[str, Any]:
 def _print(report: AuditReport, name: str, width_ms: int) -> None:
     print(f"audit of {name} over {report.bins:,} valid bins")
     for each in report.checks:
-        verdict = "same scores" if each.passed else f"differs from bin {each.first_bin} on"
+        verdict = f"same {each.compared}" if each.passed else f"differs from bin {each.first_bin} on"
         print(f"  {each.name:<36}{verdict}, worst {each.worst:.2g}")
     if report.program is not None:
         calls = ", ".join(report.program.calls_out) or "nothing"

@@ -70,7 +70,7 @@ def launch(
     with contextlib.ExitStack() as stack:
         jobs, uncomposed = compose_jobs(job_overrides, hydra)
         refuse_all([*known, *uncomposed, *job_problems(jobs, lake)])
-        jobs = jobs_on_datasets(jobs, lake)
+        jobs = list(jobs_on_datasets(jobs, lake))
         unbuilt = [variant for variant in variants_of(jobs) if variant.find(lake) is None]
         waiting = [] if carries_out else [job for job in jobs if job.data in unbuilt]
         ready = jobs if carries_out else [job for job in jobs if job.data not in unbuilt]

@@ -15,6 +15,12 @@ def run_list_signals(config: DictConfig) -> None:
         return
     for row in json.loads(text):
         print(f"{row['name']}: {row['meaning']}\n  columns: {', '.join(row['columns'])}")
+        if row["learned"]:
+            told = row["learned"]
+            print(
+                f"  learned: {told['model']} on {told['features']} features; label: {told['label']}; fitted "
+                f"{told['schedule']}"
+            )
         for parameter in row["parameters"]:
             unit = f" ({parameter['unit']})" if parameter["unit"] else ""
             print(f"  {parameter['name']} = {parameter['default']}{unit}: {parameter['meaning']}")

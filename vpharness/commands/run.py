@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from vpharness.campaigns.collection_jobs import expanded
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.mlflow_runs import tracked_run
-from vpharness.campaigns.plan import CampaignPlan, Job, PlannedRun, Variant, job_problems, make_plan
+from vpharness.campaigns.plan import CampaignPlan, CollectionName, Job, PlannedRun, Variant, job_problems, make_plan
 from vpharness.campaigns.run_folder import FIGURE_FILE, fires_within_memory, folder_of, picture_of
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings, run_groups
 from vpharness.commands.text.dataset_facts import print_doubts
@@ -204,6 +204,8 @@ def settings_of(command: RunCommand, store: Store, labels: Labels) -> RunnerSett
 
 def dataset_of(job: Job, lake: Lake) -> Dataset:
     """Find the dataset of a job in the lake, or build it."""
+    if isinstance(job.data, CollectionName):
+        raise TypeError("a job on a collection is one on each of its datasets: `jobs_on_datasets` makes them")
     if not isinstance(job.data, Variant):
         return find_dataset(lake, job.data)
     variant = job.data
@@ -222,7 +224,7 @@ def dataset_of(job: Job, lake: Lake) -> Dataset:
             columns=variant.columns,
             report=report,
         )
-    return Dataset(built.path, built.manifest, lake.cache)
+    return Dataset(built.path, built.manifest, lake.cache, lake.models)
 
 
 def _refuse_axes(config: DictConfig) -> None:

@@ -29,11 +29,13 @@ class Dataset:
         path: the folder.
         manifest: what is known of it.
         cache: where columns that are computed from its events are kept; None where they are not.
+        models: where weights that are fitted to it are kept; None where they are not.
     """
 
     path: Path
     manifest: Manifest
     cache: ColumnCache | None = None
+    models: Path | None = None
 
     @property
     def latencies(self) -> Path | None:
@@ -86,7 +88,7 @@ def find_dataset(lake: Lake, dataset_id: str) -> Dataset:
     check_id(dataset_id)
     for path in lake.places(dataset_id):
         if path.is_dir():
-            return open_dataset(path, lake.cache)
+            return open_dataset(path, lake.cache, lake.models)
     known = [path.name for path in dataset_folders(lake)]
     found = did_you_mean(dataset_id, known).strip()
     if not found:
@@ -107,12 +109,12 @@ def all_datasets(lake: Lake) -> Iterator[Dataset | DatasetError]:
     """Yield every dataset of the lake, and an error for each folder that is none."""
     for path in dataset_folders(lake):
         try:
-            yield open_dataset(path, lake.cache)
+            yield open_dataset(path, lake.cache, lake.models)
         except DatasetError as error:
             yield error
 
 
-def open_dataset(path: Path, cache: ColumnCache | None = None) -> Dataset:
+def open_dataset(path: Path, cache: ColumnCache | None = None, models: Path | None = None) -> Dataset:
     """Return the dataset in a folder, its manifest verified; a DatasetError says what is wrong with it."""
     if not (path / MANIFEST_FILE).exists():
         raise DatasetError(
@@ -127,4 +129,4 @@ def open_dataset(path: Path, cache: ColumnCache | None = None) -> Dataset:
     for name in read_checksums(path):
         if not (path / name).is_file():
             raise DatasetError(f"dataset {path.name}: {path / name} is missing; restore it, or build the dataset again")
-    return Dataset(path, read_manifest(path), cache)
+    return Dataset(path, read_manifest(path), cache, models)

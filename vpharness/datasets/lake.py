@@ -78,6 +78,11 @@ class Lake:
         return self.root / "research" / "vp_harness" / "sources"
 
     @property
+    def models(self) -> Path:
+        """Weights of learned signals, each named after its content, and the lists of fits that they belong to."""
+        return self.root / "models"
+
+    @property
     def latencies(self) -> Path:
         """Recorded latencies of orders that runs used, each named after the digest of its content."""
         return self.root / "research" / "vp_harness" / "latencies"

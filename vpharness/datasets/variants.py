@@ -31,7 +31,7 @@ def find_variant(
     _, identity = content_identity(source, lattice, start_ns, end_ns)
     target = lake.variants / content_id(identity)
     manifest = existing_dataset(target, target.name)
-    return None if manifest is None else Dataset(target, manifest, lake.cache)
+    return None if manifest is None else Dataset(target, manifest, lake.cache, lake.models)
 
 
 def content_identity(

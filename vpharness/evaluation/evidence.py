@@ -232,7 +232,7 @@ class PooledLater(Evidence):
         return pooled(vars(self)["_several"])
 
     @property
-    def waits_ms(self) -> NDArray[np.float64] | None:  # type: ignore[override]  # a field with a default is an attribute of its class
+    def waits_ms(self) -> NDArray[np.float64] | None:
         """As `Evidence` has it."""
         return self._whole.waits_ms
 

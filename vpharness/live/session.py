@@ -22,7 +22,8 @@ from vpharness.lattice.lattice_engine import FinishedBins, as_events, iterate
 from vpharness.lattice.layout import NO_TIME, LatticeState
 from vpharness.live.live_model import LiveModel, ScoredBin
 from vpharness.live.model_memory import Shown
-from vpharness.signals import BinScorer, ScorerState, restore_state, save_state
+from vpharness.prices import PRICE_SCALE
+from vpharness.signals import BinScorer, ScorerState, bin_series, restore_state, save_state
 
 _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
 _NANOSECONDS_PER_MS: Final = 1_000_000
@@ -52,6 +53,7 @@ class LiveSession:
         _check_cells(model.scorer, lattice)
         self._model = model
         self._lattice = lattice
+        self._tick_size = int(lattice.rules["tick_price"][0]) / PRICE_SCALE
         self._longest_gap_ns = longest_gap_ns
         self._scorer_state: ScorerState = model.scorer.start()
         self._fire_state: FireState = start_fires(model.thresholds)
@@ -95,6 +97,8 @@ class LiveSession:
         model, score, is_ready = self._model, float("nan"), self.bins_to_go == 0
         if row["book_valid"][0]:
             shown = {name: grid[name][None, :] for name in model.scorer.columns}
+            if model.scorer.series:
+                shown |= bin_series(model.scorer.series, _fields(row), self._tick_size)
             self._scorer_state, scores = model.scorer.step(self._scorer_state, shown)
             score = float(np.asarray(scores)[0])  # indexing itself would be a computation of JAX's
         self._fire_state, fires = advance_fires(
@@ -281,6 +285,10 @@ def _check_facts(saved: Mapping[str, NDArray[Any]], model: LiveModel) -> None:
     ]
     if differing:
         raise ConfigError(f"the saved state is of another model: {', '.join(differing)}; start anew")
+
+
+def _fields(row: NDArray[np.void]) -> dict[str, NDArray[Any]]:
+    return {name: row[name] for name in row.dtype.names or ()}
 
 
 def _fire_arrays(state: FireState) -> dict[str, NDArray[Any]]:

@@ -61,14 +61,18 @@ class BatchRun:
         return self.loaded.bins["book_valid"].astype(np.bool_)
 
     @cached_property
+    def inputs(self) -> dict[str, NDArray[Any]]:
+        """The columns [T, K] and series [T] that the signal reads."""
+        return self.signal.with_series(self.loaded.grid, self.loaded.bins, self.dataset.manifest.tick_size)
+
+    @cached_property
     def scores(self) -> NDArray[np.float64]:
         """[T] the scores; NaN where the book is not valid."""
-        return score(self.signal, self.params, self.loaded.grid, cell_width_ms=self.width_ms, valid=self.valid)
+        return score(self.signal, self.params, self.inputs, cell_width_ms=self.width_ms, valid=self.valid)
 
     def audit(self, seed: int) -> AuditReport:
         """Audit the signal in full on its dataset."""
-        grid, width_ms = self.loaded.grid, self.width_ms
-        return audit(self.signal, self.params, grid, self.valid, cell_width_ms=width_ms, seed=seed)
+        return audit(self.signal, self.params, self.inputs, self.valid, cell_width_ms=self.width_ms, seed=seed)
 
     @cached_property
     def mid_ticks(self) -> NDArray[np.float64]:

@@ -126,7 +126,9 @@ def select_candidate(
     identity = json.loads(row["identity"])
     collection = None if pool is None else pool.collection
     newest = _last_kept(chosen.candidate)
-    return SelectedCandidate(run_id, row["signal_target"], identity, trial, number, chosen, newest, collection)
+    return SelectedCandidate(
+        run_id, row["signal_target"], identity, trial, number, chosen, newest=newest, collection=collection
+    )
 
 
 def _last_trained(

@@ -21,12 +21,16 @@ What the rest of the project uses:
 
 - `resolve("module.name")` gives the `Signal`: its name, meaning, columns, and the dataclass of its parameters, whose
   fields hold the defaults, meanings, units and ranges. `score_parameters(params)` are those that change its scores.
-- `score(signal, params, columns, cell_width_ms=..., valid=...)` scores a whole run of bins.
+- `score(signal, params, columns, cell_width_ms=..., valid=...)` scores a whole run of bins. `columns` holds the series
+  of the bins (`BIN_SERIES`) too where the signal reads some: `signal.with_series(columns, bins, tick_size)` adds them.
 - `score_many(signal, [params, ...], columns, ...)` does so for many parameter sets, computing what they share once.
 - `scorer(signal, params, cell_width_ms=..., radius=...)` is the same for chunks or single bins: `start()` gives the
   first state, `step(state, columns)` the next one and the scores. `save_state` and `restore_state` turn a state into
   plain arrays and back, bit for bit.
 - `reach_of(signal, params, cell_width_ms=..., radius=...)` says how many bins before its own a score depends on.
+- `@learned` makes a signal whose last step is fitted: its function gives features [T, F], its parameters derive from
+  those of a model (`vpharness.signals.models`). `features(...)` gives them over a whole run; `scorer` and `score` take
+  the weights in force as `fits`. Who fits, and when, is `vpharness.learning`.
 - `digest(signal, params)` is what a result depends on besides parameters and data: the SHA-256 of the compiled form
   and of the names of what it is called with.
 
@@ -35,19 +39,37 @@ The chunk law: for any cutting of time into chunks, single bins included, scores
 
 from typing import Final
 
-from vpharness.signals.core.binding import score_parameters
+from vpharness.signals.core.bin_series import BIN_SERIES, SPREAD_TICKS, bin_series
+from vpharness.signals.core.binding import body_parameters, score_parameters
 from vpharness.signals.core.definition import Signal, SignalParameters, fixed_thresholds, resolve, signal
 from vpharness.signals.core.exported_scorer import BinScorer, export_scorer, load_scorer
+from vpharness.signals.core.fits_in_force import FitsInForce
 from vpharness.signals.core.grid import Grid
+from vpharness.signals.core.learned import (
+    FitError,
+    Fitted,
+    LearnedParameters,
+    LearnedSignal,
+    Model,
+    Weights,
+    learned,
+    require_formula,
+    with_default,
+)
 from vpharness.signals.core.program import Program, program_of
 from vpharness.signals.core.reach import Reach, reach_of
 from vpharness.signals.core.scorer_state import restore_state, save_state
 from vpharness.signals.core.scoring import (
     Scorer,
     ScorerState,
+    body_scorer,
     capacity_for,
+    combination_scorer,
     digest,
+    features,
     forget_compiled,
+    number_of_features,
+    outputs_as_columns,
     score,
     scorer,
 )
@@ -58,25 +80,43 @@ CHUNK_TOLERANCE: Final = 1e-9
 """The most by which a score may depend on how time is cut. Scores as near as this to a threshold are ties."""
 
 __all__ = [
+    "BIN_SERIES",
     "CHUNK_TOLERANCE",
+    "SPREAD_TICKS",
     "BinScorer",
     "Clock",
+    "FitError",
+    "FitsInForce",
+    "Fitted",
     "Grid",
+    "LearnedParameters",
+    "LearnedSignal",
     "Memo",
+    "Model",
     "Program",
     "Reach",
     "Scorer",
     "ScorerState",
     "Signal",
     "SignalParameters",
+    "Weights",
+    "bin_series",
+    "body_parameters",
+    "body_scorer",
     "capacity_for",
+    "combination_scorer",
     "digest",
     "export_scorer",
+    "features",
     "fixed_thresholds",
     "forget_compiled",
+    "learned",
     "load_scorer",
+    "number_of_features",
+    "outputs_as_columns",
     "program_of",
     "reach_of",
+    "require_formula",
     "resolve",
     "restore_state",
     "save_state",
@@ -86,4 +126,5 @@ __all__ = [
     "score_ready",
     "scorer",
     "signal",
+    "with_default",
 ]

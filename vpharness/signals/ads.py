@@ -59,13 +59,18 @@ def ads(time: Clock, grid: Grid, p: Ads) -> Array:
     spot and pulling grows above it, participants are leaning upwards before the mid has moved. The slopes make it
     answer to a change of the imbalance, not to its level, and nearer bands weigh more.
     """
-    weights = band_weights(grid)
-    x = grid.bid_less_ask(grid.v_add, weights) - grid.bid_less_ask(grid.v_pull, weights)
+    x = flow_imbalance(grid)
     score = jnp.zeros_like(x)
     for window, weight in zip(p.slope_windows, p.blend_weights, strict=True):
         z = time.robust_z(time.slope(x, window), p.zscore_window, p.zscore_min_periods)
         score = score + weight * jnp.tanh(z / p.blend_scale)
     return score
+
+
+def flow_imbalance(grid: Grid) -> Array:
+    """Return liquidity added less pulled, of the bid's side less the ask's, over the bands: quantity/s, [T]."""
+    weights = band_weights(grid)
+    return grid.bid_less_ask(grid.v_add, weights) - grid.bid_less_ask(grid.v_pull, weights)
 
 
 def band_weights(grid: Grid) -> Array:

@@ -47,6 +47,13 @@ def iirc(time: Clock, grid: Grid, p: Iirc) -> Array:
 
     It bets on resilience: the side that replaces its losses ever better holds, and price moves away from it.
     """
+    x = log_ratio(grid, p)
+    slope = 0.6 * time.slope(x, p.fast_window) + 0.4 * time.slope(x, p.slow_window)
+    return jnp.where(jnp.isnan(slope) | (jnp.abs(x) < p.noise_floor), 0.0, slope)
+
+
+def log_ratio(grid: Grid, p: Iirc) -> Array:
+    """Return the log ratio x of how well the two sides replenish what they lose: [T]."""
     band = grid.band(1, p.band)
 
     def replenishment(add: Array, pull: Array, fill: Array) -> Array:
@@ -55,6 +62,4 @@ def iirc(time: Clock, grid: Grid, p: Iirc) -> Array:
     (add_bid, add_ask), (pull_bid, pull_ask) = grid.sides(grid.v_add, band), grid.sides(grid.v_pull, band)
     fill_bid, fill_ask = grid.sides(grid.v_fill, band)
     bid, ask = replenishment(add_bid, pull_bid, fill_bid), replenishment(add_ask, pull_ask, fill_ask)
-    x = jnp.log(bid + 1.0) - jnp.log(ask + 1.0)
-    slope = 0.6 * time.slope(x, p.fast_window) + 0.4 * time.slope(x, p.slow_window)
-    return jnp.where(jnp.isnan(slope) | (jnp.abs(x) < p.noise_floor), 0.0, slope)
+    return jnp.log(bid + 1.0) - jnp.log(ask + 1.0)

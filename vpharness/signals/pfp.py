@@ -40,14 +40,20 @@ def pfp(time: Clock, grid: Grid, p: Pfp) -> Array:
     It bets that informed participants place and pull orders far from the touch first, so that activity which travels
     inwards tells where price will go: building that travels inwards below spot, or pulling above it, points up.
     """
-    zones = jnp.stack([grid.band(first, last) / (last - first + 1) for first, last in (INNER_ZONE, OUTER_ZONE)])
-
-    def lead(zone_means: Array) -> Array:
-        inner, outer = zone_means
-        delayed = time.ema(inner * time.lag(outer, p.lag_bins), p.ema_alpha)
-        return delayed / (time.ema(inner * outer, p.ema_alpha) + p.eps)
-
+    zones = zone_weights(grid)
     (add_bid, add_ask), (fill_bid, fill_ask) = grid.sides(grid.v_add, zones), grid.sides(grid.v_fill, zones)
     pull_bid, pull_ask = grid.sides(grid.v_pull, zones)
-    build = lead(add_bid + fill_bid) - lead(add_ask + fill_ask)
-    return p.add_weight * build + p.pull_weight * (lead(pull_ask) - lead(pull_bid))
+    build = lead(time, p, add_bid + fill_bid) - lead(time, p, add_ask + fill_ask)
+    return p.add_weight * build + p.pull_weight * (lead(time, p, pull_ask) - lead(time, p, pull_bid))
+
+
+def zone_weights(grid: Grid) -> Array:
+    """Return weights by distance that give the means over the inner and the outer zone: [2, radius]."""
+    return jnp.stack([grid.band(first, last) / (last - first + 1) for first, last in (INNER_ZONE, OUTER_ZONE)])
+
+
+def lead(time: Clock, p: Pfp, zone_means: Array) -> Array:
+    """Return how much more the inner zone resembles what the outer one did a lag ago than what it does now: [T]."""
+    inner, outer = zone_means
+    delayed = time.ema(inner * time.lag(outer, p.lag_bins), p.ema_alpha)
+    return delayed / (time.ema(inner * outer, p.ema_alpha) + p.eps)

@@ -49,11 +49,16 @@ def spg(time: Clock, grid: Grid, p: Spg) -> Array:
     The formula is the same in the mirrored market, so that the direction comes from that bet alone and not from one
     side.
     """
-    band = grid.band(1, p.band)
-    net = _above_less_below(grid, grid.pressure_variant, band) + _above_less_below(grid, grid.vacuum_variant, band)
+    net = gradient_imbalance(grid, p.band)
     smooth = 0.6 * time.ema(net, _alpha(p.fast_span)) + 0.4 * time.ema(net, _alpha(p.slow_span))
     curvature = time.ema(-_mean_curvature(grid, grid.pressure_variant, p.curv_radius), _alpha(p.curv_span))
     return 0.7 * smooth + 0.3 * curvature
+
+
+def gradient_imbalance(grid: Grid, last: int) -> Array:
+    """Return the mean gradients of pressure and vacuum over |k| <= last, above spot less below it: [T]."""
+    band = grid.band(1, last)
+    return _above_less_below(grid, grid.pressure_variant, band) + _above_less_below(grid, grid.vacuum_variant, band)
 
 
 def _alpha(span: float) -> float:

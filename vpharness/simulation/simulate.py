@@ -138,7 +138,9 @@ def _run_over_all(replay: SimulationInput, signal: Signal[Any], params: SignalPa
     """Score all bins at once, as a run does."""
     whole = replay.whole(signal.columns)
     valid = whole.rows["book_valid"]
-    return whole.rows, score(signal, params, whole.columns, cell_width_ms=replay.cell_width_ms, valid=valid)
+    rows = {name: whole.rows[name] for name in whole.rows.dtype.names or ()}
+    shown = signal.with_series(whole.columns, rows, replay.tick_size)
+    return whole.rows, score(signal, params, shown, cell_width_ms=replay.cell_width_ms, valid=valid)
 
 
 def _chosen(

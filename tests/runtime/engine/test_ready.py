@@ -18,6 +18,7 @@ from tests.runtime.market import ScriptedFeed, steps_of
 from tests.runtime.records import fresh_lattice, promote, record_of, with_radius
 from tests.runtime.rollout.test_rollout import refusal, until_served
 from tests.runtime.serving import PATIENCE_S, Client, Server, server
+from tests.source_scorer import source_scorer
 from vpharness.evaluation.fires import find_fires
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.lattice.lattice_engine import advance
@@ -96,7 +97,7 @@ def _run_of(of: PromotedRecord) -> dict[int, RunBin]:
     _, last = advance(state, NO_EVENTS, steps()[-1].complete_to_ns)
     blocks += last
     model = live_model(of)
-    scorer = model.scorer
+    scorer = source_scorer(model)
     columns = {name: np.concatenate([block.column(name) for block in blocks]) for name in scorer.signal.columns}
     bins = np.concatenate([block.bins for block in blocks])
     scores = score(

@@ -19,6 +19,7 @@ from tests.runtime.records import record_of, with_radius
 from tests.runtime.serving import Server, server
 from tests.runtime.stream.test_stream import is_shadowed
 from tests.runtime.web.test_auth import ask
+from tests.source_scorer import source_scorer
 from vpharness.errors import ConfigError
 
 STEPS = steps_of(minute())[:110]
@@ -171,8 +172,8 @@ def test_numbers_alone_are_scored_by_the_champions_machine_code() -> None:
     """And whatever reaches further back by that of one of few capacities."""
     champion = served_model(ADS)
     found = [shadow_model(champion, FACTS, ads_with(3, window), 6_000) for window in (2, 5, 20, 900, 2_000, 5_900)]
-    own = champion.live.scorer
-    assert all(each.live.scorer.structure == own.structure for each in found)
+    own = source_scorer(champion.live)
+    assert all(source_scorer(each.live).structure == own.structure for each in found)
     assert {each.live.scorer.capacity for each in found} == {own.capacity, *CAPACITIES, 6_144}
 
 

@@ -39,6 +39,7 @@ from tests.runtime.rollout.test_shadow_models import ADS, ads_with
 from tests.runtime.serving import PATIENCE_S, Server, server
 from tests.runtime.test_soak import memory_mb
 from tests.runtime.web.test_connection import raw
+from tests.source_scorer import source_scorer
 from vpharness.lattice import state_transfer
 from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.signals import forget_compiled
@@ -172,7 +173,7 @@ def test_a_model_beside_the_champion_takes_no_more_than_is_said(radius: int) -> 
     assert 0.5 * LATTICE_BYTES_A_CELL * cells < lattice < LATTICE_BYTES_A_CELL * cells
     scorer = shadow_model(model, FACTS, ads_with(LONGEST_LIST, 5_900), bins_kept).live.scorer
     state = sum(np.asarray(array).nbytes for arrays in scorer.start().values() for array in arrays.values())
-    shown = PIECE_BINS * len(scorer.signal.columns) * cells * 8
+    shown = PIECE_BINS * len(scorer.columns) * cells * 8
     assert lattice + 2 * state + shown < session_bytes(radius, bins_kept)
 
 
@@ -199,7 +200,7 @@ def test_machine_code_takes_no_more_than_is_said_and_is_given_back() -> None:
             before = memory_mb(pid)
             compiled_session(model, FACTS)
             largest = max(largest, memory_mb(pid) - before)
-        forget_compiled(found[0].live.scorer)
+        forget_compiled(source_scorer(found[0].live))
     print(f"at most {largest:.0f} MB; {memory_mb(pid) - begun:.0f} MB more after all {3 * LONGEST_LIST} were forgotten")
     assert largest < CODE_BYTES / 1e6
     assert memory_mb(pid) - begun < 4 * CODE_BYTES / 1e6

@@ -173,7 +173,9 @@ def _latency_picture(number: int, view: DatasetView, latencies: NDArray[np.float
 
     def paint(picture: Picture) -> None:
         axes = picture.subplots()
-        axes.step(*thinned(hours, latencies, _COLUMNS), where="post", color=GOOD_COLOUR, linewidth=0.9)
+        axes.step(
+            *thinned(hours.astype(np.float64), latencies, _COLUMNS), where="post", color=GOOD_COLOUR, linewidth=0.9
+        )
         axes.set_ylabel("latency, ms")
         axes.set_xlabel("hours from the first bin on")
         axes.set_ylim(bottom=0)

@@ -13,7 +13,7 @@ from vpharness.signals.core.definition import SignalParameters
 
 Numbers = Mapping[str, Any]
 """The traced parameters: a float64 or int64 scalar each, or a list of them."""
-_NOT_SEEN_BY_THE_BODY = frozenset(field.name for field in dataclasses.fields(SignalParameters))
+_NOT_OF_SCORES = frozenset(field.name for field in dataclasses.fields(SignalParameters))
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def split(params: SignalParameters) -> tuple[Structure, dict[str, Any]]:
     choices: list[tuple[str, Any]] = []
     kinds: list[tuple[str, str, int | None]] = []
     numbers: dict[str, Any] = {}
-    for name, value in score_parameters(params).items():
+    for name, value in body_parameters(params).items():
         number = np.float64 if _mentions_float(hints[name]) else np.int64
         if value is None or isinstance(value, bool | str):
             choices.append((name, value))
@@ -70,8 +70,14 @@ def score_parameters(params: SignalParameters) -> dict[str, Any]:
     return {
         field.name: getattr(params, field.name)
         for field in dataclasses.fields(params)
-        if field.name not in _NOT_SEEN_BY_THE_BODY
+        if field.name not in _NOT_OF_SCORES
     }
+
+
+def body_parameters(params: SignalParameters) -> dict[str, Any]:
+    """Return the parameters that the body is given: of a learned signal those of its features alone."""
+    outside = params.outside_the_body()
+    return {name: value for name, value in score_parameters(params).items() if name not in outside}
 
 
 def _mentions_float(hint: Any) -> bool:

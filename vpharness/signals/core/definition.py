@@ -4,14 +4,16 @@ import dataclasses
 import importlib
 import inspect
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from jax import Array
+from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError
 from vpharness.parameters import parameter
+from vpharness.signals.core.bin_series import BIN_SERIES, bin_series
 from vpharness.signals.core.grid import Grid, shadowed
 from vpharness.signals.core.time_operators import Clock
 
@@ -60,6 +62,11 @@ class SignalParameters:
         maximum=100,
     )
 
+    @classmethod
+    def outside_the_body(cls) -> frozenset[str]:
+        """Return the names of the parameters that a signal's body is not given."""
+        return frozenset(field.name for field in dataclasses.fields(SignalParameters))
+
     def relations(self) -> Iterator[str]:
         """Yield a sentence for everything that does not fit together; a signal's own relations follow these."""
         if not self.thresholds and not self.threshold_quantiles:
@@ -84,6 +91,7 @@ class Signal(Generic[P]):
         name: its function's name.
         meaning: the first line of its docstring.
         columns: the columns of the grid that it reads.
+        series: the series of the bins that it reads, of `BIN_SERIES`.
         parameters: the dataclass of its parameters; its defaults are the signal's.
         body: the function itself.
     """
@@ -93,6 +101,23 @@ class Signal(Generic[P]):
     columns: tuple[str, ...]
     parameters: type[P]
     body: Body[P]
+    series: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """All that it reads: columns of the grid [T, K] and series of the bins [T]."""
+        return (*self.columns, *self.series)
+
+    def with_series(
+        self, columns: Mapping[str, NDArray[Any]], bins: Mapping[str, Any], tick_size: float
+    ) -> dict[str, NDArray[Any]]:
+        """Return columns of the grid with the series that it reads beside them; `bins` as `bin_series` takes them."""
+        return {**columns, **bin_series(self.series, bins, tick_size)}
+
+    def shapes(self, bins: int, radius: int) -> tuple[tuple[str, tuple[int, ...], str], ...]:
+        """Return the name, shape and dtype of each input for so many bins, sorted by name."""
+        columns = [(name, (bins, 2 * radius + 1), "float64") for name in self.columns]
+        return tuple(sorted([*columns, *((name, (bins,), "float64") for name in self.series)]))
 
     def __call__(self, time: Clock, grid: Grid, p: P) -> Array:
         """Compute the scores, as a part of another signal's body."""
@@ -104,33 +129,54 @@ def traced(kind: type[P], **numbers: Any) -> P:
     return kind(**numbers)
 
 
-def signal(*, columns: Sequence[str]) -> Callable[[Body[P]], Signal[P]]:
+def signal(*, columns: Sequence[str], series: Sequence[str] = ()) -> Callable[[Body[P]], Signal[P]]:
     """Make a signal of a function `(time: Clock, grid: Grid, p: Parameters) -> [T]`.
 
     Args:
-        columns: the columns of the grid that the function reads; `grid` has these and no others.
+        columns: the columns of the grid that the function reads, one at least; `grid` has these and no others.
+        series: the series of the bins that it reads beside them, of `BIN_SERIES`: each an attribute of `grid`, [T].
 
     Raises ConfigError where the third argument is not annotated with a frozen dataclass of SignalParameters, and where
-    a column could not be read by its name.
+    a column or series could not be read by its name.
     """
 
     def define(body: Body[P]) -> Signal[P]:
-        arguments = list(inspect.signature(body).parameters)
-        kind = typing.get_type_hints(body).get(arguments[2]) if len(arguments) > 2 else None
-        if not (isinstance(kind, type) and issubclass(kind, SignalParameters) and dataclasses.is_dataclass(kind)):
-            raise ConfigError(
-                f"signal {body.__name__}: its arguments must be (time: Clock, grid: Grid, p: PARAMETERS), with "
-                f"PARAMETERS a frozen dataclass derived from SignalParameters; found {kind!r} for the third"
-            )
-        if hidden := shadowed(columns):
-            raise ConfigError(
-                f"signal {body.__name__}: {', '.join(hidden)} cannot be the name of a column that it reads, since "
-                "every grid has something else under that name; rename the column in the dataset"
-            )
-        meaning = (body.__doc__ or "").strip().splitlines()
-        return Signal(body.__name__, meaning[0] if meaning else "", tuple(columns), typing.cast("type[P]", kind), body)
+        return defined(body, columns, series)
 
     return define
+
+
+def defined(body: Body[P], columns: Sequence[str], series: Sequence[str]) -> Signal[P]:
+    """Return the signal of a function, after checking its arguments and what it reads; raises as `signal` says."""
+    check_inputs(body.__name__, columns, series)
+    arguments = list(inspect.signature(body).parameters)
+    kind = typing.get_type_hints(body).get(arguments[2]) if len(arguments) > 2 else None
+    if not (isinstance(kind, type) and issubclass(kind, SignalParameters) and dataclasses.is_dataclass(kind)):
+        raise ConfigError(
+            f"signal {body.__name__}: its arguments must be (time: Clock, grid: Grid, p: PARAMETERS), with "
+            f"PARAMETERS a frozen dataclass derived from SignalParameters; found {kind!r} for the third"
+        )
+    meaning = (body.__doc__ or "").strip().splitlines()
+    meant = meaning[0] if meaning else ""
+    return Signal(body.__name__, meant, tuple(columns), typing.cast("type[P]", kind), body, tuple(series))
+
+
+def check_inputs(name: str, columns: Sequence[str], series: Sequence[str]) -> None:
+    """Raise ConfigError where a signal of that name could not read what it declares."""
+    if hidden := shadowed(columns):
+        raise ConfigError(
+            f"signal {name}: {', '.join(hidden)} cannot be the name of a column that it reads, since "
+            "every grid has something else under that name; rename the column in the dataset"
+        )
+    if not columns:
+        raise ConfigError(f"signal {name} declares no column; it must read one of the grid at least")
+    if unknown := [each for each in series if each not in BIN_SERIES]:
+        raise ConfigError(
+            f"signal {name} reads the series {', '.join(unknown)}, which there is not; there are "
+            f"{', '.join(BIN_SERIES)}"
+        )
+    if twice := [each for each in columns if each in series]:
+        raise ConfigError(f"signal {name}: {', '.join(twice)} is a series of the bins, not a column; declare it once")
 
 
 def resolve(target: str) -> Signal[Any]:

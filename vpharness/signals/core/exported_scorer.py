@@ -49,6 +49,10 @@ class BinScorer(Protocol):
         """The grid columns that it reads."""
 
     @property
+    def series(self) -> tuple[str, ...]:
+        """The series of the bins that it reads."""
+
+    @property
     def cell_width_ms(self) -> float:
         """The length of a bin."""
 
@@ -97,6 +101,7 @@ class ExportedScorer:
     numbers: Mapping[str, Any]
     begin: ScorerState
     call: Callable[..., tuple[ScorerState, Array]]
+    series: tuple[str, ...] = ()
 
     def start(self) -> ScorerState:
         """Return the state before the first bin."""
@@ -104,7 +109,7 @@ class ExportedScorer:
 
     def step(self, state: ScorerState, columns: Mapping[str, ArrayLike]) -> tuple[ScorerState, Array]:
         """Score the next bin; see `Scorer.step`. Raises ConfigError where a column is missing or of another shape."""
-        cells, _ = checked_shapes(self.name, self.columns, columns)
+        cells, _ = checked_shapes(self.name, self.columns, columns, series=self.series)
         shown = {name: np.asarray(column, np.float64) for name, column in cells.items()}
         if shown[self.columns[0]].shape != (1, 2 * self.radius + 1):
             shape = shown[self.columns[0]].shape
@@ -118,15 +123,18 @@ def export_scorer(ready: Scorer) -> bytes:
     """Return a scorer's step for one bin, its parameters and the state that it begins with, as a NumPy archive."""
     from jax import export  # noqa: PLC0415  # slow to load
 
-    shape = jax.ShapeDtypeStruct((1, 2 * ready.radius + 1), np.dtype(np.float64))  # type: ignore[no-untyped-call] # JAX has it untyped
     step = jax.jit(step_of(ready.signal, ready.structure))
-    cells = dict.fromkeys(ready.columns, shape)
+    cells = {
+        name: jax.ShapeDtypeStruct(shape, np.dtype(kind))  # type: ignore[no-untyped-call] # JAX has it untyped
+        for name, shape, kind in ready.signal.shapes(1, ready.radius)
+    }
     exported = export.export(step)(ready.structure.abstract_numbers(), np.float64(0), ready.start(), cells)
     header = {
         "format": _FORMAT,
         "jax_version": jax.__version__,
         "name": ready.name,
         "columns": list(ready.columns),
+        "series": list(ready.series),
         "cell_width_ms": float(ready.cell_width_ms),
         "radius": ready.radius,
         "capacity": ready.capacity,
@@ -168,6 +176,7 @@ def load_scorer(content: bytes, where: str) -> ExportedScorer:
         jax_version=header["jax_version"],
         numbers=numbers,
         begin=nested_state(state),
+        series=tuple(header.get("series", ())),
         call=_loaded(arrays[_PROGRAM].tobytes(), header["jax_version"], where),
     )
 

@@ -10,6 +10,8 @@ from jax.typing import ArrayLike
 class Grid:
     """The cells of T bins: each column that the signal declares is an attribute, [T, K] float64, k = -radius..radius.
 
+    So is each series of the bins that it declares: [T] float64.
+
     Attributes:
         k: [K] ticks from spot: below it negative, above it positive.
         distance: [radius] the distances of each side's cells from spot, 1..radius, in ticks.
@@ -21,7 +23,7 @@ class Grid:
 
     def __init__(self, columns: Mapping[str, Array]) -> None:
         self._columns = columns
-        radius = next(iter(columns.values())).shape[1] // 2
+        radius = next(column.shape[1] // 2 for column in columns.values() if column.ndim > 1)
         self.k = jnp.arange(-radius, radius + 1, dtype=jnp.float64)
         self.distance = jnp.arange(1, radius + 1, dtype=jnp.float64)
         self.reaches: list[Array] = []

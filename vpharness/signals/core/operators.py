@@ -5,6 +5,7 @@ chunks. Missing values are NaN. A history that has not begun is not a missing va
 where it matters. Numbers (windows, weights) are scalars that may be traced, so that one compile serves every value.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from jax import Array, lax
 from numpy.typing import NDArray
 
 import vpharness.precision  # noqa: F401 - switches JAX to float64
-from vpharness.signals.core import rolling_statistics
+from vpharness.signals.core import rolling_statistics, window_moments
 
 State = Mapping[str, Array]
 Series = Any
@@ -55,7 +56,7 @@ def _lag_start(capacity: int) -> dict[str, NDArray[Any]]:
 def _lag(state: State, xs: Array, n: Array) -> tuple[State, Array]:
     """x_{t-n}, 0 before; missing where that value is."""
     recent, capacity = _with_history(state["recent"], xs)
-    return {"recent": recent[len(xs) :]}, lax.dynamic_slice(recent, (capacity - n,), xs.shape)
+    return {"recent": recent[len(xs) :]}, _earlier(recent, capacity - n, xs)
 
 
 def _ema_start(_capacity: int) -> dict[str, NDArray[Any]]:
@@ -92,7 +93,7 @@ def _slope(state: State, xs: Array, window: Array) -> tuple[State, Array]:
     centre = (width - 1.0) / 2.0
 
     def add(back: Array, total: Array) -> Array:
-        earlier = lax.dynamic_slice(recent, (capacity - back,), xs.shape)
+        earlier = _earlier(recent, capacity - back, xs)
         return total + (centre - back.astype(jnp.float64)) * (earlier - xs)
 
     total = lax.fori_loop(jnp.zeros_like(window), window, add, jnp.zeros_like(xs))
@@ -109,6 +110,11 @@ def _seen(state: State, xs: Array) -> tuple[State, Array]:
     return {"bins": seen[-1]}, seen
 
 
+def _earlier(recent: Array, first: Array, xs: Array) -> Array:
+    """Return as many remembered bins as the chunk has, from a place on."""
+    return lax.dynamic_slice(recent, (first, *(0 for _ in xs.shape[1:])), xs.shape)
+
+
 def _with_history(recent: Array, xs: Array) -> tuple[Array, int]:
     """Return the remembered values followed by the chunk's, and how many are remembered."""
     return jnp.concatenate([recent, xs]), len(recent)
@@ -119,7 +125,21 @@ LAG = Operator("lag", _lag_start, _lag)
 EMA = Operator("ema", _ema_start, _ema)
 SLOPE = Operator("slope", _slope_start, _slope)
 SEEN = Operator("seen", _seen_start, _seen)
+MEAN = Operator("mean", window_moments.start, window_moments.mean)
+STD = Operator("std", window_moments.start, window_moments.deviation)
+SKEW = Operator("skew", window_moments.start, window_moments.skewness)
 MEDIAN_SPREAD = Operator("median_spread", rolling_statistics.start, rolling_statistics.median_spread)
 MEDIAN_SPREAD_DEVIATION = Operator(
     "median_spread", rolling_statistics.start, rolling_statistics.median_spread_deviation
 )
+
+
+@functools.lru_cache(maxsize=64)
+def wide(operator: Operator, series: int) -> Operator:
+    """Return `LAG` or `SLOPE` for so many series side by side, [T, M]: one state and one loop serve all of them."""
+
+    def start(capacity: int) -> dict[str, NDArray[Any]]:
+        narrow = operator.start(capacity)["recent"]
+        return {"recent": np.repeat(narrow[:, None], series, axis=1)}
+
+    return Operator(operator.name, start, operator.apply)

@@ -48,7 +48,7 @@ class Program:
 
 def program_of(ready: Scorer, columns: Mapping[str, NDArray[Any]], bins: int) -> Program:
     """Return the findings about the program that scores so many bins of columns of these types; nothing is run."""
-    kinds = tuple((name, str(columns[name].dtype)) for name in ready.signal.columns)
+    kinds = tuple((name, str(columns[name].dtype)) for name in ready.signal.inputs)
     return _program(ready.signal, ready.structure, ready.operators, (ready.radius, ready.capacity, bins), kinds)
 
 
@@ -62,7 +62,8 @@ def _program(
 ) -> Program:
     radius, capacity, bins = sizes
     state = {slot: dict(arrays) for slot, arrays in _states(operators, capacity)}
-    cells = {name: jax.ShapeDtypeStruct((bins, 2 * radius + 1), np.dtype(kind)) for name, kind in kinds}  # type: ignore[no-untyped-call] # JAX has it untyped
+    shapes = {name: shape for name, shape, _ in signal.shapes(bins, radius)}
+    cells = {name: jax.ShapeDtypeStruct(shapes[name], np.dtype(kind)) for name, kind in kinds}  # type: ignore[no-untyped-call] # JAX has it untyped
     arguments = (structure.abstract_numbers(), np.float64(0), state, cells)
     found = _Found()
     # Traced anew: what JAX keeps for a compiled function may have turned its constants into arguments.

@@ -18,7 +18,18 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, jaxpr_as
 
 from vpharness.signals.core.binding import Structure, split
 from vpharness.signals.core.definition import Signal, SignalParameters
-from vpharness.signals.core.operators import EMA, LAG, MEDIAN_SPREAD, RATE, SEEN, SLOPE, Operator
+from vpharness.signals.core.operators import (
+    EMA,
+    LAG,
+    MEAN,
+    MEDIAN_SPREAD,
+    RATE,
+    SEEN,
+    SKEW,
+    SLOPE,
+    STD,
+    Operator,
+)
 from vpharness.signals.core.pieces import MARK, Shapes, traced_body
 
 FORGOTTEN: Final = 2.0**-53
@@ -51,7 +62,7 @@ class Reach:
 def reach_of(signal: Signal[Any], params: SignalParameters, *, cell_width_ms: float, radius: int) -> Reach:
     """Return how far back the scores of a signal with these parameters reach."""
     structure, numbers = split(params)
-    form = _form(signal, structure, tuple((name, (1, 2 * radius + 1), "float64") for name in sorted(signal.columns)))
+    form = _form(signal, structure, signal.shapes(1, radius))
     leaves = [*jax.tree.leaves((numbers, np.float64(cell_width_ms))), *form.no_cells]
     known = dict(zip(form.asked, (float(np.max(value)) for value in form.answer(*leaves)), strict=True))
     windows, whole = _longest_way(form, known)
@@ -163,6 +174,7 @@ def _bins_back(call: _Call, known: Mapping[Var, float]) -> tuple[float, float]:
         LAG.name: largest,
         SLOPE.name: largest - 1,
         MEDIAN_SPREAD.name: largest - 1,
+        **dict.fromkeys((MEAN.name, STD.name, SKEW.name), largest - 1),
         SEEN.name: largest,
     }
     back = windows.get(name, math.inf)

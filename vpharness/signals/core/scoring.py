@@ -1,5 +1,6 @@
 """Scoring: a whole dataset, chunk by chunk, or one bin at a time, by one compiled step."""
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -18,12 +19,18 @@ from vpharness.errors import ConfigError, VpharnessError
 from vpharness.parameters import problems
 from vpharness.signals.core.binding import Numbers, Structure, score_parameters, split
 from vpharness.signals.core.definition import LONGEST_WINDOW_BINS, Signal, SignalParameters
+from vpharness.signals.core.fits_in_force import FitsInForce, rounded
 from vpharness.signals.core.grid import Grid
+from vpharness.signals.core.learned import NO_CELLS, LearnedSignal
 from vpharness.signals.core.operators import Operator
 from vpharness.signals.core.time_operators import ChunkClock, SurveyClock, slot_name
 
 ScorerState = Mapping[str, Mapping[str, Array]]
 """For each call of an operator (00_rate, 01_median_spread, ...) its arrays by name."""
+BINS_SHOWN: Final = "bins_shown"
+"""Where the state of a learned signal counts the bins that it has been shown."""
+_BEHIND: Final = "behind_"
+"""What the states of a combination's operators begin with."""
 _DIGEST_BINS: Final = 4096
 _DIGEST_RADIUS: Final = 50
 _DIGEST_CAPACITY: Final = 512
@@ -46,6 +53,8 @@ class Scorer:
         operators: the operators that the signal's body calls, in order.
         structure: what the compiled form depends on.
         numbers: the traced parameters.
+        fits: the weights in force of a learned signal, by the valid bin from which on they are; None for any other.
+        combined: what makes scores of its model's outputs, where these are none yet.
     """
 
     signal: Signal[Any]
@@ -56,6 +65,8 @@ class Scorer:
     operators: tuple[Operator, ...]
     structure: Structure
     numbers: Numbers
+    fits: FitsInForce | None = None
+    combined: "Scorer | None" = None
 
     @property
     def name(self) -> str:
@@ -66,6 +77,11 @@ class Scorer:
     def columns(self) -> tuple[str, ...]:
         """The grid columns that it reads."""
         return self.signal.columns
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The series of the bins that it reads."""
+        return self.signal.series
 
     @property
     def code_digest(self) -> str:
@@ -79,19 +95,24 @@ class Scorer:
 
     def start(self) -> ScorerState:
         """Return the state before the first bin."""
-        return {
+        state = {
             slot_name(call, operator): {
                 name: jnp.asarray(array) for name, array in operator.start(self.capacity).items()
             }
             for call, operator in enumerate(self.operators)
         }
+        if self.fits is None:
+            return state
+        behind = {} if self.combined is None else self.combined.start()
+        return {**state, BINS_SHOWN: {"bins": jnp.int64(0)}, **{_BEHIND + slot: each for slot, each in behind.items()}}
 
     def step(self, state: ScorerState, columns: Mapping[str, ArrayLike]) -> tuple[ScorerState, Array]:
         """Score the next T bins.
 
         Args:
             state: what the last step returned, or `start()`.
-            columns: at least the signal's columns, each [T, 2 radius + 1]; more are not looked at.
+            columns: at least the signal's columns, each [T, 2 radius + 1], and its series, each [T]; more are not
+                looked at.
 
         Returns: the state after them, and the scores [T]; the state given stays as it was.
 
@@ -103,8 +124,27 @@ class Scorer:
         if not np.shape(cells[self.signal.columns[0]])[0]:
             return state, jnp.zeros(0)
         step = compiled_step(self.signal, self.structure)
-        after: tuple[ScorerState, Array] = step(self.numbers, np.float64(self.cell_width_ms), state, cells)
-        return after
+        of_body = {
+            slot: arrays for slot, arrays in state.items() if slot != BINS_SHOWN and not slot.startswith(_BEHIND)
+        }
+        after: ScorerState
+        after, found = step(self.numbers, np.float64(self.cell_width_ms), of_body, cells)
+        if self.fits is None:
+            return after, found
+        shown = int(state[BINS_SHOWN]["bins"])
+        counted = {**after, BINS_SHOWN: {"bins": jnp.int64(shown + len(found))}}
+        outputs = self.fits.scores(found, shown)
+        if self.combined is None:
+            return counted, jnp.asarray(outputs)
+        behind = {slot.removeprefix(_BEHIND): each for slot, each in state.items() if slot.startswith(_BEHIND)}
+        moved, scores = self.combined.step(behind, outputs_as_columns(self.combined.signal, outputs))
+        counted |= {_BEHIND + slot: each for slot, each in moved.items()}
+        return counted, jnp.where(jnp.asarray(np.isnan(outputs).any(axis=1)), jnp.nan, scores)
+
+    def with_fits(self, fits: FitsInForce) -> "Scorer":
+        """Return the scorer of a learned signal with its weights."""
+        combined = combination_scorer(self.signal, self.params, self.cell_width_ms)
+        return dataclasses.replace(self, fits=fits, combined=combined)
 
 
 def scorer(
@@ -114,6 +154,7 @@ def scorer(
     cell_width_ms: float,
     radius: int,
     capacity: int | None = None,
+    fits: FitsInForce | None = None,
 ) -> Scorer:
     """Make a scorer, after checking the parameters and that the grid is wide enough.
 
@@ -124,10 +165,41 @@ def scorer(
         radius: the grid's cells are k = -radius..radius.
         capacity: the bins that buffers reach back; default: what these parameters need, rounded up. Several scorers
             that are given the largest of their capacities share one compiled form.
+        fits: the weights of a learned signal.
 
     Raises ConfigError where parameters are out of range, the grid is too narrow, a window too long or the capacity too
-    small.
+    small, and for a learned signal without weights.
     """
+    if isinstance(signal, LearnedSignal) and fits is None:
+        raise ConfigError(
+            f"signal {signal.name} is learned: it has no score without weights; a run fits them "
+            "(python -m vpharness signal=...)"
+        )
+    ready = body_scorer(signal, params, cell_width_ms=cell_width_ms, radius=radius, capacity=capacity)
+    return ready if fits is None else ready.with_fits(fits)
+
+
+def combination_scorer(signal: Signal[Any], params: SignalParameters, cell_width_ms: float) -> Scorer | None:
+    """Return what makes scores of the outputs of a learned signal's model; None where the model gives the score."""
+    combination = signal.combination if isinstance(signal, LearnedSignal) else None
+    return None if combination is None else body_scorer(combination, params, cell_width_ms=cell_width_ms, radius=0)
+
+
+def outputs_as_columns(combination: Signal[Any], outputs: NDArray[np.float64]) -> dict[str, ArrayLike]:
+    """Return a model's outputs [T, M] as what a combination reads."""
+    series = {name: outputs[:, place] for place, name in enumerate(combination.series)}
+    return {NO_CELLS: np.zeros((len(outputs), 1)), **series}
+
+
+def body_scorer(
+    signal: Signal[Any],
+    params: SignalParameters | None = None,
+    *,
+    cell_width_ms: float,
+    radius: int,
+    capacity: int | None = None,
+) -> Scorer:
+    """Make a scorer as `scorer` does, which gives the features [T, F] of a learned signal in place of scores."""
     params = signal.parameters() if params is None else params
     if found := problems(params, f"{signal.name}."):
         raise ConfigError("; ".join(found))
@@ -165,49 +237,102 @@ def score(
     cell_width_ms: float,
     valid: NDArray[np.bool_] | None = None,
     capacity: int | None = None,
+    fits: FitsInForce | None = None,
 ) -> NDArray[np.float64]:
     """Score a whole run of bins.
 
     Args:
         signal: the signal.
         params: its parameters (None: its defaults).
-        columns: at least the signal's columns, each [T, K] with k = -radius..radius.
+        columns: at least the signal's columns, each [T, K] with k = -radius..radius, and its series, each [T].
         cell_width_ms: the length of a bin.
         valid: [T] whether the book is valid at a bin's end. Other bins are not shown to the signal: their score is NaN.
         capacity: as for `scorer`.
+        fits: likewise.
 
     Returns: the scores [T].
 
     Raises ConfigError as `scorer` and `Scorer.step` do.
     """
     shown, radius = checked_columns(signal, columns, valid)
-    ready = scorer(signal, params, cell_width_ms=cell_width_ms, radius=radius, capacity=capacity)
+    ready = scorer(signal, params, cell_width_ms=cell_width_ms, radius=radius, capacity=capacity, fits=fits)
     return with_gaps(ready.step(ready.start(), shown)[1], valid)
+
+
+def features(
+    signal: LearnedSignal[Any],
+    params: SignalParameters,
+    columns: Mapping[str, NDArray[Any]],
+    *,
+    cell_width_ms: float,
+    valid: NDArray[np.bool_] | None = None,
+) -> NDArray[np.float64]:
+    """Return the features [T, F] of a learned signal over a whole run of bins, in single precision.
+
+    Arguments as for `score`. Raises ConfigError as `scorer` does, and where the body gives no features [T, F].
+    """
+    shown, radius = checked_columns(signal, columns, valid)
+    ready = body_scorer(signal, params, cell_width_ms=cell_width_ms, radius=radius)
+    number_of_features(ready)
+    return with_gaps(rounded(ready.step(ready.start(), shown)[1]), valid)
+
+
+def number_of_features(ready: Scorer) -> int:
+    """Return the number of features that a learned signal's body gives; nothing is run.
+
+    Raises ConfigError where it does not give features [T, F].
+    """
+    signal = ready.signal
+    cells = {
+        name: jax.ShapeDtypeStruct(shape, np.dtype(kind))  # type: ignore[no-untyped-call] # JAX has it untyped
+        for name, shape, kind in signal.shapes(2, ready.radius)
+    }
+    state = {slot: arrays for slot, arrays in ready.start().items() if slot != BINS_SHOWN}
+    step = step_of(signal, ready.structure)
+    _, found = jax.eval_shape(step, ready.structure.abstract_numbers(), np.float64(0), state, cells)
+    shape = tuple(found.shape)
+    if len(shape) != 2 or shape[0] != 2 or shape[1] == 0:
+        raise ConfigError(
+            f"signal {signal.name} is learned: its function must return features [T, F], one row a bin; for 2 bins it "
+            f"returned the shape {shape}"
+        )
+    return int(shape[1])
 
 
 def checked_columns(
     signal: Signal[Any], columns: Mapping[str, ArrayLike], valid: NDArray[np.bool_] | None = None
 ) -> tuple[dict[str, ArrayLike], int]:
-    """Return the signal's columns at the valid bins, each [T, 2 radius + 1], and the radius.
+    """Return the signal's columns at the valid bins, each [T, 2 radius + 1], its series [T], and the radius.
 
-    Raises ConfigError where a column is missing or has another shape.
+    Raises ConfigError where a column or series is missing or has another shape.
     """
-    shown, radius = checked_shapes(signal.name, signal.columns, columns, None if valid is None else len(valid))
+    shown, radius = checked_shapes(
+        signal.name, signal.columns, columns, None if valid is None else len(valid), signal.series
+    )
     if valid is not None and not valid.all():
         shown = {name: np.asarray(column)[valid] for name, column in shown.items()}
     return shown, radius
 
 
 def checked_shapes(
-    signal: str, names: Sequence[str], columns: Mapping[str, ArrayLike], bins: int | None = None
+    signal: str,
+    names: Sequence[str],
+    columns: Mapping[str, ArrayLike],
+    bins: int | None = None,
+    series: Sequence[str] = (),
 ) -> tuple[dict[str, ArrayLike], int]:
-    """Return the columns that a signal reads, each [T, 2 radius + 1], and the radius.
+    """Return the columns that a signal reads, each [T, 2 radius + 1], with its series [T], and the radius.
 
     `bins` is T, where it is known. Raises ConfigError where a column is missing or has another shape.
     """
     missing = [name for name in names if name not in columns]
     if missing:
         raise ConfigError(f"signal {signal} reads columns that the grid lacks: {', '.join(missing)}")
+    if missing := [name for name in series if name not in columns]:
+        raise ConfigError(
+            f"signal {signal} reads {', '.join(missing)}, which is not there: give it beside the columns "
+            "(Signal.with_series adds it)"
+        )
     first = np.shape(columns[names[0]])
     bins = first[0] if bins is None else bins
     cells = first[-1] // 2 * 2 + 1
@@ -217,14 +342,19 @@ def checked_shapes(
                 f"signal {signal}: column {name} has the shape {np.shape(columns[name])}; "
                 f"it must be {(bins, cells)}, one row a bin and one cell for each k"
             )
-    return {name: columns[name] for name in names}, cells // 2
+    for name in series:
+        if np.shape(columns[name]) != (bins,):
+            raise ConfigError(
+                f"signal {signal}: the series {name} has the shape {np.shape(columns[name])}; it must be {(bins,)}"
+            )
+    return {name: columns[name] for name in (*names, *series)}, cells // 2
 
 
-def with_gaps(scores: Array, valid: NDArray[np.bool_] | None) -> NDArray[np.float64]:
-    """Return the scores [T] of all bins from those of the valid ones: NaN at the others."""
+def with_gaps(scores: ArrayLike, valid: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+    """Return the scores [T], or features [T, F], of all bins from those of the valid ones: NaN at the others."""
     if valid is None:
         return np.array(scores)
-    spread = np.full(len(valid), np.nan)
+    spread = np.full((len(valid), *np.shape(scores)[1:]), np.nan)
     spread[valid] = scores
     return spread
 
@@ -242,19 +372,26 @@ def digest(signal: Signal[Any], params: SignalParameters | None = None) -> str:
     calls, with the columns and the parameters that it declares and with which of them it uses where, with the choices
     (bool, str), the lengths of lists, and with the version of JAX.
     """
-    return _digest(signal, split(signal.parameters() if params is None else params)[0])
+    structure = split(signal.parameters() if params is None else params)[0]
+    found = _digest(signal, structure)
+    if isinstance(signal, LearnedSignal) and signal.combination is not None:
+        return hashlib.sha256(f"{found} {_digest(signal.combination, structure)}".encode()).hexdigest()
+    return found
 
 
 @functools.lru_cache(maxsize=_COMPILED_KEPT)
 def _digest(signal: Signal[Any], structure: Structure) -> str:
     operators, _ = _survey(signal, structure, _DIGEST_RADIUS)
     state = {slot_name(i, operator): operator.start(_DIGEST_CAPACITY) for i, operator in enumerate(operators)}
-    cells = jax.ShapeDtypeStruct((_DIGEST_BINS, 2 * _DIGEST_RADIUS + 1), np.dtype(np.float64))  # type: ignore[no-untyped-call] # JAX has it untyped
+    cells = {
+        name: jax.ShapeDtypeStruct(shape, np.dtype(kind))  # type: ignore[no-untyped-call] # JAX has it untyped
+        for name, shape, kind in signal.shapes(_DIGEST_BINS, _DIGEST_RADIUS)
+    }
     # An argument is known by its place alone: only where none is left out does the place tell which one is used, and
     # only with the names beside it what stands there.
     step = jax.jit(step_of(signal, structure), keep_unused=True)
-    lowered = step.lower(structure.abstract_numbers(), np.float64(0), state, dict.fromkeys(signal.columns, cells))
-    names = json.dumps([sorted(signal.columns), sorted(structure.kinds), sorted(structure.choices)])
+    lowered = step.lower(structure.abstract_numbers(), np.float64(0), state, cells)
+    names = json.dumps([sorted(signal.inputs), sorted(structure.kinds), sorted(structure.choices)])
     return hashlib.sha256(f"{names}\n{lowered.as_text()}".encode()).hexdigest()
 
 
@@ -290,7 +427,7 @@ def _survey(
 
     def measure(numbers: Numbers, cell_width_ms: Array) -> tuple[Array, Array]:
         clock = SurveyClock(cell_width_ms)
-        grid = Grid({name: jnp.zeros((1, 2 * radius + 1)) for name in signal.columns})
+        grid = Grid({name: jnp.zeros(shape) for name, shape, _ in signal.shapes(1, radius)})
         try:
             signal.body(clock, grid, structure.bind(numbers))
         except VpharnessError:

@@ -16,14 +16,18 @@ from jax.typing import ArrayLike
 from vpharness.signals.core.operators import (
     EMA,
     LAG,
+    MEAN,
     MEDIAN_SPREAD,
     MEDIAN_SPREAD_DEVIATION,
     RATE,
     SEEN,
+    SKEW,
     SLOPE,
+    STD,
     Operator,
     Series,
     State,
+    wide,
 )
 
 INTEGER_SLACK = 1e-9
@@ -62,8 +66,8 @@ class Clock(ABC):
         return found
 
     def lag(self, series: Array, bins: ArrayLike) -> Array:
-        """Return x_{t - bins}, 0 before the first bin."""
-        found: Array = self.apply(LAG, series, _integer(bins))
+        """Return x_{t - bins}, 0 before the first bin; of several series at once where they are [T, M]."""
+        found: Array = self.apply(_for(LAG, series), series, _integer(bins))
         return found
 
     def ema(self, series: Array, alpha: ArrayLike) -> Array:
@@ -72,8 +76,26 @@ class Clock(ABC):
         return found
 
     def slope(self, series: Array, window: ArrayLike) -> Array:
-        """Return the least-squares slope per bin over the last `window` >= 2 values, missing while one of them is."""
-        found: Array = self.apply(SLOPE, series, _integer(window))
+        """Return the least-squares slope per bin over the last `window` >= 2 values, missing while one of them is.
+
+        Of several series at once where they are [T, M].
+        """
+        found: Array = self.apply(_for(SLOPE, series), series, _integer(window))
+        return found
+
+    def mean(self, series: Array, window: ArrayLike) -> Array:
+        """Return the mean of the last `window` values (of those there are at the start), missing while one is."""
+        found: Array = self.apply(MEAN, series, _integer(window))
+        return found
+
+    def std(self, series: Array, window: ArrayLike) -> Array:
+        """Return the population standard deviation of the last `window` values, as `mean` counts them."""
+        found: Array = self.apply(STD, series, _integer(window))
+        return found
+
+    def skew(self, series: Array, window: ArrayLike) -> Array:
+        """Return the population skewness of the last `window` values, as `mean` counts them; 0 where all are equal."""
+        found: Array = self.apply(SKEW, series, _integer(window))
         return found
 
     def robust_z(
@@ -145,6 +167,10 @@ class SurveyClock(Clock):
 def slot_name(call: int, operator: Operator) -> str:
     """Return the name under which the state of a body's n-th call of an operator is kept."""
     return f"{call:02d}_{operator.name}"
+
+
+def _for(operator: Operator, series: Array) -> Operator:
+    return operator if series.ndim == 1 else wide(operator, series.shape[1])
 
 
 def _float(number: ArrayLike) -> Array:

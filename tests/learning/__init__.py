@@ -1,0 +1,1 @@
+"""Tests of fitted signals: models, labels, fits, weights and what runs make of them."""

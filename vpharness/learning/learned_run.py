@@ -1,0 +1,174 @@
+"""A learned signal on a dataset: its features, its fits, and the scores that follow from both."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.errors import DatasetError
+from vpharness.evaluation import DatasetView
+from vpharness.learning.fitting import FitAt, fits_of, in_force
+from vpharness.learning.labels import labels_of
+from vpharness.learning.weights_store import Card, keep_schedule, keep_weights, read_schedule, read_weights
+from vpharness.signals import (
+    Fitted,
+    LearnedParameters,
+    LearnedSignal,
+    Model,
+    body_parameters,
+    combination_scorer,
+    digest,
+    outputs_as_columns,
+    score_parameters,
+)
+
+LEARNING_VERSION: Final = 1
+"""Raised by hand where the same features would be labelled, chosen or fitted in another way than before."""
+_DISTRIBUTIONS: Final = {"sklearn": "scikit-learn", "xgboost": "xgboost-cpu"}
+"""Packages whose import has another name."""
+
+
+def model_identity(model: Model) -> dict[str, Any]:
+    """Return what weights depend on besides data and parameters: the model, its version and those of its packages."""
+    names = ("numpy", "jax", *model.packages)
+    return {
+        "learning_version": LEARNING_VERSION,
+        "model": model.name,
+        "model_version": model.version,
+        "packages": {name: _version(name) for name in names},
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(_DISTRIBUTIONS.get(name, name))
+    except PackageNotFoundError:
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedRun:
+    """A learned signal with its parameters on a dataset of T bins.
+
+    Attributes:
+        signal: the signal.
+        params: its parameters.
+        features: [T, F], NaN where the book is not valid.
+        view: the dataset's bins as evaluation reads them.
+        fits: its fits, in the order of time.
+        digests: the names of their weights in the store; empty where nothing could be kept.
+    """
+
+    signal: LearnedSignal[Any]
+    params: LearnedParameters
+    features: NDArray[np.float64]
+    view: DatasetView
+    fits: tuple[FitAt, ...]
+    digests: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        signal: LearnedSignal[Any],
+        params: LearnedParameters,
+        features: NDArray[np.float64],
+        view: DatasetView,
+        models: Path | None,
+    ) -> "LearnedRun":
+        """Fit a signal on a dataset, or read the fits that an earlier run has left in `models`.
+
+        Raises ConfigError where a package is missing, and DatasetError where kept weights are damaged.
+        """
+        key = _key(signal, params, view)
+        known = None if models is None else read_schedule(models, key)
+        if models is not None and known is not None:
+            fits = tuple(_read_fit(models, name) for name in known)
+            return cls(signal, params, features, view, fits, tuple(known))
+        labels, width_ms = labels_of(view, params), view.cell_width_ms
+        fits = tuple(fits_of(signal.model, params, features, labels, width_ms))
+        cards = [(each, _card(signal, params, view, each)) for each in fits]
+        return cls(signal, params, features, view, fits, () if models is None else _kept(models, key, cards))
+
+    def scores(self) -> NDArray[np.float64]:
+        """Return the scores [T]; NaN where the book is not valid, and before the first fit."""
+        valid = self.view.book_valid
+        found, outputs = np.full(len(valid), np.nan), self.outputs()
+        combined = combination_scorer(self.signal, self.params, self.view.cell_width_ms)
+        if combined is None:
+            found[valid] = outputs
+            return found
+        scores = np.asarray(combined.step(combined.start(), outputs_as_columns(combined.signal, outputs))[1])
+        found[valid] = np.where(np.isnan(outputs).any(axis=1), np.nan, scores)
+        return found
+
+    def outputs(self) -> NDArray[np.float64]:
+        """Return what the model gives at the valid bins: scores [n], or its outputs [n, M]."""
+        valid = self.view.book_valid
+        return in_force(self.signal.model, self.fits, valid).scores(self.features[valid], 0)
+
+
+def _key(signal: LearnedSignal[Any], params: LearnedParameters, view: DatasetView) -> str:
+    parts = {
+        "dataset": view.checksum,
+        "features": digest(signal, params),
+        "parameters": score_parameters(params),
+        **model_identity(signal.model),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _card(signal: LearnedSignal[Any], params: LearnedParameters, view: DatasetView, fit: FitAt) -> Card:
+    """Return what is said of a fit: what it was fitted on, when, how, and by what."""
+    of_fit = {name: value for name, value in score_parameters(params).items() if name in params.outside_the_body()}
+    width_ns = round(view.cell_width_ms * 1_000_000)
+    return {
+        "signal": signal.name,
+        "features": {"digest": digest(signal, params), "parameters": body_parameters(params)},
+        "dataset": {"name": view.name, "checksum": view.checksum},
+        "parameters": of_fit,
+        "fit": {
+            "bin": fit.bin,
+            "time_ns": view.span[0] + fit.bin * width_ns,
+            "first_training_bin": fit.first,
+            "last_training_bin": fit.last,
+            "training_bins": fit.rows,
+            "training_loss": fit.fitted.training_loss,
+        },
+        **model_identity(signal.model),
+    }
+
+
+def _kept(models: Path, key: str, fits: list[tuple[FitAt, Card]]) -> tuple[str, ...]:
+    """Write weights and the list of them; a lake that cannot be written to is no reason to fail."""
+    try:
+        names = [keep_weights(models, fit.fitted.weights, card) for fit, card in fits]
+        keep_schedule(models, key, names)
+    except (DatasetError, OSError):
+        return ()
+    return tuple(names)
+
+
+def _read_fit(models: Path, name: str) -> FitAt:
+    weights, card = read_weights(models, name)
+    told: Mapping[str, Any] = card["fit"]
+    return FitAt(
+        told["bin"],
+        told["first_training_bin"],
+        told["last_training_bin"],
+        told["training_bins"],
+        Fitted(weights, told["training_loss"]),
+    )
+
+
+def with_garbage(view: DatasetView, first: int, seed: int) -> DatasetView:
+    """Return a dataset whose mid is garbage from a bin on, so that every label that reaches it is."""
+    rng, mid = np.random.default_rng(seed), view.mid.copy()
+    mid[first:] = np.abs(mid[:first].mean()) * rng.lognormal(size=len(mid) - first)
+    return dataclasses.replace(view, mid=mid)

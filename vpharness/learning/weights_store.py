@@ -1,0 +1,116 @@
+"""The files of fitted weights: `models/<digest>/`, read-only, each named after its content.
+
+A folder holds `weights.safetensors`, the arrays, and `card.json`, what they were fitted on and with what. Its name is
+the SHA-256 of both, and is checked whenever they are read. `models/schedules/<key>.json` lists the fits of a whole run:
+the key is the hash of all that they follow from, so that runs that differ in nothing of it share them.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.datasets.lake import new_folder
+from vpharness.errors import DatasetError
+from vpharness.signals import Weights
+from vpharness.storage.durable import replace_file
+
+WEIGHTS_FILE: Final = "weights.safetensors"
+CARD_FILE: Final = "card.json"
+SCHEDULES: Final = "schedules"
+
+Card = Mapping[str, Any]
+
+
+def digest_of(weights: bytes, card: bytes) -> str:
+    """Return the name of weights and their card: the SHA-256 of the two, each behind its length."""
+    digest = hashlib.sha256()
+    for part in (weights, card):
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def weights_bytes(weights: Weights) -> bytes:
+    """Return weights as a file of safetensors, the same bytes for the same arrays."""
+    from safetensors.numpy import save  # noqa: PLC0415  # of the extra `learn`
+
+    return bytes(save({name: np.ascontiguousarray(weights[name]) for name in sorted(weights)}))
+
+
+def keep_weights(models: Path, weights: Weights, card: Card) -> str:
+    """Write weights with their card, unless they are there already, and return their digest.
+
+    Raises DatasetError where nothing can be written.
+    """
+    data, text = weights_bytes(weights), _json(card)
+    digest = digest_of(data, text)
+    target = models / digest
+    if target.exists():
+        return digest
+    try:
+        with new_folder(target, "model") as folder:
+            (folder / WEIGHTS_FILE).write_bytes(data)
+            (folder / CARD_FILE).write_bytes(text)
+    except DatasetError:
+        if not target.exists():  # another process may have written the same
+            raise
+    return digest
+
+
+def read_weights(models: Path, digest: str) -> tuple[dict[str, NDArray[Any]], Card]:
+    """Return weights and their card. Raises DatasetError where they are absent or not what their name says."""
+    from safetensors.numpy import load  # noqa: PLC0415  # of the extra `learn`
+
+    folder = models / digest
+    try:
+        data, text = (folder / WEIGHTS_FILE).read_bytes(), (folder / CARD_FILE).read_bytes()
+    except OSError as error:
+        raise DatasetError(f"the weights in {folder} cannot be read: {error.strerror}; {_ADVICE}") from error
+    if (found := digest_of(data, text)) != digest:
+        raise DatasetError(
+            f"the weights in {folder} are damaged: {WEIGHTS_FILE} and {CARD_FILE} have the SHA-256 {found[:12]}…, not "
+            f"that of their folder; {_ADVICE}"
+        )
+    return load(data), json.loads(text)
+
+
+def keep_schedule(models: Path, key: str, digests: Sequence[str]) -> None:
+    """Write which weights the fits of a run are, in the order of time. Raises OSError where that cannot be done."""
+    path = _schedule_path(models, key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(list(digests), indent=1)
+    replace_file(path, json.dumps({"fits": list(digests), "sha256": hashlib.sha256(text.encode()).hexdigest()}))
+
+
+def read_schedule(models: Path, key: str) -> list[str] | None:
+    """Return the digests of the fits of a run; None where they are not there yet.
+
+    Raises DatasetError where the list is damaged.
+    """
+    path = _schedule_path(models, key)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        text = json.dumps(found["fits"], indent=1)
+        if hashlib.sha256(text.encode()).hexdigest() == found["sha256"]:
+            return [str(each) for each in found["fits"]]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"the list of fits {path} cannot be read: {error}; {_ADVICE}") from error
+    raise DatasetError(f"the list of fits {path} is damaged; {_ADVICE}")
+
+
+def _schedule_path(models: Path, key: str) -> Path:
+    return models / SCHEDULES / f"{key}.json"
+
+
+def _json(card: Card) -> bytes:
+    return (json.dumps(card, indent=1, sort_keys=True) + "\n").encode()
+
+
+_ADVICE: Final = "delete the folder models of the lake, and the weights are fitted again"
