@@ -234,8 +234,9 @@ def test_the_library_has_the_candidates_of_a_collection(history: dict[str, Any])
     lake = history["folder"] / "lake"
     found = vp.results(collection="days@1", lake=lake, min_signals=0, top=3)
     assert {tuple(each) for each in found["datasets"]} <= {("day1", "day2", "day3"), ("day1", "day2"), ("day3",)}
+    overrides: dict[str, Any] = {"dataset.collection": "days"}
     with pytest.raises(VpharnessError, match="a run on a collection is several runs"):
-        vp.run("ads", None, {"dataset.collection": "days"}, lake=lake)
+        vp.run("ads", lake=lake, **overrides)
 
 
 def test_audit_and_simulation_choose_a_day_and_say_which(history: dict[str, Any]) -> None:

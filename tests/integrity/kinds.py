@@ -151,7 +151,7 @@ def _of_a_bundle(folder: Path) -> dict[str, Kind]:
 
 
 def _of_weights(models: Path) -> dict[str, Kind]:
-    weights = {"coefficients": np.linspace(-1, 1, 30), "base": np.array([3], np.int32)}
+    weights: dict[str, NDArray[Any]] = {"coefficients": np.linspace(-1, 1, 30), "base": np.array([3], np.int32)}
     name = keep_weights(models, weights, {"signal": "ridge_flow", "fit": {"bin": 2400, "training_loss": 0.25}})
     keep_schedule(models, "key", [name])
 

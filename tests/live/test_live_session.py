@@ -370,7 +370,7 @@ def test_series_of_the_bins_are_the_same_bin_by_bin() -> None:
     events = synthetic_events()
     batch = whole(events)
     columns = drift_in_spreads.with_series(
-        {"v_add": batch.column("v_add")}, {name: batch.bins[name] for name in batch.bins.dtype.names}, 0.25
+        {"v_add": batch.column("v_add")}, {name: batch.bins[name] for name in batch.bins.dtype.names or ()}, 0.25
     )
     bid, ask = (batch.bins[f"best_{side}_price_int"] for side in ("bid", "ask"))
     valid = batch.bins["book_valid"]
