@@ -319,6 +319,23 @@ def test_a_procedure_is_not_compared_with_itself_on_fewer_days_but_others_are(tm
     assert (other.family.n_runs, other.family.n_rankable) == (3, 2)
 
 
+def test_the_same_settings_on_other_candidates_or_with_days_left_out_again_are_another_try(tmp_path: Path) -> None:
+    """Whoever adds candidates until a procedure looks good has searched, and so has whoever picks a good last day."""
+    candidates = noise(11, 10, 14)
+    first = judged(tmp_path / "more", candidates[:4], train=4)
+    assert first.family.n_rankable == 1
+    more = judged(tmp_path / "more", candidates, train=4)
+    assert more.judgement is not None
+    assert more.p_adjusted is not None
+    assert (more.family.n_evaluated, more.family.n_rankable) == (2, 2)
+    assert more.p_adjusted >= more.judgement.p_value
+    again = judged(tmp_path / "more", candidates, train=4)
+    assert again.p_adjusted == more.p_adjusted
+    judged(tmp_path / "fewer", candidates, train=4)
+    short = [LedgerCandidate(each.candidate_id, each.trials[:12]) for each in candidates]
+    assert judged(tmp_path / "fewer", short, train=4).family.n_rankable == 2
+
+
 def test_out_of_sample_evidence_is_the_chosen_ones_pooled(tmp_path: Path) -> None:
     """Segment by segment, whatever was chosen in it; fires without a row of their own stand as sums over blocks."""
     candidates = noise(12, 6, 10)

@@ -30,7 +30,7 @@ from vpharness.results.walk_forward.opened import with_tests
 from vpharness.results.walk_forward.overfitting import Overfitting, overfitting
 from vpharness.results.walk_forward.segments import Segment, segments_of
 from vpharness.results.walk_forward.steps import BestFixed, Step, best_fixed, walk
-from vpharness.results.walk_forward.tried import Procedure, family_of_procedures, keep_try, tried_procedures
+from vpharness.results.walk_forward.tried import Procedure, chosen_ids, family_of_procedures, keep_try, tried_procedures
 
 _NO_TIMES = np.zeros(0)
 
@@ -129,7 +129,7 @@ def walk_forward(
     evidence = evidence_of_steps(steps)
     times = market_times(steps)
     keep_try(store, procedure, steps, times, evidence)
-    family = family_of_procedures(procedure.id, times, evidence, tried_procedures(store))
+    family = family_of_procedures(procedure.id, times, evidence, tried_procedures(store), chosen_ids(steps))
     judgement = None if evidence is None else judged(evidence, steps)
     is_ranked = judgement is not None and not judgement.lacks and family.greatest_excess is not None
     found = [own for step in steps for own in step.found]
