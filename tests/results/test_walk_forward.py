@@ -336,6 +336,19 @@ def test_the_same_settings_on_other_candidates_or_with_days_left_out_again_are_a
     assert judged(tmp_path / "fewer", short, train=4).family.n_rankable == 2
 
 
+def test_a_procedure_on_the_good_days_alone_wins_nothing(tmp_path: Path) -> None:
+    """What it chose was judged on other days too: these are named, and the same days as all that there is do win."""
+    rng = np.random.default_rng(3)
+    lead = candidate("lead", [day_evidence(day, rng, 2.0) for day in range(14)])
+    good = [LedgerCandidate("lead", lead.trials[:12])]
+    whole = walk_forward(Procedure("many", 4, 1), good, good, Store(tmp_path / "whole"))
+    assert whole.winner
+    part = walk_forward(Procedure("many", 4, 1), good, [lead], Store(tmp_path / "part"))
+    assert part.left_out == ("day012", "day013")
+    assert not part.winner
+    assert part.p_adjusted == whole.p_adjusted
+
+
 def test_out_of_sample_evidence_is_the_chosen_ones_pooled(tmp_path: Path) -> None:
     """Segment by segment, whatever was chosen in it; fires without a row of their own stand as sums over blocks."""
     candidates = noise(12, 6, 10)

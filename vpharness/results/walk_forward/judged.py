@@ -21,6 +21,7 @@ from vpharness.evaluation import (
 from vpharness.evaluation.evaluate import p_values_alone
 from vpharness.results.families import Family
 from vpharness.results.ledger import LedgerCandidate
+from vpharness.results.omitted_evidence import TrialIndex
 from vpharness.results.ranking import COMMON_DRAWS, net_low_all
 from vpharness.results.reevaluation import ViewOf
 from vpharness.results.store import Store
@@ -53,6 +54,8 @@ class WalkForward:
         best_fixed: the best candidate of the out-of-sample segments with hindsight.
         overfitting: the probability of backtest overfitting over the segments that choose; None where it has none.
         fires: the out-of-sample fires in the order of time.
+        left_out: datasets of their instruments on which the chosen ones were judged too, and that are no segments:
+            whoever has seen all days can choose those on which it did well, so that such a procedure wins nothing.
     """
 
     procedure: Procedure
@@ -68,12 +71,14 @@ class WalkForward:
     best_fixed: BestFixed | None
     overfitting: Overfitting | None
     fires: WalkForwardFires
+    left_out: tuple[str, ...] = ()
 
     @property
     def winner(self) -> bool:
         """Whether it beats chance among procedures, with a lower end above 0 that holds for all of them at once."""
         return (
             self.judgement is not None
+            and not self.left_out
             and self.p_adjusted is not None
             and is_winner(self.judgement.lacks, self.p_adjusted, self.net_low_all)
         )
@@ -149,7 +154,15 @@ def walk_forward(
         best_fixed=best_fixed(timeline, sums, procedure.train),
         overfitting=overfitting(sums, timeline.ran),
         fires=fires_of(store, steps),
+        left_out=_left_out(steps, ledger),
     )
+
+
+def _left_out(steps: Sequence[Step], ledger: Sequence[LedgerCandidate]) -> tuple[str, ...]:
+    """Return the datasets on which what was chosen was judged too, of the same instruments, and that are not meant."""
+    index = TrialIndex([each for each in ledger if each.choosing])
+    chosen = {step.candidate.candidate_id: step.candidate for step in steps if step.candidate is not None}
+    return tuple(sorted({name for each in chosen.values() if each.choosing for name in index.left_out(each)}))
 
 
 def evidence_of_steps(steps: Sequence[Step]) -> Evidence | None:

@@ -44,6 +44,7 @@ def values_of(found: WalkForward) -> dict[str, Any]:
         "procedures_rankable": found.family.n_rankable,
         "procedure_tries": found.family.n_runs,
         "winner": found.winner,
+        "left_out_datasets": ", ".join(found.left_out),
         "lacks": "" if judgement is None else "; ".join(map(str, judgement.lacks)),
         "equity_ticks": float(found.fires.equity[-1]) if len(found.fires.equity) else 0.0,
         "drawdown_ticks": found.fires.drawdown_ticks,
