@@ -220,6 +220,11 @@ def _remarks(found: WalkForward) -> Iterator[str]:
             )
     if found.n_fires_dropped:
         yield f"{counted(found.n_fires_dropped, 'fire')} left out whose walks may cross the end of a segment"
+    if found.n_others:
+        yield (
+            f"{counted(found.n_others, 'candidate')} of the ledger on this market time could not be chosen: each "
+            "counts as a procedure that keeps to it, since who chose the campaign or signal could know them"
+        )
     if found.left_out:
         yield (
             f"what was chosen was judged on {', '.join(found.left_out[:_NAMED_AT_MOST])}"

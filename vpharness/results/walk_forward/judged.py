@@ -11,6 +11,7 @@ from vpharness.evaluation import (
     Evidence,
     Judgement,
     MarketTime,
+    any_overlap,
     figures_of,
     is_winner,
     lacking,
@@ -48,7 +49,8 @@ class WalkForward:
         n_fires_dropped: out-of-sample fires that were left out since their walks may cross a cut.
         steps: the steps; the last one that is no test is the choice that is in force.
         judgement: of all out-of-sample fires together; None where nothing was ever chosen.
-        family: the procedures that were tried on overlapping market time.
+        family: the procedures that were tried on overlapping market time, and those that keep to one candidate which
+            this one could not choose from.
         p_adjusted: against that family; None where the procedure is not rankable.
         net_low_all: lower end of its net mean that holds for the family at once, ticks; NaN where there is none.
         best_fixed: the best candidate of the out-of-sample segments with hindsight.
@@ -56,6 +58,7 @@ class WalkForward:
         fires: the out-of-sample fires in the order of time.
         left_out: datasets of their instruments on which the chosen ones were judged too, and that are no segments:
             whoever has seen all days can choose those on which it did well, so that such a procedure wins nothing.
+        n_others: the candidates of the ledger on its market time that it could not choose from; they are in the family.
     """
 
     procedure: Procedure
@@ -72,6 +75,7 @@ class WalkForward:
     overfitting: Overfitting | None
     fires: WalkForwardFires
     left_out: tuple[str, ...] = ()
+    n_others: int = 0
 
     @property
     def winner(self) -> bool:
@@ -134,7 +138,8 @@ def walk_forward(
     evidence = evidence_of_steps(steps)
     times = market_times(steps)
     keep_try(store, procedure, steps, times, evidence)
-    family = family_of_procedures(procedure.id, times, evidence, tried_procedures(store), chosen_ids(steps))
+    others = _not_chosen_from(candidates, ledger, times)
+    family = family_of_procedures(procedure.id, times, evidence, tried_procedures(store), chosen_ids(steps), others)
     judgement = None if evidence is None else judged(evidence, steps)
     is_ranked = judgement is not None and not judgement.lacks and family.greatest_excess is not None
     found = [own for step in steps for own in step.found]
@@ -155,7 +160,29 @@ def walk_forward(
         overfitting=overfitting(sums, timeline.ran),
         fires=fires_of(store, steps),
         left_out=_left_out(steps, ledger),
+        n_others=len(others),
     )
+
+
+def _not_chosen_from(
+    candidates: Sequence[LedgerCandidate], ledger: Sequence[LedgerCandidate], times: Sequence[MarketTime]
+) -> list[tuple[str, Evidence]]:
+    """Return the other candidates of the ledger, each with its evidence on some market time."""
+    own = {each.candidate_id for each in candidates}
+    is_there: dict[MarketTime, bool] = {}
+    found = []
+    for other in ledger:
+        if other.candidate_id in own:
+            continue
+        some = []
+        for trial in other.counted:
+            if trial.judged_time not in is_there:
+                is_there[trial.judged_time] = any_overlap([trial.judged_time], times)
+            if is_there[trial.judged_time] and trial.evidence is not None:
+                some.append(trial.evidence)
+        if some:
+            found.append((other.candidate_id, pooled(some)))
+    return found
 
 
 def _left_out(steps: Sequence[Step], ledger: Sequence[LedgerCandidate]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ def values_of(found: WalkForward) -> dict[str, Any]:
         "n_segments": len(found.segments),
         "n_candidates": found.n_candidates,
         "n_adaptive": found.n_adaptive,
+        "n_others": found.n_others,
         "n_steps": sum(not step.is_open for step in found.steps),
         "n_steps_chosen": sum(step.candidate is not None and not step.is_open for step in found.steps),
         "n_steps_with_fires": len(found.judged_steps),

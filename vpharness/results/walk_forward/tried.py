@@ -129,6 +129,7 @@ def family_of_procedures(
     evidence: Evidence | None,
     tried: Sequence[TriedProcedure],
     candidate_ids: Sequence[str],
+    others_known: Sequence[tuple[str, Evidence]] = (),
 ) -> Family:
     """Return a procedure with all others that were tried on overlapping market time, under the common draws.
 
@@ -137,19 +138,23 @@ def family_of_procedures(
     are the first of those now. Where they are not, since candidates were added, or later days are left out again, the
     same settings were tried on something else, and that counts as another.
 
+    Whoever names a campaign, or a signal, can know how its candidates did. So each candidate that was left out of the
+    choice counts as the procedure that keeps to it.
+
     Args:
         procedure_id: of the procedure.
         market_times: its out-of-sample market time, in the order of time.
         evidence: of its out-of-sample fires.
         tried: every procedure that was ever tried.
         candidate_ids: what it chose at each step.
+        others_known: the evidence, by id, of candidates that it did not choose from, on this market time.
     """
     near = [each for each in tried if any_overlap(each.market_times, market_times)]
     others = [(each.procedure_id, each.evidence) for each in near if each.procedure_id != procedure_id]
     own = [each for each in near if each.procedure_id == procedure_id]
     unlike = [each for each in own if not _begins(each, candidate_ids, market_times)]
     others += [(f"{procedure_id} at {each.created_ns}", each.evidence) for each in unlike]
-    named = [*others, (procedure_id, evidence)]
+    named = [*others, *others_known, (procedure_id, evidence)]
     able = {(name, each.digest): each for name, each in named if each is not None and not lacking(each)}
     created = [each.created_ns for each in near]
     excess, profit = _greatest([each.blocks for each in able.values()])
