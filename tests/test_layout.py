@@ -19,13 +19,17 @@ ALLOWED = {
     "signals": {"lattice"},
     "audit": {"signals"},
     "evaluation": set(),
-    "live": {"storage", "events", "lattice", "signals", "evaluation"},
+    "live": {"storage", "events", "lattice", "execution", "signals", "evaluation"},
     "results": {"storage", "evaluation"},
     "campaigns": {
         *("storage", "events", "lattice", "datasets", "execution", "signals", "audit", "evaluation", "results"),
     },
-    "promotion": {"storage", "events", "lattice", "datasets", "signals", "audit", "evaluation", "live", "results"},
-    "simulation": {"storage", "events", "lattice", "datasets", "signals", "evaluation", "live", "promotion"},
+    "promotion": {
+        *("storage", "events", "lattice", "datasets", "execution", "signals", "audit", "evaluation", "live", "results"),
+    },
+    "simulation": {
+        *("storage", "events", "lattice", "datasets", "execution", "signals", "evaluation", "live", "promotion"),
+    },
     "config": {"campaigns", "datasets", "results", "storage"},
     "commands": {
         "config",
@@ -54,9 +58,11 @@ AT_RUNTIME = {
     "errors",
     "evaluation",
     "events",
+    "execution",
     "lattice",
     "live",
     "modules",
+    "order_fates",
     "parameters",
     "prices",
     "process_end",

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from tests.evaluation.paths import dataset_of, hostile_dataset, hostile_score
 from tests.evaluation.twins import same
-from vpharness.errors import ConfigError
 from vpharness.evaluation import (
     OUTCOME_NAMES,
     DatasetView,
@@ -37,7 +36,6 @@ from vpharness.evaluation.walks import (
     WalkOutcome,
     WalkState,
     advance_walks,
-    require_touch,
 )
 from vpharness.lattice.columns import BIN_DTYPE
 
@@ -276,10 +274,3 @@ def test_a_quote_is_read_from_a_row_of_the_bins() -> None:
     row["best_bid_price_int"], row["best_ask_price_int"] = 4_800_000_000_000, 4_800_250_000_000
     assert Quote.of_row(row) == Quote(4800.125, True, (4_800_000_000_000, 4_800_250_000_000))
     assert Quote.of_row(row, has_best_prices=False) == Quote(4800.125, True, None)
-
-
-def test_entries_that_rest_are_not_followed_bin_by_bin() -> None:
-    """Whoever judges live says so at once, rather than to judge them as if they were entered at the touch."""
-    require_touch(EvaluationParameters().resolve(100.0))
-    with pytest.raises(ConfigError, match=r"eval.fill=queue\), and live fires are entered at the touch alone"):
-        require_touch(EvaluationParameters(fill="queue").resolve(100.0))

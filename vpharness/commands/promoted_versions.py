@@ -15,13 +15,14 @@ from vpharness.config.typed_config import check_command
 from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError
 from vpharness.evaluation import shown_figures
+from vpharness.evaluation.evaluation_parameters import QUEUE, TOUCH
 from vpharness.evaluation.figure_registry import PROMISED
 from vpharness.events.times import time_text
 from vpharness.promotion.bundle import read_bundle
 from vpharness.promotion.pointer import bundle_path, current, history, instruments
 from vpharness.promotion.promoted_record import PromotedRecord
 
-_UNITS = {"share": " %", "ticks": " ticks"}
+_UNITS = {"share": " %", "ticks": " ticks", "ms": " ms"}
 _NOT_COMPARED = ("version", "created_ns", "projection", "evidence")
 
 
@@ -142,6 +143,7 @@ def _print_record(record: PromotedRecord, path: Path) -> None:
         "signal": f"{record.signal_target} at {record.threshold_label}, code {str(record.signal_digest)[:12]}",
         "parameters": ", ".join(f"{name} {_text(value)}" for name, value in record.parameters.items()),
         "cells": f"{record.lattice['cell_width_ms']} ms, radius {record.lattice['radius']}, tick {record.tick_size:g}",
+        "execution": _execution(record),
         **{f"promised, {part}": _figures_text(found) for part, found in _promised(record).items()},
         "packages": ", ".join(f"{name} {version}" for name, version in record.packages.items()),
         "forced": record.forced or "",
@@ -162,6 +164,17 @@ def _print_record(record: PromotedRecord, path: Path) -> None:
     console().print(gates)
     if record.projection is not None and evidence.get("projection"):
         _print_projection(record, evidence["projection"])
+
+
+def _execution(record: PromotedRecord) -> str:
+    """Return in words how fires are entered."""
+    evaluation = record.evaluation
+    if evaluation.get("fill", TOUCH) != QUEUE:
+        return "entered at the touch"
+    return (
+        f"entered with resting orders, latency {evaluation.get('latency_ms', 0):g} ms, withdrawn after "
+        f"{evaluation.get('max_wait_bins', 0)} bins"
+    )
 
 
 def _figures_text(found: Mapping[str, Any]) -> str:

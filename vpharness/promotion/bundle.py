@@ -9,6 +9,7 @@ Its files::
     bins.npy        the bins that these events finish, with
     scores.npy      their scores, and
     fires.npy       their fires
+    orders.npy      where fires enter with resting orders, what has become of those by the last of the bins
     checksums.json  SHA-256 of each of these files
 
 Nothing in it is a pickle, and it is read only where every file has its checksum.
@@ -18,7 +19,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,8 @@ from vpharness.datasets.manifest import CHECKSUMS_FILE
 from vpharness.errors import PromotionError
 from vpharness.events.mbo_event import EVENT_DTYPE, with_publisher
 from vpharness.lattice.columns import BIN_DTYPE
+from vpharness.live import FollowedOrders, LiveSession
+from vpharness.order_fates import FATE_DTYPE
 from vpharness.promotion.agreement import BinOutputs
 from vpharness.promotion.promoted_record import PromotedRecord
 from vpharness.storage.checksums import file_sha256
@@ -42,6 +45,9 @@ STATE_FILE: Final = "state.npz"
 BINS_FILE: Final = "bins.npy"
 SCORES_FILE: Final = "scores.npy"
 FIRES_FILE: Final = "fires.npy"
+ORDERS_FILE: Final = "orders.npy"
+ORDERS_PREFIX: Final = "orders/"
+"""Begins the names of the state's arrays that are of resting orders."""
 FILES: Final = (RECORD_FILE, CONFIG_FILE, EVENTS_FILE, STATE_FILE, BINS_FILE, SCORES_FILE, FIRES_FILE)
 
 
@@ -50,15 +56,23 @@ class Recording:
     """A slice of the feed, the state of the live session before it, and the session's outputs.
 
     Attributes:
-        state: what `LiveSession.save` gave before the first event.
+        state: what `LiveSession.save` gave before the first event, and `LiveOrders.save` behind ORDERS_PREFIX.
         events: [n] EVENT_DTYPE, in the order of the feed.
         outputs: the bins that they finish (BIN_DTYPE), with scores and fires; the feed is complete to the end of the
             last one.
+        fates: FATE_DTYPE [bins, 2], what has become of the orders of these fires; None where they enter at the touch.
     """
 
     state: Mapping[str, NDArray[Any]]
     events: NDArray[np.void]
     outputs: BinOutputs
+    fates: NDArray[np.void] | None = None
+
+
+def saved_with_orders(session: LiveSession, followed: FollowedOrders | None) -> dict[str, NDArray[Any]]:
+    """Return the state of a session, and of the resting orders that are followed beside it."""
+    orders = {} if followed is None else followed.orders.save()
+    return {**session.save(), **{ORDERS_PREFIX + name: array for name, array in orders.items()}}
 
 
 @dataclass(frozen=True)
@@ -82,10 +96,17 @@ def write_bundle(folder: Path, record: PromotedRecord, config: Mapping[str, Any]
         SCORES_FILE: recording.outputs.scores,
         FIRES_FILE: recording.outputs.fires,
     }
+    if recording.fates is not None:
+        arrays[ORDERS_FILE] = recording.fates
     for name, array in arrays.items():
         np.save(folder / name, array, allow_pickle=False)
     np.savez_compressed(folder / STATE_FILE, **recording.state)  # type: ignore[arg-type]  # NumPy has its own keyword there
-    _write_json(folder / CHECKSUMS_FILE, {name: file_sha256(folder / name) for name in FILES})
+    _write_json(folder / CHECKSUMS_FILE, {name: file_sha256(folder / name) for name in (*FILES, *_more(arrays))})
+
+
+def _more(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the files that only some bundles have, of those named."""
+    return (ORDERS_FILE,) if ORDERS_FILE in names else ()
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -98,6 +119,8 @@ def read_bundle(folder: Path) -> Bundle:
             np.load(io.BytesIO(content[name]), allow_pickle=False)
             for name in (EVENTS_FILE, BINS_FILE, SCORES_FILE, FIRES_FILE)
         )
+        orders = content.get(ORDERS_FILE)
+        fates = None if orders is None else np.load(io.BytesIO(orders), allow_pickle=False)
         with np.load(io.BytesIO(content[STATE_FILE]), allow_pickle=False) as saved:
             state = dict(saved)
     except (OSError, ValueError, yaml.YAMLError, zipfile.BadZipFile) as error:
@@ -107,19 +130,22 @@ def read_bundle(folder: Path) -> Bundle:
     for (name, kind), array in zip(wanted.items(), (events, bins, scores, fires), strict=True):
         if array.dtype != kind or array.ndim != 1 or (name != EVENTS_FILE and len(array) != len(bins)):
             raise PromotionError(f"{folder / name} holds {array.dtype} of the shape {array.shape}; promote it again")
-    return Bundle(folder, record, config, Recording(state, events, BinOutputs(bins, scores, fires)))
+    if fates is not None and (fates.dtype != FATE_DTYPE or fates.shape != (len(bins), 2)):
+        raise PromotionError(f"{folder / ORDERS_FILE} holds {fates.dtype} of the shape {fates.shape}; promote it again")
+    return Bundle(folder, record, config, Recording(state, events, BinOutputs(bins, scores, fires), fates))
 
 
 def _checked(folder: Path) -> dict[str, bytes]:
     """Return what the files hold; a PromotionError says which is missing, one too many, or not as it was written."""
     sums = _parsed(_content(folder / CHECKSUMS_FILE), folder / CHECKSUMS_FILE)
-    if not isinstance(sums, dict) or set(sums) != set(FILES):
+    files = (*FILES, *_more(sums)) if isinstance(sums, dict) else FILES
+    if not isinstance(sums, dict) or set(sums) != set(files):
         raise PromotionError(f"{folder / CHECKSUMS_FILE} must hold the SHA-256 of {', '.join(FILES)}")
     there = {path.name for path in folder.iterdir()}
-    if odd := sorted(there ^ {*FILES, CHECKSUMS_FILE}):
+    if odd := sorted(there ^ {*files, CHECKSUMS_FILE}):
         raise PromotionError(f"{folder} has missing or additional files: {', '.join(odd)}")
-    content = {name: _content(folder / name) for name in FILES}
-    for name in FILES:
+    content = {name: _content(folder / name) for name in files}
+    for name in files:
         found = hashlib.sha256(content[name]).hexdigest()
         if found != sums[name]:
             raise PromotionError(

@@ -10,7 +10,7 @@ from vpharness.promotion.bundle_replay import replay_differences
 from vpharness.promotion.defaults import defaults
 from vpharness.promotion.pointer import HistoryEntry, current, history, pointer_path, promoted
 from vpharness.promotion.projection import Projection
-from vpharness.promotion.promoted_record import PromotedRecord, lattice_parameters, live_model
+from vpharness.promotion.promoted_record import PromotedRecord, lattice_parameters, live_model, record_evaluation
 
 __all__ = [
     "Bundle",
@@ -26,5 +26,6 @@ __all__ = [
     "pointer_path",
     "promoted",
     "read_bundle",
+    "record_evaluation",
     "replay_differences",
 ]

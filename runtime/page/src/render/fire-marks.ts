@@ -25,6 +25,49 @@ export function drawFires(context: CanvasRenderingContext2D, scene: Scene): void
   }
 }
 
+/**
+ * The champion's resting orders at their price: a dashed line to a hollow ring while they rest, a line to a full dot
+ * where they were filled, and to a cross where they never were.
+ */
+export function drawOrders(context: CanvasRenderingContext2D, scene: Scene): void {
+  const { view, layout, tickSize, palette, head } = scene;
+  const size = layout.unit * 0.32;
+  for (const fire of shownFires(scene)) {
+    const { order } = fire;
+    if (order === null) continue;
+    // What came later than the playhead is not known there yet.
+    const isResting = order.endSeq === null || order.endSeq > head;
+    const end = isResting ? head : (order.endSeq as number);
+    const from = xOf(fire.seq + 1, view, layout.map);
+    const x = xOf(end + 1, view, layout.map);
+    const y = yOf(order.price / tickSize, view, layout.map);
+    context.save();
+    context.lineWidth = Math.max(1, layout.unit / 9);
+    context.strokeStyle = palette.text;
+    context.fillStyle = isResting ? palette.paper : palette.text;
+    context.setLineDash(isResting ? [layout.unit / 3, layout.unit / 4] : []);
+    line(context, from, y, x, y);
+    context.setLineDash([]);
+    if (isResting || order.state === "filled") {
+      context.beginPath();
+      context.arc(x, y, size, 0, 2 * Math.PI);
+      context.fill();
+      context.stroke();
+    } else {
+      line(context, x - size, y - size, x + size, y + size);
+      line(context, x - size, y + size, x + size, y - size);
+    }
+    context.restore();
+  }
+}
+
+function line(context: CanvasRenderingContext2D, fromX: Pixels, fromY: Pixels, x: Pixels, y: Pixels): void {
+  context.beginPath();
+  context.moveTo(fromX, fromY);
+  context.lineTo(x, y);
+  context.stroke();
+}
+
 export function shownFires({ fires, view, head }: Scene): Fire[] {
   const [left, right] = [view.right - view.bins, Math.min(view.right, head)];
   return fires.filter((fire) => fire.model === CHAMPION && fire.seq >= left && fire.seq <= right);
