@@ -3,7 +3,8 @@ import { significant } from "../model/format";
 import { byId, make, setText } from "./dom";
 import type { Page } from "./page";
 
-const ORDERS = "\u25cb order resting in the queue   \u25cf filled   \u2715 not filled: withdrawn, rejected, or book cleared";
+const ORDERS =
+  "\u25cb order resting in the queue   \u25cf filled   \u2715 not filled: withdrawn, rejected, or book cleared";
 
 /** What the colours of the map mean, in its corner, and the marks of resting orders where there are such. */
 export class Legend {

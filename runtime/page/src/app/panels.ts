@@ -150,6 +150,7 @@ function modelRow(
     compact(threshold),
     {
       text: fires === null ? NOTHING : grouped(fires),
+      kind: "",
       ...(figures?.fill_rate == null
         ? {}
         : {

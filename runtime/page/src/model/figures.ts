@@ -54,7 +54,12 @@ export interface ComparedFigure {
 
 export const COMPARED: readonly ComparedFigure[] = [
   { label: "Take-profit", unit: "share", names: ["tp_rate", "tp_rate_low", "tp_rate_high"], ofOrders: false },
-  { label: "Net per fire", unit: "ticks", names: ["net_pnl_ticks", "net_pnl_ticks_low", "net_pnl_ticks_high"], ofOrders: false },
+  {
+    label: "Net per fire",
+    unit: "ticks",
+    names: ["net_pnl_ticks", "net_pnl_ticks_low", "net_pnl_ticks_high"],
+    ofOrders: false,
+  },
   { label: "Fires judged", unit: "count", names: ["n_net"], ofOrders: false },
   { label: "Orders filled", unit: "share", names: ["fill_rate", "fill_rate_low", "fill_rate_high"], ofOrders: true },
   { label: "Wait for a fill", unit: "ms", names: ["median_wait_ms"], ofOrders: true },
