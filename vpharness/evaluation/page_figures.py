@@ -30,7 +30,7 @@ def typescript() -> str:
         "  readonly names: readonly [keyof LiveFigures, keyof LiveFigures, keyof LiveFigures] "
         "| readonly [keyof LiveFigures];\n"
         "  /** Whether it is about resting orders: shown where there are such. */\n"
-        "  readonly ofOrders: boolean;\n"
+        "  readonly ofOrders?: true;\n"
         "}\n\n"
         f"export const COMPARED: readonly ComparedFigure[] = [\n{compared}];\n"
     )
@@ -38,8 +38,8 @@ def typescript() -> str:
 
 def _compared(figure: Figure) -> str:
     names = ", ".join(f'"{name}"' for name in figure.names)
-    unit, of_orders = _UNITS.get(figure.unit, "count"), str(figure.of_orders).lower()
-    return f'  {{ label: "{figure.label}", unit: "{unit}", names: [{names}], ofOrders: {of_orders} }},\n'
+    unit, of_orders = _UNITS.get(figure.unit, "count"), ", ofOrders: true" if figure.of_orders else ""
+    return f'  {{ label: "{figure.label}", unit: "{unit}", names: [{names}]{of_orders} }},\n'
 
 
 if __name__ == "__main__":

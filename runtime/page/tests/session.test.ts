@@ -57,6 +57,12 @@ test("a resting order is open at its price until a later bin says what became of
   assert.deepEqual(stream.fires.all[0]?.order, { state: "resting", price: 99.75, endSeq: null });
   stream.takeBins([update(2), update(3, { orders: [{ ...order, state: "filled", fill_ns: "7" }] })], null);
   assert.deepEqual(stream.fires.all[0]?.order, { state: "filled", price: 99.75, endSeq: 3 });
+  stream.takeBins([update(4, { fire: 1, orders: [{ ...order, seq: 4, state: "resting" }] })], null);
+  stream.takeConfig(config({ reason: "promotion", model: { ...config().model, version: "v2" } }));
+  assert.deepEqual(
+    stream.fires.all.map((fire) => fire.order?.state),
+    ["filled", undefined],
+  );
 });
 
 test("figures of resting orders are compared where there are such", () => {

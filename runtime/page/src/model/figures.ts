@@ -49,19 +49,14 @@ export interface ComparedFigure {
   readonly unit: "share" | "ticks" | "rate" | "ms" | "count";
   readonly names: readonly [keyof LiveFigures, keyof LiveFigures, keyof LiveFigures] | readonly [keyof LiveFigures];
   /** Whether it is about resting orders: shown where there are such. */
-  readonly ofOrders: boolean;
+  readonly ofOrders?: true;
 }
 
 export const COMPARED: readonly ComparedFigure[] = [
-  { label: "Take-profit", unit: "share", names: ["tp_rate", "tp_rate_low", "tp_rate_high"], ofOrders: false },
-  {
-    label: "Net per fire",
-    unit: "ticks",
-    names: ["net_pnl_ticks", "net_pnl_ticks_low", "net_pnl_ticks_high"],
-    ofOrders: false,
-  },
-  { label: "Fires judged", unit: "count", names: ["n_net"], ofOrders: false },
+  { label: "Take-profit", unit: "share", names: ["tp_rate", "tp_rate_low", "tp_rate_high"] },
+  { label: "Net per fire", unit: "ticks", names: ["net_pnl_ticks", "net_pnl_ticks_low", "net_pnl_ticks_high"] },
+  { label: "Fires judged", unit: "count", names: ["n_net"] },
   { label: "Orders filled", unit: "share", names: ["fill_rate", "fill_rate_low", "fill_rate_high"], ofOrders: true },
   { label: "Wait for a fill", unit: "ms", names: ["median_wait_ms"], ofOrders: true },
-  { label: "Fires per hour", unit: "rate", names: ["events_per_hour"], ofOrders: false },
+  { label: "Fires per hour", unit: "rate", names: ["events_per_hour"] },
 ];

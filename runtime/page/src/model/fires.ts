@@ -58,6 +58,13 @@ export class FireLog {
     return fresh;
   }
 
+  /** Another version speaks: nobody follows the orders of the one before any more. */
+  abandonOrders(): void {
+    for (const fire of this.#fires) {
+      if (fire.model === CHAMPION && fire.order?.state === "resting") fire.order = null;
+    }
+  }
+
   /** Forget the fires before a bin: those that the ring no longer has. */
   forgetBefore(seq: Seq): void {
     const first = this.#fires.findIndex((fire) => fire.seq >= seq);

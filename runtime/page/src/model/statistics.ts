@@ -20,7 +20,7 @@ export interface Estimate {
 }
 
 export function compareFigures(promised: Figures | null, live: Figures | null): Comparison[] {
-  return COMPARED.map(({ label, unit, names, ofOrders }) => {
+  return COMPARED.map(({ label, unit, names, ofOrders = false }) => {
     const [ours, theirs] = [estimate(live, names), estimate(promised, names)];
     return { label, unit, ofOrders, promised: theirs, live: ours, drift: drift(theirs, ours) };
   }).filter((each) => !each.ofOrders || each.promised !== null || each.live !== null);
