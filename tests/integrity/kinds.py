@@ -18,6 +18,7 @@ from tests.runtime.feeds.test_recording_feed import late_script, plain, record
 from tests.runtime.records import promote, record_of
 from vpharness.datasets.bin_by_bin import grid_blocks, read_rows
 from vpharness.datasets.build import build
+from vpharness.datasets.collection import add_members, find_collection
 from vpharness.datasets.event_table import DatasetEvents
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
@@ -84,7 +85,12 @@ def _of_a_dataset(folder: Path) -> dict[str, Kind]:
         return dataset.manifest, dataset.checksum, arrays, blocks, _content(read_rows(dataset)), events
 
     names = (BINS_FILE, EVENTS_FILE, GRID_FILE, MANIFEST_FILE, CHECKSUMS_FILE)
-    return {name: Kind(built.path / name, read_all) for name in names}
+    add_members(lake, "days", [(find_dataset(lake, "minute"), "2024-03-11")])
+    version = lake.collections / "days" / "000001.json"
+    return {
+        **{name: Kind(built.path / name, read_all) for name in names},
+        "collection": Kind(version, lambda: find_collection(lake, "days")),
+    }
 
 
 def _of_results(folder: Path) -> dict[str, Kind]:

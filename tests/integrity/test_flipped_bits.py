@@ -15,7 +15,7 @@ from vpharness.promotion.bundle import FILES
 from vpharness.promotion.pointer import HISTORY_FILE, POINTER_FILE
 
 NAMES = [
-    *(BINS_FILE, EVENTS_FILE, GRID_FILE, MANIFEST_FILE, CHECKSUMS_FILE),
+    *(BINS_FILE, EVENTS_FILE, GRID_FILE, MANIFEST_FILE, CHECKSUMS_FILE, "collection"),
     *(*TABLES, "merged part", "store.json"),
     *(f"bundle {name}" for name in (*FILES, CHECKSUMS_FILE)),
     *(POINTER_FILE, HISTORY_FILE, "recording"),

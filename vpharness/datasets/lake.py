@@ -67,6 +67,11 @@ class Lake:
         return self.root / "research" / "vp_harness" / "generated_grids"
 
     @property
+    def collections(self) -> Path:
+        """Collections: sets of datasets that only grow, a folder each."""
+        return self.root / "research" / "collections"
+
+    @property
     def sources(self) -> Path:
         """Notes of where the events of datasets come from, each named after its dataset's content."""
         return self.root / "research" / "vp_harness" / "sources"
