@@ -1,4 +1,4 @@
-"""Judging resting orders as bins come gives what lookups in the whole dataset give, fire by fire and figure by figure."""
+"""Judging resting orders as bins come gives what lookups in the whole dataset give, fires and figures alike."""
 
 import dataclasses
 import math

@@ -15,12 +15,14 @@ from vpharness.order_fates import NONE, REASONS
 from vpharness.promotion.bundle import ORDERS_FILE
 from vpharness.promotion.serving import Bundle, promoted, read_bundle, replay_differences
 
+pytestmark = pytest.mark.slow
+
 QUEUE = ("eval.fill=queue", "eval.latency_ms=100", "eval.max_wait_bins=20")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a run of resting entries on four minutes of market."""
+    """A folder with a run of resting entries on nine minutes of market."""
     folder = tmp_path_factory.mktemp("queue")
     group = folder / "my_conf" / "signal"
     group.mkdir(parents=True)
@@ -31,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def said(folder: Path) -> Said:
     """What the command says that promotes it, whatever it earned."""
-    run = in_process(folder, *OWN, "source.strength=1", "source.minutes=4", *SHORT, *QUEUE, "json=true")
+    run = in_process(folder, *OWN, "source.strength=1", "source.minutes=9", *SHORT, *QUEUE, "json=true")
     assert run.returncode == 0, run.stderr
     run_id = json.loads(run.stdout)["candidates"][0]["run_ids"][0]
     return in_process(

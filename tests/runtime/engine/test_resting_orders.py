@@ -119,12 +119,12 @@ def orders_of(bins: Sequence[PipelineBin], name: str = "champion") -> dict[int, 
     return found
 
 
-@pytest.mark.parametrize("latency_ms", [0.0, 100.0])
-@pytest.mark.parametrize("bins_a_step", [1, 7])
+@pytest.mark.parametrize(("latency_ms", "bins_a_step"), [(0.0, 7), (100.0, 1)])
 def test_every_order_and_outcome_is_that_of_a_run(latency_ms: float, bins_a_step: int) -> None:
     """Fire by fire: the order's price, fate and time, and the net outcome after fees."""
     model, fates = model_of(latency_ms), fates_of(latency_ms)
-    bins = followed(pipeline_of(model), steps_of(minute(), bins_a_step))
+    pipeline = pipeline_of(model)
+    bins = followed(pipeline, steps_of(minute(), bins_a_step))
     fires = fires_of(bins)
     assert len(fires) > 40
     wanted, orders = lookups(model, fires, fates), orders_of(bins)
@@ -143,16 +143,9 @@ def test_every_order_and_outcome_is_that_of_a_run(latency_ms: float, bins_a_step
             np.testing.assert_allclose(outcome.net.pnl_ticks, wanted.net_pnl_ticks[index], atol=1e-9)
     states = {order.state for changes in orders.values() for order in changes}
     assert {"resting", "filled", "withdrawn"} <= states
-    facts = pipeline_statistics(bins, model)
+    facts = pipeline.champion.statistics()
     assert 0 < facts["fill_rate"] < 1
     assert facts["median_wait_ms"] > 0
-
-
-def pipeline_statistics(bins: Sequence[PipelineBin], model: ServedModel) -> dict[str, Any]:
-    """Return the statistics of a pipeline that is run anew over as many bins."""
-    pipeline = pipeline_of(model)
-    followed(pipeline, steps_of(minute())[: len(bins) + 1])
-    return pipeline.champion.statistics()
 
 
 def test_models_of_one_latency_share_their_orders_and_others_have_their_own() -> None:
