@@ -10,7 +10,6 @@ import numpy as np
 
 from vpharness.events.by_bin import by_bin
 from vpharness.events.dbn import DbnSource
-from vpharness.events.mbo_event import FLAG_SNAPSHOT
 from vpharness.execution.live_orders import LiveOrders
 from vpharness.lattice.lattice_engine import advance
 from vpharness.lattice.lattice_parameters import LatticeParameters
@@ -18,7 +17,7 @@ from vpharness.lattice.layout import new_state
 
 WIDTH_NS = 100_000_000
 FIRE_EVERY = 30
-MOST_BINS = 9_000
+LAST_BINS = 9_000
 PASSES = 2
 """The first one loads or compiles the kernels."""
 
@@ -27,16 +26,16 @@ def measured(path: str) -> None:
     """Print the figures of one file."""
     with DbnSource(path, 0.25).open() as stream:
         events = np.concatenate(list(stream.chunks))
-    flow = np.flatnonzero((events["flags"] & FLAG_SNAPSHOT) == 0)
-    before, events = events[: flow[0]], events[flow[0] :]
-    events = events[events["ts_ns"] < events["ts_ns"][0] + MOST_BINS * WIDTH_NS]
+    begin_ns = int(events["ts_ns"][-1]) // WIDTH_NS * WIDTH_NS - LAST_BINS * WIDTH_NS
+    first = int(np.searchsorted(np.maximum.accumulate(events["ts_ns"]), begin_ns))
+    before, events = events[:first], events[first:]
     for _ in range(PASSES):
         lattice = new_state(LatticeParameters(), tick_size=0.25, size_unit=1.0, start_ns=None)
         book = new_state(LatticeParameters(), tick_size=0.25, size_unit=1.0, start_ns=None)
         orders = LiveOrders(book, latency_ns=WIDTH_NS, max_wait_ns=100 * WIDTH_NS)
-        lattice, _ = advance(lattice, before)
+        lattice, _ = advance(lattice, before, begin_ns)
         orders.take(before)
-        orders.catch_up()
+        orders.catch_up(begin_ns)
         lattice_ns, orders_ns, n_placed = [], [], 0
         for chunk, end_ns in by_bin(iter([events]), WIDTH_NS):
             begun = time.thread_time_ns()
