@@ -242,9 +242,10 @@ def test_resting_orders_are_open_marks_until_they_are_filled_or_withdrawn(tab: T
         325: {"orders": [{**order, "seq": 310, "state": "withdrawn", "fill_ns": None}]},
     }
     show(tab, server, "bins=120")
-    legend = tab.ask("document.querySelector('#colours .orders').innerText")
-    assert "order resting in the queue" in legend
-    assert "not filled: withdrawn, rejected, or book cleared" in legend
+    legend = "document.querySelector('#colours .orders')"
+    told = tab.ask(f"{legend}.innerText").split("   ")
+    assert told == ["\u25cb resting order", "\u25cf filled", "\u2715 not filled"]
+    assert "withdrawn after its longest wait, rejected on arrival, or cleared" in tab.ask(f"{legend}.title")
     outcomes = "[...document.querySelectorAll('#fires td.outcome')].slice(0, 2).map((cell) => cell.innerText)"
     server.publish(15)
     catch_up(tab, server)
@@ -254,7 +255,8 @@ def test_resting_orders_are_open_marks_until_they_are_filled_or_withdrawn(tab: T
     assert tab.ask(outcomes) == ["withdrawn", "filled"]
     figures = {**STATISTICS, "fill_rate": 0.41, "median_wait_ms": 2340.0}
     server.send_status(statistics={"champion": figures, "challengers": [None], "projection": None})
-    tab.wait("document.querySelector('#speaker').innerText.includes('41\u202f% filled, wait 2.3\u202fs')")
+    tab.wait("document.querySelector('#speaker').innerText.includes('41\u202f% filled')")
+    assert "wait 2.3\u202fs" in tab.ask("document.querySelector('#speaker').innerText")
     assert "Orders filled" in tab.ask("document.querySelector('#compared').innerText")
 
 

@@ -3,8 +3,10 @@ import { significant } from "../model/format";
 import { byId, make, setText } from "./dom";
 import type { Page } from "./page";
 
-const ORDERS =
-  "\u25cb order resting in the queue   \u25cf filled   \u2715 not filled: withdrawn, rejected, or book cleared";
+const ORDERS = "\u25cb resting order   \u25cf filled   \u2715 not filled";
+const ORDERS_MEAN =
+  "A dashed line to a ring: the order of a fire rests in the queue at that price. A line to a dot: it was filled there. " +
+  "A line to a cross: it was withdrawn after its longest wait, rejected on arrival, or cleared with the book.";
 
 /** What the colours of the map mean, in its corner, and the marks of resting orders where there are such. */
 export class Legend {
@@ -13,7 +15,7 @@ export class Legend {
   readonly #low = make("span", { class: "figure" });
   readonly #high = make("span", { class: "figure" });
   readonly #bar = make("canvas", { width: String(COLOUR_STEPS), height: "1", "aria-hidden": "true" });
-  readonly #orders = make("span", { class: "orders" }, ORDERS);
+  readonly #orders = make("span", { class: "orders", title: ORDERS_MEAN }, ORDERS);
   #drawn = "";
 
   constructor(page: Page) {

@@ -154,12 +154,21 @@ function modelRow(
       ...(figures?.fill_rate == null
         ? {}
         : {
-            under: `${percent(figures.fill_rate)} filled, wait ${duration(figures.median_wait_ms)}`,
-            title: "Orders filled, of those placed, and the median time from arrival to fill",
+            under: `${percent(figures.fill_rate)} filled`,
+            title: "Orders filled, of those placed",
           }),
     },
     percent(figures?.tp_rate),
-    signed(figures?.net_pnl_ticks, 2),
+    {
+      text: signed(figures?.net_pnl_ticks, 2),
+      kind: "",
+      ...(figures?.median_wait_ms == null
+        ? {}
+        : {
+            under: `wait ${duration(figures.median_wait_ms)}`,
+            title: "Median time from an order's arrival to its fill",
+          }),
+    },
   ];
 }
 

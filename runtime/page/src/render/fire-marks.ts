@@ -31,10 +31,12 @@ export function drawFires(context: CanvasRenderingContext2D, scene: Scene): void
  */
 export function drawOrders(context: CanvasRenderingContext2D, scene: Scene): void {
   const { view, layout, tickSize, palette, head } = scene;
-  const size = layout.unit * 0.32;
-  for (const fire of shownFires(scene)) {
+  const [size, left] = [layout.unit * 0.32, view.right - view.bins];
+  for (const fire of scene.fires) {
     const { order } = fire;
-    if (order === null) continue;
+    // An order may outlast the bin of its fire on the screen.
+    if (order === null || fire.model !== CHAMPION || fire.seq > Math.min(view.right, head)) continue;
+    if (order.endSeq !== null && order.endSeq < left) continue;
     // What came later than the playhead is not known there yet.
     const isResting = order.endSeq === null || order.endSeq > head;
     const end = isResting ? head : (order.endSeq as number);
@@ -45,27 +47,37 @@ export function drawOrders(context: CanvasRenderingContext2D, scene: Scene): voi
     context.lineWidth = Math.max(1, layout.unit / 9);
     context.strokeStyle = palette.text;
     context.fillStyle = isResting ? palette.paper : palette.text;
-    context.setLineDash(isResting ? [layout.unit / 3, layout.unit / 4] : []);
-    line(context, from, y, x, y);
-    context.setLineDash([]);
+    const dash = isResting ? [layout.unit / 3, layout.unit / 4] : [];
+    line(context, scene, dash, [from, y], [x, y]);
     if (isResting || order.state === "filled") {
       context.beginPath();
       context.arc(x, y, size, 0, 2 * Math.PI);
       context.fill();
       context.stroke();
     } else {
-      line(context, x - size, y - size, x + size, y + size);
-      line(context, x - size, y + size, x + size, y - size);
+      line(context, scene, [], [x - size, y - size], [x + size, y + size]);
+      line(context, scene, [], [x - size, y + size], [x + size, y - size]);
     }
     context.restore();
   }
 }
 
-function line(context: CanvasRenderingContext2D, fromX: Pixels, fromY: Pixels, x: Pixels, y: Pixels): void {
+type Place = readonly [Pixels, Pixels];
+
+/** A line that stands out on any colour. */
+function line(context: CanvasRenderingContext2D, scene: Scene, dash: Pixels[], from: Place, to: Place): void {
+  const { palette, layout } = scene;
+  const width = Math.max(1, layout.unit / 9);
   context.beginPath();
-  context.moveTo(fromX, fromY);
-  context.lineTo(x, y);
-  context.stroke();
+  context.moveTo(...from);
+  context.lineTo(...to);
+  for (const [colour, factor, dashes] of [[palette.halo, 3, []] as const, [palette.text, 1, dash] as const]) {
+    context.strokeStyle = colour;
+    context.lineWidth = width * factor;
+    context.setLineDash([...dashes]);
+    context.stroke();
+  }
+  context.setLineDash([]);
 }
 
 export function shownFires({ fires, view, head }: Scene): Fire[] {
