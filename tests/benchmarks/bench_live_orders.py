@@ -36,7 +36,7 @@ def measured(path: str) -> None:
         lattice, _ = advance(lattice, before, begin_ns)
         orders.take(before)
         orders.catch_up(begin_ns)
-        lattice_ns, orders_ns, n_placed = [], [], 0
+        lattice_ns, orders_ns, n_placed = list[int](), list[int](), 0
         for chunk, end_ns in by_bin(iter([events]), WIDTH_NS):
             begun = time.thread_time_ns()
             lattice, blocks = advance(lattice, chunk, end_ns, 4)

@@ -67,7 +67,7 @@ class LiveOrders:
     def close(self, bin_end_ns: int) -> list[VirtualOrder]:
         """Follow what lies before the end of a bin, and return the orders whose fate is known since the last call."""
         self._follow(int(np.searchsorted(self._times, bin_end_ns)), bin_end_ns)
-        orders, open_still, decided = self._queue.orders, [], []
+        orders, open_still, decided = self._queue.orders, list[int](), list[int]()
         for place in self._followed:
             (open_still if orders["reason"][place] == OPEN else decided).append(place)
         self._followed = open_still

@@ -178,7 +178,9 @@ class _LiveReplay:
         found = BinOutputs(rows, np.frombuffer(self._scores), np.frombuffer(self._fires, np.int8))
         recorded = BinOutputs(found.bins[start:stop], found.scores[start:stop], found.fires[start:stop])
         events = np.concatenate([_NO_EVENTS, *self._recorded])
-        n_orders, orders_differ, fates = None, (), self._fates_from(0)
+        n_orders: int | None = None
+        orders_differ: tuple[str, ...] = ()
+        fates = self._fates_from(0)
         if fates is not None and self._whole.fates is not None:
             n_orders, orders_differ = compare_fates(fates, self._whole.fates, self._whole.outputs.bins["bin_seq"])
         return LiveProof(

@@ -38,7 +38,7 @@ def test_a_resting_version_replaces_one_at_the_touch(tmp_path: Path) -> None:
             assert (evaluation["fill"], evaluation["max_wait_bins"]) == ("queue", 20)
 
     asyncio.run(scenario())
-    fates, last = fates_of(100.0), {}
+    fates, last = fates_of(100.0), dict[int, dict[str, Any]]()
     for each in bins:
         last |= {order["seq"]: order for order in each["orders"]}
     placed = [each["seq"] for each in bins if each["version"] == "v0001" and each["fire"]]
