@@ -159,7 +159,7 @@ def challenger_model(
             if asked.threshold is None:
                 raise ConfigError("threshold must be given beside another signal")
             fresh = dataclasses.asdict(resolve(target).parameters())
-            begun = dataclasses.replace(begun, signal_target=target, parameters=fresh, memory_bins=None)
+            begun = dataclasses.replace(begun, signal_target=target, parameters=fresh, memory_bins=None, program=None)
         if target is not None or asked.parameters or asked.threshold is not None:
             begun = overridden(begun, asked.parameters, asked.threshold)
         if found := incompatibilities(begun, facts):

@@ -53,7 +53,7 @@ async def _serve(ready: ServerSetup) -> None:
         where = f"[{host}]" if ":" in host else host
         champion, facts = ready.champion, ready.feed.facts
         print(
-            f"serving {champion.record.version} ({champion.live.scorer.signal.name} at {champion.record.threshold:g}) "
+            f"serving {champion.record.version} ({champion.live.scorer.name} at {champion.record.threshold:g}) "
             f"on {facts.instrument} from {facts.kind}: http://{where}:{port}/",
             flush=True,
         )

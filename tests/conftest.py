@@ -1,5 +1,8 @@
 """What every test may ask for, where machine code is kept, and in which order files are handed to the processors."""
 
+import gc
+import os
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -10,11 +13,13 @@ from vpharness.config.search_path import prepare_process
 PROJECT = Path(__file__).resolve().parents[1]
 LONGEST_FIRST: Final = (
     *("docs/test_pages.py", "promotion/test_promote.py", "config/test_experiments.py", "campaigns/test_campaign.py"),
-    *("runtime/engine/test_ready.py", "signals/test_signals.py", "runtime/web/test_hostile_clients.py"),
+    *("runtime/engine/test_ready.py", "results/test_report.py", "lattice/test_naive_lattice.py"),
+    *("runtime/web/test_hostile_clients.py", "results/test_tracking.py", "commands/test_convert.py"),
     *("page/test_use.py", "page/test_picture.py", "page/test_served.py", "integrity/test_flipped_bits.py"),
-    *("promotion/test_nominate.py", "campaigns/test_audited_runs.py", "runtime/rollout/test_rollout.py"),
+    *("campaigns/test_audited_runs.py", "runtime/rollout/test_rollout.py", "recording/test_record_command.py"),
     *("live/test_live_session.py", "live/test_audit.py", "runtime/rollout/test_switches_at_odd_moments.py"),
-    *("commands/test_cli.py", "commands/test_run.py", "commands/test_compare.py", "runtime/test_serve.py"),
+    *("commands/test_verify.py", "commands/test_run.py", "commands/test_compare.py", "runtime/test_serve.py"),
+    *("events/test_reader_fuzz.py", "events/test_many_files.py", "signals/test_signals.py", "commands/test_cli.py"),
 )
 """The files that take longest, below this folder: what is begun last is what all but one processor wait for."""
 
@@ -22,11 +27,25 @@ LONGEST_FIRST: Final = (
 # folder for all processes of the tests, and for the commands that they start: each program is compiled once.
 prepare_process()
 
+# So is the byte code of modules, rewritten tests among them: every process would compile them anew otherwise.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest: whole files are handed out in this order (`--no-loadscope-reorder`)."""
     places = {f"tests/{name}": place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what has been imported out of all later searches for garbage, which take a tenth of the time otherwise.
+
+    Modules that tests write have no byte code kept: of two that are written within a second it would be the same.
+    """
+    sys.dont_write_bytecode = True
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

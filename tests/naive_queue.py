@@ -24,6 +24,8 @@ class Virtual:
     reason: str = "open"
     fill_ns: int = 0
     ahead_at_arrival: int = 0
+    executed: int = 0
+    arrived: bool = False
     ahead: set[Any] = field(default_factory=set)
     waits: bool = False
     hit: bool = False
@@ -102,7 +104,7 @@ def _arrive(market: Market, order: Virtual) -> None:
     if market.snapshot or crosses:
         order.reason = "rejected"
         return
-    order.waits = True
+    order.waits = order.arrived = True
     order.ahead = {
         key for key, each in market.book.orders.items() if (each.side, each.tick) == (order.side, order.tick)
     }
@@ -125,6 +127,9 @@ def _act(market: Market, orders: Sequence[Virtual], record: Record) -> None:
     is_fill = record.action == FILL and before is not None and record.size > 0
     if is_fill and place is not None and nearest_tick(book, record.price) == place[1]:
         _execute(market, orders, key, record.size)
+        for order in orders:
+            in_time = order.arrived and market.now < order.withdrawal_ns
+            order.executed += record.size if in_time and (order.side, order.tick) == place else 0
     apply_record(book, record)
     after = book.orders.get(key)
     _forget_gone(market, orders)

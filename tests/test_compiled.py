@@ -120,7 +120,7 @@ print(np.isnan(scores).sum(), scores[-1])
 """
 
 
-def test_flags_for_debugging_jax_stop_no_signal() -> None:
+def test_flags_for_debugging_jax_stop_no_signal(capsys: pytest.CaptureFixture[str]) -> None:
     """What would end at a missing score, or at compiling ahead, is switched off; that is said in one line."""
     flags = {
         **{f"JAX_{name}": "1" for name in ("DEBUG_NANS", "DEBUG_INFS", "DISABLE_JIT", "CHECK_TRACER_LEAKS")},
@@ -129,18 +129,12 @@ def test_flags_for_debugging_jax_stop_no_signal() -> None:
         "JAX_ENABLE_X64": "0",
         "JAX_NUMPY_DTYPE_PROMOTION": "strict",
     }
-    plain, flagged = (
-        subprocess.run(  # noqa: S603  # this interpreter on this project's own code
-            [sys.executable, "-c", SCORED],
-            cwd=PROJECT,
-            env=os.environ | more,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        for more in ({}, flags)
+    exec(compile(SCORED, "scored", "exec"), {})  # noqa: S102  # ours
+    plain = capsys.readouterr().out
+    flagged = subprocess.run(  # noqa: S603  # this interpreter on this project's own code
+        [sys.executable, "-c", SCORED], cwd=PROJECT, env=os.environ | flags, capture_output=True, text=True, check=False
     )
-    assert plain.stdout.startswith("1 ")
-    assert (flagged.returncode, flagged.stdout) == (0, plain.stdout), flagged.stderr
+    assert plain.startswith("1 ")
+    assert (flagged.returncode, flagged.stdout) == (0, plain), flagged.stderr
     assert flagged.stderr.count("\n") == 1
     assert "switched off, since every signal would end there: JAX_DEBUG_NANS, JAX_DEBUG_INFS" in flagged.stderr

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "vpharness"
 ALLOWED = {
     "docs": set(),
     "storage": set(),
+    "engines": set(),
     "events": {"storage"},
     "lattice": {"events"},
     "execution": {"storage", "events", "lattice", "datasets"},
@@ -22,7 +23,8 @@ ALLOWED = {
     "live": {"storage", "events", "lattice", "execution", "signals", "evaluation"},
     "results": {"storage", "evaluation"},
     "campaigns": {
-        *("storage", "events", "lattice", "datasets", "execution", "signals", "audit", "evaluation", "results"),
+        *("storage", "engines", "events", "lattice", "datasets", "execution", "signals", "audit", "evaluation"),
+        "results",
     },
     "promotion": {
         *("storage", "events", "lattice", "datasets", "execution", "signals", "audit", "evaluation", "live", "results"),
@@ -30,10 +32,11 @@ ALLOWED = {
     "simulation": {
         *("storage", "events", "lattice", "datasets", "execution", "signals", "evaluation", "live", "promotion"),
     },
-    "config": {"campaigns", "datasets", "results", "storage"},
+    "config": {"campaigns", "datasets", "engines", "results", "storage"},
     "commands": {
         "config",
         "storage",
+        "engines",
         "live",
         "events",
         "lattice",

@@ -19,11 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vpharness.api import (
+        CollectionTables,
         DatasetTables,
         RunResult,
+        WalkForwardResult,
+        collection,
+        collections,
         compose,
         dataset,
         datasets,
+        execution,
         fires,
         plot_equity,
         plot_scores,
@@ -32,14 +37,20 @@ if TYPE_CHECKING:
         run,
         score,
         virtual_orders,
+        walk_forward,
     )
 
 __all__ = [
+    "CollectionTables",
     "DatasetTables",
     "RunResult",
+    "WalkForwardResult",
+    "collection",
+    "collections",
     "compose",
     "dataset",
     "datasets",
+    "execution",
     "fires",
     "plot_equity",
     "plot_scores",
@@ -48,9 +59,10 @@ __all__ = [
     "run",
     "score",
     "virtual_orders",
+    "walk_forward",
 ]
 
-_PACKAGES_THAT_ARE_CALLED = ("datasets", "results")
+_PACKAGES_THAT_ARE_CALLED = ("datasets", "execution", "results")
 """Names of the library that are packages too: `vp.results()` asks the ledger, `vpharness.results.store` is a module."""
 
 

@@ -47,6 +47,10 @@ class CampaignError(VpharnessError):
     """Runs of a campaign failed; the others are done."""
 
 
+class EngineError(VpharnessError):
+    """Work could not be handed to other processes or machines, or they could not do it."""
+
+
 class FeedError(VpharnessError):
     """A live feed cannot be opened, or cannot go on."""
 

@@ -45,15 +45,8 @@ class PermittedModules:
         Raises ConfigError, before anything is imported, where it is not among those that may be named, and where there
         is none or it lies in the lake.
         """
+        self.check(target)
         name = target.rpartition(".")[0]
-        if not name or not all(part.isidentifier() for part in target.split(".")):
-            raise ConfigError(f"{target!r} is named; it must be MODULE.NAME")
-        if not self.is_own(target) and not any(f"{name}.".startswith(f"{each}.") for each in self.named):
-            raise ConfigError(
-                f"{target} is named by data, and {name} is not among the modules that data may name: those of "
-                f"{self.package}, and of the configuration; if it is yours, set {self.key}=[{name}], or give the "
-                "--config-dir whose YAML names it"
-            )
         with _nothing_from(self.lake.resolve(), target):
             try:
                 module = importlib.import_module(name)
@@ -64,6 +57,18 @@ class PermittedModules:
                     f"{target} is named, and there is no module {error.name} on the Python path; check its name"
                 ) from None
         return module
+
+    def check(self, target: str) -> None:
+        """Raise ConfigError where "module.name" is not among those that may be named; nothing is imported."""
+        name = target.rpartition(".")[0]
+        if not name or not all(part.isidentifier() for part in target.split(".")):
+            raise ConfigError(f"{target!r} is named; it must be MODULE.NAME")
+        if not self.is_own(target) and not any(f"{name}.".startswith(f"{each}.") for each in self.named):
+            raise ConfigError(
+                f"{target} is named by data, and {name} is not among the modules that data may name: those of "
+                f"{self.package}, and of the configuration; if it is yours, set {self.key}=[{name}], or give the "
+                "--config-dir whose YAML names it"
+            )
 
 
 @contextlib.contextmanager

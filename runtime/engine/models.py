@@ -22,8 +22,13 @@ from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import LatticeState, new_state
 from vpharness.live import LONGEST_GAP_NS, LiveModel, LiveSession
 from vpharness.prices import PRICE_SCALE
-from vpharness.promotion.serving import PromotedRecord, lattice_parameters, live_model, record_evaluation
-from vpharness.signals import resolve
+from vpharness.promotion.serving import (
+    PromotedRecord,
+    lattice_parameters,
+    live_model,
+    model_columns,
+    record_evaluation,
+)
 
 CHAMPION: Final = "champion"
 
@@ -92,8 +97,9 @@ def incompatibilities(record: PromotedRecord, facts: FeedFacts) -> list[str]:
         ]
     in_queue = record.evaluation.get("fill", TOUCH) == QUEUE
     blind = in_queue and facts.bins is not None and not facts.bins.has_events
-    signal, columns = resolve(record.signal_target), GRID_COLUMNS if facts.bins is None else facts.bins.columns
-    absent = [name for name in signal.columns if name not in columns]
+    columns = GRID_COLUMNS if facts.bins is None else facts.bins.columns
+    absent = [name for name in model_columns(record) if name not in columns]
+    name = record.signal_target.rpartition(".")[2]
     return (
         [
             f"{what} of the feed is {found}, {record.version} is made for {wanted}"
@@ -101,7 +107,7 @@ def incompatibilities(record: PromotedRecord, facts: FeedFacts) -> list[str]:
             if None not in (found, wanted) and found != wanted
         ]
         + ([_BLIND.format(version=record.version)] if blind else [])
-        + ([f"signal {signal.name} reads {', '.join(absent)}, which the feed's bins do not have"] if absent else [])
+        + ([f"signal {name} reads {', '.join(absent)}, which the feed's bins do not have"] if absent else [])
     )
 
 

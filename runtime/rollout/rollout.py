@@ -32,7 +32,7 @@ from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError, VpharnessError
 from vpharness.modules import PermittedModules
 from vpharness.promotion.pointer import PROMOTED, bundle_path
-from vpharness.promotion.serving import PromotedRecord, current, read_bundle, replay_differences
+from vpharness.promotion.serving import PromotedRecord, current, read_bundle, replay
 
 _TRIES: Final = 5
 """Most attempts to warm a model up; a feed that begins anew makes another one necessary."""
@@ -46,17 +46,20 @@ MakeCommand = Callable[[RunningModel, Sequence[FinishedBin], int, int], EngineCo
 def verified_record(folder: Path, modules: PermittedModules, facts: FeedFacts | None = None) -> PromotedRecord:
     """Return the record of a bundle, once its recorded slice has been replayed here with the same bins and scores.
 
+    It has its program where that is what is to be served, since the signal's source has changed or gone.
+
     Raises ConfigError, before anything is imported, where its signal is of none of the permitted modules, and
     PromotionError saying what is damaged, changed, or comes out otherwise, and in what a feed, whose facts are
     given, differs from what it was promoted on.
     """
     bundle = read_bundle(folder)
-    modules.imported(bundle.record.signal_target)
-    if facts is not None and (found := incompatibilities(bundle.record, facts)):
+    modules.check(bundle.record.signal_target)
+    replayed = replay(bundle, modules)
+    if replayed.differences:
+        raise PromotionError("; ".join(replayed.differences))
+    if facts is not None and (found := incompatibilities(replayed.record, facts)):
         raise PromotionError("; ".join(found))
-    if differences := replay_differences(bundle, modules):
-        raise PromotionError("; ".join(differences))
-    return bundle.record
+    return replayed.record
 
 
 class Rollout:
@@ -160,7 +163,7 @@ class Rollout:
 
         Raises PromotionError where bins go by faster than they can be shown.
         """
-        stream, columns, problem = self._stream, model.live.scorer.signal.columns, None
+        stream, columns, problem = self._stream, model.live.scorer.columns, None
         for _ in range(_TRIES):
             ring, epoch = stream.ring, stream.epoch
             session, seq = await asyncio.to_thread(compiled_session, model, stream.facts), ring.first_seq
@@ -249,6 +252,6 @@ def _require_an_end(model: ServedModel, facts: FeedFacts) -> None:
     if live.bins_to_ready is None:
         why = "counts bins for ever" if live.memory.bins is None else "reads last_event_id"
         raise PromotionError(
-            f"its signal, {live.scorer.signal.name}, never forgets where its feed began ({why}): it would never be "
+            f"its signal, {live.scorer.name}, never forgets where its feed began ({why}): it would never be "
             "ready; give it windows that end"
         )

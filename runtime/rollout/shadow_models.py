@@ -21,7 +21,7 @@ from runtime.stream.live_stream import LiveStream
 from runtime.stream.query import StreamQuery
 from vpharness.errors import PromotionError, VpharnessError
 from vpharness.live import LiveSession
-from vpharness.signals import Scorer, forget_compiled
+from vpharness.signals import BinScorer, Scorer, forget_compiled
 
 PIECE_BINS: Final = 128
 """Bins that are copied for a shadow at once."""
@@ -46,7 +46,7 @@ class _ActiveShadow:
     `wanted` is read by the thread that warms it up.
     """
 
-    scorer: Scorer
+    scorer: BinScorer
     address: str
     scored: "asyncio.Future[None]"
     task: "asyncio.Task[None] | None" = None
@@ -152,7 +152,7 @@ class ShadowModels:
 
         Raises PromotionError where bins go by faster than they can be shown.
         """
-        stream, columns, problem = self._stream, model.live.scorer.signal.columns, None
+        stream, columns, problem = self._stream, model.live.scorer.columns, None
         for _ in range(_TRIES):
             ring, epoch, rounds = stream.ring, stream.epoch, 0
             session, seq = await self._in_thread(compiled_session, model, stream.facts), ring.first_seq
@@ -174,13 +174,15 @@ class ShadowModels:
             + (f" ({problem})" if problem else "")
         )
 
-    async def _forget_others(self, coming: Scorer) -> None:
+    async def _forget_others(self, coming: BinScorer) -> None:
         """Free the machine code of the structures unused for longest, where too many are kept."""
         in_use = (self._stream.champion, *self._stream.challengers.values())
         scorers = (*(model.live.scorer for model in in_use), *(active.scorer for active in self._active.values()))
-        wanted = {_structure(ready) for ready in scorers}
-        self._compiled[_structure(coming)] = coming
-        self._compiled.move_to_end(_structure(coming))
+        # What a bundle's program compiles to is kept with it, and cannot be overridden.
+        wanted = {_structure(ready) for ready in scorers if isinstance(ready, Scorer)}
+        if isinstance(coming, Scorer):
+            self._compiled[_structure(coming)] = coming
+            self._compiled.move_to_end(_structure(coming))
         idle = [structure for structure in self._compiled if structure not in wanted]
         for structure in idle[: max(0, len(idle) - STRUCTURES_KEPT)]:
             await self._in_thread(forget_compiled, self._compiled.pop(structure))

@@ -51,10 +51,18 @@ def _fitted(model: ServedModel, champion: ServedModel, bins_kept: int) -> Served
 
     Where the champion's is enough, and nothing but numbers differs, it is scored by the champion's machine code.
     """
-    own, most = model.live.scorer, max(bins_kept, champion.live.scorer.capacity)
+    own = model.live.scorer
+    if not isinstance(own, Scorer):
+        raise ConfigError(
+            f"{champion.record.version} is served by the program in its bundle, since its signal's source has changed; "
+            "overrides need the source"
+        )
+    most = max(bins_kept, champion.live.scorer.capacity)
+
+    signal, params, cell_width_ms, radius = own.signal, own.params, own.cell_width_ms, own.radius
 
     def made(capacity: int) -> Scorer:
-        return scorer(own.signal, own.params, cell_width_ms=own.cell_width_ms, radius=own.radius, capacity=capacity)
+        return scorer(signal, params, cell_width_ms=cell_width_ms, radius=radius, capacity=capacity)
 
     try:
         made(most)

@@ -94,7 +94,7 @@ def model_facts(model: ServedModel) -> dict[str, Any]:
     return {
         "name": model.name,
         "version": record.version,
-        "signal": model.live.scorer.signal.name,
+        "signal": model.live.scorer.name,
         "signal_target": record.signal_target,
         "parameters": record.parameters,
         "threshold": record.threshold,

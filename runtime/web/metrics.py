@@ -26,7 +26,7 @@ class ServerMetrics:
         yield InfoMetricFamily(
             "vpharness_champion",
             "what is served",
-            {"version": stream.champion.record.version, "signal": stream.champion.live.scorer.signal.name},
+            {"version": stream.champion.record.version, "signal": stream.champion.live.scorer.name},
         )
         for name, meaning, count in (
             ("bins", "bins closed", health.bins),

@@ -78,7 +78,7 @@ def test_names_that_are_packages_too_can_be_called_and_imported_from() -> None:
     assert "results(*, signal: str | None = None, dataset:" in told_by_help
     assert "Return the candidates of the ledger, the best first" in told_by_help
     assert [name for name in dir(vp) if not name.startswith("__")] == vp.__all__
-    with pytest.raises(AttributeError, match="no attribute 'nothing'; it offers DatasetTables"):
+    with pytest.raises(AttributeError, match="no attribute 'nothing'; it offers CollectionTables, DatasetTables"):
         vp.nothing  # noqa: B018  # what is tested
 
 
@@ -225,6 +225,45 @@ def test_a_configuration_is_composed_as_on_the_command_line() -> None:
         vp.compose(command="walk")
 
 
+OWN_SIGNAL = """
+from jax import Array
+
+from vpharness.signals import Clock, Grid, SignalParameters, signal
+
+
+@signal(columns=("bid_depth",))
+def depth_here(time: Clock, grid: Grid, p: SignalParameters) -> Array:
+    return time.rate(grid.bid_depth.sum(-1))
+"""
+
+
+def test_ones_own_yaml_files_are_found_in_the_folder_that_is_given(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For the one call, as `--config-dir` does for a command."""
+    monkeypatch.syspath_prepend(folder)
+    (folder / "depth_here.py").write_text(OWN_SIGNAL, encoding="utf-8")
+    own = folder / "my_conf"
+    (own / "signal").mkdir(parents=True)
+    (own / "signal" / "depth_here.yaml").write_text("_target_: depth_here.depth_here\n", encoding="utf-8")
+    assert vp.compose(["signal=depth_here"], config_dir="my_conf").signal._target_ == "depth_here.depth_here"
+    found = vp.run(
+        "depth_here",
+        lake="own_lake",
+        config_dir=own,
+        parameters={"thresholds": [0.1]},
+        source={"minutes": 1},
+        eval={**EVALUATION, "warmup_bins": 50},
+        split="none",
+        tracking="none",
+    )
+    assert list(found.candidates["signal"]) == ["depth_here"]
+    with pytest.raises(ConfigError, match="signal has no choice 'depth_here'"):
+        vp.compose(["signal=depth_here"])
+    with pytest.raises(ConfigError, match=r"^config_dir is 'nowhere', which is not a folder"):
+        vp.compose(config_dir="nowhere")
+
+
 def test_plots_are_figures() -> None:
     """Of scores, of a candidate's fires, and of thresholds where anything is ranked."""
     (dataset_id,) = vp.datasets()["dataset_id"]
@@ -270,3 +309,28 @@ def test_test_parts_are_opened_for_a_number_of_candidates_that_is_given(tmp_path
     """An opening counts for good: a whole ledger is not opened by leaving an argument out."""
     with pytest.raises(ConfigError, match="top=N"):
         vp.results(lake=tmp_path, show_test=True)
+
+
+def test_a_collection_has_its_sessions_as_a_frame_and_its_datasets(tmp_path: Path) -> None:
+    """Of any version; those of the lake are a row each, and one that is damaged has its reason."""
+    words = ["build", "source.minutes=1", "lattice.radius=3", "collection.id=SIM"]
+    for start_ns in (10**18, 10**18 + 10**15):
+        assert in_process(tmp_path, *words, f"source.start_ns={start_ns}").returncode == 0
+    lake = tmp_path / "lake"
+    found = vp.collection("SIM", lake=lake)
+    assert (found.id, found.version, found.latest) == ("SIM", 2, 2)
+    assert list(found.sessions.columns) == ["dataset_id", "instrument", "start", "end", "added"]
+    assert list(found.sessions["dataset_id"]) == [each.id for each in found.datasets]
+    assert (found.sessions["end"] - found.sessions["start"]).dt.total_seconds().round().tolist() == [60, 60]
+    assert len(vp.collection("SIM@1", lake=lake).datasets) == 1
+    assert repr(found).startswith("collection SIM@2: 2 sessions of SYN, ")
+    (row,) = vp.collections(lake=lake).to_dict("records")
+    assert (row["collection"], row["sessions"], row["problem"]) == ("SIM", 2, None)
+    version = lake / "research" / "collections" / "SIM" / "000002.json"
+    version.unlink()
+    version.write_text("{}", encoding="utf-8")
+    (row,) = vp.collections(lake=lake).to_dict("records")
+    assert "000002.json cannot be read" in row["problem"]
+    assert vp.collections(lake=tmp_path / "none").empty
+    with pytest.raises(DatasetError, match="no collection SAM in the lake"):
+        vp.collection("SAM", lake=lake)

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter  # type: ignore[import-untyped]  # scipy ships no types
 
 from tests.evaluation.paths import martingale
 from vpharness.config.command_schemas import CompareCommand
@@ -72,9 +71,11 @@ RULES: Final = Rules()
 def score_of(campaign: int, number: int, rules: Rules = RULES) -> NDArray[np.float64]:
     """Return [T] one of a campaign's scores: x_t = φ x_{t-1} + noise, of variance 1 from the first bin on."""
     decay = np.exp(-1.0 / np.geomspace(*rules.memory_bins, rules.n_scores)[number])
+    from scipy import signal  # type: ignore[import-untyped]  # noqa: PLC0415  # takes a second; no types
+
     noise = np.random.default_rng([campaign, number, 1]).normal(size=rules.n_bins)
     noise[1:] *= np.sqrt(1.0 - decay**2)
-    score: NDArray[np.float64] = lfilter([1.0], [1.0, -decay], noise)
+    score: NDArray[np.float64] = signal.lfilter([1.0], [1.0, -decay], noise)
     return score
 
 

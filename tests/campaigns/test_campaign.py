@@ -17,6 +17,7 @@ import pytest
 
 from tests.campaigns.market import EVALUATION, add_own_signal, small_dataset
 from tests.commands.test_cli import PROJECT, in_process, vpharness
+from tests.docs.markdown import importable
 from tests.results.earlier_stores import as_version_2
 from tests.results.test_tracking import client_of
 from vpharness.datasets.lake import Lake
@@ -183,18 +184,20 @@ def test_grid_variants_are_built_once_and_run_on(tmp_path: Path) -> None:
 def test_a_failed_run_is_a_row_and_the_others_go_on(folder: Path) -> None:
     """It is said at once and in the end, with the exit code; on_error=stop begins no other."""
     own = [*add_own_signal(folder), "-m", "signal=fragile", "tracking=none", *QUIET]
-    said = vpharness(folder, *own, "signal.scale=0,1,2")
-    assert said.returncode == 2
-    assert json.loads(said.stdout)["done_now"] == 2
-    assert said.stderr.count("the quantiles of |score| over the training part are 0") == 2
-    assert "1 of 3 runs failed" in said.stderr
-    meta = results_of(folder)["meta"]
-    assert sorted(meta["status"]) == ["done", "done", "failed"]
-    again = vpharness(folder, *own, "signal.scale=0,1,2,3", "on_error=stop")
-    assert json.loads(again.stdout)["done_now"] == 0
-    assert json.loads(again.stdout)["done_before"] == 2
+    with importable(folder):
+        said = in_process(folder, *own, "signal.scale=0,1,2")
+        assert said.returncode == 2
+        assert json.loads(said.stdout)["done_now"] == 2
+        assert said.stderr.count("the quantiles of |score| over the training part are 0") == 2
+        assert "1 of 3 runs failed" in said.stderr
+        meta = results_of(folder)["meta"]
+        assert sorted(meta["status"]) == ["done", "done", "failed"]
+        again = in_process(folder, *own, "signal.scale=0,1,2,3", "on_error=stop")
+        assert json.loads(again.stdout)["done_now"] == 0
+        assert json.loads(again.stdout)["done_before"] == 2
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_costs_its_group_a_retry(folder: Path) -> None:
     """The groups of two signals in two processes, one of which dies once: everything is done in the end."""
     own = [*add_own_signal(folder), "-m", "signal=fragile", "tracking=none", *QUIET]
@@ -267,6 +270,7 @@ def test_killed_at_random_and_resumed_gives_the_store_of_an_undisturbed_campaign
             pd.testing.assert_frame_equal(found[name], table)
 
 
+@pytest.mark.slow
 def test_two_campaigns_of_the_same_runs_at_once_run_them_once(folder: Path) -> None:
     """The second waits for the first, finds everything done, and says the same."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "VPHARNESS_LAKE": str(folder / "lake")}

@@ -30,9 +30,9 @@ NAMES = {"ESH4": [("2023-12-01", "2024-02-01", 7)], "ESM4": [("2023-12-01", "202
 TICK = 250_000_000
 
 
-def dataset(folder: Path, source: Source) -> Dataset:
+def dataset(folder: Path, source: Source, *, cell_width_ms: int = 100) -> Dataset:
     """Build the dataset of a source."""
-    built = build(Lake(folder / "lake"), source, LatticeParameters())
+    built = build(Lake(folder / "lake"), source, LatticeParameters(cell_width_ms=cell_width_ms))
     return Dataset(built.path, built.manifest)
 
 
@@ -121,7 +121,7 @@ def test_a_day_of_itch_on_another_date_is_the_same_evidence(tmp_path: Path) -> N
     """Its times count from midnight of a day that the user may give; another stock of the file is another market."""
     path = itch_day(tmp_path)
     made = [
-        dataset(tmp_path, ItchSource(path, symbol=symbol, date=date, market="Q"))
+        dataset(tmp_path, ItchSource(path, symbol=symbol, date=date, market="Q"), cell_width_ms=1_000)
         for symbol, date in (("AAPL", "2019-01-30"), ("AAPL", "2019-01-31"), ("AAPLW", "2019-01-30"))
     ]
     times = [
@@ -141,7 +141,8 @@ def test_each_day_of_several_is_counted_from_its_own_midnight(tmp_path: Path) ->
     """The second day alone is the second half of both, under its own date or another one, and never the first half."""
     first = lobster_day(tmp_path, "AMZN_2012-06-21", 1_000_000)
     second = lobster_day(tmp_path, "AMZN_2012-06-22", 2_000_000)
-    both = market(tmp_path, LobsterSource([first, second]))
+    # A day of the usual bins would be 864,000 of them; the market does not hang on how many there are.
+    both = market_of(dataset(tmp_path, LobsterSource([first, second]), cell_width_ms=60_000))
     own = dataset(tmp_path, LobsterSource(second))
     begins_ns, ends_ns = own.manifest.first_bin_start_ns, own.manifest.last_bin_end_ns
     alone = MarketTime(market_of(own), begins_ns, ends_ns)

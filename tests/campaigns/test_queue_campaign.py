@@ -5,9 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import vpharness as vp
 from tests.commands.test_cli import in_process
 from tests.datasets.compact import ALL, as_of_an_earlier_version
 from vpharness.datasets.build import build
@@ -86,7 +89,7 @@ def test_the_ledger_judges_evidence_as_the_run_did(folder: Path) -> None:
     store = store_in(folder / "lake")
     stored = {row["candidate_id"]: row for row in read(store, CANDIDATES)}
     ledger = read_ledger(store)
-    assert len(ledger) == 34
+    assert len(ledger) >= 34
     for candidate, judgement in zip(ledger, judged(ledger), strict=True):
         in_queue = candidate.first.evaluation.in_queue
         assert candidate.first.evidence is not None
@@ -128,6 +131,109 @@ def test_the_runs_folder_says_what_became_of_each_order(folder: Path) -> None:
             assert (wait == wait) == (order not in unfilled)  # noqa: PLR0124  # NaN
     assert outcomes["tp"]
     assert outcomes["sl"]
+
+
+def test_the_ways_of_entering_a_candidate_are_judged_together(folder: Path) -> None:
+    """Those that ran are the ledger's own; the others are looked up, equal what a run finds, count, and win nothing."""
+    before = {row["candidate_id"]: row for row in rows_of(folder)}
+    own = next(
+        row
+        for row in before.values()
+        if (row["eval.latency_ms"], row["eval.max_wait_bins"], row["eval.taker_fee_ticks"]) == (0, 10, 0)
+    )
+    said = in_process(folder, "compare", f"execution={own['candidate_id'][:10]}", "json=true", "min_signals=0")
+    assert said.returncode == 0, said.stderr
+    rows = json.loads(said.stdout)
+    ways = {(row["fill"], row["latency_ms"], row["max_wait_bins"]): row for row in rows}
+    assert set(ways) == {
+        ("touch", None, None),
+        *(("queue", float(latency), 10) for latency in (0, 10, 50, 100, 250)),
+        *(("queue", 0.0, wait) for wait in (30, 100, 300)),
+    }
+    assert [row["candidate_id"] for row in rows if row["is_own"]] == [own["candidate_id"]]
+    for way, row in ways.items():
+        assert row["is_explored"] == (row["candidate_id"] is None)
+        assert row["is_explored"] == (way not in {("touch", None, None), ("queue", 0.0, 10), ("queue", 100.0, 10)})
+        if not row["is_explored"]:
+            assert row["net_pnl_ticks"] == before[row["candidate_id"]]["net_pnl_ticks"]
+        if row["fill"] == "queue":
+            assert row["executed_mean"] > 0
+            assert row["net_per_order_ticks"] == pytest.approx(row["net_pnl_ticks"] * row["n_net"] / row["n_orders"])
+        else:
+            assert (row["executed_mean"], row["net_per_order_ticks"]) == (None, pytest.approx(row["net_pnl_ticks"]))
+    # A longer wait fills no fewer orders, and more can have been executed within it.
+    waits = [ways["queue", 0.0, wait] for wait in (10, 30, 100)]
+    assert [row["executed_mean"] for row in waits] == sorted(row["executed_mean"] for row in waits)
+    frame = vp.execution(own["candidate_id"], lake=folder / "lake")
+    assert frame["net_pnl_ticks"].tolist() == [row["net_pnl_ticks"] for row in rows]
+
+
+def test_traders_questions_are_answered_below_the_table(folder: Path) -> None:
+    """Each in a sentence; what nobody ran says so, and an id that is not there is refused in one line."""
+    own = next(row for row in rows_of(folder) if row["eval.fill"] == "queue")["candidate_id"]
+    said = in_process(folder, "compare", f"execution={own}", "min_signals=0").stdout
+    for begins in ("taker or maker: an order earns", "which latency still pays:", "which wait:", "how much: within"):
+        assert begins in said
+    assert "not run" in said
+    assert "rows not run are an exploration" in said
+    wrong = in_process(folder, "compare", "execution=nobody", "min_signals=0")
+    assert wrong.returncode == 2
+    assert "execution is 'nobody', with which the id of no candidate here begins" in wrong.stderr
+    both = in_process(folder, "compare", f"execution={own}", "surface=true")
+    assert both.returncode == 2
+    assert "surface and execution were given; give one of them" in both.stderr
+
+
+@pytest.fixture(scope="module")
+def recorded(folder: Path) -> Path:
+    """The same signal under latencies that were recorded: 0 ms at first, 100 ms from the middle on."""
+    (dataset_id,) = {row["datasets"][0] for row in rows_of(folder)}
+    found = vp.dataset(dataset_id, lake=folder / "lake")
+    begins, ends = found.manifest.first_bin_start_ns, found.manifest.last_bin_end_ns
+    path = folder / "latencies.parquet"
+    times = pa.array([begins, (begins + ends) // 2], pa.int64())
+    pq.write_table(pa.table({"ts_ns": times, "latency_ms": [0.0, 100.0]}), path)
+    words = ["eval.fill=queue", f"eval.latency_path={path}", "eval.max_wait_bins=10"]
+    said = in_process(folder, *WORDS, *WALKS, *words)
+    assert said.returncode == 0, said.stderr
+    path.unlink()
+    return path
+
+
+def test_recorded_latencies_are_those_of_their_time(folder: Path, recorded: Path) -> None:
+    """Orders before the change are those of latency 0, orders after it those of 100 ms; the lake keeps the file."""
+    assert not recorded.exists()
+    (row, _) = [row for row in rows_of(folder) if row["eval.latency_digest"] is not None]
+    assert row["eval.latency_ms"] == 100
+    (dataset_id,) = row["datasets"]
+    found = find_dataset(Lake(folder / "lake"), dataset_id)
+    latencies = order_table.kept_latencies(found, row["eval.latency_digest"])
+    assert latencies.latency_ns.tolist() == [0, 10**8]
+    wait_ns, half = 10**9, np.searchsorted(order_table.decisions_of(found), latencies.ts_ns[1])
+    fates = order_table.order_table(found, latency=latencies, max_wait_ns=wait_ns).fates
+    for part, latency in ((slice(None, half), 0), (slice(half, None), 10**8)):
+        expected = order_table.order_table(found, latency=latency, max_wait_ns=wait_ns).fates
+        np.testing.assert_array_equal(fates[part], expected[part])
+    said = in_process(folder, "compare", f"execution={row['candidate_id']}", "min_signals=0").stdout
+    assert "recorded" in said
+
+
+def test_the_report_draws_taker_and_maker_by_latency(folder: Path, recorded: Path) -> None:
+    """One picture for the leading candidates, with what was explored told apart, and the recorded latencies."""
+    page = folder / "execution.html"
+    said = in_process(folder, "compare", f"report={page}", "min_signals=0", f"dataset.id={dataset_of(folder)}")
+    assert said.returncode == 0, said.stderr
+    text = page.read_text(encoding="utf-8")
+    assert '<section id="execution">' in text
+    assert "Taker or maker" in text
+    assert "explored" in text
+    assert not recorded.exists()
+
+
+def dataset_of(folder: Path) -> str:
+    """Return the dataset that the runs are on."""
+    (dataset_id,) = {name for row in rows_of(folder) for name in row["datasets"]}
+    return dataset_id
 
 
 def test_a_dataset_without_queues_is_refused_before_any_run(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+import vpharness as vp
 from tests.commands.test_cli import in_process
 from tests.promotion.samples import judgement, ranked
 from tests.results.pages import Page
@@ -166,3 +167,22 @@ def test_a_question_that_cannot_be_answered_is_one_line(folder: Path, words: lis
     assert message in said.stderr
     assert said.stderr.count("\n") == 1
     assert sorted(folder.iterdir()) == before
+
+
+def test_holding_times_that_do_not_rank_together_are_chosen_from(tmp_path: Path) -> None:
+    """By the key that the line about them names; one that nothing has been run with is refused."""
+    for bins in (20, 40):
+        words = ["signal=ads", "signal.thresholds=[0.1]", "source.minutes=4", "split=none", "tracking=none"]
+        assert in_process(tmp_path, *words, f"eval.max_hold_bins={bins}").returncode == 0
+    refused = in_process(tmp_path, "compare", "surface=true", "min_signals=0")
+    assert "hold for up to 2 s (eval.max_hold_bins=20), 4 s (eval.max_hold_bins=40)" in refused.stderr
+    assert "choose with max_hold_bins=, or set mixed_horizon=true" in refused.stderr
+    (row,) = rows_of(tmp_path, "max_hold_bins=40")
+    assert list(vp.results(lake=tmp_path / "lake", min_signals=0, max_hold_bins=40)["candidate_id"]) == [
+        row["candidate_id"]
+    ]
+    assert row["eval.max_hold_bins"] == 40
+    assert row["family_size"] == rows_of(tmp_path)[0]["family_size"]
+    assert in_process(tmp_path, "compare", "surface=true", "min_signals=0", "max_hold_bins=20").returncode == 0
+    unknown = in_process(tmp_path, "compare", "max_hold_bins=30")
+    assert unknown.stderr == "vpharness: max_hold_bins is 30, with which nothing has been run; there are 20, 40\n"

@@ -11,7 +11,7 @@ from tests.datasets.compact import as_of_an_earlier_version
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 
-BUILD = ("build", "source.minutes=20", "source.strength=1", "dataset.id=market")
+BUILD = ("build", "source.minutes=12", "source.strength=1", "dataset.id=market")
 RUN = ("run", "signal=pfp", "dataset.id=market", "signal.thresholds=[0.1]", "tracking=none", "json=true")
 
 

@@ -29,7 +29,7 @@ DATASET = Path("lake", "research", "vp_immutable", "minutes")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a lake that holds a dataset and a run on it."""
     folder = tmp_path_factory.mktemp("made")
-    for words in (["build", "source.minutes=5", "dataset.id=minutes"], RUN):
+    for words in (["build", "source.minutes=3", "dataset.id=minutes"], RUN):
         said = in_process(folder, *words)
         assert said.returncode == 0, said.stderr
     return folder
@@ -70,7 +70,7 @@ def test_a_lake_that_is_whole_is_said_to_be(folder: Path) -> None:
     assert said.stdout.endswith("everything matches its checksums\n")
     assert (facts["verified"], facts["problems"], facts["notes"]) == (True, [], [])
     assert facts["read"] == {
-        "datasets": 1, "notes of sources": 1, "parts of results": 5, "instruments": 0, "versions": 0,
+        "datasets": 1, "notes of sources": 1, "collections": 0, "parts of results": 5, "instruments": 0, "versions": 0,
     }  # fmt: skip
     assert in_process(folder, "verify", "lake=nothing").returncode == 0
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.commands.test_cli import PROJECT, in_process, vpharness
+from tests.commands.test_cli import PROJECT, in_process
+from tests.docs.markdown import importable
 
 EXPERIMENTS = sorted(file.stem for file in (PROJECT / "conf" / "experiment").glob("*.yaml"))
 SIGNALS = sorted(file.stem for file in (PROJECT / "conf" / "signal").glob("*.yaml"))
-SHORT = ["source.minutes=10", "eval.max_hold_bins=60", "json=true", "save_series=false", "tracking.kind=none"]
+SHORT = ["source.minutes=5", "eval.max_hold_bins=60", "json=true", "save_series=false", "tracking.kind=none"]
 
 OWN_SIGNAL = '''
 from dataclasses import dataclass
@@ -80,8 +81,9 @@ def test_a_signal_of_ones_own_needs_a_module_and_a_yaml(folder: Path) -> None:
     group.mkdir(parents=True)
     (group / "imbalance.yaml").write_text("_target_: my_signals.imbalance\n", encoding="utf-8")
     own = ["--config-dir", "my_conf", "signal=imbalance"]
-    run = vpharness(folder, *own, "signal.window=30", *SHORT)
-    assert run.returncode == 0, run.stderr
-    assert {row["threshold"] for row in json.loads(run.stdout)["candidates"]} == {"0.5", "1"}
-    wrong = vpharness(folder, *own, "signal.windows=30", *SHORT)
+    with importable(folder):
+        run = in_process(folder, *own, "signal.window=30", *SHORT)
+        assert run.returncode == 0, run.stderr
+        assert {row["threshold"] for row in json.loads(run.stdout)["candidates"]} == {"0.5", "1"}
+        wrong = in_process(folder, *own, "signal.windows=30", *SHORT)
     assert "signal.windows is not a key here; did you mean signal.window?" in wrong.stderr

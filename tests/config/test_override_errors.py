@@ -10,8 +10,8 @@ from vpharness.config.search_path import prepare_process
     ("command", "override", "error"),
     [
         ("compare", "tops=3", "tops is not a key here; did you mean top?"),
-        ("compare", "dataset.di=a", "dataset.di is not a key here; the keys are columns, id"),
-        ("show", "datset.id=a", "datset.id is not a key here; did you mean dataset.id?"),
+        ("compare", "dataset.di=a", "dataset.di is not a key here; the keys are collection, columns, id"),
+        ("show", "datset.id=a", "datset.id is not a key here; did you mean collection.id or dataset.id?"),
         ("show", "dataset=lean", "dataset has no choice 'lean'; did you mean dataset.id=lean?"),
         ("build", "minuts=3", "minuts is not a key here; did you mean source.minutes?"),
         ("build", "tau_velocity=3", "tau_velocity is not a key here; did you mean lattice.tau_velocity?"),

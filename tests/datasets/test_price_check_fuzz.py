@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.datasets.best_price_files import dbn_file
 from tests.datasets.test_price_check import LOBSTER, QUOTES, lobster_files
 from tests.events.samples import COMPRESSIONS, write
 from tests.events.test_reader_fuzz import EDIT, edited
+from tests.examples import examples
 from vpharness.errors import SourceError
 from vpharness.events.best_prices import KeyChoice, opened
 
@@ -17,7 +18,7 @@ from vpharness.events.best_prices import KeyChoice, opened
 @pytest.mark.parametrize("schema", ["mbp-1", "mbp-10", "bbo-1s", "lobster"])
 @pytest.mark.parametrize("compression", ["plain", "zstd"])
 @given(edits=st.lists(EDIT, max_size=4), inside=st.booleans())
-@settings(max_examples=25, deadline=5000)
+@examples(25, deadline_ms=5000)
 def test_damaged_answer_keys(
     tmp_path_factory: pytest.TempPathFactory,
     schema: str,

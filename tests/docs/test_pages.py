@@ -23,12 +23,14 @@ PAGES = {page.topic: page for page in pages()}
 RUN = {
     "tutorial": Count(commands=9, servers=1),
     "how-to/datasets": Count(programs=1, commands=11),
+    "how-to/collections": Count(programs=2, commands=7),
     "how-to/serve": Count(commands=1, servers=1),
     "how-to/own-source": Count(files=2, programs=1, commands=2),
     "how-to/feed": Count(files=2, servers=1),
     "how-to/own-signal": Count(files=2, programs=1, commands=4),
     "how-to/campaigns": Count(commands=6),
     "how-to/compare": Count(commands=7),
+    "how-to/walk-forward": Count(commands=2),
     "how-to/promote": Count(commands=1),
 }
 """What pages hold that is written or run, in the order in which they share a lake: the tutorial finds it empty."""

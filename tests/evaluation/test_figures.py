@@ -5,12 +5,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import stdtr  # type: ignore[import-untyped]  # scipy ships no types
 
 from tests.evaluation.paths import hostile_dataset, hostile_score
 from tests.evaluation.twins import as_pairs, outcome_at_mid, outcome_net, same
+from tests.examples import examples
 from tests.naive import naive_clustered_interval, naive_figures
 from vpharness.evaluation import (
     EvaluationParameters,
@@ -146,7 +147,7 @@ def test_the_interval_by_hand() -> None:
     assert found.lower_end(0.05) > interval.low
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(counts=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=40))
 def test_the_interval_of_a_rate_stays_between_nothing_and_everything(counts: list[tuple[int, int]]) -> None:
     """Any successes among any fires, in any number of blocks; the rate lies inside."""
@@ -158,7 +159,7 @@ def test_the_interval_of_a_rate_stays_between_nothing_and_everything(counts: lis
         assert math.isnan(found.low)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(values=st.lists(st.sampled_from([-4.0, -1.5, 0.0, 2.5, 8.0]), max_size=80), spread=st.integers(1, 40))
 def test_intervals_equal_the_twin(values: list[float], spread: int) -> None:
     """Any values in any number of blocks, and the same value by value."""

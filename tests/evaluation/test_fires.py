@@ -4,11 +4,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.evaluation.paths import hostile_score
 from tests.evaluation.twins import as_pairs
+from tests.examples import examples
 from tests.naive import naive_fires
 from vpharness.errors import ConfigError
 from vpharness.evaluation import Fires, advance_fires, find_fires, start_fires
@@ -32,7 +33,7 @@ def test_a_state_held_through_the_warm_up_fires_at_its_end() -> None:
     assert as_pairs(fires) == [(2, 1)]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     seed=st.integers(0, 10_000),
     n_bins=st.integers(0, 400),

@@ -4,11 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.evaluation.paths import dataset_of, hostile_dataset
 from tests.evaluation.twins import as_pairs, names, outcome_at_mid, outcome_net
+from tests.examples import examples
 from vpharness.errors import ConfigError
 from vpharness.evaluation import (
     OUTCOME_NAMES,
@@ -59,7 +60,7 @@ def assert_equals_twin(
         np.testing.assert_array_equal(time, [each["time"] for each in expected])
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     seed=st.integers(0, 10_000),
     n_bins=st.integers(1, 260),

@@ -5,6 +5,8 @@ moves against it, and now and then while the level stands. So fills are adversel
 """
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from tests.evaluation.paths import martingale
 from vpharness.evaluation import (
     DatasetView,
     EvaluationParameters,
+    Figures,
     Judgement,
     ResolvedEvaluation,
     SplitParameters,
@@ -71,11 +74,27 @@ def judged(view: DatasetView, score: NDArray[np.float64], evaluation: ResolvedEv
     return judge([found.evidence], evaluation)
 
 
+COVERED: Final = {
+    "net": ("net_pnl_ticks", "n_net"),
+    "filled": ("fill_rate", "n_orders"),
+    "markout 1 s": ("markout_1s_ticks", "n_net"),
+    "markout 10 s": ("markout_10s_ticks", "n_net"),
+}
+"""Figures whose intervals are checked, each with the count that weighs it over markets."""
+
+
+def covered(figures: Sequence[Figures], name: str, count: str) -> float:
+    """Return the share of intervals that hold the true mean, which is that over all markets."""
+    values, low, high = (np.array([getattr(each, f"{name}{end}") for each in figures]) for end in ("", "_low", "_high"))
+    truth = np.average(values, weights=[getattr(each, count) for each in figures])
+    return float(np.mean((low <= truth) & (truth <= high)))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["noise", "momentum", "regimes"])
 def test_the_null_keeps_its_size_with_resting_orders(kind: str) -> None:
-    """On martingales, 200 seeds: between nothing and 0.09 of p-values under 0.05, whatever the fires follow."""
-    p_values, fill_rates = [], []
+    """On 200 martingales: 0.02 to 0.09 of p-values under 0.05, and 90 to 98 % of intervals hold the truth."""
+    p_values, figures = [], []
     for seed in range(200):
         plain, seen = martingale(seed, 6000)
         score = {
@@ -85,10 +104,14 @@ def test_the_null_keeps_its_size_with_resting_orders(kind: str) -> None:
         }[kind]
         judgement = judged(with_fates(plain, seed), score, QUEUE)
         p_values.append(judgement.p_value)
-        fill_rates.append(judgement.figures.fill_rate)
-    assert 0.6 < np.mean(fill_rates) < 0.95
-    assert np.mean(np.array(p_values) <= 0.05) <= 0.09
+        figures.append(judgement.figures)
+    assert 0.6 < np.mean([each.fill_rate for each in figures]) < 0.95
+    small = float(np.mean(np.array(p_values) <= 0.05))
+    shares = {name: covered(figures, *names) for name, names in COVERED.items()}
+    print(f"{kind}: p <= 0.05 in {small:.1%}, mean p {np.mean(p_values):.2f}; covered {shares}")
+    assert 0.02 <= small <= 0.09
     assert 0.4 < np.mean(p_values) < 0.6
+    assert all(0.9 <= share <= 0.98 for share in shares.values())
 
 
 @pytest.mark.slow

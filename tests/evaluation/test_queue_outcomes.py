@@ -6,12 +6,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.evaluation.paths import SPAN, TICK, dataset_of, hostile_dataset
 from tests.evaluation.twins import as_pairs, names
+from tests.examples import examples
 from tests.execution.test_virtual_orders import LATTICE, bins_of, fresh
 from tests.naive import naive_queue_outcome
 from tests.naive_evaluation import Outcome
@@ -110,7 +111,7 @@ def twins_of(
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     market=st.tuples(st.integers(0, 10_000), st.integers(1, 260)),
     barriers=st.tuples(st.sampled_from([0.5, 1.0, 3.0]), st.sampled_from([0.5, 2.0])),
@@ -185,7 +186,7 @@ def test_a_filled_order_by_hand() -> None:
     fates = np.zeros((60, 2), FATE_DTYPE)
     fates["reason"] = REASONS.index("withdrawn")
     fates["price"] = np.array([100, 101]) * PRICE_SCALE // 4
-    fates[3, 0] = (25 * PRICE_SCALE, SPAN[0] + 15 * WIDTH_NS + 7, 0, REASONS.index("behind"))
+    fates[3, 0] = (25 * PRICE_SCALE, SPAN[0] + 15 * WIDTH_NS + 7, 0, 0, REASONS.index("behind"))
     dataset = with_fates(still_market(), fates)
     found = judged(dataset, evaluation)
     up, down = 2 * 3, 2 * 3 + 1
@@ -207,7 +208,7 @@ def test_an_order_that_is_not_filled_earns_nothing_in_the_null_but_pays_nothing_
     fates = np.zeros((60, 2), FATE_DTYPE)
     fates["price"] = np.array([100, 101]) * PRICE_SCALE // 4
     fates["reason"] = REASONS.index("rejected")
-    fates[4, 0] = (25 * PRICE_SCALE, SPAN[0] + 6 * WIDTH_NS, 0, REASONS.index("through"))
+    fates[4, 0] = (25 * PRICE_SCALE, SPAN[0] + 6 * WIDTH_NS, 0, 0, REASONS.index("through"))
     fates[5, 1]["reason"] = REASONS.index("none")
     fates[6, 1]["reason"] = REASONS.index("open")
     excess = excess_of(outcomes_of_bins(with_fates(plain, fates), evaluation))

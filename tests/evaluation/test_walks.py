@@ -5,12 +5,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.evaluation.paths import dataset_of, hostile_dataset, hostile_score
 from tests.evaluation.twins import same
+from tests.examples import examples
+from vpharness.errors import ConfigError
 from vpharness.evaluation import (
     OUTCOME_NAMES,
     DatasetView,
@@ -36,6 +38,7 @@ from vpharness.evaluation.walks import (
     WalkOutcome,
     WalkState,
     advance_walks,
+    require_constant_latency,
 )
 from vpharness.lattice.columns import BIN_DTYPE
 
@@ -99,7 +102,7 @@ def assert_as_looked_up(fire: OpenFire, wanted: FireOutcomes, index: int) -> Non
     assert_outcome(fire.net, int(net[0]), int(net[1]), float(net[2]))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     seed=st.integers(0, 10_000),
     n_bins=st.integers(1, 260),
@@ -274,3 +277,11 @@ def test_a_quote_is_read_from_a_row_of_the_bins() -> None:
     row["best_bid_price_int"], row["best_ask_price_int"] = 4_800_000_000_000, 4_800_250_000_000
     assert Quote.of_row(row) == Quote(4800.125, True, (4_800_000_000_000, 4_800_250_000_000))
     assert Quote.of_row(row, has_best_prices=False) == Quote(4800.125, True, None)
+
+
+def test_recorded_latencies_are_refused_live() -> None:
+    """They end with their file; a constant one, or none, goes on."""
+    evaluation = EvaluationParameters(fill="queue", latency_ms=50).resolve(100.0)
+    require_constant_latency(evaluation)
+    with pytest.raises(ConfigError, match=r"recorded latencies abc .*needs a constant eval.latency_ms"):
+        require_constant_latency(dataclasses.replace(evaluation, latency_digest="abc"))

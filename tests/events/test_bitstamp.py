@@ -4,11 +4,12 @@ import itertools
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.events.naive_readers import bitstamp_events
 from tests.events.samples import COMPRESSIONS, events, read, write
+from tests.examples import examples
 from vpharness.errors import ConfigError, SourceError
 from vpharness.events import bitstamp, csv_rows, time_sort
 from vpharness.events.bitstamp import BitstampSource
@@ -109,7 +110,7 @@ ROW = st.tuples(
 
 
 @given(st.lists(ROW, min_size=1, max_size=60), st.booleans(), st.sampled_from([1, 3, 1000]))
-@settings(deadline=None)
+@examples()
 def test_agrees_with_the_plain_reader_however_it_is_cut(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, int, str, int, str, str]], newer: bool, cut: int
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import databento_dbn
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.events.samples import (
@@ -21,6 +21,7 @@ from tests.events.samples import (
     symbol_mapping,
     write,
 )
+from tests.examples import examples
 from tests.lattice.engine_help import run_engine
 from vpharness.errors import ConfigError, SourceError
 from vpharness.events import dbn
@@ -215,7 +216,7 @@ RECORD = st.sampled_from([mbo(7, order_id=n) for n in range(5)] + [mbo(8), mbo(9
 
 
 @given(st.lists(RECORD, min_size=1, max_size=200), st.integers(16, 700))
-@settings(deadline=None)
+@examples()
 def test_the_size_of_blocks_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, body: list[bytes], block: int
 ) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.events.export_files import (
@@ -25,6 +25,7 @@ from tests.events.export_files import (
     schema_columns,
 )
 from tests.events.samples import START, events, read, write
+from tests.examples import examples
 from vpharness.datasets.build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
@@ -349,7 +350,7 @@ def test_other_records_among_json_lines_are_skipped_and_counted(tmp_path: Path) 
 
 @pytest.mark.parametrize("scale", [1, 10**9, 10**15, 4 * 10**18])
 @given(data=st.data())
-@settings(deadline=None)
+@examples()
 def test_prices_come_back_exactly(scale: int, data: st.DataObject) -> None:
     """As decimal text always, and as floats as far as floats tell neighbours apart."""
     price = data.draw(st.integers(-scale, scale))

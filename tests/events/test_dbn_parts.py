@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.events.export_files import DBN, ONE_DAY, RECORDS, TWO, published
 from tests.events.samples import COMPRESSIONS, DAY, ENUMS, START, events, mbo, metadata, read, symbol_mapping, write
+from tests.examples import examples
 from vpharness.errors import ConfigError, SourceError
 from vpharness.events import dbn, dbn_records
 from vpharness.events.dbn import DbnSource
@@ -93,7 +94,7 @@ def test_a_broken_second_part_is_refused(tmp_path: Path, second: bytes, complain
 
 
 @given(st.lists(st.sampled_from([metadata(TWO), *RECORDS]), min_size=1, max_size=60), st.integers(16, 900))
-@settings(deadline=None)
+@examples()
 def test_the_size_of_blocks_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, body: list[bytes], block: int
 ) -> None:

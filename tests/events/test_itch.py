@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.events.itch_writer import (
@@ -27,6 +27,7 @@ from tests.events.itch_writer import (
     system_event,
 )
 from tests.events.samples import COMPRESSIONS, Event, events, read, write
+from tests.examples import examples
 from tests.naive_itch import NAMES, read_itch
 from vpharness.errors import ConfigError, SourceError
 from vpharness.events import itch
@@ -421,7 +422,7 @@ MESSAGE = st.one_of(
 
 
 @given(messages=st.lists(MESSAGE, max_size=60), block_bytes=st.sampled_from([5, 64, 1 << 20]))
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_the_events_are_the_plain_twins(
     tmp_path_factory: pytest.TempPathFactory, messages: list[bytes], block_bytes: int
 ) -> None:

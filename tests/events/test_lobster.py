@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.events.naive_readers import SEED_ID_BASE, lobster_events
 from tests.events.samples import COMPRESSIONS, events, read, write
+from tests.examples import examples
 from vpharness.errors import ConfigError, SourceError
 from vpharness.events import csv_rows, lobster
 from vpharness.events.lobster import LobsterSource
@@ -125,7 +126,7 @@ MESSAGE = st.builds(
 
 
 @given(st.lists(MESSAGE, min_size=1, max_size=50), st.booleans(), st.sampled_from([1, 2, 5, 1000]))
-@settings(deadline=None)
+@examples()
 def test_agrees_with_the_plain_reader_however_it_is_cut(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[object, ...]], seeded: bool, cut: int
 ) -> None:

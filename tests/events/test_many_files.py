@@ -187,7 +187,7 @@ def test_no_book_outlives_its_file_through_a_night(tmp_path: Path, number: int, 
     ]
     with DbnSource(paths, 1.0).open() as stream:
         found = np.concatenate(list(stream.chunks))
-    bins = run_engine(found, tick_int=10**9, size_unit=1.0, cell_width_ms=100).finished.bins
+    bins = run_engine(found, tick_int=10**9, size_unit=1.0, cell_width_ms=1000).finished.bins
     ends, valid = bins["bin_end_ns"] - START, bins["book_valid"]
     assert valid[ends <= SECOND].all()
     assert not valid[(ends > 2 * SECOND) & (ends <= 2 * HOUR)].any()
@@ -201,7 +201,7 @@ def test_a_file_that_goes_on_after_hours_is_in_doubt_until_it_restates_the_book(
     paths = [write(tmp_path, f"{place}.dbn", each) for place, each in enumerate(days)]
     with DbnSource(paths, 1.0).open() as stream:
         found = np.concatenate(list(stream.chunks))
-    bins = run_engine(found, tick_int=10**9, size_unit=1.0, cell_width_ms=100).finished.bins
+    bins = run_engine(found, tick_int=10**9, size_unit=1.0, cell_width_ms=1000).finished.bins
     assert not bins["book_valid"][bins["bin_end_ns"] > START + 2 * SECOND].any()
     assert "the book is not valid from there until a snapshot or a clear restates it" in stream.notes[0]
 

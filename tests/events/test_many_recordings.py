@@ -142,8 +142,8 @@ def test_every_recorded_source_takes_several_files(tmp_path: Path, kind: type[Re
     assert found[own][1:] == ("R", "N", 0, 0, 0, 32 | 128)
     assert found[own + 1 :] == alone[1]
     assert (
-        best_prices(kind([second, first], 0.01), cell_width_ms=1000)[-1]
-        == best_prices(kind(second, 0.01), cell_width_ms=1000)[-1]
+        best_prices(kind([second, first], 0.01), cell_width_ms=60_000)[-1]
+        == best_prices(kind(second, 0.01), cell_width_ms=60_000)[-1]
     )
     assert any(note.startswith("no file holds the 24.0 hours") for note in stream.notes)
     assert kind([first], 0.01).identity() == kind(first, 0.01).identity()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.events.level_files import (
@@ -24,6 +24,7 @@ from tests.events.level_files import (
 )
 from tests.events.naive_levels import binance_events, bybit_events, level_id, tardis_events
 from tests.events.samples import COMPRESSIONS, Event, events, read, write
+from tests.examples import examples
 from vpharness.errors import ConfigError, SourceError
 from vpharness.events import csv_rows, level_json
 from vpharness.events.binance_depth import BinanceDepthSource
@@ -338,7 +339,7 @@ SIDES = st.tuples(st.lists(LEVEL, max_size=4), st.lists(LEVEL, max_size=4))
     st.booleans(),
     st.booleans(),
 )
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_binance_agrees_with_the_plain_reader(
     tmp_path_factory: pytest.TempPathFactory, steps: list[Any], futures: bool, spaced: bool
 ) -> None:
@@ -359,7 +360,7 @@ def test_binance_agrees_with_the_plain_reader(
 
 
 @given(st.lists(st.tuples(st.sampled_from(["delta", "gap", "snapshot", "trade"]), SIDES, st.booleans()), max_size=25))
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_bybit_agrees_with_the_plain_reader(tmp_path_factory: pytest.TempPathFactory, steps: list[Any]) -> None:
     """The same for its messages."""
     messages, last = [], 10
@@ -378,7 +379,7 @@ TRADE = st.tuples(st.integers(0, 9), st.sampled_from(["buy", "sell", "unknown"])
 
 
 @given(st.lists(ROW, max_size=40), st.lists(TRADE, max_size=10))
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_tardis_agrees_with_the_plain_reader(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Any], trades: list[Any]
 ) -> None:

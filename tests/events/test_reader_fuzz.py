@@ -26,6 +26,7 @@ from tests.events.samples import COMPRESSIONS, START, Event, events, mbo, metada
 from tests.events.test_bitstamp import LIFE, NEW
 from tests.events.test_itch import ALL_TYPES, DAY
 from tests.events.test_lobster import BOOK_ROW, MESSAGES, SUMMER
+from tests.examples import examples
 from tests.naive_itch import itch_events
 from vpharness.errors import SourceError
 from vpharness.events.binance_depth import BinanceDepthSource
@@ -44,6 +45,8 @@ from vpharness.events.tardis_l2 import TardisL2Source
 
 FEW, MANY = 40, 5_000
 DEADLINE_MS = 5000
+CUTS, NEAR_AN_END = 300, 60
+"""About how many beginnings of a file are read, and how many of them end within its first and last bytes."""
 
 NEWER = NEW + "5,9999,1000,78318.0,1.53453667,created,bid\n5,9999,1001,78318.0,7.18e-06,changed,bid\n"
 DBN = metadata(
@@ -192,7 +195,7 @@ def check(folder: Path, reader: str, compression: str, data: bytes) -> None:
 
 @pytest.mark.parametrize(("reader", "compression"), CASES)
 @given(edits=st.lists(EDIT, max_size=4))
-@settings(max_examples=FEW, deadline=DEADLINE_MS)
+@examples(FEW, deadline_ms=DEADLINE_MS)
 def test_damaged_files(
     tmp_path_factory: pytest.TempPathFactory, reader: str, compression: str, edits: list[tuple[str, int, int, int]]
 ) -> None:
@@ -203,7 +206,7 @@ def test_damaged_files(
 
 @pytest.mark.parametrize(("reader", "compression"), CASES)
 @given(edits=st.lists(EDIT, max_size=4))
-@settings(max_examples=FEW, deadline=DEADLINE_MS)
+@examples(FEW, deadline_ms=DEADLINE_MS)
 def test_wrong_content(
     tmp_path_factory: pytest.TempPathFactory, reader: str, compression: str, edits: list[tuple[str, int, int, int]]
 ) -> None:
@@ -231,7 +234,7 @@ def test_damaged_files_at_length(
 
 @pytest.mark.parametrize("reader", READERS)
 @given(data=st.binary(max_size=400))
-@settings(max_examples=FEW, deadline=DEADLINE_MS)
+@examples(FEW, deadline_ms=DEADLINE_MS)
 def test_random_bytes(tmp_path_factory: pytest.TempPathFactory, reader: str, data: bytes) -> None:
     """Bytes that mean nothing are refused."""
     path = write(tmp_path_factory.getbasetemp(), "random", data)
@@ -241,7 +244,7 @@ def test_random_bytes(tmp_path_factory: pytest.TempPathFactory, reader: str, dat
 
 @given(edits=st.lists(EDIT, max_size=4))
 @example(edits=[("repeat", 0, 48, 23)])
-@settings(max_examples=FEW, deadline=DEADLINE_MS)
+@examples(FEW, deadline_ms=DEADLINE_MS)
 def test_damaged_order_book_files(
     tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, int, int, int]]
 ) -> None:
@@ -259,10 +262,11 @@ def test_damaged_order_book_files(
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("compression", ["gzip", "xz", "zstd"])
 def test_no_beginning_of_a_compressed_file_passes_for_the_whole(tmp_path: Path, reader: str, compression: str) -> None:
-    """Cut anywhere, the file is refused."""
+    """Cut anywhere, the file is refused; of a long one, at each byte of its ends and at some between."""
     make, _, content = READERS[reader]
     whole = COMPRESSIONS[compression](content)
-    for end in range(len(whole)):
+    some = range(0, len(whole), 1 + len(whole) // CUTS)
+    for end in sorted({*some, *range(len(whole))[:NEAR_AN_END], *range(len(whole))[-NEAR_AN_END:]}):
         with pytest.raises(SourceError):
             events(make(write(tmp_path, "cut", whole[:end])))
 

@@ -7,10 +7,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.examples import examples
 from tests.lattice.feed import TICK
 from tests.lattice.streams import random_stream
 from tests.naive_queue import Virtual, naive_queue
@@ -44,7 +45,7 @@ def bins_of(events: NDArray[np.void]) -> dict[str, NDArray[Any]]:
     return {} if bins is None else {name: bins[name] for name in bins.dtype.names or ()}
 
 
-@settings(deadline=None)  # the first example compiles the kernels
+@examples()  # the first example compiles the kernels
 @given(
     seed=st.integers(0, 10**6),
     mischief=st.sampled_from([0.0, 1.0, 3.0]),
@@ -79,6 +80,7 @@ def test_the_fate_of_every_order_is_the_plain_twins(
     assert [REASONS[reason] for reason in placed["reason"]] == [twin.reason for twin in twins]
     assert placed["fill_ns"].tolist() == [twin.fill_ns for twin in twins]
     assert placed["ahead_at_arrival"].tolist() == [twin.ahead_at_arrival for twin in twins]
+    assert placed["executed"].tolist() == [twin.executed for twin in twins]
     assert out_of_turn == expected
 
 

@@ -27,7 +27,7 @@ from vpharness.datasets.read import load
 from vpharness.errors import FeedError
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.lattice.lattice_parameters import LatticeParameters
-from vpharness.promotion.bundle import FILES, read_bundle
+from vpharness.promotion.bundle import FILES, PROGRAM_FILE, read_bundle
 from vpharness.promotion.pointer import HISTORY_FILE, POINTER_FILE, HistoryEntry, history, instrument_lock, set_current
 from vpharness.results import store, table_schemas
 from vpharness.results.part_files import merge_small_parts
@@ -42,6 +42,7 @@ TABLES: Final = {
     store.ADAPTIVE: table_schemas.ADAPTIVE_SCHEMA,
     store.EVIDENCE: table_schemas.EVIDENCE_SCHEMA,
     store.AUDITS: table_schemas.AUDITS_SCHEMA,
+    store.WALK_FORWARDS: table_schemas.WALK_FORWARDS_SCHEMA,
 }
 
 
@@ -134,9 +135,9 @@ def _of_a_bundle(folder: Path) -> dict[str, Kind]:
         recording = bundle.recording
         arrays = [recording.events, recording.outputs.bins, recording.outputs.scores, recording.outputs.fires]
         state = {name: _content(values) for name, values in recording.state.items()}
-        return bundle.record.values(), bundle.config, [_content(array) for array in arrays], state
+        return bundle.record.values(), bundle.program, bundle.config, [_content(array) for array in arrays], state
 
-    return {f"bundle {name}": Kind(path / name, read_all) for name in (*FILES, CHECKSUMS_FILE)}
+    return {f"bundle {name}": Kind(path / name, read_all) for name in (*FILES, PROGRAM_FILE, CHECKSUMS_FILE)}
 
 
 def _content(array: NDArray[Any]) -> list[bytes]:

@@ -11,13 +11,13 @@ import pytest
 from tests.integrity.kinds import TABLES, Kind, all_kinds
 from vpharness.datasets.manifest import BINS_FILE, CHECKSUMS_FILE, EVENTS_FILE, GRID_FILE, MANIFEST_FILE
 from vpharness.errors import VpharnessError
-from vpharness.promotion.bundle import FILES
+from vpharness.promotion.bundle import FILES, PROGRAM_FILE
 from vpharness.promotion.pointer import HISTORY_FILE, POINTER_FILE
 
 NAMES = [
     *(BINS_FILE, EVENTS_FILE, GRID_FILE, MANIFEST_FILE, CHECKSUMS_FILE, "collection"),
     *(*TABLES, "merged part", "store.json"),
-    *(f"bundle {name}" for name in (*FILES, CHECKSUMS_FILE)),
+    *(f"bundle {name}" for name in (*FILES, PROGRAM_FILE, CHECKSUMS_FILE)),
     *(POINTER_FILE, HISTORY_FILE, "recording"),
 ]
 ENDS = 600

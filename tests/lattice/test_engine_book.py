@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.event_rows import events_of
+from tests.examples import examples
 from tests.lattice.book_state import assert_book_is_sound, depths
 from tests.lattice.engine_help import SMALL_SPECTRUM, assert_agrees_with_twin, open_lattice, run_engine
 from tests.lattice.feed import EPOCH_NS, NS_PER_MS, TICK
@@ -42,7 +43,7 @@ def test_depth_cells_are_the_sum_of_live_orders(seed: int) -> None:
         assert sum(expected) > 0
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.tuples(st.sampled_from([BID, ASK]), st.integers(2, 20)), max_size=80), st.sampled_from([1, 10**9]))
 def test_best_prices_are_the_plain_best(steps: list[tuple[int, int]], stretch: int) -> None:
     """Orders come and go at any tick of both sides: the book always shows the highest bid and the lowest ask."""

@@ -4,11 +4,12 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.event_rows import events_of
+from tests.examples import examples
 from tests.lattice.engine_help import (
     SMALL_SPECTRUM,
     assert_same_bins,
@@ -30,7 +31,7 @@ SEEDS: Final = st.integers(0, 2**32 - 1)
 CUTS: Final = st.lists(st.integers(0, EVENTS), max_size=40)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(SEEDS, CUTS, st.sampled_from([1, 2, 3, 512]), st.sampled_from([0, 120]))
 def test_any_cutting_gives_the_same_bins(seed: int, cuts: list[int], block_bins: int, evict_crossed_ms: int) -> None:
     """Chunks of any length, empty ones too, and blocks of one bin or many, give the same bits and counts."""
@@ -49,7 +50,7 @@ def test_events_one_at_a_time_give_the_same_bins(seed: int) -> None:
     assert_same_run(found, run_engine(events, **case))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     SEEDS, CUTS, st.sampled_from([1, 512]), st.sampled_from([None, -1.5, 0.7, 2.0]), st.sampled_from([0, 40, 120, 150])
 )
@@ -130,7 +131,7 @@ def test_blocks_are_handed_out_before_all_bins_are_known() -> None:
     assert int(pairs[-1][0].clock["now_ns"][0]) == EPOCH_NS + 1000 * 50 * NS_PER_MS
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(SEEDS, st.integers(1, EVENTS - 1), st.integers(1, 2_000))
 def test_an_event_that_comes_after_its_time_was_complete_is_moved_and_counted(
     seed: int, cut: int, ahead_ms: int

@@ -4,9 +4,10 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.lattice.engine_help import SMALL_SPECTRUM, assert_same_bins, assert_same_bits, run_engine
 from tests.lattice.feed import TICK
 from tests.lattice.streams import random_stream
@@ -21,7 +22,7 @@ FOREVER_S: Final = 1e12
 PRICE_COLUMNS: Final = ("spot_ref_price_int", "best_bid_price_int", "best_ask_price_int")
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(SEEDS)
 def test_what_was_added_and_neither_pulled_nor_filled_rests(seed: int) -> None:
     """On a sound feed without snapshots, added - pulled - filled is the depth, of every cell in every bin.
@@ -38,7 +39,7 @@ def test_what_was_added_and_neither_pulled_nor_filled_rests(seed: int) -> None:
     assert (depth == finished.column("bid_depth") + finished.column("ask_depth")).all()
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(SEEDS, st.integers(-(10**6), 10**7))
 def test_prices_that_are_all_shifted_shift_spot_and_nothing_else(seed: int, ticks: int) -> None:
     """Every price n ticks higher, or below zero: the same cells, to the last bit, around a spot n ticks higher."""
@@ -67,7 +68,7 @@ def ended_by(finished: FinishedBins, time_ns: int) -> FinishedBins:
     return finished.first(int(np.count_nonzero(finished.bins["bin_end_ns"] <= time_ns)))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(SEEDS, SEEDS, st.integers(1, 299), st.booleans())
 def test_another_future_changes_no_bin_that_has_ended(seed: int, other: int, cut: int, is_wild: bool) -> None:
     """Whatever comes after an event, the bins that end by its time are the same to the last bit.
@@ -99,7 +100,7 @@ def test_another_future_changes_no_bin_of_a_wandering_window(seed: int) -> None:
     assert_same_bins(ended_by(run_engine(perturbed, **case).finished, now_ns), expected)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(SEEDS, st.sampled_from([50, 100, 200]))
 def test_wider_bins_see_the_same_ticks(seed: int, cell_width_ms: int) -> None:
     """At a moment that ends a bin of either width, all that is no spectrum and no move is the same to rounding.

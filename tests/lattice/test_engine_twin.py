@@ -4,10 +4,11 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.examples import examples
 from tests.lattice.engine_help import SMALL_SPECTRUM, assert_agrees_with_twin, run_engine
 from tests.lattice.feed import HOME_TICK, TICK
 from tests.lattice.streams import event_arrays, random_stream
@@ -62,7 +63,7 @@ def test_engine_and_twin_agree_on_nasty_streams(seed: int) -> None:
     agree(events, **case)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     event_arrays(max_events=120),
     st.sampled_from([50, 100, 1000]),

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.examples import examples
 from tests.lattice.engine_help import open_lattice
 from tests.lattice.feed import TICK
 from tests.naive import naive_expm_step
@@ -42,7 +43,7 @@ def advanced(state: NDArray[np.float64], elapsed_ns: int, rules: NDArray[Any]) -
     return result
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(STATES, TIMES_NS, TIMES_NS, TAUS)
 def test_advancing_twice_is_advancing_by_the_sum(
     state: NDArray[np.float64], first_ns: int, second_ns: int, taus: tuple[float, float, float]
@@ -54,7 +55,7 @@ def test_advancing_twice_is_advancing_by_the_sum(
     np.testing.assert_allclose(twice, advanced(state, first_ns + second_ns, rules), rtol=1e-9, atol=1e-12 * scale)
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(STATES, st.integers(0, 60 * NS), TAUS)
 def test_a_step_is_the_matrix_exponential(
     state: NDArray[np.float64], elapsed_ns: int, taus: tuple[float, float, float]

@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.examples import examples
 from vpharness.hash_table import NOWHERE, copy_into, find, insert, new_table, remove
 
 CAPACITY = 8
@@ -34,7 +35,7 @@ def filled(content: Entries) -> NDArray[Any]:
     return table
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(st.tuples(st.sampled_from(COLLIDING + EXTREME), st.sampled_from(OWNERS)), max_size=80))
 def test_inserting_and_removing_keeps_what_a_dictionary_keeps(keys: list[tuple[int, int]]) -> None:
     """A key met again is removed, another one inserted: after each step all keys, present or not, are found rightly.
@@ -56,7 +57,7 @@ def test_inserting_and_removing_keeps_what_a_dictionary_keeps(keys: list[tuple[i
         assert entries(table) == twin
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=CAPACITY, unique=True))
 def test_copying_into_a_larger_table_keeps_every_key(keys: list[int]) -> None:
     """All keys, the largest and the smallest included, are found in the copy."""

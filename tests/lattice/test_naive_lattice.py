@@ -159,7 +159,7 @@ def _golden_case(name: str, data: Path) -> tuple[Source, dict[str, Any]]:
     return LobsterSource(messages, "2012-06-21", orderbook_path=books), {"cell_width_ms": 50}
 
 
-@pytest.mark.parametrize("name", ["odd", "esm4", "msft"])
+@pytest.mark.parametrize("name", ["odd", *(pytest.param(name, marks=pytest.mark.slow) for name in ("esm4", "msft"))])
 def test_twin_meets_golden_values(shared: Path, name: str) -> None:
     """Integers, flags and counts agree exactly with the golden values, floats as closely as their README asks."""
     source, settings = _golden_case(name, shared / "data")

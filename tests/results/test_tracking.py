@@ -16,13 +16,14 @@ import sqlalchemy
 from tests.commands.test_cli import in_process
 from tests.results.tracking_server import tracking_server
 from vpharness.errors import TrackingError
+from vpharness.results import tracking
 from vpharness.results.tracked_run import TrackedRun, is_tracked
 from vpharness.results.tracking import CHAMPION, Tracking, TrackingParameters
-from vpharness.results.tracking_file import file_of_uri, uri_of_file
+from vpharness.results.tracking_file import ARTIFACTS, file_of_uri, uri_of_file
 from vpharness.results.tracking_process import TrackingProcess
 from vpharness.results.tracking_rows import tables_fit
 
-RUN = ["signal=ads", "source.minutes=12", "eval.max_hold_bins=100", "split=none", "save_series=false", "json=true"]
+RUN = ["signal=ads", "source.minutes=4", "eval.max_hold_bins=100", "split=none", "save_series=false", "json=true"]
 
 
 def mlflow_client(uri: str) -> Any:
@@ -65,6 +66,32 @@ def test_a_run_is_tracked_with_parameters_curves_dataset_and_artifacts(tmp_path:
     names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
     assert names == {"config.yaml", "run_card.json", "figure.png"}
     assert run.info.status == "FINISHED"
+
+
+def test_the_tables_of_a_new_tracking_file_are_copied_from_one_made_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With nothing in them but MLflow's default experiment in its own place; a damaged copy is made anew."""
+    kept = tmp_path / "cache" / "mlflow.db"
+    kept.parent.mkdir()
+    monkeypatch.setattr(tracking, "kept_tables", lambda _version: kept)
+    for name in ("first", "second", "third"):
+        folder = tmp_path / name
+        folder.mkdir()
+        before = kept.read_bytes() if kept.exists() else None
+        Tracking(TrackingParameters(), folder / "outputs").log(a_run(folder))
+        client = client_of(folder)
+        experiments = {each.name: each.artifact_location for each in client.search_experiments()}
+        assert set(experiments) == {"Default", "vpharness"}
+        assert experiments["vpharness"] == (folder / "outputs" / ARTIFACTS).as_uri()
+        assert len(client.search_runs([client.get_experiment_by_name("vpharness").experiment_id])) == 1
+        assert list(kept.parent.iterdir()) == [kept]
+        if name == "second":
+            assert kept.read_bytes() == before
+            kept.write_bytes(kept.read_bytes()[:10_000])
+    with contextlib.closing(sqlite3.connect(kept)) as tables:
+        assert tables.execute("SELECT count(*) FROM experiments").fetchone() == (0,)
+        assert tables.execute("SELECT count(*) FROM runs").fetchone() == (0,)
 
 
 def told(client: Any, run_id: str) -> dict[str, Any]:

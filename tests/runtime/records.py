@@ -19,7 +19,7 @@ from vpharness.promotion.pointer import PROMOTED, ROLLED_BACK, HistoryEntry, his
 from vpharness.promotion.projection import Projection
 from vpharness.promotion.promoted_record import record_order_durations
 from vpharness.promotion.serving import PromotedRecord, live_model
-from vpharness.signals import digest, resolve
+from vpharness.signals import Scorer, digest, export_scorer, resolve
 
 PROJECTION = Projection((1, 4), (0.05, 0.25, 0.5, 0.75, 0.95), 0.5, ((-3, -2, -1, 0, 1),) * 2, ((-1, 0, 1, 2, 3),) * 2)
 
@@ -70,12 +70,16 @@ def with_radius(record: PromotedRecord, radius: int) -> PromotedRecord:
 def promote(lake: Lake, record: PromotedRecord, version: str) -> Path:
     """Make a record what its instrument serves, with a recorded second of market; return its bundle."""
     record = dataclasses.replace(record, version=version, created_ns=time.time_ns())
-    assert record.instrument is not None
     lattice: LatticeState = fresh_lattice(record)
-    session, followed = LiveSession(live_model(record), lattice), None
+    model, followed = live_model(record), None
+    assert isinstance(model.scorer, Scorer)
+    program = export_scorer(model.scorer)
+    record = dataclasses.replace(record, model_memory=dataclasses.asdict(model.memory))
+    session = LiveSession(model, lattice)
     if (durations := record_order_durations(record)) is not None:
         orders = LiveOrders(fresh_lattice(record), latency_ns=durations[0], max_wait_ns=durations[1])
         followed = FollowedOrders(orders)
+    assert record.instrument is not None
     steps = steps_of(minute())[:30]
     for step in steps[:20]:
         _taken(session, followed, step)
@@ -86,7 +90,7 @@ def promote(lake: Lake, record: PromotedRecord, version: str) -> Path:
     events = minute()[(minute()["ts_ns"] >= first) & (minute()["ts_ns"] < last)]
     with instrument_lock(lake, record.instrument) as folder:
         with new_folder(folder / version, "version") as unfinished:
-            write_bundle(unfinished, record, {}, Recording(state, events, said, fates))
+            write_bundle(unfinished, record, {}, Recording(state, events, said, fates), program)
         point_at(lake, record.instrument, version)
     return folder / version
 

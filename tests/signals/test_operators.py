@@ -6,11 +6,12 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jax import Array
 from numpy.typing import NDArray
 
+from tests.examples import examples
 from tests.naive_operators import naive_ema, naive_lag, naive_rate, naive_robust_z_series, naive_slope
 from tests.signals.battery import random_sizes, score_in_chunks
 from vpharness.parameters import parameter
@@ -123,7 +124,7 @@ def hard_series(draw: st.DrawFn) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("operator", TWINS)
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     x=hard_series(), window=st.integers(1, CAPACITY), min_periods=st.integers(1, CAPACITY), alpha=st.floats(0.01, 1.0)
 )

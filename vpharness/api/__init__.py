@@ -5,17 +5,24 @@ Everything here gives what the command line gives, as pandas frames, NumPy array
 by default those of the command line: the environment variable VPHARNESS_LAKE or `lake`, and `outputs`.
 """
 
+from vpharness.api.collection_tables import CollectionTables, collection, collections
 from vpharness.api.data import DatasetTables, dataset, datasets, virtual_orders
-from vpharness.api.ledger import fires, results
+from vpharness.api.ledger import execution, fires, results
 from vpharness.api.plots import plot_equity, plot_scores, plot_thresholds
+from vpharness.api.procedures import WalkForwardResult, walk_forward
 from vpharness.api.running import RunResult, compose, run, score
 
 __all__ = [
+    "CollectionTables",
     "DatasetTables",
     "RunResult",
+    "WalkForwardResult",
+    "collection",
+    "collections",
     "compose",
     "dataset",
     "datasets",
+    "execution",
     "fires",
     "plot_equity",
     "plot_scores",
@@ -24,4 +31,5 @@ __all__ = [
     "run",
     "score",
     "virtual_orders",
+    "walk_forward",
 ]

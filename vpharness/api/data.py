@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -10,12 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vpharness.api.folders import Folder, lake_in
+from vpharness.datasets.disk_use import disk_use
 from vpharness.datasets.find import Dataset, all_datasets, find_dataset
 from vpharness.datasets.manifest import Manifest
 from vpharness.datasets.read import load
 from vpharness.errors import ConfigError, DatasetError
 from vpharness.execution.order_table import order_table
 from vpharness.order_fates import REASONS
+from vpharness.recorded_latency import read_latencies
 
 _GROUPS: Final = ("source", "lattice", "events", "problems", "skipped")
 """Fields of the manifest that have values by name: each becomes a column, such as `lattice.radius`."""
@@ -82,6 +85,7 @@ def virtual_orders(
     dataset: str | DatasetTables,
     *,
     latency_ms: float = 100,
+    latency_path: str | Path | None = None,
     max_wait_bins: int = 100,
     lake: Folder | None = None,
 ) -> pd.DataFrame:
@@ -95,7 +99,9 @@ def virtual_orders(
     - reason: through, behind or crossed where it was filled; rejected, withdrawn or cleared where it was not; open
       where the events end before its fate is known; none where there is no order;
     - fill_ts_ns: when it was filled, ns since 1970, UTC; 0 where it was not;
-    - ahead_at_arrival: what was ahead of it in the queue of its price, in units of the source.
+    - ahead_at_arrival: what was ahead of it in the queue of its price, in units of the source;
+    - executed: what was executed at its side and price from its arrival to the end of the longest wait, filled or not,
+      in the same units: more than that nobody could have been filled of in turn.
 
     `attrs["out_of_turn"]` counts executions behind an order of which something was left: where there are many, the
     market does not fill in the order of arrival, and these fates overstate.
@@ -103,6 +109,7 @@ def virtual_orders(
     Args:
         dataset: its name, or what `dataset` returned.
         latency_ms: from the decision to the arrival at the exchange.
+        latency_path: a Parquet file of recorded latencies by time, in its place: the latest before each decision.
         max_wait_bins: after as many bins from its arrival it is withdrawn.
         lake: the folder of datasets.
 
@@ -115,7 +122,8 @@ def virtual_orders(
         raise ConfigError(f"max_wait_bins is {max_wait_bins}; it must be at least 1")
     found = find_dataset(lake_in(lake), dataset) if isinstance(dataset, str) else dataset._dataset
     width_ns = found.manifest.cell_width_ms * _NS_PER_MS
-    table = order_table(found, latency_ns=round(latency_ms * _NS_PER_MS), max_wait_ns=max_wait_bins * width_ns)
+    latency = round(latency_ms * _NS_PER_MS) if latency_path is None else read_latencies(latency_path)
+    table = order_table(found, latency=latency, max_wait_ns=max_wait_bins * width_ns)
     fates = table.fates.reshape(-1)
     frame = pd.DataFrame(
         {
@@ -125,6 +133,7 @@ def virtual_orders(
             "reason": np.array(REASONS, dtype=object)[fates["reason"]],
             "fill_ts_ns": fates["fill_ns"],
             "ahead_at_arrival": fates["ahead_at_arrival"],
+            "executed": fates["executed"],
         }
     )
     frame.attrs["out_of_turn"] = table.out_of_turn
@@ -153,5 +162,6 @@ def _facts(found: Dataset) -> dict[str, Any]:
         flat |= {f"{group}.{name}": value for name, value in values.items() if not isinstance(value, dict | list)}
     flat["start"] = pd.to_datetime(found.manifest.first_bin_start_ns, unit="ns", utc=True)
     flat["end"] = pd.to_datetime(found.manifest.last_bin_end_ns, unit="ns", utc=True)
-    flat |= {"columns_stored": len(found.stored_columns), "disk_bytes": found.disk_bytes}
+    use = disk_use(found)
+    flat |= {"columns_stored": len(found.stored_columns), "disk_bytes": use.stored, "cache_bytes": use.cached}
     return {**flat, "path": str(found.path), "problem": None}

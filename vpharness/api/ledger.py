@@ -36,6 +36,7 @@ def results(  # noqa: PLR0913  # what compare takes
     sort: str = CompareCommand.sort,
     top: int | None = None,
     min_signals: int = CompareCommand.min_signals,
+    max_hold_bins: int | None = None,
     mixed_horizon: bool = CompareCommand.mixed_horizon,
     show_test: bool = False,
     lake: Folder | None = None,
@@ -53,6 +54,7 @@ def results(  # noqa: PLR0913  # what compare takes
         sort: "net", or "tp_rate".
         top: maximum number of rows (default: all); `show_test` needs it.
         min_signals: the least fires at the mid that a candidate has.
+        max_hold_bins: with this evaluation `max_hold_bins` alone.
         mixed_horizon: whether what holds for different times is ranked together; shorter ones come first otherwise.
         show_test: opens the test part of all that is shown, which is counted for good: `top` says of how many.
         lake: the folder of datasets and results.
@@ -69,6 +71,7 @@ def results(  # noqa: PLR0913  # what compare takes
         sort=sort,
         top=_ALL if top is None else top,
         min_signals=min_signals,
+        max_hold_bins=max_hold_bins,
         mixed_horizon=mixed_horizon,
         show_test=show_test,
     )
@@ -78,6 +81,28 @@ def results(  # noqa: PLR0913  # what compare takes
         rows = compared(asked, dataset).answer.rows
     if not rows:
         return pd.DataFrame(columns=[*_NO_RESULTS, *(field.name for field in dataclasses.fields(Figures))])
+    frame: pd.DataFrame = table_of_rows(rows).to_pandas()
+    return frame
+
+
+def execution(candidate: str, *, dataset: str | None = None, lake: Folder | None = None) -> pd.DataFrame:
+    """Return the ways of entering a candidate's fires, a row for each: as a taker, and as a maker of several latencies.
+
+    `fill`, `latency_ms` and `max_wait_bins` say how; every figure is a column, with `net_per_order_ticks`, in which an
+    order that is not filled counts as 0, `executed_median` and `executed_mean`, the quantity executed at the order's
+    price within the wait, and `pays`. `p_adjusted` is among everything tried on the market time and all rows here.
+    Rows that `is_explored` have not been run: they win nothing, and who chooses by them runs them all.
+
+    Args:
+        candidate: its id, or how that begins.
+        dataset: on this dataset alone.
+        lake: the folder of datasets and results.
+
+    Raises VpharnessError where there is no such candidate, or its datasets are not at hand or have no queues.
+    """
+    asked = CompareCommand(lake=str(lake_in(lake).root), execution=candidate, min_signals=0)
+    with one_sentence():
+        rows = compared(asked, dataset).answer.rows
     frame: pd.DataFrame = table_of_rows(rows).to_pandas()
     return frame
 

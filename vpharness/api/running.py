@@ -20,6 +20,7 @@ from vpharness.commands.run import finished_run, tidy
 from vpharness.commands.text.rankings import readable_ledger, rows_of
 from vpharness.config.composition import composed_config
 from vpharness.config.override_grammar import override_value, quoted, refuse_endless_numbers
+from vpharness.config.search_path import config_dir_added
 from vpharness.config.typed_config import instance
 from vpharness.datasets.find import find_dataset
 from vpharness.errors import ConfigError
@@ -51,8 +52,13 @@ class RunResult:
     candidates: pd.DataFrame
 
 
-def compose(overrides: Sequence[str] = (), *, command: str = "run") -> DictConfig:
+def compose(overrides: Sequence[str] = (), *, command: str = "run", config_dir: Folder | None = None) -> DictConfig:
     """Return the configuration that a command has with some overrides, as they are written on the command line.
+
+    Args:
+        overrides: such as "eval.tp_ticks=6".
+        command: its name.
+        config_dir: a folder of your own YAML files, as `--config-dir` names it.
 
     Raises ConfigError where there is no such command, key or option, or a value does not fit.
     """
@@ -60,7 +66,7 @@ def compose(overrides: Sequence[str] = (), *, command: str = "run") -> DictConfi
         raise ConfigError(f"command is {command!r}; there are {', '.join(COMMANDS)}")
     words = [quoted(word) for word in overrides]
     refuse_endless_numbers(words)
-    with one_sentence():
+    with one_sentence(), config_dir_added(_folder(config_dir)):
         return composed_config(command.replace(" ", "-"), words)
 
 
@@ -71,6 +77,7 @@ def run(
     lake: Folder | None = None,
     outputs: Folder = "outputs",
     parameters: Mapping[str, Any] | None = None,
+    config_dir: Folder | None = None,
     **overrides: Any,
 ) -> RunResult:
     """Run a signal on a dataset as the command line does, unless the store has that run, and return its candidates.
@@ -81,6 +88,7 @@ def run(
         lake: the folder of datasets and results.
         outputs: the folder of run folders.
         parameters: of the signal, such as {"thresholds": [0.5, 1]}.
+        config_dir: a folder of your own YAML files, as `--config-dir` names it.
         overrides: any other key of the command `run`: a mapping sets keys of a group, as eval={"tp_ticks": 6} does, and
             a text chooses an option of one, as tracking="none" does.
 
@@ -93,13 +101,17 @@ def run(
     words += [f"lake={override_value(str(lake_in(lake).root))}", f"outputs={override_value(str(Path(outputs)))}"]
     for key, value in overrides.items():
         words += _words(key, value)
-    with one_sentence():
+    with one_sentence(), config_dir_added(_folder(config_dir)):
         found = finished_run(compose(words), words)
         run_id = found.run.spec.run_id
         ranked = rank(readable_ledger(found.store, found.lake)) if found.rows else []
         rows = rows_of((each for each in ranked if run_id in each.candidate.run_ids), found.lake)
         tidy(found.store)
     return RunResult(run_id, found.run.spec.dataset.manifest.dataset_id, found.folder, table_of_rows(rows).to_pandas())
+
+
+def _folder(given: Folder | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 def score(

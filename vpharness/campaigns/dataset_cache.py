@@ -31,7 +31,7 @@ from vpharness.evaluation import (
     outcome_table,
 )
 from vpharness.evaluation.costs import cost_key
-from vpharness.execution.order_table import order_table
+from vpharness.execution.order_table import decisions_of, kept_latencies, order_table
 
 DEFAULT_MEMORY_MB: Final = 1024
 _MEGABYTE: Final = 2**20
@@ -101,7 +101,7 @@ class DatasetCache:
     _columns: LruCache[str, NDArray[Any]]
     _tables: LruCache[tuple[Any, ...], OutcomeTable]
     _passages: LruCache[tuple[float, float, int], PassageTables]
-    _fills: LruCache[tuple[int, int], QueueFills]
+    _fills: LruCache[tuple[int | str, int], QueueFills]
     _walks: dict[tuple[Any, ...], PartWalks]
     _judged: LruCache[tuple[Any, ...], JudgedFires]
 
@@ -162,7 +162,7 @@ class DatasetCache:
         return outcome_table(passages, evaluation, self._fills_of(evaluation))
 
     def _fills_of(self, evaluation: ResolvedEvaluation) -> QueueFills | None:
-        key = evaluation.latency_ns, evaluation.max_wait_ns
+        key = evaluation.orders_key
         known = self._fills.get(key) if evaluation.in_queue else None
         if known is None and (found := fills_needed(self.view, evaluation)) is not None:
             return self._fills.put(key, found)
@@ -211,11 +211,19 @@ def view_of(dataset: Dataset, loaded: Loaded) -> DatasetView:
         best_bid=bins["best_bid_price_int"].astype(np.int64) if touch else None,
         best_ask=bins["best_ask_price_int"].astype(np.int64) if touch else None,
         virtual_orders=partial(_fates, dataset),
+        recorded_orders=partial(_recorded_fates, dataset),
+        size_unit=1.0 if manifest.size_unit is None else manifest.size_unit,
     )
 
 
 def _fates(dataset: Dataset, latency_ns: int, max_wait_ns: int) -> NDArray[np.void]:
-    return order_table(dataset, latency_ns=latency_ns, max_wait_ns=max_wait_ns).fates
+    return order_table(dataset, latency=latency_ns, max_wait_ns=max_wait_ns).fates
+
+
+def _recorded_fates(dataset: Dataset, digest: str, max_wait_ns: int) -> tuple[NDArray[np.void], NDArray[np.int64]]:
+    recorded = kept_latencies(dataset, digest)
+    fates = order_table(dataset, latency=recorded, max_wait_ns=max_wait_ns).fates
+    return fates, recorded.at(decisions_of(dataset))
 
 
 def _walk_key(evaluation: ResolvedEvaluation) -> tuple[Any, ...]:
@@ -226,7 +234,7 @@ def _walk_key(evaluation: ResolvedEvaluation) -> tuple[Any, ...]:
         evaluation.max_hold_bins,
         evaluation.entry_delay_bins,
         evaluation.exit_delay_bins,
-        *((evaluation.latency_ns, evaluation.max_wait_ns) if evaluation.in_queue else ()),
+        *(evaluation.orders_key if evaluation.in_queue else ()),
     )
 
 

@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
@@ -59,9 +59,7 @@ def write_run_folder(outcome: RunOutcome, job: Job, folder: Path, *, save_series
 
     Raises ResultsError where it cannot be written.
     """
-    aside = aside_of(folder)
-    try:
-        aside.mkdir(parents=True)
+    with _written_whole(folder) as aside:
         # What jobs have in common, a group of keys each, is put into YAML once.
         config = "".join(_yaml(json.dumps({key: value})) for key, value in job.config.items())
         (aside / CONFIG_FILE).write_text(config, encoding="utf-8")
@@ -74,6 +72,28 @@ def write_run_folder(outcome: RunOutcome, job: Job, folder: Path, *, save_series
             series = table_of_columns({"bin_seq": outcome.bin_seq, "score": outcome.score})
             write_parquet(series, aside / "score.parquet", use_dictionary=False)
         write_parquet(_fires(outcome), aside / _FIRES_FILE)
+
+
+def put_run_folder(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write a run folder whose files were written elsewhere, whole or not at all.
+
+    Raises ResultsError where it cannot be written, or where a name is not that of a file.
+    """
+    for name in files:
+        if Path(name).name != name:
+            raise ResultsError(f"the run folder {folder} cannot have a file {name!r}")
+    with _written_whole(folder) as aside:
+        for name, content in files.items():
+            (aside / name).write_bytes(content)
+
+
+@contextlib.contextmanager
+def _written_whole(folder: Path) -> Iterator[Path]:
+    """Yield a folder to write in, which becomes `folder` when the block ends; an OSError becomes a ResultsError."""
+    aside = aside_of(folder)
+    try:
+        aside.mkdir(parents=True)
+        yield aside
         if folder.exists():
             folder.rename(aside.with_name(f"{aside.name}-old"))
         aside.rename(folder)

@@ -18,9 +18,10 @@ from vpharness.evaluation import (
     SplitParameters,
     parts_within,
 )
-from vpharness.execution.order_table import require_queue
+from vpharness.execution.order_table import require_latencies, require_queue
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.parameters import problems
+from vpharness.recorded_latency import read_latencies
 from vpharness.results.audits import AuditKey, audit_key
 from vpharness.signals import Signal, SignalParameters, digest, resolve, score_parameters, scorer
 from vpharness.suggestions import did_you_mean
@@ -141,7 +142,7 @@ def spec_problems(spec: RunSpec) -> Iterator[str]:
     yield from spec.memo.call(_column_problems, spec.signal, spec.dataset)
     yield from spec.memo.call(_scorer_problems, spec.signal, spec.parameters, spec.dataset)
     yield from spec.memo.call(_part_problems, spec.resolved, spec.split, spec.dataset)
-    yield from spec.memo.call(_queue_problems, spec.resolved, spec.dataset)
+    yield from spec.memo.call(_queue_problems, spec.resolved, spec.evaluation, spec.dataset)
     if not spec.parameters.thresholds and spec.is_test:
         yield (
             f"dataset {spec.dataset.manifest.dataset_id} is kept for the test, so that signal.threshold_quantiles has "
@@ -190,10 +191,12 @@ def _part_problems(evaluation: ResolvedEvaluation, split: SplitParameters, datas
     return []
 
 
-def _queue_problems(evaluation: ResolvedEvaluation, dataset: Dataset) -> list[str]:
+def _queue_problems(evaluation: ResolvedEvaluation, given: EvaluationParameters, dataset: Dataset) -> list[str]:
     try:
         if evaluation.in_queue:
             require_queue(dataset)
+            if given.latency_path is not None:
+                require_latencies(dataset, read_latencies(given.latency_path))
     except VpharnessError as error:
         return [str(error)]
     return []

@@ -13,6 +13,7 @@ from vpharness.campaigns.mlflow_runs import tracked_run
 from vpharness.campaigns.plan import Group, PlannedRun
 from vpharness.campaigns.run_folder import folder_of, sweep_run_folders, write_run_folder, writing_run_folders
 from vpharness.campaigns.saving import candidate_rows, save
+from vpharness.execution.order_table import keep_latencies
 from vpharness.results.audits import AuditKey, AuditRecord, audits_of
 from vpharness.results.store import Store, check_writable
 from vpharness.results.table_schemas import Labels
@@ -122,6 +123,9 @@ def _run_group(
     track: TrackRuns | None,
 ) -> None:
     by_id = {run.spec.run_id: run for run in group.runs}
+    for path, digest in {(run.spec.evaluation.latency_path, run.spec.resolved.latency_digest) for run in group.runs}:
+        if path is not None:
+            keep_latencies(cache.dataset, path, digest)
     batch: list[RunOutcome | RunFailure] = []
     written, limit = time.monotonic(), max(1, cache.memory_bytes // 4 // (8 * cache.view.n_bins))
     try:

@@ -1,90 +1,144 @@
-"""Execution of a plan in several processes, one group at a time each; results meet in the store.
+"""Execution of a plan in other processes or on other machines, one group at a time each; results meet in the store.
 
-A group (dataset, signal, runs) is all that a process is given, so that another engine can hand groups to other machines
-in the same way.
+A group (dataset, signal, runs) is all that a process is given. One that sees the lake reads and writes there itself;
+one that does not is sent the dataset's files, and sends its results back (see `travel`).
 """
 
-import multiprocessing
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
-
-from joblib import Parallel, delayed
+from typing import Any, Final
 
 from vpharness.campaigns.execute import RunFailure
 from vpharness.campaigns.plan import Group
 from vpharness.campaigns.runner import STOP, CampaignProgress, ReportProgress, RunnerSettings, TrackRuns, run_groups
 from vpharness.campaigns.saving import save
+from vpharness.campaigns.travel import (
+    GroupResults,
+    dataset_parcel,
+    known_audits,
+    progress_emitter,
+    require_same_ids,
+    run_group_elsewhere,
+    store_results,
+)
+from vpharness.engines.calls import Allotment, Call, Emit, Engine, Work
 from vpharness.errors import CampaignError
+from vpharness.results.audits import AuditKey, AuditRecord, audits_of
 from vpharness.results.table_schemas import finished_runs
 from vpharness.results.tracked_run import TrackedRun
 
-_BEGUN: Final = "begun"
-_ENDED: Final = "ended"
-_PROGRESS: Final = "progress"
-_TRACK: Final = "track"
-_CATCH_UP: Final = "catch up"
-_CLOSE: Final = "close"
+_PROCESS_BYTES: Final = 600 * 10**6
+"""Python, JAX with a compiled signal, and Arrow; see tests/benchmarks/RESULTS.md."""
+_BYTES_A_BIN_AND_RUN: Final = 64
+_MEGABYTE: Final = 2**20
 
 
-class Inbox(Protocol):
-    """A queue of messages from worker processes."""
+def run_groups_on(
+    engine: Engine,
+    groups: Sequence[Group],
+    settings: RunnerSettings,
+    progress: CampaignProgress,
+    report: ReportProgress,
+    track: TrackRuns | None,
+) -> None:
+    """Execute groups as `run_groups` does, on an engine.
 
-    def put(self, message: tuple[str, int, Any]) -> None:
-        """Send a message: its kind, the place of the group, and its value."""
+    Where a process dies, the group that it carried out is tried again, for what the store does not have of it yet; a
+    group whose process dies again fails, and the others go on.
+
+    Args:
+        engine: what carries them out.
+        groups: the work.
+        settings: the same for all of them.
+        progress: counts the finished runs.
+        report: is called as progress goes on, in one thread at a time.
+        track: is called, likewise, with runs that are in the store.
+    """
+    follower = GroupFollower(groups, settings, progress, report, track, engine.allotment)
+    engine.carry_out([follower.work_of(group) for group in groups], follower)
 
 
 @dataclass
-class _Listener:
-    """The receiver of the workers' messages.
+class GroupFollower:
+    """The follower of groups: it adds up their progress, and stores what processes that do not see the lake send.
 
     Attributes:
+        groups: the work, whose places are those of the engine's works.
+        settings: the same for all of them.
         progress: of the whole campaign.
-        begun, ended: the places of groups.
+        allotment: what each group is given.
     """
 
+    groups: Sequence[Group]
+    settings: RunnerSettings
     progress: CampaignProgress
     report: ReportProgress
     track: TrackRuns | None
-    begun: set[int] = field(default_factory=set)
-    ended: set[int] = field(default_factory=set)
-    _before: dict[int, CampaignProgress] = field(default_factory=dict)
-    _caught_up: threading.Event = field(default_factory=threading.Event)
-    _over: bool = False
+    allotment: Allotment
+    _audits: Mapping[AuditKey, AuditRecord] = field(init=False)
+    _before: dict[int, CampaignProgress] = field(default_factory=dict)  # of each place's present attempt
+    _runs: dict[int, int] = field(default_factory=dict)  # how many it was given
 
-    def follow(self, receive: Callable[[], tuple[str, int, Any]]) -> None:
-        """Process messages until the queue is closed."""
-        try:
-            self._follow(receive)
-        finally:
-            self._over = True
-            self._caught_up.set()
+    def __post_init__(self) -> None:
+        """Read the audits that there are."""
+        self._audits = audits_of(self.settings.store)
 
-    def _follow(self, receive: Callable[[], tuple[str, int, Any]]) -> None:
-        while True:
-            what, place, value = receive()
-            if what == _CLOSE:
-                return
-            if what == _TRACK and self.track is not None:
-                self.track(value)
-            elif what == _PROGRESS:
-                self._add(place, value)
-            elif what == _BEGUN:
-                self.begun.add(place)
-                self._before.pop(place, None)
-            elif what == _ENDED:
-                self.ended.add(place)
-            elif what == _CATCH_UP:
-                self._caught_up.set()
+    def work_of(self, group: Group) -> Work:
+        """Return a group as an engine's work."""
+        ids = tuple(run.spec.run_id for run in group.runs)
+        memory, travel = self.allotment.memory_bytes, self.allotment.travel_bytes
+        return Work(
+            Call(run_group_here, (group, ids, self.settings)),
+            folders=(self.settings.store.root, self.settings.outputs),
+            elsewhere=Call(run_group_elsewhere, (group, ids, self.settings, known_audits(group, self._audits))),
+            parcel=dataset_parcel(group.dataset, travel),
+            cpus=self.allotment.cpus,
+            memory_bytes=group_bytes(group, self.settings.memory_mb) if memory is None else memory,
+        )
 
-    def catch_up(self, inbox: Inbox) -> None:
-        """Wait until every message sent so far has been processed."""
-        self._caught_up.clear()
-        inbox.put((_CATCH_UP, 0, None))
-        if not self._over:
-            self._caught_up.wait()
+    def begun(self, place: int) -> None:
+        """Count the runs of a group from the beginning."""
+        self._before.pop(place, None)
+
+    def emitted(self, place: int, value: Any) -> None:
+        """Take a group's progress, its runs that are in the store, or its results from a machine that has no store."""
+        if isinstance(value, CampaignProgress):
+            self._add(place, value)
+        elif isinstance(value, GroupResults):
+            tracked = store_results(value, self.groups[place], self.settings)
+            if self.track is not None:
+                self.track(tracked)
+        elif self.track is not None:
+            self.track(value)
+
+    def ended(self, place: int, value: Any) -> None:
+        """Do nothing: what a group has come to has been reported."""
+
+    def rest(self, place: int) -> Work | None:
+        """Return the runs of a group that are neither stored nor failed."""
+        left = self._left(place)
+        # What was reported of runs that are not stored is withdrawn, and what is stored counts whoever reported it.
+        given = self._runs.get(place, len(self.groups[place].runs))
+        self.progress.done += given - len(left.runs) - self._before.pop(place, CampaignProgress(0)).done
+        self._runs[place] = len(left.runs)
+        return self.work_of(left) if left.runs else None
+
+    def _left(self, place: int) -> Group:
+        finished = finished_runs(self.settings.store) | {run_id for run_id, _, _ in self.progress.failures}
+        group = self.groups[place]
+        return replace(group, runs=tuple(run for run in group.runs if run.spec.run_id not in finished))
+
+    def lost(self, place: int, why: str) -> None:
+        """Record the runs of a group as failed, since its process died each time."""
+        group, error = self._left(place), CampaignError(why)
+        save(self.settings.store, [RunFailure(run.spec, error) for run in group.runs], self.settings.labels)
+        failures = [(run.spec.run_id, " ".join(run.job.words), str(error)) for run in group.runs]
+        self.begun(place)
+        self._add(place, CampaignProgress(len(failures), len(failures), failures))
+
+    def stopped(self) -> bool:
+        """Whether a run has failed, and that is to stop the campaign."""
+        return self.settings.on_error == STOP and bool(self.progress.failures)
 
     def _add(self, place: int, now: CampaignProgress) -> None:
         before = self._before.get(place, CampaignProgress(0))
@@ -96,103 +150,24 @@ class _Listener:
         self.report(self.progress)
 
 
-def run_groups_in_processes(
-    groups: Sequence[Group],
-    settings: RunnerSettings,
-    progress: CampaignProgress,
-    report: ReportProgress,
-    track: TrackRuns | None,
-    processes: int,
-) -> None:
-    """Execute groups as `run_groups` does, in several processes.
-
-    Where a process dies, the groups that were being carried out are tried again, each alone, for what the store does
-    not have of them yet; a group whose process dies again fails, and the others go on.
-
-    Args:
-        groups: the work.
-        settings: the same for all of them.
-        progress: counts the finished runs.
-        report: is called, in a thread, as progress goes on.
-        track: is called, in a thread, with runs that are in the store.
-        processes: how many; -1: one for each core.
-    """
-    with multiprocessing.get_context("spawn").Manager() as manager:
-        inbox = manager.Queue()
-        listener = _Listener(progress, report, track)
-        thread = threading.Thread(target=listener.follow, args=(inbox.get,))
-        thread.start()
-        try:
-            _run_all(groups, settings, inbox, listener, processes)
-        finally:
-            inbox.put((_CLOSE, 0, None))
-            thread.join()
-
-
-def _run_all(
-    groups: Sequence[Group], settings: RunnerSettings, inbox: Inbox, listener: _Listener, processes: int
-) -> None:
-    waiting = dict(enumerate(groups))
-    while waiting and not _stopped(settings, listener.progress):
-        died = _attempt(waiting, settings, inbox, processes)
-        listener.catch_up(inbox)
-        begun = listener.begun - listener.ended
-        # A process may die before it says what it has begun: then it may have been any of them.
-        suspects = (begun or set(waiting)) if died else set()
-        for place in sorted(suspects):
-            rest = _rest(groups[place], settings, listener.progress)
-            if rest.runs and _attempt({place: rest}, settings, inbox, 1):
-                listener.catch_up(inbox)
-                _fail(_rest(groups[place], settings, listener.progress), settings, inbox, place)
-            listener.ended.add(place)
-        if not died:
-            return
-        unended = {place: groups[place] for place in waiting if place not in listener.ended}
-        # A process that died after its group was in the store has not said so.
-        rests = {place: _rest(group, settings, listener.progress) for place, group in unended.items()}
-        waiting = {place: rest for place, rest in rests.items() if rest.runs}
-
-
-def _attempt(groups: dict[int, Group], settings: RunnerSettings, inbox: Inbox, processes: int) -> bool:
-    """Execute groups; return whether a worker process died."""
-    try:
-        calls = (delayed(_work)(place, group, settings, inbox) for place, group in groups.items())
-        Parallel(n_jobs=processes, backend="loky", batch_size=1, pre_dispatch="all")(calls)
-    except BrokenProcessPool:
-        return True
-    return False
-
-
-def _work(place: int, group: Group, settings: RunnerSettings, inbox: Inbox) -> None:
-    """Execute one group, in a worker process."""
-    inbox.put((_BEGUN, place, None))
-
-    def report(progress: CampaignProgress) -> None:
-        inbox.put((_PROGRESS, place, replace(progress, failures=list(progress.failures))))
+def run_group_here(group: Group, ids: Sequence[str], settings: RunnerSettings, emit: Emit) -> None:
+    """Execute one group in a process that sees the lake; `ids` are those of its runs."""
+    require_same_ids(group, ids)
 
     def track(runs: Sequence[TrackedRun]) -> None:
-        inbox.put((_TRACK, place, runs))
+        emit(tuple(runs))
 
-    run_groups([group], settings, CampaignProgress(len(group.runs)), report, track)
-    inbox.put((_ENDED, place, None))
-
-
-def _rest(group: Group, settings: RunnerSettings, progress: CampaignProgress) -> Group:
-    """Return the runs of a group that are neither stored nor failed."""
-    finished = finished_runs(settings.store) | {run_id for run_id, _, _ in progress.failures}
-    return replace(group, runs=tuple(run for run in group.runs if run.spec.run_id not in finished))
+    run_groups([group], settings, CampaignProgress(len(group.runs)), progress_emitter(emit), track)
 
 
-def _fail(group: Group, settings: RunnerSettings, inbox: Inbox, place: int) -> None:
-    """Record the runs of a group as failed, since its process died each time."""
-    error = CampaignError("the process that carried it out died, twice; look for a lack of memory")
-    failures = [RunFailure(run.spec, error) for run in group.runs]
-    save(settings.store, failures, settings.labels)
-    progress = CampaignProgress(len(failures), len(failures))
-    progress.failures = [(run.spec.run_id, " ".join(run.job.words), str(error)) for run in group.runs]
-    inbox.put((_BEGUN, place, None))
-    inbox.put((_PROGRESS, place, progress))
+def group_bytes(group: Group, memory_mb: int) -> int:
+    """Return about how much memory executing a group takes.
 
-
-def _stopped(settings: RunnerSettings, progress: CampaignProgress) -> bool:
-    return settings.on_error == STOP and bool(progress.failures)
+    That is a process, its columns once and again while they are computed, and what its runs share: series and outcomes
+    of each bin, which `memory_mb` limits.
+    """
+    manifest = group.dataset.manifest
+    column = 8 * manifest.bins * manifest.cells
+    columns = max(1, len(group.runs[0].spec.signal.columns)) * column
+    shared = columns + _BYTES_A_BIN_AND_RUN * manifest.bins * len(group.runs)
+    return _PROCESS_BYTES + 2 * column + min(shared, memory_mb * _MEGABYTE)

@@ -5,6 +5,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from vpharness.commands.build_collection import (
+    refuse_what_is_for_collections,
+    refuse_what_is_for_one,
+    run_build_collection,
+)
 from vpharness.commands.output_files import require_new
 from vpharness.commands.text.dataset_facts import print_dataset
 from vpharness.commands.text.price_checks import checked_prices
@@ -13,11 +18,13 @@ from vpharness.config.command_schemas import BuildCommand
 from vpharness.config.time_parsing import parse_time_ns
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.build import build
+from vpharness.datasets.collection_build import CollectionRequest
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.grid_columns import chosen_columns
-from vpharness.datasets.lake import Lake, check_id
+from vpharness.datasets.lake import Lake, check_id, check_name
 from vpharness.datasets.price_check import key_choice, require_best_prices
 from vpharness.datasets.sources import source_values
+from vpharness.errors import ConfigError
 from vpharness.events.input_files import checked_path
 
 
@@ -29,8 +36,20 @@ def run_build(config: DictConfig) -> None:
     check(source=source, lattice=lattice)
     if choice.id is not None:
         check_id(choice.id)  # before the source's files are read
-    columns = chosen_columns(choice.columns)
+    session, collection_id = instance(config.session, "session"), instance(config.collection, "collection").id
+    check(session=session)
     start_ns, end_ns = parse_time_ns(config.start, "start"), parse_time_ns(config.end, "end")
+    if collection_id is not None:
+        check_name(collection_id, "collection.id")
+        refuse_what_is_for_one(asked, choice.id)
+        if start_ns is not None and end_ns is not None and start_ns >= end_ns:
+            raise ConfigError(f"start is {config.start} and end is {config.end}; start must lie before end")
+        columns = chosen_columns(choice.columns, ())
+        request = CollectionRequest(collection_id, source, lattice, session, columns, start_ns, end_ns, asked.processes)
+        run_build_collection(asked, request)
+        return
+    refuse_what_is_for_collections(asked, by_file=session.by_file)
+    columns = chosen_columns(choice.columns)
     require_new(asked.parquet, "parquet")
     if asked.check is not None:
         # Before the build's work.

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from vpharness import parameters as ranges
 from vpharness.campaigns.plan import CampaignPlan, Job, Variant, job_problems, make_plan, variants_of
 from vpharness.campaigns.runner import CampaignProgress, run_groups
+from vpharness.campaigns.workers import run_groups_on
 from vpharness.commands.campaign_summary import Campaign, conclude
 from vpharness.commands.campaign_tracking import campaign_tracking, needs_tracking
 from vpharness.commands.plan import measured_speeds, print_plan
@@ -25,8 +26,9 @@ from vpharness.config.composition import HydraFunctions, compose_jobs
 from vpharness.config.typed_config import command_of, instance
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
+from vpharness.engines.calls import Engine
 from vpharness.errors import CampaignError, ConfigError
-from vpharness.results.store import CAMPAIGNS, TableRows, append, check_version, read, store_in
+from vpharness.results.store import CAMPAIGNS, Store, TableRows, append, check_version, read, store_in
 from vpharness.results.table_schemas import CAMPAIGNS_SCHEMA, Labels, mark_adaptive
 from vpharness.results.tracking import TrackingParameters
 from vpharness.results.tracking_process import TrackingProcess
@@ -40,7 +42,7 @@ def launch(
     job_overrides: Sequence[Sequence[str]],
     problems: Sequence[str],
     *,
-    processes: int,
+    engine: Engine | None,
     carries_out: bool,
     adaptive: bool,
 ) -> list[float | None]:
@@ -51,7 +53,7 @@ def launch(
         master: the configuration without the overrides of any job.
         job_overrides: the overrides of each job.
         problems: what is known to be wrong with them.
-        processes: how many carry out the plan; 0: this one.
+        engine: carries out the plan in other processes; None: this one does.
         carries_out: whether it is carried out, or only described.
         adaptive: whether the sweeper chooses jobs by the results of earlier ones.
 
@@ -67,16 +69,16 @@ def launch(
     check_version(settings.store)
     with contextlib.ExitStack() as stack:
         jobs, uncomposed = compose_jobs(job_overrides, hydra)
-        _refuse([*known, *uncomposed, *job_problems(jobs, lake)])
+        refuse_all([*known, *uncomposed, *job_problems(jobs, lake)])
         unbuilt = [variant for variant in variants_of(jobs) if variant.find(lake) is None]
         waiting = [] if carries_out else [job for job in jobs if job.data in unbuilt]
         ready = jobs if carries_out else [job for job in jobs if job.data not in unbuilt]
-        plan, wrong = make_plan(ready, _datasets(lake), done_in(settings.store, settings.outputs))
-        _refuse(wrong)
+        plan, wrong = make_plan(ready, dataset_finder(lake), done_in(settings.store, settings.outputs))
+        refuse_all(wrong)
         if not carries_out:
             print_plan(plan, waiting, unbuilt, measured_speeds(settings.store), as_json=command.json)
             return []
-        name = command.campaign or f"{_UNFIT.sub('_', tracking.experiment_name)}-{_digest(plan)}"
+        name = command.campaign or default_name(tracking, plan.run_ids)
         named = replace(settings, labels=Labels(tracking.experiment_name, name, dict(tracking.tags)))
         campaign = Campaign(name, plan, named, lake, tracking, command.json)
         campaign = replace(campaign, plan=stack.enter_context(alone_with(plan, named)))
@@ -84,48 +86,51 @@ def launch(
             mark_adaptive(settings.store, [run.spec.run_id for run in campaign.plan.remaining if not run.stored])
         # MLflow takes seconds to import, while the first runs are carried out: nothing waits for it.
         process = stack.enter_context(TrackingProcess()) if needs_tracking(campaign) else None
-        _begin(campaign, list(master.hydra.overrides.task))
-        lows = _carried_out(campaign, processes, process)
+        record_start(campaign.settings.store, name, campaign.plan, list(master.hydra.overrides.task))
+        lows = _carried_out(campaign, engine, process)
     return [lows.get(run_id) for run_id in plan.run_ids]
 
 
-def _begin(campaign: Campaign, overrides: Sequence[str]) -> None:
+def record_start(store: Store, name: str, plan: CampaignPlan, overrides: Sequence[str]) -> None:
     """Record the start of a campaign in the store, unless nothing is left to run and its runs are recorded already."""
-    run_ids = [run.spec.run_id for run in campaign.plan.runs]
-    known = [] if campaign.plan.remaining else read(campaign.settings.store, CAMPAIGNS)
-    if any(row["campaign"] == campaign.name and set(run_ids) <= set(row["run_ids"]) for row in known):
+    run_ids = plan.ids
+    known = [] if plan.remaining else read(store, CAMPAIGNS)
+    if any(row["campaign"] == name and set(run_ids) <= set(row["run_ids"]) for row in known):
         return
     row = {
-        "campaign": campaign.name,
+        "campaign": name,
         "created_ns": time.time_ns(),
         "words": overrides,
         "run_ids": run_ids,
     }
-    append(campaign.settings.store, TableRows(CAMPAIGNS, [row], CAMPAIGNS_SCHEMA))
+    append(store, TableRows(CAMPAIGNS, [row], CAMPAIGNS_SCHEMA))
 
 
-def _carried_out(campaign: Campaign, processes: int, process: TrackingProcess | None) -> dict[str, float]:
+def _carried_out(campaign: Campaign, engine: Engine | None, process: TrackingProcess | None) -> dict[str, float]:
     """Carry out a campaign and print its results; return the best lower end of each run."""
     plan, settings = campaign.plan, campaign.settings
     progress = CampaignProgress(len(plan.remaining))
     with campaign_tracking(campaign, progress, process) as tracked:
         with campaign_progress(progress) as report:
-            if processes:
-                from vpharness.campaigns.workers import run_groups_in_processes  # noqa: PLC0415  # joblib is slow to load
-
-                run_groups_in_processes(plan.groups(), settings, progress, report, tracked.put, processes)
+            if engine is not None:
+                run_groups_on(engine, plan.groups(), settings, progress, report, tracked.put)
             else:
                 run_groups(plan.groups(), settings, progress, report, tracked.put)
         lows = conclude(campaign, progress, tracked)
     print_doubts(run.spec.dataset for run in plan.runs)
     tidy(settings.store)
-    if progress.failures:
-        listed = "".join(f"\n  {run_id} ({overrides}): {error}" for run_id, overrides, error in progress.failures)
-        raise CampaignError(f"{len(progress.failures)} of {progress.total} runs failed:{listed}")
+    refuse_failures(progress)
     return lows
 
 
-def _refuse(problems: Sequence[str]) -> None:
+def refuse_failures(progress: CampaignProgress) -> None:
+    """Raise CampaignError with the runs that failed, if there are any."""
+    if progress.failures:
+        listed = "".join(f"\n  {run_id} ({overrides}): {error}" for run_id, overrides, error in progress.failures)
+        raise CampaignError(f"{len(progress.failures)} of {progress.total} runs failed:{listed}")
+
+
+def refuse_all(problems: Sequence[str]) -> None:
     """Raise one ConfigError with everything that is wrong with a campaign, a line each."""
     if len(problems) == 1:
         raise ConfigError(problems[0])
@@ -134,7 +139,7 @@ def _refuse(problems: Sequence[str]) -> None:
         raise ConfigError(f"{len(problems)} errors in this campaign; nothing has been run:{listed}")
 
 
-def _datasets(lake: Lake) -> Callable[[Job], Dataset]:
+def dataset_finder(lake: Lake) -> Callable[[Job], Dataset]:
     """Return how to find the dataset of a job: each is looked for, or built, once."""
     found: list[tuple[str | Variant, Dataset]] = []
 
@@ -148,6 +153,7 @@ def _datasets(lake: Lake) -> Callable[[Job], Dataset]:
     return of
 
 
-def _digest(plan: CampaignPlan) -> str:
-    """Return the digest that identifies a campaign: the same plan is the same campaign, whenever it starts."""
-    return hashlib.sha256("".join(sorted(plan.run_ids)).encode()).hexdigest()[:8]
+def default_name(tracking: TrackingParameters, parts: Sequence[str]) -> str:
+    """Return the name of a campaign that was given none: the same parts are the same campaign, whenever it starts."""
+    digest = hashlib.sha256("".join(sorted(parts)).encode()).hexdigest()[:8]
+    return f"{_UNFIT.sub('_', tracking.experiment_name)}-{digest}"

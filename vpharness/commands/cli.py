@@ -138,7 +138,7 @@ def _through_hydra(command: Command, config_name: str, overrides: list[str], *, 
     failures: list[VpharnessError] = []
     work = partial(_guarded, command, failures)
     try:
-        run_through_hydra(config_name, overrides, Task(work, _launch), multirun=multirun)
+        run_through_hydra(config_name, overrides, Task(work, _launch, _search), multirun=multirun)
     except WRONG as error:
         if isinstance(error, VpharnessError):
             raise
@@ -147,7 +147,7 @@ def _through_hydra(command: Command, config_name: str, overrides: list[str], *, 
             raise ConfigError(one_line(error)) from error
         if multirun:
             good = [word for word in overrides if word not in wrong]
-            task = Task(work, _launch, problems=tuple(wrong.values()))
+            task = Task(work, _launch, _search, problems=tuple(wrong.values()))
             # A plan of the other overrides is refused, for these reasons and for what it finds itself.
             try:
                 run_through_hydra(config_name, good, task, multirun=True)
@@ -174,6 +174,12 @@ def _launch(*arguments: Any, **settings: Any) -> Any:
     from vpharness.commands.campaign import launch  # noqa: PLC0415  # imports the compilers
 
     return launch(*arguments, **settings)
+
+
+def _search(*arguments: Any, **settings: Any) -> Any:
+    from vpharness.commands.search import launch_search  # noqa: PLC0415  # imports the compilers
+
+    return launch_search(*arguments, **settings)
 
 
 def _with_keys(arguments: Sequence[str], command: Command, name: str) -> list[str]:

@@ -60,5 +60,6 @@ COMMANDS: Final = {
     "list-datasets": Command("list_datasets:run_list_datasets", schemas.ListDatasetsCommand),
     "show": Command("show:run_show", schemas.ShowCommand),
     "verify": Command("verify:run_verify", schemas.VerifyCommand),
+    "prune": Command("prune:run_prune", schemas.PruneCommand),
     "docs": Command("docs:run_docs", schemas.DocsCommand, positional=("topic",), is_phrase=True),
 }

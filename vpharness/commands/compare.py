@@ -12,14 +12,16 @@ from omegaconf import DictConfig
 
 from vpharness.commands.output_files import new_file, require_new
 from vpharness.commands.text.dataset_facts import DatasetRemarks, print_doubts
+from vpharness.commands.text.executions import candidate_named, execution_row, print_executions
 from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of, views_in
 from vpharness.commands.text.sensitivities import print_sensitivity, print_surface, sensitivity_row, surface_row
 from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.config.command_schemas import CompareCommand
-from vpharness.config.typed_config import check_command, instance
+from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, DatasetError
+from vpharness.results.execution import executions
 from vpharness.results.holdout import open_holdouts
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import Ranked, alike, each_dataset_apart, restricted, within_campaign
@@ -66,6 +68,13 @@ def run_compare(config: DictConfig) -> None:
     choice = instance(config.dataset, "dataset")
     require_new(asked.parquet, "parquet")
     require_new(asked.report, "report")
+    if asked.walk_forward:
+        from vpharness.commands.walk_forward import run_walk_forward  # noqa: PLC0415  # which the ranking does without
+
+        tracking = instance(config.tracking, "tracking")
+        check(tracking=tracking)
+        run_walk_forward(asked, choice, tracking)
+        return
     found = compared(asked, choice.id)
     ledger, answer = found.ledger, found.answer
     if asked.report is not None:
@@ -103,10 +112,12 @@ def compared(asked: CompareCommand, dataset_id: str | None) -> Comparison:
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
     require_known(dataset_id, asked.of_signal, ledger)
+    _require_known_hold(asked.max_hold_bins, ledger)
     of_signal = [
         each
         for each in _ranked(store, ledger, asked, dataset_id)
-        if asked.of_signal is None or each.candidate.first.signal == asked.of_signal
+        if asked.of_signal in {None, each.candidate.first.signal}
+        and asked.max_hold_bins in {None, each.candidate.first.evaluation.max_hold_bins}
     ]
     ranked = [each for each in of_signal if each.judgement.figures.n_signals >= asked.min_signals]
     return Comparison(ledger, of_signal, ranked, view_of, _answer(ranked, ledger, asked, store, view_of))
@@ -148,6 +159,14 @@ def require_known(dataset_id: str | None, signal: str | None, ledger: Sequence[L
         raise ConfigError(f"signal is {signal}; there are results of {', '.join(signals) or 'no signal'}")
 
 
+def _require_known_hold(max_hold_bins: int | None, ledger: Sequence[LedgerCandidate]) -> None:
+    """Raise ConfigError for a holding time without any run."""
+    known = sorted({each.first.evaluation.max_hold_bins for each in ledger})
+    if max_hold_bins is not None and max_hold_bins not in known:
+        there_are = ", ".join(map(str, known)) or "none"
+        raise ConfigError(f"max_hold_bins is {max_hold_bins}, with which nothing has been run; there are {there_are}")
+
+
 def _nothing_shown(candidates: Sequence[Ranked], min_signals: int) -> str:
     """Return why no candidate is shown, and what to do about it."""
     if not candidates:
@@ -168,6 +187,9 @@ def _answer(
             _refuse_mixed_horizons(ranked, asked)
         at_values = sensitivity(ranked, parameter)
         return Answer([sensitivity_row(each) for each in at_values], lambda: print_sensitivity(at_values))
+    if asked.execution is not None:
+        found = executions(candidate_named(asked.execution, ranked).candidate, ledger, view_of)
+        return Answer([execution_row(each) for each in found], lambda: print_executions(found))
     if asked.surface or asked.report is not None:
         _refuse_mixed_horizons(ranked, asked)
     if asked.surface:
@@ -229,6 +251,7 @@ def _refuse_mixed_horizons(ranked: Sequence[Ranked], asked: CompareCommand) -> N
 _CHOOSING: Final[Mapping[str, Callable[[LedgerCandidate], Iterable[str]]]] = {
     "signal": lambda candidate: [candidate.first.signal],
     "dataset.id": lambda candidate: candidate.dataset_ids,
+    "max_hold_bins": lambda candidate: [str(candidate.first.evaluation.max_hold_bins)],
     "campaign": lambda candidate: {name for trial in candidate.trials for name in trial.campaigns},
 }
 """What candidates can be chosen by, by key."""

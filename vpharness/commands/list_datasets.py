@@ -1,14 +1,17 @@
 """The command `list-datasets`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
+from vpharness.commands.text.collection_facts import collection_summary
 from vpharness.commands.text.dataset_facts import dataset_facts, size_text
-from vpharness.commands.text.terminal import console, print_table
+from vpharness.commands.text.terminal import console, counted, print_table
+from vpharness.datasets.collection import Collection, collection_ids, find_collection
+from vpharness.datasets.disk_use import DiskUse, disk_use
 from vpharness.datasets.find import Dataset, all_datasets
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import Manifest
@@ -18,33 +21,51 @@ from vpharness.events.times import time_text
 
 _DESCRIBING = ("seed", "strength", "path", "symbol")
 """The parameters of a source by which a dataset is known, as far as its source has them."""
-_TEXTS = ("id", "instrument", "source", "from (UTC)")
+_TEXTS = ("id", "collection", "instrument", "source", "from (UTC)", "to (UTC)")
 
 
 def run_list_datasets(config: DictConfig) -> None:
-    """List the datasets of the lake."""
+    """List the datasets and collections of the lake, and what they take on disk."""
     lake = Lake(Path(config.lake))
     found = list(all_datasets(lake))
     good = [item for item in found if isinstance(item, Dataset)]
     bad = [str(item) for item in found if isinstance(item, DatasetError)]
+    collections, damaged = _collections(lake)
+    bad += damaged
+    uses: dict[str, DiskUse] = {}
+    for item in good:  # a published one comes before a variant of the same name, as in a look-up
+        uses.setdefault(item.path.name, disk_use(item))
     if config.json:
         facts = [
-            {**dataset_facts(item.manifest, item.path), "noted_source": _noted(lake, item.manifest)} for item in good
+            {
+                **dataset_facts(item.manifest, item.path),
+                "cache_bytes": uses[item.path.name].cached,
+                "noted_source": _noted(lake, item.manifest),
+            }
+            for item in good
         ]
-        print(json.dumps({"datasets": facts, "problems": bad}, indent=1))
+        told = {"datasets": facts, "collections": [collection_summary(each, uses) for each in collections]}
+        print(json.dumps({**told, "problems": bad}, indent=1))
         return
-    rows = [_row(lake, item) for item in good]
+    if collections:
+        print_table(_collection_table(collections, uses), texts=_TEXTS, key="collection")
+        console().print()
+    # The days of a collection are listed by show: a table of a thousand of them would hide the others.
+    held = {member.dataset_id for each in collections for member in each.members}
+    rows = [_row(lake, item, uses[item.path.name]) for item in good if item.manifest.dataset_id not in held]
     if rows:
         print_table({name: [row[name] for row in rows] for name in rows[0]}, texts=_TEXTS, key="id")
-    else:
+    elif not collections:
         console().print(f"no datasets in the lake {config.lake}")
+    if good:
+        console().print(_disk_text(list(uses.values()), held))
     if any(item.manifest.doubts for item in good):
         console().print("! something is odd: python -m vpharness show dataset.id=ID says what")
     for problem in bad:
         console().print(problem)
 
 
-def _row(lake: Lake, dataset: Dataset) -> dict[str, str]:
+def _row(lake: Lake, dataset: Dataset, use: DiskUse) -> dict[str, str]:
     """Return the cells of a dataset, by their headings."""
     m = dataset.manifest
     span_ns = m.last_bin_end_ns - m.first_bin_start_ns
@@ -58,8 +79,42 @@ def _row(lake: Lake, dataset: Dataset) -> dict[str, str]:
         "ms per bin": str(m.cell_width_ms),
         "valid book": f"{m.valid_bins / m.bins:.1%}" + (" !" if m.doubts else ""),
         "stored": f"{len(dataset.stored_columns)} of {len(m.columns)}",
-        "on disk": size_text(dataset.disk_bytes),
+        "on disk": size_text(use.stored),
+        "cache": size_text(use.cached),
     }
+
+
+def _collections(lake: Lake) -> tuple[list[Collection], list[str]]:
+    """Return the newest versions of all collections, and what is wrong with the others."""
+    found, problems = [], []
+    for collection_id in collection_ids(lake):
+        try:
+            found.append(find_collection(lake, collection_id))
+        except DatasetError as error:
+            problems.append(str(error))
+    return found, problems
+
+
+def _collection_table(collections: Sequence[Collection], uses: Mapping[str, DiskUse]) -> dict[str, list[str]]:
+    """Return the cells of a table of collections, by their headings."""
+    facts = [collection_summary(each, uses) for each in collections]
+    return {
+        "collection": [each.id for each in collections],
+        "version": [str(each.version) for each in collections],
+        "sessions": [f"{len(each.members):,}" for each in collections],
+        "instrument": [each.root for each in collections],
+        "from (UTC)": [time_text(each.members[0].start_ns)[:19] for each in collections],
+        "to (UTC)": [time_text(each.members[-1].end_ns)[:19] for each in collections],
+        "on disk": [size_text(each["disk_bytes"]) for each in facts],
+        "cache": [size_text(each["cache_bytes"]) for each in facts],
+    }
+
+
+def _disk_text(uses: Sequence[DiskUse], held: Container[str]) -> str:
+    """Return what all datasets take on disk, and where those of collections are listed."""
+    stored, cached = sum(use.stored for use in uses), sum(use.cached for use in uses)
+    total = f"{counted(len(uses), 'dataset')}: {size_text(stored)} on disk, {size_text(cached)} in the cache"
+    return f"{total}; show collection.id=NAME lists those of a collection" if held else total
 
 
 def _minutes_text(span_ns: int) -> str:

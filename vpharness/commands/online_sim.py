@@ -21,6 +21,7 @@ from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, TrackingError, VpharnessError
+from vpharness.evaluation import require_constant_latency
 from vpharness.results.tracked_run import TrackedRun
 from vpharness.results.tracking import Tracking, TrackingParameters
 from vpharness.signals import resolve
@@ -42,6 +43,7 @@ def run_online_sim(config: DictConfig) -> None:
         raise ConfigError("; ".join(found))
     replay = _replay(job, lake)
     evaluation = job.evaluation.resolve(replay.cell_width_ms)
+    require_constant_latency(evaluation)
     wanted = SimulationSettings(
         budget_ms=asked.bin_budget_ms or float(replay.cell_width_ms),
         speed=None if asked.speed == MAX_SPEED else asked.factor,

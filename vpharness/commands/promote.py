@@ -17,6 +17,8 @@ from vpharness.commands.promoted_versions import the_instrument
 from vpharness.commands.text.progress_display import gate_progress
 from vpharness.commands.text.rankings import readable_ledger, views_in
 from vpharness.commands.text.terminal import console
+from vpharness.commands.text.walk_forwards import headline
+from vpharness.commands.walk_forward import procedure_of, walked_forward
 from vpharness.config.command_schemas import PromoteCommand, PromoteRollbackCommand
 from vpharness.config.search_path import permitted_modules
 from vpharness.config.typed_config import check, check_command, instance
@@ -29,6 +31,7 @@ from vpharness.modules import PermittedModules
 from vpharness.promotion.bundle import read_bundle
 from vpharness.promotion.gates import Gate
 from vpharness.promotion.pointer import HistoryEntry, bundle_path
+from vpharness.promotion.procedure import select_from_procedure
 from vpharness.promotion.release import release, roll_back
 from vpharness.promotion.review import Review, ReviewSettings, refuse, review
 from vpharness.promotion.selection import SelectedCandidate, select_candidate
@@ -47,7 +50,11 @@ def run_promote(config: DictConfig) -> None:
     modules = permitted_modules(lake.root, asked.signal_modules, "signal_modules")
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
-    nominee = select_candidate(store, ledger, str(asked.run_id), asked.threshold)
+    if asked.walk_forward is None:
+        nominee = select_candidate(store, ledger, str(asked.run_id), asked.threshold)
+    else:
+        choice = instance(config.dataset, "dataset")
+        nominee = select_from_procedure(store, ledger, walked_forward(lake, ledger, procedure_of(asked, choice)))
     dataset = find_dataset(lake, nominee.trial.dataset_id)
     folder = folder_of(Path(asked.outputs), nominee.run_id)
     run_config = _run_config(folder, nominee)
@@ -108,6 +115,8 @@ def _run_config(folder: Path, nominee: SelectedCandidate) -> dict[str, Any]:
 
 def _print_gates(nominee: SelectedCandidate, gates: Sequence[Gate]) -> None:
     trial = nominee.trial
+    if nominee.procedure is not None:
+        print(headline(nominee.procedure))
     print(f"run {nominee.run_id} on {trial.dataset_id}: {trial.signal} at {trial.threshold_label}")
     table = Table("gate", "", "wanted", "found", box=None, pad_edge=False)
     for gate in gates:

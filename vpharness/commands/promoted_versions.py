@@ -11,6 +11,7 @@ from rich.table import Table
 
 from vpharness.commands.text.terminal import console, minute_text, print_table
 from vpharness.config.command_schemas import PromoteDiffCommand, PromoteHistoryCommand, PromoteShowCommand
+from vpharness.config.search_path import permitted_modules
 from vpharness.config.typed_config import check_command
 from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError
@@ -18,7 +19,9 @@ from vpharness.evaluation import shown_figures
 from vpharness.evaluation.evaluation_parameters import QUEUE, TOUCH
 from vpharness.evaluation.figure_registry import PROMISED
 from vpharness.events.times import time_text
-from vpharness.promotion.bundle import read_bundle
+from vpharness.modules import PermittedModules
+from vpharness.promotion.bundle import Bundle, read_bundle
+from vpharness.promotion.bundle_replay import source_problem
 from vpharness.promotion.pointer import bundle_path, current, history, instruments
 from vpharness.promotion.promoted_record import PromotedRecord
 
@@ -72,11 +75,12 @@ def run_show(config: DictConfig) -> None:
     lake = Lake(Path(asked.lake))
     instrument = the_instrument(lake, asked.instrument)
     path = bundle_path(lake, instrument, asked.version or _served(lake, instrument))
-    record = read_bundle(path).record
+    bundle = read_bundle(path)
+    serves = _serves(bundle, permitted_modules(lake.root, asked.signal_modules, "signal_modules"))
     if asked.json:
-        print(json.dumps({**record.values(), "bundle": str(path)}, indent=1))
+        print(json.dumps({**bundle.record.values(), "bundle": str(path), "serves": serves}, indent=1))
         return
-    _print_record(record, path)
+    _print_record(bundle.record, path, serves)
 
 
 def run_diff(config: DictConfig) -> None:
@@ -101,6 +105,16 @@ def run_diff(config: DictConfig) -> None:
     for row in rows:
         table.add_row(*map(_text, row.values()))
     console().print(table)
+
+
+def _serves(bundle: Bundle, modules: PermittedModules) -> str:
+    """Return which of the two a bundle serves here, the signal's source or the program that it holds, and why."""
+    problem = source_problem(bundle.record, modules)
+    if problem is None:
+        return "the signal's source"
+    if bundle.program is None:
+        return f"nothing: {problem}, and the bundle holds no program"
+    return f"the program in the bundle: {problem}"
 
 
 def _served(lake: Lake, instrument: str) -> str:
@@ -135,12 +149,13 @@ def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
-def _print_record(record: PromotedRecord, path: Path) -> None:
+def _print_record(record: PromotedRecord, path: Path, serves: str) -> None:
     evidence = record.evidence
     rows = {
         "bundle": str(path),
         "promoted": f"{time_text(record.created_ns)[:19]} UTC, run {record.run_id} on dataset {record.dataset_id}",
         "signal": f"{record.signal_target} at {record.threshold_label}, code {str(record.signal_digest)[:12]}",
+        "serves": serves,
         "parameters": ", ".join(f"{name} {_text(value)}" for name, value in record.parameters.items()),
         "cells": f"{record.lattice['cell_width_ms']} ms, radius {record.lattice['radius']}, tick {record.tick_size:g}",
         "execution": _execution(record),

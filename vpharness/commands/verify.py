@@ -11,8 +11,10 @@ from omegaconf import DictConfig
 
 from vpharness.commands.output_files import require_new
 from vpharness.commands.text.price_checks import checked_prices, price_check_facts, price_check_lines
+from vpharness.commands.text.terminal import counted, raise_each
 from vpharness.config.command_schemas import VerifyCommand
 from vpharness.config.typed_config import check_command, instance
+from vpharness.datasets.collection import collection_ids, find_collection, member_dataset
 from vpharness.datasets.find import Dataset, dataset_folders, find_dataset, open_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import CHECKSUMS_FILE, MANIFEST_FILE
@@ -31,6 +33,12 @@ def run_verify(config: DictConfig) -> None:
     """
     asked = check_command(config, VerifyCommand)
     lake, chosen = Lake(Path(config.lake)), instance(config.dataset, "dataset").id
+    collection = instance(config.collection, "collection").id
+    if chosen is not None and collection is not None:
+        raise ConfigError("dataset.id and collection.id were given; verify one of them at a time")
+    if collection is not None:
+        _verify_collection(lake, collection, asked)
+        return
     if chosen is not None:
         require_new(asked.parquet, "parquet")
         _verify_dataset(lake, chosen, asked)
@@ -67,12 +75,13 @@ class LakeCheck:
 
 
 def check_lake(lake: Lake, *, replay: bool = False) -> LakeCheck:
-    """Read every dataset, source record, part of the results, promoted version, pointer and history of a lake.
+    """Read every dataset, collection, note of a source, part of the results, promoted version and pointer of a lake.
 
     With `replay`, datasets that keep their events are made anew from them and compared.
     """
     found = LakeCheck()
     _check_datasets(lake, found, replay=replay)
+    _check_collections(lake, found)
     results = check_store(store_in(lake.root))
     found.read["parts of results"] = results.parts
     found.problems += results.problems
@@ -102,6 +111,18 @@ def _check_datasets(lake: Lake, found: LakeCheck, *, replay: bool) -> None:
     for note in notes:
         with _noted(found):
             noted_source(lake, note.stem)
+
+
+def _check_collections(lake: Lake, found: LakeCheck) -> None:
+    """Read every version of every collection, and see that each has its datasets as they were added."""
+    ids = collection_ids(lake)
+    found.read["collections"] = len(ids)
+    for collection_id in ids:
+        with _noted(found):
+            collection = find_collection(lake, collection_id)
+            for member in collection.members:
+                with _noted(found):
+                    member_dataset(lake, collection, member)
 
 
 def _check_promoted(lake: Lake, found: LakeCheck) -> None:
@@ -135,6 +156,27 @@ def _replay(dataset: Dataset) -> None:
     from vpharness.datasets.replay import verify_replay  # noqa: PLC0415  # compilers are slow to import
 
     verify_replay(dataset)
+
+
+def _verify_collection(lake: Lake, name: str, asked: VerifyCommand) -> None:
+    """Compare the files of a collection and of all its datasets with their checksums; every problem is told."""
+    if asked.check is not None:
+        raise ConfigError("check is for one dataset: dataset.id must be given with it")
+    collection, found = find_collection(lake, name), LakeCheck()
+    for member in collection.members:
+        with _noted(found):
+            dataset = member_dataset(lake, collection, member)
+            verify(dataset)
+            if asked.replay:
+                _replay(dataset)
+    if asked.json:
+        told = {"collection": collection.id, "version": collection.version, "verified": not found.problems}
+        print(json.dumps({**told, "datasets": collection.dataset_ids, "problems": found.problems}, indent=1))
+    elif not found.problems:
+        also = ", and follow from their events bit by bit" if asked.replay else ""
+        count = counted(len(collection.members), "dataset")
+        print(f"collection {collection.name} is intact: its {count} match their checksums{also}")
+    raise_each(found.problems)
 
 
 def _verify_dataset(lake: Lake, dataset_id: str, asked: VerifyCommand) -> None:

@@ -19,6 +19,10 @@ class DatasetChoice:
     """Which dataset a command is about."""
 
     id: str | None = parameter(None, meaning="name of the dataset in the lake")
+    collection: str | None = parameter(
+        None,
+        meaning="in place of dataset.id, all datasets of a collection: ID for its newest version, ID@3 for the third",
+    )
     columns: Any = parameter(
         None,
         meaning="grid columns that build, run and convert store, all, a list, or [] for none; others are computed when "
@@ -26,6 +30,18 @@ class DatasetChoice:
     )
 
 
+@dataclass(frozen=True)
+class CollectionChoice:
+    """Which collection a command is about."""
+
+    id: str | None = parameter(
+        None, meaning="name of the collection; to look at, NAME@3 is its third version (default: the newest)"
+    )
+
+
+TRAIN_SEGMENTS: Final = "with walk_forward: so many segments before a step choose its candidate; 0 for all before"
+STEP_SEGMENTS: Final = "with walk_forward: so many segments a choice is in force"
+SEGMENTS: Final = "with walk_forward: equal spans that a single dataset is cut into (default: a dataset is a segment)"
 CACHE_GB: Final = "disk space below lake/cache for grid columns that were computed, the least recently used go first"
 
 
@@ -38,22 +54,35 @@ CHECK_PARQUET = "with check: write the prices of every bin and of that file to t
 
 @dataclass(frozen=True)
 class BuildCommand:
-    """Build an immutable dataset from market-by-order events."""
+    """Build an immutable dataset from market-by-order events, or one for each session and add them to a collection."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     start: str | None = parameter(None, meaning="first bin: ISO 8601 with zone, or ns since 1970")
     end: str | None = parameter(None, meaning="end of the span: ISO 8601 with zone, or ns since 1970")
     check: str | None = parameter(None, meaning=CHECK_PATH)
     parquet: str | None = parameter(None, meaning=CHECK_PARQUET)
+    processes: int = parameter(
+        1, meaning="with collection.id: sessions built side by side; -1: one for each core", minimum=-1, maximum=1024
+    )
+    watch: bool = parameter(
+        False, meaning="with collection.id: go on adding files as they appear in the folder or glob, until Ctrl-C"
+    )
+    poll_s: float = parameter(
+        10.0, meaning="with watch: time between two looks at the files", unit="s", minimum=0.1, maximum=86_400
+    )
     json: bool = parameter(False, meaning="print JSON instead of text")
     source: Any = None
     lattice: Any = None
     dataset: Any = None
+    session: Any = None
+    collection: Any = None
 
     def relations(self) -> Iterator[str]:
-        """Yield an error for a table of a comparison that is not asked for."""
+        """Yield an error for a table of a comparison that is not asked for, and for no processes."""
         if self.parquet is not None and self.check is None:
             yield "parquet was given without check; it is for the comparison with check=PATH"
+        if self.processes == 0:
+            yield "processes is 0; it must be at least 1, or -1 for one process for each core"
 
 
 @dataclass(frozen=True)
@@ -111,7 +140,7 @@ class ConvertCommand:
 
 @dataclass(frozen=True)
 class ListDatasetsCommand:
-    """List the datasets of the lake."""
+    """List the datasets and collections of the lake, and the disk space that they take."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     json: bool = parameter(False, meaning="print JSON instead of text")
@@ -120,12 +149,19 @@ class ListDatasetsCommand:
 
 @dataclass(frozen=True)
 class ShowCommand(ListDatasetsCommand):
-    """Show what a dataset holds."""
+    """Show what a dataset or a collection holds."""
+
+    calendar: str | None = parameter(
+        None, meaning="with collection.id: calendar of exchange_calendars whose holidays are no missing days"
+    )
+    collection: Any = None
 
 
 @dataclass(frozen=True)
 class VerifyCommand(ListDatasetsCommand):
-    """Compare the files of a dataset, or of the whole lake without dataset.id, with their checksums."""
+    """Compare the files of a dataset, a collection, or else the whole lake, with their checksums."""
+
+    collection: Any = None
 
     replay: bool = parameter(
         False, meaning="also prove that bins and stored grid columns follow from the events, which takes time"
@@ -137,6 +173,21 @@ class VerifyCommand(ListDatasetsCommand):
         """Yield an error for a table of a comparison that is not asked for."""
         if self.parquet is not None and self.check is None:
             yield "parquet was given without check; it is for the comparison with check=PATH"
+
+
+@dataclass(frozen=True)
+class PruneCommand:
+    """Show what nothing refers to, of datasets without a name and of caches, and delete it with yes=true."""
+
+    lake: str = parameter(LAKE, meaning="folder of datasets and results")
+    yes: bool = parameter(False, meaning="delete what is shown")
+    with_runs: bool = parameter(
+        False, meaning="also datasets that runs of the ledger are of, as long as no test part of them was opened"
+    )
+    older_than_hours: float = parameter(
+        1.0, meaning="datasets built since are kept: a run may be about to use them", unit="h", minimum=0, maximum=1e6
+    )
+    json: bool = parameter(False, meaning="print JSON instead of text")
 
 
 @dataclass  # not frozen: Hydra would not let an experiment fill it in
@@ -192,11 +243,17 @@ class CompareCommand:
     campaign: str | None = parameter(
         None, meaning="show only this campaign, with p adjusted for its own candidates as well"
     )
+    max_hold_bins: int | None = parameter(None, meaning="show only candidates with this eval.max_hold_bins", minimum=1)
     by: str | None = parameter(None, meaning="dataset: judge each dataset separately", choices=("dataset",))
     sensitivity: str | None = parameter(
         None, meaning="instead of the ranking, the figures of candidates at each value of this parameter"
     )
     surface: bool = parameter(False, meaning="instead of the ranking, the best at each pair of tp_ticks and sl_ticks")
+    execution: str | None = parameter(
+        None,
+        meaning="instead of the ranking, how this candidate's fires can be entered: as taker or maker, by latency and "
+        "wait (its id, or how that begins)",
+    )
     sort: str = parameter(
         "net", meaning="net, or tp_rate for a ranking by take-profit rate", choices=("net", "tp_rate")
     )
@@ -207,15 +264,31 @@ class CompareCommand:
     json: bool = parameter(False, meaning="print JSON instead of text")
     parquet: str | None = parameter(None, meaning="write the table to this new Parquet file")
     report: str | None = parameter(None, meaning="write a report to this new HTML file")
+    walk_forward: bool = parameter(
+        False, meaning="instead of the ranking, judge choosing candidates segment by segment from the past alone"
+    )
+    train: int = parameter(20, meaning=TRAIN_SEGMENTS, unit="segments", minimum=0, maximum=10**6)
+    step: int = parameter(1, meaning=STEP_SEGMENTS, unit="segments", minimum=1, maximum=10**6)
+    segments: int | None = parameter(None, meaning=SEGMENTS, minimum=2, maximum=10**6)
+    outputs: str = parameter("outputs", meaning="with walk_forward and tracking=mlflow: folder of the pictures")
     dataset: Any = None
+    tracking: Any = None
 
     def relations(self) -> Iterator[str]:
         """Yield an error for questions that cannot be asked at once."""
-        asked = [name for name in ("sensitivity", "surface", "report") if getattr(self, name)]
+        yield from self._of_walk_forward()
+        asked = [name for name in ("sensitivity", "surface", "execution", "report") if getattr(self, name)]
         if len(asked) > 1:
             yield f"{' and '.join(asked)} were given; give one of them, a report has all of it"
-        if self.show_test and (self.sensitivity or self.surface):
+        if self.show_test and (self.sensitivity or self.surface or self.execution):
             yield f"show_test goes with the ranking or a report, not with {asked[0]}, which is of the part that chooses"
+
+    def _of_walk_forward(self) -> Iterator[str]:
+        others = [name for name in ("by", "sensitivity", "surface", "execution") if getattr(self, name)]
+        if self.walk_forward and others:
+            yield f"walk_forward and {others[0]} were given; give one of them"
+        if self.segments is not None and not self.walk_forward:
+            yield "segments was given without walk_forward=true"
 
 
 @dataclass(frozen=True)
@@ -254,6 +327,13 @@ class PromoteCommand:
     outputs: str = parameter("outputs", meaning="folder of run folders")
     run_id: str | None = parameter(None, meaning="the run, or a candidate of compare: its id, or how that begins")
     threshold: str | None = parameter(None, meaning="the threshold, as the run labels it (default: the run's best)")
+    walk_forward: str | None = parameter(
+        None, meaning="in place of run_id: the campaign of a procedure, whose choice in force is served on its record"
+    )
+    train: int = parameter(20, meaning=TRAIN_SEGMENTS, unit="segments", minimum=0, maximum=10**6)
+    step: int = parameter(1, meaning=STEP_SEGMENTS, unit="segments", minimum=1, maximum=10**6)
+    segments: int | None = parameter(None, meaning=SEGMENTS, minimum=2, maximum=10**6)
+    mixed_horizon: bool = parameter(False, meaning="with walk_forward: choose among different holding times")
     force: str | None = parameter(None, meaning="the reason to promote it in spite of gates, which is recorded")
     force_unsafe: bool = parameter(
         False, meaning="with force: also in spite of a failed audit, or of a live session that differs from the run"
@@ -262,13 +342,16 @@ class PromoteCommand:
     cache_gb: float = parameter(20.0, meaning=CACHE_GB, unit="GB", minimum=0, maximum=1e6)
     json: bool = parameter(False, meaning="print JSON instead of text")
     promotion: Any = None
+    dataset: Any = None
     source: Any = None
     tracking: Any = None
 
     def relations(self) -> Iterator[str]:
         """Yield an error for each key that is missing."""
-        if self.run_id is None:
+        if self.run_id is None and self.walk_forward is None:
             yield "run_id must be given (python -m vpharness compare shows what there is)"
+        if self.walk_forward is not None and (self.run_id is not None or self.threshold is not None):
+            yield "walk_forward was given with run_id or threshold; the procedure chooses the candidate"
         if self.force is not None and not self.force.strip():
             yield "force is empty; it must be the reason, which is recorded"
         if self.force_unsafe and self.force is None:
@@ -289,6 +372,7 @@ class PromoteShowCommand(PromoteHistoryCommand):
     """Show what a version serves, and the evidence behind it."""
 
     version: str | None = parameter(None, meaning="the version (default: the one that is served)")
+    signal_modules: list[str] = parameter([], meaning=SIGNAL_MODULES)
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,13 @@ class Task:
     Attributes:
         work: does one job.
         launch: carries out all jobs of a multirun together: `vpharness.commands.campaign.launch`.
+        search: carries out jobs that are proposed by the results of others: `vpharness.commands.search.launch_search`.
         problems: what is known to be wrong with a multirun before it is planned.
     """
 
     work: Callable[[DictConfig], None]
     launch: Callable[..., Any] | None = None
+    search: Callable[..., Any] | None = None
     problems: tuple[str, ...] = ()
 
     def __call__(self, config: DictConfig) -> None:

@@ -19,7 +19,7 @@ from vpharness.config.search_path import OWN_FOLDER_VARIABLE, conf_folder
 from vpharness.config.typed_config import with_schema
 
 _KEY: Final = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)*", re.ASCII)
-_PLAIN: Final = re.compile(r"(?!\.\d)[A-Za-z_./][\w./-]*", re.ASCII)
+_PLAIN: Final = re.compile(r"(?!\.\d)[A-Za-z_./][\w./@-]*", re.ASCII)
 """Values that Hydra's grammar reads as the text they are, apart from its few constants."""
 _CONSTANTS: Final = frozenset({"null", "inf", "nan", "true", "false"})
 _NOT_KEYS: Final = frozenset({"_target_", "defaults"})
@@ -44,7 +44,7 @@ def compose_plainly(config_name: str, overrides: Sequence[str]) -> DictConfig | 
 
 
 def _loaded(path: Path) -> DictConfig | None:
-    """Return a command's YAML over its defaults, with its groups where each has one choice."""
+    """Return a command's YAML over its defaults, with its groups by default."""
     raw = OmegaConf.load(path)
     assert isinstance(raw, DictConfig)  # noqa: S101  # a mapping of keys
     groups = [entry for entry in raw.pop("defaults", []) if entry != "_self_"]
@@ -53,9 +53,7 @@ def _loaded(path: Path) -> DictConfig | None:
         ((group, choice),) = entry.items()
         if group.startswith("override hydra/") or group == "hydra_paths":
             continue
-        if [each.name for each in (path.parent / group).glob("*.yaml")] != [f"{choice}.yaml"]:
-            return None
-        file = path.parent / group / f"{choice}.yaml"
+        file = path.parent / group / f"{choice}.yaml"  # another choice is no plain value, and left to Hydra
         part = OmegaConf.load(file)
         if not isinstance(part, DictConfig) or "defaults" in part:
             return None

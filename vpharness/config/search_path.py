@@ -1,8 +1,9 @@
 """Where Hydra finds YAML files and plugins, and which modules the YAML files name."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +52,28 @@ def without_config_dir(arguments: Sequence[str]) -> list[str]:
             os.environ[OWN_FOLDER_VARIABLE] = str(found.resolve())
             return kept[:index] + kept[index + (1 if equals else 2) :]
     return kept
+
+
+@contextlib.contextmanager
+def config_dir_added(folder: Path | None) -> Iterator[None]:
+    """Add a folder to where YAML files are looked for, as `--config-dir` does, as long as the context lasts.
+
+    Raises ConfigError where it is none.
+    """
+    if folder is None:
+        yield
+        return
+    if not folder.is_dir():
+        raise ConfigError(f"config_dir is {str(folder)!r}, which is not a folder")
+    before = os.environ.get(OWN_FOLDER_VARIABLE)
+    os.environ[OWN_FOLDER_VARIABLE] = str(folder.resolve())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[OWN_FOLDER_VARIABLE]
+        else:
+            os.environ[OWN_FOLDER_VARIABLE] = before
 
 
 def is_group(key: str) -> bool:

@@ -40,7 +40,7 @@ class ExpandedSweep:
 
 
 @dataclass
-class _Axes:
+class Axes:
     """Words by key, one or more for each, while they are being gathered."""
 
     texts: dict[str, list[str]] = field(default_factory=dict)
@@ -72,10 +72,10 @@ def expand(overrides: Sequence[Override], universal: Mapping[str, Any], per_sign
         universal: the experiment's axes for every signal: key and values.
         per_signal: its axes for one signal alone: signal, its parameter, and values.
     """
-    axes = _given(overrides)
+    axes = given_axes(overrides)
     for key, values in universal.items():
         if key not in axes.texts:
-            axes.add(key, _spelt(key, values, axes.problems))
+            axes.add(key, spelt_axis(key, values, axes.problems))
     given = axes.texts.pop(SIGNAL, [])
     families = given or [f"{SIGNAL}={name}" for name in per_signal] or [""]
     names = [family.removeprefix(f"{SIGNAL}=") for family in families]
@@ -95,9 +95,9 @@ def expand(overrides: Sequence[Override], universal: Mapping[str, Any], per_sign
     return ExpandedSweep(jobs, axes.problems)
 
 
-def _given(overrides: Sequence[Override]) -> _Axes:
+def given_axes(overrides: Sequence[Override]) -> Axes:
     """Return the overrides given by their keys: those with several values are axes."""
-    axes = _Axes()
+    axes = Axes()
     for override in overrides:
         key = override.get_key_element()
         if not override.is_sweep_override():
@@ -120,17 +120,17 @@ def _values(override: Override, problems: list[str]) -> Iterator[str]:
         problems.append(f"{override.input_line}: {error}")
 
 
-def _own(axes: _Axes, name: str, own: Mapping[str, Any]) -> dict[str, list[str]]:
+def _own(axes: Axes, name: str, own: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return all axes of one signal: those that every signal has, and its own."""
-    merged = _Axes(dict(axes.texts), axes.problems)
+    merged = Axes(dict(axes.texts), axes.problems)
     for parameter, values in own.items():
         key = f"{SIGNAL}.{parameter}"
         if key not in axes.texts:
-            merged.add(key, _spelt(f"{key} of {name}", values, axes.problems))
+            merged.add(key, spelt_axis(f"{key} of {name}", values, axes.problems))
     return merged.texts
 
 
-def _spelt(key: str, values: Any, problems: list[str]) -> list[str]:
+def spelt_axis(key: str, values: Any, problems: list[str]) -> list[str]:
     """Return the overrides of an experiment's axis."""
     if not isinstance(values, list):
         problems.append(f"the axis {key} is {values!r}; a list of values is expected")

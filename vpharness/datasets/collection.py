@@ -12,13 +12,14 @@ import itertools
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake, check_name
+from vpharness.datasets.manifest import Manifest
 from vpharness.errors import ConfigError, DatasetError
 from vpharness.events.times import time_text
 from vpharness.storage.durable import written_aside
@@ -141,28 +142,38 @@ def datasets_of(lake: Lake, collection: Collection) -> list[Dataset]:
 
     A DatasetError names a dataset that is missing, or that holds something else than when it was added.
     """
-    found = []
-    for member in collection.members:
-        dataset = find_dataset(lake, member.dataset_id)
-        if dataset.checksum != member.checksum:
-            raise DatasetError(
-                f"dataset {member.dataset_id} of collection {collection.name} holds something else than when it was "
-                f"added; restore it, or make another collection"
-            )
-        found.append(dataset)
-    return found
+    return [member_dataset(lake, collection, member) for member in collection.members]
 
 
-def add_members(lake: Lake, collection_id: str, added: Sequence[tuple[Dataset, str]]) -> Collection:
+def member_dataset(lake: Lake, collection: Collection, member: Member) -> Dataset:
+    """Return the dataset of a member; a DatasetError where it is missing, or holds something else than when added."""
+    dataset = find_dataset(lake, member.dataset_id)
+    if dataset.checksum != member.checksum:
+        raise DatasetError(
+            f"dataset {member.dataset_id} of collection {collection.name} holds something else than when it was "
+            f"added; restore it, or make another collection"
+        )
+    return dataset
+
+
+def add_members(
+    lake: Lake,
+    collection_id: str,
+    added: Sequence[tuple[Dataset, str]],
+    *,
+    refuse: Callable[[str, DatasetError], None] | None = None,
+) -> Collection:
     """Add datasets to a collection as one new version, and return it; what it holds already is passed over.
 
     Args:
         lake: where the collection lies, and its datasets.
         collection_id: its name; it is made where there is none.
         added: datasets, each with the name of its session.
+        refuse: called with the session and the error of each dataset that does not fit, while the others are added.
 
-    Raises DatasetError, with nothing changed, where a dataset does not fit: another lattice, tick size or instrument
-    root, or a span that overlaps that of a member.
+    Raises DatasetError, with nothing changed, where a dataset does not fit, unless that goes to `refuse`: another
+    lattice, tick size or instrument root, or a span that overlaps that of a member. Raises ConfigError where the
+    collection would hold nothing.
     """
     folder = collection_folder(lake, collection_id)
     try:
@@ -171,8 +182,9 @@ def add_members(lake: Lake, collection_id: str, added: Sequence[tuple[Dataset, s
             versions = _read_versions(folder)
             known = {member.dataset_id for version in versions for member in version.added}
             new = [(dataset, session) for dataset, session in added if dataset.manifest.dataset_id not in known]
-            if new:
-                versions.append(_next_version(collection_id, versions, new))
+            version = _next_version(collection_id, versions, new, refuse)
+            if version.added:
+                versions.append(version)
                 _write(folder, versions)
     except OSError as error:
         raise DatasetError(f"cannot write to {folder}: {error.strerror}") from error
@@ -200,35 +212,52 @@ class _Version:
         return json.dumps(values, indent=1) + "\n"
 
 
-def _next_version(collection_id: str, versions: Sequence[_Version], new: Sequence[tuple[Dataset, str]]) -> _Version:
+def _next_version(
+    collection_id: str,
+    versions: Sequence[_Version],
+    new: Sequence[tuple[Dataset, str]],
+    refuse: Callable[[str, DatasetError], None] | None,
+) -> _Version:
     """Return the version that adds datasets to those before it; a DatasetError where one does not fit."""
     if len(versions) == _MOST_VERSIONS:
         raise DatasetError(f"collection {collection_id} has {_MOST_VERSIONS:,} versions, and no more can be added")
-    first = new[0][0].manifest
-    like = versions[0] if versions else None
-    root = like.root if like else instrument_root(first.instrument)
-    tick_size = like.tick_size if like else first.tick_size
-    lattice = like.lattice if like else first.lattice
-    members = []
-    for dataset, session in new:
-        manifest = dataset.manifest
-        unlike = [
-            ("instrument root", instrument_root(manifest.instrument), root),
-            ("tick size", manifest.tick_size, tick_size),
-            *_differences(manifest.lattice, lattice),
-        ]
-        for what, found, expected in unlike:
-            if found != expected:
-                raise DatasetError(
-                    f"dataset {manifest.dataset_id} does not fit into collection {collection_id}: its {what} is "
-                    f"{found}, that of the collection is {expected}; build it alike, or choose another collection.id"
-                )
-        ends = manifest.first_bin_start_ns, manifest.last_bin_end_ns
-        members.append(Member(manifest.dataset_id, dataset.checksum, session, manifest.instrument, *ends))
-    _require_apart(collection_id, [*(member for version in versions for member in version.added), *members])
     previous = _sha256(versions[-1].text(collection_id)) if versions else None
-    ordered = tuple(sorted(members, key=_by_time))
-    return _Version(len(versions) + 1, previous, root, tick_size, lattice, ordered, time.time_ns())
+    like = versions[0] if versions else None
+    members, added = [member for version in versions for member in version.added], list[Member]()
+    for dataset, session in sorted(new, key=lambda each: each[0].manifest.first_bin_start_ns):
+        manifest = dataset.manifest
+        if like is None:
+            like = _Version(1, None, instrument_root(manifest.instrument), manifest.tick_size, manifest.lattice, (), 0)
+        ends = manifest.first_bin_start_ns, manifest.last_bin_end_ns
+        member = Member(manifest.dataset_id, dataset.checksum, session, manifest.instrument, *ends)
+        if member.dataset_id in {each.dataset_id for each in added}:
+            continue  # the same content, given twice
+        try:
+            _require_alike(collection_id, manifest, like)
+            _require_apart(collection_id, [*members, *added, member])
+        except DatasetError as error:
+            if refuse is None:
+                raise
+            refuse(session, error)
+            continue
+        added.append(member)
+    root, tick_size, lattice = (like.root, like.tick_size, like.lattice) if like else ("", 0.0, None)
+    return _Version(len(versions) + 1, previous, root, tick_size, lattice, tuple(added), time.time_ns())
+
+
+def _require_alike(collection_id: str, manifest: Manifest, like: _Version) -> None:
+    """Raise DatasetError where a dataset has another instrument root, tick size or lattice than a collection."""
+    unlike = [
+        ("instrument root", instrument_root(manifest.instrument), like.root),
+        ("tick size", manifest.tick_size, like.tick_size),
+        *_differences(manifest.lattice, like.lattice),
+    ]
+    for what, found, expected in unlike:
+        if found != expected:
+            raise DatasetError(
+                f"dataset {manifest.dataset_id} does not fit into collection {collection_id}: its {what} is "
+                f"{found}, that of the collection is {expected}; build it alike, or choose another collection.id"
+            )
 
 
 def _differences(found: dict[str, Any] | None, expected: dict[str, Any] | None) -> Iterator[tuple[str, Any, Any]]:

@@ -36,6 +36,11 @@ class Dataset:
     cache: ColumnCache | None = None
 
     @property
+    def latencies(self) -> Path | None:
+        """The folder of recorded latencies in the lake whose cache it has; None without a lake."""
+        return None if self.cache is None else Lake(self.cache.folder.parent).latencies
+
+    @property
     def bins_path(self) -> Path:
         """The table of bins."""
         return self.path / BINS_FILE

@@ -11,10 +11,11 @@ from typing import Final
 
 from vpharness.errors import ConfigError, DatasetError
 from vpharness.storage.durable import sync
-from vpharness.storage.locks import lock_if_free, locked
+from vpharness.storage.locks import lock_if_free, locked, locked_if_free, shared
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _UNFINISHED: Final = ".unfinished-"
+_BUILDING: Final = ".building"
 _READ_ONLY_FILE: Final = 0o444
 _READ_ONLY_FOLDER: Final = 0o555
 _WRITABLE_FOLDER: Final = 0o755
@@ -77,6 +78,11 @@ class Lake:
         return self.root / "research" / "vp_harness" / "sources"
 
     @property
+    def latencies(self) -> Path:
+        """Recorded latencies of orders that runs used, each named after the digest of its content."""
+        return self.root / "research" / "vp_harness" / "latencies"
+
+    @property
     def promoted(self) -> Path:
         """What is served, a folder for each instrument."""
         return self.root / "promoted"
@@ -112,6 +118,53 @@ def _sweep(parent: Path) -> None:
         if descriptor is not None:
             shutil.rmtree(folder, ignore_errors=True)
             os.close(descriptor)
+
+
+def unfinished_folders(parent: Path) -> list[Path]:
+    """Return the folders of datasets that are being written in a folder, or whose writers were killed."""
+    return sorted(path for path in parent.glob(f"{_UNFINISHED}*") if path.is_dir())
+
+
+def take_away(target: Path) -> Path:
+    """Let a dataset no longer be there under its name; return the folder that it is now, which is to be deleted.
+
+    Where that does not happen, the next writer beside it deletes it. Raises OSError where it cannot be renamed.
+    """
+    aside = target.parent / f"{_UNFINISHED}{target.name}"
+    with locked(target.parent):
+        target.rename(aside)
+    return aside
+
+
+@contextlib.contextmanager
+def building_collection(lake: Lake) -> Iterator[None]:
+    """Keep datasets from being pruned while a collection is built: until its end, nothing refers to them."""
+    try:
+        lake.collections.mkdir(parents=True, exist_ok=True)
+        lock = lake.collections / _BUILDING
+        with shared(lock):
+            yield
+    except OSError as error:
+        raise DatasetError(f"cannot write to {lake.collections}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def no_collection_is_built(lake: Lake) -> Iterator[None]:
+    """Keep collections from being built while the block runs; a DatasetError says that one is being built."""
+    if not lake.collections.is_dir():
+        yield
+        return
+    lock = lake.collections / _BUILDING
+    if not lock.exists():
+        with contextlib.suppress(OSError):
+            lock.touch()
+    if not lock.exists():  # nobody can write there, so nobody builds
+        yield
+        return
+    with locked_if_free(lock) as is_free:
+        if not is_free:
+            raise DatasetError(f"a collection is being built in the lake {lake.root}: prune it when that has ended")
+        yield
 
 
 def _begin(target: Path, what: str) -> tuple[Path, int]:

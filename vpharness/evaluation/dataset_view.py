@@ -29,6 +29,9 @@ class DatasetView:
         best_ask: [T] int64, 1e-9 price units, or None.
         virtual_orders: from a latency and a longest wait, ns, to the fates of resting orders, FATE_DTYPE [T, 2], as
             `queue_fills` takes them; None where the dataset's events are not at hand.
+        recorded_orders: the same for recorded latencies, by the digest of their content: fates, and the latency of each
+            bin's decision [T], ns; None likewise.
+        size_unit: quantity of the instrument that one unit of the fates stands for.
     """
 
     name: str
@@ -41,6 +44,10 @@ class DatasetView:
     best_bid: NDArray[np.int64] | None = None
     best_ask: NDArray[np.int64] | None = None
     virtual_orders: Callable[[int, int], NDArray[Any]] | None = field(default=None, compare=False, repr=False)
+    recorded_orders: Callable[[str, int], tuple[NDArray[Any], NDArray[np.int64]]] | None = field(
+        default=None, compare=False, repr=False
+    )
+    size_unit: float = 1.0
 
     def __post_init__(self) -> None:
         """Check that the arrays fit one another."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from vpharness.errors import ConfigError
 from vpharness.parameters import parameter
+from vpharness.recorded_latency import read_latencies
 
 EVALUATION_VERSION: Final = 2
 """Raised by hand whenever the same fires on the same dataset would be judged differently than before."""
@@ -17,7 +18,7 @@ TOUCH: Final = "touch"
 QUEUE: Final = "queue"
 """A fire is entered by a resting order, where that is filled: see `queue_fills`."""
 
-OF_THE_QUEUE: Final = ("latency_ms", "max_wait_bins", "maker_fee_ticks", "maker_fee_bps")
+OF_THE_QUEUE: Final = ("latency_ms", "latency_digest", "max_wait_bins", "maker_fee_ticks", "maker_fee_bps")
 """Fields of an evaluation of which nothing comes where every entry is at the touch."""
 
 _DEFAULT_BINS: Final = {"max_hold": 1200, "warmup": 300, "cooldown": 30, "entry_delay": 1}
@@ -96,6 +97,11 @@ class EvaluationParameters:
         minimum=0,
         maximum=_LONGEST_MS,
     )
+    latency_path: str | None = parameter(
+        None,
+        meaning="with fill=queue: in place of latency_ms, a Parquet file of recorded latencies by time (ts_ns, and "
+        "latency_ns or latency_ms); a decision has the latest before it",
+    )
     max_wait_bins: int | None = parameter(
         None,
         meaning=f"with fill=queue: how long the order rests before it is withdrawn (default {_DEFAULT_WAIT_BINS})",
@@ -123,10 +129,18 @@ class EvaluationParameters:
             if bins is not None and ms is not None:
                 yield f"{name}_bins is {bins} and {name}_ms is {ms}; give one of them"
         if self.fill != QUEUE:
-            idle = [name for name in ("latency_ms", "max_wait_bins", "max_wait_ms") if getattr(self, name) is not None]
+            of_orders = ("latency_ms", "latency_path", "max_wait_bins", "max_wait_ms")
+            idle = [name for name in of_orders if getattr(self, name) is not None]
             if idle:
                 value = getattr(self, idle[0])
                 yield f"{idle[0]} is {value}, but with fill={self.fill} no order rests; add eval.fill={QUEUE}"
+        if self.latency_path is not None:
+            if self.latency_ms is not None:
+                yield f"latency_ms is {self.latency_ms} and latency_path is {self.latency_path}; give one of them"
+            try:
+                read_latencies(self.latency_path)
+            except ConfigError as error:
+                yield f"latency_path: {error}"
 
     def resolve(self, cell_width_ms: float) -> "ResolvedEvaluation":
         """Return the evaluation with every duration in bins of `cell_width_ms` milliseconds.
@@ -168,8 +182,13 @@ class EvaluationParameters:
     def _resting(self, entry_delay_bins: int, cell_width_ms: float) -> dict[str, Any]:
         """Return the fields of an evaluation whose entries rest in the queue."""
         latency_ms = entry_delay_bins * cell_width_ms if self.latency_ms is None else self.latency_ms
+        digest = ""
+        if self.latency_path is not None:
+            recorded = read_latencies(self.latency_path)
+            latency_ms, digest = recorded.longest_ns / _NS_PER_MS, recorded.digest
         return {
             "fill": QUEUE,
+            "latency_digest": digest,
             "latency_ms": float(latency_ms),
             "max_wait_bins": self._in_bins("max_wait", cell_width_ms, _DEFAULT_WAIT_BINS),
             "maker_fee_ticks": float(self.maker_fee_ticks),
@@ -195,6 +214,9 @@ class ResolvedEvaluation:
 
     The fields with a default came later. Their defaults stand for what was done before, and for what has no effect:
     where every entry is at the touch there is no latency, no wait and no maker.
+
+    Where latencies were recorded, `latency_digest` is that of their content, and `latency_ms` the longest of them:
+    walks are censored by that, whenever they begin.
     """
 
     tp_ticks: float
@@ -215,6 +237,7 @@ class ResolvedEvaluation:
     maker_fee_bps: float = 0.0
     taker_fee_ticks: float = 0.0
     taker_fee_bps: float = 0.0
+    latency_digest: str = ""
 
     @property
     def in_queue(self) -> bool:
@@ -225,6 +248,11 @@ class ResolvedEvaluation:
     def latency_ns(self) -> int:
         """From the decision to the arrival of a resting order, ns."""
         return round(self.latency_ms * _NS_PER_MS)
+
+    @property
+    def orders_key(self) -> tuple[int | str, int]:
+        """What the fates of resting orders depend on beside their dataset: latency, or its digest, and longest wait."""
+        return self.latency_digest or self.latency_ns, self.max_wait_ns
 
     @property
     def max_wait_ns(self) -> int:

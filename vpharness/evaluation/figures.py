@@ -73,7 +73,7 @@ def _markout(after: str, name: str, order: float) -> Any:
     meaning = f"how far the mid lies on the good side of a filled order {after} after its fill"
     total, count = f"markout_{name}", f"marked_{name}"
     heading = f"markout {after}, ticks"
-    return _order_field(_mean, "ticks", meaning, total, count, heading=heading, bare=(TABLE,), order=order)
+    return _order_field(_mean, "ticks", meaning, total, count, heading=heading, order=order)
 
 
 def _filled_by(reason: str, meaning: str, order: float) -> Any:

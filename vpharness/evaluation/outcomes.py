@@ -15,7 +15,7 @@ from vpharness.evaluation.fires import Fires
 from vpharness.evaluation.passage import PassageTables, first_passage_tables
 from vpharness.evaluation.queue_fills import QueueFills, fills_needed
 from vpharness.evaluation.split import Part
-from vpharness.order_fates import CLEARED, FILLS, NONE, OPEN, REJECTED, WITHDRAWN
+from vpharness.order_fates import CLEARED, FILLS, NONE, OPEN, REJECTED, WITHDRAWN, is_filled
 
 if TYPE_CHECKING:
     import jax
@@ -96,10 +96,10 @@ class FireOrders:
     wait_ms: NDArray[np.float64]
     markout_ticks: NDArray[np.float64]
 
-    @property
+    @functools.cached_property
     def filled(self) -> NDArray[np.bool_]:
         """[n] whether an order that was placed was filled."""
-        filled: NDArray[np.bool_] = self.placed & np.isin(self.reason, FILLS)
+        filled: NDArray[np.bool_] = self.placed & is_filled(self.reason)
         return filled
 
 

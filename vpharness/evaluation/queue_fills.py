@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vpharness.errors import ConfigError
 from vpharness.evaluation.dataset_view import DatasetView
 from vpharness.evaluation.evaluation_parameters import ResolvedEvaluation
-from vpharness.order_fates import FATE_DTYPE, FILLS
+from vpharness.order_fates import FATE_DTYPE, NONE, REJECTED, is_filled
 from vpharness.prices import tick_size_to_price
 
 MARKOUT_MS: Final = (100, 1_000, 5_000, 10_000)
@@ -35,6 +35,8 @@ class QueueFills:
         wait_ms: [2, T] float64, from its arrival to its fill; NaN where it was not filled.
         markout_ticks: [len(MARKOUT_MS), 2, T] float64, s(mid - price)/tick at the first bin end with a valid book so
             long after the fill, s being +1 for a buy; NaN where it was not filled, or the data end before.
+        executed: [2, T] float64, what was executed at its side and price within the longest wait, filled or not, in the
+            instrument's own quantity; NaN where it was rejected, or there was no order.
     """
 
     reason: NDArray[np.int8]
@@ -42,11 +44,12 @@ class QueueFills:
     price: NDArray[np.int64]
     wait_ms: NDArray[np.float64]
     markout_ticks: NDArray[np.float64]
+    executed: NDArray[np.float64]
 
     @property
     def nbytes(self) -> int:
         """The memory that it takes."""
-        arrays = (self.reason, self.bin, self.price, self.wait_ms, self.markout_ticks)
+        arrays = (self.reason, self.bin, self.price, self.wait_ms, self.markout_ticks, self.executed)
         return sum(array.nbytes for array in arrays)
 
 
@@ -59,24 +62,31 @@ def fills_needed(dataset: DatasetView, evaluation: ResolvedEvaluation) -> QueueF
         return None
     if dataset.virtual_orders is None:
         raise ConfigError(f"fill=queue needs the events of dataset {dataset.name}, which are not at hand; use touch")
-    fates = dataset.virtual_orders(evaluation.latency_ns, evaluation.max_wait_ns)
-    return queue_fills(dataset, fates, evaluation.latency_ns)
+    if not evaluation.latency_digest:
+        fates = dataset.virtual_orders(evaluation.latency_ns, evaluation.max_wait_ns)
+        return queue_fills(dataset, fates, evaluation.latency_ns)
+    if dataset.recorded_orders is None:
+        raise ConfigError(
+            f"the recorded latencies {evaluation.latency_digest} are not at hand for dataset {dataset.name}; give a "
+            "constant latency_ms"
+        )
+    return queue_fills(dataset, *dataset.recorded_orders(evaluation.latency_digest, evaluation.max_wait_ns))
 
 
-def queue_fills(dataset: DatasetView, fates: NDArray[np.void], latency_ns: int) -> QueueFills:
+def queue_fills(dataset: DatasetView, fates: NDArray[np.void], latency_ns: int | NDArray[np.int64]) -> QueueFills:
     """Return the fills of the virtual orders of a dataset.
 
     Args:
         dataset: the dataset, of T bins.
         fates: FATE_DTYPE [T, 2], buys before sells.
-        latency_ns: with which they were computed.
+        latency_ns: with which they were computed, one for all or [T].
     """
     if fates.shape != (dataset.n_bins, 2) or fates.dtype != FATE_DTYPE:
         raise ValueError(f"fates are {fates.dtype} {fates.shape}, expected {FATE_DTYPE} ({dataset.n_bins}, 2)")
     width_ns = round(dataset.cell_width_ms * _NS_PER_MS)
     own = np.broadcast_to(np.arange(dataset.n_bins), (2, dataset.n_bins))
     reason = np.ascontiguousarray(fates["reason"].T)
-    filled = np.isin(reason, FILLS)
+    filled = is_filled(reason)
     fill_ns = np.where(filled, fates["fill_ns"].T, dataset.span[0])
     price = np.ascontiguousarray(fates["price"].T)
     arrival_ns = dataset.span[0] + (own + 1) * width_ns + latency_ns
@@ -86,6 +96,7 @@ def queue_fills(dataset: DatasetView, fates: NDArray[np.void], latency_ns: int) 
         bin=np.where(filled & (bins < dataset.n_bins), bins, own).astype(np.int32),
         price=price,
         wait_ms=np.where(filled, (fill_ns - arrival_ns) / _NS_PER_MS, np.nan),
+        executed=np.where(np.isin(reason, (NONE, REJECTED)), np.nan, fates["executed"].T * dataset.size_unit),
         markout_ticks=_markouts(dataset, filled, fill_ns, price / tick_size_to_price(dataset.tick_size)),
     )
 

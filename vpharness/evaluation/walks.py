@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vpharness.errors import ConfigError
 from vpharness.evaluation.costs import round_trip_cost
 from vpharness.evaluation.evaluation_parameters import ResolvedEvaluation
 from vpharness.evaluation.outcomes import OUTCOME_NAMES, SKIPPED, STOP_LOSS, TAKE_PROFIT, TIMEOUT, UNFILLED
@@ -149,6 +150,15 @@ class Advance:
     net_due: tuple[OpenFire, ...]
     orders_due: tuple[OpenFire, ...] = ()
     marked: tuple[tuple[OpenFire, int], ...] = ()
+
+
+def require_constant_latency(evaluation: ResolvedEvaluation) -> None:
+    """Raise ConfigError where resting orders have recorded latencies: nobody knows them before they have happened."""
+    if evaluation.latency_digest:
+        raise ConfigError(
+            f"orders have the recorded latencies {evaluation.latency_digest} (eval.latency_path), which end with their "
+            "file: a live session needs a constant eval.latency_ms; run and promote the signal with one"
+        )
 
 
 def advance_walks(

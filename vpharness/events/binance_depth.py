@@ -89,7 +89,7 @@ class BinanceDepthSource:
 
     def identity(self) -> dict[str, Any]:
         """Return what the events depend on."""
-        paths = many_files.files_of(self.path, SUFFIXES)
+        paths = self.files()
         return {
             "kind": "binance_depth",
             "version": READER_VERSION,
@@ -107,7 +107,7 @@ class BinanceDepthSource:
         """Open the file, or several as one book; snapshots and trades of files of their own are read at once."""
         require_valid(self)
         digits = size_digits(self.size_unit) or 0
-        paths = many_files.files_of(self.path, SUFFIXES)
+        paths = self.files()
         with ExitStack() as stack:
             books, reader = LevelBooks(len(paths)), _Reader(self)
             if self.snapshot_path is not None:
@@ -120,6 +120,10 @@ class BinanceDepthSource:
             yield stack.enter_context(
                 many_files.opened_in_order(paths, lambda path: self._opened(path, reader, books), begin_one=self._begun)
             )
+
+    def files(self) -> list[str]:
+        """Return the files that `path` names."""
+        return many_files.files_of(self.path, SUFFIXES)
 
     def _begun(self, path: str) -> AbstractContextManager[EventStream]:
         """Open a file by itself, to see when it begins: its first message need not be a snapshot."""

@@ -68,7 +68,7 @@ class BitstampSource:
             "version": READER_VERSION,
             "tick_size": self.tick_size,
             "instrument": self.instrument,
-            "sha256": many_files.digest_of(self._paths(), self._opened),
+            "sha256": many_files.digest_of(self.files(), self._opened),
         }
 
     @contextmanager
@@ -78,10 +78,11 @@ class BitstampSource:
         Of several files each is read and sorted by itself, one after another.
         """
         require_valid(self)
-        with many_files.opened_in_order(self._paths(), self._opened) as stream:
+        with many_files.opened_in_order(self.files(), self._opened) as stream:
             yield stream
 
-    def _paths(self) -> list[str]:
+    def files(self) -> list[str]:
+        """Return the files that `path` names."""
         return many_files.files_of(self.path, SUFFIXES)
 
     @contextmanager

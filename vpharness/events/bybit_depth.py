@@ -112,7 +112,7 @@ class BybitDepthSource:
             "tick_size": self.tick_size,
             "symbol": self.symbol,
             "size_unit": self.size_unit,
-            "sha256": many_files.digest_of(many_files.files_of(self.path, SUFFIXES), self._begun),
+            "sha256": many_files.digest_of(self.files(), self._begun),
             "trades_sha256": digests_of(self.trades_path),
         }
 
@@ -121,7 +121,7 @@ class BybitDepthSource:
         """Open the file, or several as one book; trades of files of their own are read at once."""
         require_valid(self)
         digits = size_digits(self.size_unit) or 0
-        paths = many_files.files_of(self.path, SUFFIXES)
+        paths = self.files()
         with ExitStack() as stack:
             books, reader = LevelBooks(len(paths)), _Reader(self)
             if self.trades_path is not None:
@@ -131,6 +131,10 @@ class BybitDepthSource:
             yield stack.enter_context(
                 many_files.opened_in_order(paths, lambda path: self._opened(path, reader, books), begin_one=self._begun)
             )
+
+    def files(self) -> list[str]:
+        """Return the files that `path` names."""
+        return many_files.files_of(self.path, SUFFIXES)
 
     def _begun(self, path: str) -> AbstractContextManager[EventStream]:
         """Open a file by itself, to see when it begins: its first message need not be a snapshot."""

@@ -84,7 +84,7 @@ class DbnSource:
             "tick_size": self.tick_size,
             "symbol": self.symbol,
             "instrument_id": self.instrument_id,
-            "sha256": many_files.digest_of(self._paths(), self._opened),
+            "sha256": many_files.digest_of(self.files(), self._opened),
         }
         # What is not given is left out: datasets that are older than these parameters keep their identity.
         if self.publisher_id is not None:
@@ -97,10 +97,11 @@ class DbnSource:
     def open(self) -> Iterator[EventStream]:
         """Open the file, or several as one, and read up to the instrument's first events."""
         require_valid(self)
-        with many_files.opened_in_order(self._paths(), self._opened, restates=True) as stream:
+        with many_files.opened_in_order(self.files(), self._opened, restates=True) as stream:
             yield stream
 
-    def _paths(self) -> list[str]:
+    def files(self) -> list[str]:
+        """Return the files that `path` names."""
         return many_files.files_of(self.path, SUFFIXES)
 
     @contextmanager

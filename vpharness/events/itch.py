@@ -77,7 +77,7 @@ class ItchSource:
 
     def identity(self) -> dict[str, Any]:
         """Return what the events depend on."""
-        paths = many_files.paths_in_order(self._paths(), self._opened)
+        paths = many_files.paths_in_order(self.files(), self._opened)
         dates = [self._day(path).isoformat() for path in paths]
         digests = [input_files.sha256(path) for path in paths]
         return {
@@ -94,11 +94,11 @@ class ItchSource:
     def open(self) -> Iterator[EventStream]:
         """Open the file, or those of several days as one, and read up to the stock's first events."""
         require_valid(self)
-        with many_files.opened_in_order(self._paths(), self._opened, is_new_book=True) as stream:
+        with many_files.opened_in_order(self.files(), self._opened, is_new_book=True) as stream:
             yield stream
 
-    def _paths(self) -> list[str]:
-        """Return the daily files, after checking that their names tell their days, and one market."""
+    def files(self) -> list[str]:
+        """Return the daily files that `path` names, after checking that their names tell their days, and one market."""
         paths = many_files.files_of(self.path, SUFFIXES)
         if len(paths) > 1 and self.date is not None:
             raise ConfigError(

@@ -129,6 +129,10 @@ class LobsterSource:
             stream.chunks = _chunks(file, begin_ns, rows, stream)
             yield stream
 
+    def files(self) -> list[str]:
+        """Return the message files that `path` names."""
+        return [day.path for day in self._days()]
+
     def _days(self) -> list[DayFiles]:
         return days_of(self.path, self.date, self.orderbook_path)
 

@@ -85,20 +85,21 @@ class RecordedSource:
             "symbol": self.symbol,
             "size_unit": self.size_unit,
             "require_snapshot": self.require_snapshot,
-            "sha256": many_files.digest_of(self._paths(), self._opened),
+            "sha256": many_files.digest_of(self.files(), self._opened),
         }
 
     @contextmanager
     def open(self) -> Iterator[EventStream]:
         """Open the file, or several as one; without `symbol` each is read up to the first that names a product."""
         require_valid(self)
-        paths = self._paths()
+        paths = self.files()
         if self.symbol is None and len(paths) > 1:
             self._require_one_product(paths)
         with many_files.opened_in_order(paths, self._opened, is_new_book=True) as stream:
             yield stream
 
-    def _paths(self) -> list[str]:
+    def files(self) -> list[str]:
+        """Return the files that `path` names."""
         return many_files.files_of(self.path, SUFFIXES)
 
     @contextmanager

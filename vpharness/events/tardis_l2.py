@@ -93,7 +93,7 @@ class TardisL2Source:
             "tick_size": self.tick_size,
             "symbol": self.symbol,
             "size_unit": self.size_unit,
-            "sha256": many_files.digest_of(many_files.files_of(self.path, SUFFIXES), self._begun),
+            "sha256": many_files.digest_of(self.files(), self._begun),
             "trades_sha256": digests_of(self.trades_path),
         }
 
@@ -102,7 +102,7 @@ class TardisL2Source:
         """Open the file, or several as one book; files of trades are read at once."""
         require_valid(self)
         digits = size_digits(self.size_unit) or 0
-        paths = many_files.files_of(self.path, SUFFIXES)
+        paths = self.files()
         with ExitStack() as stack:
             books, reader = LevelBooks(len(paths)), _Reader(self.symbol, digits)
             if self.trades_path is not None:
@@ -116,6 +116,10 @@ class TardisL2Source:
             yield stack.enter_context(
                 many_files.opened_in_order(paths, lambda path: self._opened(path, reader, books), begin_one=self._begun)
             )
+
+    def files(self) -> list[str]:
+        """Return the files that `path` names."""
+        return many_files.files_of(self.path, SUFFIXES)
 
     def _begun(self, path: str) -> AbstractContextManager[EventStream]:
         """Open a file by itself, to see when it begins: its first row need not be of a snapshot."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vpharness.compiled import Array
 from vpharness.errors import ConfigError
 from vpharness.events.mbo_event import EVENT_DTYPE
-from vpharness.execution.queue_kernel import end, follow
+from vpharness.execution.queue_kernel import advance_time, follow
 from vpharness.execution.queue_layout import VIRTUAL_ORDER_DTYPE, QueueState, new_queue, with_room, without_first
 from vpharness.execution.queue_state import restore_queue
 from vpharness.lattice import state_transfer
@@ -93,6 +93,7 @@ class LiveOrders:
         name = "best_bid_price_int" if direction > 0 else "best_ask_price_int"
         order = np.zeros((), VIRTUAL_ORDER_DTYPE)
         order["side"], order["reason"], order["level"] = side, OPEN, NO_SLOT
+        order["home"] = NO_SLOT
         order["arrival_ns"], order["withdrawal_ns"] = arrival_ns, arrival_ns + self._max_wait_ns
         order["tick"] = row[name][0] // self._book.rules["tick_price"][0]
         self._append(order)
@@ -164,7 +165,7 @@ class LiveOrders:
         """Follow the first events that wait, and move time to where the feed is complete."""
         if self._has_new:
             # Orders that were placed at the present time arrive before the events of it.
-            end(self._book, self._queue, int(self._book.clock["now_ns"][0]))
+            advance_time(self._book, self._queue, int(self._book.clock["now_ns"][0]))
             self._has_new = False
         if count:
             events, self._ahead, self._times = self._ahead[:count], self._ahead[count:], self._times[count:]
@@ -172,13 +173,13 @@ class LiveOrders:
             self._queue = with_room(self._queue, self._book)
             follow(self._book, self._queue, events)
         if complete_to_ns is not None:
-            end(self._book, self._queue, complete_to_ns)
+            advance_time(self._book, self._queue, complete_to_ns)
 
     def _append(self, order: NDArray[np.void]) -> None:
         count = len(self._queue.orders)
         if count == len(self._room):
-            ended = int(self._queue.cursor["withdrawn"][0])
-            ended = min(ended, *self._followed) if self._followed else ended
+            cursor = self._queue.cursor[0]
+            ended = min(int(cursor["withdrawn"]), int(cursor["measured"]), *self._followed[:1])
             room = np.zeros(max(_LEAST_ROOM, 2 * (count - ended)), VIRTUAL_ORDER_DTYPE)
             self._queue = without_first(self._queue, ended)
             self._followed = [place - ended for place in self._followed]

@@ -93,7 +93,11 @@ def _add_or_modify(state: LatticeState, queue: QueueState, event: Record) -> Non
     if before != NOWHERE:
         level, position, left = state.orders[before].level, queue.position[before], queue.left[before]
     add_or_modify(state, event, SILENT)
-    after = find_order(state, event)
+    after = before
+    if before == NOWHERE:
+        after = find_order(state, event)
+    elif state.orders[before].quantity == 0:  # as an order that was removed has
+        after = NOWHERE
     if before != NOWHERE:
         stays = after != NOWHERE and state.orders[after].level == level
         if stays and event.action == MODIFY and state.orders[after].quantity <= left:
@@ -113,7 +117,7 @@ def _cancel(state: LatticeState, queue: QueueState, event: Record) -> None:
     level, position, left = state.orders[slot].level, queue.position[slot], queue.left[slot]
     cancel(state, event, SILENT)
     now_left = _NOTHING
-    if find_order(state, event) != NOWHERE:
+    if state.orders[slot].quantity > 0:
         now_left = state.orders[slot].quantity
         queue.left[slot] = now_left
     _change_left(queue, level, position, now_left - left)
@@ -142,6 +146,7 @@ def _fill(state: LatticeState, queue: QueueState, event: Record) -> None:
             queue.orders[index].hit = True
         index = queue.orders[index].older
     queue.left[slot] -= taken
+    queue.level_executed[level] += event.size
     _change_left(queue, level, position, -taken)
 
 

@@ -67,7 +67,8 @@ def _arrive(state: LatticeState, queue: QueueState, index: int) -> None:
     order.position = cursor.position
     cursor.position += 1
     order.ahead = order.ahead_at_arrival = queue.level_left[level]
-    order.level, order.hit = level, False
+    order.level, order.home, order.hit = level, level, False
+    order.executed = -queue.level_executed[level]
     order.older, order.newer = queue.newest[level], NO_SLOT
     if order.older == NO_SLOT:
         queue.oldest[level] = index
@@ -82,8 +83,18 @@ def _arrive(state: LatticeState, queue: QueueState, index: int) -> None:
 
 
 @kernel
-def _settle(state: LatticeState, queue: QueueState, until_ns: int) -> None:
-    """Withdraw and let arrive, in the order of time, the virtual orders whose time comes by `until_ns`."""
+def _measure(queue: QueueState, until_ns: int) -> None:
+    """Close the accounts of what was executed at the prices of virtual orders whose longest wait is over."""
+    cursor, orders = queue.cursor[0], queue.orders
+    while cursor.measured < cursor.arrived and orders[cursor.measured].withdrawal_ns <= until_ns:
+        order = orders[cursor.measured]
+        if order.home != NO_SLOT:
+            order.executed += queue.level_executed[order.home]
+        cursor.measured += 1
+
+
+@kernel
+def _settle_waits(state: LatticeState, queue: QueueState, until_ns: int) -> None:
     cursor, orders = queue.cursor[0], queue.orders
     while True:
         while cursor.withdrawn < cursor.arrived and orders[cursor.withdrawn].level == NO_SLOT:
@@ -99,6 +110,13 @@ def _settle(state: LatticeState, queue: QueueState, until_ns: int) -> None:
             cursor.arrived += 1
         else:
             return
+
+
+@kernel
+def _settle(state: LatticeState, queue: QueueState, until_ns: int) -> None:
+    """Withdraw and let arrive, in the order of time, the virtual orders whose time comes by `until_ns`."""
+    _settle_waits(state, queue, until_ns)
+    _measure(queue, until_ns)
 
 
 @kernel
@@ -189,6 +207,14 @@ def follow(state: LatticeState, queue: QueueState, events: Array) -> None:
 
 
 @kernel
-def end(state: LatticeState, queue: QueueState, complete_to_ns: int) -> None:
+def advance_time(state: LatticeState, queue: QueueState, complete_to_ns: int) -> None:
     """Judge the last event, which no later one has ended, and move time to where the feed is known to be complete."""
     _move_time(state, queue, max(state.clock[0].now_ns, complete_to_ns))
+
+
+@kernel
+def end(state: LatticeState, queue: QueueState, complete_to_ns: int) -> None:
+    """Move time to where the feed is known to be complete, and close all accounts: no event will follow."""
+    advance_time(state, queue, complete_to_ns)
+    if queue.cursor[0].arrived:  # what waits has not ended: the account is as it stands
+        _measure(queue, queue.orders[queue.cursor[0].arrived - 1].withdrawal_ns)

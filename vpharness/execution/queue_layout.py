@@ -19,9 +19,11 @@ VIRTUAL_ORDER_DTYPE: Final = np.dtype(
         ("withdrawal_ns", _I8),
         ("tick", _I8),
         ("level", _I8),  # NO_SLOT while it does not wait
+        ("home", _I8),  # the level that it arrived at; NO_SLOT before, and where it was rejected
         ("position", _I8),  # its place in the order of all arrivals and insertions
         ("ahead", _I8),  # what is left of the orders ahead of it
         ("ahead_at_arrival", _I8),
+        ("executed", _I8),  # at its price and side, from its arrival to its withdrawal or, before it, to now
         ("fill_ns", _I8),
         ("older", _I8),  # neighbours among the virtual orders that wait at its level
         ("newer", _I8),
@@ -36,6 +38,7 @@ CURSOR_DTYPE: Final = np.dtype(
     [
         ("arrived", _I8),  # orders before this one have arrived
         ("withdrawn", _I8),  # orders before this one do not wait any more
+        ("measured", _I8),  # what was executed within the waits of orders before this one is known
         ("position", _I8),  # the place of the next arrival or insertion
         ("out_of_turn", _I8),  # fills behind an order of which something was left ahead, once an order and event
         ("misplaced", _I8),  # orders at prices at which nobody ever rested: the bins are not of these events
@@ -57,6 +60,7 @@ class QueueState(NamedTuple):
     left: Array  # int64 [orders of the book]: size after the last A, C or M, less the F since
     position: Array  # int64 [orders of the book]: place in the order of arrivals and insertions
     level_left: Array  # int64 [levels of the book]: what is left of all its orders
+    level_executed: Array  # int64 [levels of the book]: what was executed (F) of its orders so far
     oldest: Array  # int64 [levels of the book]: ends of the queue of virtual orders that wait there
     newest: Array
 
@@ -69,6 +73,7 @@ def new_queue(orders: Array) -> QueueState:
         left=np.zeros(0, _I8),
         position=np.zeros(0, _I8),
         level_left=np.zeros(0, _I8),
+        level_executed=np.zeros(0, _I8),
         oldest=np.zeros(0, _I8),
         newest=np.zeros(0, _I8),
     )
@@ -83,6 +88,7 @@ def with_room(queue: QueueState, book: LatticeState) -> QueueState:
     if len(queue.level_left) < len(book.levels):
         queue = queue._replace(
             level_left=_longer(queue.level_left, len(book.levels), 0),
+            level_executed=_longer(queue.level_executed, len(book.levels), 0),
             oldest=_longer(queue.oldest, len(book.levels), NO_SLOT),
             newest=_longer(queue.newest, len(book.levels), NO_SLOT),
         )
@@ -94,7 +100,7 @@ def without_first(queue: QueueState, count: int) -> QueueState:
     orders, cursor = queue.orders[count:].copy(), queue.cursor.copy()
     for name in ("older", "newer"):
         orders[name][orders["level"] != NO_SLOT] = _moved_up(orders[name][orders["level"] != NO_SLOT], count)
-    for name in ("arrived", "withdrawn"):
+    for name in ("arrived", "withdrawn", "measured"):
         cursor[name] -= count
     ends = {"oldest": _moved_up(queue.oldest, count), "newest": _moved_up(queue.newest, count)}
     return queue._replace(cursor=cursor, orders=orders, **ends)

@@ -33,7 +33,7 @@ def restore_queue(saved: Mapping[str, Array], book: LatticeState) -> QueueState:
 
 
 def _lengths(queue: QueueState, fresh: QueueState) -> Iterator[str]:
-    for name in ("cursor", "left", "position", "level_left", "oldest", "newest"):
+    for name in ("cursor", "left", "position", "level_left", "level_executed", "oldest", "newest"):
         if (found := getattr(queue, name).shape) != (wanted := getattr(fresh, name).shape):
             yield f"{name} has the shape {found}, expected {wanted}"
 
@@ -42,6 +42,10 @@ def _cursors(queue: QueueState) -> Iterator[str]:
     cursor, orders = queue.cursor[0], queue.orders
     if not 0 <= cursor["withdrawn"] <= cursor["arrived"] <= len(orders):
         yield f"{cursor['withdrawn']} withdrawn and {cursor['arrived']} arrived of {len(orders)} orders"
+    if not 0 <= cursor["measured"] <= cursor["arrived"]:
+        yield f"{cursor['measured']} measured of {cursor['arrived']} arrived orders"
+    if np.any((orders["home"] < NO_SLOT) | (orders["home"] >= len(queue.oldest))):
+        yield "an order arrived at no level"
     if np.any((orders["side"] != 0) & (orders["side"] != 1)):
         yield "an order has no side"
     if np.any((orders["reason"] < 0) | (orders["reason"] >= len(REASONS))):

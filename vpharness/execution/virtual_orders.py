@@ -31,7 +31,7 @@ def virtual_orders(
         bins: columns [n] of a dataset's bins: bin_end_ns, book_valid and the best prices.
         book: a fresh lattice state, of the dataset's tick size and eviction.
         events: EVENT_DTYPE arrays, in the order of the feed, from the first that shaped the book.
-        latency_ns: from the decision to the arrival, for all bins or [n]; arrivals must not overtake one another.
+        latency_ns: from the decision to the arrival, for all bins or [n].
         max_wait_ns: from the arrival to the withdrawal.
 
     Returns: FATE_DTYPE [n, 2], buys before sells.
@@ -39,8 +39,13 @@ def virtual_orders(
     Raises OtherEventsError where the bins are not of these events.
     """
     orders = _decided(bins, int(book.rules["tick_price"][0]), latency_ns, max_wait_ns)
-    placed = orders[orders["reason"] != NONE]
-    queue = new_queue(placed)
+    rows = np.flatnonzero(orders["reason"] != NONE)
+    if not isinstance(latency_ns, int):
+        # A later order may arrive first; nobody meets anybody, so each is followed as if it were alone.
+        rows = rows[np.argsort(orders["arrival_ns"][rows], kind="stable")]
+    in_place = isinstance(latency_ns, int) and len(rows) == len(orders)  # then nothing is copied
+    placed: slice | NDArray[np.int64] = slice(None) if in_place else rows
+    queue = new_queue(orders[placed])
     for chunk in events:
         book = make_room(book, chunk)
         queue = with_room(queue, book)
@@ -50,10 +55,10 @@ def virtual_orders(
         raise OtherEventsError(
             f"{misplaced} best prices of its bins are none of its events: they do not belong together; build it again"
         )
-    orders[orders["reason"] != NONE] = queue.orders
+    orders[placed] = queue.orders
     fates = np.zeros(len(orders), FATE_DTYPE)
     fates["price"] = np.where(orders["reason"] != NONE, orders["tick"] * book.rules["tick_price"][0], 0)
-    for name in ("fill_ns", "ahead_at_arrival", "reason"):
+    for name in ("fill_ns", "ahead_at_arrival", "executed", "reason"):
         fates[name] = orders[name]
     return fates.reshape(-1, 2), int(queue.cursor["out_of_turn"][0])
 
@@ -65,7 +70,7 @@ def _decided(bins: Mapping[str, Array], tick_price: int, latency_ns: int | Array
     orders["reason"] = np.where(bins["book_valid"], OPEN, NONE)[:, None]
     orders["arrival_ns"] = (bins["bin_end_ns"] + latency_ns)[:, None]
     orders["withdrawal_ns"] = orders["arrival_ns"] + max_wait_ns
-    orders["level"] = NO_SLOT
+    orders["level"] = orders["home"] = NO_SLOT
     for side, name in ((SIDE_BID, "best_bid_price_int"), (SIDE_ASK, "best_ask_price_int")):
         orders["tick"][:, side] = bins[name] // tick_price
     return orders.reshape(-1)

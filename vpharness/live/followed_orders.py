@@ -42,13 +42,17 @@ class FollowedOrders:
         return scored
 
     def fates_from(self, first: int = 0) -> NDArray[np.void]:
-        """Return FATE_DTYPE [bins from one on, 2], buys before sells, as a table has them; zeros where none was."""
+        """Return FATE_DTYPE [bins from one on, 2], buys before sells, as a table has them; zeros where none was.
+
+        Of what was executed beside an order nothing is said: that goes on after its fate is known.
+        """
         fates = np.zeros((max(0, self.bins - first), 2), FATE_DTYPE)
         for place, order in reversed(self._found.values()):
             if place < first:
                 break
-            row = 0 if order.direction > 0 else 1
-            fates[place - first, row] = order.price, order.fill_ns, order.ahead_at_arrival, order.reason
+            fate = fates[place - first, 0 if order.direction > 0 else 1]
+            fate["price"], fate["fill_ns"], fate["reason"] = order.price, order.fill_ns, order.reason
+            fate["ahead_at_arrival"] = order.ahead_at_arrival
         return fates
 
     def _close(self, scored: ScoredBin) -> None:

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.live.model_memory import NOTHING_REMEMBERED, ModelMemory, Shown
-from vpharness.signals import Scorer, digest, score_parameters
+from vpharness.signals import BinScorer
 
 
 @dataclass(frozen=True)
 class LiveModel:
     """A model that is served: a signal with its parameters, thresholds, warm-up, cooldown and memory."""
 
-    scorer: Scorer
+    scorer: BinScorer
     thresholds: tuple[float, ...]
     warmup_bins: int
     cooldown_bins: int
@@ -35,9 +35,9 @@ class LiveModel:
         """Return all that scores and fires depend on, as JSON values: equal facts are the same model."""
         scorer = self.scorer
         return {
-            "signal": scorer.signal.name,
-            "signal_digest": digest(scorer.signal, scorer.params),
-            "parameters": score_parameters(scorer.params),
+            "signal": scorer.name,
+            "signal_digest": scorer.code_digest,
+            "parameters": scorer.parameter_values,
             "cell_width_ms": float(scorer.cell_width_ms),
             "radius": scorer.radius,
             "capacity": scorer.capacity,

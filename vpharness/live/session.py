@@ -22,7 +22,7 @@ from vpharness.lattice.lattice_engine import FinishedBins, as_events, iterate
 from vpharness.lattice.layout import NO_TIME, LatticeState
 from vpharness.live.live_model import LiveModel, ScoredBin
 from vpharness.live.model_memory import Shown
-from vpharness.signals import Scorer, ScorerState, restore_state, save_state
+from vpharness.signals import BinScorer, ScorerState, restore_state, save_state
 
 _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
 _NANOSECONDS_PER_MS: Final = 1_000_000
@@ -94,7 +94,7 @@ class LiveSession:
         """
         model, score, is_ready = self._model, float("nan"), self.bins_to_go == 0
         if row["book_valid"][0]:
-            shown = {name: grid[name][None, :] for name in model.scorer.signal.columns}
+            shown = {name: grid[name][None, :] for name in model.scorer.columns}
             self._scorer_state, scores = model.scorer.step(self._scorer_state, shown)
             score = float(np.asarray(scores)[0])  # indexing itself would be a computation of JAX's
         self._fire_state, fires = advance_fires(
@@ -248,11 +248,11 @@ class LiveSession:
             latest_time(times, latest_ns, gap_ns, lambda _: "the end of what is complete", advice, start_ns)
 
 
-def _check_cells(scorer: Scorer, lattice: LatticeState) -> None:
+def _check_cells(scorer: BinScorer, lattice: LatticeState) -> None:
     radius, width_ms = int(lattice.rules["radius"][0]), int(lattice.rules["cell_width_ns"][0]) / _NANOSECONDS_PER_MS
     if (scorer.radius, scorer.cell_width_ms) != (radius, width_ms):
         raise ConfigError(
-            f"signal {scorer.signal.name} is made for bins of {scorer.cell_width_ms:g} ms with the radius "
+            f"signal {scorer.name} is made for bins of {scorer.cell_width_ms:g} ms with the radius "
             f"{scorer.radius}, but the lattice has {width_ms:g} ms and {radius}; make both for the same cells"
         )
 

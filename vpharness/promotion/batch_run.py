@@ -86,8 +86,7 @@ class BatchRun:
         evaluation = self.candidate.trial.evaluation
         if not evaluation.in_queue:
             return None
-        durations = {"latency_ns": evaluation.latency_ns, "max_wait_ns": evaluation.max_wait_ns}
-        return order_table(self.dataset, **durations).fates
+        return order_table(self.dataset, latency=evaluation.latency_ns, max_wait_ns=evaluation.max_wait_ns).fates
 
     @cached_property
     def outputs(self) -> BinOutputs:

@@ -10,6 +10,7 @@ Its files::
     scores.npy      their scores, and
     fires.npy       their fires
     orders.npy      where fires enter with resting orders, what has become of those by the last of the bins
+    program.npz     the signal's compiled step, exported; bundles of earlier versions have none
     checksums.json  SHA-256 of each of these files
 
 Nothing in it is a pickle, and it is read only where every file has its checksum.
@@ -48,7 +49,9 @@ FIRES_FILE: Final = "fires.npy"
 ORDERS_FILE: Final = "orders.npy"
 ORDERS_PREFIX: Final = "orders/"
 """Begins the names of the state's arrays that are of resting orders."""
+PROGRAM_FILE: Final = "program.npz"
 FILES: Final = (RECORD_FILE, CONFIG_FILE, EVENTS_FILE, STATE_FILE, BINS_FILE, SCORES_FILE, FIRES_FILE)
+"""The files that every bundle has; one with a program has that beside them."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +80,25 @@ def saved_with_orders(session: LiveSession, followed: FollowedOrders | None) -> 
 
 @dataclass(frozen=True)
 class Bundle:
-    """The contents of a bundle."""
+    """The contents of a bundle; `program` is what `export_scorer` gave, None in bundles of earlier versions."""
 
     path: Path
     record: PromotedRecord
     config: Mapping[str, Any]
     recording: Recording
+    program: bytes | None = None
 
 
-def write_bundle(folder: Path, record: PromotedRecord, config: Mapping[str, Any], recording: Recording) -> None:
+def write_bundle(
+    folder: Path,
+    record: PromotedRecord,
+    config: Mapping[str, Any],
+    recording: Recording,
+    program: bytes | None = None,
+) -> None:
     """Write a bundle's files into an empty folder."""
+    if program is not None:
+        (folder / PROGRAM_FILE).write_bytes(program)
     _write_json(folder / RECORD_FILE, record.values())
     text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
     (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
@@ -101,12 +113,13 @@ def write_bundle(folder: Path, record: PromotedRecord, config: Mapping[str, Any]
     for name, array in arrays.items():
         np.save(folder / name, array, allow_pickle=False)
     np.savez_compressed(folder / STATE_FILE, **recording.state)  # type: ignore[arg-type]  # NumPy has its own keyword there
-    _write_json(folder / CHECKSUMS_FILE, {name: file_sha256(folder / name) for name in (*FILES, *_more(arrays))})
+    files = (*FILES, *_more(arrays), *([] if program is None else [PROGRAM_FILE]))
+    _write_json(folder / CHECKSUMS_FILE, {name: file_sha256(folder / name) for name in files})
 
 
 def _more(names: Iterable[str]) -> tuple[str, ...]:
     """Return the files that only some bundles have, of those named."""
-    return (ORDERS_FILE,) if ORDERS_FILE in names else ()
+    return tuple(name for name in (ORDERS_FILE, PROGRAM_FILE) if name in names)
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -132,7 +145,8 @@ def read_bundle(folder: Path) -> Bundle:
             raise PromotionError(f"{folder / name} holds {array.dtype} of the shape {array.shape}; promote it again")
     if fates is not None and (fates.dtype != FATE_DTYPE or fates.shape != (len(bins), 2)):
         raise PromotionError(f"{folder / ORDERS_FILE} holds {fates.dtype} of the shape {fates.shape}; promote it again")
-    return Bundle(folder, record, config, Recording(state, events, BinOutputs(bins, scores, fires), fates))
+    recording = Recording(state, events, BinOutputs(bins, scores, fires), fates)
+    return Bundle(folder, record, config, recording, content.get(PROGRAM_FILE))
 
 
 def _checked(folder: Path) -> dict[str, bytes]:

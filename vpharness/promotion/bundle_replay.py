@@ -1,5 +1,8 @@
 """Replay of a bundle's recording: it is served only where this machine and code reproduce the recorded outputs."""
 
+import dataclasses
+from dataclasses import dataclass
+
 import numpy as np
 
 from vpharness.datasets.intake import LONGEST_GAP_NS
@@ -30,25 +33,62 @@ def fresh_lattice(record: PromotedRecord, start_ns: int | None = None) -> Lattic
     )
 
 
-def replay_differences(bundle: Bundle, modules: PermittedModules) -> list[str]:
-    """Replay the recorded events through a live session; return what differs from the recording, a sentence each.
+@dataclass(frozen=True)
+class Replay:
+    """The result of replaying a bundle.
 
-    An empty list means that the signal's code and the lattice are those that were promoted, and that every bin, score
-    (within the tolerance of the chunk law) and fire is as it was recorded. What keeps the replay from being done at all
-    is a difference too, and so is a signal from a module that the record may not name: that is never imported.
+    Attributes:
+        record: the bundle's record, with its program where that is to be served in place of the signal's source.
+        why_program: why it is; None where the source is served.
+        differences: what differs from the recording, a sentence each; none where it can be served.
     """
-    record, recording = bundle.record, bundle.recording
+
+    record: PromotedRecord
+    why_program: str | None
+    differences: list[str]
+
+
+def replay(bundle: Bundle, modules: PermittedModules) -> Replay:
+    """Choose what a bundle serves, and replay its recorded events through a live session.
+
+    The signal's source is served while its code is what was promoted. Where it is not, or is no longer there, the
+    program in the bundle is, if it has one. No difference means that every bin, score (within the tolerance of the
+    chunk law) and fire is as it was recorded. What keeps the replay from being done at all is a difference too, and so
+    is a signal from a module that the record may not name: that is never imported.
+    """
+    try:
+        modules.check(bundle.record.signal_target)
+    except VpharnessError as error:
+        return Replay(bundle.record, None, [str(error)])
+    problem = source_problem(bundle.record, modules)
+    if problem is None or bundle.program is None:
+        return Replay(bundle.record, None, [problem] if problem else _differences(bundle.record, bundle))
+    record = dataclasses.replace(bundle.record, program=bundle.program)
+    found = _differences(record, bundle)
+    return Replay(record, problem, [problem, *found] if found else [])
+
+
+def replay_differences(bundle: Bundle, modules: PermittedModules) -> list[str]:
+    """Return what differs when a bundle is replayed, as `replay` finds it."""
+    return replay(bundle, modules).differences
+
+
+def source_problem(record: PromotedRecord, modules: PermittedModules) -> str | None:
+    """Return why the signal's source cannot be served as it was promoted; None where it can."""
     try:
         modules.imported(record.signal_target)
+        return code_change(record)
     except VpharnessError as error:
-        return [str(error)]
+        return str(error)
+
+
+def _differences(record: PromotedRecord, bundle: Bundle) -> list[str]:
+    recording = bundle.recording
     if record.lattice_version != LATTICE_VERSION:
         return [
             f"lattice_version is {record.lattice_version}, that of this code is {LATTICE_VERSION}; promote a run of it"
         ]
     try:
-        if changed := code_change(record):
-            return [changed]
         session = LiveSession.restore(
             live_model(record), fresh_lattice(record), recording.state, longest_gap_ns=LONGEST_GAP_NS
         )

@@ -1,10 +1,11 @@
 """The promoted record: everything that a live session and the page need of a promotion, as plain values."""
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from vpharness.errors import ConfigError, PromotionError, told_apart
 from vpharness.evaluation import ResolvedEvaluation
@@ -15,7 +16,10 @@ from vpharness.live import LiveModel
 from vpharness.live.model_memory import ModelMemory
 from vpharness.parameters import problems
 from vpharness.promotion.projection import Projection
-from vpharness.signals import SignalParameters, digest, reach_of, resolve, scorer
+from vpharness.signals import BinScorer, SignalParameters, digest, load_scorer, reach_of, resolve, scorer
+
+PROGRAM: Final = "the exported program"
+_MEMORY: Final = tuple(field.name for field in dataclasses.fields(ModelMemory))
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,9 @@ class PromotedRecord:
         memory_bins: valid bins after which a score no longer tells where its data began, as the audit measured on the
             dataset; None where it was not measured: the defaults, and bundles of versions that did not keep it.
         unsafe: the gates that were overridden although something else may be served without them than was run.
+        model_memory: the fields of `ModelMemory`; None in the defaults and in bundles of versions that did not keep it.
+        program: what `export_scorer` gave, where the model is to be made of that and not of the signal's source; a
+            file of the bundle, and no part of the record's values.
     """
 
     instrument: str | None
@@ -72,15 +79,17 @@ class PromotedRecord:
     forced: str | None
     memory_bins: int | None = None
     unsafe: tuple[str, ...] = ()
+    model_memory: dict[str, int | None] | None = None
+    program: bytes | None = dataclasses.field(default=None, repr=False)
 
     def values(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return dataclasses.asdict(self)
+        """Return it as JSON values, without the program."""
+        return dataclasses.asdict(dataclasses.replace(self, program=None), dict_factory=_without_program)
 
     @classmethod
     def from_values(cls, values: Any, where: str) -> "PromotedRecord":
         """Return the record that `values` gave; a PromotionError names `where` and what does not fit."""
-        fields = dataclasses.fields(cls)
+        fields = [field for field in dataclasses.fields(cls) if field.name != "program"]
         names = {field.name for field in fields}
         needed = {field.name for field in fields if field.default is dataclasses.MISSING}  # the others came later
         if not isinstance(values, dict) or not needed <= set(values) <= names:
@@ -127,12 +136,47 @@ def live_model(record: PromotedRecord) -> LiveModel:
     Raises ConfigError where there is no such signal or its parameters are out of range, and PromotionError where its
     parameters or its code are no longer those that were promoted.
     """
+    if record.program is not None:
+        return _exported_model(record, record.program)
     signal, params, lattice = resolve(record.signal_target), signal_parameters(record), lattice_parameters(record)
     if changed := code_change(record):
         raise PromotionError(f"{record.version}: {changed}")
     ready = scorer(signal, params, cell_width_ms=lattice.cell_width_ms, radius=lattice.radius)
+    return _live_model(record, ready, record_memory(record))
+
+
+def model_columns(record: PromotedRecord) -> tuple[str, ...]:
+    """Return the grid columns that the record's signal reads; raises what `live_model` raises."""
+    return resolve(record.signal_target).columns if record.program is None else live_model(record).scorer.columns
+
+
+def _live_model(record: PromotedRecord, ready: BinScorer, memory: ModelMemory) -> LiveModel:
     warmup_bins, cooldown_bins = (int(record.evaluation[name]) for name in ("warmup_bins", "cooldown_bins"))
-    return LiveModel(ready, (record.threshold,), warmup_bins, cooldown_bins, record_memory(record))
+    return LiveModel(ready, (record.threshold,), warmup_bins, cooldown_bins, memory)
+
+
+def _exported_model(record: PromotedRecord, program: bytes) -> LiveModel:
+    """Return the model of an exported program; a PromotionError where the record wants another than was exported."""
+    ready = load_scorer(program, f"{record.version}: {PROGRAM}")
+    lattice = lattice_parameters(record)
+    wanted = {name: record.parameters.get(name) for name in ready.parameter_values}
+    same = (
+        json.dumps(wanted, sort_keys=True) == json.dumps(ready.parameter_values, sort_keys=True)
+        and (lattice.cell_width_ms, lattice.radius) == (ready.cell_width_ms, ready.radius)
+        and record.signal_target.rpartition(".")[2] == ready.name
+        and record.signal_digest in {None, ready.code_digest}
+    )
+    if not same or record.model_memory is None:
+        raise PromotionError(
+            f"{record.version} is served by the program in its bundle, whose signal, parameters and cells are fixed; "
+            "restore the signal's source to change them, or run and promote it again"
+        )
+    memory: dict[str, Any] = {name: record.model_memory[name] for name in _MEMORY}
+    return _live_model(record, ready, ModelMemory(**memory))
+
+
+def _without_program(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in pairs if name != "program"}
 
 
 def record_order_durations(record: PromotedRecord) -> tuple[int, int] | None:

@@ -20,8 +20,9 @@ from vpharness.promotion.pointer import (
     next_version,
     set_current,
 )
-from vpharness.promotion.promoted_record import PromotedRecord
+from vpharness.promotion.promoted_record import PromotedRecord, live_model
 from vpharness.promotion.review import Review
+from vpharness.signals import Scorer, export_scorer
 
 
 def release(lake: Lake, reviewed: Review, config: Mapping[str, Any]) -> HistoryEntry:
@@ -34,10 +35,15 @@ def release(lake: Lake, reviewed: Review, config: Mapping[str, Any]) -> HistoryE
     record, recording = reviewed.record, reviewed.recording
     if record is None or recording is None or record.instrument is None:
         raise ValueError("there is nothing to publish: a gate has refused it")
-    with instrument_lock(lake, record.instrument) as folder:
+    model = live_model(record)
+    if not isinstance(model.scorer, Scorer):
+        raise TypeError("a model is promoted from its source")
+    program = export_scorer(model.scorer)
+    record = dataclasses.replace(record, model_memory=dataclasses.asdict(model.memory))
+    with instrument_lock(lake, str(record.instrument)) as folder:
         name = next_version(folder)
         with new_folder(folder / name, "version") as unfinished:
-            write_bundle(unfinished, dataclasses.replace(record, version=name), config, recording)
+            write_bundle(unfinished, dataclasses.replace(record, version=name), config, recording, program)
         return _append_entry(lake, PROMOTED, dataclasses.replace(record, version=name))
 
 
@@ -60,7 +66,7 @@ def roll_back(lake: Lake, instrument: str, modules: PermittedModules, to: str | 
             )
         bundle = read_bundle(bundle_path(lake, instrument, version))
         try:
-            modules.imported(bundle.record.signal_target)
+            modules.check(bundle.record.signal_target)
         except ConfigError as error:
             raise PromotionError(f"{version} of {instrument} cannot be served as it is: {error}") from error
         if differences := replay_differences(bundle, modules):

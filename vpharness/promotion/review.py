@@ -14,7 +14,7 @@ from vpharness.audit import AuditReport
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import check_name
 from vpharness.errors import PromotionError
-from vpharness.evaluation import EVALUATION_VERSION, TEST, Judgement, Part
+from vpharness.evaluation import EVALUATION_VERSION, TEST, Judgement, Part, require_constant_latency
 from vpharness.events.event_source import Source
 from vpharness.events.times import time_text
 from vpharness.execution.live_orders import LiveOrders
@@ -28,6 +28,7 @@ from vpharness.promotion.forward_record import forward_record
 from vpharness.promotion.gate_parameters import PromotionParameters
 from vpharness.promotion.gates import Gate
 from vpharness.promotion.live_proof import BatchOutputs, LiveProof, choose_slice, prove
+from vpharness.promotion.procedure import chance_gates, procedure_evidence, promised_of
 from vpharness.promotion.projection import Projection
 from vpharness.promotion.projection_fit import BinRange, coverage, fit_projection
 from vpharness.promotion.promoted_record import PromotedRecord, live_model, record_order_durations
@@ -94,7 +95,8 @@ def review(
     """Return the outcome of every gate, with the record to serve where all pass or are overridden.
 
     Gates that take long are looked at only where those before them passed or are overridden. The test part is opened
-    last of all: it can be opened for the first time but once, and is not spent on what another gate refuses.
+    last of all: it can be opened for the first time but once, and is not spent on what another gate refuses. Where a
+    procedure is promoted, its out-of-sample record stands in the place of training and test part.
 
     Args:
         candidate: the candidate.
@@ -104,11 +106,12 @@ def review(
         report: called with the name of a gate that is being looked at and how much of that is done, from 0 to 1, where
             this is known.
 
-    Raises ConfigError where the instrument's name cannot be one of a folder, or the run's signal comes from a module
-    that is not permitted, PromotionError where no projection can be fitted or there is nothing to record, and
-    DatasetError where entries rest in the queue and the dataset has none.
+    Raises ConfigError where orders have recorded latencies, the instrument's name cannot be one of a folder, or the
+    run's signal comes from a module that is not permitted, PromotionError where no projection can be fitted or there is
+    nothing to record, and DatasetError where entries rest in the queue and the dataset has none.
     """
     check_name(dataset.manifest.instrument, "the instrument")
+    require_constant_latency(candidate.trial.evaluation)
     settings.modules.imported(candidate.signal_target)
     limits = settings.limits
     report("dataset", None)
@@ -117,7 +120,7 @@ def review(
         gates.lattice_gate(dataset.manifest),
         gates.code_gate(candidate.identity, digest(candidate.signal, candidate.params)),
         gates.events_gate(dataset.manifest, source),
-        *gates.judged(lambda those: gates.train_gates(candidate.ranked, those), limits),
+        *gates.judged(lambda those: chance_gates(candidate, those), limits),
     ]
     if source is None or not _goes_on(found, settings):
         return _ended(found, "audit", "memory", "live = batch", "latency", "test", "forward")
@@ -143,9 +146,11 @@ def review(
     found += gates.judged(lambda those: [gates.latency_gate(proof.latency, batch.width_ms, those)], limits)
     if not _goes_on(found, settings):
         return _ended(found, "test", "forward")
-    report("test", None)
-    (ranked,) = open_holdouts([candidate.ranked], settings.ledger, settings.store, settings.view_of)
-    found += gates.judged(lambda those: [gates.unseen_gate(ranked, those)], limits)
+    ranked = candidate.ranked
+    if candidate.procedure is None:
+        report("test", None)
+        (ranked,) = open_holdouts([ranked], settings.ledger, settings.store, settings.view_of)
+        found += gates.judged(lambda those: [gates.unseen_gate(ranked, those)], limits)
     forward = forward_record(ranked.candidate.counted, settings.view_of)
     found.append(gates.forward_gate(forward, limits))
     overridden = settings.forced if any(not gate.passed for gate in found) else None
@@ -154,6 +159,9 @@ def review(
         "ledger": _ledger_facts(ranked, settings.ledger),
         "forward": forward.values(),
     }
+    if candidate.procedure is not None:
+        evidence |= procedure_evidence(candidate.procedure)
+        evidence["promised"] |= {"test": promised_of(candidate.procedure)}
     record = dataclasses.replace(record, evidence=evidence, forced=overridden, unsafe=unsafe)
     return Review(tuple(found), record, proof.recording)
 

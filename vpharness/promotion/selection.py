@@ -12,6 +12,7 @@ from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import Ranked, rank, restricted
 from vpharness.results.store import META, Store, read
 from vpharness.results.table_schemas import DONE, rows_of_runs
+from vpharness.results.walk_forward.judged import WalkForward
 from vpharness.signals import Signal, SignalParameters, resolve
 
 _MOST_NAMED = 5
@@ -28,6 +29,7 @@ class SelectedCandidate:
         trial: the candidate on the run's dataset.
         threshold: the |score| at which it fires.
         ranked: its rank and judgement.
+        procedure: the procedure that chose it, where that is promoted: its out-of-sample record is the evidence.
     """
 
     run_id: str
@@ -36,6 +38,7 @@ class SelectedCandidate:
     trial: Trial
     threshold: float
     ranked: Ranked
+    procedure: WalkForward | None = None
 
     @property
     def signal(self) -> Signal[Any]:

@@ -2,14 +2,24 @@
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from vpharness.evaluation import TEST, Figures, Judgement, MarketTime, any_overlap, counted_once, judge, opening_error
+from vpharness.evaluation import (
+    TEST,
+    Evidence,
+    Figures,
+    Judgement,
+    MarketTime,
+    any_overlap,
+    counted_once,
+    judge,
+    opening_error,
+)
 from vpharness.evaluation.intervals import ratio_of_totals
 from vpharness.evaluation.significance import LEAST_TEST_FIRES
-from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.ledger import DatasetKey, LedgerCandidate, Trial
 from vpharness.results.reevaluation import ViewOf, reevaluate
 from vpharness.results.store import VIEWS, Store, TableRows, append, read
 from vpharness.results.table_schemas import VIEWS_SCHEMA, market_in, market_row
@@ -50,26 +60,51 @@ def open_holdouts(
     A candidate whose signal was judged on the same market time, in whatever run, has no test: that is said, and it is
     not opened. Raises ResultsError where the store cannot be written.
     """
-    refused = {id(each): seen_in_training(each.candidate, ledger) for each in ranked}
-    asked = [each for each in ranked if not refused[id(each)]]
-    tests = {id(each): trials_with_test(each.candidate) for each in asked}
-    evidence = reevaluate([trial for trials in tests.values() for trial in trials], view_of, lambda _: TEST)
-    opened = {
-        id(each): judge(
-            [evidence[trial.candidate_id, trial.dataset] for trial in tests[id(each)]],
-            each.candidate.first.evaluation,
-        )
-        for each in asked
-        if tests[id(each)]
-    }
-    now_ns = time.time_ns()
-    _count([each.candidate for each in asked if id(each) in opened], now_ns, store)
+    opened = open_tests([each.candidate for each in ranked], ledger, store, view_of)
+    return [
+        replace(each, test_refused=opening.refused)
+        if opening.refused
+        else replace(each, holdout=opening.result)
+        if opening.result is not None
+        else each
+        for each, opening in zip(ranked, opened, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class OpenedTest:
+    """The opening of one candidate's test part.
+
+    Attributes:
+        result: its result; None where it has no test part, or was not opened.
+        refused: why it was not opened; empty otherwise.
+        evidence: of the test part on each dataset.
+    """
+
+    result: HoldoutResult | None = None
+    refused: str = ""
+    evidence: Mapping[DatasetKey, Evidence] = field(default_factory=dict)
+
+
+def open_tests(
+    candidates: Sequence[LedgerCandidate], ledger: Sequence[LedgerCandidate], store: Store, view_of: ViewOf
+) -> list[OpenedTest]:
+    """Open the test part of each candidate on its trials, and count in the store that it has been opened.
+
+    One whose signal was judged on the same market time, in whatever run, is refused. Raises ResultsError where the
+    store cannot be written.
+    """
+    refused = [seen_in_training(each, ledger) for each in candidates]
+    tests = [[] if why else trials_with_test(each) for each, why in zip(candidates, refused, strict=True)]
+    evidence = reevaluate([trial for trials in tests for trial in trials], view_of, lambda _: TEST)
+    own = [{trial.dataset: evidence[trial.candidate_id, trial.dataset] for trial in trials} for trials in tests]
+    _count([each for each, some in zip(candidates, own, strict=True) if some], time.time_ns(), store)
     views = _views(store, ledger)
     return [
-        replace(each, test_refused=refused[id(each)])
-        if id(each) not in opened
-        else replace(each, holdout=_holdout_result(each.candidate, opened[id(each)], views))
-        for each in ranked
+        OpenedTest(refused=why)
+        if why or not some
+        else OpenedTest(_holdout_result(each, judge(list(some.values()), each.first.evaluation), views), evidence=some)
+        for each, why, some in zip(candidates, refused, own, strict=True)
     ]
 
 

@@ -64,6 +64,7 @@ def settings_of(trial: Trial) -> dict[str, Any]:
     evaluation = dataclasses.asdict(trial.evaluation)
     if not trial.evaluation.in_queue:
         evaluation |= dict.fromkeys(OF_THE_QUEUE)  # nothing comes of them
+    evaluation["latency_digest"] = evaluation["latency_digest"] or None
     return {
         THRESHOLD: trial.threshold_label,
         **{f"{_SIGNAL}{name}": value for name, value in signal.items()},

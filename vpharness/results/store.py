@@ -30,9 +30,9 @@ from vpharness.results.part_files import (
 from vpharness.storage.arrow import table_of_rows
 from vpharness.storage.durable import replace_file, sync, unfinished_names, writing_in
 
-STORE_VERSION: Final = 4
+STORE_VERSION: Final = 5
 """Raised whenever a table has other columns than before."""
-READABLE_VERSIONS: Final = (1, 2, 3, 4)
+READABLE_VERSIONS: Final = (1, 2, 3, 4, 5)
 """Columns that rows of an earlier version lack are null."""
 
 META: Final = "runs_meta.parquet"
@@ -43,6 +43,7 @@ VIEWS: Final = "test_views.parquet"
 CAMPAIGNS: Final = "campaigns.parquet"
 ADAPTIVE: Final = "adaptive.parquet"
 AUDITS: Final = "audits.parquet"
+WALK_FORWARDS: Final = "walk_forwards.parquet"
 _VERSION_FILE: Final = "store.json"
 _UNFINISHED: Final = (f"*.parquet/.{'[0-9]' * 20}-{'[0-9a-f]' * 8}.parquet", *unfinished_names(_VERSION_FILE))
 """What a process that is killed while it adds rows may leave."""

@@ -4,14 +4,14 @@ Schemas of what is written (`table_schemas`) and the reference in `docs/referenc
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import pyarrow as pa
 
 from vpharness.evaluation import all_figures
 from vpharness.evaluation.blocks import ORDERS
-from vpharness.results.store import ADAPTIVE, AUDITS, CAMPAIGNS, CANDIDATES, EVIDENCE, FIRES, META, VIEWS
+from vpharness.results.store import ADAPTIVE, AUDITS, CAMPAIGNS, CANDIDATES, EVIDENCE, FIRES, META, VIEWS, WALK_FORWARDS
 
 TEXT: Final = "text"
 WHOLE: Final = "int"
@@ -173,6 +173,25 @@ def _candidate_columns() -> list[Column]:
     ]
 
 
+def _walk_forward_columns() -> list[Column]:
+    own = [
+        Column("procedure_id", TEXT, "hash of the settings below"),
+        Column("campaign", TEXT, "whose candidates it chooses from; null for all in the ledger"),
+        Column("train", WHOLE, "how many segments before a step choose; 0 for all", "segments"),
+        Column("step", WHOLE, "how many segments a choice is in force", "segments"),
+        Column("segments", WHOLE, "into how many spans a dataset is cut; null where each dataset is a segment"),
+        Column("collection", TEXT, "the collection whose datasets are the segments; null for all there are"),
+        Column("dataset_id", TEXT, "the dataset that is meant alone; null for all"),
+        Column("signal", TEXT, "the signal that is meant alone; null for all"),
+        _CREATED,
+        Column("candidate_ids", TEXT, "what each step chose; empty where nothing could be ranked", is_list=True),
+        Column("market_times", TEXT, "the out-of-sample market time, as JSON: market, start and stop of each stretch"),
+    ]
+    of_a_trial = {each.name for each in (_RUN, _CANDIDATE, _DATASET, _PART)}
+    evidence = [each for each in _EVIDENCE_COLUMNS if each.name not in of_a_trial]
+    return [replace(each, since=5) for each in (*own, *evidence)]
+
+
 def figure_columns() -> Iterable[Column]:
     """Yield the columns of all figures, with those of the ends of their intervals."""
     for each in all_figures():
@@ -249,6 +268,12 @@ TABLES: Final[Mapping[str, StoreTable]] = {
             Column("vpharness_version", TEXT, "the version that audited it"),
             _CREATED,
         ],
+    ),
+    WALK_FORWARDS: StoreTable(
+        WALK_FORWARDS,
+        "A procedure that `compare walk_forward=true` tried, with the evidence of its out-of-sample fires. Tried again "
+        "with the same choices and results it adds no row. Since version 5.",
+        _walk_forward_columns,
     ),
 }
 """Every table of the store, by the name of its folder."""

@@ -18,6 +18,7 @@ from vpharness.results.store import (
     FIRES,
     META,
     VIEWS,
+    WALK_FORWARDS,
     Store,
     TableRows,
     append,
@@ -42,6 +43,7 @@ VIEWS_SCHEMA: Final = TABLES[VIEWS].schema()
 CAMPAIGNS_SCHEMA: Final = TABLES[CAMPAIGNS].schema()
 ADAPTIVE_SCHEMA: Final = TABLES[ADAPTIVE].schema()
 AUDITS_SCHEMA: Final = TABLES[AUDITS].schema()
+WALK_FORWARDS_SCHEMA: Final = TABLES[WALK_FORWARDS].schema()
 
 
 def candidate_schema() -> pa.Schema:

@@ -21,7 +21,15 @@ from urllib.request import url2pathname
 from vpharness.errors import TrackingError
 from vpharness.parameters import parameter
 from vpharness.results.tracked_run import TrackedRun, mlflow_run_id, note_tracked, without_password
-from vpharness.results.tracking_file import ARTIFACTS, alone_with, bring_artifacts_along, file_of_uri, uri_of_file
+from vpharness.results.tracking_file import (
+    ARTIFACTS,
+    alone_with,
+    bring_artifacts_along,
+    file_of_uri,
+    keep_tables,
+    kept_tables,
+    uri_of_file,
+)
 from vpharness.results.tracking_rows import RunRows, add_runs_like, tables_fit
 
 CHAMPION: Final = "champion"
@@ -244,10 +252,13 @@ def _now_ms() -> int:
 def _client(uri: str, experiment_name: str, outputs: Path) -> tuple[Any, str]:
     """Return a client and the id of an experiment, which is made where it is not there yet."""
     from mlflow.tracking import MlflowClient  # noqa: PLC0415  # takes a second, and only where it is wanted
+    from mlflow.version import VERSION  # noqa: PLC0415  # comes with it
 
-    file = file_of_uri(uri)
-    with alone_with(file):
+    file, tables = file_of_uri(uri), kept_tables(VERSION)
+    with alone_with(file, tables) as is_empty:
         client = MlflowClient(uri)
+        if is_empty and file is not None:
+            keep_tables(file, tables)
         found = client.get_experiment_by_name(experiment_name)
         if file is not None and file.parent.resolve() == outputs.resolve():
             bring_artifacts_along(file)

@@ -1,4 +1,8 @@
-"""The SQLite file of a tracking store: which one a URI names, how it is made, and what moves with it."""
+"""The SQLite file of a tracking store: which one a URI names, how it is made, and what moves with it.
+
+MLflow makes its tables by repeating the history of its own versions, which takes seconds. A database with these tables
+and nothing in them is therefore kept in the user's cache folder, for each version of MLflow, and new ones are copies.
+"""
 
 import contextlib
 import sqlite3
@@ -7,6 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, unquote
 
+from vpharness.compiled import JAX, cache_folder
+from vpharness.storage.durable import aside_of
 from vpharness.storage.locks import locked
 
 ARTIFACTS: Final = "mlflow_artifacts"
@@ -37,19 +43,70 @@ def file_of_uri(uri: str) -> Path | None:
 
 
 @contextlib.contextmanager
-def alone_with(file: Path | None) -> Iterator[None]:
-    """Keep other processes out while a SQLite file is made: two that migrate one file destroy each other's work."""
+def alone_with(file: Path | None, tables: Path | None) -> Iterator[bool]:
+    """Keep other processes out while a SQLite file is made: two that migrate one file destroy each other's work.
+
+    Args:
+        file: the file; None for a store of another kind.
+        tables: a database to copy, if it is there, in place of a new file: see `kept_tables`.
+
+    Yields whether the file is new and empty, so that MLflow has to make its tables.
+    """
     if file is None:
-        yield
+        yield False
         return
     _commit_without_waiting()
     file.parent.mkdir(parents=True, exist_ok=True)
     with locked(file.parent):
-        if not file.exists():
+        is_new = not file.exists()
+        has_tables = is_new and tables is not None and _copy_tables(tables, file)
+        if is_new:
             with contextlib.closing(sqlite3.connect(file)) as database:
                 # Readers and one writer then do not wait for one another; the file remembers it.
                 database.execute("PRAGMA journal_mode=WAL")
-        yield
+        yield is_new and not has_tables
+
+
+def keep_tables(file: Path, kept: Path | None) -> None:
+    """Keep a copy of a database that MLflow has just made, for the next one; where none can be kept, do nothing."""
+    if kept is None or kept.exists():
+        return
+    aside = aside_of(kept)
+    try:
+        with contextlib.closing(sqlite3.connect(file)) as made, contextlib.closing(sqlite3.connect(aside)) as copy:
+            made.backup(copy)
+            with copy:
+                # MLflow makes its default experiment anew, with the new database's own place for artifacts.
+                copy.execute("DELETE FROM experiments")
+            copy.execute("PRAGMA journal_mode=DELETE")  # one file, without others beside it
+        aside.replace(kept)
+    except (OSError, sqlite3.Error):  # a full disk costs the next database the time, and nothing else
+        aside.unlink(missing_ok=True)
+
+
+def _copy_tables(kept: Path, file: Path) -> bool:
+    """Fill a new file with the tables that were kept, in one transaction; return whether there were any."""
+    if not kept.is_file():
+        return False
+    try:
+        with contextlib.closing(sqlite3.connect(kept)) as tables:
+            if tables.execute("PRAGMA quick_check").fetchall() != [("ok",)]:
+                raise sqlite3.DatabaseError(f"{kept} is damaged")
+            with contextlib.closing(sqlite3.connect(file)) as database:
+                database.execute("PRAGMA synchronous=NORMAL")
+                tables.backup(database)
+    except sqlite3.Error:
+        with contextlib.suppress(OSError):
+            kept.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
+        return False
+    return True
+
+
+def kept_tables(version: str) -> Path | None:
+    """Return where the empty database of a version of MLflow is kept; None where none can be kept."""
+    folder = cache_folder(JAX, "tracking")
+    return None if folder is None else folder / f"mlflow-{version}.db"
 
 
 def bring_artifacts_along(file: Path) -> None:

@@ -37,6 +37,7 @@ from typing import Final
 
 from vpharness.signals.core.binding import score_parameters
 from vpharness.signals.core.definition import Signal, SignalParameters, fixed_thresholds, resolve, signal
+from vpharness.signals.core.exported_scorer import BinScorer, export_scorer, load_scorer
 from vpharness.signals.core.grid import Grid
 from vpharness.signals.core.program import Program, program_of
 from vpharness.signals.core.reach import Reach, reach_of
@@ -58,6 +59,7 @@ CHUNK_TOLERANCE: Final = 1e-9
 
 __all__ = [
     "CHUNK_TOLERANCE",
+    "BinScorer",
     "Clock",
     "Grid",
     "Memo",
@@ -69,8 +71,10 @@ __all__ = [
     "SignalParameters",
     "capacity_for",
     "digest",
+    "export_scorer",
     "fixed_thresholds",
     "forget_compiled",
+    "load_scorer",
     "program_of",
     "reach_of",
     "resolve",

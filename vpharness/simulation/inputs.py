@@ -268,7 +268,7 @@ class DatasetInput:
 
     def fates(self, rows: NDArray[np.void], durations: OrderDurations) -> NDArray[np.void]:  # noqa: ARG002
         """Return the dataset's table of virtual orders."""
-        return order_table(self.dataset, latency_ns=durations[0], max_wait_ns=durations[1]).fates
+        return order_table(self.dataset, latency=durations[0], max_wait_ns=durations[1]).fates
 
     def whole(self, columns: tuple[str, ...]) -> AllBins:
         """Read all bins, and the columns."""

@@ -30,6 +30,21 @@ def locked(path: Path, *, create: bool = False) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def shared(path: Path) -> Iterator[None]:
+    """Hold the lock of a file, made if there is none, together with others: who wants it alone waits, or goes away.
+
+    On a file system without locks nobody is kept out. Raises OSError where the file cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def lock_if_free(path: Path) -> int | None:
     """Take the lock of a file or folder and return the descriptor that holds it until it is closed.
 

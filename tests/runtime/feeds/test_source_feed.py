@@ -155,8 +155,8 @@ def test_what_cannot_be_replayed_is_refused_at_once() -> None:
             taken(feed)
 
 
-def test_a_real_hour_gives_the_bins_of_the_dataset_built_from_it(shared: Path, tmp_path: Path) -> None:
-    """An hour of ESH4 from before the auction on, at the highest speed."""
+def test_a_real_opening_gives_the_bins_of_the_dataset_built_from_it(shared: Path, tmp_path: Path) -> None:
+    """A quarter of an hour of ESH4 from before the auction on, at the highest speed."""
     file = shared / "data" / "esh4-20231225.mbo.dbn.zst"
-    replay = SourceReplayParameters(speed="max", loop=False, start="2023-12-25T22:59:50Z")
+    replay = SourceReplayParameters(speed="max", loop=False, start="2023-12-25T22:59:50Z", end="2023-12-25T23:15:00Z")
     assert_like_built(tmp_path, DbnSource(str(file), 0.25, symbol="ESH4"), replay)

@@ -83,7 +83,7 @@ def test_a_bin_that_is_kept_takes_no_more_than_is_said() -> None:
     texts = shadow_bodies(busy)
     assert len(texts) == 4
     assert all(len(name) + len(text) + 2 * 49 < SHADOW_BODY_BYTES for name, text in texts.items())
-    bins = 600
+    bins = 200
     with growth() as grown:
         ring = BinRingBuffer(bins, RADIUS)
         for _ in range(bins):

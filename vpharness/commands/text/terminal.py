@@ -10,6 +10,8 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from vpharness.errors import VpharnessError
+
 UNLIMITED: Final = 10_000
 """The width of what is piped: a line ends where its text does."""
 _HEADING_LINES: Final = 3
@@ -114,3 +116,11 @@ def span_text(span_ns: int) -> str:
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun, in the plural where it needs one."""
     return f"{count:,} {noun if count == 1 else f'{noun}s'}"
+
+
+def raise_each(sentences: Sequence[str]) -> None:
+    """Raise VpharnessError where there are any sentences, with each in a line of its own on standard error."""
+    for sentence in sentences[:-1]:
+        print(f"vpharness: {sentence}", file=sys.stderr, flush=True)
+    if sentences:
+        raise VpharnessError(sentences[-1])

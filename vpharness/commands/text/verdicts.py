@@ -31,7 +31,7 @@ _TERMS: Final = (
     },
     {
         "filled %": "resting orders that were filled; the others are no trades",
-        "markout 0.1 s, ticks": "how far the mid lies on the good side of the price so long after a fill",
+        "markout 0.1 s, ticks [95 %]": "how far the mid lies on the good side of the price so long after a fill",
     },
 )
 """The terms of a ranking, by their headings: a line for each that belong together."""

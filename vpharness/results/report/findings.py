@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from vpharness.results.ranking import Ranked
 from vpharness.results.reevaluation import ViewOf
+from vpharness.results.walk_forward.judged import WalkForward
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Findings:
         view_of: from a dataset's id and checksum to its prices.
         facts: what the page says of itself, by name: lake, date, version and the like.
         remarks: what may spoil results on the datasets, a sentence each that begins with the dataset's id.
+        walk_forward: a procedure of choosing among the candidates, judged, where one was asked for.
     """
 
     ranked: Sequence[Ranked]
@@ -25,6 +27,7 @@ class Findings:
     view_of: ViewOf
     facts: dict[str, str]
     remarks: Sequence[str] = ()
+    walk_forward: WalkForward | None = None
 
     @property
     def rankable(self) -> list[Ranked]:

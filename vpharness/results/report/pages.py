@@ -3,6 +3,7 @@
 from xml.etree.ElementTree import Element
 
 from vpharness.results.report.equity import equity
+from vpharness.results.report.executions import execution_by_latency
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import document, element
 from vpharness.results.report.null_histogram import null_maximum
@@ -12,8 +13,10 @@ from vpharness.results.report.surfaces import surfaces
 from vpharness.results.report.threshold_curves import threshold_curves
 from vpharness.results.report.train_test import train_and_test
 from vpharness.results.report.verdict import verdict
+from vpharness.results.report.walk_forwards import walk_forward_section
 
 SECTIONS = (
+    walk_forward_section,
     ranking,
     null_maximum,
     train_and_test,
@@ -21,6 +24,7 @@ SECTIONS = (
     surfaces,
     sensitivities,
     threshold_curves,
+    execution_by_latency,
     equity,
     too_little_data,
 )

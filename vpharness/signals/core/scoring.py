@@ -4,7 +4,7 @@ import functools
 import hashlib
 import json
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vpharness.errors import ConfigError, VpharnessError
 from vpharness.parameters import problems
-from vpharness.signals.core.binding import Numbers, Structure, split
+from vpharness.signals.core.binding import Numbers, Structure, score_parameters, split
 from vpharness.signals.core.definition import LONGEST_WINDOW_BINS, Signal, SignalParameters
 from vpharness.signals.core.grid import Grid
 from vpharness.signals.core.operators import Operator
@@ -56,6 +56,26 @@ class Scorer:
     operators: tuple[Operator, ...]
     structure: Structure
     numbers: Numbers
+
+    @property
+    def name(self) -> str:
+        """The signal's name."""
+        return self.signal.name
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The grid columns that it reads."""
+        return self.signal.columns
+
+    @property
+    def code_digest(self) -> str:
+        """The digest of the signal's code."""
+        return digest(self.signal, self.params)
+
+    @property
+    def parameter_values(self) -> dict[str, Any]:
+        """The parameters that scores depend on, by name."""
+        return score_parameters(self.params)
 
     def start(self) -> ScorerState:
         """Return the state before the first bin."""
@@ -172,22 +192,32 @@ def checked_columns(
 
     Raises ConfigError where a column is missing or has another shape.
     """
-    missing = [name for name in signal.columns if name not in columns]
-    if missing:
-        raise ConfigError(f"signal {signal.name} reads columns that the grid lacks: {', '.join(missing)}")
-    first = np.shape(columns[signal.columns[0]])
-    bins = first[0] if valid is None else len(valid)
-    cells = first[-1] // 2 * 2 + 1
-    for name in signal.columns:
-        if np.shape(columns[name]) != (bins, cells):
-            raise ConfigError(
-                f"signal {signal.name}: column {name} has the shape {np.shape(columns[name])}; "
-                f"it must be {(bins, cells)}, one row a bin and one cell for each k"
-            )
-    shown = {name: columns[name] for name in signal.columns}
+    shown, radius = checked_shapes(signal.name, signal.columns, columns, None if valid is None else len(valid))
     if valid is not None and not valid.all():
         shown = {name: np.asarray(column)[valid] for name, column in shown.items()}
-    return shown, cells // 2
+    return shown, radius
+
+
+def checked_shapes(
+    signal: str, names: Sequence[str], columns: Mapping[str, ArrayLike], bins: int | None = None
+) -> tuple[dict[str, ArrayLike], int]:
+    """Return the columns that a signal reads, each [T, 2 radius + 1], and the radius.
+
+    `bins` is T, where it is known. Raises ConfigError where a column is missing or has another shape.
+    """
+    missing = [name for name in names if name not in columns]
+    if missing:
+        raise ConfigError(f"signal {signal} reads columns that the grid lacks: {', '.join(missing)}")
+    first = np.shape(columns[names[0]])
+    bins = first[0] if bins is None else bins
+    cells = first[-1] // 2 * 2 + 1
+    for name in names:
+        if np.shape(columns[name]) != (bins, cells):
+            raise ConfigError(
+                f"signal {signal}: column {name} has the shape {np.shape(columns[name])}; "
+                f"it must be {(bins, cells)}, one row a bin and one cell for each k"
+            )
+    return {name: columns[name] for name in names}, cells // 2
 
 
 def with_gaps(scores: Array, valid: NDArray[np.bool_] | None) -> NDArray[np.float64]:

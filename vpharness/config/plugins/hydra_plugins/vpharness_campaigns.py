@@ -4,6 +4,7 @@ Both are thin: the task that Hydra is given knows how a campaign is carried out,
 a multirun begins.
 """
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,10 +17,13 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from vpharness.campaigns.search import SearchSettings
 from vpharness.config.hydra_app import Task
 from vpharness.config.sweep_axes import expand
+from vpharness.engines.calls import Engine
+from vpharness.engines.settings import EngineSettings, JoblibSettings, RaySettings, SlurmSettings, engine_problems
 from vpharness.errors import ConfigError
-from vpharness.parameters import parameter
+from vpharness.parameters import problems
 
 PLAIN_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 """Expands axes as ours does, and knows all jobs beforehand."""
@@ -30,19 +34,23 @@ class NoSettings:
     """Nothing to set."""
 
 
-@dataclass(frozen=True)
-class JoblibSettings:
-    """The processes of a campaign."""
-
-    n_jobs: int = parameter(-1, meaning="processes; -1: one for each core", minimum=-1, maximum=1_024)
-
-
 class PlanningLauncher(Launcher):
     """Composes and checks all jobs before the first one begins."""
 
     parameters: ClassVar[type[Any]] = NoSettings
-    processes = 0
+    settings: EngineSettings | None = None
+    """Of the engine that carries out a plan; None: this process does."""
     carries_out = True
+
+    @property
+    def problems(self) -> list[str]:
+        """What keeps its engine from being made."""
+        return [] if self.settings is None else engine_problems(self.settings, "hydra.launcher.")
+
+    @property
+    def engine(self) -> Engine | None:
+        """What carries out a plan in other processes; None: this one does."""
+        return None if self.settings is None else self.settings.engine()
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra hands to every launcher."""
@@ -62,12 +70,13 @@ class PlanningLauncher(Launcher):
             raise ConfigError("this launcher carries out runs; build takes hydra/launcher=basic")
         from vpharness.config.composition import hydra_functions  # noqa: PLC0415  # imports the compilers
 
+        unfit = self.problems
         lows: list[float | None] = self.task.launch(
             hydra_functions(self.hydra_context.config_loader, self.config),
             self.config,
             job_overrides,
-            (*self.task.problems, *problems),
-            processes=self.processes,
+            (*self.task.problems, *unfit, *problems),
+            engine=None if unfit else self.engine,
             carries_out=self.carries_out,
             adaptive=adaptive,
         )
@@ -85,13 +94,29 @@ class PlanLauncher(PlanningLauncher):
     carries_out = False
 
 
-class JoblibLauncher(PlanningLauncher):
+class _EngineLauncher(PlanningLauncher):
+    """Carries out a plan on an engine."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = self.parameters(**settings)
+
+
+class JoblibLauncher(_EngineLauncher):
     """Carries out a plan in several processes."""
 
     parameters: ClassVar[type[Any]] = JoblibSettings
 
-    def __init__(self, n_jobs: int) -> None:
-        self.processes = n_jobs
+
+class RayLauncher(_EngineLauncher):
+    """Carries out a plan on a Ray cluster."""
+
+    parameters: ClassVar[type[Any]] = RaySettings
+
+
+class SlurmLauncher(_EngineLauncher):
+    """Carries out a plan as jobs of a Slurm cluster."""
+
+    parameters: ClassVar[type[Any]] = SlurmSettings
 
 
 class CampaignSweeper(Sweeper):
@@ -116,3 +141,44 @@ class CampaignSweeper(Sweeper):
         if found.problems:
             raise ConfigError("; ".join(found.problems))
         return self._launcher.launch([[*job, "sweep=null"] for job in found.jobs], initial_job_idx=0)
+
+
+class OptunaSweeper(CampaignSweeper):
+    """Proposes values by the results of earlier ones, batch by batch."""
+
+    parameters: ClassVar[type[Any]] = SearchSettings
+
+    def __init__(self, **settings: Any) -> None:
+        self._settings = SearchSettings(**settings)
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take what Hydra hands to every sweeper, and make the launcher."""
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        self._config, self._task = config, task_function
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Search the space that the axes span."""
+        from vpharness.config.composition import hydra_functions  # noqa: PLC0415  # imports the compilers
+        from vpharness.config.search_space import search_space  # noqa: PLC0415  # as above
+
+        launcher, task = self._launcher, self._task
+        if not isinstance(launcher, PlanningLauncher) or not isinstance(task, Task) or task.search is None:
+            raise ConfigError("a search is carried out by fused, joblib, ray or slurm: give hydra/launcher=one of them")
+        if not launcher.carries_out:
+            raise ConfigError("a search cannot be planned: its runs follow from the results of earlier ones")
+        overrides = OverridesParser.create(config_loader=self._loader).parse_overrides(arguments)
+        axes: Any = {} if self._axes is None else OmegaConf.to_container(self._axes, resolve=True)
+        space, wrong = search_space(
+            overrides, axes.get("universal") or {}, axes.get("per_signal") or {}, self._settings
+        )
+        unfit = [*launcher.problems, *problems(self._settings, "hydra.sweeper.")]
+        if importlib.util.find_spec(self._settings.needs) is None:
+            unfit.append(f"{self._settings.needs} is not installed; install the extra: pip install 'vpharness[search]'")
+        return task.search(
+            hydra_functions(self._loader, self._config),
+            self._config,
+            space,
+            self._settings,
+            (*task.problems, *unfit, *wrong),
+            engine=None if unfit else launcher.engine,
+        )

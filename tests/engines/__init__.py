@@ -1,0 +1,1 @@
+"""Tests of engines: the order of works, what workers do, and the settings."""

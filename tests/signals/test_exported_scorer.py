@@ -1,0 +1,122 @@
+"""A scorer that was exported scores as its source does, bit for bit, and what is loaded can only compute."""
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import export
+from numpy.typing import NDArray
+
+from vpharness.errors import ConfigError
+from vpharness.signals import resolve, restore_state, save_state, scorer
+from vpharness.signals.core.exported_scorer import ExportedScorer, calls_out, export_scorer, load_scorer
+
+RADIUS = 30
+NAMES = ("ads", "ads_pfp_svac", "erd", "iirc", "jad", "msd", "perm_derivative", "pfp", "spg", "svac")
+QUICK = ("msd", "pfp")
+
+
+def bins(columns: tuple[str, ...], count: int, seed: int) -> list[dict[str, NDArray[np.float64]]]:
+    """Bins of a grid, one row each."""
+    rng = np.random.default_rng(seed)
+    return [
+        {name: rng.integers(-2, 3, (1, 2 * RADIUS + 1)).astype(np.float64) for name in columns} for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+)
+def test_it_scores_bit_for_bit_as_the_source(name: str) -> None:
+    """Over bins, and on from a state that either of the two saved."""
+    source = scorer(resolve(f"vpharness.signals.{name}.{name}"), None, cell_width_ms=100.0, radius=RADIUS)
+    loaded = load_scorer(export_scorer(source), "program.npz")
+    shared = ("name", "columns", "cell_width_ms", "radius", "capacity", "code_digest", "parameter_values")
+    assert [getattr(loaded, each) for each in shared] == [getattr(source, each) for each in shared]
+    states = [source.start(), loaded.start()]
+    for number, columns in enumerate(bins(source.columns, 120, seed=1)):
+        scored = [source.step(states[0], columns), loaded.step(states[1], columns)]
+        assert np.array_equal(scored[0][1], scored[1][1], equal_nan=True)
+        states = [scored[1][0], scored[0][0]] if number == 60 else [scored[0][0], scored[1][0]]
+    saved = save_state(states[0])
+    for array, other in zip(saved.values(), save_state(restore_state(loaded, saved)).values(), strict=True):
+        assert np.array_equal(array, other, equal_nan=True)
+
+
+@pytest.fixture(scope="module")
+def msd() -> ExportedScorer:
+    """A loaded scorer."""
+    return load_scorer(msd_content(), "program.npz")
+
+
+def msd_content() -> bytes:
+    """An exported scorer."""
+    return export_scorer(scorer(resolve("vpharness.signals.msd.msd"), None, cell_width_ms=100.0, radius=RADIUS))
+
+
+def test_columns_of_another_shape_are_refused(msd: ExportedScorer) -> None:
+    """One bin of the exported radius, with the columns that it reads."""
+    (columns,) = bins(msd.columns, 1, seed=2)
+    with pytest.raises(ConfigError, match="reads columns that the grid lacks"):
+        msd.step(msd.start(), {})
+    wider = {name: np.zeros((1, 2 * RADIUS + 3)) for name in columns}
+    with pytest.raises(ConfigError, match="was exported for one bin with the radius 30"):
+        msd.step(msd.start(), wider)
+
+
+def changed(**arrays: NDArray[Any]) -> bytes:
+    """An exported scorer with some of its arrays replaced."""
+    with np.load(io.BytesIO(msd_content())) as saved:
+        parts = dict(saved) | arrays
+    file = io.BytesIO()
+    np.savez(file, **parts)
+    return file.getvalue()
+
+
+def test_what_is_no_program_is_refused_in_one_line() -> None:
+    """Other bytes, an archive of another format, and a program that JAX cannot read, with the version that can."""
+    with pytest.raises(ConfigError, match=r"program\.npz holds no exported scorer"):
+        load_scorer(b"PK nothing", "program.npz")
+    header = np.frombuffer(json.dumps({"format": 9}).encode(), np.uint8)
+    with pytest.raises(ConfigError, match="is of format 9, this vpharness reads 1"):
+        load_scorer(changed(header=header), "program.npz")
+    with pytest.raises(ConfigError, match=rf"JAX .* cannot load \(JAX {jax.__version__} exported it, and can\)"):
+        load_scorer(changed(program=np.arange(99, dtype=np.uint8)), "program.npz")
+
+
+def _calls_back(x: jax.Array) -> Any:
+    return jax.pure_callback(lambda value: value, jax.ShapeDtypeStruct((), np.float64), x)  # type: ignore[no-untyped-call] # JAX has it untyped
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (_calls_back, "python"),
+        (lambda x: jnp.linalg.eigvals(jnp.ones((3, 3)) * x).real, "geev"),
+        (lambda x: jnp.sort(jnp.ones(9) * x)[3] + jax.lax.top_k(jnp.ones(9) * x, 2)[0][1], ""),
+    ],
+)
+def test_a_program_that_calls_out_is_named(body: Callable[[jax.Array], Any], names: str) -> None:
+    """Callbacks into Python and libraries are found in what a program lowers to; sorting only computes."""
+    text = (
+        export.export(jax.jit(body), disabled_checks=[export.DisabledSafetyCheck.custom_call("*")])(
+            jnp.float64(1)
+        ).mlir_module()
+        if names != "python"
+        else jax.jit(body).lower(jnp.float64(1)).as_text()
+    )
+    found = calls_out(text)
+    assert bool(found) == bool(names)
+    assert all(names in name for name in found)
+
+
+def test_a_call_in_generic_form_is_found_too() -> None:
+    """However the text of a program is written."""
+    assert calls_out('"stablehlo.custom_call"(%0) {call_target_name = "run_me"}') == ["run_me"]
+    assert calls_out("stablehlo.custom_call odd") == ["a custom call of no known name"]
+    assert calls_out("%1 = stablehlo.infeed(%0)") == ["stablehlo.infeed"]

@@ -1,0 +1,99 @@
+"""The command `prune`: delete what nothing refers to, after showing what it is and how much."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from vpharness.commands.text.dataset_facts import size_text
+from vpharness.commands.text.terminal import counted, print_table
+from vpharness.config.command_schemas import PruneCommand
+from vpharness.config.typed_config import check_command
+from vpharness.datasets.lake import Lake, no_collection_is_built
+from vpharness.datasets.pruning import Prunable, delete, prunable
+from vpharness.promotion.bundle import read_bundle
+from vpharness.promotion.pointer import versions
+from vpharness.results.store import AUDITS, CANDIDATES, META, VIEWS, Store, read, store_in
+
+
+def run_prune(config: DictConfig) -> None:
+    """Show what nothing refers to, and delete it where that is confirmed."""
+    asked = check_command(config, PruneCommand)
+    lake = Lake(Path(asked.lake))
+    with no_collection_is_built(lake):
+        kept = referred_to(lake, with_runs=asked.with_runs)
+        found = prunable(lake, kept, asked.older_than_hours * 3600)
+        deleted = [each for each in found if delete(each)] if asked.yes else []
+    size = sum(each.size for each in found)
+    if asked.json:
+        rows = [{**vars(each), "path": str(each.path)} for each in found]
+        print(json.dumps({"prunable": rows, "bytes": size, "deleted": len(deleted)}, indent=1))
+        return
+    if not found:
+        print(f"nothing to prune in {lake.root}")
+        return
+    _print(found, lake)
+    total = f"{counted(len(found), 'thing')}, {size_text(size)}"
+    if asked.yes:
+        print(f"deleted {total}")
+    else:
+        print(f"{total}; nothing has been deleted")
+        print("vpharness: prune yes=true deletes what is listed", file=sys.stderr)
+
+
+def _print(found: list[Prunable], lake: Lake) -> None:
+    table = {
+        "kind": [each.kind for each in found],
+        "size": [size_text(each.size) for each in found],
+        "what": [_short(each.path, lake) for each in found],
+        "why": [each.reason for each in found],
+    }
+    print_table(table, texts=("kind", "what", "why"))
+
+
+def _short(path: Path, lake: Lake) -> str:
+    return str(path.relative_to(lake.root)) if path.is_relative_to(lake.root) else str(path)
+
+
+def referred_to(lake: Lake, *, with_runs: bool) -> set[str]:
+    """Return the checksums of the datasets that results and promoted versions refer to.
+
+    Args:
+        lake: where they lie.
+        with_runs: whether a run of the ledger alone is no reason to keep its dataset; the opening of a test part is.
+
+    Raises PromotionError where a promoted version cannot be read, and ResultsError where the ledger cannot be: then
+    nobody knows what they refer to.
+    """
+    store = store_in(lake.root)
+    return {*_promoted(lake), *_opened(store), *(() if with_runs else _run(store))}
+
+
+def _promoted(lake: Lake) -> Iterator[str]:
+    """Yield the checksums of the datasets that promoted versions came from, those of earlier versions too."""
+    for folder in sorted(path for path in lake.promoted.glob("*") if path.is_dir() and not path.name.startswith(".")):
+        for version in versions(folder):
+            checksum = read_bundle(folder / version).record.dataset_checksum
+            if checksum is not None:
+                yield checksum
+
+
+def _opened(store: Store) -> Iterator[str]:
+    """Yield the checksums of the datasets of candidates whose test parts were opened."""
+    opened = {row["candidate_id"] for row in read(store, VIEWS, ["candidate_id"])}
+    runs = {
+        row["run_id"] for row in read(store, CANDIDATES, ["candidate_id", "run_id"]) if row["candidate_id"] in opened
+    }
+    for row in read(store, META, ["run_id", "dataset_checksum"]):
+        if row["run_id"] in runs and row["dataset_checksum"]:
+            yield row["dataset_checksum"]
+
+
+def _run(store: Store) -> Iterator[str]:
+    """Yield the checksums of the datasets that runs and audits are of."""
+    for table in (META, AUDITS):
+        yield from (
+            row["dataset_checksum"] for row in read(store, table, ["dataset_checksum"]) if row["dataset_checksum"]
+        )

@@ -1,0 +1,152 @@
+"""`compare walk_forward=true`: a procedure of choosing candidates, judged from what the ledger holds."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vpharness.commands.output_files import new_file, require_new
+from vpharness.commands.text.rankings import readable_ledger, views_in
+from vpharness.commands.text.walk_forwards import print_walk_forward, step_rows
+from vpharness.config.command_schemas import CompareCommand, DatasetChoice, PromoteCommand
+from vpharness.datasets.collection import find_collection
+from vpharness.datasets.lake import Lake
+from vpharness.errors import ConfigError
+from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.ranking import restricted
+from vpharness.results.store import store_in
+from vpharness.results.walk_forward.judged import WalkForward, walk_forward
+from vpharness.results.walk_forward.summary import values_of
+from vpharness.results.walk_forward.tried import Procedure
+from vpharness.storage.arrow import table_of_rows
+from vpharness.storage.parquet import write_parquet
+
+if TYPE_CHECKING:
+    from vpharness.results.tracking import TrackingParameters
+
+
+@dataclasses.dataclass(frozen=True)
+class WalkForwardQuestion:
+    """What is asked: a procedure, and whether its candidates may be mixed and test segments opened.
+
+    Attributes:
+        procedure: its settings; the collection may have a version, such as ES@3.
+        mixed_horizon: whether candidates of different holding times are chosen among.
+        show_test: whether segments that are kept for the test are opened, which is counted.
+    """
+
+    procedure: Procedure
+    mixed_horizon: bool = False
+    show_test: bool = False
+
+
+def question_of(asked: CompareCommand, choice: DatasetChoice) -> WalkForwardQuestion:
+    """Return what `compare walk_forward=true` asks."""
+    procedure = Procedure(
+        campaign=asked.campaign,
+        train=asked.train,
+        step=asked.step,
+        segments=asked.segments,
+        collection=choice.collection,
+        dataset_id=choice.id,
+        signal=asked.of_signal,
+    )
+    return WalkForwardQuestion(procedure, asked.mixed_horizon, asked.show_test)
+
+
+def procedure_of(asked: PromoteCommand, choice: DatasetChoice) -> WalkForwardQuestion:
+    """Return the procedure that `promote walk_forward=CAMPAIGN` is about; its test segments stay closed."""
+    procedure = Procedure(
+        campaign=asked.walk_forward,
+        train=asked.train,
+        step=asked.step,
+        segments=asked.segments,
+        collection=choice.collection,
+        dataset_id=choice.id,
+    )
+    return WalkForwardQuestion(procedure, asked.mixed_horizon)
+
+
+def walked_forward(lake: Lake, ledger: Sequence[LedgerCandidate], question: WalkForwardQuestion) -> WalkForward:
+    """Return a procedure, judged, and write down in the ledger that it was tried.
+
+    Raises ConfigError for names that the ledger does not know, where holding times differ, and where there are too few
+    segments.
+    """
+    from vpharness.commands.compare import require_known, require_known_campaign  # noqa: PLC0415  # which calls this
+
+    procedure = question.procedure
+    require_known(procedure.dataset_id, procedure.signal, ledger)
+    require_known_campaign(procedure.campaign, ledger)
+    members: set[tuple[str, str]] | None = None
+    if procedure.collection is not None:
+        collection = find_collection(lake, procedure.collection)
+        members = {(each.dataset_id, each.checksum) for each in collection.members}
+        # A day that is added makes no other procedure.
+        procedure = dataclasses.replace(procedure, collection=collection.id)
+
+    def is_meant(trial: Trial) -> bool:
+        return (
+            (procedure.campaign is None or procedure.campaign in trial.campaigns)
+            and (procedure.dataset_id is None or trial.dataset_id == procedure.dataset_id)
+            and (members is None or trial.dataset in members)
+            and (procedure.signal is None or trial.signal == procedure.signal)
+        )
+
+    candidates = restricted(ledger, is_meant)
+    _require_one_horizon(candidates, mixed=question.mixed_horizon)
+    store = store_in(lake.root)
+    return walk_forward(procedure, candidates, ledger, store, views_in(lake) if question.show_test else None)
+
+
+def _require_one_horizon(candidates: Sequence[LedgerCandidate], *, mixed: bool) -> None:
+    """Raise ConfigError where candidates hold for different times, unless these may be mixed."""
+    holds = sorted({_hold_s(each) for each in candidates})
+    if len(holds) > 1 and not mixed:
+        told = ", ".join(f"{seconds:g} s" for seconds in holds)
+        raise ConfigError(
+            f"the candidates hold for up to {told}: different holding times do not rank together; choose with "
+            "campaign= or signal=, or set mixed_horizon=true"
+        )
+
+
+def _hold_s(candidate: LedgerCandidate) -> float:
+    evaluation = candidate.first.evaluation
+    return evaluation.max_hold_bins * evaluation.cell_width_ms / 1000
+
+
+def run_walk_forward(asked: CompareCommand, choice: DatasetChoice, tracking: "TrackingParameters") -> None:
+    """Judge a procedure, and print, write and track what it came to."""
+    lake = Lake(Path(asked.lake))
+    ledger = readable_ledger(store_in(lake.root), lake)
+    found = walked_forward(lake, ledger, question_of(asked, choice))
+    if asked.report is not None:
+        _write_report(asked, choice, found)
+    if asked.parquet is not None:
+        with new_file(Path(asked.parquet)) as aside:
+            write_parquet(table_of_rows(step_rows(found)), aside)
+    if tracking.kind != "none":
+        from vpharness.commands.walk_forward_tracking import track  # noqa: PLC0415  # MLflow, and pictures
+
+        track(found, tracking, Path(asked.outputs))
+    if asked.json:
+        print(json.dumps({**values_of(found), "steps": step_rows(found)}, indent=1))
+        return
+    print_walk_forward(found)
+    if asked.report is not None:
+        print(f"report: {asked.report}")
+
+
+def _write_report(asked: CompareCommand, choice: DatasetChoice, found: WalkForward) -> None:
+    """Write the report of the same candidates, with the procedure in front; their test parts stay closed."""
+    from vpharness.commands.compare import compared, ledger_text  # noqa: PLC0415  # which calls this
+    from vpharness.commands.compare_report import facts_of, write_report  # noqa: PLC0415  # draws: slow to load
+    from vpharness.results.report.findings import Findings  # noqa: PLC0415
+
+    require_new(asked.report, "report")
+    ranking = dataclasses.replace(asked, walk_forward=False, segments=None, show_test=False)
+    ranked = compared(ranking, choice.id)
+    facts = facts_of(asked, choice.id, ranked.ranked, ledger_text(ranked.ledger))
+    findings = Findings(ranked.ranked, ranked.answer.shown, ranked.view_of, facts, walk_forward=found)
+    write_report(Path(str(asked.report)), findings)

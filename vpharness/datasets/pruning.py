@@ -1,0 +1,124 @@
+"""Deleting what nothing refers to: grid variants, columns in the cache, and what killed writers have left.
+
+What refers to a dataset is said by the caller: this room knows of collections, and of nothing above it. Datasets under
+a name that somebody chose are never among what is deleted.
+"""
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from vpharness.datasets.collection import collection_ids, find_collection
+from vpharness.datasets.disk_use import folder_bytes
+from vpharness.datasets.find import all_datasets
+from vpharness.datasets.lake import Lake, take_away, unfinished_folders
+from vpharness.errors import DatasetError
+from vpharness.storage.locks import lock_if_free
+
+VARIANT: Final = "dataset"
+CACHE: Final = "cache"
+NOTE: Final = "note of a source"
+LEFTOVER: Final = "leftover"
+_HEX: Final = frozenset("0123456789abcdef")
+_SHA256_DIGITS: Final = 64
+
+
+@dataclass(frozen=True)
+class Prunable:
+    """What can be deleted: its kind, where it lies, what it takes on disk, and why nothing is lost."""
+
+    kind: str
+    path: Path
+    size: int
+    reason: str
+
+
+def members_of_collections(lake: Lake) -> set[str]:
+    """Return the ids of all datasets that a version of a collection refers to.
+
+    Raises DatasetError where one cannot be read: then nobody knows what it refers to.
+    """
+    return {name for each in collection_ids(lake) for name in find_collection(lake, each).dataset_ids}
+
+
+def prunable(lake: Lake, is_kept: Container[str], older_than_s: float = 0.0) -> list[Prunable]:
+    """Return what nothing refers to.
+
+    Args:
+        lake: where all of it lies.
+        is_kept: the checksums of datasets that something refers to, beside collections.
+        older_than_s: seconds since a dataset was built before which it is kept: a run may be about to use it.
+
+    Raises DatasetError where a collection or a dataset cannot be read.
+    """
+    members = members_of_collections(lake)
+    found, checksums, contents = list[Prunable](), set[str](), set[str]()
+    for dataset in all_datasets(lake):
+        if isinstance(dataset, DatasetError):
+            raise DatasetError(f"nothing is pruned while a dataset cannot be read: {dataset}")
+        name = dataset.path.name
+        is_published = dataset.path.parent == lake.published
+        is_young = time.time() - dataset.path.stat().st_mtime < older_than_s
+        if is_published or is_young or name in members or dataset.checksum in is_kept:
+            checksums.add(dataset.checksum)
+            contents.add(dataset.manifest.content_id)
+        else:
+            reason = f"{dataset.manifest.instrument}, {dataset.manifest.bins:,} bins, and nothing refers to it"
+            found.append(Prunable(VARIANT, dataset.path, dataset.disk_bytes, reason))
+    found += _caches(lake, checksums)
+    found += [
+        Prunable(NOTE, path, path.stat().st_size, "its dataset is gone, or goes now")
+        for path in sorted(lake.sources.glob("*.json"))
+        if path.stem not in contents
+    ]
+    return [*found, *_leftovers(lake)]
+
+
+def _caches(lake: Lake, checksums: Container[str]) -> Iterator[Prunable]:
+    for folder in sorted(path for path in lake.cache.folder.glob("*") if path.is_dir()):
+        is_of_dataset = len(folder.name) == _SHA256_DIGITS and _HEX.issuperset(folder.name)
+        if is_of_dataset and folder.name not in checksums:
+            yield Prunable(CACHE, folder, folder_bytes(folder), "its dataset is gone, or goes now")
+
+
+def _leftovers(lake: Lake) -> Iterator[Prunable]:
+    """Yield what killed writers left behind: unfinished datasets, and collections that never got a dataset."""
+    for parent in (lake.published, lake.variants):
+        for folder in unfinished_folders(parent):
+            descriptor = None
+            with contextlib.suppress(OSError):
+                descriptor = lock_if_free(folder)
+            if descriptor is not None:
+                os.close(descriptor)
+                yield Prunable(LEFTOVER, folder, folder_bytes(folder), "its writer was killed")
+    known = set(collection_ids(lake))
+    for folder in sorted(lake.collections.glob("*")):
+        if folder.is_dir() and folder.name not in known:
+            yield Prunable(LEFTOVER, folder, folder_bytes(folder), "a collection that never got a dataset")
+
+
+def delete(found: Prunable) -> bool:
+    """Delete what can be deleted; return False where it has been meanwhile. Raises DatasetError where it cannot be."""
+    try:
+        if found.kind == NOTE:
+            found.path.unlink()
+        elif found.kind == VARIANT:
+            _delete_tree(take_away(found.path))
+        else:
+            _delete_tree(found.path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise DatasetError(f"cannot delete {found.path}: {error.strerror}") from error
+    return True
+
+
+def _delete_tree(folder: Path) -> None:
+    for path in (folder, *(each for each in folder.rglob("*") if each.is_dir() and not each.is_symlink())):
+        path.chmod(0o755)
+    shutil.rmtree(folder)

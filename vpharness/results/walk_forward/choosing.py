@@ -1,0 +1,197 @@
+"""Choosing: over a window of segments, the candidate with the largest lower end of its net interval.
+
+For a candidate in a window, with P_b the net ticks and n_b the net fires of its B blocks, m = ΣP/Σn and
+se = √(B/(B-1) Σ(P_b - m n_b)²)/Σn, the lower end is m - t_{B-1} se (see `evaluation.intervals`). The scatter is
+ΣP_b² - 2m ΣP_b n_b + m² Σn_b², sums over blocks that add up over segments. So the sums of every candidate and segment
+are made once, [C, T], and each window adds up some of their columns. A block that lies in two segments, which follow
+one another closely, is one block of a window that holds both: what it adds to the sums is kept beside them.
+
+Blocks are as long as the longest among the candidate's segments of the window, as where datasets pool. The sums are
+therefore made for each of these lengths.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpharness.evaluation import pooled
+from vpharness.evaluation.blocks import COUNTS, TICKS
+from vpharness.evaluation.intervals import CONFIDENCE, Interval, ratio_of_totals
+from vpharness.evaluation.significance import has_enough
+from vpharness.results.walk_forward.segments import History
+
+FloatArray = NDArray[np.float64]
+
+_SUMS: Final = 6
+"""Sums over blocks: B, Σn, ΣP, ΣP², ΣPn, Σn²."""
+_CLOSE: Final = 1e-6
+"""Lower ends that lie this close to the largest, relatively, are worked out anew from the blocks themselves."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The candidate that a window chooses.
+
+    Attributes:
+        place: its place among the histories.
+        net: its net mean in the window with its interval, ticks.
+        n_net: its net fires there.
+        n_rankable: how many candidates could have been chosen.
+    """
+
+    place: int
+    net: Interval
+    n_net: int
+    n_rankable: int
+
+
+class WindowSums:
+    """The sums of all candidates in all segments, from which any window can be judged."""
+
+    def __init__(self, histories: Sequence[History]) -> None:
+        """Make the sums."""
+        self._histories = histories
+        n_segments = len(histories[0].in_segments) if histories else 0
+        self._shape = (len(histories), n_segments)
+        flat = [each.evidence if each is not None else None for own in histories for each in own.in_segments]
+        known = [(place, evidence) for place, evidence in enumerate(flat) if evidence is not None]
+        self._seconds = np.zeros(len(flat), np.int64)
+        self._seconds[[place for place, _ in known]] = [each.blocks.seconds for _, each in known]
+        blocks = [each.blocks for _, each in known]
+        sizes = [len(each.block) for each in blocks]
+        cell = np.repeat(np.array([place for place, _ in known], np.int64), sizes)
+        counts = np.concatenate([np.zeros((0, len(COUNTS)), np.int32), *(each.counts for each in blocks)])
+        n, tp, sl = (counts[:, COUNTS.index(name)].astype(np.float64) for name in ("n_net", "net_tp", "net_sl"))
+        earned = np.concatenate([np.zeros((0, len(TICKS))), *(each.ticks for each in blocks)])[
+            :, TICKS.index("net_pnl")
+        ]
+        numbers = np.concatenate([np.zeros(0, np.int64), *(each.block for each in blocks)])
+        self.fires, self.earned, *ended = (
+            np.bincount(cell, each, len(flat)).reshape(self._shape) for each in (n, earned, tp, sl)
+        )
+        """[C, T] each: the net fires of each candidate in each segment, and what they earned, ticks."""
+        self._ended = np.stack(ended).astype(np.int64)
+        walks = np.zeros((3, len(flat)), np.int64)
+        walks[:, [place for place, _ in known]] = np.array(
+            [(each.tally.n_walks, each.tally.n_walks_tp, each.tally.n_walks_sl) for _, each in known], np.int64
+        ).T.reshape(3, len(known))
+        self._walks = walks.reshape(3, *self._shape)
+        held = n > 0
+        self._blocks = cell[held], numbers[held], n[held], earned[held]
+        self._seconds = self._seconds.reshape(self._shape)
+        self._of_length = {int(length): self._summed(int(length)) for length in np.unique(self._seconds) if length > 0}
+
+    def _summed(self, length: int) -> tuple[FloatArray, NDArray[np.int64], FloatArray]:
+        """Return the sums [_SUMS, C, T] over blocks of a length, and what blocks add that lie in several segments.
+
+        These are given as (candidate, first segment, last segment) [3, Q] and their share of each sum [_SUMS, Q].
+        """
+        cell, number, n, earned = self._blocks
+        own = self._seconds.ravel()[cell]
+        fits = own <= length
+        cell, number, n, earned, own = cell[fits], number[fits], n[fits], earned[fits], own[fits]
+        number = number // (length // np.maximum(own, 1))
+        first = np.flatnonzero((np.diff(cell, prepend=-1) != 0) | (np.diff(number, prepend=0) != 0))
+        if not len(first):
+            return np.zeros((_SUMS, *self._shape)), np.zeros((3, 0), np.int64), np.zeros((_SUMS, 0))
+        cell, number = cell[first], number[first]
+        n, earned = np.add.reduceat(n, first), np.add.reduceat(earned, first)
+        size = self._shape[0] * self._shape[1]
+        values = (np.ones(len(n)), n, earned, earned**2, earned * n, n**2)
+        sums = np.array([np.bincount(cell, each, size) for each in values], np.float64).reshape(_SUMS, *self._shape)
+        return sums, *_shared(cell, number, n, earned, self._shape[1])
+
+    def choose(self, start: int, stop: int, eligible: NDArray[np.bool_]) -> Chosen | None:
+        """Return the candidate with the largest lower end over the segments `start` to `stop - 1`.
+
+        Args:
+            start: the first segment of the window.
+            stop: the one behind its last.
+            eligible: [C] which candidates may be chosen; of these, those that are rankable there can be.
+
+        Returns None where none is rankable. Of equals the first is chosen.
+        """
+        sums = self._window(start, stop)
+        tp, sl = self._ended[:, :, start:stop].sum(axis=2)
+        walks, walks_tp, walks_sl = self._walks[:, :, start:stop].sum(axis=2)
+        n_blocks, n_net = sums[0].astype(np.int64), sums[1].astype(np.int64)
+        rankable = eligible & has_enough(n_net, n_blocks, (tp, sl), walks, (walks_tp, walks_sl))
+        places = np.flatnonzero(rankable)
+        if not len(places):
+            return None
+        lows = lower_ends(sums[:, places])
+        best = np.nanmax(lows)
+        near = places[lows >= best - _CLOSE * max(1.0, abs(best))]
+        exact = [self.net_of(int(place), start, stop) for place in near]
+        winner = int(np.argmax([each.low for each in exact]))
+        place = int(near[winner])
+        return Chosen(place, exact[winner], int(n_net[place]), len(places))
+
+    def _window(self, start: int, stop: int) -> FloatArray:
+        """Return [_SUMS, C] the sums of all candidates over a window, each over blocks of its own length there."""
+        lengths = self._seconds[:, start:stop].max(axis=1, initial=0)
+        found = np.zeros((_SUMS, self._shape[0]))
+        for length, (sums, shared, shares) in self._of_length.items():
+            rows = lengths == length
+            if not rows.any():
+                continue
+            own = sums[:, :, start:stop].sum(axis=2)
+            inside = (shared[1] >= start) & (shared[2] < stop)
+            for row in range(_SUMS):
+                own[row] += np.bincount(shared[0, inside], shares[row, inside], self._shape[0])
+            found[:, rows] = own[:, rows]
+        return found
+
+    def net_of(self, place: int, start: int, stop: int) -> Interval:
+        """Return a candidate's net mean with its interval over a window, from its pooled blocks."""
+        some = [each.evidence for each in self._histories[place].in_segments[start:stop] if each is not None]
+        blocks = pooled(some).blocks
+        return ratio_of_totals(blocks.tick("net_pnl"), blocks.count("n_net")).interval()
+
+
+def lower_ends(sums: FloatArray) -> FloatArray:
+    """Return [C] the lower ends of net intervals from sums [_SUMS, C] over blocks; NaN with fewer than two blocks."""
+    from scipy.special import stdtrit  # type: ignore[import-untyped]  # noqa: PLC0415  # untyped, and slow to load
+
+    n_blocks, n, total, squares, products, squared_n = sums
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = total / n
+        # Where all blocks agree the sums cancel, and rounding may leave less than nothing.
+        scatter = np.maximum(squares - 2 * mean * products + mean**2 * squared_n, 0.0)
+        error = np.sqrt(scatter * n_blocks / (n_blocks - 1)) / n
+        low: FloatArray = mean - stdtrit(n_blocks - 1, 0.5 + CONFIDENCE / 2) * error
+    return low
+
+
+def _shared(
+    cell: NDArray[np.int64], number: NDArray[np.int64], n: FloatArray, earned: FloatArray, n_segments: int
+) -> tuple[NDArray[np.int64], FloatArray]:
+    """Return what the blocks add that lie in several segments of a candidate, pair by pair of their segments.
+
+    With (n_1, P_1) and (n_2, P_2) the shares of a pair, the square of the block's sum holds 2 P_1 P_2 beside the
+    squares of its shares, and so on; neighbours among the shares are one block less.
+    """
+    owner, segment = np.divmod(cell, n_segments)
+    pairs, shares = [np.zeros((3, 0), np.int64)], [np.zeros((_SUMS, 0))]
+    for apart in range(1, n_segments):
+        one = np.flatnonzero((owner[apart:] == owner[:-apart]) & (number[apart:] == number[:-apart]))
+        if not len(one):
+            break
+        other, zeros = one + apart, np.zeros(len(one))
+        pairs.append(np.stack([owner[one], segment[one], segment[other]]))
+        shares.append(
+            np.stack(
+                [
+                    zeros - (apart == 1),
+                    zeros,
+                    zeros,
+                    2 * earned[one] * earned[other],
+                    earned[one] * n[other] + earned[other] * n[one],
+                    2 * n[one] * n[other],
+                ]
+            )
+        )
+    return np.concatenate(pairs, axis=1), np.concatenate(shares, axis=1)

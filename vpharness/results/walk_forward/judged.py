@@ -1,0 +1,184 @@
+"""A procedure judged: all its out-of-sample fires together, against chance, costs and the other procedures tried."""
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vpharness.evaluation import (
+    Evidence,
+    Judgement,
+    MarketTime,
+    figures_of,
+    is_winner,
+    lacking,
+    observed_excess,
+    p_value,
+    pooled,
+)
+from vpharness.evaluation.evaluate import p_values_alone
+from vpharness.results.families import Family
+from vpharness.results.ledger import LedgerCandidate
+from vpharness.results.ranking import COMMON_DRAWS, net_low_all
+from vpharness.results.reevaluation import ViewOf
+from vpharness.results.store import Store
+from vpharness.results.walk_forward.choosing import WindowSums
+from vpharness.results.walk_forward.fires import WalkForwardFires, fires_of
+from vpharness.results.walk_forward.opened import with_tests
+from vpharness.results.walk_forward.overfitting import Overfitting, overfitting
+from vpharness.results.walk_forward.segments import Segment, segments_of
+from vpharness.results.walk_forward.steps import BestFixed, Step, best_fixed, walk
+from vpharness.results.walk_forward.tried import Procedure, family_of_procedures, keep_try, tried_procedures
+
+_NO_TIMES = np.zeros(0)
+
+
+@dataclass(frozen=True)
+class WalkForward:
+    """A procedure with what it chose and earned.
+
+    Attributes:
+        procedure: its settings.
+        segments: the segments that choose, in the order of time.
+        n_candidates: the candidates that it could choose from.
+        n_adaptive: of these, chosen by an adaptive search, which has looked at all segments.
+        n_fires_dropped: out-of-sample fires that were left out since their walks may cross a cut.
+        steps: the steps; the last one that is no test is the choice that is in force.
+        judgement: of all out-of-sample fires together; None where nothing was ever chosen.
+        family: the procedures that were tried on overlapping market time.
+        p_adjusted: against that family; None where the procedure is not rankable.
+        net_low_all: lower end of its net mean that holds for the family at once, ticks; NaN where there is none.
+        best_fixed: the best candidate of the out-of-sample segments with hindsight.
+        overfitting: the probability of backtest overfitting over the segments that choose; None where it has none.
+        fires: the out-of-sample fires in the order of time.
+    """
+
+    procedure: Procedure
+    segments: tuple[Segment, ...]
+    n_candidates: int
+    n_adaptive: int
+    n_fires_dropped: int
+    steps: tuple[Step, ...]
+    judgement: Judgement | None
+    family: Family
+    p_adjusted: float | None
+    net_low_all: float
+    best_fixed: BestFixed | None
+    overfitting: Overfitting | None
+    fires: WalkForwardFires
+
+    @property
+    def winner(self) -> bool:
+        """Whether it beats chance among procedures, with a lower end above 0 that holds for all of them at once."""
+        return (
+            self.judgement is not None
+            and self.p_adjusted is not None
+            and is_winner(self.judgement.lacks, self.p_adjusted, self.net_low_all)
+        )
+
+    @property
+    def last(self) -> Step:
+        """The last step: the choice that is in force, or due, behind the newest segment."""
+        return [step for step in self.steps if not step.is_test][-1]
+
+    @functools.cached_property
+    def judged_steps(self) -> tuple[Step, ...]:
+        """The steps that have net fires out of sample."""
+        return tuple(step for step in self.steps if step.n_net)
+
+    @property
+    def share_above_zero(self) -> float:
+        """The share of these steps that earned more than nothing; NaN without any."""
+        steps = self.judged_steps
+        return sum(step.net_total > 0 for step in steps) / len(steps) if steps else math.nan
+
+    @property
+    def in_sample_net(self) -> float:
+        """The mean over these steps of what was chosen earned per fire in sample, weighted by fires out of sample."""
+        steps = [(step.chosen.net.mean, step.n_net) for step in self.judged_steps if step.chosen is not None]
+        fires = sum(n for _, n in steps)
+        return sum(mean * n for mean, n in steps) / fires if fires else math.nan
+
+
+def walk_forward(
+    procedure: Procedure,
+    candidates: Sequence[LedgerCandidate],
+    ledger: Sequence[LedgerCandidate],
+    store: Store,
+    view_of: ViewOf | None = None,
+) -> WalkForward:
+    """Return a procedure, judged, and write down in the ledger that it was tried.
+
+    Args:
+        procedure: its settings.
+        candidates: those that it chooses from, each with the trials that are meant.
+        ledger: all candidates that there are.
+        store: the results.
+        view_of: from a dataset's id and checksum to its prices: given, segments that are kept for the test are opened,
+            which is counted.
+
+    Raises ConfigError where there are too few segments, and ResultsError where the store cannot be written.
+    """
+    timeline = segments_of(candidates, procedure.segments)
+    sums = WindowSums(timeline.histories)
+    steps = walk(timeline, sums, procedure.train, procedure.step)
+    if view_of is not None:
+        steps = with_tests(steps, timeline, sums, procedure.train, ledger, store, view_of)
+    evidence = evidence_of_steps(steps)
+    times = market_times(steps)
+    keep_try(store, procedure, steps, times, evidence)
+    family = family_of_procedures(procedure.id, times, evidence, tried_procedures(store))
+    judgement = None if evidence is None else judged(evidence, steps)
+    is_ranked = judgement is not None and not judgement.lacks and family.greatest_excess is not None
+    found = [own for step in steps for own in step.found]
+    return WalkForward(
+        procedure=procedure,
+        segments=timeline.segments,
+        n_candidates=len(timeline.histories),
+        n_adaptive=sum(each.candidate.adaptive for each in timeline.histories),
+        n_fires_dropped=sum(own.n_dropped for own in found),
+        steps=tuple(steps),
+        judgement=judgement,
+        family=family,
+        p_adjusted=p_value(judgement.t, family.greatest_excess)  # type: ignore[union-attr, arg-type]  # it is ranked
+        if is_ranked
+        else None,
+        net_low_all=net_low_all(judgement.evidence, family) if is_ranked and judgement is not None else math.nan,
+        best_fixed=best_fixed(timeline, sums, procedure.train),
+        overfitting=overfitting(sums, timeline.ran),
+        fires=fires_of(store, steps),
+    )
+
+
+def evidence_of_steps(steps: Sequence[Step]) -> Evidence | None:
+    """Return the evidence of all out-of-sample fires together; None where nothing was chosen."""
+    some = [own.evidence for step in steps for own in step.found]
+    if not some:
+        return None
+    # Lists of times to the barrier, and of waits, are of no figure that is shown of a procedure.
+    return replace(pooled(some), mid_times_ms=_NO_TIMES, net_times_ms=_NO_TIMES, waits_ms=None)
+
+
+def judged(evidence: Evidence, steps: Sequence[Step]) -> Judgement:
+    """Return the judgement of a procedure's out-of-sample fires, under the draws that everybody is judged under.
+
+    Where the candidates that were chosen differ in their barriers, figures that depend on these are NaN.
+    """
+    chosen = [step.candidate.first.evaluation for step in steps if step.candidate is not None and step.found]
+    barriers = {(each.tp_ticks, each.sl_ticks) for each in chosen}
+    tp_ticks, sl_ticks = barriers.pop() if len(barriers) == 1 else (math.nan, math.nan)
+    return Judgement(
+        evidence,
+        figures_of(evidence, tp_ticks, sl_ticks),
+        observed_excess(evidence.blocks),
+        p_values_alone([evidence], COMMON_DRAWS)[0],
+        lacking(evidence),
+    )
+
+
+def market_times(steps: Sequence[Step]) -> tuple[MarketTime, ...]:
+    """Return all market time out of sample, whether something was chosen on it or not."""
+    segments = [segment for step in steps for segment in step.out_of_sample if not step.refused]
+    return tuple(dict.fromkeys(time for segment in segments for time in segment.times))
