@@ -349,6 +349,24 @@ def test_a_procedure_on_the_good_days_alone_wins_nothing(tmp_path: Path) -> None
     assert part.p_adjusted == whole.p_adjusted
 
 
+def test_a_procedure_that_chose_from_an_adaptive_search_has_no_p_adjusted_and_wins_nothing(tmp_path: Path) -> None:
+    """The search looked at every segment before it came up with its candidates; without it the same days do win."""
+
+    def led(*, adaptive: bool) -> list[LedgerCandidate]:
+        rng = np.random.default_rng(3)
+        return [candidate("lead", [day_evidence(day, rng, 2.0) for day in range(12)], adaptive=adaptive)]
+
+    plain = walk_forward(Procedure("many", 4, 1), led(adaptive=False), led(adaptive=False), Store(tmp_path / "plain"))
+    assert plain.winner
+    searched = walk_forward(
+        Procedure("many", 4, 1), led(adaptive=True), led(adaptive=True), Store(tmp_path / "searched")
+    )
+    assert (searched.n_adaptive, searched.p_adjusted, searched.winner) == (1, None, False)
+    assert searched.judgement is not None
+    assert plain.judgement is not None
+    assert searched.judgement.figures == plain.judgement.figures
+
+
 def test_a_campaign_that_was_picked_after_its_results_were_known_wins_nothing(tmp_path: Path) -> None:
     """Of 100 candidates of noise the best, walked forward alone, has a small p-value; those left out count."""
     for seed in range(3):

@@ -62,8 +62,9 @@ def procedure_gates(found: WalkForward, limits: PromotionParameters) -> list[Gat
             f"; what was chosen was judged on {', '.join(found.left_out)} of the instrument too, which is left out"
         )
     family = found.family
+    why = "an adaptive search has looked at all of its segments" if found.n_adaptive else "not rankable"
     told = (
-        "no p adjusted: not rankable"
+        f"no p adjusted: {why}"
         if adjusted is None
         else f"{adjusted:.3f} over {family.n_rankable} rankable of {family.n_evaluated} procedures"
     )

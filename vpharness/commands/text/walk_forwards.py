@@ -234,7 +234,8 @@ def _remarks(found: WalkForward) -> Iterator[str]:
     if found.n_adaptive:
         yield (
             f"{counted(found.n_adaptive, 'candidate')} came from a search that looked at results on these segments: "
-            "out of sample for the choice among them, not for that search"
+            "out of sample for the choice among them, not for that search; only days kept for the test, with "
+            "show_test=true, are judged against chance"
         )
     chosen = {step.candidate.first.threshold_label for step in found.steps if step.candidate is not None}
     if any(label.startswith(_QUANTILE) for label in chosen):

@@ -45,13 +45,15 @@ class WalkForward:
         procedure: its settings.
         segments: the segments that choose, in the order of time.
         n_candidates: the candidates that it could choose from.
-        n_adaptive: of these, chosen by an adaptive search, which has looked at all segments.
+        n_adaptive: of these, chosen by an adaptive search, which has looked at the segments that choose. Where there are
+            any, segments kept for the test alone are judged; without these nothing is known of chance.
         n_fires_dropped: out-of-sample fires that were left out since their walks may cross a cut.
         steps: the steps; the last one that is no test is the choice that is in force.
         judgement: of all out-of-sample fires together; None where nothing was ever chosen.
         family: the procedures that were tried on overlapping market time, and those that keep to one candidate which
             this one could not choose from.
-        p_adjusted: against that family; None where the procedure is not rankable.
+        p_adjusted: against that family; None where the procedure is not rankable, or chose from an adaptive search and
+            no segment was kept from it.
         net_low_all: lower end of its net mean that holds for the family at once, ticks; NaN where there is none.
         best_fixed: the best candidate of the out-of-sample segments with hindsight.
         overfitting: the probability of backtest overfitting over the segments that choose; None where it has none.
@@ -135,19 +137,22 @@ def walk_forward(
     steps = walk(timeline, sums, procedure.train, procedure.step)
     if view_of is not None:
         steps = with_tests(steps, timeline, sums, procedure.train, ledger, store, view_of)
-    evidence = evidence_of_steps(steps)
-    times = market_times(steps)
+    n_adaptive = sum(each.candidate.adaptive for each in timeline.histories)
+    # A search has looked at all segments that choose: only days kept for the test can judge what it found.
+    unseen = [step for step in steps if step.is_test] if n_adaptive else steps
+    evidence = evidence_of_steps(unseen or steps)
+    times = market_times(unseen or steps)
     keep_try(store, procedure, steps, times, evidence)
     others = _not_chosen_from(candidates, ledger, times)
     family = family_of_procedures(procedure.id, times, evidence, tried_procedures(store), chosen_ids(steps), others)
-    judgement = None if evidence is None else judged(evidence, steps)
-    is_ranked = judgement is not None and not judgement.lacks and family.greatest_excess is not None
+    judgement = None if evidence is None else judged(evidence, unseen or steps)
+    is_ranked = bool(unseen) and judgement is not None and not judgement.lacks and family.greatest_excess is not None
     found = [own for step in steps for own in step.found]
     return WalkForward(
         procedure=procedure,
         segments=timeline.segments,
         n_candidates=len(timeline.histories),
-        n_adaptive=sum(each.candidate.adaptive for each in timeline.histories),
+        n_adaptive=n_adaptive,
         n_fires_dropped=sum(own.n_dropped for own in found),
         steps=tuple(steps),
         judgement=judgement,
