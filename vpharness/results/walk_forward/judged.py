@@ -45,8 +45,8 @@ class WalkForward:
         procedure: its settings.
         segments: the segments that choose, in the order of time.
         n_candidates: the candidates that it could choose from.
-        n_adaptive: of these, chosen by an adaptive search, which has looked at the segments that choose. Where there are
-            any, segments kept for the test alone are judged; without these nothing is known of chance.
+        n_adaptive: of these, chosen by an adaptive search, which has looked at the segments that choose. Where there
+            are any, segments kept for the test alone are judged; without these nothing is known of chance.
         n_fires_dropped: out-of-sample fires that were left out since their walks may cross a cut.
         steps: the steps; the last one that is no test is the choice that is in force.
         judgement: of all out-of-sample fires together; None where nothing was ever chosen.
