@@ -255,13 +255,6 @@ def test_a_latency_without_a_queue_is_refused(tmp_path: Path) -> None:
     assert "add eval.fill=queue" in said.stderr
 
 
-def test_resting_orders_are_not_simulated_live_yet(folder: Path) -> None:
-    """Live fires are entered at the touch alone: the command says so before it does anything."""
-    said = in_process(folder, "online-sim", *WORDS, *WALKS, "eval.fill=queue")
-    assert said.returncode == 2
-    assert "live fires are entered at the touch alone" in said.stderr
-
-
 def test_a_venues_fees_are_a_choice(folder: Path) -> None:
     """They set the four keys, which can still be given."""
     said = in_process(folder, *WORDS, *WALKS, "fees=us_equity_maker_taker", "eval.fill=queue", "json=true")

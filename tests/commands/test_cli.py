@@ -119,7 +119,7 @@ def test_a_multirun_over_lattice_parameters_builds_a_variant_each(tmp_path: Path
         (["build", "source=dbn", "source.path=gone.dbn", "source.tick_size=1"], "gone.dbn"),
         (["build", "start=yesterday"], "start is 'yesterday'; expected ISO 8601 with a zone"),
         (["build", "dataset.id=../up"], "dataset.id is '../up'; it must begin with a letter or digit"),
-        (["show"], "dataset.id must be given"),
+        (["show"], "dataset.id or collection.id must be given"),
         (["show", "dataset.id=none"], "no dataset none in the lake"),
         (["publish", "."], "publish needs dataset.id and source.tick_size"),
         (["publish", "x" * 300, "dataset.id=a", "source.tick_size=1"], "x… is too long for the name of a file"),
