@@ -16,7 +16,7 @@ from vpharness.commands.text.price_checks import checked_prices
 from vpharness.commands.text.progress_display import build_progress, span_of
 from vpharness.config.command_schemas import BuildCommand
 from vpharness.config.time_parsing import parse_time_ns
-from vpharness.config.typed_config import check, check_command, instance
+from vpharness.config.typed_config import check, check_command, instance, refuse_collection
 from vpharness.datasets.build import build
 from vpharness.datasets.collection_build import CollectionRequest
 from vpharness.datasets.find import Dataset
@@ -33,6 +33,7 @@ def run_build(config: DictConfig) -> None:
     asked = check_command(config, BuildCommand)
     source, lattice = instance(config.source, "source"), instance(config.lattice, "lattice")
     choice = instance(config.dataset, "dataset")
+    refuse_collection(choice, "build", f"collection.id={choice.collection}")
     check(source=source, lattice=lattice)
     if choice.id is not None:
         check_id(choice.id)  # before the source's files are read
