@@ -6,6 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from vpharness.commands.build_collection import (
+    chosen_engine,
     refuse_what_is_for_collections,
     refuse_what_is_for_one,
     run_build_collection,
@@ -46,7 +47,11 @@ def run_build(config: DictConfig) -> None:
         if start_ns is not None and end_ns is not None and start_ns >= end_ns:
             raise ConfigError(f"start is {config.start} and end is {config.end}; start must lie before end")
         columns = chosen_columns(choice.columns, ())
-        request = CollectionRequest(collection_id, source, lattice, session, columns, start_ns, end_ns, asked.processes)
+        request = CollectionRequest(
+            *(collection_id, source, lattice, session, columns, start_ns, end_ns),
+            processes=asked.processes,
+            engine=chosen_engine(asked),
+        )
         run_build_collection(asked, request)
         return
     refuse_what_is_for_collections(asked, by_file=session.by_file)

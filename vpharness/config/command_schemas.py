@@ -83,6 +83,7 @@ class BuildCommand:
     dataset: Any = None
     session: Any = None
     collection: Any = None
+    engine: Any = None
 
     def relations(self) -> Iterator[str]:
         """Yield an error for a table of a comparison that is not asked for, and for no processes."""
@@ -90,6 +91,8 @@ class BuildCommand:
             yield "parquet was given without check; it is for the comparison with check=PATH"
         if self.processes == 0:
             yield "processes is 0; it must be at least 1, or -1 for one process for each core"
+        if self.engine is not None and self.processes != 1:
+            yield "processes and engine were given; engine.n_jobs says how many processes an engine takes"
 
 
 @dataclass(frozen=True)
