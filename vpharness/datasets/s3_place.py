@@ -70,9 +70,9 @@ def s3_place(text: str, key: str) -> S3Place:
     bucket, *parts = text.removeprefix(_SCHEME).removesuffix("/").split("/")
     if not text.startswith(_SCHEME) or not _BUCKET.fullmatch(bucket) or not all(map(_PART.fullmatch, parts)):
         raise ConfigError(
-            f"{key} is {text!r}; it must be s3://BUCKET or s3://BUCKET/PREFIX: a bucket of lower-case letters, digits, "
-            "'.' and '-', and a prefix whose parts begin with a letter or digit and consist of these, '.', '_', '=' "
-            "and '-'"
+            f"{key} is {text!r}; it must be s3://BUCKET or s3://BUCKET/PREFIX: a bucket of 3 to 63 lower-case "
+            "letters, digits, '.' and '-', and a prefix whose parts begin with a letter or digit and consist of "
+            "these, '.', '_', '=' and '-'"
         )
     return S3Place(bucket, tuple(parts))
 
