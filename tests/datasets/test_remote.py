@@ -115,7 +115,7 @@ def test_a_list_has_what_lies_there_now(lake: Lake, server: S3Server, root: S3Pl
 def test_a_file_is_fetched_once_however_many_need_it(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that come later wait for the first, in ranges or not."""
     fetched = list[str]()
-    original = remote_files.download
+    original = s3_files.download
 
     def counted(place: S3Place, path: Path) -> str | None:
         fetched.append(place.parts[-1])
