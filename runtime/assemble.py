@@ -17,6 +17,7 @@ from runtime.feeds.recorder import recorded
 from runtime.rollout.rollout import verified_record
 from runtime.web.app import ServerSetup
 from runtime.web.auth import required_token
+from vpharness.config.lake_of_command import lake_of
 from vpharness.config.override_grammar import quoted
 from vpharness.config.search_path import conf_folder, permitted_modules, without_config_dir
 from vpharness.config.typed_config import check, check_command, instance
@@ -54,7 +55,7 @@ def serving(config: DictConfig) -> Iterator[ServerSetup]:
     asked = {name: typed(ChallengerParameters, value, f"challengers.{name}") for name, value in given.items()}
     for name, each in asked.items():
         check(**{f"challengers.{name}": each})
-    token, lake, choice = required_token(settings), Lake(Path(command.lake)), instance(config.dataset, "dataset")
+    token, lake, choice = required_token(settings), lake_of(command), instance(config.dataset, "dataset")
     modules = permitted_modules(lake.root, settings.signal_modules, "runtime.signal_modules")
     with _opened(config, command, lake, choice.id, modules) as (feed, record):
         if found := incompatibilities(record, feed.facts):

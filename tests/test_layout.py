@@ -16,7 +16,7 @@ ALLOWED = {
     "lattice": {"events"},
     "execution": {"storage", "events", "lattice", "datasets"},
     "recording": {"storage"},
-    "datasets": {"storage", "lattice", "events"},
+    "datasets": {"storage", "engines", "lattice", "events"},
     "signals": {"lattice"},
     "audit": {"signals"},
     "evaluation": set(),

@@ -1,8 +1,9 @@
 """Files of days become collections: one dataset for each session, added once, and the others in spite of failures."""
 
+import dataclasses
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from vpharness.datasets.find import Dataset, open_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.datasets.sessions import SessionParameters
+from vpharness.engines.calls import Allotment, Follower, Work
 from vpharness.errors import ConfigError, SourceError
 from vpharness.events.dbn import DbnSource
 from vpharness.events.event_source import Source
@@ -248,6 +250,35 @@ def test_several_processes_make_the_same_collection(
     build_collection(Lake(tmp_path), asked, lambda progress: seen.append(progress.done))
     assert find_collection(Lake(tmp_path), "ES").dataset_ids == find_collection(mornings[0], "ES").dataset_ids
     assert seen.count(len(DAYS)) >= 2
+
+
+def test_an_engine_makes_the_same_collection(
+    days: Path, mornings: tuple[Lake, CollectionBuilt], tmp_path: Path
+) -> None:
+    """It is given the reading of files and the building of sessions, with the lake that every process must see."""
+    lake, given = Lake(tmp_path), list[tuple[Path, ...]]()
+
+    class InThisProcess:
+        """An engine that loses the first work each time."""
+
+        allotment = Allotment()
+
+        def carry_out(self, works: Sequence[Work], follower: Follower) -> None:
+            """Carry out all works but the first, in this process."""
+            given.extend(work.folders for work in works)
+            follower.lost(0, "its machine is gone")
+            for place, work in list(enumerate(works))[1:]:
+                follower.ended(place, work.call.function(*work.call.arguments, print))
+
+    asked = dataclasses.replace(request(days), engine=InThisProcess())
+    done = build_collection(lake, asked, lambda _: None)
+    assert len(done.failed) == 2
+    assert all("the process that carried it out died" in sentence for sentence in done.failed)
+    assert set(given) == {(lake.root,)}
+    ids = find_collection(mornings[0], "ES").dataset_ids
+    assert set(find_collection(lake, "ES").dataset_ids) < set(ids)
+    build_collection(lake, request(days), lambda _: None)
+    assert find_collection(lake, "ES").dataset_ids == ids
 
 
 def test_a_source_without_files_is_one_session(tmp_path: Path) -> None:

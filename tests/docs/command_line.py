@@ -34,6 +34,7 @@ Exit codes: 0, all is well. 2, a mistake of the user's or data that are not as t
 error. 130, interrupted. Any other ends in a traceback and is a bug.
 
 Environment: `VPHARNESS_LAKE` is the folder of datasets and results where `lake=` is not given,
+`VPHARNESS_LAKE_DATASETS` the `s3://` root of further datasets where `lake.datasets=` is not,
 `VPHARNESS_CONFIG_DIR` the folder of YAML files of your own where `--config-dir` is not, and
 `VPHARNESS_RUNTIME_TOKEN` the token of the server's clients.
 

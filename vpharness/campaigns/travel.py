@@ -28,7 +28,7 @@ from vpharness.campaigns.run_folder import folder_of, put_run_folder, writing_ru
 from vpharness.campaigns.runner import CampaignProgress, ReportProgress, RunnerSettings, run_groups
 from vpharness.datasets.find import Dataset, open_dataset
 from vpharness.datasets.lake import DEFAULT_CACHE_GB, ColumnCache
-from vpharness.datasets.manifest import CHECKSUMS_FILE, check_all, read_checksums
+from vpharness.datasets.manifest import CHECKSUMS_FILE, check_all, check_file, read_checksums
 from vpharness.engines.calls import Emit, Parcel
 from vpharness.errors import DatasetError, EngineError
 from vpharness.results.audits import AuditKey, AuditRecord, audit_rows
@@ -65,6 +65,10 @@ def dataset_parcel(dataset: Dataset, limit_bytes: int) -> Parcel:
 
 
 def _read(dataset: Dataset, limit_bytes: int) -> DatasetFiles:
+    names = [CHECKSUMS_FILE, *read_checksums(dataset.path)]
+    if dataset.origin is not None:
+        for each in names[1:]:
+            check_file(dataset.path, each)  # fetches it
     name, size = dataset.manifest.dataset_id, dataset.disk_bytes
     if size > limit_bytes:
         raise EngineError(
@@ -73,7 +77,6 @@ def _read(dataset: Dataset, limit_bytes: int) -> DatasetFiles:
             f"or make the dataset compact: python -m vpharness convert dataset.id={name}"
         )
     try:
-        names = [CHECKSUMS_FILE, *read_checksums(dataset.path)]
         return DatasetFiles(dataset.path.name, {each: (dataset.path / each).read_bytes() for each in names})
     except OSError as error:
         raise DatasetError(f"dataset {name}: {error.filename} cannot be read: {error.strerror}") from error

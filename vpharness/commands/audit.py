@@ -12,6 +12,7 @@ from vpharness.audit import AuditReport, audit
 from vpharness.campaigns.collection_members import train_count
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.config.command_schemas import AuditCommand, DatasetChoice
+from vpharness.config.lake_of_command import lake_of
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.collection import find_collection
 from vpharness.datasets.find import Dataset, find_dataset
@@ -35,7 +36,7 @@ def run_audit(config: DictConfig) -> None:
         raise ConfigError("dataset.id must be given (python -m vpharness list-datasets shows what there is)")
     signal, params = resolve(str(config.signal["_target_"])), instance(config.signal, "signal")
     check(signal=params)
-    lake = Lake(Path(asked.lake), asked.cache_gb)
+    lake = lake_of(asked)
     dataset = find_dataset(lake, audited_dataset(lake, choice))
     if choice.collection is not None:
         print(f"vpharness: the audit is on dataset {dataset.manifest.dataset_id} of the collection", file=sys.stderr)

@@ -6,6 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from vpharness.commands.build_collection import (
+    chosen_engine,
     refuse_what_is_for_collections,
     refuse_what_is_for_one,
     run_build_collection,
@@ -16,7 +17,7 @@ from vpharness.commands.text.price_checks import checked_prices
 from vpharness.commands.text.progress_display import build_progress, span_of
 from vpharness.config.command_schemas import BuildCommand
 from vpharness.config.time_parsing import parse_time_ns
-from vpharness.config.typed_config import check, check_command, instance
+from vpharness.config.typed_config import check, check_command, instance, refuse_collection
 from vpharness.datasets.build import build
 from vpharness.datasets.collection_build import CollectionRequest
 from vpharness.datasets.find import Dataset
@@ -33,6 +34,7 @@ def run_build(config: DictConfig) -> None:
     asked = check_command(config, BuildCommand)
     source, lattice = instance(config.source, "source"), instance(config.lattice, "lattice")
     choice = instance(config.dataset, "dataset")
+    refuse_collection(choice, "build", f"collection.id={choice.collection}")
     check(source=source, lattice=lattice)
     if choice.id is not None:
         check_id(choice.id)  # before the source's files are read
@@ -45,7 +47,11 @@ def run_build(config: DictConfig) -> None:
         if start_ns is not None and end_ns is not None and start_ns >= end_ns:
             raise ConfigError(f"start is {config.start} and end is {config.end}; start must lie before end")
         columns = chosen_columns(choice.columns, ())
-        request = CollectionRequest(collection_id, source, lattice, session, columns, start_ns, end_ns, asked.processes)
+        request = CollectionRequest(
+            *(collection_id, source, lattice, session, columns, start_ns, end_ns),
+            processes=asked.processes,
+            engine=chosen_engine(asked),
+        )
         run_build_collection(asked, request)
         return
     refuse_what_is_for_collections(asked, by_file=session.by_file)

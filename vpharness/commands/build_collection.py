@@ -16,6 +16,7 @@ from vpharness.commands.text.progress_display import COMPILING_LATTICE, LINE_SEC
 from vpharness.commands.text.terminal import raise_each
 from vpharness.compiled import is_kept
 from vpharness.config.command_schemas import BuildCommand
+from vpharness.config.typed_config import instance
 from vpharness.datasets.collection_build import (
     CollectionBuilt,
     CollectionProgress,
@@ -25,6 +26,8 @@ from vpharness.datasets.collection_build import (
 )
 from vpharness.datasets.collection_watch import require_files, watch_collection
 from vpharness.datasets.lake import Lake
+from vpharness.engines.calls import Engine
+from vpharness.engines.settings import engine_problems
 from vpharness.errors import ConfigError
 
 
@@ -42,9 +45,24 @@ def refuse_what_is_for_one(asked: BuildCommand, dataset_id: str | None) -> None:
 def refuse_what_is_for_collections(asked: BuildCommand, *, by_file: bool) -> None:
     """Raise ConfigError for keys that have a meaning with a collection alone."""
     given = [name for name in ("processes", "watch") if getattr(asked, name) != getattr(BuildCommand, name)]
+    given += [] if asked.engine is None else ["engine"]
     given += [] if by_file else ["session"]
     if given:
         raise ConfigError(f"{', '.join(given)}: this makes a dataset for each session; give collection.id=NAME with it")
+
+
+def chosen_engine(asked: BuildCommand) -> Engine | None:
+    """Return the engine that is to build sessions; None where none is chosen.
+
+    Raises ConfigError where its settings do not fit, or its package is missing.
+    """
+    if asked.engine is None:
+        return None
+    settings = instance(asked.engine, "engine")
+    if wrong := engine_problems(settings, "engine."):
+        raise ConfigError("; ".join(wrong))
+    engine: Engine = settings.engine()
+    return engine
 
 
 def run_build_collection(asked: BuildCommand, request: CollectionRequest) -> None:

@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from omegaconf import DictConfig
@@ -23,6 +22,7 @@ from vpharness.commands.text.dataset_facts import print_doubts
 from vpharness.commands.text.progress_display import campaign_progress
 from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import HydraFunctions, compose_jobs
+from vpharness.config.lake_of_command import lake_of
 from vpharness.config.typed_config import command_of, instance
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
@@ -64,7 +64,7 @@ def launch(
     command = command_of(master, RunCommand)
     tracking: TrackingParameters = instance(master.tracking, "tracking")
     known = [*ranges.problems(command), *ranges.problems(tracking, "tracking."), *problems]
-    lake = Lake(Path(command.lake), command.cache_gb)
+    lake = lake_of(command)
     settings = settings_of(command, store_in(lake.root), Labels(tracking.experiment_name))
     check_version(settings.store)
     with contextlib.ExitStack() as stack:

@@ -41,25 +41,27 @@ class Command:
 
 _VERSIONS: Final = "promoted_versions"
 
+_ELSEWHERE: Final = {"lake.datasets": "lake_datasets"}
+
 COMMANDS: Final = {
-    "run": Command("run:run_run", schemas.RunCommand),
-    "plan": Command("run:run_run", schemas.PlanCommand, is_plan=True),
-    "compare": Command("compare:run_compare", schemas.CompareCommand, renamed={"signal": "of_signal"}),
+    "run": Command("run:run_run", schemas.RunCommand, renamed=_ELSEWHERE),
+    "plan": Command("run:run_run", schemas.PlanCommand, is_plan=True, renamed=_ELSEWHERE),
+    "compare": Command("compare:run_compare", schemas.CompareCommand, renamed={"signal": "of_signal", **_ELSEWHERE}),
     "list-signals": Command("list_signals:run_list_signals", schemas.ListSignalsCommand),
-    "audit": Command("audit:run_audit", schemas.AuditCommand),
-    "promote": Command("promote:run_promote", schemas.PromoteCommand),
+    "audit": Command("audit:run_audit", schemas.AuditCommand, renamed=_ELSEWHERE),
+    "promote": Command("promote:run_promote", schemas.PromoteCommand, renamed=_ELSEWHERE),
     "promote history": Command(f"{_VERSIONS}:run_history", schemas.PromoteHistoryCommand),
     "promote show": Command(f"{_VERSIONS}:run_show", schemas.PromoteShowCommand, positional=("version",)),
     "promote diff": Command(f"{_VERSIONS}:run_diff", schemas.PromoteDiffCommand, positional=("a", "b")),
     "promote rollback": Command("promote:run_rollback", schemas.PromoteRollbackCommand),
-    "online-sim": Command("online_sim:run_online_sim", schemas.OnlineSimCommand),
+    "online-sim": Command("online_sim:run_online_sim", schemas.OnlineSimCommand, renamed=_ELSEWHERE),
     "build": Command("build:run_build", schemas.BuildCommand),
     "publish": Command("publish:run_publish", schemas.PublishCommand, positional=("path",)),
     "record": Command("record:run_record", schemas.RecordCommand),
     "convert": Command("convert:run_convert", schemas.ConvertCommand),
-    "list-datasets": Command("list_datasets:run_list_datasets", schemas.ListDatasetsCommand),
-    "show": Command("show:run_show", schemas.ShowCommand),
-    "verify": Command("verify:run_verify", schemas.VerifyCommand),
+    "list-datasets": Command("list_datasets:run_list_datasets", schemas.ListDatasetsCommand, renamed=_ELSEWHERE),
+    "show": Command("show:run_show", schemas.ShowCommand, renamed=_ELSEWHERE),
+    "verify": Command("verify:run_verify", schemas.VerifyCommand, renamed=_ELSEWHERE),
     "prune": Command("prune:run_prune", schemas.PruneCommand),
     "docs": Command("docs:run_docs", schemas.DocsCommand, positional=("topic",), is_phrase=True),
 }

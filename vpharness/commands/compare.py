@@ -19,6 +19,7 @@ from vpharness.commands.text.sensitivities import print_sensitivity, print_surfa
 from vpharness.commands.text.stabilities import print_since_chosen, print_stability, since_row
 from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.config.command_schemas import CompareCommand
+from vpharness.config.lake_of_command import lake_of
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
@@ -87,12 +88,12 @@ def run_compare(config: DictConfig) -> None:
 
         facts = facts_of(asked, choice, found.ranked, ledger_text(ledger))
         judged_on = dict.fromkeys(name for each in found.ranked for name in each.candidate.dataset_ids)
-        remarks = DatasetRemarks(Lake(Path(asked.lake))).sentences(judged_on)
+        remarks = DatasetRemarks(lake_of(asked)).sentences(judged_on)
         write_report(Path(asked.report), Findings(found.ranked, answer.shown, found.view_of, facts, remarks))
     if asked.parquet is not None:
         with new_file(Path(asked.parquet)) as aside:
             write_parquet(table_of_rows(answer.rows), aside)
-    print_doubts(_datasets_of(found.ranked, Lake(Path(asked.lake))))
+    print_doubts(_datasets_of(found.ranked, lake_of(asked)))
     if asked.json:
         print(json.dumps(answer.rows, indent=1))
         return
@@ -119,7 +120,7 @@ def compared(asked: CompareCommand, dataset_id: str | None, collection: str | No
         dataset_id: the dataset that is asked about.
         collection: the collection whose datasets are, in place of one.
     """
-    lake = Lake(Path(asked.lake))
+    lake = lake_of(asked)
     if dataset_id is not None and collection is not None:
         raise ConfigError(
             f"dataset.id={dataset_id} and dataset.collection={collection} were both given; give one of them"
@@ -332,10 +333,10 @@ def _tables(
             if len(apart) > 1:
                 print(f"holding for up to {horizon:g} s")
             if told:
-                print_ranking(told, lake=Lake(Path(asked.lake)), most=asked.top, explained=number == 0, ledger=ledger)
+                print_ranking(told, lake=lake_of(asked), most=asked.top, explained=number == 0, ledger=ledger)
             print(end="\n" if len(apart) > 1 else "")
 
-    return Answer(rows_of(shown, Lake(Path(asked.lake))), show, shown)
+    return Answer(rows_of(shown, lake_of(asked)), show, shown)
 
 
 def _tp_rate_order(ranked: Ranked) -> tuple[float, str]:

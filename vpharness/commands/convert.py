@@ -10,7 +10,7 @@ from vpharness.commands.noted_sources import source_of
 from vpharness.commands.text.dataset_facts import size_text
 from vpharness.commands.text.progress_display import build_progress
 from vpharness.config.search_path import permitted_modules
-from vpharness.config.typed_config import check, instance
+from vpharness.config.typed_config import check, instance, refuse_collection
 from vpharness.datasets.convert import convert
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.grid_columns import chosen_columns
@@ -21,6 +21,7 @@ from vpharness.errors import ConfigError
 def run_convert(config: DictConfig) -> None:
     """Change what a dataset stores, and print what that changed."""
     choice, lake = instance(config.dataset, "dataset"), Lake(Path(config.lake))
+    refuse_collection(choice, "convert", "dataset.id=ID, one of its datasets at a time,")
     if choice.id is None:
         raise ConfigError("dataset.id must be given (python -m vpharness list-datasets shows what there is)")
     columns = chosen_columns(choice.columns, default=())

@@ -1,7 +1,6 @@
 """The days after the promotion of versions, as the ledger has them: their record in the future that nobody knew."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from vpharness.campaigns.collection_members import members_added_ns
 from vpharness.commands.text.rankings import readable_ledger, views_in
@@ -12,13 +11,13 @@ from vpharness.results.since_chosen import since_chosen
 from vpharness.results.store import store_in
 
 
-def forward_days(root: Path, records: Sequence[PromotedRecord], *, opens: bool = False) -> list[LaterDays | None]:
+def forward_days(lake: Lake, records: Sequence[PromotedRecord], *, opens: bool = False) -> list[LaterDays | None]:
     """Return for each promoted version what its candidate did on days after the promotion; None where that is unknown.
 
     A day is later where it was added to a collection after the promotion, or, in no collection, where it begins after.
 
     Args:
-        root: the folder of the lake.
+        lake: where the ledger and the datasets are.
         records: the versions.
         opens: whether days that are kept for the test are opened, which is counted.
 
@@ -26,8 +25,7 @@ def forward_days(root: Path, records: Sequence[PromotedRecord], *, opens: bool =
     """
     if not records or all(record.candidate_id is None for record in records):
         return [None] * len(records)
-    lake = Lake(root)
-    store, view_of = store_in(root), views_in(lake)
+    store, view_of = store_in(lake.root), views_in(lake)
     ledger, of_collections = readable_ledger(store, lake), members_added_ns(lake, None)
     by_id = {each.candidate_id: each for each in ledger}
     found: list[LaterDays | None] = []

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from vpharness.commands.text.collection_facts import collection_summary
 from vpharness.commands.text.dataset_facts import dataset_facts, size_text
 from vpharness.commands.text.terminal import console, counted, print_table
+from vpharness.config.lake_of_command import lake_of
 from vpharness.datasets.collection import Collection, collection_ids, find_collection
 from vpharness.datasets.disk_use import DiskUse, disk_use
 from vpharness.datasets.find import Dataset, all_datasets
@@ -21,12 +22,12 @@ from vpharness.events.times import time_text
 
 _DESCRIBING = ("seed", "strength", "path", "symbol")
 """The parameters of a source by which a dataset is known, as far as its source has them."""
-_TEXTS = ("id", "collection", "instrument", "source", "from (UTC)", "to (UTC)")
+_TEXTS = ("id", "collection", "instrument", "lies in", "source", "from (UTC)", "to (UTC)")
 
 
 def run_list_datasets(config: DictConfig) -> None:
     """List the datasets and collections of the lake, and what they take on disk."""
-    lake = Lake(Path(config.lake))
+    lake = lake_of(config)
     found = list(all_datasets(lake))
     good = [item for item in found if isinstance(item, Dataset)]
     bad = [str(item) for item in found if isinstance(item, DatasetError)]
@@ -56,7 +57,8 @@ def run_list_datasets(config: DictConfig) -> None:
     if rows:
         print_table({name: [row[name] for row in rows] for name in rows[0]}, texts=_TEXTS, key="id")
     elif not collections:
-        console().print(f"no datasets in the lake {config.lake}")
+        elsewhere = "" if lake.remote is None else f" or under {lake.remote}"
+        console().print(f"no datasets in the lake {config.lake}{elsewhere}")
     if good:
         console().print(_disk_text(list(uses.values()), held))
     if any(item.manifest.doubts for item in good):
@@ -72,6 +74,7 @@ def _row(lake: Lake, dataset: Dataset, use: DiskUse) -> dict[str, str]:
     return {
         "id": m.dataset_id,
         "instrument": m.instrument,
+        **({} if lake.remote is None else {"lies in": "the lake" if dataset.origin is None else "s3"}),
         "source": " ".join(filter(None, (source_text(_noted(lake, m), m.source), "(by level)" if m.by_level else ""))),
         "from (UTC)": time_text(m.first_bin_start_ns)[:19],
         "minutes": _minutes_text(span_ns),

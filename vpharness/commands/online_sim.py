@@ -17,6 +17,7 @@ from vpharness.commands.text.simulations import print_simulation
 from vpharness.config.command_schemas import MAX_SPEED, OnlineSimCommand
 from vpharness.config.composition import job_of
 from vpharness.config.hydra_app import choice_of, given_overrides
+from vpharness.config.lake_of_command import lake_of
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.collection import find_collection
 from vpharness.datasets.find import find_dataset
@@ -39,7 +40,7 @@ def run_online_sim(config: DictConfig) -> None:
     tracking: TrackingParameters = instance(config.tracking, "tracking")
     check(tracking=tracking)
     job = job_of(config, given_overrides())
-    lake = Lake(Path(asked.lake), asked.cache_gb)
+    lake = lake_of(asked)
     require_formula(resolve(job.signal_target), "simulated live")
     if found := job_problems([job], lake):
         raise ConfigError("; ".join(found))

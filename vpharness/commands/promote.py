@@ -21,11 +21,11 @@ from vpharness.commands.text.terminal import console
 from vpharness.commands.text.walk_forwards import headline
 from vpharness.commands.walk_forward import procedure_of, walked_forward
 from vpharness.config.command_schemas import PromoteCommand, PromoteRollbackCommand
+from vpharness.config.lake_of_command import lake_of
 from vpharness.config.search_path import permitted_modules
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.event_table import DatasetEvents
 from vpharness.datasets.find import find_dataset
-from vpharness.datasets.lake import Lake
 from vpharness.datasets.sources import source_values
 from vpharness.errors import PromotionError, ResultsError, TrackingError
 from vpharness.modules import PermittedModules
@@ -49,7 +49,7 @@ def run_promote(config: DictConfig) -> None:
     limits, tracking = instance(config.promotion, "promotion"), instance(config.tracking, "tracking")
     given = None if config.source is None else instance(config.source, "source")
     check(promotion=limits, tracking=tracking, **({} if given is None else {"source": given}))
-    lake = Lake(Path(asked.lake), asked.cache_gb)
+    lake = lake_of(asked)
     modules = permitted_modules(lake.root, asked.signal_modules, "signal_modules")
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
@@ -99,7 +99,7 @@ def run_rollback(config: DictConfig) -> None:
     asked = check_command(config, PromoteRollbackCommand)
     tracking = instance(config.tracking, "tracking")
     check(tracking=tracking)
-    lake = Lake(Path(asked.lake))
+    lake = lake_of(asked)
     instrument = the_instrument(lake, asked.instrument)
     modules = permitted_modules(lake.root, asked.signal_modules, "signal_modules")
     entry = roll_back(lake, instrument, modules, asked.to)

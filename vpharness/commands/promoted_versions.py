@@ -12,6 +12,7 @@ from rich.table import Table
 from vpharness.commands.forward_days import forward_days
 from vpharness.commands.text.terminal import console, minute_text, print_table
 from vpharness.config.command_schemas import PromoteDiffCommand, PromoteHistoryCommand, PromoteShowCommand
+from vpharness.config.lake_of_command import lake_of
 from vpharness.config.search_path import permitted_modules
 from vpharness.config.typed_config import check_command
 from vpharness.datasets.collection import collection_ids
@@ -48,7 +49,7 @@ def the_instrument(lake: Lake, given: str | None) -> str:
 def run_history(config: DictConfig) -> None:
     """Print every promotion and rollback, with its reason."""
     asked = check_command(config, PromoteHistoryCommand)
-    lake = Lake(Path(asked.lake))
+    lake = lake_of(asked)
     known = [the_instrument(lake, asked.instrument)] if asked.instrument else instruments(lake)
     entries = {name: history(lake, name) for name in known}
     if asked.json:
@@ -79,7 +80,7 @@ def _forward_texts(lake: Lake, instrument: str, entries: Sequence[HistoryEntry])
         return [""] * len(entries)
     promoted = [entry for entry in entries if entry.action == PROMOTED]
     records = [read_bundle(bundle_path(lake, instrument, entry.version)).record for entry in promoted]
-    found = zip(promoted, forward_days(lake.root, records), strict=True)
+    found = zip(promoted, forward_days(lake, records), strict=True)
     texts = {entry.number: "" if later is None else later.text for entry, later in found}
     return [texts.get(entry.number, "") for entry in entries]
 
@@ -87,13 +88,13 @@ def _forward_texts(lake: Lake, instrument: str, entries: Sequence[HistoryEntry])
 def run_show(config: DictConfig) -> None:
     """Print what a version serves, and the evidence behind it."""
     asked = check_command(config, PromoteShowCommand)
-    lake = Lake(Path(asked.lake))
+    lake = lake_of(asked)
     instrument = the_instrument(lake, asked.instrument)
     path = bundle_path(lake, instrument, asked.version or _served(lake, instrument))
     bundle = read_bundle(path)
     record = bundle.record
     serves = _serves(bundle, permitted_modules(lake.root, asked.signal_modules, "signal_modules"))
-    (later,) = forward_days(lake.root, [record], opens=asked.show_test)
+    (later,) = forward_days(lake, [record], opens=asked.show_test)
     if asked.json:
         facts = {**record.values(), "bundle": str(path), "serves": serves}
         print(json.dumps({**facts, "later_days": None if later is None else later.values()}, indent=1))
@@ -104,7 +105,7 @@ def run_show(config: DictConfig) -> None:
 def run_diff(config: DictConfig) -> None:
     """Print the differences between two promoted versions."""
     asked = check_command(config, PromoteDiffCommand)
-    lake = Lake(Path(asked.lake))
+    lake = lake_of(asked)
     instrument = the_instrument(lake, asked.instrument)
     names = [str(asked.a), asked.b or _served(lake, instrument)]
     first, second = (dict(_flat(_compared(read_bundle(bundle_path(lake, instrument, name)).record))) for name in names)

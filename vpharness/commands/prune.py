@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -24,7 +25,8 @@ def run_prune(config: DictConfig) -> None:
     lake = Lake(Path(asked.lake))
     with no_collection_is_built(lake):
         kept = referred_to(lake, with_runs=asked.with_runs)
-        found = prunable(lake, kept, asked.older_than_hours * 3600)
+        older_than_s = asked.older_than_hours * 3600
+        found = prunable(lake, kept, older_than_s, partial(_weights, lake, older_than_s))
         deleted = [each for each in found if delete(each)] if asked.yes else []
     size = sum(each.size for each in found)
     if asked.json:
@@ -41,6 +43,15 @@ def run_prune(config: DictConfig) -> None:
     else:
         print(f"{total}; nothing has been deleted")
         print("vpharness: prune yes=true deletes what is listed", file=sys.stderr)
+
+
+def _weights(lake: Lake, older_than_s: float, checksums: Container[str]) -> Iterable[tuple[Path, str]]:
+    """Return the weights of learned signals that belong to none of the datasets that are there, and why."""
+    if not lake.models.is_dir():
+        return ()
+    from vpharness.learning.weights_store import unreferenced_weights  # noqa: PLC0415  # imports JAX
+
+    return unreferenced_weights(lake.models, checksums, older_than_s)
 
 
 def _print(found: list[Prunable], lake: Lake) -> None:

@@ -21,6 +21,7 @@ from vpharness.commands.text.rankings import print_candidates
 from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import job_of
 from vpharness.config.hydra_app import given_overrides
+from vpharness.config.lake_of_command import lake_of
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
@@ -124,7 +125,7 @@ class CarriedOut:
 def carried_out(config: DictConfig, words: Sequence[str]) -> CarriedOut:
     """Carry out the run of a composed configuration, or those on the datasets of a collection, unless done."""
     command = check_command(config, RunCommand)
-    lake = Lake(Path(command.lake), command.cache_gb)
+    lake = lake_of(command)
     store = store_in(lake.root)
     check_version(store)
     _refuse_axes(config)

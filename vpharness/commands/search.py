@@ -4,7 +4,6 @@ import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -21,6 +20,7 @@ from vpharness.commands.text.dataset_facts import print_doubts
 from vpharness.commands.text.progress_display import campaign_progress
 from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import HydraFunctions, compose_jobs
+from vpharness.config.lake_of_command import lake_of
 from vpharness.config.typed_config import command_of, instance
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
@@ -133,7 +133,7 @@ def launch_search(
     """
     command = command_of(master, RunCommand)
     tracking: TrackingParameters = instance(master.tracking, "tracking")
-    lake, words = Lake(Path(command.lake), command.cache_gb), list(master.hydra.overrides.task)
+    lake, words = lake_of(command), list(master.hydra.overrides.task)
     settings = settings_of(command, store_in(lake.root), Labels(tracking.experiment_name))
     check_version(settings.store)
     known = [*ranges.problems(command), *ranges.problems(tracking, "tracking."), *problems]

@@ -1,7 +1,6 @@
 """The command `show`."""
 
 import json
-from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -9,7 +8,8 @@ from vpharness.commands.text.collection_facts import collection_facts, collectio
 from vpharness.commands.text.dataset_facts import print_dataset
 from vpharness.commands.text.terminal import print_table
 from vpharness.config.command_schemas import ShowCommand
-from vpharness.config.typed_config import check_command, instance
+from vpharness.config.lake_of_command import lake_of
+from vpharness.config.typed_config import check_command, instance, refuse_collection
 from vpharness.datasets.collection import find_collection
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
@@ -20,12 +20,13 @@ def run_show(config: DictConfig) -> None:
     """Print what a dataset or a collection holds."""
     asked = check_command(config, ShowCommand)
     choice, collection = instance(config.dataset, "dataset"), instance(config.collection, "collection")
+    refuse_collection(choice, "show", f"collection.id={choice.collection}")
     if (choice.id is None) == (collection.id is None):
         raise ConfigError(
             "dataset.id or collection.id must be given, one of them (python -m vpharness list-datasets shows what "
             "there is)"
         )
-    lake = Lake(Path(asked.lake))
+    lake = lake_of(asked)
     if collection.id is not None:
         _show_collection(lake, collection.id, asked)
         return

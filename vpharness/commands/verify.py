@@ -4,7 +4,6 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
@@ -13,7 +12,8 @@ from vpharness.commands.output_files import require_new
 from vpharness.commands.text.price_checks import checked_prices, price_check_facts, price_check_lines
 from vpharness.commands.text.terminal import counted, raise_each
 from vpharness.config.command_schemas import VerifyCommand
-from vpharness.config.typed_config import check_command, instance
+from vpharness.config.lake_of_command import lake_of
+from vpharness.config.typed_config import check_command, instance, refuse_collection
 from vpharness.datasets.collection import collection_ids, find_collection, member_dataset
 from vpharness.datasets.find import Dataset, dataset_folders, find_dataset, open_dataset
 from vpharness.datasets.lake import Lake
@@ -32,7 +32,9 @@ def run_verify(config: DictConfig) -> None:
     A dataset's best prices can be compared with those of another file as well.
     """
     asked = check_command(config, VerifyCommand)
-    lake, chosen = Lake(Path(config.lake)), instance(config.dataset, "dataset").id
+    lake, choice = lake_of(config), instance(config.dataset, "dataset")
+    refuse_collection(choice, "verify", f"collection.id={choice.collection}")
+    chosen = choice.id
     collection = instance(config.collection, "collection").id
     if chosen is not None and collection is not None:
         raise ConfigError("dataset.id and collection.id were given; verify one of them at a time")

@@ -10,6 +10,7 @@ from vpharness.commands.output_files import new_file, require_new
 from vpharness.commands.text.rankings import readable_ledger, views_in
 from vpharness.commands.text.walk_forwards import print_walk_forward, step_rows
 from vpharness.config.command_schemas import CompareCommand, DatasetChoice, PromoteCommand
+from vpharness.config.lake_of_command import lake_of
 from vpharness.datasets.collection import find_collection
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
@@ -118,7 +119,7 @@ def _hold_s(candidate: LedgerCandidate) -> float:
 
 def run_walk_forward(asked: CompareCommand, choice: DatasetChoice, tracking: "TrackingParameters") -> None:
     """Judge a procedure, and print, write and track what it came to."""
-    lake = Lake(Path(asked.lake))
+    lake = lake_of(asked)
     ledger = readable_ledger(store_in(lake.root), lake)
     found = walked_forward(lake, ledger, question_of(asked, choice))
     if asked.report is not None:

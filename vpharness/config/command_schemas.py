@@ -8,6 +8,10 @@ from typing import Any, Final
 from vpharness.parameters import parameter
 
 LAKE = "${oc.env:VPHARNESS_LAKE,lake}"
+DATASETS_ELSEWHERE: Final = (
+    "s3://BUCKET/PREFIX under which further datasets lie, which are fetched from there (written lake.datasets=; "
+    "default: VPHARNESS_LAKE_DATASETS in the environment)"
+)
 MAX_SPEED = "max"
 SIGNAL_MODULES = (
     "modules that signals may be imported from, in addition to this package and those named in --config-dir"
@@ -42,7 +46,10 @@ class CollectionChoice:
 TRAIN_SEGMENTS: Final = "with walk_forward: so many segments before a step choose its candidate; 0 for all before"
 STEP_SEGMENTS: Final = "with walk_forward: so many segments a choice is in force"
 SEGMENTS: Final = "with walk_forward: equal spans that a single dataset is cut into (default: a dataset is a segment)"
-CACHE_GB: Final = "disk space below lake/cache for grid columns that were computed, the least recently used go first"
+CACHE_GB: Final = (
+    "disk space below lake/cache for grid columns that were computed and files that were fetched, the least recently "
+    "used go first"
+)
 
 
 CHECK_PATH = (
@@ -76,6 +83,7 @@ class BuildCommand:
     dataset: Any = None
     session: Any = None
     collection: Any = None
+    engine: Any = None
 
     def relations(self) -> Iterator[str]:
         """Yield an error for a table of a comparison that is not asked for, and for no processes."""
@@ -83,6 +91,8 @@ class BuildCommand:
             yield "parquet was given without check; it is for the comparison with check=PATH"
         if self.processes == 0:
             yield "processes is 0; it must be at least 1, or -1 for one process for each core"
+        if self.engine is not None and self.processes != 1:
+            yield "processes and engine were given; engine.n_jobs says how many processes an engine takes"
 
 
 @dataclass(frozen=True)
@@ -119,9 +129,12 @@ class TickSize:
 
 @dataclass(frozen=True)
 class PublishCommand:
-    """Check a folder of Parquet files made elsewhere and make it an immutable dataset."""
+    """Make a folder of Parquet files an immutable dataset, or with to=s3://… publish a dataset of the lake there."""
 
     path: str | None = parameter(None, meaning="folder with bins.parquet and grid_clean.parquet")
+    to: str | None = parameter(
+        None, meaning="s3://BUCKET/PREFIX below which the dataset dataset.id of the lake is published, if absent there"
+    )
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     json: bool = parameter(False, meaning="print JSON instead of text")
     source: TickSize = field(default_factory=TickSize)
@@ -143,6 +156,7 @@ class ListDatasetsCommand:
     """List the datasets and collections of the lake, and the disk space that they take."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
+    lake_datasets: str | None = parameter(None, meaning=DATASETS_ELSEWHERE)
     json: bool = parameter(False, meaning="print JSON instead of text")
     dataset: Any = None
 
@@ -203,6 +217,7 @@ class RunCommand:
     """Run a signal over a dataset, judge its fires, and store and rank the results."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
+    lake_datasets: str | None = parameter(None, meaning=DATASETS_ELSEWHERE)
     outputs: str = parameter("outputs", meaning="folder of run folders")
     start: str | None = parameter(None, meaning="first bin of a dataset that is built: ISO 8601 with zone, or ns")
     end: str | None = parameter(None, meaning="end of a dataset that is built: ISO 8601 with zone, or ns")
@@ -239,6 +254,7 @@ class CompareCommand:
     """Rank all candidates, with p-values adjusted for everything that was ever tried."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
+    lake_datasets: str | None = parameter(None, meaning=DATASETS_ELSEWHERE)
     of_signal: str | None = parameter(None, meaning="show only this signal (written signal=)")
     campaign: str | None = parameter(
         None, meaning="show only this campaign, with p adjusted for its own candidates as well"
@@ -324,6 +340,7 @@ class AuditCommand:
     """Check a signal for look-ahead and stored answers, and measure how long it remembers where the data began."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
+    lake_datasets: str | None = parameter(None, meaning=DATASETS_ELSEWHERE)
     seed: int = parameter(0, meaning="seed of the random chunks", minimum=0, maximum=2**53)
     cache_gb: float = parameter(20.0, meaning=CACHE_GB, unit="GB", minimum=0, maximum=1e6)
     json: bool = parameter(False, meaning="print JSON instead of text")
@@ -336,6 +353,7 @@ class PromoteCommand:
     """Promote a run's candidate to the live server, if it passes every gate."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
+    lake_datasets: str | None = parameter(None, meaning=DATASETS_ELSEWHERE)
     outputs: str = parameter("outputs", meaning="folder of run folders")
     run_id: str | None = parameter(None, meaning="the run, or a candidate of compare: its id, or how that begins")
     threshold: str | None = parameter(None, meaning="the threshold, as the run labels it (default: the run's best)")
@@ -418,6 +436,7 @@ class OnlineSimCommand:
     """Replay bins through a live session, time every stage, and compare scores and fires with a run."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
+    lake_datasets: str | None = parameter(None, meaning=DATASETS_ELSEWHERE)
     outputs: str = parameter("outputs", meaning="folder of the tracking store")
     start: str | None = parameter(None, meaning="first bin of a source: ISO 8601 with zone, or ns since 1970")
     end: str | None = parameter(None, meaning="end of a source's span: ISO 8601 with zone, or ns since 1970")

@@ -22,11 +22,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vpharness.campaigns.plan import CollectionName, Job, Variant, variant_of
 from vpharness.config.command_schemas import DatasetChoice
+from vpharness.config.lake_of_command import datasets_elsewhere
 from vpharness.config.override_errors import one_line
 from vpharness.config.search_path import conf_folder, is_group, prepare_process
 from vpharness.config.time_parsing import parse_time_ns
 from vpharness.config.typed_config import instance_of
 from vpharness.datasets.lake import Lake, check_id
+from vpharness.datasets.remote import remote_folder
 from vpharness.errors import ConfigError
 from vpharness.results.tracked_run import without_password
 
@@ -211,7 +213,7 @@ def _data(parts: Mapping[str, Any], config: Mapping[str, Any], job: Sequence[str
     if idle:
         key = "dataset.collection" if choice.id is None else "dataset.id"
         if choice.id is not None:
-            _require_built(str(choice.id), str(config["lake"]), job, idle)
+            _require_built(str(choice.id), config, job, idle)
         raise ConfigError(
             f"{key}={choice.id or choice.collection} is built already, so {', '.join(idle)} would change nothing; "
             f"leave out {key} to have datasets built, or leave these out"
@@ -219,16 +221,19 @@ def _data(parts: Mapping[str, Any], config: Mapping[str, Any], job: Sequence[str
     return CollectionName(str(choice.collection)) if choice.id is None else str(choice.id)
 
 
-def _require_built(dataset_id: str, root: str, job: Sequence[str], building: Sequence[str]) -> None:
+def _require_built(dataset_id: str, config: Mapping[str, Any], job: Sequence[str], building: Sequence[str]) -> None:
     """Raise ConfigError where the lake has no dataset of this id; it names the command that would build it.
 
     Args:
         dataset_id: the id.
-        root: the folder of the lake.
+        config: the configuration of the run.
         job: the overrides of the run.
         building: the keys among them that a build takes.
     """
-    if not any(path.is_dir() for path in Lake(Path(root)).places(check_id(dataset_id))):
+    root = str(config["lake"])
+    lake = Lake(Path(root), remote=datasets_elsewhere(config["lake_datasets"]))
+    is_there = any(path.is_dir() for path in lake.places(check_id(dataset_id)))
+    if not is_there and remote_folder(lake, dataset_id) is None:
         words = [text for text in job if text.partition("=")[0] in building] + [f"dataset.id={dataset_id}"]
         words += [f"lake={root}"] if root != "lake" and any(text.startswith("lake=") for text in job) else []
         raise ConfigError(

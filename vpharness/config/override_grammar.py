@@ -12,7 +12,7 @@ from vpharness.errors import ConfigError
 
 PATH_KEYS: Final = ("path", "lake", "outputs", "parquet", "report", "record", "check")
 """Keys whose values are files or folders, and may hold any character."""
-TEXT_KEYS: Final = ("force", "run_id", "version", "a", "b", "to", "topic")
+TEXT_KEYS: Final = ("force", "run_id", "version", "a", "b", "to", "topic", "lake_datasets")
 """Keys whose values are texts as they stand, such as an id of digits and an e, which Hydra would take for a number."""
 
 _PLAIN: Final = re.compile(r"[\w./:~+,*?-]*", re.ASCII)

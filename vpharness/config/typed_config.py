@@ -80,3 +80,17 @@ def command_of(config: Any, schema: type[Command]) -> Command:
     """Return a command's own keys as its dataclass, groups left as they are, without a look at their ranges."""
     names = [field.name for field in dataclasses.fields(schema)]  # type: ignore[arg-type]  # commands are dataclasses
     return schema(**{name: config[name] for name in names})
+
+
+def refuse_collection(choice: Any, command: str, meant: str) -> None:
+    """Raise ConfigError where a command that is about one dataset is given `dataset.collection`.
+
+    Args:
+        choice: the command's `DatasetChoice`.
+        command: its name.
+        meant: the key to give in its place.
+    """
+    if choice.collection is not None:
+        raise ConfigError(
+            f"dataset.collection={choice.collection} is for runs and what ranks them; {command} takes {meant} instead"
+        )

@@ -24,7 +24,8 @@ from vpharness.datasets.session_work import (
     sessions_of_spans,
 )
 from vpharness.datasets.sessions import SessionParameters
-from vpharness.datasets.side_by_side import carried_out
+from vpharness.datasets.side_by_side import carry_out, engine_of
+from vpharness.engines.calls import Engine
 from vpharness.errors import OutOfMemoryError, VpharnessError
 from vpharness.events.event_source import Source
 from vpharness.events.file_parts import files_in, of_files
@@ -45,6 +46,7 @@ class CollectionRequest:
         columns: the grid columns that are stored.
         start_ns, end_ns: only sessions that lie between are built, as wholes; None: all.
         processes: how many sessions are built side by side; -1: as many as there are cores.
+        engine: what builds them in place of that, such as the processes of a cluster.
     """
 
     collection_id: str
@@ -55,6 +57,12 @@ class CollectionRequest:
     start_ns: int | None = None
     end_ns: int | None = None
     processes: int = 1
+    engine: Engine | None = None
+
+    @property
+    def side_by_side(self) -> Engine | None:
+        """What builds sessions side by side; None: this process does, one after another."""
+        return engine_of(self.processes) if self.engine is None else self.engine
 
 
 @dataclass
@@ -156,7 +164,7 @@ def _build_files(
         found = _spans_of(lake, request, files, progress, report, known.spans)
         plan = sessions_of_spans(common, request.session, found, members)
     works = [work for work in plan.works if _name_of(work) not in known.finished]
-    outcomes = _built(works, request.processes, progress, report)
+    outcomes = _built(works, request.side_by_side, progress, report)
     known.finished.update(
         _name_of(work) for work, outcome in zip(works, outcomes, strict=True) if outcome.dataset_id is not None
     )
@@ -182,13 +190,16 @@ def _spans_of(
     asked = [path for path in files if path not in known]
     works = [_Reading(lake, of_files(request.source, [path]), path) for path in asked]
     progress.total = len(works)
-    for _, found in carried_out(_read, works, request.processes, lambda work: f"{work.path}: {_DIED}"):
+
+    def ended(_place: int, found: FileSpan | str) -> None:
         if isinstance(found, str):
             progress.failed.append(found)
         elif found.path is not None:
             known[found.path] = found
         progress.done += 1
         report(progress)
+
+    carry_out(_read, works, request.side_by_side, lambda work: f"{work.path}: {_DIED}", ended, (lake.root,))
     return [known[path] for path in files if path in known]
 
 
@@ -217,7 +228,7 @@ def _naming(sentence: str, path: str) -> str:
 
 
 def _built(
-    works: Sequence[SessionWork], processes: int, progress: CollectionProgress, report: Report
+    works: Sequence[SessionWork], engine: Engine | None, progress: CollectionProgress, report: Report
 ) -> list[SessionOutcome]:
     """Return the outcomes of sessions, in their order; failures are noted."""
     progress.stage, progress.total, progress.done = "building", len(works), 0
@@ -228,15 +239,17 @@ def _built(
         progress.current = current
         report(progress)
 
-    alone = processes == 1 or len(works) == 1
-    function = partial(build_session, report=within) if alone else build_session
-    for place, outcome in carried_out(function, works, 1 if alone else processes, _died):
+    def ended(place: int, outcome: SessionOutcome) -> None:
         found[place] = outcome
         progress.done, progress.existed = progress.done + 1, progress.existed + outcome.existed
         progress.current = None
         if outcome.error is not None:
             progress.failed.append(_of_session(outcome.session, outcome.error))
         report(progress)
+
+    alone = engine is None or len(works) == 1
+    function = partial(build_session, report=within) if alone else build_session
+    carry_out(function, works, engine, _died, ended, (works[0].lake.root,) if works else ())
     return [found[place] for place in sorted(found)]
 
 

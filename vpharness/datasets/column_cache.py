@@ -22,17 +22,14 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 from vpharness.compiled import Array
-from vpharness.datasets.lake import ColumnCache
+from vpharness.datasets.cache_limit import COLUMN_SUFFIX, USE_IS_OLD_S
 from vpharness.storage.checksums import known_digest
 from vpharness.storage.durable import aside_of, unfinished_names, writing_in
 from vpharness.storage.locks import locked
 
 _BLOCK_BYTES: Final = 65_536
 _READ_BYTES: Final = 16 * _BLOCK_BYTES
-_SUFFIX: Final = ".npy"
 _LOCK: Final = ".lock"
-_USE_IS_OLD_S: Final = 60
-"""How exactly the time of a file's last use is known: it is set again where it is older, seconds."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ def cached_column(folder: Path, name: str, wanted: ColumnShape) -> Array | None:
 
     A file that is not as it was written is deleted.
     """
-    for path in folder.glob(f"{name}.*{_SUFFIX}"):
+    for path in folder.glob(f"{name}.*{COLUMN_SUFFIX}"):
         try:
             _mark_used(path)
             sound = (
@@ -126,7 +123,7 @@ def _mapped(file: BinaryIO, wanted: ColumnShape) -> Array | None:
 
 def _mark_used(path: Path) -> None:
     """Set the time of a file's last use, which is that of its change; where it may only be read, it is left alone."""
-    if time.time() - path.stat().st_mtime > _USE_IS_OLD_S:
+    if time.time() - path.stat().st_mtime > USE_IS_OLD_S:
         with contextlib.suppress(OSError):
             os.utime(path)
 
@@ -140,8 +137,8 @@ def filled_by_one(folder: Path) -> Iterator[bool]:
     with contextlib.ExitStack() as held:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            held.enter_context(writing_in(folder, *unfinished_names(f"*{_SUFFIX}")))
-            probe = aside_of(folder / f"probe{_SUFFIX}")
+            held.enter_context(writing_in(folder, *unfinished_names(f"*{COLUMN_SUFFIX}")))
+            probe = aside_of(folder / f"probe{COLUMN_SUFFIX}")
             probe.touch()
             probe.unlink()
         except OSError:
@@ -194,12 +191,12 @@ class _GrowingColumn:
     def finish(self, folder: Path, name: str) -> None:
         self.file.close()
         self.path.chmod(0o644)
-        self.path.replace(folder / f"{name}.{self.digest.hexdigest()}{_SUFFIX}")
+        self.path.replace(folder / f"{name}.{self.digest.hexdigest()}{COLUMN_SUFFIX}")
 
 
 @contextlib.contextmanager
 def _growing(folder: Path, name: str, wanted: ColumnShape) -> Iterator[_GrowingColumn]:
-    path, head = aside_of(folder / f"{name}{_SUFFIX}"), wanted.head
+    path, head = aside_of(folder / f"{name}{COLUMN_SUFFIX}"), wanted.head
     try:
         with path.open("xb") as file:
             file.write(head)
@@ -208,19 +205,3 @@ def _growing(folder: Path, name: str, wanted: ColumnShape) -> Iterator[_GrowingC
             yield _GrowingColumn(path, file, digest)
     finally:
         path.unlink(missing_ok=True)
-
-
-def keep_within_limit(cache: ColumnCache) -> None:
-    """Delete the columns used least recently, of whatever dataset, until the rest fits; those in use stay mapped."""
-    found = list[tuple[float, int, Path]]()
-    for path in cache.folder.glob(f"*/*{_SUFFIX}"):
-        with contextlib.suppress(OSError):
-            stat = path.stat()
-            found.append((stat.st_mtime, stat.st_size, path))
-    total = sum(size for _, size, _ in found)
-    for _, size, path in sorted(found):
-        if total <= cache.limit_bytes:
-            return
-        with contextlib.suppress(OSError):
-            path.unlink()
-            total -= size

@@ -72,6 +72,11 @@ def convert(
     source cannot be read. The dataset is then what it was.
     """
     manifest, identity, folder = dataset.manifest, dataset.checksum, dataset.path
+    if dataset.origin is not None:
+        raise DatasetError(
+            f"dataset {manifest.dataset_id} lies at {dataset.origin}, where it stays as it is: columns that are asked "
+            "for are computed from its events, and kept in the cache"
+        )
     if manifest.lattice is None:
         raise DatasetError(
             f"dataset {manifest.dataset_id} was made elsewhere: there are no events from which its columns follow, and "

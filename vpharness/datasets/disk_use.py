@@ -8,7 +8,10 @@ from vpharness.datasets.find import Dataset
 
 @dataclass(frozen=True)
 class DiskUse:
-    """Bytes on disk: of a dataset's own files, and of its computed columns in the cache, which can be deleted."""
+    """Bytes on disk: of a dataset's own files, and of what the cache has of it, which can be deleted.
+
+    The cache has its computed columns, and all files of one that lies elsewhere.
+    """
 
     stored: int
     cached: int
@@ -22,7 +25,8 @@ class DiskUse:
 def disk_use(dataset: Dataset) -> DiskUse:
     """Return what a dataset takes on disk."""
     cached = 0 if dataset.cache is None else folder_bytes(dataset.cache.of(dataset.checksum))
-    return DiskUse(dataset.disk_bytes, cached)
+    own = dataset.disk_bytes
+    return DiskUse(own, cached) if dataset.origin is None else DiskUse(0, cached + own)
 
 
 def folder_bytes(folder: Path) -> int:

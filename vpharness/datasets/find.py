@@ -17,6 +17,9 @@ from vpharness.datasets.manifest import (
     read_checksums,
     read_manifest,
 )
+from vpharness.datasets.remote import forget, remote_folder, remote_folders
+from vpharness.datasets.remote_files import origin_of
+from vpharness.datasets.s3_place import S3Place
 from vpharness.errors import DatasetError
 from vpharness.suggestions import did_you_mean
 
@@ -74,13 +77,19 @@ class Dataset:
         return tuple(self.manifest.columns) if stored is None else stored
 
     @property
+    def origin(self) -> S3Place | None:
+        """Where it lies, if that is elsewhere and its folder one of the cache; None for one of the lake itself."""
+        found = origin_of(self.path)
+        return None if found is None else found.place
+
+    @property
     def disk_bytes(self) -> int:
         """What its files take on disk."""
         return sum(path.stat().st_size for path in self.path.iterdir())
 
 
 def find_dataset(lake: Lake, dataset_id: str) -> Dataset:
-    """Return the dataset of an id, a published one before a grid variant.
+    """Return the dataset of an id: a published one, a grid variant, or one under the lake's root elsewhere.
 
     Raises DatasetError where there is none (naming those of similar names), where it has not been published yet
     (naming the command), and where a file of it is missing.
@@ -89,11 +98,26 @@ def find_dataset(lake: Lake, dataset_id: str) -> Dataset:
     for path in lake.places(dataset_id):
         if path.is_dir():
             return open_dataset(path, lake.cache, lake.models)
+    if (folder := remote_folder(lake, dataset_id)) is not None:
+        return _opened_elsewhere(lake, folder)
     known = [path.name for path in dataset_folders(lake)]
     found = did_you_mean(dataset_id, known).strip()
     if not found:
         found = f"there are {', '.join(known[:3])}" if known else "there is none yet"
-    raise DatasetError(f"no dataset {dataset_id} in the lake {lake.root}; {found} (python -m vpharness list-datasets)")
+    places = f"in the lake {lake.root}" + ("" if lake.remote is None else f" or under {lake.remote}")
+    raise DatasetError(f"no dataset {dataset_id} {places}; {found} (python -m vpharness list-datasets)")
+
+
+def _opened_elsewhere(lake: Lake, folder: Path) -> Dataset:
+    """Return the dataset of a folder in the cache; a manifest or checksums that are damaged are fetched anew."""
+    try:
+        return open_dataset(folder, lake.cache, lake.models)
+    except DatasetError:
+        forget(folder)
+        again = remote_folder(lake, folder.name)
+        if again is None:
+            raise
+        return open_dataset(again, lake.cache, lake.models)
 
 
 def dataset_folders(lake: Lake) -> list[Path]:
@@ -106,12 +130,25 @@ def dataset_folders(lake: Lake) -> list[Path]:
 
 
 def all_datasets(lake: Lake) -> Iterator[Dataset | DatasetError]:
-    """Yield every dataset of the lake, and an error for each folder that is none."""
-    for path in dataset_folders(lake):
+    """Yield every dataset of the lake, and an error for each folder that is none.
+
+    Those under its root elsewhere follow, without those whose ids the lake itself has.
+    """
+    folders = dataset_folders(lake)
+    for path in folders:
         try:
             yield open_dataset(path, lake.cache, lake.models)
         except DatasetError as error:
             yield error
+    held = {path.name for path in folders}
+    for found in remote_folders(lake):
+        if isinstance(found, DatasetError):
+            yield found
+        elif found.name not in held:
+            try:
+                yield _opened_elsewhere(lake, found)
+            except DatasetError as error:
+                yield error
 
 
 def open_dataset(path: Path, cache: ColumnCache | None = None, models: Path | None = None) -> Dataset:
@@ -126,7 +163,8 @@ def open_dataset(path: Path, cache: ColumnCache | None = None, models: Path | No
             f"dataset {path.name}: {path / CHECKSUMS_FILE} is missing; restore it, build the dataset again, or remove "
             f"its {MANIFEST_FILE} and publish it again"
         )
+    lies_here = origin_of(path) is None
     for name in read_checksums(path):
-        if not (path / name).is_file():
+        if lies_here and not (path / name).is_file():
             raise DatasetError(f"dataset {path.name}: {path / name} is missing; restore it, or build the dataset again")
     return Dataset(path, read_manifest(path), cache, models)

@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 
 from vpharness.compiled import Array
-from vpharness.datasets.column_cache import ColumnShape, cached_column, filled_by_one, keep, keep_within_limit
+from vpharness.datasets.cache_limit import keep_within_limit
+from vpharness.datasets.column_cache import ColumnShape, cached_column, filled_by_one, keep
 from vpharness.datasets.find import Dataset
 from vpharness.errors import ConfigError
 from vpharness.lattice.columns import GRID_COLUMNS

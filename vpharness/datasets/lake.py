@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from vpharness.datasets.s3_place import S3Place
 from vpharness.errors import ConfigError, DatasetError
 from vpharness.storage.durable import sync
 from vpharness.storage.locks import lock_if_free, locked, locked_if_free, shared
@@ -29,7 +30,7 @@ _GIGABYTE: Final = 10**9
 class ColumnCache:
     """Where columns of grids that were computed are kept, a folder for each dataset, and how many bytes they may take.
 
-    All of it can be deleted: it is computed again.
+    Files of datasets that lie elsewhere are kept there too. All of it can be deleted: it is computed or fetched again.
     """
 
     folder: Path
@@ -39,6 +40,11 @@ class ColumnCache:
         """Return the folder of the columns of a dataset with that checksum."""
         return self.folder / checksum
 
+    @property
+    def remote(self) -> Path:
+        """Files of datasets that lie elsewhere, as far as they have been fetched."""
+        return self.folder / "remote"
+
 
 @dataclass(frozen=True)
 class Lake:
@@ -46,15 +52,17 @@ class Lake:
 
     Attributes:
         root: the folder.
-        cache_gb: the disk space below it that columns computed from events may take.
+        cache_gb: the disk space below it that columns computed from events, and files that were fetched, may take.
+        remote: where further datasets lie, which are fetched from there; None: nowhere.
     """
 
     root: Path
     cache_gb: float = DEFAULT_CACHE_GB
+    remote: S3Place | None = None
 
     @property
     def cache(self) -> ColumnCache:
-        """Columns that were computed from the events of datasets."""
+        """Columns that were computed from the events of datasets, and files that were fetched from elsewhere."""
         return ColumnCache(self.root / "cache", round(self.cache_gb * _GIGABYTE))
 
     @property
@@ -106,9 +114,14 @@ def check_id(dataset_id: str) -> str:
     return check_name(dataset_id, "dataset.id")
 
 
+def is_name(name: str) -> bool:
+    """Whether a name may be that of a folder in the lake."""
+    return _NAME.fullmatch(name) is not None
+
+
 def check_name(name: str, what: str) -> str:
     """Return a name that may be one of a folder; a ConfigError says `what` it is of, and what it may consist of."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise ConfigError(
             f"{what} is {name!r}; it must begin with a letter or digit and consist of at most 128 letters, "
             "digits, '.', '_' and '-'"

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from vpharness.datasets.remote_files import fetch_again, fetch_file
 from vpharness.errors import DatasetError
 from vpharness.storage.checksums import file_sha256, known_sha256
 from vpharness.storage.durable import replace_file
@@ -151,6 +152,13 @@ class Checksums:
     stored: tuple[str, ...] | None
 
     @property
+    def without_grid(self) -> "Checksums":
+        """The same dataset with no column of its grid stored, where all of them follow from its events."""
+        if self.stored is None:
+            return self
+        return Checksums({name: each for name, each in self.files.items() if name != GRID_FILE}, self.identity, ())
+
+    @property
     def text(self) -> str:
         """The text of the file. An identity, which nothing else would prove, comes with a digest of all before it."""
         values: dict[str, Any] = {name: self.files[name] for name in FILES if name in self.files}
@@ -193,17 +201,29 @@ def checksums_of(folder: Path) -> Checksums:
         values = json.loads(text)
     except (OSError, ValueError) as error:
         raise DatasetError(f"dataset {folder.name}: {path} cannot be read: {error}") from error
+    return parsed_checksums(text, values, folder.name, str(path))
+
+
+def parsed_checksums(text: str, values: object, dataset_id: str, where: str) -> Checksums:
+    """Return what `checksums.json` says of a dataset; a DatasetError where it is not as it was written.
+
+    Args:
+        text: the whole file.
+        values: the same as JSON values.
+        dataset_id: the dataset.
+        where: where the file lies.
+    """
     found = values if isinstance(values, dict) else {}
     sums = {name: found[name] for name in FILES if isinstance(found.get(name), str)}
     keeps_events = EVENTS_FILE in sums
     expected = {BINS_FILE, MANIFEST_FILE} | ({EVENTS_FILE} if keeps_events else {GRID_FILE})
     others = {_IDENTITY, _STORED, _THIS} if keeps_events else set()
     if not expected <= set(sums) or not others <= set(found) <= {*sums, *others}:
-        raise DatasetError(f"dataset {folder.name}: {path} must hold the SHA-256 of {', '.join(sorted(expected))}")
+        raise DatasetError(f"dataset {dataset_id}: {where} must hold the SHA-256 of {', '.join(sorted(expected))}")
     identity = found[_IDENTITY] if keeps_events else _text_sha256(text)
     checksums = Checksums(sums, identity, tuple(found[_STORED]) if keeps_events else None)
     if text != checksums.text:
-        raise DatasetError(f"dataset {folder.name}: {path} is not as it was written; restore it")
+        raise DatasetError(f"dataset {dataset_id}: {where} is not as it was written; restore it")
     return checksums
 
 
@@ -213,21 +233,27 @@ def checksum_of(folder: Path) -> str:
 
 
 def check_file(folder: Path, name: str) -> None:
-    """Raise DatasetError where a file does not have its checksum; a file is read for that once in a process."""
+    """Raise DatasetError where a file does not have its checksum; a file is read for that once in a process.
+
+    Of a dataset that lies elsewhere it is fetched first, where it is not in the cache, or is damaged there.
+    """
     known = read_checksums(folder).get(name)
     if known is None:
         raise DatasetError(f"dataset {folder.name} does not store {name}; if it was converted just now, try again")
+    fetch_file(folder, name, known)
     try:
         found = known_sha256(folder / name)
     except OSError as error:
         raise DatasetError(f"dataset {folder.name}: {folder / name} cannot be read: {error.strerror}") from error
-    if found != known:
+    if found != known and not fetch_again(folder, name, known):
         raise _differs(folder, [name])
 
 
 def check_all(folder: Path) -> dict[str, str]:
     """Return the checksums of all files of a dataset, read anew; a DatasetError names every file that differs."""
     sums = read_checksums(folder)
+    for name, known in sums.items():
+        fetch_file(folder, name, known)
     try:
         changed = [name for name, known in sums.items() if file_sha256(folder / name) != known]
     except OSError as error:

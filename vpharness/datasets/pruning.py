@@ -1,4 +1,4 @@
-"""Deleting what nothing refers to: grid variants, columns in the cache, and what killed writers have left.
+"""Deleting what nothing refers to: grid variants, what the cache has of others, and what killed writers have left.
 
 What refers to a dataset is said by the caller: this room knows of collections, and of nothing above it. Datasets under
 a name that somebody chose are never among what is deleted.
@@ -8,15 +8,17 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from vpharness.datasets.collection import collection_ids, find_collection
 from vpharness.datasets.disk_use import folder_bytes
-from vpharness.datasets.find import all_datasets
+from vpharness.datasets.find import all_datasets, open_dataset
 from vpharness.datasets.lake import Lake, take_away, unfinished_folders
+from vpharness.datasets.remote import fetched_folders, forget
+from vpharness.datasets.remote_files import ORIGIN_FILE
 from vpharness.errors import DatasetError
 from vpharness.storage.locks import lock_if_free
 
@@ -24,6 +26,8 @@ VARIANT: Final = "dataset"
 CACHE: Final = "cache"
 NOTE: Final = "note of a source"
 LEFTOVER: Final = "leftover"
+FETCHED: Final = "fetched dataset"
+WEIGHTS: Final = "weights"
 _HEX: Final = frozenset("0123456789abcdef")
 _SHA256_DIGITS: Final = 64
 
@@ -46,13 +50,21 @@ def members_of_collections(lake: Lake) -> set[str]:
     return {name for each in collection_ids(lake) for name in find_collection(lake, each).dataset_ids}
 
 
-def prunable(lake: Lake, is_kept: Container[str], older_than_s: float = 0.0) -> list[Prunable]:
-    """Return what nothing refers to.
+def prunable(
+    lake: Lake,
+    is_kept: Container[str],
+    older_than_s: float = 0.0,
+    weights: Callable[[Container[str]], Iterable[tuple[Path, str]]] = lambda _: (),
+) -> list[Prunable]:
+    """Return what nothing refers to. Nothing is asked of a server: of datasets elsewhere it is what the cache has.
 
     Args:
         lake: where all of it lies.
         is_kept: the checksums of datasets that something refers to, beside collections.
-        older_than_s: seconds since a dataset was built before which it is kept: a run may be about to use it.
+        older_than_s: seconds since a dataset was built, or used last, before which it is kept: a run may be about to
+            use it.
+        weights: returns the files and folders of weights that belong to none of the datasets whose checksums it is
+            given, and why nothing is lost.
 
     Raises DatasetError where a collection or a dataset cannot be read.
     """
@@ -70,13 +82,37 @@ def prunable(lake: Lake, is_kept: Container[str], older_than_s: float = 0.0) -> 
         else:
             reason = f"{dataset.manifest.instrument}, {dataset.manifest.bins:,} bins, and nothing refers to it"
             found.append(Prunable(VARIANT, dataset.path, dataset.disk_bytes, reason))
+    found += _fetched(lake, is_kept, members, older_than_s, checksums)
     found += _caches(lake, checksums)
+    found += [
+        Prunable(WEIGHTS, path, folder_bytes(path) if path.is_dir() else path.stat().st_size, reason)
+        for path, reason in weights(checksums)
+    ]
     found += [
         Prunable(NOTE, path, path.stat().st_size, "its dataset is gone, or goes now")
         for path in sorted(lake.sources.glob("*.json"))
         if path.stem not in contents
     ]
     return [*found, *_leftovers(lake)]
+
+
+def _fetched(
+    lake: Lake, is_kept: Container[str], members: Container[str], older_than_s: float, checksums: set[str]
+) -> Iterator[Prunable]:
+    """Yield what the cache has of datasets elsewhere that nothing refers to; add the checksums of the others."""
+    for folder in fetched_folders(lake):
+        try:
+            dataset = open_dataset(folder)
+            checksum = dataset.checksum
+        except DatasetError:
+            yield Prunable(FETCHED, folder, folder_bytes(folder), "it is damaged, and can be fetched again")
+            continue
+        is_young = time.time() - (folder / ORIGIN_FILE).stat().st_mtime < older_than_s
+        if is_young or folder.name in members or checksum in is_kept:
+            checksums.add(checksum)
+        else:
+            reason = f"nothing refers to it, and {dataset.origin} has it"
+            yield Prunable(FETCHED, folder, folder_bytes(folder), reason)
 
 
 def _caches(lake: Lake, checksums: Container[str]) -> Iterator[Prunable]:
@@ -105,8 +141,10 @@ def _leftovers(lake: Lake) -> Iterator[Prunable]:
 def delete(found: Prunable) -> bool:
     """Delete what can be deleted; return False where it has been meanwhile. Raises DatasetError where it cannot be."""
     try:
-        if found.kind == NOTE:
+        if found.path.is_file():
             found.path.unlink()
+        elif found.kind == FETCHED:
+            forget(found.path)
         elif found.kind == VARIANT:
             _delete_tree(take_away(found.path))
         else:

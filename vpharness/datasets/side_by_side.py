@@ -1,60 +1,52 @@
-"""Independent pieces of work, one after another in this process or side by side in several."""
+"""Independent pieces of work, one after another in this process, or side by side on an engine."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
+
+from vpharness.engines.calls import Engine, carry_out_each
+from vpharness.engines.joblib_engine import JoblibEngine
 
 Work = TypeVar("Work")
 Outcome = TypeVar("Outcome")
 
 
-def carried_out(
+def engine_of(processes: int) -> Engine | None:
+    """Return so many processes of this machine as an engine, and None for one: then all is done in this process.
+
+    Args:
+        processes: how many; -1: one for each core.
+    """
+    return None if effective_n_jobs(processes) <= 1 else JoblibEngine(processes)
+
+
+def carry_out(
     function: Callable[[Work], Outcome],
     works: Sequence[Work],
-    processes: int,
+    engine: Engine | None,
     died: Callable[[Work], Outcome],
-) -> Iterator[tuple[int, Outcome]]:
-    """Yield the place and the outcome of each piece of work, as they end.
+    ended: Callable[[int, Outcome], None],
+    folders: tuple[Path, ...] = (),
+) -> None:
+    """Carry out pieces of work, and pass on the place and the outcome of each as they end.
 
-    Where a process dies, such as for a lack of memory, the pieces that it may have been at are tried again, each alone;
-    one whose process dies again has the outcome that `died` gives it.
+    Where a process dies, such as for a lack of memory, the pieces that it was at are tried again; one whose process
+    dies again has the outcome that `died` gives it.
 
     Args:
         function: of a module, so that other processes can import it.
-        works: what it is called with, one by one; each must be picklable.
-        processes: how many; -1: one for each core. With one, everything is done in this process.
+        works: what it is called with, one by one; with an engine each must be picklable.
+        engine: what carries them out, unless there is one alone; None: this process.
         died: returns the outcome of a piece of work that ends its process.
+        ended: is called with each place and outcome, in one thread at a time.
+        folders: those that every piece reads and writes, which all machines must see.
+
+    Raises what a piece of work raises, and EngineError where the engine cannot work.
     """
-    count = min(effective_n_jobs(processes), len(works))
-    if count <= 1:
+    if engine is None or len(works) <= 1:
         for place, work in enumerate(works):
-            yield place, function(work)
+            ended(place, function(work))
         return
-    waiting = dict(enumerate(works))
-    while waiting:
-        try:
-            for place, outcome in _in_processes(function, waiting, count):
-                del waiting[place]
-                yield place, outcome
-        except BrokenProcessPool:
-            # Work is begun in its order: the first that have not ended are those that were under way.
-            for place in list(waiting)[:count]:
-                work = waiting.pop(place)
-                try:
-                    ((_, outcome),) = _in_processes(function, {place: work}, 2)
-                except BrokenProcessPool:
-                    outcome = died(work)
-                yield place, outcome
-
-
-def _in_processes(
-    function: Callable[[Work], Outcome], works: dict[int, Work], processes: int
-) -> Iterator[tuple[int, Outcome]]:
-    calls = [delayed(_numbered)(function, place, work) for place, work in works.items()]
-    yield from Parallel(n_jobs=processes, backend="loky", batch_size=1, return_as="generator_unordered")(calls)
-
-
-def _numbered(function: Callable[[Work], Outcome], place: int, work: Work) -> tuple[int, Outcome]:
-    return place, function(work)
+    carry_out_each(engine, function, works, died, ended, folders)

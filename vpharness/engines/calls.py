@@ -186,6 +186,7 @@ def carry_out_each(
     arguments: Sequence[Any],
     died: Callable[[Any], Any],
     ended: Callable[[int, Any], None],
+    folders: tuple[Path, ...] = (),
 ) -> None:
     """Call a function with each of some arguments, and pass on the outcomes as they come.
 
@@ -195,10 +196,20 @@ def carry_out_each(
         arguments: what it is called with, one by one; each can be pickled.
         died: returns the outcome of an argument whose process died each time.
         ended: is called with the place of an argument and its outcome, in one thread at a time.
+        folders: those that every call reads and writes; a process that does not see them is an error.
 
-    Raises what a call has raised.
+    Raises what a call has raised, and EngineError where the engine cannot work.
     """
-    works = [Work(Call(_without_reports, (function, each))) for each in arguments]
+    allotted = engine.allotment
+    works = [
+        Work(
+            Call(_without_reports, (function, each)),
+            folders,
+            cpus=allotted.cpus,
+            memory_bytes=allotted.memory_bytes or 0,
+        )
+        for each in arguments
+    ]
 
     class Passing(Collected):
         """Passes outcomes on."""

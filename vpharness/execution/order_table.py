@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.compiled import Array
-from vpharness.datasets.column_cache import ColumnShape, cached_column, filled_by_one, keep, keep_within_limit
+from vpharness.datasets.cache_limit import keep_within_limit
+from vpharness.datasets.column_cache import ColumnShape, cached_column, filled_by_one, keep
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.manifest import require_orders
 from vpharness.datasets.read import load

@@ -7,7 +7,8 @@ the key is the hash of all that they follow from, so that runs that differ in no
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -103,6 +104,47 @@ def read_schedule(models: Path, key: str) -> list[str] | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"the list of fits {path} cannot be read: {error}; {_ADVICE}") from error
     raise DatasetError(f"the list of fits {path} is damaged; {_ADVICE}")
+
+
+def unreferenced_weights(
+    models: Path, checksums: Container[str], older_than_s: float = 0.0
+) -> Iterator[tuple[Path, str]]:
+    """Yield the weights and lists of fits that no run can read again, and why.
+
+    A list is for a dataset: where that is gone, so is every run that would look for it. Weights are for the lists that
+    name them; what was written within `older_than_s` is kept, since a run may be about to write its list.
+
+    Args:
+        models: the folder of weights.
+        checksums: those of the datasets that are there.
+        older_than_s: seconds.
+    """
+    kept = set[str]()
+    for path in sorted((models / SCHEDULES).glob("*.json")):
+        try:
+            fits = read_schedule(models, path.stem) or []
+            is_of_dataset = all(_dataset_checksum(models / name) in checksums for name in fits)
+        except DatasetError:
+            fits, is_of_dataset = [], False
+        if is_of_dataset or _is_young(path, older_than_s):
+            kept.update(fits)
+        else:
+            yield path, "a list of fits that is damaged, or whose dataset or weights are gone"
+    for folder in sorted(path for path in models.glob("*") if path.is_dir() and path.name != SCHEDULES):
+        if folder.name not in kept and not _is_young(folder, older_than_s):
+            yield folder, "no list of fits of a dataset that is there names it"
+
+
+def _dataset_checksum(folder: Path) -> str | None:
+    """Return the checksum of the dataset that weights were fitted to; None where their card cannot be read."""
+    try:
+        return str(json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))["dataset"]["checksum"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_young(path: Path, older_than_s: float) -> bool:
+    return time.time() - path.stat().st_mtime < older_than_s
 
 
 def _schedule_path(models: Path, key: str) -> Path:

@@ -26,7 +26,9 @@ BY_LEVEL: Final = "by price level, without orders: fills are what trades explain
 def dataset_facts(manifest: Manifest, path: Path) -> dict[str, Any]:
     """Return what the manifest says of a dataset, where it lies, and what it stores, as JSON values."""
     dataset = Dataset(path, manifest)
-    stored = {"columns_stored": list(dataset.stored_columns), "disk_bytes": dataset.disk_bytes}
+    stored: dict[str, Any] = {"columns_stored": list(dataset.stored_columns), "disk_bytes": dataset.disk_bytes}
+    if dataset.origin is not None:
+        stored["origin"] = str(dataset.origin)
     return {**dataclasses.asdict(manifest), "doubts": manifest.doubts, "path": str(path), **stored}
 
 
@@ -57,12 +59,13 @@ def print_dataset(
     dataset = Dataset(path, manifest)
     span = span_text(m.last_bin_end_ns - m.first_bin_start_ns)
     rows = [
+        *([("lies at", str(dataset.origin))] if dataset.origin is not None else []),
         ("path", str(path)),
         ("instrument", f"{m.instrument}, tick {m.tick_size:g}"),
         ("span", f"{time_text(m.first_bin_start_ns)} to {time_text(m.last_bin_end_ns)} ({span})"),
         ("bins", f"{m.bins:,} of {m.cell_width_ms} ms, {m.valid_bins / m.bins:.1%} with a valid book"),
         ("cells", f"{m.cells} a bin, {_columns_text(dataset)}"),
-        ("on disk", size_text(dataset.disk_bytes)),
+        ("on disk" if dataset.origin is None else "in the cache", size_text(dataset.disk_bytes)),
         *([("book", BY_LEVEL)] if m.by_level else []),
         ("events", _counts(m.events)),
         ("not as they should be", _counts(m.problems)),
