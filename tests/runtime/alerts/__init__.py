@@ -1,0 +1,1 @@
+"""Tests of the engine: bins, scores and what models are ready for."""
