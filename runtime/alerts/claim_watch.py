@@ -19,6 +19,7 @@ from runtime.engine.models import CHAMPION, SHADOW_PREFIX
 from runtime.stream.live_stream import LiveStream
 from vpharness.datasets.lake import Lake
 from vpharness.errors import VpharnessError
+from vpharness.evaluation.live_claims import COVERS_MORE
 from vpharness.evaluation.running_claims import TOO_EARLY, UNPROMISED, WORSE, WORTH_NOTHING
 from vpharness.modules import PermittedModules
 from vpharness.promotion.pointer import instrument_folder, versions
