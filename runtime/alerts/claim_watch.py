@@ -136,10 +136,10 @@ class ClaimWatch:
 
     def _tell(self, claim: WatchedClaim, before: str | None) -> None:
         kind, model, interval, horizon_bins = claim.key
-        what = "" if kind == NET else f", {interval} % of the projection {horizon_bins} bins ahead"
-        print(
-            f"runtime: {model} ({claim.version}{what}) is {claim.says}, on {claim.n_blocks} {_UNITS[kind]}", flush=True
-        )
+        what = "" if kind == NET else f", {interval} % band {horizon_bins} bins ahead"
+        if claim.says != COVERS_MORE:  # of a price that moves by whole ticks, most intervals do
+            found = f"{claim.says}, on {claim.n_blocks} {_UNITS[kind]}"
+            print(f"runtime: {model} ({claim.version}{what}): {found}", flush=True)
         if self.webhook is not None:
             self.webhook.send(
                 {

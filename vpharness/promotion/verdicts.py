@@ -106,18 +106,24 @@ def _lines(path: Path, content: bytes) -> Iterator[tuple[Verdict, str]]:
     """Yield each verdict with its checksum."""
     before = _FIRST
     for number, text in enumerate(content.split(b"\n")[:-1], 1):
-        try:
-            values: Any = json.loads(text)
-            checksum, verdict = str(values.pop(_CHECKSUM)), Verdict(**values)
-        except (ValueError, TypeError, AttributeError, KeyError):
-            checksum = verdict = None
-        if verdict is None or checksum != _checksum(values, before):
+        found = _parsed(text, before)
+        if found is None:
             raise PromotionError(
                 f"{path}, line {number}, is not as it was written; restore the file from a copy, or move it away: "
                 "nothing that is served depends on it"
             )
-        before = str(checksum)
-        yield verdict, before
+        yield found
+        before = found[1]
+
+
+def _parsed(text: bytes, before: str) -> tuple[Verdict, str] | None:
+    """Return a line's verdict and checksum; None where it is not one that follows `before`."""
+    try:
+        values: Any = json.loads(text)
+        checksum, verdict = values.pop(_CHECKSUM), Verdict(**values)
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return None
+    return (verdict, checksum) if checksum == _checksum(values, before) else None
 
 
 def _checksum(values: Mapping[str, Any], before: str) -> str:

@@ -1,1 +1,1 @@
-"""Tests of the engine: bins, scores and what models are ready for."""
+"""Tests of what happens when a claim of a served model changes."""
