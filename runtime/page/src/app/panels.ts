@@ -114,7 +114,7 @@ export class Panels {
     this.#compared.fill(rows.map((row) => [row.label, ...comparisonCells(row)]));
     const drifting = rows.filter(({ drift }) => drift !== null).map(({ label, drift }) => `${label} ${drift} promise`);
     const part = promised === null ? "No backtest: these are the defaults." : (PARTS[promised.part ?? ""] ?? "");
-    setText(this.#drift, drifting.length > 0 ? `Drift: ${drifting.join(", ")}` : part);
+    setText(this.#drift, drifting.length > 0 ? `Drift at one look: ${drifting.join(", ")}` : part);
     setClass(this.#drift, drifting.length > 0 ? "note drift" : "note");
   }
 
