@@ -137,7 +137,7 @@ def simulate(
     report = _report(simulation, model, run, peak_mb, cold_start_s)
     if durations is None or session.followed is None:
         return report
-    rows = run[0]
+    rows = run.rows
     n_orders, differ = compare_fates(session.followed.fates_from(), replay.fates(rows, durations), rows["bin_seq"])
     return replace(report, n_orders=n_orders, orders_differ=differ)
 
