@@ -79,14 +79,15 @@ def keep_verdict(lake: Lake, instrument: str, verdict: Verdict) -> None:
     with instrument_lock(lake, instrument) as folder:
         path = folder / VERDICTS_FILE
         content = _content(path)
-        whole = content[: content.rfind(b"\n") + 1]
-        before = next((checksum for _, checksum in reversed(list(_lines(path, whole)))), _FIRST)
+        checksums = [checksum for _, checksum in _lines(path, content)]
+        kept = b"".join(each + b"\n" for each in content.split(b"\n")[: len(checksums)])
+        before = checksums[-1] if checksums else _FIRST
         values = dataclasses.asdict(verdict)
         line = json.dumps({**values, _CHECKSUM: _checksum(values, before)}) + "\n"
         try:
             with path.open("ab") as file:
-                file.truncate(len(whole))
-                file.write(line.encode())
+                file.truncate(min(len(kept), len(content)))
+                file.write(kept[len(content) :] + line.encode())
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -103,10 +104,13 @@ def _content(path: Path) -> bytes:
 
 
 def _lines(path: Path, content: bytes) -> Iterator[tuple[Verdict, str]]:
-    """Yield each verdict with its checksum."""
+    """Yield each verdict with its checksum; a last line that was cut off is left out."""
     before = _FIRST
-    for number, text in enumerate(content.split(b"\n")[:-1], 1):
+    *whole, rest = content.split(b"\n")
+    for number, text in enumerate([*whole, rest] if rest else whole, 1):
         found = _parsed(text, before)
+        if found is None and number > len(whole) and _parsed(text[:-1], before) is None:
+            return
         if found is None:
             raise PromotionError(
                 f"{path}, line {number}, is not as it was written; restore the file from a copy, or move it away: "
