@@ -1,4 +1,4 @@
-import { ANY_TIME, type ClaimLine, claimLine } from "../model/claims";
+import { ANY_TIME, ANY_TIME_MEANS, type ClaimLine, claimLine } from "../model/claims";
 import type { Fire } from "../model/fires";
 import { CHAMPION } from "../model/fires";
 import { compact, duration, fixed, grouped, NOTHING, percent, signed } from "../model/format";
@@ -30,7 +30,7 @@ export class Panels {
   readonly #fires = new FilledTable("Latest fires", ["Time", "", "Score", "Outcome", "Net"]);
   readonly #drift = make("p", { class: "note", role: "status" });
   readonly #claims = make("ul", { class: "claims", "aria-label": "What may be claimed of the models" });
-  readonly #anyTime = make("p", { class: "note" }, ANY_TIME);
+  readonly #anyTime = make("p", { class: "note", title: ANY_TIME_MEANS }, ANY_TIME);
 
   constructor(page: Page) {
     this.#page = page;

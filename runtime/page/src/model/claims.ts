@@ -8,7 +8,9 @@ const TOO_EARLY = "too early";
 /** The server claims nothing on fewer blocks. */
 const LEAST_BLOCKS = 10;
 
-export const ANY_TIME = "These hold however often you look: each is made wrongly in at most 5\u202f% of all sessions.";
+export const ANY_TIME = "These hold however often you look.";
+export const ANY_TIME_MEANS =
+  "Each of them is made wrongly in at most 5\u202f% of all sessions, whenever you look at it.";
 
 export interface ClaimLine {
   readonly text: string;
