@@ -9,7 +9,8 @@ from typing import Any, Final
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from runtime.config.server_parameters import ChallengerParameters, RuntimeParameters, ServeCommand
+from runtime.alerts.webhook import receiver_of
+from runtime.config.server_parameters import ROLL_BACK, ChallengerParameters, RuntimeParameters, ServeCommand
 from runtime.config.signal_overrides import overridden, typed
 from runtime.engine.models import ServedModel, incompatibilities, lattice_in_force, served_model
 from runtime.feeds.feed import Feed, FeedContext, FeedFacts, FeedParameters
@@ -55,6 +56,12 @@ def serving(config: DictConfig) -> Iterator[ServerSetup]:
     asked = {name: typed(ChallengerParameters, value, f"challengers.{name}") for name, value in given.items()}
     for name, each in asked.items():
         check(**{f"challengers.{name}": each})
+    receiver = receiver_of(settings.alerts)
+    if settings.on_drift == ROLL_BACK and command.version is not None:
+        raise ConfigError(
+            f"runtime.on_drift is {ROLL_BACK} and version is {command.version}: a fixed version is never rolled back; "
+            "leave one of them out"
+        )
     token, lake, choice = required_token(settings), lake_of(command), instance(config.dataset, "dataset")
     modules = permitted_modules(lake.root, settings.signal_modules, "runtime.signal_modules")
     with _opened(config, command, lake, choice.id, modules) as (feed, record):
@@ -66,8 +73,9 @@ def serving(config: DictConfig) -> Iterator[ServerSetup]:
         )
         follows = command.version is None
         with _recorded(feed, command) as recorded_feed:
+            champion = served_model(record)
             yield ServerSetup(
-                settings, token, lake, instrument, follows, recorded_feed, served_model(record), challengers, modules
+                settings, token, lake, instrument, follows, recorded_feed, champion, challengers, modules, receiver
             )
 
 

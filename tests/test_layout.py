@@ -83,7 +83,8 @@ RUNTIME_ROOMS = {
     "engine": {"feeds"},
     "stream": {"feeds", "config", "engine"},
     "rollout": {"feeds", "config", "engine", "stream"},
-    "web": {"feeds", "config", "engine", "stream", "rollout"},
+    "alerts": {"feeds", "config", "engine", "stream"},
+    "web": {"feeds", "config", "engine", "stream", "rollout", "alerts"},
 }
 """The folders of the server, each with those that it may import; the files beside them start it all."""
 RUNTIME_EDGE = {"config/server_parameters.py", "config/signal_overrides.py", "assemble.py", "serve.py"}

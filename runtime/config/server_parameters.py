@@ -1,20 +1,41 @@
 """Parameters of the server: every key of `conf/serve.yaml` and its groups, with meaning, unit, range and default."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from runtime.feeds.recorder import LIMIT_MB
 from vpharness.config.command_schemas import LAKE, SIGNAL_MODULES
-from vpharness.parameters import parameter
+from vpharness.parameters import parameter, problems
 
 TOKEN_VARIABLE: Final = "VPHARNESS_RUNTIME_TOKEN"  # noqa: S105  # the name of a variable
 """The environment variable with the token that clients show."""
+
+ALERTS_SECRET_VARIABLE: Final = "VPHARNESS_ALERTS_SECRET"  # noqa: S105  # the name of a variable
+"""The environment variable with the secret that notices to `runtime.alerts.url` are signed with."""
+
+TELL: Final = "tell"
+ROLL_BACK: Final = "rollback"
 
 MOST_CHALLENGERS: Final = 16
 """Each costs a fraction of a millisecond a bin."""
 
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True)
+class AlertParameters:
+    """Parameters of the notices that are sent when a claim of a model changes."""
+
+    url: str | None = parameter(
+        None,
+        meaning=f"address that a signed notice is posted to when a claim of a model changes; {ALERTS_SECRET_VARIABLE} "
+        "in the environment is the secret",
+    )
+    hosts: list[str] = parameter([], meaning="hosts that the address may have beside this machine's own")
+    timeout_s: float = parameter(
+        10.0, meaning="how long an attempt to send a notice may take", unit="s", above=0, maximum=600
+    )
 
 
 @dataclass(frozen=True)
@@ -92,6 +113,22 @@ class RuntimeParameters:
     stop_s: float = parameter(
         5.0, meaning="how long to wait for clients to disconnect when the server stops", unit="s", minimum=0
     )
+    on_drift: str = parameter(
+        TELL,
+        meaning="what happens once the champion is worse than promised, or worth nothing: tell, or rollback to the "
+        "version before it",
+        choices=(TELL, ROLL_BACK),
+    )
+    alerts: AlertParameters = field(default_factory=AlertParameters)
+
+    def __post_init__(self) -> None:
+        """Make the alerts of plain values, as a composed configuration has them."""
+        if isinstance(self.alerts, Mapping):
+            object.__setattr__(self, "alerts", AlertParameters(**self.alerts))
+
+    def relations(self) -> Iterator[str]:
+        """Yield an error for alerts that are out of range."""
+        yield from problems(self.alerts, "alerts.")
 
     @property
     def is_loopback(self) -> bool:

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 from runtime.engine.models import ServedModel
 from vpharness.evaluation.bands import BandScores
+from vpharness.evaluation.live_claims import CoverageWatch, Judged, NetBlocks, Promise, promise_of
 from vpharness.evaluation.live_statistics import LiveStatistics
+from vpharness.evaluation.running_claims import Claim
 from vpharness.evaluation.walks import OpenFire, Quote, WalkOutcome
 from vpharness.live import ScoredBin
 from vpharness.order_fates import NONE, OPEN, REASONS, VirtualOrder
@@ -76,7 +78,11 @@ def promised_block_s(record: PromotedRecord) -> int | None:
 
 
 class LiveEvaluator:
-    """Evaluates one model while it is served, from the first bin at which it is ready; earlier bins do not count."""
+    """Evaluates one model while it is served, from the first bin at which it is ready; earlier bins do not count.
+
+    Attributes:
+        promise: what it was promoted with; None where nothing is known of that.
+    """
 
     def __init__(self, model: ServedModel, tick_size: float, *, has_best_prices: bool) -> None:
         """Begin before the first bin; net figures need best prices in the bins."""
@@ -93,6 +99,14 @@ class LiveEvaluator:
         # A ready model has its warm-up behind it: every bin from here on counts.
         evaluation = dataclasses.replace(model.evaluation, warmup_bins=0)
         self._statistics = LiveStatistics.for_model(evaluation, tick_size, promised_block_s(model.record))
+        self.promise = promise_of(model.record.evidence.get("promised"))
+        self._version, self._net = model.record.version, NetBlocks(self._statistics.block_s)
+        self._judged: Judged = ()
+        self._claim: tuple[NetBlocks, Claim] | None = None
+        self._coverage = None
+        if projection is not None:
+            stated = [float(percent) / 100 for percent in projection.intervals()]
+            self._coverage = CoverageWatch(projection.horizons_bins, stated)
 
     def take(
         self, seq: int, scored: ScoredBin, orders: Sequence[VirtualOrder] = ()
@@ -107,22 +121,80 @@ class LiveEvaluator:
 
         Returns: the projection is [H, Q]; None where there is none.
         """
+        self._judged = ()
         if not scored.is_ready:
             return (), (), None
         self._first_seq = seq if self._first_seq is None else self._first_seq
         quote = Quote.of_row(scored.row, has_best_prices=self._has_best_prices)
         self._statistics, known = self._statistics.advance(quote, scored.fires[0], orders)
+        self._judged = self._statistics.judged
+        self._net = self._net.take(self._judged, self._statistics.settled_ns)
         bands = None
         if self._projection is not None and self._bands is not None:
             bands = self._projection.bands(scored.score) if math.isfinite(scored.score) else None
             mid_ticks = quote.mid / self._tick_size if quote.book_valid else math.nan
             self._bands = self._bands.advance(mid_ticks, bands)
+        if self._coverage is not None and self._bands is not None:
+            self._coverage.take(self._bands.n, self._bands.covered)
         return tuple(self._outcome(fire) for fire in known), self._changes(seq, orders), bands
 
     def statistics(self) -> dict[str, Any]:
         """Return the statistics so far as JSON values."""
-        bands = None if self._bands is None else self._bands.facts()
+        bands = None if self._bands is None else {**self._bands.facts(), **self._coverage_facts()}
         return {**self._statistics.facts(), "projection": bands}
+
+    @property
+    def block_s(self) -> int:
+        """The length of its blocks, seconds."""
+        return self._net.block_s
+
+    @property
+    def since_ns(self) -> int | None:
+        """When its first bin began, ns since the Unix epoch; None before it."""
+        return self._statistics.first_start_ns
+
+    @property
+    def judged(self) -> Judged:
+        """The fires judged net in the last bin: the start of the bin of each, and its result, ticks."""
+        return self._judged
+
+    @property
+    def settled_ns(self) -> int:
+        """The time before which all of its fires have been judged, ns since the Unix epoch."""
+        return self._statistics.settled_ns
+
+    def claim_facts(self) -> dict[str, Any]:
+        """Return what may be claimed of its net result, against what was promised, as the stream's fields."""
+        moments = self._net.blocks.closed
+        if self._claim is None or self._claim[0].blocks.closed != moments:
+            self._claim = self._net, self._net.claim(self.promise)
+        return self.claim_facts_of(self._claim[1], self.promise)
+
+    def claim_facts_of(self, claim: Claim, promise: Promise | None = None) -> dict[str, Any]:
+        """Return a claim of this model as the stream's fields; ticks may not be finite."""
+        return {
+            "says": claim.says,
+            "version": self._version,
+            "mean": claim.interval.mean,
+            "low": claim.interval.low,
+            "high": claim.interval.high,
+            "n_blocks": claim.n_blocks,
+            "block_s": self.block_s,
+            "promised_low": math.nan if promise is None else promise.low,
+            "promised_high": math.nan if promise is None else promise.high,
+            "since_ns": None if self.since_ns is None else str(self.since_ns),
+        }
+
+    def _coverage_facts(self) -> dict[str, list[Any]]:
+        """Return what may be claimed of each interval's coverage, a list of horizons each."""
+        if self._coverage is None or self._projection is None:
+            return {}
+        found: dict[str, list[Any]] = {}
+        for name, claims in zip(self._projection.intervals(), self._coverage.claims(), strict=True):
+            found[f"coverage_{name}_says"] = [claim.says for claim in claims]
+            found[f"coverage_{name}_low"] = [claim.interval.low for claim in claims]
+            found[f"coverage_{name}_high"] = [claim.interval.high for claim in claims]
+        return found
 
     def _changes(self, seq: int, orders: Sequence[VirtualOrder]) -> tuple[OrderChange, ...]:
         """Return the changes of this model's own orders."""

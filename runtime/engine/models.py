@@ -32,6 +32,9 @@ from vpharness.promotion.serving import (
 
 CHAMPION: Final = "champion"
 
+SHADOW_PREFIX: Final = "shadow:"
+"""Begins the names of shadow models, which no challenger's may; only clients that asked for one are sent its scores."""
+
 OrderDurations = tuple[int, int]
 """Latency and longest wait of resting orders, ns: orders of equal ones have equal fates, whoever places them."""
 

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime.engine.differences import Differences
 from runtime.engine.live_evaluation import FireOutcome, LiveEvaluator, OrderChange
-from runtime.engine.models import OrderDurations, ServedModel, new_orders
+from runtime.engine.models import SHADOW_PREFIX, OrderDurations, ServedModel, new_orders
 from runtime.engine.trades import TradesByBin
 from runtime.feeds.feed import NO_EVENTS, FeedFacts, FinishedBin
 from vpharness.execution.live_orders import LiveOrders
@@ -117,6 +118,7 @@ class Pipeline:
         next_seq: the place of the next bin in the stream.
         facts: those of the feed.
         queues: the resting orders that are followed, by their durations.
+        differences: what challengers have earned less what the champion has.
     """
 
     number: int
@@ -127,12 +129,20 @@ class Pipeline:
     coming: RunningModel | None = None
     next_seq: int = 0
     queues: dict[OrderDurations, LiveOrders] = field(default_factory=dict)
+    differences: Differences = field(default_factory=Differences)
 
     @property
     def running_models(self) -> Iterator[RunningModel]:
         """All models whose outputs are reported, the champion first."""
         yield self.champion
         yield from self.others.values()
+
+    def statistics(self) -> dict[str, dict[str, Any]]:
+        """Return the statistics of all models by name, with what may be claimed of the champion and of challengers."""
+        claims = {self.champion.model.name: self.champion.evaluator.claim_facts(), **self.differences.facts()}
+        return {
+            each.model.name: {**each.statistics(), "claim": claims.get(each.model.name)} for each in self.running_models
+        }
 
     def take(self, events: NDArray[np.void], complete_to_ns: int | None) -> Iterator[PipelineBin]:
         """Take in events and yield the bins that they finish. All must be taken before the pipeline goes on."""
@@ -189,6 +199,8 @@ class Pipeline:
         for name, running in self.others.items():
             scored_by = running.session.take_bin(scored.row, scored.grid)
             outputs[name] = running.output(seq, scored_by, queues, decided)
+        challengers = {name: each for name, each in self.others.items() if not name.startswith(SHADOW_PREFIX)}
+        self.differences.take(champion.evaluator, {name: each.evaluator for name, each in challengers.items()})
         if self.coming is not None:
             self.coming.session.take_bin(scored.row, scored.grid)
         trades, began_ns = self.trades.until(int(scored.row["bin_end_ns"][0])), champion.session.began_ns

@@ -185,9 +185,7 @@ class Pipelines:
         self.statistics_at = time.monotonic()
         coming = self.joining.champion if self.joining is not None else self.served.coming
         on_its_way = None if coming is None else (coming.model.record.version, coming.session.bins_to_go)
-        self._emit(
-            StatisticsUpdated({each.model.name: each.statistics() for each in self.served.running_models}, on_its_way)
-        )
+        self._emit(StatisticsUpdated(self.served.statistics(), on_its_way))
 
 
 def _renewed(model: ServedModel, facts: FeedFacts) -> RunningModel:

@@ -9,10 +9,9 @@ import hashlib
 from typing import Final
 
 from runtime.config.signal_overrides import from_texts, overridden
-from runtime.engine.models import ServedModel, incompatibilities, on_lattice_of, served_model
+from runtime.engine.models import SHADOW_PREFIX, ServedModel, incompatibilities, on_lattice_of, served_model
 from runtime.feeds.feed import FeedFacts
 from runtime.stream.query import StreamQuery
-from runtime.stream.stream_messages import SHADOW_PREFIX
 from vpharness.errors import ConfigError
 from vpharness.live.frames import encode_json
 from vpharness.signals import Scorer, capacity_for, scorer

@@ -8,15 +8,12 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from runtime.engine.models import CHAMPION, ServedModel
+from runtime.engine.models import CHAMPION, SHADOW_PREFIX, ServedModel
 from runtime.engine.pipeline import ModelOutput, PipelineBin
 from vpharness.live.frames import bin_fields, encode_json
 
 PROTOCOL: Final = 1
 """Version of the protocol; raised when older clients could no longer read the stream."""
-
-SHADOW_PREFIX: Final = "shadow:"
-"""Begins the names of shadow models, which no challenger's may; only clients that asked for one are sent its scores."""
 
 _BAND_DIGITS: Final = 4
 """Ten-thousandths of a tick are beyond what a projection can mean."""

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from sanic import Sanic
 
+from runtime.alerts.claim_watch import ClaimWatch
+from runtime.alerts.webhook import Receiver, Webhook
 from runtime.config.server_parameters import RuntimeParameters
 from runtime.engine.bridge import bridge_to
 from runtime.engine.models import ServedModel, compiled_session
@@ -50,6 +52,7 @@ class ServerSetup:
         feed: the opened feed.
         champion, challengers: the models.
         modules: those that the signals of promotions may come from.
+        receiver: whom changes of what may be claimed are told; None where nobody.
     """
 
     settings: RuntimeParameters
@@ -61,6 +64,7 @@ class ServerSetup:
     champion: ServedModel
     challengers: tuple[ServedModel, ...]
     modules: PermittedModules
+    receiver: Receiver | None = None
 
 
 def first_pipeline(serving: ServerSetup) -> Pipeline:
@@ -112,15 +116,17 @@ async def running(serving: ServerSetup, pipeline: Pipeline) -> AsyncIterator[tup
         stream.recording = lambda: feed.stopped
     engine = ScoringEngine(serving.feed, pipeline, bridge_to(loop, stream.handle, stop))
     rollout = Rollout(stream, engine, serving.lake, serving.instrument, serving.challengers, serving.modules)
-    app.ctx.stream, app.ctx.rollout, app.ctx.registry = (
-        stream,
-        rollout,
-        registry_of(stream, app.ctx.admission),
-    )
+    webhook = None
+    if serving.receiver is not None:
+        webhook = Webhook(serving.receiver, serving.settings.alerts.timeout_s, _log)
+    watch = ClaimWatch(stream, serving.lake, serving.instrument, serving.modules, webhook, follows=serving.follows)
+    app.ctx.stream, app.ctx.rollout = stream, rollout
+    app.ctx.registry = registry_of(stream, app.ctx.admission, webhook)
     listening = listen(serving.settings.host, serving.settings.port)
     server = await start_server(app, listening)
     thread = threading.Thread(target=engine.run, args=(stop,), name="engine", daemon=True)
     tasks = [_supervised(broadcast_status(stream), stream, "telling clients how things stand")]
+    tasks.append(_supervised(watch.follow(), stream, "watching what may be claimed of the models"))
     if serving.follows:
         tasks.append(_supervised(rollout.follow_pointer(), stream, "following what is promoted"))
     thread.start()
@@ -131,9 +137,15 @@ async def running(serving: ServerSetup, pipeline: Pipeline) -> AsyncIterator[tup
         for task in tasks:
             task.cancel()
         rollout.shadows.close()
+        if webhook is not None:
+            webhook.close()
         await asyncio.gather(*tasks, return_exceptions=True)
         await stop_server(server, serving.settings.stop_s)
         await asyncio.to_thread(thread.join, serving.settings.stop_s)  # it is a daemon, and may wait for the feed
+
+
+def _log(line: str) -> None:
+    print(f"runtime: {line}", flush=True)
 
 
 def _supervised(work: Coroutine[Any, Any, None], stream: LiveStream, what: str) -> "asyncio.Task[None]":

@@ -1,12 +1,15 @@
 """Metrics for Prometheus, made from the stream's state when they are asked for."""
 
+import math
 import resource
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
+from runtime.alerts.webhook import Webhook
 from runtime.engine.feed_health import RECENT_SECONDS
+from runtime.engine.models import CHAMPION
 from runtime.stream.live_stream import LiveStream
 from runtime.stream.status import reasons_not_ready
 from runtime.web.admission import CAUSES, AdmissionControl
@@ -16,9 +19,9 @@ from runtime.web.memory_bound import most_bytes
 class ServerMetrics:
     """Collects the metrics of a stream and of admission control."""
 
-    def __init__(self, stream: LiveStream, admission: AdmissionControl) -> None:
-        """Collect from a stream, and from the admission control in front of it."""
-        self._stream, self._admission = stream, admission
+    def __init__(self, stream: LiveStream, admission: AdmissionControl, webhook: Webhook | None = None) -> None:
+        """Collect from a stream, the admission control in front of it, and the webhook that it tells changes."""
+        self._stream, self._admission, self._webhook = stream, admission, webhook
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics as they are now."""
@@ -58,6 +61,8 @@ class ServerMetrics:
         yield self._cut()
         yield self._memory_bound()
         yield from self._models()
+        yield from self._claims()
+        yield self._notices()
 
     def _feed(self) -> Metric:
         state = GaugeMetricFamily("vpharness_feed_state", "1 for the state that the feed is in", labels=["state"])
@@ -90,11 +95,57 @@ class ServerMetrics:
         yield fires
         yield outcomes
 
+    def _claims(self) -> Iterator[Metric]:
+        """Yield what may be claimed of the models at any time; an end that is not known is NaN."""
+        claim = GaugeMetricFamily("vpharness_claim", "1 for what may be claimed of a model", labels=["model", "claim"])
+        net = GaugeMetricFamily(
+            "vpharness_claim_ticks",
+            "net result and the ends of its confidence sequence: ticks a fire, of challengers ticks a block more than "
+            "the champion",
+            labels=["model", "end"],
+        )
+        blocks = GaugeMetricFamily("vpharness_claim_blocks", "closed blocks that a claim rests on", labels=["model"])
+        for name, figures in self._stream.statistics.items():
+            found = figures.get("claim")
+            if found is None:
+                continue
+            claim.add_metric([name, found["says"]], 1.0)
+            blocks.add_metric([name], found["n_blocks"])
+            for end in ("mean", "low", "high"):
+                net.add_metric([name, end], found[end])
+        yield claim
+        yield net
+        yield blocks
+        yield self._coverage()
 
-def registry_of(stream: LiveStream, admission: AdmissionControl) -> CollectorRegistry:
-    """Return a registry with the metrics of a stream and its admission control."""
+    def _coverage(self) -> Metric:
+        coverage = GaugeMetricFamily(
+            "vpharness_coverage",
+            "share of moves inside an interval of the champion's projection, and the ends of its confidence sequence",
+            labels=["interval", "horizon_bins", "end"],
+        )
+        projection, found = self._stream.champion.record.projection, self._stream.statistics.get(CHAMPION) or {}
+        scores = found.get("projection")
+        if projection is None or scores is None or len(scores["n"]) != len(projection.horizons_bins):
+            return coverage
+        for name in projection.intervals():
+            for row, horizon in enumerate(projection.horizons_bins):
+                for end, place in (("mean", ""), ("low", "_low"), ("high", "_high")):
+                    value = scores[f"coverage_{name}{place}"][row]
+                    coverage.add_metric([name, str(horizon), end], math.nan if value is None else value)
+        return coverage
+
+    def _notices(self) -> Metric:
+        notices = CounterMetricFamily("vpharness_notices", "notices to the webhook, by outcome", labels=["outcome"])
+        for outcome in ("sent", "failed", "dropped"):
+            notices.add_metric([outcome], getattr(self._webhook, outcome, 0))
+        return notices
+
+
+def registry_of(stream: LiveStream, admission: AdmissionControl, webhook: Webhook | None = None) -> CollectorRegistry:
+    """Return a registry with the metrics of a stream, its admission control, and its webhook."""
     registry = CollectorRegistry()
-    registry.register(ServerMetrics(stream, admission))
+    registry.register(ServerMetrics(stream, admission, webhook))
     return registry
 
 

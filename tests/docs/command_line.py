@@ -35,8 +35,9 @@ error. 130, interrupted. Any other ends in a traceback and is a bug.
 
 Environment: `VPHARNESS_LAKE` is the folder of datasets and results where `lake=` is not given,
 `VPHARNESS_LAKE_DATASETS` the `s3://` root of further datasets where `lake.datasets=` is not,
-`VPHARNESS_CONFIG_DIR` the folder of YAML files of your own where `--config-dir` is not, and
-`VPHARNESS_RUNTIME_TOKEN` the token of the server's clients.
+`VPHARNESS_CONFIG_DIR` the folder of YAML files of your own where `--config-dir` is not,
+`VPHARNESS_RUNTIME_TOKEN` the token of the server's clients, and `VPHARNESS_ALERTS_SECRET` the secret that notices to
+`runtime.alerts.url` are signed with.
 
 This page is generated: `python -m tests.docs.command_line` writes it anew."""
 
@@ -104,10 +105,19 @@ def _groups_of(schema: type[Any]) -> list[str]:
 
 def _table(schema: type[Any], prefix: str, renamed: dict[str, str], own: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the keys of a schema as a table; `own` has the defaults that choices have instead, by key and choice."""
-    rows = []
+    rows = list(_rows(schema, prefix, renamed, own))
+    head = ["| key | meaning | unit | range | default |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *rows]) if rows else ""
+
+
+def _rows(
+    schema: type[Any], prefix: str, renamed: dict[str, str], own: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
     for field in dataclasses.fields(schema):
         rules = rules_of(field)
-        if rules.meaning:
+        if isinstance(field.type, type) and dataclasses.is_dataclass(field.type):
+            yield from _rows(field.type, f"{prefix}{field.name}.", {}, {})
+        elif rules.meaning:
             name = renamed.get(field.name, field.name)
             cells = (
                 f"`{prefix}{name}`",
@@ -116,9 +126,7 @@ def _table(schema: type[Any], prefix: str, renamed: dict[str, str], own: Mapping
                 _range(rules),
                 _default(field, own.get(field.name, {})),
             )
-            rows.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
-    head = ["| key | meaning | unit | range | default |", "|---|---|---|---|---|"]
-    return "\n".join([*head, *rows]) if rows else ""
+            yield f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
 def _range(rules: Rules) -> str:

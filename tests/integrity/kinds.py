@@ -38,6 +38,7 @@ from vpharness.learning.weights_store import (
 )
 from vpharness.promotion.bundle import FILES, PROGRAM_FILE, read_bundle
 from vpharness.promotion.pointer import HISTORY_FILE, POINTER_FILE, HistoryEntry, history, instrument_lock, set_current
+from vpharness.promotion.verdicts import VERDICTS_FILE, Verdict, keep_verdict, verdicts
 from vpharness.results import store, table_schemas
 from vpharness.results.part_files import merge_small_parts
 from vpharness.results.store import Store, TableRows, append, check_version, read
@@ -182,7 +183,12 @@ def _of_a_pointer(folder: Path) -> dict[str, Kind]:
                 HistoryEntry(number, "promote", f"v{number:04d}", before, number * 10**9, f"r{number}", forced),
             )
         before = f"v{number:04d}"
-    return {name: Kind(place / name, lambda: history(lake, "SYN")) for name in (POINTER_FILE, HISTORY_FILE)}
+        verdict = Verdict(before, "as promised", 1.25, None, 1.5, 40 + number, 5, 9, "dataset", live=False)
+        keep_verdict(lake, "SYN", verdict)
+    return {
+        **{name: Kind(place / name, lambda: history(lake, "SYN")) for name in (POINTER_FILE, HISTORY_FILE)},
+        VERDICTS_FILE: Kind(place / VERDICTS_FILE, lambda: verdicts(lake, "SYN")),
+    }
 
 
 def _recording(folder: Path) -> Kind:

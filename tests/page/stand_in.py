@@ -120,15 +120,21 @@ class StandIn:
         scores = {
             "coverage_50": [0.51] * rows,
             "coverage_90": [0.88] * rows,
+            "coverage_50_says": ["covers as stated"] * rows,
+            "coverage_90_says": ["covers less than stated"] * rows,
             "pinball": [0.3] * rows,
             "n": [900] * rows,
         }
+        champion = {"says": "worse than promised", "mean": 0.4, "low": 0.1, "high": 0.7, "n_blocks": 48,
+                    "version": self.version, "promised_low": 1.0, "promised_high": 1.5}  # fmt: skip
+        challenger = {**champion, "says": "better than the champion", "promised_low": None, "promised_high": None}
         return {
             "type": "status", "server_time_ns": str(market.START_NS),
             "feed": {"state": "live", "lag_ms": 12.3, "last_event_ns": str(market.START_NS), "late_events": 0},
             "bins_per_second": 10.0, "deadline_misses": 0, "deadline_misses_recent": 0, "clients": len(self.clients),
             "ready": True, "reasons": [],
-            "statistics": {"champion": STATISTICS, "challengers": [STATISTICS], "projection": scores}, **self.status,
+            "statistics": {"champion": {**STATISTICS, "claim": champion}, "projection": scores,
+                           "challengers": [{**STATISTICS, "claim": challenger}]}, **self.status,
         }  # fmt: skip
 
     def handle(self, socket: ServerConnection) -> None:

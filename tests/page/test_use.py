@@ -226,8 +226,23 @@ def test_models_and_figures_are_shown(tab: Tab, server: StandIn) -> None:
     """Champion and challenger with their scores, promised beside live with the drift in words, coverage, fires."""
     show(tab, server)
     text = tab.ask("document.querySelector('aside').innerText")
-    for part in ("c1 pfp", "58.0", "34.9", "Drift: Take-profit below promise", "51", "88", "SL", "timeout"):
+    for part in ("c1 pfp", "58.0", "34.9", "Drift at one look: Take-profit below promise", "51", "88", "SL", "timeout"):
         assert part in text, part
+
+
+def test_claims_are_told_in_words_that_hold_at_any_time(tab: Tab, server: StandIn) -> None:
+    """With interval, blocks and promise; what is bad is marked, and so is a band that covers less than it states."""
+    show(tab, server)
+    lines = tab.ask("[...document.querySelectorAll('.claims li')].map(each => [each.innerText, each.className])")
+    ends = "+0.40 (+0.10 \u2026 +0.70)"
+    assert lines == [
+        [f"v0001: worse than promised, {ends} ticks a fire, promised +1.00 \u2026 +1.50, 48 blocks", "drift"],
+        [f"c1: better than the champion, {ends} ticks a block more, 48 blocks", ""],
+    ]
+    assert "These hold however often you look" in tab.ask("document.querySelector('#speaker').innerText")
+    marked = tab.ask("[...document.querySelectorAll('#coverage td.drift')].map(each => each.innerText)")
+    assert marked
+    assert all("88" in each for each in marked)
 
 
 def test_resting_orders_are_open_marks_until_they_are_filled_or_withdrawn(tab: Tab, server: StandIn) -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from sanic import Sanic
 from websockets.asyncio.client import ClientConnection, connect
 
+from runtime.alerts.webhook import Receiver
 from runtime.config.server_parameters import RuntimeParameters
 from runtime.engine.models import ServedModel, served_model
 from runtime.feeds.feed import Feed
@@ -67,6 +68,7 @@ async def server(
     *,
     challengers: Iterable[ServedModel] = (),
     token: str | None = None,
+    receiver: Receiver | None = None,
     **settings: Any,
 ) -> AsyncIterator[Server]:
     """Serve a record on a feed, at a free port."""
@@ -82,6 +84,7 @@ async def server(
         champion=served_model(record or record_of()),
         challengers=tuple(challengers),
         modules=PermittedModules(folder, ("tests.runtime",), "runtime.signal_modules"),
+        receiver=receiver,
     )
     async with running(serving, first_pipeline(serving)) as (app, listening):
         yield Server(app, listening.getsockname()[1], lake)

@@ -28,6 +28,7 @@ from vpharness.promotion.bundle_replay import source_problem
 from vpharness.promotion.forward_record import LaterDays
 from vpharness.promotion.pointer import PROMOTED, HistoryEntry, bundle_path, current, history, instruments
 from vpharness.promotion.promoted_record import PromotedRecord
+from vpharness.promotion.verdicts import last_verdicts
 
 _UNITS = {"share": " %", "ticks": " ticks", "ms": " ms"}
 _NOT_COMPARED = ("version", "created_ns", "projection", "evidence")
@@ -53,7 +54,7 @@ def run_history(config: DictConfig) -> None:
     known = [the_instrument(lake, asked.instrument)] if asked.instrument else instruments(lake)
     entries = {name: history(lake, name) for name in known}
     if asked.json:
-        print(json.dumps({name: list(map(dataclasses.asdict, each)) for name, each in entries.items()}, indent=1))
+        print(json.dumps({name: _entries_values(lake, name, each) for name, each in entries.items()}, indent=1))
         return
     if not known:
         print(f"nothing has been promoted in the lake {asked.lake} yet")
@@ -67,11 +68,31 @@ def run_history(config: DictConfig) -> None:
             "before": [entry.before or "" for entry in each],
             "run": [entry.run_id or "" for entry in each],
             "since promoted": _forward_texts(lake, name, each),
+            "live": _live_texts(lake, name, each),
+            "reason": [entry.reason or "" for entry in each],
             "forced": [entry.forced or "" for entry in each],
             "UNSAFE": [", ".join(entry.unsafe) for entry in each],
         }
         kept = {heading: cells for heading, cells in columns.items() if any(cells)}
-        print_table(kept, texts=("what", "since promoted", "forced", "UNSAFE"), key="version")
+        print_table(kept, texts=("what", "since promoted", "live", "reason", "forced", "UNSAFE"), key="version")
+
+
+def _entries_values(lake: Lake, instrument: str, entries: Sequence[HistoryEntry]) -> list[dict[str, Any]]:
+    """Return entries as JSON values, with the last claim of a server about the version of each."""
+    last = last_verdicts(lake, instrument)
+    return [
+        {
+            **dataclasses.asdict(entry),
+            "live": dataclasses.asdict(last[entry.version]) if entry.version in last else None,
+        }
+        for entry in entries
+    ]
+
+
+def _live_texts(lake: Lake, instrument: str, entries: Sequence[HistoryEntry]) -> list[str]:
+    """Return for each entry that promoted a version the last claim of a server about it; empty for the others."""
+    last = last_verdicts(lake, instrument)
+    return [last[entry.version].text if entry.action == PROMOTED and entry.version in last else "" for entry in entries]
 
 
 def _forward_texts(lake: Lake, instrument: str, entries: Sequence[HistoryEntry]) -> list[str]:

@@ -58,7 +58,9 @@ def _keys(schema: type[Any], prefix: str, own: Mapping[str, Any] | None = None) 
     """Yield a line for each key of a schema; values that a YAML file has of its `own` are its defaults."""
     for field in dataclasses.fields(schema):
         rules = rules_of(field)
-        if rules.meaning:
+        if isinstance(field.type, type) and dataclasses.is_dataclass(field.type):
+            yield from _keys(field.type, f"{prefix}{field.name}.")
+        elif rules.meaning:
             unit = f", {rules.unit}" if rules.unit else ""
             yield f"  {prefix + field.name:<38}{rules.meaning}{unit}{_default(field, own or {})}"
 

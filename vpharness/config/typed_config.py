@@ -38,6 +38,9 @@ def with_schema(config: DictConfig, where: str) -> DictConfig:
     made = dataclasses.make_dataclass(schema.__name__, extra, bases=(schema,), frozen=True, kw_only=True)
     typed = OmegaConf.structured(made)
     OmegaConf.set_readonly(typed, None)  # a frozen dataclass would make the config so, before overrides are applied
+    for name in typed:
+        if isinstance(own := typed._get_node(name), DictConfig) and OmegaConf.get_type(own) is not dict:
+            OmegaConf.set_readonly(own, None)  # parameters of a part of the group
     merged = OmegaConf.merge(typed, config)
     assert isinstance(merged, DictConfig)  # noqa: S101  # merging two of them gives a third
     return merged

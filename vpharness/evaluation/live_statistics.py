@@ -1,7 +1,7 @@
 """The figures of a served model's fires so far, brought up to date bin by bin, with the intervals that a run's have."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -43,6 +43,8 @@ class LiveStatistics:
         means: the means among the figures that are shown live, by name.
         by_reason: resting orders by what became of them, places among `order_fates.REASONS`.
         waits: how many orders were filled after a wait of so many steps of the longest one.
+        judged: the fires whose net result counts since the last bin: the start of the bin of each, ns since the Unix
+            epoch, and the result, ticks.
     """
 
     evaluation: ResolvedEvaluation
@@ -55,6 +57,7 @@ class LiveStatistics:
     at_mid: tuple[int, ...] = (0,) * (SKIPPED + 1)
     by_reason: tuple[int, ...] = (0,) * len(REASONS)
     waits: Mapping[int, int] = field(default_factory=dict)
+    judged: tuple[tuple[int, float], ...] = ()
 
     @classmethod
     def for_model(
@@ -87,6 +90,13 @@ class LiveStatistics:
         return self.means[HEADLINE.name]
 
     @property
+    def settled_ns(self) -> int:
+        """The time before which every fire has its net result, or will have none, ns since the Unix epoch."""
+        open_since = [self.walks.next_bin - self.evaluation.net_reach_bins]
+        open_since += [fire.bin for fire in self.walks.fires if fire.net is None]
+        return self._start_ns(min(open_since))
+
+    @property
     def n_orders(self) -> int:
         """How many resting orders there were, those still waiting left out."""
         return sum(self.by_reason)
@@ -115,6 +125,7 @@ class LiveStatistics:
             after = after._with_mid(fire)
         for fire in advance.net_due:
             after = after._with_net(fire)
+        after = replace(after, judged=tuple(after._judged(advance.net_due)))
         for fire in advance.orders_due:
             after = after._with_order(fire)
         for fire, place in advance.marked:
@@ -146,9 +157,20 @@ class LiveStatistics:
             name: value if value is None or math.isfinite(value) else None for name, value in found.items()
         }
 
+    def _start_ns(self, bin_: int) -> int:
+        return (self.first_start_ns or 0) + round(bin_ * self.evaluation.cell_width_ms * _NS_PER_MS)
+
     def _block(self, fire: OpenFire) -> int:
-        start_ns = (self.first_start_ns or 0) + round(fire.bin * self.evaluation.cell_width_ms * _NS_PER_MS)
-        return start_ns // (self.block_s * NS_PER_SECOND)
+        return self._start_ns(fire.bin) // (self.block_s * NS_PER_SECOND)
+
+    def _judged(self, fires: Sequence[OpenFire]) -> Iterator[tuple[int, float]]:
+        """Yield the start and the result of those fires that the mean net result is of."""
+        sums = HEADLINE.mean
+        assert sums is not None  # noqa: S101 - candidates are ranked by a mean
+        for fire in fires:
+            assert fire.net is not None  # noqa: S101 - see _with_mid
+            if FIRE_SUMS[sums.count].value(fire.net.code, fire.net.pnl_ticks):
+                yield self._start_ns(fire.bin), float(FIRE_SUMS[sums.total].value(fire.net.code, fire.net.pnl_ticks))
 
     def _with_mid(self, fire: OpenFire) -> "LiveStatistics":
         assert fire.at_mid is not None  # noqa: S101 - a walk that is over has an outcome

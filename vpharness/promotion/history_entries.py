@@ -28,6 +28,7 @@ class HistoryEntry:
         run_id: the run that was promoted.
         forced: the reason given, where a gate was overridden.
         unsafe: the gates among them without which something else may be served than was run.
+        reason: why a server rolled back by itself; None for what somebody asked for.
     """
 
     number: int
@@ -38,6 +39,7 @@ class HistoryEntry:
     run_id: str | None
     forced: str | None
     unsafe: tuple[str, ...] = ()
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,7 @@ class HistoryLine:
 
 def line_of(entry: HistoryEntry, before: bytes) -> bytes:
     """Return the line of an entry, behind a history of whole lines."""
-    return (
-        json.dumps({**dataclasses.asdict(entry), _CHECKSUM: _checksum(entry, hashlib.sha256(before))}) + "\n"
-    ).encode()
+    return (json.dumps({**_values(entry), _CHECKSUM: _checksum(entry, hashlib.sha256(before))}) + "\n").encode()
 
 
 def lines_in(folder: Path) -> list[HistoryLine]:
@@ -144,5 +144,13 @@ def _parsed(text: bytes) -> HistoryLine | None:
 def _checksum(entry: HistoryEntry, before: "hashlib._Hash") -> str:
     """Return the checksum of an entry and of the whole history before it."""
     digest = before.copy()
-    digest.update(json.dumps(dataclasses.asdict(entry)).encode())
+    digest.update(json.dumps(_values(entry)).encode())
     return digest.hexdigest()
+
+
+def _values(entry: HistoryEntry) -> dict[str, Any]:
+    """Return an entry as JSON values; without a reason it is written as by versions that knew none."""
+    values = dataclasses.asdict(entry)
+    if entry.reason is None:
+        del values["reason"]
+    return values

@@ -47,17 +47,37 @@ def release(lake: Lake, reviewed: Review, config: Mapping[str, Any]) -> HistoryE
         return _append_entry(lake, PROMOTED, dataclasses.replace(record, version=name))
 
 
-def roll_back(lake: Lake, instrument: str, modules: PermittedModules, to: str | None = None) -> HistoryEntry:
+def roll_back(
+    lake: Lake,
+    instrument: str,
+    modules: PermittedModules,
+    to: str | None = None,
+    *,
+    away_from: str | None = None,
+    reason: str | None = None,
+) -> HistoryEntry:
     """Make an earlier version the current one: the one that the current one replaced, unless given.
 
     The version is replayed first. Raises PromotionError where it is damaged, where it no longer gives the recorded
     outputs or its signal is of none of the permitted modules, where it has never been served or is served already, and
     where there is none before the current one.
+
+    Args:
+        lake: where promotions lie.
+        instrument: the instrument.
+        modules: those that the signal of the version may come from.
+        to: the version to go back to.
+        away_from: the version that must have been promoted last, if given.
+        reason: why a server goes back by itself; kept in the history.
     """
     with instrument_lock(lake, instrument):
         entries = history(lake, instrument)
         if not entries:
             raise PromotionError(f"nothing has been promoted for {instrument}: there is nothing to go back to")
+        if away_from is not None and (entries[-1].version, entries[-1].action) != (away_from, PROMOTED):
+            raise PromotionError(
+                f"{instrument} serves {entries[-1].version} since a {entries[-1].action}: nothing is gone back from"
+            )
         version = to if to is not None else _one_back(entries, instrument)
         served = dict.fromkeys(entry.version for entry in entries)
         if version not in served or version == entries[-1].version:
@@ -75,11 +95,11 @@ def roll_back(lake: Lake, instrument: str, modules: PermittedModules, to: str | 
                 f"{'; '.join(differences)}"
             )
         return _append_entry(
-            lake, ROLLED_BACK, dataclasses.replace(bundle.record, instrument=instrument, version=version)
+            lake, ROLLED_BACK, dataclasses.replace(bundle.record, instrument=instrument, version=version), reason
         )
 
 
-def _append_entry(lake: Lake, action: str, record: PromotedRecord) -> HistoryEntry:
+def _append_entry(lake: Lake, action: str, record: PromotedRecord, reason: str | None = None) -> HistoryEntry:
     instrument = str(record.instrument)
     entries = history(lake, instrument)
     entry = HistoryEntry(
@@ -91,6 +111,7 @@ def _append_entry(lake: Lake, action: str, record: PromotedRecord) -> HistoryEnt
         run_id=record.run_id,
         forced=record.forced,
         unsafe=record.unsafe,
+        reason=reason,
     )
     set_current(lake, instrument, entry)
     return entry

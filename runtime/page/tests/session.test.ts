@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { delayMs } from "../src/model/backoff";
+import { claimLine } from "../src/model/claims";
 import type { Fire } from "../src/model/fires";
 import { FireLog } from "../src/model/fires";
 import { compact, fixed, grouped, percent, priceDecimals, signed, significant } from "../src/model/format";
@@ -208,6 +209,34 @@ test("what is coming is said with how long it must still follow the feed", () =>
   assert.deepEqual(told(717), [["coming", "72 s"]]);
   assert.deepEqual(told(null), [["coming", ""]]);
   assert.deepEqual(told(0), []);
+});
+
+test("a claim is told in plain words with its interval, its blocks, and what was promised", () => {
+  const claim = {
+    says: "worse than promised",
+    mean: 0.4,
+    low: 0.1,
+    high: 0.7,
+    n_blocks: 48,
+    promised_low: 1,
+    promised_high: 1.5,
+  };
+  assert.deepEqual(claimLine("v0003", claim, "fire"), {
+    text: "v0003: worse than promised, +0.40 (+0.10 \u2026 +0.70) ticks a fire, promised +1.00 \u2026 +1.50, 48 blocks",
+    isBad: true,
+  });
+  const early = { ...claim, says: "too early", low: null, high: null, n_blocks: 1 };
+  assert.deepEqual(claimLine("v0003", early, "fire"), {
+    text: "v0003: too early, 1 block of 10 closed",
+    isBad: false,
+  });
+  const none = { ...early, says: "nothing was promised" };
+  assert.equal(claimLine("defaults", none, "fire").text, "defaults: no claim, nothing was promised");
+  const better = { ...claim, says: "better than the champion", promised_low: null, promised_high: null };
+  assert.match(
+    claimLine("fast", better, "block more").text,
+    /^fast: better than the champion, \+0\.40 .* ticks a block more, 48 blocks$/,
+  );
 });
 
 test("what was promised has drifted where its interval lies outside that of what came", () => {

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from runtime.config.server_parameters import MOST_CHALLENGERS, RuntimeParameters
-from runtime.engine.models import compiled_session, new_session, served_model
+from runtime.engine.models import SHADOW_PREFIX, compiled_session, new_session, served_model
 from runtime.engine.pipeline import ModelOutput, PipelineBin, new_pipeline
 from runtime.engine.ring_buffer import BinRingBuffer
 from runtime.engine.trades import MOST_PRICES
 from runtime.feeds.feed import FeedFacts
 from runtime.rollout.shadow_models import PIECE_BINS
 from runtime.rollout.shadow_overrides import LONGEST_LIST, shadow_model
-from runtime.stream.stream_messages import SHADOW_PREFIX, bin_body, shadow_bodies
+from runtime.stream.stream_messages import bin_body, shadow_bodies
 from runtime.web.memory_bound import (
     BODY_BYTES,
     CODE_BYTES,

@@ -1,3 +1,4 @@
+import { ANY_TIME, ANY_TIME_MEANS, type ClaimLine, claimLine } from "../model/claims";
 import type { Fire } from "../model/fires";
 import { CHAMPION } from "../model/fires";
 import { compact, duration, fixed, grouped, NOTHING, percent, signed } from "../model/format";
@@ -28,10 +29,13 @@ export class Panels {
   readonly #judged = make("span", { class: "aside" });
   readonly #fires = new FilledTable("Latest fires", ["Time", "", "Score", "Outcome", "Net"]);
   readonly #drift = make("p", { class: "note", role: "status" });
+  readonly #claims = make("ul", { class: "claims", "aria-label": "What may be claimed of the models" });
+  readonly #anyTime = make("p", { class: "note", title: ANY_TIME_MEANS }, ANY_TIME);
 
   constructor(page: Page) {
     this.#page = page;
-    panel("speaker", "Score", make("div", { class: "now" }, this.#score, this.#against), this.#models.element);
+    const now = make("div", { class: "now" }, this.#score, this.#against);
+    panel("speaker", "Score", now, this.#models.element, this.#claims, this.#anyTime);
     panel("compared", "Backtest and live", this.#compared.element, this.#drift);
     panel("coverage", "Projection", this.#coverage.element).querySelector("h2")?.append(this.#judged);
     panel("fires", "Fires", this.#fires.element);
@@ -80,6 +84,27 @@ export class Panels {
       rows.push(modelRow("yours", value, config.shadow.threshold, null, "shadow"));
     }
     this.#models.fill(rows);
+    this.#updateClaims();
+  }
+
+  #updateClaims(): void {
+    const { config, status } = this.#page.session;
+    const lines: ClaimLine[] = [];
+    const champion = status?.statistics.champion?.claim;
+    if (config !== null && champion != null) lines.push(claimLine(config.model.version, champion, "fire"));
+    config?.challengers.forEach(({ name, signal }, i) => {
+      const claim = status?.statistics.challengers[i]?.claim;
+      if (claim != null) {
+        lines.push(claimLine(name ?? signal, { ...claim, promised_low: null, promised_high: null }, "block more"));
+      }
+    });
+    while (this.#claims.children.length > lines.length) this.#claims.lastElementChild?.remove();
+    lines.forEach(({ text, isBad }, i) => {
+      const item = this.#claims.children[i] ?? this.#claims.appendChild(make("li"));
+      setText(item, text);
+      setClass(item, isBad ? "drift" : "");
+    });
+    this.#anyTime.hidden = lines.length === 0;
   }
 
   #updateCompared(): void {
@@ -89,7 +114,7 @@ export class Panels {
     this.#compared.fill(rows.map((row) => [row.label, ...comparisonCells(row)]));
     const drifting = rows.filter(({ drift }) => drift !== null).map(({ label, drift }) => `${label} ${drift} promise`);
     const part = promised === null ? "No backtest: these are the defaults." : (PARTS[promised.part ?? ""] ?? "");
-    setText(this.#drift, drifting.length > 0 ? `Drift: ${drifting.join(", ")}` : part);
+    setText(this.#drift, drifting.length > 0 ? `Drift at one look: ${drifting.join(", ")}` : part);
     setClass(this.#drift, drifting.length > 0 ? "note drift" : "note");
   }
 
@@ -107,8 +132,8 @@ export class Panels {
         text: compact((horizonBins * config.cell_width_ms) / 1000),
         kind: "head",
       })),
-      row("in 50\u202f%", ({ half }) => percent(half)),
-      row("in 90\u202f%", ({ most }) => percent(most)),
+      row("in 50\u202f%", ({ half, halfSays }) => coverageCell(half, halfSays)),
+      row("in 90\u202f%", ({ most, mostSays }) => coverageCell(most, mostSays)),
       row("pinball", ({ pinball }) => fixed(pinball, 2)),
     ];
     setText(this.#judged, `${grouped(least)} judged`);
@@ -170,6 +195,11 @@ function modelRow(
           }),
     },
   ];
+}
+
+/** A share that is marked where it may be claimed, at any time, to be less than stated. */
+function coverageCell(share: number | null, says: string): Cell {
+  return { text: percent(share), kind: says === "covers less than stated" ? "drift below" : "", title: says };
 }
 
 function comparisonCells({ unit, promised, live, drift }: Comparison): Cell[] {

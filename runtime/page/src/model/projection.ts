@@ -49,6 +49,9 @@ export interface CoverageRow {
   readonly half: number | null;
   readonly most: number | null;
   readonly pinball: number | null;
+  /** What may be claimed of either band at any time; "" where nothing is said. */
+  readonly halfSays: string;
+  readonly mostSays: string;
 }
 
 /** Return how often the mid fell into the inner (50 %) and the outer band (90 %), a row a horizon. */
@@ -59,5 +62,7 @@ export function coverageRows(shape: ProjectionShape, scores: ProjectionScores): 
     half: scores.coverage_50[i] ?? null,
     most: scores.coverage_90[i] ?? null,
     pinball: scores.pinball[i] ?? null,
+    halfSays: scores.coverage_50_says[i] ?? "",
+    mostSays: scores.coverage_90_says[i] ?? "",
   }));
 }

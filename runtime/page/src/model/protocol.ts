@@ -50,6 +50,18 @@ export interface Figures extends LiveFigures {
   n_tp?: number | null;
   n_sl?: number | null;
   n_timeout?: number | null;
+  claim?: Claim | null;
+}
+
+/** What may be claimed of a model, however often one looks; ticks a fire, or, of a challenger, more a block. */
+export interface Claim {
+  says: string;
+  mean: number | null;
+  low: number | null;
+  high: number | null;
+  n_blocks: number;
+  promised_low: number | null;
+  promised_high: number | null;
 }
 
 export interface RuntimeConfig {
@@ -158,6 +170,9 @@ export interface ProjectionScores {
   coverage_90: (number | null)[];
   pinball: (number | null)[];
   n: (number | null)[];
+  /** What may be claimed of the coverage at any time; [] of a server that does not say. */
+  coverage_50_says: string[];
+  coverage_90_says: string[];
 }
 
 export interface Status {

@@ -1,4 +1,4 @@
-import type { Coming, Figures, ProjectionScores, Status } from "../model/protocol";
+import type { Claim, Coming, Figures, ProjectionScores, Status } from "../model/protocol";
 import { asNumberOrNull, asText, Reader } from "./checks";
 
 /** Read how things stand, and how the models have been doing. */
@@ -46,7 +46,20 @@ export function figures(fields: Reader): Figures {
     else if (name === "warm") found[name] = fields.flag(name);
     else if (value === null || typeof value === "number") found[name] = value;
   }
-  return found;
+  const said = fields.optional("claim", (name) => claim(fields.reader(name)));
+  return said === null ? found : { ...found, claim: said };
+}
+
+function claim(fields: Reader): Claim {
+  return {
+    says: fields.text("says"),
+    mean: fields.optional("mean", fields.number),
+    low: fields.optional("low", fields.number),
+    high: fields.optional("high", fields.number),
+    n_blocks: fields.whole("n_blocks"),
+    promised_low: fields.optional("promised_low", fields.number),
+    promised_high: fields.optional("promised_high", fields.number),
+  };
 }
 
 function projectionScores(fields: Reader): ProjectionScores {
@@ -55,5 +68,7 @@ function projectionScores(fields: Reader): ProjectionScores {
     coverage_90: fields.list("coverage_90", asNumberOrNull),
     pinball: fields.list("pinball", asNumberOrNull),
     n: fields.list("n", asNumberOrNull),
+    coverage_50_says: fields.optional("coverage_50_says", (name) => fields.list(name, asText)) ?? [],
+    coverage_90_says: fields.optional("coverage_90_says", (name) => fields.list(name, asText)) ?? [],
   };
 }

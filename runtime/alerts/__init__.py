@@ -1,0 +1,1 @@
+"""Alerts: what is done when a claim of a served model changes."""

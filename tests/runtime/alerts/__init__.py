@@ -1,0 +1,1 @@
+"""Tests of what happens when a claim of a served model changes."""
