@@ -5,7 +5,7 @@ ranking need lists of times, which take most of the room. So each of these is re
 stays in memory as the columns of the parts: a list is a stretch of its column.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -165,18 +165,21 @@ def _whole_rows(store: Store) -> Iterator[pa.Table]:
     parts = read_each_part(store, EVIDENCE, _KEYS, lambda part: (part, set(kept) <= whole_columns(part)), repeated=_OF)
     if not all(is_whole for _, is_whole in parts):
         # Of a part of an earlier version that is only known once the columns have been read.
-        yield from read_each_part(store, EVIDENCE, [*_KEYS, *kept], lambda part: _without_nulls(part, kept))
+        yield from read_each_part(
+            store, EVIDENCE, [*_KEYS, *kept], lambda part: _without_nulls(part, kept).select(_KEYS)
+        )
         return
     yield from (part for part, _ in parts)
 
 
-def _without_nulls(part: pa.Table, kept: tuple[str, ...]) -> pa.Table:
+def _without_nulls(part: pa.Table, kept: Sequence[str]) -> pa.Table:
+    """Return the rows of a part that hold something in each of some columns."""
     if not set(kept) <= set(part.column_names):
-        return part.select(_KEYS).slice(0, 0)
+        return part.slice(0, 0)
     for name in kept:
         if part[name].null_count:
             part = part.filter(part[name].is_valid())
-    return part.select(_KEYS)
+    return part
 
 
 @dataclass(frozen=True)
@@ -200,15 +203,14 @@ class _PartSums:
 
 
 def _sums(store: Store) -> list[_Part[_Sums]]:
-    columns = ["evidence_digest", "block_s", *_TALLIES, "block", *COUNTS, *TICKS, *ORDERS]
+    kept = ["evidence_digest", "block_s", *_TALLIES, "block", *COUNTS, *TICKS]
 
     def made(part: pa.Table) -> _PartSums | None:
-        if not {*columns[: -len(ORDERS)]} <= set(part.column_names):
+        part = _without_nulls(part, kept)
+        if not len(part):
             return None
         block, ends = list_columns(part, ["block"])
         counts, ticks = list_columns(part, COUNTS)[0], list_columns(part, TICKS)[0]
-        if len(counts) != len(block) or len(ticks) != len(block):
-            raise ValueError("lists of different lengths stand in a row of the evidence")
         return _PartSums(
             texts(part["evidence_digest"]),
             part["block_s"].to_pylist(),
@@ -220,7 +222,7 @@ def _sums(store: Store) -> list[_Part[_Sums]]:
             _orders(part),
         )
 
-    return [each for each in read_each_part(store, EVIDENCE, columns, made) if each is not None]
+    return [each for each in read_each_part(store, EVIDENCE, [*kept, *ORDERS], made) if each is not None]
 
 
 def _orders(part: pa.Table) -> dict[int, NDArray[np.float64]]:
