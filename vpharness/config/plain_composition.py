@@ -51,7 +51,7 @@ def _loaded(path: Path) -> DictConfig | None:
     config = with_schema(raw, str(path))
     for entry in groups:
         ((group, choice),) = entry.items()
-        if group.startswith("override hydra/") or group == "hydra_paths":
+        if choice is None or group.startswith("override hydra/") or group == "hydra_paths":
             continue
         file = path.parent / group / f"{choice}.yaml"  # another choice is no plain value, and left to Hydra
         part = OmegaConf.load(file)

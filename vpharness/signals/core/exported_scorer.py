@@ -30,10 +30,25 @@ _HEADER: Final = "header"
 _PROGRAM: Final = "program"
 _NUMBER: Final = "number."
 _STATE: Final = "state."
+_FIELDS: Final[Mapping[str, type]] = {
+    "name": str,
+    "columns": list,
+    "cell_width_ms": float,
+    "radius": int,
+    "capacity": int,
+    "code_digest": str,
+    "parameter_values": dict,
+    "jax_version": str,
+    "lists": dict,
+}
 _MOST_BYTES: Final = 256 << 20
 _PERMITTED_CALLS: Final = frozenset({"mhlo.topk"})
 """Custom calls that only compute: the selection of the largest values, which XLA has no operation of its own for."""
-_CUSTOM_CALL: Final = re.compile(r'custom_call @([\w.\-]+)|call_target_name = "([^"]*)"')
+_CUSTOM_CALL: Final = re.compile(
+    r'custom_call(?:\s+@(?:([\w.$\-]+)|"([^"]*)")|"?\([^\n]*?call_target_name = "([^"]*)")?'
+)
+"""Every mention of a custom call, with its name where that stands as it should."""
+_NAMELESS: Final = "a custom call of no known name"
 _CALLS_OUT: Final = re.compile(r"stablehlo\.(infeed|outfeed|send|recv)\b")
 
 
@@ -163,6 +178,8 @@ def load_scorer(content: bytes, where: str) -> ExportedScorer:
     numbers: dict[str, Any] = {
         name.removeprefix(_NUMBER): jnp.asarray(array) for name, array in arrays.items() if name.startswith(_NUMBER)
     }
+    if wrong := _wrong_fields(header, numbers):
+        raise ConfigError(f"{where} holds no exported scorer: its header lacks {wrong}; promote the run again")
     numbers |= {name: list(numbers[name]) if length else [] for name, length in header["lists"].items()}
     state = {name.removeprefix(_STATE): array for name, array in arrays.items() if name.startswith(_STATE)}
     return ExportedScorer(
@@ -199,6 +216,13 @@ def _unpacked(content: bytes, where: str) -> tuple[dict[str, NDArray[Any]], dict
     return arrays, header
 
 
+def _wrong_fields(header: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
+    """Return which fields of a header are missing, or not of their kind; empty where all are as they should be."""
+    wrong = [name for name, kind in _FIELDS.items() if not isinstance(header.get(name), kind)]
+    lists = () if "lists" in wrong else header["lists"].items()
+    return ", ".join([*wrong, *(f"the values of {name}" for name, length in lists if length and name not in numbers)])
+
+
 @functools.lru_cache(maxsize=16)
 def _loaded(program: bytes, jax_version: str, where: str) -> Callable[..., tuple[ScorerState, Array]]:
     """Return the compiled step of a serialised program, once it is known to call nothing outside of itself."""
@@ -221,9 +245,5 @@ def _loaded(program: bytes, jax_version: str, where: str) -> Callable[..., tuple
 
 def calls_out(text: str) -> list[str]:
     """Return what a program in StableHLO calls outside of itself: custom calls not known to only compute, and feeds."""
-    targets = [plain or quoted for plain, quoted in _CUSTOM_CALL.findall(text)]
-    found = {name for name in targets if name not in _PERMITTED_CALLS}
-    found |= {match.group(0) for match in _CALLS_OUT.finditer(text)}
-    if text.count("custom_call") > len(targets):
-        found.add("a custom call of no known name")
-    return sorted(found)
+    targets = {next(filter(None, names), _NAMELESS) for names in _CUSTOM_CALL.findall(text)}
+    return sorted((targets - _PERMITTED_CALLS) | {match.group(0) for match in _CALLS_OUT.finditer(text)})
