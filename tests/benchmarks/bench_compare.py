@@ -61,14 +61,18 @@ class Made:
     """A ledger to be made up.
 
     Attributes:
-        candidates: how many; a run has twelve.
+        candidates: how many.
         hours: of market time of each dataset, by the day that it is of: candidates run on all of them.
         fires_per_hour: of a candidate, on average.
+        thresholds: candidates that share a run.
+        is_merged: whether small parts are merged in the end, as campaigns do.
     """
 
     candidates: int
     hours: tuple[float, ...]
     fires_per_hour: float = 60.0
+    thresholds: int = THRESHOLDS
+    is_merged: bool = True
 
 
 LEDGERS: Final = {
@@ -109,11 +113,11 @@ def shell(lake: Path, *words: str) -> tuple[float, float]:
 
 
 def write(lake: Path, made: Made) -> None:
-    """Write a ledger to the store of a lake, a part for each dataset and ninety-six candidates."""
+    """Write a ledger to the store of a lake, a part for each dataset and eight runs."""
     rng = np.random.default_rng(7)
     store = store_in(lake)
     for day, hours in enumerate(made.hours):
-        runs = range(made.candidates // THRESHOLDS)
+        runs = range(made.candidates // made.thresholds)
         for begin in range(0, len(runs), 8):
             rows = [row for run in runs[begin : begin + 8] for row in _run_rows(made, run, day, hours, rng)]
             append(
@@ -123,7 +127,8 @@ def write(lake: Path, made: Made) -> None:
                 TableRows(CANDIDATES, [row for table, row in rows if table == CANDIDATES], candidate_schema()),
                 TableRows(META, [row for table, row in rows if table == META], META_SCHEMA),
             )
-    merge_parts(store)
+    if made.is_merged:
+        merge_parts(store)
 
 
 def _run_rows(
@@ -134,7 +139,7 @@ def _run_rows(
     tp_ticks = TP_TICKS[run % len(TP_TICKS)]
     evaluation = EvaluationParameters(tp_ticks=tp_ticks, max_hold_bins=300).resolve(100)
     keys = {"run_id": f"run{run:06d}{day:06d}", "dataset_id": dataset_id}
-    for label in (f"{0.1 * number:g}" for number in range(1, THRESHOLDS + 1)):
+    for label in (f"{0.1 * number:g}" for number in range(1, made.thresholds + 1)):
         fires = np.sort(rng.choice(bins - 1000, round(hours * made.fires_per_hour), replace=False))
         directions = rng.choice([-1, 1], len(fires))
         evidence = _evidence(fires[fires < TRAIN * bins], day, hours, tp_ticks, rng)

@@ -55,6 +55,16 @@ def test_a_look_up_imports_nothing_that_takes_long(folder: Path, arguments: list
     assert expected in output
 
 
+def test_a_comparison_waits_for_no_compiler(folder: Path) -> None:
+    """It reads tables, and prices for its advice: it takes Hydra, NumPy and Arrow, and neither JAX nor pandas."""
+    run = ["dataset.id=a", "signal=ads", "signal.thresholds=[0.2]", "eval.max_hold_bins=20"]
+    assert in_process(folder, *run).returncode == 0
+    for words in (["compare"], ["compare", "min_signals=0"]):  # ranked by the run before
+        code, output, imported = imported_by(folder, *words)
+        assert (code, imported) == (0, ["hydra", "numpy", "pyarrow"])
+        assert "the ledger holds 1 candidates of 1 runs" in output
+
+
 @pytest.mark.parametrize("arguments", [["list-signals"], ["run", "--help"]])
 def test_what_signals_there_are_is_looked_up_once(folder: Path, arguments: list[str]) -> None:
     """The first time their modules are imported, and then the text is kept until a file changes."""

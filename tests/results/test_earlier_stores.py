@@ -7,19 +7,20 @@ perm_derivative, on two minutes of the simulated market; from version 5 on, a pr
 import dataclasses
 import json
 import math
+import pickle
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.commands.test_cli import in_process
-from vpharness.evaluation import EvaluationParameters, ResolvedEvaluation
+from vpharness.evaluation import EvaluationParameters, Evidence, ResolvedEvaluation
 from vpharness.evaluation.blocks import COUNTS, ORDERS
-from vpharness.results import ledger_reader
+from vpharness.results import stored_evidence
 from vpharness.results.ledger_reader import read_ledger
+from vpharness.results.part_files import merge_small_parts
 from vpharness.results.store import (
     CANDIDATES,
     EVIDENCE,
@@ -175,33 +176,44 @@ def _by_candidate(store: Store, table: str) -> dict[tuple[str, float], dict[str,
     return {(row["candidate_id"], tp_ticks[row["run_id"]]): row for row in read(store, table)}
 
 
-def test_evidence_without_a_sum_that_is_kept_today_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("merged", [False, True], ids=["parts", "merged"])
+def test_evidence_without_a_sum_that_is_kept_today_is_left_out(tmp_path: Path, merged: bool) -> None:
     """A row written before a sum was kept is judged anew from its fires; the others keep their evidence."""
-    store = Store(STORES / "v3")
+    store = Store(tmp_path / "results")
+    shutil.copytree(STORES / "v3", store.root)
     whole = {
         each.candidate_id: each.trials[0].evidence for each in read_ledger(store) if each.trials[0].evidence is not None
     }
     assert len(whole) > 1
     table = read_table(store, EVIDENCE)
     assert table is not None
-    first, rest = table.slice(0, 1).drop_columns(["net_win"]), table.slice(1)
-    mixed = pa.concat_tables([first, rest], promote_options="default")
+    folder = store.root / EVIDENCE
+    for part in folder.iterdir():
+        part.unlink()
+    pq.write_table(table.slice(0, 1).drop_columns(["net_win"]), folder / "0.parquet")
+    pq.write_table(table.slice(1), folder / "1.parquet")
+    if merged:
+        assert merge_small_parts(folder, 2) == 2
     without = table["candidate_id"][0].as_py()
-
-    def as_written(store: Store, name: str, columns: Sequence[str] | None = None) -> pa.Table | None:
-        return mixed if name == EVIDENCE else read_table(store, name, columns)
-
-    monkeypatch.setattr(ledger_reader, "read_table", as_written)
     found = {each.candidate_id: each.trials[0].evidence for each in read_ledger(store)}
     assert {name for name, evidence in found.items() if evidence is None} & set(whole) == {without}
     kept = {name: evidence.digest for name, evidence in found.items() if evidence is not None}
     assert kept == {name: evidence.digest for name, evidence in whole.items() if name != without}
+    for name, evidence in found.items():
+        if evidence is not None:
+            # Read from the store, the content has the digest that was worked out when it was written.
+            assert _again(evidence).digest == evidence.digest
+            assert _again(pickle.loads(pickle.dumps(evidence))).digest == evidence.digest, name  # noqa: S301  # ours
+
+
+def _again(evidence: Evidence) -> Evidence:
+    return Evidence(evidence.blocks, evidence.tally, evidence.mid_times_ms, evidence.net_times_ms, evidence.waits_ms)
 
 
 def test_a_store_of_before_a_new_sum_is_read_without_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
     """No row of it has the column: every candidate is there, and waits to be judged anew."""
     known = {each.candidate_id for each in read_ledger(Store(STORES / "v3"))}
-    monkeypatch.setattr(ledger_reader, "COUNTS", (*COUNTS, "net_over_one"))
+    monkeypatch.setattr(stored_evidence, "COUNTS", (*COUNTS, "net_over_one"))
     ledger = read_ledger(Store(STORES / "v3"))
     assert {each.candidate_id for each in ledger} == known
     assert all(each.trials[0].evidence is None for each in ledger)

@@ -11,9 +11,10 @@ from typing import Any, Final, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vpharness.campaigns.dataset_views import view_of
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.grid_columns import keep_columns, to_compute
-from vpharness.datasets.read import Loaded, load
+from vpharness.datasets.read import load
 from vpharness.evaluation import (
     DatasetView,
     Fires,
@@ -32,7 +33,6 @@ from vpharness.evaluation import (
     outcome_table,
 )
 from vpharness.evaluation.costs import cost_key
-from vpharness.execution.order_table import decisions_of, kept_latencies, order_table
 from vpharness.learning import LearnedRun
 from vpharness.signals import LearnedParameters, LearnedSignal, Signal, body_parameters, features
 
@@ -225,36 +225,6 @@ def _judged_bytes(judged: JudgedFires) -> int:
     evaluation = judged.evaluation
     blocks, fires = len(evaluation.evidence.blocks.block), len(evaluation.outcomes.fires)
     return _JUDGED_BYTES + _BYTES_PER_BLOCK * blocks + _BYTES_PER_FIRE * fires
-
-
-def view_of(dataset: Dataset, loaded: Loaded) -> DatasetView:
-    """Return the view of a dataset that evaluation works on."""
-    manifest, bins = dataset.manifest, loaded.bins
-    touch = manifest.has_best_prices
-    return DatasetView(
-        name=manifest.dataset_id,
-        checksum=dataset.checksum,
-        span=(manifest.first_bin_start_ns, manifest.last_bin_end_ns),
-        tick_size=manifest.tick_size,
-        cell_width_ms=manifest.cell_width_ms,
-        mid=bins["mid_price"].astype(np.float64),
-        book_valid=bins["book_valid"].astype(np.bool_),
-        best_bid=bins["best_bid_price_int"].astype(np.int64) if touch else None,
-        best_ask=bins["best_ask_price_int"].astype(np.int64) if touch else None,
-        virtual_orders=partial(_fates, dataset),
-        recorded_orders=partial(_recorded_fates, dataset),
-        size_unit=1.0 if manifest.size_unit is None else manifest.size_unit,
-    )
-
-
-def _fates(dataset: Dataset, latency_ns: int, max_wait_ns: int) -> NDArray[np.void]:
-    return order_table(dataset, latency=latency_ns, max_wait_ns=max_wait_ns).fates
-
-
-def _recorded_fates(dataset: Dataset, digest: str, max_wait_ns: int) -> tuple[NDArray[np.void], NDArray[np.int64]]:
-    recorded = kept_latencies(dataset, digest)
-    fates = order_table(dataset, latency=recorded, max_wait_ns=max_wait_ns).fates
-    return fates, recorded.at(decisions_of(dataset))
 
 
 def _walk_key(evaluation: ResolvedEvaluation) -> tuple[Any, ...]:

@@ -24,7 +24,6 @@ from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, DatasetError
-from vpharness.promotion.promotion_times import promotion_times
 from vpharness.results.execution import executions
 from vpharness.results.holdout import open_holdouts
 from vpharness.results.ledger import LedgerCandidate, Trial
@@ -195,6 +194,8 @@ def _since_chosen(
     view_of: ViewOf,
 ) -> Comparison:
     """Return what candidates did on the days that were added after each was chosen."""
+    from vpharness.promotion.promotion_times import promotion_times  # noqa: PLC0415  # compilers, seconds to load
+
     store, added_ns = store_in(lake.root), members_added_ns(lake, collection)
     if not added_ns:
         raise ConfigError("since=chosen is about days that are added to a collection, and the lake has none")

@@ -35,6 +35,7 @@ from vpharness.evaluation.split import Part
 
 _MS_PER_HOUR = 3_600_000.0
 _NS_PER_MS = 1_000_000
+_NO_TIMES = np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,10 @@ class Evidence:
         times = [self.mid_times_ms, self.net_times_ms, *([] if self.waits_ms is None else [self.waits_ms])]
         parts += [each.astype("<f8").tobytes() for each in times]
         return hashlib.sha256(b"|".join(parts)).hexdigest()
+
+    def without_times(self) -> "Evidence":
+        """Return the evidence without the lists of times and waits, of which medians alone are made."""
+        return Evidence(self.blocks, self.tally, _NO_TIMES, _NO_TIMES)
 
 
 @dataclass(frozen=True)
@@ -197,44 +202,60 @@ def pooled(several: Sequence[Evidence]) -> Evidence:
     """Return the evidence of one candidate over several datasets that do not overlap in market time."""
     if len(several) == 1:
         return several[0]
-    values: dict[str, Any] = {
-        field.name: sum(getattr(each.tally, field.name) for each in several) for field in fields(Tally)
-    }
-    waits = [each.waits_ms for each in several if each.waits_ms is not None]
     return Evidence(
         merged([each.blocks for each in several]),
-        Tally(**values),
+        _added([each.tally for each in several]),
         np.concatenate([each.mid_times_ms for each in several]),
         np.concatenate([each.net_times_ms for each in several]),
-        np.concatenate(waits) if len(waits) == len(several) else None,
+        _joined_waits(several),
     )
 
 
-_POOLED_FIELDS = ("blocks", "tally", "mid_times_ms", "net_times_ms")
+def _added(several: Sequence[Tally]) -> Tally:
+    values: dict[str, Any] = {field.name: sum(getattr(each, field.name) for each in several) for field in fields(Tally)}
+    return Tally(**values)
+
+
+def _joined_waits(several: Sequence[Evidence]) -> NDArray[np.float64] | None:
+    """Return the waits of all; None where one of them has none."""
+    waits = [each.waits_ms for each in several]
+    known = [each for each in waits if each is not None]
+    return np.concatenate(known) if len(known) == len(waits) else None
 
 
 class PooledLater(Evidence):
-    """`pooled` evidence that is added up where it is first looked at."""
+    """`pooled` evidence whose sums are added up where they are first looked at, and its lists each time that they are.
+
+    Lists of times take a hundred times as much memory as sums: those of all candidates are never there at once.
+    """
 
     def __init__(self, several: Sequence[Evidence]) -> None:
         """Note what is pooled."""
         vars(self).update(_several=several)
 
     def __getattr__(self, name: str) -> Any:
-        """Add the evidence up: its fields are attributes from then on."""
-        if name not in _POOLED_FIELDS:
+        """Add the sums up: they are attributes from then on."""
+        if name not in {"blocks", "tally"}:
             raise AttributeError(name)
-        vars(self).update({each: getattr(self._whole, each) for each in _POOLED_FIELDS})
-        return vars(self)[name]
+        several = vars(self)["_several"]
+        found = merged([each.blocks for each in several]) if name == "blocks" else _added([e.tally for e in several])
+        vars(self)[name] = found
+        return found
 
-    @functools.cached_property
-    def _whole(self) -> Evidence:
-        return pooled(vars(self)["_several"])
+    @property
+    def mid_times_ms(self) -> NDArray[np.float64]:
+        """As `Evidence` has it."""
+        return np.concatenate([each.mid_times_ms for each in vars(self)["_several"]])
+
+    @property
+    def net_times_ms(self) -> NDArray[np.float64]:
+        """As `Evidence` has it."""
+        return np.concatenate([each.net_times_ms for each in vars(self)["_several"]])
 
     @property
     def waits_ms(self) -> NDArray[np.float64] | None:
         """As `Evidence` has it."""
-        return self._whole.waits_ms
+        return _joined_waits(vars(self)["_several"])
 
 
 def hours_of(bins: int, cell_width_ms: float) -> float:

@@ -7,7 +7,7 @@ added to a ledger, nothing that was compared with is ever taken away, so nobody'
 
 import functools
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
@@ -35,7 +35,6 @@ from vpharness.results.null_maxima import (
 )
 
 _ROWS_AT_ONCE: Final = 1024
-_NO_TIMES: Final = np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -333,9 +332,8 @@ def _states(entrant: _Entrant, classes: Sequence[_Class]) -> Iterator[_State]:
             continue
         if count == len(trials):
             _count(candidate, touched, classes)
-        evidence = pooled(
-            [_bare(each.evidence) for each in counted_trials(trials[:count]) if each.evidence is not None]
-        )
+        counted = counted_trials(trials[:count])
+        evidence = pooled([each.evidence.without_times() for each in counted if each.evidence is not None])
         if lacking(evidence):
             continue
         is_now = as_it_stands and count == len(trials)
@@ -343,11 +341,6 @@ def _states(entrant: _Entrant, classes: Sequence[_Class]) -> Iterator[_State]:
             for place in touched:
                 classes[place].rankable.add(candidate.candidate_id)
         yield _State(owner, evidence, tuple(sorted(touched)), is_now)
-
-
-def _bare(evidence: Evidence) -> Evidence:
-    """Return evidence without what families do not look at: lists of times."""
-    return replace(evidence, mid_times_ms=_NO_TIMES, net_times_ms=_NO_TIMES)
 
 
 def _count(candidate: LedgerCandidate, touched: Iterable[int], classes: Sequence[_Class]) -> None:

@@ -36,6 +36,7 @@ _MERGED: Final = ".merged.parquet"
 _ASIDE: Final = ".merging-"
 _CHECKSUM: Final = re.compile(r"\.([0-9a-f]{64})(?:\.merged)?\.parquet")
 _SOURCES: Final = b"vpharness.sources"
+_WHOLE: Final = b"vpharness.whole_columns"
 _ATTEMPTS: Final = 100
 
 Value = TypeVar("Value")
@@ -57,12 +58,23 @@ def reread(folder: Path, read: Callable[[list[Path]], Value]) -> Value:
     return read(_counting(folder))
 
 
-def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return a part, or some columns of it. Raises ResultsError, naming it, where it is not as it was written."""
-    with _opened(path) as file:
+def read_part(path: Path, columns: Sequence[str] | None = None, repeated: Sequence[str] = ()) -> pa.Table:
+    """Return a part, or some columns of it; those of `repeated` texts as a dictionary of them.
+
+    Raises ResultsError, naming it, where it is not as it was written.
+    """
+    with _opened(path, repeated) as file:
         # A column of a later version is absent in an earlier one's parts.
         there = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
         return file.read(columns=there)
+
+
+def whole_columns(part: pa.Table) -> frozenset[str]:
+    """Return the columns that hold no null in the file that a part, or some columns of it, were read from.
+
+    Parquet's own statistics count an empty list as a null one. Where the file is of an earlier version there are none.
+    """
+    return frozenset(json.loads((part.schema.metadata or {}).get(_WHOLE, b"[]")))
 
 
 def write_part(folder: Path, table: pa.Table, stem: str, *, aside: str, kind: str = ".parquet") -> tuple[Path, Path]:
@@ -78,6 +90,8 @@ def write_part(folder: Path, table: pa.Table, stem: str, *, aside: str, kind: st
     Raises OSError where it cannot be written; nothing is left of it then.
     """
     path = folder / aside
+    whole = [name for name in table.column_names if not table[name].null_count]
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _WHOLE: json.dumps(whole)})
     try:
         checksum = write_parquet(table, path, compression="zstd")
         sync(path)
@@ -100,12 +114,12 @@ def check_part(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+def _opened(path: Path, repeated: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
     """Open a part that has its checksum."""
     if checksum_in_name(path) is not None:
         _compare(path, known_sha256(path))
     try:
-        with open_parquet(path) as file:
+        with open_parquet(path, repeated=repeated) as file:
             yield file
     except FileNotFoundError:
         raise

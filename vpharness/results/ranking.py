@@ -19,9 +19,8 @@ from vpharness.evaluation import (
     is_winner,
     judge_many,
     p_value,
-    pooled,
 )
-from vpharness.evaluation.evidence import empty_evidence
+from vpharness.evaluation.evidence import PooledLater, empty_evidence
 from vpharness.evaluation.intervals import ratio_of_totals
 from vpharness.results.families import Family, draws_of, families_of
 from vpharness.results.holdout import HoldoutResult
@@ -178,7 +177,7 @@ def judged(candidates: Sequence[LedgerCandidate]) -> list[Judgement]:
         barriers = first.evaluation.tp_ticks, first.evaluation.sl_ticks
         key = (*(evidence.digest for evidence in known), *barriers, draws_of(first))
         if key not in kinds:
-            kinds[key] = pooled(known), first
+            kinds[key] = known[0] if len(known) == 1 else PooledLater(known), first
         keys.append(key)
     of_kind: dict[tuple[object, ...], Judgement] = {}
     together: dict[tuple[object, ...], list[tuple[object, ...]]] = {}

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +26,7 @@ from vpharness.results.families import Family
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import Ranked, rank
 from vpharness.results.store import Store
+from vpharness.storage.collection_pause import without_collection
 
 FOLDER: Final = "rankings"
 MOST_KEPT: Final = 32
@@ -63,6 +64,13 @@ def ranked_before(
 
     With figures that were registered beside those of `Figures`, whose code is not known here, it is worked out anew.
     """
+    with without_collection():
+        return _ranked_before(store, ledger, asked)
+
+
+def _ranked_before(
+    store: Store, ledger: Sequence[LedgerCandidate], asked: Sequence[LedgerCandidate] | None
+) -> list[Ranked]:
     if not _CODE or not set(_figure_names()) <= {field.name for field in fields(Figures)}:
         return rank(ledger, asked)
     chosen = [each for each in (ledger if asked is None else asked) if each.choosing]
@@ -79,15 +87,24 @@ def ranked_before(
 
 def _digest(ledger: Sequence[LedgerCandidate], chosen: Sequence[LedgerCandidate]) -> str:
     """Return the digest of everything that a ranking follows from."""
-    text = _Texts()
+    shared = _SharedTexts()
     digest = hashlib.sha256(f"{_CODE} {EVALUATION_VERSION} {_figure_names()}\n".encode())
     for each in ledger:
-        digest.update(f"{each.candidate_id}\n".encode())
-        for trial in each.trials:
-            digest.update(text.of_trial(trial))
+        digest.update("\n".join([each.candidate_id, *(_text_of(trial, shared) for trial in each.trials)]).encode())
     for each in chosen:
         digest.update(repr((each.candidate_id, [trial.dataset for trial in each.trials])).encode())
     return digest.hexdigest()
+
+
+def _text_of(trial: Trial, shared: "_SharedTexts") -> str:
+    """Return what a ranking looks at in a trial; no name holds a line break or what parts them."""
+    evidence = "" if trial.evidence is None else trial.evidence.digest
+    run_ids = " ".join(trial.run_ids)
+    return (
+        f"{trial.dataset_id}\0{trial.dataset_checksum}\0{run_ids}\0{trial.signal}\0{trial.threshold_label}\0"
+        f"{trial.judged_part}\0{trial.first_bin_start_ns}\0{trial.bins}\0{trial.created_ns}\0{trial.adaptive}\0"
+        f"{evidence}\0{shared.of(trial)}"
+    )
 
 
 def _figure_names() -> list[str]:
@@ -95,35 +112,22 @@ def _figure_names() -> list[str]:
     return [name for each in all_figures() for name in each.names]
 
 
-class _Texts:
-    """What trials are, as text: the objects that trials share are written out once."""
+class _SharedTexts:
+    """Digests of what trials share: objects that many of them have in common are written out once."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, str]] = {}
+        self._known: dict[tuple[int, ...], tuple[tuple[Any, ...], str]] = {}
 
-    def of_trial(self, trial: Trial) -> bytes:
-        """Return what a ranking looks at in a trial."""
-        shared = [self._of(each, repr) for each in (trial.evaluation, trial.split, trial.parameters)]
-        market = self._of(trial.market, lambda one: repr((one.instrument, sorted(one.contents), one.origin_ns)))
-        own = (
-            trial.dataset,
-            trial.run_ids,
-            trial.signal,
-            trial.threshold_label,
-            trial.judged_part,
-            trial.first_bin_start_ns,
-            trial.bins,
-            trial.created_ns,
-            trial.adaptive,
-            trial.evidence and trial.evidence.digest,
-        )
-        return f"{own!r} {market} {shared}\n".encode()
-
-    def _of(self, shared: Any, text: Callable[[Any], str]) -> str:
-        known = self._known.get(id(shared))
+    def of(self, trial: Trial) -> str:
+        """Return the digest of a trial's evaluation, split, parameters and market."""
+        market = trial.market
+        objects = trial.evaluation, trial.split, trial.parameters, market
+        key = tuple(map(id, objects))
+        known = self._known.get(key)
         if known is None:
-            # The object is kept, so that no other one comes to have its number.
-            known = self._known[id(shared)] = shared, hashlib.sha256(text(shared).encode()).hexdigest()
+            text = repr((*objects[:3], market.instrument, sorted(market.contents), market.origin_ns))
+            # The objects are kept, so that no other ones come to have their numbers.
+            known = self._known[key] = objects, hashlib.sha256(text.encode()).hexdigest()
         return known[1]
 
 

@@ -10,10 +10,10 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 
@@ -47,6 +47,8 @@ WALK_FORWARDS: Final = "walk_forwards.parquet"
 _VERSION_FILE: Final = "store.json"
 _UNFINISHED: Final = (f"*.parquet/.{'[0-9]' * 20}-{'[0-9a-f]' * 8}.parquet", *unfinished_names(_VERSION_FILE))
 """What a process that is killed while it adds rows may leave."""
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -145,15 +147,26 @@ def read_table(store: Store, table: str, columns: Sequence[str] | None = None) -
 
     Raises ResultsError where the store is of another version, or a part of the table cannot be read.
     """
+    # File by file: a dataset of them would bring in pandas, which takes a second.
+    tables = read_each_part(store, table, columns, lambda part: part)
+    return pa.concat_tables(tables, promote_options="default") if tables else None
+
+
+def read_each_part(
+    store: Store,
+    table: str,
+    columns: Sequence[str] | None,
+    make: Callable[[pa.Table], Value],
+    repeated: Sequence[str] = (),
+) -> list[Value]:
+    """Return what `make` makes of each part of a table, in the order of writing; one part at a time is in memory.
+
+    A part of an earlier version may lack columns. Texts that are `repeated` in many rows are read as a dictionary of
+    them. Raises as `read_table` does.
+    """
     check_version(store)
-
-    def read_all(parts: list[Path]) -> pa.Table | None:
-        # File by file: a dataset of them would bring in pandas, which takes a second.
-        tables = [read_part(path, columns) for path in parts]
-        return pa.concat_tables(tables, promote_options="default") if tables else None
-
     try:
-        return reread(store.root / table, read_all)
+        return reread(store.root / table, lambda parts: [make(read_part(path, columns, repeated)) for path in parts])
     except (OSError, pa.ArrowException) as error:
         require_memory(error)
         raise ResultsError(f"{store.root / table} cannot be read: {error}; restore the part it names") from error

@@ -5,6 +5,7 @@ buffers of arrays are handed over here as they are, without that and, where that
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -67,3 +68,61 @@ def _column(values: Sequence[Any]) -> pa.Array:
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         require_memory(error)
         return pa.array([None if value is None else str(value) for value in values])
+
+
+def texts(column: pa.ChunkedArray) -> list[str]:
+    """Return a column of texts, none of them null, several times as fast as `to_pylist` does.
+
+    Of a column that was read as a dictionary, equal texts are one object.
+    """
+    found: list[str] = []
+    for chunk in column.chunks:
+        if isinstance(chunk, pa.DictionaryArray):
+            known = np.array([*chunk.dictionary.to_pylist(), None], dtype=object)  # so that it is one of objects
+            found += known[numpy_array(chunk.indices)].tolist() if not chunk.null_count else chunk.to_pylist()
+            continue
+        _, offsets, content = chunk.buffers()
+        ends = (
+            np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1].tolist()
+            if len(chunk)
+            else [0]
+        )
+        raw = b"" if content is None else content.to_pybytes()[ends[0] : ends[-1]]
+        whole = raw.decode()
+        if chunk.null_count or chunk.type != pa.string() or len(whole) != len(raw):
+            found += chunk.to_pylist()  # places among bytes are not those among characters
+        else:
+            first = ends[0]
+            found += [whole[start - first : stop - first] for start, stop in pairwise(ends)]
+    return found
+
+
+def list_columns(table: pa.Table, names: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Return lists of numbers, one after the other, and where each begins, the end of the last behind them.
+
+    Of K columns whose lists are of the same lengths in each row these are [n, K], and [rows + 1]; a null is an empty
+    list. Raises ValueError where a list holds a null.
+    """
+    columns = [_lists(table[name]) for name in names]
+    values = [_values(each) for each in columns]
+    offsets = columns[0].offsets
+    ends = np.frombuffer(offsets.buffers()[1], np.int32)[offsets.offset : offsets.offset + len(offsets)]
+    if not len(columns[0]):
+        ends = np.zeros(1, np.int32)
+    return (values[0][:, None] if len(values) == 1 else np.column_stack(values)), ends
+
+
+def _lists(column: pa.ChunkedArray) -> pa.ListArray:
+    found = column.combine_chunks()
+    # Newer versions of Arrow leave a column of several chunks what it is.
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+
+def _values(lists: pa.ListArray) -> NDArray[Any]:
+    values = lists.values
+    if values.null_count:
+        raise ValueError("a list of numbers holds a null")
+    dtype = np.dtype(values.type.to_pandas_dtype())
+    if not len(values):
+        return np.zeros(0, dtype)
+    return np.frombuffer(values.buffers()[1], dtype)[values.offset : values.offset + len(values)]

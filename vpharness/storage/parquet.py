@@ -4,6 +4,7 @@ A page's checksum covers the page's values alone. What covers the rest of a file
 the SHA-256 of the whole file, which whoever keeps the file keeps beside it.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,12 @@ def write_parquet(table: pa.Table, path: Path, **options: Any) -> str:
     return sink.hexdigest()
 
 
-def open_parquet(path: Path, *, memory_map: bool = False) -> pq.ParquetFile:
+def open_parquet(path: Path, *, memory_map: bool = False, repeated: Sequence[str] = ()) -> pq.ParquetFile:
     """Open a Parquet file; the checksums of its pages are verified on reading, wherever they have some.
 
+    Columns of texts that are `repeated` in many rows are read as a dictionary of them.
     Raises OSError or pyarrow.ArrowException, then or on reading, where it is damaged.
     """
-    return pq.ParquetFile(path, memory_map=memory_map, page_checksum_verification=True)
+    return pq.ParquetFile(
+        path, memory_map=memory_map, page_checksum_verification=True, read_dictionary=list(repeated) or None
+    )

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vpharness.campaigns.dataset_cache import view_of
+from vpharness.campaigns.dataset_views import view_of
 from vpharness.campaigns.market_identity import market_of
 from vpharness.commands.text.dataset_facts import DatasetRemarks, by_level_lines
 from vpharness.commands.text.differences import LatticeOf, differences

@@ -3,9 +3,7 @@
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from vpharness.evaluation import (
     Evidence,
@@ -33,8 +31,6 @@ from vpharness.results.walk_forward.overfitting import Overfitting, overfitting
 from vpharness.results.walk_forward.segments import Segment, segments_of
 from vpharness.results.walk_forward.steps import BestFixed, Step, best_fixed, walk
 from vpharness.results.walk_forward.tried import Procedure, chosen_ids, family_of_procedures, keep_try, tried_procedures
-
-_NO_TIMES = np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -203,7 +199,7 @@ def evidence_of_steps(steps: Sequence[Step]) -> Evidence | None:
     if not some:
         return None
     # Lists of times to the barrier, and of waits, are of no figure that is shown of a procedure.
-    return replace(pooled(some), mid_times_ms=_NO_TIMES, net_times_ms=_NO_TIMES, waits_ms=None)
+    return pooled([each.without_times() for each in some])
 
 
 def judged(evidence: Evidence, steps: Sequence[Step]) -> Judgement:
