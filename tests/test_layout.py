@@ -28,8 +28,12 @@ ALLOWED = {
         "results",
         "learning",
     },
-    "promotion": {"storage", "events", "lattice", "datasets", "signals", "audit", "evaluation", "live", "results"},
-    "simulation": {"storage", "events", "lattice", "datasets", "signals", "evaluation", "live", "promotion"},
+    "promotion": {
+        *("storage", "events", "lattice", "datasets", "signals", "audit", "evaluation", "learning", "live", "results"),
+    },
+    "simulation": {
+        *("storage", "events", "lattice", "datasets", "signals", "evaluation", "learning", "live", "promotion"),
+    },
     "config": {"campaigns", "datasets", "engines", "results", "storage"},
     "commands": {
         "config",

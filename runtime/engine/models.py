@@ -21,7 +21,8 @@ from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import LatticeState, new_state
 from vpharness.live import LONGEST_GAP_NS, LiveModel, LiveSession
 from vpharness.prices import PRICE_SCALE
-from vpharness.promotion.serving import PromotedRecord, lattice_parameters, live_model, model_columns
+from vpharness.promotion.serving import PromotedRecord, lattice_parameters, live_model, model_inputs
+from vpharness.signals import SPREAD_TICKS
 
 CHAMPION: Final = "champion"
 
@@ -85,7 +86,10 @@ def incompatibilities(record: PromotedRecord, facts: FeedFacts) -> list[str]:
             ("the radius", facts.bins.radius, lattice.radius),
         ]
     columns = GRID_COLUMNS if facts.bins is None else facts.bins.columns
-    absent = [name for name in model_columns(record) if name not in columns]
+    read, series = model_inputs(record)
+    absent = [name for name in read if name not in columns]
+    if SPREAD_TICKS in series and facts.bins is not None and not facts.bins.has_best_prices:
+        absent.append(f"{SPREAD_TICKS} (from the best prices)")
     name = record.signal_target.rpartition(".")[2]
     return [
         f"{what} of the feed is {found}, {record.version} is made for {wanted}"

@@ -33,7 +33,7 @@ from vpharness.evaluation import (
 )
 from vpharness.evaluation.costs import cost_key
 from vpharness.execution.order_table import decisions_of, kept_latencies, order_table
-from vpharness.learning import LearnedRun
+from vpharness.learning import LearnedRun, view_of_bins
 from vpharness.signals import LearnedParameters, LearnedSignal, Signal, body_parameters, features
 
 DEFAULT_MEMORY_MB: Final = 1024
@@ -230,17 +230,17 @@ def _judged_bytes(judged: JudgedFires) -> int:
 def view_of(dataset: Dataset, loaded: Loaded) -> DatasetView:
     """Return the view of a dataset that evaluation works on."""
     manifest, bins = dataset.manifest, loaded.bins
-    touch = manifest.has_best_prices
-    return DatasetView(
+    seen = view_of_bins(
+        bins,
         name=manifest.dataset_id,
         checksum=dataset.checksum,
         span=(manifest.first_bin_start_ns, manifest.last_bin_end_ns),
         tick_size=manifest.tick_size,
         cell_width_ms=manifest.cell_width_ms,
-        mid=bins["mid_price"].astype(np.float64),
-        book_valid=bins["book_valid"].astype(np.bool_),
-        best_bid=bins["best_bid_price_int"].astype(np.int64) if touch else None,
-        best_ask=bins["best_ask_price_int"].astype(np.int64) if touch else None,
+        has_best_prices=manifest.has_best_prices,
+    )
+    return dataclasses.replace(
+        seen,
         virtual_orders=partial(_fates, dataset),
         recorded_orders=partial(_recorded_fates, dataset),
         size_unit=1.0 if manifest.size_unit is None else manifest.size_unit,

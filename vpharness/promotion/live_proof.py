@@ -25,6 +25,7 @@ from vpharness.live.latency import Latency
 from vpharness.prices import tick_size_to_price
 from vpharness.promotion.agreement import Agreement, BinOutputs, compare_outputs
 from vpharness.promotion.bundle import Recording
+from vpharness.promotion.bundle_replay import outputs_of
 
 _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
 
@@ -84,8 +85,12 @@ def prove(
     end_ns: int | None,
     whole: BatchOutputs,
     report: Callable[[float], None],
+    judged: LiveModel | None = None,
 ) -> LiveProof:
     """Send a source's events through a live session, bin by bin.
+
+    A learned signal crosses the refits of the run at the same bins, with the same weights; what is served is the last
+    of these. So the slice is recorded by a second session, which goes on with them from where the first one stands.
 
     Args:
         model: what is to be served, with one threshold.
@@ -94,10 +99,12 @@ def prove(
         end_ns: the end of the dataset's span, where one was given.
         whole: what the run says.
         report: called with the fraction of bins that have come, from 0 to 1.
+        judged: what the run was judged with, where that is not what is served: a learned signal with all of its fits.
 
     Raises SourceError where the events cannot be read.
     """
-    live = _LiveReplay(LiveSession(model, lattice, longest_gap_ns=LONGEST_GAP_NS), whole)
+    served = None if judged is None else model
+    live = _LiveReplay(LiveSession(judged or model, lattice, longest_gap_ns=LONGEST_GAP_NS), whole, served)
     width_ns = int(lattice.rules["cell_width_ns"][0])
     with source.open() as stream:
         chunks = taken_in(stream, Intake(tick_size_to_price(source.tick_size), end_ns))
@@ -112,9 +119,12 @@ def prove(
 class _LiveReplay:
     """A session with its outputs so far: bins without their cells, packed, since a day has a million."""
 
-    def __init__(self, session: LiveSession, whole: BatchOutputs) -> None:
+    def __init__(self, session: LiveSession, whole: BatchOutputs, served: LiveModel | None) -> None:
         self._rows, self._scores, self._fires = bytearray(), array("d"), array("b")
         self._session = session
+        self._served = served
+        self._of_served: LiveSession | None = None
+        self._served_bins: list[ScoredBin] = []
         self._whole = whole
         self._durations_ns: list[int] = []
         self._state: Mapping[str, NDArray[Any]] = {}
@@ -131,8 +141,10 @@ class _LiveReplay:
         place, (start, stop), (timed, timed_to) = self.bins, self._whole.recorded, self._whole.timed
         if start <= place < stop:
             if not self._recorded:
-                self._state = self._session.save()
+                self._begin_recording()
             self._recorded.append(events)
+            if self._of_served is not None:
+                self._served_bins += self._of_served.take(events, complete_to_ns)
         begun = time.perf_counter_ns()
         bins = self._session.take(events, complete_to_ns)
         taken_ns = time.perf_counter_ns() - begun
@@ -143,6 +155,11 @@ class _LiveReplay:
             self._rows += each.row.tobytes()
             self._scores.append(each.score)
             self._fires.append(each.fires[0])
+
+    def _begin_recording(self) -> None:
+        if self._served is not None:
+            self._of_served = self._session.with_weights_of(self._served)
+        self._state = (self._of_served or self._session).save()
 
     def _compare_cells(self, scored: ScoredBin) -> None:
         place = self.bins
@@ -158,6 +175,8 @@ class _LiveReplay:
         rows, (start, stop) = np.frombuffer(self._rows, BIN_DTYPE), self._whole.recorded
         found = BinOutputs(rows, np.frombuffer(self._scores), np.frombuffer(self._fires, np.int8))
         recorded = BinOutputs(found.bins[start:stop], found.scores[start:stop], found.fires[start:stop])
+        if self._of_served is not None:
+            recorded = outputs_of(self._served_bins)
         events = np.concatenate([_NO_EVENTS, *self._recorded])
         return LiveProof(
             compare_outputs(found, self._whole.outputs, threshold),

@@ -1,6 +1,7 @@
 """The review of a candidate for promotion: gate by gate, and the record to serve where it passes."""
 
 import dataclasses
+import json
 import math
 import os
 import platform
@@ -19,6 +20,7 @@ from vpharness.evaluation import EVALUATION_VERSION, TEST, Judgement, Part, requ
 from vpharness.events.event_source import Source
 from vpharness.events.times import time_text
 from vpharness.lattice.lattice_parameters import LATTICE_VERSION
+from vpharness.learning import FitRecord
 from vpharness.modules import PermittedModules
 from vpharness.promotion import gates
 from vpharness.promotion.batch_run import BatchRun
@@ -31,7 +33,7 @@ from vpharness.promotion.live_proof import BatchOutputs, LiveProof, choose_slice
 from vpharness.promotion.procedure import chance_gates, procedure_evidence, promised_of
 from vpharness.promotion.projection import Projection
 from vpharness.promotion.projection_fit import BinRange, coverage, fit_projection
-from vpharness.promotion.promoted_record import PromotedRecord, live_model
+from vpharness.promotion.promoted_record import PromotedRecord, live_model, model_with
 from vpharness.promotion.selection import SelectedCandidate
 from vpharness.results.audits import FULL, AuditRecord, audit_key, keep_audit
 from vpharness.results.holdout import open_holdouts, trials_with_test
@@ -274,14 +276,18 @@ def _proof(
     start = choose_slice(batch.valid, outputs.fires, first, part.stop, limits.slice_bins)
     recorded = (start, min(start + limits.slice_bins, part.stop))
     whole = BatchOutputs(outputs, batch.loaded.grid, (part.start, part.stop), recorded)
-    proof = prove(live_model(record), fresh_lattice(record, span["start_ns"]), source, span["end_ns"], whole, report)
+    served, learned = live_model(record), batch.learned
+    judged = None if learned is None else model_with(record, learned.in_force)
+    lattice = fresh_lattice(record, span["start_ns"])
+    proof = prove(served, lattice, source, span["end_ns"], whole, report, judged)
     if not len(proof.recording.outputs.bins):
         raise PromotionError(f"the events end before bin {start} of dataset {record.dataset_id}: nothing to record")
     return proof
 
 
 def _record(batch: BatchRun, projection: Projection, memory_bins: int | None) -> PromotedRecord:
-    candidate, manifest = batch.candidate, batch.dataset.manifest
+    candidate, manifest, fit = batch.candidate, batch.dataset.manifest, batch.served_fit
+    cells = {"cell_width_ms": manifest.cell_width_ms, "radius": manifest.radius}
     return PromotedRecord(
         instrument=manifest.instrument,
         version=NOT_NAMED_YET,
@@ -306,7 +312,15 @@ def _record(batch: BatchRun, projection: Projection, memory_bins: int | None) ->
         evidence={},
         forced=None,
         memory_bins=memory_bins,
+        fit=None if fit is None else {"weights": fit.digest, "card": _plain_card(fit), **cells},
+        weights=None if fit is None else fit.fit.fitted.weights,
     )
+
+
+def _plain_card(fit: FitRecord) -> dict[str, Any]:
+    """Return the card of a fit as JSON reads it."""
+    plain: dict[str, Any] = json.loads(json.dumps(fit.card))
+    return plain
 
 
 def _evidence(

@@ -11,7 +11,7 @@ from vpharness.promotion.bundle_replay import Replay, replay, replay_differences
 from vpharness.promotion.defaults import defaults
 from vpharness.promotion.pointer import HistoryEntry, current, history, pointer_path, promoted
 from vpharness.promotion.projection import Projection
-from vpharness.promotion.promoted_record import PromotedRecord, lattice_parameters, live_model, model_columns
+from vpharness.promotion.promoted_record import PromotedRecord, lattice_parameters, live_model, model_inputs
 
 __all__ = [
     "Bundle",
@@ -25,7 +25,7 @@ __all__ = [
     "history",
     "lattice_parameters",
     "live_model",
-    "model_columns",
+    "model_inputs",
     "pointer_path",
     "promoted",
     "read_bundle",
