@@ -291,7 +291,7 @@ def _report(
 def _agreements(
     found: Sequence[BinOutputs], rows: NDArray[np.void], scores: NDArray[np.float64], model: LiveModel
 ) -> dict[float, Agreement]:
-    """Return by threshold the comparison of the live outputs with those of a run over all bins: rows [T], scores [T]."""
+    """Return by threshold the comparison of the live outputs with the rows and scores [T] of a run over all bins."""
     wanted = find_fires(scores, model.thresholds, warmup_bins=model.warmup_bins, cooldown_bins=model.cooldown_bins)
     agreements = {}
     for threshold, live, fires in zip(model.thresholds, found, wanted, strict=True):
