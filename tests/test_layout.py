@@ -21,7 +21,7 @@ ALLOWED = {
     "audit": {"signals"},
     "evaluation": set(),
     "learning": {"storage", "datasets", "signals", "audit", "evaluation"},
-    "live": {"storage", "events", "lattice", "signals", "evaluation"},
+    "live": {"storage", "events", "lattice", "execution", "signals", "evaluation"},
     "results": {"storage", "evaluation"},
     "campaigns": {
         *("storage", "engines", "events", "lattice", "datasets", "execution", "signals", "audit", "evaluation"),
@@ -29,10 +29,12 @@ ALLOWED = {
         "learning",
     },
     "promotion": {
-        *("storage", "events", "lattice", "datasets", "signals", "audit", "evaluation", "learning", "live", "results"),
+        *("storage", "events", "lattice", "datasets", "execution", "signals", "audit", "evaluation", "live", "results"),
+        "learning",
     },
     "simulation": {
-        *("storage", "events", "lattice", "datasets", "signals", "evaluation", "learning", "live", "promotion"),
+        *("storage", "events", "lattice", "datasets", "execution", "signals", "evaluation", "live", "promotion"),
+        "learning",
     },
     "config": {"campaigns", "datasets", "engines", "results", "storage"},
     "commands": {
@@ -64,9 +66,11 @@ AT_RUNTIME = {
     "errors",
     "evaluation",
     "events",
+    "execution",
     "lattice",
     "live",
     "modules",
+    "order_fates",
     "parameters",
     "prices",
     "process_end",

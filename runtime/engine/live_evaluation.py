@@ -1,5 +1,7 @@
 """Live evaluation of a served model: the outcomes of its fires, and whether its projection covers what it claims.
 
+Where entries rest in the queue, the orders of its fires are told as they are placed and as their fate becomes known.
+
 A fire is judged by the rule of a run: it ends where price first touches take-profit or stop-loss, or times out. The
 projection issued at a bin is compared with the mid's move over each of its horizons once that many bins have passed:
 its coverage is the share of moves inside an interval, its pinball loss the mean over quantiles q of
@@ -8,6 +10,7 @@ max(q · d, (q - 1) · d), where d is the move less the projected quantile, in t
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +22,8 @@ from vpharness.evaluation.bands import BandScores
 from vpharness.evaluation.live_statistics import LiveStatistics
 from vpharness.evaluation.walks import OpenFire, Quote, WalkOutcome
 from vpharness.live import ScoredBin
+from vpharness.order_fates import NONE, OPEN, REASONS, VirtualOrder
+from vpharness.prices import PRICE_SCALE
 from vpharness.promotion.serving import PromotedRecord
 
 
@@ -43,6 +48,26 @@ class FireOutcome:
         }
 
 
+@dataclass(frozen=True)
+class OrderChange:
+    """A resting order that was placed, or whose fate has become known; `seq` is the bin of its fire in the stream."""
+
+    seq: int
+    order: VirtualOrder
+
+    def facts(self) -> dict[str, Any]:
+        """Return the change as the stream's fields."""
+        order = self.order
+        return {
+            "seq": self.seq,
+            "direction": order.direction,
+            "state": order.state,
+            "price": order.price / PRICE_SCALE,
+            "reason": REASONS[order.reason] if order.is_filled else None,
+            "fill_ns": str(order.fill_ns) if order.is_filled else None,
+        }
+
+
 def promised_block_s(record: PromotedRecord) -> int | None:
     """Return the length in seconds of the blocks of time in a record's evidence; None where it is not recorded."""
     train = (record.evidence.get("promised") or {}).get("train") or {}
@@ -64,28 +89,52 @@ class LiveEvaluator:
             else BandScores.start(projection.horizons_bins, projection.quantiles, projection.intervals())
         )
         self._first_seq: int | None = None
+        self._resting: dict[tuple[int, int], int] = {}
         # A ready model has its warm-up behind it: every bin from here on counts.
         evaluation = dataclasses.replace(model.evaluation, warmup_bins=0)
         self._statistics = LiveStatistics.for_model(evaluation, tick_size, promised_block_s(model.record))
 
-    def take(self, seq: int, scored: ScoredBin) -> tuple[tuple[FireOutcome, ...], NDArray[np.float64] | None]:
-        """Take in the next bin; return the fires that it has decided, and its projection [H, Q] in ticks."""
+    def take(
+        self, seq: int, scored: ScoredBin, orders: Sequence[VirtualOrder] = ()
+    ) -> tuple[tuple[FireOutcome, ...], tuple[OrderChange, ...], NDArray[np.float64] | None]:
+        """Take in the next bin; return the fires that it has decided, changes of orders, and its projection in ticks.
+
+        Args:
+            seq: the bin's place in the stream.
+            scored: the bin.
+            orders: where entries rest, the order of its fire, and those whose fate has become known in it, other
+                models' included.
+
+        Returns: the projection is [H, Q]; None where there is none.
+        """
         if not scored.is_ready:
-            return (), None
+            return (), (), None
         self._first_seq = seq if self._first_seq is None else self._first_seq
         quote = Quote.of_row(scored.row, has_best_prices=self._has_best_prices)
-        self._statistics, known = self._statistics.advance(quote, scored.fires[0])
+        self._statistics, known = self._statistics.advance(quote, scored.fires[0], orders)
         bands = None
         if self._projection is not None and self._bands is not None:
             bands = self._projection.bands(scored.score) if math.isfinite(scored.score) else None
             mid_ticks = quote.mid / self._tick_size if quote.book_valid else math.nan
             self._bands = self._bands.advance(mid_ticks, bands)
-        return tuple(self._outcome(fire) for fire in known), bands
+        return tuple(self._outcome(fire) for fire in known), self._changes(seq, orders), bands
 
     def statistics(self) -> dict[str, Any]:
         """Return the statistics so far as JSON values."""
         bands = None if self._bands is None else self._bands.facts()
         return {**self._statistics.facts(), "projection": bands}
+
+    def _changes(self, seq: int, orders: Sequence[VirtualOrder]) -> tuple[OrderChange, ...]:
+        """Return the changes of this model's own orders."""
+        found = []
+        for order in orders:
+            key = order.decided_ns, order.direction
+            if order.reason == OPEN:
+                self._resting[key] = seq
+                found.append(OrderChange(seq, order))
+            elif order.reason != NONE and key in self._resting:
+                found.append(OrderChange(self._resting.pop(key), order))
+        return tuple(found)
 
     def _outcome(self, fire: OpenFire) -> FireOutcome:
         assert fire.at_mid is not None  # noqa: S101  # a decided fire has both outcomes

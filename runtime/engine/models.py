@@ -13,18 +13,28 @@ import numpy as np
 
 from runtime.feeds.feed import FeedFacts, FinishedBin
 from vpharness.datasets import intake
-from vpharness.errors import PromotionError
-from vpharness.evaluation import ResolvedEvaluation, require_touch
+from vpharness.evaluation import ResolvedEvaluation
+from vpharness.evaluation.evaluation_parameters import QUEUE, TOUCH
 from vpharness.events.mbo_event import ADD, ASK, BID, EVENT_DTYPE, FLAG_LAST
+from vpharness.execution.live_orders import LiveOrders
 from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
 from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import LatticeState, new_state
 from vpharness.live import LONGEST_GAP_NS, LiveModel, LiveSession
 from vpharness.prices import PRICE_SCALE
-from vpharness.promotion.serving import PromotedRecord, lattice_parameters, live_model, model_inputs
+from vpharness.promotion.serving import (
+    PromotedRecord,
+    lattice_parameters,
+    live_model,
+    model_inputs,
+    record_evaluation,
+)
 from vpharness.signals import SPREAD_TICKS
 
 CHAMPION: Final = "champion"
+
+OrderDurations = tuple[int, int]
+"""Latency and longest wait of resting orders, ns: orders of equal ones have equal fates, whoever places them."""
 
 _TWO_ORDERS: Final = np.array(
     [
@@ -45,15 +55,16 @@ class ServedModel:
     live: LiveModel
     evaluation: ResolvedEvaluation
 
+    @property
+    def order_durations(self) -> OrderDurations | None:
+        """Latency and longest wait of its resting orders, ns; None where it enters at the touch."""
+        evaluation = self.evaluation
+        return (evaluation.latency_ns, evaluation.max_wait_ns) if evaluation.in_queue else None
+
 
 def served_model(record: PromotedRecord, name: str = CHAMPION) -> ServedModel:
     """Return the model of a record; ConfigError or PromotionError where it cannot be made."""
-    try:
-        evaluation = ResolvedEvaluation(**record.evaluation)
-    except TypeError as error:
-        raise PromotionError(f"{record.version}: its evaluation is of another vpharness: {error}") from error
-    require_touch(evaluation)
-    return ServedModel(name, record, live_model(record), evaluation)
+    return ServedModel(name, record, live_model(record), record_evaluation(record))
 
 
 def new_lattice(record: PromotedRecord, facts: FeedFacts) -> LatticeState:
@@ -85,17 +96,29 @@ def incompatibilities(record: PromotedRecord, facts: FeedFacts) -> list[str]:
             ("the cell width in ms", facts.bins.cell_width_ms, lattice.cell_width_ms),
             ("the radius", facts.bins.radius, lattice.radius),
         ]
+    in_queue = record.evaluation.get("fill", TOUCH) == QUEUE
+    blind = in_queue and facts.bins is not None and not facts.bins.has_events
     columns = GRID_COLUMNS if facts.bins is None else facts.bins.columns
     read, series = model_inputs(record)
     absent = [name for name in read if name not in columns]
     if SPREAD_TICKS in series and facts.bins is not None and not facts.bins.has_best_prices:
         absent.append(f"{SPREAD_TICKS} (from the best prices)")
     name = record.signal_target.rpartition(".")[2]
-    return [
-        f"{what} of the feed is {found}, {record.version} is made for {wanted}"
-        for what, found, wanted in pairs
-        if None not in (found, wanted) and found != wanted
-    ] + ([f"signal {name} reads {', '.join(absent)}, which the feed's bins do not have"] if absent else [])
+    return (
+        [
+            f"{what} of the feed is {found}, {record.version} is made for {wanted}"
+            for what, found, wanted in pairs
+            if None not in (found, wanted) and found != wanted
+        ]
+        + ([_BLIND.format(version=record.version)] if blind else [])
+        + ([f"signal {name} reads {', '.join(absent)}, which the feed's bins do not have"] if absent else [])
+    )
+
+
+_BLIND: Final = (
+    "{version} enters with resting orders (eval.fill=queue), whose fills follow from events by order id, and the feed "
+    "has none: replay a source, or a dataset that keeps its events"
+)
 
 
 def on_lattice_of(model: ServedModel, record: PromotedRecord) -> ServedModel:
@@ -122,6 +145,12 @@ def new_session(model: ServedModel, facts: FeedFacts) -> LiveSession:
     return LiveSession(live_model_on(model, facts), new_lattice(model.record, facts), longest_gap_ns=longest_gap_ns)
 
 
+def new_orders(model: ServedModel, facts: FeedFacts, durations: OrderDurations) -> LiveOrders:
+    """Return resting orders of some durations on a model's lattice, before the first event of a feed."""
+    latency_ns, max_wait_ns = durations
+    return LiveOrders(new_lattice(model.record, facts), latency_ns=latency_ns, max_wait_ns=max_wait_ns)
+
+
 def live_model_on(model: ServedModel, facts: FeedFacts) -> LiveModel:
     """Return a model as it is on a feed: finished bins have cells that remember nothing."""
     if facts.bins is None:
@@ -135,6 +164,10 @@ def compiled_session(model: ServedModel, facts: FeedFacts) -> LiveSession:
     trial.take(_TWO_ORDERS)
     trial.advance_to(int(_TWO_ORDERS["ts_ns"][-1]) + 2_000_000 * round(model.live.scorer.cell_width_ms))
     new_session(model, facts).take_bin(*_blank_bin(model.live.scorer.radius))
+    if (durations := model.order_durations) is not None:
+        orders = new_orders(model, facts, durations)
+        orders.take(_TWO_ORDERS)
+        orders.close(int(_TWO_ORDERS["ts_ns"][-1]) + 1)
     return new_session(model, facts)
 
 

@@ -2,20 +2,31 @@
 
 The champion's session takes in the feed's events and closes bins. Challengers, shadow models and the next champion are
 shown the same bins, so their scores compare bin by bin, and closing a bin costs the same however many models there are.
+
+Resting orders of one latency and longest wait are followed once for all models that place such: equal orders of two
+models are one order. They follow the feed from the first event, or from the resting orders of the book where the first
+model that needs them comes later.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.engine.live_evaluation import FireOutcome, LiveEvaluator
-from runtime.engine.models import ServedModel
+from runtime.engine.live_evaluation import FireOutcome, LiveEvaluator, OrderChange
+from runtime.engine.models import OrderDurations, ServedModel, new_orders
 from runtime.engine.trades import TradesByBin
-from runtime.feeds.feed import FeedFacts, FinishedBin
+from runtime.feeds.feed import NO_EVENTS, FeedFacts, FinishedBin
+from vpharness.execution.live_orders import LiveOrders
 from vpharness.live import LiveSession, ScoredBin
+from vpharness.order_fates import VirtualOrder, no_order
+
+Decided = Mapping[OrderDurations, Sequence[VirtualOrder]]
+"""Orders whose fate has become known with a bin, by their durations."""
+
+_BOOK_ALONE: OrderDurations = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,7 @@ class ModelOutput:
         fire: +1, -1, or 0; 0 while the model is not ready.
         ready: whether the model has seen as many bins as it remembers, the book is valid, and there is a score.
         outcomes: fires that this bin has decided.
+        orders: resting orders that were placed at this bin, or whose fate it has decided.
         bands: the projection [H, Q], ticks from the mid; None where there is none.
     """
 
@@ -35,6 +47,7 @@ class ModelOutput:
     ready: bool
     outcomes: tuple[FireOutcome, ...]
     bands: NDArray[np.float64] | None
+    orders: tuple[OrderChange, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,13 +81,22 @@ class RunningModel:
     session: LiveSession
     evaluator: LiveEvaluator
 
-    def output(self, seq: int, scored: ScoredBin) -> ModelOutput:
-        """Return the model's output for a bin that its session has taken in."""
-        outcomes, bands = self.evaluator.take(seq, scored)
-        is_ready = scored.is_ready and bool(np.isfinite(scored.score))
+    def output(
+        self, seq: int, scored: ScoredBin, queues: Mapping[OrderDurations, LiveOrders], decided: Decided
+    ) -> ModelOutput:
+        """Return the model's output for a bin that its session has taken in, having placed the order of its fire."""
         # A fire before the model is ready keeps its cooldown, as in a run, but is not reported.
         fire = scored.fires[0] if scored.is_ready else 0
-        return ModelOutput(scored.score, fire, is_ready, outcomes, bands)
+        orders, durations = list[VirtualOrder](), self.model.order_durations
+        if durations is not None:
+            orders += decided.get(durations, ())
+            if fire:
+                queue = queues.get(durations)
+                end_ns = int(scored.row["bin_end_ns"][0])
+                orders.append(no_order(end_ns, fire) if queue is None else queue.place(scored.row, fire))
+        outcomes, changes, bands = self.evaluator.take(seq, scored, orders)
+        is_ready = scored.is_ready and bool(np.isfinite(scored.score))
+        return ModelOutput(scored.score, fire, is_ready, outcomes, bands, changes)
 
     def statistics(self) -> dict[str, Any]:
         """Return the statistics since the model was ready, and how many bins it still needs until it is."""
@@ -93,14 +115,18 @@ class Pipeline:
         others: challengers and shadow models by name, shown the champion's bins.
         coming: the next champion, until it is ready.
         next_seq: the place of the next bin in the stream.
+        facts: those of the feed.
+        queues: the resting orders that are followed, by their durations.
     """
 
     number: int
     champion: RunningModel
     trades: TradesByBin
+    facts: FeedFacts
     others: dict[str, RunningModel] = field(default_factory=dict)
     coming: RunningModel | None = None
     next_seq: int = 0
+    queues: dict[OrderDurations, LiveOrders] = field(default_factory=dict)
 
     @property
     def running_models(self) -> Iterator[RunningModel]:
@@ -110,21 +136,59 @@ class Pipeline:
 
     def take(self, events: NDArray[np.void], complete_to_ns: int | None) -> Iterator[PipelineBin]:
         """Take in events and yield the bins that they finish. All must be taken before the pipeline goes on."""
+        self._follow_queues()
         self.trades.take(events)
-        for scored in self.champion.session.iterate(events, complete_to_ns):
-            yield self._judged(scored)
+        bins = self.champion.session.iterate(events, complete_to_ns)
+        for queue in self.queues.values():
+            queue.take(events)
+        for scored in bins:
+            yield self._judged(scored, self._closed(scored.row))
+        for queue in self.queues.values():
+            queue.catch_up(complete_to_ns)
 
-    def take_bins(self, bins: Sequence[FinishedBin]) -> Iterator[PipelineBin]:
-        """Take in finished bins from a dataset."""
+    def take_bins(self, bins: Sequence[FinishedBin], events: NDArray[np.void] = NO_EVENTS) -> Iterator[PipelineBin]:
+        """Take in finished bins from a dataset, and where there are such the events that made them."""
+        self._follow_queues()
+        for queue in self.queues.values():
+            queue.take(events)
         for row, grid in bins:
-            yield self._judged(self.champion.session.take_bin(row, grid))
+            decided = self._closed(row)
+            yield self._judged(self.champion.session.take_bin(row, grid), decided)
+        for queue in self.queues.values():
+            queue.catch_up()
 
-    def _judged(self, scored: ScoredBin) -> PipelineBin:
-        seq, champion = self.next_seq, self.champion
+    def _follow_queues(self) -> None:
+        """Follow the resting orders that the models need, and no others."""
+        models = [*self.running_models, *([] if self.coming is None else [self.coming])]
+        needed = {each.model.order_durations for each in models} - {None}
+        bins = self.facts.bins
+        if bins is not None:
+            # The session of finished bins has no book: the book is followed in case that a model needs it later.
+            needed = (needed or {_BOOK_ALONE}) if bins.has_events else set()
+        elif self.champion.session.is_in_snapshot:
+            return  # what rests in the book is not whole
+        if needed == self.queues.keys():
+            return
+        book = next(iter(self.queues.values())).book() if bins is not None and self.queues else None
+        for durations in needed - self.queues.keys():
+            assert durations is not None  # noqa: S101  # None was taken out
+            queue = new_orders(self.champion.model, self.facts, durations)
+            queue.take(self.champion.session.book() if book is None else book)
+            queue.catch_up()
+            self.queues[durations] = queue
+        self.queues = {durations: queue for durations, queue in self.queues.items() if durations in needed}
+
+    def _closed(self, row: NDArray[np.void]) -> Decided:
+        """Return the orders whose fate is known since a bin that is over."""
+        return {durations: queue.close(int(row["bin_end_ns"][0])) for durations, queue in self.queues.items()}
+
+    def _judged(self, scored: ScoredBin, decided: Decided) -> PipelineBin:
+        seq, champion, queues = self.next_seq, self.champion, self.queues
         self.next_seq += 1
-        outputs = {champion.model.name: champion.output(seq, scored)}
+        outputs = {champion.model.name: champion.output(seq, scored, queues, decided)}
         for name, running in self.others.items():
-            outputs[name] = running.output(seq, running.session.take_bin(scored.row, scored.grid))
+            scored_by = running.session.take_bin(scored.row, scored.grid)
+            outputs[name] = running.output(seq, scored_by, queues, decided)
         if self.coming is not None:
             self.coming.session.take_bin(scored.row, scored.grid)
         trades, began_ns = self.trades.until(int(scored.row["bin_end_ns"][0])), champion.session.began_ns
@@ -135,7 +199,8 @@ def new_pipeline(
     number: int, model: ServedModel, session: LiveSession, facts: FeedFacts, next_seq: int = 0
 ) -> Pipeline:
     """Return a pipeline on a feed; the champion's session has taken in nothing yet."""
-    return Pipeline(number, running_model(model, session, facts), TradesByBin.on(model.live, facts), next_seq=next_seq)
+    champion, trades = running_model(model, session, facts), TradesByBin.on(model.live, facts)
+    return Pipeline(number, champion, trades, facts, next_seq=next_seq)
 
 
 def running_model(model: ServedModel, session: LiveSession, facts: FeedFacts) -> RunningModel:

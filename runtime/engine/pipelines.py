@@ -153,6 +153,7 @@ class Pipelines:
             pipeline.champion = _renewed(pipeline.champion.model, facts)
             pipeline.others = {name: _renewed(each.model, facts) for name, each in pipeline.others.items()}
             pipeline.coming = None if pipeline.coming is None else _renewed(pipeline.coming.model, facts)
+            pipeline.facts, pipeline.queues = facts, {}
             pipeline.trades = TradesByBin.on(pipeline.champion.model.live, facts)
         self.is_joining_ready = False
         self._new_epoch()

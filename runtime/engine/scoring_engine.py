@@ -124,4 +124,6 @@ class ScoringEngine:
 
 def _taken(pipeline: Pipeline, step: FeedStep) -> Iterator[PipelineBin]:
     """Yield the bins that a step finishes in a pipeline."""
-    return pipeline.take_bins(step.bins) if step.bins else pipeline.take(step.events, step.complete_to_ns)
+    if pipeline.facts.bins is not None:
+        return pipeline.take_bins(step.bins, step.events)
+    return pipeline.take(step.events, step.complete_to_ns)

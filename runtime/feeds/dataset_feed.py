@@ -1,7 +1,8 @@
 """The feed of a dataset: its bins with all their cells, as if they were finished now.
 
 A bin is due when its time has passed, `speed` times as fast as it did. Bins without an event are waited
-through for `longest_wait_s` at most, as with a source. Events are not needed: a session takes the bins as they are.
+through for `longest_wait_s` at most, as with a source. A session takes the bins as they are; where the dataset keeps
+its events they come beside them, for resting orders, whose fate only these tell.
 """
 
 import threading
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 from runtime.feeds.feed import NO_EVENTS, BinFacts, FeedContext, FeedFacts, FeedStep, FinishedBin
 from runtime.feeds.pace import Pace, SpanReplayParameters, require_in_range, step_bins
 from vpharness.datasets.bin_by_bin import grid_blocks, read_rows, require_grid
+from vpharness.datasets.event_table import DatasetEvents
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.errors import ConfigError
+from vpharness.events.in_time import EventsInTime
 from vpharness.events.times import time_text
 
 
@@ -60,13 +63,20 @@ class DatasetFeed:
             live=False,
             speed=replay.factor,
             start_ns=start_ns,
-            bins=BinFacts(manifest.cell_width_ms, manifest.radius, tuple(manifest.columns), manifest.has_best_prices),
+            bins=BinFacts(
+                manifest.cell_width_ms,
+                manifest.radius,
+                tuple(manifest.columns),
+                manifest.has_best_prices,
+                has_events=dataset.keeps_events and not manifest.by_level,
+            ),
         )
 
     def steps(self, stop: threading.Event) -> Iterator[FeedStep]:
         """Yield the bins when they are due."""
         while not stop.is_set():
-            yield from self._paced(stop)
+            with self._events() as events:
+                yield from self._paced(events, stop)
             if stop.is_set():
                 return
             if not self._replay.loop:
@@ -74,10 +84,24 @@ class DatasetFeed:
                 return
             yield FeedStep(NO_EVENTS, None, "restarted")
 
-    def _paced(self, stop: threading.Event) -> Iterator[FeedStep]:
-        """Yield the bins of one pass, several at once where several are due."""
+    @contextmanager
+    def _events(self) -> Iterator[EventsInTime]:
+        """Open the events of the dataset; there are none where it keeps none, or has no single orders."""
+        bins = self.facts.bins
+        if bins is None or not bins.has_events:
+            yield EventsInTime(iter(()))
+            return
+        with DatasetEvents(self._dataset).open() as stream:
+            yield EventsInTime(iter(stream.chunks))
+
+    def _paced(self, events: EventsInTime, stop: threading.Event) -> Iterator[FeedStep]:
+        """Yield the bins of one pass, several at once where several are due, with the events that made them."""
         rows, at = self._rows, self._first
         ends_ns, begin_ns = rows["bin_end_ns"], int(rows["bin_start_ns"][at])
+        for warming in events.take(begin_ns):
+            if stop.is_set():
+                return
+            yield FeedStep(warming, None, "live")
         pace, active_ns = Pace(self._clock, self._replay.factor, begin_ns), begin_ns
         counts_events = "bin_event_count" in self._dataset.manifest.bin_columns
         most = step_bins(int(ends_ns[at]) - begin_ns)
@@ -94,7 +118,8 @@ class DatasetFeed:
                     continue
                 if stop.is_set():
                     return
-                yield FeedStep(NO_EVENTS, int(ends_ns[due - 1]), "live", block[at - first : due - first])
+                made_by = np.concatenate([NO_EVENTS, *events.take(int(ends_ns[due - 1]))])
+                yield FeedStep(made_by, int(ends_ns[due - 1]), "live", block[at - first : due - first])
                 active = np.flatnonzero(rows["bin_event_count"][at:due])
                 active_ns = int(ends_ns[at + active[-1]]) if len(active) else active_ns
                 at = due

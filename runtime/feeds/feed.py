@@ -33,12 +33,14 @@ class BinFacts:
     """The shape of the finished bins that a feed yields instead of events.
 
     columns: those of the grid that each bin has, all of GRID_COLUMNS for a dataset that was built.
+    has_events: whether the events that made them come beside them, so that resting orders can be followed.
     """
 
     cell_width_ms: int
     radius: int
     columns: tuple[str, ...]
     has_best_prices: bool
+    has_events: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class FeedStep:
     """A step of a feed: the next events, and up to when they are complete.
 
     Attributes:
-        events: EVENT_DTYPE [n], in the order of the feed; none, perhaps.
+        events: EVENT_DTYPE [n], in the order of the feed; none, perhaps. From a feed of finished bins, those that made
+            them: they lie before the end of the first bin that is still to come.
         complete_to_ns: every event before this time has been handed out, as far as can be known; None says nothing.
             It never goes back, but for a step with the state restarted.
         state: how the feed stands.

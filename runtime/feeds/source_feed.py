@@ -21,7 +21,7 @@ from runtime.feeds.pace import Pace, SpanReplayParameters, require_in_range, ste
 from vpharness.datasets.intake import Intake, taken_in
 from vpharness.errors import ConfigError, SourceError
 from vpharness.events.event_source import Source
-from vpharness.events.mbo_event import FLAG_SNAPSHOT
+from vpharness.events.in_time import EventsInTime
 from vpharness.prices import tick_size_to_price
 
 NANOSECONDS_PER_MS = 1_000_000
@@ -77,12 +77,12 @@ class SourceFeed:
             self._ahead = self._opened()
             yield FeedStep(NO_EVENTS, None, "restarted")
 
-    def _opened(self) -> "_Ahead":
+    def _opened(self) -> EventsInTime:
         """Open the source, from its beginning, in place of the one that is open."""
         self._stack.close()
         stream = self._stack.enter_context(self._source.open())
         self.facts = replace(self.facts, instrument=stream.instrument, size_unit=stream.size_unit)
-        ahead = _Ahead(taken_in(stream, Intake(tick_size_to_price(self._source.tick_size), self._end_ns)))
+        ahead = EventsInTime(taken_in(stream, Intake(tick_size_to_price(self._source.tick_size), self._end_ns)))
         if ahead.next_ns() is None:
             raise SourceError("the source holds no events before the end of the span: expected market-by-order events")
         return ahead
@@ -127,46 +127,3 @@ class SourceFeed:
                 due_ns = min(due_ns, self._edge_ns(ahead.latest_ns) + width_ns)
             yield FeedStep(held, due_ns, "live")
             edge_ns, active_ns = due_ns, max(active_ns, ahead.latest_ns)
-
-
-class _Ahead:
-    """The events still to be delivered: the rest of the current chunk, and the chunks after it.
-
-    An event belongs to the latest time seen up to it, as in the lattice: time never runs backwards.
-    """
-
-    def __init__(self, chunks: Iterator[NDArray[np.void]]) -> None:
-        self._chunks = chunks
-        self._events, self._times = NO_EVENTS, NO_EVENTS["ts_ns"]
-        self.latest_ns = np.iinfo(np.int64).min
-        """The time of the last event that has been handed out."""
-
-    def next_ns(self) -> int | None:
-        """Return the time of the next event, or None behind the last one."""
-        while not len(self._events):
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return None
-            self._events = chunk
-            self._times = np.maximum(np.maximum.accumulate(chunk["ts_ns"]), self.latest_ns)
-        return int(self._times[0])
-
-    def flow_ns(self) -> int | None:
-        """Return the time of the chunk's first event that is no part of a snapshot, or None where all are."""
-        flow = np.flatnonzero((self._events["flags"] & FLAG_SNAPSHOT) == 0)
-        return int(self._times[flow[0]]) if len(flow) else None
-
-    def take(self, until_ns: int) -> Iterator[NDArray[np.void]]:
-        """Hand out the events before a time."""
-        while (next_ns := self.next_ns()) is not None and next_ns < until_ns:
-            yield self._first(int(np.searchsorted(self._times, until_ns)))
-
-    def take_chunk(self) -> NDArray[np.void]:
-        """Hand out what is left of the chunk."""
-        return self._first(len(self._events))
-
-    def _first(self, count: int) -> NDArray[np.void]:
-        events, self._events = self._events[:count], self._events[count:]
-        self.latest_ns = int(self._times[count - 1])
-        self._times = self._times[count:]
-        return events

@@ -44,6 +44,12 @@ def bin_body(each: PipelineBin, tick_price: int, late_s: float) -> str:
             if name == CHAMPION or _is_challenger(name)
             for outcome in _outcomes(name, output)
         ],
+        "orders": [
+            change
+            for name, output in each.outputs.items()
+            if name == CHAMPION or _is_challenger(name)
+            for change in _orders(name, output)
+        ],
         "trades": each.trades,
         "late_ms": round(1000 * late_s, 3),
         "sent_ns": str(time.time_ns()),
@@ -54,7 +60,13 @@ def bin_body(each: PipelineBin, tick_price: int, late_s: float) -> str:
 def shadow_bodies(each: PipelineBin) -> dict[str, str]:
     """Return the field `shadow` of a bin's message as JSON, by name of the shadow model."""
     return {
-        name: encode_json({**_said(output), "outcomes": list(_outcomes("shadow", output))})
+        name: encode_json(
+            {
+                **_said(output),
+                "outcomes": list(_outcomes("shadow", output)),
+                "orders": list(_orders("shadow", output)),
+            }
+        )
         for name, output in each.outputs.items()
         if name.startswith(SHADOW_PREFIX)
     }
@@ -133,6 +145,11 @@ def _is_challenger(name: str) -> bool:
 def _outcomes(name: str, output: ModelOutput) -> Iterable[dict[str, Any]]:
     for outcome in output.outcomes:
         yield {"model": name, **without_nan(outcome.facts())}
+
+
+def _orders(name: str, output: ModelOutput) -> Iterable[dict[str, Any]]:
+    for change in output.orders:
+        yield {"model": name, **change.facts()}
 
 
 def _rounded(rows: list[list[float]]) -> list[list[float]]:

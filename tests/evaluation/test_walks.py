@@ -38,7 +38,7 @@ from vpharness.evaluation.walks import (
     WalkOutcome,
     WalkState,
     advance_walks,
-    require_touch,
+    require_constant_latency,
 )
 from vpharness.lattice.columns import BIN_DTYPE
 
@@ -279,8 +279,9 @@ def test_a_quote_is_read_from_a_row_of_the_bins() -> None:
     assert Quote.of_row(row, has_best_prices=False) == Quote(4800.125, True, None)
 
 
-def test_entries_that_rest_are_not_followed_bin_by_bin() -> None:
-    """Whoever judges live says so at once, rather than to judge them as if they were entered at the touch."""
-    require_touch(EvaluationParameters().resolve(100.0))
-    with pytest.raises(ConfigError, match=r"eval.fill=queue\), and live fires are entered at the touch alone"):
-        require_touch(EvaluationParameters(fill="queue").resolve(100.0))
+def test_recorded_latencies_are_refused_live() -> None:
+    """They end with their file; a constant one, or none, goes on."""
+    evaluation = EvaluationParameters(fill="queue", latency_ms=50).resolve(100.0)
+    require_constant_latency(evaluation)
+    with pytest.raises(ConfigError, match=r"recorded latencies abc .*needs a constant eval.latency_ms"):
+        require_constant_latency(dataclasses.replace(evaluation, latency_digest="abc"))

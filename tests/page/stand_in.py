@@ -53,6 +53,7 @@ class StandIn:
     next_seq: int = 0
     buffer_bins: int = 6000
     status: dict[str, Any] = field(default_factory=dict)
+    changes: dict[int, dict[str, Any]] = field(default_factory=dict)
     overrides: dict[str, Any] = field(default_factory=dict)
     queries: list[dict[str, str]] = field(default_factory=list)
     clients: list[Client] = field(default_factory=list)
@@ -69,7 +70,7 @@ class StandIn:
         for _ in range(count):
             with self._lock:
                 seq, self.next_seq = self.next_seq, self.next_seq + 1
-                text = _json(market.update(seq, self.version))
+                text = _json(market.update(seq, self.version) | self.changes.get(seq, {}))
                 for client in list(self.clients):
                     frames = [market.frame(seq % market.PERIOD, client.columns)] if client.columns else []
                     self._send(client, text, *frames)

@@ -230,6 +230,43 @@ def test_models_and_figures_are_shown(tab: Tab, server: StandIn) -> None:
         assert part in text, part
 
 
+def test_resting_orders_are_open_marks_until_they_are_filled_or_withdrawn(tab: Tab, server: StandIn) -> None:
+    """At their price; the legend says what the marks mean, the table of models how many fill and after how long."""
+    order = {"model": "champion", "direction": 1, "price": market.update(300, "v0001")["best_bid"], "reason": None}
+    resting = {"state": "resting", "fill_ns": None}
+    server.overrides = {"evaluation": {"tp_ticks": 8, "sl_ticks": 4, "max_hold_bins": 1200, "fill": "queue"}}
+    server.changes = {
+        300: {"fire": 1, "orders": [{**order, "seq": 300, **resting}]},
+        310: {"fire": 1, "orders": [{**order, "seq": 310, **resting}]},
+        320: {"orders": [{**order, "seq": 300, "state": "filled", "reason": "behind", "fill_ns": "7"}]},
+        325: {"orders": [{**order, "seq": 310, "state": "withdrawn", "fill_ns": None}]},
+    }
+    show(tab, server, "bins=120")
+    legend = "document.querySelector('#colours .orders')"
+    told = tab.ask(f"{legend}.innerText").split("   ")
+    assert told == ["\u25cb resting order", "\u25cf filled", "\u2715 not filled"]
+    assert "withdrawn after its longest wait, rejected on arrival, or cleared" in tab.ask(f"{legend}.title")
+    outcomes = "[...document.querySelectorAll('#fires td.outcome')].slice(0, 2).map((cell) => cell.innerText)"
+    server.publish(15)
+    catch_up(tab, server)
+    assert tab.ask(outcomes) == ["resting", "resting"]
+    server.publish(15)
+    catch_up(tab, server)
+    assert tab.ask(outcomes) == ["withdrawn", "filled"]
+    figures = {**STATISTICS, "fill_rate": 0.41, "median_wait_ms": 2340.0}
+    server.send_status(statistics={"champion": figures, "challengers": [None], "projection": None})
+    tab.wait("document.querySelector('#speaker').innerText.includes('41\u202f% filled')")
+    assert "wait 2.3\u202fs" in tab.ask("document.querySelector('#speaker').innerText")
+    assert "Orders filled" in tab.ask("document.querySelector('#compared').innerText")
+
+
+def test_without_resting_orders_nothing_speaks_of_them(tab: Tab, server: StandIn) -> None:
+    """Neither legend nor figures, where fires enter at the touch."""
+    show(tab, server)
+    assert tab.ask("getComputedStyle(document.querySelector('#colours .orders')).display") == "none"
+    assert "Orders filled" not in tab.ask("document.querySelector('#compared').innerText")
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (3840, 2160)])
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_everything_has_its_place_at_both_sizes(tab: Tab, server: StandIn, width: int, height: int, theme: str) -> None:

@@ -171,6 +171,17 @@ def test_live_must_say_what_the_batch_says() -> None:
     assert gates.live_gate(differs, ()).found == "bin 7 fires +1, not +0; 1 differ"
 
 
+def test_live_must_say_what_becomes_of_resting_orders() -> None:
+    """How many were compared is said; one difference fails the gate."""
+    same = gates.live_gate(AGREED, (), 1234)
+    assert same.passed
+    assert same.wanted == "the same bins, scores, fires and fates of resting orders from events"
+    assert same.found.endswith(", 1,234 orders")
+    other = gates.live_gate(AGREED, ("price of the buy placed at bin 7 is 1, not 2; 1 differ",), 1234)
+    assert (other.passed, other.unsafe) == (False, True)
+    assert other.found == "price of the buy placed at bin 7 is 1, not 2; 1 differ"
+
+
 def test_a_step_must_take_a_small_part_of_the_bin() -> None:
     """A fifth of 100 ms, and of 50 ms."""
     in_time, late = Latency.of([20_000_000] * 1_000), Latency.of([20_010_000] * 1_000)

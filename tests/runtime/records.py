@@ -5,16 +5,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+from runtime.feeds.feed import FeedStep
 from tests.runtime.market import LATTICE, minute, steps_of
 from vpharness.datasets.lake import Lake, new_folder
 from vpharness.evaluation import EVALUATION_VERSION, EvaluationParameters
+from vpharness.execution.live_orders import LiveOrders
 from vpharness.lattice.lattice_parameters import LATTICE_VERSION, LatticeParameters
 from vpharness.lattice.layout import LatticeState
-from vpharness.live import LiveSession
-from vpharness.promotion.bundle import Recording, write_bundle
+from vpharness.live import FollowedOrders, LiveSession, ScoredBin
+from vpharness.promotion.bundle import Recording, saved_with_orders, write_bundle
 from vpharness.promotion.bundle_replay import fresh_lattice, outputs_of
 from vpharness.promotion.pointer import PROMOTED, ROLLED_BACK, HistoryEntry, history, instrument_lock, set_current
 from vpharness.promotion.projection import Projection
+from vpharness.promotion.promoted_record import record_order_durations
 from vpharness.promotion.serving import PromotedRecord, live_model
 from vpharness.signals import Scorer, digest, export_scorer, resolve
 
@@ -68,24 +71,34 @@ def promote(lake: Lake, record: PromotedRecord, version: str) -> Path:
     """Make a record what its instrument serves, with a recorded second of market; return its bundle."""
     record = dataclasses.replace(record, version=version, created_ns=time.time_ns())
     lattice: LatticeState = fresh_lattice(record)
-    model = live_model(record)
+    model, followed = live_model(record), None
     assert isinstance(model.scorer, Scorer)
     program = export_scorer(model.scorer)
     record = dataclasses.replace(record, model_memory=dataclasses.asdict(model.memory))
     session = LiveSession(model, lattice)
+    if (durations := record_order_durations(record)) is not None:
+        orders = LiveOrders(fresh_lattice(record), latency_ns=durations[0], max_wait_ns=durations[1])
+        followed = FollowedOrders(orders)
     assert record.instrument is not None
     steps = steps_of(minute())[:30]
     for step in steps[:20]:
-        session.take(step.events, step.complete_to_ns)
-    state = session.save()
-    said = outputs_of([each for step in steps[20:] for each in session.take(step.events, step.complete_to_ns)])
+        _taken(session, followed, step)
+    state = saved_with_orders(session, followed)
+    said = outputs_of([each for step in steps[20:] for each in _taken(session, followed, step)])
+    fates = None if followed is None else followed.fates_from(followed.bins - len(said.bins))
     first, last = int(steps[19].complete_to_ns or 0), int(steps[29].complete_to_ns or 0)
     events = minute()[(minute()["ts_ns"] >= first) & (minute()["ts_ns"] < last)]
     with instrument_lock(lake, record.instrument) as folder:
         with new_folder(folder / version, "version") as unfinished:
-            write_bundle(unfinished, record, {}, Recording(state, events, said), program)
+            write_bundle(unfinished, record, {}, Recording(state, events, said, fates), program)
         point_at(lake, record.instrument, version)
     return folder / version
+
+
+def _taken(session: LiveSession, followed: FollowedOrders | None, step: FeedStep) -> list[ScoredBin]:
+    if followed is None:
+        return session.take(step.events, step.complete_to_ns)
+    return list(followed.iterate(session, step.events, step.complete_to_ns))
 
 
 def point_at(lake: Lake, instrument: str, version: str) -> None:

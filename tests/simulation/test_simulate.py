@@ -2,7 +2,9 @@
 
 import dataclasses
 import math
+import re
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import pytest
@@ -16,6 +18,7 @@ from vpharness.errors import ConfigError, DatasetError, VpharnessError
 from vpharness.evaluation import EvaluationParameters, SplitParameters
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.lattice.lattice_parameters import LatticeParameters
+from vpharness.order_fates import REASONS
 from vpharness.signals import Clock, Grid, SignalParameters, resolve, signal
 from vpharness.simulation.inputs import DatasetInput, EventInput, SimulationInput
 from vpharness.simulation.simulate import (
@@ -46,11 +49,12 @@ def simulated(
     target: str = ADS,
     wanted: SimulationSettings | None = None,
     split: str = "time",
+    rules_of: EvaluationParameters = RULES,
     **parameters: object,
 ) -> SimulationReport:
     """Simulate a signal with some of its parameters."""
     own = resolve(target)
-    rules = RULES.resolve(replay.cell_width_ms)
+    rules = rules_of.resolve(replay.cell_width_ms)
     return simulate(
         replay,
         own,
@@ -150,3 +154,31 @@ def test_what_cannot_be_simulated_is_said(dataset: Dataset) -> None:
     damaged = dataclasses.replace(dataset, path=Path("/nowhere"))
     with pytest.raises(DatasetError, match="cannot be read"):
         simulated(DatasetInput(damaged))
+
+
+IN_QUEUE = dataclasses.replace(RULES, fill="queue", latency_ms=50.0, max_wait_bins=30)
+
+
+def test_the_fates_of_resting_orders_are_those_of_a_run(dataset: Dataset) -> None:
+    """At all thresholds, from events and from a dataset that keeps its events."""
+    for replay in (MARKET, DatasetInput(dataset)):
+        report = simulated(replay, rules_of=IN_QUEUE)
+        assert report.differences == []
+        assert report.n_orders is not None
+        assert 0 < report.n_orders <= sum(report.n_fires.values())
+        assert ("orders" in report.latency) == isinstance(replay, DatasetInput)
+    assert simulated(DatasetInput(dataset)).n_orders is None
+
+
+def test_another_fate_of_an_order_is_a_difference(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told with its bin, its side and both fates."""
+    fates = DatasetInput.fates
+
+    def changed(self: DatasetInput, rows: Any, durations: Any) -> Any:
+        wrong = fates(self, rows, durations).copy()
+        wrong["reason"] = REASONS.index("cleared")
+        return wrong
+
+    monkeypatch.setattr(DatasetInput, "fates", changed)
+    (told,) = [each for each in simulated(DatasetInput(dataset), rules_of=IN_QUEUE).differences if "reason" in each]
+    assert re.match(r"reason of the (buy|sell) placed at bin \d+ is \w+, not cleared; \d+ differ", told)

@@ -22,7 +22,7 @@ from vpharness.datasets.collection import find_collection
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, TrackingError, VpharnessError
-from vpharness.evaluation import SplitParameters, require_touch
+from vpharness.evaluation import SplitParameters, require_constant_latency
 from vpharness.results.tracked_run import TrackedRun
 from vpharness.results.tracking import Tracking, TrackingParameters
 from vpharness.signals import resolve
@@ -45,7 +45,7 @@ def run_online_sim(config: DictConfig) -> None:
     job = _on_last_dataset(job, lake)
     replay = _replay(job, lake)
     evaluation = job.evaluation.resolve(replay.cell_width_ms)
-    require_touch(evaluation)
+    require_constant_latency(evaluation)
     wanted = SimulationSettings(
         budget_ms=asked.bin_budget_ms or float(replay.cell_width_ms),
         speed=None if asked.speed == MAX_SPEED else asked.factor,

@@ -18,6 +18,7 @@ from vpharness.datasets.collection import collection_ids
 from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError
 from vpharness.evaluation import shown_figures
+from vpharness.evaluation.evaluation_parameters import QUEUE, TOUCH
 from vpharness.evaluation.figure_registry import PROMISED
 from vpharness.events.times import time_text
 from vpharness.modules import PermittedModules
@@ -27,7 +28,7 @@ from vpharness.promotion.forward_record import LaterDays
 from vpharness.promotion.pointer import PROMOTED, HistoryEntry, bundle_path, current, history, instruments
 from vpharness.promotion.promoted_record import PromotedRecord
 
-_UNITS = {"share": " %", "ticks": " ticks"}
+_UNITS = {"share": " %", "ticks": " ticks", "ms": " ms"}
 _NOT_COMPARED = ("version", "created_ns", "projection", "evidence")
 
 
@@ -175,6 +176,7 @@ def _print_record(record: PromotedRecord, path: Path, serves: str, later: LaterD
         "serves": serves,
         "parameters": ", ".join(f"{name} {_text(value)}" for name, value in record.parameters.items()),
         "cells": f"{record.lattice['cell_width_ms']} ms, radius {record.lattice['radius']}, tick {record.tick_size:g}",
+        "execution": _execution(record),
         **{f"promised, {part}": _figures_text(found) for part, found in _promised(record).items()},
         "pooled over": _pooled_text(evidence.get("pooled")),
         "since promoted": "" if later is None else later.text,
@@ -206,6 +208,17 @@ def _pooled_text(pooled: Mapping[str, Any] | None) -> str:
     train, test = (list(pooled[part]) for part in ("train", "test"))
     kept = f", {len(test)} kept for the test ({test[0]} to {test[-1]})" if test else ""
     return f"collection {pooled['collection']}: {len(train)} datasets trained on ({train[0]} to {train[-1]}){kept}"
+
+
+def _execution(record: PromotedRecord) -> str:
+    """Return in words how fires are entered."""
+    evaluation = record.evaluation
+    if evaluation.get("fill", TOUCH) != QUEUE:
+        return "entered at the touch"
+    return (
+        f"entered with resting orders, latency {evaluation.get('latency_ms', 0):g} ms, withdrawn after "
+        f"{evaluation.get('max_wait_bins', 0)} bins"
+    )
 
 
 def _figures_text(found: Mapping[str, Any]) -> str:

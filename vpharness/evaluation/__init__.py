@@ -69,7 +69,15 @@ from vpharness.evaluation.queue_fills import MARKOUT_MS, QueueFills, fills_neede
 from vpharness.evaluation.sign_flips import Draws, flipped_sums, observed_excess, standardised, studentised
 from vpharness.evaluation.significance import Lack, critical_value, is_winner, lacking, opening_error, p_value
 from vpharness.evaluation.split import TEST, TRAIN, Part, parts_of, parts_within
-from vpharness.evaluation.walks import Advance, OpenFire, Quote, WalkOutcome, WalkState, advance_walks, require_touch
+from vpharness.evaluation.walks import (
+    Advance,
+    OpenFire,
+    Quote,
+    WalkOutcome,
+    WalkState,
+    advance_walks,
+    require_constant_latency,
+)
 
 __all__ = [
     "EVALUATION_VERSION",
@@ -143,7 +151,7 @@ __all__ = [
     "pooled",
     "quantile_thresholds",
     "queue_fills",
-    "require_touch",
+    "require_constant_latency",
     "shown_figures",
     "standardised",
     "start_fires",

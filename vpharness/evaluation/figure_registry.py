@@ -118,10 +118,10 @@ class Figure:
     def _require_live_sums(self, mean: Mean) -> None:
         """Raise ValueError unless a mean is of sums that a served model counts: those that need no market beside it."""
         for name in (mean.total, mean.count):
-            if name not in FIRE_SUMS:
+            if name not in FIRE_SUMS and name not in ORDERS:
                 raise ValueError(
                     f"figure {self.name} is shown live, and {name!r} is not summed there; the mean must be of two of "
-                    f"{', '.join(FIRE_SUMS)}, or leave {LIVE!r} out of shown="
+                    f"{', '.join((*FIRE_SUMS, *ORDERS))}, or leave {LIVE!r} out of shown="
                 )
 
     @property

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from vpharness.evaluation.evidence import Evidence
 from vpharness.evaluation.figure_registry import LIVE, MLFLOW, PROMISED, REPORT, SHARE, TABLE, Barriers, Figure, Mean
+from vpharness.order_fates import CLEARED, REJECTED, WITHDRAWN
 
 FEW_BLOCKS: Final = 50
 """Below this many blocks an interval is rough, and their number is shown."""
@@ -64,7 +65,8 @@ def _blocks_with(name: str) -> Callable[[Evidence, Barriers], int]:
 
 def _order_field(kind: Any, *place: Any, **more: Any) -> Any:
     """Return a field for a figure of resting orders, made by one of the functions above."""
-    return kind(*place, of_orders=True, since=4, shown=(TABLE, REPORT, MLFLOW), **more)
+    shown = (TABLE, REPORT, MLFLOW, LIVE)
+    return kind(*place, of_orders=True, since=4, **{"shown": shown, **more})
 
 
 def _markout(after: str, name: str, order: float) -> Any:
@@ -84,8 +86,8 @@ def _orders(name: str) -> Callable[[Evidence, Barriers], float]:
     return lambda evidence, _: float(evidence.blocks.order(name).sum())
 
 
-def _order_count(name: str, meaning: str) -> Any:
-    return _number("orders", meaning, _orders(name), form=",.0f", of_orders=True, since=4)
+def _order_count(name: str, meaning: str, live: Callable[[Any], float]) -> Any:
+    return _number("orders", meaning, _orders(name), form=",.0f", of_orders=True, since=4, shown=(LIVE,), live=live)
 
 
 def _median_wait(evidence: Evidence, _barriers: Barriers) -> float:
@@ -245,16 +247,26 @@ class Figures:
     median_net_time_to_outcome_ms: float = _number(
         "ms", "from the entry to the barrier, tp and sl only", lambda evidence, _: _median(evidence.net_times_ms)
     )
-    n_orders: float = _order_count("orders", "resting orders placed for fires, those rejected included")
-    n_orders_rejected: float = _order_count("orders_rejected", "of these, rejected: they would have traded on arrival")
-    n_orders_withdrawn: float = _order_count("orders_withdrawn", "of these, withdrawn after the longest wait")
-    n_orders_cleared: float = _order_count("orders_cleared", "of these, ended because the book was restated")
+    n_orders: float = _order_count(
+        "orders", "resting orders placed for fires, those rejected included", lambda s: s.n_orders
+    )
+    n_orders_rejected: float = _order_count(
+        "orders_rejected", "of these, rejected: they would have traded on arrival", lambda s: s.by_reason[REJECTED]
+    )
+    n_orders_withdrawn: float = _order_count(
+        "orders_withdrawn", "of these, withdrawn after the longest wait", lambda s: s.by_reason[WITHDRAWN]
+    )
+    n_orders_cleared: float = _order_count(
+        "orders_cleared", "of these, ended because the book was restated", lambda s: s.by_reason[CLEARED]
+    )
     fill_rate: float = _order_field(
         _share,
         "orders filled, of those placed",
         "orders_filled",
         "orders",
         heading="filled %",
+        label="Orders filled",
+        shown=_EVERYWHERE,
         bare=(TABLE,),
         order=51,
     )
@@ -266,8 +278,11 @@ class Figures:
         "median time from an order's arrival to its fill",
         _median_wait,
         heading="wait, ms",
+        label="Wait for a fill",
         form=",.0f",
+        shown=_EVERYWHERE,
         order=52,
+        live=lambda s: s.median_wait_ms,
     )
     through_share: float = _filled_by("through", "fills because an order at a worse price was executed", 53)
     through_share_low: float = _end()

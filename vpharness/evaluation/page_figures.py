@@ -11,7 +11,7 @@ from vpharness.evaluation.figure_registry import LIVE, PROMISED, SHARE, Figure
 from vpharness.evaluation.figures import all_figures, shown_figures
 
 MODULE: Final = Path("runtime/page/src/model/figures.ts")
-_UNITS: Final = {SHARE: "share", "ticks": "ticks", "1/h": "rate"}
+_UNITS: Final = {SHARE: "share", "ticks": "ticks", "1/h": "rate", "ms": "ms"}
 
 
 def typescript() -> str:
@@ -26,9 +26,11 @@ def typescript() -> str:
         "/** A figure whose promise stands beside what came live; mean and interval are named by their fields. */\n"
         "export interface ComparedFigure {\n"
         "  readonly label: string;\n"
-        '  readonly unit: "share" | "ticks" | "rate" | "count";\n'
+        '  readonly unit: "share" | "ticks" | "rate" | "ms" | "count";\n'
         "  readonly names: readonly [keyof LiveFigures, keyof LiveFigures, keyof LiveFigures] "
         "| readonly [keyof LiveFigures];\n"
+        "  /** Whether it is about resting orders: shown where there are such. */\n"
+        "  readonly ofOrders?: true;\n"
         "}\n\n"
         f"export const COMPARED: readonly ComparedFigure[] = [\n{compared}];\n"
     )
@@ -36,7 +38,8 @@ def typescript() -> str:
 
 def _compared(figure: Figure) -> str:
     names = ", ".join(f'"{name}"' for name in figure.names)
-    return f'  {{ label: "{figure.label}", unit: "{_UNITS.get(figure.unit, "count")}", names: [{names}] }},\n'
+    unit, of_orders = _UNITS.get(figure.unit, "count"), ", ofOrders: true" if figure.of_orders else ""
+    return f'  {{ label: "{figure.label}", unit: "{unit}", names: [{names}]{of_orders} }},\n'
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
 """Walks: outcomes of fires bin by bin, by the same rules as `fire_outcomes` looks them up in a whole dataset.
 
+Where entries rest in the queue, a fire first waits for the fate of its order, which others follow and hand in; a walk
+begins in the bin in which it was filled, and the price paid is the order's own.
+
 The barriers of all open fires are compared with each bin's mid. What else a walk has to know, the last mid there was
 and the first book that could be left at behind it, belongs to the market and is kept once for all of them.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +18,14 @@ from numpy.typing import NDArray
 from vpharness.errors import ConfigError
 from vpharness.evaluation.costs import round_trip_cost
 from vpharness.evaluation.evaluation_parameters import ResolvedEvaluation
-from vpharness.evaluation.outcomes import OUTCOME_NAMES, SKIPPED, STOP_LOSS, TAKE_PROFIT, TIMEOUT
+from vpharness.evaluation.outcomes import OUTCOME_NAMES, SKIPPED, STOP_LOSS, TAKE_PROFIT, TIMEOUT, UNFILLED
 from vpharness.evaluation.passage import reaches
+from vpharness.evaluation.queue_fills import MARKOUT_MS
+from vpharness.order_fates import NONE, OPEN, VirtualOrder
 from vpharness.prices import has_mid, tick_size_to_price
+
+_NS_PER_MS: Final = 1_000_000
+_NO_MARKS: Final[tuple[float | None, ...]] = (None,) * len(MARKOUT_MS)
 
 
 @dataclass(frozen=True)
@@ -54,8 +63,8 @@ class WalkOutcome:
 
     Attributes:
         code: outcome code, see OUTCOME_NAMES; never censored, which live is what has not ended.
-        exit_bin: bin of the barrier, or the last bin walked; the fire's own where skipped.
-        pnl_ticks: NaN where skipped; net of the cost for the net outcome.
+        exit_bin: bin of the barrier, or the last bin walked; the fire's own where skipped or unfilled.
+        pnl_ticks: NaN where skipped or unfilled; net of the cost for the net outcome.
     """
 
     code: int
@@ -76,8 +85,11 @@ class OpenFire:
         bin: bin of the fire, counted from the first bin that `advance_walks` was given.
         direction: +1 or -1.
         mid_price: the mid there; NaN where there is none.
+        decided_ns: when that bin ended, ns since the Unix epoch.
         at_mid: outcome at the mid; None while it is not known.
-        entry: (mid, touch in 1e-9 price units) at the bin of entry; None before it.
+        order: its resting order, once its fate is known; None before, and where it enters at the touch.
+        markout_ticks: how far the mid lay on the good side of a filled order, for each of MARKOUT_MS; None before.
+        entry: the bin of entry, the mid there, and the price paid in 1e-9 price units; None before it.
         net_end: (code, bin) in which the walk from the entry has ended; None before.
         net: net outcome; None while it is not known.
     """
@@ -85,8 +97,11 @@ class OpenFire:
     bin: int
     direction: int
     mid_price: float
+    decided_ns: int = 0
     at_mid: WalkOutcome | None = None
-    entry: tuple[float, int] | None = None
+    order: VirtualOrder | None = None
+    markout_ticks: tuple[float | None, ...] = _NO_MARKS
+    entry: tuple[int, float, int] | None = None
     net_end: tuple[int, int] | None = None
     net: WalkOutcome | None = None
 
@@ -94,6 +109,11 @@ class OpenFire:
     def is_known(self) -> bool:
         """Whether both outcomes are."""
         return self.at_mid is not None and self.net is not None
+
+    @property
+    def waits_for_marks(self) -> bool:
+        """Whether its order was filled, and the market has not gone on long enough to say how that turned out."""
+        return self.order is not None and self.order.is_filled and None in self.markout_ticks
 
 
 @dataclass(frozen=True)
@@ -121,24 +141,33 @@ class Advance:
         known: fires of which both outcomes are known since this bin, the earliest at which they can be.
         mid_due, net_due: fires whose whole walk, at the mid and with its delays, fits into the bins seen since this
             one. Figures are made of these: those known early alone would be too many stops and profits near by.
+        orders_due: fires whose longest possible walk fits since this bin: their orders count from here on.
+        marked: such fires, each with the place among MARKOUT_MS of a markout that counts from here on.
     """
 
     known: tuple[OpenFire, ...]
     mid_due: tuple[OpenFire, ...]
     net_due: tuple[OpenFire, ...]
+    orders_due: tuple[OpenFire, ...] = ()
+    marked: tuple[tuple[OpenFire, int], ...] = ()
 
 
-def require_touch(evaluation: ResolvedEvaluation) -> None:
-    """Raise ConfigError where fires are not entered at the touch: bin by bin, nothing else is followed."""
-    if evaluation.in_queue:
+def require_constant_latency(evaluation: ResolvedEvaluation) -> None:
+    """Raise ConfigError where resting orders have recorded latencies: nobody knows them before they have happened."""
+    if evaluation.latency_digest:
         raise ConfigError(
-            f"entries rest in a queue (eval.fill={evaluation.fill}), and live fires are entered at the touch alone; "
-            "judge and promote the signal with eval.fill=touch"
+            f"orders have the recorded latencies {evaluation.latency_digest} (eval.latency_path), which end with their "
+            "file: a live session needs a constant eval.latency_ms; run and promote the signal with one"
         )
 
 
 def advance_walks(
-    state: WalkState, quote: Quote, direction: int, evaluation: ResolvedEvaluation, tick_size: float
+    state: WalkState,
+    quote: Quote,
+    direction: int,
+    evaluation: ResolvedEvaluation,
+    tick_size: float,
+    orders: Sequence[VirtualOrder] = (),
 ) -> tuple[WalkState, Advance]:
     """Return the state after the next bin, and the fires whose outcome it decides.
 
@@ -148,6 +177,7 @@ def advance_walks(
         direction: +1 or -1 where it fires, 0 where it does not.
         evaluation: how fires are judged; the same in every call.
         tick_size: price units a tick.
+        orders: where entries rest, the orders whose fate has become known in this bin, other models' included.
     """
     now = state.next_bin
     last_mid, behind = (now, quote.mid) if quote.has_mid else state.last_mid, state.behind
@@ -155,29 +185,65 @@ def advance_walks(
         behind = None
     if behind is None and quote.book_valid and now >= last_mid[0] + evaluation.exit_delay_bins:
         behind = quote.touch
-    moment = _Moment(now, quote, last_mid, behind, evaluation, tick_size)
-    before = state.fires + ((OpenFire(now, direction, quote.mid if quote.has_mid else math.nan),) if direction else ())
-    after = tuple(_walked_net(_walked_at_mid(fire, moment), moment) for fire in before)
-    due = [fire.net is not None and now >= fire.bin + evaluation.net_reach_bins for fire in after]
-    advance = Advance(
-        known=tuple(new for old, new in zip(before, after, strict=True) if new.is_known and not old.is_known),
+    end_ns = quote.start_ns + round(evaluation.cell_width_ms * _NS_PER_MS)
+    fates = {(each.decided_ns, each.direction): each for each in orders if each.reason != OPEN}
+    moment = _Moment(now, end_ns, quote, last_mid, behind, evaluation, tick_size, fates)
+    before = state.fires
+    if direction:
+        before += (OpenFire(now, direction, quote.mid if quote.has_mid else math.nan, end_ns),)
+    after = tuple(_walked_net(_walked_at_mid(_with_order(fire, moment), moment), moment) for fire in before)
+    fires = tuple(fire for fire in after if _is_open(fire, now, evaluation))
+    return WalkState(now + 1, last_mid, behind, fires), _advance(before, after, now, evaluation)
+
+
+def _advance(
+    before: Sequence[OpenFire], after: Sequence[OpenFire], now: int, evaluation: ResolvedEvaluation
+) -> Advance:
+    pairs = list(zip(before, after, strict=True))
+    due_from = {fire.bin: fire.bin + evaluation.net_reach_bins for fire in after}
+    return Advance(
+        known=tuple(new for old, new in pairs if new.is_known and not old.is_known),
         mid_due=tuple(fire for fire in after if now == fire.bin + evaluation.mid_reach_bins),
-        net_due=tuple(fire for fire, is_due in zip(after, due, strict=True) if is_due),
+        net_due=tuple(
+            new
+            for old, new in pairs
+            if new.net is not None and (now == due_from[new.bin] or (now > due_from[new.bin] and old.net is None))
+        ),
+        orders_due=tuple(fire for fire in after if fire.order is not None and now == due_from[fire.bin]),
+        marked=tuple(
+            (new, place)
+            for old, new in pairs
+            if now >= due_from[new.bin]
+            for place, mark in enumerate(new.markout_ticks)
+            if mark is not None and (now == due_from[new.bin] or old.markout_ticks[place] is None)
+        ),
     )
-    fires = tuple(fire for fire, is_due in zip(after, due, strict=True) if not is_due)
-    return WalkState(now + 1, last_mid, behind, fires), advance
+
+
+def _is_open(fire: OpenFire, now: int, evaluation: ResolvedEvaluation) -> bool:
+    return fire.net is None or now < fire.bin + evaluation.net_reach_bins or fire.waits_for_marks
 
 
 @dataclass(frozen=True)
 class _Moment:
-    """A bin as every walk sees it; `last_mid` and `behind` are those of `WalkState`, this bin included."""
+    """A bin as every walk sees it; `last_mid` and `behind` are those of `WalkState`, this bin included.
+
+    `fates` are the orders whose fate has become known in it, by the time of their decision and their direction.
+    """
 
     bin: int
+    end_ns: int
     quote: Quote
     last_mid: tuple[int, float]
     behind: tuple[int, int] | None
     evaluation: ResolvedEvaluation
     tick_size: float
+    fates: Mapping[tuple[int, int], VirtualOrder]
+
+    @property
+    def can_enter(self) -> bool:
+        """Whether a walk can begin here."""
+        return self.quote.book_valid and self.quote.has_mid
 
     def walk_end(self, start: int, start_mid: float, direction: int) -> tuple[int, int] | None:
         """Return the code of a walk and the bin in which it ends, where this bin ends it."""
@@ -204,26 +270,66 @@ def _walked_at_mid(fire: OpenFire, moment: _Moment) -> OpenFire:
     return replace(fire, at_mid=WalkOutcome(*end, moved / moment.tick_size))
 
 
+def _with_order(fire: OpenFire, moment: _Moment) -> OpenFire:
+    """Note the fate of a fire's order, and how the market went on behind its fill."""
+    if fire.order is None and (order := moment.fates.get((fire.decided_ns, fire.direction))) is not None:
+        fire = replace(fire, order=order)
+    if not fire.waits_for_marks or fire.order is None or not moment.can_enter:
+        return fire
+    price_ticks = fire.order.price / tick_size_to_price(moment.tick_size)
+    mark = fire.direction * (moment.quote.mid / moment.tick_size - price_ticks)
+    return replace(
+        fire,
+        markout_ticks=tuple(
+            mark if known is None and moment.end_ns >= fire.order.fill_ns + after_ms * _NS_PER_MS else known
+            for known, after_ms in zip(fire.markout_ticks, MARKOUT_MS, strict=True)
+        ),
+    )
+
+
 def _walked_net(fire: OpenFire, moment: _Moment) -> OpenFire:
-    """Enter at the touch, walk from the mid there, and leave at the touch of the first book that can be left at."""
+    """Enter, walk from the mid there, and leave at the touch of the first book that can be left at."""
     if fire.net is not None:
         return fire
-    quote, start = moment.quote, fire.bin + moment.evaluation.entry_delay_bins
-    can_enter = quote.book_valid and quote.has_mid
-    if quote.touch is None or (moment.bin == start and not can_enter):
+    quote = moment.quote
+    if quote.touch is None:
         return replace(fire, net=_skipped(fire))
-    if moment.bin == start:
-        bid, ask = quote.touch
-        fire = replace(fire, entry=(quote.mid, ask if fire.direction > 0 else bid))
     if fire.entry is None:
+        enter = _entered_by_order if moment.evaluation.in_queue else _entered_at_touch
+        fire = enter(fire, quote.touch, moment)
+    if fire.entry is None or fire.net is not None:
         return fire
+    start, start_mid, paid = fire.entry
     if fire.net_end is not None:
-        return _left(fire, fire.entry[1], fire.net_end, quote.touch if quote.book_valid else None, moment)
-    end = moment.walk_end(start, fire.entry[0], fire.direction)
+        return _left(fire, paid, fire.net_end, quote.touch if quote.book_valid else None, moment)
+    end = moment.walk_end(start, start_mid, fire.direction)
     if end is None:
         return fire
     # A walk that times out ends at the last mid there was: the book to leave at may have come since.
-    return _left(replace(fire, net_end=end), fire.entry[1], end, moment.behind, moment)
+    return _left(replace(fire, net_end=end), paid, end, moment.behind, moment)
+
+
+def _entered_at_touch(fire: OpenFire, touch: tuple[int, int], moment: _Moment) -> OpenFire:
+    """Enter once the delay is over."""
+    if moment.bin != fire.bin + moment.evaluation.entry_delay_bins:
+        return fire
+    if not moment.can_enter:
+        return replace(fire, net=_skipped(fire))
+    bid, ask = touch
+    return replace(fire, entry=(moment.bin, moment.quote.mid, ask if fire.direction > 0 else bid))
+
+
+def _entered_by_order(fire: OpenFire, _touch: tuple[int, int], moment: _Moment) -> OpenFire:
+    """Enter in the bin in which the order is filled; one that was not filled is no trade."""
+    if moment.bin == fire.bin and not moment.quote.book_valid:
+        return replace(fire, net=_skipped(fire))  # there is no touch to place an order at
+    if fire.order is None:
+        return fire
+    if fire.order.reason == NONE or (fire.order.is_filled and not moment.can_enter):
+        return replace(fire, net=_skipped(fire))
+    if not fire.order.is_filled:
+        return replace(fire, net=WalkOutcome(UNFILLED, fire.bin, math.nan))
+    return replace(fire, entry=(moment.bin, moment.quote.mid, fire.order.price))
 
 
 def _left(

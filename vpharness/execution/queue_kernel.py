@@ -121,8 +121,14 @@ def _settle(state: LatticeState, queue: QueueState, until_ns: int) -> None:
 
 @kernel
 def _end_event(state: LatticeState, queue: QueueState) -> None:
-    """Judge which of the virtual orders that wait the event that is over has filled, at its time."""
+    """Judge which of the virtual orders that wait the event that is over has filled, at its time.
+
+    Once an event: what is evicted behind it, while time moves on without another one, fills nobody.
+    """
     cursor = queue.cursor[0]
+    if cursor.under_way == 0:
+        return
+    cursor.under_way = 0
     for side in range(2):
         if cursor.waiting[side] > 0:
             opposite = best_tick(state, 1 - side)
@@ -194,14 +200,21 @@ def follow(state: LatticeState, queue: QueueState, events: Array) -> None:
                 clock.now_ns = event.ts_ns
             _move_time(state, queue, event.ts_ns)
         clock.event_id += 1
+        queue.cursor[0].under_way = 1
         apply_to_queues(state, queue, event)
         if (event.flags & FLAG_LAST) != 0:
             _end_event(state, queue)
 
 
 @kernel
-def end(state: LatticeState, queue: QueueState, complete_to_ns: int) -> None:
+def advance_time(state: LatticeState, queue: QueueState, complete_to_ns: int) -> None:
     """Judge the last event, which no later one has ended, and move time to where the feed is known to be complete."""
     _move_time(state, queue, max(state.clock[0].now_ns, complete_to_ns))
+
+
+@kernel
+def end(state: LatticeState, queue: QueueState, complete_to_ns: int) -> None:
+    """Move time to where the feed is known to be complete, and close all accounts: no event will follow."""
+    advance_time(state, queue, complete_to_ns)
     if queue.cursor[0].arrived:  # what waits has not ended: the account is as it stands
         _measure(queue, queue.orders[queue.cursor[0].arrived - 1].withdrawal_ns)

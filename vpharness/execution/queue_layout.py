@@ -46,6 +46,7 @@ CURSOR_DTYPE: Final = np.dtype(
         ("keenest_tick", _I8, (2,)),  # no order that waits has a better price for the other side
         ("worst_fill_tick", _I8, (2,)),  # of the resting orders executed in the present event
         ("has_fill", _I8, (2,)),  # 1 where there was one of that side
+        ("under_way", _I8),  # 1 while the present event is not over
     ],
     align=True,
 )
@@ -92,6 +93,21 @@ def with_room(queue: QueueState, book: LatticeState) -> QueueState:
             newest=_longer(queue.newest, len(book.levels), NO_SLOT),
         )
     return queue
+
+
+def without_first(queue: QueueState, count: int) -> QueueState:
+    """Return the state without its first orders, none of which waits any more; later ones move up."""
+    orders, cursor = queue.orders[count:].copy(), queue.cursor.copy()
+    for name in ("older", "newer"):
+        orders[name][orders["level"] != NO_SLOT] = _moved_up(orders[name][orders["level"] != NO_SLOT], count)
+    for name in ("arrived", "withdrawn", "measured"):
+        cursor[name] -= count
+    ends = {"oldest": _moved_up(queue.oldest, count), "newest": _moved_up(queue.newest, count)}
+    return queue._replace(cursor=cursor, orders=orders, **ends)
+
+
+def _moved_up(places: Array, count: int) -> Array:
+    return np.where(places == NO_SLOT, NO_SLOT, places - count)
 
 
 def _longer(array: Array, length: int, value: int) -> Array:

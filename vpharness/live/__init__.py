@@ -1,6 +1,7 @@
 """The live session: events in, scored bins out, one bin at a time, and those bins as frames of a stream."""
 
+from vpharness.live.followed_orders import FollowedOrders
 from vpharness.live.live_model import LiveModel, ScoredBin, scores_of
 from vpharness.live.session import LONGEST_GAP_NS, LiveSession
 
-__all__ = ["LONGEST_GAP_NS", "LiveModel", "LiveSession", "ScoredBin", "scores_of"]
+__all__ = ["LONGEST_GAP_NS", "FollowedOrders", "LiveModel", "LiveSession", "ScoredBin", "scores_of"]

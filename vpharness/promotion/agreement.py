@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vpharness.order_fates import NONE, REASONS
 from vpharness.signals import CHUNK_TOLERANCE
 
 
@@ -62,6 +63,32 @@ def compare_outputs(found: BinOutputs, wanted: BinOutputs, threshold: float) -> 
             f"bin {numbers[first]} fires {found.fires[first]:+d}, not {wanted.fires[first]:+d}; {len(others)} differ"
         )
     return Agreement(len(numbers), worst, int(ties.sum()), tuple(differences))
+
+
+def compare_fates(
+    found: NDArray[np.void], wanted: NDArray[np.void], numbers: NDArray[np.int64]
+) -> tuple[int, tuple[str, ...]]:
+    """Return how many resting orders were compared, and what differs, a sentence each.
+
+    Args:
+        found: FATE_DTYPE [T, 2], with an order wherever a session fired.
+        wanted: FATE_DTYPE [T, 2], with an order there too.
+        numbers: [T] the number of each bin.
+    """
+    if len(found) != len(wanted):
+        return 0, (f"orders of {len(found)} bins came, not of {len(wanted)}",)
+    placed, differences = found["reason"] != NONE, []
+    for name in ("reason", "price", "fill_ns"):
+        wrong = np.argwhere(placed & (found[name] != wanted[name]))
+        if len(wrong):
+            place, row = wrong[0]
+            values = [each[name][place, row] for each in (found, wanted)]
+            told = [REASONS[value] for value in values] if name == "reason" else values
+            side = "sell" if row else "buy"
+            differences.append(
+                f"{name} of the {side} placed at bin {numbers[place]} is {told[0]}, not {told[1]}; {len(wrong)} differ"
+            )
+    return int(np.count_nonzero(placed)), tuple(differences)
 
 
 def _rows(found: NDArray[np.void], wanted: NDArray[np.void]) -> list[str]:

@@ -12,6 +12,7 @@ from vpharness.datasets.find import Dataset
 from vpharness.datasets.read import Loaded, load
 from vpharness.errors import PromotionError
 from vpharness.evaluation import Part, find_fires, parts_within
+from vpharness.execution.order_table import order_table
 from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.learning import AUDITED_FITS, FitRecord, LearnedRun, audit_fits, view_of_bins
 from vpharness.promotion.agreement import BinOutputs
@@ -119,6 +120,17 @@ class BatchRun:
         """[T] the mid, ticks; NaN where the book is not valid."""
         mid = self.loaded.bins["mid_price"].astype(np.float64)
         return np.where(self.valid, mid, np.nan) / self.dataset.manifest.tick_size
+
+    @cached_property
+    def fates(self) -> NDArray[np.void] | None:
+        """[T, 2] FATE_DTYPE, what becomes of a buy and a sell at every bin; None where fires enter at the touch.
+
+        Raises DatasetError where the dataset has no queues.
+        """
+        evaluation = self.candidate.trial.evaluation
+        if not evaluation.in_queue:
+            return None
+        return order_table(self.dataset, latency=evaluation.latency_ns, max_wait_ns=evaluation.max_wait_ns).fates
 
     @cached_property
     def outputs(self) -> BinOutputs:

@@ -9,6 +9,7 @@ Its files::
     bins.npy        the bins that these events finish, with
     scores.npy      their scores, and
     fires.npy       their fires
+    orders.npy      where fires enter with resting orders, what has become of those by the last of the bins
     program.npz     the signal's compiled step, exported, with the weights of a learned one; bundles of earlier versions
                     have none
     checksums.json  SHA-256 of each of these files
@@ -21,7 +22,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +35,8 @@ from vpharness.datasets.manifest import CHECKSUMS_FILE
 from vpharness.errors import ConfigError, PromotionError
 from vpharness.events.mbo_event import EVENT_DTYPE, with_publisher
 from vpharness.lattice.columns import BIN_DTYPE
+from vpharness.live import FollowedOrders, LiveSession
+from vpharness.order_fates import FATE_DTYPE
 from vpharness.promotion.agreement import BinOutputs
 from vpharness.promotion.promoted_record import PromotedRecord
 from vpharness.signals import exported_weights
@@ -46,6 +49,9 @@ STATE_FILE: Final = "state.npz"
 BINS_FILE: Final = "bins.npy"
 SCORES_FILE: Final = "scores.npy"
 FIRES_FILE: Final = "fires.npy"
+ORDERS_FILE: Final = "orders.npy"
+ORDERS_PREFIX: Final = "orders/"
+"""Begins the names of the state's arrays that are of resting orders."""
 PROGRAM_FILE: Final = "program.npz"
 FILES: Final = (RECORD_FILE, CONFIG_FILE, EVENTS_FILE, STATE_FILE, BINS_FILE, SCORES_FILE, FIRES_FILE)
 """The files that every bundle has; one with a program has that beside them."""
@@ -56,15 +62,23 @@ class Recording:
     """A slice of the feed, the state of the live session before it, and the session's outputs.
 
     Attributes:
-        state: what `LiveSession.save` gave before the first event.
+        state: what `LiveSession.save` gave before the first event, and `LiveOrders.save` behind ORDERS_PREFIX.
         events: [n] EVENT_DTYPE, in the order of the feed.
         outputs: the bins that they finish (BIN_DTYPE), with scores and fires; the feed is complete to the end of the
             last one.
+        fates: FATE_DTYPE [bins, 2], what has become of the orders of these fires; None where they enter at the touch.
     """
 
     state: Mapping[str, NDArray[Any]]
     events: NDArray[np.void]
     outputs: BinOutputs
+    fates: NDArray[np.void] | None = None
+
+
+def saved_with_orders(session: LiveSession, followed: FollowedOrders | None) -> dict[str, NDArray[Any]]:
+    """Return the state of a session, and of the resting orders that are followed beside it."""
+    orders = {} if followed is None else followed.orders.save()
+    return {**session.save(), **{ORDERS_PREFIX + name: array for name, array in orders.items()}}
 
 
 @dataclass(frozen=True)
@@ -97,15 +111,18 @@ def write_bundle(
         SCORES_FILE: recording.outputs.scores,
         FIRES_FILE: recording.outputs.fires,
     }
+    if recording.fates is not None:
+        arrays[ORDERS_FILE] = recording.fates
     for name, array in arrays.items():
         np.save(folder / name, array, allow_pickle=False)
     np.savez_compressed(folder / STATE_FILE, **recording.state)  # type: ignore[arg-type]  # NumPy has its own keyword there
-    _write_json(folder / CHECKSUMS_FILE, {name: file_sha256(folder / name) for name in _files(program)})
+    files = (*FILES, *_more(arrays), *([] if program is None else [PROGRAM_FILE]))
+    _write_json(folder / CHECKSUMS_FILE, {name: file_sha256(folder / name) for name in files})
 
 
-def _files(program: object) -> tuple[str, ...]:
-    """Return the names of a bundle's files, with or without a program."""
-    return FILES if program is None else (*FILES, PROGRAM_FILE)
+def _more(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the files that only some bundles have, of those named."""
+    return tuple(name for name in (ORDERS_FILE, PROGRAM_FILE) if name in names)
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -118,6 +135,8 @@ def read_bundle(folder: Path) -> Bundle:
             np.load(io.BytesIO(content[name]), allow_pickle=False)
             for name in (EVENTS_FILE, BINS_FILE, SCORES_FILE, FIRES_FILE)
         )
+        orders = content.get(ORDERS_FILE)
+        fates = None if orders is None else np.load(io.BytesIO(orders), allow_pickle=False)
         with np.load(io.BytesIO(content[STATE_FILE]), allow_pickle=False) as saved:
             state = dict(saved)
     except (OSError, ValueError, yaml.YAMLError, zipfile.BadZipFile) as error:
@@ -127,7 +146,9 @@ def read_bundle(folder: Path) -> Bundle:
     for (name, kind), array in zip(wanted.items(), (events, bins, scores, fires), strict=True):
         if array.dtype != kind or array.ndim != 1 or (name != EVENTS_FILE and len(array) != len(bins)):
             raise PromotionError(f"{folder / name} holds {array.dtype} of the shape {array.shape}; promote it again")
-    recording, program = Recording(state, events, BinOutputs(bins, scores, fires)), content.get(PROGRAM_FILE)
+    if fates is not None and (fates.dtype != FATE_DTYPE or fates.shape != (len(bins), 2)):
+        raise PromotionError(f"{folder / ORDERS_FILE} holds {fates.dtype} of the shape {fates.shape}; promote it again")
+    recording, program = Recording(state, events, BinOutputs(bins, scores, fires), fates), content.get(PROGRAM_FILE)
     return Bundle(folder, _with_weights(record, program, folder), config, recording, program)
 
 
@@ -144,7 +165,7 @@ def _with_weights(record: PromotedRecord, program: bytes | None, folder: Path) -
 def _checked(folder: Path) -> dict[str, bytes]:
     """Return what the files hold; a PromotionError says which is missing, one too many, or not as it was written."""
     sums = _parsed(_content(folder / CHECKSUMS_FILE), folder / CHECKSUMS_FILE)
-    files = _files(sums.get(PROGRAM_FILE) if isinstance(sums, dict) else None)
+    files = (*FILES, *_more(sums)) if isinstance(sums, dict) else FILES
     if not isinstance(sums, dict) or set(sums) != set(files):
         raise PromotionError(f"{folder / CHECKSUMS_FILE} must hold the SHA-256 of {', '.join(FILES)}")
     there = {path.name for path in folder.iterdir()}

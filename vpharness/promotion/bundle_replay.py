@@ -6,15 +6,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from vpharness.datasets.intake import LONGEST_GAP_NS
-from vpharness.errors import VpharnessError
+from vpharness.errors import PromotionError, VpharnessError
+from vpharness.execution.live_orders import LiveOrders
 from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.lattice.lattice_parameters import LATTICE_VERSION
 from vpharness.lattice.layout import LatticeState, new_state
-from vpharness.live import LiveSession, ScoredBin, scores_of
+from vpharness.live import FollowedOrders, LiveSession, ScoredBin, scores_of
 from vpharness.modules import PermittedModules
-from vpharness.promotion.agreement import BinOutputs, compare_outputs
-from vpharness.promotion.bundle import Bundle
-from vpharness.promotion.promoted_record import PromotedRecord, code_change, lattice_parameters, live_model
+from vpharness.promotion.agreement import BinOutputs, compare_fates, compare_outputs
+from vpharness.promotion.bundle import ORDERS_PREFIX, Bundle, Recording
+from vpharness.promotion.promoted_record import (
+    PromotedRecord,
+    code_change,
+    lattice_parameters,
+    live_model,
+    record_order_durations,
+)
 
 
 def fresh_lattice(record: PromotedRecord, start_ns: int | None = None) -> LatticeState:
@@ -85,10 +92,35 @@ def _differences(record: PromotedRecord, bundle: Bundle) -> list[str]:
         session = LiveSession.restore(
             live_model(record), fresh_lattice(record), recording.state, longest_gap_ns=LONGEST_GAP_NS
         )
-        found = session.take(recording.events, int(recording.outputs.bins["bin_end_ns"][-1]))
+        end_ns, followed = int(recording.outputs.bins["bin_end_ns"][-1]), _followed(record, recording)
+        if followed is None:
+            found = session.take(recording.events, end_ns)
+        else:
+            found = list(followed.iterate(session, recording.events, end_ns))
     except VpharnessError as error:
         return [str(error)]
-    return list(compare_outputs(outputs_of(found), recording.outputs, record.threshold).differences)
+    differences = list(compare_outputs(outputs_of(found), recording.outputs, record.threshold).differences)
+    if followed is not None and recording.fates is not None:
+        differences += compare_fates(followed.fates_from(), recording.fates, recording.outputs.bins["bin_seq"])[1]
+    return differences
+
+
+def _followed(record: PromotedRecord, recording: Recording) -> FollowedOrders | None:
+    """Return the resting orders of a record as they stood before its recorded slice; None where it has none."""
+    durations = record_order_durations(record)
+    if durations is None:
+        return None
+    if recording.fates is None:
+        raise PromotionError(f"{record.version} enters with resting orders, and its bundle records none of them")
+    saved = {
+        name.removeprefix(ORDERS_PREFIX): array
+        for name, array in recording.state.items()
+        if name.startswith(ORDERS_PREFIX)
+    }
+    latency_ns, max_wait_ns = durations
+    return FollowedOrders(
+        LiveOrders.restore(fresh_lattice(record), saved, latency_ns=latency_ns, max_wait_ns=max_wait_ns)
+    )
 
 
 def outputs_of(bins: list[ScoredBin]) -> BinOutputs:

@@ -219,12 +219,22 @@ def memory_gate(
     return Gate("memory", True, wanted, f"{told}; {ready}")
 
 
-def live_gate(agreed: Agreement, cells_differ: Sequence[str]) -> Gate:
-    """Events through a live session give the bins, scores and fires of the run."""
-    differences = [*agreed.differences, *cells_differ]
+def live_gate(agreed: Agreement, others_differ: Sequence[str], n_orders: int | None = None) -> Gate:
+    """Events through a live session give the bins, scores and fires of the run, and the fates of its resting orders.
+
+    Args:
+        agreed: of bins, scores and fires.
+        others_differ: in what cells and orders differ.
+        n_orders: how many orders were compared; None where fires enter at the touch.
+    """
+    differences = [*agreed.differences, *others_differ]
     ties = f", {agreed.ties} ties" if agreed.ties else ""
     found = "; ".join(differences) or f"{agreed.bins:,} bins, worst score difference {agreed.worst:.2g}{ties}"
-    return Gate("live = batch", not differences, "the same bins, scores and fires from events", found, unsafe=True)
+    wanted = "the same bins, scores and fires from events"
+    if n_orders is not None:
+        wanted = "the same bins, scores, fires and fates of resting orders from events"
+        found += "" if differences else f", {n_orders:,} orders"
+    return Gate("live = batch", not differences, wanted, found, unsafe=True)
 
 
 def latency_gate(latency: Latency | None, cell_width_ms: float, limits: PromotionParameters) -> Gate:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from vpharness.errors import ConfigError, PromotionError, told_apart
+from vpharness.evaluation import ResolvedEvaluation
 from vpharness.events.times import SECOND_NS
 from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.settling import settling
@@ -239,6 +240,23 @@ def _fits(
             "its threshold alone can be chosen freely; run and promote it again"
         )
     return FitsInForce.always(signal.model, record.weights)
+
+
+def record_order_durations(record: PromotedRecord) -> tuple[int, int] | None:
+    """Return the latency and the longest wait of its resting orders, ns; None where it enters at the touch.
+
+    Raises PromotionError where its evaluation is none of this version's.
+    """
+    evaluation = record_evaluation(record)
+    return (evaluation.latency_ns, evaluation.max_wait_ns) if evaluation.in_queue else None
+
+
+def record_evaluation(record: PromotedRecord) -> ResolvedEvaluation:
+    """Return how the record's fires are judged. Raises PromotionError where that is none of this version's."""
+    try:
+        return ResolvedEvaluation(**record.evaluation)
+    except TypeError as error:
+        raise PromotionError(f"{record.version}: its evaluation is of another vpharness: {error}") from error
 
 
 def record_memory(record: PromotedRecord) -> ModelMemory:

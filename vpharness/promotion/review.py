@@ -16,9 +16,10 @@ from vpharness.audit import AuditReport
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import check_name
 from vpharness.errors import PromotionError
-from vpharness.evaluation import EVALUATION_VERSION, TEST, Judgement, Part, require_touch
+from vpharness.evaluation import EVALUATION_VERSION, TEST, Judgement, Part, require_constant_latency
 from vpharness.events.event_source import Source
 from vpharness.events.times import time_text
+from vpharness.execution.live_orders import LiveOrders
 from vpharness.lattice.lattice_parameters import LATTICE_VERSION
 from vpharness.learning import FitRecord
 from vpharness.modules import PermittedModules
@@ -33,7 +34,7 @@ from vpharness.promotion.live_proof import BatchOutputs, LiveProof, choose_slice
 from vpharness.promotion.procedure import chance_gates, procedure_evidence, promised_of
 from vpharness.promotion.projection import Projection
 from vpharness.promotion.projection_fit import BinRange, coverage, fit_projection
-from vpharness.promotion.promoted_record import PromotedRecord, live_model, model_with
+from vpharness.promotion.promoted_record import PromotedRecord, live_model, model_with, record_order_durations
 from vpharness.promotion.selection import SelectedCandidate
 from vpharness.results.audits import FULL, AuditRecord, audit_key, keep_audit
 from vpharness.results.holdout import open_holdouts, trials_with_test
@@ -119,11 +120,11 @@ def review(
         newest: where whole datasets of a collection are kept for the test, the last one of them, of
             `candidate.newest`: the live proof runs on it as well, and the recorded slice is of it.
 
-    Raises ConfigError where entries rest in a queue, the instrument's name cannot be one of a folder, or the run's
-    signal comes from a module that is not permitted, and PromotionError where no projection can be fitted or there is
-    nothing to record.
+    Raises ConfigError where orders have recorded latencies, the instrument's name cannot be one of a folder, or the
+    run's signal comes from a module that is not permitted, PromotionError where no projection can be fitted or there is
+    nothing to record, and DatasetError where entries rest in the queue and the dataset has none.
     """
-    require_touch(candidate.trial.evaluation)
+    require_constant_latency(candidate.trial.evaluation)
     proofs = [ProofData(dataset, source), *([] if newest is None else [newest])]
     names = [each.dataset.manifest.dataset_id for each in proofs]
     check_name(proofs[-1].dataset.manifest.instrument, "the instrument")
@@ -163,7 +164,15 @@ def review(
         shown = partial(_reported_share, report, place, len(proofs))
         live.append(_proof(own, each, data.source, limits, shown))
     proof = live[-1]
-    found.append(gates.all_of([gates.live_gate(each.agreement, each.cells_differ) for each in live], names))
+    found.append(
+        gates.all_of(
+            [
+                gates.live_gate(each.agreement, (*each.cells_differ, *each.orders_differ), each.n_orders)
+                for each in live
+            ],
+            names,
+        )
+    )
     found += gates.judged(lambda those: [gates.latency_gate(proof.latency, batch.width_ms, those)], limits)
     if not _goes_on(found, settings):
         return _ended(found, "test", "forward")
@@ -275,11 +284,12 @@ def _proof(
         first = max(first, covered) if batch.valid[covered : part.stop].any() else first
     start = choose_slice(batch.valid, outputs.fires, first, part.stop, limits.slice_bins)
     recorded = (start, min(start + limits.slice_bins, part.stop))
-    whole = BatchOutputs(outputs, batch.loaded.grid, (part.start, part.stop), recorded)
-    served, learned = live_model(record), batch.learned
-    judged = None if learned is None else model_with(record, learned.in_force)
-    lattice = fresh_lattice(record, span["start_ns"])
-    proof = prove(served, lattice, source, span["end_ns"], whole, report, judged)
+    whole = BatchOutputs(outputs, batch.loaded.grid, (part.start, part.stop), recorded, batch.fates)
+    lattice, orders = fresh_lattice(record, span["start_ns"]), None
+    if (durations := record_order_durations(record)) is not None:
+        orders = LiveOrders(fresh_lattice(record), latency_ns=durations[0], max_wait_ns=durations[1])
+    judged = None if batch.learned is None else model_with(record, batch.learned.in_force)
+    proof = prove(live_model(record), lattice, source, span["end_ns"], whole, report, orders, judged)
     if not len(proof.recording.outputs.bins):
         raise PromotionError(f"the events end before bin {start} of dataset {record.dataset_id}: nothing to record")
     return proof
@@ -340,7 +350,8 @@ def _evidence(
         "projection": covered,
         "latency": None if proof.latency is None else dataclasses.asdict(proof.latency),
         "host": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
-        "live": {"bins": proof.agreement.bins, "worst": _known(proof.agreement.worst), "ties": proof.agreement.ties},
+        "live": {"bins": proof.agreement.bins, "worst": _known(proof.agreement.worst), "ties": proof.agreement.ties}
+        | ({} if proof.n_orders is None else {"orders": proof.n_orders}),
         "recorded_bins": len(proof.recording.outputs.bins),
     }
 

@@ -11,7 +11,13 @@ from vpharness.promotion.bundle_replay import Replay, replay, replay_differences
 from vpharness.promotion.defaults import defaults
 from vpharness.promotion.pointer import HistoryEntry, current, history, pointer_path, promoted
 from vpharness.promotion.projection import Projection
-from vpharness.promotion.promoted_record import PromotedRecord, lattice_parameters, live_model, model_inputs
+from vpharness.promotion.promoted_record import (
+    PromotedRecord,
+    lattice_parameters,
+    live_model,
+    model_inputs,
+    record_evaluation,
+)
 
 __all__ = [
     "Bundle",
@@ -29,6 +35,7 @@ __all__ = [
     "pointer_path",
     "promoted",
     "read_bundle",
+    "record_evaluation",
     "replay",
     "replay_differences",
 ]

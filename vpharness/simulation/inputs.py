@@ -12,17 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.datasets.bin_by_bin import grid_blocks, read_rows
+from vpharness.datasets.event_table import DatasetEvents
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.intake import LONGEST_GAP_NS, Intake, taken_in
 from vpharness.datasets.read import load
+from vpharness.datasets.replay import fresh_lattice
+from vpharness.errors import ConfigError
 from vpharness.events.by_bin import by_bin
 from vpharness.events.event_source import EventStream, Source
+from vpharness.events.in_time import EventsInTime
 from vpharness.events.mbo_event import EVENT_DTYPE
+from vpharness.execution.live_orders import LiveOrders
+from vpharness.execution.order_table import order_table, require_queue
+from vpharness.execution.virtual_orders import virtual_orders
 from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
 from vpharness.lattice.lattice_engine import FinishedBins, iterate, open_bin_end_ns
 from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.lattice.layout import LatticeState, new_state
-from vpharness.live import LiveModel, LiveSession, ScoredBin
+from vpharness.live import FollowedOrders, LiveModel, LiveSession, ScoredBin
 from vpharness.prices import tick_size_to_price
 
 _NANOSECONDS_PER_MS = 1_000_000
@@ -40,6 +47,8 @@ class TimedSession(LiveSession):
 
     score_ns = 0
     bins = 0
+    followed: FollowedOrders | None = None
+    """The resting orders of its fires; None where they enter at the touch."""
 
     def take_bin(self, row: NDArray[np.void], grid: Grid) -> ScoredBin:
         """Take in a finished bin, and the time that it takes."""
@@ -52,6 +61,10 @@ class TimedSession(LiveSession):
 
 Step = Callable[[], tuple[list[ScoredBin], dict[str, int]]]
 """Gives the session what makes it finish a bin; returns the bins, nearly always one, and ns by stage."""
+
+
+OrderDurations = tuple[int, int]
+"""Latency and longest wait of resting orders, ns."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +98,14 @@ class SimulationInput(Protocol):
         """The columns that frames may contain."""
         ...
 
-    def opened(self, model: LiveModel) -> AbstractContextManager[tuple[TimedSession, Iterator[Step]]]:
-        """Open the input at its beginning, with a session for it."""
+    def opened(
+        self, model: LiveModel, durations: OrderDurations | None = None
+    ) -> AbstractContextManager[tuple[TimedSession, Iterator[Step]]]:
+        """Open the input at its beginning, with a session for it, and resting orders of some durations."""
+        ...
+
+    def fates(self, rows: NDArray[np.void], durations: OrderDurations) -> NDArray[np.void]:
+        """Return FATE_DTYPE [T, 2], what becomes of a buy and a sell at every bin."""
         ...
 
     def whole(self, columns: tuple[str, ...]) -> AllBins:
@@ -120,11 +139,23 @@ class EventInput:
         return self.source.tick_size
 
     @contextmanager
-    def opened(self, model: LiveModel) -> Iterator[tuple[TimedSession, Iterator[Step]]]:
-        """Open the source. Raises SourceError where it cannot be read."""
+    def opened(
+        self, model: LiveModel, durations: OrderDurations | None = None
+    ) -> Iterator[tuple[TimedSession, Iterator[Step]]]:
+        """Open the source. Raises SourceError where it cannot be read, ConfigError where it has no queues."""
         with self.source.open() as stream:
             session = TimedSession(model, self._begin(stream), longest_gap_ns=LONGEST_GAP_NS)
+            if durations is not None:
+                _require_orders(stream)
+                session.followed = _followed(self._begin(stream), durations)
             yield session, self._steps(session, stream)
+
+    def fates(self, rows: NDArray[np.void], durations: OrderDurations) -> NDArray[np.void]:
+        """Follow an order for every bin and side through all events."""
+        bins = {name: rows[name] for name in rows.dtype.names or ()}
+        with self.source.open() as stream:
+            chunks, (latency_ns, max_wait_ns) = self._taken_in(stream), durations
+            return virtual_orders(bins, self._begin(stream), chunks, latency_ns=latency_ns, max_wait_ns=max_wait_ns)[0]
 
     def whole(self, columns: tuple[str, ...]) -> AllBins:
         """Send all events through a lattice in the chunks of the source, as a build does."""
@@ -165,12 +196,26 @@ class EventInput:
                 yield partial(_closed, session, events, end_ns)
 
 
+def _require_orders(stream: EventStream) -> None:
+    if stream.by_level:
+        raise ConfigError(
+            "the source is by price level, which does not say who is ahead in a queue: eval.fill=queue needs events of "
+            "single orders"
+        )
+
+
+def _followed(book: LatticeState, durations: OrderDurations) -> FollowedOrders:
+    latency_ns, max_wait_ns = durations
+    return FollowedOrders(LiveOrders(book, latency_ns=latency_ns, max_wait_ns=max_wait_ns))
+
+
 def _closed(session: TimedSession, events: NDArray[np.void], end_ns: int) -> tuple[list[ScoredBin], dict[str, int]]:
     """Take in the events of a bin, then close it."""
-    begun = time.perf_counter_ns()
-    bins = session.take(events)
+    begun, followed = time.perf_counter_ns(), session.followed
+    bins = session.take(events) if followed is None else list(followed.iterate(session, events))
     taken, scoring = time.perf_counter_ns(), session.score_ns
-    bins += session.advance_to(end_ns)
+    nothing = events[:0]
+    bins += session.advance_to(end_ns) if followed is None else list(followed.iterate(session, nothing, end_ns))
     closed, score_ns = time.perf_counter_ns(), session.score_ns - scoring
     return bins, {"events": taken - begun, "grid": closed - taken - score_ns, "score": score_ns}
 
@@ -202,30 +247,55 @@ class DatasetInput:
         return tuple(name for name in GRID_COLUMNS if name in self.dataset.manifest.columns)
 
     @contextmanager
-    def opened(self, model: LiveModel) -> Iterator[tuple[TimedSession, Iterator[Step]]]:
-        """Read the rows of the bins; their cells are read on the way. Raises DatasetError where they cannot be."""
+    def opened(
+        self, model: LiveModel, durations: OrderDurations | None = None
+    ) -> Iterator[tuple[TimedSession, Iterator[Step]]]:
+        """Read the rows of the bins; their cells are read on the way. Raises DatasetError where they cannot be.
+
+        With resting orders the events that it keeps are read too.
+        """
         cells = dataclasses.replace(LatticeParameters(), cell_width_ms=self.cell_width_ms, radius=self.radius)
         # No event will come: of this lattice only the cells count.
         lattice = new_state(cells, tick_size=self.tick_size, size_unit=1.0, start_ns=None)
         session = TimedSession(model, lattice)
-        yield session, self._steps(session)
+        if durations is None:
+            yield session, self._steps(session, None)
+            return
+        require_queue(self.dataset)
+        session.followed = _followed(fresh_lattice(self.dataset, ()), durations)
+        with DatasetEvents(self.dataset).open() as stream:
+            yield session, self._steps(session, EventsInTime(iter(stream.chunks)))
+
+    def fates(self, rows: NDArray[np.void], durations: OrderDurations) -> NDArray[np.void]:  # noqa: ARG002
+        """Return the dataset's table of virtual orders."""
+        return order_table(self.dataset, latency=durations[0], max_wait_ns=durations[1]).fates
 
     def whole(self, columns: tuple[str, ...]) -> AllBins:
         """Read all bins, and the columns."""
         return AllBins(read_rows(self.dataset), load(self.dataset, columns).grid)
 
-    def _steps(self, session: TimedSession) -> Iterator[Step]:
+    def _steps(self, session: TimedSession, events: EventsInTime | None) -> Iterator[Step]:
         rows, at = read_rows(self.dataset), 0
         for block in grid_blocks(self.dataset, 0, len(rows)):
             count = len(next(iter(block.values())))
             for index in range(count):
                 grid = {name: column[index] for name, column in block.items()}
-                yield partial(_taken, session, rows[at + index : at + index + 1], grid)
+                row, own = rows[at + index : at + index + 1], None
+                if events is not None:
+                    before_end = events.take(int(row["bin_end_ns"][0]))
+                    own = np.concatenate([np.zeros(0, EVENT_DTYPE), *before_end])
+                yield partial(_taken, session, row, grid, own)
             at += count
 
 
-def _taken(session: TimedSession, row: NDArray[np.void], grid: Grid) -> tuple[list[ScoredBin], dict[str, int]]:
-    """Take in a finished bin."""
-    before = session.score_ns
-    bins = [session.take_bin(row, grid)]
-    return bins, {"score": session.score_ns - before}
+def _taken(
+    session: TimedSession, row: NDArray[np.void], grid: Grid, events: NDArray[np.void] | None
+) -> tuple[list[ScoredBin], dict[str, int]]:
+    """Take in a finished bin, and where resting orders are followed the events that made it."""
+    before, followed = session.score_ns, session.followed
+    if followed is None or events is None:
+        return [session.take_bin(row, grid)], {"score": session.score_ns - before}
+    begun = time.perf_counter_ns()
+    bins, taken_ns = [followed.take_bin(session, row, grid, events)], time.perf_counter_ns() - begun
+    score_ns = session.score_ns - before
+    return bins, {"orders": taken_ns - score_ns, "score": score_ns}

@@ -4,7 +4,7 @@ import resource
 import time
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -24,7 +24,7 @@ from vpharness.live import LiveModel, ScoredBin
 from vpharness.live.frames import bin_fields, encode_grid, encode_json, grid_schema
 from vpharness.live.latency import Latency
 from vpharness.prices import tick_size_to_price
-from vpharness.promotion.agreement import Agreement, BinOutputs, compare_outputs
+from vpharness.promotion.agreement import Agreement, BinOutputs, compare_fates, compare_outputs
 from vpharness.signals import (
     FitsInForce,
     LearnedParameters,
@@ -83,6 +83,8 @@ class SimulationReport:
         columns: columns of the frame.
         agreements: by threshold, the comparison with the run over all bins.
         n_fires: by threshold, the fires.
+        n_orders: resting orders whose fates were compared with those of a run; None where fires enter at the touch.
+        orders_differ: in what these differ, a sentence each.
     """
 
     bins: int
@@ -98,11 +100,14 @@ class SimulationReport:
     columns: tuple[str, ...]
     agreements: dict[float, Agreement]
     n_fires: dict[float, int]
+    n_orders: int | None = None
+    orders_differ: tuple[str, ...] = ()
 
     @property
     def differences(self) -> list[str]:
         """The distinct differences from the run over all bins, a sentence each."""
-        return list(dict.fromkeys(each for found in self.agreements.values() for each in found.differences))
+        found = [each for found in self.agreements.values() for each in found.differences]
+        return list(dict.fromkeys([*found, *self.orders_differ]))
 
 
 def simulate(
@@ -133,14 +138,21 @@ def simulate(
     ready = scorer(signal, params, cell_width_ms=replay.cell_width_ms, radius=replay.radius, fits=fits)
     model = LiveModel(ready, thresholds, evaluation.warmup_bins, evaluation.cooldown_bins)
     simulation = _Simulation(replay, wanted, columns, spent_ns=time.perf_counter_ns() - begun)
-    with replay.opened(model) as (_, steps):
+    durations = (evaluation.latency_ns, evaluation.max_wait_ns) if evaluation.in_queue else None
+    with replay.opened(model, durations) as (session, steps):
         for step in steps:
             simulation.take(step)
     if not simulation.scores:
         raise VpharnessError(_NO_BIN)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     cold_start_s = simulation.cold_start_s if run is None else None
-    return _report(simulation, model, run or _run_over_all(replay, signal, params), peak_mb, cold_start_s)
+    run = run or _run_over_all(replay, signal, params)
+    report = _report(simulation, model, run, peak_mb, cold_start_s)
+    if durations is None or session.followed is None:
+        return report
+    rows = run.rows
+    n_orders, differ = compare_fates(session.followed.fates_from(), replay.fates(rows, durations), rows["bin_seq"])
+    return replace(report, n_orders=n_orders, orders_differ=differ)
 
 
 @dataclass(frozen=True)

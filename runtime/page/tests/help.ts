@@ -27,6 +27,7 @@ export function update(seq: number, changes: Partial<GridUpdate> = {}): GridUpda
     projection: null,
     challengers: [],
     outcomes: [],
+    orders: [],
     trades: [],
     late_ms: null,
     ...changes,

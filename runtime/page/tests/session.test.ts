@@ -49,6 +49,35 @@ test("another stream, a reset and other cells begin a new picture; a promotion d
   }
 });
 
+test("a resting order is open at its price until a later bin says what became of it", () => {
+  const { session: stream } = session();
+  stream.takeConfig(config());
+  const order = { model: "champion", seq: 1, direction: 1 as const, price: 99.75, fill_ns: null };
+  stream.takeBins([update(1, { fire: 1, orders: [{ ...order, state: "resting" }] })], null);
+  assert.deepEqual(stream.fires.all[0]?.order, { state: "resting", price: 99.75, endSeq: null });
+  stream.takeBins([update(2), update(3, { orders: [{ ...order, state: "filled", fill_ns: "7" }] })], null);
+  assert.deepEqual(stream.fires.all[0]?.order, { state: "filled", price: 99.75, endSeq: 3 });
+  stream.takeBins([update(4, { fire: 1, orders: [{ ...order, seq: 4, state: "resting" }] })], null);
+  stream.takeConfig(config({ reason: "promotion", model: { ...config().model, version: "v2" } }));
+  assert.deepEqual(
+    stream.fires.all.map((fire) => fire.order?.state),
+    ["filled", undefined],
+  );
+});
+
+test("figures of resting orders are compared where there are such", () => {
+  const labels = (live: Record<string, number>) => compareFigures(null, live).map(({ label }) => label);
+  assert.equal(labels({ tp_rate: 0.5 }).includes("Orders filled"), false);
+  const shown = compareFigures({ fill_rate: 0.5, median_wait_ms: 900 }, { fill_rate: 0.4, median_wait_ms: 1200 });
+  assert.deepEqual(
+    shown.filter(({ ofOrders }) => ofOrders).map(({ label, unit, live }) => [label, unit, live?.value]),
+    [
+      ["Orders filled", "share", 0.4],
+      ["Wait for a fill", "ms", 1200],
+    ],
+  );
+});
+
 test("fires are told as they come, not out of the buffer, and resolved by later bins", () => {
   const { session: stream, heard } = session();
   stream.takeConfig(config());

@@ -24,6 +24,7 @@ from vpharness.evaluation import ResolvedEvaluation
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.live import ScoredBin
 from vpharness.live.frames import encode_grid
+from vpharness.promotion.serving import PromotedRecord
 
 REFERENCE: Final = Path(vpharness.__file__).parent / "docs" / "reference" / "stream-protocol.md"
 STEPS: Final = steps_of(minute())[:400]
@@ -31,6 +32,7 @@ SAME_AS: Final = {
     "runtime_config.challengers[]": "runtime_config.model",
     "runtime_config.shadow": "runtime_config.model",
     "grid_update.shadow.outcomes[]": "grid_update.outcomes[]",
+    "grid_update.shadow.orders[]": "grid_update.orders[]",
     "grid_history.updates[]": "grid_update",
     "status.statistics.challengers[]": "status.statistics.champion",
     "status.statistics.champion.projection": "status.statistics.projection",
@@ -139,7 +141,7 @@ async def _messages(folder: Path) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     record, feed = record_of(), ScriptedFeed()
     feed.put(*STEPS[:250])
-    async with server(folder, feed, record, challengers=[served_model(record, "twin")]) as running:
+    async with server(folder, feed, record, challengers=[served_model(resting_record(), "twin")]) as running:
         promote(running.lake, record_of(), "v0001")
         await running.wait_until(lambda: running.stream.champion.record.version == "v0001")
         await running.wait_until(lambda: running.stream.ring.next_seq > 200)
@@ -159,12 +161,19 @@ async def _messages(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def resting_record() -> PromotedRecord:
+    """Return a record whose entries rest in the queue."""
+    evaluation = {**record_of().evaluation, "fill": "queue", "latency_ms": 100.0, "max_wait_bins": 20}
+    return record_of(evaluation=evaluation)
+
+
 def _is_all(found: dict[str, list[dict[str, Any]]]) -> bool:
     """Whether every kind of message has come, and in one of them every kind of object."""
     updates = found.get("grid_update", ())
     return (
         {"runtime_config", "grid_history", "status"} <= set(found)
         and any(each["outcomes"] for each in updates)
+        and any(order["state"] == "filled" for each in updates for order in each["orders"])
         and any(each.get("shadow", {}).get("outcomes") for each in updates)
         and any(each["statistics"]["champion"] for each in found["status"])
     )

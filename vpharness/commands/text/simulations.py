@@ -74,9 +74,10 @@ def _agreement_lines(report: SimulationReport) -> Iterator[str]:
     worst = max(each.worst for each in report.agreements.values())
     ties = sum(each.ties for each in report.agreements.values())
     tied = f"; {ties} scores stand on a threshold, where fires may differ" if ties else ""
+    orders = "" if report.n_orders is None else f", and what became of their {report.n_orders:,} resting orders"
     yield (
         f"same as the run over all bins: {report.bins:,} bins, their scores (worst difference {worst:.2g}) and all "
-        f"{sum(report.n_fires.values()):,} fires at {len(report.n_fires)} thresholds{tied}"
+        f"{sum(report.n_fires.values()):,} fires at {len(report.n_fires)} thresholds{orders}{tied}"
     )
 
 

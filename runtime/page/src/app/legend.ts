@@ -3,21 +3,28 @@ import { significant } from "../model/format";
 import { byId, make, setText } from "./dom";
 import type { Page } from "./page";
 
-/** What the colours of the map mean, in its corner. */
+const ORDERS = "\u25cb resting order   \u25cf filled   \u2715 not filled";
+const ORDERS_MEAN =
+  "A dashed line to a ring: the order of a fire rests in the queue at that price. A line to a dot: it was filled there. " +
+  "A line to a cross: it was withdrawn after its longest wait, rejected on arrival, or cleared with the book.";
+
+/** What the colours of the map mean, in its corner, and the marks of resting orders where there are such. */
 export class Legend {
   readonly #page: Page;
   readonly #name = make("span", { class: "name" });
   readonly #low = make("span", { class: "figure" });
   readonly #high = make("span", { class: "figure" });
   readonly #bar = make("canvas", { width: String(COLOUR_STEPS), height: "1", "aria-hidden": "true" });
+  readonly #orders = make("span", { class: "orders", title: ORDERS_MEAN }, ORDERS);
   #drawn = "";
 
   constructor(page: Page) {
     this.#page = page;
-    byId("colours", HTMLElement).append(this.#name, this.#low, this.#bar, this.#high);
+    byId("colours", HTMLElement).append(this.#name, this.#low, this.#bar, this.#high, this.#orders);
   }
 
   update(): void {
+    this.#orders.hidden = this.#page.session.config?.evaluation.fill !== "queue";
     const { field, palette } = this.#page;
     const range = this.#page.range;
     setText(this.#name, field.label);

@@ -1,6 +1,6 @@
 import type { Fire } from "../model/fires";
 import { CHAMPION } from "../model/fires";
-import { compact, fixed, grouped, NOTHING, percent, signed } from "../model/format";
+import { compact, duration, fixed, grouped, NOTHING, percent, signed } from "../model/format";
 import { type CoverageRow, coverageRows } from "../model/projection";
 import type { Figures } from "../model/protocol";
 import { type Comparison, compareFigures, type Estimate } from "../model/statistics";
@@ -148,9 +148,27 @@ function modelRow(
     },
     signed(score, 3),
     compact(threshold),
-    fires === null ? NOTHING : grouped(fires),
+    {
+      text: fires === null ? NOTHING : grouped(fires),
+      kind: "",
+      ...(figures?.fill_rate == null
+        ? {}
+        : {
+            under: `${percent(figures.fill_rate)} filled`,
+            title: "Orders filled, of those placed",
+          }),
+    },
     percent(figures?.tp_rate),
-    signed(figures?.net_pnl_ticks, 2),
+    {
+      text: signed(figures?.net_pnl_ticks, 2),
+      kind: "",
+      ...(figures?.median_wait_ms == null
+        ? {}
+        : {
+            under: `wait ${duration(figures.median_wait_ms)}`,
+            title: "Median time from an order's arrival to its fill",
+          }),
+    },
   ];
 }
 
@@ -171,6 +189,7 @@ const WRITTEN: Record<Comparison["unit"], (value: number) => string> = {
   share: (value) => percent(value, 1),
   ticks: (value) => `${signed(value, 2)}`,
   rate: (value) => fixed(value, 1),
+  ms: duration,
   count: grouped,
 };
 
@@ -182,12 +201,20 @@ const OUTCOMES: Record<Fire["state"], string> = {
   skipped: "skipped",
 };
 
+/** What became of a fire: of its order first, since one that is not filled is no trade. */
+function outcomeCell({ order, state }: Fire): Cell {
+  if (order === null) return { text: OUTCOMES[state], kind: `outcome ${state}` };
+  const title = `order at ${compact(order.price)}: ${order.state}`;
+  if (order.state !== "filled") return { text: order.state, kind: "outcome order", title };
+  return { text: state === "open" ? "filled" : OUTCOMES[state], kind: `outcome ${state}`, title };
+}
+
 function fireRow(fire: Fire, time: string): Cell[] {
   return [
     time,
     { text: fire.direction > 0 ? "\u25b2" : "\u25bc", kind: "arrow", title: fire.direction > 0 ? "up" : "down" },
     signed(fire.score, 3),
-    { text: OUTCOMES[fire.state], kind: `outcome ${fire.state}` },
+    outcomeCell(fire),
     signed(fire.netPnlTicks ?? fire.pnlTicks, 2),
   ];
 }

@@ -1,7 +1,15 @@
-import type { Direction, GridUpdate, Outcome } from "./protocol";
+import type { Direction, GridUpdate, OrderChange, OrderState, Outcome } from "./protocol";
 import type { Milliseconds, Price, Seq } from "./units";
 
 export type FireState = "open" | "tp" | "sl" | "timeout" | "skipped";
+
+/** The order with which a fire enters, where it does not enter at the touch. */
+export interface RestingOrder {
+  readonly state: OrderState;
+  readonly price: Price;
+  /** The bin in which its fate became known; null while it rests. */
+  readonly endSeq: Seq | null;
+}
 
 export interface Fire {
   readonly model: string;
@@ -13,6 +21,7 @@ export interface Fire {
   state: FireState;
   pnlTicks: number | null;
   netPnlTicks: number | null;
+  order: RestingOrder | null;
 }
 
 export const CHAMPION = "champion";
@@ -44,8 +53,16 @@ export class FireLog {
       if (each === undefined || each.fire === 0 || this.#byKey.has(key(model, update.seq))) continue;
       fresh.push(this.#add(model, each.fire, each.score, update, timeMs));
     }
+    for (const order of [...update.orders, ...(update.shadow?.orders ?? [])]) this.#follow(order, update.seq);
     for (const outcome of [...update.outcomes, ...(update.shadow?.outcomes ?? [])]) this.#resolve(outcome);
     return fresh;
+  }
+
+  /** Another version speaks: nobody follows the orders of the one before any more. */
+  abandonOrders(): void {
+    for (const fire of this.#fires) {
+      if (fire.model === CHAMPION && fire.order?.state === "resting") fire.order = null;
+    }
   }
 
   /** Forget the fires before a bin: those that the ring no longer has. */
@@ -69,11 +86,17 @@ export class FireLog {
       state: "open",
       pnlTicks: null,
       netPnlTicks: null,
+      order: null,
     };
     this.#fires.push(fire);
     this.#byKey.set(key(model, fire.seq), fire);
     if (this.#fires.length > MOST_FIRES) this.#drop(this.#fires.length - MOST_FIRES);
     return fire;
+  }
+
+  #follow({ model, seq, state, price }: OrderChange, now: Seq): void {
+    const fire = this.#byKey.get(key(model, seq));
+    if (fire !== undefined) fire.order = { state, price, endSeq: state === "resting" ? null : now };
   }
 
   #resolve(outcome: Outcome): void {

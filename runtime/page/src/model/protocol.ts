@@ -93,6 +93,20 @@ export interface RivalScore {
 /** What the model of this client's own overrides says. */
 export interface ShadowScore extends RivalScore {
   outcomes: Outcome[];
+  orders: OrderChange[];
+}
+
+export type OrderState = "resting" | "filled" | "withdrawn" | "rejected" | "cleared";
+
+/** A fire's resting order was placed, or what became of it is known; `seq` is the bin of the fire. */
+export interface OrderChange {
+  model: string;
+  seq: number;
+  direction: Direction;
+  state: OrderState;
+  price: number;
+  /** When it was filled; null in every other state. */
+  fill_ns: string | null;
 }
 
 export interface Outcome {
@@ -127,6 +141,8 @@ export interface GridUpdate {
   challengers: RivalScore[];
   shadow?: ShadowScore;
   outcomes: Outcome[];
+  /** Empty where the models enter at the touch. */
+  orders: OrderChange[];
   trades: Trade[];
   /** How long after it could be closed the bin was sent; null where the server does not say. */
   late_ms: number | null;

@@ -63,6 +63,7 @@ export class Session {
     this.config = config;
     this.#thresholds.set(config.model.version, config.model.threshold);
     if (before !== null) this.#announce(before, config);
+    if (before !== null && before.model.version !== config.model.version) this.fires.abandonOrders();
     const isOther = before !== null && (before.stream !== config.stream || config.resumed === OTHER_STREAM);
     if (config.reset || isOther || !this.#fits(config)) this.#begin(config);
     this.store?.reshape(config.challengers.length, config.projection);

@@ -5,6 +5,8 @@ import type { Figures } from "./protocol";
 export interface Comparison {
   readonly label: string;
   readonly unit: ComparedFigure["unit"];
+  /** Whether it is about resting orders: shown where there are such. */
+  readonly ofOrders: boolean;
   readonly promised: Estimate | null;
   readonly live: Estimate | null;
   /** Whether what came excludes what was promised. */
@@ -18,10 +20,10 @@ export interface Estimate {
 }
 
 export function compareFigures(promised: Figures | null, live: Figures | null): Comparison[] {
-  return COMPARED.map(({ label, unit, names }) => {
+  return COMPARED.map(({ label, unit, names, ofOrders = false }) => {
     const [ours, theirs] = [estimate(live, names), estimate(promised, names)];
-    return { label, unit, promised: theirs, live: ours, drift: drift(theirs, ours) };
-  });
+    return { label, unit, ofOrders, promised: theirs, live: ours, drift: drift(theirs, ours) };
+  }).filter((each) => !each.ofOrders || each.promised !== null || each.live !== null);
 }
 
 function estimate(figures: Figures | null, [value, low, high]: ComparedFigure["names"]): Estimate | null {

@@ -25,6 +25,61 @@ export function drawFires(context: CanvasRenderingContext2D, scene: Scene): void
   }
 }
 
+/**
+ * The champion's resting orders at their price: a dashed line to a hollow ring while they rest, a line to a full dot
+ * where they were filled, and to a cross where they never were.
+ */
+export function drawOrders(context: CanvasRenderingContext2D, scene: Scene): void {
+  const { view, layout, tickSize, palette, head } = scene;
+  const [size, left] = [layout.unit * 0.32, view.right - view.bins];
+  for (const fire of scene.fires) {
+    const { order } = fire;
+    // An order may outlast the bin of its fire on the screen.
+    if (order === null || fire.model !== CHAMPION || fire.seq > Math.min(view.right, head)) continue;
+    if (order.endSeq !== null && order.endSeq < left) continue;
+    // What came later than the playhead is not known there yet.
+    const isResting = order.endSeq === null || order.endSeq > head;
+    const end = isResting ? head : (order.endSeq as number);
+    const from = xOf(fire.seq + 1, view, layout.map);
+    const x = xOf(end + 1, view, layout.map);
+    const y = yOf(order.price / tickSize, view, layout.map);
+    context.save();
+    context.lineWidth = Math.max(1, layout.unit / 9);
+    context.strokeStyle = palette.text;
+    context.fillStyle = isResting ? palette.paper : palette.text;
+    const dash = isResting ? [layout.unit / 3, layout.unit / 4] : [];
+    line(context, scene, dash, [from, y], [x, y]);
+    if (isResting || order.state === "filled") {
+      context.beginPath();
+      context.arc(x, y, size, 0, 2 * Math.PI);
+      context.fill();
+      context.stroke();
+    } else {
+      line(context, scene, [], [x - size, y - size], [x + size, y + size]);
+      line(context, scene, [], [x - size, y + size], [x + size, y - size]);
+    }
+    context.restore();
+  }
+}
+
+type Place = readonly [Pixels, Pixels];
+
+/** A line that stands out on any colour. */
+function line(context: CanvasRenderingContext2D, scene: Scene, dash: Pixels[], from: Place, to: Place): void {
+  const { palette, layout } = scene;
+  const width = Math.max(1, layout.unit / 9);
+  context.beginPath();
+  context.moveTo(...from);
+  context.lineTo(...to);
+  for (const [colour, factor, dashes] of [[palette.halo, 3, []] as const, [palette.text, 1, dash] as const]) {
+    context.strokeStyle = colour;
+    context.lineWidth = width * factor;
+    context.setLineDash([...dashes]);
+    context.stroke();
+  }
+  context.setLineDash([]);
+}
+
 export function shownFires({ fires, view, head }: Scene): Fire[] {
   const [left, right] = [view.right - view.bins, Math.min(view.right, head)];
   return fires.filter((fire) => fire.model === CHAMPION && fire.seq >= left && fire.seq <= right);

@@ -1,7 +1,7 @@
 import { drawHead, drawPriceAxis, drawTimeAxis, drawVersions } from "./axes";
 import { drawCrosshair } from "./crosshair";
 import { drawPastProjections, drawProjection } from "./fan";
-import { drawFires } from "./fire-marks";
+import { drawFires, drawOrders } from "./fire-marks";
 import { createHeatmap, type Heatmap } from "./heatmap";
 import { drawQuotes, drawTrades } from "./price-lines";
 import { drawProfile } from "./profile";
@@ -37,7 +37,10 @@ export class Stage {
       if (!hidden.has("projection")) drawProjection(context, scene);
       if (!hidden.has("quotes")) drawQuotes(context, scene);
       if (!hidden.has("trades")) drawTrades(context, scene);
-      if (!hidden.has("fires")) drawFires(context, scene);
+      if (!hidden.has("fires")) {
+        drawOrders(context, scene);
+        drawFires(context, scene);
+      }
     });
     clipped(context, layout.score, () => drawScores(context, scene));
     drawHead(context, scene);

@@ -1,9 +1,20 @@
-import type { GridHistory, GridUpdate, Message, Outcome, RivalScore, ShadowScore, Trade } from "../model/protocol";
+import type {
+  GridHistory,
+  GridUpdate,
+  Message,
+  OrderChange,
+  OrderState,
+  Outcome,
+  RivalScore,
+  ShadowScore,
+  Trade,
+} from "../model/protocol";
 import { asNumber, asNumberOrNull, fail, ProtocolError, Reader } from "./checks";
 import { runtimeConfig } from "./decode-config";
 import { status } from "./decode-status";
 
 const MOST_TRADES = 1000;
+const ORDER_STATES: readonly string[] = ["resting", "filled", "withdrawn", "rejected", "cleared"];
 
 /** Read a text message of the stream; ProtocolError says what of it is not as it should be. */
 export function decodeText(text: string): Message {
@@ -57,6 +68,7 @@ function gridUpdate(value: unknown, where: string): GridUpdate {
     projection: fields.optional("projection", (name) => fields.list(name, numbers)),
     challengers: fields.list("challengers", rivalScore),
     outcomes: fields.list("outcomes", outcome),
+    orders: fields.optional("orders", (name) => fields.list(name, order)) ?? [],
     trades: fields.optional("trades", (name) => fields.list(name, trade, MOST_TRADES)) ?? [],
     late_ms: fields.optional("late_ms", fields.number),
   };
@@ -93,7 +105,22 @@ function rivalScore(value: unknown, where: string): RivalScore {
 function shadowScore(value: unknown, where: string): ShadowScore {
   const fields = new Reader(value, where);
   const outcomes = fields.optional("outcomes", (name) => fields.list(name, outcome)) ?? [];
-  return { ...rivalScore(value, where), outcomes };
+  const orders = fields.optional("orders", (name) => fields.list(name, order)) ?? [];
+  return { ...rivalScore(value, where), outcomes, orders };
+}
+
+function order(value: unknown, where: string): OrderChange {
+  const fields = new Reader(value, where);
+  const state = fields.text("state");
+  if (!ORDER_STATES.includes(state)) fail(fields.path("state"), `one of ${ORDER_STATES.join(", ")}`, state);
+  return {
+    model: fields.text("model"),
+    seq: fields.whole("seq"),
+    direction: fields.direction("direction"),
+    state: state as OrderState,
+    price: fields.number("price"),
+    fill_ns: fields.optional("fill_ns", fields.time),
+  };
 }
 
 function outcome(value: unknown, where: string): Outcome {
