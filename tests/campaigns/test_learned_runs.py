@@ -88,11 +88,14 @@ def test_what_cannot_be_fitted_is_said_before_any_work(dataset: Dataset, monkeyp
 def test_a_simulation_crosses_the_refits_of_the_run(dataset: Dataset) -> None:
     """Bin by bin, with the weights of the newest fit at each: scores and fires are those of the run over all bins."""
     asked = spec(dataset, TARGET, params_of())
-    evaluation, wanted = asked.evaluation, SimulationSettings(budget_ms=100.0, fields=("v_add",))
+    evaluation = asked.evaluation.resolve(dataset.manifest.cell_width_ms)
+    wanted = SimulationSettings(budget_ms=100.0, fields=("v_add",))
     report = simulate(DatasetInput(dataset), resolve(TARGET), params_of(), evaluation, asked.split, wanted)
     assert report.differences == []
     assert report.bins == dataset.manifest.bins
     assert sum(report.n_fires.values()) > 0
     never = params_of(first_fit_bins=50_000)
-    with pytest.raises(ConfigError, match="ridge_flow is never fitted on these .* bins: its first fit is at bin 50000"):
+    with pytest.raises(
+        ConfigError, match=r"ridge_flow is never fitted on these .* bins: its first fit is at"
+    ):
         simulate(DatasetInput(dataset), resolve(TARGET), never, evaluation, asked.split, wanted)

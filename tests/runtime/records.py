@@ -68,7 +68,10 @@ def with_radius(record: PromotedRecord, radius: int) -> PromotedRecord:
 
 
 def promote(lake: Lake, record: PromotedRecord, version: str, begin: int = 20) -> Path:
-    """Make a record what its instrument serves, with a recorded second of market from bin `begin`; return its bundle."""
+    """Make a record what its instrument serves, with a recorded second of market; return its bundle.
+
+    The second begins at bin `begin`.
+    """
     record = dataclasses.replace(record, version=version, created_ns=time.time_ns())
     lattice: LatticeState = fresh_lattice(record)
     model, followed = live_model(record), None
