@@ -100,3 +100,21 @@ def test_latencies_of_another_time_are_refused(tmp_path: Path) -> None:
         latency.require_cover(99, 500, "dataset x")
     with pytest.raises(ConfigError, match=r"end at .*, before the first decision on dataset x"):
         latency.require_cover(201, 500, "dataset x")
+
+
+def test_whole_milliseconds_of_narrow_columns_are_not_wrapped(tmp_path: Path) -> None:
+    """Three seconds in a column of 32 or 16 bits are three seconds, and no arrival before the decision."""
+    for kind in (pa.int16(), pa.int32(), pa.uint32(), pa.float32()):
+        found = read_latencies(written(tmp_path, ts_ns=[1, 2], latency_ms=pa.array([100, 3000], kind)))
+        assert found.latency_ns.tolist() == [100_000_000, 3_000_000_000]
+
+
+def test_times_that_no_nanoseconds_can_hold_and_columns_given_twice_are_refused_in_one_line(tmp_path: Path) -> None:
+    """A file of whatever kind is no reason for a traceback."""
+    far = written(tmp_path, ts_ns=pa.array([1, 2**62], pa.timestamp("us")), latency_ns=[1, 2])
+    with pytest.raises(ConfigError, match=r"cannot read recorded latencies .*out of bounds"):
+        read_latencies(far)
+    twice = pa.table([pa.array([1]), pa.array([1]), pa.array([1])], names=["ts_ns", "ts_ns", "latency_ns"])
+    pq.write_table(twice, tmp_path / "twice.parquet")
+    with pytest.raises(ConfigError, match="each once"):
+        read_latencies(tmp_path / "twice.parquet")

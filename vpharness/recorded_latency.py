@@ -95,16 +95,17 @@ def _read(path: str, _modified_ns: int, _size: int) -> RecordedLatency:
             raise ConfigError(f"{path} has {rows:,} rows; recorded latencies have 1 to {MOST_ROWS:,}")
         names = set(file.schema_arrow.names)
         latency = [name for name in ("latency_ns", "latency_ms") if name in names]
-        if "ts_ns" not in names or len(latency) != 1:
+        once = len(file.schema_arrow.names) == len(names)
+        if "ts_ns" not in names or len(latency) != 1 or not once:
             raise ConfigError(
                 f"{path} has the columns {', '.join(file.schema_arrow.names)}; recorded latencies have ts_ns, and "
-                "either latency_ns or latency_ms"
+                "either latency_ns or latency_ms, each once"
             )
         table = file.read(columns=["ts_ns", *latency])
+        times, values = (_column(path, table, name) for name in ("ts_ns", *latency))
     except (OSError, pa.ArrowException) as error:
         require_memory(error)
         raise ConfigError(f"cannot read recorded latencies {path}: {' '.join(str(error).split())}") from error
-    times, values = (_column(path, table, name) for name in ("ts_ns", *latency))
     return _checked(path, times, values, latency[0])
 
 
@@ -136,7 +137,8 @@ def _checked(path: str, times: NDArray[Any], values: NDArray[Any], name: str) ->
         raise ConfigError(
             f"{path}: {name} is {values[row]} at row {row:,}; it must be at least 0 and at most {LONGEST_NS // unit:,}"
         )
-    latency_ns = np.rint(values * _NS_PER_MS) if name == "latency_ms" else values
+    # Whole milliseconds of a narrow kind would not hold their nanoseconds.
+    latency_ns = np.rint(values.astype(np.float64) * _NS_PER_MS) if name == "latency_ms" else values
     return RecordedLatency(times.astype(np.int64), latency_ns.astype(np.int64))
 
 

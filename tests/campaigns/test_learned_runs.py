@@ -95,7 +95,5 @@ def test_a_simulation_crosses_the_refits_of_the_run(dataset: Dataset) -> None:
     assert report.bins == dataset.manifest.bins
     assert sum(report.n_fires.values()) > 0
     never = params_of(first_fit_bins=50_000)
-    with pytest.raises(
-        ConfigError, match=r"ridge_flow is never fitted on these .* bins: its first fit is at"
-    ):
+    with pytest.raises(ConfigError, match=r"ridge_flow is never fitted on these .* bins: its first fit is at"):
         simulate(DatasetInput(dataset), resolve(TARGET), never, evaluation, asked.split, wanted)

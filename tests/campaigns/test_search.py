@@ -158,7 +158,7 @@ def test_a_search_runs_its_batches_and_goes_on_where_it_stopped(
     assert batches == [3, 3]
     assert len(read(store_in(tmp_path / "lake"), ADAPTIVE)) == 6
     assert "6 trials in 2 batches by tpe, seed 0; 6 distinct runs" in said.stderr
-    assert "the test part (compare show_test=true) or by walk-forward alone" in said.stderr
+    assert "the test part (compare show_test=true), or by walk-forward over days kept for it" in said.stderr
     assert all(row["p_adjusted"] is None and row["adaptive"] for row in found["candidates"])
 
 

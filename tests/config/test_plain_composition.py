@@ -35,6 +35,7 @@ def with_hydra(name: str, overrides: list[str]) -> Any:
         ("verify", ["dataset.id=e5"]),
         ("compare", ["top=7", "of_signal=ads", "show_test=true", "sort=tp_rate"]),
         ("promote-show", ["version=v000001"]),
+        ("promote", ["run_id=abc"]),
         ("publish", ["path=some/folder", "dataset.id=b"]),
     ],
 )

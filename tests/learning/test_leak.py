@@ -106,7 +106,7 @@ def test_labels_that_reach_past_the_fit_show_an_edge_on_noise_and_purged_ones_no
 
 @pytest.mark.slow
 def test_ranks_within_a_seed_alone_would_seem_to_show_the_contrary() -> None:
-    """A score that follows the mean of earlier moves; centred on its own seed's moves it seems to be wrong on purpose."""
+    """A score that follows the mean of earlier moves; centred on those of its seed it seems to bet against them."""
     pooled_scores, pooled_moves, own = [], [], []
     for seed in range(1_000):
         moves = moves_ahead(noise(seed).mid_ticks, REACH)

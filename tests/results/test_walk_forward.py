@@ -319,6 +319,69 @@ def test_a_procedure_is_not_compared_with_itself_on_fewer_days_but_others_are(tm
     assert (other.family.n_runs, other.family.n_rankable) == (3, 2)
 
 
+def test_the_same_settings_on_other_candidates_or_with_days_left_out_again_are_another_try(tmp_path: Path) -> None:
+    """Whoever adds candidates until a procedure looks good has searched, and so has whoever picks a good last day."""
+    candidates = noise(11, 10, 14)
+    first = judged(tmp_path / "more", candidates[:4], train=4)
+    assert first.family.n_rankable == 1
+    more = judged(tmp_path / "more", candidates, train=4)
+    assert more.judgement is not None
+    assert more.p_adjusted is not None
+    assert (more.family.n_evaluated, more.family.n_rankable) == (2, 2)
+    assert more.p_adjusted >= more.judgement.p_value
+    again = judged(tmp_path / "more", candidates, train=4)
+    assert again.p_adjusted == more.p_adjusted
+    judged(tmp_path / "fewer", candidates, train=4)
+    short = [LedgerCandidate(each.candidate_id, each.trials[:12]) for each in candidates]
+    assert judged(tmp_path / "fewer", short, train=4).family.n_rankable == 2
+
+
+def test_a_procedure_on_the_good_days_alone_wins_nothing(tmp_path: Path) -> None:
+    """What it chose was judged on other days too: these are named, and the same days as all that there is do win."""
+    rng = np.random.default_rng(3)
+    lead = candidate("lead", [day_evidence(day, rng, 2.0) for day in range(14)])
+    good = [LedgerCandidate("lead", lead.trials[:12])]
+    whole = walk_forward(Procedure("many", 4, 1), good, good, Store(tmp_path / "whole"))
+    assert whole.winner
+    part = walk_forward(Procedure("many", 4, 1), good, [lead], Store(tmp_path / "part"))
+    assert part.left_out == ("day012", "day013")
+    assert not part.winner
+    assert part.p_adjusted == whole.p_adjusted
+
+
+def test_a_procedure_that_chose_from_an_adaptive_search_has_no_p_adjusted_and_wins_nothing(tmp_path: Path) -> None:
+    """The search looked at every segment before it came up with its candidates; without it the same days do win."""
+
+    def led(*, adaptive: bool) -> list[LedgerCandidate]:
+        rng = np.random.default_rng(3)
+        return [candidate("lead", [day_evidence(day, rng, 2.0) for day in range(12)], adaptive=adaptive)]
+
+    plain = walk_forward(Procedure("many", 4, 1), led(adaptive=False), led(adaptive=False), Store(tmp_path / "plain"))
+    assert plain.winner
+    searched = walk_forward(
+        Procedure("many", 4, 1), led(adaptive=True), led(adaptive=True), Store(tmp_path / "searched")
+    )
+    assert (searched.n_adaptive, searched.p_adjusted, searched.winner) == (1, None, False)
+    assert searched.judgement is not None
+    assert plain.judgement is not None
+    assert searched.judgement.figures == plain.judgement.figures
+
+
+def test_a_campaign_that_was_picked_after_its_results_were_known_wins_nothing(tmp_path: Path) -> None:
+    """Of 100 candidates of noise the best, walked forward alone, has a small p-value; those left out count."""
+    for seed in range(3):
+        candidates = noise(seed, 100, 20)
+        best = rank(candidates)[0].candidate
+        alone = walk_forward(Procedure("picked", 1, 1), [best], [best], Store(tmp_path / f"{seed} alone"))
+        assert alone.p_adjusted is not None
+        assert alone.p_adjusted < 0.05
+        found = walk_forward(Procedure("picked", 1, 1), [best], candidates, Store(tmp_path / f"{seed} known"))
+        assert found.n_others == 99
+        assert found.p_adjusted is not None
+        assert found.p_adjusted > 0.05
+        assert not found.winner
+
+
 def test_out_of_sample_evidence_is_the_chosen_ones_pooled(tmp_path: Path) -> None:
     """Segment by segment, whatever was chosen in it; fires without a row of their own stand as sums over blocks."""
     candidates = noise(12, 6, 10)

@@ -120,3 +120,29 @@ def test_a_call_in_generic_form_is_found_too() -> None:
     assert calls_out('"stablehlo.custom_call"(%0) {call_target_name = "run_me"}') == ["run_me"]
     assert calls_out("stablehlo.custom_call odd") == ["a custom call of no known name"]
     assert calls_out("%1 = stablehlo.infeed(%0)") == ["stablehlo.infeed"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('stablehlo.custom_call @"run me"(%0)\n%2 = stablehlo.add %1, %1 {call_target_name = "mhlo.topk"}', "run me"),
+        ("stablehlo.custom_call @mhlo.topk$run_me(%0)", "mhlo.topk$run_me"),
+        ('stablehlo.custom_call @"" (%0) {call_target_name = "mhlo.topk"}', "a custom call of no known name"),
+    ],
+)
+def test_a_permitted_name_elsewhere_covers_no_other_call(text: str, name: str) -> None:
+    """Each call is looked at by its own name."""
+    assert calls_out(text) == [name]
+    assert calls_out(f"stablehlo.custom_call @mhlo.topk(%0)\n{text}") == [name]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"lists": None}, {"columns": None}, {"name": 7, "radius": "x"}, {"jax_version": None}]
+)
+def test_a_header_that_lacks_something_is_refused_in_one_line(wrong: dict[str, Any]) -> None:
+    """As a damaged archive is."""
+    with np.load(io.BytesIO(changed())) as saved:
+        values = json.loads(saved["header"].tobytes())
+    values = {name: value for name, value in {**values, **wrong}.items() if value is not None}
+    with pytest.raises(ConfigError, match=r"program\.npz holds no exported scorer"):
+        load_scorer(changed(header=np.frombuffer(json.dumps(values).encode(), np.uint8)), "program.npz")

@@ -188,6 +188,6 @@ def _print_summary(trials: Sequence[Trial], batches: _Batches, chosen: SearchSet
         print("none of its runs can be ranked", file=file)
     print(
         "its runs were chosen by looking at results: they get no p adj. and cannot win the ranking; judge the best by "
-        "the test part (compare show_test=true) or by walk-forward alone",
+        "the test part (compare show_test=true), or by walk-forward over days kept for it",
         file=file,
     )

@@ -51,8 +51,7 @@ def _loaded(path: Path) -> DictConfig | None:
     config = with_schema(raw, str(path))
     for entry in groups:
         ((group, choice),) = entry.items()
-        # A group without a choice is what the schema has for it.
-        if group.startswith("override hydra/") or group == "hydra_paths" or choice is None:
+        if choice is None or group.startswith("override hydra/") or group == "hydra_paths":
             continue
         file = path.parent / group / f"{choice}.yaml"  # another choice is no plain value, and left to Hydra
         part = OmegaConf.load(file)

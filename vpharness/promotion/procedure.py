@@ -57,17 +57,22 @@ def procedure_gates(found: WalkForward, limits: PromotionParameters) -> list[Gat
     else:
         enough = "; ".join(map(str, judgement.lacks)) or f"{n_net} net fires over {len(found.judged_steps)} steps"
         earned = net_text(judgement.figures, low)
+    if found.left_out:
+        enough += (
+            f"; what was chosen was judged on {', '.join(found.left_out)} of the instrument too, which is left out"
+        )
     family = found.family
+    why = "an adaptive search has looked at all of its segments" if found.n_adaptive else "not rankable"
     told = (
-        "no p adjusted: not rankable"
+        f"no p adjusted: {why}"
         if adjusted is None
         else f"{adjusted:.3f} over {family.n_rankable} rankable of {family.n_evaluated} procedures"
     )
     return [
         Gate(
             "walk-forward data",
-            judgement is not None and not judgement.lacks,
-            "enough fires out of sample",
+            judgement is not None and not judgement.lacks and not found.left_out,
+            "enough fires out of sample, nothing left out",
             enough,
         ),
         Gate(

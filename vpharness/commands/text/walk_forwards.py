@@ -20,6 +20,7 @@ _TERMS: Final = (
     "PBO: how often the best of one half of the segments is at best average in the other half; 0.5 by chance",
 )
 _QUANTILE: Final = "q"
+_NAMED_AT_MOST: Final = 3
 
 
 def step_rows(found: WalkForward) -> list[dict[str, Any]]:
@@ -219,10 +220,22 @@ def _remarks(found: WalkForward) -> Iterator[str]:
             )
     if found.n_fires_dropped:
         yield f"{counted(found.n_fires_dropped, 'fire')} left out whose walks may cross the end of a segment"
+    if found.n_others:
+        yield (
+            f"{counted(found.n_others, 'candidate')} of the ledger on this market time could not be chosen: each "
+            "counts as a procedure that keeps to it, since who chose the campaign or signal could know them"
+        )
+    if found.left_out:
+        yield (
+            f"what was chosen was judged on {', '.join(found.left_out[:_NAMED_AT_MOST])}"
+            f"{' and others' if len(found.left_out) > _NAMED_AT_MOST else ''} of the instrument too, which is left "
+            "out: a part of the evidence wins nothing"
+        )
     if found.n_adaptive:
         yield (
             f"{counted(found.n_adaptive, 'candidate')} came from a search that looked at results on these segments: "
-            "out of sample for the choice among them, not for that search"
+            "out of sample for the choice among them, not for that search; only days kept for the test, with "
+            "show_test=true, are judged against chance"
         )
     chosen = {step.candidate.first.threshold_label for step in found.steps if step.candidate is not None}
     if any(label.startswith(_QUANTILE) for label in chosen):

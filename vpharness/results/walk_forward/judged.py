@@ -11,6 +11,7 @@ from vpharness.evaluation import (
     Evidence,
     Judgement,
     MarketTime,
+    any_overlap,
     figures_of,
     is_winner,
     lacking,
@@ -21,6 +22,7 @@ from vpharness.evaluation import (
 from vpharness.evaluation.evaluate import p_values_alone
 from vpharness.results.families import Family
 from vpharness.results.ledger import LedgerCandidate
+from vpharness.results.omitted_evidence import TrialIndex
 from vpharness.results.ranking import COMMON_DRAWS, net_low_all
 from vpharness.results.reevaluation import ViewOf
 from vpharness.results.store import Store
@@ -30,7 +32,7 @@ from vpharness.results.walk_forward.opened import with_tests
 from vpharness.results.walk_forward.overfitting import Overfitting, overfitting
 from vpharness.results.walk_forward.segments import Segment, segments_of
 from vpharness.results.walk_forward.steps import BestFixed, Step, best_fixed, walk
-from vpharness.results.walk_forward.tried import Procedure, family_of_procedures, keep_try, tried_procedures
+from vpharness.results.walk_forward.tried import Procedure, chosen_ids, family_of_procedures, keep_try, tried_procedures
 
 _NO_TIMES = np.zeros(0)
 
@@ -43,16 +45,22 @@ class WalkForward:
         procedure: its settings.
         segments: the segments that choose, in the order of time.
         n_candidates: the candidates that it could choose from.
-        n_adaptive: of these, chosen by an adaptive search, which has looked at all segments.
+        n_adaptive: of these, chosen by an adaptive search, which has looked at the segments that choose. Where there
+            are any, segments kept for the test alone are judged; without these nothing is known of chance.
         n_fires_dropped: out-of-sample fires that were left out since their walks may cross a cut.
         steps: the steps; the last one that is no test is the choice that is in force.
         judgement: of all out-of-sample fires together; None where nothing was ever chosen.
-        family: the procedures that were tried on overlapping market time.
-        p_adjusted: against that family; None where the procedure is not rankable.
+        family: the procedures that were tried on overlapping market time, and those that keep to one candidate which
+            this one could not choose from.
+        p_adjusted: against that family; None where the procedure is not rankable, or chose from an adaptive search and
+            no segment was kept from it.
         net_low_all: lower end of its net mean that holds for the family at once, ticks; NaN where there is none.
         best_fixed: the best candidate of the out-of-sample segments with hindsight.
         overfitting: the probability of backtest overfitting over the segments that choose; None where it has none.
         fires: the out-of-sample fires in the order of time.
+        left_out: datasets of their instruments on which the chosen ones were judged too, and that are no segments:
+            whoever has seen all days can choose those on which it did well, so that such a procedure wins nothing.
+        n_others: the candidates of the ledger on its market time that it could not choose from; they are in the family.
     """
 
     procedure: Procedure
@@ -68,12 +76,15 @@ class WalkForward:
     best_fixed: BestFixed | None
     overfitting: Overfitting | None
     fires: WalkForwardFires
+    left_out: tuple[str, ...] = ()
+    n_others: int = 0
 
     @property
     def winner(self) -> bool:
         """Whether it beats chance among procedures, with a lower end above 0 that holds for all of them at once."""
         return (
             self.judgement is not None
+            and not self.left_out
             and self.p_adjusted is not None
             and is_winner(self.judgement.lacks, self.p_adjusted, self.net_low_all)
         )
@@ -126,18 +137,22 @@ def walk_forward(
     steps = walk(timeline, sums, procedure.train, procedure.step)
     if view_of is not None:
         steps = with_tests(steps, timeline, sums, procedure.train, ledger, store, view_of)
-    evidence = evidence_of_steps(steps)
-    times = market_times(steps)
+    n_adaptive = sum(each.candidate.adaptive for each in timeline.histories)
+    # A search has looked at all segments that choose: only days kept for the test can judge what it found.
+    unseen = [step for step in steps if step.is_test] if n_adaptive else steps
+    evidence = evidence_of_steps(unseen or steps)
+    times = market_times(unseen or steps)
     keep_try(store, procedure, steps, times, evidence)
-    family = family_of_procedures(procedure.id, times, evidence, tried_procedures(store))
-    judgement = None if evidence is None else judged(evidence, steps)
-    is_ranked = judgement is not None and not judgement.lacks and family.greatest_excess is not None
+    others = _not_chosen_from(candidates, ledger, times)
+    family = family_of_procedures(procedure.id, times, evidence, tried_procedures(store), chosen_ids(steps), others)
+    judgement = None if evidence is None else judged(evidence, unseen or steps)
+    is_ranked = bool(unseen) and judgement is not None and not judgement.lacks and family.greatest_excess is not None
     found = [own for step in steps for own in step.found]
     return WalkForward(
         procedure=procedure,
         segments=timeline.segments,
         n_candidates=len(timeline.histories),
-        n_adaptive=sum(each.candidate.adaptive for each in timeline.histories),
+        n_adaptive=n_adaptive,
         n_fires_dropped=sum(own.n_dropped for own in found),
         steps=tuple(steps),
         judgement=judgement,
@@ -149,7 +164,37 @@ def walk_forward(
         best_fixed=best_fixed(timeline, sums, procedure.train),
         overfitting=overfitting(sums, timeline.ran),
         fires=fires_of(store, steps),
+        left_out=_left_out(steps, ledger),
+        n_others=len(others),
     )
+
+
+def _not_chosen_from(
+    candidates: Sequence[LedgerCandidate], ledger: Sequence[LedgerCandidate], times: Sequence[MarketTime]
+) -> list[tuple[str, Evidence]]:
+    """Return the other candidates of the ledger, each with its evidence on some market time."""
+    own = {each.candidate_id for each in candidates}
+    is_there: dict[MarketTime, bool] = {}
+    found = []
+    for other in ledger:
+        if other.candidate_id in own:
+            continue
+        some = []
+        for trial in other.counted:
+            if trial.judged_time not in is_there:
+                is_there[trial.judged_time] = any_overlap([trial.judged_time], times)
+            if is_there[trial.judged_time] and trial.evidence is not None:
+                some.append(trial.evidence)
+        if some:
+            found.append((other.candidate_id, pooled(some)))
+    return found
+
+
+def _left_out(steps: Sequence[Step], ledger: Sequence[LedgerCandidate]) -> tuple[str, ...]:
+    """Return the datasets on which what was chosen was judged too, of the same instruments, and that are not meant."""
+    index = TrialIndex([each for each in ledger if each.choosing])
+    chosen = {step.candidate.candidate_id: step.candidate for step in steps if step.candidate is not None}
+    return tuple(sorted({name for each in chosen.values() if each.choosing for name in index.left_out(each)}))
 
 
 def evidence_of_steps(steps: Sequence[Step]) -> Evidence | None:

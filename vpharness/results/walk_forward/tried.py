@@ -3,7 +3,8 @@
 A procedure chooses from the past alone, so its p-value needs no adjustment for the candidates that it chose from. But
 whoever tries many procedures on the same market time and shows the best has searched again. So each that was ever
 tried stays as a row, with the sums over blocks of its out-of-sample fires, and enters the family of all others whose
-out-of-sample market time overlaps: as it is now, and as it was before days were added to it.
+out-of-sample market time overlaps: as it is now, and as it was before days were added to it. So does the same
+procedure where it was tried on other candidates, or on more days than it is shown on.
 """
 
 import dataclasses
@@ -77,6 +78,11 @@ class TriedProcedure:
     candidate_ids: tuple[str, ...]
 
 
+def chosen_ids(steps: Sequence[Step]) -> tuple[str, ...]:
+    """Return the id of what was chosen at each step; an empty text where nothing could be ranked."""
+    return tuple("" if step.candidate is None else step.candidate.candidate_id for step in steps)
+
+
 def keep_try(
     store: Store,
     procedure: Procedure,
@@ -88,7 +94,7 @@ def keep_try(
 
     Raises ResultsError where the store cannot be written: what was tried and is not counted spoils every p-value.
     """
-    chosen = ["" if step.candidate is None else step.candidate.candidate_id for step in steps]
+    chosen = list(chosen_ids(steps))
     row: dict[str, Any] = {
         "procedure_id": procedure.id,
         **dataclasses.asdict(procedure),
@@ -122,15 +128,33 @@ def family_of_procedures(
     market_times: Sequence[MarketTime],
     evidence: Evidence | None,
     tried: Sequence[TriedProcedure],
+    candidate_ids: Sequence[str],
+    others_known: Sequence[tuple[str, Evidence]] = (),
 ) -> Family:
     """Return a procedure with all others that were tried on overlapping market time, under the common draws.
 
     The others are in it as they stood each time that they were tried, so that nobody's adjusted p-value falls because
-    something was tried. Of the procedure itself the evidence given counts alone.
+    something was tried. The procedure itself, as it was when fewer days were there, is no other one: its choices then
+    are the first of those now. Where they are not, since candidates were added, or later days are left out again, the
+    same settings were tried on something else, and that counts as another.
+
+    Whoever names a campaign, or a signal, can know how its candidates did. So each candidate that was left out of the
+    choice counts as the procedure that keeps to it.
+
+    Args:
+        procedure_id: of the procedure.
+        market_times: its out-of-sample market time, in the order of time.
+        evidence: of its out-of-sample fires.
+        tried: every procedure that was ever tried.
+        candidate_ids: what it chose at each step.
+        others_known: the evidence, by id, of candidates that it did not choose from, on this market time.
     """
     near = [each for each in tried if any_overlap(each.market_times, market_times)]
-    others = [each for each in near if each.procedure_id != procedure_id]
-    named = [(each.procedure_id, each.evidence) for each in others] + [(procedure_id, evidence)]
+    others = [(each.procedure_id, each.evidence) for each in near if each.procedure_id != procedure_id]
+    own = [each for each in near if each.procedure_id == procedure_id]
+    unlike = [each for each in own if not _begins(each, candidate_ids, market_times)]
+    others += [(f"{procedure_id} at {each.created_ns}", each.evidence) for each in unlike]
+    named = [*others, *others_known, (procedure_id, evidence)]
     able = {(name, each.digest): each for name, each in named if each is not None and not lacking(each)}
     created = [each.created_ns for each in near]
     excess, profit = _greatest([each.blocks for each in able.values()])
@@ -143,6 +167,16 @@ def family_of_procedures(
         newest_ns=max(created, default=0),
         greatest_excess=excess,
         greatest_profit=profit,
+    )
+
+
+def _begins(tried: TriedProcedure, candidate_ids: Sequence[str], market_times: Sequence[MarketTime]) -> bool:
+    """Whether a try has chosen and was judged as the first steps of what is given; its last choice was still open."""
+    closed = max(0, len(tried.candidate_ids) - 1)
+    return (
+        len(tried.candidate_ids) <= len(candidate_ids)
+        and tried.candidate_ids[:closed] == tuple(candidate_ids[:closed])
+        and set(tried.market_times) <= set(market_times)
     )
 
 

@@ -43,10 +43,26 @@ _WEIGHT: Final = "weight."
 _COMBINATION: Final = "combination"
 _COMBINATION_NUMBER: Final = "combination_number."
 _COMBINATION_STATE: Final = "combination_state."
+_FIELDS: Final[Mapping[str, type]] = {
+    "name": str,
+    "columns": list,
+    "cell_width_ms": float,
+    "radius": int,
+    "capacity": int,
+    "code_digest": str,
+    "parameter_values": dict,
+    "jax_version": str,
+    "lists": dict,
+}
+_LEARNED_FIELDS: Final[Mapping[str, type]] = {"model": str, "outputs": list, "takes_missing": bool}
 _MOST_BYTES: Final = 256 << 20
 _PERMITTED_CALLS: Final = frozenset({"mhlo.topk"})
 """Custom calls that only compute: the selection of the largest values, which XLA has no operation of its own for."""
-_CUSTOM_CALL: Final = re.compile(r'custom_call @([\w.\-]+)|call_target_name = "([^"]*)"')
+_CUSTOM_CALL: Final = re.compile(
+    r'custom_call(?:\s+@(?:([\w.$\-]+)|"([^"]*)")|"?\([^\n]*?call_target_name = "([^"]*)")?'
+)
+"""Every mention of a custom call, with its name where that stands as it should."""
+_NAMELESS: Final = "a custom call of no known name"
 _CALLS_OUT: Final = re.compile(r"stablehlo\.(infeed|outfeed|send|recv)\b")
 
 
@@ -244,6 +260,9 @@ def load_scorer(content: bytes, where: str) -> ExportedScorer:
     JAX cannot load it.
     """
     arrays, header = _unpacked(content, where)
+    numbers = _named(arrays, _NUMBER)
+    if wrong := _wrong_fields(header, numbers):
+        raise ConfigError(f"{where} holds no exported scorer: its header lacks {wrong}; promote the run again")
     fits, combination = _loaded_fit(arrays, header, where)
     return ExportedScorer(
         name=header["name"],
@@ -254,7 +273,7 @@ def load_scorer(content: bytes, where: str) -> ExportedScorer:
         code_digest=header["code_digest"],
         parameter_values=header["parameter_values"],
         jax_version=header["jax_version"],
-        numbers=_numbers(_named(arrays, _NUMBER), header["lists"]),
+        numbers=_numbers(numbers, header["lists"]),
         begin=nested_state(_named(arrays, _STATE)),
         series=tuple(header.get("series", ())),
         call=_loaded(arrays[_PROGRAM].tobytes(), header["jax_version"], where),
@@ -284,7 +303,7 @@ def _loaded_fit(
     if _COMBINATION not in arrays:
         return fits, None
     call = _loaded(arrays[_COMBINATION].tobytes(), version, where)
-    numbers = _numbers(_named(arrays, _COMBINATION_NUMBER), header["combination_lists"])
+    numbers = _numbers(_named(arrays, _COMBINATION_NUMBER), header.get("combination_lists", {}))
     begin = nested_state(_named(arrays, _COMBINATION_STATE))
     step = functools.partial(call, numbers, np.float64(header["cell_width_ms"]))
     return fits, Combination(outputs, lambda: begin, step)
@@ -315,6 +334,14 @@ def _unpacked(content: bytes, where: str) -> tuple[dict[str, NDArray[Any]], dict
     return arrays, header
 
 
+def _wrong_fields(header: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
+    """Return which fields of a header are missing, or not of their kind; empty where all are as they should be."""
+    fields = {**_FIELDS, **(_LEARNED_FIELDS if header["format"] == _LEARNED_FORMAT else {})}
+    wrong = [name for name, kind in fields.items() if not isinstance(header.get(name), kind)]
+    lists = () if "lists" in wrong else header["lists"].items()
+    return ", ".join([*wrong, *(f"the values of {name}" for name, length in lists if length and name not in numbers)])
+
+
 @functools.lru_cache(maxsize=16)
 def _loaded(program: bytes, jax_version: str, where: str) -> Callable[..., Any]:
     """Return the compiled step of a serialised program, once it is known to call nothing outside of itself."""
@@ -337,9 +364,5 @@ def _loaded(program: bytes, jax_version: str, where: str) -> Callable[..., Any]:
 
 def calls_out(text: str) -> list[str]:
     """Return what a program in StableHLO calls outside of itself: custom calls not known to only compute, and feeds."""
-    targets = [plain or quoted for plain, quoted in _CUSTOM_CALL.findall(text)]
-    found = {name for name in targets if name not in _PERMITTED_CALLS}
-    found |= {match.group(0) for match in _CALLS_OUT.finditer(text)}
-    if text.count("custom_call") > len(targets):
-        found.add("a custom call of no known name")
-    return sorted(found)
+    targets = {next(filter(None, names), _NAMELESS) for names in _CUSTOM_CALL.findall(text)}
+    return sorted((targets - _PERMITTED_CALLS) | {match.group(0) for match in _CALLS_OUT.finditer(text)})
