@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr  # type: ignore[import-untyped]  # SciPy has no types
 
 from vpharness.evaluation.information import deciles, information_coefficient, moves_ahead
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.signal import lfilter
+from scipy.signal import lfilter  # type: ignore[import-untyped]  # SciPy has no types
 
 from vpharness.evaluation import DatasetView
 from vpharness.evaluation.information import InformationCoefficient, information_coefficient, moves_ahead
@@ -43,7 +43,7 @@ class Noise:
 def noise(seed: int) -> Noise:
     """Return simulated noise."""
     rng = np.random.default_rng(seed)
-    mid = TICK * (100_000 + np.cumsum(rng.integers(-1, 2, BINS)))
+    mid = (TICK * (100_000 + np.cumsum(rng.integers(-1, 2, BINS)))).astype(np.float64)
     features = lfilter([1.0], [1.0, -PERSISTENCE], rng.normal(size=(BINS, FEATURES)), axis=0)
     price, valid = np.round(mid * 1e9).astype(np.int64), np.ones(BINS, bool)
     view = DatasetView(

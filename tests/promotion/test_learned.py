@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from vpharness.modules import PermittedModules
 from vpharness.promotion.bundle import Bundle, read_bundle
 from vpharness.promotion.bundle_replay import fresh_lattice, outputs_of, replay
 from vpharness.promotion.promoted_record import live_model
-from vpharness.signals import FitsInForce, ridge_flow
+from vpharness.signals import FitsInForce, LearnedSignal, ridge_flow
 from vpharness.signals.models.ridge import RIDGE
 
 DIGEST = FitsInForce.always(RIDGE, weights_of()).digest
@@ -59,7 +60,7 @@ def test_the_program_serves_the_same_weights_where_the_source_has_changed(
 ) -> None:
     """The recorded scores come out of it, and it goes by the same facts, weights included."""
     facts = live_model(bundle.record).facts()
-    original = ridge_flow.ridge_flow
+    original: LearnedSignal[Any] = ridge_flow.ridge_flow
     edited = dataclasses.replace(original, body=lambda time, grid, p: 2 * original.body(time, grid, p))
     monkeypatch.setattr(ridge_flow, "ridge_flow", edited)
     found = replay(bundle, PermittedModules(lake.root))
@@ -101,7 +102,7 @@ def test_a_feed_without_best_prices_refuses_a_signal_that_reads_the_spread(
 ) -> None:
     """Finished bins of a published dataset may lack them; the reason names the series."""
     bins = BinFacts(100, RADIUS, tuple(GRID_COLUMNS), has_best_prices=has_best_prices, has_events=False)
-    facts = FeedFacts("dataset", "SYN", 0.25, 1.0, None, live=False, speed=None, start_ns=None, bins=bins)
+    facts = FeedFacts("dataset", "SYN", 0.25, 1.0, 0, live=False, speed=None, start_ns=None, bins=bins)
     wanted = "signal ridge_flow reads spread_ticks (from the best prices), which the feed's bins do not have"
     assert incompatibilities(bundle.record, facts) == ([] if has_best_prices else [wanted])
 
