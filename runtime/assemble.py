@@ -168,7 +168,8 @@ def challenger_model(
             if asked.threshold is None:
                 raise ConfigError("threshold must be given beside another signal")
             fresh = dataclasses.asdict(resolve(target).parameters())
-            begun = dataclasses.replace(begun, signal_target=target, parameters=fresh, memory_bins=None, program=None)
+            begun = dataclasses.replace(begun, signal_target=target, parameters=fresh, memory_bins=None)
+            begun = dataclasses.replace(begun, program=None, fit=None, weights=None)
         if target is not None or asked.parameters or asked.threshold is not None:
             begun = overridden(begun, asked.parameters, asked.threshold)
         if found := incompatibilities(begun, facts):

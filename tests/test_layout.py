@@ -30,9 +30,11 @@ ALLOWED = {
     },
     "promotion": {
         *("storage", "events", "lattice", "datasets", "execution", "signals", "audit", "evaluation", "live", "results"),
+        "learning",
     },
     "simulation": {
         *("storage", "events", "lattice", "datasets", "execution", "signals", "evaluation", "live", "promotion"),
+        "learning",
     },
     "config": {"campaigns", "datasets", "engines", "results", "storage"},
     "commands": {

@@ -26,9 +26,10 @@ from vpharness.promotion.serving import (
     PromotedRecord,
     lattice_parameters,
     live_model,
-    model_columns,
+    model_inputs,
     record_evaluation,
 )
+from vpharness.signals import SPREAD_TICKS
 
 CHAMPION: Final = "champion"
 
@@ -101,7 +102,10 @@ def incompatibilities(record: PromotedRecord, facts: FeedFacts) -> list[str]:
     in_queue = record.evaluation.get("fill", TOUCH) == QUEUE
     blind = in_queue and facts.bins is not None and not facts.bins.has_events
     columns = GRID_COLUMNS if facts.bins is None else facts.bins.columns
-    absent = [name for name in model_columns(record) if name not in columns]
+    read, series = model_inputs(record)
+    absent = [name for name in read if name not in columns]
+    if SPREAD_TICKS in series and facts.bins is not None and not facts.bins.has_best_prices:
+        absent.append(f"{SPREAD_TICKS} (from the best prices)")
     name = record.signal_target.rpartition(".")[2]
     return (
         [

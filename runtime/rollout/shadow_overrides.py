@@ -6,6 +6,7 @@ used, so that most overrides, which change numbers alone, are scored by machine 
 
 import dataclasses
 import hashlib
+from functools import partial
 from typing import Final
 
 from runtime.config.signal_overrides import from_texts, overridden
@@ -58,13 +59,10 @@ def _fitted(model: ServedModel, champion: ServedModel, bins_kept: int) -> Served
         )
     most = max(bins_kept, champion.live.scorer.capacity)
 
-    signal, params, cell_width_ms, radius = own.signal, own.params, own.cell_width_ms, own.radius
-
-    def made(capacity: int) -> Scorer:
-        return scorer(signal, params, cell_width_ms=cell_width_ms, radius=radius, capacity=capacity)
+    made = partial(scorer, own.signal, own.params, cell_width_ms=own.cell_width_ms, radius=own.radius, fits=own.fits)
 
     try:
-        made(most)
+        made(capacity=most)
     except ConfigError as error:
         raise ConfigError(
             f"{error}: the server keeps {bins_kept} bins, so shorten the windows, or start it with a larger "
@@ -72,4 +70,4 @@ def _fitted(model: ServedModel, champion: ServedModel, bins_kept: int) -> Served
         ) from error
     capacities = (champion.live.scorer.capacity, *CAPACITIES, capacity_for(most))
     capacity = next(each for each in capacities if each >= own.capacity)
-    return dataclasses.replace(model, live=dataclasses.replace(model.live, scorer=made(capacity)))
+    return dataclasses.replace(model, live=dataclasses.replace(model.live, scorer=made(capacity=capacity)))

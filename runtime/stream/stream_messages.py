@@ -102,6 +102,22 @@ def model_facts(model: ServedModel) -> dict[str, Any]:
         "promoted_at_ns": str(record.created_ns),
         "forced": record.forced,
         "unsafe": list(record.unsafe),
+        "fit": None if record.fit is None else fit_facts(record.fit),
+    }
+
+
+def fit_facts(fit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said of the weights of a learned signal, from the record's account of them."""
+    card = fit["card"]
+    told = card["fit"]
+    return {
+        "model": card["model"],
+        "weights": fit["weights"],
+        "fitted_at_ns": str(told["time_ns"]),
+        "dataset": card["dataset"]["name"],
+        "training_bins": told["training_bins"],
+        "training_loss": told["training_loss"],
+        "packages": card["packages"],
     }
 
 

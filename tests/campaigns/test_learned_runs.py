@@ -2,19 +2,20 @@
 
 import dataclasses
 import importlib.util
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.campaigns.market import small_dataset, spec
-from tests.commands.test_cli import in_process
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.execute import RunOutcome, execute_many
 from vpharness.campaigns.run_spec import spec_problems
 from vpharness.datasets.find import Dataset
+from vpharness.errors import ConfigError
 from vpharness.signals import resolve
+from vpharness.simulation.inputs import DatasetInput
+from vpharness.simulation.simulate import SimulationSettings, simulate
 
 TARGET = "vpharness.signals.ridge_flow.ridge_flow"
 FIRST, EVERY = 900, 600
@@ -84,10 +85,15 @@ def test_what_cannot_be_fitted_is_said_before_any_work(dataset: Dataset, monkeyp
     assert sentence == "the model ridge needs safetensors, threadpoolctl: pip install 'vpharness[learn]'"
 
 
-def test_what_learned_signals_cannot_do_yet_is_refused_in_one_line(tmp_path: Path) -> None:
-    """Before any work: nothing is built."""
-    run = in_process(tmp_path, "online-sim", "signal=ridge_flow", "source.minutes=4", "tracking=none")
-    assert run.returncode == 2
-    assert "signal ridge_flow is learned (ridge), and learned signals cannot be simulated live yet" in run.stderr
-    assert run.stderr.count("\n") == 1
-    assert not (tmp_path / "lake").exists()
+def test_a_simulation_crosses_the_refits_of_the_run(dataset: Dataset) -> None:
+    """Bin by bin, with the weights of the newest fit at each: scores and fires are those of the run over all bins."""
+    asked = spec(dataset, TARGET, params_of())
+    evaluation = asked.evaluation.resolve(dataset.manifest.cell_width_ms)
+    wanted = SimulationSettings(budget_ms=100.0, fields=("v_add",))
+    report = simulate(DatasetInput(dataset), resolve(TARGET), params_of(), evaluation, asked.split, wanted)
+    assert report.differences == []
+    assert report.bins == dataset.manifest.bins
+    assert sum(report.n_fires.values()) > 0
+    never = params_of(first_fit_bins=50_000)
+    with pytest.raises(ConfigError, match=r"ridge_flow is never fitted on these .* bins: its first fit is at"):
+        simulate(DatasetInput(dataset), resolve(TARGET), never, evaluation, asked.split, wanted)

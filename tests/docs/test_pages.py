@@ -28,7 +28,7 @@ RUN = {
     "how-to/own-source": Count(files=2, programs=1, commands=2),
     "how-to/feed": Count(files=2, servers=1),
     "how-to/own-signal": Count(files=2, programs=1, commands=4),
-    "how-to/own-learned-signal": Count(files=2, commands=3),
+    "how-to/own-learned-signal": Count(files=2, commands=4),
     "how-to/campaigns": Count(commands=6),
     "how-to/compare": Count(commands=7),
     "how-to/walk-forward": Count(commands=2),

@@ -67,8 +67,11 @@ def with_radius(record: PromotedRecord, radius: int) -> PromotedRecord:
     return dataclasses.replace(record, lattice=dataclasses.asdict(lattice))
 
 
-def promote(lake: Lake, record: PromotedRecord, version: str) -> Path:
-    """Make a record what its instrument serves, with a recorded second of market; return its bundle."""
+def promote(lake: Lake, record: PromotedRecord, version: str, begin: int = 20) -> Path:
+    """Make a record what its instrument serves, with a recorded second of market; return its bundle.
+
+    The second begins at bin `begin`.
+    """
     record = dataclasses.replace(record, version=version, created_ns=time.time_ns())
     lattice: LatticeState = fresh_lattice(record)
     model, followed = live_model(record), None
@@ -80,13 +83,13 @@ def promote(lake: Lake, record: PromotedRecord, version: str) -> Path:
         orders = LiveOrders(fresh_lattice(record), latency_ns=durations[0], max_wait_ns=durations[1])
         followed = FollowedOrders(orders)
     assert record.instrument is not None
-    steps = steps_of(minute())[:30]
-    for step in steps[:20]:
+    steps = steps_of(minute())[: begin + 10]
+    for step in steps[:begin]:
         _taken(session, followed, step)
     state = saved_with_orders(session, followed)
-    said = outputs_of([each for step in steps[20:] for each in _taken(session, followed, step)])
+    said = outputs_of([each for step in steps[begin:] for each in _taken(session, followed, step)])
     fates = None if followed is None else followed.fates_from(followed.bins - len(said.bins))
-    first, last = int(steps[19].complete_to_ns or 0), int(steps[29].complete_to_ns or 0)
+    first, last = int(steps[begin - 1].complete_to_ns or 0), int(steps[begin + 9].complete_to_ns or 0)
     events = minute()[(minute()["ts_ns"] >= first) & (minute()["ts_ns"] < last)]
     with instrument_lock(lake, record.instrument) as folder:
         with new_folder(folder / version, "version") as unfinished:

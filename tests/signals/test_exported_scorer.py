@@ -83,7 +83,7 @@ def test_what_is_no_program_is_refused_in_one_line() -> None:
     with pytest.raises(ConfigError, match=r"program\.npz holds no exported scorer"):
         load_scorer(b"PK nothing", "program.npz")
     header = np.frombuffer(json.dumps({"format": 9}).encode(), np.uint8)
-    with pytest.raises(ConfigError, match="is of format 9, this vpharness reads 1"):
+    with pytest.raises(ConfigError, match="is of format 9, this vpharness reads 1 and 2"):
         load_scorer(changed(header=header), "program.npz")
     with pytest.raises(ConfigError, match=rf"JAX .* cannot load \(JAX {jax.__version__} exported it, and can\)"):
         load_scorer(changed(program=np.arange(99, dtype=np.uint8)), "program.npz")

@@ -3,6 +3,7 @@
 Commands that only look results up read prices too, and wait for no compiler: nothing here imports one.
 """
 
+import dataclasses
 from functools import partial
 
 import numpy as np
@@ -11,23 +12,24 @@ from numpy.typing import NDArray
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.read import Loaded
 from vpharness.evaluation import DatasetView
+from vpharness.evaluation.dataset_view import view_of_bins
 from vpharness.execution.order_table import decisions_of, kept_latencies, order_table
 
 
 def view_of(dataset: Dataset, loaded: Loaded) -> DatasetView:
     """Return the view of a dataset that evaluation works on."""
     manifest, bins = dataset.manifest, loaded.bins
-    touch = manifest.has_best_prices
-    return DatasetView(
+    seen = view_of_bins(
+        bins,
         name=manifest.dataset_id,
         checksum=dataset.checksum,
         span=(manifest.first_bin_start_ns, manifest.last_bin_end_ns),
         tick_size=manifest.tick_size,
         cell_width_ms=manifest.cell_width_ms,
-        mid=bins["mid_price"].astype(np.float64),
-        book_valid=bins["book_valid"].astype(np.bool_),
-        best_bid=bins["best_bid_price_int"].astype(np.int64) if touch else None,
-        best_ask=bins["best_ask_price_int"].astype(np.int64) if touch else None,
+        has_best_prices=manifest.has_best_prices,
+    )
+    return dataclasses.replace(
+        seen,
         virtual_orders=partial(_fates, dataset),
         recorded_orders=partial(_recorded_fates, dataset),
         size_unit=1.0 if manifest.size_unit is None else manifest.size_unit,

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -20,13 +20,10 @@ from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.errors import ConfigError, ResultsError, VpharnessError
 from vpharness.evaluation import SplitParameters
-from vpharness.learning import audit_fits
+from vpharness.learning import AUDITED_FITS, audit_fits
 from vpharness.results.audits import FULL, AuditRecord, keep_audit, key_of
 from vpharness.results.store import store_in
 from vpharness.signals import LearnedSignal, digest, resolve
-
-LEARNED_FITS: Final = 3
-"""How many fits of a learned signal are done again."""
 
 
 def run_audit(config: DictConfig) -> None:
@@ -86,7 +83,7 @@ def _learned(signal: LearnedSignal[Any], params: Any, dataset: Dataset, seed: in
     """Audit a learned signal by doing some of its fits again, on features and labels that are garbage behind them."""
     cache = DatasetCache.of(dataset)
     run = cache.learned_run(signal, params)
-    return audit_fits(run, cache.inputs(signal), run.scores(), seed=seed, most=LEARNED_FITS)
+    return audit_fits(run, cache.inputs(signal), run.scores(), seed=seed, most=AUDITED_FITS)
 
 
 def _facts(report: AuditReport) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from vpharness.errors import ConfigError, TrackingError, VpharnessError
 from vpharness.evaluation import SplitParameters, require_constant_latency
 from vpharness.results.tracked_run import TrackedRun
 from vpharness.results.tracking import Tracking, TrackingParameters
-from vpharness.signals import require_formula, resolve
+from vpharness.signals import resolve
 from vpharness.simulation.inputs import DatasetInput, EventInput
 from vpharness.simulation.simulate import SimulationReport, SimulationSettings, simulate
 from vpharness.storage.durable import replace_file
@@ -41,7 +41,6 @@ def run_online_sim(config: DictConfig) -> None:
     check(tracking=tracking)
     job = job_of(config, given_overrides())
     lake = lake_of(asked)
-    require_formula(resolve(job.signal_target), "simulated live")
     if found := job_problems([job], lake):
         raise ConfigError("; ".join(found))
     job = _on_last_dataset(job, lake)

@@ -40,7 +40,6 @@ from vpharness.results.holdout import trials_with_test
 from vpharness.results.store import store_in
 from vpharness.results.tracked_run import is_tracked
 from vpharness.results.tracking import Tracking, TrackingParameters
-from vpharness.signals import require_formula
 
 
 def run_promote(config: DictConfig) -> None:
@@ -59,7 +58,6 @@ def run_promote(config: DictConfig) -> None:
         nominee = select_candidate(store, ledger, str(asked.run_id), asked.threshold, pool)
     else:
         nominee = select_from_procedure(store, ledger, walked_forward(lake, ledger, procedure_of(asked, choice)))
-    require_formula(nominee.signal, "promoted")
     trained = find_dataset(lake, nominee.trial.dataset_id)
     dataset = trained if nominee.newest is None else find_dataset(lake, nominee.newest.dataset_id)
     folder = folder_of(Path(asked.outputs), nominee.run_id)

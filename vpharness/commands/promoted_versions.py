@@ -197,6 +197,7 @@ def _print_record(record: PromotedRecord, path: Path, serves: str, later: LaterD
         "signal": f"{record.signal_target} at {record.threshold_label}, code {str(record.signal_digest)[:12]}",
         "serves": serves,
         "parameters": ", ".join(f"{name} {_text(value)}" for name, value in record.parameters.items()),
+        "weights": "" if record.fit is None else _fit_text(record.fit),
         "cells": f"{record.lattice['cell_width_ms']} ms, radius {record.lattice['radius']}, tick {record.tick_size:g}",
         "execution": _execution(record),
         **{f"promised, {part}": _figures_text(found) for part, found in _promised(record).items()},
@@ -221,6 +222,17 @@ def _print_record(record: PromotedRecord, path: Path, serves: str, later: LaterD
     console().print(gates)
     if record.projection is not None and evidence.get("projection"):
         _print_projection(record, evidence["projection"])
+
+
+def _fit_text(fit: Mapping[str, Any]) -> str:
+    """Return what the weights of a learned signal are, in words."""
+    card = fit["card"]
+    told, packages = card["fit"], ", ".join(f"{name} {version}" for name, version in card["packages"].items())
+    at, dataset, loss = time_text(told["time_ns"])[:19], card["dataset"]["name"], _text(told["training_loss"])
+    return (
+        f"{card['model']}, fitted at {at} UTC on {told['training_bins']:,} bins of dataset {dataset}, training loss "
+        f"{loss}, with {packages}; {fit['weights'][:12]}"
+    )
 
 
 def _pooled_text(pooled: Mapping[str, Any] | None) -> str:

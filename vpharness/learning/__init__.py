@@ -10,14 +10,16 @@ weights are in force from bin b on, until the next fit.
 - `audit_fits(...)` proves that nothing behind a fit's bin entered its weights.
 """
 
-from vpharness.learning.audit import audit_fits
+from vpharness.learning.audit import AUDITED_FITS, audit_fits
 from vpharness.learning.fitting import FitAt, fits_of, in_force, missing_packages
 from vpharness.learning.labels import labels_of
-from vpharness.learning.learned_run import LearnedRun, model_identity
+from vpharness.learning.learned_run import FitRecord, LearnedRun, model_identity
 from vpharness.learning.schedule import fit_bins, training_bins
 
 __all__ = [
+    "AUDITED_FITS",
     "FitAt",
+    "FitRecord",
     "LearnedRun",
     "audit_fits",
     "fit_bins",

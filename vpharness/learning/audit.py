@@ -6,7 +6,7 @@ would show in them.
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from vpharness.learning.fitting import FitAt, fit_at
 from vpharness.learning.labels import labels_of
 from vpharness.learning.learned_run import LearnedRun, with_garbage
 from vpharness.signals import Weights, body_scorer, features, reach_of
+
+AUDITED_FITS: Final = 3
+"""How many fits of a learned signal a full audit does again."""
 
 
 def audit_fits(
@@ -41,9 +44,6 @@ def audit_fits(
     chosen = sorted(rng.choice(len(run.fits), min(most, len(run.fits)), replace=False).tolist())
     checks = [check for place in chosen for check in _checks(run, run.fits[place], inputs, scores, rng)]
     reach = reach_of(signal, params, cell_width_ms=view.cell_width_ms, radius=radius).whole
-    if signal.combination is not None and reach is not None:
-        behind = reach_of(signal.combination, params, cell_width_ms=view.cell_width_ms, radius=0).whole
-        reach = None if behind is None else reach + behind
     return AuditReport(tuple(checks), MeasuredMemory(reach, reach or bins, 1), bins, None, program)
 
 

@@ -16,8 +16,9 @@ from vpharness.errors import DatasetError
 from vpharness.evaluation import DatasetView
 from vpharness.learning.fitting import FitAt, fits_of, in_force
 from vpharness.learning.labels import labels_of
-from vpharness.learning.weights_store import Card, keep_schedule, keep_weights, read_schedule, read_weights
+from vpharness.learning.weights_store import Card, keep_schedule, keep_weights, name_of, read_schedule, read_weights
 from vpharness.signals import (
+    FitsInForce,
     Fitted,
     LearnedParameters,
     LearnedSignal,
@@ -51,6 +52,21 @@ def _version(name: str) -> str | None:
         return version(_DISTRIBUTIONS.get(name, name))
     except PackageNotFoundError:
         return None
+
+
+@dataclass(frozen=True, eq=False)
+class FitRecord:
+    """A fit with all that is said of it.
+
+    Attributes:
+        fit: the fit.
+        digest: the name of its weights, as the store has it, whether or not they could be kept.
+        card: what it was fitted on, when, how, and by what.
+    """
+
+    fit: FitAt
+    digest: str
+    card: Card
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,14 +120,27 @@ class LearnedRun:
         if combined is None:
             found[valid] = outputs
             return found
-        scores = np.asarray(combined.step(combined.start(), outputs_as_columns(combined.signal, outputs))[1])
+        scores = np.asarray(combined.step(combined.start(), outputs_as_columns(combined.series, outputs))[1])
         found[valid] = np.where(np.isnan(outputs).any(axis=1), np.nan, scores)
         return found
+
+    def newest_fit(self, stop: int) -> FitRecord | None:
+        """Return the fit that is in force at the end of the bins before `stop`; None where there is none."""
+        before = [fit for fit in self.fits if fit.bin < stop]
+        if not before:
+            return None
+        card = _card(self.signal, self.params, self.view, before[-1])
+        return FitRecord(before[-1], name_of(before[-1].fitted.weights, card), card)
+
+    @property
+    def in_force(self) -> FitsInForce:
+        """Its fits as a scorer takes them."""
+        return in_force(self.signal.model, self.fits, self.view.book_valid)
 
     def outputs(self) -> NDArray[np.float64]:
         """Return what the model gives at the valid bins: scores [n], or its outputs [n, M]."""
         valid = self.view.book_valid
-        return in_force(self.signal.model, self.fits, valid).scores(self.features[valid], 0)
+        return self.in_force.scores(self.features[valid], 0)
 
 
 def _key(signal: LearnedSignal[Any], params: LearnedParameters, view: DatasetView) -> str:

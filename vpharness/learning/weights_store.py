@@ -43,6 +43,11 @@ def weights_bytes(weights: Weights) -> bytes:
     return bytes(save({name: np.ascontiguousarray(weights[name]) for name in sorted(weights)}))
 
 
+def name_of(weights: Weights, card: Card) -> str:
+    """Return the digest that weights and their card are kept under."""
+    return digest_of(weights_bytes(weights), _json(card))
+
+
 def keep_weights(models: Path, weights: Weights, card: Card) -> str:
     """Write weights with their card, unless they are there already, and return their digest.
 

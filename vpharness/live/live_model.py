@@ -34,6 +34,7 @@ class LiveModel:
     def facts(self) -> dict[str, Any]:
         """Return all that scores and fires depend on, as JSON values: equal facts are the same model."""
         scorer = self.scorer
+        weights = {} if scorer.weights_digest is None else {"weights": scorer.weights_digest}
         return {
             "signal": scorer.name,
             "signal_digest": scorer.code_digest,
@@ -44,6 +45,7 @@ class LiveModel:
             "thresholds": [float(threshold) for threshold in self.thresholds],
             "warmup_bins": self.warmup_bins,
             "cooldown_bins": self.cooldown_bins,
+            **weights,
         }
 
 

@@ -205,6 +205,18 @@ class LiveSession:
         session._shown = Shown(**{name: int(value) for name, value in _part(saved, "shown").items()})
         return session
 
+    def with_weights_of(self, model: LiveModel) -> "LiveSession":
+        """Return a session that goes on from here with a model that differs in its weights alone.
+
+        Raises ConfigError where it differs in anything else.
+        """
+        saved = self.save()
+        differing = {name for name, value in model.facts().items() if self._model.facts().get(name) != value}
+        if differing - {"weights"}:
+            raise ConfigError(f"the model differs in {', '.join(sorted(differing))}, not in its weights alone")
+        saved["model"] = np.array(json.dumps(model.facts()))
+        return LiveSession.restore(model, self._lattice, saved, longest_gap_ns=self._longest_gap_ns)
+
     def _scored(self, events: NDArray[np.void], complete_to_ns: int | None) -> Iterator[ScoredBin]:
         for state, block in iterate(self._lattice, events, complete_to_ns, LIVE_BLOCK_BINS):
             self._lattice = state

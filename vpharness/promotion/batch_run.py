@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from vpharness.audit import AuditReport, audit
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.read import Loaded, load
+from vpharness.errors import PromotionError
 from vpharness.evaluation import Part, find_fires, parts_within
+from vpharness.evaluation.dataset_view import view_of_bins
 from vpharness.execution.order_table import order_table
 from vpharness.lattice.columns import BIN_DTYPE
+from vpharness.learning import AUDITED_FITS, FitRecord, LearnedRun, audit_fits
 from vpharness.promotion.agreement import BinOutputs
 from vpharness.promotion.selection import SelectedCandidate
-from vpharness.signals import Signal, SignalParameters, score
+from vpharness.signals import LearnedParameters, LearnedSignal, Signal, SignalParameters, features, score
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,50 @@ class BatchRun:
         return self.signal.with_series(self.loaded.grid, self.loaded.bins, self.dataset.manifest.tick_size)
 
     @cached_property
+    def learned(self) -> LearnedRun | None:
+        """The fits of a learned signal: those that the run has left, or the same done again; None for any other."""
+        signal, params, manifest = self.signal, self.params, self.dataset.manifest
+        if not isinstance(signal, LearnedSignal) or not isinstance(params, LearnedParameters):
+            return None
+        shown = features(signal, params, self.inputs, cell_width_ms=self.width_ms, valid=self.valid)
+        view = view_of_bins(
+            self.loaded.bins,
+            name=manifest.dataset_id,
+            checksum=self.dataset.checksum,
+            span=(manifest.first_bin_start_ns, manifest.last_bin_end_ns),
+            tick_size=manifest.tick_size,
+            cell_width_ms=self.width_ms,
+            has_best_prices=manifest.has_best_prices,
+        )
+        return LearnedRun.of(signal, params, shown, view, self.dataset.models)
+
+    @cached_property
+    def served_fit(self) -> FitRecord | None:
+        """The fit of a learned signal whose weights are in force at the end of the last part; None for any other.
+
+        Raises PromotionError where no fit took place before.
+        """
+        if self.learned is None:
+            return None
+        found = self.learned.newest_fit(self.parts[-1].stop)
+        if found is None:
+            raise PromotionError(
+                f"signal {self.signal.name} has no fit before the end of the part {self.parts[-1].name} of dataset "
+                f"{self.dataset.manifest.dataset_id}: there are no weights to serve"
+            )
+        return found
+
+    @cached_property
     def scores(self) -> NDArray[np.float64]:
         """[T] the scores; NaN where the book is not valid."""
+        if self.learned is not None:
+            return self.learned.scores()
         return score(self.signal, self.params, self.inputs, cell_width_ms=self.width_ms, valid=self.valid)
 
     def audit(self, seed: int) -> AuditReport:
         """Audit the signal in full on its dataset."""
+        if self.learned is not None:
+            return audit_fits(self.learned, self.inputs, self.scores, seed=seed, most=AUDITED_FITS)
         return audit(self.signal, self.params, self.inputs, self.valid, cell_width_ms=self.width_ms, seed=seed)
 
     @cached_property

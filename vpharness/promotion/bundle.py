@@ -10,12 +10,14 @@ Its files::
     scores.npy      their scores, and
     fires.npy       their fires
     orders.npy      where fires enter with resting orders, what has become of those by the last of the bins
-    program.npz     the signal's compiled step, exported; bundles of earlier versions have none
+    program.npz     the signal's compiled step, exported, with the weights of a learned one; bundles of earlier versions
+                    have none
     checksums.json  SHA-256 of each of these files
 
 Nothing in it is a pickle, and it is read only where every file has its checksum.
 """
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -30,13 +32,14 @@ import yaml
 from numpy.typing import NDArray
 
 from vpharness.datasets.manifest import CHECKSUMS_FILE
-from vpharness.errors import PromotionError
+from vpharness.errors import ConfigError, PromotionError
 from vpharness.events.mbo_event import EVENT_DTYPE, with_publisher
 from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.live import FollowedOrders, LiveSession
 from vpharness.order_fates import FATE_DTYPE
 from vpharness.promotion.agreement import BinOutputs
 from vpharness.promotion.promoted_record import PromotedRecord
+from vpharness.signals import exported_weights
 from vpharness.storage.checksums import file_sha256
 
 RECORD_FILE: Final = "record.json"
@@ -145,8 +148,18 @@ def read_bundle(folder: Path) -> Bundle:
             raise PromotionError(f"{folder / name} holds {array.dtype} of the shape {array.shape}; promote it again")
     if fates is not None and (fates.dtype != FATE_DTYPE or fates.shape != (len(bins), 2)):
         raise PromotionError(f"{folder / ORDERS_FILE} holds {fates.dtype} of the shape {fates.shape}; promote it again")
-    recording = Recording(state, events, BinOutputs(bins, scores, fires), fates)
-    return Bundle(folder, record, config, recording, content.get(PROGRAM_FILE))
+    recording, program = Recording(state, events, BinOutputs(bins, scores, fires), fates), content.get(PROGRAM_FILE)
+    return Bundle(folder, _with_weights(record, program, folder), config, recording, program)
+
+
+def _with_weights(record: PromotedRecord, program: bytes | None, folder: Path) -> PromotedRecord:
+    """Return the record of a learned signal with the weights that lie in its program; any other as it is."""
+    if record.fit is None or program is None:
+        return record
+    try:
+        return dataclasses.replace(record, weights=exported_weights(program, str(folder / PROGRAM_FILE)))
+    except ConfigError as error:
+        raise PromotionError(str(error)) from error
 
 
 def _checked(folder: Path) -> dict[str, bytes]:

@@ -26,6 +26,7 @@ from vpharness.live.latency import Latency
 from vpharness.prices import tick_size_to_price
 from vpharness.promotion.agreement import Agreement, BinOutputs, compare_fates, compare_outputs
 from vpharness.promotion.bundle import Recording, saved_with_orders
+from vpharness.promotion.bundle_replay import outputs_of
 
 _NO_EVENTS: Final = np.zeros(0, EVENT_DTYPE)
 
@@ -92,8 +93,12 @@ def prove(
     whole: BatchOutputs,
     report: Callable[[float], None],
     orders: LiveOrders | None = None,
+    judged: LiveModel | None = None,
 ) -> LiveProof:
     """Send a source's events through a live session, bin by bin.
+
+    A learned signal crosses the refits of the run at the same bins, with the same weights; what is served is the last
+    of these. So the slice is recorded by a second session, which goes on with them from where the first one stands.
 
     Args:
         model: what is to be served, with one threshold.
@@ -103,11 +108,12 @@ def prove(
         whole: what the run says.
         report: called with the fraction of bins that have come, from 0 to 1.
         orders: where fires enter with resting orders, these before the first event.
+        judged: what the run was judged with, where that is not what is served: a learned signal with all of its fits.
 
     Raises SourceError where the events cannot be read.
     """
-    followed = None if orders is None else FollowedOrders(orders)
-    live = _LiveReplay(LiveSession(model, lattice, longest_gap_ns=LONGEST_GAP_NS), followed, whole)
+    followed, served = None if orders is None else FollowedOrders(orders), None if judged is None else model
+    live = _LiveReplay(LiveSession(judged or model, lattice, longest_gap_ns=LONGEST_GAP_NS), followed, whole, served)
     width_ns = int(lattice.rules["cell_width_ns"][0])
     with source.open() as stream:
         chunks = taken_in(stream, Intake(tick_size_to_price(source.tick_size), end_ns))
@@ -122,10 +128,15 @@ def prove(
 class _LiveReplay:
     """A session with its outputs so far: bins without their cells, packed, since a day has a million."""
 
-    def __init__(self, session: LiveSession, followed: FollowedOrders | None, whole: BatchOutputs) -> None:
+    def __init__(
+        self, session: LiveSession, followed: FollowedOrders | None, whole: BatchOutputs, served: LiveModel | None
+    ) -> None:
         self._rows, self._scores, self._fires = bytearray(), array("d"), array("b")
         self._session, self._followed = session, followed
         self._recorded_fates: NDArray[np.void] | None = None
+        self._served = served
+        self._of_served: LiveSession | None = None
+        self._served_bins: list[ScoredBin] = []
         self._whole = whole
         self._durations_ns: list[int] = []
         self._state: Mapping[str, NDArray[Any]] = {}
@@ -142,8 +153,10 @@ class _LiveReplay:
         place, (start, stop), (timed, timed_to) = self.bins, self._whole.recorded, self._whole.timed
         if start <= place < stop:
             if not self._recorded:
-                self._state = saved_with_orders(self._session, self._followed)
+                self._begin_recording()
             self._recorded.append(events)
+            if self._of_served is not None:
+                self._served_bins += self._of_served.take(events, complete_to_ns)
         begun = time.perf_counter_ns()
         if self._followed is None:
             bins = self._session.take(events, complete_to_ns)
@@ -163,6 +176,11 @@ class _LiveReplay:
     def _fates_from(self, start: int) -> NDArray[np.void] | None:
         return None if self._followed is None else self._followed.fates_from(start)
 
+    def _begin_recording(self) -> None:
+        if self._served is not None:
+            self._of_served = self._session.with_weights_of(self._served)
+        self._state = saved_with_orders(self._of_served or self._session, self._followed)
+
     def _compare_cells(self, scored: ScoredBin) -> None:
         place = self.bins
         if place >= len(self._whole.outputs.bins):
@@ -177,6 +195,8 @@ class _LiveReplay:
         rows, (start, stop) = np.frombuffer(self._rows, BIN_DTYPE), self._whole.recorded
         found = BinOutputs(rows, np.frombuffer(self._scores), np.frombuffer(self._fires, np.int8))
         recorded = BinOutputs(found.bins[start:stop], found.scores[start:stop], found.fires[start:stop])
+        if self._of_served is not None:
+            recorded = outputs_of(self._served_bins)
         events = np.concatenate([_NO_EVENTS, *self._recorded])
         n_orders: int | None = None
         orders_differ: tuple[str, ...] = ()

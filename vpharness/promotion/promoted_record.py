@@ -16,9 +16,24 @@ from vpharness.live import LiveModel
 from vpharness.live.model_memory import ModelMemory
 from vpharness.parameters import problems
 from vpharness.promotion.projection import Projection
-from vpharness.signals import BinScorer, SignalParameters, digest, load_scorer, reach_of, resolve, scorer
+from vpharness.signals import (
+    BinScorer,
+    FitsInForce,
+    LearnedSignal,
+    Scorer,
+    Signal,
+    SignalParameters,
+    Weights,
+    digest,
+    load_scorer,
+    reach_of,
+    resolve,
+    score_parameters,
+    scorer,
+)
 
 PROGRAM: Final = "the exported program"
+_FILES: Final = ("program", "weights")
 _MEMORY: Final = tuple(field.name for field in dataclasses.fields(ModelMemory))
 
 
@@ -51,8 +66,11 @@ class PromotedRecord:
             dataset; None where it was not measured: the defaults, and bundles of versions that did not keep it.
         unsafe: the gates that were overridden although something else may be served without them than was run.
         model_memory: the fields of `ModelMemory`; None in the defaults and in bundles of versions that did not keep it.
+        fit: the weights of a learned signal: their digest in `lake/models` ("weights"), their card ("card"), and the
+            cells that they were fitted on ("cell_width_ms", "radius"); None for any other signal.
         program: what `export_scorer` gave, where the model is to be made of that and not of the signal's source; a
             file of the bundle, and no part of the record's values.
+        weights: the weights of a learned signal, which lie beside its program; no part of the values either.
     """
 
     instrument: str | None
@@ -80,16 +98,19 @@ class PromotedRecord:
     memory_bins: int | None = None
     unsafe: tuple[str, ...] = ()
     model_memory: dict[str, int | None] | None = None
+    fit: dict[str, Any] | None = None
     program: bytes | None = dataclasses.field(default=None, repr=False)
+    weights: Weights | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def values(self) -> dict[str, Any]:
-        """Return it as JSON values, without the program."""
-        return dataclasses.asdict(dataclasses.replace(self, program=None), dict_factory=_without_program)
+        """Return it as JSON values, without program and weights."""
+        bare = dataclasses.replace(self, program=None, weights=None)
+        return dataclasses.asdict(bare, dict_factory=_without_files)
 
     @classmethod
     def from_values(cls, values: Any, where: str) -> "PromotedRecord":
         """Return the record that `values` gave; a PromotionError names `where` and what does not fit."""
-        fields = [field for field in dataclasses.fields(cls) if field.name != "program"]
+        fields = [field for field in dataclasses.fields(cls) if field.name not in _FILES]
         names = {field.name for field in fields}
         needed = {field.name for field in fields if field.default is dataclasses.MISSING}  # the others came later
         if not isinstance(values, dict) or not needed <= set(values) <= names:
@@ -141,13 +162,26 @@ def live_model(record: PromotedRecord) -> LiveModel:
     signal, params, lattice = resolve(record.signal_target), signal_parameters(record), lattice_parameters(record)
     if changed := code_change(record):
         raise PromotionError(f"{record.version}: {changed}")
-    ready = scorer(signal, params, cell_width_ms=lattice.cell_width_ms, radius=lattice.radius)
+    fits = _fits(record, signal, params, lattice)
+    ready = scorer(signal, params, cell_width_ms=lattice.cell_width_ms, radius=lattice.radius, fits=fits)
     return _live_model(record, ready, record_memory(record))
 
 
-def model_columns(record: PromotedRecord) -> tuple[str, ...]:
-    """Return the grid columns that the record's signal reads; raises what `live_model` raises."""
-    return resolve(record.signal_target).columns if record.program is None else live_model(record).scorer.columns
+def model_with(record: PromotedRecord, fits: FitsInForce) -> LiveModel:
+    """Return the model of a learned signal with other weights than those of the record, such as a run's schedule."""
+    served = live_model(record)
+    if not isinstance(served.scorer, Scorer):
+        raise TypeError("a model has other weights where it is made of its source")
+    return dataclasses.replace(served, scorer=served.scorer.with_fits(fits))
+
+
+def model_inputs(record: PromotedRecord) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the grid columns and the series of the bins that the record's signal reads.
+
+    Raises what `live_model` raises.
+    """
+    source = resolve(record.signal_target) if record.program is None else live_model(record).scorer
+    return source.columns, source.series
 
 
 def _live_model(record: PromotedRecord, ready: BinScorer, memory: ModelMemory) -> LiveModel:
@@ -175,8 +209,37 @@ def _exported_model(record: PromotedRecord, program: bytes) -> LiveModel:
     return _live_model(record, ready, ModelMemory(**memory))
 
 
-def _without_program(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in pairs if name != "program"}
+def _without_files(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in pairs if name not in _FILES}
+
+
+def _fits(
+    record: PromotedRecord, signal: Signal[Any], params: SignalParameters, lattice: LatticeParameters
+) -> FitsInForce | None:
+    """Return the weights that a learned signal is served with; None for any other signal.
+
+    Raises PromotionError where there are none, or they were fitted to other features.
+    """
+    if not isinstance(signal, LearnedSignal):
+        return None
+    if record.fit is None or record.weights is None:
+        raise PromotionError(
+            f"{record.version}: signal {signal.name} is learned, and is served with weights of a run alone: promote one"
+        )
+    card = record.fit["card"]
+    fitted = {**card["parameters"], **card["features"]["parameters"]}
+    found = json.loads(json.dumps(score_parameters(params)))
+    changed = sorted(name for name in {*fitted, *found} if fitted.get(name) != found.get(name))
+    if (lattice.cell_width_ms, lattice.radius) != (record.fit["cell_width_ms"], record.fit["radius"]):
+        changed.append("the cells")
+    if card["features"]["digest"] != digest(signal, params) and not changed:
+        changed.append(f"the code of {record.signal_target}")
+    if changed:
+        raise PromotionError(
+            f"{record.version}: the weights of {signal.name} were fitted with another value of {', '.join(changed)}: "
+            "its threshold alone can be chosen freely; run and promote it again"
+        )
+    return FitsInForce.always(signal.model, record.weights)
 
 
 def record_order_durations(record: PromotedRecord) -> tuple[int, int] | None:

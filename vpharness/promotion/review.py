@@ -1,6 +1,7 @@
 """The review of a candidate for promotion: gate by gate, and the record to serve where it passes."""
 
 import dataclasses
+import json
 import math
 import os
 import platform
@@ -20,6 +21,7 @@ from vpharness.events.event_source import Source
 from vpharness.events.times import time_text
 from vpharness.execution.live_orders import LiveOrders
 from vpharness.lattice.lattice_parameters import LATTICE_VERSION
+from vpharness.learning import FitRecord
 from vpharness.modules import PermittedModules
 from vpharness.promotion import gates
 from vpharness.promotion.batch_run import BatchRun
@@ -32,7 +34,7 @@ from vpharness.promotion.live_proof import BatchOutputs, LiveProof, choose_slice
 from vpharness.promotion.procedure import chance_gates, procedure_evidence, promised_of
 from vpharness.promotion.projection import Projection
 from vpharness.promotion.projection_fit import BinRange, coverage, fit_projection
-from vpharness.promotion.promoted_record import PromotedRecord, live_model, record_order_durations
+from vpharness.promotion.promoted_record import PromotedRecord, live_model, model_with, record_order_durations
 from vpharness.promotion.selection import SelectedCandidate
 from vpharness.results.audits import FULL, AuditRecord, audit_key, keep_audit
 from vpharness.results.holdout import open_holdouts, trials_with_test
@@ -286,14 +288,16 @@ def _proof(
     lattice, orders = fresh_lattice(record, span["start_ns"]), None
     if (durations := record_order_durations(record)) is not None:
         orders = LiveOrders(fresh_lattice(record), latency_ns=durations[0], max_wait_ns=durations[1])
-    proof = prove(live_model(record), lattice, source, span["end_ns"], whole, report, orders)
+    judged = None if batch.learned is None else model_with(record, batch.learned.in_force)
+    proof = prove(live_model(record), lattice, source, span["end_ns"], whole, report, orders, judged)
     if not len(proof.recording.outputs.bins):
         raise PromotionError(f"the events end before bin {start} of dataset {record.dataset_id}: nothing to record")
     return proof
 
 
 def _record(batch: BatchRun, projection: Projection, memory_bins: int | None) -> PromotedRecord:
-    candidate, manifest = batch.candidate, batch.dataset.manifest
+    candidate, manifest, fit = batch.candidate, batch.dataset.manifest, batch.served_fit
+    cells = {"cell_width_ms": manifest.cell_width_ms, "radius": manifest.radius}
     return PromotedRecord(
         instrument=manifest.instrument,
         version=NOT_NAMED_YET,
@@ -318,7 +322,15 @@ def _record(batch: BatchRun, projection: Projection, memory_bins: int | None) ->
         evidence={},
         forced=None,
         memory_bins=memory_bins,
+        fit=None if fit is None else {"weights": fit.digest, "card": _plain_card(fit), **cells},
+        weights=None if fit is None else fit.fit.fitted.weights,
     )
+
+
+def _plain_card(fit: FitRecord) -> dict[str, Any]:
+    """Return the card of a fit as JSON reads it."""
+    plain: dict[str, Any] = json.loads(json.dumps(fit.card))
+    return plain
 
 
 def _evidence(

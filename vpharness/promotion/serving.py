@@ -15,7 +15,7 @@ from vpharness.promotion.promoted_record import (
     PromotedRecord,
     lattice_parameters,
     live_model,
-    model_columns,
+    model_inputs,
     record_evaluation,
 )
 
@@ -31,7 +31,7 @@ __all__ = [
     "history",
     "lattice_parameters",
     "live_model",
-    "model_columns",
+    "model_inputs",
     "pointer_path",
     "promoted",
     "read_bundle",

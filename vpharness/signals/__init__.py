@@ -42,7 +42,7 @@ from typing import Final
 from vpharness.signals.core.bin_series import BIN_SERIES, SPREAD_TICKS, bin_series
 from vpharness.signals.core.binding import body_parameters, score_parameters
 from vpharness.signals.core.definition import Signal, SignalParameters, fixed_thresholds, resolve, signal
-from vpharness.signals.core.exported_scorer import BinScorer, export_scorer, load_scorer
+from vpharness.signals.core.exported_scorer import BinScorer, export_scorer, exported_weights, load_scorer
 from vpharness.signals.core.fits_in_force import FitsInForce
 from vpharness.signals.core.grid import Grid
 from vpharness.signals.core.learned import (
@@ -53,9 +53,9 @@ from vpharness.signals.core.learned import (
     Model,
     Weights,
     learned,
-    require_formula,
     with_default,
 )
+from vpharness.signals.core.learned_step import outputs_as_columns
 from vpharness.signals.core.program import Program, program_of
 from vpharness.signals.core.reach import Reach, reach_of
 from vpharness.signals.core.scorer_state import restore_state, save_state
@@ -69,7 +69,6 @@ from vpharness.signals.core.scoring import (
     features,
     forget_compiled,
     number_of_features,
-    outputs_as_columns,
     score,
     scorer,
 )
@@ -107,6 +106,7 @@ __all__ = [
     "combination_scorer",
     "digest",
     "export_scorer",
+    "exported_weights",
     "features",
     "fixed_thresholds",
     "forget_compiled",
@@ -116,7 +116,6 @@ __all__ = [
     "outputs_as_columns",
     "program_of",
     "reach_of",
-    "require_formula",
     "resolve",
     "restore_state",
     "save_state",

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.errors import VpharnessError
+from vpharness.errors import ConfigError, VpharnessError
 from vpharness.evaluation import (
     ResolvedEvaluation,
     SplitParameters,
@@ -18,13 +18,24 @@ from vpharness.evaluation import (
     parts_within,
     quantile_thresholds,
 )
+from vpharness.evaluation.dataset_view import view_of_bins
 from vpharness.lattice.columns import BIN_DTYPE
+from vpharness.learning import LearnedRun
 from vpharness.live import LiveModel, ScoredBin
 from vpharness.live.frames import bin_fields, encode_grid, encode_json, grid_schema
 from vpharness.live.latency import Latency
 from vpharness.prices import tick_size_to_price
 from vpharness.promotion.agreement import Agreement, BinOutputs, compare_fates, compare_outputs
-from vpharness.signals import Signal, SignalParameters, score, scorer
+from vpharness.signals import (
+    FitsInForce,
+    LearnedParameters,
+    LearnedSignal,
+    Signal,
+    SignalParameters,
+    features,
+    score,
+    scorer,
+)
 from vpharness.simulation.inputs import EventInput, SimulationInput, Step
 from vpharness.simulation.pacing import CatchUp, Schedule
 
@@ -33,6 +44,8 @@ WARMING_BINS: Final = 10
 
 ENCODE: Final = "encode"
 TOTAL: Final = "total"
+_NO_BIN: Final = "no bin came: none ended with a valid book from the start on; check start, end and source"
+
 OVERDUE: Final = "due to frame"
 """With a pace: from when a bin was due to its frame, waits for the processor and for the bin before included."""
 
@@ -109,7 +122,7 @@ def simulate(
     """Replay bins through a live session, one by one, and compare its outputs with a run over all of them.
 
     A signal whose thresholds are quantiles of its scores takes them from the training part of that run, which then
-    comes first.
+    comes first. So it does for a learned signal: its fits are those of the run, each in force from its own bin on.
 
     Raises ConfigError and SourceError or DatasetError where the signal, its parameters and the data do not fit, and
     VpharnessError where no bin came.
@@ -118,11 +131,12 @@ def simulate(
     grid_schema(columns)
     run = None
     thresholds = tuple(map(float, params.thresholds))
-    if not thresholds:
+    if not thresholds or isinstance(signal, LearnedSignal):
         run = _run_over_all(replay, signal, params)
-        thresholds = _chosen(run, params, evaluation, split)
+        thresholds = thresholds or _chosen(run, params, evaluation, split)
+    fits = None if run is None else run.fits
     begun = time.perf_counter_ns()
-    ready = scorer(signal, params, cell_width_ms=replay.cell_width_ms, radius=replay.radius)
+    ready = scorer(signal, params, cell_width_ms=replay.cell_width_ms, radius=replay.radius, fits=fits)
     model = LiveModel(ready, thresholds, evaluation.warmup_bins, evaluation.cooldown_bins)
     simulation = _Simulation(replay, wanted, columns, spent_ns=time.perf_counter_ns() - begun)
     durations = (evaluation.latency_ns, evaluation.max_wait_ns) if evaluation.in_queue else None
@@ -130,7 +144,7 @@ def simulate(
         for step in steps:
             simulation.take(step)
     if not simulation.scores:
-        raise VpharnessError("no bin came: none ended with a valid book from the start on; check start, end and source")
+        raise VpharnessError(_NO_BIN)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     cold_start_s = simulation.cold_start_s if run is None else None
     run = run or _run_over_all(replay, signal, params)
@@ -142,24 +156,54 @@ def simulate(
     return replace(report, n_orders=n_orders, orders_differ=differ)
 
 
-Run = tuple[NDArray[np.void], NDArray[np.float64]]
-"""Rows [T] of all bins (BIN_DTYPE) and their scores [T]."""
+@dataclass(frozen=True)
+class Run:
+    """A run over all T bins.
+
+    Attributes:
+        rows: [T] BIN_DTYPE.
+        scores: [T].
+        fits: of a learned signal the weights that it was scored with; None for any other.
+    """
+
+    rows: NDArray[np.void]
+    scores: NDArray[np.float64]
+    fits: FitsInForce | None = None
 
 
 def _run_over_all(replay: SimulationInput, signal: Signal[Any], params: SignalParameters) -> Run:
     """Score all bins at once, as a run does."""
-    whole = replay.whole(signal.columns)
+    whole, width_ms = replay.whole(signal.columns), replay.cell_width_ms
     valid = whole.rows["book_valid"]
     rows = {name: whole.rows[name] for name in whole.rows.dtype.names or ()}
     shown = signal.with_series(whole.columns, rows, replay.tick_size)
-    return whole.rows, score(signal, params, shown, cell_width_ms=replay.cell_width_ms, valid=valid)
+    if not isinstance(signal, LearnedSignal) or not isinstance(params, LearnedParameters):
+        return Run(whole.rows, score(signal, params, shown, cell_width_ms=width_ms, valid=valid))
+    if not len(whole.rows):
+        raise VpharnessError(_NO_BIN)
+    found = features(signal, params, shown, cell_width_ms=width_ms, valid=valid)
+    view = view_of_bins(
+        rows,
+        name="simulated bins",
+        checksum="",
+        span=(int(rows["bin_start_ns"][0]), int(rows["bin_end_ns"][-1])),
+        tick_size=replay.tick_size,
+        cell_width_ms=width_ms,
+    )
+    learned = LearnedRun.of(signal, params, found, view, models=None)
+    if not learned.fits:
+        raise ConfigError(
+            f"signal {signal.name} is never fitted on these {len(valid)} bins: its first fit is at bin "
+            f"{params.first_fit_bins} (signal.first_fit_bins), with at least {params.min_train_bins} labelled bins"
+        )
+    return Run(whole.rows, learned.scores(), learned.in_force)
 
 
 def _chosen(
     run: Run, params: SignalParameters, evaluation: ResolvedEvaluation, split: SplitParameters
 ) -> tuple[float, ...]:
     """Return the thresholds that a run chooses on its training part."""
-    rows, scores = run
+    rows, scores = run.rows, run.scores
     part = parts_within("these bins", len(rows), evaluation, split)[0]
     return quantile_thresholds([scores], [part], [percentile / 100 for percentile in params.threshold_quantiles])
 
@@ -252,14 +296,15 @@ def _report(
         frame_bytes=simulation.frame_bytes,
         fields_bytes=simulation.fields_bytes,
         columns=simulation.columns,
-        agreements=_agreements(found, (run[0][compared], run[1]), model),
+        agreements=_agreements(found, run.rows[compared], run.scores, model),
         n_fires={each: int(n) for each, n in zip(model.thresholds, np.count_nonzero(fires, axis=0), strict=True)},
     )
 
 
-def _agreements(found: Sequence[BinOutputs], run: Run, model: LiveModel) -> dict[float, Agreement]:
-    """Return by threshold the comparison of the live outputs with the run over all bins."""
-    rows, scores = run
+def _agreements(
+    found: Sequence[BinOutputs], rows: NDArray[np.void], scores: NDArray[np.float64], model: LiveModel
+) -> dict[float, Agreement]:
+    """Return by threshold the comparison of the live outputs with the rows and scores [T] of a run over all bins."""
     wanted = find_fires(scores, model.thresholds, warmup_bins=model.warmup_bins, cooldown_bins=model.cooldown_bins)
     agreements = {}
     for threshold, live, fires in zip(model.thresholds, found, wanted, strict=True):

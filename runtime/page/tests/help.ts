@@ -58,6 +58,7 @@ export function config(changes: Partial<RuntimeConfig> = {}): RuntimeConfig {
       cooldown_bins: 30,
       forced: null,
       unsafe: [],
+      fit: null,
     },
     evaluation: {},
     projection: { horizons_bins: [1, 4], quantiles: [0.05, 0.5, 0.95] },

@@ -4,7 +4,7 @@ import { delayMs } from "../src/model/backoff";
 import { claimLine } from "../src/model/claims";
 import type { Fire } from "../src/model/fires";
 import { FireLog } from "../src/model/fires";
-import { compact, fixed, grouped, percent, priceDecimals, signed, significant } from "../src/model/format";
+import { compact, fitText, fixed, grouped, percent, priceDecimals, signed, significant } from "../src/model/format";
 import { headOf, Session } from "../src/model/session";
 import { DEFAULTS, overrides, readSettings, writeSettings } from "../src/model/settings";
 import { compareFigures } from "../src/model/statistics";
@@ -22,6 +22,12 @@ function session() {
   });
   return { session: made, heard };
 }
+
+test("what a learned model was fitted on and when is said in one line", () => {
+  const fit = { model: "ridge", dataset: "day", fitted_at_ns: "1704206420000000000", training_bins: 6131 };
+  const told = fitText({ ...fit, training_loss: 3.469747 });
+  assert.equal(told, "ridge, fitted at 2024-01-02 14:40 UTC on 6\u202f131 bins of day, training loss 3.470");
+});
 
 test("the first connection asks for history, the next for what came after the last bin", () => {
   const { session: stream } = session();

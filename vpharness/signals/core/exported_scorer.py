@@ -3,6 +3,9 @@
 What is exported is the step for one bin as StableHLO, which later versions of JAX read too, with the values of its
 parameters and the state that it begins with. It is data that only computes: a program that would call anything outside
 of itself is refused when it is loaded.
+
+A learned signal has up to three programs, which are called one after the other as its source is: that of its features,
+that of its model's score with the weights beside it, and that of what combines the model's outputs.
 """
 
 import functools
@@ -22,14 +25,24 @@ from numpy.typing import ArrayLike, NDArray
 
 from vpharness.errors import ConfigError, require_memory
 from vpharness.signals.core.binding import score_parameters
+from vpharness.signals.core.fits_in_force import FitsInForce
+from vpharness.signals.core.learned import FitError, Fitted, Model, Weights
+from vpharness.signals.core.learned_step import Combination, learned_step
 from vpharness.signals.core.scorer_state import nested_state, save_state
-from vpharness.signals.core.scoring import Scorer, ScorerState, checked_shapes, digest, step_of
+from vpharness.signals.core.scoring import Scorer, ScorerState, checked_shapes, digest, number_of_features, step_of
 
 _FORMAT: Final = 1
+_LEARNED_FORMAT: Final = 2
+"""The format of learned signals: who reads the first one alone would take features for scores."""
 _HEADER: Final = "header"
 _PROGRAM: Final = "program"
 _NUMBER: Final = "number."
 _STATE: Final = "state."
+_MODEL: Final = "model"
+_WEIGHT: Final = "weight."
+_COMBINATION: Final = "combination"
+_COMBINATION_NUMBER: Final = "combination_number."
+_COMBINATION_STATE: Final = "combination_state."
 _FIELDS: Final[Mapping[str, type]] = {
     "name": str,
     "columns": list,
@@ -41,6 +54,7 @@ _FIELDS: Final[Mapping[str, type]] = {
     "jax_version": str,
     "lists": dict,
 }
+_LEARNED_FIELDS: Final[Mapping[str, type]] = {"model": str, "outputs": list, "takes_missing": bool}
 _MOST_BYTES: Final = 256 << 20
 _PERMITTED_CALLS: Final = frozenset({"mhlo.topk"})
 """Custom calls that only compute: the selection of the largest values, which XLA has no operation of its own for."""
@@ -84,6 +98,10 @@ class BinScorer(Protocol):
         """The digest of the signal's code."""
 
     @property
+    def weights_digest(self) -> str | None:
+        """The digest of the weights in force of a learned signal; None for any other."""
+
+    @property
     def parameter_values(self) -> dict[str, Any]:
         """The parameters that scores depend on, by name."""
 
@@ -102,7 +120,9 @@ class ExportedScorer:
         jax_version: the version of JAX that exported it.
         numbers: the traced parameters.
         begin: the state before the first bin.
-        call: the step: (numbers, cell_width_ms, state, columns) -> (state, scores).
+        call: the step: (numbers, cell_width_ms, state, columns) -> (state, scores), or features of a learned signal.
+        fits: the weights of a learned signal, and its model as far as it scores; None for any other.
+        combination: what makes scores of the model's outputs, where these are none yet.
     """
 
     name: str
@@ -117,6 +137,13 @@ class ExportedScorer:
     begin: ScorerState
     call: Callable[..., tuple[ScorerState, Array]]
     series: tuple[str, ...] = ()
+    fits: FitsInForce | None = None
+    combination: Combination | None = None
+
+    @property
+    def weights_digest(self) -> str | None:
+        """The digest of the weights in force of a learned signal; None for any other."""
+        return None if self.fits is None else self.fits.digest
 
     def start(self) -> ScorerState:
         """Return the state before the first bin."""
@@ -131,21 +158,20 @@ class ExportedScorer:
             raise ConfigError(
                 f"signal {self.name} was exported for one bin with the radius {self.radius}; the columns have {shape}"
             )
-        return self.call(self.numbers, np.float64(self.cell_width_ms), state, shown)
+        width_ms = np.float64(self.cell_width_ms)
+        if self.fits is None:
+            return self.call(self.numbers, width_ms, state, shown)
+        body = functools.partial(self.call, self.numbers, width_ms)
+        return learned_step(state, lambda own: body(own, shown), self.fits, self.combination)
 
 
 def export_scorer(ready: Scorer) -> bytes:
-    """Return a scorer's step for one bin, its parameters and the state that it begins with, as a NumPy archive."""
-    from jax import export  # noqa: PLC0415  # slow to load
+    """Return a scorer's step for one bin, its parameters and the state that it begins with, as a NumPy archive.
 
-    step = jax.jit(step_of(ready.signal, ready.structure))
-    cells = {
-        name: jax.ShapeDtypeStruct(shape, np.dtype(kind))  # type: ignore[no-untyped-call] # JAX has it untyped
-        for name, shape, kind in ready.signal.shapes(1, ready.radius)
-    }
-    exported = export.export(step)(ready.structure.abstract_numbers(), np.float64(0), ready.start(), cells)
+    Raises ValueError for a learned signal with a schedule of fits: what is served has the weights of one.
+    """
     header = {
-        "format": _FORMAT,
+        "format": _FORMAT if ready.fits is None else _LEARNED_FORMAT,
         "jax_version": jax.__version__,
         "name": ready.name,
         "columns": list(ready.columns),
@@ -155,17 +181,76 @@ def export_scorer(ready: Scorer) -> bytes:
         "capacity": ready.capacity,
         "code_digest": digest(ready.signal, ready.params),
         "parameter_values": score_parameters(ready.params),
-        "lists": {name: length for name, _, length in ready.structure.kinds if length is not None},
+        "lists": _lists(ready),
     }
     arrays: dict[str, NDArray[Any]] = {
-        _HEADER: np.frombuffer(json.dumps(header).encode(), np.uint8),
-        _PROGRAM: np.frombuffer(bytes(exported.serialize()), np.uint8),
+        _PROGRAM: _exported_step(ready),
         **{f"{_NUMBER}{name}": np.array(jax.device_get(value)) for name, value in ready.numbers.items()},
         **{f"{_STATE}{name}": array for name, array in save_state(ready.start()).items()},
     }
+    if ready.fits is not None:
+        told, more = _exported_fit(ready, ready.fits)
+        header, arrays = {**header, **told}, {**arrays, **more}
     file = io.BytesIO()
+    arrays[_HEADER] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # NumPy has its own keyword there
     return file.getvalue()
+
+
+def _lists(ready: Scorer) -> dict[str, int]:
+    return {name: length for name, _, length in ready.structure.kinds if length is not None}
+
+
+def _exported_step(ready: Scorer) -> NDArray[np.uint8]:
+    """Return the step of a scorer for one bin, serialised; of a learned signal that of its body."""
+    cells = {
+        name: jax.ShapeDtypeStruct(shape, np.dtype(kind))  # type: ignore[no-untyped-call] # JAX has it untyped
+        for name, shape, kind in ready.signal.shapes(1, ready.radius)
+    }
+    numbers = ready.structure.abstract_numbers()
+    return _serialized(step_of(ready.signal, ready.structure), numbers, np.float64(0), ready.body_start(), cells)
+
+
+def _serialized(function: Callable[..., Any], *arguments: Any) -> NDArray[np.uint8]:
+    from jax import export  # noqa: PLC0415  # slow to load
+
+    return np.frombuffer(bytes(export.export(jax.jit(function))(*arguments).serialize()), np.uint8)
+
+
+def _exported_fit(ready: Scorer, fits: FitsInForce) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return what the archive of a learned signal has beside: in its header, and in arrays."""
+    if fits.firsts != (0,):
+        raise ValueError(
+            f"signal {ready.name} has {len(fits.firsts)} fits; one, in force from the beginning, is served"
+        )
+    (weights,) = fits.weights
+    told = {"model": fits.model.name, "outputs": list(fits.model.outputs), "takes_missing": fits.model.takes_missing}
+    rows = np.zeros((1, number_of_features(ready)))
+    arrays = {
+        _MODEL: _serialized(fits.model.score, {name: np.asarray(array) for name, array in weights.items()}, rows),
+        **{f"{_WEIGHT}{name}": np.asarray(array) for name, array in weights.items()},
+    }
+    combined = ready.combined
+    if combined is None:
+        return told, arrays
+    numbers = {name: np.array(jax.device_get(value)) for name, value in combined.numbers.items()}
+    arrays |= {_COMBINATION: _exported_step(combined)}
+    arrays |= {f"{_COMBINATION_NUMBER}{name}": array for name, array in numbers.items()}
+    arrays |= {f"{_COMBINATION_STATE}{name}": array for name, array in save_state(combined.start()).items()}
+    return {**told, "combination_lists": _lists(combined)}, arrays
+
+
+def exported_weights(content: bytes, where: str) -> Weights | None:
+    """Return the weights in what `export_scorer` returned, without its programs; None where the signal is not learned.
+
+    Raises ConfigError, naming `where`, where it is none.
+    """
+    arrays, header = _unpacked(content, where)
+    return _named(arrays, _WEIGHT) if header["format"] == _LEARNED_FORMAT else None
+
+
+def _named(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def load_scorer(content: bytes, where: str) -> ExportedScorer:
@@ -175,13 +260,10 @@ def load_scorer(content: bytes, where: str) -> ExportedScorer:
     JAX cannot load it.
     """
     arrays, header = _unpacked(content, where)
-    numbers: dict[str, Any] = {
-        name.removeprefix(_NUMBER): jnp.asarray(array) for name, array in arrays.items() if name.startswith(_NUMBER)
-    }
+    numbers = _named(arrays, _NUMBER)
     if wrong := _wrong_fields(header, numbers):
         raise ConfigError(f"{where} holds no exported scorer: its header lacks {wrong}; promote the run again")
-    numbers |= {name: list(numbers[name]) if length else [] for name, length in header["lists"].items()}
-    state = {name.removeprefix(_STATE): array for name, array in arrays.items() if name.startswith(_STATE)}
+    fits, combination = _loaded_fit(arrays, header, where)
     return ExportedScorer(
         name=header["name"],
         columns=tuple(header["columns"]),
@@ -191,11 +273,44 @@ def load_scorer(content: bytes, where: str) -> ExportedScorer:
         code_digest=header["code_digest"],
         parameter_values=header["parameter_values"],
         jax_version=header["jax_version"],
-        numbers=numbers,
-        begin=nested_state(state),
+        numbers=_numbers(numbers, header["lists"]),
+        begin=nested_state(_named(arrays, _STATE)),
         series=tuple(header.get("series", ())),
         call=_loaded(arrays[_PROGRAM].tobytes(), header["jax_version"], where),
+        fits=fits,
+        combination=combination,
     )
+
+
+def _numbers(arrays: Mapping[str, NDArray[Any]], lists: Mapping[str, int]) -> dict[str, Any]:
+    """Return traced parameters as a step takes them."""
+    numbers: dict[str, Any] = {name: jnp.asarray(array) for name, array in arrays.items()}
+    return numbers | {name: list(numbers[name]) if length else [] for name, length in lists.items()}
+
+
+def _loaded_fit(
+    arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any], where: str
+) -> tuple[FitsInForce | None, Combination | None]:
+    """Return the weights of a learned signal with its model's score, and what combines its outputs."""
+    if header["format"] != _LEARNED_FORMAT:
+        return None, None
+    if _MODEL not in arrays:
+        raise ConfigError(f"{where} holds no model's score; promote the run again")
+    version, outputs = header["jax_version"], tuple(header["outputs"])
+    scored = _loaded(arrays[_MODEL].tobytes(), version, where)
+    model = Model(header["model"], _never_fitted, scored, takes_missing=header["takes_missing"], outputs=outputs)
+    fits = FitsInForce.always(model, _named(arrays, _WEIGHT))
+    if _COMBINATION not in arrays:
+        return fits, None
+    call = _loaded(arrays[_COMBINATION].tobytes(), version, where)
+    numbers = _numbers(_named(arrays, _COMBINATION_NUMBER), header.get("combination_lists", {}))
+    begin = nested_state(_named(arrays, _COMBINATION_STATE))
+    step = functools.partial(call, numbers, np.float64(header["cell_width_ms"]))
+    return fits, Combination(outputs, lambda: begin, step)
+
+
+def _never_fitted(*_: Any) -> Fitted:
+    raise FitError("a model that was exported is served, and never fitted again")
 
 
 def _unpacked(content: bytes, where: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -211,20 +326,24 @@ def _unpacked(content: bytes, where: str) -> tuple[dict[str, NDArray[Any]], dict
         form = header.get("format")
     except (ValueError, OSError, KeyError, AttributeError, zipfile.BadZipFile) as error:
         raise ConfigError(f"{where} holds no exported scorer: {error}; promote the run again") from error
-    if form != _FORMAT or _PROGRAM not in arrays:
-        raise ConfigError(f"{where} is of format {form}, this vpharness reads {_FORMAT}; use the one that wrote it")
+    if form not in {_FORMAT, _LEARNED_FORMAT} or _PROGRAM not in arrays:
+        raise ConfigError(
+            f"{where} is of format {form}, this vpharness reads {_FORMAT} and {_LEARNED_FORMAT}; use the one that "
+            "wrote it"
+        )
     return arrays, header
 
 
 def _wrong_fields(header: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
     """Return which fields of a header are missing, or not of their kind; empty where all are as they should be."""
-    wrong = [name for name, kind in _FIELDS.items() if not isinstance(header.get(name), kind)]
+    fields = {**_FIELDS, **(_LEARNED_FIELDS if header["format"] == _LEARNED_FORMAT else {})}
+    wrong = [name for name, kind in fields.items() if not isinstance(header.get(name), kind)]
     lists = () if "lists" in wrong else header["lists"].items()
     return ", ".join([*wrong, *(f"the values of {name}" for name, length in lists if length and name not in numbers)])
 
 
 @functools.lru_cache(maxsize=16)
-def _loaded(program: bytes, jax_version: str, where: str) -> Callable[..., tuple[ScorerState, Array]]:
+def _loaded(program: bytes, jax_version: str, where: str) -> Callable[..., Any]:
     """Return the compiled step of a serialised program, once it is known to call nothing outside of itself."""
     from jax import export  # noqa: PLC0415  # slow to load
 
@@ -239,7 +358,7 @@ def _loaded(program: bytes, jax_version: str, where: str) -> Callable[..., tuple
         ) from error
     if found := calls_out(text):
         raise ConfigError(f"{where} holds a program that calls {', '.join(found)}, outside of itself; it is not loaded")
-    step: Callable[..., tuple[ScorerState, Array]] = jax.jit(exported.call)
+    step: Callable[..., Any] = jax.jit(exported.call)
     return step
 
 

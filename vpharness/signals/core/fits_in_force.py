@@ -1,6 +1,7 @@
 """Scoring features with the weights in force: at each bin those of the newest fit at or before it."""
 
 import functools
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,6 +31,16 @@ class FitsInForce:
     model: Model
     firsts: tuple[int, ...]
     weights: tuple[Weights, ...]
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the weights, and of the bins from which on they are in force."""
+        found = hashlib.sha256(repr(self.firsts).encode())
+        for weights in self.weights:
+            for name in sorted(weights):
+                found.update(f"{name} {weights[name].dtype.str} {weights[name].shape};".encode())
+                found.update(np.ascontiguousarray(weights[name]).tobytes())
+        return found.hexdigest()
 
     @classmethod
     def always(cls, model: Model, weights: Weights) -> "FitsInForce":

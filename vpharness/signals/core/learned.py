@@ -200,18 +200,6 @@ def learned(
     return define
 
 
-def require_formula(signal: Signal[Any], doing: str) -> None:
-    """Raise ConfigError for a learned signal, where only one that is a formula can be dealt with.
-
-    `doing` is what cannot be done, such as "promoted".
-    """
-    if isinstance(signal, LearnedSignal):
-        raise ConfigError(
-            f"signal {signal.name} is learned ({signal.model.name}), and learned signals cannot be {doing} yet: their "
-            "weights are fitted and judged in runs and campaigns alone"
-        )
-
-
 def with_default(kind: type[LearnedParameters], name: str, default: Any) -> Any:
     """Make a dataclass field like that of a model's parameters, with another default."""
     (field,) = [field for field in dataclasses.fields(kind) if field.name == name]

@@ -18,6 +18,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, jaxpr_as
 
 from vpharness.signals.core.binding import Structure, split
 from vpharness.signals.core.definition import Signal, SignalParameters
+from vpharness.signals.core.learned import LearnedSignal
 from vpharness.signals.core.operators import (
     EMA,
     LAG,
@@ -60,7 +61,20 @@ class Reach:
 
 
 def reach_of(signal: Signal[Any], params: SignalParameters, *, cell_width_ms: float, radius: int) -> Reach:
-    """Return how far back the scores of a signal with these parameters reach."""
+    """Return how far back the scores of a signal with these parameters reach.
+
+    Those of a learned one reach as far as its features, and behind these as far as what combines its model's outputs;
+    what its weights were fitted on is not counted.
+    """
+    found = _body_reach(signal, params, cell_width_ms, radius)
+    if not isinstance(signal, LearnedSignal) or signal.combination is None:
+        return found
+    behind = _body_reach(signal.combination, params, cell_width_ms, 0)
+    whole = None if found.whole is None or behind.whole is None else found.whole + behind.whole
+    return Reach(found.windows + behind.windows, whole)
+
+
+def _body_reach(signal: Signal[Any], params: SignalParameters, cell_width_ms: float, radius: int) -> Reach:
     structure, numbers = split(params)
     form = _form(signal, structure, signal.shapes(1, radius))
     leaves = [*jax.tree.leaves((numbers, np.float64(cell_width_ms))), *form.no_cells]

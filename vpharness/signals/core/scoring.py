@@ -21,16 +21,13 @@ from vpharness.signals.core.binding import Numbers, Structure, score_parameters,
 from vpharness.signals.core.definition import LONGEST_WINDOW_BINS, Signal, SignalParameters
 from vpharness.signals.core.fits_in_force import FitsInForce, rounded
 from vpharness.signals.core.grid import Grid
-from vpharness.signals.core.learned import NO_CELLS, LearnedSignal
+from vpharness.signals.core.learned import LearnedSignal
+from vpharness.signals.core.learned_step import Combination, learned_start, learned_step
 from vpharness.signals.core.operators import Operator
 from vpharness.signals.core.time_operators import ChunkClock, SurveyClock, slot_name
 
 ScorerState = Mapping[str, Mapping[str, Array]]
 """For each call of an operator (00_rate, 01_median_spread, ...) its arrays by name."""
-BINS_SHOWN: Final = "bins_shown"
-"""Where the state of a learned signal counts the bins that it has been shown."""
-_BEHIND: Final = "behind_"
-"""What the states of a combination's operators begin with."""
 _DIGEST_BINS: Final = 4096
 _DIGEST_RADIUS: Final = 50
 _DIGEST_CAPACITY: Final = 512
@@ -89,22 +86,34 @@ class Scorer:
         return digest(self.signal, self.params)
 
     @property
+    def weights_digest(self) -> str | None:
+        """The digest of the weights in force of a learned signal; None for any other."""
+        return None if self.fits is None else self.fits.digest
+
+    @property
+    def combination(self) -> Combination | None:
+        """What makes scores of its model's outputs, where these are none yet."""
+        combined = self.combined
+        return None if combined is None else Combination(combined.series, combined.start, combined.step)
+
+    @property
     def parameter_values(self) -> dict[str, Any]:
         """The parameters that scores depend on, by name."""
         return score_parameters(self.params)
 
-    def start(self) -> ScorerState:
-        """Return the state before the first bin."""
-        state = {
+    def body_start(self) -> ScorerState:
+        """Return the state of the body's operators before the first bin."""
+        return {
             slot_name(call, operator): {
                 name: jnp.asarray(array) for name, array in operator.start(self.capacity).items()
             }
             for call, operator in enumerate(self.operators)
         }
-        if self.fits is None:
-            return state
-        behind = {} if self.combined is None else self.combined.start()
-        return {**state, BINS_SHOWN: {"bins": jnp.int64(0)}, **{_BEHIND + slot: each for slot, each in behind.items()}}
+
+    def start(self) -> ScorerState:
+        """Return the state before the first bin."""
+        state = self.body_start()
+        return state if self.fits is None else learned_start(state, self.combination)
 
     def step(self, state: ScorerState, columns: Mapping[str, ArrayLike]) -> tuple[ScorerState, Array]:
         """Score the next T bins.
@@ -124,22 +133,12 @@ class Scorer:
         if not np.shape(cells[self.signal.columns[0]])[0]:
             return state, jnp.zeros(0)
         step = compiled_step(self.signal, self.structure)
-        of_body = {
-            slot: arrays for slot, arrays in state.items() if slot != BINS_SHOWN and not slot.startswith(_BEHIND)
-        }
-        after: ScorerState
-        after, found = step(self.numbers, np.float64(self.cell_width_ms), of_body, cells)
+        numbers, width_ms = self.numbers, np.float64(self.cell_width_ms)
+        found: tuple[ScorerState, Array]
         if self.fits is None:
-            return after, found
-        shown = int(state[BINS_SHOWN]["bins"])
-        counted = {**after, BINS_SHOWN: {"bins": jnp.int64(shown + len(found))}}
-        outputs = self.fits.scores(found, shown)
-        if self.combined is None:
-            return counted, jnp.asarray(outputs)
-        behind = {slot.removeprefix(_BEHIND): each for slot, each in state.items() if slot.startswith(_BEHIND)}
-        moved, scores = self.combined.step(behind, outputs_as_columns(self.combined.signal, outputs))
-        counted |= {_BEHIND + slot: each for slot, each in moved.items()}
-        return counted, jnp.where(jnp.asarray(np.isnan(outputs).any(axis=1)), jnp.nan, scores)
+            found = step(numbers, width_ms, state, cells)
+            return found
+        return learned_step(state, lambda body: step(numbers, width_ms, body, cells), self.fits, self.combination)
 
     def with_fits(self, fits: FitsInForce) -> "Scorer":
         """Return the scorer of a learned signal with its weights."""
@@ -183,12 +182,6 @@ def combination_scorer(signal: Signal[Any], params: SignalParameters, cell_width
     """Return what makes scores of the outputs of a learned signal's model; None where the model gives the score."""
     combination = signal.combination if isinstance(signal, LearnedSignal) else None
     return None if combination is None else body_scorer(combination, params, cell_width_ms=cell_width_ms, radius=0)
-
-
-def outputs_as_columns(combination: Signal[Any], outputs: NDArray[np.float64]) -> dict[str, ArrayLike]:
-    """Return a model's outputs [T, M] as what a combination reads."""
-    series = {name: outputs[:, place] for place, name in enumerate(combination.series)}
-    return {NO_CELLS: np.zeros((len(outputs), 1)), **series}
 
 
 def body_scorer(
@@ -287,9 +280,8 @@ def number_of_features(ready: Scorer) -> int:
         name: jax.ShapeDtypeStruct(shape, np.dtype(kind))  # type: ignore[no-untyped-call] # JAX has it untyped
         for name, shape, kind in signal.shapes(2, ready.radius)
     }
-    state = {slot: arrays for slot, arrays in ready.start().items() if slot != BINS_SHOWN}
     step = step_of(signal, ready.structure)
-    _, found = jax.eval_shape(step, ready.structure.abstract_numbers(), np.float64(0), state, cells)
+    _, found = jax.eval_shape(step, ready.structure.abstract_numbers(), np.float64(0), ready.body_start(), cells)
     shape = tuple(found.shape)
     if len(shape) != 2 or shape[0] != 2 or shape[1] == 0:
         raise ConfigError(

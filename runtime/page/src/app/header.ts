@@ -1,4 +1,4 @@
-import { duration, fixed, NOTHING, priceDecimals } from "../model/format";
+import { duration, fitText, fixed, NOTHING, priceDecimals } from "../model/format";
 import type { Condition } from "../model/health";
 import { byId, make, setClass, setText } from "./dom";
 import type { Page } from "./page";
@@ -45,7 +45,9 @@ export class Header {
     const { kind, speed, live } = config.feed;
     const pace = live ? "live" : speed === null ? "as fast as possible" : `\u00d7${speed}`;
     setText(this.#model, `${config.model.signal} on ${kind}, ${pace}`);
-    this.#model.title = config.model.forced === null ? "" : `promoted over a gate: ${config.model.forced}`;
+    const forced = config.model.forced === null ? [] : [`promoted over a gate: ${config.model.forced}`];
+    const fitted = config.model.fit === null ? [] : [fitText(config.model.fit)];
+    this.#model.title = [...fitted, ...forced].join("\n");
     this.#unsafe.hidden = config.model.unsafe.length === 0;
     this.#unsafe.title = `promoted without ${config.model.unsafe.join(" and ")}: it may not be what was run`;
     document.title = `${config.instrument} ${config.model.version} \u2013 vpharness`;

@@ -1,5 +1,7 @@
 /** Numbers as the page writes them: a real minus sign, and as many digits as mean something. */
 
+import type { Fit } from "./protocol";
+
 const MINUS = "\u2212";
 export const NOTHING = "\u2013";
 
@@ -47,6 +49,13 @@ export function compact(value: number): string {
 export function grouped(value: number): string {
   const digits = String(Math.abs(Math.round(value))).replace(/\B(?=(\d{3})+$)/g, "\u202f");
   return value < 0 ? MINUS + digits : digits;
+}
+
+/** What a model was fitted on and when, in one line. */
+export function fitText(fit: Fit): string {
+  const at = new Date(Number(BigInt(fit.fitted_at_ns) / 1_000_000n)).toISOString().slice(0, 16).replace("T", " ");
+  const loss = significant(fit.training_loss);
+  return `${fit.model}, fitted at ${at} UTC on ${grouped(fit.training_bins)} bins of ${fit.dataset}, training loss ${loss}`;
 }
 
 /** A number of milliseconds as ms or s. */

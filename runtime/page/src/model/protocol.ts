@@ -21,6 +21,17 @@ export interface Model {
   forced: string | null;
   /** Gates that were overridden although something else may speak without them than was run. */
   unsafe: string[];
+  /** What the weights of a learned signal are; null for any other. */
+  fit: Fit | null;
+}
+
+/** Weights that were fitted to the past, and are served as they are. */
+export interface Fit {
+  model: string;
+  dataset: string;
+  fitted_at_ns: string;
+  training_bins: number;
+  training_loss: number;
 }
 
 /** A model that is scored beside the champion: a challenger of the server, or the overrides of this client. */

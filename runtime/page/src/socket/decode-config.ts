@@ -1,5 +1,6 @@
 import {
   type Figures,
+  type Fit,
   type Model,
   PROTOCOL,
   type ProjectionShape,
@@ -58,6 +59,17 @@ function model(fields: Reader): Model {
     cooldown_bins: fields.whole("cooldown_bins"),
     forced: fields.optional("forced", fields.text),
     unsafe: fields.optional("unsafe", (name) => fields.list(name, asText)) ?? [],
+    fit: fields.optional("fit", (name) => fit(fields.reader(name))),
+  };
+}
+
+function fit(fields: Reader): Fit {
+  return {
+    model: fields.text("model"),
+    dataset: fields.text("dataset"),
+    fitted_at_ns: fields.time("fitted_at_ns"),
+    training_bins: fields.whole("training_bins"),
+    training_loss: fields.number("training_loss"),
   };
 }
 
