@@ -58,17 +58,17 @@ def claims_in(statistics: Mapping[str, Mapping[str, Any]], horizons_bins: tuple[
         if claim is None or name.startswith(SHADOW_PREFIX):
             continue
         of = claim["version"], claim["since_ns"]
-        ends = (_known(claim[each]) for each in ("mean", "low", "high"))
-        yield WatchedClaim((NET, name, "", 0), *of, claim["says"], *ends, claim["n_blocks"])
+        mean, low, high = (_known(claim[each]) for each in ("mean", "low", "high"))
+        yield WatchedClaim((NET, name, "", 0), *of, claim["says"], mean, low, high, claim["n_blocks"])
         projection = figures.get("projection")
         if name != CHAMPION or projection is None:
             continue
         for interval in (each[9:-5] for each in projection if each.startswith("coverage_") and each.endswith("_says")):
             place = f"coverage_{interval}"
             for row, says in enumerate(projection[f"{place}_says"]):
-                known = (_known(projection[each][row]) for each in (place, f"{place}_low", f"{place}_high"))
+                mean, low, high = (_known(projection[each][row]) for each in (place, f"{place}_low", f"{place}_high"))
                 key = COVERAGE, name, interval, horizons_bins[row]
-                yield WatchedClaim(key, *of, says, *known, projection["n"][row])
+                yield WatchedClaim(key, *of, says, mean, low, high, projection["n"][row])
 
 
 class ClaimWatch:

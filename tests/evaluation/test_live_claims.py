@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,7 +123,7 @@ def test_no_future_changes_a_closed_block() -> None:
 
 def spliced(first: DatasetView, second: DatasetView, place: int) -> DatasetView:
     """Return the bins of one dataset up to a place, and those of another from there on."""
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.concatenate([getattr(first, name)[:place], getattr(second, name)[place:]])
         for name in ("mid", "book_valid", "best_bid", "best_ask")
     }
