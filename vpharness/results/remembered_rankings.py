@@ -99,7 +99,7 @@ def _digest(ledger: Sequence[LedgerCandidate], chosen: Sequence[LedgerCandidate]
 def _text_of(trial: Trial, shared: "_SharedTexts") -> str:
     """Return what a ranking looks at in a trial; no name holds a line break or what parts them."""
     evidence = "" if trial.evidence is None else trial.evidence.digest
-    run_ids = " ".join(trial.run_ids)
+    run_ids = " ".join(trial.run_ids) if trial.other_run_ids else trial.run_id
     return (
         f"{trial.dataset_id}\0{trial.dataset_checksum}\0{run_ids}\0{trial.signal}\0{trial.threshold_label}\0"
         f"{trial.judged_part}\0{trial.first_bin_start_ns}\0{trial.bins}\0{trial.created_ns}\0{trial.adaptive}\0"

@@ -18,7 +18,7 @@ from vpharness.evaluation.blocks import COUNTS, ORDERS, TICKS
 from vpharness.results.part_files import whole_columns
 from vpharness.results.store import EVIDENCE, FIRES, Store, read_each_part
 from vpharness.results.table_schemas import TIMES, WAITS
-from vpharness.storage.arrow import list_columns, texts
+from vpharness.storage.arrow import list_columns, numpy_array, texts
 
 EvidenceKey = tuple[str, str, str]
 """Run, candidate and part of the table."""
@@ -213,8 +213,8 @@ def _sums(store: Store) -> list[_Part[_Sums]]:
         counts, ticks = list_columns(part, COUNTS)[0], list_columns(part, TICKS)[0]
         return _PartSums(
             texts(part["evidence_digest"]),
-            part["block_s"].to_pylist(),
-            list(zip(*(part[name].to_pylist() for name in _TALLIES), strict=True)),
+            numpy_array(part["block_s"]).tolist(),
+            list(zip(*(numpy_array(part[name]).tolist() for name in _TALLIES), strict=True)),
             ends.tolist(),
             block[:, 0],
             counts.astype(np.int32, copy=False),
