@@ -270,7 +270,7 @@ def _times(store: Store) -> list[_Part[_Times]]:
 
 def _packed(values: NDArray[Any], kind: type) -> NDArray[Any]:
     """Return values as a smaller kind of number, where every one of them is the same in it."""
-    smaller = values.astype(kind)
+    smaller: NDArray[Any] = values.astype(kind)
     return smaller if np.array_equal(smaller, values) else values
 
 
