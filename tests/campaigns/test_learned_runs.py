@@ -57,6 +57,19 @@ def test_runs_of_a_learned_signal_share_its_fits_and_pass_their_audit(dataset: D
     assert len(list(dataset.models.iterdir())) == 2 * len(kept) - 1
 
 
+def test_the_first_run_of_features_that_look_ahead_fails_its_audit(dataset: Dataset) -> None:
+    """Also with a single fit, whose weights do not change since its labels reach further than the features do."""
+    target = "tests.learning.test_audit.ahead"
+    (found,) = execute_many([spec(dataset, target, resolve(target).parameters())], DatasetCache.of(dataset), {})
+    assert isinstance(found, RunOutcome)
+    assert found.audited is not None
+    assert not found.audited.passed
+    assert not found.audited.undecided
+    assert "its features at bin" in found.audited.failed
+    assert "its score at bin" in found.audited.failed
+    assert "weights" not in found.audited.failed
+
+
 def test_ids_depend_on_label_schedule_model_and_seed(dataset: Dataset) -> None:
     """Each of them makes another run and another candidate, and so does another version of what fits."""
     base = spec(dataset, TARGET, params_of())

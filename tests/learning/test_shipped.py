@@ -51,5 +51,5 @@ def test_a_shipped_signal_keeps_the_chunk_law_across_refits(name: str) -> None:
     cut = score_in_chunks(ready, shown, random_sizes(np.random.default_rng(4), int(valid.sum()), (1, 31)))
     assert np.isfinite(whole[valid]).sum() > 200
     np.testing.assert_allclose(cut, whole[valid], rtol=0, atol=CHUNK_TOLERANCE)
-    report = audit_fits(run, inputs, whole, most=2)
+    report = audit_fits(run, inputs, whole, most=2, full=True)
     assert report.passed, report.failures

@@ -20,13 +20,16 @@ class Check:
         name: what was done.
         worst: the largest difference between scores that must be equal, a missing one against a number being infinite.
         first_bin: the first valid bin at which they differ by more than rounding; None where none does.
-        compared: what was compared: "scores", or the "weights" of a fit, of which every bit must be the same.
+        compared: what was compared: "scores", the "features" of a learned signal, or the "weights" of a fit, of which
+            every bit must be the same.
+        finite: at how many bins finite numbers were compared, not missing ones alone; None where it was not counted.
     """
 
     name: str
     worst: float
     first_bin: int | None
     compared: str = "scores"
+    finite: int | None = None
 
     @property
     def passed(self) -> bool:
@@ -60,6 +63,7 @@ class AuditReport:
         bins: valid bins that were looked at.
         not_checked: why nothing can be said of this signal on these data; None where something can.
         program: what its compiled program holds and calls; None where it was not looked into.
+        not_decided: why checks that found nothing prove nothing on these data; None where they do.
     """
 
     checks: tuple[Check, ...]
@@ -67,6 +71,7 @@ class AuditReport:
     bins: int
     not_checked: str | None = None
     program: Program | None = None
+    not_decided: str | None = None
 
     @property
     def memory_bins(self) -> int | None:
@@ -94,6 +99,8 @@ class AuditReport:
             return (*found, f"not checked: {self.not_checked}")
         if self.memory is None:
             return (*found, "its memory was not measured")
+        if self.not_decided is not None and not found:
+            return (f"{NOT_DECIDED}{self.not_decided}",)
         if self.memory.bins is None:
             short = (
                 f"{self.bins:,} bins are too few to show that it forgets where the data began; build a longer dataset "
@@ -106,17 +113,27 @@ class AuditReport:
         """Yield what is wrong whatever the length of the data."""
         if self.program is not None:
             yield from _program_failures(self.program)
-        for each in self.checks:
-            if not each.passed and each.compared == "weights":
-                yield (
-                    f"{each.name}, the weights of the fit at bin {each.first_bin} change, by {each.worst:.3g} at the "
-                    "worst: it was fitted to what came later"
-                )
-            elif not each.passed:
-                yield (
-                    f"{each.name}, its score at bin {each.first_bin} changes, by {each.worst:.3g} at the worst: it is "
-                    "not causal, or depends on how time is cut; only what goes through `time` may look across bins"
-                )
+        for compared, reason in _REASONS.items():
+            failed = [each for each in self.checks if not each.passed and each.compared == compared]
+            if failed:
+                yield f"{'; '.join(_difference_of(each) for each in failed)}: {reason}"
+
+
+_NOT_CAUSAL: Final = (
+    "it is not causal, or depends on how time is cut; only what goes through `time` may look across bins"
+)
+_REASONS: Final = {"weights": "it was fitted to what came later", "features": _NOT_CAUSAL, "scores": _NOT_CAUSAL}
+"""What follows where checks of a kind fail, said once for all of them."""
+_CHANGED: Final = {
+    "weights": "the weights of the fit at bin {} change",
+    "features": "its features at bin {} change",
+    "scores": "its score at bin {} changes",
+}
+
+
+def _difference_of(check: Check) -> str:
+    changed = _CHANGED[check.compared].format(check.first_bin)
+    return f"{check.name}, {changed}, by {check.worst:.3g} at the worst"
 
 
 def _program_failures(program: Program) -> Iterator[str]:

@@ -6,13 +6,14 @@ others catch a body that behaves itself only then. What no scoring shows, answer
 fetches from outside, is seen in the program.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.audit.audit_report import AuditReport, Check, MeasuredMemory
+from vpharness.audit.audit_report import AuditReport, MeasuredMemory
+from vpharness.audit.pieces import between, scored_in_pieces
 from vpharness.audit.probes import (
     LEAST_BINS,
     Columns,
@@ -27,7 +28,7 @@ from vpharness.audit.probes import (
     program_footprint,
     renumbered,
 )
-from vpharness.signals import Scorer, ScorerState, Signal, SignalParameters, capacity_for, score, scorer
+from vpharness.signals import Signal, SignalParameters, capacity_for, score, scorer
 
 CUTS: Final = 3
 """Random bins from which on the whole future is poisoned."""
@@ -37,15 +38,6 @@ START_SHARES: Final = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 1 / 3)
 
 SHORT_STARTS: Final = 48
 """As many random starts more, each for twice as many bins as those above have shown to be remembered."""
-
-SINGLE_BINS: Final = 6_000
-"""The most bins that are scored one by one, at a quarter of a millisecond each: all of a short run, or bursts."""
-
-BURST_BINS: Final = 20
-"""Bins of a burst."""
-
-CHUNK_LENGTHS: Final = (7, 45, 250)
-"""Random chunks are of these lengths: the signal is compiled anew for each."""
 
 
 def audit(
@@ -76,9 +68,11 @@ def audit(
         return AuditReport((), None, bins, reason, program)
     rng = np.random.default_rng(seed)
     cuts = sorted(int(cut) for cut in rng.integers(bins // 4, bins, CUTS))
+    behind_cuts = [garbage_check(cut, scored(poisoned(shown, cut, rng)), whole) for cut in cuts]
+    pieces = scored_in_pieces(ready, shown, bins, rng)
     checks = [
-        *(garbage_check(cut, scored(poisoned(shown, cut, rng)), whole) for cut in cuts),
-        *_pieces(ready, shown, whole, rng),
+        *behind_cuts,
+        *(compare(each.name, each.found, whole[each.bins], each.bins) for each in pieces),
     ]
     memory = measured_memory(scored, shown, whole, [later_start(bins, share) for share in START_SHARES])
     memory = _with_short_starts(memory, scored, shown, whole, rng)
@@ -98,7 +92,7 @@ def _with_short_starts(
         return memory
     most, starts = memory.bins, sorted(int(start) for start in rng.integers(1, len(whole) - length, SHORT_STARTS))
     for start in starts:
-        cells = {name: renumbered(name, each) for name, each in _between(columns, start, start + length).items()}
+        cells = {name: renumbered(name, each) for name, each in between(columns, start, start + length).items()}
         found = bins_until_agreement(scored(cells), whole[start : start + length])
         if 2 * found > length:  # longer than any before: to be seen to its end
             longer = measured_memory(scored, columns, whole, [min(start, len(whole) // 3)])
@@ -107,53 +101,3 @@ def _with_short_starts(
             found = longer.bins
         most = max(most, found)
     return MeasuredMemory(most, most, memory.starts + len(starts))
-
-
-def _between(columns: Columns, start: int, stop: int) -> Columns:
-    return {name: cells[start:stop] for name, cells in columns.items()}
-
-
-def _pieces(ready: Scorer, columns: Columns, whole: Scores, rng: np.random.Generator) -> list[Check]:
-    """Score the run in random chunks, each with and without garbage in the place of its end, and one by one."""
-    chunks: list[Scores] = []
-    before_garbage: list[tuple[int, Scores]] = []
-    states: dict[int, ScorerState] = {}
-    state, start = ready.start(), 0
-    while start < len(whole):
-        fitting = [length for length in CHUNK_LENGTHS if start + length <= len(whole)]
-        stop = start + int(rng.choice(fitting or [1]))
-        cells, states[start] = _between(columns, start, stop), state
-        if stop - start > 1:
-            cut = int(rng.integers(1, stop - start))
-            found = np.asarray(ready.step(state, poisoned(cells, cut, rng))[1])
-            before_garbage.append((start, found[:cut]))
-        state, scores = ready.step(state, cells)
-        chunks.append(np.asarray(scores))
-        start = stop
-    bins = np.arange(len(whole))
-    seen = np.concatenate([np.arange(start, start + len(scores)) for start, scores in before_garbage])
-    found = np.concatenate([scores for _, scores in before_garbage])
-    return [
-        compare(f"in {len(chunks)} random chunks", np.concatenate(chunks), whole, bins),
-        compare(f"in {len(before_garbage)} chunks that end in garbage", found, whole[seen], seen),
-        _one_by_one(ready, columns, whole, states, rng),
-    ]
-
-
-def _one_by_one(
-    ready: Scorer, columns: Columns, whole: Scores, states: Mapping[int, ScorerState], rng: np.random.Generator
-) -> Check:
-    """Score all bins one by one, or bursts of them from some of the states, by the first bin behind each."""
-    starts, burst = [0], len(whole)
-    if len(whole) > SINGLE_BINS:
-        burst, most = BURST_BINS, min(SINGLE_BINS // BURST_BINS, len(states))
-        starts = sorted(rng.choice(list(states), most, replace=False).tolist())
-    found: list[Any] = []
-    bins: list[int] = []
-    for start in starts:
-        state = states[start]
-        for index in range(start, min(start + burst, len(whole))):
-            state, scores = ready.step(state, _between(columns, index, index + 1))
-            found.append(scores)
-            bins.append(index)
-    return compare(f"{len(bins)} bins one by one", np.concatenate(found), whole[bins], np.array(bins))

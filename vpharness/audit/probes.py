@@ -36,7 +36,9 @@ def inconclusive_reason(whole: Scores) -> str | None:
 def compare(name: str, found: Scores, wanted: Scores, bins: NDArray[np.int64]) -> Check:
     """Return the check of the scores [n] of n bins."""
     differences, wrong = _differences(found, wanted)
-    return Check(name, float(differences.max(initial=0.0)), int(bins[wrong].min()) if wrong.any() else None)
+    first = int(bins[wrong].min()) if wrong.any() else None
+    finite = int(np.count_nonzero(np.isfinite(found) & np.isfinite(wanted)))
+    return Check(name, float(differences.max(initial=0.0)), first, finite=finite)
 
 
 def _differences(found: Scores, wanted: Scores) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -59,9 +59,7 @@ def run_audit(config: DictConfig) -> None:
     if report.undecided:
         raise VpharnessError(f"the audit of signal {signal.name} is {report.failures[0]}")
     if report.failures:
-        several = len(report.failures) > 1
-        told = "".join(f"\n  {each}" for each in report.failures) if several else f" {report.failures[0]}"
-        raise VpharnessError(f"signal {signal.name} fails the audit:{told}")
+        raise VpharnessError(f"signal {signal.name} fails the audit: {'; '.join(report.failures)}")
 
 
 def audited_dataset(lake: Lake, choice: DatasetChoice) -> str:
@@ -80,10 +78,10 @@ def audited_dataset(lake: Lake, choice: DatasetChoice) -> str:
 
 
 def _learned(signal: LearnedSignal[Any], params: Any, dataset: Dataset, seed: int) -> AuditReport:
-    """Audit a learned signal by doing some of its fits again, on features and labels that are garbage behind them."""
+    """Audit a learned signal in full: its features and scores, and some of its fits."""
     cache = DatasetCache.of(dataset)
     run = cache.learned_run(signal, params)
-    return audit_fits(run, cache.inputs(signal), run.scores(), seed=seed, most=AUDITED_FITS)
+    return audit_fits(run, cache.inputs(signal), run.scores(), seed=seed, most=AUDITED_FITS, full=True)
 
 
 def _facts(report: AuditReport) -> dict[str, Any]:
@@ -105,7 +103,8 @@ def _print(report: AuditReport, name: str, width_ms: int) -> None:
     print(f"audit of {name} over {report.bins:,} valid bins")
     for each in report.checks:
         verdict = f"same {each.compared}" if each.passed else f"differs from bin {each.first_bin} on"
-        print(f"  {each.name:<36}{verdict}, worst {each.worst:.2g}")
+        counted = "" if each.finite is None else f", {each.finite:,} bins compared"
+        print(f"  {each.name:<36}{verdict}, worst {each.worst:.2g}{counted}")
     if report.program is not None:
         calls = ", ".join(report.program.calls_out) or "nothing"
         print(f"  its program holds constants of {report.program.total_bytes:,} bytes and calls {calls} outside of it")

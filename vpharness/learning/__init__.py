@@ -7,7 +7,7 @@ weights are in force from bin b on, until the next fit.
 - `labels_of(view, params)` gives the label of each bin; `fit_bins`, `training_bins` say when is fitted, and on what.
 - `fits_of(signal, params, features, labels, ...)` fits all of a run.
 - `LearnedRun.of(...)` does so for a dataset, or reads what was fitted before (`weights_store`).
-- `audit_fits(...)` proves that nothing behind a fit's bin entered its weights.
+- `audit_fits(...)` shows whether features, scores or weights depend on what comes later.
 """
 
 from vpharness.learning.audit import AUDITED_FITS, audit_fits

@@ -113,7 +113,7 @@ class BatchRun:
     def audit(self, seed: int) -> AuditReport:
         """Audit the signal in full on its dataset."""
         if self.learned is not None:
-            return audit_fits(self.learned, self.inputs, self.scores, seed=seed, most=AUDITED_FITS)
+            return audit_fits(self.learned, self.inputs, self.scores, seed=seed, most=AUDITED_FITS, full=True)
         return audit(self.signal, self.params, self.inputs, self.valid, cell_width_ms=self.width_ms, seed=seed)
 
     @cached_property
