@@ -1,6 +1,6 @@
 """The findings of an audit, and their wording."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -113,17 +113,21 @@ class AuditReport:
         """Yield what is wrong whatever the length of the data."""
         if self.program is not None:
             yield from _program_failures(self.program)
-        for compared, reason in _REASONS.items():
-            failed = [each for each in self.checks if not each.passed and each.compared == compared]
-            if failed:
-                yield f"{'; '.join(_difference_of(each) for each in failed)}: {reason}"
+        failed = [each for each in self.checks if not each.passed]
+        for reason, kinds in _REASONS.items():
+            of_kinds = [[each for each in failed if each.compared == kind] for kind in kinds]
+            if told := [_differences_of(several) for several in of_kinds if several]:
+                yield f"{'; '.join(told)}: {reason}"
 
 
-_NOT_CAUSAL: Final = (
-    "it is not causal, or depends on how time is cut; only what goes through `time` may look across bins"
-)
-_REASONS: Final = {"weights": "it was fitted to what came later", "features": _NOT_CAUSAL, "scores": _NOT_CAUSAL}
-"""What follows where checks of a kind fail, said once for all of them."""
+_REASONS: Final = {
+    "it was fitted to what came later": ("weights",),
+    "it is not causal, or depends on how time is cut; only what goes through `time` may look across bins": (
+        "features",
+        "scores",
+    ),
+}
+"""What follows where checks of some kinds fail, said once for all of them."""
 _CHANGED: Final = {
     "weights": "the weights of the fit at bin {} change",
     "features": "its features at bin {} change",
@@ -131,9 +135,12 @@ _CHANGED: Final = {
 }
 
 
-def _difference_of(check: Check) -> str:
-    changed = _CHANGED[check.compared].format(check.first_bin)
-    return f"{check.name}, {changed}, by {check.worst:.3g} at the worst"
+def _differences_of(failed: Sequence[Check]) -> str:
+    """Return what the first of some failed checks of one kind found, and how many there are beside it."""
+    first, more = failed[0], len(failed) - 1
+    changed = _CHANGED[first.compared].format(first.first_bin)
+    others = f" (and so in {more} other check{'s' if more > 1 else ''})" if more else ""
+    return f"{first.name}, {changed}, by {first.worst:.3g} at the worst{others}"
 
 
 def _program_failures(program: Program) -> Iterator[str]:

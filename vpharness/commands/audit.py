@@ -102,7 +102,7 @@ def _facts(report: AuditReport) -> dict[str, Any]:
 def _print(report: AuditReport, name: str, width_ms: int) -> None:
     print(f"audit of {name} over {report.bins:,} valid bins")
     for each in report.checks:
-        verdict = f"same {each.compared}" if each.passed else f"differs from bin {each.first_bin} on"
+        verdict = f"same {each.compared}" if each.passed else f"{each.compared} differ from bin {each.first_bin} on"
         counted = "" if each.finite is None else f", {each.finite:,} bins compared"
         print(f"  {each.name:<36}{verdict}, worst {each.worst:.2g}{counted}")
     if report.program is not None:
