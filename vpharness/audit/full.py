@@ -39,6 +39,9 @@ START_SHARES: Final = (1 / 16, 1 / 8, 3 / 16, 1 / 4, 1 / 3)
 SHORT_STARTS: Final = 48
 """As many random starts more, each for twice as many bins as those above have shown to be remembered."""
 
+SINGLE_BINS: Final = 6_000
+"""The most bins that are scored one by one, at a quarter of a millisecond each: all of a short run, or bursts."""
+
 
 def audit(
     signal: Signal[Any],
@@ -69,7 +72,7 @@ def audit(
     rng = np.random.default_rng(seed)
     cuts = sorted(int(cut) for cut in rng.integers(bins // 4, bins, CUTS))
     behind_cuts = [garbage_check(cut, scored(poisoned(shown, cut, rng)), whole) for cut in cuts]
-    pieces = scored_in_pieces(ready, shown, bins, rng)
+    pieces = scored_in_pieces(ready, shown, bins, rng, SINGLE_BINS)
     checks = [
         *behind_cuts,
         *(compare(each.name, each.found, whole[each.bins], each.bins) for each in pieces),

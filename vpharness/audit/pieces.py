@@ -13,9 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from vpharness.audit.probes import Columns, poisoned
 from vpharness.signals import ScorerState
 
-SINGLE_BINS: Final = 6_000
-"""The most bins that are scored one by one, at a quarter of a millisecond each: all of a short run, or bursts."""
-
 BURST_BINS: Final = 20
 """Bins of a burst."""
 
@@ -54,7 +51,7 @@ def between(columns: Columns, start: int, stop: int) -> Columns:
 
 
 def scored_in_pieces(
-    ready: Steps, columns: Columns, bins: int, rng: np.random.Generator, single_bins: int = SINGLE_BINS
+    ready: Steps, columns: Columns, bins: int, rng: np.random.Generator, single_bins: int
 ) -> tuple[Pieces, Pieces, Pieces]:
     """Score the run in random chunks, each with and without garbage in the place of its end, and one by one.
 
@@ -63,7 +60,7 @@ def scored_in_pieces(
         columns: its columns [T, K] and series [T].
         bins: T, at least 1.
         rng: what chunks and garbage are drawn from.
-        single_bins: the most bins that are scored one by one.
+        single_bins: the most bins that are scored one by one: all of a shorter run, or bursts.
     """
     chunks: list[NDArray[Any]] = []
     before_garbage: list[tuple[int, NDArray[Any]]] = []
