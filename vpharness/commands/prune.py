@@ -1,9 +1,10 @@
 """The command `prune`: delete what nothing refers to, after showing what it is and how much."""
 
+import dataclasses
 import json
 import shlex
 import sys
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from omegaconf import DictConfig
 from vpharness.commands.text.dataset_facts import size_text
 from vpharness.commands.text.terminal import counted, print_table
 from vpharness.config.command_schemas import PruneCommand
-from vpharness.config.hydra_app import given_overrides
 from vpharness.config.typed_config import check_command
 from vpharness.datasets.lake import Lake, no_collection_is_built
 from vpharness.datasets.pruning import Prunable, delete, prunable
@@ -47,7 +47,7 @@ def run_prune(config: DictConfig) -> None:
         print(f"deleted {total}")
     else:
         print(f"{total}; nothing has been deleted")
-        print(f"vpharness: {_confirmed(given_overrides())} deletes what is listed", file=sys.stderr)
+        print(f"vpharness: {_confirmed(asked)} deletes what is listed", file=sys.stderr)
 
 
 def _young_text(count: int, hours: float) -> str:
@@ -60,9 +60,14 @@ def _young_text(count: int, hours: float) -> str:
     )
 
 
-def _confirmed(words: Sequence[str]) -> str:
-    """Return the command that deletes what a command with these words lists."""
-    return shlex.join(["prune", *(word for word in words if not word.startswith("yes=")), "yes=true"])
+def _confirmed(asked: PruneCommand) -> str:
+    """Return the command that deletes what another one lists: with its keys, as far as they are not the defaults."""
+    words = []
+    for field in dataclasses.fields(asked):
+        value = getattr(asked, field.name)
+        if value != field.default and field.name not in {"yes", "json"}:
+            words.append(f"{field.name}={str(value).lower() if isinstance(value, bool) else value}")
+    return shlex.join(["prune", *words, "yes=true"])
 
 
 def _weights(lake: Lake, older_than_s: float, checksums: Container[str]) -> Iterable[tuple[Path, str]]:
