@@ -1,6 +1,5 @@
 """The commands on collections: build, list-datasets, show, verify and prune, as a user meets them."""
 
-import dataclasses
 import json
 import os
 import re
@@ -16,7 +15,6 @@ from tests.commands.test_cli import Said, in_process
 from tests.datasets.session_files import WIDE, minutes, utc, write_day
 from tests.runtime.records import promote, record_of
 from vpharness.commands import build_collection as command
-from vpharness.commands.text.collection_facts import collection_lines
 from vpharness.datasets.build import build
 from vpharness.datasets.collection import find_collection
 from vpharness.datasets.find import Dataset, find_dataset, open_dataset

@@ -10,6 +10,7 @@ from typing import Any, Final
 from vpharness.datasets.collection import Collection, Member, lattice_differences
 from vpharness.datasets.sessions import SessionParameters, sessions_between
 from vpharness.errors import ConfigError
+from vpharness.events.times import SECOND_NS
 from vpharness.lattice.lattice_parameters import LatticeParameters
 
 _CUTTING: Final = ("open", "close", "timezone")
@@ -66,11 +67,17 @@ def _require_fitting_members(collection: Collection, session: SessionParameters)
 
 
 def _fits(member: Member, session: SessionParameters) -> bool:
-    """Return whether a member lies within the session of its name."""
-    # A bin of the lattice may reach beyond the close: the last one ends where the next would begin.
+    """Return whether a member is the session of its name: from its open to its close, as far as is tolerated."""
     middle_ns = (member.start_ns + member.end_ns) // 2
+    tolerance_ns = round(session.tolerance_minutes * 60 * SECOND_NS)
+    # With a calendar a session may have closed early: its end tells nothing.
     found = sessions_between(dataclasses.replace(session, calendar=None), middle_ns, middle_ns)
-    return any(each.name == member.session and each.open_ns <= member.start_ns for each in found)
+    return any(
+        each.name == member.session
+        and 0 <= member.start_ns - each.open_ns <= tolerance_ns
+        and (session.calendar is not None or each.close_ns - member.end_ns <= tolerance_ns)
+        for each in found
+    )
 
 
 def _is_date(name: str) -> bool:
