@@ -154,7 +154,7 @@ def test_days_are_shown_by_their_sessions_and_those_that_are_kept_are_counted(hi
     assert "day3 (day" not in pooled
     apart = ok(in_process(folder, *words, "by=dataset")).stdout
     assert all(f"dataset=day {number} (day{number})" in apart for number in (1, 2, 3)) or "too little data" in apart
-    plan = ok(in_process(folder, "plan", *ON_DAYS, "eval.null_draws=98")).stdout
+    plan = ok(in_process(folder, "plan", *ON_DAYS, "signal.blend_scale=7")).stdout
     assert "  1 run of ads on day 5 (day5)\n" in plan
 
 

@@ -251,7 +251,7 @@ def test_prune_leaves_alone_what_is_published_young_or_referred_to(folder: Path,
     assert "nothing to prune" in (said := in_process(folder, "prune").stdout)
     assert re.search(r"; [1-9] things? (is|are) younger than 1 hour [(]older_than_hours=[)]\n", said)
     hint = in_process(folder, "prune", "older_than_hours=0.0", "with_runs=true").stderr
-    assert "prune with_runs=true older_than_hours=0.0 yes=true deletes what is listed" in hint
+    assert "/lake with_runs=true older_than_hours=0.0 yes=true deletes what is listed" in hint
     assert pruned(folder, "older_than_hours=0")["dataset"] == [unused.path.name]
     append(store, TableRows(META, [_row(META_SCHEMA, run_id="r", dataset_checksum=unused.checksum)], META_SCHEMA))
     assert pruned(folder, "older_than_hours=0") == {}
