@@ -142,6 +142,20 @@ def test_by_dataset_shows_each_day(history: dict[str, Any]) -> None:
     found = rows(history["folder"], "by=dataset", "dataset.collection=days", "top=100")
     of_pool = [row["datasets"] for row in found if row["candidate_id"] == found[0]["candidate_id"]]
     assert sorted(of_pool) == [["day1"], ["day2"], ["day3"]]
+    assert {(row["datasets"][0], row["session"][0]) for row in found} == {(f"day{n}", f"day {n}") for n in (1, 2, 3)}
+
+
+def test_days_are_shown_by_their_sessions_and_those_that_are_kept_are_counted(history: dict[str, Any]) -> None:
+    """In a ranking, for each day, and in a plan; ids stand behind."""
+    folder = history["folder"]
+    words = ("compare", "dataset.collection=days", "signal=ads", "min_signals=0")
+    pooled = ok(in_process(folder, *words)).stdout
+    assert "2 of 5 datasets are kept for the test, and not among these figures\n" in pooled
+    assert "day3 (day" not in pooled
+    apart = ok(in_process(folder, *words, "by=dataset")).stdout
+    assert all(f"dataset=day {number} (day{number})" in apart for number in (1, 2, 3)) or "too little data" in apart
+    plan = ok(in_process(folder, "plan", *ON_DAYS, "signal.blend_scale=7")).stdout
+    assert "  1 run of ads on day 5 (day5)\n" in plan
 
 
 def test_a_sweep_multiplies_its_jobs_by_the_datasets(history: dict[str, Any], tmp_path: Path) -> None:
@@ -178,12 +192,13 @@ def test_a_candidate_is_shown_day_by_day(history: dict[str, Any], tmp_path: Path
     whole, days = found[0], [row for row in found if row["of"] == "day"]
     assert (whole["n_net"], whole["net_pnl_ticks"]) == (best["n_net"], pytest.approx(best["net_pnl_ticks"]))
     assert [row["name"] for row in days] == ["day1", "day2", "day3"]
+    assert [row["session"] for row in days] == ["day 1", "day 2", "day 3"]
     for kind in ("day", "hour", "volatility", "spread"):
         assert sum(row["n_net"] for row in found if row["of"] == kind) == whole["n_net"]
     assert whole["worst_day_ticks"] == min(row["net_pnl_ticks_sum"] for row in days)
     assert whole["share_of_days_above_0"] == sum(row["net_pnl_ticks_sum"] > 0 for row in days) / 3
     said = ok(in_process(folder, "compare", f"stability={best['candidate_id']}")).stdout
-    assert f"worst day: {whole['worst_day']}" in said
+    assert f"worst day: day {whole['worst_day'][3:]} ({whole['worst_day']}), " in said
     assert "entered later" in said
     refused = in_process(folder, "compare", "stability=none")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)

@@ -215,14 +215,16 @@ def test_a_futures_roll_gives_two_instruments_of_one_root(lake: Lake, tmp_path: 
     assert "instrument root is NQ, that of the collection is ES" in done.failed[0]
 
 
-def test_another_lattice_does_not_fit_and_the_others_go_on(lake: Lake, tmp_path: Path) -> None:
-    """One that was built otherwise is refused by name; what is told names the parameter."""
+def test_another_lattice_is_refused_before_anything_is_built(lake: Lake, tmp_path: Path) -> None:
+    """What is told names the parameter with both of its values."""
     day = "2024-03-13"
     path = write_day(tmp_path / "es.dbn", minutes(f"{day} 13:00", f"{day} 17:00"))
     other = CollectionRequest("ES", DbnSource(str(path), 0.25), LatticeParameters(cell_width_ms=60_000), MORNING)
-    done = built(lake, other)
-    assert (done.added, find_collection(lake, "ES").latest) == ((), 1)
-    assert "lattice.radius is 50, that of the collection is 3" in done.failed[0]
+    with pytest.raises(
+        ConfigError, match=r"was built with lattice\.radius=3, and here is lattice\.radius=50; give the"
+    ):
+        built(lake, other)
+    assert (find_collection(lake, "ES").latest, len(list(lake.variants.iterdir()))) == (1, len(DAYS))
 
 
 def test_a_session_whose_files_have_changed_is_refused_before_it_is_built(lake: Lake, tmp_path: Path) -> None:
@@ -234,11 +236,61 @@ def test_a_session_whose_files_have_changed_is_refused_before_it_is_built(lake: 
     assert len(list(lake.variants.iterdir())) == len(DAYS)
 
 
-def test_datasets_that_overlap_are_refused_by_both_names(lake: Lake, days: Path) -> None:
-    """A file as a whole overlaps with the morning that was made of it."""
-    done = built(lake, request(days / f"{DAYS[0]}.dbn", FILE))
-    assert "overlap in time" in done.failed[0]
-    assert find_collection(lake, "ES").dataset_ids[0] in done.failed[0]
+BEFORE = (
+    "collection ES was built with session.open=09:30 session.close=12:00 session.timezone=America/New_York, and here is"
+)
+
+
+@pytest.mark.parametrize(
+    ("session", "here"),
+    [
+        (FILE, "no session.open;"),
+        (dataclasses.replace(MORNING, open="10:00"), "session.open=10:00 "),
+        (dataclasses.replace(MORNING, timezone="UTC"), "session.open=09:30 session.close=12:00 session.timezone=UTC;"),
+    ],
+)
+def test_other_sessions_are_refused_before_anything_is_built(
+    lake: Lake, days: Path, session: SessionParameters, here: str
+) -> None:
+    """A file as a whole, or another part of the day, would overlap with the morning that was made of it."""
+    with pytest.raises(ConfigError) as told:
+        built(lake, request(days, session))
+    assert f"{BEFORE} {here}" in str(told.value)
+    assert "give the same" in str(told.value)
+    assert len(list(lake.variants.iterdir())) == len(DAYS)
+
+
+def test_what_chooses_among_sessions_may_change(lake: Lake, days: Path) -> None:
+    """Weekdays, a calendar and a tolerance cut no session elsewhere."""
+    asked = dataclasses.replace(MORNING, days=["mon", "thu"], calendar=None, tolerance_minutes=5.0)
+    done = built(lake, request(days, asked))
+    assert (done.added, done.existing, done.failed) == ((), ("2024-03-07", "2024-03-11"), ())
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        (MORNING, FILE, "was built with sessions such as 2024-03-07, cut by session.open and session.close"),
+        (MORNING, NIGHT, "was built with other sessions, and here is session.open=17:00"),
+        (FILE, MORNING, r"was built with a session for each file \(no session.open\), and here is session.open=09:30"),
+    ],
+)
+def test_a_collection_that_does_not_say_its_sessions_is_judged_by_its_members(
+    days: Path, tmp_path: Path, before: SessionParameters, now: SessionParameters, told: str
+) -> None:
+    """As those of earlier versions: by the names and spans of what they hold; the same words are taken as before."""
+    file = days / f"{DAYS[0]}.dbn"
+    lake, asked = Lake(tmp_path), request(file, before, name="first")
+    first = built(lake, asked).collection
+    assert first is not None
+    assert first.session == dataclasses.asdict(before)
+    named = [(open_dataset(lake.variants / each.dataset_id), each.session) for each in first.members]
+    old = add_members(lake, "old", named)
+    assert old.session is None
+    assert '"session": null' not in next(lake.collections.joinpath("old").glob("*.json")).read_text(encoding="utf-8")
+    with pytest.raises(ConfigError, match=told):
+        built(lake, request(file, now, name="old"))
+    assert built(lake, request(file, before, name="old")).existing == tuple(each.session for each in first.members)
 
 
 def test_several_processes_make_the_same_collection(

@@ -23,15 +23,18 @@ def first(
     low_all: float = -0.4,
     lacks: tuple[Lack, ...] = (),
     critical: float = 3.0,
+    left_out: tuple[str, ...] = (),
+    parameters: dict[str, Any] | None = None,
     **known: float,
 ) -> Ranked:
     """Return the candidate that ranks first, with barriers 8 and 4 and a hold of 300 bins."""
     evaluation = EvaluationParameters(max_hold_bins=300).resolve(100)
-    candidate = cast("Any", SimpleNamespace(first=SimpleNamespace(evaluation=evaluation)))
+    trial = SimpleNamespace(evaluation=evaluation, parameters=parameters or {})
+    candidate = cast("Any", SimpleNamespace(first=trial, candidate_id="8e404f45"))
     greatest = np.full(19, critical)
     family = Family((), 40, 30, 20, 0, 0, greatest, greatest)
     judgement = Judgement(cast("Any", None), figures(**{**DECIDED, **known}), 1.0, p, lacks)
-    return Ranked(candidate, judgement, family, p_adjusted, low_all, winner=False)
+    return Ranked(candidate, judgement, family, p_adjusted, low_all, winner=False, left_out=left_out)
 
 
 def test_barriers_that_are_not_reached_come_nearer_or_are_given_longer() -> None:
@@ -76,6 +79,37 @@ def test_too_little_data_asks_for_more() -> None:
     """Where nothing can be ranked."""
     said = advice(first(p_adjusted=None, lacks=(Lack("net fires", 3, 30),)))
     assert said.endswith("a longer dataset, or lower signal.thresholds for more fires")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"first_fit_bins": 2400, "threshold_quantiles": [0.9]}, "nothing is scored before signal.first_fit_bins=2400"),
+        ({"thresholds": [], "threshold_quantiles": [0.9]}, "or lower signal.threshold_quantiles for more fires"),
+        ({"thresholds": [0.1], "threshold_quantiles": []}, "or lower signal.thresholds for more fires"),
+    ],
+)
+def test_what_gives_more_fires_depends_on_the_signal(parameters: dict[str, Any], said: str) -> None:
+    """A learned signal is silent before its first fit, and thresholds by quantile are no numbers to lower."""
+    lacks = (Lack("net fires", 3, 30),)
+    assert advice(first(p_adjusted=None, lacks=lacks, parameters=parameters)).endswith(said)
+
+
+@pytest.mark.parametrize("timeout_rate", [0.06, 0.9])
+def test_what_would_win_on_more_is_not_advised_to_change(timeout_rate: float) -> None:
+    """It wins nothing only since a part of the evidence is left out: its barriers are not what is wrong."""
+    ranked = first(p=0.001, p_adjusted=0.01, low_all=0.2, left_out=("day15",), timeout_rate=timeout_rate)
+    assert ranked.would_win
+    said = advice(ranked)
+    assert said.startswith("8e404f45 beats chance and costs on a part of what it was judged on")
+    assert "barriers" not in said
+
+
+def test_a_net_interval_above_zero_gets_no_advice_on_barriers() -> None:
+    """Where only the size of the search keeps its lower end for all from being above zero, or from being known."""
+    said = advice(first(p=0.001, p_adjusted=0.02, low_all=math.nan, net_pnl_ticks=1.0, net_pnl_ticks_low=0.3))
+    assert said.startswith("its direction beats chance and its net interval lies above zero")
+    assert "barriers" not in said
 
 
 def test_blocks_that_are_too_few_for_any_result_to_win_are_said() -> None:

@@ -18,6 +18,7 @@ from tests.results.walk_forward_ledgers import (
     evidence_of_blocks,
     noise,
 )
+from vpharness.commands.text.walk_forwards import overfitting_text, stretch_text, verdict_lines
 from vpharness.errors import ConfigError
 from vpharness.evaluation import Evidence, pooled
 from vpharness.results.ledger import LedgerCandidate
@@ -161,6 +162,8 @@ def test_sixteen_groups_are_made_of_more_segments_and_an_even_number_of_fewer() 
     assert few is not None
     assert (many.n_groups, many.n_halves) == (16, 12_870)
     assert (few.n_groups, few.n_halves) == (6, 20)
+    assert overfitting_text(few).endswith("; over fewer than 8 groups it means little")
+    assert "means little" not in overfitting_text(many)
 
 
 def poisoned(candidates: Sequence[LedgerCandidate], from_day: int) -> list[LedgerCandidate]:
@@ -345,6 +348,10 @@ def test_a_procedure_on_the_good_days_alone_wins_nothing(tmp_path: Path) -> None
     assert whole.winner
     part = walk_forward(Procedure("many", 4, 1), good, [lead], Store(tmp_path / "part"))
     assert part.left_out == ("day012", "day013")
+    told = "\n".join(verdict_lines(part, {"day012": "2024-03-12"}))
+    assert "was judged on 2024-03-12 (day012), day013 of the instrument too" in told
+    assert "with hindsight the best rankable candidate of these segments earned" in told
+    assert stretch_text(part.steps[0], {"day004": "2024-03-04"}) == "2024-03-04"
     assert not part.winner
     assert part.p_adjusted == whole.p_adjusted
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.results.walk_forward_ledgers import candidate, day_evidence
+from vpharness.commands.text.walk_forwards import verdict_lines
 from vpharness.evaluation import Evidence
 from vpharness.results import holdout
 from vpharness.results.ledger import DatasetKey, LedgerCandidate, Trial
@@ -60,6 +61,7 @@ def test_days_that_are_kept_for_the_test_stay_closed_unless_asked_for(
     """Segments are the others alone."""
     found = walked(tmp_path, show_test=False)
     assert len(found.segments) == 7
+    assert "3 days are kept for the test: not segments (show_test=true adds them)" in list(verdict_lines(found, {}))
     assert not any(step.is_test for step in found.steps)
     assert opened == []
     assert read(Store(tmp_path), VIEWS) == []
@@ -83,6 +85,7 @@ def test_what_was_chosen_before_them_is_opened_and_counted_alone(
     assert {row["candidate_id"] for row in read(Store(tmp_path), VIEWS)} == {"lead"}
     assert found.judgement is not None
     assert found.judgement.figures.n_net == 7 * 40
+    assert found.n_kept == 0
     assert found.fires.fires.sum() == 7 * 40
     assert found.last.is_open
     assert [each.number for each in found.steps] == list(range(1, len(found.steps) + 1))

@@ -1,9 +1,10 @@
-"""The datasets of a collection: which they are, how many of them train, and when each was added."""
+"""The datasets of a collection: which they are, their sessions' names, how many train, and when each was added."""
 
 import math
 
 from vpharness.datasets.collection import collection_ids, find_collection
 from vpharness.datasets.lake import Lake
+from vpharness.errors import DatasetError
 
 
 def train_count(datasets: int, train_share: float) -> int:
@@ -27,3 +28,22 @@ def members_added_ns(lake: Lake, name: str | None) -> dict[str, int]:
         for dataset_id, added_ns in zip(collection.dataset_ids, collection.added_ns, strict=True):
             found[dataset_id] = min(added_ns, found.get(dataset_id, added_ns))
     return found
+
+
+def sessions_of_datasets(lake: Lake | None) -> dict[str, str]:
+    """Return the name of the session of each dataset that a collection of a lake holds, by the dataset's id.
+
+    Where two collections name one dataset differently, both names stand, with a slash between. A collection that cannot
+    be read names nothing: names are only shown, and whoever uses the collection is told what is wrong with it.
+    """
+    names: dict[str, list[str]] = {}
+    for collection_id in collection_ids(lake) if lake is not None else ():
+        try:
+            members = find_collection(lake, collection_id).members  # type: ignore[arg-type]  # there are ids
+        except DatasetError:
+            continue
+        for member in members:
+            own = names.setdefault(member.dataset_id, [])
+            if member.session not in own:
+                own.append(member.session)
+    return {dataset_id: "/".join(own) for dataset_id, own in names.items()}

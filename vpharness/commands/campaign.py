@@ -11,6 +11,7 @@ from typing import Final
 from omegaconf import DictConfig
 
 from vpharness import parameters as ranges
+from vpharness.campaigns.collection_members import sessions_of_datasets
 from vpharness.campaigns.plan import CampaignPlan, Job, job_problems, make_plan, variants_of
 from vpharness.campaigns.runner import CampaignProgress, run_groups
 from vpharness.campaigns.workers import run_groups_on
@@ -77,7 +78,8 @@ def launch(
         plan, wrong = make_plan(ready, dataset_finder(lake), done_in(settings.store, settings.outputs))
         refuse_all(wrong)
         if not carries_out:
-            print_plan(plan, waiting, unbuilt, measured_speeds(settings.store), as_json=command.json)
+            speeds, sessions = measured_speeds(settings.store), sessions_of_datasets(lake)
+            print_plan(plan, waiting, unbuilt, speeds, sessions=sessions, as_json=command.json)
             return []
         name = command.campaign or default_name(tracking, plan.run_ids)
         named = replace(settings, labels=Labels(tracking.experiment_name, name, dict(tracking.tags)))

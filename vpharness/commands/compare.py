@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from omegaconf import DictConfig
 
-from vpharness.campaigns.collection_members import collection_datasets, members_added_ns
+from vpharness.campaigns.collection_members import collection_datasets, members_added_ns, sessions_of_datasets
 from vpharness.commands.output_files import new_file, require_new
 from vpharness.commands.text.dataset_facts import DatasetRemarks, print_doubts
 from vpharness.commands.text.executions import candidate_named, execution_row, print_executions
@@ -88,7 +88,9 @@ def run_compare(config: DictConfig) -> None:
         facts = facts_of(asked, choice, found.ranked, ledger_text(ledger))
         judged_on = dict.fromkeys(name for each in found.ranked for name in each.candidate.dataset_ids)
         remarks = DatasetRemarks(lake_of(asked)).sentences(judged_on)
-        write_report(Path(asked.report), Findings(found.ranked, answer.shown, found.view_of, facts, remarks))
+        sessions = sessions_of_datasets(lake_of(asked))
+        findings = Findings(found.ranked, answer.shown, found.view_of, facts, remarks, sessions=sessions)
+        write_report(Path(asked.report), findings)
     if asked.parquet is not None:
         with new_file(Path(asked.parquet)) as aside:
             write_parquet(table_of_rows(answer.rows), aside)
@@ -137,7 +139,7 @@ def compared(asked: CompareCommand, dataset_id: str | None, collection: str | No
     of_signal = _ranked(store, ledger, asked, meant)
     ranked = [each for each in of_signal if each.judgement.figures.n_signals >= asked.min_signals]
     if asked.stability is not None:
-        answer = _stability(asked.stability, of_signal, view_of)
+        answer = _stability(asked.stability, of_signal, view_of, sessions_of_datasets(lake))
     else:
         answer = _answer(ranked, ledger, asked, store, view_of)
     return Comparison(ledger, of_signal, ranked, view_of, answer)
@@ -175,14 +177,17 @@ def _is_shown(asked: CompareCommand, candidate: LedgerCandidate) -> bool:
     }
 
 
-def _stability(name: str, ranked: Sequence[Ranked], view_of: ViewOf) -> Answer:
+def _stability(name: str, ranked: Sequence[Ranked], view_of: ViewOf, sessions: Mapping[str, str]) -> Answer:
     """Return one of the candidates day by day."""
     fitting = [each for each in ranked if each.candidate.candidate_id.startswith(name)]
     if len(fitting) != 1:
         told = "which begins no id" if not fitting else f"which begins {len(fitting)} ids"
         raise ConfigError(f"stability is {name!r}, {told} of the candidates here; compare shows what there is")
     found = stability_of(fitting[0].candidate, view_of)
-    return Answer(without_missing(stability_rows(found)), lambda: print_stability(found))
+    rows = [
+        row | ({"session": sessions.get(row["name"])} if row["of"] == "day" else {}) for row in stability_rows(found)
+    ]
+    return Answer(without_missing(rows), lambda: print_stability(found, sessions))
 
 
 def _since_chosen(

@@ -11,6 +11,7 @@ from typing import Any, Final
 from vpharness.campaigns.plan import CampaignPlan, Job, PlannedRun, Variant
 from vpharness.commands.text.progress_display import span_of
 from vpharness.compiled import is_kept
+from vpharness.results.session_names import with_session
 from vpharness.results.store import META, Store, read
 
 SCORE_BYTES_A_BIN: Final = 12
@@ -95,7 +96,13 @@ def _bins_of(variant: Variant) -> int | None:
 
 
 def print_plan(
-    plan: CampaignPlan, waiting: Sequence[Job], unbuilt: Sequence[Variant], measured: Speeds, *, as_json: bool
+    plan: CampaignPlan,
+    waiting: Sequence[Job],
+    unbuilt: Sequence[Variant],
+    measured: Speeds,
+    *,
+    sessions: Mapping[str, str],
+    as_json: bool,
 ) -> None:
     """Print the runs of a plan, which of them are done, and the cost of the rest.
 
@@ -107,11 +114,15 @@ def print_plan(
         waiting: the jobs on datasets that are not built yet.
         unbuilt: those datasets.
         measured: how fast runs were before.
+        sessions: the names of datasets' sessions, by id.
         as_json: print JSON instead of text.
     """
     facts, time = _facts(plan, waiting, unbuilt), estimate(plan, waiting, unbuilt, measured)
     if as_json:
-        runs = [{"run_id": run.spec.run_id, "words": run.job.words} for run in plan.runs]
+        runs = []
+        for run in plan.runs:
+            session = sessions.get(run.spec.dataset.manifest.dataset_id)
+            runs.append({"run_id": run.spec.run_id, "words": run.job.words, "session": session})
         facts |= {"estimated_minutes": time.minutes, "estimated_from": time.basis}
         print(json.dumps({**facts, "runs": runs}, indent=1))
         return
@@ -126,7 +137,8 @@ def print_plan(
         (group.dataset.manifest.dataset_id, group.runs[0].spec.signal.name, len(group.runs)) for group in plan.groups()
     )
     for dataset_id, name, runs_of_group in by_group:
-        print(f"  {runs_of_group:,} runs of {name} on {dataset_id}")
+        runs_text = f"{runs_of_group:,} run{'' if runs_of_group == 1 else 's'}"
+        print(f"  {runs_text} of {name} on {with_session(dataset_id, sessions)}")
 
 
 def _minutes_text(minutes: float | None) -> str:

@@ -1,6 +1,8 @@
 """The command `prune`: delete what nothing refers to, after showing what it is and how much."""
 
+import dataclasses
 import json
+import shlex
 import sys
 from collections.abc import Container, Iterable, Iterator
 from functools import partial
@@ -27,6 +29,9 @@ def run_prune(config: DictConfig) -> None:
         kept = referred_to(lake, with_runs=asked.with_runs)
         older_than_s = asked.older_than_hours * 3600
         found = prunable(lake, kept, older_than_s, partial(_weights, lake, older_than_s))
+        young = 0
+        if not found and older_than_s:
+            young = len(prunable(lake, kept, 0.0, partial(_weights, lake, 0.0)))
         deleted = [each for each in found if delete(each)] if asked.yes else []
     size = sum(each.size for each in found)
     if asked.json:
@@ -34,7 +39,7 @@ def run_prune(config: DictConfig) -> None:
         print(json.dumps({"prunable": rows, "bytes": size, "deleted": len(deleted)}, indent=1))
         return
     if not found:
-        print(f"nothing to prune in {lake.root}")
+        print(f"nothing to prune in {lake.root}{_young_text(young, asked.older_than_hours)}")
         return
     _print(found, lake)
     total = f"{counted(len(found), 'thing')}, {size_text(size)}"
@@ -42,7 +47,27 @@ def run_prune(config: DictConfig) -> None:
         print(f"deleted {total}")
     else:
         print(f"{total}; nothing has been deleted")
-        print("vpharness: prune yes=true deletes what is listed", file=sys.stderr)
+        print(f"vpharness: {_confirmed(asked)} deletes what is listed", file=sys.stderr)
+
+
+def _young_text(count: int, hours: float) -> str:
+    """Return how much would be listed if it were older, and which key asks for it."""
+    if not count:
+        return ""
+    are = "is" if count == 1 else "are"
+    return (
+        f"; {counted(count, 'thing')} {are} younger than {hours:g} hour{'' if hours == 1 else 's'} (older_than_hours=)"
+    )
+
+
+def _confirmed(asked: PruneCommand) -> str:
+    """Return the command that deletes what another one lists: with its keys, as far as they are not the defaults."""
+    words = []
+    for field in dataclasses.fields(asked):
+        value = getattr(asked, field.name)
+        if value != field.default and field.name not in {"yes", "json"}:
+            words.append(f"{field.name}={str(value).lower() if isinstance(value, bool) else value}")
+    return shlex.join(["prune", *words, "yes=true"])
 
 
 def _weights(lake: Lake, older_than_s: float, checksums: Container[str]) -> Iterable[tuple[Path, str]]:

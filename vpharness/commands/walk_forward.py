@@ -2,10 +2,11 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from vpharness.campaigns.collection_members import sessions_of_datasets
 from vpharness.commands.output_files import new_file, require_new
 from vpharness.commands.text.rankings import readable_ledger, views_in
 from vpharness.commands.text.walk_forwards import print_walk_forward, step_rows
@@ -16,6 +17,7 @@ from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import restricted
+from vpharness.results.session_names import segment_text
 from vpharness.results.store import store_in
 from vpharness.results.walk_forward.judged import WalkForward, walk_forward
 from vpharness.results.walk_forward.summary import values_of
@@ -132,11 +134,22 @@ def run_walk_forward(asked: CompareCommand, choice: DatasetChoice, tracking: "Tr
 
         track(found, tracking, Path(asked.outputs))
     if asked.json:
-        print(json.dumps({**values_of(found), "steps": step_rows(found)}, indent=1))
+        print(
+            json.dumps(
+                {**values_of(found), "steps": _with_sessions(step_rows(found), sessions_of_datasets(lake))}, indent=1
+            )
+        )
         return
-    print_walk_forward(found)
+    print_walk_forward(found, sessions_of_datasets(lake))
     if asked.report is not None:
         print(f"report: {asked.report}")
+
+
+def _with_sessions(steps: list[dict[str, Any]], sessions: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the rows of steps with the names of the sessions that each is judged on, as far as these have one."""
+    return [
+        step | {"session": [segment_text(name, sessions) for name in step["out_of_sample_segments"]]} for step in steps
+    ]
 
 
 def _write_report(asked: CompareCommand, choice: DatasetChoice, found: WalkForward) -> None:
@@ -148,6 +161,9 @@ def _write_report(asked: CompareCommand, choice: DatasetChoice, found: WalkForwa
     require_new(asked.report, "report")
     ranking = dataclasses.replace(asked, walk_forward=False, segments=None, show_test=False)
     ranked = compared(ranking, choice.id, choice.collection)
+    sessions = sessions_of_datasets(lake_of(asked))
     facts = facts_of(asked, choice, ranked.ranked, ledger_text(ranked.ledger))
-    findings = Findings(ranked.ranked, ranked.answer.shown, ranked.view_of, facts, walk_forward=found)
+    findings = Findings(
+        ranked.ranked, ranked.answer.shown, ranked.view_of, facts, walk_forward=found, sessions=sessions
+    )
     write_report(Path(str(asked.report)), findings)

@@ -68,6 +68,7 @@ class Collection:
         tick_size: of all of them, in price units.
         lattice: every lattice parameter of all of them; None where they are not known.
         added_ns: for each member in turn, when it was added, ns since the epoch.
+        session: the parameters by which a build cut its files into sessions; None where no version says so.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Collection:
     tick_size: float
     lattice: dict[str, Any] | None
     added_ns: tuple[int, ...]
+    session: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -161,6 +163,7 @@ def add_members(
     collection_id: str,
     added: Sequence[tuple[Dataset, str]],
     *,
+    session: dict[str, Any] | None = None,
     refuse: Callable[[str, DatasetError], None] | None = None,
 ) -> Collection:
     """Add datasets to a collection as one new version, and return it; what it holds already is passed over.
@@ -169,6 +172,7 @@ def add_members(
         lake: where the collection lies, and its datasets.
         collection_id: its name; it is made where there is none.
         added: datasets, each with the name of its session.
+        session: the parameters by which files were cut into these sessions, where they were.
         refuse: called with the session and the error of each dataset that does not fit, while the others are added.
 
     Raises DatasetError, with nothing changed, where a dataset does not fit, unless that goes to `refuse`: another
@@ -182,7 +186,7 @@ def add_members(
             versions = _read_versions(folder)
             known = {member.dataset_id for version in versions for member in version.added}
             new = [(dataset, session) for dataset, session in added if dataset.manifest.dataset_id not in known]
-            version = _next_version(collection_id, versions, new, refuse)
+            version = dataclasses.replace(_next_version(collection_id, versions, new, refuse), session=session)
             if version.added:
                 versions.append(version)
                 _write(folder, versions)
@@ -195,7 +199,10 @@ def add_members(
 
 @dataclass(frozen=True)
 class _Version:
-    """What a file says: the datasets that a version adds, and what all members have in common."""
+    """What a file says: the datasets that a version adds, what all members have in common, and how they were cut.
+
+    Files that were written before the session was kept do not have it.
+    """
 
     number: int
     previous: str | None
@@ -204,10 +211,13 @@ class _Version:
     lattice: dict[str, Any] | None
     added: tuple[Member, ...]
     written_ns: int
+    session: dict[str, Any] | None = None
 
     def text(self, collection_id: str) -> str:
         """Return the text of the file, the digest of all before it at its end."""
         values = {"format": _FORMAT, "collection": collection_id} | dataclasses.asdict(self)
+        if self.session is None:
+            del values["session"]
         values["sha256"] = _sha256(json.dumps(values))
         return json.dumps(values, indent=1) + "\n"
 
@@ -250,7 +260,7 @@ def _require_alike(collection_id: str, manifest: Manifest, like: _Version) -> No
     unlike = [
         ("instrument root", instrument_root(manifest.instrument), like.root),
         ("tick size", manifest.tick_size, like.tick_size),
-        *_differences(manifest.lattice, like.lattice),
+        *lattice_differences(manifest.lattice, like.lattice),
     ]
     for what, found, expected in unlike:
         if found != expected:
@@ -260,7 +270,9 @@ def _require_alike(collection_id: str, manifest: Manifest, like: _Version) -> No
             )
 
 
-def _differences(found: dict[str, Any] | None, expected: dict[str, Any] | None) -> Iterator[tuple[str, Any, Any]]:
+def lattice_differences(
+    found: dict[str, Any] | None, expected: dict[str, Any] | None
+) -> Iterator[tuple[str, Any, Any]]:
     """Yield the lattice parameters of two datasets that differ: name, found and expected value."""
     for name in sorted({*(found or {}), *(expected or {})}):
         one, other = (found or {}).get(name), (expected or {}).get(name)
@@ -279,7 +291,7 @@ def _require_apart(collection_id: str, members: Iterable[Member]) -> None:
         if after.start_ns < before.end_ns:
             raise DatasetError(
                 f"datasets {before.dataset_id} (to {time_text(before.end_ns)}) and {after.dataset_id} (from "
-                f"{time_text(after.start_ns)}) overlap in time; a collection {collection_id} can hold one of them"
+                f"{time_text(after.start_ns)}) overlap in time; collection {collection_id} can hold one of them"
             )
 
 
@@ -318,7 +330,8 @@ def _parsed(values: Any) -> _Version:
     """Return what the JSON of a file says; what it says of itself is compared with the text by the caller."""
     if not isinstance(values, dict) or values.get("format") != _FORMAT:
         raise ValueError(f"it must be of format {_FORMAT}; use the vpharness that wrote it")
-    fields = {field.name: values[field.name] for field in dataclasses.fields(_Version)}
+    fields = {field.name: values[field.name] for field in dataclasses.fields(_Version) if field.name != "session"}
+    fields["session"] = values.get("session")
     return _Version(**fields | {"added": tuple(Member(**member) for member in values["added"])})
 
 
@@ -330,9 +343,10 @@ def _collection(collection_id: str, versions: Sequence[_Version], number: int | 
     found = [(member, version.written_ns) for version in versions[:number] for member in version.added]
     found.sort(key=lambda each: _by_time(each[0]))
     members, added_ns = tuple(member for member, _ in found), tuple(written_ns for _, written_ns in found)
-    first = versions[0]
+    first, sessions = versions[0], [version.session for version in versions[:number] if version.session is not None]
     return Collection(
-        collection_id, number, len(versions), members, first.root, first.tick_size, first.lattice, added_ns
+        *(collection_id, number, len(versions), members, first.root, first.tick_size, first.lattice, added_ns),
+        session=sessions[-1] if sessions else None,
     )
 
 

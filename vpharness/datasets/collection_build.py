@@ -5,6 +5,7 @@ goes on behind the last dataset that was finished, and files that have come sinc
 be built is told, and does not keep the others from being added.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from vpharness.datasets.build_progress import BuildProgress
 from vpharness.datasets.collection import Collection, add_members, newest_version
+from vpharness.datasets.collection_likeness import require_same_cut
 from vpharness.datasets.file_spans import FileSpan, span_of_file
 from vpharness.datasets.find import open_dataset
 from vpharness.datasets.lake import Lake, building_collection
@@ -123,8 +125,9 @@ class KnownFiles:
 def build_collection(lake: Lake, request: CollectionRequest, report: Report) -> CollectionBuilt:
     """Build the sessions that a source holds, and add those that are new to a collection.
 
-    Raises ConfigError or SourceError, with nothing done, where the source names no file or the calendar is unknown,
-    and DatasetError where the collection is damaged or cannot be written.
+    Raises ConfigError or SourceError, with nothing done, where the source names no file, the calendar is unknown, or
+    the collection was built with other sessions or another lattice, and DatasetError where the collection is damaged or
+    cannot be written.
     """
     return build_files(lake, request, files_in(request.source), report)
 
@@ -155,6 +158,8 @@ def _build_files(
     lake: Lake, request: CollectionRequest, files: Sequence[str] | None, report: Report, known: KnownFiles
 ) -> CollectionBuilt:
     before = newest_version(lake, request.collection_id)
+    if before is not None:
+        require_same_cut(before, request.session, request.lattice)
     members = before.members if before is not None else ()
     progress = CollectionProgress()
     common = SessionWork(lake, request.source, request.lattice, request.columns, None, request.start_ns, request.end_ns)
@@ -168,7 +173,7 @@ def _build_files(
     known.finished.update(
         _name_of(work) for work, outcome in zip(works, outcomes, strict=True) if outcome.dataset_id is not None
     )
-    return _added(lake, request.collection_id, before, outcomes, plan, progress.failed)
+    return _added(lake, request, before, outcomes, plan, progress.failed)
 
 
 def _name_of(work: SessionWork) -> str:
@@ -264,7 +269,7 @@ def _of_session(session: str, error: str) -> str:
 
 def _added(
     lake: Lake,
-    collection_id: str,
+    request: CollectionRequest,
     before: Collection | None,
     outcomes: Iterable[SessionOutcome],
     plan: SessionPlan,
@@ -288,7 +293,8 @@ def _added(
     collection = before
     if new:
         datasets = [(open_dataset(lake.variants / dataset_id, lake.cache), name) for dataset_id, name in new.items()]
-        collection = add_members(lake, collection_id, datasets, refuse=refuse)
+        cut = dataclasses.asdict(request.session)
+        collection = add_members(lake, request.collection_id, datasets, session=cut, refuse=refuse)
     # Another builder may have added some of them meanwhile.
     held = set(collection.dataset_ids) if collection is not None else set()
     added = [session for dataset_id, session in new.items() if dataset_id in held]

@@ -27,6 +27,8 @@ LONGEST_STRETCH: Final = 16
 MOST_MORE_TIME: Final = 50.0
 """Where showing a profit would take more than so many times the market time, it is no advice."""
 _UPPER: Final = 0.75
+_FIRST_FIT: Final = "first_fit_bins"
+"""The parameter that all learned signals have, and no others."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,18 @@ def advice(first: Ranked, moves: Moves | None = None) -> str:
         moves: of a dataset of it over its hold; None where none is at hand.
     """
     f, evaluation = first.judgement.figures, first.candidate.first.evaluation
-    if other := _other_barriers(f, evaluation, moves):
-        return other
+    if first.would_win:
+        return (
+            f"{first.candidate.candidate_id} beats chance and costs on a part of what it was judged on: compare it on "
+            "all of that, without dataset.id= and dataset.collection=, or run it on all of it with one split"
+        )
+    return _other_barriers(f, evaluation, moves) or _by_chance(first, f, evaluation)
+
+
+def _by_chance(first: Ranked, f: Figures, evaluation: ResolvedEvaluation) -> str:
+    """Return what to try next where the barriers are not what is wrong: data, time, profit or direction."""
     if first.p_adjusted is None:
-        return "there is too little data to rank anything: a longer dataset, or lower signal.thresholds for more fires"
+        return f"there is too little data to rank anything: {_more_fires(first)}"
     if not first.could_win:
         return f"{f.n_net_blocks} blocks are too few for a search of this size: the same on a longer dataset"
     if first.p_adjusted <= SIGNIFICANCE_LEVEL:
@@ -91,6 +101,20 @@ def advice(first: Ranked, moves: Moves | None = None) -> str:
         f"no direction: {f.tp_rate:.0%} met take-profit, and {f.break_even_tp_share:.0%} break even before costs; try "
         "another signal, or other market time"
     )
+
+
+def _more_fires(first: Ranked) -> str:
+    """Return what gives a candidate more fires: a lower threshold, or for a learned signal an earlier first fit."""
+    trial = first.candidate.first
+    longer = "a longer dataset"
+    if _FIRST_FIT in trial.parameters:
+        return (
+            f"{longer}, or an earlier first fit: nothing is scored before signal.{_FIRST_FIT}="
+            f"{trial.parameters[_FIRST_FIT]}"
+        )
+    if not trial.parameters.get("thresholds") and trial.parameters.get("threshold_quantiles"):
+        return f"{longer}, or lower signal.threshold_quantiles for more fires"
+    return f"{longer}, or lower signal.thresholds for more fires"
 
 
 def _other_barriers(f: Figures, evaluation: ResolvedEvaluation, moves: Moves | None) -> str | None:
@@ -137,6 +161,11 @@ def _more_profit(first: Ranked, f: Figures, evaluation: ResolvedEvaluation) -> s
     """Return what a direction that beats chance lacks to earn something for sure."""
     net, low = f.net_pnl_ticks, first.net_low_all
     more = ((net - low) / net) ** 2 if net > 0 and not math.isnan(low) else math.inf
+    if f.net_pnl_ticks_low > 0 and not more <= MOST_MORE_TIME:
+        return (
+            "its direction beats chance and its net interval lies above zero, but not for all that was tried: the same "
+            "values on more market time, rather than more values"
+        )
     if 1 < more <= MOST_MORE_TIME:
         return (
             f"its direction beats chance, and a net mean of {net:+.2f} ticks is not sure yet: about {more:.1f} times "

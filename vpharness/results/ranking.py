@@ -81,6 +81,15 @@ class Ranked:
         return (*map(str, self.judgement.lacks), *([ADAPTIVELY_CHOSEN] if self.candidate.adaptive else []))
 
     @property
+    def would_win(self) -> bool:
+        """Whether it wins nothing only since a part of what it was judged on is left out."""
+        return (
+            bool(self.left_out)
+            and self.p_adjusted is not None
+            and is_winner(self.judgement.lacks, self.p_adjusted, self.net_low_all)
+        )
+
+    @property
     def could_win(self) -> bool:
         """Whether any result could: T is at most √B, and the family's critical T may lie above that."""
         n_blocks = self.judgement.figures.n_net_blocks

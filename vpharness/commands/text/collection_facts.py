@@ -129,6 +129,8 @@ def collection_lines(lake: Lake, collection: Collection, calendar: str | None) -
         told = [f"{day} ({WEEKDAYS[datetime.date.fromisoformat(day).weekday()]})" for day in missing[:_MOST_NAMES]]
         hint = "" if calendar else "; calendar=XNYS, or another, leaves its holidays out"
         yield f"  missing      {counted(len(missing), 'day')}: {', '.join(told)}{more}{hint}"
+    elif calendar is not None:
+        yield f"  missing      no day is missing of the calendar {calendar}"
     for member in facts["members"]:
         if member["problem"] is not None:
             yield f"  problem      {member['problem']}"

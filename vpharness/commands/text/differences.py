@@ -9,6 +9,7 @@ from typing import Any, Final
 from vpharness.evaluation import EvaluationParameters, ResolvedEvaluation
 from vpharness.results.ranking import Ranked
 from vpharness.results.sensitivity import THRESHOLD, settings_of, short_name, value_text
+from vpharness.results.session_names import session_names, with_session
 
 LatticeOf = Callable[[str], Mapping[str, Any]]
 """From a dataset's id to the parameters of its lattice; empty where the dataset is not at hand."""
@@ -40,7 +41,9 @@ class Differences:
     varied: tuple[str, ...]
 
 
-def differences(rows: Sequence[Sequence[Ranked]], lattice_of: LatticeOf) -> Differences:
+def differences(
+    rows: Sequence[Sequence[Ranked]], lattice_of: LatticeOf, sessions: Mapping[str, str] | None = None
+) -> Differences:
     """Return in what the candidates of rows differ, thresholds and signals aside, which have columns of their own.
 
     Parameters of a signal are compared among the rows of that signal, and are common to all where there is one signal.
@@ -48,8 +51,9 @@ def differences(rows: Sequence[Sequence[Ranked]], lattice_of: LatticeOf) -> Diff
     Args:
         rows: for each row, the candidates that share it.
         lattice_of: from a dataset's id to the parameters of its lattice.
+        sessions: the names of datasets' sessions, by id.
     """
-    settings = [[_settings(each) for each in row] for row in rows]
+    settings = [[_settings(each, sessions or {}) for each in row] for row in rows]
     if len({values["dataset"] for row in settings for values in row}) > 1:
         settings = [
             [{**values, **_lattice(each, lattice_of)} for values, each in zip(found, row, strict=True)]
@@ -76,7 +80,7 @@ def differences(rows: Sequence[Sequence[Ranked]], lattice_of: LatticeOf) -> Diff
     )
 
 
-def _settings(ranked: Ranked) -> dict[str, str]:
+def _settings(ranked: Ranked, sessions: Mapping[str, str]) -> dict[str, str]:
     """Return the settings of a candidate by full name; those of a signal under a name that holds the signal's too."""
     first = ranked.candidate.first
     trials = ranked.candidate.choosing or ranked.candidate.trials
@@ -86,7 +90,7 @@ def _settings(ranked: Ranked) -> dict[str, str]:
         split.pop("train_share", None)
     split["split"] = split.pop("kind")
     values = {
-        "dataset": _datasets_text(list(dict.fromkeys(trial.dataset_id for trial in trials))),
+        "dataset": _datasets_text(list(dict.fromkeys(trial.dataset_id for trial in trials)), sessions),
         **{name: value for name, value in own.items() if not name.startswith("signal.")},
         **split,
         **{f"of {first.signal} {name}": value for name, value in own.items() if name.startswith("signal.")},
@@ -94,8 +98,11 @@ def _settings(ranked: Ranked) -> dict[str, str]:
     return {name: value_text(value) for name, value in values.items()}
 
 
-def _datasets_text(names: Sequence[str]) -> str:
-    """Return the names of datasets; of many the first and the last, and how many they are."""
+def _datasets_text(ids: Sequence[str], sessions: Mapping[str, str]) -> str:
+    """Return datasets by their sessions' names; of many the first and the last, and how many they are."""
+    if len(ids) == 1:
+        return with_session(ids[0], sessions)
+    names = session_names(ids, sessions)
     if len(names) <= MOST_NAMED:
         return "+".join(names)
     return f"{names[0]}+…+{names[-1]} ({len(names)})"

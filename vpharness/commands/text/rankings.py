@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from vpharness.campaigns.collection_members import sessions_of_datasets
 from vpharness.campaigns.dataset_views import view_of
 from vpharness.campaigns.market_identity import market_of
 from vpharness.commands.text.dataset_facts import DatasetRemarks, by_level_lines
@@ -23,6 +24,7 @@ from vpharness.commands.text.verdicts import (
     THETA,
     audits,
     glossary,
+    kept_for_test,
     searches,
     shortages,
     verdict,
@@ -161,19 +163,23 @@ def print_ranking(
         explained: whether the terms of the table are explained below it.
         ledger: all candidates that there are, among which are those that p-values are adjusted for.
     """
-    out = console()
+    out, sessions = console(), sessions_of_datasets(lake)
     rankable = [each for each in ranked if each.p_adjusted is not None]
     adaptive = [each for each in ranked if each.p_adjusted is None and not each.judgement.lacks]
     if rankable:
         rows = [[each] for each in rankable] if every else duplicates(rankable)
-        found = differences(rows[:most], lattices_in(lake))
+        found = differences(rows[:most], lattices_in(lake), sessions)
         out.print(f"in all rows: {found.common}")
         columns = _columns(rows[:most], found.varied)
         print_table(columns, texts=("signal", "varied"), key="id")
-        for line in (*(glossary(columns) if explained else ()), *searches(rankable, ledger), *verdict(rankable)):
+        for line in (
+            *(glossary(columns) if explained else ()),
+            *searches(rankable, ledger),
+            *verdict(rankable, ledger, sessions),
+        ):
             out.print(line)
     of_datasets = [dataset_id for each in ranked for dataset_id in each.candidate.dataset_ids]
-    for line in (*audits(ranked), *by_level_lines(lake, of_datasets)):
+    for line in (*kept_for_test(ranked), *audits(ranked), *by_level_lines(lake, of_datasets)):
         out.print(line)
     for each in ranked:
         if each.holdout is not None:
@@ -247,8 +253,15 @@ def line_of_test(ranked: Ranked, opening: HoldoutResult) -> str:
 
 def rows_of(ranked: Iterable[Ranked], lake: Lake) -> list[dict[str, Any]]:
     """Return candidates as tidy rows, with what is odd about their datasets, as far as these are in the lake."""
-    remarks = DatasetRemarks(lake)
-    return [{**row_of(each), **remarks.of(each.candidate.dataset_ids)} for each in ranked]
+    remarks, sessions = DatasetRemarks(lake), sessions_of_datasets(lake)
+    return [
+        {
+            **row_of(each),
+            **({"session": [sessions.get(name) for name in each.candidate.dataset_ids]} if sessions else {}),
+            **remarks.of(each.candidate.dataset_ids),
+        }
+        for each in ranked
+    ]
 
 
 def row_of(ranked: Ranked) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from vpharness.evaluation.intervals import Interval
 from vpharness.evaluation.stability import Cell
 from vpharness.events.times import time_text
 from vpharness.results.ranking import Ranked
+from vpharness.results.session_names import with_session
 from vpharness.results.since_chosen import Chosen
 from vpharness.results.stability import CONDITIONS, Stability
 
@@ -19,20 +20,26 @@ MOST_DAYS: Final = 40
 _NET: Final = "net per fire, ticks [95 %]"
 
 
-def print_stability(found: Stability) -> None:
-    """Print a candidate day by day: what each day earned, then by hour, kind of day, and delay of the entry."""
+def print_stability(found: Stability, sessions: Mapping[str, str]) -> None:
+    """Print a candidate day by day: what each day earned, then by hour, kind of day, and delay of the entry.
+
+    Args:
+        found: the candidate.
+        sessions: the names of datasets' sessions, by id.
+    """
     out, worst = console(), found.worst_day
     fires = sum(len(day.net) for day in found.days)
     out.print(f"candidate {found.candidate_id}: {counted(fires, 'judged fire')} on {counted(len(found.days), 'day')}")
     if worst is None:
         out.print("none of its fires was judged net")
         return
+    named = f"{with_session(worst.name, sessions)}, {worst.total:+,.1f} ticks"
     out.print(
-        f"days above zero: {found.share_above_zero:.0%}; worst day: {worst.name}, {worst.total:+,.1f} ticks; drawdown "
+        f"days above zero: {found.share_above_zero:.0%}; worst day: {named}; drawdown "
         f"of the fires' equity: {found.drawdown_ticks:,.1f} ticks"
     )
     out.print()
-    _print_days(found)
+    _print_days(found, sessions)
     out.print()
     _print_cells("hour of the session", {f"{hour} to {hour + 1}": cell for hour, cell in found.hours.items()})
     for condition in CONDITIONS:
@@ -45,14 +52,14 @@ def print_stability(found: Stability) -> None:
     _print_decay(found)
 
 
-def _print_days(found: Stability) -> None:
+def _print_days(found: Stability, sessions: Mapping[str, str]) -> None:
     rows = list(zip(found.days, found.intervals_of_days(), strict=True))
     if len(rows) > MOST_DAYS:
         ordered = sorted(rows, key=lambda row: row[0].total)
         kept = {id(day) for day, _ in (*ordered[: MOST_DAYS // 2], *ordered[-MOST_DAYS // 2 :])}
         rows = [row for row in rows if id(row[0]) in kept]
     columns = {
-        "day": [day.name for day, _ in rows],
+        "day": [with_session(day.name, sessions) for day, _ in rows],
         "from": [f"{datetime.fromtimestamp(day.start_ns // 10**9, UTC):%Y-%m-%d %H:%M}" for day, _ in rows],
         "fires": [f"{len(day.net):,}" for day, _ in rows],
         "net, ticks": [f"{day.total:+,.1f}" if len(day.net) else "" for day, _ in rows],

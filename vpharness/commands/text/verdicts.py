@@ -1,15 +1,16 @@
 """What stands below a ranking: its terms, how large the search was, what it comes to, and what is missing."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from vpharness.commands.text.terminal import counted, minute_text
-from vpharness.evaluation import MarketTime, any_overlap
+from vpharness.evaluation import TEST, MarketTime, any_overlap
 from vpharness.evaluation.costs import has_fees, is_free
 from vpharness.results.families import Family
 from vpharness.results.ledger import AUDIT_FAILED, AUDIT_UNDECIDED, NOT_AUDITED, LedgerCandidate
 from vpharness.results.ranking import Ranked
+from vpharness.results.session_names import session_names
 
 THETA: Final = "θ"
 FOR_ALL: Final = "lower end for all"
@@ -46,8 +47,16 @@ def glossary(headings: Collection[str]) -> list[str]:
     return [*kept[:-1], f"{kept[-1]} {_MORE}"] if kept else []
 
 
-def verdict(rankable: Sequence[Ranked]) -> Iterator[str]:
-    """Yield what it all comes to, and what keeps candidates from winning or their trials from counting."""
+def verdict(
+    rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate] = (), sessions: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Yield what it all comes to, and what keeps candidates from winning or their trials from counting.
+
+    Args:
+        rankable: the candidates.
+        ledger: all that there are, among which are the runs on what is left out here.
+        sessions: the names of datasets' sessions, by id.
+    """
     winners = sum(each.winner for each in rankable)
     verdict = f"{winners} beat chance (*)" if winners else "nothing here beats chance"
     yield f"{verdict}; net is after {_costs_text(rankable)}"
@@ -60,9 +69,46 @@ def verdict(rankable: Sequence[Ranked]) -> Iterator[str]:
     if partial := sum(bool(each.left_out) for each in rankable):
         ran = f"{counted(partial, 'candidate')} ran on more of the same instrument than is judged here"
         yield f"{ran}: a part of the evidence wins nothing"
+    would_win = [each for each in rankable if each.would_win]
+    for each in would_win[:_MOST_NAMED]:
+        yield (
+            f"{each.candidate.candidate_id} would win, but also ran on {_left_out_text(each, ledger, sessions or {})}, "
+            "which is left out here"
+        )
+    if len(would_win) > _MOST_NAMED:
+        yield f"and so would {len(would_win) - _MOST_NAMED} more (json=true: left_out_datasets)"
     if overlapping := sum(bool(each.candidate.overlapping) for each in rankable):
         again = f"{counted(overlapping, 'candidate')} ran on the same market time more than once"
         yield f"{again}: the longest run counts"
+
+
+def kept_for_test(ranked: Sequence[Ranked]) -> Iterator[str]:
+    """Yield how many of the datasets that candidates ran on are kept for the test, where whole datasets are."""
+    trials = [trial for each in ranked for trial in each.candidate.trials]
+    kept = {trial.dataset_id for trial in trials if trial.judged_part == TEST}
+    if kept:
+        are = "is" if len(kept) == 1 else "are"
+        datasets = counted(len({trial.dataset_id for trial in trials}), "dataset")
+        yield f"{len(kept):,} of {datasets} {are} kept for the test, and not among these figures"
+
+
+def _left_out_text(ranked: Ranked, ledger: Sequence[LedgerCandidate], sessions: Mapping[str, str]) -> str:
+    """Return the datasets that are left out of a candidate's evidence, each with the split that it was run with."""
+    first, names = ranked.candidate.first, ranked.left_out[:_MOST_NAMED]
+    told = []
+    for name, shown in zip(names, session_names(names, sessions), strict=True):
+        kinds = sorted(
+            {
+                trial.split.of_candidate().kind
+                for each in ledger
+                for trial in each.choosing
+                if (trial.dataset_id, trial.signal, trial.threshold_label)
+                == (name, first.signal, first.threshold_label)
+            }
+        )
+        told.append(f"{shown} (split={'|'.join(kinds)})" if kinds else shown)
+    more = len(ranked.left_out) - len(names)
+    return ", ".join(told) + (f" and {more} more" if more else "")
 
 
 def audits(ranked: Sequence[Ranked]) -> Iterator[str]:

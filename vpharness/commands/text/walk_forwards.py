@@ -1,7 +1,7 @@
 """Walk-forward as tables for people, and as rows for programs."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from vpharness.commands.text.terminal import console, counted, print_table
@@ -10,8 +10,9 @@ from vpharness.evaluation.significance import SIGNIFICANCE_LEVEL
 from vpharness.events.times import time_text
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.sensitivity import settings_of, short_name, value_text
+from vpharness.results.session_names import segment_text, with_session
 from vpharness.results.walk_forward.judged import WalkForward
-from vpharness.results.walk_forward.overfitting import Overfitting
+from vpharness.results.walk_forward.overfitting import FEW_GROUPS, Overfitting
 from vpharness.results.walk_forward.steps import Step
 from vpharness.results.walk_forward.summary import without_nan
 
@@ -61,12 +62,12 @@ def _step_row(step: Step) -> dict[str, Any]:
     )
 
 
-def print_walk_forward(found: WalkForward) -> None:
-    """Print a procedure: its steps, and what they come to."""
+def print_walk_forward(found: WalkForward, sessions: Mapping[str, str]) -> None:
+    """Print a procedure: its steps, and what they come to; datasets are shown by their sessions' names."""
     out = console()
     out.print(headline(found))
-    print_table(_columns(found), texts=("out of sample", "chosen", "varied"), key="step")
-    for line in (*_TERMS, *verdict_lines(found)):
+    print_table(_columns(found, sessions), texts=("out of sample", "chosen", "varied"), key="step")
+    for line in (*_TERMS, *verdict_lines(found, sessions)):
         out.print(line)
 
 
@@ -83,7 +84,7 @@ def headline(found: WalkForward) -> str:
     )
 
 
-def _columns(found: WalkForward) -> dict[str, list[str]]:
+def _columns(found: WalkForward, sessions: Mapping[str, str]) -> dict[str, list[str]]:
     varied = varied_of(found)
     rows: list[dict[str, str]] = []
     for step in found.steps:
@@ -91,7 +92,7 @@ def _columns(found: WalkForward) -> dict[str, list[str]]:
         rows.append(
             {
                 "step": str(step.number),
-                "out of sample": stretch_text(step),
+                "out of sample": stretch_text(step, sessions),
                 "chosen": "nothing is rankable" if candidate is None else name_of(candidate),
                 "varied": "" if candidate is None else settings_text(candidate, varied),
                 "in sample: net per fire, ticks [95 %]": "" if chosen is None else interval_text(chosen.net),
@@ -105,11 +106,11 @@ def _columns(found: WalkForward) -> dict[str, list[str]]:
     return {name: texts for name, texts in cells.items() if any(texts)}
 
 
-def stretch_text(step: Step) -> str:
-    """Return which segments a step is judged on, in words."""
+def stretch_text(step: Step, sessions: Mapping[str, str]) -> str:
+    """Return which segments a step is judged on, in words: sessions by their names, by dataset id."""
     if step.is_open:
         return "to come"
-    first, last = step.out_of_sample[0].name, step.out_of_sample[-1].name
+    first, last = (segment_text(step.out_of_sample[place].name, sessions) for place in (0, -1))
     kind = " (test, not opened)" if step.refused else " (test)" if step.is_test else ""
     return (first if first == last else f"{first} to {last}") + kind
 
@@ -146,7 +147,7 @@ def interval_text(net: Interval) -> str:
     return f"{net.mean:+.2f} [{net.low:+.2f}, {net.high:+.2f}]"
 
 
-def verdict_lines(found: WalkForward) -> Iterator[str]:
+def verdict_lines(found: WalkForward, sessions: Mapping[str, str]) -> Iterator[str]:
     """Yield what a procedure comes to, a sentence or two each."""
     judgement = found.judgement
     if judgement is None or not judgement.figures.n_net:
@@ -155,7 +156,7 @@ def verdict_lines(found: WalkForward) -> Iterator[str]:
         yield from _judged(found)
     if found.overfitting is not None:
         yield overfitting_text(found.overfitting)
-    yield from _remarks(found)
+    yield from _remarks(found, sessions)
     last = found.last
     if last.candidate is not None:
         yield f"in force behind the newest segment: {name_of(last.candidate)} ({last.candidate.candidate_id})"
@@ -192,7 +193,7 @@ def _judged(found: WalkForward) -> Iterator[str]:
     if found.best_fixed is not None:
         chosen = found.best_fixed.chosen
         yield (
-            f"with hindsight the best single candidate of these segments earned {interval_text(chosen.net)}: "
+            f"with hindsight the best rankable candidate of these segments earned {interval_text(chosen.net)}: "
             f"{name_of(found.best_fixed.candidate)} ({found.best_fixed.candidate.candidate_id})"
         )
 
@@ -201,13 +202,18 @@ def overfitting_text(over: Overfitting) -> str:
     """Return the probability of backtest overfitting in words."""
     if math.isnan(over.probability):
         return "PBO: no candidate has enough fires in both halves of the segments"
+    loses = f"the best of one half loses in the other in {over.loss_share:.0%}"
+    few = f"; over fewer than {FEW_GROUPS} groups it means little" if over.n_groups < FEW_GROUPS else ""
     return (
         f"PBO {over.probability:.2f}, over {len(over.logits):,} halves of {over.n_groups} groups of segments and "
-        f"{counted(over.n_candidates, 'candidate')}; the best of one half loses in the other in {over.loss_share:.0%}"
+        f"{counted(over.n_candidates, 'candidate')}; {loses}{few}"
     )
 
 
-def _remarks(found: WalkForward) -> Iterator[str]:
+def _remarks(found: WalkForward, sessions: Mapping[str, str]) -> Iterator[str]:
+    if found.n_kept:
+        are, them, it = ("is", "a segment", "it") if found.n_kept == 1 else ("are", "segments", "them")
+        yield f"{counted(found.n_kept, 'day')} {are} kept for the test: not {them} (show_test=true adds {it})"
     for step in found.steps:
         if step.refused:
             yield f"test segments of step {step.number} were not opened: {step.refused}"
@@ -226,8 +232,9 @@ def _remarks(found: WalkForward) -> Iterator[str]:
             "counts as a procedure that keeps to it, since who chose the campaign or signal could know them"
         )
     if found.left_out:
+        named = ", ".join(with_session(name, sessions) for name in found.left_out[:_NAMED_AT_MOST])
         yield (
-            f"what was chosen was judged on {', '.join(found.left_out[:_NAMED_AT_MOST])}"
+            f"what was chosen was judged on {named}"
             f"{' and others' if len(found.left_out) > _NAMED_AT_MOST else ''} of the instrument too, which is left "
             "out: a part of the evidence wins nothing"
         )

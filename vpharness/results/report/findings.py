@@ -1,8 +1,8 @@
 """What a report is about."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from vpharness.results.ranking import Ranked
 from vpharness.results.reevaluation import ViewOf
@@ -20,6 +20,7 @@ class Findings:
         facts: what the page says of itself, by name: lake, date, version and the like.
         remarks: what may spoil results on the datasets, a sentence each that begins with the dataset's id.
         walk_forward: a procedure of choosing among the candidates, judged, where one was asked for.
+        sessions: the names of datasets' sessions, by id.
     """
 
     ranked: Sequence[Ranked]
@@ -28,6 +29,7 @@ class Findings:
     facts: dict[str, str]
     remarks: Sequence[str] = ()
     walk_forward: WalkForward | None = None
+    sessions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rankable(self) -> list[Ranked]:

@@ -22,6 +22,7 @@ from vpharness.results.report.candidates import (
 )
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import element, note, section, table
+from vpharness.results.session_names import with_session
 
 BEST_BY_DATASET: Final = 5
 MOST_POOR: Final = 20
@@ -150,8 +151,8 @@ def by_dataset(findings: Findings) -> Element | None:
             f = judgement.figures
             label = element("th", f"{name_of(each)} ", element("span", short_id(each), class_="fine"), scope="row")
             label.set("rowspan", str(len(trials)))
-            cells: list[Element | str] = [trial.dataset_id, net_text(f), element("td", scale.mark(f), class_="mark")]
-            cells += [f"{judgement.p_value:.3f}", f"{f.n_net:,}"]
+            cells: list[Element | str] = [with_session(trial.dataset_id, findings.sessions), net_text(f)]
+            cells += [element("td", scale.mark(f), class_="mark"), f"{judgement.p_value:.3f}", f"{f.n_net:,}"]
             rows.append([label, *cells] if index == 0 else cells)
     listing = table(
         ["candidate", "dataset", "net per fire, ticks [95 %]", "", "p", "fires"], rows, class_="ranking grouped"

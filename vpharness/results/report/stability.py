@@ -1,6 +1,6 @@
 """The best candidates day by day: what each day earned, equity, hours, kinds of day, and later entries."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 from xml.etree.ElementTree import Element
@@ -17,6 +17,7 @@ from vpharness.results.report.candidates import name_of, short_id
 from vpharness.results.report.charts import BAD_COLOUR, GOOD_COLOUR, INK, chart, fitted, thinned, zero_line
 from vpharness.results.report.findings import Findings, signals_first
 from vpharness.results.report.markup import note, number, section, table
+from vpharness.results.session_names import session_names, with_session
 from vpharness.results.stability import CONDITIONS, Stability, stability_of
 
 MOST_CANDIDATES: Final = 2
@@ -32,7 +33,7 @@ def stability(findings: Findings) -> Element | None:
         part
         for index, each in enumerate(_several_days(findings.rankable))
         if (found := _known(each, findings)) is not None
-        for part in _candidate(index, each, found)
+        for part in _candidate(index, each, found, findings.sessions)
     ]
     if not parts:
         return None
@@ -63,12 +64,15 @@ def _known(ranked: Ranked, findings: Findings) -> Stability | None:
         return None
 
 
-def _candidate(index: int, ranked: Ranked, found: Stability) -> list[Element]:
+def _candidate(index: int, ranked: Ranked, found: Stability, sessions: Mapping[str, str]) -> list[Element]:
     worst = found.worst_day
     words = f"{name_of(ranked)} ({short_id(ranked)})"
     facts = [
         ["days above zero", number(100 * found.share_above_zero, ".0f") + " %"],
-        ["worst day", "" if worst is None else f"{worst.name}, {number(worst.total, '+,.1f')} ticks"],
+        [
+            "worst day",
+            "" if worst is None else f"{with_session(worst.name, sessions)}, {number(worst.total, '+,.1f')} ticks",
+        ],
         ["drawdown of the fires' equity", f"{number(found.drawdown_ticks, ',.1f')} ticks"],
     ]
     kinds = [
@@ -79,7 +83,7 @@ def _candidate(index: int, ranked: Ranked, found: Stability) -> list[Element]:
     described = f"What each day earned, equity, hours of the session and later entries of {words}."
     return [
         table([words, ""], facts, class_="words"),
-        chart(f"stability-{index}", described, 6.2, partial(paint, found)),
+        chart(f"stability-{index}", described, 6.2, partial(paint, found, sessions)),
         table(["kind of day", "days", "fires", "net per fire, ticks [95 %]"], kinds, class_="ranking"),
     ]
 
@@ -90,23 +94,23 @@ def _net(interval: Interval) -> str:
     return f"{number(interval.mean, '+.2f')} [{number(interval.low, '+.2f')}, {number(interval.high, '+.2f')}]"
 
 
-def paint(found: Stability, figure: Figure) -> None:
+def paint(found: Stability, sessions: Mapping[str, str], figure: Figure) -> None:
     """Draw a candidate's days, equity, hours, kinds of day, and later entries."""
     grid = figure.add_gridspec(3, 2)
-    _paint_days(figure.add_subplot(grid[0, :]), found)
+    _paint_days(figure.add_subplot(grid[0, :]), found, session_names([day.name for day in found.days], sessions))
     _paint_equity(figure.add_subplot(grid[1, 0]), found)
     _paint_cells(figure.add_subplot(grid[1, 1]), "hour of the session", {str(k): v for k, v in found.hours.items()})
     _paint_kinds(figure.add_subplot(grid[2, 0]), found)
     _paint_decay(figure.add_subplot(grid[2, 1]), found)
 
 
-def _paint_days(axes: Axes, found: Stability) -> None:
+def _paint_days(axes: Axes, found: Stability, days: Sequence[str]) -> None:
     zero_line(axes)
     totals = [day.total for day in found.days]
     axes.bar(range(len(totals)), totals, color=[GOOD_COLOUR if each > 0 else BAD_COLOUR for each in totals])
     if len(totals) <= MOST_NAMED_DAYS:
         crowded = len(totals) > MOST_NAMED_DAYS // 3
-        names = [fitted(day.name, 16) for day in found.days]
+        names = [fitted(day, 16) for day in days]
         axes.set_xticks(range(len(names)), names, rotation=60 if crowded else 0, ha="right" if crowded else "center")
     axes.set_title("net ticks of each day")
     axes.margins(x=0.01)

@@ -1,7 +1,7 @@
 """Walk-forward on the page: what was chosen at each step, and what it earned where it had no say."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
@@ -25,6 +25,7 @@ from vpharness.results.report.charts import (
 )
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import DASH, element, note, number, section, table, true_minus
+from vpharness.results.session_names import segment_text
 from vpharness.results.walk_forward.judged import WalkForward
 from vpharness.results.walk_forward.overfitting import Overfitting
 from vpharness.results.walk_forward.steps import Step
@@ -57,7 +58,7 @@ def walk_forward_section(findings: Findings) -> Element | None:
         chart(f"walk-forward-{name}", description, height, paint, caption=caption)
         for name, description, caption, height, paint in pictures_of(found)
     ]
-    return section("walk-forward", "Walk-forward", words, *verdict, *pictures, _steps(found))
+    return section("walk-forward", "Walk-forward", words, *verdict, *pictures, _steps(found, findings.sessions))
 
 
 def pictures_of(found: WalkForward) -> Iterator[tuple[str, str, str, float, partial[None]]]:
@@ -103,15 +104,15 @@ def _verdict(found: WalkForward) -> Iterator[str]:
     )
 
 
-def _steps(found: WalkForward) -> Element:
+def _steps(found: WalkForward, sessions: Mapping[str, str]) -> Element:
     head = ["step", "out of sample", "chosen", "in sample: net [95 %]", "fires", "out of sample: net", "fires", "id"]
-    rows = [_row(step) for step in found.steps[-MOST_ROWS:]]
+    rows = [_row(step, sessions) for step in found.steps[-MOST_ROWS:]]
     return table(head, rows, class_="ranking")
 
 
-def _row(step: Step) -> list[Element | str]:
+def _row(step: Step, sessions: Mapping[str, str]) -> list[Element | str]:
     chosen, candidate = step.chosen, step.candidate
-    names = [each.name for each in step.out_of_sample]
+    names = [segment_text(each.name, sessions) for each in step.out_of_sample]
     stretch = "to come" if not names else names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
     net = "" if chosen is None else f"{chosen.net.mean:+.2f} [{chosen.net.low:+.2f}, {chosen.net.high:+.2f}]"
     return [

@@ -57,6 +57,7 @@ class WalkForward:
         left_out: datasets of their instruments on which the chosen ones were judged too, and that are no segments:
             whoever has seen all days can choose those on which it did well, so that such a procedure wins nothing.
         n_others: the candidates of the ledger on its market time that it could not choose from; they are in the family.
+        n_kept: stretches of datasets that are kept for the test, and stayed closed: they are no segments.
     """
 
     procedure: Procedure
@@ -74,6 +75,7 @@ class WalkForward:
     fires: WalkForwardFires
     left_out: tuple[str, ...] = ()
     n_others: int = 0
+    n_kept: int = 0
 
     @property
     def winner(self) -> bool:
@@ -162,6 +164,7 @@ def walk_forward(
         fires=fires_of(store, steps),
         left_out=_left_out(steps, ledger),
         n_others=len(others),
+        n_kept=len(timeline.tests) if view_of is None else 0,
     )
 
 

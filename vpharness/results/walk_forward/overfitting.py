@@ -26,6 +26,8 @@ from vpharness.results.walk_forward.choosing import WindowSums
 FloatArray = NDArray[np.float64]
 
 MOST_GROUPS: Final = 16
+FEW_GROUPS: Final = 8
+"""With fewer groups there are at most 20 halves, most of which share their segments: PBO means little."""
 _LEAST_CANDIDATES: Final = 2
 _VALUES_AT_ONCE: Final = 2**20
 """So many values [N, halves] are held at a time, in each of about ten arrays: under 100 MB."""

@@ -23,6 +23,7 @@ def values_of(found: WalkForward) -> dict[str, Any]:
         "step": own.step,
         "segments": own.segments,
         "n_segments": len(found.segments),
+        "n_kept_for_test": found.n_kept,
         "n_candidates": found.n_candidates,
         "n_adaptive": found.n_adaptive,
         "n_others": found.n_others,
