@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from vpharness.campaigns import runner
 from vpharness.campaigns.plan import Group
 from vpharness.campaigns.search import Family, Interval, Listed, SearchSettings, SearchSpace, Trial, search
 from vpharness.commands import search as search_command
-from vpharness.results.store import ADAPTIVE, read, store_in
+from vpharness.results.store import ADAPTIVE, VIEWS, read, store_in
 
 SPACE = SearchSpace(
     ("eval.sl_ticks=4",),
@@ -158,7 +159,18 @@ def test_a_search_runs_its_batches_and_goes_on_where_it_stopped(
     assert batches == [3, 3]
     assert len(read(store_in(tmp_path / "lake"), ADAPTIVE)) == 6
     assert "6 trials in 2 batches by tpe, seed 0; 6 distinct runs" in said.stderr
-    assert "the test part (compare show_test=true), or by walk-forward over days kept for it" in said.stderr
+    named = re.search(r"compare candidate=(\w+) show_test=true; or by walk-forward over days kept for it", said.stderr)
+    assert named is not None
+    best = max(
+        (row for row in found["candidates"] if row["lacks"].startswith("chosen by")),
+        key=lambda row: row["net_pnl_ticks_low"],
+    )
+    assert named[1] == best["candidate_id"]
+    assert f"candidate {best['candidate_id']} (at {best['threshold']}): " in said.stderr
+    assert found["candidates"][0]["candidate_id"] == best["candidate_id"]
+    (row,) = json.loads(in_process(tmp_path, "compare", f"candidate={named[1]}", "show_test=true", "json=true").stdout)
+    assert (row["candidate_id"], row["test_opening_number"]) == (named[1], 1)
+    assert {row["candidate_id"] for row in read(store_in(tmp_path / "lake"), VIEWS)} == {named[1]}
     assert all(row["p_adjusted"] is None and row["adaptive"] for row in found["candidates"])
 
 

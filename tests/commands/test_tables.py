@@ -83,6 +83,37 @@ def test_a_row_says_in_what_it_differs_and_a_line_what_all_have() -> None:
     assert "threshold" not in found.common
 
 
+def test_latencies_from_a_file_are_no_constant() -> None:
+    """The file stands in words with its longest latency, beside constants and alone."""
+    queue = {"fill": "queue", "max_wait_bins": 10}
+    file = candidate("a", 1, **queue, latency_ms=86.2875, latency_digest="0123456789abcdef")
+    constant = candidate("b", 2, **queue, latency_ms=100.0)
+    assert "latency file 01234567 (longest 86 ms)" in differences(rows(file), lambda _: {}).common
+    assert "latency_" not in differences(rows(file), lambda _: {}).common
+    assert differences(rows(file, constant), lambda _: {}).varied == (
+        "latency file 01234567 (longest 86 ms)",
+        "latency_ms=100",
+    )
+
+
+def test_candidates_of_an_adaptive_search_are_listed_by_their_lower_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """With their ids, the keys that vary, and how one of them is opened."""
+    chosen = [
+        candidate("aaaa", 1, parameters={"window": 50}),
+        candidate("bbbb", 2, knows=True, parameters={"window": 80}),
+        candidate("cccc", 3, parameters={"window": 90}),
+    ]
+    ranked = rank([replace(c, trials=tuple(replace(each, adaptive=True) for each in c.trials)) for c in chosen])
+    print_ranking(ranked[::-1])
+    lines = lines_of(capsys)
+    (start,) = [number for number, line in enumerate(lines) if "candidate=ID show_test=true" in line]
+    listed = [line.split() for line in lines[start + 1 : start + 4]]
+    lows = {each.candidate.candidate_id: each.judgement.figures.net_pnl_ticks_low for each in ranked}
+    assert [words[0] for words in listed] == sorted(lows, key=lambda name: -lows[name])
+    assert listed[0][0] == "bbbb"
+    assert "window=80:" in listed[0]
+
+
 def test_datasets_with_their_lattices_are_told_apart() -> None:
     """A candidate on other features is another one, though everything else is the same."""
     lattices = {"north": {"radius": 50}, "south": {"radius": 20}}
