@@ -11,8 +11,12 @@ from tests.campaigns.days import add_days
 from tests.commands.test_cli import Said, in_process
 from tests.results.pages import Page
 from vpharness.campaigns.collection_members import train_count
+from vpharness.commands.text.rankings import views_in
+from vpharness.datasets.lake import Lake
 from vpharness.errors import VpharnessError
+from vpharness.results.holdout import HoldoutResult, open_holdouts
 from vpharness.results.ledger_reader import read_ledger
+from vpharness.results.ranking import rank
 from vpharness.results.store import META, VIEWS, read, store_in
 from vpharness.results.table_schemas import DONE
 
@@ -39,6 +43,17 @@ def done(folder: Path) -> dict[str, tuple[str, str]]:
     return {row["run_id"]: (row["dataset_id"], row["judged_part"]) for row in found}
 
 
+def opened_test(folder: Path, candidate_id: str) -> HoldoutResult:
+    """Open the test of a candidate that has too little data for the command to open it."""
+    lake = Lake(folder / "lake")
+    store = store_in(lake.root)
+    ledger = read_ledger(store)
+    (found,) = [each for each in rank(ledger) if each.candidate.candidate_id == candidate_id]
+    (opened,) = open_holdouts([found], ledger, store, views_in(lake))
+    assert opened.holdout is not None
+    return opened.holdout
+
+
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Three days run and their test opened, two days added and run, and what was said at each step."""
@@ -48,7 +63,9 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     found["first"] = ok(in_process(folder, *ON_DAYS, "json=true"))
     found["runs of 3"] = done(folder)
     found["compared of 3"] = rows(folder)
-    found["opened of 3"] = rows(folder, "show_test=true", "top=1")
+    refused = rows(folder, "show_test=true", "top=1")
+    found["refused of 3"] = refused
+    found["opened of 3"] = opened_test(folder, refused[0]["candidate_id"])
     add_days(folder / "lake", 4, 5)
     found["before 5"] = ok(in_process(folder, "compare", "since=chosen"))
     found["second"] = ok(in_process(folder, *ON_DAYS, "json=true"))
@@ -101,9 +118,10 @@ def test_an_earlier_version_names_what_it_held(history: dict[str, Any]) -> None:
 def test_a_day_that_trains_is_no_test_any_more(history: dict[str, Any]) -> None:
     """The opening of it stays counted: what is left is another test, and harder to pass."""
     folder = history["folder"]
-    (opened,) = history["opened of 3"]
-    (again,) = rows(folder, "show_test=true", "top=1", f"signal={opened['signal']}")
-    assert (opened["test_opening_number"], opened["test_openings"]) == (1, 1)
+    (refused,), opened = history["refused of 3"], history["opened of 3"]
+    assert refused["test_refused"].startswith("not opened, since it cannot be ranked")
+    assert (opened.number, opened.times) == (1, 1)
+    again = opened_test(folder, refused["candidate_id"])
     trials = {trial.dataset_id: trial for each in read_ledger(store_in(folder / "lake")) for trial in each.trials}
     assert {name: trial.judged_part for name, trial in trials.items()} == {
         "day1": "train",
@@ -112,8 +130,7 @@ def test_a_day_that_trains_is_no_test_any_more(history: dict[str, Any]) -> None:
         "day4": "test",
         "day5": "test",
     }
-    if again["candidate_id"] == opened["candidate_id"]:
-        assert (again["test_opening_number"], again["test_openings"]) == (2, 1)
+    assert (again.number, again.times) == (2, 1)
     assert len(read(store_in(folder / "lake"), VIEWS)) == 1 + 2
 
 

@@ -111,10 +111,9 @@ def test_a_beginning_is_enough(
         (
             "c1",
             None,
-            "c1 ran 2 times: aa10 on market of market, aa20 on other of other; name the run on the instrument that is "
-            "to be served, and the threshold, or pool the runs over a collection that holds these datasets, with "
-            "dataset.collection=",
+            "c1 ran 2 times: aa10 on market of market, aa20 on other of other; name the run on the instrument that is",
         ),
+        ("c1", None, "or pool the runs over a collection that holds these datasets, with dataset.collection="),
         ("bb3", None, "run bb30 is on dataset kept, which is kept for the test"),
     ],
 )

@@ -314,6 +314,7 @@ def test_the_test_of_what_lacks_data_is_not_opened(store: Store) -> None:
     adaptive = replace(rich, trials=tuple(replace(trial, adaptive=True) for trial in rich.trials))
     poor = candidate("poor", 3, split="time", signal="poor")
     (first,), (second,) = rank([adaptive]), rank([poor])
+    first = replace(first, judgement=replace(first.judgement, lacks=()))
     lack = Lack("net fires", 29, 30)
     second = replace(second, judgement=replace(second.judgement, lacks=(lack,)))
     refused, opened = open_rankable([second, first], [poor, adaptive], store, view_of)
