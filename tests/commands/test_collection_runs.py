@@ -9,14 +9,11 @@ import pytest
 import vpharness as vp
 from tests.campaigns.days import add_days
 from tests.commands.test_cli import Said, in_process
+from tests.results.ledgers import opened_test
 from tests.results.pages import Page
 from vpharness.campaigns.collection_members import train_count
-from vpharness.commands.text.rankings import views_in
-from vpharness.datasets.lake import Lake
 from vpharness.errors import VpharnessError
-from vpharness.results.holdout import HoldoutResult, open_holdouts
 from vpharness.results.ledger_reader import read_ledger
-from vpharness.results.ranking import rank
 from vpharness.results.store import META, VIEWS, read, store_in
 from vpharness.results.table_schemas import DONE
 
@@ -41,17 +38,6 @@ def done(folder: Path) -> dict[str, tuple[str, str]]:
     """Return the dataset and the judged part of every run in the store, by its id."""
     found = [row for row in read(store_in(folder / "lake"), META) if row["status"] == DONE]
     return {row["run_id"]: (row["dataset_id"], row["judged_part"]) for row in found}
-
-
-def opened_test(folder: Path, candidate_id: str) -> HoldoutResult:
-    """Open the test of a candidate that has too little data for the command to open it."""
-    lake = Lake(folder / "lake")
-    store = store_in(lake.root)
-    ledger = read_ledger(store)
-    (found,) = [each for each in rank(ledger) if each.candidate.candidate_id == candidate_id]
-    (opened,) = open_holdouts([found], ledger, store, views_in(lake))
-    assert opened.holdout is not None
-    return opened.holdout
 
 
 @pytest.fixture(scope="module")
