@@ -329,7 +329,7 @@ def test_a_full_disk_ends_a_campaign_in_one_line_and_loses_nothing_finished(fold
 
 
 def test_a_dataset_kept_for_the_test_is_run_and_judged_by_nobody(tmp_path: Path) -> None:
-    """Its fires are stored without figures; they decide no rank, and opening them, where the training ranks, is counted."""
+    """Its fires are stored without figures; they decide no rank. What ranks in training is opened, counted."""
     for name, seed in (("train", 1), ("kept", 2)):
         assert in_process(tmp_path, "build", f"source.seed={seed}", EVALUATION[0], f"dataset.id={name}").returncode == 0
     words = [*PFP[:3], *QUIET[1:], "signal.thresholds=[0.1,0.3]", "dataset.id=train,kept", "split=dataset"]
