@@ -19,6 +19,7 @@ from tests.campaigns.market import EVALUATION, add_own_signal, small_dataset
 from tests.commands.test_cli import PROJECT, in_process, vpharness
 from tests.docs.markdown import importable
 from tests.results.earlier_stores import as_version_2
+from tests.results.ledgers import opened_test
 from tests.results.test_tracking import client_of
 from vpharness.datasets.lake import Lake
 
@@ -328,7 +329,7 @@ def test_a_full_disk_ends_a_campaign_in_one_line_and_loses_nothing_finished(fold
 
 
 def test_a_dataset_kept_for_the_test_is_run_and_judged_by_nobody(tmp_path: Path) -> None:
-    """Its fires are stored without figures; they decide no rank, and show_test opens them and is counted."""
+    """Its fires are stored without figures; they decide no rank. What ranks in training is opened, counted."""
     for name, seed in (("train", 1), ("kept", 2)):
         assert in_process(tmp_path, "build", f"source.seed={seed}", EVALUATION[0], f"dataset.id={name}").returncode == 0
     words = [*PFP[:3], *QUIET[1:], "signal.thresholds=[0.1,0.3]", "dataset.id=train,kept", "split=dataset"]
@@ -346,8 +347,13 @@ def test_a_dataset_kept_for_the_test_is_run_and_judged_by_nobody(tmp_path: Path)
     trained = runs[runs["dataset_id"] == "train"].set_index("candidate_id")
     for row in pooled:
         assert row["n_fires"] == trained.loc[row["candidate_id"], "n_fires"]
-        assert row["test_openings"] == 1
-    assert sum(row["test_n_fires"] for row in pooled) > 0
+        assert ("test_refused" in row) == bool(row["lacks"])
+        assert row.get("test_openings") == (None if row["lacks"] else 1)
+    fires = [
+        opened_test(tmp_path, row["candidate_id"]).judgement.figures.n_fires if row["lacks"] else row["test_n_fires"]
+        for row in pooled
+    ]
+    assert sum(fires) > 0
 
 
 def own_figures(row: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from vpharness.campaigns import runner
 from vpharness.campaigns.plan import Group
 from vpharness.campaigns.search import Family, Interval, Listed, SearchSettings, SearchSpace, Trial, search
 from vpharness.commands import search as search_command
+from vpharness.datasets.lake import Lake
 from vpharness.results.store import ADAPTIVE, read, store_in
 
 SPACE = SearchSpace(
@@ -158,8 +160,37 @@ def test_a_search_runs_its_batches_and_goes_on_where_it_stopped(
     assert batches == [3, 3]
     assert len(read(store_in(tmp_path / "lake"), ADAPTIVE)) == 6
     assert "6 trials in 2 batches by tpe, seed 0; 6 distinct runs" in said.stderr
-    assert "the test part (compare show_test=true), or by walk-forward over days kept for it" in said.stderr
+    assert "none of its runs can be ranked" in said.stderr
+    assert "they get no p adj. and cannot win the ranking" in said.stderr
     assert all(row["p_adjusted"] is None and row["adaptive"] for row in found["candidates"])
+
+
+def test_the_summary_names_the_best_candidate_and_how_its_test_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the thresholds of the best run the one that can be ranked and has the highest lower end."""
+    rows = [
+        {"candidate_id": "c1", "threshold_label": "0.1", "net_pnl_ticks_low": 0.2, "lacks": ""},
+        {"candidate_id": "c2", "threshold_label": "0.2", "net_pnl_ticks_low": 0.4, "lacks": ""},
+        {"candidate_id": "c3", "threshold_label": "0.3", "net_pnl_ticks_low": 0.9, "lacks": "29 net fires, 30 needed"},
+    ]
+    monkeypatch.setattr(search_command, "rows_of_runs", lambda _, run_ids: dict.fromkeys(run_ids, rows))
+    monkeypatch.delenv("VPHARNESS_LAKE", raising=False)
+    trials = [Trial(("a=1",), -0.3), Trial(("a=2", "b=3"), 0.4)]
+    batches = SimpleNamespace(
+        run_of={("a=1",): "r1", ("a=2", "b=3"): "r2"},
+        runs={"r1": None, "r2": None},
+        refused={},
+        settings=SimpleNamespace(store=None),
+        lake=Lake(Path("lake")),
+    )
+    search_command._print_summary(trials, batches, SearchSettings(), as_json=False)  # type: ignore[arg-type]  # as far as it looks
+    said = capsys.readouterr().out
+    assert "best net_low: 0.400 ticks: candidate c2 (at 0.2): a=2 b=3\n" in said
+    assert "python -m vpharness compare candidate=c2 show_test=true; or by walk-forward over days kept for it" in said
+    batches.lake = Lake(tmp_path)
+    search_command._print_summary(trials, batches, SearchSettings(), as_json=False)  # type: ignore[arg-type]  # as far as it looks
+    assert f"compare lake={tmp_path} candidate=c2 show_test=true" in capsys.readouterr().out
 
 
 def test_a_wrong_search_is_refused_whole_and_leaves_nothing(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import vpharness as vp
 from tests.campaigns.days import add_days
 from tests.commands.test_cli import Said, in_process
+from tests.results.ledgers import opened_test
 from tests.results.pages import Page
 from vpharness.campaigns.collection_members import train_count
 from vpharness.errors import VpharnessError
@@ -48,7 +49,9 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     found["first"] = ok(in_process(folder, *ON_DAYS, "json=true"))
     found["runs of 3"] = done(folder)
     found["compared of 3"] = rows(folder)
-    found["opened of 3"] = rows(folder, "show_test=true", "top=1")
+    refused = rows(folder, "show_test=true", "top=1")
+    found["refused of 3"] = refused
+    found["opened of 3"] = opened_test(folder, refused[0]["candidate_id"])
     add_days(folder / "lake", 4, 5)
     found["before 5"] = ok(in_process(folder, "compare", "since=chosen"))
     found["second"] = ok(in_process(folder, *ON_DAYS, "json=true"))
@@ -101,9 +104,10 @@ def test_an_earlier_version_names_what_it_held(history: dict[str, Any]) -> None:
 def test_a_day_that_trains_is_no_test_any_more(history: dict[str, Any]) -> None:
     """The opening of it stays counted: what is left is another test, and harder to pass."""
     folder = history["folder"]
-    (opened,) = history["opened of 3"]
-    (again,) = rows(folder, "show_test=true", "top=1", f"signal={opened['signal']}")
-    assert (opened["test_opening_number"], opened["test_openings"]) == (1, 1)
+    (refused,), opened = history["refused of 3"], history["opened of 3"]
+    assert refused["test_refused"].startswith("not opened, since it cannot be ranked")
+    assert (opened.number, opened.times) == (1, 1)
+    again = opened_test(folder, refused["candidate_id"])
     trials = {trial.dataset_id: trial for each in read_ledger(store_in(folder / "lake")) for trial in each.trials}
     assert {name: trial.judged_part for name, trial in trials.items()} == {
         "day1": "train",
@@ -112,8 +116,7 @@ def test_a_day_that_trains_is_no_test_any_more(history: dict[str, Any]) -> None:
         "day4": "test",
         "day5": "test",
     }
-    if again["candidate_id"] == opened["candidate_id"]:
-        assert (again["test_opening_number"], again["test_openings"]) == (2, 1)
+    assert (again.number, again.times) == (2, 1)
     assert len(read(store_in(folder / "lake"), VIEWS)) == 1 + 2
 
 
@@ -202,7 +205,7 @@ def test_a_candidate_is_shown_day_by_day(history: dict[str, Any], tmp_path: Path
     assert "entered later" in said
     refused = in_process(folder, "compare", "stability=none")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert "stability is 'none', which begins no id of the candidates here" in refused.stderr
+    assert "stability is 'none', with which the id of no candidate here begins" in refused.stderr
     ok(in_process(folder, "compare", f"report={tmp_path / 'page.html'}", "min_signals=0"))
     page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
     assert "stability" in page.tables

@@ -127,6 +127,22 @@ def test_a_campaign_is_shown_alone_with_its_own_p_values(folder: Path) -> None:
     assert "p camp." in in_process(folder, "compare", "campaign=first").stdout
 
 
+def test_a_candidate_is_shown_alone_within_the_whole_family(folder: Path) -> None:
+    """By the beginning of its id that begins no other; what all begin with is refused."""
+    found = rows_of(folder)
+    ids = [row["candidate_id"] for row in found]
+    wanted = found[1]
+    short = next(
+        wanted["candidate_id"][:size]
+        for size in range(1, 40)
+        if sum(name.startswith(wanted["candidate_id"][:size]) for name in ids) == 1
+    )
+    assert rows_of(folder, f"candidate={short}") == [wanted]
+    assert wanted["family_evaluated"] == len(ids)
+    frame = vp.results(lake=folder / "lake", min_signals=0, candidate=short)
+    assert list(frame["candidate_id"]) == [wanted["candidate_id"]]
+
+
 def test_a_report_is_a_page_beside_the_ranking(folder: Path) -> None:
     """With the same numbers, where it was asked to be; a file that is there is left alone."""
     said = in_process(folder, "compare", "report=out (1).html", "json=true", "min_signals=0")
@@ -154,6 +170,12 @@ def test_a_report_is_a_page_beside_the_ranking(folder: Path) -> None:
         (["sensitivity=zscore_min_periods"], "the candidates are of ads, perm_derivative; choose one with signal="),
         (["campaign=second"], "campaign is 'second', which has no finished run; there are first"),
         (["sensitivity=tp_ticks", "surface=true"], "sensitivity and surface were given; give one of them"),
+        (["execution=4a", "report=a.html"], "all of it: python -m vpharness compare candidate=4a report=a.html"),
+        (["stability=4a", "report=a.html"], "all of it: python -m vpharness compare candidate=4a report=a.html"),
+        (["surface=true", "report=a.html"], "all of it: python -m vpharness compare report=a.html"),
+        (["candidate=4a", "stability=4a"], "stability names its candidate itself, leave candidate out"),
+        (["candidate=zz"], "candidate is 'zz', with which the id of no candidate here begins; "),
+        (["candidate=''"], "candidate is '', with which the id of no candidate here begins; "),
         (["surface=true", "show_test=true"], "show_test goes with the ranking or a report, not with surface"),
         (["report=none/x.html"], "report is none/x.html, and none is not a folder; make it first"),
         (["parquet=none/x.parquet"], "parquet is none/x.parquet, and none is not a folder"),

@@ -11,11 +11,13 @@ from tests.results.ledgers import candidate
 from vpharness.commands.text import terminal
 from vpharness.commands.text.differences import differences
 from vpharness.commands.text.rankings import print_ranking
+from vpharness.commands.text.stabilities import SinceTable, print_since_chosen
 from vpharness.commands.text.terminal import print_table, span_text
 from vpharness.commands.text.verdicts import audits, glossary, searches, shortages
 from vpharness.evaluation import Lack
-from vpharness.results.ledger import AUDIT_FAILED, AUDIT_UNDECIDED
+from vpharness.results.ledger import AUDIT_FAILED, AUDIT_UNDECIDED, LedgerCandidate
 from vpharness.results.ranking import Ranked, rank
+from vpharness.results.since_chosen import Chosen
 
 COLUMNS = {
     "signal": ["ads", "jad"],
@@ -81,6 +83,43 @@ def test_a_row_says_in_what_it_differs_and_a_line_what_all_have() -> None:
     assert found.common.startswith("dataset=north sl_ticks=3 ")
     assert "split=none" in found.common
     assert "threshold" not in found.common
+
+
+def in_queue(at_touch: LedgerCandidate, **latency: Any) -> LedgerCandidate:
+    """Return a candidate as if its orders had rested."""
+    (own,) = at_touch.trials
+    rules = replace(own.evaluation, fill="queue", max_wait_bins=10, **latency)
+    return replace(at_touch, trials=(replace(own, evaluation=rules),))
+
+
+def test_latencies_from_a_file_are_no_constant() -> None:
+    """The file stands in words with its longest latency, beside constants and alone."""
+    file = in_queue(candidate("a", 1), latency_ms=86.2875, latency_digest="0123456789abcdef")
+    constant = in_queue(candidate("b", 2), latency_ms=100.0)
+    assert "latency file 01234567 (longest 86 ms)" in differences(rows(file), lambda _: {}).common
+    assert "latency_" not in differences(rows(file), lambda _: {}).common
+    assert differences(rows(file, constant), lambda _: {}).varied == (
+        "latency file 01234567 (longest 86 ms)",
+        "latency_ms=100",
+    )
+
+
+def test_candidates_of_an_adaptive_search_are_listed_by_their_lower_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """With their ids, the keys that vary, and how one of them is opened."""
+    chosen = [
+        candidate("aaaa", 1, parameters={"window": 50}),
+        candidate("bbbb", 2, knows=True, parameters={"window": 80}),
+        candidate("cccc", 3, parameters={"window": 90}),
+    ]
+    ranked = rank([replace(c, trials=tuple(replace(each, adaptive=True) for each in c.trials)) for c in chosen])
+    print_ranking(ranked[::-1])
+    lines = lines_of(capsys)
+    (start,) = [number for number, line in enumerate(lines) if "candidate=ID show_test=true" in line]
+    listed = [line.split() for line in lines[start + 1 : start + 4]]
+    lows = {each.candidate.candidate_id: each.judgement.figures.net_pnl_ticks_low for each in ranked}
+    assert [words[0] for words in listed] == sorted(lows, key=lambda name: -lows[name])
+    assert listed[0][0] == "bbbb"
+    assert "window=80:" in listed[0]
 
 
 def test_datasets_with_their_lattices_are_told_apart() -> None:
@@ -186,3 +225,27 @@ def test_what_is_lacking_is_counted_by_reason() -> None:
         "one has 6 blocks of 256 s, 8 needed: about 15 minutes more"
     )
     assert list(shortages([sample])) == []
+
+
+def test_days_after_the_choice_are_in_the_order_of_their_lower_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """With what varies; those that no later day is known of are counted with the reason."""
+    one, two = candidate("aaaa", 1, parameters={"window": 50}), candidate("bbbb", 2, parameters={"window": 80})
+    ranked = {each.candidate.candidate_id: each for each in rank([one, two])}
+    shown = [Chosen(each, 0, by_promotion=False, later=each, days_added=1) for each in (one, two)]
+    at_ns = 1_704_205_800 * 10**9
+    young = candidate("cccc", 3)
+    without = [
+        Chosen(young, at_ns, by_promotion=True, later=None, days_added=0),
+        Chosen(young, 5, by_promotion=False, later=None, days_added=0),
+        Chosen(young, 5, by_promotion=False, later=None, days_added=2),
+    ]
+    print_since_chosen(SinceTable(shown, ranked, without, 3), shows_test=False)
+    lines = lines_of(capsys)
+    assert "varied" in " ".join(lines[:4])
+    assert any("window=50" in line and "aaaa" in line for line in lines)
+    assert (
+        "in the order of the lower end of the net interval, the highest first; 3 more have later days (top=)" in lines
+    )
+    assert "left out: 1 candidate chosen by promotion at 2024-01-02 14:30 UTC, no later day yet" in lines
+    assert "left out: 1 candidate chosen by the first run, no later day yet" in lines
+    assert any(line.startswith("left out: 1 candidate without a run on a later day") for line in lines)

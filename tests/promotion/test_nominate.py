@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.campaigns.days import add_days
 from tests.results.ledgers import trial
-from vpharness.errors import PromotionError
+from vpharness.commands.promotion_pool import pool_of
+from vpharness.config.command_schemas import DatasetChoice
+from vpharness.datasets.collection import add_members
+from vpharness.datasets.find import find_dataset
+from vpharness.datasets.lake import Lake
+from vpharness.errors import ConfigError, PromotionError
 from vpharness.evaluation import TEST, TRAIN, Market, SplitParameters
 from vpharness.promotion.selection import select_candidate
 from vpharness.results.ledger import LedgerCandidate
@@ -107,6 +113,7 @@ def test_a_beginning_is_enough(
             None,
             "c1 ran 2 times: aa10 on market of market, aa20 on other of other; name the run on the instrument that is",
         ),
+        ("c1", None, "or pool the runs over a collection that holds these datasets, with dataset.collection="),
         ("bb3", None, "run bb30 is on dataset kept, which is kept for the test"),
     ],
 )
@@ -136,3 +143,25 @@ def test_what_a_candidate_came_to_on_another_instrument_is_no_evidence(
     assert found.ranked.judgement.figures == alone.judgement.figures
     assert found.ranked.candidate.trials == (loses,)
     assert not found.ranked.winner
+
+
+def test_the_collection_that_holds_all_runs_of_a_candidate_is_taken(tmp_path: Path) -> None:
+    """Whatever version each run was on and however it was split; two collections, or none, are told with the key."""
+    lake = Lake(tmp_path)
+    add_days(tmp_path, 1, 1, minutes=1)
+    whole = add_days(tmp_path, 2, 2, minutes=1)
+    alone = trial("north", "c1", 1)
+    on_days = [replace(alone, dataset_id=f"day{day}", run_id=f"r{day}") for day in (1, 2)]
+    ledger = [LedgerCandidate("c1", tuple(on_days))]
+    found = pool_of(lake, DatasetChoice(), "c1", ledger)
+    assert found is not None
+    assert (found.collection, whole.name, sorted(found.dataset_ids)) == ("days@2", "days@2", ["day1", "day2"])
+    assert pool_of(lake, DatasetChoice(), "r1", ledger) is None
+    assert pool_of(lake, DatasetChoice(), "c1", [LedgerCandidate("c1", (*on_days, alone))]) is None
+    assert pool_of(lake, DatasetChoice(), "c1", [LedgerCandidate("c1", (on_days[0],))]) is None
+    third = add_days(tmp_path, 3, 3, minutes=1).dataset_ids
+    add_members(lake, "others", [(find_dataset(lake, name), name) for name in third[:2]])
+    with pytest.raises(
+        ConfigError, match=r"are in several collections, days@3, others@1; choose one with dataset.collection="
+    ):
+        pool_of(lake, DatasetChoice(), "c1", ledger)

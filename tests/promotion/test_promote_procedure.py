@@ -126,4 +126,5 @@ def test_a_procedure_over_spans_of_a_market_is_served(tmp_path: Path) -> None:
     told = record.evidence["walk_forward"]
     assert record.candidate_id == told["in_force_candidate_id"] == facts["candidate_id"]
     assert record.evidence["promised"]["test"]["n_net"] == told["n_net"] > 0
+    assert "promised, out of sample" in in_process(tmp_path, "promote", "show").stdout
     assert record.evidence["test_openings"] == 0

@@ -2,11 +2,14 @@
 
 import functools
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from tests.evaluation.paths import martingale
+from vpharness.commands.text.rankings import views_in
+from vpharness.datasets.lake import Lake
 from vpharness.evaluation import (
     TEST,
     DatasetView,
@@ -17,8 +20,12 @@ from vpharness.evaluation import (
     ResolvedEvaluation,
     SplitParameters,
 )
+from vpharness.results.holdout import HoldoutResult, open_holdouts
 from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.ledger_reader import read_ledger
+from vpharness.results.ranking import rank
 from vpharness.results.reevaluation import reevaluate
+from vpharness.results.store import store_in
 
 EVALUATION: Final = EvaluationParameters(max_hold_bins=40, warmup_bins=10, null_draws=999)
 N_BINS: Final = 6000
@@ -122,3 +129,14 @@ def entered(
         created_ns=created_ns,
     )
     return LedgerCandidate(name, (trial,))
+
+
+def opened_test(folder: Path, candidate_id: str) -> HoldoutResult:
+    """Open the test of a candidate that has too little data for the command to open it."""
+    lake = Lake(folder / "lake")
+    store = store_in(lake.root)
+    ledger = read_ledger(store)
+    (found,) = [each for each in rank(ledger) if each.candidate.candidate_id == candidate_id]
+    (opened,) = open_holdouts([found], ledger, store, views_in(lake))
+    assert opened.holdout is not None
+    return opened.holdout

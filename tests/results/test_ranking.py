@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from tests.results.ledgers import N_BINS, NEWEST_NS, candidate, view_of, with_evidence
-from vpharness.evaluation import SplitParameters, critical_value, p_value
+from vpharness.evaluation import Lack, SplitParameters, critical_value, p_value
 from vpharness.results.families import draws_of
-from vpharness.results.holdout import open_holdouts
+from vpharness.results.holdout import open_holdouts, open_rankable
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.null_maxima import null_statistics
 from vpharness.results.ranking import Ranked, rank, rank_each_dataset, restricted, within_campaign
-from vpharness.results.store import Store, store_in
+from vpharness.results.store import VIEWS, Store, read, store_in
 
 MINE = frozenset({"mine"})
 
@@ -287,3 +287,39 @@ def test_a_dataset_kept_for_the_test_decides_nothing(store: Store) -> None:
     assert opened.test.figures.n_fires == len(south.fires)
     assert rank([LedgerCandidate("both", (south,))]) == []
     assert north.bins == N_BINS
+
+
+def test_what_was_chosen_adaptively_ranks_by_its_net_lower_end_before_what_lacks_data(
+    ledger: list[LedgerCandidate],
+) -> None:
+    """Whatever the ids are, so that the first of them is the one whose test is worth an opening."""
+    chosen = [
+        replace(each, trials=tuple(replace(trial, adaptive=True) for trial in each.trials))
+        for each in ledger
+        if len(each.trials) == 1
+    ]
+    found = rank(chosen)
+    lacking = [bool(each.judgement.lacks) for each in found]
+    assert lacking == sorted(lacking)
+    assert any(lacking)
+    lows = [each.judgement.figures.net_pnl_ticks_low for each in found if not each.judgement.lacks]
+    assert len(lows) > 2
+    assert lows == sorted(lows, reverse=True)
+    assert found[0].candidate.candidate_id == "knows"
+
+
+def test_the_test_of_what_lacks_data_is_not_opened(store: Store) -> None:
+    """It is said in a sentence and counted nowhere; one that an adaptive search chose is opened as the first."""
+    rich = candidate("rich", 1, knows=True, split="time", signal="rich")
+    adaptive = replace(rich, trials=tuple(replace(trial, adaptive=True) for trial in rich.trials))
+    poor = candidate("poor", 3, split="time", signal="poor")
+    (first,), (second,) = rank([adaptive]), rank([poor])
+    first = replace(first, judgement=replace(first.judgement, lacks=()))
+    lack = Lack("net fires", 29, 30)
+    second = replace(second, judgement=replace(second.judgement, lacks=(lack,)))
+    refused, opened = open_rankable([second, first], [poor, adaptive], store, view_of)
+    assert refused.holdout is None
+    assert refused.test_refused == f"not opened, since it cannot be ranked and a test could confirm nothing: {lack}"
+    assert opened.holdout is not None
+    assert opened.holdout.number == 1
+    assert {row["candidate_id"] for row in read(store, VIEWS)} == {"rich"}

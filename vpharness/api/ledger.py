@@ -9,7 +9,8 @@ import pandas as pd
 
 from vpharness.api.folders import Folder, lake_in
 from vpharness.api.running import one_sentence
-from vpharness.commands.compare import compared, require_known, require_known_campaign
+from vpharness.commands.compare import compared
+from vpharness.commands.comparison_filters import require_known, require_known_campaign
 from vpharness.commands.text.rankings import readable_ledger
 from vpharness.config.command_schemas import CompareCommand
 from vpharness.errors import ConfigError
@@ -33,6 +34,7 @@ def results(  # noqa: PLR0913  # what compare takes
     dataset: str | None = None,
     collection: str | None = None,
     campaign: str | None = None,
+    candidate: str | None = None,
     by: str | None = None,
     sort: str = CompareCommand.sort,
     top: int | None = None,
@@ -52,6 +54,7 @@ def results(  # noqa: PLR0913  # what compare takes
         dataset: on this dataset alone.
         collection: on the datasets of this collection alone: "ID" for its newest version, "ID@3" for the third.
         campaign: of this campaign alone, with p against its own candidates beside.
+        candidate: this candidate alone, by its id, or how that begins.
         by: "dataset" has a row for each dataset that a candidate ran on.
         sort: "net", or "tp_rate".
         top: maximum number of rows (default: all); `show_test` needs it.
@@ -69,6 +72,7 @@ def results(  # noqa: PLR0913  # what compare takes
         lake=str(lake_in(lake).root),
         of_signal=signal,
         campaign=campaign,
+        candidate=candidate,
         by=by,
         sort=sort,
         top=_ALL if top is None else top,

@@ -5,6 +5,7 @@ came to. Nothing of it is kept on disk: with the same seed and batch size, and t
 store, it proposes the same trials again. So a search that was interrupted goes on where it stopped.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,9 +46,18 @@ class SearchSettings:
 
     def value_of(self, rows: Iterable[Mapping[str, Any]]) -> float:
         """Return what a run came to, ticks, from the stored rows of its candidates."""
-        column = "net_pnl_ticks_low" if self.objective == NET_LOW else "net_pnl_ticks"
-        rankable = [float(row[column]) for row in rows if not row["lacks"] and row[column] is not None]
-        return max((value for value in rankable if value == value), default=self.unrankable_ticks)  # noqa: PLR0124  # NaN
+        best = self.best_of(rows)
+        return self.unrankable_ticks if best is None else float(best[self._column])
+
+    def best_of(self, rows: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        """Return the row of a run's best candidate that can be ranked; None where none can."""
+        column = self._column
+        rankable = [row for row in rows if not row["lacks"] and row[column] is not None and not math.isnan(row[column])]
+        return max(rankable, key=lambda row: float(row[column]), default=None)
+
+    @property
+    def _column(self) -> str:
+        return "net_pnl_ticks_low" if self.objective == NET_LOW else "net_pnl_ticks"
 
 
 class Proposal(Protocol):

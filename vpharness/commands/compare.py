@@ -11,12 +11,20 @@ from typing import Any, Final
 from omegaconf import DictConfig
 
 from vpharness.campaigns.collection_members import collection_datasets, members_added_ns, sessions_of_datasets
+from vpharness.commands.comparison_filters import (
+    candidate_id_named,
+    is_shown,
+    require_known,
+    require_known_campaign,
+    require_known_hold,
+    require_known_members,
+)
 from vpharness.commands.output_files import new_file, require_new
 from vpharness.commands.text.dataset_facts import DatasetRemarks, print_doubts
-from vpharness.commands.text.executions import candidate_named, execution_row, print_executions
+from vpharness.commands.text.executions import execution_row, print_executions
 from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of, views_in, without_missing
 from vpharness.commands.text.sensitivities import print_sensitivity, print_surface, sensitivity_row, surface_row
-from vpharness.commands.text.stabilities import print_since_chosen, print_stability, since_row
+from vpharness.commands.text.stabilities import SinceTable, print_since_chosen, print_stability, since_row
 from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.config.command_schemas import CompareCommand
 from vpharness.config.lake_of_command import lake_of
@@ -25,9 +33,17 @@ from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, DatasetError
 from vpharness.results.execution import executions
-from vpharness.results.holdout import open_holdouts
+from vpharness.results.holdout import open_holdouts, open_rankable
 from vpharness.results.ledger import LedgerCandidate, Trial
-from vpharness.results.ranking import Ranked, alike, each_dataset_apart, restricted, unjudged, within_campaign
+from vpharness.results.ranking import (
+    Ranked,
+    alike,
+    each_dataset_apart,
+    net_order,
+    restricted,
+    unjudged,
+    within_campaign,
+)
 from vpharness.results.reevaluation import ViewOf
 from vpharness.results.remembered_rankings import ranked_before
 from vpharness.results.report.findings import Findings
@@ -130,7 +146,7 @@ def compared(asked: CompareCommand, dataset_id: str | None, collection: str | No
     store, view_of = store_in(lake.root), views_in(lake)
     ledger = readable_ledger(store, lake)
     require_known(dataset_id, asked.of_signal, ledger)
-    _require_known_hold(asked.max_hold_bins, ledger)
+    require_known_hold(asked.max_hold_bins, ledger)
     require_known_members(collection, members, ledger)
     wanted = frozenset([dataset_id]) if members is None and dataset_id is not None else members
     meant = _meant(ledger, asked, wanted)
@@ -166,28 +182,26 @@ def _ranked(
         meant = each_dataset_apart(meant)
     ranked = ranked_before(store, ledger, meant)
     ranked = ranked if asked.campaign is None else within_campaign(ranked)
-    return [each for each in ranked if _is_shown(asked, each.candidate)]
-
-
-def _is_shown(asked: CompareCommand, candidate: LedgerCandidate) -> bool:
-    """Return whether a candidate is of the signal and the holding time that are asked for."""
-    return asked.of_signal in {None, candidate.first.signal} and asked.max_hold_bins in {
-        None,
-        candidate.first.evaluation.max_hold_bins,
-    }
+    shown = [each for each in ranked if is_shown(asked, each.candidate)]
+    if asked.candidate is None:
+        return shown
+    name = candidate_id_named("candidate", asked.candidate, [each.candidate.candidate_id for each in shown])
+    return [each for each in shown if each.candidate.candidate_id == name]
 
 
 def _stability(name: str, ranked: Sequence[Ranked], view_of: ViewOf, sessions: Mapping[str, str]) -> Answer:
     """Return one of the candidates day by day."""
-    fitting = [each for each in ranked if each.candidate.candidate_id.startswith(name)]
-    if len(fitting) != 1:
-        told = "which begins no id" if not fitting else f"which begins {len(fitting)} ids"
-        raise ConfigError(f"stability is {name!r}, {told} of the candidates here; compare shows what there is")
-    found = stability_of(fitting[0].candidate, view_of)
+    found = stability_of(_one_of("stability", name, ranked).candidate, view_of)
     rows = [
         row | ({"session": sessions.get(row["name"])} if row["of"] == "day" else {}) for row in stability_rows(found)
     ]
     return Answer(without_missing(rows), lambda: print_stability(found, sessions))
+
+
+def _one_of(key: str, begins: str, ranked: Sequence[Ranked]) -> Ranked:
+    """Return the candidate that a key names by its id, or by how that begins."""
+    name = candidate_id_named(key, begins, [each.candidate.candidate_id for each in ranked])
+    return next(each for each in ranked if each.candidate.candidate_id == name)
 
 
 def _since_chosen(
@@ -204,25 +218,31 @@ def _since_chosen(
     store, added_ns = store_in(lake.root), members_added_ns(lake, collection)
     if not added_ns:
         raise ConfigError("since=chosen is about days that are added to a collection, and the lake has none")
-    wanted = [each for each in meant if _is_shown(asked, each)]
+    wanted = [each for each in meant if is_shown(asked, each)]
+    if asked.candidate is not None:
+        name = candidate_id_named("candidate", asked.candidate, [each.candidate_id for each in wanted])
+        wanted = [each for each in wanted if each.candidate_id == name]
     chosen = since_chosen(wanted, ledger, added_ns, promotion_times(lake))
     order = {each.candidate.candidate_id: place for place, each in enumerate(ranked_before(store, ledger, meant))}
-    later = [each.later for each in chosen if each.later is not None]
-    ranked = ranked_before(store, ledger, later)
+    # Those that no later day is known of are left out before the rows are counted.
+    with_later = [each for each in chosen if each.later is not None]
+    without = [each for each in chosen if each.later is None]
+    ranked = sorted(ranked_before(store, ledger, [each.later for each in with_later if each.later]), key=net_order)
     place = {each.candidate.candidate_id: number for number, each in enumerate(ranked)}
-    chosen.sort(
+    with_later.sort(
         key=lambda each: (
             place.get(each.candidate.candidate_id, len(place)),
             order.get(each.candidate.candidate_id, len(order)),
         )
     )
-    shown = chosen[: asked.top]
+    shown = with_later[: asked.top]
     found = {each.candidate.candidate_id: each for each in ranked}
     if asked.show_test:
         found |= _opened_later(shown, found, ledger, store, view_of)
     rows = [since_row(each, found.get(each.candidate.candidate_id)) for each in shown]
     listed = [found[name] for each in shown if (name := each.candidate.candidate_id) in found]
-    answer = Answer(without_missing(rows), lambda: print_since_chosen(shown, found, shows_test=asked.show_test), listed)
+    since = SinceTable(shown, found, without, len(with_later) - len(shown))
+    answer = Answer(without_missing(rows), lambda: print_since_chosen(since, lake, shows_test=asked.show_test), listed)
     return Comparison(ledger, ranked, ranked, view_of, answer)
 
 
@@ -240,44 +260,6 @@ def _opened_later(
             name = each.candidate.candidate_id
             asked.append(judged[name] if name in judged else unjudged(each.later))
     return {each.candidate.candidate_id: each for each in open_holdouts(asked, ledger, store, view_of)}
-
-
-def require_known_campaign(campaign: str | None, ledger: Sequence[LedgerCandidate]) -> None:
-    """Raise ConfigError for a campaign of which no run is finished."""
-    known = sorted({name for each in ledger for trial in each.trials for name in trial.campaigns})
-    if campaign is not None and campaign not in known:
-        raise ConfigError(
-            f"campaign is {campaign!r}, which has no finished run; there are {', '.join(known) or 'no campaigns'}"
-        )
-
-
-def require_known(dataset_id: str | None, signal: str | None, ledger: Sequence[LedgerCandidate]) -> None:
-    """Raise ConfigError for a dataset or a signal without any run."""
-    datasets = sorted({known_id for each in ledger for known_id in each.dataset_ids})
-    signals = sorted({each.first.signal for each in ledger})
-    if dataset_id is not None and dataset_id not in datasets:
-        raise ConfigError(f"dataset.id is {dataset_id}; there are results on {', '.join(datasets) or 'no dataset'}")
-    if signal is not None and signal not in signals:
-        raise ConfigError(f"signal is {signal}; there are results of {', '.join(signals) or 'no signal'}")
-
-
-def _require_known_hold(max_hold_bins: int | None, ledger: Sequence[LedgerCandidate]) -> None:
-    """Raise ConfigError for a holding time without any run."""
-    known = sorted({each.first.evaluation.max_hold_bins for each in ledger})
-    if max_hold_bins is not None and max_hold_bins not in known:
-        there_are = ", ".join(map(str, known)) or "none"
-        raise ConfigError(f"max_hold_bins is {max_hold_bins}, with which nothing has been run; there are {there_are}")
-
-
-def require_known_members(
-    collection: str | None, members: frozenset[str] | None, ledger: Sequence[LedgerCandidate]
-) -> None:
-    """Raise ConfigError for a collection on none of whose datasets anything was run."""
-    if members is not None and members.isdisjoint(known_id for each in ledger for known_id in each.dataset_ids):
-        raise ConfigError(
-            f"dataset.collection is {collection}, and there are no results on any of its datasets; run a signal on it: "
-            f"python -m vpharness dataset.collection={collection}"
-        )
 
 
 def _nothing_shown(candidates: Sequence[Ranked], min_signals: int) -> str:
@@ -301,7 +283,7 @@ def _answer(
         at_values = sensitivity(ranked, parameter)
         return Answer([sensitivity_row(each) for each in at_values], lambda: print_sensitivity(at_values))
     if asked.execution is not None:
-        found = executions(candidate_named(asked.execution, ranked).candidate, ledger, view_of)
+        found = executions(_one_of("execution", asked.execution, ranked).candidate, ledger, view_of)
         return Answer([execution_row(each) for each in found], lambda: print_executions(found))
     if asked.surface or asked.report is not None:
         _refuse_mixed_horizons(ranked, asked)
@@ -309,7 +291,7 @@ def _answer(
         at_barriers = surface(ranked)
         return Answer([surface_row(each) for each in at_barriers], lambda: print_surface(at_barriers))
     ordered = sorted(ranked, key=_tp_rate_order) if asked.sort == "tp_rate" else ranked
-    return _tables(ordered, ledger, asked, lambda shown: open_holdouts(shown, ledger, store, view_of))
+    return _tables(ordered, ledger, asked, lambda shown: open_rankable(shown, ledger, store, view_of))
 
 
 def _tables(

@@ -40,6 +40,7 @@ def _keys_text(asked: CompareCommand, choice: DatasetChoice) -> str:
         "dataset.id": choice.id,
         "dataset.collection": choice.collection,
         "campaign": asked.campaign,
+        "candidate": asked.candidate,
         "by": asked.by,
         "since": asked.since,
         "sort": asked.sort if asked.sort != CompareCommand.sort else None,

@@ -18,7 +18,7 @@ from vpharness.config.typed_config import check_command
 from vpharness.datasets.collection import collection_ids
 from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError
-from vpharness.evaluation import shown_figures
+from vpharness.evaluation import TEST, shown_figures
 from vpharness.evaluation.evaluation_parameters import QUEUE, TOUCH
 from vpharness.evaluation.figure_registry import PROMISED
 from vpharness.events.times import time_text
@@ -177,6 +177,11 @@ def _promised(record: PromotedRecord) -> dict[str, Any]:
     return {part: {name: found.get(name) for name in names} for part, found in promised.items() if found}
 
 
+def _part_text(record: PromotedRecord, part: str) -> str:
+    """Return what a part is called: of a procedure, its record out of sample stands where a candidate has its test."""
+    return "out of sample" if part == TEST and record.evidence.get("walk_forward") else part
+
+
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
         if isinstance(value, Mapping):
@@ -200,7 +205,7 @@ def _print_record(record: PromotedRecord, path: Path, serves: str, later: LaterD
         "weights": "" if record.fit is None else _fit_text(record.fit),
         "cells": f"{record.lattice['cell_width_ms']} ms, radius {record.lattice['radius']}, tick {record.tick_size:g}",
         "execution": _execution(record),
-        **{f"promised, {part}": _figures_text(found) for part, found in _promised(record).items()},
+        **{f"promised, {_part_text(record, part)}": _figures_text(found) for part, found in _promised(record).items()},
         "pooled over": _pooled_text(evidence.get("pooled")),
         "since promoted": "" if later is None else later.text,
         "packages": ", ".join(f"{name} {version}" for name, version in record.packages.items()),

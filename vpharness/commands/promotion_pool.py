@@ -6,6 +6,7 @@ from vpharness.config.command_schemas import DatasetChoice
 from vpharness.datasets.collection import collection_ids, find_collection
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
+from vpharness.evaluation import TEST
 from vpharness.evaluation.evaluation_parameters import WHOLE_DATASETS
 from vpharness.promotion.selection import PooledDatasets, trials_named
 from vpharness.results.ledger import LedgerCandidate
@@ -14,7 +15,8 @@ from vpharness.results.ledger import LedgerCandidate
 def pool_of(lake: Lake, choice: DatasetChoice, name: str, ledger: Sequence[LedgerCandidate]) -> PooledDatasets | None:
     """Return the datasets of the collection that is named, or else of the only one that a candidate was run on.
 
-    None where none is named and the candidate was run on single datasets: its evidence is that of the instrument then.
+    None where none is named and the candidate was run on datasets that no collection holds together, or a run is named
+    that cuts its dataset by itself: the evidence is that of the instrument then.
 
     Args:
         lake: where collections are.
@@ -29,7 +31,13 @@ def pool_of(lake: Lake, choice: DatasetChoice, name: str, ledger: Sequence[Ledge
         raise ConfigError(f"dataset.id is {choice.id}, but a run names its dataset itself; leave it out")
     if choice.collection is not None:
         return _pooled(lake, choice.collection)
-    ids = {trial.dataset_id for trial in trials_named(name, ledger) if trial.split.kind == WHOLE_DATASETS}
+    trials = trials_named(name, ledger)
+    ids = {trial.dataset_id for trial in trials if trial.split.kind == WHOLE_DATASETS}
+    trained = {trial.dataset_id for trial in trials if trial.judged_part != TEST}
+    is_candidate = {trial.candidate_id.startswith(name) for trial in trials} == {True}
+    if not ids and is_candidate and len(trained) > 1:
+        # Runs on a collection with split=none or split.test_datasets= do not say themselves that they are of one.
+        ids = {trial.dataset_id for trial in trials}
     if not ids:
         return None
     holding = [each for each in (_pooled(lake, known) for known in collection_ids(lake)) if ids <= each.dataset_ids]

@@ -1,9 +1,11 @@
 """A multirun whose values are proposed by the results of those before: batches of runs, ranked together in the end."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -38,6 +40,7 @@ class _Batches:
     Attributes:
         runs: the distinct runs so far, by id.
         run_ids: for each trial that was not refused the id of its run.
+        run_of: the same, by its overrides.
         done: the ids of those that the store had before.
         refused: what is wrong with combinations of values that no run can have, by their overrides.
         progress: of all trials.
@@ -54,6 +57,7 @@ class _Batches:
     report: ReportProgress
     runs: dict[str, PlannedRun] = field(default_factory=dict)
     run_ids: list[str] = field(default_factory=list)
+    run_of: dict[tuple[str, ...], str] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
     refused: dict[tuple[str, ...], str] = field(default_factory=dict)
 
@@ -73,6 +77,7 @@ class _Batches:
             self._carry_out(plan)
         id_of = dict(zip(good, plan.run_ids, strict=True))
         self.run_ids += plan.run_ids
+        self.run_of |= id_of
         failed = {run_id for run_id, _, _ in self.progress.failures}
         rows = rows_of_runs(self.settings.store, set(plan.ids) - failed)
         values = {run_id: self.search.value_of(some) for run_id, some in rows.items()}
@@ -182,12 +187,22 @@ def _print_summary(trials: Sequence[Trial], batches: _Batches, chosen: SearchSet
         f"{len(batches.runs):,} distinct runs, {len(batches.refused):,} combinations of values refused",
         file=file,
     )
-    if best.value > chosen.unrankable_ticks:
-        print(f"best {chosen.objective}: {best.value:.3f} ticks: {' '.join(best.overrides)}", file=file)
-    else:
-        print("none of its runs can be ranked", file=file)
+    run_id = batches.run_of.get(best.overrides, "")
+    found = chosen.best_of(rows_of_runs(batches.settings.store, [run_id])[run_id])
+    told = "its runs were chosen by looking at results: they get no p adj. and cannot win the ranking"
+    if found is None or best.value <= chosen.unrankable_ticks:
+        print(f"none of its runs can be ranked\n{told}", file=file)
+        return
     print(
-        "its runs were chosen by looking at results: they get no p adj. and cannot win the ranking; judge the best by "
-        "the test part (compare show_test=true), or by walk-forward over days kept for it",
+        f"best {chosen.objective}: {best.value:.3f} ticks: candidate {found['candidate_id']} "
+        f"(at {found['threshold_label']}): {' '.join(best.overrides)}",
+        file=file,
+    )
+    elsewhere = (
+        "" if batches.lake.root == Path(os.environ.get("VPHARNESS_LAKE", "lake")) else f"lake={batches.lake.root} "
+    )
+    print(
+        f"{told}; judge the best by its test part, which is counted: python -m vpharness compare {elsewhere}"
+        f"candidate={found['candidate_id']} show_test=true; or by walk-forward over days kept for it",
         file=file,
     )

@@ -77,7 +77,10 @@ def walked_forward(lake: Lake, ledger: Sequence[LedgerCandidate], question: Walk
     Raises ConfigError for names that the ledger does not know, where holding times differ, and where there are too few
     segments.
     """
-    from vpharness.commands.compare import require_known, require_known_campaign  # noqa: PLC0415  # which calls this
+    from vpharness.commands.comparison_filters import (  # noqa: PLC0415  # not needed where a report alone is written
+        require_known,
+        require_known_campaign,
+    )
 
     procedure = question.procedure
     require_known(procedure.dataset_id, procedure.signal, ledger)

@@ -259,6 +259,9 @@ class CompareCommand:
     campaign: str | None = parameter(
         None, meaning="show only this campaign, with p adjusted for its own candidates as well"
     )
+    candidate: str | None = parameter(
+        None, meaning="show, and open with show_test=true, only this candidate: its id, or how that begins"
+    )
     max_hold_bins: int | None = parameter(None, meaning="show only candidates with this eval.max_hold_bins", minimum=1)
     by: str | None = parameter(None, meaning="dataset: judge each dataset separately", choices=("dataset",))
     since: str | None = parameter(
@@ -303,7 +306,15 @@ class CompareCommand:
         yield from self._of_walk_forward()
         asked = [name for name in ("stability", "sensitivity", "surface", "execution", "report") if getattr(self, name)]
         if len(asked) > 1:
-            yield f"{' and '.join(asked)} were given; give one of them, a report has all of it"
+            named = self.candidate or self.stability or self.execution
+            one = f"candidate={named} " if named else ""
+            yield (
+                f"{' and '.join(asked)} were given; give one of them, or make a report, which has all of it: "
+                f"python -m vpharness compare {one}report={self.report or 'report.html'}"
+            )
+        naming = [name for name in ("stability", "execution") if getattr(self, name)]
+        if self.candidate and naming:
+            yield f"candidate and {naming[0]} were given; {naming[0]} names its candidate itself, leave candidate out"
         idle = [name for name in ("stability", "sensitivity", "surface", "execution", "by") if getattr(self, name)]
         if self.since and idle:
             yield f"since={self.since} and {idle[0]} were given; since has a table of its own, leave one of them out"
@@ -311,7 +322,7 @@ class CompareCommand:
             yield f"show_test goes with the ranking or a report, not with {asked[0]}, which is of the part that chooses"
 
     def _of_walk_forward(self) -> Iterator[str]:
-        tables = ("by", "since", "stability", "sensitivity", "surface", "execution")
+        tables = ("candidate", "by", "since", "stability", "sensitivity", "surface", "execution")
         others = [name for name in tables if getattr(self, name)]
         if self.walk_forward and others:
             yield f"walk_forward and {others[0]} were given; give one of them"

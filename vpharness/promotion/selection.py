@@ -192,7 +192,8 @@ def _named(
         )
         raise PromotionError(
             f"candidate {of_candidates[0].candidate_id} ran {len(found)} times: {listed}; name the run on the "
-            "instrument that is to be served, and the threshold"
+            "instrument that is to be served, and the threshold, or pool the runs over a collection that holds these "
+            "datasets, with dataset.collection="
         )
     ids = [*of_runs, *(each.candidate_id for each in of_candidates)]
     found_text = (

@@ -72,6 +72,32 @@ def open_holdouts(
     ]
 
 
+def open_rankable(
+    ranked: Sequence["Ranked"], ledger: Sequence[LedgerCandidate], store: Store, view_of: ViewOf
+) -> list["Ranked"]:
+    """Open the test part of those candidates that have enough data in training; of the others it is said why not.
+
+    Each opening makes the next ones harder to pass, so none is spent on what no test could confirm.
+    """
+    why = [unrankable(each) for each in ranked]
+    opened = iter(
+        open_holdouts([each for each, text in zip(ranked, why, strict=True) if not text], ledger, store, view_of)
+    )
+    return [replace(each, test_refused=text) if text else next(opened) for each, text in zip(ranked, why, strict=True)]
+
+
+def unrankable(ranked: "Ranked") -> str:
+    """Return why a candidate has nothing that a test could confirm, in a sentence; empty where it may have.
+
+    That an adaptive search chose it is no reason: its test is what judges it. Nor is that it ran on datasets alone that
+    are kept for the test, where nothing was to be judged before.
+    """
+    if not ranked.candidate.choosing or not ranked.judgement.lacks:
+        return ""
+    lacks = "; ".join(map(str, ranked.judgement.lacks))
+    return f"not opened, since it cannot be ranked and a test could confirm nothing: {lacks}"
+
+
 @dataclass(frozen=True)
 class OpenedTest:
     """The opening of one candidate's test part.

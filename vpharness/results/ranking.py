@@ -226,9 +226,17 @@ def rank_order(ranked: Ranked) -> tuple[bool, bool, bool, float, str, tuple[str,
     if math.isnan(low):
         low = ranked.judgement.figures.net_pnl_ticks_low
     last = ranked.p_adjusted is None or math.isnan(low)
+    # What an adaptive search chose comes behind all that ranks, and before what has too little data.
+    ordered = not math.isnan(low) and not ranked.judgement.lacks
     # Ids make the order of equals the same every time.
     ids = ranked.candidate.candidate_id, ranked.candidate.dataset_ids
-    return last, not ranked.winner, math.isnan(ranked.net_low_all), 0.0 if last else -low, *ids
+    return last, not ranked.winner, math.isnan(ranked.net_low_all), -low if ordered else math.inf, *ids
+
+
+def net_order(ranked: Ranked) -> tuple[float, str]:
+    """Return the key by which candidates are in the order of the lower end of their own net interval, highest first."""
+    low = ranked.judgement.figures.net_pnl_ticks_low
+    return math.inf if math.isnan(low) else -low, ranked.candidate.candidate_id
 
 
 def duplicates(ranked: Sequence[Ranked]) -> list[list[Ranked]]:

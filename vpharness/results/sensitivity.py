@@ -20,6 +20,9 @@ _THRESHOLDS: Final = ("thresholds", "threshold_quantiles")
 
 _SIGNAL: Final = "signal."
 _EVAL: Final = "eval."
+_LATENCY: Final = "eval.latency_ms"
+_FILE: Final = "file "
+"""What the text of latencies from a file begins with."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,23 @@ def settings_of(trial: Trial) -> dict[str, Any]:
         **{f"{_SIGNAL}{name}": value for name, value in signal.items()},
         **{f"{_EVAL}{name}": value for name, value in evaluation.items()},
     }
+
+
+def settings_in_words(trial: Trial) -> dict[str, Any]:
+    """Return `settings_of` as people read them: latencies from a file are that file, and not the longest of them."""
+    settings, evaluation = settings_of(trial), trial.evaluation
+    if evaluation.in_queue and evaluation.latency_digest:
+        longest = f"{evaluation.latency_ms:.0f}" if evaluation.latency_ms >= 10 else f"{evaluation.latency_ms:.2g}"
+        settings[_LATENCY] = f"{_FILE}{evaluation.latency_digest[:8]} (longest {longest} ms)"
+        settings[f"{_EVAL}latency_digest"] = None
+    return settings
+
+
+def setting_text(name: str, value: str, between: str = "=") -> str:
+    """Return a setting as `name=value`, and latencies from a file as `latency file …`."""
+    if name in {_LATENCY, short_name(_LATENCY)} and value.startswith(_FILE):
+        return f"latency {value}"
+    return f"{name}{between}{value}"
 
 
 def _derived_settings(trial: Trial) -> dict[str, Any]:

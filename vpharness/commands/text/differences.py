@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from vpharness.evaluation import EvaluationParameters, ResolvedEvaluation
 from vpharness.results.ranking import Ranked
-from vpharness.results.sensitivity import THRESHOLD, settings_of, short_name, value_text
+from vpharness.results.sensitivity import THRESHOLD, setting_text, settings_in_words, short_name, value_text
 from vpharness.results.session_names import session_names, with_session
 
 LatticeOf = Callable[[str], Mapping[str, Any]]
@@ -70,7 +70,7 @@ def differences(
     left_out = ("lattice.", *(["of "] if len(signals) > 1 else []))
     shown = [name for name in found if name not in varied_names and not name.startswith(tuple(left_out))]
     common = [
-        f"{short[name]}={value}"
+        setting_text(short[name], value)
         for name in shown
         for value in found[name]
         if value != value_text(_DEFAULTS.get(name, ""))
@@ -84,7 +84,7 @@ def _settings(ranked: Ranked, sessions: Mapping[str, str]) -> dict[str, str]:
     """Return the settings of a candidate by full name; those of a signal under a name that holds the signal's too."""
     first = ranked.candidate.first
     trials = ranked.candidate.choosing or ranked.candidate.trials
-    own = {name: value for name, value in settings_of(first).items() if name != THRESHOLD and value is not None}
+    own = {name: value for name, value in settings_in_words(first).items() if name != THRESHOLD and value is not None}
     split = {name: value for name, value in dataclasses.asdict(first.split.of_candidate()).items() if value != []}
     if first.split.kind != "time" or first.split.by_dataset:
         split.pop("train_share", None)
@@ -130,7 +130,7 @@ def _varied(row: Sequence[Mapping[str, str]], names: Sequence[str], short: Mappi
         values = list(dict.fromkeys(values[name] for values in row if name in values))
         if values:
             shown = "|".join(values) if len(values) <= MOST_NAMED else f"({len(values)} values)"
-            texts.append(f"{short.get(name, name)}={shown}")
+            texts.append(setting_text(short.get(name, name), shown))
     return " ".join(texts)
 
 

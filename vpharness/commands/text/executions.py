@@ -6,28 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from vpharness.commands.text.terminal import console, print_table
-from vpharness.errors import ConfigError
 from vpharness.evaluation import figure_named
 from vpharness.evaluation.figure_registry import REPORT
 from vpharness.evaluation.figures import HEADLINE
 from vpharness.evaluation.intervals import Interval
 from vpharness.results.execution import Execution, in_queue, longest_paying_latency, median_and_mean
-from vpharness.results.ranking import Ranked
 from vpharness.results.sensitivity import settings_of
-from vpharness.suggestions import did_you_mean
-
-
-def candidate_named(begins: str, ranked: Sequence[Ranked]) -> Ranked:
-    """Return the candidate whose id is given, or how it begins. Raises ConfigError where none or several do."""
-    found = [each for each in ranked if each.candidate.candidate_id.startswith(begins)]
-    ids = sorted({each.candidate.candidate_id for each in found})
-    if len(ids) > 1:
-        raise ConfigError(f"execution is {begins!r}, with which {len(ids)} ids begin, such as {', '.join(ids[:3])}")
-    if not found:
-        known = [each.candidate.candidate_id for each in ranked]
-        hint = did_you_mean(begins, known).strip() or "python -m vpharness compare lists the ids"
-        raise ConfigError(f"execution is {begins!r}, with which the id of no candidate here begins; {hint}")
-    return found[0]
 
 
 def execution_row(each: Execution) -> dict[str, Any]:

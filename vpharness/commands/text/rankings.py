@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ from vpharness.results.ledger import (
     LedgerCandidate,
 )
 from vpharness.results.ledger_reader import read_ledger
-from vpharness.results.ranking import ADAPTIVELY_CHOSEN, Ranked, alike, duplicates, restricted
+from vpharness.results.ranking import ADAPTIVELY_CHOSEN, Ranked, duplicates, net_order, restricted
 from vpharness.results.reevaluation import needs_dataset, with_missing_evidence
 from vpharness.results.remembered_rankings import ranked_before
 from vpharness.results.sensitivity import settings_of
@@ -186,12 +186,8 @@ def print_ranking(
             out.print(line_of_test(each, each.holdout))
         elif each.test_refused:
             out.print(f"test of {each.candidate.candidate_id}: {each.test_refused}")
-    if adaptive:
-        out.print(f"\n{ADAPTIVELY_CHOSEN} (show_test=true)")
-        for each, count in alike(adaptive)[:most]:
-            first, others = each.candidate.first, f", and {count - 1} with the same figures" if count > 1 else ""
-            figures = f"net {interval_text(each.judgement.figures)} ticks, p {each.judgement.p_value:.3f}"
-            out.print(f"  {first.signal} at {first.threshold_label}{others}: {figures}")
+    for line in _adaptive_lines(adaptive, lake, most):
+        out.print(line)
     for line in shortages(ranked):
         out.print(line)
     if not ranked:
@@ -199,6 +195,20 @@ def print_ranking(
     elif not any(each.winner for each in ranked) and not all(each.candidate.adaptive for each in ranked):
         best = next(each for each in ranked if not each.candidate.adaptive)
         out.print(f"next: {advice(best, moves_of(best, lake))}")
+
+
+def _adaptive_lines(adaptive: Sequence[Ranked], lake: Lake | None, most: int | None) -> Iterator[str]:
+    """Yield candidates that an adaptive search chose, in the order of the lower end of their net interval."""
+    rows = duplicates(sorted(adaptive, key=net_order))[:most]
+    if not rows:
+        return
+    yield f"\n{ADAPTIVELY_CHOSEN} (candidate=ID show_test=true); the highest lower end of the net interval first"
+    for row, varied in zip(rows, differences(rows, lattices_in(lake)).varied, strict=True):
+        each, count = row[0], len(row)
+        first, others = each.candidate.first, f", and {count - 1} with the same figures" if count > 1 else ""
+        values = f" {varied}" if varied else ""
+        figures = f"net {interval_text(each.judgement.figures)} ticks, p {each.judgement.p_value:.3f}"
+        yield f"  {each.candidate.candidate_id} {first.signal} at {first.threshold_label}{values}{others}: {figures}"
 
 
 def _columns(rows: Sequence[Sequence[Ranked]], varied: Sequence[str]) -> dict[str, list[str]]:

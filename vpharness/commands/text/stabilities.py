@@ -1,12 +1,15 @@
 """A candidate day by day, and candidates on the days after they were chosen, as text for people."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from vpharness.commands.text.rankings import line_of_test, row_of
+from vpharness.commands.text.differences import differences
+from vpharness.commands.text.rankings import lattices_in, line_of_test, row_of
 from vpharness.commands.text.terminal import console, counted, minute_text, print_table
+from vpharness.datasets.lake import Lake
 from vpharness.evaluation.intervals import Interval
 from vpharness.evaluation.stability import Cell
 from vpharness.events.times import time_text
@@ -101,15 +104,32 @@ def _print_decay(found: Stability) -> None:
     print_table(columns, key="delay, bins")
 
 
-def print_since_chosen(chosen: Sequence[Chosen], ranked: Mapping[str, Ranked], *, shows_test: bool) -> None:
+@dataclass(frozen=True)
+class SinceTable:
+    """Candidates on the days that were added after they were chosen.
+
+    Attributes:
+        shown: those that are shown, in their order.
+        ranked: by id, those of them that were judged on later days, or whose later test days were opened.
+        without: those that are left out, since they were run on no later day.
+        beyond: how many more have later days than are shown.
+    """
+
+    shown: Sequence[Chosen]
+    ranked: Mapping[str, Ranked]
+    without: Sequence[Chosen]
+    beyond: int = 0
+
+
+def print_since_chosen(since: SinceTable, lake: Lake | None = None, *, shows_test: bool) -> None:
     """Print candidates on the days that were added after they were chosen.
 
     Args:
-        chosen: the candidates, in the order in which they are shown.
-        ranked: by id, those that were judged on later days, or whose later test days were opened.
-        shows_test: whether these were asked for.
+        since: the candidates.
+        lake: where their datasets are.
+        shows_test: whether later days that are kept for the test were asked for.
     """
-    out = console()
+    out, chosen, ranked = console(), since.shown, since.ranked
     judged = [each for each in chosen if each.training_days]
     if judged:
         rows = [ranked[each.candidate.candidate_id] for each in judged]
@@ -117,6 +137,7 @@ def print_since_chosen(chosen: Sequence[Chosen], ranked: Mapping[str, Ranked], *
         columns = {
             "signal": [row.candidate.first.signal for row in rows],
             "θ": [row.candidate.first.threshold_label for row in rows],
+            "varied": list(differences([[row] for row in rows], lattices_in(lake)).varied),
             "chosen": [minute_text(each.at_ns) for each in judged],
             "by": ["promotion" if each.by_promotion else "first run" for each in judged],
             "later days": [str(each.training_days) for each in judged],
@@ -128,7 +149,10 @@ def print_since_chosen(chosen: Sequence[Chosen], ranked: Mapping[str, Ranked], *
             "p adj.": ["" if row.p_adjusted is None else f"{row.p_adjusted:.3f}" for row in rows],
             "id": [row.candidate.candidate_id for row in rows],
         }
-        print_table(columns, texts=("signal", "chosen", "by"), key="id")
+        kept_columns = {name: cells for name, cells in columns.items() if name != "varied" or any(cells)}
+        print_table(kept_columns, texts=("signal", "varied", "chosen", "by"), key="id")
+        more = f"; {since.beyond:,} more have later days (top=)" if since.beyond else ""
+        out.print(f"in the order of the lower end of the net interval, the highest first{more}")
         out.print(
             "on days that were added after each was chosen, and that nothing of its signal had been judged on by then; "
             "p adj. is against everything tried on these days"
@@ -145,14 +169,29 @@ def print_since_chosen(chosen: Sequence[Chosen], ranked: Mapping[str, Ranked], *
             f"{counted(len(kept), 'candidate')} with later days that are kept for the test, up to "
             f"{max(each.test_days for each in kept)}: show_test=true opens them for what is shown, which is counted"
         )
-    idle = sum(each.later is None and each.days_added > 0 for each in chosen)
-    if idle:
-        out.print(
-            f"{counted(idle, 'candidate')} without a run on a later day: run them again on the collection, which runs "
-            "the new days alone"
-        )
-    if not any(each.days_added for each in chosen):
+    for line in _left_out(since.without):
+        out.print(line)
+    if not any(each.days_added for each in (*chosen, *since.without)):
         out.print("no day has been added since any of these candidates was chosen")
+
+
+def _left_out(without: Sequence[Chosen]) -> Iterator[str]:
+    """Yield how many candidates are left out since they have no later day, with the reason."""
+    idle = [each for each in without if each.days_added]
+    if idle:
+        yield (
+            f"left out: {counted(len(idle), 'candidate')} without a run on a later day: run them again on the "
+            "collection, which runs the new days alone"
+        )
+    promoted: dict[int, int] = {}
+    for each in without:
+        if each.by_promotion and not each.days_added:
+            promoted[each.at_ns] = promoted.get(each.at_ns, 0) + 1
+    for at_ns, count in sorted(promoted.items()):
+        yield f"left out: {counted(count, 'candidate')} chosen by promotion at {minute_text(at_ns)}, no later day yet"
+    young = sum(not each.by_promotion and not each.days_added for each in without)
+    if young:
+        yield f"left out: {counted(young, 'candidate')} chosen by the first run, no later day yet"
 
 
 def since_row(chosen: Chosen, ranked: Ranked | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from vpharness.evaluation.intervals import Interval
 from vpharness.evaluation.significance import SIGNIFICANCE_LEVEL
 from vpharness.events.times import time_text
 from vpharness.results.ledger import LedgerCandidate
-from vpharness.results.sensitivity import settings_of, short_name, value_text
+from vpharness.results.sensitivity import setting_text, settings_in_words, settings_of, short_name, value_text
 from vpharness.results.session_names import segment_text, with_session
 from vpharness.results.walk_forward.judged import WalkForward
 from vpharness.results.walk_forward.overfitting import FEW_GROUPS, Overfitting
@@ -125,7 +125,7 @@ def name_of(candidate: LedgerCandidate) -> str:
 
 def varied_of(found: WalkForward) -> list[str]:
     """Return the names of the settings in which the candidates that were chosen differ, beside those that are shown."""
-    chosen = [settings_of(step.candidate.first) for step in found.steps if step.candidate is not None]
+    chosen = [settings_in_words(step.candidate.first) for step in found.steps if step.candidate is not None]
     shown = {"threshold", "eval.tp_ticks", "eval.sl_ticks"}
     names = dict.fromkeys(name for values in chosen for name in values if name not in shown)
     return [name for name in names if len({value_text(values.get(name, "")) for values in chosen}) > 1]
@@ -133,8 +133,10 @@ def varied_of(found: WalkForward) -> list[str]:
 
 def settings_text(candidate: LedgerCandidate, names: list[str]) -> str:
     """Return the values of some settings of a candidate."""
-    values = settings_of(candidate.first)
-    return " ".join(f"{short_name(name)}={value_text(values[name])}" for name in names if values.get(name) is not None)
+    values = settings_in_words(candidate.first)
+    return " ".join(
+        setting_text(short_name(name), value_text(values[name])) for name in names if values.get(name) is not None
+    )
 
 
 def number_text(value: float) -> str:

@@ -13,7 +13,7 @@ from vpharness.results.ranking import Ranked
 from vpharness.results.report.charts import BAD_COLOUR, GOOD_COLOUR, INK
 from vpharness.results.report.findings import by_signal
 from vpharness.results.report.markup import element, true_minus
-from vpharness.results.sensitivity import settings_of, short_name, value_text, varied_parameters
+from vpharness.results.sensitivity import setting_text, settings_in_words, short_name, value_text, varied_parameters
 
 _BARRIERS: Final = ("eval.tp_ticks", "eval.sl_ticks")
 _MARK_WIDTH, _MARK_HEIGHT = 150, 14
@@ -36,9 +36,11 @@ def varied_names(ranked: Sequence[Ranked]) -> dict[str, list[str]]:
 
 def settings_text(ranked: Ranked, names: Sequence[str]) -> str:
     """Return the values of some parameters of a candidate."""
-    settings = settings_of(ranked.candidate.first)
+    settings = settings_in_words(ranked.candidate.first)
     return ", ".join(
-        f"{short_name(name)} {value_text(settings[name])}" for name in names if settings.get(name) is not None
+        setting_text(short_name(name), value_text(settings[name]), " ")
+        for name in names
+        if settings.get(name) is not None
     )
 
 
