@@ -81,7 +81,7 @@ def test_a_user_without_a_home_has_no_cache_there(nowhere: None, monkeypatch: py
 def test_a_command_goes_on_without_a_cache_and_says_so_in_one_line(tmp_path: Path, nowhere: None) -> None:
     """It is slower, and that is all."""
     said = in_process(tmp_path, "list-datasets", "json=true")
-    assert (said.returncode, json.loads(said.stdout)) == (0, {"datasets": [], "problems": []})
+    assert (said.returncode, json.loads(said.stdout)) == (0, {"datasets": [], "collections": [], "problems": []})
     assert said.stderr.count("\n") == 1
     assert "compiled code cannot be kept, since /proc/none/.cache/vpharness and /proc/none/__pycache__" in said.stderr
     assert "JAX_COMPILATION_CACHE_DIR" not in os.environ

@@ -13,12 +13,14 @@ from vpharness.datasets.manifest import BINS_FILE, CHECKSUMS_FILE, EVENTS_FILE, 
 from vpharness.errors import VpharnessError
 from vpharness.promotion.bundle import FILES, PROGRAM_FILE
 from vpharness.promotion.pointer import HISTORY_FILE, POINTER_FILE
+from vpharness.promotion.verdicts import VERDICTS_FILE
 
 NAMES = [
     *(BINS_FILE, EVENTS_FILE, GRID_FILE, MANIFEST_FILE, CHECKSUMS_FILE, "collection"),
     *(*TABLES, "merged part", "store.json"),
     *(f"bundle {name}" for name in (*FILES, PROGRAM_FILE, CHECKSUMS_FILE)),
-    *(POINTER_FILE, HISTORY_FILE, "recording"),
+    *(POINTER_FILE, HISTORY_FILE, VERDICTS_FILE, "recording"),
+    *("weights card.json", "weights weights.safetensors", "schedule of fits"),
 ]
 ENDS = 600
 """Half of all flips are among so many bytes at either end: heads, footers and what describes the rest lie there."""

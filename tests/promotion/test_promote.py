@@ -190,11 +190,12 @@ def test_a_bundle_with_a_file_too_many_or_too_few_is_refused(bundle: Bundle, tmp
 
 
 def test_changed_code_is_refused_by_name(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a model nor a replay is made of a signal whose code has changed since."""
+    """Neither a model nor a replay is made of a signal whose code has changed since, where there is no program."""
     original = recent_flow.recent_flow
     changed = dataclasses.replace(original, body=lambda time, grid, p: 2 * original.body(time, grid, p))
     monkeypatch.setattr(recent_flow, "recent_flow", changed)
-    (difference,) = replay_differences(bundle, OWN_MODULES)
+    assert replay_differences(bundle, OWN_MODULES) == []
+    (difference,) = replay_differences(dataclasses.replace(bundle, program=None), OWN_MODULES)
     assert difference.startswith("the code of tests.promotion.recent_flow.recent_flow has changed: its digest is ")
     with pytest.raises(PromotionError, match=r"v0001: the code of .*\.recent_flow has changed"):
         live_model(bundle.record)

@@ -33,7 +33,9 @@ class SearchSettings:
     sampler: str = parameter(
         "tpe", meaning="tpe learns from results; random and qmc (evenly spread) do not", choices=("tpe", "random", QMC)
     )
-    startup_trials: int = parameter(16, meaning="proposals that tpe makes at random at first", minimum=1)
+    startup_trials: int = parameter(
+        16, meaning="proposals that tpe makes at random at first", minimum=1, maximum=100_000
+    )
     seed: int = parameter(0, meaning="seed of all proposals", minimum=0, maximum=2**32 - 1)
     objective: str = parameter(
         NET_LOW,

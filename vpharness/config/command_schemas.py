@@ -262,7 +262,9 @@ class CompareCommand:
     candidate: str | None = parameter(
         None, meaning="show, and open with show_test=true, only this candidate: its id, or how that begins"
     )
-    max_hold_bins: int | None = parameter(None, meaning="show only candidates with this eval.max_hold_bins", minimum=1)
+    max_hold_bins: int | None = parameter(
+        None, meaning="show only candidates with this eval.max_hold_bins", minimum=1, maximum=10**9
+    )
     by: str | None = parameter(None, meaning="dataset: judge each dataset separately", choices=("dataset",))
     since: str | None = parameter(
         None,

@@ -105,13 +105,25 @@ class LearnedParameters(SignalParameters):
         None, meaning="the same as a duration, rounded to whole bins; in place of refit_every_bins", unit="ms", above=0
     )
     train_window_bins: int | None = parameter(
-        None, meaning="how far back a fit looks (default: to the beginning)", unit="bins", minimum=1
+        None,
+        meaning="how far back a fit looks (default: to the beginning)",
+        unit="bins",
+        minimum=1,
+        maximum=_LONGEST_BINS,
     )
     embargo_bins: int = parameter(
-        0, meaning="bins left out before a fit, besides those whose label reaches it", unit="bins", minimum=0
+        0,
+        meaning="bins left out before a fit, besides those whose label reaches it",
+        unit="bins",
+        minimum=0,
+        maximum=_LONGEST_BINS,
     )
     min_train_bins: int = parameter(
-        300, meaning="labelled bins that a fit needs; with fewer there is none", unit="bins", minimum=2
+        300,
+        meaning="labelled bins that a fit needs; with fewer there is none",
+        unit="bins",
+        minimum=2,
+        maximum=_LONGEST_BINS,
     )
     seed: int = parameter(0, meaning="seed of what a fit draws", minimum=0, maximum=2**31 - 1)
 

@@ -110,7 +110,7 @@ class Mlp(LearnedParameters):
 
     hidden: list[int] = parameter([64, 32], meaning="units of the two hidden layers", minimum=1, maximum=4_096)
     epochs: int = parameter(10, meaning="passes over the training bins", minimum=1, maximum=10_000)
-    batch_bins: int = parameter(256, meaning="bins of a batch", unit="bins", minimum=1)
+    batch_bins: int = parameter(256, meaning="bins of a batch", unit="bins", minimum=1, maximum=2**20)
     learning_rate: float = parameter(1e-3, meaning="step of AdamW", above=0, maximum=1)
     weight_decay: float = parameter(1e-3, meaning="decay of the weights, per step and learning rate", minimum=0)
 

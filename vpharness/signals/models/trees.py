@@ -90,6 +90,8 @@ class Trees(LearnedParameters):
     rounds: int = parameter(60, meaning="boosting rounds", minimum=1, maximum=10_000)
     num_leaves: int = parameter(15, meaning="leaves of a tree, at most", minimum=2, maximum=4_096)
     learning_rate: float = parameter(0.05, meaning="what a tree's answer is multiplied by", above=0, maximum=1)
-    min_leaf_bins: int = parameter(50, meaning="training bins of a leaf, at least", unit="bins", minimum=1)
+    min_leaf_bins: int = parameter(
+        50, meaning="training bins of a leaf, at least", unit="bins", minimum=1, maximum=2**20
+    )
     l2: float = parameter(1.0, meaning="penalty of squared leaf values", minimum=0)
     feature_share: float = parameter(1.0, meaning="share of the features that a tree is shown", above=0, maximum=1)
