@@ -26,7 +26,12 @@ class SearchSettings:
 
     needs: ClassVar[str] = "optuna"
 
-    n_trials: int = parameter(100, meaning="proposals in all", minimum=1, maximum=100_000)
+    n_trials: int = parameter(
+        100,
+        meaning="proposals in all",
+        minimum=1,
+        maximum=100_000,
+    )
     batch_size: int = parameter(
         16, meaning="proposals that are carried out together, before the next ones are made", minimum=1, maximum=10_000
     )
