@@ -161,13 +161,9 @@ def test_a_node_that_is_lost_in_the_middle_costs_nothing_but_time(folder: Path, 
     assert_same_store(folder, expected)
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_nodes_that_do_not_see_the_lake_give_the_same_store(
-    folder: Path, expected: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """They are sent the datasets through the object store, and this process writes what they send back."""
-    monkeypatch.setattr(Markers, "all_seen", lambda *_: False)  # of this process alone
+def see_another_lake(patch: pytest.MonkeyPatch) -> None:
+    """Let the workers of an engine find other folders than this process has."""
+    patch.setattr(Markers, "all_seen", lambda *_: False)  # of this process alone
     marked = worker.marked
 
     @contextmanager
@@ -175,7 +171,16 @@ def test_nodes_that_do_not_see_the_lake_give_the_same_store(
         with marked(works) as markers:
             yield Markers(markers.name, "of another lake")
 
-    monkeypatch.setattr(ray_engine, "marked", of_another_lake)
+    patch.setattr(ray_engine, "marked", of_another_lake)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_nodes_that_do_not_see_the_lake_give_the_same_store(
+    folder: Path, expected: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are sent the datasets through the object store, and this process writes what they send back."""
+    see_another_lake(monkeypatch)
     said = in_process(folder, *SWEEP, "hydra/launcher=ray", "hydra.launcher.n_jobs=2")
     assert said.returncode == 0, said.stderr
     assert json.loads(said.stdout)["done_now"] == 12
@@ -211,15 +216,7 @@ def test_ray_carries_out_any_works_and_sends_each_parcel_once(tmp_path: Path, mo
     works = [Work(Call(fail, ()), (unseen,), Call(echo, (place,)), parcel("ab"[place % 2])) for place in range(6)]
     engine = RaySettings(n_jobs=2).engine()
     with monkeypatch.context() as patch:
-        patch.setattr(Markers, "all_seen", lambda *_: False)
-        marked = worker.marked
-
-        @contextmanager
-        def of_another_lake(some: Any) -> Iterator[Markers]:
-            with marked(some) as markers:
-                yield Markers(markers.name, "of another lake")
-
-        patch.setattr(ray_engine, "marked", of_another_lake)
+        see_another_lake(patch)
         found = values_of(engine, works)
     assert [(value, sent) for value, sent, _ in found] == [(place, "ab"[place % 2] * 3) for place in range(6)]
     assert all(pid != os.getpid() for _, _, pid in found)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.evaluation.paths import hostile_dataset, hostile_score
-from tests.evaluation.test_queue_outcomes import random_fates, with_fates
+from tests.evaluation.test_queue_outcomes import random_fates, resting, with_fates
 from tests.evaluation.test_walks import (
     assert_as_looked_up,
     assert_figure,
@@ -105,19 +105,7 @@ def test_every_fire_comes_to_what_a_lookup_in_all_bins_says(
     fees: tuple[float, float, float, float],
 ) -> None:
     """Waiting, filled or not, at any latency and wait, with fires at bins without a book, fees of both sides."""
-    evaluation = EvaluationParameters(
-        tp_ticks=barriers[0],
-        sl_ticks=barriers[1],
-        max_hold_bins=hold,
-        exit_delay_bins=exit_delay,
-        fill="queue",
-        latency_ms=rests[0],
-        max_wait_bins=rests[1],
-        maker_fee_ticks=fees[0],
-        taker_fee_ticks=fees[1],
-        maker_fee_bps=fees[2],
-        taker_fee_bps=fees[3],
-    ).resolve(100.0)
+    evaluation = resting(barriers, hold, rests, exit_delay, fees)
     behind = evaluation.net_reach_bins + 2 * hold + 120
     dataset = hostile_dataset(seed, n_bins + behind, invalid_share)
     fates = random_fates(dataset, evaluation, seed)

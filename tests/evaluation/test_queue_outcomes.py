@@ -48,6 +48,31 @@ def every_fire(n_bins: int) -> Fires:
     return Fires(np.repeat(np.arange(n_bins), 2), np.tile(np.array([1, -1], dtype=np.int8), n_bins))
 
 
+def resting(
+    barriers: tuple[float, float],
+    hold: int,
+    rests: tuple[float, int],
+    exit_delay: int,
+    fees: tuple[float, float, float, float],
+    cost_ticks: float = 0.0,
+) -> ResolvedEvaluation:
+    """Resting orders of (latency in ms, longest wait in bins), with fees of maker and taker in ticks and bps."""
+    return EvaluationParameters(
+        tp_ticks=barriers[0],
+        sl_ticks=barriers[1],
+        max_hold_bins=hold,
+        exit_delay_bins=exit_delay,
+        fill="queue",
+        latency_ms=rests[0],
+        max_wait_bins=rests[1],
+        cost_ticks=cost_ticks,
+        maker_fee_ticks=fees[0],
+        taker_fee_ticks=fees[1],
+        maker_fee_bps=fees[2],
+        taker_fee_bps=fees[3],
+    ).resolve(100.0)
+
+
 def random_fates(dataset: DatasetView, evaluation: ResolvedEvaluation, seed: int) -> NDArray[np.void]:
     """Return fates of every kind, at the touch of each bin, filled at any time within their wait."""
     rng = np.random.default_rng(seed)
@@ -133,20 +158,7 @@ def test_every_outcome_equals_its_twin(
     cut: int,
 ) -> None:
     """Code, exit, P&L after fees, time, wait and markouts of every bin and direction, and of the null."""
-    evaluation = EvaluationParameters(
-        tp_ticks=barriers[0],
-        sl_ticks=barriers[1],
-        max_hold_bins=hold,
-        exit_delay_bins=exit_delay,
-        fill="queue",
-        latency_ms=rests[0],
-        max_wait_bins=rests[1],
-        cost_ticks=0.3,
-        maker_fee_ticks=fees[0],
-        taker_fee_ticks=fees[1],
-        maker_fee_bps=fees[2],
-        taker_fee_bps=fees[3],
-    ).resolve(100.0)
+    evaluation = resting(barriers, hold, rests, exit_delay, fees, cost_ticks=0.3)
     seed, n_bins = market
     plain = hostile_dataset(seed, n_bins, *prices)
     fates = random_fates(plain, evaluation, seed)

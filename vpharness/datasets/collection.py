@@ -7,7 +7,6 @@ add, in the order of time; so adding a day changes nothing of what an earlier ve
 """
 
 import dataclasses
-import hashlib
 import itertools
 import json
 import re
@@ -22,6 +21,7 @@ from vpharness.datasets.lake import Lake, check_name
 from vpharness.datasets.manifest import Manifest
 from vpharness.errors import ConfigError, DatasetError
 from vpharness.events.times import time_text
+from vpharness.storage.checksums import text_sha256
 from vpharness.storage.durable import written_aside
 from vpharness.storage.locks import locked
 from vpharness.suggestions import did_you_mean
@@ -218,7 +218,7 @@ class _Version:
         values = {"format": _FORMAT, "collection": collection_id} | dataclasses.asdict(self)
         if self.session is None:
             del values["session"]
-        values["sha256"] = _sha256(json.dumps(values))
+        values["sha256"] = text_sha256(json.dumps(values))
         return json.dumps(values, indent=1) + "\n"
 
 
@@ -231,7 +231,7 @@ def _next_version(
     """Return the version that adds datasets to those before it; a DatasetError where one does not fit."""
     if len(versions) == _MOST_VERSIONS:
         raise DatasetError(f"collection {collection_id} has {_MOST_VERSIONS:,} versions, and no more can be added")
-    previous = _sha256(versions[-1].text(collection_id)) if versions else None
+    previous = text_sha256(versions[-1].text(collection_id)) if versions else None
     like = versions[0] if versions else None
     members, added = [member for version in versions for member in version.added], list[Member]()
     for dataset, session in sorted(new, key=lambda each: each[0].manifest.first_bin_start_ns):
@@ -321,7 +321,7 @@ def _read_versions(folder: Path) -> list[_Version]:
             raise DatasetError(f"collection {folder.name}: {path} cannot be read: {error}") from error
         if version.number != number or version.previous != previous or text != version.text(folder.name):
             raise DatasetError(f"collection {folder.name}: {path} is not as it was written; restore it")
-        previous = _sha256(text)
+        previous = text_sha256(text)
         versions.append(version)
     return versions
 
@@ -348,7 +348,3 @@ def _collection(collection_id: str, versions: Sequence[_Version], number: int | 
         *(collection_id, number, len(versions), members, first.root, first.tick_size, first.lattice, added_ns),
         session=sessions[-1] if sessions else None,
     )
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

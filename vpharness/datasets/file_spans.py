@@ -6,7 +6,6 @@ cache under the hash of all that the file's events depend on; where it is delete
 """
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from vpharness.errors import SourceError
 from vpharness.events.event_source import Source
 from vpharness.events.mbo_event import FLAG_SNAPSHOT
 from vpharness.events.times import LATEST_NS, SECOND_NS
+from vpharness.storage.checksums import text_sha256
 from vpharness.storage.durable import replace_file
 
 SILENCE_NS: Final = 600 * SECOND_NS
@@ -130,4 +130,4 @@ def _kept(path: Path) -> tuple[tuple[int, int], ...] | None:
 
 
 def _digest(values: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+    return text_sha256(json.dumps(values))

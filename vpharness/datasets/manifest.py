@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from vpharness.datasets.remote_files import fetch_again, fetch_file
 from vpharness.errors import DatasetError
-from vpharness.storage.checksums import file_sha256, known_sha256
+from vpharness.storage.checksums import file_sha256, known_sha256, text_sha256
 from vpharness.storage.durable import replace_file
 
 BINS_FILE: Final = "bins.parquet"
@@ -164,7 +164,7 @@ class Checksums:
         values: dict[str, Any] = {name: self.files[name] for name in FILES if name in self.files}
         if self.stored is not None:
             values |= {_IDENTITY: self.identity, _STORED: list(self.stored)}
-            values[_THIS] = _text_sha256(json.dumps(values))
+            values[_THIS] = text_sha256(json.dumps(values))
         return json.dumps(values, indent=1) + "\n"
 
 
@@ -176,7 +176,7 @@ def write_checksums(folder: Path, known: dict[str, str], stored: Sequence[str] =
     names = [name for name in FILES if name in known or (folder / name).exists()]
     sums = {name: known.get(name) or file_sha256(folder / name) for name in names}
     if EVENTS_FILE in sums:
-        identity = _text_sha256(json.dumps({name: sums[name] for name in FILES if name != GRID_FILE}))
+        identity = text_sha256(json.dumps({name: sums[name] for name in FILES if name != GRID_FILE}))
         checksums = Checksums(sums, identity, tuple(stored))
     else:
         checksums = Checksums(sums, "", None)
@@ -220,7 +220,7 @@ def parsed_checksums(text: str, values: object, dataset_id: str, where: str) -> 
     others = {_IDENTITY, _STORED, _THIS} if keeps_events else set()
     if not expected <= set(sums) or not others <= set(found) <= {*sums, *others}:
         raise DatasetError(f"dataset {dataset_id}: {where} must hold the SHA-256 of {', '.join(sorted(expected))}")
-    identity = found[_IDENTITY] if keeps_events else _text_sha256(text)
+    identity = found[_IDENTITY] if keeps_events else text_sha256(text)
     checksums = Checksums(sums, identity, tuple(found[_STORED]) if keeps_events else None)
     if text != checksums.text:
         raise DatasetError(f"dataset {dataset_id}: {where} is not as it was written; restore it")
@@ -263,10 +263,6 @@ def check_all(folder: Path) -> dict[str, str]:
     return sums
 
 
-def _text_sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _differs(folder: Path, names: list[str]) -> DatasetError:
     return DatasetError(
         f"dataset {folder.name}: {', '.join(names)} in {folder} differs from its checksum in {CHECKSUMS_FILE}; "
@@ -277,4 +273,4 @@ def _differs(folder: Path, names: list[str]) -> DatasetError:
 def content_id(parts: dict[str, Any]) -> str:
     """Return the hash that stands for everything a dataset's bins and cells depend on."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return text_sha256(text)[:16]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from vpharness.datasets.lake import new_folder
 from vpharness.errors import DatasetError
 from vpharness.signals import Weights
+from vpharness.storage.checksums import text_sha256
 from vpharness.storage.durable import replace_file
 
 WEIGHTS_FILE: Final = "weights.safetensors"
@@ -90,7 +91,7 @@ def keep_schedule(models: Path, key: str, digests: Sequence[str]) -> None:
     path = _schedule_path(models, key)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(list(digests), indent=1)
-    replace_file(path, json.dumps({"fits": list(digests), "sha256": hashlib.sha256(text.encode()).hexdigest()}))
+    replace_file(path, json.dumps({"fits": list(digests), "sha256": text_sha256(text)}))
 
 
 def read_schedule(models: Path, key: str) -> list[str] | None:
@@ -102,7 +103,7 @@ def read_schedule(models: Path, key: str) -> list[str] | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         text = json.dumps(found["fits"], indent=1)
-        if hashlib.sha256(text.encode()).hexdigest() == found["sha256"]:
+        if text_sha256(text) == found["sha256"]:
             return [str(each) for each in found["fits"]]
     except (FileNotFoundError, NotADirectoryError):
         return None

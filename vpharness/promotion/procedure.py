@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vpharness.errors import PromotionError
+from vpharness.evaluation import Judgement
 from vpharness.promotion.gate_parameters import PromotionParameters
 from vpharness.promotion.gates import Gate, train_gates
 from vpharness.promotion.selection import SelectedCandidate, select_candidate
@@ -107,5 +108,10 @@ def promised_of(found: WalkForward) -> dict[str, Any] | None:
     """Return the procedure's out-of-sample figures as JSON values: what live figures are compared with."""
     if found.judgement is None:
         return None
-    figures = {**dataclasses.asdict(found.judgement.figures), "p_value": found.judgement.p_value}
+    return promised_figures(found.judgement)
+
+
+def promised_figures(judgement: Judgement) -> dict[str, Any]:
+    """Return figures with their p-value as JSON values, None for one that is not finite."""
+    figures = {**dataclasses.asdict(judgement.figures), "p_value": judgement.p_value}
     return {name: value if math.isfinite(value) else None for name, value in figures.items()}

@@ -16,7 +16,7 @@ from vpharness.audit import AuditReport
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import check_name
 from vpharness.errors import PromotionError
-from vpharness.evaluation import EVALUATION_VERSION, TEST, Judgement, Part, require_constant_latency
+from vpharness.evaluation import EVALUATION_VERSION, TEST, Part, require_constant_latency
 from vpharness.events.event_source import Source
 from vpharness.events.times import time_text
 from vpharness.execution.live_orders import LiveOrders
@@ -31,7 +31,7 @@ from vpharness.promotion.forward_record import forward_record
 from vpharness.promotion.gate_parameters import PromotionParameters
 from vpharness.promotion.gates import Gate
 from vpharness.promotion.live_proof import BatchOutputs, LiveProof, choose_slice, prove
-from vpharness.promotion.procedure import chance_gates, procedure_evidence, promised_of
+from vpharness.promotion.procedure import chance_gates, procedure_evidence, promised_figures, promised_of
 from vpharness.promotion.projection import Projection
 from vpharness.promotion.projection_fit import BinRange, coverage, fit_projection
 from vpharness.promotion.promoted_record import PromotedRecord, live_model, model_with, record_order_durations
@@ -341,7 +341,10 @@ def _evidence(
     covered = coverage(projection, batch.scores, batch.mid_ticks, _span(part)) if part.name == TEST else None
     return {
         "gates": [{**gate.values(), "forced": not gate.passed} for gate in found],
-        "promised": {"train": _promised(ranked.judgement), "test": ranked.test and _promised(ranked.test)},
+        "promised": {
+            "train": promised_figures(ranked.judgement),
+            "test": ranked.test and promised_figures(ranked.test),
+        },
         "p_adjusted": ranked.p_adjusted,
         "net_low_all": _known(ranked.net_low_all),
         "family": {"rankable": ranked.family.n_rankable, "evaluated": ranked.family.n_evaluated},
@@ -369,11 +372,6 @@ def _ledger_facts(ranked: Ranked, ledger: Sequence[LedgerCandidate]) -> dict[str
         "family_oldest_run": time_text(family.oldest_ns),
         "family_newest_run": time_text(family.newest_ns),
     }
-
-
-def _promised(judgement: Judgement) -> dict[str, Any]:
-    figures = {name: _known(value) for name, value in dataclasses.asdict(judgement.figures).items()}
-    return {**figures, "p_value": _known(judgement.p_value)}
 
 
 def _known(value: float) -> float | None:

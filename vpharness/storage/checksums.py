@@ -27,6 +27,11 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def text_sha256(text: str) -> str:
+    """Return the SHA-256 of a text in UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def known_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, which is read only where this process has not done so, or it has changed since.
 
