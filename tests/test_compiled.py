@@ -50,7 +50,7 @@ def test_every_constant_of_the_lattice_is_among_the_sources() -> None:
     assert {
         "lattice/layout.py",
         "lattice/columns.py",
-        "lattice/spectrum.py",
+        "lattice/book.py",
         "events/mbo_event.py",
         "prices.py",
     } <= names
