@@ -9,7 +9,7 @@ from typing import Any
 from runtime.engine.feed_health import RECENT_SECONDS
 from runtime.engine.models import CHAMPION, ServedModel, live_model_on
 from runtime.stream.live_stream import LiveStream, ServedConfiguration
-from runtime.stream.stream_messages import PROTOCOL, model_facts, projection_facts, without_nan
+from runtime.stream.stream_messages import PROTOCOL, json_values, model_facts, projection_facts
 from vpharness.live.frames import encode_json, encode_schema
 
 
@@ -124,7 +124,7 @@ async def broadcast_status(stream: LiveStream) -> None:
     while True:
         now = time.monotonic()
         stream.health.forget(now)
-        stream.set_status(encode_json(without_nan(status(stream))))
+        stream.set_status(encode_json(json_values(status(stream))))
         for reader in list(stream.clients):
             reader.cut_off_if_stuck(now)
         await asyncio.sleep(1.0)

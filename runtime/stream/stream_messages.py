@@ -129,7 +129,7 @@ def projection_facts(model: ServedModel) -> dict[str, Any] | None:
     return {"horizons_bins": list(projection.horizons_bins), "quantiles": list(projection.quantiles)}
 
 
-def without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
+def json_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values that JSON can express: NaN and infinity become null, also inside lists."""
     return {name: _plain(value) for name, value in values.items()}
 
@@ -141,7 +141,7 @@ def number(value: float) -> float | None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return without_nan(value)
+        return json_values(value)
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return number(value) if isinstance(value, float) else value
@@ -157,7 +157,7 @@ def _is_challenger(name: str) -> bool:
 
 def _outcomes(name: str, output: ModelOutput) -> Iterable[dict[str, Any]]:
     for outcome in output.outcomes:
-        yield {"model": name, **without_nan(outcome.facts())}
+        yield {"model": name, **json_values(outcome.facts())}
 
 
 def _orders(name: str, output: ModelOutput) -> Iterable[dict[str, Any]]:

@@ -12,7 +12,7 @@ from sanic.exceptions import NotFound, PayloadTooLarge, SanicException
 
 from runtime.stream.live_stream import LiveStream
 from runtime.stream.status import reasons_not_ready, runtime_config
-from runtime.stream.stream_messages import without_nan
+from runtime.stream.stream_messages import json_values
 from runtime.web.admission import AdmissionControl
 from runtime.web.auth import COOKIE, HEADERS, AccessPolicy
 from runtime.web.docs_pages import DOCS_FOLDER, FIGURE_HEADERS, docs_files
@@ -131,7 +131,7 @@ async def failed(request: Request, problem: Exception) -> HTTPResponse:
 async def get_config(request: Request) -> HTTPResponse:
     """Return the `runtime_config` of a client of all columns."""
     stream: LiveStream = request.app.ctx.stream
-    return json_answer(without_nan(runtime_config(stream, stream.configuration, stream.columns)))
+    return json_answer(json_values(runtime_config(stream, stream.configuration, stream.columns)))
 
 
 async def get_promotion(request: Request) -> HTTPResponse:
@@ -139,7 +139,7 @@ async def get_promotion(request: Request) -> HTTPResponse:
     stream: LiveStream = request.app.ctx.stream
     entries = await asyncio.to_thread(history, request.app.ctx.lake, request.app.ctx.instrument)
     return json_answer(
-        without_nan(
+        json_values(
             {
                 "record": stream.champion.record.values(),
                 "refusals": stream.refusals,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vpharness.campaigns.plan import Job
+from vpharness.campaigns.campaign_plan import Job
 from vpharness.campaigns.run_folder import CARD_FILE, CONFIG_FILE, FIGURE_FILE
 from vpharness.campaigns.run_spec import RunSpec
 from vpharness.evaluation import shown_figures

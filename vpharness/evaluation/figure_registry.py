@@ -174,3 +174,8 @@ class Figure:
     def named(self, name: str) -> "Figure":
         """Return the same figure under a name."""
         return replace(self, name=name)
+
+
+def without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a row with None for a number that there is not."""
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in values.items()}
