@@ -50,7 +50,7 @@ def request(
 
 
 def quiet(progress: CollectionProgress) -> None:
-    """Say nothing."""
+    """Report nothing."""
 
 
 def built(lake: Lake, asked: CollectionRequest) -> CollectionBuilt:
