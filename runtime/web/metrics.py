@@ -49,6 +49,7 @@ class ServerMetrics:
             yield CounterMetricFamily(f"vpharness_{name}", meaning, count)
         for name, meaning, value in (
             ("ready", "1 where the stream can be relied on", float(not reasons_not_ready(stream))),
+            ("replay", "1 where the feed is a replay, which has no deadlines", float(not stream.facts.live)),
             ("clients", "open streams", len(stream.clients)),
             ("connections", "open connections", self._admission.connections.taken),
             ("bins_per_second", "bins per second over the last 10 s", len(health.recent_bins) / RECENT_SECONDS),
