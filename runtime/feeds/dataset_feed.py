@@ -1,9 +1,9 @@
 """The feed of a dataset: its bins with all their cells, as if they were finished now.
 
-Those before `start`, as far back as `history_s`, and those before the first with a valid book are due at once. Any other
-bin is due when its time has passed, `speed` times as fast as it did. Bins without an event are waited through for
-`longest_wait_s` at most, as with a source. A session takes the bins as they are; where the dataset keeps
-its events they come beside them, for resting orders, whose fate only these tell.
+Those before `start`, as far back as `history_s`, and those before the first with a valid book are due at once. Any
+other bin is due when its time has passed, `speed` times as fast as it did. Bins without an event are waited through
+for `longest_wait_s` at most, as with a source. A session takes the bins as they are; where the dataset keeps its
+events they come beside them, for resting orders, whose fate only these tell.
 """
 
 import threading

@@ -33,7 +33,8 @@ class BookWatch:
 
     def first_bin_ns(self, events: NDArray[np.void], complete_to_ns: int | None = None) -> int | None:
         """Take in the next events and return when the first bin among them begins; None where there is none yet."""
-        for self._state, finished in iterate(self._state, events, complete_to_ns):
+        for state, finished in iterate(self._state, events, complete_to_ns):
+            self._state = state
             if len(finished.bins):
                 return int(finished.bins["bin_start_ns"][0])
         return None

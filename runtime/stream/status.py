@@ -139,6 +139,11 @@ async def broadcast_status(stream: LiveStream) -> None:
     while True:
         now = time.monotonic()
         stream.health.forget(now)
+        stream.shadow_statuses = {
+            name: encode_json(without_nan(stream.statistics[name]))
+            for name in stream.shadow_models
+            if name in stream.statistics
+        }
         stream.set_status(encode_json(without_nan(status(stream))))
         for reader in list(stream.clients):
             reader.cut_off_if_stuck(now)
