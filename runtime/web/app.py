@@ -70,7 +70,8 @@ class ServerSetup:
 def first_pipeline(serving: ServerSetup) -> Pipeline:
     """Return the pipeline that is served first, with all of its machine code compiled."""
     facts, champion = serving.feed.facts, serving.champion
-    pipeline = new_pipeline(0, champion, compiled_session(champion, facts), facts)
+    allows_what_ifs = serving.settings.max_shadows > 0
+    pipeline = new_pipeline(0, champion, compiled_session(champion, facts), facts, allows_what_ifs=allows_what_ifs)
     pipeline.others = {
         each.name: running_model(each, compiled_session(each, facts), facts) for each in serving.challengers
     }

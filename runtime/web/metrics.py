@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 
 from runtime.alerts.webhook import Webhook
 from runtime.engine.feed_health import RECENT_SECONDS
-from runtime.engine.models import CHAMPION
+from runtime.engine.models import CHAMPION, SHADOW_PREFIX
 from runtime.stream.live_stream import LiveStream
 from runtime.stream.status import reasons_not_ready
 from runtime.web.admission import CAUSES, AdmissionControl
@@ -49,6 +49,7 @@ class ServerMetrics:
             yield CounterMetricFamily(f"vpharness_{name}", meaning, count)
         for name, meaning, value in (
             ("ready", "1 where the stream can be relied on", float(not reasons_not_ready(stream))),
+            ("replay", "1 where the feed is a replay, which has no deadlines", float(not stream.facts.live)),
             ("clients", "open streams", len(stream.clients)),
             ("connections", "open connections", self._admission.connections.taken),
             ("bins_per_second", "bins per second over the last 10 s", len(health.recent_bins) / RECENT_SECONDS),
@@ -107,7 +108,7 @@ class ServerMetrics:
         blocks = GaugeMetricFamily("vpharness_claim_blocks", "closed blocks that a claim rests on", labels=["model"])
         for name, figures in self._stream.statistics.items():
             found = figures.get("claim")
-            if found is None:
+            if found is None or name.startswith(SHADOW_PREFIX):
                 continue
             claim.add_metric([name, found["says"]], 1.0)
             blocks.add_metric([name], found["n_blocks"])
