@@ -85,7 +85,7 @@ export function status(changes: Partial<Status> = {}): Status {
     reasons: [],
     refusals: {},
     coming: null,
-    statistics: { champion: {}, challengers: [], projection: null },
+    statistics: { champion: {}, challengers: [], shadow: null, projection: null },
     ...changes,
   };
 }

@@ -53,7 +53,7 @@ export function expose(page: Page, loop: Loop, stage: HTMLElement): void {
     colour: (value) => {
       const { field, settings, palette } = page;
       const table = colourTable(field.kind, palette.theme);
-      const step = colourStep(value, field.kind, page.range, settings.curve ?? field.curve);
+      const step = colourStep(value, field.kind, page.range, settings.curve ?? field.curve, field.scale);
       const at = Math.min(step, COLOUR_STEPS - 1) * 4;
       return [table[at] as number, table[at + 1] as number, table[at + 2] as number];
     },
