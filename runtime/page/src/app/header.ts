@@ -84,6 +84,8 @@ export class Header {
     const pace = session.config === null ? "Live" : paceText(session.config.feed);
     const text = fault ?? (!isUp ? "Connecting" : isLive ? pace : "Paused");
     setText(this.#state, text);
+    const rate = session.status?.bins_per_second ?? null;
+    this.#state.title = rate === null ? "" : `${fixed(rate, 1)} bins a second`;
     const isWell = isUp && conditions.length === 0;
     const kind = isWell && session.isReplay ? "replay" : isUp ? worst : "info";
     setClass(this.#state, `pill ${fault !== null ? "critical" : !isLive ? "paused" : kind}`);

@@ -35,6 +35,11 @@ export class Loop {
     page.invalidated = () => this.#schedule();
   }
 
+  /** The bin that the picture shows as now; null before the first picture. */
+  get drawnHead(): Seq | null {
+    return this.#scene?.head ?? null;
+  }
+
   /** A new size empties the canvases: they are drawn at once, so that nothing flickers. */
   resize(width: Pixels, height: Pixels, unit: Pixels): void {
     this.#size = [width, height];

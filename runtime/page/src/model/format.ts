@@ -31,17 +31,14 @@ export function percent(share: number | null | undefined, decimals = 0): string 
 }
 
 const SMALLEST = 1e-4;
-const LARGE: readonly (readonly [number, string])[] = [
-  [1e9, "\u202fbn"],
-  [1e6, "\u202fm"],
-];
+const LARGEST_WHOLE = 1e15;
+const BILLION = 1e9;
 
 /** Four significant digits, whole numbers as they are; never an exponent: what is too small to matter reads 0.0000. */
 export function significant(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return NOTHING;
   const size = Math.abs(value);
-  const unit = LARGE.find(([least]) => size >= least);
-  if (unit !== undefined) return signedBy(value, (size / unit[0]).toPrecision(4) + unit[1]);
+  if (size >= LARGEST_WHOLE) return `${grouped(value / BILLION)}\u202fbn`;
   if (Number.isInteger(value) || size >= 1e4) return grouped(value);
   return size < SMALLEST ? "0.0000" : signedBy(value, size.toPrecision(4));
 }
