@@ -348,6 +348,19 @@ class DocsCommand:
     )
 
 
+BOARD_PORT: Final = 8766
+
+
+@dataclass(frozen=True)
+class BoardCommand:
+    """Show campaigns, the ranking, candidates, datasets and promotions in a browser on this machine, read-only."""
+
+    lake: str = parameter(LAKE, meaning="folder of datasets and results")
+    host: str = parameter("127.0.0.1", meaning="address to listen at; only those of this machine are taken")
+    port: int = parameter(BOARD_PORT, meaning="port to listen at; 0 for any that is free", minimum=0, maximum=65_535)
+    open: bool = parameter(False, meaning="open it in the browser")
+
+
 @dataclass(frozen=True)
 class AuditCommand:
     """Check a signal for look-ahead and stored answers, and measure how long it remembers where the data began."""
