@@ -20,7 +20,7 @@ from vpharness.board.comparison import comparison
 from vpharness.board.data_pages import dataset_page, datasets_page
 from vpharness.board.leaderboard import KEYS, leaderboard, query_of, running_strip
 from vpharness.board.ledger_watch import LedgerWatch
-from vpharness.board.pages import SCRIPT, STYLE_SHEET, Page, html_of, json_of
+from vpharness.board.pages import ICON, SCRIPT, STYLE_SHEET, Page, html_of, json_of
 from vpharness.board.procedures import procedure_page, procedures_page
 from vpharness.board.promoted import promoted_page, serving_candidates, version_page
 from vpharness.board.queries import NotFoundError, Query, QueryError, parsed
@@ -240,6 +240,10 @@ def _style() -> bytes:
     return report + files(__package__).joinpath(STYLE_SHEET).read_bytes()
 
 
+def _icon() -> bytes:
+    return files(__package__).joinpath(ICON).read_bytes()
+
+
 def _script() -> bytes:
     return files(__package__).joinpath(SCRIPT).read_bytes()
 
@@ -247,5 +251,6 @@ def _script() -> bytes:
 _FILES: Final[Mapping[str, tuple[str, Callable[[], bytes]]]] = {
     STYLE_SHEET: (CSS, _style),
     SCRIPT: (JAVASCRIPT, _script),
+    ICON: ("image/svg+xml", _icon),
 }
 """Files that pages ask for, by their path, with what gives them."""

@@ -126,7 +126,7 @@ def _standing(own: Ranked, place: int, count: int) -> Element:
     where += f" and {more} more datasets." if more > 0 else "."
     if own.p_adjusted is None:
         heading, kind = f"Not ranked: {'; '.join(own.lacks)}", "lost"
-        sentences = [true_minus(f"{net}; p {own.judgement.p_value:.3f} by itself."), where]
+        sentences = [f"{net}; p {own.judgement.p_value:.3f} by itself.", where]
     else:
         low = number(own.net_low_all, "+.2f")
         p = f"p {own.judgement.p_value:.3f} by itself, p adj. {own.p_adjusted:.3f}; lower end for all {low} ticks."
@@ -139,7 +139,7 @@ def _standing(own: Ranked, place: int, count: int) -> Element:
         sentences.append(f"It also ran on {', '.join(own.left_out[:4])}, which is left out here, so it wins nothing.")
     if own.candidate.overlapping:
         sentences.append("It ran on the same market time more than once: the longest run counts.")
-    words = [element("p", true_minus(each)) for each in sentences]
+    words = [element("p", each) for each in sentences]
     return element("div", element("p", heading, class_="answer"), *words, class_=f"verdict {kind}")
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vpharness.board.candidate_names import settings_line, title_cell
 from vpharness.board.ledger_watch import Seen
-from vpharness.board.pages import Page, address, being_ranked, link, state_note, without_nan
+from vpharness.board.pages import Page, being_ranked, disclosure, link, state_note, without_nan
 from vpharness.board.queries import Query, one_of
 from vpharness.board.standing import Standing, figures_in, settings_in
 from vpharness.commands.text.differences import Differences, LatticeOf, differences_of
@@ -131,9 +131,7 @@ def leaderboard(seen: Seen, asked: LeaderboardQuery, lattice_of: LatticeOf, abov
             one_of(what, value, list(getattr(choices, f"{what}s")))
     found = _chosen(standing.table, asked)
     told = differences_of([[settings_in(row)] for row in found.shown], lattice_of)
-    facts = standing.facts
-    has_won = bool(pc.any(standing.table["winner"]).as_py())
-    content: list[Content] = [state_note(seen), verdict_of(facts.verdict, has_won=has_won), *above]
+    content: list[Content] = [state_note(seen), _verdict(standing), *above]
     if standing.table.num_rows:
         content += [_filters(asked, choices, found), *_listing(standing, asked, found, told)]
     else:
@@ -141,6 +139,17 @@ def leaderboard(seen: Seen, asked: LeaderboardQuery, lattice_of: LatticeOf, abov
             element("p", "Nothing has been run yet: python -m vpharness signal=perm_derivative makes a run.")
         )
     return Page("Leaderboard", content, _values(seen, standing, found, told), place="")
+
+
+def _verdict(standing: Standing) -> Element:
+    """Return what the whole ledger comes to: a line, and the reasons for those who open it."""
+    heading, *sentences = standing.facts.verdict
+    facts = standing.facts
+    ledger = f"The ledger holds {counted(facts.candidates, 'candidate')} of {counted(facts.runs, 'run')}"
+    newest = f", the newest of {minute_text(facts.newest_ns)}." if facts.newest_ns else "."
+    found = verdict_of([heading], has_won=bool(pc.any(standing.table["winner"]).as_py()))
+    found.append(disclosure("Why", *(element("p", each) for each in (*sentences, ledger + newest))))
+    return found
 
 
 def _choices(rows: pa.Table) -> _Choices:
@@ -257,17 +266,17 @@ def _table(
     ]
     audits, ranked = any(row["audit"] != AUDIT_PASSED for row in rows), any(_is_ranked(row) for row in rows)
     lacks, alike = any(row["lacks"] for row in rows), any(row["n_alike"] > 1 for row in rows)
-    head: list[Content] = ["#", "candidate", "θ", "tp/sl", *["hold"] * mixed, "net per fire, ticks [95 %]", "interval"]
+    head: list[Content] = ["#", "A", "B", "candidate", "θ", *["hold"] * mixed, "net per fire, ticks [95 %]", "interval"]
     head += ["lower end for all"] * ranked + ["p"] + ["p adj."] * ranked
     head += [figure.title(REPORT) for figure in shown]
-    head += ["audit"] * audits + ["duplicates"] * alike + ["lacks"] * lacks + ["A", "B"]
+    head += ["audit"] * audits + ["duplicates"] * alike + ["lacks"] * lacks
     cells = []
     for row, f, varied in zip(rows, figures_of, told.varied, strict=True):
         own: list[Content] = [
             element("td", f"{row['place']:,}", class_="fine"),
+            *(element("td", _radio(side, row["candidate_id"]), class_="pick") for side in ("a", "b")),
             title_cell(row["signal"], row["candidate_id"], varied, is_winner=row["winner"]),
             row["threshold"],
-            f"{row['tp_ticks']:g}/{row['sl_ticks']:g}",
             *[f"{row['hold_s']:g} s"] * mixed,
             net_text(f),
             element("td", scale.mark(f), class_="mark"),
@@ -282,7 +291,6 @@ def _table(
         own += ["" if row["audit"] == AUDIT_PASSED else row["audit"]] * audits
         own += [f"{row['n_alike'] - 1:,}" if row["n_alike"] > 1 else ""] * alike
         own += [element("td", true_minus(row["lacks"]), class_="words")] * lacks
-        own += [element("td", _radio(side, row["candidate_id"]), class_="pick") for side in ("a", "b")]
         cells.append(own)
     button = element("button", "Compare A with B", type="submit")
     body = table(head, cells, class_="ranking board")
@@ -374,8 +382,3 @@ def running_strip(running: Sequence[Element]) -> list[Content]:
         return []
     heading = element("p", link("Running now", "campaigns"), class_="heading")
     return [element("div", heading, *running, class_="running", id="running", data_live="yes")]
-
-
-def leaderboard_address(**query: Any) -> str:
-    """Return the address of the leaderboard with some filters."""
-    return address("", **query)

@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlencode
 from xml.etree.ElementTree import Element, tostring
 
 from vpharness.board.ledger_watch import Seen
+from vpharness.board_address import page_address
 from vpharness.commands.text.terminal import minute_text
 from vpharness.results.report.markup import Content, element
 
@@ -20,7 +20,7 @@ PAGES: Final = (
 )
 """The pages of the navigation: address below the board, and name."""
 
-STYLE_SHEET, SCRIPT = "board.css", "board.js"
+STYLE_SHEET, SCRIPT, ICON = "board.css", "board.js", "icon.svg"
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def html_of(page: Page, lake_name: str) -> str:
         element("meta", name="color-scheme", content="light dark"),
         refresh,
         element("title", f"{page.title} \N{EN DASH} vpharness"),
+        element("link", rel="icon", href=ICON, type="image/svg+xml"),
         element("link", rel="stylesheet", href=STYLE_SHEET),
         element("script", src=SCRIPT, defer="defer") if page.is_live else None,
     )
@@ -92,13 +93,7 @@ def _current(is_it: bool) -> dict[str, str]:  # the attribute of the page that i
 
 def link(words: Content, page: str, /, **query: Any) -> Element:
     """Return a link to a page of the board; query keys without a value are left out."""
-    return element("a", words, href=address(page, **query))
-
-
-def address(page: str, /, **query: Any) -> str:
-    """Return the address of a page of the board, relative to any other one."""
-    kept = {name: str(value) for name, value in query.items() if value not in {None, ""}}
-    return (page or "./") + (f"?{urlencode(kept)}" if kept else "")
+    return element("a", words, href=page_address(page, **query))
 
 
 def state_note(seen: Seen) -> Element | None:

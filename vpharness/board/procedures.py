@@ -59,8 +59,8 @@ def procedures_page(lake: Lake) -> Page:
     how = command("python -m vpharness compare walk_forward=true campaign=NAME train=20 step=1")
     words = note(
         "A procedure chooses before each step the candidate that was best on the segments before, and is judged by "
-        "what its choices earned on the segments behind. Each one that is tried counts, for good, against all others on the "
-        "same market time: so it is tried from the command line, and only looked at here."
+        "what its choices earned on the segments behind. Each one that is tried counts for good, against all others on "
+        "the same market time: so it is tried from the command line, and only looked at here."
     )
     if not found:
         return Page(

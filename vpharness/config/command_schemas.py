@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from vpharness.board_address import BOARD_PORT
 from vpharness.parameters import parameter
 
 LAKE = "${oc.env:VPHARNESS_LAKE,lake}"
@@ -346,9 +347,6 @@ class DocsCommand:
     topic: str | None = parameter(
         None, meaning="the page, such as tutorial or how-to/own-signal (default: list all pages)"
     )
-
-
-BOARD_PORT: Final = 8766
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def lock_runs(store: Store, run_ids: Collection[str], waiting: Callable[[], None
         try:
             store.root.mkdir(parents=True, exist_ok=True)
             # Where the file system has no locks work may be done twice, as each of its results is complete.
-            held.enter_context(byte_locked(store.root / LOCK_FILE, _place_of(run_ids), waiting))
+            held.enter_context(byte_locked(store.root / LOCK_FILE, lock_place(run_ids), waiting))
         except OSError as error:
             raise ResultsError(f"cannot write results to {store.root}: {error.strerror}") from error
         yield
@@ -33,9 +33,10 @@ def lock_runs(store: Store, run_ids: Collection[str], waiting: Callable[[], None
 
 def are_runs_locked(store: Store, run_ids: Collection[str]) -> bool:
     """Return whether another process of this machine carries out this set of runs; nothing is locked by asking."""
-    return is_byte_locked(store.root / LOCK_FILE, _place_of(run_ids))
+    return is_byte_locked(store.root / LOCK_FILE, lock_place(run_ids))
 
 
-def _place_of(run_ids: Collection[str]) -> int:
+def lock_place(run_ids: Collection[str]) -> int:
+    """Return the byte of LOCK_FILE that stands for a set of runs."""
     digest = hashlib.sha256("\n".join(sorted(run_ids)).encode()).digest()
     return int.from_bytes(digest[:8]) % _PLACES

@@ -37,8 +37,8 @@ def neighbours(own: Ranked, found: Mapping[str, Sequence[Ranked]]) -> Element | 
         return None
     words = note(
         "Candidates that differ from this one (black) in one setting alone, with their 95 % intervals; hollow ones "
-        "have too little data to be ranked, and no interval worth drawing. An edge that is real changes slowly from one "
-        "value to the next: a peak with nothing beside it is what luck looks like."
+        "have too little data to be ranked, and no interval worth drawing. An edge that is real changes slowly from "
+        "one value to the next: a peak with nothing beside it is what luck looks like."
     )
 
     def paint(figure: Figure) -> None:
