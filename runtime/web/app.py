@@ -138,6 +138,7 @@ async def running(serving: ServerSetup, pipeline: Pipeline) -> AsyncIterator[tup
         for task in tasks:
             task.cancel()
         rollout.shadows.close()
+        app.ctx.board.close()
         if webhook is not None:
             webhook.close()
         await asyncio.gather(*tasks, return_exceptions=True)

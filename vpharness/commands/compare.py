@@ -117,7 +117,7 @@ def run_compare(config: DictConfig) -> None:
     answer.show()
     if not found.ranked and asked.since is None and asked.stability is None:
         print(_nothing_shown(found.of_signal, asked.min_signals))
-    print(ledger_text(ledger))
+    print(f"{ledger_text(ledger)}; in a browser: python -m vpharness board")
     if asked.report is not None:
         print(f"report: {asked.report}")
 

@@ -146,6 +146,24 @@ class StoredWays:
         return found
 
 
+def stored_ways(own: Ranked, ranked: Sequence[Ranked]) -> list[Ranked]:
+    """Return the candidates of a ranking that are one with another way of entering, itself among them, in its order."""
+    candidate = own.candidate
+    key, datasets = _key(candidate.first, at_touch(candidate.first.evaluation)), set(_datasets(candidate))
+    return [
+        each
+        for each in ranked
+        if each.candidate.first.signal == candidate.first.signal
+        and each.candidate.first.threshold_label == candidate.first.threshold_label
+        and set(_datasets(each.candidate)) == datasets
+        and _key(each.candidate.first, at_touch(each.candidate.first.evaluation)) == key
+    ]
+
+
+def _datasets(candidate: LedgerCandidate) -> list[tuple[str, str]]:
+    return [trial.dataset for trial in candidate.trials]
+
+
 def _key(trial: Trial, evaluation: ResolvedEvaluation) -> str:
     signal = {name: value for name, value in trial.parameters.items() if name not in _THRESHOLDS}
     split = dataclasses.asdict(trial.split.normalised())

@@ -52,8 +52,11 @@ from vpharness.results.sensitivity import settings_of
 from vpharness.results.store import Store
 
 
-def views_in(lake: Lake) -> Callable[[str, str], DatasetView]:
-    """Return how to find what evaluation sees of a dataset: the last few are kept, however many there are."""
+def views_in(lake: Lake, *, computes: bool = True) -> Callable[[str, str], DatasetView]:
+    """Return how to find what evaluation sees of a dataset: the last few are kept, however many there are.
+
+    Where it may not compute anything, fates of resting orders are those that the cache has.
+    """
 
     @lru_cache(maxsize=8)
     def view(dataset_id: str, checksum: str) -> DatasetView:
@@ -63,7 +66,7 @@ def views_in(lake: Lake) -> Callable[[str, str], DatasetView]:
                 f"dataset {dataset_id} is no longer the one that runs in the store were made on; "
                 "restore it, or use another lake"
             )
-        return view_of(dataset, load(dataset))
+        return view_of(dataset, load(dataset), computes=computes)
 
     return view
 
