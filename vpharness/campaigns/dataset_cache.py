@@ -34,6 +34,7 @@ from vpharness.evaluation import (
 )
 from vpharness.evaluation.costs import cost_key
 from vpharness.learning import LearnedRun
+from vpharness.learning.earlier_datasets import EarlierDatasets
 from vpharness.signals import LearnedParameters, LearnedSignal, Signal, body_parameters, features
 
 DEFAULT_MEMORY_MB: Final = 1024
@@ -163,14 +164,16 @@ class DatasetCache:
         known = {name: values for name, values in bins.items() if values is not None}
         return signal.with_series(self.grid(signal.columns), known, view.tick_size)
 
-    def learned_run(self, signal: LearnedSignal[Any], params: LearnedParameters) -> LearnedRun:
+    def learned_run(
+        self, signal: LearnedSignal[Any], params: LearnedParameters, earlier: EarlierDatasets | None = None
+    ) -> LearnedRun:
         """Return a learned signal's run over the dataset: its fits are read where an earlier run has left them.
 
         Raises ConfigError where a package is missing, and DatasetError where a column or kept weights cannot be read.
         """
         key = f"{signal.body.__module__}.{signal.name}", json.dumps(body_parameters(params), sort_keys=True)
         shown = self._features.get_or_make(key, lambda: self._make_features(signal, params))
-        return LearnedRun.of(signal, params, shown, self.view, self.dataset.models)
+        return LearnedRun.of(signal, params, shown, self.view, self.dataset.models, earlier)
 
     def _make_features(self, signal: LearnedSignal[Any], params: LearnedParameters) -> NDArray[np.float64]:
         width_ms, valid = self.dataset.manifest.cell_width_ms, self.view.book_valid

@@ -23,7 +23,7 @@ from vpharness.evaluation import SplitParameters
 from vpharness.learning import AUDITED_FITS, audit_fits
 from vpharness.results.audits import FULL, AuditRecord, keep_audit, key_of
 from vpharness.results.store import store_in
-from vpharness.signals import LearnedSignal, digest, resolve
+from vpharness.signals import LearnedSignal, digest, identifying_parameters, resolve
 
 
 def run_audit(config: DictConfig) -> None:
@@ -48,7 +48,9 @@ def run_audit(config: DictConfig) -> None:
         print(json.dumps(_facts(report), indent=1))
     else:
         _print(report, signal.name, width_ms)
-    key = key_of(str(config.signal["_target_"]), digest(signal, params), dataset.checksum, dataclasses.asdict(params))
+    key = key_of(
+        str(config.signal["_target_"]), digest(signal, params), dataset.checksum, identifying_parameters(params)
+    )
     audited = AuditRecord.now(key, dataset.manifest.dataset_id, report.failures, report.memory_bins, FULL)
     try:
         keep_audit(store_in(Path(asked.lake)), audited)

@@ -40,7 +40,7 @@ The chunk law: for any cutting of time into chunks, single bins included, scores
 from typing import Final
 
 from vpharness.signals.core.bin_series import BIN_SERIES, SPREAD_TICKS, bin_series
-from vpharness.signals.core.binding import body_parameters, score_parameters
+from vpharness.signals.core.binding import body_parameters, identifying_parameters, score_parameters
 from vpharness.signals.core.definition import Signal, SignalParameters, fixed_thresholds, resolve, signal
 from vpharness.signals.core.exported_scorer import BinScorer, export_scorer, exported_weights, load_scorer
 from vpharness.signals.core.fits_in_force import FitsInForce
@@ -110,6 +110,7 @@ __all__ = [
     "features",
     "fixed_thresholds",
     "forget_compiled",
+    "identifying_parameters",
     "learned",
     "load_scorer",
     "number_of_features",
