@@ -43,7 +43,14 @@ from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import Ranked
 from vpharness.results.reevaluation import ViewOf
 from vpharness.results.store import Store
-from vpharness.signals import digest, identifying_parameters
+from vpharness.signals import (
+    Scorer,
+    body_scorer,
+    digest,
+    export_scorer,
+    identifying_parameters,
+    require_exportable,
+)
 
 NOT_NAMED_YET: Final = ""
 """The version of a record that has not been published."""
@@ -139,7 +146,11 @@ def review(
     names = [each.dataset.manifest.dataset_id for each in proofs]
     check_name(proofs[-1].dataset.manifest.instrument, "the instrument")
     settings.modules.imported(candidate.signal_target)
-    limits = settings.limits
+    limits, manifest = settings.limits, dataset.manifest
+    # What cannot be put into a bundle is found out before anything is looked at, and before the test part is opened.
+    require_exportable(
+        body_scorer(candidate.signal, candidate.params, cell_width_ms=manifest.cell_width_ms, radius=manifest.radius)
+    )
     report("dataset", None)
     found = [
         gates.all_of([gates.dataset_gate(each.dataset) for each in proofs], names),
@@ -168,6 +179,7 @@ def review(
         trained.scores, trained.mid_ticks, _span(trained.parts[0]), limits.horizons_bins, limits.quantiles
     )
     record = _record(batch, projection, memory_bins)
+    _require_exportable_model(record)
     batches, live = ([trained] if newest is None else [trained, batch]), list[LiveProof]()
     for place, (each, data) in enumerate(zip(batches, proofs, strict=True)):
         own = record if each is batch else _record(each, projection, memory_bins)
@@ -335,6 +347,13 @@ def _record(batch: BatchRun, projection: Projection, memory_bins: int | None) ->
         fit=None if fit is None else {"weights": fit.digest, "card": _plain_card(fit), **cells},
         weights=None if fit is None else fit.fit.fitted.weights,
     )
+
+
+def _require_exportable_model(record: PromotedRecord) -> None:
+    """Raise ConfigError where the model cannot be put into a bundle: the test part is not opened then."""
+    model = live_model(record)
+    if isinstance(model.scorer, Scorer):
+        export_scorer(model.scorer)
 
 
 def _plain_card(fit: FitRecord) -> dict[str, Any]:
