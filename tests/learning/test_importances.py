@@ -26,7 +26,7 @@ def test_the_feature_that_moves_follow_is_the_most_important() -> None:
     scores, labels = run.scores(), labels_of(view, p)
     (bins,) = np.nonzero(np.isfinite(scores) & np.isfinite(labels))
     found = permutation_importances(run, bins, labels[bins], bins // 20)
-    assert [each.feature for each in found][0] == 0
+    assert found[0].feature == 0
     assert found[0].loss.low > 0.2
     assert all(abs(each.loss.mean) < 0.1 for each in found[1:])
 

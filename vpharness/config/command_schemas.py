@@ -364,10 +364,22 @@ class AuditCommand:
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     lake_datasets: str | None = parameter(None, meaning=DATASETS_ELSEWHERE)
     seed: int = parameter(0, meaning="seed of the random chunks", minimum=0, maximum=2**53)
+    shuffles: int = parameter(
+        0,
+        meaning="of a learned signal, fits to labels that are shuffled in blocks, whose scores must know nothing; 20 "
+        "are enough (default: none, since each takes as long as a fit)",
+        minimum=0,
+        maximum=1_000,
+    )
     cache_gb: float = parameter(20.0, meaning=CACHE_GB, unit="GB", minimum=0, maximum=1e6)
     json: bool = parameter(False, meaning="print JSON instead of text")
     dataset: Any = None
     signal: Any = None
+
+    def relations(self) -> Iterator[str]:
+        """Yield an error for a single shuffle, whose coefficient has no interval."""
+        if self.shuffles == 1:
+            yield "shuffles is 1; give at least 2, better 20, or 0 for none"
 
 
 @dataclass(frozen=True)
