@@ -175,6 +175,12 @@ def run_group_elsewhere(
         files: its dataset.
         emit: takes its progress, and `GroupResults` as they are written.
     """
+    if any(run.spec.earlier for run in group.runs):
+        raise EngineError(
+            f"signal {group.signal_target} is fitted on the datasets before (refit_every=dataset), and "
+            f"{socket.gethostname()} does not see the lake that they are in; put the lake on a file system that all "
+            "machines share"
+        )
     dataset = _UNPACKED.dataset(files)
     runs = tuple(dataclasses.replace(run, spec=dataclasses.replace(run.spec, dataset=dataset)) for run in group.runs)
     here = dataclasses.replace(group, dataset=dataset, runs=runs)
