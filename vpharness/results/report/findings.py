@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from vpharness.results.ranking import Ranked
 from vpharness.results.reevaluation import ViewOf
+from vpharness.results.store import Store
 from vpharness.results.walk_forward.judged import WalkForward
 
 
@@ -21,6 +22,7 @@ class Findings:
         remarks: what may spoil results on the datasets, a sentence each that begins with the dataset's id.
         walk_forward: a procedure of choosing among the candidates, judged, where one was asked for.
         sessions: the names of datasets' sessions, by id.
+        store: the results, where ways of entering are written down that the page looks at and nobody has run.
     """
 
     ranked: Sequence[Ranked]
@@ -30,6 +32,7 @@ class Findings:
     remarks: Sequence[str] = ()
     walk_forward: WalkForward | None = None
     sessions: Mapping[str, str] = field(default_factory=dict)
+    store: Store | None = None
 
     @property
     def rankable(self) -> list[Ranked]:
