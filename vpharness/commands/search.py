@@ -33,7 +33,7 @@ from vpharness.datasets.lake import Lake
 from vpharness.engines.calls import Engine
 from vpharness.results.ledger_reader import read_ledger
 from vpharness.results.ranking import judged, restricted
-from vpharness.results.store import check_version, store_in
+from vpharness.results.store import Store, check_version, store_in
 from vpharness.results.table_schemas import Labels, mark_adaptive, rows_of_runs
 from vpharness.results.tracking import TrackingParameters
 from vpharness.results.tracking_process import TrackingProcess
@@ -89,39 +89,15 @@ class _Batches:
         self.run_ids += plan.run_ids
         self.runs_of |= {job: tuple(run_ids) for job, run_ids in ids_of.items()}
         failed = {run_id for run_id, _, _ in self.progress.failures}
-        rows = self.rows_of([run_ids for run_ids in self.runs_of_jobs(good) if failed.isdisjoint(run_ids)])
+        rows = rows_of_jobs(
+            self.settings.store, [run_ids for run_ids in self.runs_of_jobs(good) if failed.isdisjoint(run_ids)]
+        )
         values = {run_ids: self.search.value_of(some) for run_ids, some in rows.items()}
         return [values.get(run_ids, self.search.unrankable_ticks) for run_ids in self.runs_of_jobs(jobs)]
 
     def runs_of_jobs(self, jobs: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
         """Return the ids of the runs of each job; none of one that was refused."""
         return [self.runs_of.get(job, ()) for job in jobs]
-
-    def rows_of(self, several: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
-        """Return the rows of the candidates of jobs, by the ids of their runs; over several datasets, pooled."""
-        alone = rows_of_runs(self.settings.store, [run_ids[0] for run_ids in several if len(run_ids) == 1])
-        found = {run_ids: alone[run_ids[0]] for run_ids in several if len(run_ids) == 1}
-        pooled = {run_id for run_ids in several if len(run_ids) > 1 for run_id in run_ids}
-        if not pooled:
-            return found
-        mine = restricted(read_ledger(self.settings.store), lambda trial: not pooled.isdisjoint(trial.run_ids))
-        ranking = [each for each in mine if each.choosing]
-        by_run: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for candidate, judgement in zip(ranking, judged(ranking), strict=True):
-            row = {
-                "candidate_id": candidate.candidate_id,
-                "threshold_label": candidate.first.threshold_label,
-                "lacks": "; ".join(map(str, judgement.lacks)),
-                **dataclasses.asdict(judgement.figures),
-            }
-            for run_id in candidate.run_ids:
-                by_run[run_id].append(row)
-        # Candidates of a job are those of any of its runs on a dataset that trains.
-        return found | {
-            run_ids: next((by_run[run_id] for run_id in run_ids if by_run[run_id]), [])
-            for run_ids in several
-            if len(run_ids) > 1
-        }
 
     def _carry_out(self, plan: CampaignPlan) -> None:
         ours = set(plan.ids) - self.runs.keys()
@@ -151,6 +127,33 @@ class _Batches:
         if found := [*uncomposed, *job_problems(composed, self.lake)]:
             return found
         return make_plan(expanded(composed, self.lake).jobs, self.dataset_of, {})[1]
+
+
+def rows_of_jobs(store: Store, several: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+    """Return the rows of the candidates of jobs, by the ids of their runs; over several datasets, pooled."""
+    alone = rows_of_runs(store, [run_ids[0] for run_ids in several if len(run_ids) == 1])
+    found = {run_ids: alone[run_ids[0]] for run_ids in several if len(run_ids) == 1}
+    pooled = {run_id for run_ids in several if len(run_ids) > 1 for run_id in run_ids}
+    if not pooled:
+        return found
+    mine = restricted(read_ledger(store), lambda trial: not pooled.isdisjoint(trial.run_ids))
+    ranking = [each for each in mine if each.choosing]
+    by_run: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for candidate, judgement in zip(ranking, judged(ranking), strict=True):
+        row = {
+            "candidate_id": candidate.candidate_id,
+            "threshold_label": candidate.first.threshold_label,
+            "lacks": "; ".join(map(str, judgement.lacks)),
+            **dataclasses.asdict(judgement.figures),
+        }
+        for run_id in candidate.run_ids:
+            by_run[run_id].append(row)
+    # Candidates of a job are those of any of its runs on a dataset that trains.
+    return found | {
+        run_ids: next((by_run[run_id] for run_id in run_ids if by_run[run_id]), [])
+        for run_ids in several
+        if len(run_ids) > 1
+    }
 
 
 def launch_search(
@@ -228,7 +231,7 @@ def _print_summary(trials: Sequence[Trial], batches: _Batches, chosen: SearchSet
         file=file,
     )
     run_ids = batches.runs_of.get(best.overrides, ())
-    found = chosen.best_of(batches.rows_of([run_ids])[run_ids] if run_ids else [])
+    found = chosen.best_of(rows_of_jobs(batches.settings.store, [run_ids])[run_ids] if run_ids else [])
     told = "its runs were chosen by looking at results: they get no p adj. and cannot win the ranking"
     if found is None or best.value <= chosen.unrankable_ticks:
         print(f"none of its runs can be ranked\n{told}", file=file)

@@ -224,7 +224,17 @@ def counted_trials(trials: Sequence[Trial]) -> tuple[Trial, ...]:
     return tuple(trials[place] for place in _counted_places(tuple(trial.judged_time for trial in trials)))
 
 
-@functools.lru_cache(maxsize=4096)
 def _counted_places(times: tuple[MarketTime, ...]) -> tuple[int, ...]:
-    """Return which of some stretches count; candidates that ran on the same days ask alike."""
-    return tuple(counted_once(times))
+    """Return which of some stretches count; candidates that ran on the same days ask alike, mostly with the objects."""
+    key = tuple(map(id, times))
+    known = _COUNTED.get(key)
+    if known is None:
+        if len(_COUNTED) >= _MOST_COUNTED:
+            _COUNTED.clear()
+        # The stretches are kept, so that no other ones come to have their numbers.
+        known = _COUNTED[key] = tuple(counted_once(times)), times
+    return known[0]
+
+
+_MOST_COUNTED: Final = 4096
+_COUNTED: Final[dict[tuple[int, ...], tuple[tuple[int, ...], tuple[MarketTime, ...]]]] = {}

@@ -66,6 +66,7 @@ def _read_ledger(store: Store) -> list[LedgerCandidate]:
     labels = fires.others(_Rows.read(store, CANDIDATES, "threshold_label"), "threshold_label")
     evidence, fires_of = fires.others(_stored_evidence(store), "evidence"), stored_fires(store)
     grouped: dict[str, dict[DatasetKey, Trial]] = {}
+    times: dict[tuple[int, int, int], MarketTime] = {}
     for run_id, candidate_id, part, dataset_id, digest, label, known in zip(
         *fires.keys, *fires.columns.values(), labels, evidence, strict=True
     ):
@@ -84,7 +85,10 @@ def _read_ledger(store: Store) -> list[LedgerCandidate]:
         if run.judged_time is not None:
             vars(trial)["judged_time"] = run.judged_time
         elif trial.judged_part != TEST:
-            run.judged_time = trial.judged_time  # the same for all candidates of a run
+            # The same for all candidates of a run. Runs on the same days share it too, so that few are compared.
+            time = trial.judged_time
+            time = times.setdefault((id(time.market), time.start_ns, time.stop_ns), time)
+            run.judged_time = vars(trial)["judged_time"] = time
         own = grouped.get(candidate_id)
         if own is None:
             own = grouped[candidate_id] = {}

@@ -2,10 +2,10 @@
 
 Ranking a ledger that has not changed gives what it gave, so its numbers are kept in a file below `rankings/` of the
 store: figures, p-values and the greatest T of each family. The file's name is a digest of the evidence, of what was
-asked, and of the code that ranks, as it was when it was loaded; its first line is the SHA-256 of the rest. A note beside
-it, named after the parts of tables that were read, says which file it is without a look at all trials. Where the file is
-missing or damaged the ranking is worked out anew, and written again. All of them can be deleted at any time, and nothing
-is lost where they cannot be written. No folder but their own is ever made for them.
+asked, and of the code that ranks, as it was when it was loaded; its first line is the SHA-256 of the rest. A note
+beside it, named after the parts of tables that were read, says which file it is without a look at all trials. Where the
+file is missing or damaged the ranking is worked out anew, and written again. All of them can be deleted at any time,
+and nothing is lost where they cannot be written. No folder but their own is ever made for them.
 """
 
 import contextlib

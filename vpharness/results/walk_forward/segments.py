@@ -174,7 +174,10 @@ def _segment(trials: Sequence[Trial], *, is_test: bool = False) -> Segment:
 
 def _together(trials: Sequence[Trial], segment: Segment) -> SegmentEvidence | None:
     known = [trial.evidence for trial in trials if trial.evidence is not None]
-    return SegmentEvidence(tuple(trials), pooled(known), segment.start_ns, segment.stop_ns) if known else None
+    if not known:
+        return None
+    evidence = known[0] if len(known) == 1 else pooled(known)
+    return SegmentEvidence(tuple(trials), evidence, segment.start_ns, segment.stop_ns)
 
 
 def _tests(candidates: Sequence[LedgerCandidate]) -> tuple[Segment, ...]:
