@@ -45,6 +45,7 @@ from vpharness.results.ledger import (
     AUDIT_PASSED,
     DatasetKey,
     LedgerCandidate,
+    with_explored,
 )
 from vpharness.results.ledger_reader import read_ledger
 from vpharness.results.ranking import ADAPTIVELY_CHOSEN, Ranked, duplicates, net_order, restricted
@@ -79,7 +80,7 @@ def readable_ledger(store: Store, lake: Lake) -> list[LedgerCandidate]:
     Rows of an earlier version are judged anew where their dataset is at hand and as it was; those left out are printed.
     """
     ledger = read_ledger(store)
-    needed = {trial.dataset for candidate in ledger for trial in candidate.trials if needs_dataset(trial)}
+    needed = {trial.dataset for each in with_explored(ledger) for trial in each.trials if needs_dataset(trial)}
     if not needed:
         return ledger
     lost: dict[DatasetKey, str] = {}
