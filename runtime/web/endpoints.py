@@ -184,10 +184,14 @@ async def get_health(_request: Request) -> HTTPResponse:
 
 async def get_readiness(request: Request) -> HTTPResponse:
     """Return whether a feed, or every feed, can be relied on, and the reasons where one cannot."""
-    feeds = [_feed(request)] if "feed" in request.args else _feeds(request).values()
-    reasons = [
-        f"{each.name}: {reason}" if each.name else reason for each in feeds for reason in reasons_not_ready(each.stream)
-    ]
+    if "feed" in request.args:
+        reasons = reasons_not_ready(_feed(request).stream)
+    else:
+        reasons = [
+            f"{each.name}: {reason}" if each.name else reason
+            for each in _feeds(request).values()
+            for reason in reasons_not_ready(each.stream)
+        ]
     return json_answer({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
 
 

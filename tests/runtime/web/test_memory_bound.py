@@ -191,6 +191,17 @@ def test_the_whole_is_the_sum_of_what_the_limits_let_there_be() -> None:
     assert most_bytes(without, [FeedSize(50, 0, usual.buffer_bins)])["shadows"] == 0
 
 
+def test_a_further_feed_adds_its_bins_and_its_lattice_alone() -> None:
+    """The limits on clients hold over all feeds together; the widest cells are what a stream may be of."""
+    settings = RuntimeParameters()
+    alone, narrow = FeedSize(50, 2, 6_000), FeedSize(20, 0, 3_000)
+    one, two = most_bytes(settings, [alone]), most_bytes(settings, [alone, narrow])
+    same = ("challengers", "streams", "connections", "shadows")
+    assert {part: two[part] for part in same} == {part: one[part] for part in same}
+    assert two["bins"] - one["bins"] == 2 * 3_000 * bin_bytes(20, settings.max_shadows)
+    assert two["process"] - one["process"] == CODE_BYTES + session_bytes(20, 3_000)
+
+
 @pytest.mark.slow
 def test_machine_code_takes_no_more_than_is_said_and_is_given_back() -> None:
     """Of the structures that clients may ask for, at each capacity."""
