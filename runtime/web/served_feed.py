@@ -12,7 +12,7 @@ from typing import Any
 
 from runtime.alerts.claim_watch import ClaimWatch
 from runtime.alerts.webhook import Webhook
-from runtime.engine.bridge import bridge_to
+from runtime.engine.bridge import MOST_PENDING_EVENTS, PENDING_BESIDE_OTHERS, bridge_to
 from runtime.engine.pipeline import Pipeline
 from runtime.engine.scoring_engine import ScoringEngine
 from runtime.feeds.recorder import RecordedFeed
@@ -66,7 +66,10 @@ def served_feed(server: ServerSetup, setup: FeedSetup, pipeline: Pipeline, share
     stream.health.problem = incomplete(feed)
     if isinstance(feed, RecordedFeed):
         stream.recording = lambda: feed.stopped
-    engine = ScoringEngine(feed, pipeline, bridge_to(loop, stream.handle, shared.stop))
+    has_neighbours = len(server.feeds) > 1
+    most_pending = PENDING_BESIDE_OTHERS if has_neighbours else MOST_PENDING_EVENTS
+    emit = bridge_to(loop, stream.handle, shared.stop, most_pending)
+    engine = ScoringEngine(feed, pipeline, emit, has_neighbours=has_neighbours)
     of = server.lake, setup.instrument
     rollout = Rollout(stream, engine, *of, setup.challengers, server.modules, shared.shadows)
     watch = ClaimWatch(stream, *of, server.modules, shared.webhook, follows=setup.follows)

@@ -2,16 +2,19 @@
 
 `python -m tests.benchmarks.bench_feeds [SECONDS]`. Each feed is the simulated market with a seed of its own and one
 client that reads all columns; clients run in a process of their own. One feed is measured before and after four, since
-the machine may have other work; then four are measured beside a fifth that is replayed as fast as it can be.
+the machine may have other work; then four are measured beside a fifth that is replayed as fast as it can be, and beside
+a fifth with a model that takes longer than a bin. `SECONDS PART` measures only what has PART in its name.
 """
 
 import multiprocessing
 import re
 import signal
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -66,15 +69,25 @@ def measured(what: str, read: Sequence[str], seconds: float, *words: str) -> Non
         process.wait()
 
 
-def main(seconds: float) -> None:
-    """Measure one feed, four, one again, and four beside a fifth at full speed."""
+def main(seconds: float, part: str) -> None:
+    """Measure one feed, four, one again, and four beside a fifth that takes what it can get."""
     names = ("a", "b", "c", "d")
     four = [f"feeds.{name}.source.seed={seed}" for seed, name in enumerate(names)]
-    measured("one feed", [""], seconds)
-    measured("four feeds", names, seconds, *four)
-    measured("one feed again", [""], seconds)
-    measured("four feeds beside a fifth at full speed", names, seconds, *four, "feeds.fast.feed.speed=max")
+    with tempfile.TemporaryDirectory() as folder:
+        slow = Path(folder, "signal", "slow.yaml")
+        slow.parent.mkdir()
+        slow.write_text("_target_: tests.benchmarks.slow_signal.slow_signal\n", encoding="utf-8")
+        slowly = ["--config-dir", folder, "+feeds.slow.challengers.slow={signal: slow, threshold: 0.5}"]
+        for what, read, words in (
+            ("one feed", ("",), []),
+            ("four feeds", names, four),
+            ("one feed again", ("",), []),
+            ("four feeds beside one at full speed", names, [*four, "feeds.fast.feed.speed=max"]),
+            ("four feeds beside a slow model", names, [*four, *slowly]),
+        ):
+            if part in what:
+                measured(what, read, seconds, *words)
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0)
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0, sys.argv[2] if len(sys.argv) > 2 else "")
