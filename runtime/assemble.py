@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,6 +189,7 @@ def _feed_setup(checked: _CheckedFeed, lake: Lake, modules: PermittedModules) ->
                 champion=served_model(record),
                 challengers=challengers,
                 name=checked.name,
+                reopen=functools.partial(_feed_setup, checked, lake, modules),
             )
 
 

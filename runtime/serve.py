@@ -49,7 +49,7 @@ async def _serve(ready: ServerSetup) -> None:
     stopped = stop_on_signals(lambda: [nudge() for nudge in nudged])
     pipelines = await asyncio.to_thread(first_pipelines, ready)
     async with running(ready, pipelines) as (app, listening):
-        nudged += [each.rollout.check_now for each in app.ctx.feeds.values()]
+        nudged.append(app.ctx.running.check_now)
         host, port = listening.getsockname()[:2]
         where = f"[{host}]" if ":" in host else host
         for each in ready.feeds:

@@ -73,12 +73,18 @@ class ShadowModels:
         pool.users.append(self._scorers_in_use)
 
     def close(self) -> None:
-        """Stop warming models up."""
+        """Stop warming models up, on any feed."""
+        self.abandon()
+        self._pool.close()
+
+    def abandon(self) -> None:
+        """Stop warming models of this feed up."""
         for active in self._active.values():
             active.wanted = 0
             if active.task is not None:
                 active.task.cancel()
-        self._pool.close()
+        if self._scorers_in_use in self._pool.users:
+            self._pool.users.remove(self._scorers_in_use)
 
     async def model_for(self, query: StreamQuery, address: str, requests: RateWindow) -> ServedModel:
         """Return the model that a client's overrides make.

@@ -77,6 +77,7 @@ class LiveStream:
 
     Attributes:
         name: of its feed; empty where a server has one.
+        is_retired: whether another stream of the feed has taken its place.
         champion, challengers, shadow_models: the models that are served now, the latter two by name.
         ring: the last bins of the served pipeline.
         configurations: the last configurations since the last reset; the last of them is in force.
@@ -105,7 +106,7 @@ class LiveStream:
 
         `name` is its feed's, where there are several; these share `history_lock`.
         """
-        self.name = name
+        self.name, self.is_retired = name, False
         self.settings, self.facts, self.champion = settings, facts, champion
         self.stream_id = secrets.token_hex(8)
         self.challengers = {each.name: each for each in challengers}
@@ -208,6 +209,11 @@ class LiveStream:
         """Set the status message that clients are sent next."""
         self.status_number += 1
         self.status = status
+        self.notify()
+
+    def retire(self) -> None:
+        """Let another stream of the feed take this one's place: clients are asked to connect again."""
+        self.is_retired = True
         self.notify()
 
     def notify(self) -> None:

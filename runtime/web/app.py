@@ -19,8 +19,9 @@ from runtime.web.admission import new_admission_control
 from runtime.web.auth import AccessPolicy
 from runtime.web.endpoints import add_endpoints
 from runtime.web.metrics import registry_of
+from runtime.web.running_feeds import RunningFeeds
 from runtime.web.sanic_adapter import start_server, stop_server
-from runtime.web.served_feed import SharedParts, served_feed, start
+from runtime.web.served_feed import SharedParts
 from runtime.web.server_setup import ServerSetup
 from vpharness.errors import ConfigError
 
@@ -65,27 +66,23 @@ async def running(
     app, stop, settings = create_app(serving), threading.Event(), serving.settings
     webhook = None if serving.receiver is None else Webhook(serving.receiver, settings.alerts.timeout_s, _log)
     shared = SharedParts(ShadowPool(settings), ThrottledLock(), webhook, stop)
-    feeds = {each.name: served_feed(serving, each, pipelines[each.name], shared) for each in serving.feeds}
-    app.ctx.feeds = feeds
-    app.ctx.registry = registry_of([each.stream for each in feeds.values()], app.ctx.admission, settings, webhook)
+    feeds = RunningFeeds(serving, pipelines, shared)
+    app.ctx.running, app.ctx.feeds = feeds, feeds.served
+    app.ctx.registry = registry_of(
+        lambda: [each.stream for each in feeds.served.values()], app.ctx.admission, settings, webhook
+    )
     listening = listen(settings.host, settings.port)
     server = await start_server(app, listening)
-    started = [start(each, stop) for each in feeds.values()]
+    feeds.start()
     try:
         yield app, listening
     finally:
         stop.set()
-        tasks = [task for each in started for task in each.tasks]
-        for task in tasks:
-            task.cancel()
-        for each in feeds.values():
-            each.rollout.shadows.close()
         if webhook is not None:
             webhook.close()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await feeds.end_tasks()
         await stop_server(server, settings.stop_s)
-        # They are daemons, and may wait for their feeds.
-        await asyncio.gather(*(asyncio.to_thread(each.thread.join, settings.stop_s) for each in started))
+        await feeds.join(settings.stop_s)
 
 
 def _log(line: str) -> None:

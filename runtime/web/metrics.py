@@ -52,14 +52,17 @@ class ServerMetrics:
 
     def __init__(
         self,
-        streams: Sequence[LiveStream],
+        streams: Callable[[], Sequence[LiveStream]],
         admission: AdmissionControl,
         settings: RuntimeParameters,
         webhook: Webhook | None = None,
     ) -> None:
-        """Collect from the streams, the admission control in front of them, and the webhook that is told changes."""
-        self._streams, self._admission, self._settings, self._webhook = streams, admission, settings, webhook
-        self._labels = ["feed"] if any(stream.name for stream in streams) else []
+        """Collect from the streams, the admission control in front of them, and the webhook that is told changes.
+
+        `streams` returns those that are served now.
+        """
+        self._now, self._admission, self._settings, self._webhook = streams, admission, settings, webhook
+        self._labels = ["feed"] if any(stream.name for stream in streams()) else []
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics as they are now."""
@@ -88,7 +91,7 @@ class ServerMetrics:
 
     def _by_feed(self) -> Iterator[tuple[list[str], LiveStream]]:
         """Yield the streams, each with the value of the label `feed` where feeds have names."""
-        for stream in self._streams:
+        for stream in self._now():
             yield ([stream.name] if self._labels else []), stream
 
     def _champions(self) -> Metric:
@@ -117,7 +120,7 @@ class ServerMetrics:
         )
         sizes = [
             FeedSize(stream.champion.live.scorer.radius, len(stream.challengers), stream.settings.buffer_bins)
-            for stream in self._streams
+            for stream in self._now()
         ]
         for part, size in most_bytes(self._settings, sizes).items():
             bound.add_metric([part], size)
@@ -196,12 +199,12 @@ def _coverage_of(stream: LiveStream) -> Iterator[tuple[tuple[str, str, str], flo
 
 
 def registry_of(
-    streams: Sequence[LiveStream],
+    streams: Callable[[], Sequence[LiveStream]],
     admission: AdmissionControl,
     settings: RuntimeParameters,
     webhook: Webhook | None = None,
 ) -> CollectorRegistry:
-    """Return a registry with the metrics of streams, the admission control in front of them, and their webhook."""
+    """Return a registry with the metrics of streams, their admission control, and their webhook."""
     registry = CollectorRegistry()
     registry.register(ServerMetrics(streams, admission, settings, webhook))
     return registry

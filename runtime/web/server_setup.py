@@ -1,6 +1,7 @@
 """Everything that a server needs, checked and made before the first client can connect."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from runtime.alerts.webhook import Receiver
@@ -23,6 +24,7 @@ class FeedSetup:
         follows: whether the pointer is followed at all; a fixed version is served otherwise.
         feed: the opened feed.
         champion, challengers: the models.
+        reopen: opens the feed anew, with what is served on it then; None where that cannot be done.
     """
 
     settings: RuntimeParameters
@@ -32,6 +34,7 @@ class FeedSetup:
     champion: ServedModel
     challengers: tuple[ServedModel, ...] = ()
     name: str = ""
+    reopen: "Callable[[], AbstractContextManager[FeedSetup]] | None" = None
 
 
 @dataclass(frozen=True)

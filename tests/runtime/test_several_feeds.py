@@ -1,6 +1,7 @@
 """Several feeds of one server: each is served as if it were alone, and the limits on clients hold over all of them."""
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import json
@@ -21,7 +22,7 @@ from runtime.stream.status import reasons_not_ready
 from runtime.web.server_setup import FeedSetup
 from tests.runtime.market import ScriptedFeed, batch, minute, steps_of
 from tests.runtime.records import promote, record_of
-from tests.runtime.serving import Server, serving_feeds
+from tests.runtime.serving import PATIENCE_S, Server, serving_feeds
 from tests.runtime.stream.test_stream import assert_same
 from tests.runtime.web.test_auth import ask
 from vpharness.errors import SourceError
@@ -180,6 +181,55 @@ def test_a_feed_that_fails_or_begins_anew_leaves_the_others_as_they_are(
 
     asyncio.run(scenario())
     assert "runtime: es: the feed has ended: es.dbn: byte 4,096" in capsys.readouterr().out
+
+
+def test_a_feed_that_has_failed_is_opened_again_when_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By SIGHUP: its clients are asked to connect again, the others notice nothing; what still fails says why."""
+
+    async def scenario() -> None:
+        broken, sound, nq = feed_of("ES", BreakingFeed), feed_of("ES"), feed_of("NQ")
+        tries = [SourceError("es.dbn: still damaged"), None]
+
+        @contextlib.contextmanager
+        def reopened() -> Iterator[FeedSetup]:
+            if (problem := tries.pop(0)) is not None:
+                raise problem
+            yield setup_of("es", ES, sound)
+
+        first = dataclasses.replace(setup_of("es", ES, broken), reopen=reopened)
+        async with (
+            serving_feeds(tmp_path, [first, setup_of("nq", NQ, nq)]) as running,
+            running.client("feed=es&fields=") as of_es,
+            running.client("feed=nq&fields=") as of_nq,
+        ):
+            before = (await of_es.hello())["stream"]
+            await of_nq.hello()
+            broken.end()
+            await running.wait_until(lambda: running.feed("es").stream.health.problem is not None)
+            failed = running.feed("es")
+            running.app.ctx.running.check_now()
+            await running.wait_until(lambda: len(tries) == 1 and running.app.ctx.running._reopening.done())
+            assert running.feed("es") is failed
+            running.app.ctx.running.check_now()
+            await running.wait_until(lambda: running.feed("es") is not failed)
+            async with asyncio.timeout(PATIENCE_S):
+                await of_es.socket.wait_closed()
+            assert of_es.socket.close_code == 1013
+            async with running.client("feed=es&fields=") as again:
+                assert (await again.hello())["stream"] != before
+                sound.put(*STEPS[:20])
+                wanted = batch(ES, STEPS[:20])
+                for update, each in zip(await again.bins(len(wanted)), wanted, strict=True):
+                    assert_same(update, each, ())
+            assert f'vpharness_bins_total{{feed="es"}} {len(wanted)}.0' in (await ask(running, "/metrics")).body
+            nq.put(*OTHER_STEPS[:20])
+            assert [each["seq"] for each in await of_nq.bins(5)] == [0, 1, 2, 3, 4]
+            assert len(of_nq.configs) == 1
+
+    asyncio.run(scenario())
+    assert "runtime: es: it cannot be opened again: es.dbn: still damaged" in capsys.readouterr().out
 
 
 def test_the_limits_on_clients_hold_over_all_feeds_together(tmp_path: Path) -> None:
