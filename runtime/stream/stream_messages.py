@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from runtime.engine.models import CHAMPION, SHADOW_PREFIX, ServedModel
 from runtime.engine.pipeline import ModelOutput, PipelineBin
+from vpharness.evaluation.figure_registry import json_values
 from vpharness.live.frames import bin_fields, encode_json
 
 PROTOCOL: Final = 1
@@ -56,17 +57,18 @@ def bin_body(each: PipelineBin, tick_price: int, late_s: float) -> str:
 
 def shadow_bodies(each: PipelineBin) -> dict[str, str]:
     """Return the field `shadow` of a bin's message as JSON, by name of the shadow model."""
-    return {
-        name: encode_json(
-            {
-                **_said(output),
-                "outcomes": list(_outcomes("shadow", output)),
-                "orders": list(_orders("shadow", output)),
-            }
-        )
-        for name, output in each.outputs.items()
-        if name.startswith(SHADOW_PREFIX)
-    }
+    return {name: shadow_body(output) for name, output in each.outputs.items() if name.startswith(SHADOW_PREFIX)}
+
+
+def shadow_body(output: ModelOutput) -> str:
+    """Return the field `shadow` of a bin's message as JSON."""
+    return encode_json(
+        {
+            **_said(output),
+            "outcomes": list(_outcomes("shadow", output)),
+            "orders": list(_orders("shadow", output)),
+        }
+    )
 
 
 def grid_update(body: str, missed: int, shadow: str | None) -> str:
@@ -78,6 +80,20 @@ def grid_update(body: str, missed: int, shadow: str | None) -> str:
 def grid_history(updates: Iterable[str]) -> str:
     """Return the message of several bins, each as `grid_update` has it."""
     return f'{{"type":"grid_history","updates":[{",".join(updates)}]}}'
+
+
+def shadow_history(bodies: Iterable[tuple[int, str]]) -> str:
+    """Return the message of what a shadow model says of bins that were sent without it, by their places."""
+    updates = ",".join(f'{{"seq":{seq},{body[1:]}' for seq, body in bodies)
+    return f'{{"type":"shadow_history","updates":[{updates}]}}'
+
+
+def status_with_shadow(status: str, shadow: str | None) -> str:
+    """Return a status message with the figures of a client's own shadow model as `statistics.shadow`.
+
+    The statistics are the last field of the message.
+    """
+    return status if shadow is None else f'{status[:-2]},"shadow":{shadow}}}}}'
 
 
 def error(message: str) -> str:
@@ -129,22 +145,9 @@ def projection_facts(model: ServedModel) -> dict[str, Any] | None:
     return {"horizons_bins": list(projection.horizons_bins), "quantiles": list(projection.quantiles)}
 
 
-def json_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values that JSON can express: NaN and infinity become null, also inside lists."""
-    return {name: _plain(value) for name, value in values.items()}
-
-
 def number(value: float) -> float | None:
     """Return a number, or None for NaN and infinity, which JSON cannot express."""
     return value if math.isfinite(value) else None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return json_values(value)
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return number(value) if isinstance(value, float) else value
 
 
 def _said(output: ModelOutput) -> dict[str, Any]:

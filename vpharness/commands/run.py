@@ -25,6 +25,7 @@ from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.mlflow_runs import tracked_run
 from vpharness.campaigns.run_folder import FIGURE_FILE, fires_within_memory, folder_of, picture_of
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings, run_groups
+from vpharness.commands.compare import informer
 from vpharness.commands.text.dataset_facts import print_doubts
 from vpharness.commands.text.progress_display import build_progress, run_status, span_of
 from vpharness.commands.text.rankings import print_candidates
@@ -79,7 +80,10 @@ def run_run(config: DictConfig) -> None:
             "are stored, and compare show_test=true judges them"
         )
         return
-    print_candidates(found.store, found.lake, [run_id], as_json=bool(config.json), folder=found.folder)
+    informed = informer(found.lake) if config.information else None
+    print_candidates(
+        found.store, found.lake, [run_id], as_json=bool(config.json), folder=found.folder, information_of=informed
+    )
     if not config.json:
         print_tracking(instance(config.tracking, "tracking"), Path(config.outputs))
     tidy(found.store)
@@ -148,7 +152,10 @@ def carried_out(config: DictConfig, words: Sequence[str]) -> CarriedOut:
     settings = settings_of(command, store, Labels(tracking.experiment_name, tags=dict(tracking.tags)))
 
     def found(job: Job) -> Dataset:
-        return datasets[job.data] if isinstance(job.data, str) else dataset_of(job, lake)
+        if not isinstance(job.data, str):
+            return dataset_of(job, lake)
+        # Datasets that a run is fitted on need not be run on.
+        return datasets.get(job.data) or datasets.setdefault(job.data, dataset_of(job, lake))
 
     plan, wrong = make_plan(jobs, found, done_in(store, settings.outputs))
     refuse(wrong)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from vpharness.evaluation.evidence import Evidence
 from vpharness.evaluation.figure_registry import LIVE, MLFLOW, PROMISED, REPORT, SHARE, TABLE, Barriers, Figure, Mean
+from vpharness.evaluation.intervals import HeldBlocks
 from vpharness.order_fates import CLEARED, REJECTED, WITHDRAWN
 
 FEW_BLOCKS: Final = 50
@@ -340,8 +341,9 @@ def figures_of(evidence: Evidence, tp_ticks: float, sl_ticks: float) -> Figures:
     """Return the figures of one candidate from its evidence, pooled over its datasets, and its barriers."""
     barriers = Barriers(tp_ticks, sl_ticks)
     values: dict[str, Any] = {}
+    held: dict[str, HeldBlocks] = {}
     for each in all_figures():
-        values |= each.values(evidence, barriers)
+        values |= each.values(evidence, barriers, held)
     return figures_from(values)
 
 

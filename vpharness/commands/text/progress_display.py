@@ -149,7 +149,8 @@ def describe_campaign(progress: Campaign) -> str:
     left = f"{(progress.total - progress.done) / rate:.0f} s left" if rate else "beginning"
     failed = f", {len(progress.failures)} failed" if progress.failures else ""
     best = f", best net low {progress.best_low:+.2f} ({progress.best})" if progress.best else ""
-    return f"{progress.done:,} of {progress.total:,} runs, {rate:.1f} runs/s, {left}{failed}{best}"
+    fitted = f"{progress.fitted:,} of {progress.fits:,} fits, " if progress.fitted < progress.fits else ""
+    return f"{fitted}{progress.done:,} of {progress.total:,} runs, {rate:.1f} runs/s, {left}{failed}{best}"
 
 
 @contextlib.contextmanager
