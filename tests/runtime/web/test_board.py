@@ -15,7 +15,7 @@ import pytest
 from runtime.config.server_parameters import RuntimeParameters
 from runtime.web.auth import HEADERS
 from runtime.web.board import ANSWERS, MOST_BYTES, WAITING, BoardError, BoardProcess
-from runtime.web.memory_bound import most_bytes
+from runtime.web.memory_bound import FeedSize, most_bytes
 from tests.runtime.serving import PATIENCE_S, Server, server
 from tests.runtime.web.test_auth import TOKEN, ask
 from vpharness.board.answers import MOST_BYTES as MOST_OF_A_PAGE
@@ -223,4 +223,5 @@ def test_the_real_process_gives_way_and_shows_the_lake(tmp_path: Path) -> None:
 
 def test_what_answers_may_hold_is_part_of_the_memory_bound() -> None:
     """Each of them once as it came and once on its way."""
-    assert most_bytes(RuntimeParameters(), 50, 0)["board"] == 2 * ANSWERS * MOST_BYTES
+    settings = RuntimeParameters()
+    assert most_bytes(settings, [FeedSize(50, 0, settings.buffer_bins)])["board"] == 2 * ANSWERS * MOST_BYTES
