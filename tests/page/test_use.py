@@ -102,10 +102,10 @@ def test_a_promotion_is_announced_marked_and_explained(tab: Tab, server: StandIn
     assert bins(tab)["first"] == 0
     assert tab.ask("document.querySelector('#version').textContent") == "v0002"
     assert "Promoted: v0002" in tab.ask("document.querySelector('#notices').innerText")
-    # The flag hangs on the time axis where the version changed.
+    # The flag stands at the foot of the score where the version changed.
     place = tab.ask("vpharness.place(300, 0).x")
-    flag = tab.ask("(() => { const b = document.querySelector('#stage').getBoundingClientRect(); return b.bottom; })()")
-    tab.click_at(place + 6, flag - 32)
+    score = tab.ask("vpharness.panes().score")
+    tab.click_at(place + 6, score["y"] + score["height"] - 6)
     tab.wait(
         "document.querySelector('#evidence').open && document.querySelector('#evidence').innerText.includes('p_adj')"
     )
