@@ -65,7 +65,7 @@ def test_what_a_full_picture_costs(browser: Browser, full: StandIn, size: tuple[
 
 
 def test_a_steady_picture_takes_less_than_a_frame(tab: Tab, full: StandIn) -> None:
-    """Map, panes and profiles of the view that the page opens with, at 10 bins a second, without a graphics processor."""
+    """Map, panes and profiles of the view that the page opens with, at 10 bins a second, drawn by the processor."""
     show(tab, full)
     drawn, begin = tab.ask("vpharness.drawing().frames"), time.monotonic()
     for i in range(100):
