@@ -203,6 +203,12 @@ def run_group_elsewhere(
         files: its dataset.
         emit: takes its progress, and `GroupResults` as they are written.
     """
+    if any(run.spec.earlier for run in group.runs):
+        raise EngineError(
+            f"signal {group.signal_target} is fitted on the datasets before (refit_every=dataset), and "
+            f"{socket.gethostname()} does not see the lake that they are in; put the lake on a file system that all "
+            "machines share"
+        )
     dataset = _UNPACKED.dataset(files)
     with tempfile.TemporaryDirectory(prefix="results-", dir=dataset.path.parent) as folder:
         here = _group_on(group, dataset, _written(files.latencies, Path(folder)))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from vpharness.campaigns.execute import RunFailure
+from vpharness.campaigns.fits import FitProgress, fit_side_by_side, fit_tasks
 from vpharness.campaigns.plan import Group
 from vpharness.campaigns.runner import STOP, CampaignProgress, ReportProgress, RunnerSettings, TrackRuns, run_groups
 from vpharness.campaigns.saving import save
@@ -55,6 +56,16 @@ def run_groups_on(
         report: is called as progress goes on, in one thread at a time.
         track: is called, likewise, with runs that are in the store.
     """
+    tasks = fit_tasks([run for group in groups for run in group.runs])
+
+    def fitted(now: FitProgress) -> None:
+        progress.fits, progress.fitted = now.total, now.done
+        report(progress)
+
+    if tasks:
+        # Groups are by signal and dataset: fits of one group would otherwise follow one another in one process.
+        fit_side_by_side(engine, tasks, fitted)
+        progress.fits = progress.fitted  # what could not be fitted is left to the runs
     follower = GroupFollower(groups, settings, progress, report, track, engine.allotment)
     engine.carry_out([follower.work_of(group) for group in groups], follower)
 

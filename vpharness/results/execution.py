@@ -10,7 +10,7 @@ afterwards. An exploration wins nothing and cannot be promoted.
 import dataclasses
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -142,9 +142,26 @@ class StoredWays:
         if evaluation == candidate.first.evaluation:
             return candidate
         found = self._found.get(settings_key(candidate.first, evaluation))
-        if found is None or {each.dataset for each in found.trials} != {each.dataset for each in candidate.trials}:
+        if found is None or _datasets(found) != _datasets(candidate):
             return None
         return found
+
+
+def stored_ways(own: Ranked, ranked: Sequence[Ranked]) -> list[Ranked]:
+    """Return the candidates of a ranking that are one with another way of entering, itself among them, in its order."""
+    candidate = own.candidate
+    signal, key, datasets = candidate.first.signal, _key_at_touch(candidate), _datasets(candidate)
+    alike = (each for each in ranked if each.candidate.first.signal == signal)
+    return [each for each in alike if _datasets(each.candidate) == datasets and _key_at_touch(each.candidate) == key]
+
+
+def _key_at_touch(candidate: LedgerCandidate) -> Hashable:
+    """Return all that a candidate is but its way of entering."""
+    return settings_key(candidate.first, at_touch(candidate.first.evaluation))
+
+
+def _datasets(candidate: LedgerCandidate) -> set[tuple[str, str]]:
+    return {trial.dataset for trial in candidate.trials}
 
 
 def alternative(

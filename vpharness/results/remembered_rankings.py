@@ -200,7 +200,30 @@ def _write(path: Path, chosen: Sequence[LedgerCandidate], ranked: Sequence[Ranke
     }
     content = json.dumps(head, default=lambda number: number.item()).encode() + b"\n"
     content += b"".join(array.astype("<f8").tobytes() for array in arrays)
-    content = hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+    _keep(path, content)
+
+
+def keep_beside(store: Store, name: str, content: bytes) -> None:
+    """Keep what follows from a ranking beside the kept rankings, under a name of its own, in place of what it had.
+
+    Nothing is kept where it cannot be written, where there is no store yet, or where code was changed since it was
+    loaded.
+    """
+    if store.root.is_dir() and _CODE and _code_digest() == _CODE:
+        _keep(_path_beside(store, name), content)
+
+
+def kept_beside(store: Store, name: str) -> bytes | None:
+    """Return what `keep_beside` kept under a name; None where there is nothing, it is damaged, or of other code."""
+    return _content(_path_beside(store, name)) if _CODE else None
+
+
+def _path_beside(store: Store, name: str) -> Path:
+    return store.root / FOLDER / hashlib.sha256(f"{_CODE} {EVALUATION_VERSION} {name}".encode()).hexdigest()
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Write a file with its checksum, unless it is too large, or cannot be written."""
     if len(content) > MOST_BYTES:
         return
     _write_file(path, content)
@@ -210,8 +233,19 @@ def _write_file(path: Path, content: bytes) -> None:
     """Keep a file; without room for it nothing is kept."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
+        path.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
         _prune(path)
+
+
+def _content(path: Path) -> bytes | None:
+    """Return what a file holds behind its checksum; None where there is none, or it is damaged."""
+    try:
+        checksum, _, content = path.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    with contextlib.suppress(OSError):  # one that may not be written to is used all the same
+        path.touch()
+    return content if hashlib.sha256(content).hexdigest().encode() == checksum else None
 
 
 def _prune(newest: Path) -> None:
@@ -239,13 +273,8 @@ def _counts(family: Family) -> list[int]:
 
 def _read(path: Path, chosen: Sequence[LedgerCandidate]) -> list[Ranked] | None:
     """Return the ranking that a file holds of these candidates; None where there is none, or it is damaged."""
-    try:
-        checksum, _, content = path.read_bytes().partition(b"\n")
-    except OSError:
-        return None
-    with contextlib.suppress(OSError):  # one that may not be written to is used all the same
-        path.touch()
-    if hashlib.sha256(content).hexdigest().encode() != checksum:
+    content = _content(path)
+    if content is None:
         return None
     line, _, raw = content.partition(b"\n")
     head = json.loads(line)

@@ -92,19 +92,38 @@ def keep_try(
 
     Raises ResultsError where the store cannot be written: what was tried and is not counted spoils every p-value.
     """
-    chosen = list(chosen_ids(steps))
-    row: dict[str, Any] = {
+    row = _row_of_try(procedure, steps, market_times, evidence)
+    if not _is_known(store, row):
+        append(store, TableRows(WALK_FORWARDS, [{**row, "created_ns": time.time_ns()}], WALK_FORWARDS_SCHEMA))
+
+
+def is_kept(
+    store: Store,
+    procedure: Procedure,
+    steps: Sequence[Step],
+    market_times: Sequence[MarketTime],
+    evidence: Evidence | None,
+) -> bool:
+    """Return whether it is written down that a procedure was tried, with these choices and results."""
+    return _is_known(store, _row_of_try(procedure, steps, market_times, evidence))
+
+
+def _row_of_try(
+    procedure: Procedure, steps: Sequence[Step], market_times: Sequence[MarketTime], evidence: Evidence | None
+) -> dict[str, Any]:
+    return {
         "procedure_id": procedure.id,
         **dataclasses.asdict(procedure),
-        "candidate_ids": chosen,
+        "candidate_ids": list(chosen_ids(steps)),
         "market_times": json.dumps([_time_values(each) for each in market_times]),
         **({} if evidence is None else evidence_row(evidence)),
     }
+
+
+def _is_known(store: Store, row: Mapping[str, Any]) -> bool:
     alike = ("procedure_id", "candidate_ids", "market_times", "evidence_digest")
     known = read(store, WALK_FORWARDS, list(alike))
-    if any(all(each.get(name) == row.get(name) for name in alike) for each in known):
-        return
-    append(store, TableRows(WALK_FORWARDS, [{**row, "created_ns": time.time_ns()}], WALK_FORWARDS_SCHEMA))
+    return any(all(each.get(name) == row.get(name) for name in alike) for each in known)
 
 
 def tried_procedures(store: Store) -> list[TriedProcedure]:
