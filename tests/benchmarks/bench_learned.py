@@ -171,7 +171,8 @@ def main(words: Sequence[str]) -> None:
         numbers = [int(each) for each in words[1:]]
         bench_campaign(*(*numbers, *(60, 50)[len(numbers) :])[:2])
         return
-    names, sizes = NAMES, words
+    names: Sequence[str] = NAMES
+    sizes = words
     if words[:1] == ["signal"]:
         names, sizes = (words[1],), words[2:]
     for name in names:

@@ -75,7 +75,7 @@ class InThisProcess:
 
 
 def test_fits_are_counted_and_done_once_before_the_runs(dataset: Dataset) -> None:
-    """Runs that differ in what is judged are one task; what has been fitted is none any more, and is read by its runs."""
+    """Runs that differ in what is judged are one task; what has been fitted is none any more, and is read."""
     params = [params_of(l2=l2, refit_every_bins=500) for l2 in (5.0, 6.0)]
     specs = [spec(dataset, TARGET, each, tp_ticks=ticks) for each in params for ticks in (3.0, 4.0)]
     runs = [PlannedRun(cast("Any", None), each) for each in specs]

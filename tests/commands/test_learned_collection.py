@@ -86,7 +86,8 @@ def test_what_scores_say_is_shown_everywhere(history: dict[str, Any]) -> None:
     assert by_horizon[10] > 0.05
     ok(in_process(folder, "compare", "report=report.html", "min_signals=0"))
     page = Page((folder / "report.html").read_text(encoding="utf-8"))
-    assert "What the scores say" in page.text
+    assert "What the scores say" in page.texts["information"]
+    assert "macro-F1" in page.texts["information"]
 
 
 def test_fits_are_done_side_by_side_once_each(history: dict[str, Any]) -> None:

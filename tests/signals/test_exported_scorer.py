@@ -163,7 +163,7 @@ def _asks_python(time: Clock, grid: Grid, p: SignalParameters) -> jax.Array:
     """Call back into Python for each bin."""
     del time, p
     shape = jax.ShapeDtypeStruct(grid.v_add[:, 0].shape, np.float64)  # type: ignore[no-untyped-call] # JAX has it untyped
-    found: jax.Array = jax.pure_callback(lambda value: np.asarray(value), shape, grid.v_add[:, 0])
+    found: jax.Array = jax.pure_callback(np.asarray, shape, grid.v_add[:, 0])
     return found
 
 
