@@ -78,7 +78,7 @@ def test_what_scores_say_is_shown_everywhere(history: dict[str, Any]) -> None:
     assert kinds == {"coefficient", "decile", "macro_f1", "p_t", "class", "calibration", "importance"}
     name = told["information"][0]["candidate_id"]
     text = ok(in_process(folder, "compare", f"information={name}", "min_signals=0")).stdout
-    assert "information coefficient [95 %]" in text
+    assert "information coefficient: Spearman's, of scores and moves of the mid" in text
     assert "these figures describe scores" in text
     frame = vp.information(name, lake=folder / "lake")
     by_horizon = frame[frame["of"] == "coefficient"].set_index("horizon_bins")["value"]
