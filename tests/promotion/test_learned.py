@@ -129,7 +129,7 @@ def test_a_run_is_promoted_through_its_refits(tmp_path: Path) -> None:
     asked = (*SHORT, "source.strength=1", "source.minutes=6", "eval.max_hold_bins=100", "eval.null_draws=99")
     run = in_process(tmp_path, "signal=ridge_flow", *asked, "tracking=none", "json=true")
     assert run.returncode == 0, run.stderr
-    run_id = json.loads(run.stdout)["runs"][0]["run_id"]
+    run_id = json.loads(run.stdout)["candidates"][0]["run_ids"][0]
     limits = ("promotion.slice_bins=300", "promotion.max_latency_share=1", 'force="a drill"', "tracking=none")
     said = in_process(tmp_path, "promote", f"run_id={run_id}", *limits, "json=true")
     assert said.returncode == 0, said.stderr
