@@ -17,6 +17,7 @@ from vpharness.campaigns.travel import (
     GroupResults,
     dataset_parcel,
     known_audits,
+    latencies_of,
     progress_emitter,
     require_same_ids,
     run_group_elsewhere,
@@ -102,7 +103,7 @@ class GroupFollower:
             Call(run_group_here, (group, ids, self.settings)),
             folders=(self.settings.store.root, self.settings.outputs),
             elsewhere=Call(run_group_elsewhere, (group, ids, self.settings, known_audits(group, self._audits))),
-            parcel=dataset_parcel(group.dataset, travel),
+            parcel=dataset_parcel(group.dataset, travel, latencies_of(group)),
             cpus=self.allotment.cpus,
             memory_bytes=group_bytes(group, self.settings.memory_mb) if memory is None else memory,
         )

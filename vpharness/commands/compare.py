@@ -118,6 +118,7 @@ def run_compare(config: DictConfig) -> None:
             sessions=sessions,
             information_of=informer(lake_of(asked)),
             is_learned=is_learned,
+            store=store_in(lake_of(asked).root),
         )
         write_report(Path(asked.report), findings)
     if asked.parquet is not None:
@@ -130,7 +131,7 @@ def run_compare(config: DictConfig) -> None:
     answer.show()
     if not found.ranked and asked.since is None and asked.stability is None:
         print(_nothing_shown(found.of_signal, asked.min_signals))
-    print(ledger_text(ledger))
+    print(f"{ledger_text(ledger)}; in a browser: python -m vpharness board")
     if asked.report is not None:
         print(f"report: {asked.report}")
 
@@ -296,7 +297,7 @@ def _answer(
         at_values = sensitivity(ranked, parameter)
         return Answer([sensitivity_row(each) for each in at_values], lambda: print_sensitivity(at_values))
     if asked.execution is not None:
-        found = executions(_one_of("execution", asked.execution, ranked).candidate, ledger, view_of)
+        found = executions(_one_of("execution", asked.execution, ranked).candidate, ledger, view_of, store)
         return Answer([execution_row(each) for each in found], lambda: print_executions(found))
     if asked.information is not None:
         scored = informer(lake_of(asked))(_one_of("information", asked.information, ranked).candidate)
@@ -390,4 +391,6 @@ def ledger_text(ledger: Sequence[LedgerCandidate]) -> str:
     trials = [trial for each in ledger for trial in each.trials]
     runs = len({run_id for each in ledger for run_id in each.run_ids})
     newest = minute_text(max(trial.created_ns for trial in trials))
-    return f"the ledger holds {len(ledger):,} candidates of {runs:,} runs, the newest of {newest}"
+    explored = sum(len(each.explored) for each in ledger)
+    ways = f", and {counted(explored, 'way')} of entering that were looked at and not run" if explored else ""
+    return f"the ledger holds {len(ledger):,} candidates of {runs:,} runs, the newest of {newest}{ways}"

@@ -83,7 +83,7 @@ def estimate(plan: CampaignPlan, waiting: Sequence[Job], unbuilt: Sequence[Varia
     bins = sum(each for each in to_build if each)
     signals = len(_signals_of(remaining, waiting))
     seconds = COMMAND_SECONDS + COMPILE_SECONDS * signals + bins * BUILD_SECONDS_A_BIN
-    seconds += COMPILE_LATTICE_SECONDS if unbuilt and not is_kept("bins") else 0
+    seconds += COMPILE_LATTICE_SECONDS if unbuilt and not is_kept("lattice.bins") else 0
     seconds += len(waiting) * RUN_SECONDS_A_BIN * bins / max(len(unbuilt), 1)
     seconds += sum(_speed(measured.get(run.spec.signal.name, ())) * run.spec.dataset.manifest.bins for run in remaining)
     tasks = fit_tasks(remaining)

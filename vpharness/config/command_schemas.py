@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from vpharness.board_address import BOARD_PORT
 from vpharness.parameters import parameter
 
 LAKE = "${oc.env:VPHARNESS_LAKE,lake}"
@@ -355,6 +356,16 @@ class DocsCommand:
     topic: str | None = parameter(
         None, meaning="the page, such as tutorial or how-to/own-signal (default: list all pages)"
     )
+
+
+@dataclass(frozen=True)
+class BoardCommand:
+    """Show campaigns, the ranking, candidates, datasets and promotions in a browser on this machine, read-only."""
+
+    lake: str = parameter(LAKE, meaning="folder of datasets and results")
+    host: str = parameter("127.0.0.1", meaning="address to listen at; only those of this machine are taken")
+    port: int = parameter(BOARD_PORT, meaning="port to listen at; 0 for any that is free", minimum=0, maximum=65_535)
+    open: bool = parameter(False, meaning="open it in the browser")
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def build_progress(span_ns: int | None = None) -> Iterator[Callable[[BuildProgre
         span_ns: how long the dataset will be, where that is known beforehand.
     """
     console = Console(stderr=True)
-    compiles = not is_kept("bins")
+    compiles = not is_kept("lattice.bins")
     # The time that compiling takes says nothing about the rest: the clock is started behind it.
     begun = None if compiles else Beginning(time.monotonic())
     if not console.is_terminal:

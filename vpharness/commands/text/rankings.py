@@ -45,6 +45,7 @@ from vpharness.results.ledger import (
     AUDIT_PASSED,
     DatasetKey,
     LedgerCandidate,
+    with_explored,
 )
 from vpharness.results.ledger_reader import read_ledger
 from vpharness.results.ranking import ADAPTIVELY_CHOSEN, Ranked, duplicates, net_order, restricted
@@ -54,8 +55,11 @@ from vpharness.results.sensitivity import settings_of
 from vpharness.results.store import Store
 
 
-def views_in(lake: Lake) -> Callable[[str, str], DatasetView]:
-    """Return how to find what evaluation sees of a dataset: the last few are kept, however many there are."""
+def views_in(lake: Lake, *, computes: bool = True) -> Callable[[str, str], DatasetView]:
+    """Return how to find what evaluation sees of a dataset: the last few are kept, however many there are.
+
+    Where it may not compute anything, fates of resting orders are those that the cache has.
+    """
 
     @lru_cache(maxsize=8)
     def view(dataset_id: str, checksum: str) -> DatasetView:
@@ -65,7 +69,7 @@ def views_in(lake: Lake) -> Callable[[str, str], DatasetView]:
                 f"dataset {dataset_id} is no longer the one that runs in the store were made on; "
                 "restore it, or use another lake"
             )
-        return view_of(dataset, load(dataset))
+        return view_of(dataset, load(dataset), computes=computes)
 
     return view
 
@@ -76,7 +80,7 @@ def readable_ledger(store: Store, lake: Lake) -> list[LedgerCandidate]:
     Rows of an earlier version are judged anew where their dataset is at hand and as it was; those left out are printed.
     """
     ledger = read_ledger(store)
-    needed = {trial.dataset for candidate in ledger for trial in candidate.trials if needs_dataset(trial)}
+    needed = {trial.dataset for each in with_explored(ledger) for trial in each.trials if needs_dataset(trial)}
     if not needed:
         return ledger
     lost: dict[DatasetKey, str] = {}

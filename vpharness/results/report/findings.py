@@ -8,6 +8,7 @@ from vpharness.results.information import Information
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import Ranked
 from vpharness.results.reevaluation import ViewOf
+from vpharness.results.store import Store
 from vpharness.results.walk_forward.judged import WalkForward
 
 
@@ -25,6 +26,7 @@ class Findings:
         sessions: the names of datasets' sessions, by id.
         information_of: how well a candidate's scores agree with later moves; None where nobody computes it.
         is_learned: whether a candidate's signal is learned.
+        store: the results, where ways of entering are written down that the page looks at and nobody has run.
     """
 
     ranked: Sequence[Ranked]
@@ -36,6 +38,7 @@ class Findings:
     sessions: Mapping[str, str] = field(default_factory=dict)
     information_of: Callable[[LedgerCandidate], Information] | None = None
     is_learned: Callable[[LedgerCandidate], bool] = lambda _: False
+    store: Store | None = None
 
     @property
     def rankable(self) -> list[Ranked]:
