@@ -26,9 +26,7 @@ from vpharness.results.ledger_reader import read_ledger
 from vpharness.results.store import store_in
 
 NAMES = ("ridge_flow", "pca_ad", "gbm_mf", "xgb_snap", "mlp_lob", "knn_cl", "svm_sp", "lsvm_der")
-HEAD = (
-    "| signal | IC over 1 | 5 | 10 | 50 | 100 bins | macro-F1 (chance) | fires | net per fire | p | p adj. |"
-)
+HEAD = "| signal | IC over 1 | 5 | 10 | 50 | 100 bins | macro-F1 (chance) | fires | net per fire | p | p adj. |"
 
 
 def row(name: str, dataset: str, lake: Path, outputs: Path) -> str:
