@@ -10,6 +10,7 @@ and then: python -m tests.benchmarks.learned_on_real_data LAKE OUTPUTS DATASET [
 Everything has its default. The candidate of a row is the run's best by the lower end of its net interval.
 """
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,7 +55,7 @@ def row(name: str, dataset: str, lake: Path, outputs: Path) -> str:
 
 def _text(interval: Interval, form: str) -> str:
     mean, low, high = (format(each, form) for each in (interval.mean, interval.low, interval.high))
-    return f"{mean} ({low}, {high})"
+    return mean if math.isnan(interval.low) else f"{mean} ({low}, {high})"
 
 
 def main(words: Sequence[str]) -> None:
