@@ -14,6 +14,7 @@ from tests.commands.test_cli import in_process
 from tests.commands.test_collection_runs import done, ok
 from tests.results.pages import Page
 from vpharness.datasets.lake import Lake
+from vpharness.promotion.bundle import read_bundle
 
 pytestmark = pytest.mark.slow
 
@@ -88,6 +89,20 @@ def test_what_scores_say_is_shown_everywhere(history: dict[str, Any]) -> None:
     page = Page((folder / "report.html").read_text(encoding="utf-8"))
     assert "What the scores say" in page.texts["information"]
     assert "macro-F1" in page.texts["information"]
+
+
+def test_a_run_is_promoted_with_the_weights_of_the_days_before(history: dict[str, Any]) -> None:
+    """The live proof scores every bin with them, the audit fits again, and the card says on what."""
+    folder = history["folder"]
+    (run_id,) = [run_id for run_id, (dataset, _) in history["more runs"].items() if dataset == "day4"]
+    limits = ("promotion.slice_bins=200", "promotion.max_latency_share=1", 'force="a drill"', "tracking=none")
+    said = ok(in_process(folder, "promote", f"run_id={run_id}", *limits, "json=true"))
+    gates = {gate["name"]: gate for gate in json.loads(said.stdout)["gates"]}
+    assert gates["live = batch"]["passed"], gates["live = batch"]
+    assert gates["audit"]["passed"], gates["audit"]
+    card = read_bundle(folder / json.loads(said.stdout)["bundle"]).record.fit["card"]  # type: ignore[index]  # it is learned
+    assert [each["id"] for each in card["fitted_on"]] == ["day1", "day2", "day3"]
+    assert card["fit"]["bin"] == 0
 
 
 def test_fits_are_done_side_by_side_once_each(history: dict[str, Any]) -> None:
