@@ -27,7 +27,7 @@ class ReplayParameters:
     speed: str = parameter("1", meaning="a multiple of real time, such as 1 or 10, or max")
     loop: bool = parameter(True, meaning="start again at the end")
     longest_wait_s: float = parameter(
-        10.0,
+        5.0,
         meaning="longest wait in a silence; the rest of it is stepped through, and its bins close at once",
         unit="s",
         minimum=1.0,
