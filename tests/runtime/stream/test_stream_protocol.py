@@ -34,6 +34,9 @@ SAME_AS: Final = {
     "grid_update.shadow.outcomes[]": "grid_update.outcomes[]",
     "grid_update.shadow.orders[]": "grid_update.orders[]",
     "grid_history.updates[]": "grid_update",
+    "shadow_history.updates[].outcomes[]": "grid_update.outcomes[]",
+    "shadow_history.updates[].orders[]": "grid_update.orders[]",
+    "status.statistics.shadow": "status.statistics.champion",
     "status.statistics.challengers[]": "status.statistics.champion",
     "status.statistics.champion.projection": "status.statistics.projection",
     "/v1/promotion.record.evaluation": "runtime_config.evaluation",
@@ -171,11 +174,12 @@ def _is_all(found: dict[str, list[dict[str, Any]]]) -> bool:
     """Whether every kind of message has come, and in one of them every kind of object."""
     updates = found.get("grid_update", ())
     return (
-        {"runtime_config", "grid_history", "status"} <= set(found)
+        {"runtime_config", "grid_history", "shadow_history", "status"} <= set(found)
         and any(each["outcomes"] for each in updates)
         and any(order["state"] == "filled" for each in updates for order in each["orders"])
         and any(each.get("shadow", {}).get("outcomes") for each in updates)
         and any(each["statistics"]["champion"] for each in found["status"])
+        and any("shadow" in each["statistics"] for each in found["status"])
     )
 
 
