@@ -96,7 +96,7 @@ class ScoringEngine:
             if stop.is_set():
                 return
             pipelines.recent.append(each)
-            self._emit(BinClosed(each, time.monotonic() - due))
+            self._emit(BinClosed(each, time.monotonic() - due, step.is_stepped))
             if facts.speed is None and not facts.live:
                 due = time.monotonic()  # as fast as possible, a bin is due once the one before is done
         if pipelines.joining is not None:
@@ -109,7 +109,7 @@ class ScoringEngine:
         """Take a step through the pipeline that is getting ready; emit its bins, and that it is ready."""
         is_ready = self.pipelines.is_joining_ready
         for each in _taken(pipeline, step):
-            self._emit(BinClosed(each, time.monotonic() - due))
+            self._emit(BinClosed(each, time.monotonic() - due, step.is_stepped))
             is_ready |= each.outputs[pipeline.champion.model.name].ready
         if is_ready and not self.pipelines.is_joining_ready:
             self.pipelines.is_joining_ready = True

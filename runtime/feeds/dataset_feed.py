@@ -118,14 +118,14 @@ class DatasetFeed:
             end = at + len(block)
             first = at
             while at < end:
-                if counts_events:
-                    pace.pass_over(int(ends_ns[at]) - active_ns, self._replay.longest_wait_s, int(ends_ns[at]))
+                silent_ns = int(ends_ns[at]) - active_ns if counts_events else 0
+                is_stepped = pace.pass_over(silent_ns, self._replay.longest_wait_s, int(ends_ns[at]))
                 due = min(int(np.searchsorted(ends_ns, pace.now_ns(), side="right")), at + most, end)
                 if is_paced and (at < self._start or sight.is_blind(int(rows["bin_start_ns"][at]))):
                     valid = np.flatnonzero(rows["book_valid"][at : at + most])
                     seen = at + (int(valid[0]) if len(valid) else most)
                     due = min(max(seen, self._start), at + most, end)
-                    pace = self._pace_at(min(due, len(rows) - 1))
+                    pace, is_stepped = self._pace_at(min(due, len(rows) - 1)), True
                     if due <= at:
                         sight.saw(int(rows["bin_start_ns"][at]))
                         continue  # from here on it keeps pace
@@ -136,7 +136,8 @@ class DatasetFeed:
                 if stop.is_set():
                     return
                 made_by = np.concatenate([NO_EVENTS, *events.take(int(ends_ns[due - 1]))])
-                yield FeedStep(made_by, int(ends_ns[due - 1]), "live", block[at - first : due - first])
+                blocks = block[at - first : due - first]
+                yield FeedStep(made_by, int(ends_ns[due - 1]), "live", blocks, is_stepped=is_stepped)
                 active = np.flatnonzero(rows["bin_event_count"][at:due])
                 active_ns = int(ends_ns[at + active[-1]]) if len(active) else active_ns
                 for end_ns in ends_ns[at:due][rows["book_valid"][at:due]].tolist():

@@ -85,19 +85,21 @@ class RecordingFeed:
             sight = Sight(self._replay.longest_wait_s, self._replay.factor, self._cell_width_ms)
             for at_ns, step in read_steps(self._path):
                 watch = self._watch() if step.state == "restarted" else watch
+                is_blind = False
                 if self._replay.factor is not None:
                     has_book = len(watch.valid_starts_ns(step.events, step.complete_to_ns)) > 0
-                    if sight.is_blind(before_ns):
+                    is_blind = sight.is_blind(before_ns)
+                    if is_blind:
                         pace, active_ns = self._pace_at(at_ns), at_ns
                     if has_book:
                         sight.saw(at_ns)
-                pace.pass_over(at_ns - active_ns, self._replay.longest_wait_s, at_ns)
+                is_stepped = pace.pass_over(at_ns - active_ns, self._replay.longest_wait_s, at_ns) or is_blind
                 while at_ns > pace.now_ns() and not pace.wait_for(at_ns, stop):
                     pass
                 if stop.is_set():
                     return
                 if step.state != "ended":
-                    yield step
+                    yield dataclasses.replace(step, is_stepped=is_stepped)
                 before_ns = at_ns
                 if len(step.events) or step.state != "live":
                     active_ns = at_ns

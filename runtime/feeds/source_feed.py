@@ -130,13 +130,13 @@ class SourceFeed:
                 end_ns = min(end_ns, self._edge_ns(ahead.latest_ns) + width_ns)
             valid = events["ts_ns"][:0] if watch is None else watch.valid_starts_ns(events, end_ns)
             while edge_ns < end_ns:
-                if (next_ns := window.next_ns() or ahead.next_ns()) is not None:
-                    pace.pass_over(edge_ns - active_ns, replay.longest_wait_s, next_ns)
+                next_ns = window.next_ns() or ahead.next_ns() or edge_ns
+                is_stepped = pace.pass_over(edge_ns - active_ns, replay.longest_wait_s, next_ns)
                 due_ns = self._edge_ns(min(pace.now_ns(), end_ns))
                 if watch is not None and (edge_ns < start_ns or sight.is_blind(edge_ns)):
                     at = int(np.searchsorted(valid, edge_ns))
                     due_ns = min(end_ns, max(start_ns, int(valid[at]) if at < len(valid) else end_ns))
-                    pace = Pace(self._clock, replay.factor, due_ns)
+                    pace, is_stepped = Pace(self._clock, replay.factor, due_ns), True
                     if due_ns <= edge_ns:
                         sight.saw(edge_ns)  # from here on it keeps pace
                         continue
@@ -146,7 +146,8 @@ class SourceFeed:
                     continue
                 if stop.is_set():
                     return
-                yield FeedStep(np.concatenate([NO_EVENTS, *window.take(due_ns)]), due_ns, "live")
+                taken = np.concatenate([NO_EVENTS, *window.take(due_ns)])
+                yield FeedStep(taken, due_ns, "live", is_stepped=is_stepped)
                 for begin_ns in valid[np.searchsorted(valid, edge_ns) : np.searchsorted(valid, due_ns)].tolist():
                     sight.saw(begin_ns + width_ns)
                 edge_ns, active_ns = due_ns, max(active_ns, window.latest_ns)
