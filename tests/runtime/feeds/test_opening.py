@@ -53,8 +53,8 @@ def test_what_comes_before_the_first_book_is_not_waited_for() -> None:
     assert (waited_s, count) == (pytest.approx(0.1, abs=0.01), 1)
     with SourceReplayParameters(loop=False).open(FeedContext(LATTICE.cell_width_ms, source, clock=clock)) as feed:
         steps = taken(feed)
-    assert {step.is_stepped for step in steps if (step.complete_to_ns or 0) <= OPENING_NS + PAST_NS} == {True}
-    assert not any(step.is_stepped for step in steps if (step.complete_to_ns or 0) > OPENING_NS + PAST_NS)
+    paced_from = OPENING_NS + PAST_NS
+    assert all(step.is_stepped == (step.complete_to_ns <= paced_from) for step in steps if step.complete_to_ns)
     paced, _ = through(lattice_for(feed), steps)
     with SourceReplayParameters(speed="max", loop=False).open(FeedContext(LATTICE.cell_width_ms, source)) as feed:
         whole, _ = through(lattice_for(feed), taken(feed))
