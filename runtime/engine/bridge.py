@@ -12,6 +12,9 @@ from runtime.engine.pipeline import ModelOutput, PipelineBin
 MOST_PENDING_EVENTS: Final = 64
 """Most events that wait for the event loop; the engine waits with the next, so that memory stays bounded."""
 
+PENDING_BESIDE_OTHERS: Final = 8
+"""Most of them where a server has several feeds: what others have to say waits behind them."""
+
 
 @dataclass(eq=False)
 class EngineCommand:
@@ -133,13 +136,16 @@ EngineEvent = (
 
 
 def bridge_to(
-    loop: asyncio.AbstractEventLoop, handle: Callable[[EngineEvent], None], stop: threading.Event
+    loop: asyncio.AbstractEventLoop,
+    handle: Callable[[EngineEvent], None],
+    stop: threading.Event,
+    most_pending: int = MOST_PENDING_EVENTS,
 ) -> Callable[[EngineEvent], None]:
     """Return the function by which the engine's thread emits events; the event loop's thread handles them in order.
 
-    While MOST_PENDING_EVENTS of them are on their way the engine waits: a feed at full speed cannot outrun the loop.
+    While `most_pending` of them are on their way the engine waits: a feed at full speed cannot outrun the loop.
     """
-    room = threading.BoundedSemaphore(MOST_PENDING_EVENTS)
+    room = threading.BoundedSemaphore(most_pending)
 
     def arrive(said: EngineEvent) -> None:
         room.release()

@@ -8,9 +8,7 @@ feed nor anything else waits for them; a model that no client wants any more is 
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -20,7 +18,8 @@ from runtime.engine.models import ServedModel, compiled_session
 from runtime.engine.pipeline import RunningModel, running_model
 from runtime.feeds.feed import FinishedBin
 from runtime.rollout.shadow_overrides import beside_champion, shadow_model
-from runtime.stream.limits import RateWindow, SlotPool, TooManyError
+from runtime.rollout.shadow_pool import ShadowPool
+from runtime.stream.limits import RateWindow, TooManyError
 from runtime.stream.live_stream import LiveStream
 from runtime.stream.query import StreamQuery
 from runtime.stream.stream_messages import shadow_body
@@ -67,22 +66,30 @@ class ShadowModels:
         add: MakeCommand,
         answer: Callable[[EngineCommand], Awaitable[str | None]],
         dismiss: Callable[[str], None],
+        pool: ShadowPool,
     ) -> None:
-        """Score with a model by the command that `add` makes and `answer` carries out; `dismiss` ends it."""
+        """Score with a model by the command that `add` makes and `answer` carries out; `dismiss` ends it.
+
+        `pool` has the limits, which hold over all feeds together.
+        """
         self._stream, self._add, self._answer, self._dismiss = stream, add, answer, dismiss
         self._active: dict[str, _ActiveShadow] = {}
-        self._places = SlotPool(stream.settings.max_shadows, stream.settings.address_share)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="shadows")
-        self._compiled: OrderedDict[object, Scorer] = OrderedDict()
-        self._tries = 0
+        self._pool = pool
+        pool.users.append(self._scorers_in_use)
 
     def close(self) -> None:
-        """Stop warming models up."""
+        """Stop warming models up, on any feed."""
+        self.abandon()
+        self._pool.close()
+
+    def abandon(self) -> None:
+        """Stop warming models of this feed up."""
         for active in self._active.values():
             active.wanted = 0
             if active.task is not None:
                 active.task.cancel()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._scorers_in_use in self._pool.users:
+            self._pool.users.remove(self._scorers_in_use)
 
     async def model_for(self, query: StreamQuery, address: str, requests: RateWindow) -> ServedModel:
         """Return the model that a client's overrides make.
@@ -105,14 +112,14 @@ class ShadowModels:
         TooManyError where clients, or those of the same address, have asked for as many others as are scored.
         """
         if model.name not in self._active:
-            if not self._places.take(address):
-                taken = self._places.taken
+            if not self._pool.places.take(address):
+                taken = self._pool.places.taken
                 raise TooManyError(
                     f"clients have asked for {taken} overrides already, which is the maximum"
-                    + ("" if taken == self._places.capacity else " for clients of this address")
+                    + ("" if taken == self._pool.places.capacity else " for clients of this address")
                 )
-            self._tries += 1
-            what_if = WhatIf(self._stream.shown_ns, self._tries)
+            self._pool.tries += 1
+            what_if = WhatIf(self._stream.shown_ns, self._pool.tries)
             active = self._active[model.name] = _ActiveShadow(
                 model.live.scorer, address, what_if, asyncio.get_running_loop().create_future()
             )
@@ -128,7 +135,7 @@ class ShadowModels:
         if active.wanted > 0:
             return
         del self._active[name]
-        self._places.give_back(active.address)
+        self._pool.places.give_back(active.address)
         if active.task is not None:
             active.task.cancel()
         active.scored.cancel()
@@ -186,19 +193,23 @@ class ShadowModels:
 
     async def _forget_others(self, coming: BinScorer) -> None:
         """Free the machine code of the structures unused for longest, where too many are kept."""
-        in_use = (self._stream.champion, *self._stream.challengers.values())
-        scorers = (*(model.live.scorer for model in in_use), *(active.scorer for active in self._active.values()))
+        compiled = self._pool.compiled
         # What a bundle's program compiles to is kept with it, and cannot be overridden.
-        wanted = {_structure(ready) for ready in scorers if isinstance(ready, Scorer)}
+        wanted = {_structure(ready) for ready in self._pool.in_use() if isinstance(ready, Scorer)}
         if isinstance(coming, Scorer):
-            self._compiled[_structure(coming)] = coming
-            self._compiled.move_to_end(_structure(coming))
-        idle = [structure for structure in self._compiled if structure not in wanted]
+            compiled[_structure(coming)] = coming
+            compiled.move_to_end(_structure(coming))
+        idle = [structure for structure in compiled if structure not in wanted]
         for structure in idle[: max(0, len(idle) - STRUCTURES_KEPT)]:
-            await self._in_thread(forget_compiled, self._compiled.pop(structure))
+            await self._in_thread(forget_compiled, compiled.pop(structure))
+
+    def _scorers_in_use(self) -> Iterator[BinScorer]:
+        """Yield the scorers of all models on this feed."""
+        yield from (model.live.scorer for model in (self._stream.champion, *self._stream.challengers.values()))
+        yield from (active.scorer for active in self._active.values())
 
     async def _in_thread(self, work: Callable[..., Result], *arguments: Any) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._pool.thread, work, *arguments)
 
 
 def judged(

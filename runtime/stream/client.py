@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, NoReturn, Protocol
 
 from runtime.engine.models import ServedModel
+from runtime.stream.limits import TooManyError
 from runtime.stream.live_stream import LiveStream, ServedConfiguration
 from runtime.stream.query import StreamQuery
 from runtime.stream.status import runtime_config
@@ -87,8 +88,13 @@ class Client:
                 await self._stream.changed()
 
     async def _send_next(self) -> bool:
-        """Send the next message that the client has not been sent; return whether there was one."""
+        """Send the next message that the client has not been sent; return whether there was one.
+
+        Raises TooManyError, which asks it to come again, where its stream has been replaced.
+        """
         stream = self._stream
+        if stream.is_retired:
+            raise TooManyError("the feed was opened again; connect again")
         if self._reset_seen < stream.reset_number:
             self._restart()
         if (due := self._due()) is not None:

@@ -77,6 +77,8 @@ class LiveStream:
     and waits for a change. So a slow client costs nothing but its own socket.
 
     Attributes:
+        name: of its feed; empty where a server has one.
+        is_retired: whether another stream of the feed has taken its place.
         champion, challengers, shadow_models: the models that are served now, the latter two by name.
         shadow_statuses: the figures of shadow models as JSON, by name.
         shown_ns: the end of the latest bin that has been shown, ns since the Unix epoch, whatever began anew since.
@@ -101,8 +103,14 @@ class LiveStream:
         facts: FeedFacts,
         champion: ServedModel,
         challengers: Sequence[ServedModel] = (),
+        name: str = "",
+        history_lock: ThrottledLock | None = None,
     ) -> None:
-        """Begin a stream with pipeline 0, before its first bin."""
+        """Begin a stream with pipeline 0, before its first bin.
+
+        `name` is its feed's, where there are several; these share `history_lock`.
+        """
+        self.name, self.is_retired = name, False
         self.settings, self.facts, self.champion = settings, facts, champion
         self.stream_id = secrets.token_hex(8)
         self.challengers = {each.name: each for each in challengers}
@@ -120,7 +128,7 @@ class LiveStream:
         self.status_number, self.status = 0, ""
         self.refusals: dict[str, str] = {}
         self.clients: set[Subscriber] = set()
-        self.history_lock = ThrottledLock()
+        self.history_lock = history_lock or ThrottledLock()
         self.pipeline = 0
         self.epoch = 0
         self.ready_pipeline: int | None = None
@@ -162,7 +170,7 @@ class LiveStream:
             case FeedEnded(problem, was_stopped):
                 self.health.state, self.health.problem = "ended", problem
                 how = "stopped" if was_stopped else "the feed has ended"
-                print(f"runtime: {how}{f': {problem}' if problem else ''}", flush=True)
+                self.log(f"{how}{f': {problem}' if problem else ''}")
         self.notify()
 
     def add_shadow(self, model: ServedModel, past: Mapping[int, str]) -> None:
@@ -183,6 +191,10 @@ class LiveStream:
     def past_of(self, name: str | None) -> int:
         """Return the number of the past that a shadow model has judged: another one has to be sent; 0 for none."""
         return 0 if name is None else self._judged_pasts.get(name, 0)
+
+    def log(self, line: str) -> None:
+        """Print a line about this feed."""
+        print(f"runtime: {self.name}: {line}" if self.name else f"runtime: {line}", flush=True)
 
     def expect_pipeline(self, pipeline: int, radius: int, first_seq: int) -> None:
         """Keep the bins of a pipeline that is getting ready to be served."""
@@ -227,6 +239,11 @@ class LiveStream:
         """Set the status message that clients are sent next."""
         self.status_number += 1
         self.status = status
+        self.notify()
+
+    def retire(self) -> None:
+        """Let another stream of the feed take this one's place: clients are asked to connect again."""
+        self.is_retired = True
         self.notify()
 
     def notify(self) -> None:
@@ -285,7 +302,7 @@ class LiveStream:
 
     def _switched(self, said: ChampionChanged) -> None:
         before, after = self.champion.record.version, said.champion.record.version
-        print(f"runtime: {after} replaces {before} from bin {said.next_seq} on ({self.coming_reason})", flush=True)
+        self.log(f"{after} replaces {before} from bin {said.next_seq} on ({self.coming_reason})")
         self.epoch, self.champion = said.epoch, said.champion
         if said.pipeline == self.pipeline:
             self.announce_configuration(self.coming_reason, said.next_seq)

@@ -55,7 +55,7 @@ def runtime_config(
         "promised": champion.record.evidence.get("promised"),
         "challengers": [model_facts(model) for model in told.challengers],
         "shadow": None if shadow is None else model_facts(shadow),
-        "feed": {"kind": facts.kind, "speed": facts.speed, "live": facts.live},
+        "feed": {**_name(stream), "kind": facts.kind, "speed": facts.speed, "live": facts.live},
         "buffer": {"bins": ring.capacity, "first_seq": ring.first_seq, "next_seq": ring.next_seq},
         "resumed": resumed,
         "server_time_ns": str(time.time_ns()),
@@ -107,6 +107,7 @@ def status(stream: LiveStream) -> dict[str, Any]:
         "type": "status",
         "server_time_ns": str(time.time_ns()),
         "feed": {
+            **_name(stream),
             "state": health.state,
             "problem": health.problem,
             "lag_ms": lag_ms,
@@ -148,3 +149,8 @@ async def broadcast_status(stream: LiveStream) -> None:
         for reader in list(stream.clients):
             reader.cut_off_if_stuck(now)
         await asyncio.sleep(1.0)
+
+
+def _name(stream: LiveStream) -> dict[str, str]:
+    """Return the field with the name of the stream's feed; none where a server has one feed."""
+    return {"name": stream.name} if stream.name else {}

@@ -134,7 +134,7 @@ class Connection(WebSocketProtocol):
 
     def _counting(self, receive: Callable[[Frame], None]) -> Callable[[Frame], None]:
         """Return a receiver of frames that ends the connection where a client sends them too fast."""
-        a_minute = self.app.ctx.stream.settings.max_messages_per_minute
+        a_minute = self.app.ctx.settings.max_messages_per_minute
         bucket = TokenBucket(a_minute / 60, a_minute)
 
         def counted(frame: Frame) -> None:
@@ -176,6 +176,12 @@ def close_websocket(socket: Websocket, code: int, reason: str) -> None:
 def close_after_answer(request: Request) -> None:
     """Close the connection of a request once the request is answered."""
     request.stream.keep_alive = False  # type: ignore[union-attr]  # a request that comes has one
+
+
+def abort_connection(request: Request) -> None:
+    """Abort the connection of a request at once, whatever of its answer has not been taken."""
+    if request.transport is not None:
+        request.transport.abort()
 
 
 async def start_server(app: Sanic[Any, Any], listening: sockets.socket) -> AsyncioServer:
