@@ -127,7 +127,7 @@ class DatasetFeed:
                     due = min(max(seen, self._start), at + most, end)
                     pace, is_stepped = self._pace_at(min(due, len(rows) - 1)), True
                     if due <= at:
-                        sight.saw(int(rows["bin_start_ns"][at]))
+                        sight.saw(active_ns := max(active_ns, int(rows["bin_start_ns"][at])))
                         continue  # from here on it keeps pace
                 if due <= at:
                     if pace.wait_for(int(ends_ns[at]), stop):
@@ -143,6 +143,8 @@ class DatasetFeed:
                 for end_ns in ends_ns[at:due][rows["book_valid"][at:due]].tolist():
                     sight.saw(end_ns)
                 at = due
+        if is_paced and not sight.seen_ns and self._replay.loop:
+            pace.rest(self._replay.longest_wait_s, stop)  # no bin has a book: the next pass would begin at once
 
     def _pace_at(self, place: int) -> Pace:
         """Return a pace that begins now with a bin."""

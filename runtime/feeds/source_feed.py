@@ -139,6 +139,7 @@ class SourceFeed:
                     pace, is_stepped = Pace(self._clock, replay.factor, due_ns), True
                     if due_ns <= edge_ns:
                         sight.saw(edge_ns)  # from here on it keeps pace
+                        active_ns = max(active_ns, edge_ns)
                         continue
                 if due_ns <= edge_ns:
                     if pace.wait_for(edge_ns + width_ns, stop):
