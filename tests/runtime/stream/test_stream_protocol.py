@@ -19,6 +19,7 @@ from runtime.stream.status import status
 from tests.runtime.market import ScriptedFeed, minute, steps_of
 from tests.runtime.records import promote, record_of
 from tests.runtime.serving import server
+from tests.runtime.stream.test_stream import is_shadowed
 from tests.runtime.web.test_auth import ask
 from vpharness.evaluation import ResolvedEvaluation
 from vpharness.lattice.columns import GRID_COLUMNS
@@ -149,6 +150,7 @@ async def _messages(folder: Path) -> dict[str, list[dict[str, Any]]]:
         await running.wait_until(lambda: running.stream.champion.record.version == "v0001")
         await running.wait_until(lambda: running.stream.ring.next_seq > 200)
         async with running.client("fields=&history=20&threshold=0.2") as client:
+            await running.wait_until(lambda: is_shadowed(running, feed))
             feed.put(*STEPS[250:])
             while not _is_all(found):
                 message = await client.message()
