@@ -57,6 +57,8 @@ ALLOWED = {
         "docs",
     },
 }
+ALLOWED["board"] = ALLOWED["commands"] | {"commands"}
+"""The board shows what commands print; the dispatcher knows its command by name alone."""
 ALLOWED["api"] = {"storage", "datasets", "execution", "evaluation", "campaigns", "commands", "config", "results"} | {
     "signals"
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from runtime.engine.models import ServedModel
-from runtime.engine.pipeline import PipelineBin
+from runtime.engine.pipeline import ModelOutput, PipelineBin
 
 MOST_PENDING_EVENTS: Final = 64
 """Most events that wait for the event loop; the engine waits with the next, so that memory stays bounded."""
@@ -93,6 +93,15 @@ class StatisticsUpdated:
 
 
 @dataclass(frozen=True)
+class PastJudged:
+    """What a model that has joined a pipeline says of the last bins before, by their places; they have been emitted."""
+
+    pipeline: int
+    name: str
+    outputs: list[tuple[int, ModelOutput]]
+
+
+@dataclass(frozen=True)
 class CommandCompleted:
     """A command was carried out, or `problem` is the reason why it was not."""
 
@@ -116,6 +125,7 @@ EngineEvent = (
     | FeedRestarted
     | FeedObserved
     | StatisticsUpdated
+    | PastJudged
     | CommandCompleted
     | FeedEnded
 )

@@ -216,7 +216,9 @@ class Rollout:
 
     def _pipeline(self, number: int, first_seq: int, model: ServedModel) -> Pipeline:
         facts = self._stream.facts
-        pipeline = new_pipeline(number, model, compiled_session(model, facts), facts, first_seq)
+        allows_what_ifs = self._stream.settings.max_shadows > 0
+        session = compiled_session(model, facts)
+        pipeline = new_pipeline(number, model, session, facts, first_seq, allows_what_ifs=allows_what_ifs)
         for each in self._challengers:
             try:
                 own = on_lattice_of(each, model.record)

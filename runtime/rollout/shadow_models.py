@@ -1,5 +1,8 @@
 """Shadow models: the champion with a client's own overrides, scored beside it for as long as the client stays.
 
+The bins that are kept are judged by it at once, and those that come from then on. What may be claimed of it rests on
+the latter alone: see `runtime.engine.differences`.
+
 Making one and warming it up costs seconds of processor time. All of them take turns in one thread, so that neither the
 feed nor anything else waits for them; a model that no client wants any more is abandoned at the next bin.
 """
@@ -10,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from runtime.engine.bridge import EngineCommand
+from runtime.engine.differences import WhatIf
 from runtime.engine.models import ServedModel, compiled_session
 from runtime.engine.pipeline import RunningModel, running_model
 from runtime.feeds.feed import FinishedBin
@@ -18,8 +22,8 @@ from runtime.rollout.shadow_pool import ShadowPool
 from runtime.stream.limits import RateWindow, TooManyError
 from runtime.stream.live_stream import LiveStream
 from runtime.stream.query import StreamQuery
+from runtime.stream.stream_messages import shadow_body
 from vpharness.errors import PromotionError, VpharnessError
-from vpharness.live import LiveSession
 from vpharness.signals import BinScorer, Scorer, forget_compiled
 
 PIECE_BINS: Final = 128
@@ -40,13 +44,14 @@ Result = TypeVar("Result")
 
 @dataclass
 class _ActiveShadow:
-    """A shadow model: the address that asked for it first, how many clients want it, and what is set once it is scored.
+    """A shadow model: who asked for it first, and when, how many clients want it, and what is set once it is scored.
 
     `wanted` is read by the thread that warms it up.
     """
 
     scorer: BinScorer
     address: str
+    what_if: WhatIf
     scored: "asyncio.Future[None]"
     task: "asyncio.Task[None] | None" = None
     wanted: int = 0
@@ -113,8 +118,10 @@ class ShadowModels:
                     f"clients have asked for {taken} overrides already, which is the maximum"
                     + ("" if taken == self._pool.places.capacity else " for clients of this address")
                 )
+            self._pool.tries += 1
+            what_if = WhatIf(self._stream.shown_ns, self._pool.tries)
             active = self._active[model.name] = _ActiveShadow(
-                model.live.scorer, address, asyncio.get_running_loop().create_future()
+                model.live.scorer, address, what_if, asyncio.get_running_loop().create_future()
             )
             active.task = asyncio.create_task(self._keep(model, active))
         active = self._active[model.name]
@@ -132,7 +139,7 @@ class ShadowModels:
         if active.task is not None:
             active.task.cancel()
         active.scored.cancel()
-        self._stream.shadow_models.pop(name, None)
+        self._stream.drop_shadow(name)
         self._dismiss(name)
 
     async def _keep(self, model: ServedModel, active: _ActiveShadow) -> None:
@@ -145,9 +152,9 @@ class ShadowModels:
                 )
                 active.scorer = own.live.scorer
                 await self._forget_others(active.scorer)
-                await self._warm_up(own, active)
+                past = await self._warm_up(own, active)
                 if stream.pipeline == pipeline:
-                    stream.shadow_models[model.name] = own
+                    stream.add_shadow(own, past)
                     if not active.scored.done():
                         active.scored.set_result(None)
                     await stream.wait_until(lambda pipeline=pipeline: stream.pipeline != pipeline)  # type: ignore[misc]  # bound now
@@ -155,8 +162,10 @@ class ShadowModels:
             if not active.scored.done():
                 active.scored.set_exception(error)
 
-    async def _warm_up(self, model: ServedModel, active: _ActiveShadow) -> None:
+    async def _warm_up(self, model: ServedModel, active: _ActiveShadow) -> dict[int, str]:
         """Show a model the bins of the ring, some at a time, and the last few in the engine, which goes on.
+
+        Returns the message texts of what it says of the former, by their places.
 
         Raises PromotionError where bins go by faster than they can be shown.
         """
@@ -164,19 +173,19 @@ class ShadowModels:
         for _ in range(_TRIES):
             ring, epoch, rounds = stream.ring, stream.epoch, 0
             session, seq = await self._in_thread(compiled_session, model, stream.facts), ring.first_seq
+            each, past = running_model(model, session, stream.facts, active.what_if), dict[int, str]()
             while ring.next_seq - seq > _FEW_BINS and rounds < _ROUNDS_AT_THE_END:
                 bins = ring.copies(seq, columns, PIECE_BINS)
-                await self._in_thread(shown, session, bins, lambda: active.wanted > 0)
+                past |= await self._in_thread(judged, each, seq, bins, lambda: active.wanted > 0)
                 rounds += len(bins) < PIECE_BINS
                 seq += len(bins)
                 if epoch != stream.epoch or seq < ring.first_seq:
                     break  # bins of another time, or those to come next have gone: begin again
             else:
-                each = running_model(model, session, stream.facts)
                 command = self._add(each, ring.copies(seq, columns), ring.next_seq, epoch)
                 problem = await self._answer(command)
                 if problem is None:
-                    return
+                    return past
         raise PromotionError(
             "bins go by faster than these overrides can be warmed up; serve the feed more slowly"
             + (f" ({problem})" if problem else "")
@@ -203,12 +212,16 @@ class ShadowModels:
         return await asyncio.get_running_loop().run_in_executor(self._pool.thread, work, *arguments)
 
 
-def shown(session: LiveSession, bins: Sequence[FinishedBin], is_wanted: Callable[[], bool]) -> None:
-    """Show a session finished bins, until it is no longer wanted."""
-    for row, grid in bins:
+def judged(
+    each: RunningModel, first_seq: int, bins: Sequence[FinishedBin], is_wanted: Callable[[], bool]
+) -> dict[int, str]:
+    """Show a model finished bins, until it is no longer wanted; return the texts of what it says of them by place."""
+    found = dict[int, str]()
+    for seq, finished in enumerate(bins, first_seq):
         if not is_wanted():
-            return
-        session.take_bin(row, grid)
+            break
+        found[seq] = shadow_body(each.past_output(seq, finished))
+    return found
 
 
 def _structure(ready: Scorer) -> object:

@@ -16,6 +16,7 @@ class ShadowPool:
         places: as many as there may be of them, shared by address.
         thread: the one thread in which all of them are made and warmed up, in turn.
         compiled: scorers by the structure of their machine code, that used last at the end.
+        tries: how many models have been asked for: each spends a part of the error that claims may have.
         users: each returns the scorers that a feed uses now, whose machine code is kept.
     """
 
@@ -24,6 +25,7 @@ class ShadowPool:
         self.places = SlotPool(settings.max_shadows, settings.address_share)
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="shadows")
         self.compiled: OrderedDict[object, Scorer] = OrderedDict()
+        self.tries = 0
         self.users: list[Callable[[], Iterable[BinScorer]]] = []
 
     def in_use(self) -> list[BinScorer]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from runtime.engine.feed_health import RECENT_SECONDS
 from runtime.engine.models import CHAMPION, ServedModel, live_model_on
+from runtime.feeds.feed import FeedFacts
 from runtime.stream.live_stream import LiveStream, ServedConfiguration
 from runtime.stream.stream_messages import PROTOCOL, model_facts, projection_facts, without_nan
 from vpharness.live.frames import encode_json, encode_schema
@@ -74,12 +75,25 @@ def reasons_not_ready(stream: LiveStream) -> list[str]:
     if health.state != "live":
         found.append(f"the feed is {health.state}" + (f": {health.problem}" if health.problem else ""))
     silent_s = None if health.last_bin_at is None else now - health.last_bin_at
-    if silent_s is not None and silent_s > stream.settings.stale_s:
+    if silent_s is not None and silent_s > _longest_silence_s(stream):
         found.append(f"no bin has come for {silent_s:.0f} s")
     found += stream.troubles
     if health.recent_misses:
         found.append(f"{len(health.recent_misses)} deadlines were missed in the last {RECENT_SECONDS:g} s")
     return found
+
+
+def replay_facts(facts: FeedFacts) -> dict[str, Any] | None:
+    """Return what is said of a replay: how many times as fast as it happened; None for a live feed, which is none."""
+    return None if facts.live else {"speed": facts.speed}
+
+
+def _longest_silence_s(stream: LiveStream) -> float:
+    """Return how long no bin may come, seconds: of a slow replay, at least as long as it takes to two of them."""
+    speed = stream.facts.speed
+    if stream.facts.live or speed is None:
+        return stream.settings.stale_s
+    return max(stream.settings.stale_s, 2 * stream.champion.live.scorer.cell_width_ms / 1000 / speed)
 
 
 def status(stream: LiveStream) -> dict[str, Any]:
@@ -100,6 +114,7 @@ def status(stream: LiveStream) -> dict[str, Any]:
             "last_event_ns": None if health.last_event_ns is None else str(health.last_event_ns),
             "late_events": health.late_events,
             "recording": None if stream.recording is None else stream.recording() or "on",
+            "replay": replay_facts(stream.facts),
         },
         "bins": health.bins,
         "bins_per_second": round(len(health.recent_bins) / RECENT_SECONDS, 2),
@@ -125,6 +140,11 @@ async def broadcast_status(stream: LiveStream) -> None:
     while True:
         now = time.monotonic()
         stream.health.forget(now)
+        stream.shadow_statuses = {
+            name: encode_json(without_nan(stream.statistics[name]))
+            for name in stream.shadow_models
+            if name in stream.statistics
+        }
         stream.set_status(encode_json(without_nan(status(stream))))
         for reader in list(stream.clients):
             reader.cut_off_if_stuck(now)

@@ -78,6 +78,7 @@ async def running(
         yield app, listening
     finally:
         stop.set()
+        app.ctx.board.close()
         if webhook is not None:
             webhook.close()
         await feeds.end_tasks()

@@ -1,4 +1,4 @@
-"""The HTTP endpoints: the page, its documentation, configuration, promotion, health and metrics."""
+"""The HTTP endpoints: the page, its documentation, the board, configuration, promotion, health and metrics."""
 
 import asyncio
 import logging
@@ -15,6 +15,7 @@ from runtime.stream.status import reasons_not_ready, runtime_config
 from runtime.stream.stream_messages import without_nan
 from runtime.web.admission import AdmissionControl
 from runtime.web.auth import COOKIE, HEADERS, AccessPolicy
+from runtime.web.board import add_board
 from runtime.web.docs_pages import DOCS_FOLDER, FIGURE_HEADERS, docs_files
 from runtime.web.metrics import metrics_text
 from runtime.web.page_files import INDEX, page_files
@@ -46,6 +47,7 @@ def add_endpoints(app: Sanic[Any, Any]) -> None:
     app.add_route(get_metrics, "/metrics")
     app.add_route(get_docs, "/docs")
     app.add_route(get_docs_file, "/docs/<path:path>")
+    add_board(app, app.ctx.lake.root)
     app.add_route(get_page, "/")
     app.add_route(get_page_file, "/<path:path>")
     app.ctx.page = page_files()

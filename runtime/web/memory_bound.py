@@ -6,6 +6,7 @@
                      x buffer_bins x (the bin's row and grid, its text, and a text for each override)
     + streams        max_clients x (what waits to be sent: a full transport, a piece of history and its copies)
     + connections    max_connections x (what may wait to be read, and an answer over HTTP that is not taken)
+    + board          a few pages of the board that are being sent; the process that makes them is another one
     + shadows        max_shadows x (lattices, operators, bins being shown)
                      + structures x capacities x machine code
 
@@ -23,6 +24,7 @@ from runtime.config.server_parameters import RuntimeParameters
 from runtime.rollout.shadow_models import PIECE_BINS, STRUCTURES_KEPT
 from runtime.rollout.shadow_overrides import CAPACITIES
 from runtime.stream.client import HISTORY_BYTES
+from runtime.web.board import ANSWERS, MOST_BYTES
 from runtime.web.sanic_adapter import MOST_UNREAD_BYTES
 from vpharness.lattice.columns import BIN_DTYPE, GRID_COLUMNS
 
@@ -48,6 +50,9 @@ ANSWER_BYTES: Final = 400_000
 
 STREAM_BYTES: Final = 150_000
 CONNECTION_BYTES: Final = 40_000
+_BOARD_COPIES: Final = 2
+"""An answer of the board as it came, and as it came in pieces."""
+
 _RINGS, _COPIES, _OPERATORS, _VALUE_BYTES = 2, 3, 40, 8
 
 
@@ -101,5 +106,6 @@ def most_bytes(settings: RuntimeParameters, feeds: Sequence[FeedSize]) -> Mappin
         "bins": sum(_RINGS * each.buffer_bins * bin_bytes(each.radius, shadows) for each in feeds),
         "streams": settings.max_clients * stream_bytes(widest),
         "connections": settings.max_connections * connection_bytes(),
+        "board": ANSWERS * _BOARD_COPIES * MOST_BYTES,
         "shadows": shadows * max(sessions) + code,
     }

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from runtime.alerts.webhook import Webhook
 from runtime.config.server_parameters import RuntimeParameters
 from runtime.engine.feed_health import RECENT_SECONDS
-from runtime.engine.models import CHAMPION
+from runtime.engine.models import CHAMPION, SHADOW_PREFIX
 from runtime.stream.live_stream import LiveStream
 from runtime.stream.status import reasons_not_ready
 from runtime.web.admission import CAUSES, AdmissionControl
@@ -36,6 +36,7 @@ _COUNTERS: Final[tuple[tuple[str, str, _Count], ...]] = (
 )
 _GAUGES: Final[tuple[tuple[str, str, _Count], ...]] = (
     ("ready", "1 where the stream can be relied on", lambda stream: float(not reasons_not_ready(stream))),
+    ("replay", "1 where the feed is a replay, which has no deadlines", lambda stream: float(not stream.facts.live)),
     ("clients", "open streams", lambda stream: len(stream.clients)),
     (
         "bins_per_second",
@@ -156,7 +157,7 @@ class ServerMetrics:
         for of, stream in self._by_feed():
             for name, figures in stream.statistics.items():
                 found = figures.get("claim")
-                if found is None:
+                if found is None or name.startswith(SHADOW_PREFIX):
                     continue
                 claim.add_metric([*of, name, found["says"]], 1.0)
                 blocks.add_metric([*of, name], found["n_blocks"])

@@ -178,6 +178,12 @@ def close_after_answer(request: Request) -> None:
     request.stream.keep_alive = False  # type: ignore[union-attr]  # a request that comes has one
 
 
+def abort_connection(request: Request) -> None:
+    """Abort the connection of a request at once, whatever of its answer has not been taken."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
 async def start_server(app: Sanic[Any, Any], listening: sockets.socket) -> AsyncioServer:
     """Start an application in the running event loop, at a socket that listens, and return its server."""
     # Clients go away while their connections are being closed, and Sanic would log each of them as an error.

@@ -66,7 +66,8 @@ def first_pipelines(server: ServerSetup) -> Mapping[str, Pipeline]:
 def first_pipeline(setup: FeedSetup) -> Pipeline:
     """Return the pipeline that is served first on a feed, with all of its machine code compiled."""
     facts, champion = setup.feed.facts, setup.champion
-    pipeline = new_pipeline(0, champion, compiled_session(champion, facts), facts)
+    allows_what_ifs = setup.settings.max_shadows > 0
+    pipeline = new_pipeline(0, champion, compiled_session(champion, facts), facts, allows_what_ifs=allows_what_ifs)
     pipeline.others = {
         each.name: running_model(each, compiled_session(each, facts), facts) for each in setup.challengers
     }

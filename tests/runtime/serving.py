@@ -116,6 +116,7 @@ class Client:
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
     statuses: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     configs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    pasts: dict[int, dict[str, Any]] = dataclasses.field(default_factory=dict)  # of its shadow, by the bin's seq
     ahead: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # a history may hold more than was asked for
 
     async def message(self) -> dict[str, Any]:
@@ -148,6 +149,8 @@ class Client:
                 self.statuses.append(message)
             elif message["type"] == "runtime_config":
                 self._configure(message)
+            elif message["type"] == "shadow_history":
+                self.pasts |= {each["seq"]: each for each in message["updates"]}
             elif message["type"] == "grid_update":
                 return await self._with_cells([message])
             elif message["type"] == "grid_history":

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vpharness.board_address import board_note
 from vpharness.campaigns.plan import Job
 from vpharness.campaigns.run_folder import CARD_FILE, CONFIG_FILE, FIGURE_FILE
 from vpharness.campaigns.run_spec import RunSpec
 from vpharness.evaluation import shown_figures
 from vpharness.evaluation.figure_registry import MLFLOW
-from vpharness.results.tracked_run import TrackedRun
+from vpharness.results.tracked_run import DESCRIPTION, TrackedRun
 
 
 def curves() -> tuple[str, ...]:
@@ -46,6 +47,7 @@ def tracked_run(spec: RunSpec, job: Job, rows: Sequence[Mapping[str, Any]], fold
             "signal": spec.signal.name,
             "code_digest": spec.identity["code"]["signal_digest"],
             **({"campaign": campaign} if campaign else {}),
+            **_note_of_run(rows),
         },
         dataset=(manifest.dataset_id, spec.dataset.checksum, str(spec.dataset.path)),
         folder=str(folder),
@@ -61,11 +63,26 @@ def tracked_campaign(
         name=name,
         parameters=parameters,
         metrics=[(key, value, 0) for key, value in metrics.items() if not math.isnan(value)],
-        tags={"campaign": name, "kind": "campaign"},
+        tags={"campaign": name, "kind": "campaign", DESCRIPTION: board_note("this campaign", "campaign", name=name)},
         dataset=None,
         folder=str(folder),
         artifacts=artifacts,
     )
+
+
+def _note_of_run(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the tag that leads to the candidate with the highest lower end of its net interval; none without one."""
+    known = [row for row in rows if row.get("candidate_id")]
+    if not known:
+        return {}
+    best = max(known, key=_low)
+    label = f"the candidate at {best['threshold_label']}" if "threshold_label" in best else "its best candidate"
+    return {DESCRIPTION: board_note(label, "candidate", id=best["candidate_id"])}
+
+
+def _low(row: Mapping[str, Any]) -> float:
+    low = row.get("net_pnl_ticks_low")
+    return -math.inf if low is None or math.isnan(low) else float(low)
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

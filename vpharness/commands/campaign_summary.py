@@ -88,7 +88,7 @@ def conclude(campaign: Campaign, progress: CampaignProgress, tracked: Tracked) -
         print(f"\ncampaign {campaign.name}: {counts}; {len(mine):,} candidates")
         print(f"figures: {campaign.folder}")
         print_tracking(campaign.tracking, campaign.settings.outputs)
-        print(f"all of it: python -m vpharness compare campaign={campaign.name}")
+        print(f"all of it: python -m vpharness compare campaign={campaign.name}, or python -m vpharness board")
     return best_lows(mine)
 
 

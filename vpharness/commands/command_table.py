@@ -15,8 +15,8 @@ class Command:
     """A command.
 
     Attributes:
-        target: "module:function", below `vpharness.commands`, of what it does with a composed config; imported only
-            when it is wanted, since help and mistakes should not wait for compilers.
+        target: "module:function", below `vpharness.commands` or given whole, of what it does with a composed config;
+            imported only when it is wanted, since help and mistakes should not wait for compilers.
         schema: the dataclass of its keys, whose docstring says what it does.
         positional: the keys that arguments without a key stand for, in their order.
         is_phrase: whether several words without a key are one value, with spaces between them.
@@ -35,7 +35,8 @@ class Command:
     def function(self) -> Callable[[Any], None]:
         """Return the function that does the command's work, importing its module."""
         module, _, name = self.target.partition(":")
-        found: Callable[[Any], None] = getattr(importlib.import_module(f"vpharness.commands.{module}"), name)
+        whole = module if module.startswith("vpharness.") else f"vpharness.commands.{module}"
+        found: Callable[[Any], None] = getattr(importlib.import_module(whole), name)
         return found
 
 
@@ -47,6 +48,7 @@ COMMANDS: Final = {
     "run": Command("run:run_run", schemas.RunCommand, renamed=_ELSEWHERE),
     "plan": Command("run:run_run", schemas.PlanCommand, is_plan=True, renamed=_ELSEWHERE),
     "compare": Command("compare:run_compare", schemas.CompareCommand, renamed={"signal": "of_signal", **_ELSEWHERE}),
+    "board": Command("vpharness.board.command:run_board", schemas.BoardCommand),
     "list-signals": Command("list_signals:run_list_signals", schemas.ListSignalsCommand),
     "audit": Command("audit:run_audit", schemas.AuditCommand, renamed=_ELSEWHERE),
     "promote": Command("promote:run_promote", schemas.PromoteCommand, renamed=_ELSEWHERE),

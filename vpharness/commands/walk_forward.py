@@ -71,8 +71,12 @@ def procedure_of(asked: PromoteCommand, choice: DatasetChoice) -> WalkForwardQue
     return WalkForwardQuestion(procedure, asked.mixed_horizon)
 
 
-def walked_forward(lake: Lake, ledger: Sequence[LedgerCandidate], question: WalkForwardQuestion) -> WalkForward:
+def walked_forward(
+    lake: Lake, ledger: Sequence[LedgerCandidate], question: WalkForwardQuestion, *, keeps: bool = True
+) -> WalkForward:
     """Return a procedure, judged, and write down in the ledger that it was tried.
+
+    Without `keeps` nothing is written, and only what is written down already is judged.
 
     Raises ConfigError for names that the ledger does not know, where holding times differ, and where there are too few
     segments.
@@ -103,7 +107,8 @@ def walked_forward(lake: Lake, ledger: Sequence[LedgerCandidate], question: Walk
     candidates = restricted(ledger, is_meant)
     _require_one_horizon(candidates, mixed=question.mixed_horizon)
     store = store_in(lake.root)
-    return walk_forward(procedure, candidates, ledger, store, views_in(lake) if question.show_test else None)
+    views = views_in(lake) if question.show_test else None
+    return walk_forward(procedure, candidates, ledger, store, views, keeps=keeps)
 
 
 def _require_one_horizon(candidates: Sequence[LedgerCandidate], *, mixed: bool) -> None:
@@ -167,6 +172,12 @@ def _write_report(asked: CompareCommand, choice: DatasetChoice, found: WalkForwa
     sessions = sessions_of_datasets(lake_of(asked))
     facts = facts_of(asked, choice, ranked.ranked, ledger_text(ranked.ledger))
     findings = Findings(
-        ranked.ranked, ranked.answer.shown, ranked.view_of, facts, walk_forward=found, sessions=sessions
+        ranked.ranked,
+        ranked.answer.shown,
+        ranked.view_of,
+        facts,
+        walk_forward=found,
+        sessions=sessions,
+        store=store_in(lake_of(asked).root),
     )
     write_report(Path(str(asked.report)), findings)

@@ -75,11 +75,8 @@ def order_table(dataset: Dataset, *, latency: int | RecordedLatency, max_wait_ns
     latencies are not those of its time.
     """
     require_queue(dataset)
-    key = latency if isinstance(latency, int) else f"recorded{latency.digest}"
-    name = f"orders_v{QUEUE_VERSION}_{key}_{max_wait_ns}"
-    fates, more = f"{name}_fates", f"{name}_out_of_turn"
-    int64 = np.dtype(np.int64)
-    shapes = {fates: ColumnShape(int64, (dataset.manifest.bins, _WORDS)), more: ColumnShape(int64, (1, 1))}
+    shapes = _shapes(dataset, latency, max_wait_ns)
+    fates, more = shapes
     cache = dataset.cache
     if cache is None or sum(each.file_bytes for each in shapes.values()) > cache.limit_bytes:
         return _computed(dataset, latency, max_wait_ns)
@@ -94,6 +91,24 @@ def order_table(dataset: Dataset, *, latency: int | RecordedLatency, max_wait_ns
                 if can_keep and keep(folder, shapes, [columns]):
                     keep_within_limit(cache)
     return found
+
+
+def kept_order_table(dataset: Dataset, *, latency: int | RecordedLatency, max_wait_ns: int) -> OrderTable | None:
+    """Return what `order_table` does where the cache has it, and None where it would have to be computed."""
+    if dataset.cache is None:
+        return None
+    shapes = _shapes(dataset, latency, max_wait_ns)
+    return _kept(dataset.cache.of(dataset.checksum), shapes, *shapes)
+
+
+def _shapes(dataset: Dataset, latency: int | RecordedLatency, max_wait_ns: int) -> dict[str, ColumnShape]:
+    """Return the columns of a table in the cache by their names: the fates, and how many records were out of turn."""
+    key = latency if isinstance(latency, int) else f"recorded{latency.digest}"
+    name, int64 = f"orders_v{QUEUE_VERSION}_{key}_{max_wait_ns}", np.dtype(np.int64)
+    return {
+        f"{name}_fates": ColumnShape(int64, (dataset.manifest.bins, _WORDS)),
+        f"{name}_out_of_turn": ColumnShape(int64, (1, 1)),
+    }
 
 
 def decisions_of(dataset: Dataset) -> NDArray[np.int64]:

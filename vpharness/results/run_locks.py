@@ -7,7 +7,7 @@ from typing import Final
 
 from vpharness.errors import ResultsError
 from vpharness.results.store import Store
-from vpharness.storage.locks import byte_locked
+from vpharness.storage.locks import byte_locked, is_byte_locked
 
 LOCK_FILE: Final = "claims"
 """An empty file: a set of runs is one of its bytes, and the lock on that is released when its process ends."""
@@ -21,13 +21,22 @@ def lock_runs(store: Store, run_ids: Collection[str], waiting: Callable[[], None
 
     Raises ResultsError where the store cannot be written.
     """
-    digest = hashlib.sha256("\n".join(sorted(run_ids)).encode()).digest()
-    place = int.from_bytes(digest[:8]) % _PLACES
     with contextlib.ExitStack() as held:
         try:
             store.root.mkdir(parents=True, exist_ok=True)
             # Where the file system has no locks work may be done twice, as each of its results is complete.
-            held.enter_context(byte_locked(store.root / LOCK_FILE, place, waiting))
+            held.enter_context(byte_locked(store.root / LOCK_FILE, lock_place(run_ids), waiting))
         except OSError as error:
             raise ResultsError(f"cannot write results to {store.root}: {error.strerror}") from error
         yield
+
+
+def are_runs_locked(store: Store, run_ids: Collection[str]) -> bool:
+    """Return whether another process of this machine carries out this set of runs; nothing is locked by asking."""
+    return is_byte_locked(store.root / LOCK_FILE, lock_place(run_ids))
+
+
+def lock_place(run_ids: Collection[str]) -> int:
+    """Return the byte of LOCK_FILE that stands for a set of runs."""
+    digest = hashlib.sha256("\n".join(sorted(run_ids)).encode()).digest()
+    return int.from_bytes(digest[:8]) % _PLACES

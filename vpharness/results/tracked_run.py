@@ -13,6 +13,9 @@ from vpharness.storage.durable import replace_file
 TRACKED_FILE: Final = "tracked.json"
 """Written into the folder of a run once it is tracked: where, and under which id."""
 
+DESCRIPTION: Final = "mlflow.note.content"
+"""The tag that MLflow shows as the description of a run, in Markdown."""
+
 _PASSWORD: Final = re.compile(r"(//[^/@:]*):[^/@]*@")
 
 

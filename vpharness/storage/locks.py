@@ -8,8 +8,14 @@ import contextlib
 import errno
 import fcntl
 import os
+import struct
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
+
+_LOCK_ON_LINUX: Final = "hhqqi0q"
+"""The system's `struct flock`: kind of lock, where places count from, place, number of bytes, process."""
 
 
 @contextlib.contextmanager
@@ -99,3 +105,25 @@ def _lock_byte(descriptor: int, place: int, waiting: Callable[[], None]) -> None
             return  # a file system without locks
         waiting()
         fcntl.lockf(descriptor, fcntl.LOCK_EX, 1, place)
+
+
+def is_byte_locked(path: Path, place: int) -> bool:
+    """Return whether another process holds the lock on a byte of a file; nothing is locked or made by asking.
+
+    False where that cannot be known: without the file, on a file system without locks, and not on Linux.
+    """
+    if sys.platform != "linux":
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        asked = struct.pack(_LOCK_ON_LINUX, fcntl.F_WRLCK, os.SEEK_SET, place, 1, 0)
+        found = fcntl.fcntl(descriptor, fcntl.F_GETLK, asked)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    kind: int = struct.unpack(_LOCK_ON_LINUX, found)[0]
+    return kind != fcntl.F_UNLCK

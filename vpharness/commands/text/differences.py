@@ -41,6 +41,33 @@ class Differences:
     varied: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class RowSettings:
+    """The settings of one candidate of a row.
+
+    Attributes:
+        signal: its signal.
+        threshold_label: its threshold, as its run calls it.
+        code: the digest of its signal's program.
+        dataset_id: a dataset that it ran on, whose lattice it is of.
+        values: its settings by full name, in words, thresholds and signal aside; those of a signal under a name that
+            holds the signal's too.
+    """
+
+    signal: str
+    threshold_label: str
+    code: str
+    dataset_id: str
+    values: Mapping[str, str]
+
+
+def row_settings(ranked: Ranked, sessions: Mapping[str, str]) -> RowSettings:
+    """Return the settings of a candidate; datasets are named by their sessions, by dataset id."""
+    first = ranked.candidate.first
+    own = _settings(ranked, sessions)
+    return RowSettings(first.signal, first.threshold_label, first.signal_digest, first.dataset_id, own)
+
+
 def differences(
     rows: Sequence[Sequence[Ranked]], lattice_of: LatticeOf, sessions: Mapping[str, str] | None = None
 ) -> Differences:
@@ -53,7 +80,12 @@ def differences(
         lattice_of: from a dataset's id to the parameters of its lattice.
         sessions: the names of datasets' sessions, by id.
     """
-    settings = [[_settings(each, sessions or {}) for each in row] for row in rows]
+    return differences_of([[row_settings(each, sessions or {}) for each in row] for row in rows], lattice_of)
+
+
+def differences_of(rows: Sequence[Sequence[RowSettings]], lattice_of: LatticeOf) -> Differences:
+    """Return what `differences` does, of candidates whose settings are known."""
+    settings = [[dict(each.values) for each in row] for row in rows]
     if len({values["dataset"] for row in settings for values in row}) > 1:
         settings = [
             [{**values, **_lattice(each, lattice_of)} for values, each in zip(found, row, strict=True)]
@@ -64,7 +96,7 @@ def differences(
         for values in row:
             for name, value in values.items():
                 found[name].add(value)
-    signals = {each.candidate.first.signal for row in rows for each in row}
+    signals = {each.signal for row in rows for each in row}
     short = _short_names(found)
     varied_names = [name for name, values in found.items() if len(values) > 1]
     left_out = ("lattice.", *(["of "] if len(signals) > 1 else []))
@@ -108,10 +140,9 @@ def _datasets_text(ids: Sequence[str], sessions: Mapping[str, str]) -> str:
     return f"{names[0]}+…+{names[-1]} ({len(names)})"
 
 
-def _lattice(ranked: Ranked, lattice_of: LatticeOf) -> dict[str, str]:
+def _lattice(candidate: RowSettings, lattice_of: LatticeOf) -> dict[str, str]:
     """Return the parameters of the lattice of a candidate's dataset, as far as that is at hand."""
-    dataset_id = ranked.candidate.first.dataset_id
-    lattice = {name: value for name, value in lattice_of(dataset_id).items() if name != "cell_width_ms"}
+    lattice = {name: value for name, value in lattice_of(candidate.dataset_id).items() if name != "cell_width_ms"}
     return {f"lattice.{name}": value_text(value) for name, value in lattice.items()}
 
 
@@ -135,17 +166,16 @@ def _varied(row: Sequence[Mapping[str, str]], names: Sequence[str], short: Mappi
 
 
 def _told_apart(
-    rows: Sequence[Sequence[Ranked]], settings: Sequence[Sequence[dict[str, str]]]
+    rows: Sequence[Sequence[RowSettings]], settings: Sequence[Sequence[dict[str, str]]]
 ) -> Sequence[Sequence[dict[str, str]]]:
     """Return the settings, with the code of a signal where rows have all others in common, the threshold included."""
     kinds: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for place, (row, found) in enumerate(zip(rows, settings, strict=True)):
-        first = row[0].candidate.first
-        kinds[first.signal, first.threshold_label, *sorted(found[0].items())].append(place)
+        kinds[row[0].signal, row[0].threshold_label, *sorted(found[0].items())].append(place)
     told = [list(found) for found in settings]
     for places in kinds.values():
-        if len({rows[place][0].candidate.first.signal_digest for place in places}) > 1:
+        if len({rows[place][0].code for place in places}) > 1:
             for place in places:
-                digest = rows[place][0].candidate.first.signal_digest[:8]
+                digest = rows[place][0].code[:8]
                 told[place] = [{**values, "code": digest} for values in told[place]]
     return told

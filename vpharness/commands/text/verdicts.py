@@ -165,12 +165,7 @@ def searches(rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate] = ())
     """
     families = {each.family.market_times: each.family for each in rankable}
     for family in families.values():
-        evaluated, runs = counted(family.n_evaluated, "candidate"), counted(family.n_runs, "run")
-        yield (
-            f"p adj. is against {family.n_rankable:,} rankable of {evaluated} of {runs} since "
-            f"{minute_text(family.oldest_ns)}, on {market_times_text(family.market_times)}"
-            f"{_others_text(family, rankable, ledger)}"
-        )
+        yield f"{family_text(family)}{_others_text(family, rankable, ledger)}"
     hopeless = [each for each in rankable if not each.could_win]
     if hopeless:
         blocks = max(each.judgement.figures.n_net_blocks for each in hopeless)
@@ -178,6 +173,15 @@ def searches(rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate] = ())
             f"no result could win on so few blocks as {len(hopeless):,} of these have (at most {blocks}): a search of "
             "this size needs more time"
         )
+
+
+def family_text(family: Family) -> str:
+    """Return what p-values of a family are adjusted for, in words."""
+    evaluated, runs = counted(family.n_evaluated, "candidate"), counted(family.n_runs, "run")
+    return (
+        f"p adj. is against {family.n_rankable:,} rankable of {evaluated} of {runs} since "
+        f"{minute_text(family.oldest_ns)}, on {market_times_text(family.market_times)}"
+    )
 
 
 def _others_text(family: Family, rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate]) -> str:

@@ -47,7 +47,6 @@ _STYLE: Final[dict[Any, Any]] = {
 }
 _DECIMALS: Final = re.compile(r"(\d+\.\d{2})\d+")
 _PATH_DECIMALS: Final = re.compile(r"(\d+\.\d)\d+")
-_FAMILY: Final = re.compile(r"(font:|font-family:)([^;]*)(;?)")
 _SIZE: Final = re.compile(r"[\d.]+px")
 _LONG: Final = 1000
 _REFERENCE: Final = re.compile(r"#([^)\s\"']+)")
@@ -82,7 +81,12 @@ def chart(
     picture.set("role", "img")
     picture.set("aria-label", description)
     words = element("figcaption", caption) if caption else None
-    return element("figure", words, picture, style=f"width: {share:.0%}")
+    return element("figure", words, picture, class_=share_class(share))
+
+
+def share_class(share: float) -> str:
+    """Return the class of a figure that is a share of the page wide: pages forbid styles that stand in attributes."""
+    return f"share-{share:.0%}".removesuffix("%")
 
 
 def painted(height: float, paint: Callable[[Figure], None], *, share: float = 1.0) -> Figure:
@@ -106,7 +110,9 @@ def _cleaned(written: str, name: str) -> Element:
         each.text, each.tail = each.text if each.tag == "text" else None, None
         for key in list(each.attrib):
             value = each.attrib.pop(key)
-            if key != "id" or value in named:
+            if key == "style":
+                each.attrib.update(_presentation(value))
+            elif key != "id" or value in named:
                 each.set(key.rpartition("}")[2], _attribute(key, value, name))
     for key in ("width", "height", "version"):
         root.attrib.pop(key, None)
@@ -119,16 +125,25 @@ def _attribute(key: str, value: str, name: str) -> str:
         return f"{name}-{value}"
     if "#" in value and (key.endswith("href") or "url(" in value):
         return value.replace("#", f"#{name}-")
-    if key == "style":
-        return _FAMILY.sub(_size_alone, value)
     # A long line needs no more than a tenth of a point, a mark of three points does.
     decimals = _PATH_DECIMALS if len(value) > _LONG else _DECIMALS
     return decimals.sub(r"\1", value)
 
 
-def _size_alone(found: re.Match[str]) -> str:
-    size = _SIZE.search(found[2])
-    return f"font-size: {size[0]};" if found[1] == "font:" and size else ""
+def _presentation(style: str) -> dict[str, str]:
+    """Return a style as attributes of its own: a sheet of styles can say otherwise, and pages may forbid other styles.
+
+    Of fonts their size is kept: the page's own type is used.
+    """
+    found: dict[str, str] = {}
+    for declared in style.split(";"):
+        name, _, value = (part.strip() for part in declared.partition(":"))
+        if name == "font":
+            size = _SIZE.search(value)
+            found |= {"font-size": size[0]} if size else {}
+        elif name and name != "font-family":
+            found[name] = value
+    return found
 
 
 def fitted(text: str, letters: int, lines: int = 1) -> str:

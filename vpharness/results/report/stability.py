@@ -29,9 +29,14 @@ _POINTS: Final = 1200
 
 def stability(findings: Findings) -> Element | None:
     """Return tables and pictures of the best candidates over their days; nothing where none ran on several."""
+    return stability_section(findings, _several_days(findings.rankable))
+
+
+def stability_section(findings: Findings, candidates: Sequence[Ranked]) -> Element | None:
+    """Return tables and pictures of some candidates over their days; nothing where no dataset of theirs is at hand."""
     parts = [
         part
-        for index, each in enumerate(_several_days(findings.rankable))
+        for index, each in enumerate(candidates)
         if (found := _known(each, findings)) is not None
         for part in _candidate(index, each, found, findings.sessions)
     ]

@@ -12,13 +12,19 @@ from vpharness.results.report.markup import element, number
 
 def verdict(findings: Findings) -> Element:
     """Return the verdict in plain words: what won, or why nothing did."""
-    heading, *sentences = _verdict(findings)
-    kind = "won" if any(each.winner for each in findings.ranked) else "lost"
+    return verdict_of(list(verdict_sentences(findings)), has_won=any(each.winner for each in findings.ranked))
+
+
+def verdict_of(sentences: Sequence[str], *, has_won: bool) -> Element:
+    """Return a verdict, the first sentence of which is its heading."""
+    heading, *sentences = sentences
+    kind = "won" if has_won else "lost"
     words = [element("p", sentence) for sentence in sentences]
     return element("div", element("p", heading, class_="answer"), *words, class_=f"verdict {kind}")
 
 
-def _verdict(findings: Findings) -> Iterator[str]:
+def verdict_sentences(findings: Findings) -> Iterator[str]:
+    """Yield what won, or why nothing did, and what stands behind it; the first sentence is the heading."""
     rankable = findings.rankable
     winners = [each for each in rankable if each.winner]
     if not findings.ranked:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vpharness.errors import ConfigError
 from vpharness.evaluation import (
     Evidence,
     Judgement,
@@ -19,7 +20,7 @@ from vpharness.evaluation import (
 )
 from vpharness.evaluation.evaluate import p_values_alone
 from vpharness.results.families import Family
-from vpharness.results.ledger import LedgerCandidate
+from vpharness.results.ledger import LedgerCandidate, with_explored
 from vpharness.results.omitted_evidence import TrialIndex
 from vpharness.results.ranking import COMMON_DRAWS, net_low_all
 from vpharness.results.reevaluation import ViewOf
@@ -30,7 +31,14 @@ from vpharness.results.walk_forward.opened import with_tests
 from vpharness.results.walk_forward.overfitting import Overfitting, overfitting
 from vpharness.results.walk_forward.segments import Segment, segments_of
 from vpharness.results.walk_forward.steps import BestFixed, Step, best_fixed, walk
-from vpharness.results.walk_forward.tried import Procedure, chosen_ids, family_of_procedures, keep_try, tried_procedures
+from vpharness.results.walk_forward.tried import (
+    Procedure,
+    chosen_ids,
+    family_of_procedures,
+    is_kept,
+    keep_try,
+    tried_procedures,
+)
 
 
 @dataclass(frozen=True)
@@ -117,6 +125,8 @@ def walk_forward(
     ledger: Sequence[LedgerCandidate],
     store: Store,
     view_of: ViewOf | None = None,
+    *,
+    keeps: bool = True,
 ) -> WalkForward:
     """Return a procedure, judged, and write down in the ledger that it was tried.
 
@@ -127,8 +137,10 @@ def walk_forward(
         store: the results.
         view_of: from a dataset's id and checksum to its prices: given, segments that are kept for the test are opened,
             which is counted.
+        keeps: whether it is written down; otherwise only a procedure is judged that is written down as it is now.
 
-    Raises ConfigError where there are too few segments, and ResultsError where the store cannot be written.
+    Raises ConfigError where there are too few segments, or nothing may be written down and there is something new, and
+    ResultsError where the store cannot be written.
     """
     timeline = segments_of(candidates, procedure.segments)
     sums = WindowSums(timeline.histories)
@@ -140,7 +152,13 @@ def walk_forward(
     unseen = [step for step in steps if step.is_test] if n_adaptive else steps
     evidence = evidence_of_steps(unseen or steps)
     times = market_times(unseen or steps)
-    keep_try(store, procedure, steps, times, evidence)
+    if keeps:
+        keep_try(store, procedure, steps, times, evidence)
+    elif not is_kept(store, procedure, steps, times, evidence):
+        raise ConfigError(
+            "candidates or days have come since this procedure was tried: python -m vpharness compare "
+            "walk_forward=true with its settings judges it as it is now, and counts that"
+        )
     others = _not_chosen_from(candidates, ledger, times)
     family = family_of_procedures(procedure.id, times, evidence, tried_procedures(store), chosen_ids(steps), others)
     judgement = None if evidence is None else judged(evidence, unseen or steps)
@@ -175,7 +193,7 @@ def _not_chosen_from(
     own = {each.candidate_id for each in candidates}
     is_there: dict[MarketTime, bool] = {}
     found = []
-    for other in ledger:
+    for other in with_explored(ledger):
         if other.candidate_id in own:
             continue
         some = []
@@ -212,7 +230,11 @@ def judged(evidence: Evidence, steps: Sequence[Step]) -> Judgement:
     """
     chosen = [step.candidate.first.evaluation for step in steps if step.candidate is not None and step.found]
     barriers = {(each.tp_ticks, each.sl_ticks) for each in chosen}
-    tp_ticks, sl_ticks = barriers.pop() if len(barriers) == 1 else (math.nan, math.nan)
+    return judged_alone(evidence, *(barriers.pop() if len(barriers) == 1 else ()))
+
+
+def judged_alone(evidence: Evidence, tp_ticks: float = math.nan, sl_ticks: float = math.nan) -> Judgement:
+    """Return the judgement of out-of-sample fires by themselves; figures of barriers are NaN where none are given."""
     return Judgement(
         evidence,
         figures_of(evidence, tp_ticks, sl_ticks),

@@ -17,17 +17,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from vpharness.evaluation import BlockSums, Evidence, MarketTime, Tally, any_overlap, lacking
-from vpharness.evaluation.blocks import COUNTS, ORDERS, TICKS
+from vpharness.evaluation import BlockSums, Evidence, MarketTime, any_overlap, lacking
 from vpharness.results.families import Family
 from vpharness.results.null_maxima import FloatArray, null_statistics
 from vpharness.results.ranking import COMMON_DRAWS
 from vpharness.results.store import WALK_FORWARDS, Store, TableRows, append, read
-from vpharness.results.table_schemas import WALK_FORWARDS_SCHEMA, evidence_row, market_in, market_row
+from vpharness.results.table_schemas import WALK_FORWARDS_SCHEMA, evidence_in, evidence_row, market_in, market_row
 from vpharness.results.walk_forward.steps import Step
 
 _ID_LENGTH: Final = 16
-_NO_TIMES: Final = np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -94,19 +92,38 @@ def keep_try(
 
     Raises ResultsError where the store cannot be written: what was tried and is not counted spoils every p-value.
     """
-    chosen = list(chosen_ids(steps))
-    row: dict[str, Any] = {
+    row = _row_of_try(procedure, steps, market_times, evidence)
+    if not _is_known(store, row):
+        append(store, TableRows(WALK_FORWARDS, [{**row, "created_ns": time.time_ns()}], WALK_FORWARDS_SCHEMA))
+
+
+def is_kept(
+    store: Store,
+    procedure: Procedure,
+    steps: Sequence[Step],
+    market_times: Sequence[MarketTime],
+    evidence: Evidence | None,
+) -> bool:
+    """Return whether it is written down that a procedure was tried, with these choices and results."""
+    return _is_known(store, _row_of_try(procedure, steps, market_times, evidence))
+
+
+def _row_of_try(
+    procedure: Procedure, steps: Sequence[Step], market_times: Sequence[MarketTime], evidence: Evidence | None
+) -> dict[str, Any]:
+    return {
         "procedure_id": procedure.id,
         **dataclasses.asdict(procedure),
-        "candidate_ids": chosen,
+        "candidate_ids": list(chosen_ids(steps)),
         "market_times": json.dumps([_time_values(each) for each in market_times]),
         **({} if evidence is None else evidence_row(evidence)),
     }
+
+
+def _is_known(store: Store, row: Mapping[str, Any]) -> bool:
     alike = ("procedure_id", "candidate_ids", "market_times", "evidence_digest")
     known = read(store, WALK_FORWARDS, list(alike))
-    if any(all(each.get(name) == row.get(name) for name in alike) for each in known):
-        return
-    append(store, TableRows(WALK_FORWARDS, [{**row, "created_ns": time.time_ns()}], WALK_FORWARDS_SCHEMA))
+    return any(all(each.get(name) == row.get(name) for name in alike) for each in known)
 
 
 def tried_procedures(store: Store) -> list[TriedProcedure]:
@@ -116,7 +133,7 @@ def tried_procedures(store: Store) -> list[TriedProcedure]:
             row["procedure_id"],
             row["created_ns"],
             tuple(_time_in(each) for each in json.loads(row["market_times"])),
-            _evidence_in(row),
+            None if row["evidence_digest"] is None else evidence_in(row),
             tuple(row["candidate_ids"]),
         )
         for row in read(store, WALK_FORWARDS)
@@ -202,17 +219,3 @@ def _time_in(values: Mapping[str, Any]) -> MarketTime:
     if market is None:
         raise ValueError("a procedure's market time names no market")
     return MarketTime(market, values["start_ns"], values["stop_ns"])
-
-
-def _evidence_in(row: Mapping[str, Any]) -> Evidence | None:
-    if row["evidence_digest"] is None:
-        return None
-
-    def lists(names: Sequence[str], kind: type) -> Any:
-        return np.column_stack([np.asarray(row[name], kind) for name in names])
-
-    orders = None if row[ORDERS[0]] is None else lists(ORDERS, np.float64)
-    blocks = BlockSums(
-        row["block_s"], np.asarray(row["block"], np.int64), lists(COUNTS, np.int32), lists(TICKS, np.float64), orders
-    )
-    return Evidence(blocks, Tally(**{name: row[name] for name in Tally.__dataclass_fields__}), _NO_TIMES, _NO_TIMES)

@@ -1,0 +1,256 @@
+"""Any page of the board, by its path and query: a pure function of the lake, but for what it remembers.
+
+Only names that the lake lists are looked up, and nothing of a query becomes part of a path. Everything that is shown
+goes through `markup`, which escapes it. Whatever is wrong is an answer that says so in a line.
+"""
+
+import hashlib
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from importlib.resources import files
+from typing import Final
+
+from vpharness.board.campaigns import campaign_page, campaigns_in, campaigns_page, running_campaigns
+from vpharness.board.candidate import Surroundings, candidate_page
+from vpharness.board.comparison import comparison
+from vpharness.board.data_pages import dataset_page, datasets_page
+from vpharness.board.leaderboard import KEYS, leaderboard, query_of, running_strip
+from vpharness.board.ledger_watch import LedgerWatch
+from vpharness.board.pages import ICON, SCRIPT, STYLE_SHEET, Page, html_of, json_of
+from vpharness.board.procedures import procedure_page, procedures_page
+from vpharness.board.promoted import promoted_page, serving_candidates, version_page
+from vpharness.board.queries import NotFoundError, Query, QueryError, parsed
+from vpharness.board.standing import stamp_of
+from vpharness.campaigns.collection_members import sessions_of_datasets
+from vpharness.commands.text.rankings import lattices_in, views_in
+from vpharness.datasets.collection import collection_ids, find_collection
+from vpharness.datasets.lake import Lake
+from vpharness.errors import DatasetError, VpharnessError
+from vpharness.results.report.markup import element
+
+HTML, JSON, CSS, JAVASCRIPT = (
+    *("text/html; charset=utf-8", "application/json; charset=utf-8"),
+    *("text/css; charset=utf-8", "text/javascript; charset=utf-8"),
+)
+HEADERS: Final = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "cache-control": "no-store",
+}
+"""Headers of every answer: nothing comes from elsewhere, and forms lead back here alone."""
+
+MOST_BYTES: Final = 4_000_000
+"""The longest answer."""
+_REMEMBERED_BYTES: Final = 20_000_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer as HTTP has it."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+@dataclass
+class Board:
+    """A lake with what is remembered of it: its ranking, and pages that take long to make.
+
+    Attributes:
+        lake: whose pages they are; nothing is fetched from elsewhere for them.
+        watch: its ranking.
+    """
+
+    lake: Lake
+    watch: LedgerWatch
+    _pages: "OrderedDict[tuple[str, str], Answer]" = field(default_factory=OrderedDict)
+
+    @classmethod
+    def of(cls, lake: Lake, patience_s: float | None = None) -> "Board":
+        """Return the board of a lake; pages wait at most so long for a new ranking."""
+        watch = LedgerWatch(lake) if patience_s is None else LedgerWatch(lake, patience_s)
+        return cls(lake, watch)
+
+    def remembered(self, key: str, make: Callable[[], Answer]) -> Answer:
+        """Return an answer that follows from the ledger and what is promoted, made once for each state of both."""
+        versions = sorted(str(path) for path in self.lake.promoted.glob("*/v*"))
+        stamp = hashlib.sha256("\n".join([stamp_of(self.lake), *versions]).encode()).hexdigest()
+        known = self._pages.get((stamp, key))
+        if known is not None:
+            self._pages.move_to_end((stamp, key))
+            return known
+        made = make()
+        # What was made of an older ranking says so, and is made again.
+        if made.status == HTTPStatus.OK and self.watch.is_current:
+            self._pages[stamp, key] = made
+        while sum(len(each.body) for each in self._pages.values()) > _REMEMBERED_BYTES:
+            self._pages.popitem(last=False)
+        return made
+
+
+def answer(board: Board, path: str, query: str = "") -> Answer:
+    """Return what is asked for: `path` is that below the board, such as "candidate", `query` as in an address."""
+    if path in _FILES:
+        return Answer(HTTPStatus.OK, _FILES[path][0], _FILES[path][1]())
+    as_json = path.endswith(".json")
+    name = path.removesuffix(".json").strip("/")
+    name = "" if name == "leaderboard" else name
+    try:
+        values = parsed(query)
+        as_json = values.pop("format", "json" if as_json else "html") == "json"
+        if name not in _PAGES:
+            known = ", ".join(sorted(filter(None, _PAGES)))
+            raise NotFoundError(f"there is no page {path[:60]!r}; there are the leaderboard, {known}")
+        if name in _REMEMBERED:
+            key = f"{name} {as_json} {sorted(values.items())}"
+            return board.remembered(key, lambda: _told(_PAGES[name](board, values), board, as_json=as_json))
+        return _told(_PAGES[name](board, values), board, as_json=as_json)
+    except NotFoundError as error:
+        return _problem(board, HTTPStatus.NOT_FOUND, "Not found", str(error), as_json=as_json)
+    except QueryError as error:
+        return _problem(board, HTTPStatus.BAD_REQUEST, "Not understood", str(error), as_json=as_json)
+    except VpharnessError as error:
+        return _problem(board, HTTPStatus.SERVICE_UNAVAILABLE, "Cannot be read", str(error), as_json=as_json)
+
+
+def _told(page: Page, board: Board, *, as_json: bool) -> Answer:
+    text = json_of(page) if as_json else html_of(page, str(board.lake.root.resolve()))
+    body = text.encode()
+    if len(body) > MOST_BYTES:
+        sentence = (
+            f"the page has {len(body) / 1e6:.1f} MB; at most {MOST_BYTES / 1e6:g} MB are sent: ask for fewer rows"
+        )
+        return _problem(board, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Too long", sentence, as_json=as_json)
+    return Answer(page.status, JSON if as_json else HTML, body)
+
+
+def _problem(board: Board, status: int, title: str, sentence: str, *, as_json: bool) -> Answer:
+    page = Page(title, [element("p", f"{sentence}.", class_="state")], {"error": sentence}, status)
+    return _told(page, board, as_json=as_json)
+
+
+def _leaderboard(board: Board, values: Mapping[str, str]) -> Page:
+    asked = query_of(Query(values, KEYS))
+    running = running_campaigns(campaigns_in(board.lake), time.time_ns())
+    return leaderboard(board.watch.seen(), asked, lattices_in(board.lake), running_strip(running))
+
+
+def _candidate(board: Board, values: Mapping[str, str]) -> Page:
+    asked = Query(values, frozenset({"id"})).text("id")
+    lake = board.lake
+    around = Surroundings(
+        views_in(lake, computes=False),
+        sessions_of_datasets(lake),
+        _collections(lake),
+        _lake_key(lake),
+        serving_candidates(lake),
+    )
+    return candidate_page(board.watch.seen(whole=True), asked, around)
+
+
+def _collections(lake: Lake) -> dict[str, frozenset[str]]:
+    found = {}
+    for name in collection_ids(lake):
+        try:
+            found[name] = frozenset(find_collection(lake, name).dataset_ids)
+        except DatasetError:
+            continue  # the page of datasets says what is wrong with it
+    return found
+
+
+def _lake_key(lake: Lake) -> str:
+    usual = os.environ.get("VPHARNESS_LAKE", "lake")
+    return "" if str(lake.root) == usual else f"lake={lake.root} "
+
+
+def _compare(board: Board, values: Mapping[str, str]) -> Page:
+    asked = Query(values, frozenset({"a", "b"}))
+    views = views_in(board.lake, computes=False)
+    return comparison(board.watch.seen(whole=True), asked.text("a"), asked.text("b"), views)
+
+
+def _campaigns(board: Board, values: Mapping[str, str]) -> Page:
+    Query(values, frozenset())
+    return campaigns_page(board.lake)
+
+
+def _campaign(board: Board, values: Mapping[str, str]) -> Page:
+    return campaign_page(board.lake, Query(values, frozenset({"name"})).text("name"))
+
+
+def _procedures(board: Board, values: Mapping[str, str]) -> Page:
+    Query(values, frozenset())
+    return procedures_page(board.lake)
+
+
+def _procedure(board: Board, values: Mapping[str, str]) -> Page:
+    asked = Query(values, frozenset({"id"})).text("id")
+    return procedure_page(board.lake, board.watch.seen(whole=True), asked, sessions_of_datasets(board.lake))
+
+
+def _datasets(board: Board, values: Mapping[str, str]) -> Page:
+    asked = Query(values, frozenset({"id", "page"}))
+    seen = board.watch.seen()
+    if asked.text("id") is not None:
+        return dataset_page(board.lake, seen, asked.text("id"))
+    return datasets_page(board.lake, seen, asked.whole("page", 1, 1, 10**6))
+
+
+def _promoted(board: Board, values: Mapping[str, str]) -> Page:
+    asked = Query(values, frozenset({"instrument", "version"}))
+    instrument, version = asked.text("instrument"), asked.text("version")
+    seen = board.watch.seen(whole=True)
+    if version is None:
+        return promoted_page(board.lake, seen, instrument)
+    if instrument is None:
+        raise QueryError("version is given without instrument; give both")
+    return version_page(board.lake, seen, instrument, version)
+
+
+_PAGES: Final[Mapping[str, Callable[[Board, Mapping[str, str]], Page]]] = {
+    "": _leaderboard,
+    "candidate": _candidate,
+    "compare": _compare,
+    "campaigns": _campaigns,
+    "campaign": _campaign,
+    "walk-forward": _procedures,
+    "procedure": _procedure,
+    "datasets": _datasets,
+    "promoted": _promoted,
+}
+_REMEMBERED: Final = frozenset({"candidate", "compare", "procedure"})
+"""Pages with pictures, which take a second or two, and follow from the ledger and its datasets."""
+
+
+def _style() -> bytes:
+    report = files("vpharness.results.report").joinpath("page.css").read_bytes()
+    return report + files(__package__).joinpath(STYLE_SHEET).read_bytes()
+
+
+def _icon() -> bytes:
+    return files(__package__).joinpath(ICON).read_bytes()
+
+
+def _script() -> bytes:
+    return files(__package__).joinpath(SCRIPT).read_bytes()
+
+
+_FILES: Final[Mapping[str, tuple[str, Callable[[], bytes]]]] = {
+    STYLE_SHEET: (CSS, _style),
+    SCRIPT: (JAVASCRIPT, _script),
+    ICON: ("image/svg+xml", _icon),
+}
+"""Files that pages ask for, by their path, with what gives them."""

@@ -1,0 +1,184 @@
+"""Datasets: what lies in the lake, what is odd about it, what it takes on disk, and what was run on it."""
+
+from collections import Counter
+from typing import Any, Final
+
+import pyarrow.compute as pc
+
+from vpharness.board.ledger_watch import Seen
+from vpharness.board.pages import Page, link, without_nan
+from vpharness.board.queries import one_of
+from vpharness.commands.list_datasets import source_text
+from vpharness.commands.text.dataset_facts import dataset_facts, size_text
+from vpharness.commands.text.terminal import minute_text, span_text
+from vpharness.datasets.collection import collection_ids, find_collection
+from vpharness.datasets.disk_use import DiskUse, disk_use
+from vpharness.datasets.find import Dataset, all_datasets
+from vpharness.datasets.lake import Lake
+from vpharness.datasets.sources import noted_source
+from vpharness.errors import DatasetError
+from vpharness.results.report.candidates import counted
+from vpharness.results.report.markup import Content, element, note, section, table
+
+_ROWS: Final = 100
+
+
+def datasets_page(lake: Lake, seen: Seen, page: int = 1) -> Page:
+    """Return the list of datasets and collections, with what all of them take on disk."""
+    found = list(all_datasets(lake))
+    good = [each for each in found if isinstance(each, Dataset)]
+    problems = [str(each) for each in found if isinstance(each, DatasetError)]
+    runs, uses = _candidates_on(seen), {each.path.name: disk_use(each) for each in good}
+    good.sort(key=lambda each: (-each.manifest.first_bin_start_ns, each.manifest.dataset_id))
+    shown = good[(page - 1) * _ROWS : page * _ROWS]
+    stored, cached = sum(use.stored for use in uses.values()), sum(use.cached for use in uses.values())
+    total = f"{counted(len(uses), 'dataset')}: {size_text(stored)} on disk, {size_text(cached)} in the cache"
+    rows: list[list[Content]] = [_row(each, uses[each.path.name], runs) for each in shown]
+    head: list[Content] = [
+        "dataset",
+        "instrument",
+        "from (UTC)",
+        "span",
+        "bins",
+        "ms",
+        "valid book",
+        "on disk",
+        "cache",
+    ]
+    listing = (
+        table([*head, "candidates", "notes"], rows, class_="words") if rows else element("p", "There is none yet.")
+    )
+    last = max(1, -(-len(good) // _ROWS))
+    steps: list[Content] = [f"page {page} of {last}"]
+    steps += [" ", link("previous", "datasets", page=page - 1)] if page > 1 else []
+    steps += [" ", link("next", "datasets", page=page + 1)] if page < last else []
+    pager = element("nav", *steps, aria_label="Pages of datasets", class_="pager") if last > 1 else None
+    bad = (
+        section("problems", "What cannot be read", element("ul", *(element("li", each) for each in problems)))
+        if problems
+        else None
+    )
+    values = {
+        "stored_bytes": stored,
+        "cached_bytes": cached,
+        "datasets": [
+            {
+                **dataset_facts(each.manifest, each.path),
+                "cache_bytes": uses[each.path.name].cached,
+                "candidates": runs[each.manifest.dataset_id],
+            }
+            for each in shown
+        ],
+        "pages": last,
+        "collections": [each["values"] for each in _collections(lake)],
+        "problems": problems,
+    }
+    content = [element("p", f"{total}."), _collections_table(lake), listing, pager, bad, _freed()]
+    return Page("Datasets", content, without_nan(values), place="datasets")
+
+
+def _freed() -> Content:
+    words = element("code", "python -m vpharness prune")
+    return element("p", "What nothing refers to is shown, and deleted with yes=true, by ", words, ".", class_="note")
+
+
+def _row(dataset: Dataset, use: DiskUse, runs: "Counter[str]") -> list[Content]:
+    m = dataset.manifest
+    notes = len(dict.fromkeys((*m.doubts, *m.notes)))
+    told = f"{'! ' if m.doubts else ''}{counted(notes, 'note')}" if notes else ""
+    count = runs[m.dataset_id]
+    return [
+        element("th", link(m.dataset_id, "datasets", id=m.dataset_id), scope="row"),
+        m.instrument,
+        minute_text(m.first_bin_start_ns).removesuffix(" UTC"),
+        span_text(m.last_bin_end_ns - m.first_bin_start_ns),
+        f"{m.bins:,}",
+        str(m.cell_width_ms),
+        f"{m.valid_bins / m.bins:.1%}",
+        size_text(use.stored),
+        size_text(use.cached),
+        link(f"{count:,}", "", dataset=m.dataset_id, hold="all", kind="all") if count else "",
+        told,
+    ]
+
+
+def _candidates_on(seen: Seen) -> "Counter[str]":
+    """Return how many candidates were judged on each dataset, as far as the ranking is known."""
+    if seen.standing is None or not seen.standing.table.num_rows:
+        return Counter()
+    counts = pc.value_counts(pc.list_flatten(seen.standing.table["datasets"])).to_pylist()
+    return Counter({each["values"]: each["counts"] for each in counts})
+
+
+def _collections(lake: Lake) -> list[dict[str, Any]]:
+    """Return the newest version of each collection: cells of a row, and plain values; one that is damaged says so."""
+    found: list[dict[str, Any]] = []
+    for name in collection_ids(lake):
+        try:
+            each = find_collection(lake, name)
+        except DatasetError as error:
+            found.append(
+                {"cells": [name, "", "", "", str(error)], "values": {"collection": name, "problem": str(error)}}
+            )
+            continue
+        start, end = minute_text(each.members[0].start_ns), minute_text(each.members[-1].end_ns)
+        cells = [each.id, str(each.version), f"{len(each.members):,}", each.root, f"{start} to {end}"]
+        values = {
+            "collection": each.id,
+            "version": each.version,
+            "sessions": len(each.members),
+            "datasets": list(each.dataset_ids),
+        }
+        found.append({"cells": cells, "values": values})
+    return found
+
+
+def _collections_table(lake: Lake) -> Content:
+    rows = [[element("th", each["cells"][0], scope="row"), *each["cells"][1:]] for each in _collections(lake)]
+    if not rows:
+        return None
+    return section(
+        "collections",
+        "Collections",
+        table(["collection", "version", "sessions", "instrument", "span"], rows, class_="words"),
+    )
+
+
+def dataset_page(lake: Lake, seen: Seen, dataset_id: str | None) -> Page:
+    """Return the page of one dataset. Raises NotFoundError where the lake has none of that id."""
+    found = {each.manifest.dataset_id: each for each in all_datasets(lake) if isinstance(each, Dataset)}
+    own = found[one_of("dataset", dataset_id, found)]
+    m, use, count = own.manifest, disk_use(own), _candidates_on(seen)[own.manifest.dataset_id]
+    notes = list(dict.fromkeys((*m.doubts, *m.notes)))
+    source = _source(lake, own)
+    stored, columns = len(own.stored_columns), len(m.columns)
+    facts = {
+        "instrument": f"{m.instrument}, tick {m.tick_size:g}",
+        "source": source,
+        "span": f"{minute_text(m.first_bin_start_ns)} to {minute_text(m.last_bin_end_ns)}",
+        "bins": f"{m.bins:,} of {m.cell_width_ms} ms, {m.valid_bins / m.bins:.1%} with a valid book",
+        "cells": f"{m.cells} a bin, {columns} columns, {stored} of them stored",
+        "on disk": f"{size_text(use.stored)}, and {size_text(use.cached)} in the cache",
+        "events": ", ".join(f"{n:,} {name}" for name, n in m.events.items() if n),
+        "not as they should be": ", ".join(f"{n:,} {name}" for name, n in m.problems.items() if n) or "none",
+        "skipped": ", ".join(f"{n:,} {name}" for name, n in m.skipped.items() if n) or "none",
+        "checksum": own.checksum[:16],
+    }
+    rows: list[list[Content]] = [[element("th", name, scope="row"), value] for name, value in facts.items() if value]
+    remarks = element("ul", *(element("li", each) for each in notes)) if notes else element("p", "None.")
+    runs = link(f"{counted(count, 'candidate')} judged on it", "", dataset=m.dataset_id, hold="all", kind="all")
+    content: list[Content] = [
+        element("p", runs if count else "Nothing has been judged on it yet."),
+        table(["", ""], rows, class_="words"),
+        section("notes", "Notes", remarks),
+        note("Each file is checked against its checksum by python -m vpharness verify."),
+    ]
+    values = {**dataset_facts(m, own.path), "cache_bytes": use.cached, "candidates": count}
+    return Page(m.dataset_id, content, without_nan(values), place="datasets")
+
+
+def _source(lake: Lake, dataset: Dataset) -> str:
+    try:
+        return source_text(noted_source(lake, dataset.manifest.content_id), dataset.manifest.source)
+    except DatasetError:
+        return ""

@@ -1,0 +1,384 @@
+"""The leaderboard: the ranking a page at a time, with what differs, intervals drawn on one scale, and filters.
+
+Filters choose rows of the one ranking of all that was ever tried: no figure, p-value or place changes with them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from xml.etree.ElementTree import Element
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from vpharness.board.candidate_names import settings_line, title_cell
+from vpharness.board.ledger_watch import Seen
+from vpharness.board.pages import Page, being_ranked, disclosure, link, state_note, without_nan
+from vpharness.board.queries import Query, one_of
+from vpharness.board.standing import Standing, figures_in, settings_in
+from vpharness.commands.text.differences import Differences, LatticeOf, differences_of
+from vpharness.commands.text.terminal import minute_text
+from vpharness.evaluation import Figures, shown_figures
+from vpharness.evaluation.figure_registry import REPORT
+from vpharness.evaluation.figures import HEADLINE
+from vpharness.results.ledger import AUDIT_PASSED
+from vpharness.results.report.candidates import Scale, counted, figure_text, net_text
+from vpharness.results.report.markup import Content, element, number, table, true_minus
+from vpharness.results.report.verdict import verdict_of
+
+PAGE_ROWS: Final = 50
+MOST_ROWS: Final = 200
+ALL: Final = "all"
+_KINDS: Final = {
+    "ranked": "ranked",
+    "winners": "winners",
+    "lacking": "too little data",
+    "adaptive": "chosen adaptively",
+    ALL: "all",
+}
+"""What a row may be, with the words of the choice."""
+
+KEYS: Final = frozenset({"signal", "dataset", "campaign", "hold", "kind", "page", "rows"})
+
+
+@dataclass(frozen=True)
+class LeaderboardQuery:
+    """What is asked: filters by name, None for all, and which rows.
+
+    Attributes:
+        signal, dataset, campaign: of this signal, with runs on this dataset, of this campaign.
+        hold: seconds that a candidate holds at most; "all" for any; None for that of the first that ranks.
+        kind: one of those above.
+        page: from 1 on.
+        rows: a page's.
+    """
+
+    signal: str | None = None
+    dataset: str | None = None
+    campaign: str | None = None
+    hold: str | None = None
+    kind: str = "ranked"
+    page: int = 1
+    rows: int = PAGE_ROWS
+
+    def values(self) -> dict[str, Any]:
+        """Return what differs from the defaults, as the query of an address."""
+        own, usual = vars(self), vars(LeaderboardQuery())
+        return {name: value for name, value in own.items() if value != usual[name]}
+
+
+def query_of(query: Query) -> LeaderboardQuery:
+    """Return what a query asks. Raises QueryError for a value that is none."""
+    hold = query.text("hold")
+    if hold not in {None, ALL}:
+        query.number("hold")
+    return LeaderboardQuery(
+        signal=query.text("signal"),
+        dataset=query.text("dataset"),
+        campaign=query.text("campaign"),
+        hold=hold,
+        kind=query.choice("kind", tuple(_KINDS), "ranked"),
+        page=query.whole("page", 1, 1, 10**6),
+        rows=query.whole("rows", PAGE_ROWS, 1, MOST_ROWS),
+    )
+
+
+@dataclass(frozen=True)
+class _Choices:
+    """The values that filters may have, in the whole ranking."""
+
+    signals: Sequence[str]
+    datasets: Sequence[str]
+    campaigns: Sequence[str]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a page, and those that they were taken of.
+
+    Attributes:
+        places: [n] the places in the whole ranking of all rows that fit the filters, alike ones once.
+        holds: the seconds that candidates hold, of which `hold` is shown; several are ranked in tables of their own.
+        hold: that which is shown; None for all.
+        shown: the rows of the page, with their `place`.
+    """
+
+    places: NDArray[np.int64]
+    holds: Sequence[float]
+    hold: float | None
+    shown: Sequence[Mapping[str, Any]]
+
+
+def leaderboard(seen: Seen, asked: LeaderboardQuery, lattice_of: LatticeOf, above: Sequence[Content] = ()) -> Page:
+    """Return the leaderboard.
+
+    Args:
+        seen: the ranking.
+        asked: filters and page.
+        lattice_of: from a dataset's id to the parameters of its lattice.
+        above: what stands between the verdict and the ranking, such as campaigns that are running.
+
+    Raises NotFoundError for a signal, dataset or campaign of which the ledger has nothing.
+    """
+    standing = seen.standing
+    if standing is None:
+        return being_ranked(seen, "Leaderboard", "")
+    choices = _choices(standing.table)
+    for what in ("signal", "dataset", "campaign"):
+        if (value := getattr(asked, what)) is not None:
+            one_of(what, value, list(getattr(choices, f"{what}s")))
+    found = _chosen(standing.table, asked)
+    told = differences_of([[settings_in(row)] for row in found.shown], lattice_of)
+    content: list[Content] = [state_note(seen), _verdict(standing), *above]
+    if standing.table.num_rows:
+        content += [_filters(asked, choices, found), *_listing(standing, asked, found, told)]
+    else:
+        content.append(
+            element("p", "Nothing has been run yet: python -m vpharness signal=perm_derivative makes a run.")
+        )
+    return Page("Leaderboard", content, _values(seen, standing, found, told), place="")
+
+
+def _verdict(standing: Standing) -> Element:
+    """Return what the whole ledger comes to: a line, and the reasons for those who open it."""
+    heading, *sentences = standing.facts.verdict
+    facts = standing.facts
+    ledger = f"The ledger holds {counted(facts.candidates, 'candidate')} of {counted(facts.runs, 'run')}"
+    newest = f", the newest of {minute_text(facts.newest_ns)}." if facts.newest_ns else "."
+    found = verdict_of([heading], has_won=bool(pc.any(standing.table["winner"]).as_py()))
+    found.append(disclosure("Why", *(element("p", each) for each in (*sentences, ledger + newest))))
+    return found
+
+
+def _choices(rows: pa.Table) -> _Choices:
+    def names(column: str) -> list[str]:
+        values = rows[column]
+        flat = pc.list_flatten(values) if pa.types.is_list(values.type) else values
+        found: list[str] = sorted(pc.unique(flat).to_pylist())
+        return found
+
+    return _Choices(names("signal"), names("datasets"), names("campaigns"))
+
+
+def _chosen(rows: pa.Table, asked: LeaderboardQuery) -> _Rows:
+    """Return the rows that fit the filters, in the order of the ranking; of those that are alike the first."""
+    fits: NDArray[np.bool_] = np.ones(rows.num_rows, bool)
+    is_ranked = rows["p_adjusted"].is_valid().to_numpy()
+    is_adaptive = rows["adaptive"].to_numpy()
+    kinds = {
+        "ranked": is_ranked,
+        "winners": rows["winner"].to_numpy(),
+        "adaptive": is_adaptive,
+        "lacking": ~is_ranked & ~is_adaptive,
+        ALL: fits,
+    }
+    fits = fits & kinds[asked.kind]
+    if asked.signal is not None:
+        fits &= pc.equal(rows["signal"], asked.signal).to_numpy()
+    for column, value in (("datasets", asked.dataset), ("campaigns", asked.campaign)):
+        if value is not None:
+            fits &= _holding(rows[column], value)
+    places = np.flatnonzero(fits)
+    alike = rows["alike"].to_numpy()[places]
+    places = places[np.sort(np.unique(alike, return_index=True)[1])]
+    hold_s = rows["hold_s"].to_numpy()[places]
+    holds: list[float] = sorted(set(hold_s.tolist()))
+    hold = None if asked.hold == ALL or not holds else float(asked.hold) if asked.hold else float(hold_s[0])
+    if hold is not None:
+        places = places[np.isclose(hold_s, hold)]
+    start = (asked.page - 1) * asked.rows
+    page = places[start : start + asked.rows]
+    shown = [{**row, "place": int(at) + 1} for at, row in zip(page, rows.take(page).to_pylist(), strict=True)]
+    return _Rows(places, holds, hold, shown)
+
+
+def _holding(lists: pa.ChunkedArray, value: str) -> NDArray[np.bool_]:
+    """Return [n] whether each list holds a value."""
+    whole = lists.combine_chunks()
+    whole = whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
+    equal = pc.equal(whole.flatten(), value).to_numpy(zero_copy_only=False)
+    found: NDArray[np.bool_] = np.zeros(len(whole), bool)
+    found[pc.list_parent_indices(whole).to_numpy()[equal]] = True
+    return found
+
+
+def _filters(asked: LeaderboardQuery, choices: _Choices, found: _Rows) -> Element:
+    """Return the form of filters; it works without any script."""
+    fields: list[Content] = [
+        _select("signal", "Signal", choices.signals, asked.signal),
+        _select("dataset", "Dataset", choices.datasets, asked.dataset),
+        _select("campaign", "Campaign", choices.campaigns, asked.campaign),
+    ]
+    if len(found.holds) > 1:
+        options = {f"{hold:g}": f"up to {hold:g} s" for hold in found.holds} | {ALL: "any, ranked together"}
+        own = ALL if found.hold is None else f"{found.hold:g}"
+        fields.append(_select("hold", "Holds", list(options), own, options, is_open=False))
+    fields.append(_select("kind", "Rows", list(_KINDS), asked.kind, _KINDS, is_open=False))
+    button = element("button", "Show", type="submit")
+    reset = link("all", "") if asked.values() else None
+    note = element("p", "Filters choose rows; no figure, p-value or place changes with them.", class_="note")
+    return element("div", element("form", *fields, button, reset, method="get", action="./", class_="filters"), note)
+
+
+def _select(
+    name: str,
+    label: str,
+    values: Sequence[str],
+    chosen: str | None,
+    words: Mapping[str, str] | None = None,
+    *,
+    is_open: bool = True,
+) -> Element:
+    """Return a choice with its label; one that `is_open` can be left open, for all."""
+    options = [element("option", "all", value="")] if is_open else []
+    for value in values:
+        marked = {"selected": "selected"} if value == chosen else {}
+        options.append(element("option", (words or {}).get(value, value), value=value, **marked))
+    return element("label", element("span", label), element("select", *options, name=name))
+
+
+def _listing(standing: Standing, asked: LeaderboardQuery, found: _Rows, told: Differences) -> list[Content]:
+    if not found.shown:
+        which = "No row fits these filters." if not len(found.places) else "There are no more rows."
+        return [element("p", which, class_="state"), _pager(asked, found)]
+    figures_of = [figures_in(row) for row in found.shown]
+    content: list[Content] = [element("p", "in all rows: ", element("code", told.common), class_="common")]
+    content.append(_table(found.shown, figures_of, told, mixed=found.hold is None and len(found.holds) > 1))
+    content.append(_pager(asked, found))
+    lines = list(dict.fromkeys(row["family"] for row in found.shown if row["family"] is not None))
+    notes = [standing.facts.families[place] for place in lines if place < len(standing.facts.families)]
+    notes += _remarks(found.shown)
+    content += [element("p", f"{each}.", class_="note") for each in notes]
+    content.append(_how_to_read())
+    return content
+
+
+def _table(
+    rows: Sequence[Mapping[str, Any]], figures_of: Sequence[Figures], told: Differences, *, mixed: bool
+) -> Element:
+    scale = Scale.over(figures_of)
+    shown = [
+        each
+        for each in shown_figures(REPORT)
+        if each is not HEADLINE and any(each.is_shown(vars(f)) for f in figures_of)
+    ]
+    audits, ranked = any(row["audit"] != AUDIT_PASSED for row in rows), any(_is_ranked(row) for row in rows)
+    lacks, alike = any(row["lacks"] for row in rows), any(row["n_alike"] > 1 for row in rows)
+    head: list[Content] = ["#", "A", "B", "candidate", "θ", *["hold"] * mixed, "net per fire, ticks [95 %]", "interval"]
+    head += ["lower end for all"] * ranked + ["p"] + ["p adj."] * ranked
+    head += [figure.title(REPORT) for figure in shown]
+    head += ["audit"] * audits + ["duplicates"] * alike + ["lacks"] * lacks
+    cells = []
+    for row, f, varied in zip(rows, figures_of, told.varied, strict=True):
+        own: list[Content] = [
+            element("td", f"{row['place']:,}", class_="fine"),
+            *(element("td", _radio(side, row["candidate_id"]), class_="pick") for side in ("a", "b")),
+            title_cell(row["signal"], row["candidate_id"], varied, is_winner=row["winner"]),
+            row["threshold"],
+            *[f"{row['hold_s']:g} s"] * mixed,
+            net_text(f),
+            element("td", scale.mark(f), class_="mark"),
+        ]
+        if ranked:
+            low = row["net_pnl_ticks_low_all"]
+            own.append("none" if low is None else number(low, "+.2f"))
+        own.append(f"{row['p_value']:.3f}")
+        if ranked:
+            own.append("" if row["p_adjusted"] is None else f"{row['p_adjusted']:.3f}")
+        own += [figure_text(figure, f) for figure in shown]
+        own += ["" if row["audit"] == AUDIT_PASSED else row["audit"]] * audits
+        own += [f"{row['n_alike'] - 1:,}" if row["n_alike"] > 1 else ""] * alike
+        own += [element("td", true_minus(row["lacks"]), class_="words")] * lacks
+        cells.append(own)
+    button = element("button", "Compare A with B", type="submit")
+    body = table(head, cells, class_="ranking board")
+    return element("form", body, element("p", button, class_="pick"), method="get", action="compare")
+
+
+def _is_ranked(row: Mapping[str, Any]) -> bool:
+    return row["p_adjusted"] is not None
+
+
+def _radio(side: str, candidate_id: str) -> Element:
+    label = f"{side.upper()}: {candidate_id[:6]}"
+    return element("input", type="radio", name=side, value=candidate_id, aria_label=label)
+
+
+def _pager(asked: LeaderboardQuery, found: _Rows) -> Element:
+    count, start = len(found.places), (asked.page - 1) * asked.rows
+    last = max(1, -(-count // asked.rows))
+    query = asked.values()
+
+    def to(page: int, words: str) -> Content:
+        if not 1 <= page <= last or page == asked.page:
+            return element("span", words, class_="fine")
+        return link(words, "", **{**query, "page": None if page == 1 else page})
+
+    told = f"rows {start + 1:,} to {start + len(found.shown):,} of {count:,}" if found.shown else f"{count:,} rows"
+    steps = [to(1, "first"), " ", to(asked.page - 1, "previous"), " ", told, " ", to(asked.page + 1, "next")]
+    return element("nav", *steps, " ", to(last, "last"), aria_label="Rows", class_="pager")
+
+
+def _remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what is to be known of the rows of a page beside their figures."""
+    found = []
+    hopeless = [row for row in rows if _is_ranked(row) and not row["could_win"]]
+    if hopeless:
+        found.append(
+            f"No result could win on so few blocks as {counted(len(hopeless), 'row')} here have: a search of this size "
+            "needs more time"
+        )
+    if left := [row for row in rows if row["left_out_datasets"]]:
+        found.append(
+            f"{counted(len(left), 'row')} here ran on more of the same instrument than is judged: a part of the "
+            "evidence wins nothing"
+        )
+    return found
+
+
+def _how_to_read() -> Element:
+    words = (
+        "Winners (★) first, then by the lower end of the net mean that holds for all candidates at once. p is a "
+        "candidate's by itself, p adj. that of the best of everything that was tried on the same market time; it is of "
+        "the whole family whatever is filtered. # is the place in the whole ranking. Rows that came to just the same "
+        "share one."
+    )
+    return element("p", words, class_="note")
+
+
+def _values(seen: Seen, standing: Standing, found: _Rows, told: Differences) -> dict[str, Any]:
+    facts = standing.facts
+    rows = [
+        {
+            **{name: value for name, value in row.items() if name not in {"alike", "settings"}},
+            "settings": settings_line(row),
+            "varied": varied,
+        }
+        for row, varied in zip(found.shown, told.varied, strict=True)
+    ]
+    values: dict[str, Any] = without_nan(
+        {
+            "ranked_at": minute_text(facts.at_ns),
+            "is_current": seen.is_current,
+            "ledger_candidates": facts.candidates,
+            "ledger_runs": facts.runs,
+            "verdict": list(facts.verdict),
+            "families": list(facts.families),
+            "in_all_rows": told.common,
+            "rows": len(found.places),
+            "holds_s": list(found.holds),
+            "hold_s": found.hold,
+            "candidates": rows,
+        }
+    )
+    return values
+
+
+def running_strip(running: Sequence[Element]) -> list[Content]:
+    """Return the campaigns that are being carried out, as they stand above the ranking; nothing where none is."""
+    if not running:
+        return []
+    heading = element("p", link("Running now", "campaigns"), class_="heading")
+    return [element("div", heading, *running, class_="running", id="running", data_live="yes")]
