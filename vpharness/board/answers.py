@@ -105,12 +105,13 @@ def answer(board: Board, path: str, query: str = "") -> Answer:
     """Return what is asked for: `path` is that below the board, such as "candidate", `query` as in an address."""
     if path in _FILES:
         return Answer(HTTPStatus.OK, _FILES[path][0], _FILES[path][1]())
-    as_json = path.endswith(".json")
+    as_json = path.endswith(".json") or "format=json" in query.split("&")
     name = path.removesuffix(".json").strip("/")
     name = "" if name == "leaderboard" else name
     try:
         values = parsed(query)
-        as_json = values.pop("format", "json" if as_json else "html") == "json"
+        Query(values, frozenset(values)).choice("format", ("html", "json"), "html")
+        values.pop("format", None)
         if name not in _PAGES:
             known = ", ".join(sorted(filter(None, _PAGES)))
             raise NotFoundError(f"there is no page {path[:60]!r}; there are the leaderboard, {known}")

@@ -1,5 +1,6 @@
 """A candidate's page: how it stands, its equity, days and hours, neighbours, ways of entering, and what promotes it."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
@@ -179,8 +180,9 @@ def figure_rows(several: Sequence[Figures]) -> list[list[Content]]:
     for figure in all_figures():
         if not any(figure.is_shown(vars(f)) for f in several):
             continue
-        label = figure.heading or figure.label or figure.name
-        texts = [true_minus(figure.text(vars(f))) for f in several]
+        label = figure.heading or figure.label or figure.name.replace("_", " ")
+        shown = figure if figure.form else dataclasses.replace(figure, form=".4g")
+        texts = [true_minus(shown.text(vars(f))) for f in several]
         unit = "%" if figure.unit == SHARE else figure.unit
         meaning = element("td", f"{figure.meaning} ({unit})" if unit else figure.meaning, class_="words fine")
         rows.append([element("th", label, scope="row"), *texts, meaning])
