@@ -321,7 +321,7 @@ def _pager(asked: LeaderboardQuery, found: _Rows) -> Element:
 
     told = f"rows {start + 1:,} to {start + len(found.shown):,} of {count:,}" if found.shown else f"{count:,} rows"
     steps = [to(1, "first"), " ", to(asked.page - 1, "previous"), " ", told, " ", to(asked.page + 1, "next")]
-    return element("nav", *steps, " ", to(last, "last"), aria_label="Rows", class_="pager")
+    return element("nav", *steps, " ", to(last, "last"), aria_label="Pages of the ranking", class_="pager")
 
 
 def _remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -104,7 +104,7 @@ class LedgerWatch:
         problem: Exception | None = None
         try:
             standing = new_standing(self.lake, stamp)
-        except Exception as error:  # noqa: BLE001  # whoever asks is told: it is raised where a page is made
+        except Exception as error:  # whoever asks is told: it is raised where a page is made
             problem = error
         with self._changed:
             if standing is not None:
