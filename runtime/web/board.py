@@ -140,7 +140,7 @@ class BoardProcess:
         alone = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         return subprocess.Popen(  # noqa: S603  # this interpreter, and a module of ours
             [sys.executable, "-m", self.module, str(self.lake)],
-            stdin=asked,
+            stdin=asked.fileno(),
             stdout=subprocess.DEVNULL,
             env={**os.environ, **alone},
             start_new_session=True,
