@@ -149,7 +149,7 @@ class BoardProcess:
     def close(self) -> None:
         """End the process, if there is one; another is started when somebody asks again."""
         if self._writer is not None:
-            self._writer.transport.abort()
+            self._writer.close()
         if self._running is not None:
             self._running.kill()
             # A process that gives way to all others may take a while to be gone: nobody waits for it but this thread.

@@ -36,8 +36,9 @@ with byte_locked(Path(sys.argv[1]), int(sys.argv[2]), lambda: None):
 def carried_out_elsewhere(lake: Lake, run_ids: list[str]) -> Iterator[None]:
     """Have another process hold the lock of a campaign while the block runs."""
     place = [str(store_in(lake.root).root / LOCK_FILE), str(lock_place(run_ids))]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", HOLDS_A_LOCK, *place], cwd=PROJECT, **pipes) as other:  # noqa: S603  # our own
+    command = [sys.executable, "-c", HOLDS_A_LOCK, *place]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=PROJECT, stdin=pipe, stdout=pipe) as other:  # noqa: S603  # our own
         assert other.stdin is not None
         assert other.stdout is not None
         assert other.stdout.readline() == b"locked\n"

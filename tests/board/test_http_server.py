@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardServer]:
 
 def ask(server: BoardServer, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
     """Return the status, the headers and the body of an answer."""
-    connection = http.client.HTTPConnection(*server.server_address[:2], timeout=120)
+    connection = http.client.HTTPConnection("127.0.0.1", int(server.server_address[1]), timeout=120)
     connection.request(method, path, headers=headers)
     answer = connection.getresponse()
     found = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()

@@ -187,11 +187,12 @@ def _path_beside(store: Store, name: str) -> Path:
 
 def _keep(path: Path, content: bytes) -> None:
     """Write a file with its checksum, unless it is too large, or cannot be written."""
-    if len(content) > MOST_BYTES:
+    whole = hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+    if len(whole) > MOST_BYTES:
         return
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+        path.write_bytes(whole)
         _prune(path)
 
 
