@@ -2,23 +2,29 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from runtime.alerts.webhook import receiver_of
+from runtime.config.feed_words import words_by_feed
 from runtime.config.server_parameters import ROLL_BACK, ChallengerParameters, RuntimeParameters, ServeCommand
 from runtime.config.signal_overrides import overridden, typed
 from runtime.engine.models import ServedModel, incompatibilities, lattice_in_force, served_model
 from runtime.feeds.feed import Feed, FeedContext, FeedFacts, FeedParameters
 from runtime.feeds.recorder import recorded
 from runtime.rollout.rollout import verified_record
-from runtime.web.app import ServerSetup
 from runtime.web.auth import required_token
+from runtime.web.server_setup import FeedSetup, ServerSetup
 from vpharness.config.lake_of_command import lake_of
+from vpharness.config.override_errors import one_line
 from vpharness.config.override_grammar import quoted
 from vpharness.config.search_path import conf_folder, permitted_modules, without_config_dir
 from vpharness.config.typed_config import check, check_command, instance
@@ -42,40 +48,148 @@ def composed(words: Sequence[str], command: str = COMMAND) -> DictConfig:
         return compose(command, overrides)
 
 
+@dataclass(frozen=True)
+class ComposedFeeds:
+    """The configurations of a server: its own, and that of each feed by name; a single feed's name is empty."""
+
+    server: DictConfig
+    feeds: Mapping[str, DictConfig]
+
+
+def composed_feeds(words: Sequence[str]) -> ComposedFeeds:
+    """Return the configurations that the arguments of a command line make.
+
+    Raises ConfigError, naming the feed, where an argument of one feed is wrong.
+    """
+    by_feed = words_by_feed(without_config_dir(words))
+    server = composed(by_feed.shared)
+    if not by_feed.of_feed:
+        return ComposedFeeds(server, {"": server})
+    feeds = dict[str, DictConfig]()
+    with _all_errors() as collecting:
+        for name, own in by_feed.of_feed.items():
+            with collecting(name):
+                feeds[name] = composed([*by_feed.shared, *own])
+    return ComposedFeeds(server, feeds)
+
+
 @contextlib.contextmanager
-def serving(config: DictConfig) -> Iterator[ServerSetup]:
-    """Yield all that is served, with the feed open.
+def _all_errors() -> Iterator[Callable[[str], contextlib.AbstractContextManager[None]]]:
+    """Yield what collects the errors of feeds, by name; afterwards ConfigError is raised with all of them, if any."""
+    found = list[str]()
+
+    @contextlib.contextmanager
+    def collecting(name: str) -> Iterator[None]:
+        try:
+            yield
+        except (VpharnessError, HydraException, OmegaConfBaseException) as error:
+            found.append(_of_feed(name, error))
+
+    yield collecting
+    if found:
+        raise ConfigError("; ".join(found))
+
+
+@contextlib.contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Name the feed in an error."""
+    try:
+        yield
+    except VpharnessError as error:
+        if not name:
+            raise
+        raise ConfigError(_of_feed(name, error)) from error
+
+
+def _of_feed(name: str, error: BaseException) -> str:
+    return f"feeds.{name}: {error if isinstance(error, VpharnessError) else one_line(error)}"
+
+
+@dataclass(frozen=True)
+class _CheckedFeed:
+    """What a feed's configuration says, all of it in range."""
+
+    name: str
+    config: DictConfig
+    command: ServeCommand
+    settings: RuntimeParameters
+    challengers: Mapping[str, ChallengerParameters]
+
+
+@contextlib.contextmanager
+def serving(configs: ComposedFeeds) -> Iterator[ServerSetup]:
+    """Yield all that is served, with the feeds open.
 
     Raises ConfigError, PromotionError, SourceError, DatasetError or FeedError for whatever is wrong, before anything
-    is served.
+    is served; of several feeds, the error names the one.
     """
+    checked = _all_checked(configs)
+    command = check_command(configs.server, ServeCommand)
+    settings: RuntimeParameters = instance(configs.server.runtime, "runtime")
+    receiver = receiver_of(settings.alerts)
+    token, lake = required_token(settings), lake_of(command)
+    modules = permitted_modules(lake.root, settings.signal_modules, "runtime.signal_modules")
+    with contextlib.ExitStack() as stack:
+        feeds = list[FeedSetup]()
+        for each in checked:
+            with _naming(each.name):
+                feeds.append(stack.enter_context(_feed_setup(each, lake, modules)))
+        yield ServerSetup(settings, token, lake, tuple(feeds), modules, receiver)
+
+
+def _all_checked(configs: ComposedFeeds) -> list[_CheckedFeed]:
+    """Return what the configurations say; ConfigError, with everything that is wrong with any feed."""
+    alone = _checked("", configs.server)  # what is wrong for all feeds is said once
+    if "" in configs.feeds:
+        return [alone]
+    checked = list[_CheckedFeed]()
+    with _all_errors() as collecting:
+        for name, config in configs.feeds.items():
+            with collecting(name):
+                checked.append(_checked(name, config))
+    return checked
+
+
+def _checked(name: str, config: DictConfig) -> _CheckedFeed:
+    """Return what a feed's configuration says. Raises ConfigError for what is out of range."""
     command = check_command(config, ServeCommand)
     settings: RuntimeParameters = instance(config.runtime, "runtime")
     check(runtime=settings)
     given: Any = OmegaConf.to_container(config.challengers, resolve=True)
     asked = {name: typed(ChallengerParameters, value, f"challengers.{name}") for name, value in given.items()}
-    for name, each in asked.items():
-        check(**{f"challengers.{name}": each})
-    receiver = receiver_of(settings.alerts)
+    for challenger, each in asked.items():
+        check(**{f"challengers.{challenger}": each})
     if settings.on_drift == ROLL_BACK and command.version is not None:
         raise ConfigError(
             f"runtime.on_drift is {ROLL_BACK} and version is {command.version}: a fixed version is never rolled back; "
             "leave one of them out"
         )
-    token, lake, choice = required_token(settings), lake_of(command), instance(config.dataset, "dataset")
-    modules = permitted_modules(lake.root, settings.signal_modules, "runtime.signal_modules")
+    return _CheckedFeed(name, config, command, settings, asked)
+
+
+@contextlib.contextmanager
+def _feed_setup(checked: _CheckedFeed, lake: Lake, modules: PermittedModules) -> Iterator[FeedSetup]:
+    """Yield a feed that is open, with the models that are served on it."""
+    config, command = checked.config, checked.command
+    choice = instance(config.dataset, "dataset")
     with _opened(config, command, lake, choice.id, modules) as (feed, record):
         if found := incompatibilities(record, feed.facts):
             raise ConfigError(f"the feed cannot be served: {'; '.join(found)}")
         instrument = command.instrument or feed.facts.instrument
         challengers = tuple(
-            _challenger(name, each, record, lake, instrument, feed.facts, modules) for name, each in asked.items()
+            _challenger(name, each, record, lake, instrument, feed.facts, modules)
+            for name, each in checked.challengers.items()
         )
-        follows = command.version is None
         with _recorded(feed, command) as recorded_feed:
-            champion = served_model(record)
-            yield ServerSetup(
-                settings, token, lake, instrument, follows, recorded_feed, champion, challengers, modules, receiver
+            yield FeedSetup(
+                settings=checked.settings,
+                instrument=instrument,
+                follows=command.version is None,
+                feed=recorded_feed,
+                champion=served_model(record),
+                challengers=challengers,
+                name=checked.name,
+                reopen=functools.partial(_feed_setup, checked, lake, modules),
             )
 
 

@@ -9,9 +9,10 @@ import uvloop
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from runtime.assemble import composed, serving
+from runtime.assemble import composed_feeds, serving
 from runtime.config.server_parameters import ServeCommand
-from runtime.web.app import ServerSetup, first_pipeline, running, stop_on_signals
+from runtime.web.app import running, stop_on_signals
+from runtime.web.server_setup import FeedSetup, ServerSetup, first_pipelines
 from vpharness.config.help_text import command_help
 from vpharness.config.override_errors import one_line
 from vpharness.config.search_path import conf_folder, prepare_process
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         # uvloop's transports may be aborted when they are closed, as Sanic does ten seconds after a client is gone.
         with (
-            serving(composed(arguments)) as ready,
+            serving(composed_feeds(arguments)) as ready,
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
             runner.run(_serve(ready))
@@ -46,17 +47,24 @@ def main(arguments: Sequence[str]) -> int:
 async def _serve(ready: ServerSetup) -> None:
     nudged: list[Callable[[], None]] = []
     stopped = stop_on_signals(lambda: [nudge() for nudge in nudged])
-    pipeline = await asyncio.to_thread(first_pipeline, ready)
-    async with running(ready, pipeline) as (app, listening):
-        nudged.append(app.ctx.rollout.check_now)
+    pipelines = await asyncio.to_thread(first_pipelines, ready)
+    async with running(ready, pipelines) as (app, listening):
+        nudged.append(app.ctx.running.check_now)
         host, port = listening.getsockname()[:2]
         where = f"[{host}]" if ":" in host else host
-        champion, facts = ready.champion, ready.feed.facts
-        print(
-            f"serving {champion.record.version} ({champion.live.scorer.name} at {champion.record.threshold:g}) "
-            f"on {facts.instrument} from {facts.kind}: http://{where}:{port}/",
-            flush=True,
-        )
-        if champion.record.unsafe:
-            print(f"runtime: {champion.record.version} is UNSAFE: promoted without {', '.join(champion.record.unsafe)}")
+        for each in ready.feeds:
+            _tell(each, f"http://{where}:{port}/")
         await stopped.wait()
+
+
+def _tell(setup: FeedSetup, address: str) -> None:
+    """Print what is served on a feed, and where its page is."""
+    record, facts = setup.champion.record, setup.feed.facts
+    of, query = (f"{setup.name}: ", f"?feed={setup.name}") if setup.name else ("", "")
+    print(
+        f"serving {of}{record.version} ({setup.champion.live.scorer.name} at {record.threshold:g}) "
+        f"on {facts.instrument} from {facts.kind}: {address}{query}",
+        flush=True,
+    )
+    if record.unsafe:
+        print(f"runtime: {of}{record.version} is UNSAFE: promoted without {', '.join(record.unsafe)}")

@@ -1,14 +1,17 @@
 """Code that a compiler makes: how the lattice's numba kernels are compiled, and where machine code is kept.
 
 Numba compiles a kernel at its first call, which takes seconds, and JAX a signal's program. Both are kept on disk
-between commands, beside the package or in the user's cache folder, wherever files can be written; where they cannot be,
+between commands, in the user's cache folder or beside the package, wherever files can be written; where they cannot be,
 code is compiled anew each time.
 """
 
+import contextlib
 import hashlib
 import os
 import re
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -30,12 +33,16 @@ Record: TypeAlias = Any
 Key: TypeAlias = Any
 """An unsigned 64-bit integer."""
 
-KERNELS: Final = "kernels"
 JAX: Final = "jax"
 
+_KERNELS: Final = "kernels"
 _PACKAGE: Final = Path(__file__).resolve().parent
-_IMPORTS_KERNELS: Final = re.compile(rb"^from vpharness\.compiled import [\w\s,(]*kernel\b", re.MULTILINE)
-_IMPORT: Final = re.compile(rb"^from vpharness\.([\w.]+) import", re.MULTILINE)
+_IMPORT: Final = re.compile(r"^from vpharness((?:\.\w+)*) import (\([^)]*\)|.*)$", re.MULTILINE)
+_FLAGS: Final = "NUMBA_"
+"""Environment variables that begin so change what numba makes, such as bounds that are checked."""
+_UNUSED_DAYS: Final = 30
+_DIGITS: Final = 16
+"""Hexadecimal digits of a digest in a folder's name."""
 
 
 def int64(value: int) -> int:
@@ -69,19 +76,14 @@ def inlined_kernel(function: Function) -> Function:
 def _compile(function: Function, *, forceinline: bool) -> Function:
     import numba  # noqa: PLC0415  # takes half a second, which commands without a kernel need not wait for
 
-    settings: Any = numba.config  # its attributes are made at run time
     # Without reference counts (_nrt): the arrays belong to the caller, and counting would double the time.
     options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": False, "forceinline": forceinline}
-    folder = _kernels_folder()
+    folder = _kernels_folder(Path(function.__code__.co_filename))
     if folder is None:
         uncached: Function = numba.njit(**options)(function)
         return uncached
-    before = settings.CACHE_DIR
-    settings.CACHE_DIR = str(folder)
-    try:
+    with _keeping_in(folder):
         compiled: Any = numba.njit(cache=True, **options)(function)
-    finally:
-        settings.CACHE_DIR = before
     if (kept := getattr(compiled, "_cache", None)) is not None:  # plain Python where numba is switched off
         kept.save_overload = ignoring_disk_errors(kept.save_overload)
         kept.load_overload = ignoring_disk_errors(kept.load_overload)
@@ -89,42 +91,78 @@ def _compile(function: Function, *, forceinline: bool) -> Function:
     return kernel_of
 
 
+@contextlib.contextmanager
+def _keeping_in(folder: Path) -> Iterator[None]:
+    """Let functions be compiled whose machine code is kept in a folder, wherever their sources lie.
+
+    Numba would add a folder named after the path of the source, so that each checkout of the same code and each
+    environment that it is installed in would compile it anew.
+    """
+    from numba.core import caching, config  # noqa: PLC0415  # see _compile
+
+    settings, locator = cast("Any", config), cast("Any", caching)._CacheLocator
+    before, subfolder = settings.CACHE_DIR, vars(locator)["get_suitable_cache_subpath"]
+    settings.CACHE_DIR, locator.get_suitable_cache_subpath = str(folder), staticmethod(lambda _source: "")
+    try:
+        yield
+    finally:
+        settings.CACHE_DIR, locator.get_suitable_cache_subpath = before, subfolder
+
+
 @cache
-def _kernels_folder() -> Path | None:
-    """Return the folder of the kernels' machine code, named after the text of all that went into it.
+def _kernels_folder(source: Path) -> Path | None:
+    """Return the folder of the machine code of a file's kernels, named after the text of all that went into it.
 
     Numba notices a change in the file of a cached kernel, but not in the files of what the kernel calls, nor in those
     of constants that are compiled in. With their digest in the folder's name, machine code of yesterday's helper is
-    never found again.
+    never found again, and that of every file with other sources stays.
     """
-    return cache_folder(KERNELS, f"kernels-{_sources_digest()}")
+    name = f"{source.parent.name}.{source.stem}"
+    folder = cache_folder(f"{_KERNELS}/{name}-{_sources_digest(source)}")
+    if folder is not None:
+        _forget_unused(folder, name)
+    return folder
+
+
+def _forget_unused(folder: Path, name: str) -> None:
+    """Mark a folder of machine code as used today, and delete those of other versions that nobody has used lately."""
+    now, day_s = time.time(), 86_400
+    with contextlib.suppress(OSError):
+        if any(folder.iterdir()) and now - folder.stat().st_mtime < day_s:
+            return
+        os.utime(folder)
+        for old in folder.parent.glob(f"{name}-{'?' * _DIGITS}"):
+            if now - old.stat().st_mtime > _UNUSED_DAYS * day_s:
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def is_kept(module: str) -> bool:
-    """Whether machine code of a module's kernels, such as those of "bins", has been kept by an earlier process."""
-    folder = _kernels_folder()
-    return folder is not None and any(folder.rglob(f"{module}.*.nbi"))
+    """Return whether machine code of a module's kernels, such as those of "lattice.bins", has been kept before."""
+    folder = _kernels_folder(_PACKAGE / f"{module.replace('.', '/')}.py")
+    return folder is not None and any(folder.glob("*.nbi"))
 
 
-def _sources() -> list[Path]:
-    """Return the files that machine code is made of: those with kernels, and all that these import from here."""
-    texts = {path: path.read_bytes() for folder in ("", "*/") for path in _PACKAGE.glob(f"{folder}*.py")}
-    waiting = [path for path, text in texts.items() if _IMPORTS_KERNELS.search(text)]
-    found = set[Path]()
+def _sources(source: Path) -> list[Path]:
+    """Return the files that machine code of a file is made of: it, and all that it imports from this package."""
+    found, waiting = set[Path](), [source]
     while waiting:
         path = waiting.pop()
-        if path not in found and path in texts:
+        if path not in found and path.is_file():
             found.add(path)
-            imported = (match.decode().replace(".", "/") for match in _IMPORT.findall(texts[path]))
-            waiting += [_PACKAGE / f"{module}.py" for module in imported]
+            for parent, names in _IMPORT.findall(path.read_text(encoding="utf-8")):
+                module = _PACKAGE.joinpath(*parent.split("."))
+                waiting += [module.with_name(f"{module.name}.py"), module / "__init__.py"]
+                waiting += [module / f"{name}.py" for name in re.findall(r"\w+", names)]
     return sorted(found)
 
 
-def _sources_digest() -> str:
+def _sources_digest(source: Path) -> str:
     digest = hashlib.sha256()
-    for path in _sources():
+    for name in sorted(name for name in os.environ if name.startswith(_FLAGS)):
+        digest.update(f"{name}={os.environ[name]}\n".encode())
+    for path in _sources(source):
         digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()[:_DIGITS]
 
 
 def folder_beside_package() -> Path:
@@ -140,22 +178,18 @@ def folder_of_user() -> Path | None:
         return None
 
 
-def cache_folder(kind: str, name: str) -> Path | None:
-    """Return a folder that files can be written to, for what a compiler makes; None where there is none.
+def cache_folder(name: str) -> Path | None:
+    """Return a folder of this name that files can be written to; None where there is none.
 
-    Args:
-        kind: KERNELS, which are preferred beside the package, or JAX, preferred in the user's cache.
-        name: the folder's name.
+    It lies in the user's cache, where every checkout and environment finds it, or else beside the package.
     """
-    user, package = folder_of_user(), folder_beside_package()
-    places = [package, user] if kind == KERNELS else [user, package]
-    found = (place / name for place in places if place is not None)
+    found = (place / name for place in (folder_of_user(), folder_beside_package()) if place is not None)
     return next((folder for folder in found if _can_be_written(folder)), None)
 
 
 def warnings_on_lost_caches() -> Iterator[str]:
     """Yield a line where compiled code cannot be kept, so that it is made anew each time."""
-    if cache_folder(JAX, JAX) is None:
+    if cache_folder(JAX) is None:
         folders = (folder_of_user(), folder_beside_package())
         places = " and ".join(str(place) for place in folders if place is not None)
         yield (

@@ -8,6 +8,9 @@ from vpharness.errors import ConfigError
 PRICE_SCALE: Final = 1_000_000_000
 """Price units in one unit of currency."""
 
+TEN_THOUSANDTH: Final = PRICE_SCALE // 10_000
+"""Price units in 1e-4 of a unit of currency, in which Nasdaq's ITCH and LOBSTER write their prices."""
+
 
 def has_mid(mid: Any, book_valid: Any) -> Any:
     """Return whether bins have a mid price: one above 0, or any other with a valid book.

@@ -139,11 +139,12 @@ class ClaimWatch:
         what = "" if kind == NET else f", {interval} % band {horizon_bins} bins ahead"
         if claim.says != COVERS_MORE:  # of a price that moves by whole ticks, most intervals do
             found = f"{claim.says}, on {claim.n_blocks} {_UNITS[kind]}"
-            print(f"runtime: {model} ({claim.version}{what}): {found}", flush=True)
+            self._stream.log(f"{model} ({claim.version}{what}): {found}")
         if self.webhook is not None:
             self.webhook.send(
                 {
                     "type": "claim",
+                    **({"feed": self._stream.name} if self._stream.name else {}),
                     "claim": kind,
                     "instrument": self._instrument,
                     "stream": self._stream.stream_id,
@@ -197,7 +198,7 @@ class ClaimWatch:
 
     def _go_back(self, version: str, reason: str) -> None:
         entry = roll_back(self._lake, self._instrument, self._modules, away_from=version, reason=reason)
-        print(f"runtime: rolled back to {entry.version}: {reason}", flush=True)
+        self._stream.log(f"rolled back to {entry.version}: {reason}")
 
     async def _in_lake(self, what: str, do: Any, *given: Any) -> None:
         """Do something that takes a lock and writes, outside the event loop; what is in its way is logged once."""
@@ -207,7 +208,7 @@ class ClaimWatch:
             trouble = f"cannot {what}: {error}"
             if trouble != self._trouble:
                 self._trouble = trouble
-                print(f"runtime: {trouble}", flush=True)
+                self._stream.log(trouble)
 
 
 _UNITS: Final = {NET: "blocks", COVERAGE: "moves"}

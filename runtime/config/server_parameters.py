@@ -167,6 +167,12 @@ class ServeCommand:
     challengers: dict[str, Any] = parameter(
         {}, meaning="scored beside the champion: +challengers.NAME={signal: pfp, threshold: 0.5}, version, parameters"
     )
+    feeds: dict[str, Any] = parameter(
+        {},
+        meaning="several feeds, each with a name: feeds.NAME.KEY=VALUE gives one of them its own value of any key but "
+        "those of the whole server, feeds.NAME=dataset is short for feeds.NAME.feed=dataset; keys without a name hold "
+        "for every feed",
+    )
     runtime: Any = None
     feed: Any = None
     source: Any = None

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from runtime.engine.models import ServedModel
-from runtime.engine.pipeline import PipelineBin
+from runtime.engine.pipeline import ModelOutput, PipelineBin
 
 MOST_PENDING_EVENTS: Final = 64
 """Most events that wait for the event loop; the engine waits with the next, so that memory stays bounded."""
+
+PENDING_BESIDE_OTHERS: Final = 8
+"""Most of them where a server has several feeds: what others have to say waits behind them."""
 
 
 @dataclass(eq=False)
@@ -90,6 +93,15 @@ class StatisticsUpdated:
 
 
 @dataclass(frozen=True)
+class PastJudged:
+    """What a model that has joined a pipeline says of the last bins before, by their places; they have been emitted."""
+
+    pipeline: int
+    name: str
+    outputs: list[tuple[int, ModelOutput]]
+
+
+@dataclass(frozen=True)
 class CommandCompleted:
     """A command was carried out, or `problem` is the reason why it was not."""
 
@@ -113,19 +125,23 @@ EngineEvent = (
     | FeedRestarted
     | FeedObserved
     | StatisticsUpdated
+    | PastJudged
     | CommandCompleted
     | FeedEnded
 )
 
 
 def bridge_to(
-    loop: asyncio.AbstractEventLoop, handle: Callable[[EngineEvent], None], stop: threading.Event
+    loop: asyncio.AbstractEventLoop,
+    handle: Callable[[EngineEvent], None],
+    stop: threading.Event,
+    most_pending: int = MOST_PENDING_EVENTS,
 ) -> Callable[[EngineEvent], None]:
     """Return the function by which the engine's thread emits events; the event loop's thread handles them in order.
 
-    While MOST_PENDING_EVENTS of them are on their way the engine waits: a feed at full speed cannot outrun the loop.
+    While `most_pending` of them are on their way the engine waits: a feed at full speed cannot outrun the loop.
     """
-    room = threading.BoundedSemaphore(MOST_PENDING_EVENTS)
+    room = threading.BoundedSemaphore(most_pending)
 
     def arrive(said: EngineEvent) -> None:
         room.release()

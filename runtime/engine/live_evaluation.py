@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from runtime.engine.models import ServedModel
 from vpharness.evaluation.bands import BandScores
+from vpharness.evaluation.confidence_sequences import ERROR
 from vpharness.evaluation.live_claims import CoverageWatch, Judged, NetBlocks, Promise, promise_of
 from vpharness.evaluation.live_statistics import LiveStatistics
 from vpharness.evaluation.running_claims import Claim
@@ -170,8 +171,8 @@ class LiveEvaluator:
             self._claim = self._net, self._net.claim(self.promise)
         return self.claim_facts_of(self._claim[1], self.promise)
 
-    def claim_facts_of(self, claim: Claim, promise: Promise | None = None) -> dict[str, Any]:
-        """Return a claim of this model as the stream's fields; ticks may not be finite."""
+    def claim_facts_of(self, claim: Claim, promise: Promise | None = None, error: float = ERROR) -> dict[str, Any]:
+        """Return a claim of this model, made with some error, as the stream's fields; ticks may not be finite."""
         return {
             "says": claim.says,
             "version": self._version,
@@ -179,6 +180,7 @@ class LiveEvaluator:
             "low": claim.interval.low,
             "high": claim.interval.high,
             "n_blocks": claim.n_blocks,
+            "error": error,
             "block_s": self.block_s,
             "promised_low": math.nan if promise is None else promise.low,
             "promised_high": math.nan if promise is None else promise.high,

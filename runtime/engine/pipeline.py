@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.engine.differences import Differences
+from runtime.engine.differences import Differences, WhatIf
 from runtime.engine.live_evaluation import FireOutcome, LiveEvaluator, OrderChange
-from runtime.engine.models import SHADOW_PREFIX, OrderDurations, ServedModel, new_orders
+from runtime.engine.models import OrderDurations, ServedModel, new_orders
 from runtime.engine.trades import TradesByBin
 from runtime.feeds.feed import NO_EVENTS, FeedFacts, FinishedBin
 from vpharness.execution.live_orders import LiveOrders
@@ -81,6 +81,20 @@ class RunningModel:
     model: ServedModel
     session: LiveSession
     evaluator: LiveEvaluator
+    what_if: WhatIf | None = None
+    """When a client asked for it; None where none did."""
+
+    def past_output(self, seq: int, each: FinishedBin) -> ModelOutput:
+        """Return the model's output for a finished bin of the past, which its session takes in.
+
+        The events of the bin are gone: where entries rest in the queue, what became of them cannot be found out, so
+        that fires are shown and not judged.
+        """
+        scored = self.session.take_bin(*each)
+        if self.model.order_durations is None:
+            return self.output(seq, scored, {}, {})
+        is_ready = scored.is_ready and bool(np.isfinite(scored.score))
+        return ModelOutput(scored.score, scored.fires[0] if scored.is_ready else 0, is_ready, (), None)
 
     def output(
         self, seq: int, scored: ScoredBin, queues: Mapping[OrderDurations, LiveOrders], decided: Decided
@@ -102,7 +116,8 @@ class RunningModel:
     def statistics(self) -> dict[str, Any]:
         """Return the statistics since the model was ready, and how many bins it still needs until it is."""
         bins_to_go = self.session.bins_to_go
-        return {**self.evaluator.statistics(), "warm": bins_to_go == 0, "bins_to_go": bins_to_go}
+        asked = {} if self.what_if is None else {"asked_ns": str(self.what_if.asked_ns)}
+        return {**self.evaluator.statistics(), "warm": bins_to_go == 0, "bins_to_go": bins_to_go, **asked}
 
 
 @dataclass
@@ -199,8 +214,9 @@ class Pipeline:
         for name, running in self.others.items():
             scored_by = running.session.take_bin(scored.row, scored.grid)
             outputs[name] = running.output(seq, scored_by, queues, decided)
-        challengers = {name: each for name, each in self.others.items() if not name.startswith(SHADOW_PREFIX)}
-        self.differences.take(champion.evaluator, {name: each.evaluator for name, each in challengers.items()})
+        what_ifs = {name: each.what_if for name, each in self.others.items() if each.what_if is not None}
+        others = {name: each.evaluator for name, each in self.others.items()}
+        self.differences.take(champion.evaluator, others, what_ifs)
         if self.coming is not None:
             self.coming.session.take_bin(scored.row, scored.grid)
         trades, began_ns = self.trades.until(int(scored.row["bin_end_ns"][0])), champion.session.began_ns
@@ -208,14 +224,27 @@ class Pipeline:
 
 
 def new_pipeline(
-    number: int, model: ServedModel, session: LiveSession, facts: FeedFacts, next_seq: int = 0
+    number: int,
+    model: ServedModel,
+    session: LiveSession,
+    facts: FeedFacts,
+    next_seq: int = 0,
+    *,
+    allows_what_ifs: bool = False,
 ) -> Pipeline:
-    """Return a pipeline on a feed; the champion's session has taken in nothing yet."""
+    """Return a pipeline on a feed; the champion's session has taken in nothing yet.
+
+    `allows_what_ifs` says whether clients may ask for models beside it.
+    """
     champion, trades = running_model(model, session, facts), TradesByBin.on(model.live, facts)
-    return Pipeline(number, champion, trades, facts, next_seq=next_seq)
+    differences = Differences(allows_what_ifs=allows_what_ifs)
+    return Pipeline(number, champion, trades, facts, next_seq=next_seq, differences=differences)
 
 
-def running_model(model: ServedModel, session: LiveSession, facts: FeedFacts) -> RunningModel:
+def running_model(
+    model: ServedModel, session: LiveSession, facts: FeedFacts, what_if: WhatIf | None = None
+) -> RunningModel:
     """Return a model with its session, however far that has come, and an evaluator that has seen nothing yet."""
     has_best_prices = facts.bins is None or facts.bins.has_best_prices
-    return RunningModel(model, session, LiveEvaluator(model, facts.tick_size, has_best_prices=has_best_prices))
+    evaluator = LiveEvaluator(model, facts.tick_size, has_best_prices=has_best_prices)
+    return RunningModel(model, session, evaluator, what_if)

@@ -16,10 +16,11 @@ from runtime.engine.bridge import (
     EngineCommand,
     EngineEvent,
     FeedRestarted,
+    PastJudged,
     PipelineAbandoned,
     StatisticsUpdated,
 )
-from runtime.engine.models import ServedModel, new_session
+from runtime.engine.models import new_session
 from runtime.engine.pipeline import Pipeline, PipelineBin, RunningModel, running_model
 from runtime.engine.trades import TradesByBin
 from runtime.feeds.feed import FeedFacts, FinishedBin
@@ -62,8 +63,10 @@ class Pipelines:
         """
 
         def do() -> None:
-            self._catch_up(each, bins, next_seq, epoch)
+            missed = self._missed(bins, next_seq, epoch)
+            outputs = [(seq, each.past_output(seq, finished)) for seq, finished in missed]
             self.served.others[each.model.name] = each
+            self._emit(PastJudged(self.served.number, each.model.name, outputs))
 
         return EngineCommand(do)
 
@@ -150,9 +153,9 @@ class Pipelines:
         for pipeline in (self.served, self.joining):
             if pipeline is None:
                 continue
-            pipeline.champion = _renewed(pipeline.champion.model, facts)
-            pipeline.others = {name: _renewed(each.model, facts) for name, each in pipeline.others.items()}
-            pipeline.coming = None if pipeline.coming is None else _renewed(pipeline.coming.model, facts)
+            pipeline.champion = _renewed(pipeline.champion, facts)
+            pipeline.others = {name: _renewed(each, facts) for name, each in pipeline.others.items()}
+            pipeline.coming = None if pipeline.coming is None else _renewed(pipeline.coming, facts)
             pipeline.facts, pipeline.queues = facts, {}
             pipeline.trades = TradesByBin.on(pipeline.champion.model.live, facts)
         self.is_joining_ready = False
@@ -171,14 +174,16 @@ class Pipelines:
 
     def _catch_up(self, each: RunningModel, bins: Sequence[FinishedBin], next_seq: int, epoch: int) -> None:
         """Show a session the bins that it has missed; PromotionError where they are no longer kept."""
+        for _, (row, grid) in self._missed(bins, next_seq, epoch):
+            each.session.take_bin(row, grid)
+
+    def _missed(self, bins: Sequence[FinishedBin], next_seq: int, epoch: int) -> list[tuple[int, FinishedBin]]:
+        """Return the bins that a session has missed, with their places; arguments as for `add`."""
         oldest = self.recent[0].seq if self.recent else self.served.next_seq
         if epoch != self._epoch or oldest > next_seq:
             raise PromotionError("the bins that it was shown do not continue")
-        for row, grid in bins:
-            each.session.take_bin(row, grid)
-        for recent in self.recent:
-            if recent.seq >= next_seq:
-                each.session.take_bin(recent.scored.row, recent.scored.grid)
+        since = [(each.seq, (each.scored.row, each.scored.grid)) for each in self.recent if each.seq >= next_seq]
+        return [*enumerate(bins, next_seq - len(bins)), *since]
 
     def emit_statistics(self) -> None:
         """Emit the statistics of all models, and the version that is getting ready."""
@@ -188,6 +193,6 @@ class Pipelines:
         self._emit(StatisticsUpdated(self.served.statistics(), on_its_way))
 
 
-def _renewed(model: ServedModel, facts: FeedFacts) -> RunningModel:
+def _renewed(each: RunningModel, facts: FeedFacts) -> RunningModel:
     """Return a model with a session before the first event of a feed."""
-    return running_model(model, new_session(model, facts), facts)
+    return running_model(each.model, new_session(each.model, facts), facts, each.what_if)

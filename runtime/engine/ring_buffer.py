@@ -56,6 +56,20 @@ class BinRingBuffer:
         """Return the message text of a bin for the clients of a shadow model; None where there is none."""
         return None if name is None else self._shadows[seq % self.capacity].get(name)
 
+    def add_shadows(self, name: str, texts: Mapping[int, str]) -> None:
+        """Add the message texts of a shadow model for bins that are kept, by their places."""
+        for seq, text in texts.items():
+            if self.first_seq <= seq < self.next_seq:
+                place = seq % self.capacity
+                self._shadows[place] = {**self._shadows[place], name: text}
+
+    def drop_shadow(self, name: str) -> None:
+        """Drop all message texts of a shadow model."""
+        for seq in range(self.first_seq, self.next_seq):
+            place = seq % self.capacity
+            if name in self._shadows[place]:
+                self._shadows[place] = {each: text for each, text in self._shadows[place].items() if each != name}
+
     def scored(self, seq: int) -> ScoredBin:
         """Return a bin that shares the ring's memory: it is good until the event loop goes on."""
         place = seq % self.capacity

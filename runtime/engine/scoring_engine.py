@@ -26,20 +26,27 @@ from runtime.feeds.feed import Feed, FeedStep
 from vpharness.errors import PromotionError, VpharnessError
 
 _STATISTICS_SECONDS: Final = 1.0
+_REST: Final = 2.0
+"""How much longer than it has worked for a bin the engine of a replay without a pace rests beside other feeds."""
+_LONGEST_REST_S: Final = 1.0
 
 
 class ScoringEngine:
     """Runs the pipelines of a feed. Commands may be submitted from any thread; all else belongs to its own."""
 
-    def __init__(self, feed: Feed, pipeline: Pipeline, emit: Callable[[EngineEvent], None]) -> None:
+    def __init__(
+        self, feed: Feed, pipeline: Pipeline, emit: Callable[[EngineEvent], None], *, has_neighbours: bool = False
+    ) -> None:
         """Make an engine.
 
         Args:
             feed: what it follows.
             pipeline: what is served at first; its champion's session has taken in nothing.
             emit: takes the engine's events, in its thread, and may make it wait.
+            has_neighbours: whether there are other feeds in this process: a replay as fast as possible then rests after
+                each bin, so that they need not wait for it.
         """
-        self._feed, self._emit = feed, emit
+        self._feed, self._emit, self._has_neighbours = feed, emit, has_neighbours
         self.pipelines = Pipelines(pipeline, emit)
         """The pipelines, and the commands that change them."""
         self._is_over = False
@@ -92,12 +99,15 @@ class ScoringEngine:
         if step.state == "restarted":
             self._observer.restart()
             pipelines.restart(facts)
+        is_unpaced = facts.speed is None and not facts.live
         for each in _taken(pipelines.served, step):
             if stop.is_set():
                 return
             pipelines.recent.append(each)
             self._emit(BinClosed(each, time.monotonic() - due))
-            if facts.speed is None and not facts.live:
+            if is_unpaced and self._has_neighbours:
+                stop.wait(min(_REST * (time.monotonic() - due), _LONGEST_REST_S))
+            if is_unpaced:
                 due = time.monotonic()  # as fast as possible, a bin is due once the one before is done
         if pipelines.joining is not None:
             self._follow_joining(pipelines.joining, step, due)

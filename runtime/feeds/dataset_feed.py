@@ -1,8 +1,9 @@
 """The feed of a dataset: its bins with all their cells, as if they were finished now.
 
-A bin is due when its time has passed, `speed` times as fast as it did. Bins without an event are waited
-through for `longest_wait_s` at most, as with a source. A session takes the bins as they are; where the dataset keeps
-its events they come beside them, for resting orders, whose fate only these tell.
+Those before `start`, as far back as `history_s`, and those before the first with a valid book are due at once. Any
+other bin is due when its time has passed, `speed` times as fast as it did. Bins without an event are waited through
+for `longest_wait_s` at most, as with a source. A session takes the bins as they are; where the dataset keeps its
+events they come beside them, for resting orders, whose fate only these tell.
 """
 
 import threading
@@ -46,9 +47,10 @@ class DatasetFeed:
         self._replay, self._clock, self._dataset = replay, context.clock, dataset
         manifest, (start_ns, end_ns) = dataset.manifest, replay.span_ns()
         self._rows = read_rows(dataset)
-        self._first = 0 if start_ns is None else int(np.searchsorted(self._rows["bin_end_ns"], start_ns, side="right"))
+        self._start = 0 if start_ns is None else self._first_after(start_ns)
+        self._first = 0 if start_ns is None else self._first_after(start_ns - replay.history_ns)
         self._stop = len(self._rows) if end_ns is None else int(np.searchsorted(self._rows["bin_start_ns"], end_ns))
-        if self._first >= self._stop:
+        if self._start >= self._stop:
             begin, end = time_text(manifest.first_bin_start_ns), time_text(manifest.last_bin_end_ns)
             raise ConfigError(
                 f"dataset {manifest.dataset_id} goes from {begin} to {end}; no bin of it lies between feed.start and "
@@ -62,7 +64,7 @@ class DatasetFeed:
             default_evict_crossed_ms=int((manifest.lattice or {}).get("evict_crossed_ms") or 0),
             live=False,
             speed=replay.factor,
-            start_ns=start_ns,
+            start_ns=None if start_ns is None else start_ns - replay.history_ns,
             bins=BinFacts(
                 manifest.cell_width_ms,
                 manifest.radius,
@@ -71,6 +73,15 @@ class DatasetFeed:
                 has_events=dataset.keeps_events and not manifest.by_level,
             ),
         )
+
+    def _first_after(self, time_ns: int) -> int:
+        """Return the place of the bin that holds a time, or of the first one after it."""
+        return int(np.searchsorted(self._rows["bin_end_ns"], time_ns, side="right"))
+
+    def _pace_from(self) -> int:
+        """Return the place of the first bin that is waited for: the start's, or the first after it with a book."""
+        valid = np.flatnonzero(self._rows["book_valid"][self._start : self._stop])
+        return self._start + (int(valid[0]) if len(valid) else 0)
 
     def steps(self, stop: threading.Event) -> Iterator[FeedStep]:
         """Yield the bins when they are due."""
@@ -102,16 +113,20 @@ class DatasetFeed:
             if stop.is_set():
                 return
             yield FeedStep(warming, None, "live")
-        pace, active_ns = Pace(self._clock, self._replay.factor, begin_ns), begin_ns
+        pace_from = self._pace_from()
+        pace, active_ns = self._pace_at(pace_from), begin_ns
         counts_events = "bin_event_count" in self._dataset.manifest.bin_columns
         most = step_bins(int(ends_ns[at]) - begin_ns)
         for block in self._blocks():
             end = at + len(block)
             first = at
             while at < end:
-                if counts_events:
+                if at == pace_from:
+                    pace, active_ns = self._pace_at(at), max(active_ns, int(rows["bin_start_ns"][at]))
+                if counts_events and at >= pace_from:
                     pace.pass_over(int(ends_ns[at]) - active_ns, self._replay.longest_wait_s, int(ends_ns[at]))
-                due = min(int(np.searchsorted(ends_ns, pace.now_ns(), side="right")), at + most, end)
+                is_due = pace_from if at < pace_from else int(np.searchsorted(ends_ns, pace.now_ns(), side="right"))
+                due = min(is_due, at + most, end)
                 if due <= at:
                     if pace.wait_for(int(ends_ns[at]), stop):
                         return
@@ -123,6 +138,10 @@ class DatasetFeed:
                 active = np.flatnonzero(rows["bin_event_count"][at:due])
                 active_ns = int(ends_ns[at + active[-1]]) if len(active) else active_ns
                 at = due
+
+    def _pace_at(self, place: int) -> Pace:
+        """Return a pace that begins now with a bin."""
+        return Pace(self._clock, self._replay.factor, int(self._rows["bin_start_ns"][place]))
 
     def _blocks(self) -> Iterator[list[FinishedBin]]:
         """Yield the bins of the span with their cells."""

@@ -27,8 +27,8 @@ class ReplayParameters:
     speed: str = parameter("1", meaning="a multiple of real time, such as 1 or 10, or max")
     loop: bool = parameter(True, meaning="start again at the end")
     longest_wait_s: float = parameter(
-        60.0,
-        meaning="longest wait in a silence; the rest of it is skipped, and its bins close at once",
+        10.0,
+        meaning="longest wait in a silence; the rest of it is stepped through, and its bins close at once",
         unit="s",
         minimum=1.0,
     )
@@ -48,8 +48,20 @@ class ReplayParameters:
 class SpanReplayParameters(ReplayParameters):
     """A replay of a span of what there is."""
 
-    start: str | None = parameter(None, meaning="first bin: ISO 8601 with zone, or ns since 1970")
+    start: str | None = parameter(None, meaning="where it begins to keep pace: ISO 8601 with zone, or ns since 1970")
     end: str | None = parameter(None, meaning="end of the span: ISO 8601 with zone, or ns since 1970")
+    history_s: float = parameter(
+        120.0,
+        meaning="how much before feed.start is stepped through at once, so that page and models begin with a history",
+        unit="s",
+        minimum=0.0,
+        maximum=86_400.0,
+    )
+
+    @property
+    def history_ns(self) -> int:
+        """How much before the start is stepped through, ns."""
+        return round(self.history_s * SECOND_NS)
 
     def span_ns(self) -> tuple[int | None, int | None]:
         """Return start and end in ns; a ConfigError says what is wrong with them."""
@@ -100,6 +112,13 @@ class Pace:
         """Wait for a moment, or less; return whether `stop` is set."""
         seconds = 0.0 if self._speed is None else (moment_ns - self.now_ns()) / (SECOND_NS * self._speed)
         return stop.is_set() if seconds <= 0 else self._clock.wait(stop, seconds)
+
+    def rest(self, seconds: float, stop: threading.Event) -> None:
+        """Wait for so long: before a pass in which nothing was waited for begins again."""
+        until_ns = self._clock.running_ns() + round(seconds * SECOND_NS)
+        while (left_ns := until_ns - self._clock.running_ns()) > 0:
+            if self._speed is None or self._clock.wait(stop, left_ns / SECOND_NS):
+                return
 
     def pass_over(self, silent_ns: int, longest_wait_s: float, moment_ns: int) -> None:
         """Make a moment due now, where the silence before it has lasted longer than the longest wait.

@@ -1,5 +1,8 @@
 """The feed of a recording: the steps of a feed as they were handed out, once more, at their own pace or faster.
 
+What comes before the first bin with a valid book is not waited for, and spans without events no longer than
+`longest_wait_s`.
+
 Every batch is compared with its checksum before a step of it is handed out. A recording without its end is one of a
 recorder that was killed, or still writes: it is replayed up to its last whole batch, and said to be incomplete.
 """
@@ -15,7 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from runtime.feeds.feed import NO_EVENTS, Feed, FeedContext, FeedFacts, FeedStep
-from runtime.feeds.feed_clock import FeedClock
+from runtime.feeds.opening import BookWatch
 from runtime.feeds.pace import Pace, ReplayParameters, require_in_range
 from runtime.feeds.recorder import SUFFIX, RecordedFeed
 from runtime.feeds.recording_format import (
@@ -51,7 +54,7 @@ class RecordingReplayParameters(ReplayParameters):
             recorded, why = facts_of(reader.schema, str(path)), _incomplete(path, reader.schema)
         if why is not None:
             log.warning("%s", why)
-        yield RecordingFeed(self, path, recorded, context.clock, why)
+        yield RecordingFeed(self, path, recorded, context, why)
 
 
 class RecordingFeed:
@@ -62,12 +65,13 @@ class RecordingFeed:
         replay: RecordingReplayParameters,
         path: Path,
         recorded: FeedFacts,
-        clock: FeedClock,
+        context: FeedContext,
         incomplete: str | None,
     ) -> None:
         """Take over the recorded feed's facts, and the reason why the recording is incomplete, if it is."""
         self.incomplete = incomplete
-        self._replay, self._path, self._clock = replay, path, clock
+        self._replay, self._path, self._clock = replay, path, context.clock
+        self._cell_width_ms = context.cell_width_ms
         self.facts = dataclasses.replace(recorded, kind="recording", live=False, speed=replay.factor)
 
     def steps(self, stop: threading.Event) -> Iterator[FeedStep]:
@@ -76,21 +80,37 @@ class RecordingFeed:
         Raises FeedError where the recording is damaged, and at the end where it is incomplete, unless that is looped.
         """
         while not stop.is_set():
-            pace, before_ns = Pace(self._clock, self._replay.factor, 0), 0
+            watch: BookWatch | None = self._watch()
+            pace, active_ns = self._pace_at(0), 0
             for at_ns, step in read_steps(self._path):
-                pace.pass_over(at_ns - before_ns, self._replay.longest_wait_s, at_ns)
+                if watch is not None:  # nothing is waited for before there is a book to see
+                    watch = self._watch() if step.state == "restarted" else watch
+                    has_book = watch.first_bin_ns(step.events, step.complete_to_ns) is not None
+                    pace, active_ns, watch = self._pace_at(at_ns), at_ns, None if has_book else watch
+                pace.pass_over(at_ns - active_ns, self._replay.longest_wait_s, at_ns)
                 while at_ns > pace.now_ns() and not pace.wait_for(at_ns, stop):
                     pass
                 if stop.is_set():
                     return
                 if step.state != "ended":
                     yield step
-                before_ns = at_ns
+                if len(step.events) or step.state != "live":
+                    active_ns = at_ns
+            if watch is not None and self._replay.loop:
+                pace.rest(self._replay.longest_wait_s, stop)  # there never was a book
             if self.incomplete is not None and not self._replay.loop:
                 raise FeedError(self.incomplete)
             yield FeedStep(NO_EVENTS, None, "restarted" if self._replay.loop else "ended")
             if not self._replay.loop:
                 return
+
+    def _watch(self) -> BookWatch:
+        """Return what finds the first bin with a valid book, before the first step."""
+        return BookWatch(self.facts, self._cell_width_ms)
+
+    def _pace_at(self, at_ns: int) -> Pace:
+        """Return a pace that begins now with a time of the recording."""
+        return Pace(self._clock, self._replay.factor, at_ns)
 
 
 def incomplete(feed: Feed) -> str | None:

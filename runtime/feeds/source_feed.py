@@ -1,8 +1,9 @@
 """The feed of a source: a file's events, or a simulated market's, as if they happened now.
 
-Its time begins with the first record that is no part of a snapshot, or at `start`; everything before that is handed out
-at once and warms the book up. From then on time goes on with the clock whether anything happens or not, bin by bin, so
-that bins close when they end. A silence is waited through for `longest_wait_s` at most: then the rest of it, such as
+Its bins begin with the first record that is no part of a snapshot, or `history_s` before `start`; everything before
+that is handed out at once and warms the book up. Nor is anything waited for before the first bin with a valid book, and
+before `start`: there time begins. From then on it goes on with the clock whether anything happens or not, bin by bin,
+so that bins close when they end. A silence is waited through for `longest_wait_s` at most: then the rest of it, such as
 the night between two sessions, is stepped through without waiting. Its bins come out all the same.
 
 Neither the speed nor the steps change a bin: they are those of a dataset that is built from the source.
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.feeds.feed import NO_EVENTS, FeedContext, FeedFacts, FeedStep
+from runtime.feeds.opening import BookWatch, opening_steps
 from runtime.feeds.pace import Pace, SpanReplayParameters, require_in_range, step_bins
 from vpharness.datasets.intake import Intake, taken_in
 from vpharness.errors import ConfigError, SourceError
@@ -57,17 +59,19 @@ class SourceFeed:
             default_evict_crossed_ms=source.default_evict_crossed_ms,
             live=False,
             speed=replay.factor,
-            start_ns=self._start_ns,
+            start_ns=None if self._start_ns is None else self._start_ns - replay.history_ns,
         )
         self._ahead = self._opened()
 
     def steps(self, stop: threading.Event) -> Iterator[FeedStep]:
         """Yield the source's events when they are due."""
         while not stop.is_set():
-            for events in self._warm_up():
+            watch = BookWatch(self.facts, self._width_ns // NANOSECONDS_PER_MS)
+            for events in self._warm_up(watch):
                 if stop.is_set():
                     return
                 yield FeedStep(events, None, "live")
+            yield from self._opening(watch, stop)
             yield from self._paced(stop)
             if stop.is_set():
                 return
@@ -91,23 +95,48 @@ class SourceFeed:
         """Return the start of the bin that a time lies in."""
         return time_ns // self._width_ns * self._width_ns
 
-    def _warm_up(self) -> Iterator[NDArray[np.void]]:
-        """Yield what comes before the first bin; that bin's start is where time begins."""
-        ahead, start_ns = self._ahead, self._start_ns
+    def _warm_up(self, watch: BookWatch) -> Iterator[NDArray[np.void]]:
+        """Yield what comes before the first bin, which `watch` takes in too; that bin's start is where time begins."""
+        ahead, start_ns = self._ahead, self.facts.start_ns
         while start_ns is None and ahead.next_ns() is not None:
             start_ns = ahead.flow_ns()
             if start_ns is None:
-                yield ahead.take_chunk()
+                events = ahead.take_chunk()
+                watch.first_bin_ns(events)
+                yield events
         if start_ns is not None:
-            self._begin_ns = self._edge_ns(start_ns)
-            yield from ahead.take(self._begin_ns)
+            self._begin_ns, has_begun = self._edge_ns(start_ns), False
+            for events in ahead.take(self._begin_ns):
+                has_begun = True
+                watch.first_bin_ns(events)
+                yield events
+            if not has_begun and (next_ns := ahead.next_ns()) is not None:
+                self._begin_ns = max(self._begin_ns, self._edge_ns(next_ns))  # nothing lies before what there is
         if ahead.next_ns() is None:
             raise SourceError("the source holds nothing but what comes before its first bin; check feed.start")
 
+    def _opening(self, watch: BookWatch, stop: threading.Event) -> Iterator[FeedStep]:
+        """Yield what comes before there is a book to see, and the history before the start, all of it due at once."""
+        ahead, width_ns = self._ahead, self._width_ns
+        step_ns = step_bins(width_ns) * width_ns
+        if self._replay.factor is None:
+            return
+        for step in opening_steps(ahead, watch, self._begin_ns, step_ns, width_ns):
+            if stop.is_set():
+                return
+            self._begin_ns = step.complete_to_ns or self._begin_ns
+            yield step
+        start_ns = self._begin_ns if self._start_ns is None else self._edge_ns(self._start_ns)
+        while self._begin_ns < start_ns and ahead.next_ns() is not None and not stop.is_set():
+            self._begin_ns = min(self._begin_ns + step_ns, start_ns)
+            yield FeedStep(np.concatenate([NO_EVENTS, *ahead.take(self._begin_ns)]), self._begin_ns, "live")
+
     def _paced(self, stop: threading.Event) -> Iterator[FeedStep]:
-        """Yield what comes from the first bin on to the bin of the last event."""
+        """Yield what comes from where time begins on to the bin of the last event."""
         ahead, edge_ns, width_ns = self._ahead, self._begin_ns, self._width_ns
         pace, active_ns = Pace(self._clock, self._replay.factor, edge_ns), edge_ns
+        if ahead.next_ns() is None and edge_ns > ahead.latest_ns and self._replay.loop:
+            pace.rest(self._replay.longest_wait_s, stop)  # there never was a book
         while (next_ns := ahead.next_ns()) is not None or edge_ns <= ahead.latest_ns:
             if next_ns is not None:
                 pace.pass_over(edge_ns - active_ns, self._replay.longest_wait_s, next_ns)

@@ -27,6 +27,7 @@ from runtime.engine.pipeline import Pipeline, RunningModel, new_pipeline, runnin
 from runtime.engine.scoring_engine import ScoringEngine
 from runtime.feeds.feed import FeedFacts, FinishedBin
 from runtime.rollout.shadow_models import ShadowModels
+from runtime.rollout.shadow_pool import ShadowPool
 from runtime.stream.live_stream import LiveStream
 from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError, VpharnessError
@@ -73,12 +74,16 @@ class Rollout:
         instrument: str,
         challengers: Sequence[ServedModel],
         modules: PermittedModules,
+        pool: ShadowPool,
     ) -> None:
-        """Follow what is promoted for an instrument; `challengers` stay beside it, as they were configured."""
+        """Follow what is promoted for an instrument; `challengers` stay beside it, as they were configured.
+
+        `pool` has the limits on shadow models.
+        """
         self._modules = modules
         self._stream, self._engine, self._lake, self._instrument = stream, engine, lake, instrument
         self._challengers = challengers
-        self.shadows = ShadowModels(stream, engine.pipelines.add, self._answer, self._dismiss)
+        self.shadows = ShadowModels(stream, engine.pipelines.add, self._answer, self._dismiss, pool)
         self._pipeline_numbers = itertools.count(1)
         self._nudged = asyncio.Event()
         self._serving: tuple[str, asyncio.Task[None]] | None = None
@@ -211,7 +216,9 @@ class Rollout:
 
     def _pipeline(self, number: int, first_seq: int, model: ServedModel) -> Pipeline:
         facts = self._stream.facts
-        pipeline = new_pipeline(number, model, compiled_session(model, facts), facts, first_seq)
+        allows_what_ifs = self._stream.settings.max_shadows > 0
+        session = compiled_session(model, facts)
+        pipeline = new_pipeline(number, model, session, facts, first_seq, allows_what_ifs=allows_what_ifs)
         for each in self._challengers:
             try:
                 own = on_lattice_of(each, model.record)
@@ -243,7 +250,7 @@ class Rollout:
     def _log_once(self, trouble: str) -> None:
         if trouble != self._trouble:
             self._trouble = trouble
-            print(f"runtime: {trouble}", flush=True)
+            self._stream.log(trouble)
 
 
 def _require_an_end(model: ServedModel, facts: FeedFacts) -> None:

@@ -10,16 +10,18 @@ from collections.abc import Callable
 from typing import Any, Final, NoReturn, Protocol
 
 from runtime.engine.models import ServedModel
+from runtime.stream.limits import TooManyError
 from runtime.stream.live_stream import LiveStream, ServedConfiguration
 from runtime.stream.query import StreamQuery
 from runtime.stream.status import runtime_config
-from runtime.stream.stream_messages import grid_history, grid_update
+from runtime.stream.stream_messages import grid_history, grid_update, shadow_history, status_with_shadow
 from vpharness.errors import ConfigError
 from vpharness.live.frames import encode_grid, encode_json
 
 _MOST_HISTORY_BINS: Final = 200
 HISTORY_BYTES: Final = 250_000
 _BODY_BYTES: Final = 1_500
+_MOST_PAST_BINS: Final = 1_000
 
 
 class TextSender(Protocol):
@@ -62,6 +64,12 @@ class Client:
         self._reset_seen, self._history = stream.reset_number, query.history
         self._resumed, self._resets, self.cursor = _place(stream, query)
         self._is_catching_up = True
+        # What its shadow says of the bins that it is sent from now on comes with them, if it is known by then. Of those
+        # that it has already, it may know what another shadow said.
+        resumes = self._resumed is not None and not self._resets
+        self._oldest = stream.ring.first_seq if resumes else self.cursor
+        self._past_seen = 0 if resumes else stream.past_of(self.shadow)
+        self._past = range(0)
 
     @property
     def shadow(self) -> str | None:
@@ -80,26 +88,55 @@ class Client:
                 await self._stream.changed()
 
     async def _send_next(self) -> bool:
-        """Send the next message that the client has not been sent; return whether there was one."""
+        """Send the next message that the client has not been sent; return whether there was one.
+
+        Raises TooManyError, which asks it to come again, where its stream has been replaced.
+        """
         stream = self._stream
+        if stream.is_retired:
+            raise TooManyError("the feed was opened again; connect again")
         if self._reset_seen < stream.reset_number:
             self._restart()
         if (due := self._due()) is not None:
             await self._send(self._config(due))
         elif self._status_seen < stream.status_number:
             self._status_seen = stream.status_number
-            await self._send(stream.status)
+            own = None if self.shadow is None else stream.shadow_statuses.get(self.shadow)
+            await self._send(status_with_shadow(stream.status, own))
         elif self.cursor < stream.ring.next_seq:
             await self._send_bins()
+        elif self._has_past_due():
+            await self._send_past()
         else:
             return False
         return True
+
+    def _has_past_due(self) -> bool:
+        """Whether there are bins that were sent without what its shadow says of them, which is known now."""
+        number = self._stream.past_of(self.shadow)
+        if number != self._past_seen:
+            self._past_seen, self._past = number, range(self._oldest, self.cursor) if number else range(0)
+        self._past = range(max(self._past.start, self._stream.ring.first_seq), self._past.stop)
+        return bool(self._past)
+
+    async def _send_past(self) -> None:
+        """Send what its shadow says of some of the bins that it has been sent without that."""
+        ring = self._stream.ring
+        async with self._stream.history_lock.held():
+            if not self._has_past_due():  # after the wait for the lock
+                return
+            piece = self._past[:_MOST_PAST_BINS]
+            self._past = self._past[_MOST_PAST_BINS:]
+            bodies = [(seq, body) for seq in piece if (body := ring.shadow(seq, self.shadow)) is not None]
+        if bodies:
+            await self._send(shadow_history(bodies))
 
     def _restart(self) -> None:
         """Begin again after a reset, with as many past bins as were asked for at first."""
         stream, ring = self._stream, self._stream.ring
         self._reset_seen, self._resets, self.missed = stream.reset_number, True, 0
         self.cursor, self._is_catching_up = ring.last(self._history), True
+        self._oldest, self._past, self._past_seen = self.cursor, range(0), stream.past_of(self.shadow)
 
     def _due(self) -> ServedConfiguration | None:
         """Return the configuration that must be sent before anything else; None where none is due.
@@ -134,9 +171,12 @@ class Client:
             self.missed += ring.first_seq - self.cursor
             self.cursor = ring.first_seq
         lag = ring.next_seq - self.cursor
+        is_behind = lag > self._stream.settings.backlog_bins
+        if is_behind and self._stream.is_stepping():
+            self._is_catching_up = True  # no client can keep up with a quiet span that is stepped through
         if self._is_catching_up and lag > 1:
             await self._send_history()
-        elif lag > self._stream.settings.backlog_bins:
+        elif is_behind:
             self.missed += lag - 1
             self.cursor = ring.next_seq - 1
         else:

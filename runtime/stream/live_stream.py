@@ -7,7 +7,7 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -21,6 +21,7 @@ from runtime.engine.bridge import (
     FeedEnded,
     FeedObserved,
     FeedRestarted,
+    PastJudged,
     PipelineAbandoned,
     PipelineReady,
     StatisticsUpdated,
@@ -31,7 +32,7 @@ from runtime.engine.pipeline import PipelineBin
 from runtime.engine.ring_buffer import BinRingBuffer
 from runtime.feeds.feed import FeedFacts
 from runtime.stream.limits import ThrottledLock
-from runtime.stream.stream_messages import bin_body, shadow_bodies
+from runtime.stream.stream_messages import bin_body, shadow_bodies, shadow_body
 from vpharness.errors import PromotionError
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.live.frames import encode_grid
@@ -76,7 +77,11 @@ class LiveStream:
     and waits for a change. So a slow client costs nothing but its own socket.
 
     Attributes:
+        name: of its feed; empty where a server has one.
+        is_retired: whether another stream of the feed has taken its place.
         champion, challengers, shadow_models: the models that are served now, the latter two by name.
+        shadow_statuses: the figures of shadow models as JSON, by name.
+        shown_ns: the end of the latest bin that has been shown, ns since the Unix epoch, whatever began anew since.
         ring: the last bins of the served pipeline.
         configurations: the last configurations since the last reset; the last of them is in force.
         reset_number, reset_seq: the configuration of the last reset, and the first bin after it.
@@ -97,12 +102,22 @@ class LiveStream:
         facts: FeedFacts,
         champion: ServedModel,
         challengers: Sequence[ServedModel] = (),
+        name: str = "",
+        history_lock: ThrottledLock | None = None,
     ) -> None:
-        """Begin a stream with pipeline 0, before its first bin."""
+        """Begin a stream with pipeline 0, before its first bin.
+
+        `name` is its feed's, where there are several; these share `history_lock`.
+        """
+        self.name, self.is_retired = name, False
         self.settings, self.facts, self.champion = settings, facts, champion
         self.stream_id = secrets.token_hex(8)
         self.challengers = {each.name: each for each in challengers}
         self.shadow_models: dict[str, ServedModel] = {}
+        self.shadow_statuses: dict[str, str] = {}
+        self.shown_ns = 0
+        self._judged_pasts: dict[str, int] = {}
+        self._pasts = 0
         self.ring = BinRingBuffer(settings.buffer_bins, champion.live.scorer.radius)
         self.health = FeedHealth()
         self.statistics: dict[str, dict[str, Any]] = {}
@@ -112,7 +127,7 @@ class LiveStream:
         self.status_number, self.status = 0, ""
         self.refusals: dict[str, str] = {}
         self.clients: set[Subscriber] = set()
-        self.history_lock = ThrottledLock()
+        self.history_lock = history_lock or ThrottledLock()
         self.pipeline = 0
         self.epoch = 0
         self.ready_pipeline: int | None = None
@@ -148,11 +163,47 @@ class LiveStream:
                 health.state, health.late_events, health.last_event_ns = state, late_events, last_event_ns
             case StatisticsUpdated(statistics, coming):
                 self.statistics, self.coming = statistics, coming
+            case PastJudged(pipeline, name, outputs):
+                if pipeline == self.pipeline:
+                    self.ring.add_shadows(name, {seq: shadow_body(output) for seq, output in outputs})
             case FeedEnded(problem, was_stopped):
                 self.health.state, self.health.problem = "ended", problem
                 how = "stopped" if was_stopped else "the feed has ended"
-                print(f"runtime: {how}{f': {problem}' if problem else ''}", flush=True)
+                self.log(f"{how}{f': {problem}' if problem else ''}")
         self.notify()
+
+    def add_shadow(self, model: ServedModel, past: Mapping[int, str]) -> None:
+        """Begin to show a shadow model that is scored now, with what it says of the past bins by their places."""
+        self._pasts += 1
+        self._judged_pasts[model.name] = self._pasts
+        self.ring.add_shadows(model.name, past)
+        self.shadow_models[model.name] = model
+        self.notify()
+
+    def drop_shadow(self, name: str) -> None:
+        """Stop showing a shadow model."""
+        self.shadow_models.pop(name, None)
+        self.shadow_statuses.pop(name, None)
+        self._judged_pasts.pop(name, None)
+        self.ring.drop_shadow(name)
+
+    def past_of(self, name: str | None) -> int:
+        """Return the number of the past that a shadow model has judged: another one has to be sent; 0 for none."""
+        return 0 if name is None else self._judged_pasts.get(name, 0)
+
+    def is_stepping(self) -> bool:
+        """Whether bins of a replay come in a burst, such as a quiet span that is stepped through.
+
+        They do where the last `backlog_bins` came in half of the time that they take at the replay's pace.
+        """
+        speed, count, times = self.facts.speed, self.settings.backlog_bins, self.health.recent_bins
+        if self.facts.live or speed is None or len(times) < count:
+            return False
+        return times[-1] - times[-count] < count * self.champion.live.scorer.cell_width_ms / 1000 / speed / 2
+
+    def log(self, line: str) -> None:
+        """Print a line about this feed."""
+        print(f"runtime: {self.name}: {line}" if self.name else f"runtime: {line}", flush=True)
 
     def expect_pipeline(self, pipeline: int, radius: int, first_seq: int) -> None:
         """Keep the bins of a pipeline that is getting ready to be served."""
@@ -199,6 +250,11 @@ class LiveStream:
         self.status = status
         self.notify()
 
+    def retire(self) -> None:
+        """Let another stream of the feed take this one's place: clients are asked to connect again."""
+        self.is_retired = True
+        self.notify()
+
     def notify(self) -> None:
         """Wake all clients that wait for a change."""
         self._changed.set()
@@ -241,6 +297,7 @@ class LiveStream:
             bin_end_ns = int(each.scored.row["bin_end_ns"][0])
             is_live = self.facts.live
             self.health.count(time.monotonic(), is_late=is_late, is_live=is_live, bin_end_ns=bin_end_ns)
+            self.shown_ns = max(self.shown_ns, bin_end_ns)
         ring.began_ns = each.began_ns
         ring.append(each.scored, bin_body(each, self._tick_price, late_s), shadow_bodies(each))
 
@@ -253,7 +310,7 @@ class LiveStream:
 
     def _switched(self, said: ChampionChanged) -> None:
         before, after = self.champion.record.version, said.champion.record.version
-        print(f"runtime: {after} replaces {before} from bin {said.next_seq} on ({self.coming_reason})", flush=True)
+        self.log(f"{after} replaces {before} from bin {said.next_seq} on ({self.coming_reason})")
         self.epoch, self.champion = said.epoch, said.champion
         if said.pipeline == self.pipeline:
             self.announce_configuration(self.coming_reason, said.next_seq)
@@ -261,4 +318,5 @@ class LiveStream:
             (self.pipeline, self.ring), self._joining = self._joining, None
             self.challengers = {each.name: each for each in said.others}
             self.shadow_models.clear()
+            self._judged_pasts.clear()
             self.announce_configuration(self.coming_reason, self.ring.first_seq, resets=True)

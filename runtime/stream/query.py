@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from vpharness.errors import ConfigError
 from vpharness.lattice.columns import GRID_COLUMNS
 
-QUERY_KEYS: Final = ("fields", "history", "from_seq", "stream", "threshold")
+QUERY_KEYS: Final = ("feed", "fields", "history", "from_seq", "stream", "threshold")
 """The keys of a query beside `signal.PARAMETER`."""
 
 _SIGNAL: Final = "signal."
@@ -26,6 +26,7 @@ class StreamQuery:
         stream: the id of the stream that it was connected to.
         parameters: overrides of the signal's parameters by name, as texts.
         threshold: an override of the threshold.
+        feed: the name of the feed whose stream it is; None for the only one, or the first.
     """
 
     fields: tuple[str, ...] | None = None
@@ -34,6 +35,7 @@ class StreamQuery:
     stream: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     threshold: float | None = None
+    feed: str | None = None
 
 
 def parse_query(text: str, most_bytes: int, most_history: int) -> StreamQuery:
@@ -64,6 +66,7 @@ def parse_query(text: str, most_bytes: int, most_history: int) -> StreamQuery:
         stream=values.get("stream"),
         parameters=parameters,
         threshold=_threshold(values.get("threshold")),
+        feed=values.get("feed"),
     )
 
 

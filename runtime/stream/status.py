@@ -8,6 +8,7 @@ from typing import Any
 
 from runtime.engine.feed_health import RECENT_SECONDS
 from runtime.engine.models import CHAMPION, ServedModel, live_model_on
+from runtime.feeds.feed import FeedFacts
 from runtime.stream.live_stream import LiveStream, ServedConfiguration
 from runtime.stream.stream_messages import PROTOCOL, model_facts, projection_facts, without_nan
 from vpharness.live.frames import encode_json, encode_schema
@@ -54,7 +55,7 @@ def runtime_config(
         "promised": champion.record.evidence.get("promised"),
         "challengers": [model_facts(model) for model in told.challengers],
         "shadow": None if shadow is None else model_facts(shadow),
-        "feed": {"kind": facts.kind, "speed": facts.speed, "live": facts.live},
+        "feed": {**_name(stream), "kind": facts.kind, "speed": facts.speed, "live": facts.live},
         "buffer": {"bins": ring.capacity, "first_seq": ring.first_seq, "next_seq": ring.next_seq},
         "resumed": resumed,
         "server_time_ns": str(time.time_ns()),
@@ -74,12 +75,25 @@ def reasons_not_ready(stream: LiveStream) -> list[str]:
     if health.state != "live":
         found.append(f"the feed is {health.state}" + (f": {health.problem}" if health.problem else ""))
     silent_s = None if health.last_bin_at is None else now - health.last_bin_at
-    if silent_s is not None and silent_s > stream.settings.stale_s:
+    if silent_s is not None and silent_s > _longest_silence_s(stream):
         found.append(f"no bin has come for {silent_s:.0f} s")
     found += stream.troubles
     if health.recent_misses:
         found.append(f"{len(health.recent_misses)} deadlines were missed in the last {RECENT_SECONDS:g} s")
     return found
+
+
+def replay_facts(facts: FeedFacts) -> dict[str, Any] | None:
+    """Return what is said of a replay: how many times as fast as it happened; None for a live feed, which is none."""
+    return None if facts.live else {"speed": facts.speed}
+
+
+def _longest_silence_s(stream: LiveStream) -> float:
+    """Return how long no bin may come, seconds: of a slow replay, at least as long as it takes to two of them."""
+    speed = stream.facts.speed
+    if stream.facts.live or speed is None:
+        return stream.settings.stale_s
+    return max(stream.settings.stale_s, 2 * stream.champion.live.scorer.cell_width_ms / 1000 / speed)
 
 
 def status(stream: LiveStream) -> dict[str, Any]:
@@ -93,12 +107,14 @@ def status(stream: LiveStream) -> dict[str, Any]:
         "type": "status",
         "server_time_ns": str(time.time_ns()),
         "feed": {
+            **_name(stream),
             "state": health.state,
             "problem": health.problem,
             "lag_ms": lag_ms,
             "last_event_ns": None if health.last_event_ns is None else str(health.last_event_ns),
             "late_events": health.late_events,
             "recording": None if stream.recording is None else stream.recording() or "on",
+            "replay": replay_facts(stream.facts),
         },
         "bins": health.bins,
         "bins_per_second": round(len(health.recent_bins) / RECENT_SECONDS, 2),
@@ -124,7 +140,17 @@ async def broadcast_status(stream: LiveStream) -> None:
     while True:
         now = time.monotonic()
         stream.health.forget(now)
+        stream.shadow_statuses = {
+            name: encode_json(without_nan(stream.statistics[name]))
+            for name in stream.shadow_models
+            if name in stream.statistics
+        }
         stream.set_status(encode_json(without_nan(status(stream))))
         for reader in list(stream.clients):
             reader.cut_off_if_stuck(now)
         await asyncio.sleep(1.0)
+
+
+def _name(stream: LiveStream) -> dict[str, str]:
+    """Return the field with the name of the stream's feed; none where a server has one feed."""
+    return {"name": stream.name} if stream.name else {}

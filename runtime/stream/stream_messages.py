@@ -56,17 +56,18 @@ def bin_body(each: PipelineBin, tick_price: int, late_s: float) -> str:
 
 def shadow_bodies(each: PipelineBin) -> dict[str, str]:
     """Return the field `shadow` of a bin's message as JSON, by name of the shadow model."""
-    return {
-        name: encode_json(
-            {
-                **_said(output),
-                "outcomes": list(_outcomes("shadow", output)),
-                "orders": list(_orders("shadow", output)),
-            }
-        )
-        for name, output in each.outputs.items()
-        if name.startswith(SHADOW_PREFIX)
-    }
+    return {name: shadow_body(output) for name, output in each.outputs.items() if name.startswith(SHADOW_PREFIX)}
+
+
+def shadow_body(output: ModelOutput) -> str:
+    """Return the field `shadow` of a bin's message as JSON."""
+    return encode_json(
+        {
+            **_said(output),
+            "outcomes": list(_outcomes("shadow", output)),
+            "orders": list(_orders("shadow", output)),
+        }
+    )
 
 
 def grid_update(body: str, missed: int, shadow: str | None) -> str:
@@ -78,6 +79,20 @@ def grid_update(body: str, missed: int, shadow: str | None) -> str:
 def grid_history(updates: Iterable[str]) -> str:
     """Return the message of several bins, each as `grid_update` has it."""
     return f'{{"type":"grid_history","updates":[{",".join(updates)}]}}'
+
+
+def shadow_history(bodies: Iterable[tuple[int, str]]) -> str:
+    """Return the message of what a shadow model says of bins that were sent without it, by their places."""
+    updates = ",".join(f'{{"seq":{seq},{body[1:]}' for seq, body in bodies)
+    return f'{{"type":"shadow_history","updates":[{updates}]}}'
+
+
+def status_with_shadow(status: str, shadow: str | None) -> str:
+    """Return a status message with the figures of a client's own shadow model as `statistics.shadow`.
+
+    The statistics are the last field of the message.
+    """
+    return status if shadow is None else f'{status[:-2]},"shadow":{shadow}}}}}'
 
 
 def error(message: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sanic import HTTPResponse, Request, Sanic, raw, redirect
@@ -10,7 +11,6 @@ from sanic import json as json_answer
 from sanic import text as text_answer
 from sanic.exceptions import NotFound, PayloadTooLarge, SanicException
 
-from runtime.stream.live_stream import LiveStream
 from runtime.stream.status import reasons_not_ready, runtime_config
 from runtime.stream.stream_messages import without_nan
 from runtime.web.admission import AdmissionControl
@@ -20,8 +20,9 @@ from runtime.web.docs_pages import DOCS_FOLDER, FIGURE_HEADERS, docs_files
 from runtime.web.metrics import metrics_text
 from runtime.web.page_files import INDEX, page_files
 from runtime.web.sanic_adapter import close_after_answer
+from runtime.web.served_feed import ServedFeed, feed_named
 from runtime.web.stream_endpoint import serve_stream
-from vpharness.errors import VpharnessError
+from vpharness.errors import ConfigError, VpharnessError
 from vpharness.promotion.serving import history
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ def add_endpoints(app: Sanic[Any, Any]) -> None:
     app.on_request(check)
     app.on_response(add_headers)  # type: ignore[no-untyped-call]  # Sanic has it untyped
     app.add_websocket_route(serve_stream, "/v1/stream")
+    app.add_route(get_feeds, "/v1/feeds")
     app.add_route(get_config, "/v1/config")
     app.add_route(get_promotion, "/v1/promotion")
     app.add_route(get_health, "/healthz")
@@ -130,21 +132,47 @@ async def failed(request: Request, problem: Exception) -> HTTPResponse:
     return text_answer("the server has failed to answer; its log has the reason", status=500)
 
 
+async def get_feeds(request: Request) -> HTTPResponse:
+    """Return the feeds that are served, and how each stands."""
+    return json_answer({"feeds": [feed_facts(each) for each in _feeds(request).values()]})
+
+
+def feed_facts(feed: ServedFeed) -> dict[str, Any]:
+    """Return the fields that describe a feed that is served."""
+    stream, health = feed.stream, feed.stream.health
+    reasons = reasons_not_ready(stream)
+    return {
+        "name": feed.name or None,
+        "instrument": stream.facts.instrument,
+        "kind": stream.facts.kind,
+        "live": stream.facts.live,
+        "stream": stream.stream_id,
+        "version": stream.champion.record.version,
+        "signal": stream.champion.live.scorer.name,
+        "state": health.state,
+        "problem": health.problem,
+        "bins": health.bins,
+        "clients": len(stream.clients),
+        "ready": not reasons,
+        "reasons": reasons,
+    }
+
+
 async def get_config(request: Request) -> HTTPResponse:
     """Return the `runtime_config` of a client of all columns."""
-    stream: LiveStream = request.app.ctx.stream
+    stream = _feed(request).stream
     return json_answer(without_nan(runtime_config(stream, stream.configuration, stream.columns)))
 
 
 async def get_promotion(request: Request) -> HTTPResponse:
     """Return the served record with its evidence, refused versions, and the history of the instrument."""
-    stream: LiveStream = request.app.ctx.stream
-    entries = await asyncio.to_thread(history, request.app.ctx.lake, request.app.ctx.instrument)
+    feed = _feed(request)
+    entries = await asyncio.to_thread(history, request.app.ctx.lake, feed.setup.instrument)
     return json_answer(
         without_nan(
             {
-                "record": stream.champion.record.values(),
-                "refusals": stream.refusals,
+                "record": feed.stream.champion.record.values(),
+                "refusals": feed.stream.refusals,
                 "history": [vars(entry) for entry in entries],
             }
         )
@@ -157,9 +185,29 @@ async def get_health(_request: Request) -> HTTPResponse:
 
 
 async def get_readiness(request: Request) -> HTTPResponse:
-    """Return whether the stream can be relied on, and the reasons where it cannot."""
-    reasons = reasons_not_ready(request.app.ctx.stream)
+    """Return whether a feed, or every feed, can be relied on, and the reasons where one cannot."""
+    if "feed" in request.args:
+        reasons = reasons_not_ready(_feed(request).stream)
+    else:
+        reasons = [
+            f"{each.name}: {reason}" if each.name else reason
+            for each in _feeds(request).values()
+            for reason in reasons_not_ready(each.stream)
+        ]
     return json_answer({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
+
+
+def _feeds(request: Request) -> Mapping[str, ServedFeed]:
+    feeds: Mapping[str, ServedFeed] = request.app.ctx.feeds
+    return feeds
+
+
+def _feed(request: Request) -> ServedFeed:
+    """Return the feed that a request names with `feed=`, or the first; NotFound for a name that is none's."""
+    try:
+        return feed_named(_feeds(request), request.args.get("feed"))
+    except ConfigError as error:
+        raise NotFound(str(error)) from error
 
 
 async def get_metrics(request: Request) -> HTTPResponse:

@@ -1,8 +1,8 @@
 """The memory bound: the most memory that the server can need, which depends on its limits alone.
 
-    process          imports, machine code, one lattice with its book
+    process          imports, machine code, one lattice with its book; of each further feed its machine code and lattice
     + challengers    machine code and a lattice for each
-    + bins           2 rings (the one that is served, and that of a lattice on its way)
+    + bins           for each feed 2 rings (the one that is served, and that of a lattice on its way)
                      x buffer_bins x (the bin's row and grid, its text, and a text for each override)
     + streams        max_clients x (what waits to be sent: a full transport, a piece of history and its copies)
     + connections    max_connections x (what may wait to be read, and an answer over HTTP that is not taken)
@@ -14,7 +14,8 @@
 each 10,000 resting orders.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -81,18 +82,30 @@ def session_bytes(radius: int, bins_kept: int) -> int:
     return lattices + PIECE_BINS * grid_bytes(radius) + _COPIES * _OPERATORS * _VALUE_BYTES * bins_kept
 
 
-def most_bytes(settings: RuntimeParameters, radius: int, challengers: int) -> Mapping[str, int]:
-    """Return the most that the server needs, by part."""
+@dataclass(frozen=True)
+class FeedSize:
+    """What the memory of a feed depends on: the radius of its champion, its challengers, and the bins it keeps."""
+
+    radius: int
+    challengers: int
+    buffer_bins: int
+
+
+def most_bytes(settings: RuntimeParameters, feeds: Sequence[FeedSize]) -> Mapping[str, int]:
+    """Return the most that the server needs, by part; the limits on clients hold over all feeds together."""
     shadows = settings.max_shadows
     structures = STRUCTURES_KEPT + shadows + 1 if shadows else 0
     code = structures * (len(CAPACITIES) + 2) * CODE_BYTES
-    session = session_bytes(radius, settings.buffer_bins)
+    sessions = [session_bytes(each.radius, each.buffer_bins) for each in feeds]
+    further = sum(CODE_BYTES + session for session in sessions[1:])
+    models = sum(each.challengers * (CODE_BYTES + session) for each, session in zip(feeds, sessions, strict=True))
+    widest = max(each.radius for each in feeds)
     return {
-        "process": PROCESS_BYTES,
-        "challengers": challengers * (CODE_BYTES + session),
-        "bins": _RINGS * settings.buffer_bins * bin_bytes(radius, shadows),
-        "streams": settings.max_clients * stream_bytes(radius),
+        "process": PROCESS_BYTES + further,
+        "challengers": models,
+        "bins": sum(_RINGS * each.buffer_bins * bin_bytes(each.radius, shadows) for each in feeds),
+        "streams": settings.max_clients * stream_bytes(widest),
         "connections": settings.max_connections * connection_bytes(),
         "board": ANSWERS * _BOARD_COPIES * MOST_BYTES,
-        "shadows": shadows * session + code,
+        "shadows": shadows * max(sessions) + code,
     }

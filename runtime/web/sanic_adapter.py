@@ -134,7 +134,7 @@ class Connection(WebSocketProtocol):
 
     def _counting(self, receive: Callable[[Frame], None]) -> Callable[[Frame], None]:
         """Return a receiver of frames that ends the connection where a client sends them too fast."""
-        a_minute = self.app.ctx.stream.settings.max_messages_per_minute
+        a_minute = self.app.ctx.settings.max_messages_per_minute
         bucket = TokenBucket(a_minute / 60, a_minute)
 
         def counted(frame: Frame) -> None:

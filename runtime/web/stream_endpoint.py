@@ -1,18 +1,18 @@
 """The websocket endpoint `/v1/stream`: which clients are admitted, and how one is refused."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final, NoReturn
 
 from sanic import Request, Websocket
 
-from runtime.rollout.shadow_models import ShadowModels
 from runtime.stream.client import Client, serve_client
 from runtime.stream.limits import TooManyError
-from runtime.stream.live_stream import LiveStream
 from runtime.stream.query import StreamQuery, parse_query
 from runtime.stream.stream_messages import error
 from runtime.web.admission import AdmissionControl
 from runtime.web.sanic_adapter import CLIENT_IS_GONE, close_websocket, cut_stuck
+from runtime.web.served_feed import ServedFeed, feed_named
 from vpharness.errors import VpharnessError
 
 POLICY: Final = 1008
@@ -39,16 +39,18 @@ async def serve_stream(request: Request, socket: Websocket) -> None:
 
 async def _serve(request: Request, socket: Websocket) -> NoReturn:
     """Admit a client to the stream for as long as it stays; TooManyError where there is no room for it."""
-    stream: LiveStream = request.app.ctx.stream
+    feeds: Mapping[str, ServedFeed] = request.app.ctx.feeds
     admission: AdmissionControl = request.app.ctx.admission
     address = admission.address_of(request)
     if not admission.openings.take(address):
         raise TooManyError("too many streams are being opened; try again in a few seconds")
-    query = parse_query(request.query_string, stream.settings.max_query_bytes, stream.settings.buffer_bins)
+    most_history = max(each.setup.settings.buffer_bins for each in feeds.values())
+    query = parse_query(request.query_string, request.app.ctx.settings.max_query_bytes, most_history)
+    feed = feed_named(feeds, query.feed)
     if not admission.streams.take(address):
         raise TooManyError(_no_room(admission))
     try:
-        await _serve_asked(request, socket, query, address)
+        await _serve_asked(request, socket, feed, query, address)
     finally:
         admission.streams.give_back(address)
 
@@ -61,10 +63,11 @@ def _no_room(admission: AdmissionControl) -> str:
     return f"{streams.taken} clients are connected, which is the maximum"
 
 
-async def _serve_asked(request: Request, socket: Websocket, query: StreamQuery, address: str) -> NoReturn:
+async def _serve_asked(
+    request: Request, socket: Websocket, feed: ServedFeed, query: StreamQuery, address: str
+) -> NoReturn:
     """Serve what a query asks for, scored by a model of the client's own where it gives overrides."""
-    stream: LiveStream = request.app.ctx.stream
-    shadows: ShadowModels = request.app.ctx.rollout.shadows
+    stream, shadows = feed.stream, feed.rollout.shadows
     model = None
     if query.parameters or query.threshold is not None:
         model = await shadows.model_for(query, address, request.app.ctx.admission.shadow_requests)

@@ -25,7 +25,7 @@ from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.order_fates import REASONS
 from vpharness.results.ledger_reader import read_ledger
 from vpharness.results.ranking import judged
-from vpharness.results.store import CANDIDATES, read, store_in
+from vpharness.results.store import CANDIDATES, EXPLORED, read, store_in
 
 WORDS = ["signal=ads", "signal.thresholds=[0.1,0.3]", "source.minutes=4", "split=none", "tracking=none"]
 WALKS = ["eval.max_hold_bins=20", "eval.tp_ticks=1", "eval.sl_ticks=1", "eval.warmup_bins=100"]
@@ -166,6 +166,21 @@ def test_the_ways_of_entering_a_candidate_are_judged_together(folder: Path) -> N
     assert [row["executed_mean"] for row in waits] == sorted(row["executed_mean"] for row in waits)
     frame = vp.execution(own["candidate_id"], lake=folder / "lake")
     assert frame["net_pnl_ticks"].tolist() == [row["net_pnl_ticks"] for row in rows]
+    # What was looked at counts from then on, once, and stays what it was.
+    explored = [row for row in rows if row["is_explored"]]
+    after = {row["candidate_id"]: row for row in rows_of(folder)}
+    assert after.keys() == before.keys()
+    store = store_in(folder / "lake")
+    assert len(read(store, EXPLORED)) == len(explored)
+    again = json.loads(
+        in_process(folder, "compare", f"execution={own['candidate_id'][:10]}", "json=true", "min_signals=0").stdout
+    )
+    assert again == rows
+    assert len(read(store, EXPLORED)) == len(explored)
+    rankable = sum(not row["lacks"] for row in explored)
+    for name, row in after.items():
+        assert row["family_size"] == before[name]["family_size"] + rankable
+        assert (row["p_adjusted"] or 1.0) >= (before[name]["p_adjusted"] or 0.0)
 
 
 def test_traders_questions_are_answered_below_the_table(folder: Path) -> None:

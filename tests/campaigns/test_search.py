@@ -178,7 +178,7 @@ def test_the_summary_names_the_best_candidate_and_how_its_test_is_opened(
     monkeypatch.delenv("VPHARNESS_LAKE", raising=False)
     trials = [Trial(("a=1",), -0.3), Trial(("a=2", "b=3"), 0.4)]
     batches = SimpleNamespace(
-        run_of={("a=1",): "r1", ("a=2", "b=3"): "r2"},
+        runs_of={("a=1",): ("r1",), ("a=2", "b=3"): ("r2",)},
         runs={"r1": None, "r2": None},
         refused={},
         settings=SimpleNamespace(store=None),

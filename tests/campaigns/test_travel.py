@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.campaigns.market import small_dataset, spec
@@ -18,6 +20,7 @@ from vpharness.campaigns.travel import (
     GroupResults,
     dataset_parcel,
     known_audits,
+    latencies_of,
     run_group_elsewhere,
     store_results,
 )
@@ -118,6 +121,45 @@ def test_what_comes_back_is_what_the_runs_would_have_written(dataset: Dataset, t
     assert record.folder == str(folder_of(there.outputs, group.runs[1].spec.run_id))
     (folder,) = temporary.iterdir()
     assert {path.name for path in folder.iterdir()} <= {"cache", dataset.path.name}, "no results are left"
+
+
+def test_recorded_latencies_travel_with_their_dataset(dataset: Dataset, tmp_path: Path, temporary: Path) -> None:
+    """The machine there has no file at their path; the lake here keeps them, and nothing of them stays there."""
+    path = tmp_path / "latencies.parquet"
+    ends = pa.array([dataset.manifest.first_bin_start_ns, dataset.manifest.last_bin_end_ns], pa.int64())
+    pq.write_table(pa.table({"ts_ns": ends, "latency_ms": [20.0, 20.0]}), path)
+    group = group_on(dataset, 3)
+    evaluation = dataclasses.replace(
+        group.runs[0].spec.evaluation, fill="queue", latency_path=str(path), max_wait_bins=10
+    )
+    first = dataclasses.replace(group.runs[0], spec=dataclasses.replace(group.runs[0].spec, evaluation=evaluation))
+    group = dataclasses.replace(group, runs=(first,))
+    here, there = settings_in(tmp_path / "here"), settings_in(tmp_path / "there")
+    run_groups([group], here, CampaignProgress(1), lambda _: None)
+    assert dataset.latencies is not None
+    (kept,) = dataset.latencies.iterdir()
+    kept.unlink()
+    parcel = dataset_parcel(dataset, ANY_SIZE, latencies_of(group))
+    assert parcel.key != dataset_parcel(dataset, ANY_SIZE).key
+    files = parcel.read()
+    absent = dataclasses.replace(evaluation, latency_path=str(tmp_path / "absent.parquet"))
+    files = dataclasses.replace(files, latencies={str(absent.latency_path): files.latencies[str(path)]})
+    moved = dataclasses.replace(first, spec=dataclasses.replace(first.spec, evaluation=absent))
+    emitted: list[Any] = []
+    run_group_elsewhere(
+        dataclasses.replace(group, runs=(moved,)),
+        ids_of(group),
+        settings_in(tmp_path / "no"),
+        (),
+        files,
+        emitted.append,
+    )
+    for each in emitted:
+        if isinstance(each, GroupResults):
+            store_results(each, group, there)
+    assert rows_of(there.store) == rows_of(here.store)
+    assert [each.name for each in dataset.latencies.iterdir()] == [kept.name]
+    assert not list(temporary.rglob("latencies-*"))
 
 
 def test_a_dataset_is_unpacked_once_and_removed_for_the_next(dataset: Dataset, temporary: Path) -> None:

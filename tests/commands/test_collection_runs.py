@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import yaml
 
 import vpharness as vp
 from tests.campaigns.days import add_days
@@ -12,6 +14,7 @@ from tests.commands.test_cli import Said, in_process
 from tests.results.ledgers import opened_test
 from tests.results.pages import Page
 from vpharness.campaigns.collection_members import train_count
+from vpharness.commands.search import rows_of_jobs
 from vpharness.errors import VpharnessError
 from vpharness.results.ledger_reader import read_ledger
 from vpharness.results.store import META, VIEWS, read, store_in
@@ -247,14 +250,43 @@ def test_a_collection_that_cannot_be_run_on_is_one_line(
     assert done(history["folder"]) == before
 
 
-def test_the_library_has_the_candidates_of_a_collection(history: dict[str, Any]) -> None:
-    """As the command line has them; a single run is on a single dataset."""
+def test_a_search_judges_each_job_over_all_days_that_train(history: dict[str, Any], tmp_path: Path) -> None:
+    """As the ranking does, by the blocks of all of them together; each proposal is run on every day."""
+    folder = history["folder"]
+    words = ("-m", *ON_DAYS, "hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "hydra.sweeper.batch_size=2")
+    searched = ok(in_process(folder, *words, "signal.blend_scale=5,6", f"outputs={tmp_path}", "json=true"))
+    found = json.loads(searched.stdout)
+    assert (found["done_now"], found["failed"]) == (10, 0)
+    assert "2 trials in 1 batches" in searched.stderr
+    mine = {row["candidate_id"]: row for row in found["candidates"]}
+    ids = {tuple(row["run_ids"]) for row in mine.values()}
+    judged = rows_of_jobs(store_in(folder / "lake"), sorted(ids))
+    assert set(judged) == ids
+    for run_ids, candidates in judged.items():
+        assert len(run_ids) == 5
+        for row in candidates:
+            ranked = mine[row["candidate_id"]]
+            assert tuple(ranked["run_ids"]) == run_ids
+            assert (row["n_net"], row["net_pnl_ticks"]) == (ranked["n_net"], ranked["net_pnl_ticks"])
+            np.testing.assert_equal(row["net_pnl_ticks_low"], ranked["net_pnl_ticks_low"] or np.nan)
+
+
+def test_the_library_has_the_candidates_of_a_collection(history: dict[str, Any], tmp_path: Path) -> None:
+    """As the command line has them, and its runs, which are made where the store lacks them."""
     lake = history["folder"] / "lake"
     found = vp.results(collection="days@1", lake=lake, min_signals=0, top=3)
     assert {tuple(each) for each in found["datasets"]} <= {("day1", "day2", "day3"), ("day1", "day2"), ("day3",)}
-    overrides: dict[str, Any] = {"dataset.collection": "days"}
-    with pytest.raises(VpharnessError, match="a run on a collection is several runs"):
-        vp.run("ads", lake=lake, **overrides)
+    values = [word.partition("=") for word in (*SHORT, *QUIET) if word.startswith(("eval.", "split", "tracking"))]
+    overrides: dict[str, Any] = {key: yaml.safe_load(value) for key, _, value in values}
+    made = vp.run(
+        "ads", collection="days@1", lake=lake, outputs=tmp_path, parameters={"thresholds": [0.25]}, **overrides
+    )
+    assert len(made.run_ids) == 3
+    assert set(made.run_ids) <= done(history["folder"]).keys()
+    assert made.run_id in made.run_ids
+    assert {tuple(each) for each in made.candidates["run_ids"]} <= {made.run_ids[:2], made.run_ids}
+    with pytest.raises(VpharnessError, match="were both given; give one of them"):
+        vp.run("ads", "day1", collection="days", lake=lake)
 
 
 def test_audit_and_simulation_choose_a_day_and_say_which(history: dict[str, Any]) -> None:

@@ -132,6 +132,8 @@ def _unknown(line: str) -> Iterator[str]:
         known += "".join(f"\n  {key} " for key in command.renamed)
     for word in words:
         key = re.sub(r"\.\d+$", "", word.lstrip("+").partition("=")[0])
+        if line.startswith(SERVER):  # a feed's own keys are those of a single one
+            key = re.sub(r"^feeds\.[\w-]+(?:\.|$)", "", key) or "feed"
         is_key = "=" in word and not key.startswith(
             ("hydra", "challengers.", "tracking.tags.", "signal.", "experiment")
         )

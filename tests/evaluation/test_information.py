@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr  # type: ignore[import-untyped]  # SciPy has no types
 
-from vpharness.evaluation.information import deciles, information_coefficient, moves_ahead
+from vpharness.evaluation.information import (
+    ScoredMoves,
+    blocks_of_bins,
+    deciles,
+    information_coefficient,
+    moves_ahead,
+    pooled_coefficient,
+    pooled_deciles,
+)
 
 
 def naive_ranks(values: Sequence[float]) -> list[float]:
@@ -88,3 +96,25 @@ def test_deciles_by_hand(seed: int) -> None:
         assert found.mean_move[tenth] == pytest.approx(np.mean([moves[t] for t in own]))
         right = [moves[t] * scores[t] > 0 for t in telling]
         assert found.hit_rate[tenth] == pytest.approx(np.mean(right))
+
+
+def test_several_datasets_are_pooled_with_ranks_of_their_own() -> None:
+    """The mean of products over both, whatever the scale of either; one whose scores are all alike adds nothing."""
+    first, second = (ScoredMoves.of(*random_scores(seed)) for seed in (1, 2))
+    wide = ScoredMoves(1000 * second.scores + 7, second.moves, second.blocks + 100)
+    flat = ScoredMoves(np.ones(9), np.arange(9.0), np.arange(9))
+    found = pooled_coefficient([first, wide, flat])
+    own = [pooled_coefficient([each]) for each in (first, second)]
+    mean = sum(each.interval.mean * each.bins for each in own) / sum(each.bins for each in own)
+    assert found.interval.mean == pytest.approx(mean, abs=1e-12)
+    assert (found.bins, found.blocks) == (sum(each.bins for each in own), 30)
+    tenths = pooled_deciles([first, wide])
+    assert tenths.bins.sum() == found.bins
+    assert (tenths.low[tenths.bins > 20] < tenths.high[tenths.bins > 20]).all()
+
+
+def test_blocks_are_at_least_four_times_as_long_as_what_is_looked_at() -> None:
+    """By the clock, in powers of two seconds, and no shorter than those of the fires."""
+    blocks = blocks_of_bins(3_000_000_000, 100, 100.0, 5, 1)
+    assert np.unique(blocks, return_counts=True)[1].tolist() == [10, 20, 20, 20, 20, 10]
+    assert len(np.unique(blocks_of_bins(0, 100, 100.0, 5, 8))) == 2

@@ -13,7 +13,7 @@ from vpharness.evaluation.information import InformationCoefficient, information
 from vpharness.learning import labels_of
 from vpharness.learning.fitting import fit_at
 from vpharness.signals import FitsInForce
-from vpharness.signals.models import Knn
+from vpharness.signals.models import Knn, Trees
 
 BINS: Final = 2_000
 FITS: Final = tuple(range(800, 1_950, 100))
@@ -91,10 +91,17 @@ def coefficients(params: Any, seeds: range) -> tuple[InformationCoefficient, Inf
     return information_coefficient(leaking, moves, blocks), information_coefficient(purged, moves, blocks)
 
 
+MODELS: Final = {
+    "knn": Knn(label="touch", label_ticks=4.0, label_bins=REACH),
+    "trees": Trees(label="touch", label_ticks=4.0, label_bins=REACH, min_leaf_bins=10),
+}
+
+
 @pytest.mark.slow
-def test_labels_that_reach_past_the_fit_show_an_edge_on_noise_and_purged_ones_none() -> None:
+@pytest.mark.parametrize("name", MODELS)
+def test_labels_that_reach_past_the_fit_show_an_edge_on_noise_and_purged_ones_none(name: str) -> None:
     """The features are noise: what the leaking fit seems to know is the answer that it was told."""
-    params = Knn(label="touch", label_ticks=4.0, label_bins=REACH)
+    params = MODELS[name]
     leaking, purged = coefficients(params, SEEDS)
     print(f"{params.MODEL.name}: leaking {leaking}, purged {purged}")
     assert leaking.interval.low > 0.05

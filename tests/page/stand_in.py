@@ -109,7 +109,7 @@ class StandIn:
             "projection": {"horizons_bins": list(market.HORIZONS), "quantiles": list(market.QUANTILES)},
             "promised": {"train": None, "test": PROMISED}, "shadow": None,
             "challengers": [{"name": "c1", "signal": "pfp", "parameters": {}, "threshold": 0.4}],
-            "feed": {"kind": "stand-in", "speed": 1.0, "live": False},
+            "feed": {"kind": "stand-in", "speed": None, "live": True},
             "buffer": {"bins": self.buffer_bins, "first_seq": first, "next_seq": self.next_seq}, "resumed": resumed,
             "server_time_ns": str(market.START_NS), **self.overrides,
         }  # fmt: skip

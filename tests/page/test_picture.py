@@ -47,7 +47,7 @@ def seen_cells(tab: Tab, last: int, count: int = 60) -> list[tuple[tuple[int, in
     return [(cell, pixels[y, x].tolist()) for cell, (x, y) in zip(cells, middles, strict=True) if y > LEGEND_BOTTOM]
 
 
-def check_pixels(tab: Tab, last: int, field: str = "spectrum") -> None:
+def check_pixels(tab: Tab, last: int, field: str = "depth") -> None:
     """Check that cells have the colours of what the market holds there."""
     tab.wait("vpharness.drawing().isRangeCurrent")
     tab.settle()
@@ -67,12 +67,23 @@ def test_pixels_show_the_values_of_their_cells(tab: Tab, server: StandIn, draw: 
     check_pixels(tab, server.next_seq - 1, field)
 
 
-def test_pressure_is_orange_and_vacuum_blue(tab: Tab, server: StandIn) -> None:
-    """A cell with a score over 0.3 has more red than blue, one under -0.3 more blue than red."""
-    show(tab, server, f"{BARE}&bins=100&ticks=50")
-    for cell, (red, _, blue) in seen_cells(tab, server.next_seq - 1):
+def test_pressure_is_green_and_vacuum_violet(tab: Tab, server: StandIn) -> None:
+    """A cell with a score over 0.3 has more green than blue, one under -0.3 more blue than green."""
+    show(tab, server, f"{BARE}&bins=100&ticks=50&field=spectrum")
+    for cell, (_, green, blue) in seen_cells(tab, server.next_seq - 1):
         value = field_value("spectrum", *cell)
-        assert abs(value) < 0.3 or (red > blue) == (value > 0)
+        assert abs(value) < 0.3 or (green > blue) == (value > 0)
+
+
+def test_the_map_opens_on_what_rests_bids_blue_and_asks_orange(tab: Tab, server: StandIn) -> None:
+    """Of the field that nobody chose; the line beside its colours says what they mean."""
+    show(tab, server, f"{BARE}&bins=100&ticks=50")
+    legend = tab.ask("document.querySelector('#colours').innerText")
+    assert "Resting depth" in legend
+    assert "bids blue, asks orange" in legend
+    for cell, (red, _, blue) in seen_cells(tab, server.next_seq - 1):
+        value = field_value("depth", *cell)
+        assert abs(value) < 10 or (red > blue) == (value > 0)
 
 
 def test_new_bins_are_drawn_where_they_belong_once_the_ring_is_full(tab: Tab, server: StandIn) -> None:

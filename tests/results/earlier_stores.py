@@ -1,12 +1,39 @@
-"""Stores as earlier versions wrote them."""
+"""Stores as earlier versions wrote them.
+
+`python -m tests.results.earlier_stores` writes the one of this version, `stores/vN`, which later versions will read.
+"""
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from tests.commands.test_cli import in_process
+from vpharness.results.store import STORE_VERSION, store_in
+
+STORES: Final = Path(__file__).parent / "stores"
+_MARKET: Final = ("source.minutes=2", "split=none", "tracking=none", "eval.max_hold_bins=20", "eval.sl_ticks=1")
+_COMMANDS: Final = (
+    ("signal=ads", "signal.thresholds=[0.2,0.4]", "eval.tp_ticks=2", *_MARKET),
+    ("-m", "signal=perm_derivative", "signal.thresholds=[0.3]", "eval.tp_ticks=2,3", "campaign=small", *_MARKET),
+    ("compare", "walk_forward=true", "signal=ads", "segments=4", "train=1"),
+)
+
+
+def write_store(place: Path) -> None:
+    """Write the small store that this version makes of two minutes of market to a new folder."""
+    with tempfile.TemporaryDirectory() as name:
+        for words in _COMMANDS:
+            said = in_process(Path(name), *words)
+            if said.returncode:
+                raise SystemExit(said.stderr)
+        kept_for_speed = shutil.ignore_patterns("claims", "rankings")
+        shutil.copytree(store_in(Path(name) / "lake").root, place, ignore=kept_for_speed)
 
 
 def as_version_2(root: Path) -> None:
@@ -41,3 +68,7 @@ def _rewrite(folder: Path, change: Callable[[pa.Table], pa.Table]) -> None:
         part.unlink()
         # Parts of that version were named by their time alone.
         pq.write_table(change(table), folder / f"{part.name.partition('.')[0]}.parquet", compression="zstd")
+
+
+if __name__ == "__main__":
+    write_store(STORES / f"v{STORE_VERSION}")

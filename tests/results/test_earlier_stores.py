@@ -2,6 +2,7 @@
 
 They were written by the code of their time: one run of ads at two thresholds, and a campaign of two runs of
 perm_derivative, on two minutes of the simulated market; from version 5 on, a procedure that chose nothing.
+`earlier_stores` writes the one of today's version.
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.commands.test_cli import in_process
+from tests.results.earlier_stores import STORES
 from vpharness.evaluation import EvaluationParameters, Evidence, ResolvedEvaluation
 from vpharness.evaluation.blocks import COUNTS, ORDERS
 from vpharness.results import stored_evidence
@@ -39,7 +41,6 @@ from vpharness.results.store import (
 from vpharness.results.store_columns import TABLES
 from vpharness.results.table_schemas import META_SCHEMA, finished_runs
 
-STORES = Path(__file__).parent / "stores"
 ADDED_IN_3 = {
     META: ("instrument", "contents", "origin_ns", "first_bin_start_ns"),
     CANDIDATES: ("block_s",),

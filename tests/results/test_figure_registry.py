@@ -45,8 +45,8 @@ NEW = Figure(
     SHARE,
     "stop-loss touched first, of the fires judged net",
     mean=Mean("net_sl", "n_net"),
-    heading="net SL %",
-    label="Net SL rate",
+    heading="SL net %",
+    label="Net stop rate",
     form=".1f",
     shown=PLACES,
     order=41,
@@ -122,10 +122,10 @@ def test_it_is_in_the_table_in_json_and_in_the_report(ranked: list[Ranked], caps
     assert [row[name] for name in NEW.names] == [values[name] for name in NEW.names]
     print_ranking(ranked)
     printed = capsys.readouterr().out
-    assert "net SL % [95 %]" in printed
+    assert "SL net % [95 %]" in printed
     assert text in printed
     page = page_of(Findings(ranked, ranked, view_of, {}), "title")
-    assert "net SL % [95 %]" in page
+    assert "SL net % [95 %]" in page
     assert text in page
 
 
@@ -155,7 +155,7 @@ def test_it_is_counted_live_as_a_run_counts_it(new: Figure) -> None:
     assert figures.n_net == facts["n_net"] > 5
     for name in NEW.names:
         assert facts[name] == pytest.approx(getattr(figures, name)), name
-    assert '{ label: "Net SL rate", unit: "share", names: ["net_stop_rate"' in typescript()
+    assert '{ label: "Net stop rate", unit: "share", names: ["net_stop_rate"' in typescript()
 
 
 def test_the_page_knows_the_figures_that_are_registered() -> None:

@@ -5,7 +5,7 @@ import base64
 import contextlib
 import dataclasses
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,11 @@ from runtime.alerts.webhook import Receiver
 from runtime.config.server_parameters import RuntimeParameters
 from runtime.engine.models import ServedModel, served_model
 from runtime.feeds.feed import Feed
+from runtime.rollout.rollout import Rollout
 from runtime.stream.live_stream import LiveStream
-from runtime.web.app import ServerSetup, first_pipeline, running
+from runtime.web.app import running
+from runtime.web.served_feed import ServedFeed, feed_named
+from runtime.web.server_setup import FeedSetup, ServerSetup, first_pipelines
 from tests.runtime.market import ScriptedFeed
 from tests.runtime.records import record_of
 from vpharness.datasets.lake import Lake
@@ -40,8 +43,16 @@ class Server:
     @property
     def stream(self) -> LiveStream:
         """Its stream."""
-        stream: LiveStream = self.app.ctx.stream
-        return stream
+        return self.feed().stream
+
+    @property
+    def rollout(self) -> Rollout:
+        """Its rollout."""
+        return self.feed().rollout
+
+    def feed(self, name: str | None = None) -> ServedFeed:
+        """Return a feed, or the only one."""
+        return feed_named(self.app.ctx.feeds, name)
 
     def url(self, query: str = "") -> str:
         """Return the address of the stream."""
@@ -72,21 +83,28 @@ async def server(
     **settings: Any,
 ) -> AsyncIterator[Server]:
     """Serve a record on a feed, at a free port."""
-    lake = Lake(folder)
     chosen = RuntimeParameters(**{"port": 0, "buffer_bins": 600, "watch_s": 0.05, "stop_s": 1.0, **settings})
-    serving = ServerSetup(
+    served = FeedSetup(
         settings=chosen,
-        token=token,
-        lake=lake,
         instrument="SYN",
         follows=True,
         feed=feed or ScriptedFeed(),
         champion=served_model(record or record_of()),
         challengers=tuple(challengers),
-        modules=PermittedModules(folder, ("tests.runtime",), "runtime.signal_modules"),
-        receiver=receiver,
     )
-    async with running(serving, first_pipeline(serving)) as (app, listening):
+    async with serving_feeds(folder, [served], token=token, receiver=receiver) as running_server:
+        yield running_server
+
+
+@contextlib.asynccontextmanager
+async def serving_feeds(
+    folder: Path, feeds: Sequence[FeedSetup], *, token: str | None = None, receiver: Receiver | None = None
+) -> AsyncIterator[Server]:
+    """Serve some feeds, with the settings of the first of them."""
+    lake = Lake(folder)
+    modules = PermittedModules(folder, ("tests.runtime",), "runtime.signal_modules")
+    setup = ServerSetup(feeds[0].settings, token, lake, tuple(feeds), modules, receiver)
+    async with running(setup, first_pipelines(setup)) as (app, listening):
         yield Server(app, listening.getsockname()[1], lake)
 
 
@@ -98,6 +116,7 @@ class Client:
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
     statuses: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     configs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    pasts: dict[int, dict[str, Any]] = dataclasses.field(default_factory=dict)  # of its shadow, by the bin's seq
     ahead: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # a history may hold more than was asked for
 
     async def message(self) -> dict[str, Any]:
@@ -130,6 +149,8 @@ class Client:
                 self.statuses.append(message)
             elif message["type"] == "runtime_config":
                 self._configure(message)
+            elif message["type"] == "shadow_history":
+                self.pasts |= {each["seq"]: each for each in message["updates"]}
             elif message["type"] == "grid_update":
                 return await self._with_cells([message])
             elif message["type"] == "grid_history":

@@ -113,6 +113,30 @@ def execution(candidate: str, *, dataset: str | None = None, lake: Folder | None
     return frame
 
 
+def information(candidate: str, *, dataset: str | None = None, lake: Folder | None = None) -> pd.DataFrame:
+    """Return how well a candidate's scores agree with later moves, in the part that chose, as tidy rows.
+
+    The column `of` says what a row is of: `coefficient` is Spearman's of scores and moves over `horizon_bins`, `decile`
+    the mean move after a tenth of the scores; of a learned signal also `calibration`, the mean label of each tenth,
+    `macro_f1` and `p_t` of the classes predicted at the threshold, `class` with how often each is true and predicted,
+    and `importance`, what the coefficient of scores and labels loses once the feature `name` is shuffled in blocks.
+    `value` is the figure, `low` and `high` the ends of its 95 % interval over blocks of time. All of it describes; no
+    p-value counts it.
+
+    Args:
+        candidate: its id, or how that begins.
+        dataset: on this dataset alone.
+        lake: the folder of datasets and results.
+
+    Raises VpharnessError where there is no such candidate, or its datasets or its signal are not at hand as they were.
+    """
+    asked = CompareCommand(lake=str(lake_in(lake).root), information=candidate, min_signals=0)
+    with one_sentence():
+        rows = compared(asked, dataset).answer.rows
+    frame: pd.DataFrame = table_of_rows(rows).to_pandas()
+    return frame
+
+
 def fires(
     *,
     signal: str | None = None,

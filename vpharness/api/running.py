@@ -14,7 +14,9 @@ from omegaconf import DictConfig
 
 from vpharness.api.folders import Folder, lake_in
 from vpharness.campaigns.dataset_cache import DatasetCache
+from vpharness.campaigns.run_folder import folder_of
 from vpharness.commands.cli import mistake_in
+from vpharness.commands.collection_run import collection_runs
 from vpharness.commands.command_table import COMMANDS
 from vpharness.commands.run import finished_run, tidy
 from vpharness.commands.text.rankings import readable_ledger, rows_of
@@ -37,19 +39,22 @@ _DATASET_IS: Final = re.compile(r"dataset\.id(?:=| is )([\w.-]*\w)")
 
 @dataclass(frozen=True)
 class RunResult:
-    """A run that is in the store.
+    """A run that is in the store, or those on the datasets of a collection.
 
     Attributes:
-        run_id: its id.
+        run_id: its id; on a collection that of the last dataset that trains.
         dataset_id: the dataset that it ran on.
         folder: its configuration, its card, its scores and its fires.
         candidates: its candidates, one a threshold, ranked within the whole ledger, as `results` has them.
+        run_ids: the ids of all runs: on a collection those that train, in the order of time, then those kept for the
+            test.
     """
 
     run_id: str
     dataset_id: str
     folder: Path
     candidates: pd.DataFrame
+    run_ids: tuple[str, ...] = ()
 
 
 def compose(overrides: Sequence[str] = (), *, command: str = "run", config_dir: Folder | None = None) -> DictConfig:
@@ -74,6 +79,7 @@ def run(
     signal: str,
     dataset: str | None = None,
     *,
+    collection: str | None = None,
     lake: Folder | None = None,
     outputs: Folder = "outputs",
     parameters: Mapping[str, Any] | None = None,
@@ -82,9 +88,12 @@ def run(
 ) -> RunResult:
     """Run a signal on a dataset as the command line does, unless the store has that run, and return its candidates.
 
+    On a collection there is a run for each of its datasets, and a candidate is judged over all that train.
+
     Args:
         signal: its name, as `signal=` takes it.
         dataset: the name of a dataset; without one, it is built from `source` and `lattice` where it is not there yet.
+        collection: the name of a collection in place of a dataset, as "ES" or "ES@3".
         lake: the folder of datasets and results.
         outputs: the folder of run folders.
         parameters: of the signal, such as {"thresholds": [0.5, 1]}.
@@ -96,18 +105,34 @@ def run(
     """
     if dataset is not None and not isinstance(dataset, str):
         raise ConfigError(f'dataset is {dataset!r}; expected the name of a dataset, as dataset="mine"')
+    if collection is not None and not isinstance(collection, str):
+        raise ConfigError(f'collection is {collection!r}; expected the name of a collection, as collection="ES"')
+    if dataset is not None and collection is not None:
+        raise ConfigError(f"dataset={dataset!r} and collection={collection!r} were both given; give one of them")
     words = [f"signal={signal}", *_words("signal", dict(parameters or {}))]
+    words += [] if collection is None else [f"dataset.collection={override_value(collection)}"]
     words += [] if dataset is None else [f"dataset.id={override_value(dataset)}"]
     words += [f"lake={override_value(str(lake_in(lake).root))}", f"outputs={override_value(str(Path(outputs)))}"]
     for key, value in overrides.items():
         words += _words(key, value)
     with one_sentence(), config_dir_added(_folder(config_dir)):
-        found = finished_run(compose(words), words)
-        run_id = found.run.spec.run_id
-        ranked = rank(readable_ledger(found.store, found.lake)) if found.rows else []
-        rows = rows_of((each for each in ranked if run_id in each.candidate.run_ids), found.lake)
-        tidy(found.store)
-    return RunResult(run_id, found.run.spec.dataset.manifest.dataset_id, found.folder, table_of_rows(rows).to_pandas())
+        config = compose(words)
+        if instance(config.dataset, "dataset").collection is not None:
+            several = collection_runs(config, words)
+            runs, store = several.runs, several.settings.store
+            last, is_judged = (several.training or runs)[-1], bool(several.training)
+            folder = folder_of(several.settings.outputs, last.spec.run_id)
+        else:
+            found = finished_run(config, words)
+            runs, store, last, folder = [found.run], found.store, found.run, found.folder
+            is_judged = bool(found.rows)
+        run_ids = tuple(run.spec.run_id for run in runs)
+        ranked = rank(readable_ledger(store, lake_in(lake))) if is_judged else []
+        mine = (each for each in ranked if not set(run_ids).isdisjoint(each.candidate.run_ids))
+        rows = rows_of(mine, lake_in(lake))
+        tidy(store)
+    candidates = table_of_rows(rows).to_pandas()
+    return RunResult(last.spec.run_id, last.spec.dataset.manifest.dataset_id, folder, candidates, run_ids)
 
 
 def _folder(given: Folder | None) -> Path | None:

@@ -3,20 +3,26 @@
 A run is on one dataset. With `split=time` a collection puts whole datasets, in the order of time, into the training
 part (the first `train_share` of them, half up, at least one) and the test part. A run's identity says on which side its
 dataset stands and nothing of the collection, its name, version or other datasets; a candidate's does not even say that.
-So a collection that grows makes no run of before anew, but for datasets that move from the test into training, which
-become new runs; and all versions of all collections that hold a dataset share its runs.
+A signal that is fitted on the datasets before one (refit_every=dataset) is the exception: which these are is part of
+the run. So a collection that grows makes no run of before anew, but for datasets that move from the test into training,
+which become new runs; and all versions of all collections that hold a dataset share its runs.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from vpharness.campaigns.collection_members import train_count
 from vpharness.campaigns.plan import CollectionName, Job
 from vpharness.datasets.collection import Collection, find_collection
+from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.evaluation import SplitParameters
+from vpharness.learning.earlier_datasets import labelled_bins
+from vpharness.signals import LearnedParameters
+from vpharness.signals.core.learned import DATASET
 
 COLLECTION_KEY = "dataset.collection"
 
@@ -42,6 +48,8 @@ def expanded(jobs: Sequence[Job], lake: Lake) -> ExpandedJobs:
     splits: dict[tuple[int, str], tuple[SplitParameters, tuple[SplitParameters, ...]]] = {}
     found: list[Job] = []
     untested: dict[str, str] = {}
+    unfitted: dict[tuple[str, str], int] = {}
+    bins_of = functools.cache(lambda dataset_id: find_dataset(lake, dataset_id).manifest.bins)
     for job in jobs:
         if not isinstance(job.data, CollectionName):
             found.append(job)
@@ -54,13 +62,31 @@ def expanded(jobs: Sequence[Job], lake: Lake) -> ExpandedJobs:
             splits[key] = job.split, _splits(job.split, collection)
         shared = splits[key][1]
         words = _pinned(job.words, collection.name)
-        for dataset_id, split in zip(collection.dataset_ids, shared, strict=True):
-            if not job.parameters.thresholds and split.by_dataset and dataset_id in split.test_datasets:
+        for place, (dataset_id, split) in enumerate(zip(collection.dataset_ids, shared, strict=True)):
+            earlier = collection.dataset_ids[:place] if _is_fitted_on_earlier(job) else ()
+            if _is_fitted_on_earlier(job) and not _can_be_fitted(job, [bins_of(each) for each in earlier]):
+                unfitted[job.signal_target, collection.name] = max(
+                    place + 1, unfitted.get((job.signal_target, collection.name), 0)
+                )
+            elif not job.parameters.thresholds and split.by_dataset and dataset_id in split.test_datasets:
                 untested[job.signal_target] = collection.name
             else:
                 config = _config(job.config, dataset_id, collection.name)
-                found.append(replace(job, words=words, config=config, data=dataset_id, split=split))
-    return ExpandedJobs(tuple(found), tuple(_untested(*each) for each in untested.items()))
+                more = {"words": words, "config": config, "data": dataset_id, "split": split, "earlier": tuple(earlier)}
+                found.append(replace(job, **more))
+    notes = [_untested(*each) for each in untested.items()]
+    notes += [_unfitted(*key, number) for key, number in unfitted.items()]
+    return ExpandedJobs(tuple(found), tuple(notes))
+
+
+def _is_fitted_on_earlier(job: Job) -> bool:
+    return isinstance(job.parameters, LearnedParameters) and job.parameters.refit_every == DATASET
+
+
+def _can_be_fitted(job: Job, bins: Sequence[int]) -> bool:
+    """Whether earlier datasets of so many bins have enough labels for a fit."""
+    parameters = cast("LearnedParameters", job.parameters)
+    return labelled_bins(parameters, bins) >= parameters.min_train_bins
 
 
 def _splits(split: SplitParameters, collection: Collection) -> tuple[SplitParameters, ...]:
@@ -87,6 +113,15 @@ def _pinned(words: Sequence[str], name: str) -> tuple[str, ...]:
 
 def _config(config: Mapping[str, Any], dataset_id: str, name: str) -> dict[str, Any]:
     return {**config, "dataset": {**config["dataset"], "id": dataset_id, "collection": name}}
+
+
+def _unfitted(signal_target: str, name: str, number: int) -> str:
+    signal = signal_target.rpartition(".")[2]
+    which = "first dataset" if number == 1 else f"first {number} datasets"
+    return (
+        f"signal {signal} is fitted at the beginning of each dataset on those before, so it is not run on the {which} "
+        f"of collection {name}, before which too few bins have a label (signal.min_train_bins)"
+    )
 
 
 def _untested(signal_target: str, name: str) -> str:

@@ -34,6 +34,7 @@ from vpharness.evaluation import (
 )
 from vpharness.evaluation.costs import cost_key
 from vpharness.learning import LearnedRun
+from vpharness.learning.earlier_datasets import EarlierDatasets
 from vpharness.signals import LearnedParameters, LearnedSignal, Signal, body_parameters, features
 
 DEFAULT_MEMORY_MB: Final = 1024
@@ -97,6 +98,7 @@ class DatasetCache:
         bin_seq: [T] int64, the numbers of its bins.
         memory_bytes: what may be kept of columns, tables, judged fires and (by the caller) intermediate series, each
             up to a quarter of it.
+        report_fit: is called after each fit of a learned signal with the number of those done, and of all of its run.
     """
 
     dataset: Dataset
@@ -112,6 +114,7 @@ class DatasetCache:
     _features: LruCache[tuple[str, str], NDArray[np.float64]] = field(
         default_factory=lambda: LruCache(_FEATURES_BYTES, lambda features: features.nbytes)
     )
+    report_fit: Callable[[int, int], None] | None = None
 
     @classmethod
     def of(cls, dataset: Dataset, memory_mb: int = DEFAULT_MEMORY_MB) -> "DatasetCache":
@@ -163,14 +166,19 @@ class DatasetCache:
         known = {name: values for name, values in bins.items() if values is not None}
         return signal.with_series(self.grid(signal.columns), known, view.tick_size)
 
-    def learned_run(self, signal: LearnedSignal[Any], params: LearnedParameters) -> LearnedRun:
+    def learned_run(
+        self,
+        signal: LearnedSignal[Any],
+        params: LearnedParameters,
+        earlier: EarlierDatasets | None = None,
+    ) -> LearnedRun:
         """Return a learned signal's run over the dataset: its fits are read where an earlier run has left them.
 
         Raises ConfigError where a package is missing, and DatasetError where a column or kept weights cannot be read.
         """
         key = f"{signal.body.__module__}.{signal.name}", json.dumps(body_parameters(params), sort_keys=True)
         shown = self._features.get_or_make(key, lambda: self._make_features(signal, params))
-        return LearnedRun.of(signal, params, shown, self.view, self.dataset.models)
+        return LearnedRun.of(signal, params, shown, self.view, self.dataset.models, earlier, self.report_fit)
 
     def _make_features(self, signal: LearnedSignal[Any], params: LearnedParameters) -> NDArray[np.float64]:
         width_ms, valid = self.dataset.manifest.cell_width_ms, self.view.book_valid

@@ -170,7 +170,7 @@ class _RunAudits:
 
     def _report(self, spec: RunSpec, scores: NDArray[np.float64]) -> AuditReport:
         if isinstance(spec.signal, LearnedSignal):
-            run = self._cache.learned_run(spec.signal, spec.learned_parameters)
+            run = self._cache.learned_run(spec.signal, spec.learned_parameters, spec.earlier_datasets)
             return audit_fits(run, self._cache.inputs(spec.signal), scores)
         if self._audits is None:
             self._audits = self._begin()
@@ -194,7 +194,8 @@ def _scores(
     """Yield the scores of each run; all are of one signal."""
     signal, width = specs[0].signal, cache.dataset.manifest.cell_width_ms
     if isinstance(signal, LearnedSignal):
-        yield from (cache.learned_run(signal, spec.learned_parameters).scores() for spec in specs)
+        for spec in specs:
+            yield cache.learned_run(signal, spec.learned_parameters, spec.earlier_datasets).scores()
         return
     grid, valid = cache.inputs(signal), cache.view.book_valid
     if len(specs) == 1:

@@ -66,6 +66,7 @@ class Job:
             `collection_jobs.expanded` puts its datasets.
         signal_target: "module.name".
         parameters, evaluation, split: as in `RunSpec`; jobs that have equal ones share the objects.
+        earlier: the datasets before, on which a signal with refit_every=dataset is fitted.
     """
 
     number: int
@@ -76,10 +77,11 @@ class Job:
     parameters: SignalParameters
     evaluation: EvaluationParameters
     split: SplitParameters
+    earlier: tuple[str, ...] = ()
 
-    def on(self, dataset: Dataset, memo: ObjectMemo) -> RunSpec:
-        """Return the run on its dataset; `memo` holds what it has in common with others."""
-        return RunSpec(dataset, self.signal_target, self.parameters, self.evaluation, self.split, memo)
+    def on(self, dataset: Dataset, memo: ObjectMemo, earlier: tuple[Dataset, ...] = ()) -> RunSpec:
+        """Return the run on its dataset, fitted on earlier ones; `memo` holds what it has in common with others."""
+        return RunSpec(dataset, self.signal_target, self.parameters, self.evaluation, self.split, memo, earlier)
 
 
 @dataclass(frozen=True)
@@ -193,15 +195,15 @@ def make_plan(
     """
     runs: dict[str, PlannedRun] = {}
     run_ids: list[str] = []
-    known: dict[tuple[int, ...], str] = {}
+    known: dict[tuple[object, ...], str] = {}
     wrong: dict[str, None] = {}
     memo = ObjectMemo()
     for job in jobs:
         dataset = dataset_of(job)
         # Jobs share what they have in common, so that looking at the objects themselves is enough.
-        parts = (id(dataset), id(job.parameters), id(job.evaluation), id(job.split))
+        parts = (id(dataset), id(job.parameters), id(job.evaluation), id(job.split), job.earlier)
         if parts not in known:
-            spec = job.on(dataset, memo)
+            spec = job.on(dataset, memo, tuple(dataset_of(replace(job, data=each)) for each in job.earlier))
             found = list(spec_problems(spec))
             wrong |= dict.fromkeys(found)
             known[parts] = "" if found else spec.run_id

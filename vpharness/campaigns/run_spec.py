@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from vpharness.campaigns.memo import ObjectMemo
 from vpharness.datasets.find import Dataset
@@ -21,7 +21,9 @@ from vpharness.evaluation import (
 from vpharness.execution.order_table import require_latencies, require_queue
 from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.learning import fit_bins, missing_packages, model_identity, training_bins
+from vpharness.learning.earlier_datasets import EarlierDatasets
 from vpharness.learning.fitting import missing_sentence
+from vpharness.learning.learned_run import needs_collection
 from vpharness.parameters import problems
 from vpharness.recorded_latency import read_latencies
 from vpharness.results.audits import AuditKey, audit_key
@@ -33,11 +35,16 @@ from vpharness.signals import (
     SignalParameters,
     body_scorer,
     digest,
+    identifying_parameters,
     number_of_features,
     resolve,
     score_parameters,
 )
+from vpharness.signals.core.learned import DATASET
 from vpharness.suggestions import did_you_mean
+
+FITTED_ON: Final = "fitted_on"
+"""Where a run's identity has the datasets that it was fitted on, where these are others than its own."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,7 @@ class RunSpec:
     memo: ObjectMemo = dataclasses.field(
         default_factory=ObjectMemo, compare=False, repr=False
     )  # shared with other runs
+    earlier: tuple[Dataset, ...] = ()  # those that a signal with refit_every=dataset is fitted on, in the order of time
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields alone: cached results need not travel to another process."""
@@ -80,6 +88,7 @@ class RunSpec:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """Everything the results depend on, as JSON values."""
+        fitted_on = {} if self.earlier_datasets is None else {FITTED_ON: self.earlier_datasets.identity}
         return {
             "code": {
                 "signal_digest": self.memo.call(digest, self.signal, self.parameters),
@@ -91,7 +100,13 @@ class RunSpec:
             "evaluation": self.memo.call(ResolvedEvaluation.identity, self.resolved),
             "signal": {"target": self.signal_target, "parameters": self.memo.call(_identifying, self.parameters)},
             "split": self.memo.call(_normalised, self.split),
+            **fitted_on,
         }
+
+    @property
+    def earlier_datasets(self) -> EarlierDatasets | None:
+        """The datasets that it is fitted on, where these are others than its own."""
+        return EarlierDatasets(self.earlier) if self.earlier else None
 
     @cached_property
     def audit_key(self) -> AuditKey:
@@ -159,7 +174,7 @@ def parameter_problems(
 def spec_problems(spec: RunSpec) -> Iterator[str]:
     """Yield an error for everything else that keeps a run from being executed, before any work."""
     yield from spec.memo.call(_column_problems, spec.signal, spec.dataset)
-    yield from spec.memo.call(_scorer_problems, spec.signal, spec.parameters, spec.dataset)
+    yield from spec.memo.call(_scorer_problems, spec.signal, spec.parameters, spec.dataset, spec.earlier)
     yield from spec.memo.call(_part_problems, spec.resolved, spec.split, spec.dataset)
     yield from spec.memo.call(_queue_problems, spec.resolved, spec.evaluation, spec.dataset)
     if not spec.parameters.thresholds and spec.is_test:
@@ -197,24 +212,31 @@ def _column_problems(signal: Signal[Any], dataset: Dataset) -> list[str]:
     return [sentence] if absent else []
 
 
-def _scorer_problems(signal: Signal[Any], parameters: SignalParameters, dataset: Dataset) -> list[str]:
+def _scorer_problems(
+    signal: Signal[Any], parameters: SignalParameters, dataset: Dataset, earlier: tuple[Dataset, ...]
+) -> list[str]:
     width_ms, radius = dataset.manifest.cell_width_ms, dataset.manifest.radius
     try:
         ready = body_scorer(signal, parameters, cell_width_ms=width_ms, radius=radius)
         if isinstance(signal, LearnedSignal):
             number_of_features(ready)
-            return list(_fit_problems(signal, parameters, dataset))
+            return list(_fit_problems(signal, parameters, dataset, earlier))
     except VpharnessError as error:
         return [str(error)]
     return []
 
 
-def _fit_problems(signal: LearnedSignal[Any], parameters: SignalParameters, dataset: Dataset) -> Iterator[str]:
+def _fit_problems(
+    signal: LearnedSignal[Any], parameters: SignalParameters, dataset: Dataset, earlier: tuple[Dataset, ...]
+) -> Iterator[str]:
     """Yield an error where a learned signal cannot be fitted at all."""
     if missing := missing_packages(signal.model):
         yield missing_sentence(signal.model, missing)
     learned, bins = cast("LearnedParameters", parameters), dataset.manifest.bins
-    if not any(
+    if learned.refit_every == DATASET:
+        if not earlier:
+            yield needs_collection(signal.name)
+    elif not any(
         len(training_bins(learned, place)) >= learned.min_train_bins
         for place in fit_bins(learned, bins, dataset.manifest.cell_width_ms)
     ):
@@ -252,7 +274,7 @@ def _queue_problems(evaluation: ResolvedEvaluation, given: EvaluationParameters,
 
 def _identifying(parameters: SignalParameters) -> dict[str, Any]:
     """Return the parameters, without percentiles that choose nothing since thresholds are given."""
-    return dataclasses.asdict(parameters) | ({"threshold_quantiles": []} if parameters.thresholds else {})
+    return identifying_parameters(parameters) | ({"threshold_quantiles": []} if parameters.thresholds else {})
 
 
 def _normalised(split: SplitParameters) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -55,6 +56,7 @@ class CampaignProgress:
         done: runs that are, failed ones included.
         failures: (run id, overrides, error) of the runs that failed.
         best_low: the highest lower end of a net interval so far, ticks, and `best` what has it.
+        fits: fits of learned signals to be carried out, and `fitted` how many of them are.
     """
 
     total: int
@@ -63,6 +65,8 @@ class CampaignProgress:
     best_low: float = -math.inf
     best: str = ""
     begun: float = field(default_factory=time.monotonic)
+    fits: int = 0
+    fitted: int = 0
 
     def add(self, run_id: str, words: str, finished: RunOutcome | RunFailure) -> None:
         """Count a finished run."""
@@ -126,6 +130,7 @@ def _run_group(
     for path, digest in {(run.spec.evaluation.latency_path, run.spec.resolved.latency_digest) for run in group.runs}:
         if path is not None:
             keep_latencies(cache.dataset, path, digest)
+    cache.report_fit = partial(_count_fit, progress, report)
     batch: list[RunOutcome | RunFailure] = []
     written, limit = time.monotonic(), max(1, cache.memory_bytes // 4 // (8 * cache.view.n_bins))
     try:
@@ -141,6 +146,13 @@ def _run_group(
                 return
     finally:
         _write(batch, by_id, settings, track)
+
+
+def _count_fit(progress: CampaignProgress, report: ReportProgress, done: int, total: int) -> None:
+    """Count a fit of a run: its first one adds all that the run needs."""
+    progress.fits += total if done == 1 else 0
+    progress.fitted += 1
+    report(progress)
 
 
 def _write(

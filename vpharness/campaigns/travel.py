@@ -23,7 +23,7 @@ from typing import Final
 import pyarrow as pa
 
 from vpharness.campaigns.mlflow_runs import tracked_run
-from vpharness.campaigns.plan import Group
+from vpharness.campaigns.plan import Group, PlannedRun
 from vpharness.campaigns.run_folder import folder_of, put_run_folder, writing_run_folders
 from vpharness.campaigns.runner import CampaignProgress, ReportProgress, RunnerSettings, run_groups
 from vpharness.datasets.find import Dataset, open_dataset
@@ -31,6 +31,7 @@ from vpharness.datasets.lake import DEFAULT_CACHE_GB, ColumnCache
 from vpharness.datasets.manifest import CHECKSUMS_FILE, check_all, check_file, read_checksums
 from vpharness.engines.calls import Emit, Parcel
 from vpharness.errors import DatasetError, EngineError
+from vpharness.execution.order_table import keep_latencies
 from vpharness.results.audits import AuditKey, AuditRecord, audit_rows
 from vpharness.results.store import AUDITS, CANDIDATES, EVIDENCE, FIRES, META, Store, TableRows, append, read_table
 from vpharness.results.table_schemas import DONE
@@ -44,10 +45,17 @@ _PREFIX: Final = "vpharness-travelled-"
 
 @dataclass(frozen=True)
 class DatasetFiles:
-    """The files of a dataset by name, and what its folder is called."""
+    """The files of a dataset by name, and what its folder is called.
+
+    Attributes:
+        name: of the folder.
+        files: of the dataset, by name.
+        latencies: files of recorded latencies that its runs are judged with, by the path that they were given by.
+    """
 
     name: str
     files: Mapping[str, bytes]
+    latencies: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,13 +66,29 @@ class GroupResults:
     folders: Mapping[str, Mapping[str, bytes]]
 
 
-def dataset_parcel(dataset: Dataset, limit_bytes: int) -> Parcel:
-    """Return a dataset as a parcel; reading it raises EngineError where it has more than `limit_bytes`."""
-    text = (dataset.path / CHECKSUMS_FILE).read_bytes()
-    return Parcel(f"{dataset.path.name} {hashlib.sha256(text).hexdigest()}", partial(_read, dataset, limit_bytes))
+def dataset_parcel(dataset: Dataset, limit_bytes: int, latencies: Mapping[str, str] | None = None) -> Parcel:
+    """Return a dataset as a parcel; reading it raises EngineError where it has more than `limit_bytes`.
+
+    Args:
+        dataset: the dataset.
+        limit_bytes: the most that its files may have.
+        latencies: recorded latencies that come with it: the digest of each by its path.
+    """
+    text, recorded = (dataset.path / CHECKSUMS_FILE).read_bytes(), dict(latencies or {})
+    name = " ".join([dataset.path.name, hashlib.sha256(text).hexdigest(), *sorted(recorded.values())])
+    return Parcel(name, partial(_read, dataset, limit_bytes, tuple(recorded)))
 
 
-def _read(dataset: Dataset, limit_bytes: int) -> DatasetFiles:
+def latencies_of(group: Group) -> dict[str, str]:
+    """Return the recorded latencies that runs of a group are judged with: the digest of each by its path."""
+    return {
+        path: run.spec.resolved.latency_digest
+        for run in group.runs
+        if (path := run.spec.evaluation.latency_path) is not None
+    }
+
+
+def _read(dataset: Dataset, limit_bytes: int, latencies: Sequence[str] = ()) -> DatasetFiles:
     names = [CHECKSUMS_FILE, *read_checksums(dataset.path)]
     if dataset.origin is not None:
         for each in names[1:]:
@@ -77,7 +101,11 @@ def _read(dataset: Dataset, limit_bytes: int) -> DatasetFiles:
             f"or make the dataset compact: python -m vpharness convert dataset.id={name}"
         )
     try:
-        return DatasetFiles(dataset.path.name, {each: (dataset.path / each).read_bytes() for each in names})
+        return DatasetFiles(
+            dataset.path.name,
+            {each: (dataset.path / each).read_bytes() for each in names},
+            {each: Path(each).read_bytes() for each in latencies},
+        )
     except OSError as error:
         raise DatasetError(f"dataset {name}: {error.filename} cannot be read: {error.strerror}") from error
 
@@ -175,11 +203,17 @@ def run_group_elsewhere(
         files: its dataset.
         emit: takes its progress, and `GroupResults` as they are written.
     """
+    if any(run.spec.earlier for run in group.runs):
+        raise EngineError(
+            f"signal {group.signal_target} is fitted on the datasets before (refit_every=dataset), and "
+            f"{socket.gethostname()} does not see the lake that they are in; put the lake on a file system that all "
+            "machines share"
+        )
     dataset = _UNPACKED.dataset(files)
-    runs = tuple(dataclasses.replace(run, spec=dataclasses.replace(run.spec, dataset=dataset)) for run in group.runs)
-    here = dataclasses.replace(group, dataset=dataset, runs=runs)
-    require_same_ids(here, ids)
     with tempfile.TemporaryDirectory(prefix="results-", dir=dataset.path.parent) as folder:
+        here = _group_on(group, dataset, _written(files.latencies, Path(folder)))
+        runs = here.runs
+        require_same_ids(here, ids)
         store, outputs = Store(Path(folder) / "store"), Path(folder) / "outputs"
         append(store, audit_rows(audits))
         local = dataclasses.replace(settings, store=store, outputs=outputs)
@@ -191,6 +225,28 @@ def run_group_elsewhere(
             skipped = 0
 
         run_groups([here], local, CampaignProgress(len(runs)), progress_emitter(emit), send)
+
+
+def _written(latencies: Mapping[str, bytes], folder: Path) -> dict[str, str]:
+    """Write files of recorded latencies into a folder; return where each is, by the path that it was given by."""
+    found = {}
+    for number, (given, content) in enumerate(latencies.items()):
+        path = folder / f"latencies-{number}.parquet"
+        path.write_bytes(content)
+        found[given] = str(path)
+    return found
+
+
+def _group_on(group: Group, dataset: Dataset, latencies: Mapping[str, str]) -> Group:
+    """Return a group on a dataset of this machine, with files of recorded latencies that lie on it."""
+
+    def moved(run: PlannedRun) -> PlannedRun:
+        given = run.spec.evaluation
+        path = None if given.latency_path is None else latencies.get(given.latency_path, given.latency_path)
+        evaluation = given if path == given.latency_path else dataclasses.replace(given, latency_path=path)
+        return dataclasses.replace(run, spec=dataclasses.replace(run.spec, dataset=dataset, evaluation=evaluation))
+
+    return dataclasses.replace(group, dataset=dataset, runs=tuple(map(moved, group.runs)))
 
 
 def _taken(store: Store, outputs: Path, skipped: int) -> GroupResults:
@@ -214,6 +270,8 @@ def store_results(results: GroupResults, group: Group, settings: RunnerSettings)
     Raises ResultsError where they cannot be written.
     """
     by_id = {run.spec.run_id: run for run in group.runs}
+    for path, digest in latencies_of(group).items():
+        keep_latencies(group.dataset, path, digest)
     with writing_run_folders(settings.outputs):
         for run_id, files in results.folders.items():
             put_run_folder(files, folder_of(settings.outputs, run_id))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from vpharness.campaigns.execute import RunFailure
+from vpharness.campaigns.fits import FitProgress, fit_side_by_side, fit_tasks
 from vpharness.campaigns.plan import Group
 from vpharness.campaigns.runner import STOP, CampaignProgress, ReportProgress, RunnerSettings, TrackRuns, run_groups
 from vpharness.campaigns.saving import save
@@ -16,6 +17,7 @@ from vpharness.campaigns.travel import (
     GroupResults,
     dataset_parcel,
     known_audits,
+    latencies_of,
     progress_emitter,
     require_same_ids,
     run_group_elsewhere,
@@ -54,6 +56,16 @@ def run_groups_on(
         report: is called as progress goes on, in one thread at a time.
         track: is called, likewise, with runs that are in the store.
     """
+    tasks = fit_tasks([run for group in groups for run in group.runs])
+
+    def fitted(now: FitProgress) -> None:
+        progress.fits, progress.fitted = now.total, now.done
+        report(progress)
+
+    if tasks:
+        # Groups are by signal and dataset: fits of one group would otherwise follow one another in one process.
+        fit_side_by_side(engine, tasks, fitted)
+        progress.fits = progress.fitted  # what could not be fitted is left to the runs
     follower = GroupFollower(groups, settings, progress, report, track, engine.allotment)
     engine.carry_out([follower.work_of(group) for group in groups], follower)
 
@@ -91,7 +103,7 @@ class GroupFollower:
             Call(run_group_here, (group, ids, self.settings)),
             folders=(self.settings.store.root, self.settings.outputs),
             elsewhere=Call(run_group_elsewhere, (group, ids, self.settings, known_audits(group, self._audits))),
-            parcel=dataset_parcel(group.dataset, travel),
+            parcel=dataset_parcel(group.dataset, travel, latencies_of(group)),
             cpus=self.allotment.cpus,
             memory_bytes=group_bytes(group, self.settings.memory_mb) if memory is None else memory,
         )

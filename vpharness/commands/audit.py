@@ -15,15 +15,16 @@ from vpharness.config.command_schemas import AuditCommand, DatasetChoice
 from vpharness.config.lake_of_command import lake_of
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.collection import find_collection
-from vpharness.datasets.find import Dataset, find_dataset
+from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.errors import ConfigError, ResultsError, VpharnessError
 from vpharness.evaluation import SplitParameters
 from vpharness.learning import AUDITED_FITS, audit_fits
+from vpharness.learning.shuffled_labels import ShuffledLabels, shuffled_labels
 from vpharness.results.audits import FULL, AuditRecord, keep_audit, key_of
 from vpharness.results.store import store_in
-from vpharness.signals import LearnedSignal, digest, resolve
+from vpharness.signals import LearnedSignal, digest, identifying_parameters, resolve
 
 
 def run_audit(config: DictConfig) -> None:
@@ -38,17 +39,27 @@ def run_audit(config: DictConfig) -> None:
     if choice.collection is not None:
         print(f"vpharness: the audit is on dataset {dataset.manifest.dataset_id} of the collection", file=sys.stderr)
     width_ms = dataset.manifest.cell_width_ms
-    report = _learned(signal, params, dataset, asked.seed) if isinstance(signal, LearnedSignal) else None
-    if report is None:
+    shuffled: ShuffledLabels | None = None
+    if isinstance(signal, LearnedSignal):
+        cache = DatasetCache.of(dataset)
+        run = cache.learned_run(signal, params)
+        report = audit_fits(run, cache.inputs(signal), run.scores(), seed=asked.seed, most=AUDITED_FITS, full=True)
+        shuffled = shuffled_labels(run, asked.shuffles, asked.seed) if asked.shuffles else None
+    else:
         loaded = load(dataset, signal.columns)
         valid = loaded.bins["book_valid"].astype(bool)
         shown = signal.with_series(loaded.grid, loaded.bins, dataset.manifest.tick_size)
         report = audit(signal, params, shown, valid, cell_width_ms=width_ms, seed=asked.seed)
     if asked.json:
-        print(json.dumps(_facts(report), indent=1))
+        more = {} if shuffled is None else {"shuffled_labels": dataclasses.asdict(shuffled)}
+        print(json.dumps(_facts(report) | more, indent=1))
     else:
         _print(report, signal.name, width_ms)
-    key = key_of(str(config.signal["_target_"]), digest(signal, params), dataset.checksum, dataclasses.asdict(params))
+        if shuffled is not None:
+            _print_shuffled(shuffled)
+    key = key_of(
+        str(config.signal["_target_"]), digest(signal, params), dataset.checksum, identifying_parameters(params)
+    )
     audited = AuditRecord.now(key, dataset.manifest.dataset_id, report.failures, report.memory_bins, FULL)
     try:
         keep_audit(store_in(Path(asked.lake)), audited)
@@ -60,6 +71,12 @@ def run_audit(config: DictConfig) -> None:
         raise VpharnessError(f"the audit of signal {signal.name} is {report.failures[0]}")
     if report.failures:
         raise VpharnessError(f"signal {signal.name} fails the audit: {'; '.join(report.failures)}")
+    if shuffled is not None and not shuffled.passed:
+        raise VpharnessError(
+            f"signal {signal.name} fails the audit: fitted to shuffled labels its scores still agree with later "
+            f"moves, by a coefficient of {shuffled.interval.mean:+.3f} in the mean; its features or its model know of them from "
+            "elsewhere"
+        )
 
 
 def audited_dataset(lake: Lake, choice: DatasetChoice) -> str:
@@ -77,11 +94,12 @@ def audited_dataset(lake: Lake, choice: DatasetChoice) -> str:
     return ids[train_count(len(ids), SplitParameters.train_share) - 1]
 
 
-def _learned(signal: LearnedSignal[Any], params: Any, dataset: Dataset, seed: int) -> AuditReport:
-    """Audit a learned signal in full: its features and scores, and some of its fits."""
-    cache = DatasetCache.of(dataset)
-    run = cache.learned_run(signal, params)
-    return audit_fits(run, cache.inputs(signal), run.scores(), seed=seed, most=AUDITED_FITS, full=True)
+def _print_shuffled(found: ShuffledLabels) -> None:
+    mean, low, high = dataclasses.astuple(found.interval)
+    print(
+        f"  fitted to labels shuffled in blocks {len(found.coefficients)} times: information coefficient {mean:+.3f} "
+        f"[{low:+.3f}, {high:+.3f}] in the mean, {'as chance has it' if found.passed else 'NOT 0'}"
+    )
 
 
 def _facts(report: AuditReport) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def describe_collection(progress: CollectionProgress) -> str:
 def collection_progress() -> Iterator[Report]:
     """Yield a report that shows the build of a collection on standard error: a bar on a terminal, else lines."""
     console = Console(stderr=True)
-    compiles = not is_kept("bins")
+    compiles = not is_kept("lattice.bins")
     if not console.is_terminal:
         with contextlib.ExitStack() as stack:
             if compiles:

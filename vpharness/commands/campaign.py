@@ -65,6 +65,8 @@ def launch(
     command = command_of(master, RunCommand)
     tracking: TrackingParameters = instance(master.tracking, "tracking")
     known = [*ranges.problems(command), *ranges.problems(tracking, "tracking."), *problems]
+    if command.information:
+        known.append("information=true is of a single run; compare information=CANDIDATE shows it of any candidate")
     lake = lake_of(command)
     settings = settings_of(command, store_in(lake.root), Labels(tracking.experiment_name))
     check_version(settings.store)

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from vpharness.campaigns.plan import PlannedRun
 from vpharness.campaigns.run_folder import folder_of
 from vpharness.campaigns.runner import RunnerSettings
+from vpharness.commands.compare import informer
 from vpharness.commands.run import carried_out, finish, print_audit, print_tracking, refuse_silence, tidy
 from vpharness.commands.text.dataset_facts import print_doubts
 from vpharness.commands.text.rankings import print_candidates
@@ -62,7 +63,8 @@ def run_on_collection(config: DictConfig) -> None:
         print("the fires of its runs are stored, and compare show_test=true judges them")
         return
     folder = folder_of(found.settings.outputs, found.training[-1].spec.run_id)
-    print_candidates(store, found.lake, ids, as_json=bool(config.json), folder=folder)
+    informed = informer(found.lake) if config.information else None
+    print_candidates(store, found.lake, ids, as_json=bool(config.json), folder=folder, information_of=informed)
     if not config.json:
         print_tracking(instance(config.tracking, "tracking"), Path(config.outputs))
     tidy(store)

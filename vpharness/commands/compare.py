@@ -11,6 +11,7 @@ from typing import Any, Final
 from omegaconf import DictConfig
 
 from vpharness.campaigns.collection_members import collection_datasets, members_added_ns, sessions_of_datasets
+from vpharness.campaigns.information import information_of, is_learned
 from vpharness.commands.comparison_filters import (
     candidate_id_named,
     is_shown,
@@ -22,18 +23,21 @@ from vpharness.commands.comparison_filters import (
 from vpharness.commands.output_files import new_file, require_new
 from vpharness.commands.text.dataset_facts import DatasetRemarks, print_doubts
 from vpharness.commands.text.executions import execution_row, print_executions
+from vpharness.commands.text.informations import print_information
 from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of, views_in, without_missing
 from vpharness.commands.text.sensitivities import print_sensitivity, print_surface, sensitivity_row, surface_row
 from vpharness.commands.text.stabilities import SinceTable, print_since_chosen, print_stability, since_row
 from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.config.command_schemas import CompareCommand
 from vpharness.config.lake_of_command import lake_of
+from vpharness.config.search_path import permitted_modules
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, DatasetError
 from vpharness.results.execution import executions
 from vpharness.results.holdout import open_holdouts, open_rankable
+from vpharness.results.information import Information, information_rows
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import (
     Ranked,
@@ -105,7 +109,17 @@ def run_compare(config: DictConfig) -> None:
         judged_on = dict.fromkeys(name for each in found.ranked for name in each.candidate.dataset_ids)
         remarks = DatasetRemarks(lake_of(asked)).sentences(judged_on)
         sessions = sessions_of_datasets(lake_of(asked))
-        findings = Findings(found.ranked, answer.shown, found.view_of, facts, remarks, sessions=sessions)
+        findings = Findings(
+            found.ranked,
+            answer.shown,
+            found.view_of,
+            facts,
+            remarks,
+            sessions=sessions,
+            information_of=informer(lake_of(asked)),
+            is_learned=is_learned,
+            store=store_in(lake_of(asked).root),
+        )
         write_report(Path(asked.report), findings)
     if asked.parquet is not None:
         with new_file(Path(asked.parquet)) as aside:
@@ -283,8 +297,11 @@ def _answer(
         at_values = sensitivity(ranked, parameter)
         return Answer([sensitivity_row(each) for each in at_values], lambda: print_sensitivity(at_values))
     if asked.execution is not None:
-        found = executions(_one_of("execution", asked.execution, ranked).candidate, ledger, view_of)
+        found = executions(_one_of("execution", asked.execution, ranked).candidate, ledger, view_of, store)
         return Answer([execution_row(each) for each in found], lambda: print_executions(found))
+    if asked.information is not None:
+        scored = informer(lake_of(asked))(_one_of("information", asked.information, ranked).candidate)
+        return Answer(without_missing(information_rows(scored)), lambda: print_information(scored))
     if asked.surface or asked.report is not None:
         _refuse_mixed_horizons(ranked, asked)
     if asked.surface:
@@ -325,6 +342,12 @@ def _tables(
             print(end="\n" if len(apart) > 1 else "")
 
     return Answer(rows_of(shown, lake_of(asked)), show, shown)
+
+
+def informer(lake: Lake) -> Callable[[LedgerCandidate], Information]:
+    """Return how to find out how well a candidate's scores agree with later moves."""
+    modules = permitted_modules(lake.root, (), "signal_modules")
+    return lambda candidate: information_of(candidate, lake, store_in(lake.root), modules)
 
 
 def _tp_rate_order(ranked: Ranked) -> tuple[float, str]:
@@ -368,4 +391,6 @@ def ledger_text(ledger: Sequence[LedgerCandidate]) -> str:
     trials = [trial for each in ledger for trial in each.trials]
     runs = len({run_id for each in ledger for run_id in each.run_ids})
     newest = minute_text(max(trial.created_ns for trial in trials))
-    return f"the ledger holds {len(ledger):,} candidates of {runs:,} runs, the newest of {newest}"
+    explored = sum(len(each.explored) for each in ledger)
+    ways = f", and {counted(explored, 'way')} of entering that were looked at and not run" if explored else ""
+    return f"the ledger holds {len(ledger):,} candidates of {runs:,} runs, the newest of {newest}{ways}"

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from vpharness.campaigns.fits import fit_tasks
 from vpharness.campaigns.plan import CampaignPlan, Job, PlannedRun, Variant
 from vpharness.commands.text.progress_display import span_of
 from vpharness.compiled import is_kept
@@ -41,10 +42,14 @@ class Estimate:
     Attributes:
         minutes: the time; None where the size of a dataset that is to be built is not known.
         basis: what it is worked out from.
+        fits: how many fits of learned signals are to be done.
+        fit_minutes: the part of the time that they take on one core; None where a model was never measured.
     """
 
     minutes: float | None
     basis: str
+    fits: int = 0
+    fit_minutes: float | None = 0.0
 
 
 def measured_speeds(store: Store) -> Speeds:
@@ -78,10 +83,19 @@ def estimate(plan: CampaignPlan, waiting: Sequence[Job], unbuilt: Sequence[Varia
     bins = sum(each for each in to_build if each)
     signals = len(_signals_of(remaining, waiting))
     seconds = COMMAND_SECONDS + COMPILE_SECONDS * signals + bins * BUILD_SECONDS_A_BIN
-    seconds += COMPILE_LATTICE_SECONDS if unbuilt and not is_kept("bins") else 0
+    seconds += COMPILE_LATTICE_SECONDS if unbuilt and not is_kept("lattice.bins") else 0
     seconds += len(waiting) * RUN_SECONDS_A_BIN * bins / max(len(unbuilt), 1)
     seconds += sum(_speed(measured.get(run.spec.signal.name, ())) * run.spec.dataset.manifest.bins for run in remaining)
-    return Estimate(seconds / 60, basis)
+    tasks = fit_tasks(remaining)
+    fits, fit_minutes = sum(len(task.rows) for task in tasks), _minutes_of([task.seconds for task in tasks])
+    # What was measured of runs that fitted holds their fits already; a model that was never measured adds nothing.
+    unmeasured = [task.seconds for task in tasks if task.signal.name not in measured]
+    seconds += sum(each for each in unmeasured if each is not None)
+    return Estimate(seconds / 60, basis, fits, fit_minutes)
+
+
+def _minutes_of(seconds: Sequence[float | None]) -> float | None:
+    return None if None in seconds else sum(each for each in seconds if each is not None) / 60
 
 
 def _speed(measured: Sequence[float]) -> float:
@@ -124,6 +138,7 @@ def print_plan(
             session = sessions.get(run.spec.dataset.manifest.dataset_id)
             runs.append({"run_id": run.spec.run_id, "words": run.job.words, "session": session})
         facts |= {"estimated_minutes": time.minutes, "estimated_from": time.basis}
+        facts |= {"fits": time.fits, "estimated_fit_minutes": time.fit_minutes}
         print(json.dumps({**facts, "runs": runs}, indent=1))
         return
     width = max(len(name) for name in facts)
@@ -133,6 +148,11 @@ def print_plan(
             text += ", and those on datasets that are not built yet"
         print(f"{name.replace('_', ' '):<{width}}  {text}")
     print(f"{'minutes':<{width}}  {_minutes_text(time.minutes)} ({time.basis})")
+    if time.fits:
+        minutes = (
+            "unknown: its model was never measured" if time.fit_minutes is None else _minutes_text(time.fit_minutes)
+        )
+        print(f"{'fits':<{width}}  {time.fits:,} of learned signals; minutes of one core: {minutes}")
     by_group = Counter(
         (group.dataset.manifest.dataset_id, group.runs[0].spec.signal.name, len(group.runs)) for group in plan.groups()
     )

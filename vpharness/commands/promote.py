@@ -11,6 +11,7 @@ import yaml
 from omegaconf import DictConfig
 from rich.table import Table
 
+from vpharness.campaigns.information import datasets_fitted_on
 from vpharness.campaigns.run_folder import CONFIG_FILE, folder_of
 from vpharness.commands.noted_sources import source_of
 from vpharness.commands.promoted_versions import the_instrument
@@ -65,14 +66,15 @@ def run_promote(config: DictConfig) -> None:
     source = given or source_of(dataset, lake, modules, run_config)
     # What was noted goes into the record; the dataset's own events need no other file.
     events = DatasetEvents(dataset) if given is None and dataset.keeps_events else source
-    newest = None if nominee.newest is None else ProofData(dataset, events)
+    fitted_on = datasets_fitted_on(store, lake)
+    newest = None if nominee.newest is None else ProofData(dataset, events, fitted_on(nominee.newest.run_id))
     if newest is not None:
         # Each of two datasets has its own events: a source that is given can only be that of the newest.
         noted = source_of(trained, lake, modules, run_config)
         events = DatasetEvents(trained) if trained.keeps_events else noted
     with gate_progress() as report:
         settings = ReviewSettings(limits, store, ledger, view_of, asked.force, modules, asked.force_unsafe)
-        candidacy = review(nominee, trained, events, settings, report, newest)
+        candidacy = review(nominee, trained, events, settings, report, newest, fitted_on(nominee.run_id))
     if not asked.json:
         _print_gates(nominee, candidacy.gates)
     try:

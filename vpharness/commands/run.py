@@ -1,7 +1,9 @@
 """The main job: one signal on one dataset, judged, stored and shown."""
 
 import contextlib
+import functools
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from vpharness.campaigns.mlflow_runs import tracked_run
 from vpharness.campaigns.plan import CampaignPlan, CollectionName, Job, PlannedRun, Variant, job_problems, make_plan
 from vpharness.campaigns.run_folder import FIGURE_FILE, fires_within_memory, folder_of, picture_of
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings, run_groups
+from vpharness.commands.compare import informer
 from vpharness.commands.text.dataset_facts import print_doubts
 from vpharness.commands.text.progress_display import build_progress, run_status, span_of
 from vpharness.commands.text.rankings import print_candidates
@@ -69,7 +72,10 @@ def run_run(config: DictConfig) -> None:
             "are stored, and compare show_test=true judges them"
         )
         return
-    print_candidates(found.store, found.lake, [run_id], as_json=bool(config.json), folder=found.folder)
+    informed = informer(found.lake) if config.information else None
+    print_candidates(
+        found.store, found.lake, [run_id], as_json=bool(config.json), folder=found.folder, information_of=informed
+    )
     if not config.json:
         print_tracking(instance(config.tracking, "tracking"), Path(config.outputs))
     tidy(found.store)
@@ -138,7 +144,10 @@ def carried_out(config: DictConfig, words: Sequence[str]) -> CarriedOut:
     settings = settings_of(command, store, Labels(tracking.experiment_name, tags=dict(tracking.tags)))
 
     def found(job: Job) -> Dataset:
-        return datasets[job.data] if isinstance(job.data, str) else dataset_of(job, lake)
+        if not isinstance(job.data, str):
+            return dataset_of(job, lake)
+        # Datasets that a run is fitted on need not be run on.
+        return datasets.get(job.data) or datasets.setdefault(job.data, dataset_of(job, lake))
 
     plan, wrong = make_plan(jobs, found, done_in(store, settings.outputs))
     refuse(wrong)
@@ -276,6 +285,12 @@ def print_audit(run: PlannedRun, store: Store, folder: Path) -> None:
         )
 
 
+@functools.lru_cache(maxsize=8)
+def _painter_of(_thread: int) -> PlotWriter:
+    """Return the one writer of pictures of a thread: the axes of its figure take half of the time to make."""
+    return PlotWriter()
+
+
 def finish(
     run: PlannedRun,
     settings: RunnerSettings,
@@ -292,7 +307,8 @@ def finish(
         return
     if not drawn:
         cache = DatasetCache.of(spec.dataset)
-        PlotWriter().draw(picture_of(spec, cache.view, cache.bin_seq, rows, folder), folder / FIGURE_FILE)
+        picture = picture_of(spec, cache.view, cache.bin_seq, rows, folder)
+        _painter_of(threading.get_ident()).draw(picture, folder / FIGURE_FILE)
     if wanted:
         try:
             Tracking(tracking, settings.outputs).log(tracked_run(spec, run.job, rows, folder, ""))

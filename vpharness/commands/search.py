@@ -1,15 +1,19 @@
 """A multirun whose values are proposed by the results of those before: batches of runs, ranked together in the end."""
 
 import contextlib
+import dataclasses
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
 from vpharness import parameters as ranges
+from vpharness.campaigns.collection_jobs import expanded
 from vpharness.campaigns.plan import CampaignPlan, Job, PlannedRun, job_problems, make_plan
 from vpharness.campaigns.runner import CampaignProgress, ReportProgress, RunnerSettings, run_groups
 from vpharness.campaigns.search import SearchSettings, SearchSpace, Trial, search
@@ -27,7 +31,9 @@ from vpharness.config.typed_config import command_of, instance
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
 from vpharness.engines.calls import Engine
-from vpharness.results.store import check_version, store_in
+from vpharness.results.ledger_reader import read_ledger
+from vpharness.results.ranking import judged, restricted
+from vpharness.results.store import Store, check_version, store_in
 from vpharness.results.table_schemas import Labels, mark_adaptive, rows_of_runs
 from vpharness.results.tracking import TrackingParameters
 from vpharness.results.tracking_process import TrackingProcess
@@ -40,7 +46,7 @@ class _Batches:
     Attributes:
         runs: the distinct runs so far, by id.
         run_ids: for each trial that was not refused the id of its run.
-        run_of: the same, by its overrides.
+        runs_of: by its overrides the ids of its run, or of its runs on the datasets of a collection.
         done: the ids of those that the store had before.
         refused: what is wrong with combinations of values that no run can have, by their overrides.
         progress: of all trials.
@@ -57,7 +63,7 @@ class _Batches:
     report: ReportProgress
     runs: dict[str, PlannedRun] = field(default_factory=dict)
     run_ids: list[str] = field(default_factory=list)
-    run_of: dict[tuple[str, ...], str] = field(default_factory=dict)
+    runs_of: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
     refused: dict[tuple[str, ...], str] = field(default_factory=dict)
 
@@ -72,16 +78,26 @@ class _Batches:
         if not good and not self.runs:
             refuse_all(list(self.refused.values()))
         composed, _ = compose_jobs(good, self.hydra)
-        plan, _ = make_plan(composed, self.dataset_of, done_in(self.settings.store, self.settings.outputs))
+        on_datasets = expanded(composed, self.lake).jobs
+        plan, _ = make_plan(on_datasets, self.dataset_of, done_in(self.settings.store, self.settings.outputs))
+        self.progress.total += len(plan.run_ids) - len(good)
         with alone_with(plan, self.settings) as plan:
             self._carry_out(plan)
-        id_of = dict(zip(good, plan.run_ids, strict=True))
+        ids_of: dict[tuple[str, ...], list[str]] = {job: [] for job in good}
+        for job, run_id in zip(on_datasets, plan.run_ids, strict=True):
+            ids_of[good[job.number]].append(run_id)
         self.run_ids += plan.run_ids
-        self.run_of |= id_of
+        self.runs_of |= {job: tuple(run_ids) for job, run_ids in ids_of.items()}
         failed = {run_id for run_id, _, _ in self.progress.failures}
-        rows = rows_of_runs(self.settings.store, set(plan.ids) - failed)
-        values = {run_id: self.search.value_of(some) for run_id, some in rows.items()}
-        return [values.get(id_of.get(job, ""), self.search.unrankable_ticks) for job in jobs]
+        rows = rows_of_jobs(
+            self.settings.store, [run_ids for run_ids in self.runs_of_jobs(good) if failed.isdisjoint(run_ids)]
+        )
+        values = {run_ids: self.search.value_of(some) for run_ids, some in rows.items()}
+        return [values.get(run_ids, self.search.unrankable_ticks) for run_ids in self.runs_of_jobs(jobs)]
+
+    def runs_of_jobs(self, jobs: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """Return the ids of the runs of each job; none of one that was refused."""
+        return [self.runs_of.get(job, ()) for job in jobs]
 
     def _carry_out(self, plan: CampaignPlan) -> None:
         ours = set(plan.ids) - self.runs.keys()
@@ -110,7 +126,34 @@ class _Batches:
         composed, uncomposed = compose_jobs(jobs, self.hydra)
         if found := [*uncomposed, *job_problems(composed, self.lake)]:
             return found
-        return make_plan(composed, self.dataset_of, {})[1]
+        return make_plan(expanded(composed, self.lake).jobs, self.dataset_of, {})[1]
+
+
+def rows_of_jobs(store: Store, several: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+    """Return the rows of the candidates of jobs, by the ids of their runs; over several datasets, pooled."""
+    alone = rows_of_runs(store, [run_ids[0] for run_ids in several if len(run_ids) == 1])
+    found = {run_ids: alone[run_ids[0]] for run_ids in several if len(run_ids) == 1}
+    pooled = {run_id for run_ids in several if len(run_ids) > 1 for run_id in run_ids}
+    if not pooled:
+        return found
+    mine = restricted(read_ledger(store), lambda trial: not pooled.isdisjoint(trial.run_ids))
+    ranking = [each for each in mine if each.choosing]
+    by_run: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for candidate, judgement in zip(ranking, judged(ranking), strict=True):
+        row = {
+            "candidate_id": candidate.candidate_id,
+            "threshold_label": candidate.first.threshold_label,
+            "lacks": "; ".join(map(str, judgement.lacks)),
+            **dataclasses.asdict(judgement.figures),
+        }
+        for run_id in candidate.run_ids:
+            by_run[run_id].append(row)
+    # Candidates of a job are those of any of its runs on a dataset that trains.
+    return found | {
+        run_ids: next((by_run[run_id] for run_id in run_ids if by_run[run_id]), [])
+        for run_ids in several
+        if len(run_ids) > 1
+    }
 
 
 def launch_search(
@@ -187,8 +230,8 @@ def _print_summary(trials: Sequence[Trial], batches: _Batches, chosen: SearchSet
         f"{len(batches.runs):,} distinct runs, {len(batches.refused):,} combinations of values refused",
         file=file,
     )
-    run_id = batches.run_of.get(best.overrides, "")
-    found = chosen.best_of(rows_of_runs(batches.settings.store, [run_id])[run_id])
+    run_ids = batches.runs_of.get(best.overrides, ())
+    found = chosen.best_of(rows_of_jobs(batches.settings.store, [run_ids])[run_ids] if run_ids else [])
     told = "its runs were chosen by looking at results: they get no p adj. and cannot win the ranking"
     if found is None or best.value <= chosen.unrankable_ticks:
         print(f"none of its runs can be ranked\n{told}", file=file)

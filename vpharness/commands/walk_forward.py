@@ -172,6 +172,12 @@ def _write_report(asked: CompareCommand, choice: DatasetChoice, found: WalkForwa
     sessions = sessions_of_datasets(lake_of(asked))
     facts = facts_of(asked, choice, ranked.ranked, ledger_text(ranked.ledger))
     findings = Findings(
-        ranked.ranked, ranked.answer.shown, ranked.view_of, facts, walk_forward=found, sessions=sessions
+        ranked.ranked,
+        ranked.answer.shown,
+        ranked.view_of,
+        facts,
+        walk_forward=found,
+        sessions=sessions,
+        store=store_in(lake_of(asked).root),
     )
     write_report(Path(str(asked.report)), findings)

@@ -234,6 +234,9 @@ class RunCommand:
         1024, meaning="memory limit for data shared by the runs on one dataset", unit="MB", minimum=64, maximum=2**24
     )
     cache_gb: float = parameter(20.0, meaning=CACHE_GB, unit="GB", minimum=0, maximum=1e6)
+    information: bool = parameter(
+        False, meaning="also show how well the scores of a single run's best candidate agree with later moves"
+    )
     json: bool = parameter(False, meaning="print JSON instead of text")
     sweep: Sweep | None = field(default_factory=Sweep)
     source: Any = None
@@ -284,6 +287,11 @@ class CompareCommand:
         meaning="instead of the ranking, how this candidate's fires can be entered: as taker or maker, by latency and "
         "wait (its id, or how that begins)",
     )
+    information: str | None = parameter(
+        None,
+        meaning="instead of the ranking, how well the scores of this candidate agree with later moves, and of a "
+        "learned one with its labels, and which features matter (its id, or how that begins)",
+    )
     sort: str = parameter(
         "net", meaning="net, or tp_rate for a ranking by take-profit rate", choices=("net", "tp_rate")
     )
@@ -307,25 +315,26 @@ class CompareCommand:
     def relations(self) -> Iterator[str]:
         """Yield an error for questions that cannot be asked at once."""
         yield from self._of_walk_forward()
-        asked = [name for name in ("stability", "sensitivity", "surface", "execution", "report") if getattr(self, name)]
+        tables = ("stability", "sensitivity", "surface", "execution", "information")
+        asked = [name for name in (*tables, "report") if getattr(self, name)]
         if len(asked) > 1:
-            named = self.candidate or self.stability or self.execution
+            named = self.candidate or self.stability or self.execution or self.information
             one = f"candidate={named} " if named else ""
             yield (
                 f"{' and '.join(asked)} were given; give one of them, or make a report, which has all of it: "
                 f"python -m vpharness compare {one}report={self.report or 'report.html'}"
             )
-        naming = [name for name in ("stability", "execution") if getattr(self, name)]
+        naming = [name for name in ("stability", "execution", "information") if getattr(self, name)]
         if self.candidate and naming:
             yield f"candidate and {naming[0]} were given; {naming[0]} names its candidate itself, leave candidate out"
-        idle = [name for name in ("stability", "sensitivity", "surface", "execution", "by") if getattr(self, name)]
+        idle = [name for name in (*tables, "by") if getattr(self, name)]
         if self.since and idle:
             yield f"since={self.since} and {idle[0]} were given; since has a table of its own, leave one of them out"
-        if self.show_test and (self.stability or self.sensitivity or self.surface or self.execution):
+        if self.show_test and any(getattr(self, name) for name in tables):
             yield f"show_test goes with the ranking or a report, not with {asked[0]}, which is of the part that chooses"
 
     def _of_walk_forward(self) -> Iterator[str]:
-        tables = ("candidate", "by", "since", "stability", "sensitivity", "surface", "execution")
+        tables = ("candidate", "by", "since", "stability", "sensitivity", "surface", "execution", "information")
         others = [name for name in tables if getattr(self, name)]
         if self.walk_forward and others:
             yield f"walk_forward and {others[0]} were given; give one of them"
@@ -366,10 +375,22 @@ class AuditCommand:
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     lake_datasets: str | None = parameter(None, meaning=DATASETS_ELSEWHERE)
     seed: int = parameter(0, meaning="seed of the random chunks", minimum=0, maximum=2**53)
+    shuffles: int = parameter(
+        0,
+        meaning="of a learned signal, fits to labels that are shuffled in blocks, whose scores must know nothing; 20 "
+        "are enough (default: none, since each takes as long as a fit)",
+        minimum=0,
+        maximum=1_000,
+    )
     cache_gb: float = parameter(20.0, meaning=CACHE_GB, unit="GB", minimum=0, maximum=1e6)
     json: bool = parameter(False, meaning="print JSON instead of text")
     dataset: Any = None
     signal: Any = None
+
+    def relations(self) -> Iterator[str]:
+        """Yield an error for a single shuffle, whose coefficient has no interval."""
+        if self.shuffles == 1:
+            yield "shuffles is 1; give at least 2, better 20, or 0 for none"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from vpharness.compiled import JAX, cache_folder
+from vpharness.compiled import cache_folder
 from vpharness.config.search_path import OWN_FOLDER_VARIABLE, PACKAGE, conf_folder
 from vpharness.storage.durable import replace_file
 
@@ -28,7 +28,7 @@ def remembered(name: str, make: Callable[[], str]) -> str:
     Where YAML files name modules outside of this package, whose changes are not seen here, it is made each time.
     """
     digest = _digest()
-    folder = cache_folder(JAX, _FOLDER) if digest is not None else None
+    folder = cache_folder(_FOLDER) if digest is not None else None
     if folder is None:
         return make()
     path = folder / f"{name}-{digest}.txt"

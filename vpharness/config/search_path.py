@@ -32,7 +32,7 @@ def prepare_process() -> None:
     if plugins not in sys.path:
         sys.path.append(plugins)
     # Compiled signals and evaluations are kept between commands, as the lattice's machine code is.
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ and (folder := cache_folder(JAX, JAX)) is not None:
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ and (folder := cache_folder(JAX)) is not None:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
     for sentence in warnings_on_lost_caches():
         print(f"vpharness: {sentence}", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -229,15 +229,15 @@ class PooledLater(Evidence):
     Lists of times take a hundred times as much memory as sums: those of all candidates are never there at once.
     """
 
-    def __init__(self, several: Sequence[Evidence]) -> None:
-        """Note what is pooled."""
+    def __init__(self, several: Callable[[], Sequence[Evidence]]) -> None:
+        """Note how to find what is pooled."""
         vars(self).update(_several=several)
 
     def __getattr__(self, name: str) -> Any:
         """Add the sums up: they are attributes from then on."""
         if name not in {"blocks", "tally"}:
             raise AttributeError(name)
-        several = vars(self)["_several"]
+        several = vars(self)["_several"]()
         found = merged([each.blocks for each in several]) if name == "blocks" else _added([e.tally for e in several])
         vars(self)[name] = found
         return found
@@ -245,17 +245,21 @@ class PooledLater(Evidence):
     @property
     def mid_times_ms(self) -> NDArray[np.float64]:
         """As `Evidence` has it."""
-        return np.concatenate([each.mid_times_ms for each in vars(self)["_several"]])
+        return np.concatenate([each.mid_times_ms for each in vars(self)["_several"]()])
 
     @property
     def net_times_ms(self) -> NDArray[np.float64]:
         """As `Evidence` has it."""
-        return np.concatenate([each.net_times_ms for each in vars(self)["_several"]])
+        return np.concatenate([each.net_times_ms for each in vars(self)["_several"]()])
 
     @property
     def waits_ms(self) -> NDArray[np.float64] | None:
         """As `Evidence` has it."""
-        return _joined_waits(vars(self)["_several"])
+        return _joined_waits(vars(self)["_several"]())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process with what is pooled."""
+        return PooledLater, (functools.partial(tuple, vars(self)["_several"]()),)
 
 
 def hours_of(bins: int, cell_width_ms: float) -> float:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from vpharness.evaluation.blocks import COUNTS, ORDERS, BlockSums
 from vpharness.evaluation.evidence import Evidence
 from vpharness.evaluation.fire_sums import FIRE_SUMS
-from vpharness.evaluation.intervals import Interval, RatioOfTotals, ratio_of_totals
+from vpharness.evaluation.intervals import HeldBlocks, Interval, RatioOfTotals
 
 if TYPE_CHECKING:
     from vpharness.evaluation.live_statistics import LiveStatistics
@@ -54,9 +54,14 @@ class Mean:
     total: str
     count: str
 
-    def ratio(self, blocks: BlockSums) -> RatioOfTotals:
-        """Return the mean with what its interval is made of."""
-        return ratio_of_totals(_sums(blocks, self.total), _sums(blocks, self.count))
+    def ratio(self, blocks: BlockSums, held: dict[str, HeldBlocks]) -> RatioOfTotals:
+        """Return the mean with what its interval is made of; `held` are the blocks with any, by the name of the count.
+
+        Those that are missing there are added.
+        """
+        if self.count not in held:
+            held[self.count] = HeldBlocks.of(_sums(blocks, self.count))
+        return held[self.count].ratio(_sums(blocks, self.total))
 
 
 def _sums(blocks: BlockSums, name: str) -> Any:
@@ -129,13 +134,21 @@ class Figure:
         """Its name, and for a mean those of the ends of its interval: columns of the store."""
         return (self.name,) if self.mean is None else (self.name, *(f"{self.name}_{end}" for end in ENDS))
 
-    def values(self, evidence: Evidence, barriers: Barriers) -> dict[str, float]:
-        """Return its value, and for a mean the ends of its interval, by name; NaN where there is none."""
+    def values(
+        self, evidence: Evidence, barriers: Barriers, held: dict[str, HeldBlocks] | None = None
+    ) -> dict[str, float]:
+        """Return its value, and for a mean the ends of its interval, by name; NaN where there is none.
+
+        Args:
+            evidence: what it is computed from.
+            barriers: of the candidate.
+            held: what means of the same evidence share, as `Mean.ratio` takes it.
+        """
         if self.of_orders and evidence.blocks.orders is None:
             return dict.fromkeys(self.names, math.nan)
         if self.mean is None:
             return {self.name: self.compute(evidence, barriers)} if self.compute is not None else {}
-        return self.interval_values(self.mean.ratio(evidence.blocks))
+        return self.interval_values(self.mean.ratio(evidence.blocks, {} if held is None else held))
 
     def interval_values(self, ratio: RatioOfTotals) -> dict[str, float]:
         """Return a mean and the ends of its interval, by name."""

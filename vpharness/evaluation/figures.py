@@ -10,13 +10,14 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.evaluation.evidence import Evidence
 from vpharness.evaluation.figure_registry import LIVE, MLFLOW, PROMISED, REPORT, SHARE, TABLE, Barriers, Figure, Mean
+from vpharness.evaluation.intervals import HeldBlocks
 from vpharness.order_fates import CLEARED, REJECTED, WITHDRAWN
 
 FEW_BLOCKS: Final = 50
@@ -44,11 +45,6 @@ def _mean(unit: str, meaning: str, total: str, count: str, **more: Any) -> Any:
 
 def _share(meaning: str, total: str, count: str, **more: Any) -> Any:
     return _mean(SHARE, meaning, total, count, **{"form": ".0f", **more})
-
-
-def _end() -> Any:
-    """Return a field for an end of the interval of the mean above it."""
-    return dataclasses.field()
 
 
 def _total(name: str) -> Callable[[Evidence, Barriers], int]:
@@ -118,12 +114,32 @@ def _standard_deviation(evidence: Evidence, _barriers: Barriers) -> float:
     return math.sqrt(max(evidence.tally.net_pnl_squares - total**2 / n, 0.0) / (n - 1))
 
 
+_Declared = TypeVar("_Declared")
+
+
+def _with_ends(declared: type[_Declared]) -> type[_Declared]:
+    """Return a class of figures in which each mean is followed by fields for the ends of its interval."""
+    fields = dict[str, Any]()
+    for name, kind in declared.__annotations__.items():
+        fields[name] = kind
+        for end in vars(declared)[name].metadata[_FIGURE].named(name).names[1:]:
+            fields[end] = float
+            setattr(declared, end, dataclasses.field())
+    declared.__annotations__ = fields
+    return declared
+
+
 @dataclass(frozen=True)
+@_with_ends
 class Figures:
     """Figures over the fires of a part that are neither censored nor skipped; NaN where there is nothing to average.
 
-    `_low` and `_high` are the ends of a 95 % interval; NaN with fewer than two blocks.
+    Beside each mean NAME stand NAME_low and NAME_high, the ends of its 95 % interval; NaN with fewer than two blocks.
     """
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, end: str) -> float: ...
 
     n_fires: int = _count(
         "fires", "all fires of the part", _tallied("n_fires"), shown=(LIVE,), live=lambda s: s.n_fires
@@ -159,8 +175,6 @@ class Figures:
         shown=_EVERYWHERE,
         order=20,
     )
-    tp_rate_low: float = _end()
-    tp_rate_high: float = _end()
     sl_rate: float = _share(
         "stop-loss touched first",
         "mid_sl",
@@ -170,8 +184,6 @@ class Figures:
         bare=(TABLE,),
         order=30,
     )
-    sl_rate_low: float = _end()
-    sl_rate_high: float = _end()
     timeout_rate: float = _share(
         "neither touched",
         "mid_timeout",
@@ -181,8 +193,6 @@ class Figures:
         bare=(TABLE,),
         order=40,
     )
-    timeout_rate_low: float = _end()
-    timeout_rate_high: float = _end()
     decided_tp_share: float = _number(SHARE, "tp / (tp + sl) at the mid", _decided, form=".0f")
     break_even_tp_share: float = _number(
         SHARE,
@@ -194,8 +204,6 @@ class Figures:
         order=25,
     )
     mean_pnl_ticks: float = _mean("ticks", "mean P&L at the mid", "mid_pnl", "n_mid", shown=(MLFLOW,))
-    mean_pnl_ticks_low: float = _end()
-    mean_pnl_ticks_high: float = _end()
     median_time_to_outcome_ms: float = _number(
         "ms", "from the fire to the barrier, tp and sl only", lambda evidence, _: _median(evidence.mid_times_ms)
     )
@@ -233,17 +241,11 @@ class Figures:
         shown=_EVERYWHERE,
         order=22,
     )
-    net_pnl_ticks_low: float = _end()
-    net_pnl_ticks_high: float = _end()
     net_pnl_sd_ticks: float = _number(
         "ticks", "standard deviation of the net P&L over fires (n - 1)", _standard_deviation
     )
     net_tp_rate: float = _share("take-profit touched first, of the fires judged net", "net_tp", "n_net")
-    net_tp_rate_low: float = _end()
-    net_tp_rate_high: float = _end()
     net_win_rate: float = _share("net P&L above 0", "net_win", "n_net")
-    net_win_rate_low: float = _end()
-    net_win_rate_high: float = _end()
     median_net_time_to_outcome_ms: float = _number(
         "ms", "from the entry to the barrier, tp and sl only", lambda evidence, _: _median(evidence.net_times_ms)
     )
@@ -270,8 +272,6 @@ class Figures:
         bare=(TABLE,),
         order=51,
     )
-    fill_rate_low: float = _end()
-    fill_rate_high: float = _end()
     median_wait_ms: float = _order_field(
         _number,
         "ms",
@@ -285,26 +285,12 @@ class Figures:
         live=lambda s: s.median_wait_ms,
     )
     through_share: float = _filled_by("through", "fills because an order at a worse price was executed", 53)
-    through_share_low: float = _end()
-    through_share_high: float = _end()
     behind_share: float = _filled_by("behind", "fills because an order behind in the queue was executed", 54)
-    behind_share_low: float = _end()
-    behind_share_high: float = _end()
     crossed_share: float = _filled_by("crossed", "fills because the other side came to rest at the price", 55)
-    crossed_share_low: float = _end()
-    crossed_share_high: float = _end()
     markout_100ms_ticks: float = _markout("0.1 s", "100ms", 56)
-    markout_100ms_ticks_low: float = _end()
-    markout_100ms_ticks_high: float = _end()
     markout_1s_ticks: float = _markout("1 s", "1000ms", 57)
-    markout_1s_ticks_low: float = _end()
-    markout_1s_ticks_high: float = _end()
     markout_5s_ticks: float = _markout("5 s", "5000ms", 58)
-    markout_5s_ticks_low: float = _end()
-    markout_5s_ticks_high: float = _end()
     markout_10s_ticks: float = _markout("10 s", "10000ms", 59)
-    markout_10s_ticks_low: float = _end()
-    markout_10s_ticks_high: float = _end()
 
 
 _FIGURES: Final[dict[str, Figure]] = {
@@ -355,8 +341,9 @@ def figures_of(evidence: Evidence, tp_ticks: float, sl_ticks: float) -> Figures:
     """Return the figures of one candidate from its evidence, pooled over its datasets, and its barriers."""
     barriers = Barriers(tp_ticks, sl_ticks)
     values: dict[str, Any] = {}
+    held: dict[str, HeldBlocks] = {}
     for each in all_figures():
-        values |= each.values(evidence, barriers)
+        values |= each.values(evidence, barriers, held)
     return figures_from(values)
 
 

@@ -1,5 +1,6 @@
 """Confidence intervals of means over fires that overlap: fires are summed over blocks, which are independent."""
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any, Final
@@ -66,25 +67,54 @@ class RatioOfTotals:
 
 def ratio_of_totals(totals: NDArray[Any], counts: NDArray[Any]) -> RatioOfTotals:
     """Return the mean of values with sums [B] and numbers [B] in each block; blocks without any are left out."""
-    held = counts > 0
-    sums, numbers = totals[held].astype(np.float64), counts[held].astype(np.float64)
-    n_blocks, total = len(numbers), float(numbers.sum())
-    if not n_blocks:
-        return RatioOfTotals(math.nan, math.nan, 0)
-    mean = float(sums.sum()) / total
-    if n_blocks < 2:
-        return RatioOfTotals(mean, math.nan, n_blocks)
-    scatter = float(np.sum((sums - mean * numbers) ** 2))
-    return RatioOfTotals(mean, math.sqrt(scatter * n_blocks / (n_blocks - 1)) / total, n_blocks)
+    return HeldBlocks.of(counts).ratio(totals)
+
+
+@dataclass(frozen=True)
+class HeldBlocks:
+    """The blocks that hold any value, which means of several sums over the same values share.
+
+    Attributes:
+        held: [B] bool, which blocks these are.
+        numbers: how many values each of them holds.
+        total: the sum of these.
+    """
+
+    held: NDArray[np.bool_]
+    numbers: NDArray[np.float64]
+    total: float
+
+    @classmethod
+    def of(cls, counts: NDArray[Any]) -> "HeldBlocks":
+        """Return the blocks that hold any, given the numbers [B] of values in each."""
+        held = counts > 0
+        numbers = counts[held].astype(np.float64)
+        return cls(held, numbers, float(numbers.sum()))
+
+    def ratio(self, totals: NDArray[Any]) -> RatioOfTotals:
+        """Return the mean of values with sums [B] in each block."""
+        n_blocks, numbers, total = len(self.numbers), self.numbers, self.total
+        if not n_blocks:
+            return RatioOfTotals(math.nan, math.nan, 0)
+        sums = totals[self.held].astype(np.float64, copy=False)
+        mean = float(sums.sum()) / total
+        if n_blocks < 2:
+            return RatioOfTotals(mean, math.nan, n_blocks)
+        scatter = float(np.sum((sums - mean * numbers) ** 2))
+        return RatioOfTotals(mean, math.sqrt(scatter * n_blocks / (n_blocks - 1)) / total, n_blocks)
 
 
 def half_width(standard_error: float, n_blocks: int, confidence: float = CONFIDENCE) -> float:
     """Return t_{B-1} se; NaN with fewer than two blocks."""
+    return math.nan if n_blocks < 2 else _quantile(n_blocks - 1, 0.5 + confidence / 2) * standard_error
+
+
+@functools.lru_cache(maxsize=4096)
+def _quantile(degrees: int, probability: float) -> float:
+    """Return Student's quantile."""
     from scipy.special import stdtrit  # type: ignore[import-untyped]  # noqa: PLC0415  # untyped, and slow to load
 
-    if n_blocks < 2:
-        return math.nan
-    return float(stdtrit(n_blocks - 1, 0.5 + confidence / 2)) * standard_error
+    return float(stdtrit(degrees, probability))
 
 
 def _share(logit: float) -> float:

@@ -29,7 +29,7 @@ from vpharness.evaluation.running_claims import (
     UNPROMISED,
     Claim,
     ClosingBlocks,
-    claim_of_challenger,
+    claim_of_difference,
     claim_of_promise,
 )
 
@@ -155,10 +155,14 @@ class DifferenceBlocks:
 
     def claim(self, challengers: int) -> Claim:
         """Return what may be claimed of the challenger, one of so many that are watched side by side."""
+        return self.claim_with(ERROR / challengers)
+
+    def claim_with(self, error: float) -> Claim:
+        """Return what may be claimed of the challenger by a sequence of that error."""
         moments = self.blocks.closed
         if self.block_variance is None:
             return Claim(UNPROMISED, Interval(moments.mean, math.nan, math.nan), moments.n_blocks)
-        return claim_of_challenger(moments, self.block_variance, challengers)
+        return claim_of_difference(moments, self.block_variance, error)
 
 
 class CoverageWatch:

@@ -89,15 +89,31 @@ def claim_of_promise(
 
 
 def claim_of_challenger(differences: BlockMoments, block_variance: float, challengers: int) -> Claim:
+    """Return what may be claimed of one of several challengers that are watched side by side and share the error."""
+    return claim_of_difference(differences, block_variance, ERROR / challengers)
+
+
+def what_if_error(tries: int, shares: int) -> float:
+    """Return the error that is left for a what-if: a model that somebody asked for after having looked.
+
+    Whoever looks may try one what-if after another, without a limit. All of them together have one of the `shares` in
+    which ERROR is divided, and the k-th of them has 1/(k (k + 1)) of it: these add up to 1, however many come. As the
+    width of a sequence grows with the root of the logarithm of 1/error, the hundredth is not twice as wide as the
+    first.
+    """
+    return ERROR / shares / (tries * (tries + 1))
+
+
+def claim_of_difference(differences: BlockMoments, block_variance: float, error: float) -> Claim:
     """Return what may be claimed of a challenger against the champion, from their differences in ticks a block.
 
     Args:
         differences: closed blocks in which either fired, each with one value: what the challenger earned in it, less
             what the champion earned.
         block_variance: what this difference varies by from block to block.
-        challengers: how many are watched side by side; the error is shared out among them.
+        error: of the sequence.
     """
-    found = _interval(differences, block_variance, ERROR / challengers)
+    found = _interval(differences, block_variance, error)
     says = UNDECIDED
     if math.isnan(found.low):
         says = TOO_EARLY

@@ -37,6 +37,16 @@ class EventsInTime:
         flow = np.flatnonzero((self._events["flags"] & FLAG_SNAPSHOT) == 0)
         return int(self._times[flow[0]]) if len(flow) else None
 
+    def peek(self, until_ns: int) -> NDArray[np.void]:
+        """Return the events before a time, and leave them to be handed out."""
+        while self.next_ns() is not None and self._times[-1] < until_ns:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                break
+            self._events = np.concatenate([self._events, chunk])
+            self._times = np.maximum(np.maximum.accumulate(self._events["ts_ns"]), self.latest_ns)
+        return self._events[: int(np.searchsorted(self._times, until_ns))]
+
     def take(self, until_ns: int) -> Iterator[NDArray[np.void]]:
         """Hand out the events before a time."""
         while (next_ns := self.next_ns()) is not None and next_ns < until_ns:

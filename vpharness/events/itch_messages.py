@@ -41,7 +41,7 @@ from vpharness.events.itch_state import (
 )
 from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, CLEAR, FILL, FLAG_LAST, HALT, NO_SIDE, RESUME, TRADE
 from vpharness.hash_table import ALONE, NOWHERE, find
-from vpharness.prices import PRICE_SCALE
+from vpharness.prices import TEN_THOUSANDTH
 
 MESSAGES: Final = {
     "S": (12, "system_event"),
@@ -77,7 +77,7 @@ FEWEST_BYTES_PER_ORDER: Final = LENGTH_BYTES + MESSAGES["U"][0]
 DAY_NS: Final = 86_400 * 1_000_000_000
 
 _LENGTH_OF: Final = np.array([MESSAGES.get(chr(code), (0,))[0] for code in range(256)], np.int64)
-_PRICE_PER_UNIT: Final = int64(PRICE_SCALE // 10_000)  # ITCH's prices are in units of 1e-4 dollars
+_PRICE_PER_UNIT: Final = int64(TEN_THOUSANDTH)
 
 FINE: Final = int64(0)
 UNKNOWN_TYPE: Final = int64(1)

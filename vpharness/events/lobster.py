@@ -19,7 +19,6 @@ from vpharness.events.lobster_names import DayFiles, days_of, instrument_of
 from vpharness.events.lobster_orderbook import (
     HIGHEST_PRICE,
     HIGHEST_SIZE,
-    PRICE_PER_UNIT,
     OrderbookRows,
     opened_rows,
     price_twice,
@@ -27,6 +26,7 @@ from vpharness.events.lobster_orderbook import (
 from vpharness.events.many_files import PATHS_MEANING, Paths
 from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, EVENT_DTYPE, FILL, FLAG_LAST, HALT, NO_SIDE, RESUME
 from vpharness.parameters import parameter
+from vpharness.prices import TEN_THOUSANDTH
 
 READER_VERSION: Final = 1
 """Raised when the same message file alone gives other events than before."""
@@ -295,7 +295,7 @@ def _parse(rows: csv_rows.CsvRows, midnight_ns: int) -> NDArray[np.void]:
     messages["size"] = rows.decimals(_SIZE, "size", 0, 0, HIGHEST_SIZE)
     prices = rows.decimals(_PRICE, "price", 0, -1, HIGHEST_PRICE)
     rows.refuse((prices < 0) & is_order, _PRICE, "price", "a price of at least 0")
-    messages["price"] = prices * PRICE_PER_UNIT
+    messages["price"] = prices * TEN_THOUSANDTH
     messages["side"] = _SIDE_OF_DIRECTION[rows.choices(_DIRECTION, "direction", _DIRECTIONS)]
     return messages
 
@@ -303,7 +303,7 @@ def _parse(rows: csv_rows.CsvRows, midnight_ns: int) -> NDArray[np.void]:
 def _is_state(messages: NDArray[np.void]) -> NDArray[np.bool_]:
     """Return which messages say that trading is halted, or has been resumed."""
     return (messages["type"] == _TRADING_STATE) & np.isin(
-        messages["price"], (_HALTED * PRICE_PER_UNIT, _TRADING * PRICE_PER_UNIT)
+        messages["price"], (_HALTED * TEN_THOUSANDTH, _TRADING * TEN_THOUSANDTH)
     )
 
 

@@ -16,11 +16,9 @@ from vpharness.compiled import Array, kernel
 from vpharness.errors import SourceError
 from vpharness.events import csv_rows, input_files
 from vpharness.events.mbo_event import MAX_PRICE
-from vpharness.prices import PRICE_SCALE
+from vpharness.prices import TEN_THOUSANDTH
 
-PRICE_PER_UNIT: Final = PRICE_SCALE // 10_000
-"""LOBSTER's prices are in units of 1e-4 dollars."""
-HIGHEST_PRICE: Final = MAX_PRICE // PRICE_PER_UNIT
+HIGHEST_PRICE: Final = MAX_PRICE // TEN_THOUSANDTH
 HIGHEST_SIZE: Final = 1 << 53
 COLUMNS_OF_A_LEVEL: Final = 4
 
@@ -100,7 +98,7 @@ class OrderbookRows:
         self._lines = line + np.arange(len(rows))
         if _read_plain(text, rows) < len(rows) or _are_wrong(rows):
             rows = self._read_any(block, line)
-        rows[:, 0::2] *= PRICE_PER_UNIT
+        rows[:, 0::2] *= TEN_THOUSANDTH
         return rows
 
     def _read_any(self, block: bytes, line: int) -> NDArray[np.int64]:
@@ -136,5 +134,5 @@ def price_twice(row: NDArray[np.int64]) -> int | None:
     for side in (row.reshape(-1, COLUMNS_OF_A_LEVEL)[:, :2], row.reshape(-1, COLUMNS_OF_A_LEVEL)[:, 2:]):
         prices, times = np.unique(side[side[:, 1] > 0, 0], return_counts=True)
         if (times > 1).any():
-            return int(prices[times > 1][0]) // PRICE_PER_UNIT
+            return int(prices[times > 1][0]) // TEN_THOUSANDTH
     return None

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from vpharness.compiled import Array
-from vpharness.lattice.layout import NO_SLOT, LatticeState
+from vpharness.lattice.layout import NO_SLOT, LatticeState, lengthened
 
 _I8: Final = np.int64
 
@@ -83,14 +83,14 @@ def with_room(queue: QueueState, book: LatticeState) -> QueueState:
     """Return the state with arrays as long as the book's."""
     if len(queue.left) < len(book.orders):
         queue = queue._replace(
-            left=_longer(queue.left, len(book.orders), 0), position=_longer(queue.position, len(book.orders), 0)
+            left=lengthened(queue.left, len(book.orders)), position=lengthened(queue.position, len(book.orders))
         )
     if len(queue.level_left) < len(book.levels):
         queue = queue._replace(
-            level_left=_longer(queue.level_left, len(book.levels), 0),
-            level_executed=_longer(queue.level_executed, len(book.levels), 0),
-            oldest=_longer(queue.oldest, len(book.levels), NO_SLOT),
-            newest=_longer(queue.newest, len(book.levels), NO_SLOT),
+            level_left=lengthened(queue.level_left, len(book.levels)),
+            level_executed=lengthened(queue.level_executed, len(book.levels)),
+            oldest=lengthened(queue.oldest, len(book.levels), NO_SLOT),
+            newest=lengthened(queue.newest, len(book.levels), NO_SLOT),
         )
     return queue
 
@@ -108,9 +108,3 @@ def without_first(queue: QueueState, count: int) -> QueueState:
 
 def _moved_up(places: Array, count: int) -> Array:
     return np.where(places == NO_SLOT, NO_SLOT, places - count)
-
-
-def _longer(array: Array, length: int, value: int) -> Array:
-    longer = np.full(length, value, array.dtype)
-    longer[: len(array)] = array
-    return longer

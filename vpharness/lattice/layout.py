@@ -4,7 +4,7 @@ Kernels never allocate. Before they are called the arrays get room for all that 
 kernel never has to stop for want of room.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -270,9 +270,9 @@ def make_room(state: LatticeState, events: Array) -> LatticeState:
     displaced = orders if (events["flags"] & (FLAG_TOP_OF_BOOK | FLAG_BY_PRICE)).any() else 0
     queued = int(clock["snapshot_end"] - clock["snapshot_first"]) + int(clock["touched"]) + 2 * event_count + displaced
     if orders > len(state.orders):
-        state = state._replace(orders=_longer(state.orders, orders))
+        state = state._replace(orders=_grown(state.orders, orders))
     if publishers > len(state.held):
-        state = state._replace(held=_longer(state.held, publishers))
+        state = state._replace(held=_grown(state.held, publishers))
     if 2 * orders > len(state.order_table):
         state = state._replace(order_table=_rehashed(state.order_table, orders))
     if ticks > len(state.ticks):
@@ -285,25 +285,31 @@ def make_room(state: LatticeState, events: Array) -> LatticeState:
 
 
 def _with_ticks(state: LatticeState, least: int) -> LatticeState:
-    ticks = _longer(state.ticks, least)
-    ticks[len(state.ticks) :] = EMPTY_TICK
-    levels = _longer(state.levels, 2 * len(ticks))
-    levels[len(state.levels) :] = EMPTY_LEVEL
+    ticks = _grown(state.ticks, least, EMPTY_TICK)
+    levels = _grown(state.levels, 2 * len(ticks), EMPTY_LEVEL)
     heaps = np.zeros((2, len(ticks) + 1), np.int64)
     heaps[:, : state.heaps.shape[1]] = state.heaps
     return state._replace(
         ticks=ticks,
-        filters=_longer(state.filters, len(ticks)),
-        base_states=_longer(state.base_states, len(ticks)),
+        filters=_grown(state.filters, len(ticks)),
+        base_states=_grown(state.base_states, len(ticks)),
         levels=levels,
         heaps=heaps,
-        touched=_longer(state.touched, len(ticks)),
+        touched=_grown(state.touched, len(ticks)),
     )
 
 
-def _longer(array: Array, least: int) -> Array:
-    longer = np.zeros((max(least, 2 * len(array)), *array.shape[1:]), array.dtype)
+def _grown(array: Array, least: int, value: Any = None) -> Array:
+    """Return an array of at least so many rows and of twice as many as it had: it seldom has to grow again."""
+    return lengthened(array, max(least, 2 * len(array)), value)
+
+
+def lengthened(array: Array, length: int, value: Any = None) -> Array:
+    """Return an array with more rows; those that are added are `value`, or zeros."""
+    longer = np.zeros((length, *array.shape[1:]), array.dtype)
     longer[: len(array)] = array
+    if value is not None:
+        longer[len(array) :] = value
     return longer
 
 

@@ -136,7 +136,8 @@ def _fit_checks(
     """Yield the checks of a fit that is done again with garbage from its bin on, and of what lies before it."""
     found = _poisoned(run, fit.bin, inputs, rng)
     view = with_garbage(run.view, fit.bin, int(rng.integers(2**31)))
-    again = fit_at(run.signal.model, run.params, found, labels_of(view, run.params), fit.bin)
+    before = None if run.earlier is None else run.earlier.bins(run.signal, run.params)
+    again = fit_at(run.signal.model, run.params, found, labels_of(view, run.params), fit.bin, before)
     worst = np.inf if again is None else _difference(again.fitted.weights, fit.fitted.weights)
     yield Check(f"with garbage from bin {fit.bin} on", worst, None if worst == 0 else fit.bin, "weights")
     yield from _garbage_checks(run, fit.bin, found, scores)

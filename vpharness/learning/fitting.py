@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError
+from vpharness.learning.earlier_datasets import EarlierBins
 from vpharness.learning.schedule import fit_bins, training_bins
 from vpharness.signals import FitError, FitsInForce, Fitted, LearnedParameters, Model
 
@@ -24,7 +25,7 @@ class FitAt:
 
     Attributes:
         bin: the bin at whose beginning it takes place: it knows those before, and scores from this one on.
-        first, last: the first and the last bin of the dataset that it was fitted on.
+        first, last: the first and the last bin that it was fitted on; -1 is the last one of the dataset before.
         rows: how many bins it was fitted on.
         fitted: its weights and training loss.
     """
@@ -43,6 +44,7 @@ def fits_of(
     labels: Floats,
     cell_width_ms: float,
     report: Callable[[int, int], None] | None = None,
+    earlier: EarlierBins | None = None,
 ) -> Iterator[FitAt]:
     """Yield the fits of a run, in the order of time.
 
@@ -53,26 +55,39 @@ def fits_of(
         labels: [T], NaN where they are not known.
         cell_width_ms: the length of a bin.
         report: is called with the number of fits done and of all, after each.
+        earlier: the bins of the datasets before, where it is fitted on these.
 
     Raises ConfigError where a package is missing that the model is fitted with.
     """
     require_packages(model)
     places = fit_bins(params, len(labels), cell_width_ms)
     for number, place in enumerate(places):
-        found = fit_at(model, params, features, labels, place)
+        found = fit_at(model, params, features, labels, place, earlier)
         if found is not None:
             yield found
         if report is not None:
             report(number + 1, len(places))
 
 
-def fit_at(model: Model, params: LearnedParameters, features: Floats, labels: Floats, fit_bin: int) -> FitAt | None:
+def fit_at(
+    model: Model,
+    params: LearnedParameters,
+    features: Floats,
+    labels: Floats,
+    fit_bin: int,
+    earlier: EarlierBins | None = None,
+) -> FitAt | None:
     """Return the fit at a bin; None where too few bins are labelled, or the model cannot be fitted to these.
 
     Nothing from the fit's bin on is looked at.
     """
-    usable = training_bins(params, fit_bin)
-    rows, wanted = features[usable.start : usable.stop], labels[usable.start : usable.stop]
+    if earlier is None:
+        usable = training_bins(params, fit_bin)
+        rows, wanted = features[usable.start : usable.stop], labels[usable.start : usable.stop]
+    else:
+        usable, held = training_bins(params, fit_bin, len(earlier)), len(earlier)
+        rows = earlier.features[usable.start + held : usable.stop + held].astype(np.float64)
+        wanted = earlier.labels[usable.start + held : usable.stop + held]
     # A bin without a valid book has no feature at all; a missing feature of another is for the model.
     known = np.isfinite(rows)
     shown = known.any(axis=1) if model.takes_missing else known.all(axis=1)

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,10 +12,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.errors import DatasetError
+from vpharness.errors import ConfigError, DatasetError
 from vpharness.evaluation import DatasetView
+from vpharness.learning.earlier_datasets import EarlierDatasets
 from vpharness.learning.fitting import FitAt, fits_of, in_force
 from vpharness.learning.labels import labels_of
+from vpharness.learning.stored_weights import RECENT, StoredWeights
 from vpharness.learning.weights_store import Card, keep_schedule, keep_weights, name_of, read_schedule, read_weights
 from vpharness.signals import (
     FitsInForce,
@@ -29,6 +31,7 @@ from vpharness.signals import (
     outputs_as_columns,
     score_parameters,
 )
+from vpharness.signals.core.learned import DATASET
 
 LEARNING_VERSION: Final = 1
 """Raised by hand where the same features would be labelled, chosen or fitted in another way than before."""
@@ -80,6 +83,7 @@ class LearnedRun:
         view: the dataset's bins as evaluation reads them.
         fits: its fits, in the order of time.
         digests: the names of their weights in the store; empty where nothing could be kept.
+        earlier: the datasets before, where it is fitted on these.
     """
 
     signal: LearnedSignal[Any]
@@ -88,6 +92,7 @@ class LearnedRun:
     view: DatasetView
     fits: tuple[FitAt, ...]
     digests: tuple[str, ...]
+    earlier: EarlierDatasets | None = None
 
     @classmethod
     def of(
@@ -97,20 +102,38 @@ class LearnedRun:
         features: NDArray[np.float64],
         view: DatasetView,
         models: Path | None,
+        earlier: EarlierDatasets | None = None,
+        report: Callable[[int, int], None] | None = None,
     ) -> "LearnedRun":
         """Fit a signal on a dataset, or read the fits that an earlier run has left in `models`.
 
-        Raises ConfigError where a package is missing, and DatasetError where kept weights are damaged.
+        Weights that are kept are read again when they are used, so that memory does not grow with the number of fits.
+
+        Args:
+            signal: the signal.
+            params: its parameters.
+            features: [T, F] on the dataset.
+            view: the dataset's bins.
+            models: the folder of weights; None: nothing is kept.
+            earlier: the datasets before, for a signal that is fitted on these.
+            report: is called with the number of fits done and of all, after each.
+
+        Raises ConfigError where a package is missing, or a signal that is fitted on earlier datasets is given none, and
+        DatasetError where kept weights are damaged.
         """
-        key = _key(signal, params, view)
+        if params.refit_every == DATASET and earlier is None:
+            raise ConfigError(needs_collection(signal.name))
+        key = schedule_key(signal, params, view.checksum, earlier)
         known = None if models is None else read_schedule(models, key)
         if models is not None and known is not None:
             fits = tuple(_read_fit(models, name) for name in known)
-            return cls(signal, params, features, view, fits, tuple(known))
+            return cls(signal, params, features, view, fits, tuple(known), earlier)
         labels, width_ms = labels_of(view, params), view.cell_width_ms
-        fits = tuple(fits_of(signal.model, params, features, labels, width_ms))
-        cards = [(each, _card(signal, params, view, each)) for each in fits]
-        return cls(signal, params, features, view, fits, () if models is None else _kept(models, key, cards))
+        before = None if earlier is None else earlier.bins(signal, params)
+        found = fits_of(signal.model, params, features, labels, width_ms, report, before)
+        cards = ((each, _card(signal, params, view, each, earlier)) for each in found)
+        fits, names = _kept(models, key, cards)
+        return cls(signal, params, features, view, fits, names, earlier)
 
     def scores(self) -> NDArray[np.float64]:
         """Return the scores [T]; NaN where the book is not valid, and before the first fit."""
@@ -129,7 +152,7 @@ class LearnedRun:
         before = [fit for fit in self.fits if fit.bin < stop]
         if not before:
             return None
-        card = _card(self.signal, self.params, self.view, before[-1])
+        card = _card(self.signal, self.params, self.view, before[-1], self.earlier)
         return FitRecord(before[-1], name_of(before[-1].fitted.weights, card), card)
 
     @property
@@ -143,9 +166,21 @@ class LearnedRun:
         return self.in_force.scores(self.features[valid], 0)
 
 
-def _key(signal: LearnedSignal[Any], params: LearnedParameters, view: DatasetView) -> str:
+def needs_collection(name: str) -> str:
+    """Return why a signal that is fitted on earlier datasets cannot be fitted without any."""
+    return (
+        f"signal {name} has refit_every=dataset: it is fitted on the datasets before one in a collection, and here are "
+        "none; give dataset.collection=ID, or signal.refit_every=bins"
+    )
+
+
+def schedule_key(
+    signal: LearnedSignal[Any], params: LearnedParameters, checksum: str, earlier: EarlierDatasets | None = None
+) -> str:
+    """Return the key of all that the fits of a run on a dataset follow from: runs with equal ones share them."""
     parts = {
-        "dataset": view.checksum,
+        "dataset": checksum,
+        **({} if earlier is None else {"earlier": earlier.identity}),
         "features": digest(signal, params),
         "parameters": score_parameters(params),
         **model_identity(signal.model),
@@ -153,7 +188,13 @@ def _key(signal: LearnedSignal[Any], params: LearnedParameters, view: DatasetVie
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _card(signal: LearnedSignal[Any], params: LearnedParameters, view: DatasetView, fit: FitAt) -> Card:
+def _card(
+    signal: LearnedSignal[Any],
+    params: LearnedParameters,
+    view: DatasetView,
+    fit: FitAt,
+    earlier: EarlierDatasets | None = None,
+) -> Card:
     """Return what is said of a fit: what it was fitted on, when, how, and by what."""
     of_fit = {name: value for name, value in score_parameters(params).items() if name in params.outside_the_body()}
     width_ns = round(view.cell_width_ms * 1_000_000)
@@ -161,6 +202,7 @@ def _card(signal: LearnedSignal[Any], params: LearnedParameters, view: DatasetVi
         "signal": signal.name,
         "features": {"digest": digest(signal, params), "parameters": body_parameters(params)},
         "dataset": {"name": view.name, "checksum": view.checksum},
+        **({} if earlier is None else {"fitted_on": earlier.identity}),
         "parameters": of_fit,
         "fit": {
             "bin": fit.bin,
@@ -174,25 +216,55 @@ def _card(signal: LearnedSignal[Any], params: LearnedParameters, view: DatasetVi
     }
 
 
-def _kept(models: Path, key: str, fits: list[tuple[FitAt, Card]]) -> tuple[str, ...]:
-    """Write weights and the list of them; a lake that cannot be written to is no reason to fail."""
+def _kept(
+    models: Path | None, key: str, fits: Iterable[tuple[FitAt, Card]]
+) -> tuple[tuple[FitAt, ...], tuple[str, ...]]:
+    """Return fits, and the names of their weights where all could be written, each once it is done.
+
+    A lake that cannot be written to is no reason to fail: then they stay in memory.
+    """
+    found, names = list[FitAt](), list[str]()
+    for fit, card in fits:
+        name = None if models is None else _written(models, fit, card)
+        if models is None or name is None:
+            found.append(fit)
+            continue
+        names.append(name)
+        found.append(_stored(models, name, fit))
+    if models is None or len(names) < len(found):
+        return tuple(found), ()
     try:
-        names = [keep_weights(models, fit.fitted.weights, card) for fit, card in fits]
         keep_schedule(models, key, names)
+    except OSError:
+        return tuple(found), ()
+    return tuple(found), tuple(names)
+
+
+def _written(models: Path, fit: FitAt, card: Card) -> str | None:
+    """Write the weights of a fit, and return their name; None where that cannot be done."""
+    try:
+        return keep_weights(models, fit.fitted.weights, card)
     except (DatasetError, OSError):
-        return ()
-    return tuple(names)
+        return None
+
+
+def _stored(models: Path, name: str, fit: FitAt) -> FitAt:
+    """Return a fit whose weights are read when they are used."""
+    RECENT.put(models, name, fit.fitted.weights)
+    fitted = dataclasses.replace(fit.fitted, weights=StoredWeights(models, name))
+    return dataclasses.replace(fit, fitted=fitted)
 
 
 def _read_fit(models: Path, name: str) -> FitAt:
     weights, card = read_weights(models, name)
     told: Mapping[str, Any] = card["fit"]
+    RECENT.put(models, name, weights)
     return FitAt(
         told["bin"],
         told["first_training_bin"],
         told["last_training_bin"],
         told["training_bins"],
-        Fitted(weights, told["training_loss"]),
+        Fitted(StoredWeights(models, name), told["training_loss"]),
     )
 
 

@@ -16,6 +16,7 @@ from vpharness.evaluation.dataset_view import view_of_bins
 from vpharness.execution.order_table import order_table
 from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.learning import AUDITED_FITS, FitRecord, LearnedRun, audit_fits
+from vpharness.learning.earlier_datasets import EarlierDatasets
 from vpharness.promotion.agreement import BinOutputs
 from vpharness.promotion.selection import SelectedCandidate
 from vpharness.signals import LearnedParameters, LearnedSignal, Signal, SignalParameters, features, score
@@ -30,19 +31,21 @@ class BatchRun:
         dataset: its dataset.
         loaded: the dataset's bins, and the columns that the signal reads.
         parts: the parts of the dataset: the training part, and behind it the test part where there is one.
+        earlier: the datasets before, where its weights are fitted on these.
     """
 
     candidate: SelectedCandidate
     dataset: Dataset
     loaded: Loaded
     parts: tuple[Part, ...]
+    earlier: EarlierDatasets | None = None
 
     @classmethod
-    def of(cls, candidate: SelectedCandidate, dataset: Dataset) -> "BatchRun":
+    def of(cls, candidate: SelectedCandidate, dataset: Dataset, earlier: EarlierDatasets | None = None) -> "BatchRun":
         """Read the dataset. Raises DatasetError where it cannot be read."""
         trial, manifest = candidate.trial, dataset.manifest
         parts = parts_within(manifest.dataset_id, manifest.bins, trial.evaluation, trial.split)
-        return cls(candidate, dataset, load(dataset, candidate.signal.columns), parts)
+        return cls(candidate, dataset, load(dataset, candidate.signal.columns), parts, earlier)
 
     @property
     def signal(self) -> Signal[Any]:
@@ -85,7 +88,7 @@ class BatchRun:
             cell_width_ms=self.width_ms,
             has_best_prices=manifest.has_best_prices,
         )
-        return LearnedRun.of(signal, params, shown, view, self.dataset.models)
+        return LearnedRun.of(signal, params, shown, view, self.dataset.models, self.earlier)
 
     @cached_property
     def served_fit(self) -> FitRecord | None:

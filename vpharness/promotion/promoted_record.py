@@ -290,9 +290,13 @@ def code_change(record: PromotedRecord) -> str | None:
 
 
 def parameters_of(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
-    """Return a dataclass of parameters from all of its values; a PromotionError names `where` one does not fit."""
+    """Return a dataclass of parameters from all of its values; a PromotionError names `where` one does not fit.
+
+    Those that were added later may be missing: they have their default then.
+    """
     names = {field.name for field in dataclasses.fields(kind)}
-    if odd := sorted(set(values) ^ names):
+    missing = names - set(values) - getattr(kind, "ADDED_LATER", frozenset())
+    if odd := sorted(missing | (set(values) - names)):
         raise PromotionError(f"{where} has missing or unknown keys: {', '.join(odd)}; promote a run of this vpharness")
     made = kind(**values)
     if found := problems(made, f"{where}."):

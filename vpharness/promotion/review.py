@@ -22,6 +22,7 @@ from vpharness.events.times import time_text
 from vpharness.execution.live_orders import LiveOrders
 from vpharness.lattice.lattice_parameters import LATTICE_VERSION
 from vpharness.learning import FitRecord
+from vpharness.learning.earlier_datasets import EarlierDatasets
 from vpharness.modules import PermittedModules
 from vpharness.promotion import gates
 from vpharness.promotion.batch_run import BatchRun
@@ -42,7 +43,14 @@ from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import Ranked
 from vpharness.results.reevaluation import ViewOf
 from vpharness.results.store import Store
-from vpharness.signals import digest
+from vpharness.signals import (
+    Scorer,
+    body_scorer,
+    digest,
+    export_scorer,
+    identifying_parameters,
+    require_exportable,
+)
 
 NOT_NAMED_YET: Final = ""
 """The version of a record that has not been published."""
@@ -75,10 +83,17 @@ class ReviewSettings:
 
 @dataclass(frozen=True)
 class ProofData:
-    """A dataset on which the live proof runs: the dataset, and its events; None where nobody knows where they lie."""
+    """A dataset on which the live proof runs.
+
+    Attributes:
+        dataset: the dataset.
+        source: its events; None where nobody knows where they lie.
+        earlier: the datasets before, where the weights that it is scored with were fitted on these.
+    """
 
     dataset: Dataset
     source: Source | None
+    earlier: EarlierDatasets | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +118,7 @@ def review(
     settings: ReviewSettings,
     report: Callable[[str, float | None], None] = lambda _gate, _share: None,
     newest: ProofData | None = None,
+    earlier: EarlierDatasets | None = None,
 ) -> Review:
     """Return the outcome of every gate, with the record to serve where all pass or are overridden.
 
@@ -119,6 +135,7 @@ def review(
             this is known.
         newest: where whole datasets of a collection are kept for the test, the last one of them, of
             `candidate.newest`: the live proof runs on it as well, and the recorded slice is of it.
+        earlier: the datasets before that of the run, where its weights were fitted on these.
 
     Raises ConfigError where orders have recorded latencies, the instrument's name cannot be one of a folder, or the
     run's signal comes from a module that is not permitted, PromotionError where no projection can be fitted or there is
@@ -129,7 +146,11 @@ def review(
     names = [each.dataset.manifest.dataset_id for each in proofs]
     check_name(proofs[-1].dataset.manifest.instrument, "the instrument")
     settings.modules.imported(candidate.signal_target)
-    limits = settings.limits
+    limits, manifest = settings.limits, dataset.manifest
+    # What cannot be put into a bundle is found out before anything is looked at, and before the test part is opened.
+    require_exportable(
+        body_scorer(candidate.signal, candidate.params, cell_width_ms=manifest.cell_width_ms, radius=manifest.radius)
+    )
     report("dataset", None)
     found = [
         gates.all_of([gates.dataset_gate(each.dataset) for each in proofs], names),
@@ -141,8 +162,8 @@ def review(
     if any(each.source is None for each in proofs) or not _goes_on(found, settings):
         return _ended(found, "audit", "memory", "live = batch", "latency", "test", "forward")
     report("audit", None)
-    trained = BatchRun.of(candidate, dataset)
-    batch = trained if newest is None else BatchRun.of(_on_newest(candidate), newest.dataset)
+    trained = BatchRun.of(candidate, dataset, earlier)
+    batch = trained if newest is None else BatchRun.of(_on_newest(candidate), newest.dataset, newest.earlier)
     report_of_audit = _audited(trained, settings)
     memory_bins = report_of_audit.memory_bins
     found.append(gates.audit_gate(report_of_audit))
@@ -158,6 +179,7 @@ def review(
         trained.scores, trained.mid_ticks, _span(trained.parts[0]), limits.horizons_bins, limits.quantiles
     )
     record = _record(batch, projection, memory_bins)
+    _require_exportable_model(record)
     batches, live = ([trained] if newest is None else [trained, batch]), list[LiveProof]()
     for place, (each, data) in enumerate(zip(batches, proofs, strict=True)):
         own = record if each is batch else _record(each, projection, memory_bins)
@@ -303,7 +325,7 @@ def _record(batch: BatchRun, projection: Projection, memory_bins: int | None) ->
         version=NOT_NAMED_YET,
         signal_target=candidate.signal_target,
         signal_digest=digest(batch.signal, batch.params),
-        parameters=dataclasses.asdict(batch.params),
+        parameters=identifying_parameters(batch.params),
         threshold=candidate.threshold,
         threshold_label=candidate.trial.threshold_label,
         evaluation=candidate.trial.evaluation.identity(),
@@ -325,6 +347,13 @@ def _record(batch: BatchRun, projection: Projection, memory_bins: int | None) ->
         fit=None if fit is None else {"weights": fit.digest, "card": _plain_card(fit), **cells},
         weights=None if fit is None else fit.fit.fitted.weights,
     )
+
+
+def _require_exportable_model(record: PromotedRecord) -> None:
+    """Raise ConfigError where the model cannot be put into a bundle: the test part is not opened then."""
+    model = live_model(record)
+    if isinstance(model.scorer, Scorer):
+        export_scorer(model.scorer)
 
 
 def _plain_card(fit: FitRecord) -> dict[str, Any]:

@@ -2,15 +2,15 @@
 
 Fires do not depend on how they are entered, so each alternative is a look-up: in stored runs, or of the candidate's
 fires in the tables of virtual orders. An alternative that nobody has run is an exploration. It is judged as if it had
-been run: all that are shown together enter the family that p-values are adjusted for, each beside the others. So the
-best of a table is not flattered by standing in it. An exploration wins nothing and cannot be promoted; who has chosen
-by it runs all that was shown, which the ledger then counts for good.
+been run: all that are shown together enter the family that p-values are adjusted for, each beside the others, and stay
+there (see `explored`). So the best of a table is not flattered by standing in it, nor by being the only one that is run
+afterwards. An exploration wins nothing and cannot be promoted.
 """
 
 import dataclasses
-import json
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,16 +23,17 @@ from vpharness.evaluation.evaluation_parameters import QUEUE, TOUCH
 from vpharness.evaluation.intervals import Interval, ratio_of_totals
 from vpharness.evaluation.outcomes import DOWN_ROW, UP_ROW
 from vpharness.evaluation.significance import SIGNIFICANCE_LEVEL
+from vpharness.results.explored import explored_trial, keep_explored, settings_key
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import Ranked, rank
 from vpharness.results.reevaluation import ViewOf
+from vpharness.results.store import Store
 
 LATENCIES_MS: Final = (0.0, 10.0, 50.0, 100.0, 250.0)
 WAITS_BINS: Final = (10, 30, 100, 300)
 DEFAULT_WAIT_BINS: Final = 100
 
 _NO_QUANTITY: Final = np.zeros(0)
-_THRESHOLDS: Final = ("thresholds", "threshold_quantiles")
 _EXPLORED: Final = "explored"
 
 
@@ -134,14 +135,14 @@ class StoredWays:
     """Candidates of a ledger by all that they are, so that one with another way of entering is found."""
 
     def __init__(self, ledger: Sequence[LedgerCandidate]) -> None:
-        self._found = {_key(each.first, each.first.evaluation): each for each in ledger}
+        self._found = {settings_key(each.first, each.first.evaluation): each for each in ledger}
 
     def of(self, candidate: LedgerCandidate, evaluation: ResolvedEvaluation) -> LedgerCandidate | None:
         """Return the stored candidate that enters so, on the same datasets; None where there is none."""
         if evaluation == candidate.first.evaluation:
             return candidate
-        found = self._found.get(_key(candidate.first, evaluation))
-        if found is None or {each.dataset for each in found.trials} != {each.dataset for each in candidate.trials}:
+        found = self._found.get(settings_key(candidate.first, evaluation))
+        if found is None or _datasets(found) != _datasets(candidate):
             return None
         return found
 
@@ -149,26 +150,18 @@ class StoredWays:
 def stored_ways(own: Ranked, ranked: Sequence[Ranked]) -> list[Ranked]:
     """Return the candidates of a ranking that are one with another way of entering, itself among them, in its order."""
     candidate = own.candidate
-    key, datasets = _key(candidate.first, at_touch(candidate.first.evaluation)), set(_datasets(candidate))
-    return [
-        each
-        for each in ranked
-        if each.candidate.first.signal == candidate.first.signal
-        and each.candidate.first.threshold_label == candidate.first.threshold_label
-        and set(_datasets(each.candidate)) == datasets
-        and _key(each.candidate.first, at_touch(each.candidate.first.evaluation)) == key
-    ]
+    signal, key, datasets = candidate.first.signal, _key_at_touch(candidate), _datasets(candidate)
+    alike = (each for each in ranked if each.candidate.first.signal == signal)
+    return [each for each in alike if _datasets(each.candidate) == datasets and _key_at_touch(each.candidate) == key]
 
 
-def _datasets(candidate: LedgerCandidate) -> list[tuple[str, str]]:
-    return [trial.dataset for trial in candidate.trials]
+def _key_at_touch(candidate: LedgerCandidate) -> Hashable:
+    """Return all that a candidate is but its way of entering."""
+    return settings_key(candidate.first, at_touch(candidate.first.evaluation))
 
 
-def _key(trial: Trial, evaluation: ResolvedEvaluation) -> str:
-    signal = {name: value for name, value in trial.parameters.items() if name not in _THRESHOLDS}
-    split = dataclasses.asdict(trial.split.normalised())
-    own = [trial.signal, trial.signal_digest, signal, trial.threshold_label, split, evaluation.identity()]
-    return json.dumps(own, sort_keys=True)
+def _datasets(candidate: LedgerCandidate) -> set[tuple[str, str]]:
+    return {trial.dataset for trial in candidate.trials}
 
 
 def alternative(
@@ -178,9 +171,11 @@ def alternative(
 
     Where a dataset is not at hand a stored one is returned as it is. Raises VpharnessError where there is none either.
     """
-    known = stored.of(candidate, evaluation)
+    known, now_ns = stored.of(candidate, evaluation), time.time_ns()
     try:
-        trials, executed = zip(*(_entered(each, evaluation, view_of) for each in candidate.choosing), strict=True)
+        trials, executed = zip(
+            *(_entered(each, evaluation, view_of, now_ns) for each in candidate.choosing), strict=True
+        )
     except VpharnessError:
         if known is None:
             raise
@@ -188,10 +183,15 @@ def alternative(
     quantities = np.concatenate(executed)
     if known is not None:
         return Alternative(known, quantities, is_stored=True)
+    before = {each.candidate_id: each for each in candidate.explored}.get(trials[0].candidate_id)
+    if before is not None and {each.dataset for each in before.trials} == {each.dataset for each in trials}:
+        return Alternative(before, quantities, is_stored=False)
     return Alternative(LedgerCandidate(trials[0].candidate_id, trials), quantities, is_stored=False)
 
 
-def _entered(trial: Trial, evaluation: ResolvedEvaluation, view_of: ViewOf) -> tuple[Trial, NDArray[np.float64]]:
+def _entered(
+    trial: Trial, evaluation: ResolvedEvaluation, view_of: ViewOf, now_ns: int
+) -> tuple[Trial, NDArray[np.float64]]:
     """Return a trial with another way of entering, and what was executed at the prices of its orders."""
     view = view_of(*trial.dataset)
     table = outcomes_of_bins(view, evaluation)
@@ -204,22 +204,22 @@ def _entered(trial: Trial, evaluation: ResolvedEvaluation, view_of: ViewOf) -> t
         executed = quantities[~np.isnan(quantities)]
     way = f"{evaluation.latency_digest or f'{evaluation.latency_ms:g}'}/{evaluation.max_wait_bins}"
     candidate_id = f"{trial.candidate_id} {_EXPLORED} {evaluation.fill} {way}"
-    return dataclasses.replace(
-        trial, candidate_id=candidate_id, evaluation=evaluation, evidence=found.evidence
-    ), executed
+    return explored_trial(trial, candidate_id, evaluation, found.evidence, now_ns), executed
 
 
-def executions(candidate: LedgerCandidate, ledger: Sequence[LedgerCandidate], view_of: ViewOf) -> list[Execution]:
+def executions(
+    candidate: LedgerCandidate, ledger: Sequence[LedgerCandidate], view_of: ViewOf, store: Store
+) -> list[Execution]:
     """Return a candidate's ways of entering, judged together within all that was ever tried.
 
-    Raises VpharnessError where its datasets are not at hand or have no queues, and the ledger lacks the runs too.
+    Those that were never run are written down, so that they count from now on. Raises VpharnessError where its datasets
+    are not at hand or have no queues, and the ledger lacks the runs too, or where the store cannot be written.
     """
     stored = StoredWays(ledger)
     ways = [alternative(candidate, each, view_of, stored) for each in ways_of_entering(candidate.first.evaluation)]
-    explored = [each.candidate for each in ways if not each.is_stored]
-    judged = {
-        each.candidate.candidate_id: each for each in rank([*ledger, *explored], [each.candidate for each in ways])
-    }
+    new = looked_at(candidate, ways)
+    keep_explored(store, {candidate.candidate_id: new})
+    judged = {each.candidate.candidate_id: each for each in rank([*ledger, *new], [each.candidate for each in ways])}
     found = []
     for each in ways:
         ranked = judged[each.candidate.candidate_id]
@@ -228,6 +228,12 @@ def executions(candidate: LedgerCandidate, ledger: Sequence[LedgerCandidate], vi
             ranked = dataclasses.replace(ranked, winner=False)
         found.append(Execution(ranked, each.executed, each.is_stored, is_own))
     return found
+
+
+def looked_at(candidate: LedgerCandidate, ways: Sequence[Alternative]) -> list[LedgerCandidate]:
+    """Return those ways of entering that neither runs nor earlier looks have left in the ledger."""
+    known = set(map(id, candidate.explored))
+    return [each.candidate for each in ways if not each.is_stored and id(each.candidate) not in known]
 
 
 def longest_paying_latency(found: Sequence[Execution], wait_bins: int) -> float | None:

@@ -1,7 +1,7 @@
 """The trial ledger: every candidate ever evaluated, with its evidence, its fires and the runs it came from."""
 
 import functools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -114,10 +114,18 @@ def _known_parts(
 
 @dataclass(frozen=True)
 class LedgerCandidate:
-    """One candidate with all the datasets it ran on."""
+    """One candidate with all the datasets it ran on.
+
+    Attributes:
+        candidate_id: its id.
+        trials: in the order of datasets.
+        explored: other ways of entering its fires that were looked at and never run. They are of no rank, and count in
+            the families of all.
+    """
 
     candidate_id: str
-    trials: tuple[Trial, ...]  # in the order of datasets
+    trials: tuple[Trial, ...]
+    explored: tuple["LedgerCandidate", ...] = ()
 
     @property
     def first(self) -> Trial:
@@ -150,6 +158,11 @@ class LedgerCandidate:
         """What an audit of this outcome found, in words; empty where all passed."""
         return next((trial.audit_found for trial in self.trials if trial.audit == self.audit), "")
 
+    @property
+    def chooses(self) -> bool:
+        """Whether any of its trials is on a dataset that chooses."""
+        return any(trial.judged_part != TEST for trial in self.trials)
+
     @functools.cached_property
     def choosing(self) -> tuple[Trial, ...]:
         """Its trials on the datasets that choose, in the order of running; not those that are kept for the test."""
@@ -176,7 +189,27 @@ class LedgerCandidate:
         kept = tuple(trial for trial in self.trials if keep(trial))
         if len(kept) == len(self.trials):
             return self
-        return LedgerCandidate(self.candidate_id, kept) if kept else None
+        explored = tuple(some for each in self.explored if (some := each.on(keep)) is not None)
+        return LedgerCandidate(self.candidate_id, kept, explored) if kept else None
+
+
+class StoredLedger(list[LedgerCandidate]):
+    """The candidates of a store.
+
+    Attributes:
+        parts_digest: of the parts of tables that they were read from: where it is the same, so are they. None where
+            parts of an earlier version were read, whose names do not say what they hold, or some were added meanwhile.
+    """
+
+    def __init__(self, candidates: Iterable[LedgerCandidate], parts_digest: str | None) -> None:
+        """Take candidates as they were read."""
+        super().__init__(candidates)
+        self.parts_digest = parts_digest
+
+
+def with_explored(ledger: Iterable[LedgerCandidate]) -> list[LedgerCandidate]:
+    """Return candidates, and all ways of entering them that were looked at: everything that was ever tried."""
+    return [found for each in ledger for found in (each, *each.explored)]
 
 
 def in_order(trials: Collection[Trial]) -> tuple[Trial, ...]:
@@ -191,7 +224,17 @@ def counted_trials(trials: Sequence[Trial]) -> tuple[Trial, ...]:
     return tuple(trials[place] for place in _counted_places(tuple(trial.judged_time for trial in trials)))
 
 
-@functools.lru_cache(maxsize=4096)
 def _counted_places(times: tuple[MarketTime, ...]) -> tuple[int, ...]:
-    """Return which of some stretches count; candidates that ran on the same days ask alike."""
-    return tuple(counted_once(times))
+    """Return which of some stretches count; candidates that ran on the same days ask alike, mostly with the objects."""
+    key = tuple(map(id, times))
+    known = _COUNTED.get(key)
+    if known is None:
+        if len(_COUNTED) >= _MOST_COUNTED:
+            _COUNTED.clear()
+        # The stretches are kept, so that no other ones come to have their numbers.
+        known = _COUNTED[key] = tuple(counted_once(times)), times
+    return known[0]
+
+
+_MOST_COUNTED: Final = 4096
+_COUNTED: Final[dict[tuple[int, ...], tuple[tuple[int, ...], tuple[MarketTime, ...]]]] = {}

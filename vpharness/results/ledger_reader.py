@@ -1,13 +1,15 @@
 """Reading the trial ledger from the store: rows of runs, candidates, fires, evidence and audits become candidates."""
 
+import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from vpharness.evaluation import EVALUATION_VERSION, TEST, Market, MarketTime, ResolvedEvaluation, SplitParameters
 from vpharness.results.audits import AuditKey, AuditRecord, audit_key, audits_of
+from vpharness.results.explored import candidates_with_explored
 from vpharness.results.ledger import (
     AUDIT_FAILED,
     AUDIT_PASSED,
@@ -16,9 +18,22 @@ from vpharness.results.ledger import (
     UNKNOWN_MARKET,
     DatasetKey,
     LedgerCandidate,
+    StoredLedger,
     Trial,
 )
-from vpharness.results.store import ADAPTIVE, CAMPAIGNS, CANDIDATES, FIRES, META, Store, read, read_each_part
+from vpharness.results.store import (
+    ADAPTIVE,
+    CAMPAIGNS,
+    CANDIDATES,
+    EVIDENCE,
+    EXPLORED,
+    FIRES,
+    META,
+    Store,
+    part_names,
+    read,
+    read_each_part,
+)
 from vpharness.results.stored_evidence import stored_evidence, stored_fires
 from vpharness.results.table_schemas import DONE, market_in
 from vpharness.storage.arrow import texts
@@ -31,60 +46,101 @@ _META_COLUMNS: Final = (
 """What is read of a run."""
 
 
-def read_ledger(store: Store) -> list[LedgerCandidate]:
+def read_ledger(store: Store) -> StoredLedger:
     """Return every candidate of the finished runs; runs of the same trial give one.
 
     Fires and evidence are read where they are first looked at: those of a sweep over months take seconds.
     """
     with without_collection():
-        return _read_ledger(store)
+        before = part_names(store, _TABLES)
+        candidates = candidates_with_explored(store, _read_ledger(store))
+        # Parts have a name once, so what was read in between is what both lists name.
+        is_of_these = before is not None and before == part_names(store, _TABLES)
+        digest = hashlib.sha256("\n".join(before or ()).encode()).hexdigest() if is_of_these else None
+        return StoredLedger(candidates, digest)
 
 
 def _read_ledger(store: Store) -> list[LedgerCandidate]:
     runs = _finished_runs(store)
-    labels = {
-        (run_id, candidate_id, part): label
-        for run_id, candidate_id, part, label in _rows(store, CANDIDATES, *_ROW, "threshold_label")
-    }
-    evidence, fires_of = stored_evidence(store), stored_fires(store)
-    grouped: dict[str, dict[DatasetKey, Trial]] = defaultdict(dict)
-    for run_id, candidate_id, part, dataset_id, digest in _rows(store, FIRES, *_ROW, "dataset_id", "fires_digest"):
+    fires = _Rows.read(store, FIRES, "dataset_id", "fires_digest")
+    labels = fires.others(_Rows.read(store, CANDIDATES, "threshold_label"), "threshold_label")
+    evidence, fires_of = fires.others(_stored_evidence(store), "evidence"), stored_fires(store)
+    grouped: dict[str, dict[DatasetKey, Trial]] = {}
+    times: dict[tuple[int, int, int], MarketTime] = {}
+    for run_id, candidate_id, part, dataset_id, digest, label, known in zip(
+        *fires.keys, *fires.columns.values(), labels, evidence, strict=True
+    ):
         run = runs.get(run_id)
         if run is None or part != run.part:
             continue  # its run was not finished when it was written
-        key = run_id, candidate_id, part
         trial = Trial(
             candidate_id,
             run_id,
             dataset_id,
-            threshold_label=labels[key],
+            threshold_label=label,
             fires=fires_of(digest),
-            evidence=evidence.get(key) if run.is_of_this_evaluation else None,
+            evidence=known if run.is_of_this_evaluation else None,
             **run.shared,
         )
-        if trial.judged_part != TEST:
-            # The same for all candidates of a run.
-            run.judged_time = vars(trial)["judged_time"] = run.judged_time or trial.judged_time
-        own = grouped[candidate_id]
-        own[trial.dataset] = own[trial.dataset].joined(trial) if trial.dataset in own else trial
+        if run.judged_time is not None:
+            vars(trial)["judged_time"] = run.judged_time
+        elif trial.judged_part != TEST:
+            # The same for all candidates of a run. Runs on the same days share it too, so that few are compared.
+            time = trial.judged_time
+            time = times.setdefault((id(time.market), time.start_ns, time.stop_ns), time)
+            run.judged_time = vars(trial)["judged_time"] = time
+        own = grouped.get(candidate_id)
+        if own is None:
+            own = grouped[candidate_id] = {}
+        before = own.get(run.dataset)
+        own[run.dataset] = trial if before is None else before.joined(trial)
     return [
         LedgerCandidate(candidate_id, tuple(trials[dataset] for dataset in sorted(trials)))
         for candidate_id, trials in grouped.items()
     ]
 
 
+_TABLES: Final = (META, CANDIDATES, FIRES, EVIDENCE, CAMPAIGNS, ADAPTIVE, EXPLORED)
+"""What candidates are read from; audits change nothing of how they rank."""
+
 _ROW: Final = ("run_id", "candidate_id", "part")
 """What tells rows of candidates apart."""
-
 
 _REPEATED: Final = (*_ROW, "dataset_id", "threshold_label")
 
 
-def _rows(store: Store, table: str, *columns: str) -> Iterator[tuple[str, ...]]:
-    """Yield rows of texts."""
-    repeated = [name for name in columns if name in _REPEATED]
-    for part in read_each_part(store, table, columns, lambda part: part, repeated):
-        yield from zip(*(texts(part[name]) for name in columns), strict=True)
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of candidates: the columns that tell them apart, and others by name."""
+
+    keys: tuple[list[str], list[str], list[str]]
+    columns: dict[str, list[Any]]
+
+    @classmethod
+    def read(cls, store: Store, table: str, *names: str) -> "_Rows":
+        """Return columns of texts of a table."""
+        found: dict[str, list[Any]] = {name: [] for name in (*_ROW, *names)}
+        repeated = [name for name in found if name in _REPEATED]
+        for part in read_each_part(store, table, list(found), lambda part: part, repeated):
+            for name in found:
+                found[name] += texts(part[name])
+        return cls((found["run_id"], found["candidate_id"], found["part"]), {name: found[name] for name in names})
+
+    def others(self, of: "_Rows", name: str) -> list[Any]:
+        """Return a column of other rows in the order of these; None for those that the others lack.
+
+        Tables are written row by row together: where all rows are the same, nothing is looked up.
+        """
+        if self.keys == of.keys:
+            return of.columns[name]
+        found = dict(zip(zip(*of.keys, strict=True), of.columns[name], strict=True))
+        return [found.get(key) for key in zip(*self.keys, strict=True)]
+
+
+def _stored_evidence(store: Store) -> _Rows:
+    """Return the evidence of candidates."""
+    *keys, evidence = stored_evidence(store)
+    return _Rows((keys[0], keys[1], keys[2]), {"evidence": evidence})
 
 
 def _finished_runs(store: Store) -> dict[str, "_Run"]:
@@ -104,6 +160,7 @@ def _finished_runs(store: Store) -> dict[str, "_Run"]:
 @dataclass
 class _Run:
     part: str
+    dataset: DatasetKey
     is_of_this_evaluation: bool  # otherwise its fires are judged anew
     shared: dict[str, Any]  # what the trials of a run have in common
     judged_time: MarketTime | None = None  # once it has been worked out
@@ -199,4 +256,5 @@ def _run(
         "audit": _outcome(audited),
         "audit_found": "" if audited is None else audited.failed,
     }
-    return _Run(row["part"], identity.evaluation_version == EVALUATION_VERSION, shared)
+    dataset = row["dataset_id"], row["dataset_checksum"]
+    return _Run(row["part"], dataset, identity.evaluation_version == EVALUATION_VERSION, shared)

@@ -27,8 +27,8 @@ class TrialIndex:
         self._evaluations: dict[ResolvedEvaluation, ResolvedEvaluation] = {}
         self._trials: dict[Hashable, list[Trial]] = defaultdict(list)
         for candidate in ledger:
-            for trial in candidate.choosing:
-                self._trials[self._key(trial)].append(trial)
+            # What the key says is the same in all trials of a candidate.
+            self._trials[self._key(candidate.first)] += candidate.choosing
 
     def left_out(self, candidate: LedgerCandidate) -> tuple[str, ...]:
         """Return the datasets of its instruments on which it was judged, and that are not among what counts here."""

@@ -4,6 +4,7 @@ Everything is worked out from the evidence that the ledger keeps, sums over bloc
 of several datasets pool, and nothing depends on how the work was named, cut or ordered.
 """
 
+import functools
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from vpharness.evaluation.evidence import PooledLater, empty_evidence
 from vpharness.evaluation.intervals import ratio_of_totals
 from vpharness.results.families import Family, draws_of, families_of
 from vpharness.results.holdout import HoldoutResult
-from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.ledger import LedgerCandidate, Trial, with_explored
 from vpharness.results.omitted_evidence import TrialIndex
 
 ADAPTIVELY_CHOSEN: Final = "chosen by an adaptive search, only the test part can judge it"
@@ -109,8 +110,9 @@ def rank(ledger: Sequence[LedgerCandidate], asked: Sequence[LedgerCandidate] | N
     chosen = [each for each in (ledger if asked is None else asked) if each.choosing]
     judgements = judged(chosen)
     choosing = [each for each in ledger if each.choosing]
-    families, kin = families_of(chosen, choosing), TrialIndex(choosing)
-    strict = _under_common_draws(chosen, choosing, families)
+    tried, kin = with_explored(choosing), TrialIndex(choosing)
+    families = families_of(chosen, tried)
+    strict = _under_common_draws(chosen, tried, families)
     found = [_ranked(*each, kin.left_out(each[0])) for each in zip(chosen, judgements, families, strict, strict=True)]
     return sorted(found, key=rank_order)
 
@@ -186,7 +188,7 @@ def judged(candidates: Sequence[LedgerCandidate]) -> list[Judgement]:
         barriers = first.evaluation.tp_ticks, first.evaluation.sl_ticks
         key = (*(evidence.digest for evidence in known), *barriers, draws_of(first))
         if key not in kinds:
-            kinds[key] = known[0] if len(known) == 1 else PooledLater(known), first
+            kinds[key] = known[0] if len(known) == 1 else PooledLater(functools.partial(tuple, known)), first
         keys.append(key)
     of_kind: dict[tuple[object, ...], Judgement] = {}
     together: dict[tuple[object, ...], list[tuple[object, ...]]] = {}

@@ -13,7 +13,7 @@ from vpharness.evaluation import (
     outcomes_of_bins,
     parts_of,
 )
-from vpharness.results.ledger import DatasetKey, LedgerCandidate, Trial
+from vpharness.results.ledger import DatasetKey, LedgerCandidate, Trial, with_explored
 
 ViewOf = Callable[[str, str], DatasetView]
 """From a dataset's id and checksum to what evaluation sees of it."""
@@ -51,7 +51,7 @@ def with_missing_evidence(
     candidates: Sequence[LedgerCandidate], view_of: ViewOf, market_of: MarketOf
 ) -> list[LedgerCandidate]:
     """Return candidates with what rows of an earlier version lack, worked out from their fires and datasets."""
-    poor = [trial for each in candidates for trial in each.trials if needs_dataset(trial)]
+    poor = [trial for each in with_explored(candidates) for trial in each.trials if needs_dataset(trial)]
     if not poor:
         return list(candidates)
     evidence = reevaluate(poor, view_of, lambda trial: trial.judged_part)
@@ -66,7 +66,11 @@ def with_missing_evidence(
             evidence=evidence.get((trial.candidate_id, trial.dataset)),
         )
 
-    return [LedgerCandidate(each.candidate_id, tuple(map(whole, each.trials))) for each in candidates]
+    def whole_candidate(each: LedgerCandidate) -> LedgerCandidate:
+        explored = tuple(map(whole_candidate, each.explored))
+        return LedgerCandidate(each.candidate_id, tuple(map(whole, each.trials)), explored)
+
+    return list(map(whole_candidate, candidates))
 
 
 def needs_dataset(trial: Trial) -> bool:

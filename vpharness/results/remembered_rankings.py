@@ -2,7 +2,8 @@
 
 Ranking a ledger that has not changed gives what it gave, so its numbers are kept in a file below `rankings/` of the
 store: figures, p-values and the greatest T of each family. The file's name is a digest of the evidence, of what was
-asked, and of the code that ranks, as it was when it was loaded; its first line is the SHA-256 of the rest. Where the
+asked, and of the code that ranks, as it was when it was loaded; its first line is the SHA-256 of the rest. A note
+beside it, named after the parts of tables that were read, says which file it is without a look at all trials. Where the
 file is missing or damaged the ranking is worked out anew, and written again. All of them can be deleted at any time,
 and nothing is lost where they cannot be written. No folder but their own is ever made for them.
 """
@@ -19,18 +20,18 @@ from typing import Any, Final
 import numpy as np
 
 import vpharness
-from vpharness.evaluation import EVALUATION_VERSION, Figures, Judgement, Lack, all_figures
+from vpharness.evaluation import EVALUATION_VERSION, Evidence, Figures, Judgement, Lack, all_figures
 from vpharness.evaluation.evidence import PooledLater
 from vpharness.evaluation.figures import figures_from
 from vpharness.results.families import Family
-from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.ledger import LedgerCandidate, StoredLedger, Trial, with_explored
 from vpharness.results.ranking import Ranked, rank
 from vpharness.results.store import Store
 from vpharness.storage.collection_pause import without_collection
 
 FOLDER: Final = "rankings"
-MOST_KEPT: Final = 32
-"""The rankings used last are kept, others deleted."""
+MOST_KEPT: Final = 64
+"""The rankings and notes used last are kept, others deleted."""
 MOST_BYTES: Final = 2**26
 """A ranking whose file would take more is not kept."""
 MOST_BYTES_IN_ALL: Final = 2**28
@@ -73,23 +74,59 @@ def _ranked_before(
 ) -> list[Ranked]:
     if not _CODE or not set(_figure_names()) <= {field.name for field in fields(Figures)}:
         return rank(ledger, asked)
-    chosen = [each for each in (ledger if asked is None else asked) if each.choosing]
-    path = store.root / FOLDER / _digest(ledger, chosen)
-    known = _read(path, chosen)
+    chosen = [each for each in (ledger if asked is None else asked) if each.chooses]
+    note = _note_of(store, ledger, chosen)
+    noted = _noted(note)
+    known = None if noted is None else _read(noted, chosen)
     if known is not None:
         return known
-    found = rank(ledger, asked)
+    path = store.root / FOLDER / _digest(ledger, chosen)
+    known = _read(path, chosen)
+    found = rank(ledger, asked) if known is None else known
     # Where files were changed since they were loaded, part of them may have been loaded later.
     if found and store.root.is_dir() and _code_digest() == _CODE:
-        _write(path, chosen, found)
+        if known is None:
+            _write(path, chosen, found)
+        if note is not None and path.exists():
+            _write_file(note, path.name.encode())
     return found
+
+
+def _note_of(store: Store, ledger: Sequence[LedgerCandidate], chosen: Sequence[LedgerCandidate]) -> Path | None:
+    """Return the file that may name the ranking of a ledger as it was read from a store; None for any other ledger.
+
+    Its own name is a digest of the parts of tables that were read, which takes no look at what they hold. After parts
+    were merged it is another one, and the ranking is found by what the ledger holds.
+    """
+    if not isinstance(ledger, StoredLedger) or ledger.parts_digest is None:
+        return None
+    whole = set(map(id, ledger))
+    text = [_CODE, str(EVALUATION_VERSION), str(_figure_names()), ledger.parts_digest]
+    text += [
+        each.candidate_id if id(each) in whole else repr((each.candidate_id, [trial.dataset for trial in each.trials]))
+        for each in chosen
+    ]
+    return store.root / FOLDER / hashlib.sha256("\n".join(text).encode()).hexdigest()
+
+
+def _noted(note: Path | None) -> Path | None:
+    """Return the ranking that a file names; None where there is none."""
+    if note is None:
+        return None
+    with contextlib.suppress(OSError, ValueError):
+        name = note.read_text(encoding="ascii")
+        if _NAME.fullmatch(name):
+            with contextlib.suppress(OSError):  # one that may not be written to is used all the same
+                note.touch()
+            return note.parent / name
+    return None
 
 
 def _digest(ledger: Sequence[LedgerCandidate], chosen: Sequence[LedgerCandidate]) -> str:
     """Return the digest of everything that a ranking follows from."""
     shared = _SharedTexts()
     digest = hashlib.sha256(f"{_CODE} {EVALUATION_VERSION} {_figure_names()}\n".encode())
-    for each in ledger:
+    for each in with_explored(ledger):
         digest.update("\n".join([each.candidate_id, *(_text_of(trial, shared) for trial in each.trials)]).encode())
     for each in chosen:
         digest.update(repr((each.candidate_id, [trial.dataset for trial in each.trials])).encode())
@@ -190,6 +227,11 @@ def _keep(path: Path, content: bytes) -> None:
     whole = hashlib.sha256(content).hexdigest().encode() + b"\n" + content
     if len(whole) > MOST_BYTES:
         return
+    _write_file(path, content)
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    """Keep a file; without room for it nothing is kept."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(whole)
@@ -263,12 +305,19 @@ def _ranked(
     left_out: Sequence[str],
 ) -> Ranked:
     t, p_value, p_adjusted, net_low_all, winner = numbers
-    known = [trial.evidence for trial in candidate.counted if trial.evidence is not None]
     judgement = Judgement(
-        known[0] if len(known) == 1 else PooledLater(known),
+        _evidence_of(candidate),
         figures_from(dict(zip(_figure_names(), figures, strict=True))),
         t,
         p_value,
         tuple(Lack(*lack) for lack in lacks),
     )
     return Ranked(candidate, judgement, family, p_adjusted, net_low_all, winner, tuple(left_out))
+
+
+def _evidence_of(candidate: LedgerCandidate) -> Evidence:
+    """Return a candidate's evidence, pooled where it is first looked at: most are only listed."""
+    (*several,) = candidate.trials
+    if len(several) == 1 and several[0].evidence is not None:
+        return several[0].evidence
+    return PooledLater(lambda: [trial.evidence for trial in candidate.counted if trial.evidence is not None])

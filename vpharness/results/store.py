@@ -30,9 +30,9 @@ from vpharness.results.part_files import (
 from vpharness.storage.arrow import table_of_rows
 from vpharness.storage.durable import replace_file, sync, unfinished_names, writing_in
 
-STORE_VERSION: Final = 5
+STORE_VERSION: Final = 6
 """Raised whenever a table has other columns than before."""
-READABLE_VERSIONS: Final = (1, 2, 3, 4, 5)
+READABLE_VERSIONS: Final = (1, 2, 3, 4, 5, 6)
 """Columns that rows of an earlier version lack are null."""
 
 META: Final = "runs_meta.parquet"
@@ -44,6 +44,7 @@ CAMPAIGNS: Final = "campaigns.parquet"
 ADAPTIVE: Final = "adaptive.parquet"
 AUDITS: Final = "audits.parquet"
 WALK_FORWARDS: Final = "walk_forwards.parquet"
+EXPLORED: Final = "explored.parquet"
 _VERSION_FILE: Final = "store.json"
 _UNFINISHED: Final = (f"*.parquet/.{'[0-9]' * 20}-{'[0-9a-f]' * 8}.parquet", *unfinished_names(_VERSION_FILE))
 """What a process that is killed while it adds rows may leave."""
@@ -170,6 +171,21 @@ def read_each_part(
     except (OSError, pa.ArrowException) as error:
         require_memory(error)
         raise ResultsError(f"{store.root / table} cannot be read: {error}; restore the part it names") from error
+
+
+def part_names(store: Store, tables: Sequence[str]) -> list[str] | None:
+    """Return the parts of some tables that count, by names that say what they hold.
+
+    None where a part of an earlier version has a name that does not. Raises as `read_table` does.
+    """
+    check_version(store)
+    try:
+        paths = [path for table in tables for path in list_parts(store.root / table)]
+    except OSError as error:
+        raise ResultsError(f"{store.root} cannot be read: {error}; restore the part it names") from error
+    if any(checksum_in_name(path) is None for path in paths):
+        return None
+    return [f"{path.parent.name}/{path.name}" for path in paths]
 
 
 def merge_parts(store: Store) -> int:

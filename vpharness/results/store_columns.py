@@ -11,7 +11,18 @@ import pyarrow as pa
 
 from vpharness.evaluation import all_figures
 from vpharness.evaluation.blocks import ORDERS
-from vpharness.results.store import ADAPTIVE, AUDITS, CAMPAIGNS, CANDIDATES, EVIDENCE, FIRES, META, VIEWS, WALK_FORWARDS
+from vpharness.results.store import (
+    ADAPTIVE,
+    AUDITS,
+    CAMPAIGNS,
+    CANDIDATES,
+    EVIDENCE,
+    EXPLORED,
+    FIRES,
+    META,
+    VIEWS,
+    WALK_FORWARDS,
+)
 
 TEXT: Final = "text"
 WHOLE: Final = "int"
@@ -187,9 +198,26 @@ def _walk_forward_columns() -> list[Column]:
         Column("candidate_ids", TEXT, "what each step chose; empty where nothing could be ranked", is_list=True),
         Column("market_times", TEXT, "the out-of-sample market time, as JSON: market, start and stop of each stretch"),
     ]
+    return [replace(each, since=5) for each in (*own, *_evidence_alone())]
+
+
+def _explored_columns() -> list[Column]:
+    own = [
+        _CANDIDATE,
+        Column("explored_id", TEXT, "the candidate with how it enters: equal for the same way on several datasets"),
+        _DATASET,
+        Column("dataset_checksum", TEXT, "the dataset's checksum, whichever columns of its grid are stored"),
+        Column("evaluation", TEXT, "how its fires were judged, as JSON: resolved, in bins and ticks"),
+        Column("evaluation_version", WHOLE, "of the rules that judged them"),
+        _CREATED,
+    ]
+    return [replace(each, since=6) for each in (*own, *_evidence_alone())]
+
+
+def _evidence_alone() -> list[Column]:
+    """Return the columns of evidence without those that say whose it is."""
     of_a_trial = {each.name for each in (_RUN, _CANDIDATE, _DATASET, _PART)}
-    evidence = [each for each in _EVIDENCE_COLUMNS if each.name not in of_a_trial]
-    return [replace(each, since=5) for each in (*own, *evidence)]
+    return [each for each in _EVIDENCE_COLUMNS if each.name not in of_a_trial]
 
 
 def figure_columns() -> Iterable[Column]:
@@ -274,6 +302,13 @@ TABLES: Final[Mapping[str, StoreTable]] = {
         "A procedure that `compare walk_forward=true` tried, with the evidence of its out-of-sample fires. Tried again "
         "with the same choices and results it adds no row. Since version 5.",
         _walk_forward_columns,
+    ),
+    EXPLORED: StoreTable(
+        EXPLORED,
+        "A way of entering a candidate's fires on a dataset that was looked at and never run, as `compare execution=` "
+        "shows them: it counts in every family, wins nothing, and is listed nowhere. Once it is run, its run counts in "
+        "its place. Since version 6.",
+        _explored_columns,
     ),
 }
 """Every table of the store, by the name of its folder."""

@@ -5,6 +5,7 @@ ranking need lists of times, which take most of the room. So each of these is re
 stays in memory as the columns of the parts: a list is a stretch of its column.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -20,31 +21,33 @@ from vpharness.results.store import EVIDENCE, FIRES, Store, read_each_part
 from vpharness.results.table_schemas import TIMES, WAITS
 from vpharness.storage.arrow import list_columns, numpy_array, texts
 
-EvidenceKey = tuple[str, str, str]
-"""Run, candidate and part of the table."""
-
 _OF: Final = ("run_id", "candidate_id", "part")
 _KEYS: Final = (*_OF, "evidence_digest")
 _TALLIES: Final = tuple(Tally.__dataclass_fields__)
+_FIRST_WALK: Final = _TALLIES.index("n_walks")
 
 Value_co = TypeVar("Value_co", covariant=True)
 
 
-def stored_evidence(store: Store) -> dict[EvidenceKey, Evidence]:
-    """Return the evidence by run, candidate and part of the table; equal evidence is one object.
+def stored_evidence(store: Store) -> tuple[list[str], list[str], list[str], list[Evidence]]:
+    """Return the run, the candidate, the part of the table and the evidence of each row; equal evidence is one object.
 
     Rows of a version that did not keep one of today's sums are left out: what has no evidence is judged anew from its
     fires.
     """
     sums, times = _ByDigest(lambda: _sums(store)), _ByDigest(lambda: _times(store))
     known: dict[str, Evidence] = {}
-    found: dict[EvidenceKey, Evidence] = {}
+    run_ids, candidate_ids, parts, found = list[str](), list[str](), list[str](), list[Evidence]()
     for keys in _whole_rows(store):
-        for run_id, candidate_id, part, digest in zip(*(texts(keys[name]) for name in _KEYS), strict=True):
-            if digest not in known:
-                known[digest] = StoredEvidence(digest, sums, times)
-            found[run_id, candidate_id, part] = known[digest]
-    return found
+        run_ids += texts(keys["run_id"])
+        candidate_ids += texts(keys["candidate_id"])
+        parts += texts(keys["part"])
+        for digest in texts(keys["evidence_digest"]):
+            each = known.get(digest)
+            if each is None:
+                each = known[digest] = StoredEvidence(digest, sums, times)
+            found.append(each)
+    return run_ids, candidate_ids, parts, found
 
 
 def stored_fires(store: Store) -> Callable[[str], Fires]:
@@ -151,12 +154,79 @@ class _ByDigest(Generic[Value_co]):
 
     def of(self, digest: str) -> Value_co:
         """Return what has a digest."""
+        part, row = self.place_of(digest)
+        return part.at(row)
+
+    def place_of(self, digest: str) -> tuple[_Part[Value_co], int]:
+        """Return the part, and the row of it, that have a digest."""
         if self._known is None:
             self._known = {}
             for part in self._read():
-                self._known.update((each, (part, row)) for row, each in enumerate(part.digests))
-        part, row = self._known[digest]
-        return part.at(row)
+                self._known.update(zip(part.digests, zip(itertools.repeat(part), itertools.count()), strict=False))
+        return self._known[digest]
+
+
+@dataclass(frozen=True)
+class ManySums:
+    """The sums of several evidences, one after the other: [B] blocks each, of the place [B] among the evidences.
+
+    Attributes:
+        seconds: [N] the length of each evidence's blocks.
+        walks: [3, N] `n_walks`, `n_walks_tp`, `n_walks_sl` of each.
+        place, block: [B] whose block it is, ascending, and its number, ascending within an evidence.
+        counts: [B, len(COUNTS)].
+        net_pnl: [B].
+    """
+
+    seconds: NDArray[np.int64]
+    walks: NDArray[np.int64]
+    place: NDArray[np.int64]
+    block: NDArray[np.int64]
+    counts: NDArray[np.int32]
+    net_pnl: NDArray[np.float64]
+
+
+def sums_together(several: Sequence[Evidence]) -> ManySums:
+    """Return the sums of several evidences as columns; of those that a store holds no object is made."""
+    kept: dict[int, tuple[_PartSums, list[int], list[int]]] = {}
+    made: list[int] = []
+    for number, each in enumerate(several):
+        own = vars(each)
+        if not isinstance(each, StoredEvidence) or "blocks" in own:
+            made.append(number)
+            continue
+        part, row = own["_sums"].place_of(own["digest"])
+        _, numbers, rows = kept.setdefault(id(part), (part, [], []))
+        numbers.append(number)
+        rows.append(row)
+    found = [part.rows(np.array(rows, np.int64), np.array(numbers, np.int64)) for part, numbers, rows in kept.values()]
+    found += [_as_columns(several[number], number) for number in made] or ([] if found else [_as_columns(None, 0)])
+    numbers = np.concatenate([each[0] for each in found])
+    order = np.argsort(numbers, kind="stable")
+    place = np.concatenate([each[3] for each in found])
+    columns = [place, *(np.concatenate([each[column] for each in found]) for column in (4, 5, 6))]
+    if len(found) > 1:
+        ascending = np.argsort(place, kind="stable")
+        columns = [each[ascending] for each in columns]
+    seconds, walks = np.concatenate([each[1] for each in found]), np.concatenate([each[2] for each in found])
+    return ManySums(seconds[order], walks[order].T, *columns)
+
+
+_Columns = tuple[NDArray[Any], ...]
+"""Numbers, lengths of blocks and walks of evidences; places, numbers, counts and net P&L of all their blocks."""
+
+
+def _as_columns(evidence: Evidence | None, number: int) -> _Columns:
+    if evidence is None:
+        nothing = np.zeros(0, np.int64)
+        counts = np.zeros((0, len(COUNTS)), np.int32)
+        return nothing, nothing, np.zeros((0, 3), np.int64), nothing, nothing, counts, np.zeros(0)
+    blocks, tally = evidence.blocks, evidence.tally
+    walks = np.array([[tally.n_walks, tally.n_walks_tp, tally.n_walks_sl]], np.int64)
+    place = np.full(len(blocks.block), number, np.int64)
+    own = np.array([number], np.int64)
+    seconds = np.array([blocks.seconds], np.int64)
+    return own, seconds, walks, place, blocks.block, blocks.counts, blocks.tick("net_pnl")
 
 
 def _whole_rows(store: Store) -> Iterator[pa.Table]:
@@ -200,6 +270,18 @@ class _PartSums:
         own = slice(self.ends[row], self.ends[row + 1])
         sums = BlockSums(self.seconds[row], self.block[own], self.counts[own], self.ticks[own], self.orders.get(row))
         return sums, Tally(*self.tallies[row])
+
+    def rows(self, rows: NDArray[np.int64], numbers: NDArray[np.int64]) -> "_Columns":
+        """Return the sums of some rows, whose evidences have numbers, as columns."""
+        ends = np.array(self.ends, np.int64)
+        begins, sizes = ends[rows], ends[rows + 1] - ends[rows]
+        before = np.cumsum(sizes) - sizes
+        index = np.arange(int(sizes.sum())) + np.repeat(begins - before, sizes)
+        seconds = np.array(self.seconds, np.int64)[rows]
+        walks = np.array([each[_FIRST_WALK:] for each in self.tallies], np.int64)[rows]
+        net_pnl = self.ticks[index, TICKS.index("net_pnl")]
+        place = np.repeat(numbers, sizes)
+        return numbers, seconds, walks, place, self.block[index], self.counts[index], net_pnl
 
 
 def _sums(store: Store) -> list[_Part[_Sums]]:

@@ -5,9 +5,10 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 
-from vpharness.evaluation import Evidence, Market
+from vpharness.evaluation import BlockSums, Evidence, Market, Tally
 from vpharness.evaluation.blocks import COUNTS, ORDERS, TICKS
 from vpharness.results.store import (
     ADAPTIVE,
@@ -15,6 +16,7 @@ from vpharness.results.store import (
     CAMPAIGNS,
     CANDIDATES,
     EVIDENCE,
+    EXPLORED,
     FIRES,
     META,
     VIEWS,
@@ -44,6 +46,7 @@ CAMPAIGNS_SCHEMA: Final = TABLES[CAMPAIGNS].schema()
 ADAPTIVE_SCHEMA: Final = TABLES[ADAPTIVE].schema()
 AUDITS_SCHEMA: Final = TABLES[AUDITS].schema()
 WALK_FORWARDS_SCHEMA: Final = TABLES[WALK_FORWARDS].schema()
+EXPLORED_SCHEMA: Final = TABLES[EXPLORED].schema()
 
 
 def candidate_schema() -> pa.Schema:
@@ -81,6 +84,21 @@ def evidence_row(evidence: Evidence) -> dict[str, Any]:
         WAITS: evidence.waits_ms,
         **vars(evidence.tally),
     }
+
+
+def evidence_in(row: Mapping[str, Any]) -> Evidence:
+    """Return the evidence that a row holds."""
+
+    def lists(names: Sequence[str], kind: type) -> Any:
+        return np.column_stack([np.asarray(row[name], kind) for name in names])
+
+    orders = None if row[ORDERS[0]] is None else lists(ORDERS, np.float64)
+    blocks = BlockSums(
+        row["block_s"], np.asarray(row["block"], np.int64), lists(COUNTS, np.int32), lists(TICKS, np.float64), orders
+    )
+    tally = Tally(**{name: row[name] for name in Tally.__dataclass_fields__})
+    waits = None if row[WAITS] is None else np.asarray(row[WAITS], np.float64)
+    return Evidence(blocks, tally, *(np.asarray(row[name], np.float64) for name in TIMES), waits)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, unquote
 
-from vpharness.compiled import JAX, cache_folder
+from vpharness.compiled import cache_folder
 from vpharness.storage.durable import aside_of
 from vpharness.storage.locks import locked
 
@@ -105,7 +105,7 @@ def _copy_tables(kept: Path, file: Path) -> bool:
 
 def kept_tables(version: str) -> Path | None:
     """Return where the empty database of a version of MLflow is kept; None where none can be kept."""
-    folder = cache_folder(JAX, "tracking")
+    folder = cache_folder("tracking")
     return None if folder is None else folder / f"mlflow-{version}.db"
 
 

@@ -40,9 +40,15 @@ The chunk law: for any cutting of time into chunks, single bins included, scores
 from typing import Final
 
 from vpharness.signals.core.bin_series import BIN_SERIES, SPREAD_TICKS, bin_series
-from vpharness.signals.core.binding import body_parameters, score_parameters
+from vpharness.signals.core.binding import body_parameters, identifying_parameters, score_parameters
 from vpharness.signals.core.definition import Signal, SignalParameters, fixed_thresholds, resolve, signal
-from vpharness.signals.core.exported_scorer import BinScorer, export_scorer, exported_weights, load_scorer
+from vpharness.signals.core.exported_scorer import (
+    BinScorer,
+    export_scorer,
+    exported_weights,
+    load_scorer,
+    require_exportable,
+)
 from vpharness.signals.core.fits_in_force import FitsInForce
 from vpharness.signals.core.grid import Grid
 from vpharness.signals.core.learned import (
@@ -110,12 +116,14 @@ __all__ = [
     "features",
     "fixed_thresholds",
     "forget_compiled",
+    "identifying_parameters",
     "learned",
     "load_scorer",
     "number_of_features",
     "outputs_as_columns",
     "program_of",
     "reach_of",
+    "require_exportable",
     "resolve",
     "restore_state",
     "save_state",

@@ -65,7 +65,7 @@ export function config(changes: Partial<RuntimeConfig> = {}): RuntimeConfig {
     promised: null,
     challengers: [],
     shadow: null,
-    feed: { kind: "synthetic", speed: 1, live: false },
+    feed: { kind: "databento", speed: null, live: true },
     buffer: { bins: 6000, first_seq: 0, next_seq: 0 },
     resumed: null,
     ...changes,
@@ -85,7 +85,7 @@ export function status(changes: Partial<Status> = {}): Status {
     reasons: [],
     refusals: {},
     coming: null,
-    statistics: { champion: {}, challengers: [], projection: null },
+    statistics: { champion: {}, challengers: [], shadow: null, projection: null },
     ...changes,
   };
 }

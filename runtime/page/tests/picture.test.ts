@@ -110,8 +110,12 @@ test("times are written in the chosen zone, at round seconds", () => {
 });
 
 test("the parts of the stage do not overlap and fill it", () => {
-  const { map, profile, priceAxis, score, timeAxis } = layoutOf(1000, 600, 14);
-  assert.equal(map.width, profile.x);
+  const { map, volume, depth, priceAxis, score, delta, timeAxis } = layoutOf(1000, 600, 14);
+  assert.equal(map.width, volume.x);
+  assert.equal(volume.x + volume.width, depth.x);
+  assert.equal(depth.x + depth.width, priceAxis.x);
+  assert.ok(delta.y >= score.y + score.height);
+  assert.equal(delta.y + delta.height, timeAxis.y);
   assert.equal(priceAxis.x + priceAxis.width, 1000);
   assert.ok(score.y >= map.y + map.height);
   assert.equal(timeAxis.y + timeAxis.height, 600);

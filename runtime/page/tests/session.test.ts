@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { delayMs } from "../src/model/backoff";
 import { claimLine } from "../src/model/claims";
 import type { Fire } from "../src/model/fires";
-import { FireLog } from "../src/model/fires";
+import { FireLog, orderAt, stateAt } from "../src/model/fires";
 import { compact, fitText, fixed, grouped, percent, priceDecimals, signed, significant } from "../src/model/format";
 import { headOf, Session } from "../src/model/session";
 import { DEFAULTS, overrides, readSettings, writeSettings } from "../src/model/settings";
@@ -175,6 +175,38 @@ const FAULTS: [string, string, (stream: Session, heard: { wait: (ms: number) => 
   ["frame", "warning", (s) => s.takeBadFrame("not JSON")],
   ["missed", "warning", (s) => s.takeBins([update(9, { missed: 8 })], cells(9))],
 ];
+
+test("a replay has no deadlines to miss", () => {
+  const { session: stream } = session();
+  stream.takeConfig(config({ feed: { kind: "source", speed: 50, live: false } }));
+  stream.takeConnection({ state: "open" });
+  stream.takeStatus(status({ deadline_misses_recent: 2, deadline_misses: 40 }));
+  assert.deepEqual(stream.conditions(), []);
+});
+
+test("outcomes are those that were known at the bin that is shown", () => {
+  const { session: stream } = session();
+  stream.takeConfig(config());
+  const order = { model: "champion", seq: 1, direction: 1 as const, price: 99.75, fill_ns: null };
+  stream.takeBins([update(1, { fire: 1, orders: [{ ...order, state: "resting" }] }), update(2)], cells(1, 2));
+  stream.takeBins([update(3, { outcomes: [outcome(1, "tp")], orders: [{ ...order, state: "filled" }] })], cells(3));
+  const fire = stream.fires.all[0] as Fire;
+  assert.deepEqual([stateAt(fire, 2), stateAt(fire, 3)], ["open", "tp"]);
+  assert.deepEqual([orderAt(fire, 2), orderAt(fire, 3)], ["resting", "filled"]);
+});
+
+test("a view that was shared comes back: prices are fitted, unless the address says how many ticks it shows", () => {
+  const read = (query: string) => readSettings(new Map(new URLSearchParams(query)));
+  assert.deepEqual([read("").price, read("ticks=50").price, read("ticks=50&price=fit").price], ["fit", "fixed", "fit"]);
+  assert.deepEqual([read("").alert, read("alert=desktop,nonsense,sound").alert], [[], ["sound", "desktop"]]);
+  assert.deepEqual([read("").hide, read("hide=").hide, read("hide=volume").hide], [["past"], [], ["volume"]]);
+  const written = writeSettings({ ...DEFAULTS, hide: [], price: "fixed", alert: ["sound"] }, new Map());
+  assert.deepEqual([...written].toSorted(), [
+    ["alert", "sound"],
+    ["hide", ""],
+    ["price", "fixed"],
+  ]);
+});
 
 for (const [id, severity, happen] of FAULTS) {
   test(`a user is told, as ${severity}: ${id}`, () => {

@@ -131,7 +131,7 @@ async def until_it_follows(running: Server, feed: ScriptedFeed) -> None:
 
     def follows() -> bool:
         feed.nudge()
-        pipeline = running.app.ctx.rollout._engine.pipelines.served
+        pipeline = running.rollout._engine.pipelines.served
         return pipeline.coming is not None or running.stream.is_expecting
 
     await running.wait_until(follows)

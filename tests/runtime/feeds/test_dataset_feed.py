@@ -84,7 +84,7 @@ def test_what_bins_made_elsewhere_lack_is_derived(lake: Lake) -> None:
 def test_a_span_is_the_bins_that_lie_in_it(lake: Lake) -> None:
     """From the bin that holds the start to the last that begins before the end, read from the middle of the file."""
     span = DatasetReplayParameters(
-        speed="max", loop=False, start="2024-01-02T14:30:40.07Z", end="2024-01-02T14:30:41.01Z"
+        speed="max", loop=False, start="2024-01-02T14:30:40.07Z", end="2024-01-02T14:30:41.01Z", history_s=0
     )
     dataset = find_dataset(lake, "minute")
     with span.open(around(lake, "minute")) as feed:

@@ -44,7 +44,9 @@ def assert_like_built(tmp_path: Path, source: Source, replay: SourceReplayParame
     [
         AT_MAX,
         SourceReplayParameters(speed="1000", loop=False),
-        SourceReplayParameters(speed="max", loop=False, start="2024-01-02T14:30:20.07Z", end="2024-01-02T14:30:40.01Z"),
+        SourceReplayParameters(
+            speed="max", loop=False, start="2024-01-02T14:30:20.07Z", end="2024-01-02T14:30:40.01Z", history_s=0
+        ),
     ],
 )
 def test_the_bins_are_those_of_the_dataset_built_from_it(tmp_path: Path, replay: SourceReplayParameters) -> None:
@@ -158,5 +160,7 @@ def test_what_cannot_be_replayed_is_refused_at_once() -> None:
 def test_a_real_opening_gives_the_bins_of_the_dataset_built_from_it(shared: Path, tmp_path: Path) -> None:
     """A quarter of an hour of ESH4 from before the auction on, at the highest speed."""
     file = shared / "data" / "esh4-20231225.mbo.dbn.zst"
-    replay = SourceReplayParameters(speed="max", loop=False, start="2023-12-25T22:59:50Z", end="2023-12-25T23:15:00Z")
+    replay = SourceReplayParameters(
+        speed="max", loop=False, start="2023-12-25T22:59:50Z", end="2023-12-25T23:15:00Z", history_s=0
+    )
     assert_like_built(tmp_path, DbnSource(str(file), 0.25, symbol="ESH4"), replay)

@@ -119,10 +119,10 @@ def test_a_rollback_is_a_switch_like_any_other(tmp_path: Path) -> None:
             await all_bins(client, ADVANCED)
             for version in ("v0001", "v0002"):
                 promote(running.lake, record_of(threshold=0.3 + int(version[-1])), version)
-                running.app.ctx.rollout.check_now()
+                running.rollout.check_now()
                 await until_served(running, feed, version)
             point_at(running.lake, "SYN", "v0001")
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, running.app.ctx.rollout.check_now)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, running.rollout.check_now)
             os.kill(os.getpid(), signal.SIGHUP)
             await until_served(running, feed, "v0001")
             feed.put(*STEPS[ADVANCED : ADVANCED + 2])
@@ -195,7 +195,7 @@ def test_a_record_for_another_feed_is_refused(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with server(tmp_path, watch_s=60.0) as running:
             promote(running.lake, record_of(tick_size=0.5), "v0001")
-            running.app.ctx.rollout.check_now()
+            running.rollout.check_now()
             said = await refusal(running, "v0001")
             assert said == "the tick size of the feed is 0.25, v0001 is made for 0.5"
 
@@ -214,7 +214,7 @@ def test_one_changed_byte_of_a_bundle_is_refused(tmp_path: Path) -> None:
             data = bytearray(path.read_bytes())
             data[-1] ^= 1
             path.write_bytes(data)
-            running.app.ctx.rollout.check_now()
+            running.rollout.check_now()
             assert f"{SCORES_FILE} is not as it was promoted" in await refusal(running, "v0001")
             assert running.stream.champion.record.version == "v0000"
 

@@ -155,7 +155,7 @@ async def _messages(folder: Path) -> dict[str, list[dict[str, Any]]]:
             found["error"] = [await client.message()]
         running.stream.coming = ("v0002", 40)
         found["status"].append(json.loads(json.dumps(status(running.stream))))
-        for path in ("/v1/promotion", "/healthz", "/readyz"):
+        for path in ("/v1/feeds", "/v1/promotion", "/healthz", "/readyz"):
             found[path] = [json.loads((await ask(running, path)).body)]
         found["/metrics"] = [{"text": (await ask(running, "/metrics")).body}]
     return found
@@ -198,7 +198,7 @@ def test_every_message_and_answer_has_an_example_that_holds() -> None:
         for example in re.findall(r"```json\n(.*?)```", text, re.DOTALL):
             message = json.loads(example)
             kind = message.get("type") or next(
-                path for path in ("/v1/promotion", "/healthz", "/readyz") if title.startswith(path)
+                path for path in ("/v1/feeds", "/v1/promotion", "/healthz", "/readyz") if title.startswith(path)
             )
             require_documented(kind, message)
             shown.add(kind)

@@ -62,7 +62,7 @@ def test_configuration_and_promotion_can_be_asked_for(tmp_path: Path) -> None:
             assert config["model"]["version"] == record.version
             assert config["promised"] == {"test": {"tp_rate": 0.4}}
             promote(running.lake, record_of(tick_size=0.5), "v0001")
-            running.app.ctx.rollout.check_now()
+            running.rollout.check_now()
             await running.wait_until(lambda: "v0001" in running.stream.refusals)
             promotion = json.loads((await ask(running, "/v1/promotion")).body)
             assert promotion["record"]["parameters"] == record.parameters

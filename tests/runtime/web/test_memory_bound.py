@@ -27,6 +27,7 @@ from runtime.web.memory_bound import (
     CODE_BYTES,
     LATTICE_BYTES_A_CELL,
     SHADOW_BODY_BYTES,
+    FeedSize,
     bin_bytes,
     connection_bytes,
     most_bytes,
@@ -180,12 +181,25 @@ def test_a_model_beside_the_champion_takes_no_more_than_is_said(radius: int) -> 
 def test_the_whole_is_the_sum_of_what_the_limits_let_there_be() -> None:
     """Twice the clients are twice their part, and no other; without overrides nothing is compiled for them."""
     usual = RuntimeParameters()
-    before = most_bytes(usual, 50, 0)
+    before = most_bytes(usual, [FeedSize(50, 0, usual.buffer_bins)])
     assert 1.5e9 < sum(before.values()) < 2.5e9
     for name, part in (("max_clients", "streams"), ("max_connections", "connections"), ("buffer_bins", "bins")):
-        after = most_bytes(dataclasses.replace(usual, **{name: 2 * getattr(usual, name)}), 50, 0)
+        more = dataclasses.replace(usual, **{name: 2 * getattr(usual, name)})
+        after = most_bytes(more, [FeedSize(50, 0, more.buffer_bins)])
         assert after[part] == 2 * before[part]
-    assert most_bytes(dataclasses.replace(usual, max_shadows=0), 50, 0)["shadows"] == 0
+    without = dataclasses.replace(usual, max_shadows=0)
+    assert most_bytes(without, [FeedSize(50, 0, usual.buffer_bins)])["shadows"] == 0
+
+
+def test_a_further_feed_adds_its_bins_and_its_lattice_alone() -> None:
+    """The limits on clients hold over all feeds together; the widest cells are what a stream may be of."""
+    settings = RuntimeParameters()
+    alone, narrow = FeedSize(50, 2, 6_000), FeedSize(20, 0, 3_000)
+    one, two = most_bytes(settings, [alone]), most_bytes(settings, [alone, narrow])
+    same = ("challengers", "streams", "connections", "shadows")
+    assert {part: two[part] for part in same} == {part: one[part] for part in same}
+    assert two["bins"] - one["bins"] == 2 * 3_000 * bin_bytes(20, settings.max_shadows)
+    assert two["process"] - one["process"] == CODE_BYTES + session_bytes(20, 3_000)
 
 
 @pytest.mark.slow

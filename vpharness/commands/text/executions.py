@@ -113,8 +113,8 @@ def _terms(found: Sequence[Execution]) -> Iterator[str]:
         yield "a maker's fee is not known of a run entered at the touch: makers are taken to pay what takers do"
     if any(not each.is_stored for each in found):
         yield (
-            "rows not run are an exploration: none of them wins or can be promoted; who chooses by them runs all, with "
-            "-m eval.fill=queue and the values above, so that the ledger counts them"
+            "rows not run are an exploration: they are written down, and count in every p-value from now on; none of "
+            "them wins or can be promoted before it is run, with eval.fill=queue and the values above"
         )
 
 

@@ -101,7 +101,7 @@ def build_progress(span_ns: int | None = None) -> Iterator[Callable[[BuildProgre
         span_ns: how long the dataset will be, where that is known beforehand.
     """
     console = Console(stderr=True)
-    compiles = not is_kept("bins")
+    compiles = not is_kept("lattice.bins")
     # The time that compiling takes says nothing about the rest: the clock is started behind it.
     begun = None if compiles else Beginning(time.monotonic())
     if not console.is_terminal:
@@ -149,7 +149,8 @@ def describe_campaign(progress: Campaign) -> str:
     left = f"{(progress.total - progress.done) / rate:.0f} s left" if rate else "beginning"
     failed = f", {len(progress.failures)} failed" if progress.failures else ""
     best = f", best net low {progress.best_low:+.2f} ({progress.best})" if progress.best else ""
-    return f"{progress.done:,} of {progress.total:,} runs, {rate:.1f} runs/s, {left}{failed}{best}"
+    fitted = f"{progress.fitted:,} of {progress.fits:,} fits, " if progress.fitted < progress.fits else ""
+    return f"{fitted}{progress.done:,} of {progress.total:,} runs, {rate:.1f} runs/s, {left}{failed}{best}"
 
 
 @contextlib.contextmanager

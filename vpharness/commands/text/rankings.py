@@ -16,6 +16,7 @@ from vpharness.campaigns.dataset_views import view_of
 from vpharness.campaigns.market_identity import market_of
 from vpharness.commands.text.dataset_facts import DatasetRemarks, by_level_lines
 from vpharness.commands.text.differences import LatticeOf, differences
+from vpharness.commands.text.informations import print_information
 from vpharness.commands.text.terminal import console, print_table
 from vpharness.commands.text.verdicts import (
     DIRECTIONAL,
@@ -39,10 +40,12 @@ from vpharness.evaluation.figures import HEADLINE
 from vpharness.events.times import time_text
 from vpharness.results.advice import Moves, advice, moves_over
 from vpharness.results.holdout import HoldoutResult, net_text
+from vpharness.results.information import Information, information_rows
 from vpharness.results.ledger import (
     AUDIT_PASSED,
     DatasetKey,
     LedgerCandidate,
+    with_explored,
 )
 from vpharness.results.ledger_reader import read_ledger
 from vpharness.results.ranking import ADAPTIVELY_CHOSEN, Ranked, duplicates, net_order, restricted
@@ -77,7 +80,7 @@ def readable_ledger(store: Store, lake: Lake) -> list[LedgerCandidate]:
     Rows of an earlier version are judged anew where their dataset is at hand and as it was; those left out are printed.
     """
     ledger = read_ledger(store)
-    needed = {trial.dataset for candidate in ledger for trial in candidate.trials if needs_dataset(trial)}
+    needed = {trial.dataset for each in with_explored(ledger) for trial in each.trials if needs_dataset(trial)}
     if not needed:
         return ledger
     lost: dict[DatasetKey, str] = {}
@@ -131,15 +134,32 @@ def moves_of(ranked: Ranked, lake: Lake | None) -> Moves | None:
     return moves_over(mid, spread, trial.evaluation.max_hold_bins, ranked.hold_s)
 
 
-def print_candidates(store: Store, lake: Lake, run_ids: Collection[str], *, as_json: bool, folder: Path) -> None:
-    """Print the candidates of some runs, ranked within the whole ledger, and what to do next."""
+def print_candidates(  # what is shown of a run
+    store: Store,
+    lake: Lake,
+    run_ids: Collection[str],
+    *,
+    as_json: bool,
+    folder: Path,
+    information_of: Callable[[LedgerCandidate], Information] | None = None,
+) -> None:
+    """Print the candidates of some runs, ranked within the whole ledger, and what to do next.
+
+    With `information_of` also how well the scores of the best one agree with later moves.
+    """
     ledger = readable_ledger(store, lake)
     ranked = ranked_before(store, ledger)
     mine = [each for each in ranked if not set(run_ids).isdisjoint(each.candidate.run_ids)]
+    found = None if information_of is None or not mine else information_of(mine[0].candidate)
     if as_json:
-        print(json.dumps({"folder": str(folder), "candidates": rows_of(mine, lake)}, indent=1))
+        facts = {"folder": str(folder), "candidates": rows_of(mine, lake)}
+        more = {} if found is None else {"information": without_missing(information_rows(found))}
+        print(json.dumps({**facts, **more}, indent=1))
         return
     print_ranking(mine, lake=lake, every=True, ledger=ledger)
+    if found is not None:
+        print()
+        print_information(found)
     print(f"\nrun folder: {folder}")
     if any(each.winner for each in mine):
         print("next: python -m vpharness compare; or sweep with -m")

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from vpharness.errors import VpharnessError
 from vpharness.evaluation import DatasetView, Figures, ResolvedEvaluation
 from vpharness.evaluation.figures import figure_named
-from vpharness.results.execution import StoredWays, alternative, at_latencies, at_touch
+from vpharness.results.execution import StoredWays, alternative, at_latencies, at_touch, looked_at
+from vpharness.results.explored import keep_explored
+from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import Ranked, judged
 from vpharness.results.reevaluation import ViewOf
 from vpharness.results.report.candidates import figure_text, name_of, net_text, short_id
@@ -37,6 +39,7 @@ class _Ways:
     ranked: Ranked
     touch: Figures
     rests: tuple[tuple[str, Figures, bool], ...]  # latency as it is written, figures, whether runs have it
+    explored: tuple[LedgerCandidate, ...]  # those that neither runs nor earlier looks have left in the ledger
 
 
 def execution_by_latency(findings: Findings) -> Element | None:
@@ -54,11 +57,13 @@ def execution_by_latency(findings: Findings) -> Element | None:
             found.append(_ways_of(each, findings.view_of, stored))
         except VpharnessError as error:
             lost.append(element("p", f"{name_of(each)} ({short_id(each)}) is left out: {error}"))
+    if findings.store is not None:
+        keep_explored(findings.store, {each.ranked.candidate.candidate_id: each.explored for each in found})
     words = note(
         "The same fires, entered at the touch (the band: mean and 95 % interval) and with resting orders that arrive "
         "so long after the decision (●); unfilled orders are no trades. Latencies that no run has are an exploration: "
-        "looked up for this picture, part of no p-value here, and nothing to choose by. Who wants to choose runs them, "
-        "so that the search is counted; compare execution=ID judges all of them together."
+        "looked up for this picture, written down, and part of every p-value from now on; none of them wins anything "
+        "before it is run. compare execution=ID judges all of them together."
     )
     parts: list[Element] = []
     if found:
@@ -96,7 +101,8 @@ def _ways_of(ranked: Ranked, view_of: ViewOf, stored: StoredWays) -> _Ways:
         zip(evaluations[1:], labels[1:], figures[1:], (way.is_stored for way in ways[1:]), strict=True),
         key=lambda each: (bool(each[0].latency_digest), each[0].latency_ms),
     )
-    return _Ways(ranked, figures[0], tuple((label, f, is_stored) for _, label, f, is_stored in rests))
+    numbers = tuple((label, f, is_stored) for _, label, f, is_stored in rests)
+    return _Ways(ranked, figures[0], numbers, tuple(looked_at(candidate, ways)))
 
 
 def _latency_text(evaluation: ResolvedEvaluation) -> str:

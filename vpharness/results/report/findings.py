@@ -1,11 +1,14 @@
 """What a report is about."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from vpharness.results.information import Information
+from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import Ranked
 from vpharness.results.reevaluation import ViewOf
+from vpharness.results.store import Store
 from vpharness.results.walk_forward.judged import WalkForward
 
 
@@ -21,6 +24,9 @@ class Findings:
         remarks: what may spoil results on the datasets, a sentence each that begins with the dataset's id.
         walk_forward: a procedure of choosing among the candidates, judged, where one was asked for.
         sessions: the names of datasets' sessions, by id.
+        information_of: how well a candidate's scores agree with later moves; None where nobody computes it.
+        is_learned: whether a candidate's signal is learned.
+        store: the results, where ways of entering are written down that the page looks at and nobody has run.
     """
 
     ranked: Sequence[Ranked]
@@ -30,6 +36,9 @@ class Findings:
     remarks: Sequence[str] = ()
     walk_forward: WalkForward | None = None
     sessions: Mapping[str, str] = field(default_factory=dict)
+    information_of: Callable[[LedgerCandidate], Information] | None = None
+    is_learned: Callable[[LedgerCandidate], bool] = lambda _: False
+    store: Store | None = None
 
     @property
     def rankable(self) -> list[Ranked]:

@@ -5,6 +5,7 @@ from xml.etree.ElementTree import Element
 from vpharness.results.report.equity import equity
 from vpharness.results.report.executions import execution_by_latency
 from vpharness.results.report.findings import Findings
+from vpharness.results.report.informations import information
 from vpharness.results.report.markup import document, element
 from vpharness.results.report.null_histogram import null_maximum
 from vpharness.results.report.ranking_tables import by_dataset, ranking, too_little_data
@@ -26,6 +27,7 @@ SECTIONS = (
     surfaces,
     sensitivities,
     threshold_curves,
+    information,
     execution_by_latency,
     equity,
     too_little_data,

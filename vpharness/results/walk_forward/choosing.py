@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.evaluation import pooled
-from vpharness.evaluation.blocks import COUNTS, TICKS
+from vpharness.evaluation.blocks import COUNTS
 from vpharness.evaluation.intervals import CONFIDENCE, Interval, ratio_of_totals
 from vpharness.evaluation.significance import has_enough
+from vpharness.results.stored_evidence import sums_together
 from vpharness.results.walk_forward.segments import History
 
 FloatArray = NDArray[np.float64]
@@ -58,26 +59,20 @@ class WindowSums:
         self._shape = (len(histories), n_segments)
         flat = [each.evidence if each is not None else None for own in histories for each in own.in_segments]
         known = [(place, evidence) for place, evidence in enumerate(flat) if evidence is not None]
+        places = np.array([place for place, _ in known], np.int64)
+        found = sums_together([each for _, each in known])
         self._seconds = np.zeros(len(flat), np.int64)
-        self._seconds[[place for place, _ in known]] = [each.blocks.seconds for _, each in known]
-        blocks = [each.blocks for _, each in known]
-        sizes = [len(each.block) for each in blocks]
-        cell = np.repeat(np.array([place for place, _ in known], np.int64), sizes)
-        counts = np.concatenate([np.zeros((0, len(COUNTS)), np.int32), *(each.counts for each in blocks)])
-        n, tp, sl = (counts[:, COUNTS.index(name)].astype(np.float64) for name in ("n_net", "net_tp", "net_sl"))
-        earned = np.concatenate([np.zeros((0, len(TICKS))), *(each.ticks for each in blocks)])[
-            :, TICKS.index("net_pnl")
-        ]
-        numbers = np.concatenate([np.zeros(0, np.int64), *(each.block for each in blocks)])
+        self._seconds[places] = found.seconds
+        cell = places[found.place]
+        n, tp, sl = (found.counts[:, COUNTS.index(name)].astype(np.float64) for name in ("n_net", "net_tp", "net_sl"))
+        earned, numbers = found.net_pnl, found.block
         self.fires, self.earned, *ended = (
             np.bincount(cell, each, len(flat)).reshape(self._shape) for each in (n, earned, tp, sl)
         )
         """[C, T] each: the net fires of each candidate in each segment, and what they earned, ticks."""
         self._ended = np.stack(ended).astype(np.int64)
         walks = np.zeros((3, len(flat)), np.int64)
-        walks[:, [place for place, _ in known]] = np.array(
-            [(each.tally.n_walks, each.tally.n_walks_tp, each.tally.n_walks_sl) for _, each in known], np.int64
-        ).T.reshape(3, len(known))
+        walks[:, places] = found.walks
         self._walks = walks.reshape(3, *self._shape)
         held = n > 0
         self._blocks = cell[held], numbers[held], n[held], earned[held]

@@ -20,7 +20,7 @@ from vpharness.evaluation import (
 )
 from vpharness.evaluation.evaluate import p_values_alone
 from vpharness.results.families import Family
-from vpharness.results.ledger import LedgerCandidate
+from vpharness.results.ledger import LedgerCandidate, with_explored
 from vpharness.results.omitted_evidence import TrialIndex
 from vpharness.results.ranking import COMMON_DRAWS, net_low_all
 from vpharness.results.reevaluation import ViewOf
@@ -193,7 +193,7 @@ def _not_chosen_from(
     own = {each.candidate_id for each in candidates}
     is_there: dict[MarketTime, bool] = {}
     found = []
-    for other in ledger:
+    for other in with_explored(ledger):
         if other.candidate_id in own:
             continue
         some = []

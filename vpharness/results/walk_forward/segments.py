@@ -132,15 +132,18 @@ def segments_of(candidates: Sequence[LedgerCandidate], spans: int | None = None)
 
 
 def _by_dataset(candidates: Sequence[LedgerCandidate]) -> Timeline:
-    trials = {trial.judged_time: trial for each in candidates for trial in each.counted}
+    # Candidates of a run share the object, so that few of them are compared by what they hold.
+    objects = {id(trial.judged_time): trial for each in candidates for trial in each.counted}
+    trials = {trial.judged_time: trial for trial in objects.values()}
     groups = _groups(list(trials))
     segments = tuple(_segment([trials[time] for time in times]) for times in groups)
-    place_of = {time: place for place, times in enumerate(groups) for time in times}
+    of_time = {time: place for place, times in enumerate(groups) for time in times}
+    place_of = {number: of_time[trial.judged_time] for number, trial in objects.items()}
 
     def history(candidate: LedgerCandidate) -> History:
         own: list[list[Trial]] = [[] for _ in segments]
         for trial in candidate.counted:
-            own[place_of[trial.judged_time]].append(trial)
+            own[place_of[id(trial.judged_time)]].append(trial)
         return History(candidate, tuple(map(_together, own, segments)))
 
     return Timeline(segments, tuple(map(history, candidates)))
@@ -171,7 +174,10 @@ def _segment(trials: Sequence[Trial], *, is_test: bool = False) -> Segment:
 
 def _together(trials: Sequence[Trial], segment: Segment) -> SegmentEvidence | None:
     known = [trial.evidence for trial in trials if trial.evidence is not None]
-    return SegmentEvidence(tuple(trials), pooled(known), segment.start_ns, segment.stop_ns) if known else None
+    if not known:
+        return None
+    evidence = known[0] if len(known) == 1 else pooled(known)
+    return SegmentEvidence(tuple(trials), evidence, segment.start_ns, segment.stop_ns)
 
 
 def _tests(candidates: Sequence[LedgerCandidate]) -> tuple[Segment, ...]:

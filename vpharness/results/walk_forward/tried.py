@@ -17,17 +17,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from vpharness.evaluation import BlockSums, Evidence, MarketTime, Tally, any_overlap, lacking
-from vpharness.evaluation.blocks import COUNTS, ORDERS, TICKS
+from vpharness.evaluation import BlockSums, Evidence, MarketTime, any_overlap, lacking
 from vpharness.results.families import Family
 from vpharness.results.null_maxima import FloatArray, null_statistics
 from vpharness.results.ranking import COMMON_DRAWS
 from vpharness.results.store import WALK_FORWARDS, Store, TableRows, append, read
-from vpharness.results.table_schemas import WALK_FORWARDS_SCHEMA, evidence_row, market_in, market_row
+from vpharness.results.table_schemas import WALK_FORWARDS_SCHEMA, evidence_in, evidence_row, market_in, market_row
 from vpharness.results.walk_forward.steps import Step
 
 _ID_LENGTH: Final = 16
-_NO_TIMES: Final = np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -135,7 +133,7 @@ def tried_procedures(store: Store) -> list[TriedProcedure]:
             row["procedure_id"],
             row["created_ns"],
             tuple(_time_in(each) for each in json.loads(row["market_times"])),
-            _evidence_in(row),
+            None if row["evidence_digest"] is None else evidence_in(row),
             tuple(row["candidate_ids"]),
         )
         for row in read(store, WALK_FORWARDS)
@@ -221,17 +219,3 @@ def _time_in(values: Mapping[str, Any]) -> MarketTime:
     if market is None:
         raise ValueError("a procedure's market time names no market")
     return MarketTime(market, values["start_ns"], values["stop_ns"])
-
-
-def _evidence_in(row: Mapping[str, Any]) -> Evidence | None:
-    if row["evidence_digest"] is None:
-        return None
-
-    def lists(names: Sequence[str], kind: type) -> Any:
-        return np.column_stack([np.asarray(row[name], kind) for name in names])
-
-    orders = None if row[ORDERS[0]] is None else lists(ORDERS, np.float64)
-    blocks = BlockSums(
-        row["block_s"], np.asarray(row["block"], np.int64), lists(COUNTS, np.int32), lists(TICKS, np.float64), orders
-    )
-    return Evidence(blocks, Tally(**{name: row[name] for name in Tally.__dataclass_fields__}), _NO_TIMES, _NO_TIMES)

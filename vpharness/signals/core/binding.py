@@ -66,12 +66,25 @@ def split(params: SignalParameters) -> tuple[Structure, dict[str, Any]]:
 
 
 def score_parameters(params: SignalParameters) -> dict[str, Any]:
-    """Return the parameters that the scores depend on: all but the thresholds."""
+    """Return the parameters that the scores depend on: all but the thresholds.
+
+    What was added later is left out where it has its default: it identifies no run of before.
+    """
     return {
         field.name: getattr(params, field.name)
         for field in dataclasses.fields(params)
-        if field.name not in _NOT_OF_SCORES
+        if field.name not in _NOT_OF_SCORES and not _is_as_before(params, field)
     }
+
+
+def identifying_parameters(params: SignalParameters) -> dict[str, Any]:
+    """Return all parameters, without those that were added later and have their default."""
+    later = {field.name for field in dataclasses.fields(params) if _is_as_before(params, field)}
+    return {name: value for name, value in dataclasses.asdict(params).items() if name not in later}
+
+
+def _is_as_before(params: SignalParameters, field: dataclasses.Field[Any]) -> bool:
+    return field.name in params.ADDED_LATER and getattr(params, field.name) == field.default
 
 
 def body_parameters(params: SignalParameters) -> dict[str, Any]:

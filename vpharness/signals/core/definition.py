@@ -6,7 +6,7 @@ import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from jax import Array
 from numpy.typing import NDArray
@@ -52,6 +52,9 @@ class SignalParameters:
     signal's body numbers are traced, so that one compile serves all their values; bool, str and the lengths of lists
     are fixed when it compiles. Relations between parameters are said in a method `relations`, not in the body.
     """
+
+    ADDED_LATER: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that runs of earlier versions lack: with its default, one of them is no part of what a run is."""
 
     thresholds: list[float] = fixed_thresholds()  # noqa: RUF009 - the list is copied for each instance
     threshold_quantiles: list[float] = parameter(

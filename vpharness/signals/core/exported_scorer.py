@@ -168,7 +168,8 @@ class ExportedScorer:
 def export_scorer(ready: Scorer) -> bytes:
     """Return a scorer's step for one bin, its parameters and the state that it begins with, as a NumPy archive.
 
-    Raises ValueError for a learned signal with a schedule of fits: what is served has the weights of one.
+    Raises ConfigError where its program cannot be exported, or would call anything outside of itself, and ValueError
+    for a learned signal with a schedule of fits: what is served has the weights of one.
     """
     header = {
         "format": _FORMAT if ready.fits is None else _LEARNED_FORMAT,
@@ -197,6 +198,11 @@ def export_scorer(ready: Scorer) -> bytes:
     return file.getvalue()
 
 
+def require_exportable(ready: Scorer) -> None:
+    """Raise ConfigError where the step of a scorer cannot be exported: of a learned signal that of its features."""
+    _exported_step(ready)
+
+
 def _lists(ready: Scorer) -> dict[str, int]:
     return {name: length for name, _, length in ready.structure.kinds if length is not None}
 
@@ -208,13 +214,29 @@ def _exported_step(ready: Scorer) -> NDArray[np.uint8]:
         for name, shape, kind in ready.signal.shapes(1, ready.radius)
     }
     numbers = ready.structure.abstract_numbers()
-    return _serialized(step_of(ready.signal, ready.structure), numbers, np.float64(0), ready.body_start(), cells)
+    step, begin = step_of(ready.signal, ready.structure), ready.body_start()
+    return _serialized(ready.name, step, numbers, np.float64(0), begin, cells)
 
 
-def _serialized(function: Callable[..., Any], *arguments: Any) -> NDArray[np.uint8]:
+def _serialized(name: str, function: Callable[..., Any], *arguments: Any) -> NDArray[np.uint8]:
+    """Return a function of a signal, exported. Raises ConfigError where it cannot be, or calls out of itself."""
     from jax import export  # noqa: PLC0415  # slow to load
 
-    return np.frombuffer(bytes(export.export(jax.jit(function))(*arguments).serialize()), np.uint8)
+    try:
+        exported = export.export(jax.jit(function))(*arguments)
+        content = bytes(exported.serialize())
+    except Exception as error:  # of whatever kind: JAX refuses callbacks and unknown calls with errors of many kinds
+        require_memory(error)
+        raise ConfigError(
+            f"signal {name} cannot be served: its program cannot be exported (JAX {jax.__version__}: "
+            f"{' '.join(str(error).split())[:200]}); use operations of JAX that only compute"
+        ) from error
+    if found := calls_out(exported.mlir_module()):
+        raise ConfigError(
+            f"signal {name} cannot be served: its program calls {', '.join(found)}, outside of itself; use operations "
+            "of JAX that only compute"
+        )
+    return np.frombuffer(content, np.uint8)
 
 
 def _exported_fit(ready: Scorer, fits: FitsInForce) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -227,7 +249,9 @@ def _exported_fit(ready: Scorer, fits: FitsInForce) -> tuple[dict[str, Any], dic
     told = {"model": fits.model.name, "outputs": list(fits.model.outputs), "takes_missing": fits.model.takes_missing}
     rows = np.zeros((1, number_of_features(ready)))
     arrays = {
-        _MODEL: _serialized(fits.model.score, {name: np.asarray(array) for name, array in weights.items()}, rows),
+        _MODEL: _serialized(
+            ready.name, fits.model.score, {name: np.asarray(array) for name, array in weights.items()}, rows
+        ),
         **{f"{_WEIGHT}{name}": np.asarray(array) for name, array in weights.items()},
     }
     combined = ready.combined
@@ -264,6 +288,12 @@ def load_scorer(content: bytes, where: str) -> ExportedScorer:
     if wrong := _wrong_fields(header, numbers):
         raise ConfigError(f"{where} holds no exported scorer: its header lacks {wrong}; promote the run again")
     fits, combination = _loaded_fit(arrays, header, where)
+    begin, call = (
+        nested_state(_named(arrays, _STATE)),
+        _loaded(arrays[_PROGRAM].tobytes(), header["jax_version"], where),
+    )
+    traced = _numbers(numbers, header["lists"])
+    _check_shapes(header, arrays, (traced, begin), where)
     return ExportedScorer(
         name=header["name"],
         columns=tuple(header["columns"]),
@@ -273,13 +303,52 @@ def load_scorer(content: bytes, where: str) -> ExportedScorer:
         code_digest=header["code_digest"],
         parameter_values=header["parameter_values"],
         jax_version=header["jax_version"],
-        numbers=_numbers(numbers, header["lists"]),
-        begin=nested_state(_named(arrays, _STATE)),
+        numbers=traced,
+        begin=begin,
         series=tuple(header.get("series", ())),
-        call=_loaded(arrays[_PROGRAM].tobytes(), header["jax_version"], where),
+        call=call,
         fits=fits,
         combination=combination,
     )
+
+
+def _check_shapes(
+    header: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+    kept: tuple[Mapping[str, Any], ScorerState],
+    where: str,
+) -> None:
+    """Raise ConfigError where programs take or give other shapes than the archive beside them has.
+
+    A step takes numbers, the length of a bin, state and columns [1, 2 radius + 1], and gives a state and a score [1];
+    that of a learned signal gives features [1, F], which its model's score takes with the weights.
+    """
+    numbers, begin = kept
+    cells = {name: np.zeros((1, 2 * header["radius"] + 1)) for name in header["columns"]}
+    series = {name: np.zeros(1) for name in header.get("series", ())}
+    step = _loaded(arrays[_PROGRAM].tobytes(), header["jax_version"], where)
+    try:
+        after, found = jax.eval_shape(step, numbers, np.float64(0), begin, {**cells, **series})
+        if jax.tree.map(np.shape, after) != jax.tree.map(np.shape, begin):
+            raise ValueError("its step gives a state of another shape than it takes")
+        if header["format"] == _LEARNED_FORMAT:
+            model = _loaded(arrays[_MODEL].tobytes(), header["jax_version"], where)
+            weights = {name: np.asarray(array) for name, array in _named(arrays, _WEIGHT).items()}
+            found, expected = jax.eval_shape(model, weights, found), (1, *_outputs_shape(header))
+        else:
+            expected = (1,)
+        if tuple(found.shape) != expected:
+            raise ValueError(f"it gives the shape {tuple(found.shape)} for one bin, not {expected}")
+    except Exception as error:  # of whatever kind: JAX tells a wrong shape in errors of many kinds
+        require_memory(error)
+        raise ConfigError(
+            f"{where} holds a program whose shapes are not those of signal {header['name']}: "
+            f"{' '.join(str(error).split())[:200]}; promote the run again"
+        ) from error
+
+
+def _outputs_shape(header: Mapping[str, Any]) -> tuple[int, ...]:
+    return (len(header["outputs"]),) if header["outputs"] else ()
 
 
 def _numbers(arrays: Mapping[str, NDArray[Any]], lists: Mapping[str, int]) -> dict[str, Any]:

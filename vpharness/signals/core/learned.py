@@ -26,6 +26,8 @@ Weights = Mapping[str, NDArray[Any]]
 MOVE: Final = "move"
 TOUCH: Final = "touch"
 NONE: Final = "none"
+BINS: Final = "bins"
+DATASET: Final = "dataset"
 NO_CELLS: Final = "no_cells"
 """The column of zeros [T, 1] that the grid of a combination has: it reads the outputs of a model alone."""
 _LONGEST_BINS: Final = 10_000_000
@@ -78,6 +80,7 @@ class LearnedParameters(SignalParameters):
     """
 
     MODEL: ClassVar[Model]
+    ADDED_LATER: ClassVar[frozenset[str]] = frozenset({"refit_every"})
 
     thresholds: list[float] = parameter(
         [], meaning="the |score| at which it fires; an empty list: use threshold_quantiles", above=0
@@ -103,6 +106,12 @@ class LearnedParameters(SignalParameters):
     )
     refit_every_ms: float | None = parameter(
         None, meaning="the same as a duration, rounded to whole bins; in place of refit_every_bins", unit="ms", above=0
+    )
+    refit_every: str = parameter(
+        BINS,
+        meaning="when it is fitted: bins, from first_fit_bins on every refit_every_bins of each dataset anew; dataset, "
+        "once at the beginning of each dataset of a collection, on those before",
+        choices=(BINS, DATASET),
     )
     train_window_bins: int | None = parameter(
         None,

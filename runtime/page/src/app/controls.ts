@@ -1,5 +1,6 @@
 import { FIELDS } from "../model/fields";
-import { CURVE_LIMITS, LAYERS, type Layer, RANGE_LIMITS } from "../model/settings";
+import { ALERTS, type Alert, CURVE_LIMITS, LAYERS, type Layer, RANGE_LIMITS } from "../model/settings";
+import type { Milliseconds } from "../model/units";
 import { make, setText } from "./dom";
 import type { Page } from "./page";
 
@@ -11,7 +12,9 @@ const LAYER_NAMES: Record<Layer, string> = {
   projection: "Projection",
   past: "Past projections",
   challengers: "Challengers",
+  volume: "Volume",
 };
+const ALERT_NAMES: Record<Alert, string> = { sound: "Sound", desktop: "Desktop notice" };
 
 /** The bar under the picture: where in time, what is shown, and how. */
 export class Controls {
@@ -31,6 +34,9 @@ export class Controls {
   readonly #zone = make("select", { "aria-label": "Time zone" });
   readonly #layers = make("details", { class: "layers" }, make("summary", {}, "Layers"));
   readonly #boxes = new Map<Layer, HTMLInputElement>();
+  readonly #alerts = make("details", { class: "layers" }, make("summary", {}, "Alerts"));
+  readonly #alertBoxes = new Map<Alert, HTMLInputElement>();
+  readonly #fit = button("Fit", "Fit the prices to what is quoted (A)");
   readonly #all = make("input", { type: "checkbox" });
 
   constructor(footer: HTMLElement, page: Page, openHelp: () => void) {
@@ -42,10 +48,11 @@ export class Controls {
     this.#fillField();
     this.#fillZones();
     this.#fillLayers();
+    this.#fillAlerts();
     footer.append(
       group("transport", this.#pause, back, ahead, this.#scrub, this.#behind),
       group("look", this.#field, labelled("Range", this.#range), labelled("Contrast", this.#curve)),
-      group("extras", this.#layers, this.#zone, theme, help),
+      group("extras", this.#fit, this.#layers, this.#alerts, this.#zone, theme, help),
     );
     this.#pause.addEventListener("click", () => page.pauseOrResume());
     back.addEventListener("click", () => page.step(-1));
@@ -64,10 +71,10 @@ export class Controls {
     this.#scrub.max = String(last);
     this.#scrub.value = String(head ?? last);
     const behind = last - (head ?? last);
-    setText(
-      this.#behind,
-      behind === 0 ? "live" : `\u2212${((behind * (session.config?.cell_width_ms ?? 0)) / 1000).toFixed(1)} s`,
-    );
+    setText(this.#behind, behind === 0 ? "now" : behindText(behind * (session.config?.cell_width_ms ?? 0)));
+    this.#fit.setAttribute("aria-pressed", String(this.#page.isFitting));
+    for (const [alert, box] of this.#alertBoxes) box.checked = settings.alert.includes(alert);
+    this.#alerts.classList.toggle("on", settings.alert.length > 0);
     this.#field.value = settings.field;
     this.#zone.value = settings.zone;
     this.#range.value = String(settings.range);
@@ -79,8 +86,8 @@ export class Controls {
   }
 
   #fillField(): void {
-    FIELDS.forEach(({ name, label }, i) => {
-      this.#field.append(make("option", { value: name }, `${i + 1}  ${label}`));
+    FIELDS.forEach(({ name, label, meaning }, i) => {
+      this.#field.append(make("option", { value: name, title: meaning }, `${i + 1}  ${label}`));
     });
   }
 
@@ -106,8 +113,22 @@ export class Controls {
     this.#layers.append(menu);
   }
 
+  #fillAlerts(): void {
+    const menu = make("div", { class: "menu" }, make("p", { class: "note" }, "When the champion fires"));
+    for (const alert of ALERTS) {
+      const box = make("input", { type: "checkbox" });
+      box.addEventListener("change", () => this.#page.toggleAlert(alert));
+      this.#alertBoxes.set(alert, box);
+      menu.append(make("label", {}, box, ALERT_NAMES[alert]));
+    }
+    this.#alerts.append(menu);
+  }
+
   #listen(): void {
     const page = this.#page;
+    this.#fit.addEventListener("click", () => page.fitOrFix());
+    closeWithoutFocus(this.#layers);
+    closeWithoutFocus(this.#alerts);
     const value = (input: HTMLInputElement) => Number(input.value);
     this.#scrub.addEventListener("input", () => page.goTo(value(this.#scrub)));
     this.#field.addEventListener("change", () => page.change({ field: this.#field.value, curve: null }));
@@ -116,6 +137,23 @@ export class Controls {
     this.#zone.addEventListener("change", () => page.change({ zone: this.#zone.value }));
     this.#all.addEventListener("change", () => page.change({ columns: this.#all.checked ? "all" : "shown" }));
   }
+}
+
+/** How far a bin lies behind the newest one, in the units that people use. */
+function behindText(ms: Milliseconds): string {
+  const seconds = ms / 1000;
+  if (seconds < 60) return `\u2212${seconds.toFixed(1)} s`;
+  return `\u2212${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")} min`;
+}
+
+/** A menu that stays open covers the map: it closes once something else is used. */
+function closeWithoutFocus(menu: HTMLDetailsElement): void {
+  document.addEventListener("pointerdown", ({ target }) => {
+    if (target instanceof Node && !menu.contains(target)) menu.open = false;
+  });
+  menu.addEventListener("keydown", ({ key }) => {
+    if (key === "Escape") menu.open = false;
+  });
 }
 
 function button(text: string, title: string): HTMLButtonElement {

@@ -2,16 +2,15 @@ import { isPlain, type Plain, rowsOf } from "../model/evidence";
 import { byId, make } from "./dom";
 import { KEYS } from "./keyboard";
 
-const PATH = "v1/promotion";
 const LONGEST_ANSWER = 2_000_000;
 
 /** Show what was promoted, and on what evidence, as the server tells it. */
-export async function showEvidence(): Promise<void> {
+export async function showEvidence(address: string): Promise<void> {
   const dialog = byId("evidence", HTMLDialogElement);
   fill(dialog, "Served version and its evidence", make("p", {}, "Loading\u2026"));
   dialog.showModal();
   try {
-    const answer = await fetch(PATH, { headers: { accept: "application/json" } });
+    const answer = await fetch(address, { headers: { accept: "application/json" } });
     const text = await answer.text();
     if (!answer.ok || text.length > LONGEST_ANSWER) throw new Error(`${answer.status} ${text.slice(0, 200)}`);
     fill(dialog, "Served version and its evidence", tree(JSON.parse(text)));
@@ -28,7 +27,7 @@ export function showHelp(): void {
     "p",
     {},
     "Drag to move, wheel to zoom in time, Shift and wheel, or the wheel over the prices, to zoom in price; double click for " +
-      "back to live. The address holds the view: share it. threshold= and signal.NAME= in it score a model of your own beside. Scores of the others are drawn so that their thresholds lie at the champion's.",
+      "back to now. The address holds the view: share it. threshold= and signal.NAME= in it score a model of your own beside. Scores of the others are drawn so that their thresholds lie at the champion's.",
   );
   fill(dialog, "Keys", make("dl", { class: "keys" }, ...keys), mouse);
   dialog.showModal();

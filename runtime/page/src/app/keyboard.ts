@@ -8,7 +8,8 @@ export const KEYS: readonly (readonly [string, string])[] = [
   ["\u2190 \u2192", "Step a bin back or ahead; ten with Shift"],
   ["\u2191 \u2193", "Move in price"],
   ["+ \u2212", "Zoom in time; in price with Shift"],
-  ["L", "Back to live: follow time and price"],
+  ["L", "Back to now: follow time and price"],
+  ["A", "Fit the prices to what is quoted, on and off"],
   [`1\u2013${FIELDS.length}`, "Show a field; F for the next one"],
   ["[ ]", "Weaker or stronger colours"],
   ["Alt + arrows", "Move the crosshair by a cell; Esc takes it away"],
@@ -47,6 +48,7 @@ function act(page: Page, dialogs: Dialogs, { key, shiftKey }: KeyboardEvent): bo
     Home: () => page.goTo(page.session.store?.first ?? null),
     End: () => page.backToLive(),
     l: () => page.backToLive(),
+    a: () => page.fitOrFix(),
     // With Shift, + and - of most keyboards are * and _.
     "+": () => (shiftKey ? page.zoom(1, 1.25) : page.zoom(1.25, 1)),
     "=": () => page.zoom(1.25, 1),

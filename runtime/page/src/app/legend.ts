@@ -15,12 +15,13 @@ export class Legend {
   readonly #low = make("span", { class: "figure" });
   readonly #high = make("span", { class: "figure" });
   readonly #bar = make("canvas", { width: String(COLOUR_STEPS), height: "1", "aria-hidden": "true" });
+  readonly #meaning = make("span", { class: "meaning" });
   readonly #orders = make("span", { class: "orders", title: ORDERS_MEAN }, ORDERS);
   #drawn = "";
 
   constructor(page: Page) {
     this.#page = page;
-    byId("colours", HTMLElement).append(this.#name, this.#low, this.#bar, this.#high, this.#orders);
+    byId("colours", HTMLElement).append(this.#name, this.#low, this.#bar, this.#high, this.#meaning, this.#orders);
   }
 
   update(): void {
@@ -28,8 +29,9 @@ export class Legend {
     const { field, palette } = this.#page;
     const range = this.#page.range;
     setText(this.#name, field.label);
-    setText(this.#low, field.kind === "diverging" ? `${field.low} ${significant(range)}` : "0");
+    setText(this.#low, field.kind === "sequential" ? "0" : `${field.low} ${significant(range)}`);
     setText(this.#high, `${significant(range)} ${field.high}`);
+    setText(this.#meaning, field.meaning);
     const wanted = `${field.kind} ${palette.theme}`;
     if (wanted === this.#drawn) return;
     this.#drawn = wanted;

@@ -1,4 +1,5 @@
-import type { Pixels } from "../model/units";
+import type { BinStore } from "../model/bin-store";
+import type { Pixels, Seq } from "../model/units";
 import type { Scene } from "../render/scene";
 import type { Stage } from "../render/stage";
 import { Level, type Page } from "./page";
@@ -13,13 +14,18 @@ export interface FrameCosts {
 const KEPT = 600;
 const TEXT_EVERY_MS = 100;
 
-/** Draws at most once a frame, and only what has changed; texts change at most ten times a second, as eyes do. */
+/**
+ * Draws at most once a frame, and only what has changed. Texts belong to the bin of the picture: they change with it, in
+ * the same frame, and else at most ten times a second.
+ */
 export class Loop {
   readonly costs: FrameCosts = { frames: 0, drawMs: [] };
   #size: [Pixels, Pixels] = [1, 1];
   #scene: Scene | null = null;
   #textAt = 0;
   #isScheduled = false;
+  #toldHead: Seq | null = null;
+  #toldStore: BinStore | null = null;
 
   constructor(
     readonly page: Page,
@@ -27,6 +33,11 @@ export class Loop {
     readonly updateText: () => void,
   ) {
     page.invalidated = () => this.#schedule();
+  }
+
+  /** The bin that the picture shows as now; null before the first picture. */
+  get drawnHead(): Seq | null {
+    return this.#scene?.head ?? null;
   }
 
   /** A new size empties the canvases: they are drawn at once, so that nothing flickers. */
@@ -52,8 +63,12 @@ export class Loop {
     if (level === Level.All) this.#drawAll();
     if (level >= Level.Cursor) this.#drawCursor();
     const wait = this.#textAt + TEXT_EVERY_MS - now;
-    if (wait <= 0) {
+    const isOtherBin =
+      this.#scene !== null && (this.#scene.head !== this.#toldHead || this.#scene.store !== this.#toldStore);
+    if (wait <= 0 || isOtherBin) {
       this.#textAt = now;
+      this.#toldHead = this.#scene?.head ?? null;
+      this.#toldStore = this.#scene?.store ?? null;
       this.updateText();
     } else if (level !== Level.None) setTimeout(() => this.page.invalidate(Level.Text), wait);
     this.#isScheduled = false;

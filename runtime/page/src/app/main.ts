@@ -4,6 +4,8 @@ import { type Query, readSettings, type Settings, writeSettings } from "../model
 import type { Heatmap } from "../render/heatmap";
 import { Stage } from "../render/stage";
 import { StreamClient } from "../socket/client";
+import { type Endpoints, endpointsUnder } from "../socket/endpoints";
+import { Alerts } from "./alerts";
 import { expose } from "./api";
 import { Controls } from "./controls";
 import { byId, setText } from "./dom";
@@ -17,6 +19,7 @@ import { Level, Page } from "./page";
 import { Panels } from "./panels";
 import { listenToPointer } from "./pointer";
 import { Readout } from "./readout";
+import { Tape } from "./tape";
 import { onSystemTheme } from "./theme";
 
 const LOOK_EVERY_MS = 500;
@@ -32,7 +35,7 @@ function wantedHeatmap(): Heatmap["kind"] | null {
   return wanted === "webgl2" || wanted === "canvas" ? wanted : null;
 }
 
-function start(): void {
+function start(endpoints: Endpoints): void {
   const settings = readSettings(address());
   const stageElement = byId("stage", HTMLElement);
   stageElement.tabIndex = 0;
@@ -42,12 +45,19 @@ function start(): void {
   const session = new Session(Math.min(settings.buffer, stage.heatmap.mostBins), Date.now, {
     changed: () => page.invalidate(Level.All),
     notice: tell,
-    fires: speakFires,
+    fires: (fires) => {
+      speakFires(fires, session);
+      alerts.fires(fires);
+    },
   });
-  const page = new Page(settings, session, (before) => settingsChanged(page, client, before));
-  const client = connect(page);
-  const openEvidence = () => void showEvidence();
-  const text = [new Header(page), new Panels(page), new Readout(page), new Legend(page)];
+  const page = new Page(settings, session, (before) => {
+    settingsChanged(page, client, before);
+    alerts.chosen(before);
+  });
+  const alerts = new Alerts(page);
+  const client = connect(page, endpoints);
+  const openEvidence = () => void showEvidence(endpoints.promotion);
+  const text = [new Header(page), new Tape(page), new Panels(page), new Readout(page), new Legend(page)];
   const controls = new Controls(byId("controls", HTMLElement), page, showHelp);
   const loop = new Loop(page, stage, () => {
     for (const part of [...text, controls]) part.update();
@@ -65,13 +75,13 @@ function start(): void {
   client.connect();
 }
 
-function connect(page: Page): StreamClient {
+function connect(page: Page, endpoints: Endpoints): StreamClient {
   const { session } = page;
   const query = (found: RuntimeConfig | null) => {
     session.serverBins = found?.buffer.bins ?? session.serverBins;
     return new URLSearchParams(session.query(page.settings, address()));
   };
-  return new StreamClient(location.host, location.protocol === "https:", query, {
+  return new StreamClient(endpoints, query, {
     config: (config) => session.takeConfig(config),
     bins: (updates, cells) => session.takeBins(updates, cells),
     status: (status) => session.takeStatus(status),
@@ -110,7 +120,12 @@ function watchSize(stage: HTMLElement, cells: HTMLCanvasElement, others: HTMLCan
     }
   };
   new ResizeObserver(measure).observe(stage);
-  measure();
+  // A window that is moved to another screen may keep its size while every pixel of it has another one.
+  const watchRatio = () => {
+    measure();
+    matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", watchRatio, { once: true });
+  };
+  watchRatio();
 }
 
 function updateStage(page: Page): void {
@@ -122,4 +137,4 @@ function updateStage(page: Page): void {
   );
 }
 
-start();
+start(endpointsUnder(location.href));

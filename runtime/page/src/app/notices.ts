@@ -1,6 +1,7 @@
 import type { Fire } from "../model/fires";
 import { CHAMPION } from "../model/fires";
-import { signed } from "../model/format";
+import { fixed, priceDecimals, signed } from "../model/format";
+import type { Session } from "../model/session";
 import { byId, make, setText } from "./dom";
 
 const SHOWN_MS = 8000;
@@ -16,9 +17,10 @@ export function tell(text: string): void {
 }
 
 /** Read fires of the champion out to those who do not see them. */
-export function speakFires(fires: readonly Fire[]): void {
+export function speakFires(fires: readonly Fire[], { config }: Session): void {
   const fire = fires.find(({ model }) => model === CHAMPION);
   if (fire === undefined) return;
   const where = fire.direction > 0 ? "up" : "down";
-  setText(byId("spoken", HTMLElement), `Fire ${where} at ${fire.mid}, score ${signed(fire.score, 3)}`);
+  const price = fixed(fire.mid, priceDecimals((config?.tick_size ?? 1) / 2));
+  setText(byId("spoken", HTMLElement), `Fire ${where} at ${price}, score ${signed(fire.score, 3)}`);
 }

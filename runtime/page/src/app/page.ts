@@ -1,9 +1,10 @@
 import type { BinStore } from "../model/bin-store";
 import { automaticRange, FIELDS, type Field, fieldNamed } from "../model/fields";
 import { type Layout, layoutOf } from "../model/layout";
-import { seqAtX, ticksAtY } from "../model/scales";
+import { fitPrice, quotedRange } from "../model/price-fit";
+import { seqAtX, ticksAtY, xOf, yOf } from "../model/scales";
 import { headOf, type Session } from "../model/session";
-import { CURVE_LIMITS, type Layer, RANGE_LIMITS, type Settings } from "../model/settings";
+import { type Alert, CURVE_LIMITS, type Layer, RANGE_LIMITS, type Settings } from "../model/settings";
 import { Clock } from "../model/time-axis";
 import { clamp, type Pixels, type Seq, type Ticks } from "../model/units";
 import { backToLive, follow, pan, startView, type View, within, zoomPrice, zoomTime } from "../model/view";
@@ -34,6 +35,7 @@ export class Page {
   level = Level.All;
   /** Called when there is something to draw. */
   invalidated: () => void = () => {};
+  #size: [Pixels, Pixels, Pixels] = [1, 1, 1];
   #seen: BinStore | null = null;
   #range = { at: 0, name: "", value: 1, revision: -1 };
   #rangeTimer: ReturnType<typeof setTimeout> | null = null;
@@ -72,9 +74,22 @@ export class Page {
     this.invalidated();
   }
 
+  /**
+   * Take the size of the stage, in pixels of the screen that the window is on. The crosshair stays at its cell: where
+   * that lies on the glass is another place now.
+   */
   resize(width: Pixels, height: Pixels, unit: Pixels): void {
-    this.layout = layoutOf(width, height, unit);
+    this.#size = [width, height, unit];
+    this.#layOut();
     this.invalidate(Level.All);
+  }
+
+  #layOut(): void {
+    const { pointer, view } = this;
+    this.layout = layoutOf(...this.#size, !this.settings.hide.includes("volume"));
+    if (pointer === null) return;
+    const { map } = this.layout;
+    this.pointer = { ...pointer, x: xOf(pointer.seq + 0.5, view, map), y: yOf(pointer.tick, view, map) };
   }
 
   /** Return what is to be drawn; null where no bin has come yet. */
@@ -143,6 +158,7 @@ export class Page {
     this.settings = { ...before, ...changes };
     if (this.settings.theme !== before.theme) this.palette = applyTheme(this.settings.theme);
     if (this.settings.zone !== before.zone) this.clock = new Clock(this.settings.zone);
+    if (this.settings.hide !== before.hide) this.#layOut();
     this.settingsChanged(before);
     this.invalidate(Level.All);
   }
@@ -168,6 +184,25 @@ export class Page {
   toggleLayer(layer: Layer): void {
     const { hide } = this.settings;
     this.change({ hide: hide.includes(layer) ? hide.filter((each) => each !== layer) : [...hide, layer] });
+  }
+
+  toggleAlert(alert: Alert): void {
+    const { alert: chosen } = this.settings;
+    this.change({ alert: chosen.includes(alert) ? chosen.filter((each) => each !== alert) : [...chosen, alert] });
+  }
+
+  /** Let prices follow what is quoted, from now on; or leave them as they are. */
+  fitOrFix(): void {
+    if (this.isFitting) {
+      this.change({ price: "fixed", ticks: Math.round(this.view.ticks) });
+      return;
+    }
+    this.view = { ...this.view, followsPrice: true };
+    this.change({ price: "fit" });
+  }
+
+  get isFitting(): boolean {
+    return this.settings.price === "fit" && this.view.followsPrice;
   }
 
   pauseOrResume(): void {
@@ -199,7 +234,8 @@ export class Page {
     const seq = x === undefined ? (this.head ?? this.view.right) : seqAtX(x, this.view, map);
     const tick = y === undefined ? this.view.centre : ticksAtY(y, this.view, map);
     this.#show(zoomPrice(zoomTime(this.view, timeFactor, seq), priceFactor, tick));
-    this.change({ bins: Math.round(this.view.bins), ticks: Math.round(this.view.ticks) });
+    const [bins, ticks] = [Math.round(this.view.bins), Math.round(this.view.ticks)];
+    this.change(priceFactor === 1 && this.isFitting ? { bins } : { bins, ticks, price: "fixed" });
   }
 
   /** Move by pixels, as a hand moves paper. */
@@ -242,11 +278,19 @@ export class Page {
     return this.settings.hide.includes("projection") ? 0 : (this.session.config?.projection?.horizons_bins.at(-1) ?? 0);
   }
 
+  #fitPrice(store: BinStore, head: Seq): void {
+    const from = Math.max(Math.floor(this.view.right - this.view.bins), store.first ?? 0);
+    const quoted = quotedRange(store, from, Math.min(Math.ceil(this.view.right), head));
+    if (quoted !== null) this.view = fitPrice(this.view, quoted);
+  }
+
   #followHead(head: Seq): void {
     const { store } = this.session;
     const slot = store?.slot(head) ?? -1;
     const spot = store !== null && slot >= 0 && store.hasSpot(slot) ? (store.spotTick[slot] as number) : null;
-    this.view = follow(this.view, head, spot, this.#binsAhead(), this.layout.map.width);
+    const followed = this.isFitting ? null : spot;
+    this.view = follow(this.view, head, followed, this.#binsAhead(), this.layout.map.width);
+    if (this.isFitting && store !== null) this.#fitPrice(store, head);
     // A pointer that rests stays at its place on the glass, while the cells move on under it.
     if (this.pointer !== null) this.pointAt(this.pointer.x, this.pointer.y);
   }

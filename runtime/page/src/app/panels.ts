@@ -1,10 +1,11 @@
-import { ANY_TIME, ANY_TIME_MEANS, type ClaimLine, claimLine } from "../model/claims";
+import { ANY_TIME, ANY_TIME_MEANS, type ClaimLine, claimLine, claimLines } from "../model/claims";
 import type { Fire } from "../model/fires";
-import { CHAMPION } from "../model/fires";
+import { CHAMPION, orderAt, stateAt } from "../model/fires";
 import { compact, duration, fixed, grouped, NOTHING, percent, signed } from "../model/format";
 import { type CoverageRow, coverageRows } from "../model/projection";
 import type { Figures } from "../model/protocol";
 import { type Comparison, compareFigures, type Estimate } from "../model/statistics";
+import type { Seq } from "../model/units";
 import { byId, type Cell, FilledTable, make, setClass, setText } from "./dom";
 import type { Page } from "./page";
 
@@ -81,7 +82,7 @@ export class Panels {
     });
     if (config.shadow !== null) {
       const value = slot < 0 ? null : (store?.shadowScore[slot] ?? null);
-      rows.push(modelRow("yours", value, config.shadow.threshold, null, "shadow"));
+      rows.push(modelRow("yours", value, config.shadow.threshold, status?.statistics.shadow ?? null, "shadow"));
     }
     this.#models.fill(rows);
     this.#updateClaims();
@@ -89,22 +90,26 @@ export class Panels {
 
   #updateClaims(): void {
     const { config, status } = this.#page.session;
-    const lines: ClaimLine[] = [];
+    const told: ClaimLine[] = [];
     const champion = status?.statistics.champion?.claim;
-    if (config !== null && champion != null) lines.push(claimLine(config.model.version, champion, "fire"));
+    if (config !== null && champion != null) told.push(claimLine(config.model.version, champion, "fire"));
     config?.challengers.forEach(({ name, signal }, i) => {
       const claim = status?.statistics.challengers[i]?.claim;
       if (claim != null) {
-        lines.push(claimLine(name ?? signal, { ...claim, promised_low: null, promised_high: null }, "block more"));
+        told.push(claimLine(name ?? signal, { ...claim, promised_low: null, promised_high: null }, "block more"));
       }
     });
+    const yours = config?.shadow == null ? null : status?.statistics.shadow?.claim;
+    if (yours != null)
+      told.push(claimLine("yours", { ...yours, promised_low: null, promised_high: null }, "block more"));
+    const lines = claimLines(told);
     while (this.#claims.children.length > lines.length) this.#claims.lastElementChild?.remove();
     lines.forEach(({ text, isBad }, i) => {
       const item = this.#claims.children[i] ?? this.#claims.appendChild(make("li"));
       setText(item, text);
       setClass(item, isBad ? "drift" : "");
     });
-    this.#anyTime.hidden = lines.length === 0;
+    this.#anyTime.hidden = told.length === 0 || lines !== told;
   }
 
   #updateCompared(): void {
@@ -144,7 +149,7 @@ export class Panels {
     const { session, clock, head } = this.#page;
     const isPast = (fire: Fire) => fire.model === CHAMPION && fire.seq <= (head ?? 0);
     const latest = session.fires.all.filter(isPast).slice(-MOST_FIRES);
-    this.#fires.fill(latest.reverse().map((fire) => fireRow(fire, clock.time(fire.timeMs))));
+    this.#fires.fill(latest.reverse().map((fire) => fireRow(fire, clock.time(fire.timeMs), head ?? fire.seq)));
   }
 }
 
@@ -231,20 +236,22 @@ const OUTCOMES: Record<Fire["state"], string> = {
   skipped: "skipped",
 };
 
-/** What became of a fire: of its order first, since one that is not filled is no trade. */
-function outcomeCell({ order, state }: Fire): Cell {
+/** What had become of a fire at the shown bin: of its order first, since one that is not filled is no trade. */
+function outcomeCell(fire: Fire, head: Seq): Cell {
+  const [order, state] = [orderAt(fire, head), stateAt(fire, head)];
   if (order === null) return { text: OUTCOMES[state], kind: `outcome ${state}` };
-  const title = `order at ${compact(order.price)}: ${order.state}`;
-  if (order.state !== "filled") return { text: order.state, kind: "outcome order", title };
+  const title = `order at ${compact(fire.order?.price ?? 0)}: ${order}`;
+  if (order !== "filled") return { text: order, kind: "outcome order", title };
   return { text: state === "open" ? "filled" : OUTCOMES[state], kind: `outcome ${state}`, title };
 }
 
-function fireRow(fire: Fire, time: string): Cell[] {
+function fireRow(fire: Fire, time: string, head: Seq): Cell[] {
+  const isKnown = stateAt(fire, head) !== "open";
   return [
     time,
     { text: fire.direction > 0 ? "\u25b2" : "\u25bc", kind: "arrow", title: fire.direction > 0 ? "up" : "down" },
     signed(fire.score, 3),
-    outcomeCell(fire),
-    signed(fire.netPnlTicks ?? fire.pnlTicks, 2),
+    outcomeCell(fire, head),
+    isKnown ? signed(fire.netPnlTicks ?? fire.pnlTicks, 2) : NOTHING,
   ];
 }

@@ -32,6 +32,7 @@ export function applyTheme(wanted: Settings["theme"]): Palette {
     bad: colour("bad"),
     neutral: colour("neutral"),
     invalid: colour("invalid"),
+    warning: colour("mark"),
     rivals: [1, 2, 3, 4].map((i) => colour(`rival-${i}`)),
   };
 }

@@ -40,6 +40,10 @@ export class BinStore {
   readonly ready: Uint8Array;
   readonly events: Float64Array;
   readonly missed: Float64Array;
+  /** What buyers took from the asks in a bin and sellers from the bids, and the former less the latter since the first bin. */
+  readonly bought: Float64Array;
+  readonly sold: Float64Array;
+  readonly cumulativeDelta: Float64Array;
   /** [capacity, challengers]. */
   challengerScore = new Float64Array(0);
   /** [capacity, horizons, quantiles], ticks from the bin's mid. */
@@ -73,6 +77,9 @@ export class BinStore {
     this.ready = new Uint8Array(capacity);
     this.events = numbers();
     this.missed = numbers();
+    this.bought = numbers();
+    this.sold = numbers();
+    this.cumulativeDelta = numbers();
     this.#seqs = new Float64Array(capacity).fill(NO_SEQ);
     this.#hasCells = new Uint8Array(capacity);
     this.#columns = new Map(columns.map((name) => [name, new Float64Array(capacity * this.cellsPerBin)]));
@@ -222,6 +229,22 @@ export class BinStore {
     this.missed[slot] = update.missed;
     this.lateMs[slot] = update.late_ms ?? Number.NaN;
     this.#trades[slot] = update.trades.length > 0 ? update.trades : NO_TRADES;
+    this.#addVolume(slot, update);
+  }
+
+  #addVolume(slot: number, { seq, trades }: GridUpdate): void {
+    let [bought, sold] = [0, 0];
+    for (const { quantity, side } of trades) {
+      if (side === "A") bought += quantity;
+      else sold += quantity;
+    }
+    this.bought[slot] = bought;
+    this.sold[slot] = sold;
+    // Bins come in their order; over a gap the sum goes on from the last one that came.
+    const before = this.slot(seq - 1);
+    const from = before >= 0 ? before : this.slot(this.#last);
+    const sum = from >= 0 && from !== slot ? (this.cumulativeDelta[from] as number) : 0;
+    this.cumulativeDelta[slot] = sum + bought - sold;
   }
 
   #writeScores(slot: number, update: GridUpdate): void {

@@ -1,16 +1,20 @@
 import type { BinStore } from "./bin-store";
-import type { ColourMapKind } from "./colour-map";
+import type { ColourMapKind, ColourScale } from "./colour-map";
 
 /** What the heatmap can show, made of one or more columns of the grid. */
 export interface Field {
   readonly name: string;
   readonly label: string;
+  /** What is seen, in one line. */
+  readonly meaning: string;
   /** What the extremes of the colours mean, for the legend. */
   readonly low: string;
   readonly high: string;
   readonly kind: ColourMapKind;
   /** The columns it is made of: the first minus the second, where there are two. */
   readonly columns: readonly [string] | readonly [string, string];
+  /** Whether colours grow with a value or with its logarithm; see `colourStep`. */
+  readonly scale: ColourScale;
   /** The value at the end of the colours; null: the 99 % quantile of what is in view. */
   readonly range: number | null;
   /** The exponent that brings out small values. */
@@ -19,82 +23,98 @@ export interface Field {
 
 export const FIELDS: readonly Field[] = [
   {
+    name: "depth",
+    label: "Resting depth",
+    meaning: "What rests at each price, on a log scale: bids blue, asks orange.",
+    low: "bid",
+    high: "ask",
+    kind: "sides",
+    columns: ["ask_depth", "bid_depth"],
+    scale: "log",
+    range: null,
+    curve: 2.4,
+  },
+  {
     name: "spectrum",
     label: "Spectrum",
+    meaning: "Whether pressure or vacuum has been gaining at a price, from -1 to 1.",
     low: "vacuum",
     high: "pressure",
     kind: "diverging",
     columns: ["spectrum_score"],
+    scale: "linear",
     range: 1,
     curve: 1,
   },
   {
+    name: "net",
+    label: "Pressure less vacuum",
+    meaning: "Liquidity being built up at a price (green) less liquidity being drained (violet).",
+    low: "vacuum",
+    high: "pressure",
+    kind: "diverging",
+    columns: ["pressure_variant", "vacuum_variant"],
+    scale: "linear",
+    range: null,
+    curve: 0.5,
+  },
+  {
     name: "pressure",
     label: "Pressure",
+    meaning: "Liquidity being built up at a price: orders added, and ever more of them.",
     low: "0",
     high: "pressure",
     kind: "sequential",
     columns: ["pressure_variant"],
+    scale: "linear",
     range: null,
     curve: 0.5,
   },
   {
     name: "vacuum",
     label: "Vacuum",
+    meaning: "Liquidity being drained at a price: orders cancelled or executed, and ever more of them.",
     low: "0",
     high: "vacuum",
     kind: "sequential",
     columns: ["vacuum_variant"],
+    scale: "linear",
     range: null,
     curve: 0.5,
-  },
-  {
-    name: "net",
-    label: "Net",
-    low: "vacuum",
-    high: "pressure",
-    kind: "diverging",
-    columns: ["pressure_variant", "vacuum_variant"],
-    range: null,
-    curve: 0.5,
-  },
-  {
-    name: "depth",
-    label: "Depth",
-    low: "bid",
-    high: "ask",
-    kind: "diverging",
-    columns: ["ask_depth", "bid_depth"],
-    range: null,
-    curve: 0.6,
   },
   {
     name: "add",
-    label: "Add v",
+    label: "Adds",
+    meaning: "How fast size is being added at a price.",
     low: "0",
     high: "added",
     kind: "sequential",
     columns: ["v_add"],
+    scale: "linear",
     range: null,
     curve: 0.5,
   },
   {
     name: "pull",
-    label: "Pull v",
+    label: "Pulls",
+    meaning: "How fast size is being cancelled at a price.",
     low: "0",
     high: "pulled",
     kind: "sequential",
     columns: ["v_pull"],
+    scale: "linear",
     range: null,
     curve: 0.5,
   },
   {
     name: "fill",
-    label: "Fill v",
+    label: "Fills",
+    meaning: "How fast size is being executed at a price.",
     low: "0",
     high: "filled",
     kind: "sequential",
     columns: ["v_fill"],
+    scale: "linear",
     range: null,
     curve: 0.5,
   },

@@ -21,7 +21,20 @@ export interface Fire {
   state: FireState;
   pnlTicks: number | null;
   netPnlTicks: number | null;
+  /** The bin that decided it; null while it is open. */
+  endSeq: Seq | null;
   order: RestingOrder | null;
+}
+
+/** Return the state of a fire as it was known at a bin. */
+export function stateAt(fire: Fire, seq: Seq): FireState {
+  return fire.endSeq !== null && fire.endSeq > seq ? "open" : fire.state;
+}
+
+/** Return the state of a fire's order as it was known at a bin; null where it has none. */
+export function orderAt({ order }: Fire, seq: Seq): OrderState | null {
+  if (order === null) return null;
+  return order.endSeq !== null && order.endSeq > seq ? "resting" : order.state;
 }
 
 export const CHAMPION = "champion";
@@ -54,7 +67,7 @@ export class FireLog {
       fresh.push(this.#add(model, each.fire, each.score, update, timeMs));
     }
     for (const order of [...update.orders, ...(update.shadow?.orders ?? [])]) this.#follow(order, update.seq);
-    for (const outcome of [...update.outcomes, ...(update.shadow?.outcomes ?? [])]) this.#resolve(outcome);
+    for (const outcome of [...update.outcomes, ...(update.shadow?.outcomes ?? [])]) this.#resolve(outcome, update.seq);
     return fresh;
   }
 
@@ -86,6 +99,7 @@ export class FireLog {
       state: "open",
       pnlTicks: null,
       netPnlTicks: null,
+      endSeq: null,
       order: null,
     };
     this.#fires.push(fire);
@@ -99,10 +113,11 @@ export class FireLog {
     if (fire !== undefined) fire.order = { state, price, endSeq: state === "resting" ? null : now };
   }
 
-  #resolve(outcome: Outcome): void {
+  #resolve(outcome: Outcome, now: Seq): void {
     const fire = this.#byKey.get(key(outcome.model, outcome.seq));
     if (fire === undefined || !STATES.includes(outcome.outcome)) return;
     fire.state = outcome.outcome as FireState;
+    fire.endSeq = now;
     fire.pnlTicks = outcome.pnl_ticks;
     fire.netPnlTicks = outcome.net_pnl_ticks;
   }

@@ -30,19 +30,44 @@ export function percent(share: number | null | undefined, decimals = 0): string 
   return text === NOTHING ? text : `${text}\u202f%`;
 }
 
-/** Four significant digits, whole numbers as they are. */
+const SMALLEST = 1e-4;
+const LARGEST_WHOLE = 1e15;
+const BILLION = 1e9;
+
+/** Four significant digits, whole numbers as they are; never an exponent: what is too small to matter reads 0.0000. */
 export function significant(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return NOTHING;
-  if (Number.isInteger(value)) return grouped(value);
   const size = Math.abs(value);
-  const text = size >= 1e5 || size < 1e-4 ? size.toExponential(3) : size.toPrecision(4);
+  if (size >= LARGEST_WHOLE) return `${grouped(value / BILLION)}\u202fbn`;
+  if (Number.isInteger(value) || size >= 1e4) return grouped(value);
+  return size < SMALLEST ? "0.0000" : signedBy(value, size.toPrecision(4));
+}
+
+function signedBy(value: number, text: string): string {
   return value < 0 ? MINUS + text : text;
+}
+
+/** A quantity of contracts, shares or coins: whole where it is, else three digits that mean something. */
+export function quantity(value: number | null | undefined): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return NOTHING;
+  const size = Math.abs(value);
+  if (size >= 1e4) return significantShort(value);
+  if (Math.abs(size - Math.round(size)) < 1e-9 * Math.max(1, size)) return grouped(value);
+  if (size < SMALLEST) return "0.0000";
+  return signedBy(value, size >= 100 ? size.toFixed(0) : String(Number(size.toPrecision(3))));
+}
+
+function significantShort(value: number): string {
+  const size = Math.abs(value);
+  const [unit, name] = size >= 1e9 ? [1e9, "bn"] : size >= 1e6 ? [1e6, "m"] : [1e3, "k"];
+  return signedBy(value, `${Number((size / unit).toPrecision(3))}\u202f${name}`);
 }
 
 /** At most four significant digits, none of them a needless zero: for numbers that people chose. */
 export function compact(value: number): string {
-  const text = String(Number(Math.abs(value).toPrecision(4)));
-  return value < 0 ? MINUS + text : text;
+  const size = Math.abs(value);
+  if (size !== 0 && size < SMALLEST) return "0.0000";
+  return signedBy(value, String(Number(size.toPrecision(4))));
 }
 
 /** Whole numbers with thin spaces between thousands. */

@@ -21,6 +21,8 @@ export interface Facts {
   readonly badFrames: number;
   readonly lastBadFrame: string | null;
   readonly missedBins: number;
+  /** Whether the feed is a replay, which may be asked for more than a machine can do: it has no deadlines. */
+  readonly isReplay: boolean;
   /** The champion; null before it is known. */
   readonly model: Model | null;
 }
@@ -68,7 +70,7 @@ function* streamConditions(facts: Facts): Generator<Condition> {
     yield critical("stale", "Stale: no message from the server. The display is frozen.", seconds(nowMs - heardMs));
     return;
   }
-  if (status !== null) yield* statusConditions(status);
+  if (status !== null) yield* statusConditions(status, facts.isReplay);
   const bound = Math.max(STALE_MS, STALE_BINS * cellWidthMs);
   const isExpected = status === null || status.feed.state === "live";
   if (isExpected && binMs !== null && nowMs - binMs > bound) {
@@ -84,14 +86,14 @@ const FEED_TEXT: Record<string, [Severity, string]> = {
   connecting: ["warning", "Feed connecting"],
   silent: ["critical", "Feed silent: no data from the source"],
   disconnected: ["critical", "Feed disconnected"],
-  ended: ["warning", "Feed ended: the recording is over"],
+  ended: ["warning", "Feed ended: nothing more comes"],
   paused: ["warning", "Feed paused"],
 };
 
-function* statusConditions(status: Status): Generator<Condition> {
+function* statusConditions(status: Status, isReplay: boolean): Generator<Condition> {
   const { feed, reasons, statistics } = status;
   const [severity, text] = FEED_TEXT[feed.state] ?? [null, ""];
-  const isLate = status.deadline_misses_recent > 0;
+  const isLate = !isReplay && status.deadline_misses_recent > 0;
   if (!status.ready) {
     const isPassing = statistics.champion?.warm === false || isLate;
     const how = severity ?? (isPassing ? "warning" : "critical");

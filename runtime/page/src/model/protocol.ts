@@ -208,7 +208,13 @@ export interface Status {
   refusals: Record<string, unknown>;
   /** The version that is on its way, and how many bins it must still be shown. */
   coming: Coming | null;
-  statistics: { champion: Figures | null; challengers: (Figures | null)[]; projection: ProjectionScores | null };
+  statistics: {
+    champion: Figures | null;
+    challengers: (Figures | null)[];
+    /** Of the model of this client's own overrides; null where there is none, or nothing is known of it yet. */
+    shadow: Figures | null;
+    projection: ProjectionScores | null;
+  };
 }
 
 export interface Coming {

@@ -121,6 +121,10 @@ export class Session {
     return this.#thresholds.get(version) ?? null;
   }
 
+  get isReplay(): boolean {
+    return this.config?.feed.live === false;
+  }
+
   /** The fields that the stream carries all columns of. */
   carriedFields(): string[] {
     const columns = this.config?.fields ?? [];
@@ -143,6 +147,7 @@ export class Session {
       badFrames: this.badFrames,
       lastBadFrame: this.lastBadFrame,
       missedBins: this.missedBins,
+      isReplay: this.isReplay,
       model: this.config?.model ?? null,
     });
   }

@@ -22,13 +22,20 @@ export interface Settings {
   /** Which grid columns the stream is asked for. */
   readonly columns: "shown" | "all";
   readonly hide: readonly Layer[];
+  /** Whether the prices on screen follow what has been quoted, or `ticks` of them are shown. */
+  readonly price: "fit" | "fixed";
+  /** How a fire of the champion is told to somebody who looks elsewhere. */
+  readonly alert: readonly Alert[];
 }
 
-export const LAYERS = ["quotes", "trades", "fires", "projection", "past", "challengers"] as const;
+export const LAYERS = ["quotes", "trades", "fires", "projection", "past", "challengers", "volume"] as const;
 export type Layer = (typeof LAYERS)[number];
 
+export const ALERTS = ["sound", "desktop"] as const;
+export type Alert = (typeof ALERTS)[number];
+
 export const DEFAULTS: Settings = {
-  field: "spectrum",
+  field: "depth",
   range: 1,
   curve: null,
   bins: 600,
@@ -37,16 +44,20 @@ export const DEFAULTS: Settings = {
   zone: "UTC",
   theme: "auto",
   columns: "shown",
-  hide: [],
+  hide: ["past"],
+  price: "fit",
+  alert: [],
 };
 
 export const RANGE_LIMITS = { low: 0.1, high: 4 } as const;
-export const CURVE_LIMITS = { low: 0.2, high: 2 } as const;
+export const CURVE_LIMITS = { low: 0.2, high: 4 } as const;
 const MOST_BUFFER = 36_000;
 
 /** Read the settings from the query of an address; what is missing or makes no sense is the default. */
 export function readSettings(query: Query): Settings {
-  const hidden = (query.get("hide") ?? "").split(",");
+  const [hidden, alerts] = [listed(query.get("hide") ?? DEFAULTS.hide.join(",")), listed(query.get("alert"))];
+  // An address that says how many ticks it shows wants to see these.
+  const usualPrice = query.has("ticks") ? "fixed" : DEFAULTS.price;
   return {
     field: choice(
       query.get("field"),
@@ -62,6 +73,8 @@ export function readSettings(query: Query): Settings {
     theme: choice(query.get("theme"), ["auto", "dark", "light"] as const, DEFAULTS.theme),
     columns: choice(query.get("columns"), ["shown", "all"] as const, DEFAULTS.columns),
     hide: LAYERS.filter((layer) => hidden.includes(layer)),
+    price: choice(query.get("price"), ["fit", "fixed"] as const, usualPrice),
+    alert: ALERTS.filter((each) => alerts.includes(each)),
   };
 }
 
@@ -83,6 +96,10 @@ export function overrides(query: Query): [string, string][] {
 
 function text(value: Settings[keyof Settings]): string {
   return typeof value === "object" ? (value ?? []).join(",") : String(value);
+}
+
+function listed(found: string | undefined): readonly string[] {
+  return (found ?? "").split(",");
 }
 
 function choice<T extends string>(found: string | undefined, known: readonly T[], usual: T): T {

@@ -1,6 +1,7 @@
 import { compact, fixed, priceDecimals } from "../model/format";
 import { contains, xOf, yOf } from "../model/scales";
 import { tagRect } from "./axes";
+import { deltaAtY, deltaLimits, withSign } from "./delta-pane";
 import { font, type Pointer, type Scene } from "./scene";
 import { scoreAtY, scoreLimit } from "./score-pane";
 import { tag } from "./surface";
@@ -8,17 +9,18 @@ import { tag } from "./surface";
 /** The lines through the cell under the pointer, with its price and time on the axes. */
 export function drawCrosshair(context: CanvasRenderingContext2D, scene: Scene, pointer: Pointer): void {
   const { layout, palette, view, tickSize } = scene;
-  const { map, score, priceAxis, scoreAxis, unit } = layout;
+  const { map, score, delta, priceAxis, scoreAxis, timeAxis, unit } = layout;
   const isInScore = contains(score, pointer.x, pointer.y);
+  const isInDelta = contains(delta, pointer.x, pointer.y);
   const x = Math.round(xOf(pointer.seq + 0.5, view, map)) + 0.5;
-  const y = isInScore ? pointer.y : Math.round(yOf(pointer.tick, view, map)) + 0.5;
+  const y = isInScore || isInDelta ? pointer.y : Math.round(yOf(pointer.tick, view, map)) + 0.5;
   context.strokeStyle = palette.text;
   context.globalAlpha = 0.75;
   context.lineWidth = Math.max(1, Math.round(unit / 14));
   context.setLineDash([unit / 3, unit / 4]);
   context.beginPath();
   context.moveTo(x, map.y);
-  context.lineTo(x, score.y + score.height);
+  context.lineTo(x, timeAxis.y);
   context.moveTo(map.x, y);
   context.lineTo(priceAxis.x, y);
   context.stroke();
@@ -28,6 +30,10 @@ export function drawCrosshair(context: CanvasRenderingContext2D, scene: Scene, p
   if (isInScore) {
     const value = scoreAtY(y, scoreLimit(scene), score);
     tag(context, tagRect(scoreAxis, y, unit), compact(value), palette.text, palette.paper);
+  } else if (isInDelta) {
+    const limits = deltaLimits(scene);
+    const text = limits === null ? "" : withSign(deltaAtY(y, limits, delta));
+    tag(context, tagRect(scoreAxis, y, unit), text, palette.text, palette.paper);
   } else if (y > map.y && y < map.y + map.height) {
     const price = fixed(pointer.tick * tickSize, priceDecimals(tickSize));
     tag(context, tagRect(priceAxis, y, unit), price, palette.text, palette.paper);

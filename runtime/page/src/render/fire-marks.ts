@@ -1,7 +1,7 @@
-import { CHAMPION, type Fire, type FireState } from "../model/fires";
+import { CHAMPION, type Fire, type FireState, SHADOW, stateAt } from "../model/fires";
 import { xOf, yOf } from "../model/scales";
 import type { Pixels } from "../model/units";
-import type { Palette } from "./palette";
+import { type Palette, rivalColour } from "./palette";
 import { font, type Scene } from "./scene";
 
 const MOST_LABELS = 40;
@@ -16,7 +16,7 @@ export function fireColour(palette: Palette, state: FireState): string {
 export function drawFires(context: CanvasRenderingContext2D, scene: Scene): void {
   const { view, layout, tickSize } = scene;
   const fires = shownFires(scene);
-  const offset = layout.unit * 1.1;
+  const offset = layout.unit * 1.25;
   for (const fire of fires) {
     const x = xOf(fire.seq + 1, view, layout.map);
     const y = yOf(fire.mid / tickSize, view, layout.map) + fire.direction * offset;
@@ -80,36 +80,76 @@ function line(context: CanvasRenderingContext2D, scene: Scene, dash: Pixels[], f
   context.setLineDash([]);
 }
 
-export function shownFires({ fires, view, head }: Scene): Fire[] {
+export function shownFires({ fires, view, head }: Scene, isWanted = isChampions): Fire[] {
   const [left, right] = [view.right - view.bins, Math.min(view.right, head)];
-  return fires.filter((fire) => fire.model === CHAMPION && fire.seq >= left && fire.seq <= right);
+  return fires.filter((fire) => isWanted(fire) && fire.seq >= left && fire.seq <= right);
 }
 
-export function drawTriangle(context: CanvasRenderingContext2D, scene: Scene, fire: Fire, x: Pixels, y: Pixels): void {
-  const { layout, palette } = scene;
-  const size = layout.unit * 0.5;
-  const up = fire.direction;
+function isChampions({ model }: Fire): boolean {
+  return model === CHAMPION;
+}
+
+/** The colour of a model that is scored beside the champion: the one of its line in the score. */
+function modelColour({ palette, rivals }: Scene, model: string): string {
+  if (model === SHADOW) return palette.projection;
+  const index = rivals.findIndex(({ name }, i) => (name ?? `c${i + 1}`) === model);
+  return index < 0 ? palette.muted : rivalColour(palette, index);
+}
+
+/**
+ * The fires of challengers, and of the model of this page's own overrides: small triangles in the colours of their
+ * models, farther from the mid than the champion's; filled where they were right, open while they are not decided.
+ */
+export function drawOthersFires(context: CanvasRenderingContext2D, scene: Scene): void {
+  const { view, layout, tickSize, head, hidden, palette } = scene;
+  const isWanted = ({ model }: Fire) => model === SHADOW || (model !== CHAMPION && !hidden.has("challengers"));
+  const size = layout.unit * 0.36;
+  context.lineWidth = Math.max(1, layout.unit / 9);
+  for (const fire of shownFires(scene, isWanted)) {
+    const x = xOf(fire.seq + 1, view, layout.map);
+    const y = yOf(fire.mid / tickSize, view, layout.map) + fire.direction * layout.unit * 2.5;
+    const colour = modelColour(scene, fire.model);
+    trianglePath(context, x, y, size, fire.direction);
+    context.fillStyle = stateAt(fire, head) === "tp" ? colour : palette.paper;
+    context.strokeStyle = palette.halo;
+    context.lineWidth = Math.max(2, layout.unit / 4);
+    context.stroke();
+    context.fill();
+    context.strokeStyle = colour;
+    context.lineWidth = Math.max(1, layout.unit / 9);
+    context.stroke();
+  }
+}
+
+function trianglePath(context: CanvasRenderingContext2D, x: Pixels, y: Pixels, size: Pixels, up: number): void {
   context.beginPath();
   context.moveTo(x, y - up * size);
   context.lineTo(x + size * 0.9, y + up * size * 0.7);
   context.lineTo(x - size * 0.9, y + up * size * 0.7);
   context.closePath();
+}
+
+export function drawTriangle(context: CanvasRenderingContext2D, scene: Scene, fire: Fire, x: Pixels, y: Pixels): void {
+  const { layout, palette, head } = scene;
+  const state = stateAt(fire, head);
+  trianglePath(context, x, y, layout.unit * 0.55, fire.direction);
   context.lineWidth = Math.max(1, layout.unit / 9);
-  context.fillStyle = fire.state === "open" ? palette.paper : fireColour(palette, fire.state);
-  context.strokeStyle = fire.state === "open" ? palette.text : palette.halo;
+  context.fillStyle = state === "open" ? palette.paper : fireColour(palette, state);
+  context.strokeStyle = state === "open" ? palette.text : palette.halo;
   context.fill();
   context.stroke();
 }
 
 function drawLabel(context: CanvasRenderingContext2D, scene: Scene, fire: Fire, x: Pixels, y: Pixels): void {
-  const { layout, palette } = scene;
+  const { layout, palette, head } = scene;
+  const state = stateAt(fire, head);
   context.font = font(scene, 0.8, 600);
   context.textAlign = "center";
   context.textBaseline = "middle";
   const labelY = y + fire.direction * layout.unit * 0.95;
   context.lineWidth = layout.unit / 4;
   context.strokeStyle = palette.halo;
-  context.strokeText(LABELS[fire.state], x, labelY);
-  context.fillStyle = fireColour(palette, fire.state);
-  context.fillText(LABELS[fire.state], x, labelY);
+  context.strokeText(LABELS[state], x, labelY);
+  context.fillStyle = fireColour(palette, state);
+  context.fillText(LABELS[state], x, labelY);
 }

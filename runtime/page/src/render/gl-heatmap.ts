@@ -206,7 +206,8 @@ function setUniforms(gl: WebGL2RenderingContext, { uniform, cells, bins, colours
   gl.uniform1i(uniform("head"), scene.head - store.origin);
   gl.uniform1f(uniform("range"), scene.range);
   gl.uniform1f(uniform("curve"), scene.curve);
-  gl.uniform1i(uniform("diverging"), field.kind === "diverging" ? 1 : 0);
+  gl.uniform1i(uniform("twoEnded"), field.kind === "sequential" ? 0 : 1);
+  gl.uniform1i(uniform("isLog"), field.scale === "log" ? 1 : 0);
   gl.uniform1i(uniform("steps"), COLOUR_STEPS);
   gl.uniform3fv(
     uniform("paper"),

@@ -1,3 +1,5 @@
+import { LOG_SPAN } from "../model/colour-map";
+
 /** The shaders of the heatmap. Bins, counted from the origin of the store, and ticks are whole numbers all the way: a float has no room for them. */
 
 export const VERTEX = `#version 300 es
@@ -30,7 +32,8 @@ uniform int first;          // bins before it are let go of
 uniform int head;           // bins after it are dimmed
 uniform float range;
 uniform float curve;
-uniform bool diverging;
+uniform bool twoEnded;
+uniform bool isLog;
 uniform int steps;
 uniform vec3 paper;
 uniform vec3 invalid;
@@ -70,8 +73,10 @@ void main() {
   vec3 shown = paper;
   if (count > 0) {
     float value = sum / float(count);
-    float strength = pow(min(abs(value) / range, 1.0), curve);
-    float share = diverging ? 0.5 + 0.5 * sign(value) * strength : (value > 0.0 ? strength : 0.0);
+    float part = min(abs(value) / range, 1.0);
+    if (isLog) part = log(1.0 + part * ${LOG_SPAN}.0) / log(${LOG_SPAN + 1}.0);
+    float strength = pow(part, curve);
+    float share = twoEnded ? 0.5 + 0.5 * sign(value) * strength : (value > 0.0 ? strength : 0.0);
     shown = texelFetch(colours, ivec2(int(share * float(steps - 1) + 0.5), 0), 0).rgb;
   }
   if (isInvalid && mod(gl_FragCoord.x + gl_FragCoord.y, 8.0) < 2.0) shown = mix(shown, invalid, 0.55);

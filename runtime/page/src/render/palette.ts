@@ -18,6 +18,7 @@ export interface Palette {
   readonly bad: string;
   readonly neutral: string;
   readonly invalid: string;
+  readonly warning: string;
   /** Lines of the challengers, in their order. */
   readonly rivals: readonly string[];
 }

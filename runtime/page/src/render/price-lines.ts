@@ -1,18 +1,34 @@
+import { quantity } from "../model/format";
 import { xOf, yOf } from "../model/scales";
 import type { Pixels, Ticks } from "../model/units";
-import { type Scene, shownBins } from "./scene";
+import { type Taker, takerOf } from "../model/volume";
+import { font, type Scene, shownBins } from "./scene";
 
-const TRADE_BUCKET_UNITS = 0.35;
-const TRADE_RADIUS_UNITS = 0.5;
+const TRADE_BUCKET_UNITS = 0.7;
+const TRADE_RADIUS_UNITS = 0.95;
+const LEAST_RADIUS_UNITS = 0.13;
+/** By area, as discs are read, and a little more: what is large has to stand out of what is common. */
+const TRADE_POWER = 0.62;
+/** From this radius on there is room for the size itself. */
+const LABEL_RADIUS_UNITS = 0.72;
+const MOST_LABELS = 12;
 
-/** Best bid, best ask and mid over the map: steps, as prices move in steps. */
+/** Best bid and best ask over the map: steps, as prices move in steps. */
 export function drawQuotes(context: CanvasRenderingContext2D, scene: Scene): void {
   const { store, palette, layout } = scene;
-  const thin = Math.max(1, layout.unit / 12);
-  strokeLine(context, scene, store.bestAsk, palette.ask, thin);
-  strokeLine(context, scene, store.bestBid, palette.bid, thin);
-  strokeLine(context, scene, store.mid, palette.halo, thin * 3.2);
-  strokeLine(context, scene, store.mid, palette.mid, thin * 1.5);
+  const thin = Math.max(1, layout.unit / 10);
+  for (const [prices, colour] of [[store.bestAsk, palette.ask] as const, [store.bestBid, palette.bid] as const]) {
+    strokeLine(context, scene, prices, palette.halo, thin * 2.4);
+    strokeLine(context, scene, prices, colour, thin * 1.2);
+  }
+}
+
+/** The mid, over all that is traded at both sides of it. */
+export function drawMid(context: CanvasRenderingContext2D, scene: Scene): void {
+  const { store, palette, layout } = scene;
+  const thin = Math.max(1, layout.unit / 10);
+  strokeLine(context, scene, store.mid, palette.halo, thin * 4);
+  strokeLine(context, scene, store.mid, palette.mid, thin * 2);
 }
 
 function strokeLine(
@@ -32,13 +48,21 @@ function strokeLine(
   context.stroke();
 }
 
-/** Trace a value of each bin as steps; where several bins share a pixel, from the least to the greatest of them. */
-export function traceSteps(context: CanvasRenderingContext2D, scene: Scene, yAt: (slot: number) => Pixels): void {
+/**
+ * Trace a value of each bin as steps; where several bins share a pixel, from the least to the greatest of them. Return
+ * where the line begins and ends; null where there is none.
+ */
+export function traceSteps(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  yAt: (slot: number) => Pixels,
+): readonly [Pixels, Pixels] | null {
   const { store, view, layout } = scene;
   const [from, to] = shownBins(scene);
   const binWidth = layout.map.width / view.bins;
   const stride = Math.max(1, Math.floor(1 / binWidth));
   let isDrawing = false;
+  let ends: [Pixels, Pixels] | null = null;
   for (let seq = from - (from % stride); seq <= to; seq += stride) {
     const [low, high] = extent(store.slot.bind(store), yAt, seq, Math.min(seq + stride - 1, to));
     if (low > high) {
@@ -50,7 +74,9 @@ export function traceSteps(context: CanvasRenderingContext2D, scene: Scene, yAt:
     else context.moveTo(x, low);
     context.lineTo(x + binWidth * stride, high);
     isDrawing = true;
+    ends = [ends?.[0] ?? x, x + binWidth * stride];
   }
+  return ends;
 }
 
 function extent(
@@ -69,49 +95,69 @@ function extent(
   return [low, high];
 }
 
-/** Executed volume as discs at its prices, by area; bins that lie too near together share one a price. */
+/**
+ * Executed volume as discs at its prices, by area, in the colour of who took it; bins that lie too near together share
+ * one a price. The largest say how much they are.
+ */
 export function drawTrades(context: CanvasRenderingContext2D, scene: Scene): void {
   const { view, layout, palette } = scene;
-  const discs = tradeDiscs(scene);
-  let most = 1e-12;
-  for (const { size } of discs) most = Math.max(most, size);
+  const discs = tradeDiscs(scene).sort((a, b) => b.size - a.size);
+  const most = discs[0]?.size ?? 1;
   context.strokeStyle = palette.halo;
-  context.lineWidth = 1;
-  context.globalAlpha = 0.85;
-  for (const { seq, tick, size, side } of discs) {
-    const radius = Math.max(layout.unit * TRADE_RADIUS_UNITS * Math.sqrt(size / most), layout.unit * 0.1);
-    context.fillStyle = side === "B" ? palette.bid : palette.ask;
+  context.lineWidth = Math.max(1, layout.unit / 14);
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.font = font(scene, 0.78, 600);
+  // The small ones come last: none is hidden by a larger one.
+  discs.forEach(({ seq, tick, size, taker }, i) => {
+    const radius = layout.unit * Math.max(TRADE_RADIUS_UNITS * (size / most) ** TRADE_POWER, LEAST_RADIUS_UNITS);
+    const [x, y] = [xOf(seq, view, layout.map), yOf(tick, view, layout.map)];
+    context.globalAlpha = 0.88;
+    context.fillStyle = taker === "buyer" ? palette.bid : palette.ask;
     context.beginPath();
-    context.arc(xOf(seq, view, layout.map), yOf(tick, view, layout.map), radius, 0, 2 * Math.PI);
+    context.arc(x, y, radius, 0, 2 * Math.PI);
     context.fill();
     context.stroke();
-  }
-  context.globalAlpha = 1;
+    context.globalAlpha = 1;
+    if (i >= MOST_LABELS || radius < LABEL_RADIUS_UNITS * layout.unit) return;
+    context.fillStyle = palette.paper;
+    context.fillText(quantity(size), x, y + 0.5, radius * 1.8);
+  });
 }
 
 interface Disc {
   readonly seq: number;
   readonly tick: Ticks;
-  readonly side: "B" | "A";
+  readonly taker: Taker;
   size: number;
 }
 
 function tradeDiscs(scene: Scene): Disc[] {
-  const { store, view, layout } = scene;
+  const { store, view, layout, head } = scene;
   const [from, to] = shownBins(scene);
   const bucket = Math.max(1, Math.round((TRADE_BUCKET_UNITS * layout.unit * view.bins) / layout.map.width));
-  const discs = new Map<string, Disc>();
-  for (let seq = from; seq <= to; seq++) {
+  const discs: Disc[] = [];
+  const ofBucket = new Map<number, Disc>();
+  let start = Number.NaN;
+  for (let seq = from; seq <= Math.min(to, head); seq++) {
     const slot = store.slot(seq);
     if (slot < 0) continue;
-    const start = seq - (seq % bucket);
-    for (const { price, quantity, side } of store.trades(slot)) {
-      const tick = store.ticks(price);
-      const key = `${start} ${tick} ${side}`;
-      const disc = discs.get(key) ?? { seq: start + bucket / 2, tick, side, size: 0 };
-      disc.size += quantity;
-      discs.set(key, disc);
+    const trades = store.trades(slot);
+    if (trades.length === 0) continue;
+    const begin = seq - (seq % bucket);
+    if (begin !== start) ofBucket.clear();
+    start = begin;
+    for (const trade of trades) {
+      const [tick, taker] = [store.ticks(trade.price), takerOf(trade)];
+      const key = 2 * Math.round(tick) + (taker === "buyer" ? 1 : 0);
+      let disc = ofBucket.get(key);
+      if (disc === undefined) {
+        disc = { seq: begin + bucket / 2, tick, taker, size: 0 };
+        ofBucket.set(key, disc);
+        discs.push(disc);
+      }
+      disc.size += trade.quantity;
     }
   }
-  return [...discs.values()];
+  return discs;
 }

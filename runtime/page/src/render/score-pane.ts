@@ -1,6 +1,7 @@
 import { compact } from "../model/format";
-import { niceStep, type Rect, valueMarks, xOf } from "../model/scales";
-import type { Pixels } from "../model/units";
+import { type Rect, valueMarks, xOf } from "../model/scales";
+import { clipsOf, scoreLimitOf } from "../model/score-scale";
+import { clamp, type Pixels } from "../model/units";
 import { drawTriangle, shownFires } from "./fire-marks";
 import { rivalColour } from "./palette";
 import { traceSteps } from "./price-lines";
@@ -32,6 +33,7 @@ export function drawScores(context: CanvasRenderingContext2D, scene: Scene): voi
     context.setLineDash([]);
   }
   strokeScore(context, scene, limit, (slot) => store.score[slot] as number, palette.accent, thin * 1.6);
+  drawClips(context, scene, limit);
   if (scene.hidden.has("fires")) return;
   for (const fire of shownFires(scene)) {
     const y = scoreY(fire.score, limit, layout.score);
@@ -39,21 +41,35 @@ export function drawScores(context: CanvasRenderingContext2D, scene: Scene): voi
   }
 }
 
-/** The value at the upper edge of the pane, its negative being at the lower one: all of the champion fits in. */
+/** The value at the upper edge of the pane, its negative being at the lower one. */
 export function scoreLimit(scene: Scene): number {
-  const { store } = scene;
-  const [from, to] = shownBins(scene);
-  let most = (scene.threshold(scene.champion) ?? 0) * 1.3;
-  for (let seq = from; seq <= to; seq++) {
-    const slot = store.slot(seq);
-    const size = slot < 0 ? 0 : Math.abs(store.score[slot] as number);
-    if (size > most) most = size;
+  return scoreLimitOf(scene.store, ...shownBins(scene), scene.threshold(scene.champion));
+}
+
+/** Where a score is cut off the edge is drawn thick, with a tip that points to where the rest of it lies. */
+function drawClips(context: CanvasRenderingContext2D, scene: Scene, limit: number): void {
+  const { store, view, layout, palette } = scene;
+  const { score, unit } = layout;
+  context.fillStyle = palette.accent;
+  const thick = Math.max(2, Math.round(unit / 4));
+  let lastTip = Number.NEGATIVE_INFINITY;
+  for (const { from, to, side } of clipsOf(store, ...shownBins(scene), limit)) {
+    const [left, right] = [xOf(from, view, score), xOf(to + 1, view, score)];
+    const edge = side > 0 ? score.y : score.y + score.height;
+    context.fillRect(left, side > 0 ? edge : edge - thick, Math.max(1, right - left), thick);
+    const x = (left + right) / 2;
+    if (x - lastTip < unit) continue;
+    lastTip = x;
+    context.beginPath();
+    context.moveTo(x, edge + side * thick);
+    context.lineTo(x - unit * 0.45, edge + side * (thick + unit * 0.5));
+    context.lineTo(x + unit * 0.45, edge + side * (thick + unit * 0.5));
+    context.fill();
   }
-  return most > 0 ? Math.ceil((most * 1.06) / niceStep(most / 10)) * niceStep(most / 10) : 1;
 }
 
 export function scoreY(value: number, limit: number, rect: Rect): Pixels {
-  return rect.y + (0.5 - value / (2 * limit)) * rect.height;
+  return rect.y + (0.5 - clamp(value, -limit, limit) / (2 * limit)) * rect.height;
 }
 
 export function scoreAtY(y: Pixels, limit: number, rect: Rect): number {
@@ -151,6 +167,7 @@ export function drawLegend(context: CanvasRenderingContext2D, scene: Scene): voi
   }
   if (shadow !== null) lines.push(["yours", palette.projection]);
   lines.push(["threshold", palette.muted]);
+  if (clipsOf(scene.store, ...shownBins(scene), scoreLimit(scene)).length > 0) lines.push(["cut off", palette.accent]);
   context.font = font(scene, 0.92);
   context.textAlign = "left";
   context.textBaseline = "middle";
@@ -161,7 +178,8 @@ export function drawLegend(context: CanvasRenderingContext2D, scene: Scene): voi
     const dashes = text === "threshold" ? [0, 0.55] : [0];
     for (const dash of dashes) {
       const width = unit * (dashes.length > 1 ? 0.35 : 0.9);
-      context.fillRect(legend.x + unit * (0.6 + dash), Math.round(y - unit / 14), width, Math.max(2, unit / 7));
+      const thick = Math.max(2, text === "cut off" ? unit / 3 : unit / 7);
+      context.fillRect(legend.x + unit * (0.6 + dash), Math.round(y - thick / 2), width, thick);
     }
     context.fillStyle = palette.muted;
     context.fillText(text, legend.x + unit * 1.9, y, legend.width - unit * 2.2);

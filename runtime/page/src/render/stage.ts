@@ -1,12 +1,13 @@
-import { drawHead, drawPriceAxis, drawTimeAxis, drawVersions } from "./axes";
+import { drawClockChange, drawHead, drawPriceAxis, drawTimeAxis, drawVersions } from "./axes";
 import { drawCrosshair } from "./crosshair";
+import { drawDelta, drawDeltaAxis } from "./delta-pane";
 import { drawPastProjections, drawProjection } from "./fan";
-import { drawFires, drawOrders } from "./fire-marks";
+import { drawFires, drawOrders, drawOthersFires } from "./fire-marks";
 import { createHeatmap, type Heatmap } from "./heatmap";
-import { drawQuotes, drawTrades } from "./price-lines";
-import { drawProfile } from "./profile";
+import { drawMid, drawQuotes, drawTrades } from "./price-lines";
 import type { Pointer, Scene } from "./scene";
 import { drawLegend, drawScoreAxis, drawScores } from "./score-pane";
+import { drawDepth, drawVolume } from "./side-profiles";
 import { clipped, Surface } from "./surface";
 
 /** The three canvases of the picture, one over the other: the cells, all that is drawn over them, and the crosshair. */
@@ -37,17 +38,23 @@ export class Stage {
       if (!hidden.has("projection")) drawProjection(context, scene);
       if (!hidden.has("quotes")) drawQuotes(context, scene);
       if (!hidden.has("trades")) drawTrades(context, scene);
+      if (!hidden.has("quotes")) drawMid(context, scene);
       if (!hidden.has("fires")) {
+        drawOthersFires(context, scene);
         drawOrders(context, scene);
         drawFires(context, scene);
       }
     });
     clipped(context, layout.score, () => drawScores(context, scene));
+    clipped(context, layout.delta, () => drawDelta(context, scene));
+    drawClockChange(context, scene);
     drawHead(context, scene);
     drawVersions(context, scene);
-    clipped(context, layout.profile, () => drawProfile(context, scene));
+    clipped(context, layout.volume, () => drawVolume(context, scene));
+    clipped(context, layout.depth, () => drawDepth(context, scene));
     drawPriceAxis(context, scene);
     drawScoreAxis(context, scene);
+    drawDeltaAxis(context, scene);
     drawLegend(context, scene);
   }
 

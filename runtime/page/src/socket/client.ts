@@ -2,6 +2,7 @@ import { delayMs } from "../model/backoff";
 import type { Connection } from "../model/health";
 import type { RuntimeConfig } from "../model/protocol";
 import { decodeText } from "./decode";
+import type { Endpoints } from "./endpoints";
 import { Frames, type StreamListener } from "./frames";
 
 export interface ClientListener extends StreamListener {
@@ -9,8 +10,6 @@ export interface ClientListener extends StreamListener {
 }
 
 const BAD_QUERY = 1008;
-const PATH = "/v1/stream";
-const CONFIG_PATH = "v1/config";
 const PATIENCE_MS = 3000;
 
 /**
@@ -26,8 +25,7 @@ export class StreamClient {
 
   /** `query` is asked anew for every connection, with what the server is found to be served with. */
   constructor(
-    readonly host: string,
-    readonly isSecure: boolean,
+    readonly endpoints: Endpoints,
     readonly query: (found: RuntimeConfig | null) => URLSearchParams,
     readonly listener: ClientListener,
   ) {}
@@ -38,13 +36,13 @@ export class StreamClient {
     this.listener.connection({ state: "connecting" });
     const asking = new AbortController();
     this.#asking = asking;
-    void askConfig(asking.signal).then((found) => {
+    void askConfig(this.endpoints.config, asking.signal).then((found) => {
       if (asking === this.#asking) this.#open(this.query(found));
     });
   }
 
   #open(query: URLSearchParams): void {
-    const socket = new WebSocket(`${this.isSecure ? "wss" : "ws"}://${this.host}${PATH}?${query}`);
+    const socket = new WebSocket(`${this.endpoints.stream}?${query}`);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     const frames = new Frames(this.#watched());
@@ -101,9 +99,9 @@ export class StreamClient {
 }
 
 /** What the server is served with; null where it does not say, which the stream itself will explain. */
-async function askConfig(signal: AbortSignal): Promise<RuntimeConfig | null> {
+async function askConfig(address: string, signal: AbortSignal): Promise<RuntimeConfig | null> {
   try {
-    const answer = await fetch(CONFIG_PATH, { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]) });
+    const answer = await fetch(address, { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]) });
     const message = answer.ok ? decodeText(await answer.text()) : null;
     return message?.type === "runtime_config" ? message : null;
   } catch {

@@ -29,6 +29,7 @@ export function status(fields: Reader): Status {
       challengers: statistics.list("challengers", (value, where) =>
         value === null ? null : figures(new Reader(value, where)),
       ),
+      shadow: statistics.optional("shadow", (name) => figures(statistics.reader(name))),
       projection: statistics.optional("projection", (name) => projectionScores(statistics.reader(name))),
     },
   };
