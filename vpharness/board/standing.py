@@ -34,9 +34,20 @@ from vpharness.results.remembered_rankings import keep_beside, kept_beside, rank
 from vpharness.results.report.candidates import datasets_of
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.verdict import verdict_sentences
-from vpharness.results.store import ADAPTIVE, AUDITS, CAMPAIGNS, CANDIDATES, EVIDENCE, FIRES, META, Store, store_in
+from vpharness.results.store import (
+    ADAPTIVE,
+    AUDITS,
+    CAMPAIGNS,
+    CANDIDATES,
+    EVIDENCE,
+    EXPLORED,
+    FIRES,
+    META,
+    Store,
+    store_in,
+)
 
-_TABLES: Final = (META, CANDIDATES, FIRES, EVIDENCE, CAMPAIGNS, ADAPTIVE, AUDITS)
+_TABLES: Final = (META, CANDIDATES, FIRES, EVIDENCE, CAMPAIGNS, ADAPTIVE, AUDITS, EXPLORED)
 """The tables that a ranking follows from."""
 
 _NAME: Final = f"leaderboard 1 {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}"

@@ -225,13 +225,12 @@ def _path_beside(store: Store, name: str) -> Path:
 def _keep(path: Path, content: bytes) -> None:
     """Write a file with its checksum, unless it is too large, or cannot be written."""
     whole = hashlib.sha256(content).hexdigest().encode() + b"\n" + content
-    if len(whole) > MOST_BYTES:
-        return
-    _write_file(path, content)
+    if len(whole) <= MOST_BYTES:
+        _write_file(path, whole)
 
 
-def _write_file(path: Path, content: bytes) -> None:
-    """Keep a file; without room for it nothing is kept."""
+def _write_file(path: Path, whole: bytes) -> None:
+    """Write a file as it is given; without room for it nothing is kept."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(whole)
