@@ -140,7 +140,7 @@ class BoardProcess:
         alone = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         return subprocess.Popen(  # noqa: S603  # this interpreter, and a module of ours
             [sys.executable, "-m", self.module, str(self.lake)],
-            stdin=asked,
+            stdin=asked.fileno(),
             stdout=subprocess.DEVNULL,
             env={**os.environ, **alone},
             start_new_session=True,
@@ -152,8 +152,8 @@ class BoardProcess:
             self._writer.close()
         if self._running is not None:
             self._running.kill()
-            # It may take a while to be gone, which nothing here waits for.
-            threading.Thread(target=self._running.wait, name="board ends", daemon=True).start()
+            # A process that gives way to all others may take a while to be gone: nobody waits for it but this thread.
+            threading.Thread(target=self._running.wait, name="end of the board", daemon=True).start()
         self._running = self._reader = self._writer = None
 
 

@@ -115,7 +115,7 @@ def _difference(found: PairedDifference) -> Element:
 
 def _settings(pair: Sequence[Ranked]) -> Element:
     first, second = (_texts(each) for each in pair)
-    rows = [
+    rows: list[list[Content]] = [
         [element("th", name, scope="row"), first.get(name, ""), second.get(name, "")]
         for name in {**first, **second}
         if first.get(name) != second.get(name)

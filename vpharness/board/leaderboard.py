@@ -294,7 +294,7 @@ def _table(
         cells.append(own)
     button = element("button", "Compare A with B", type="submit")
     body = table(head, cells, class_="ranking board")
-    return element("form", body, element("p", button, class_="pick"), method="get", action="compare")
+    return element("form", element("p", button, class_="pick"), body, method="get", action="compare")
 
 
 def _is_ranked(row: Mapping[str, Any]) -> bool:
@@ -307,8 +307,11 @@ def _radio(side: str, candidate_id: str) -> Element:
 
 
 def _pager(asked: LeaderboardQuery, found: _Rows) -> Element:
+    """Return where the rows of a page lie among all, with links to the others."""
     count, start = len(found.places), (asked.page - 1) * asked.rows
     last = max(1, -(-count // asked.rows))
+    if last == 1:
+        return element("p", counted(count, "row"), class_="pager")
     query = asked.values()
 
     def to(page: int, words: str) -> Content:
@@ -318,7 +321,7 @@ def _pager(asked: LeaderboardQuery, found: _Rows) -> Element:
 
     told = f"rows {start + 1:,} to {start + len(found.shown):,} of {count:,}" if found.shown else f"{count:,} rows"
     steps = [to(1, "first"), " ", to(asked.page - 1, "previous"), " ", told, " ", to(asked.page + 1, "next")]
-    return element("nav", *steps, " ", to(last, "last"), aria_label="Rows", class_="pager")
+    return element("nav", *steps, " ", to(last, "last"), aria_label="Pages of the ranking", class_="pager")
 
 
 def _remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:

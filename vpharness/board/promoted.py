@@ -221,18 +221,3 @@ def _settings(record: PromotedRecord) -> list[list[Content]]:
     return [
         [element("th", name, scope="row"), value_text(value)] for name, value in values.items() if value is not None
     ]
-
-
-def serving_candidates(lake: Lake) -> dict[str, list[tuple[str, str]]]:
-    """Return for each candidate that was promoted the instruments and versions, as far as bundles can be read."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for name in instruments(lake):
-        try:
-            entries = [entry for entry in history(lake, name) if entry.action == PROMOTED]
-            for entry in entries:
-                record = read_bundle(bundle_path(lake, name, entry.version)).record
-                if record.candidate_id is not None:
-                    found.setdefault(record.candidate_id, []).append((name, entry.version))
-        except VpharnessError:
-            continue  # the page of promotions says what is wrong with it
-    return found

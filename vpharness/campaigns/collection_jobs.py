@@ -72,8 +72,8 @@ def expanded(jobs: Sequence[Job], lake: Lake) -> ExpandedJobs:
                 untested[job.signal_target] = collection.name
             else:
                 config = _config(job.config, dataset_id, collection.name)
-                more = {"words": words, "config": config, "data": dataset_id, "split": split, "earlier": tuple(earlier)}
-                found.append(replace(job, **more))
+                before = tuple(earlier)
+                found.append(replace(job, words=words, config=config, data=dataset_id, split=split, earlier=before))
     notes = [_untested(*each) for each in untested.items()]
     notes += [_unfitted(*key, number) for key, number in unfitted.items()]
     return ExpandedJobs(tuple(found), tuple(notes))
