@@ -13,7 +13,7 @@ from runtime.feeds.recording_feed import RecordingReplayParameters
 from runtime.feeds.source_feed import SourceReplayParameters
 from tests.datasets.samples import OPENING_NS, SECOND_NS, Fixed, book
 from tests.runtime.feeds.fake_clock import LATTICE, WIDTH_NS, FakeClock, lattice_for, taken, through
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.events.dbn import DbnSource
