@@ -37,6 +37,8 @@ PROCESSORS_USED = 2
 """What an attack takes beside the server: the attackers' own work, and that of the network."""
 
 ROUNDS = 3
+PATIENCE_S = 30.0
+"""How long the first bin is waited for."""
 
 
 def mix(seed: int) -> tuple[str, ...]:
@@ -97,7 +99,8 @@ async def follow(address: str, until: float, seen: Seen) -> None:
     """Read a stream."""
     last: int | None = None
     async with connect(f"ws://{address}/v1/stream?fields=v_add", max_size=None, proxy=None) as socket:
-        while time.monotonic() < until:
+        # A machine that is busy with other work may let nothing through for seconds, of which nothing can be said.
+        while time.monotonic() < until or (last is None and time.monotonic() < until + PATIENCE_S):
             message = await socket.recv()
             now_ns = time.time_ns()
             if not isinstance(message, str) or not message.startswith('{"type":"grid_update"'):
