@@ -87,6 +87,7 @@ function connect(page: Page, endpoints: Endpoints): StreamClient {
   return new StreamClient(endpoints, query, {
     config: (config) => session.takeConfig(config),
     bins: (updates, cells) => session.takeBins(updates, cells),
+    shadow: (updates) => session.takeShadow(updates),
     status: (status) => session.takeStatus(status),
     error: (message) => tell(`The server says: ${message}`),
     badFrame: (reason) => session.takeBadFrame(reason),
