@@ -68,6 +68,8 @@ def measured(what: str, read: Sequence[str], seconds: float, *words: str) -> Non
         taken, late = (seconds_of(process.pid) - before) / seconds, late_bins(address)
         each_ms = [np.array(each.ms) for each in found]
         ms = np.concatenate(each_ms)
+        if not all(len(each) for each in each_ms):
+            raise SystemExit(f"{what}: clients read {[len(each) for each in each_ms]} bins, and {found[0].size} bytes")
         p50, p99 = np.percentile(ms, [50, 99])
         worst = max(float(np.percentile(each, 99)) for each in each_ms)
         missed = sum(late[name] - late_before[name] for name in read)
