@@ -18,7 +18,7 @@ from runtime.stream.stream_messages import bin_body, shadow_bodies
 from tests.runtime.feeds.fake_clock import FakeClock, taken
 from tests.runtime.market import LATTICE, ScriptedFeed, minute, steps_of
 from tests.runtime.records import record_of
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.evaluation import (
