@@ -138,7 +138,7 @@ def test_a_recorded_feed_is_drawn_as_a_session_computes_it(tab: Tab, beside: Bes
     bins = batch(record, steps_in(path))
 
     def look(port: int) -> None:
-        look_at(tab, port, len(bins) - 1, "bins=60&ticks=40&hide=quotes,trades,fires,projection,past")
+        look_at(tab, port, len(bins) - 1, "field=spectrum&bins=60&ticks=40&hide=quotes,trades,fires,projection,past")
         tab.wait("document.querySelector('#banner').innerText.includes('ended')")
         check_cells(tab, bins)
         tab.key(" ")
