@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from vpharness.board.ledger_watch import Seen
-from vpharness.board.pages import Page, being_ranked, command, disclosure, link, state_note, without_nan
+from vpharness.board.pages import Page, being_ranked, command, disclosure, link, state_note
 from vpharness.board.queries import one_of
+from vpharness.commands.text.ranking_lines import family_text
 from vpharness.commands.text.rankings import row_of
 from vpharness.commands.text.terminal import minute_text
-from vpharness.commands.text.verdicts import family_text
 from vpharness.errors import VpharnessError
 from vpharness.evaluation import Figures, all_figures
-from vpharness.evaluation.figure_registry import SHARE
+from vpharness.evaluation.figure_registry import SHARE, json_values
 from vpharness.evaluation.significance import SIGNIFICANCE_LEVEL
 from vpharness.results.execution import stored_ways
 from vpharness.results.ledger import AUDIT_PASSED, Trial
@@ -82,7 +82,7 @@ def candidate_page(seen: Seen, candidate_id: str | None, around: Surroundings) -
         _configuration(own),
         _promotion(own, around),
     ]
-    values = without_nan({**row_of(own), "place": place, "of": len(ranked)})
+    values = json_values({**row_of(own), "place": place, "of": len(ranked)})
     values["family"] = family_text(own.family)
     return Page(f"{name_of(own)} ({own.candidate.candidate_id[:6]})", content, values, place="")
 

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from vpharness.board.candidate_names import settings_line, title_cell
 from vpharness.board.ledger_watch import Seen
-from vpharness.board.pages import Page, being_ranked, disclosure, link, state_note, without_nan
+from vpharness.board.pages import Page, being_ranked, disclosure, link, state_note
 from vpharness.board.queries import Query, one_of
 from vpharness.board.standing import Standing, figures_in, settings_in
-from vpharness.commands.text.differences import Differences, LatticeOf, differences_of
 from vpharness.commands.text.terminal import minute_text
+from vpharness.commands.text.varied_settings import Differences, LatticeOf, differences_of
 from vpharness.evaluation import Figures, shown_figures
-from vpharness.evaluation.figure_registry import REPORT
+from vpharness.evaluation.figure_registry import REPORT, json_values
 from vpharness.evaluation.figures import HEADLINE
 from vpharness.results.ledger import AUDIT_PASSED
 from vpharness.results.report.candidates import Scale, counted, figure_text, net_text
@@ -361,7 +361,7 @@ def _values(seen: Seen, standing: Standing, found: _Rows, told: Differences) -> 
         }
         for row, varied in zip(found.shown, told.varied, strict=True)
     ]
-    values: dict[str, Any] = without_nan(
+    values: dict[str, Any] = json_values(
         {
             "ranked_at": minute_text(facts.at_ns),
             "is_current": seen.is_current,

@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vpharness.campaigns.collection_members import sessions_of_datasets
-from vpharness.commands.text.differences import RowSettings, row_settings
+from vpharness.commands.text.ranking_lines import family_text
 from vpharness.commands.text.rankings import readable_ledger
-from vpharness.commands.text.verdicts import family_text
+from vpharness.commands.text.varied_settings import RowSettings, row_settings
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ResultsError
 from vpharness.evaluation import Figures, all_figures
