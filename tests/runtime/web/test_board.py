@@ -16,7 +16,7 @@ import pytest
 from runtime.config.server_parameters import RuntimeParameters
 from runtime.web.auth import HEADERS
 from runtime.web.board import ANSWERS, MOST_BYTES, WAITING, BoardError, BoardProcess
-from runtime.web.memory_bound import most_bytes
+from runtime.web.memory_bound import FeedSize, most_bytes
 from tests.runtime.market import ScriptedFeed, minute, steps_of
 from tests.runtime.serving import PATIENCE_S, Server, server
 from tests.runtime.web.test_auth import TOKEN, ask
@@ -227,4 +227,4 @@ def test_the_real_process_gives_way_and_shows_the_lake(tmp_path: Path) -> None:
 
 def test_what_answers_may_hold_is_part_of_the_memory_bound() -> None:
     """Each of them once as it came and once on its way."""
-    assert most_bytes(RuntimeParameters(), 50, 0)["board"] == 2 * ANSWERS * MOST_BYTES
+    assert most_bytes(RuntimeParameters(), [FeedSize(50, 0, 600)])["board"] == 2 * ANSWERS * MOST_BYTES
