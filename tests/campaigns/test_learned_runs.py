@@ -2,16 +2,21 @@
 
 import dataclasses
 import importlib.util
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from tests.campaigns.market import small_dataset, spec
+from vpharness.campaigns.campaign_plan import PlannedRun
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.execute import RunOutcome, execute_many
+from vpharness.campaigns.fits import fit_side_by_side, fit_tasks
 from vpharness.campaigns.run_spec import spec_problems
 from vpharness.datasets.find import Dataset
+from vpharness.engines.calls import Allotment, Work
 from vpharness.errors import ConfigError
 from vpharness.signals import resolve
 from vpharness.simulation.inputs import DatasetInput
@@ -55,6 +60,63 @@ def test_runs_of_a_learned_signal_share_its_fits_and_pass_their_audit(dataset: D
     (more,) = execute_many([spec(dataset, TARGET, params_of(l2=1.0))], DatasetCache.of(dataset))
     assert isinstance(more, RunOutcome)
     assert len(list(dataset.models.iterdir())) == 2 * len(kept) - 1
+
+
+class InThisProcess:
+    """An engine that carries calls out one after the other, here."""
+
+    allotment = Allotment()
+
+    def carry_out(self, works: Sequence[Work], follower: Any) -> None:
+        """Carry out works."""
+        for place, work in enumerate(works):
+            emit = partial(follower.emitted, place)
+            follower.ended(place, work.call.function(*work.call.arguments, emit))
+
+
+def test_fits_are_counted_and_done_once_before_the_runs(dataset: Dataset) -> None:
+    """Runs that differ in what is judged are one task; what has been fitted is none any more, and is read."""
+    params = [params_of(l2=l2, refit_every_bins=500) for l2 in (5.0, 6.0)]
+    specs = [spec(dataset, TARGET, each, tp_ticks=ticks) for each in params for ticks in (3.0, 4.0)]
+    runs = [PlannedRun(cast("Any", None), each) for each in specs]
+    tasks = fit_tasks(runs)
+    fits = len(range(FIRST, dataset.manifest.bins, 500))
+    assert [len(task.rows) for task in tasks] == [fits, fits]
+    assert all(task.seconds is not None and 0 < task.seconds < 60 for task in tasks)
+    told: list[tuple[int, int]] = []
+    fit_side_by_side(cast("Any", InThisProcess()), tasks, lambda now: told.append((now.done, now.total)))
+    assert told == [(done, 2 * fits) for done in range(1, 2 * fits + 1)]
+    assert fit_tasks(runs) == []
+    cache, counted = DatasetCache.of(dataset), [0]
+    cache.report_fit = lambda _done, _all: counted.__setitem__(0, counted[0] + 1)
+    assert all(isinstance(each, RunOutcome) for each in execute_many(specs, cache))
+    assert counted == [0]
+
+
+def test_a_fit_that_fails_is_left_to_its_run(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine goes on, and nothing is kept."""
+    tasks = fit_tasks([PlannedRun(cast("Any", None), spec(dataset, TARGET, params_of(l2=77.0)))])
+
+    def fails(*_: Any) -> None:
+        raise ValueError("no luck")
+
+    monkeypatch.setattr(DatasetCache, "learned_run", fails)
+    fit_side_by_side(cast("Any", InThisProcess()), tasks, lambda _: None)
+    monkeypatch.undo()
+    assert len(fit_tasks([PlannedRun(cast("Any", None), spec(dataset, TARGET, params_of(l2=77.0)))])) == 1
+
+
+def test_a_schedule_by_dataset_wants_a_collection_and_leaves_other_ids_alone(dataset: Dataset) -> None:
+    """Without datasets before there is nothing to fit on; the default is no part of what a run is."""
+    (sentence,) = spec_problems(spec(dataset, TARGET, params_of(refit_every="dataset")))
+    assert "ridge_flow has refit_every=dataset" in sentence
+    base = spec(dataset, TARGET, params_of())
+    assert "refit_every" not in base.identity["signal"]["parameters"]
+    assert "fitted_on" not in base.identity
+    fitted = dataclasses.replace(spec(dataset, TARGET, params_of(refit_every="dataset")), earlier=(dataset,))
+    assert list(spec_problems(fitted)) == []
+    assert fitted.identity["fitted_on"] == [{"id": dataset.manifest.dataset_id, "checksum": dataset.checksum}]
+    assert fitted.candidate_ids != base.candidate_ids
 
 
 def test_the_first_run_of_features_that_look_ahead_fails_its_audit(dataset: Dataset) -> None:

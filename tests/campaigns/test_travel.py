@@ -12,7 +12,7 @@ import pytest
 
 from tests.campaigns.market import small_dataset, spec
 from vpharness.campaigns import travel
-from vpharness.campaigns.plan import Group, Job, PlannedRun
+from vpharness.campaigns.campaign_plan import Group, Job, PlannedRun
 from vpharness.campaigns.run_folder import folder_of, put_run_folder
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings, run_groups
 from vpharness.campaigns.travel import (

@@ -14,6 +14,7 @@ from tests.commands.test_cli import in_process
 from tests.commands.test_collection_runs import done, ok
 from tests.results.pages import Page
 from vpharness.datasets.lake import Lake
+from vpharness.promotion.bundle import read_bundle
 
 pytestmark = pytest.mark.slow
 
@@ -31,13 +32,13 @@ def scores_of(folder: Path, run_id: str) -> Any:
 def history(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Three days that are run and described, then a fourth."""
     folder = tmp_path_factory.mktemp("learned")
-    add_days(folder / "lake", 1, 3, strength=1.0)
+    add_days(folder / "lake", 1, 3, minutes=5, strength=1.0)
     found: dict[str, Any] = {"folder": folder}
     found["planned"] = json.loads(ok(in_process(folder, "plan", *ON_DAYS, "json=true")).stdout)
     found["first"] = ok(in_process(folder, *ON_DAYS, "information=true", "json=true"))
     found["runs"] = done(folder)
     found["scores"] = {run_id: scores_of(folder, run_id) for run_id in found["runs"]}
-    add_days(folder / "lake", 4, 4, strength=0.0)
+    add_days(folder / "lake", 4, 4, minutes=5, strength=0.0)
     found["second"] = ok(in_process(folder, *ON_DAYS, "json=true"))
     found["more runs"] = done(folder)
     return found
@@ -62,8 +63,8 @@ def test_a_day_that_is_added_changes_nothing_of_the_days_before(history: dict[st
 
 def test_garbage_in_a_later_day_changes_no_score_of_a_day_before(history: dict[str, Any], tmp_path: Path) -> None:
     """Another third day: the run on the second has the same id and the same scores, bit for bit."""
-    add_days(tmp_path / "lake", 1, 2, strength=1.0)
-    add_days(tmp_path / "lake", 7, 7, strength=0.0)
+    add_days(tmp_path / "lake", 1, 2, minutes=5, strength=1.0)
+    add_days(tmp_path / "lake", 7, 7, minutes=5, strength=0.0)
     ok(in_process(tmp_path, *ON_DAYS, "json=true"))
     (run_id,) = [run_id for run_id, (dataset, _) in done(tmp_path).items() if dataset == "day2"]
     assert history["runs"][run_id][0] == "day2"
@@ -78,7 +79,7 @@ def test_what_scores_say_is_shown_everywhere(history: dict[str, Any]) -> None:
     assert kinds == {"coefficient", "decile", "macro_f1", "p_t", "class", "calibration", "importance"}
     name = told["information"][0]["candidate_id"]
     text = ok(in_process(folder, "compare", f"information={name}", "min_signals=0")).stdout
-    assert "information coefficient [95 %]" in text
+    assert "information coefficient: Spearman's, of scores and moves of the mid" in text
     assert "these figures describe scores" in text
     frame = vp.information(name, lake=folder / "lake")
     by_horizon = frame[frame["of"] == "coefficient"].set_index("horizon_bins")["value"]
@@ -86,7 +87,22 @@ def test_what_scores_say_is_shown_everywhere(history: dict[str, Any]) -> None:
     assert by_horizon[10] > 0.05
     ok(in_process(folder, "compare", "report=report.html", "min_signals=0"))
     page = Page((folder / "report.html").read_text(encoding="utf-8"))
-    assert "What the scores say" in page.text
+    assert "What the scores say" in page.texts["information"]
+    assert "macro-F1" in page.texts["information"]
+
+
+def test_a_run_is_promoted_with_the_weights_of_the_days_before(history: dict[str, Any]) -> None:
+    """The live proof scores every bin with them, the audit fits again, and the card says on what."""
+    folder = history["folder"]
+    (run_id,) = [run_id for run_id, (dataset, _) in history["more runs"].items() if dataset == "day4"]
+    limits = ("promotion.slice_bins=200", "promotion.max_latency_share=1", 'force="a drill"', "tracking=none")
+    said = ok(in_process(folder, "promote", f"run_id={run_id}", *limits, "json=true"))
+    gates = {gate["name"]: gate for gate in json.loads(said.stdout)["gates"]}
+    assert gates["live = batch"]["passed"], gates["live = batch"]
+    assert gates["audit"]["passed"], gates["audit"]
+    card = read_bundle(folder / json.loads(said.stdout)["bundle"]).record.fit["card"]  # type: ignore[index]  # it is learned
+    assert [each["id"] for each in card["fitted_on"]] == ["day1", "day2", "day3"]
+    assert card["fit"]["bin"] == 0
 
 
 def test_fits_are_done_side_by_side_once_each(history: dict[str, Any]) -> None:

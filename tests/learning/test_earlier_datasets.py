@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.learning.market import MODELS, bins_and_columns, features_of, params_of
+from tests.learning.market import MODELS, bins_and_columns, features_of, inputs_of, params_of
 from vpharness.errors import ConfigError
-from vpharness.learning import LearnedRun, fit_bins, labels_of, training_bins
+from vpharness.learning import LearnedRun, audit_fits, fit_bins, labels_of, training_bins
 from vpharness.learning.earlier_datasets import EarlierBins, labelled_bins
 from vpharness.learning.fitting import fit_at
 from vpharness.learning.learned_run import with_garbage
@@ -128,3 +128,13 @@ def test_without_days_before_it_is_an_error() -> None:
     rows = features_of(MODELS["ridge"], p, view, columns)
     with pytest.raises(ConfigError, match=r"has refit_every=dataset: .* give dataset\.collection=ID"):
         LearnedRun.of(MODELS["ridge"], p, rows, view, None)
+
+
+def test_an_audit_fits_again_on_the_days_before() -> None:
+    """With garbage in place of the whole day its weights have the same bits; scores before garbage within it stay."""
+    run = run_on(3, (1, 2))
+    view, columns = bins_and_columns(seed=3)
+    report = audit_fits(run, inputs_of(run.signal, view, columns), run.scores(), most=3)
+    assert report.passed, report.failures
+    assert [each.first_bin for each in report.checks if each.compared == "weights"] == [None]
+    assert any(each.compared == "scores" and each.finite for each in report.checks)

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.learning.market import MODELS, bins_and_columns, features_of, params_of
 from vpharness.learning import LearnedRun
@@ -31,7 +32,8 @@ def test_a_model_that_does_not_learn_from_labels_is_found_out() -> None:
     ridge = MODELS["ridge"]
     kept = ridge.model.fit
 
-    def fixed(features: np.ndarray, labels: np.ndarray, p: object) -> Fitted:  # type: ignore[type-arg]
+    def fixed(features: NDArray[np.float64], labels: NDArray[np.float64], p: object) -> Fitted:
+        del labels
         fitted = kept(features, np.ascontiguousarray(features[:, 0]), p)
         return dataclasses.replace(fitted, weights={name: each + 0.0 for name, each in fitted.weights.items()})
 

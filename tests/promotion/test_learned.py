@@ -28,7 +28,7 @@ from vpharness.signals import FitsInForce, LearnedSignal, ridge_flow
 from vpharness.signals.models.ridge import RIDGE
 
 DIGEST = FitsInForce.always(RIDGE, weights_of()).digest
-SHORT = ("signal.first_fit_bins=900", "signal.refit_every_bins=700", "eval.tp_ticks=4", "eval.sl_ticks=4")
+SHORT = ("signal.first_fit_bins=1200", "signal.refit_every_bins=1000", "eval.tp_ticks=4", "eval.sl_ticks=4")
 
 
 @pytest.fixture(scope="module")
@@ -126,10 +126,10 @@ def test_a_session_goes_on_with_other_weights_and_nothing_else(bundle: Bundle) -
 @pytest.mark.slow
 def test_a_run_is_promoted_through_its_refits(tmp_path: Path) -> None:
     """The live session crosses them as the run did; served are the weights in force at the end of the test part."""
-    asked = (*SHORT, "source.strength=1", "source.minutes=6", "eval.max_hold_bins=100", "eval.null_draws=99")
+    asked = (*SHORT, "source.strength=1", "source.minutes=12", "eval.max_hold_bins=100", "eval.null_draws=99")
     run = in_process(tmp_path, "signal=ridge_flow", *asked, "tracking=none", "json=true")
     assert run.returncode == 0, run.stderr
-    run_id = json.loads(run.stdout)["runs"][0]["run_id"]
+    run_id = json.loads(run.stdout)["candidates"][0]["run_ids"][0]
     limits = ("promotion.slice_bins=300", "promotion.max_latency_share=1", 'force="a drill"', "tracking=none")
     said = in_process(tmp_path, "promote", f"run_id={run_id}", *limits, "json=true")
     assert said.returncode == 0, said.stderr
@@ -138,7 +138,7 @@ def test_a_run_is_promoted_through_its_refits(tmp_path: Path) -> None:
     assert gates["audit"]["passed"], gates["audit"]
     bundle = read_bundle(Path(tmp_path, json.loads(said.stdout)["bundle"]))
     assert bundle.record.fit is not None
-    assert bundle.record.fit["card"]["fit"]["bin"] == 3_000
+    assert bundle.record.fit["card"]["fit"]["bin"] == 6_200
     assert (tmp_path / "lake" / "models" / bundle.record.fit["weights"] / "card.json").is_file()
     assert replay(bundle, PermittedModules(tmp_path / "lake")).differences == []
     shown = in_process(tmp_path, "promote", "show")

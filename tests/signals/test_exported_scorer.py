@@ -13,7 +13,17 @@ from jax import export
 from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError
-from vpharness.signals import resolve, restore_state, save_state, scorer
+from vpharness.signals import (
+    Clock,
+    Grid,
+    SignalParameters,
+    require_exportable,
+    resolve,
+    restore_state,
+    save_state,
+    scorer,
+    signal,
+)
 from vpharness.signals.core.exported_scorer import ExportedScorer, calls_out, export_scorer, load_scorer
 
 RADIUS = 30
@@ -145,4 +155,31 @@ def test_a_header_that_lacks_something_is_refused_in_one_line(wrong: dict[str, A
         values = json.loads(saved["header"].tobytes())
     values = {name: value for name, value in {**values, **wrong}.items() if value is not None}
     with pytest.raises(ConfigError, match=r"program\.npz holds no exported scorer"):
+        load_scorer(changed(header=np.frombuffer(json.dumps(values).encode(), np.uint8)), "program.npz")
+
+
+@signal(columns=("v_add",))
+def _asks_python(time: Clock, grid: Grid, p: SignalParameters) -> jax.Array:
+    """Call back into Python for each bin."""
+    del time, p
+    shape = jax.ShapeDtypeStruct(grid.v_add[:, 0].shape, np.float64)  # type: ignore[no-untyped-call] # JAX has it untyped
+    found: jax.Array = jax.pure_callback(np.asarray, shape, grid.v_add[:, 0])
+    return found
+
+
+def test_what_calls_out_cannot_be_exported_and_says_so_in_one_line() -> None:
+    """Before a bundle is begun."""
+    ready = scorer(_asks_python, None, cell_width_ms=100.0, radius=RADIUS)
+    for export_it in (export_scorer, require_exportable):
+        with pytest.raises(ConfigError, match=r"signal _asks_python cannot be served: its program") as caught:
+            export_it(ready)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [{"radius": RADIUS + 1}, {"columns": ["vacuum_variant", "v_add"]}])
+def test_a_program_of_other_shapes_than_its_header_is_refused(wrong: dict[str, Any]) -> None:
+    """When it is loaded, and not at its first bin."""
+    with np.load(io.BytesIO(changed())) as saved:
+        values = json.loads(saved["header"].tobytes()) | wrong
+    with pytest.raises(ConfigError, match="holds a program whose shapes are not those of signal msd"):
         load_scorer(changed(header=np.frombuffer(json.dumps(values).encode(), np.uint8)), "program.npz")

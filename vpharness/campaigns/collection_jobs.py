@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from vpharness.campaigns.campaign_plan import CollectionName, Job
 from vpharness.campaigns.collection_members import train_count
-from vpharness.campaigns.plan import CollectionName, Job
 from vpharness.datasets.collection import Collection, find_collection
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
@@ -72,8 +72,8 @@ def expanded(jobs: Sequence[Job], lake: Lake) -> ExpandedJobs:
                 untested[job.signal_target] = collection.name
             else:
                 config = _config(job.config, dataset_id, collection.name)
-                more = {"words": words, "config": config, "data": dataset_id, "split": split, "earlier": tuple(earlier)}
-                found.append(replace(job, **more))
+                before = tuple(earlier)
+                found.append(replace(job, words=words, config=config, data=dataset_id, split=split, earlier=before))
     notes = [_untested(*each) for each in untested.items()]
     notes += [_unfitted(*key, number) for key, number in unfitted.items()]
     return ExpandedJobs(tuple(found), tuple(notes))

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, cast
 
+from vpharness.campaigns.campaign_plan import PlannedRun
 from vpharness.campaigns.dataset_cache import DatasetCache
-from vpharness.campaigns.plan import PlannedRun
 from vpharness.campaigns.run_spec import RunSpec
 from vpharness.datasets.find import Dataset
 from vpharness.engines.calls import Call, Collected, Emit, Engine, Parcel, Work
@@ -93,7 +93,7 @@ def _one_a_score(specs: Any) -> list[RunSpec]:
     """Return a run for each score on each dataset."""
     found: dict[tuple[Any, ...], RunSpec] = {}
     for spec in specs:
-        found.setdefault((spec.dataset.path, spec.score_key, spec.earlier), spec)
+        found.setdefault((spec.dataset.path, spec.score_key, *(each.path for each in spec.earlier)), spec)
     return list(found.values())
 
 

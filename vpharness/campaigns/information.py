@@ -27,7 +27,7 @@ from vpharness.evaluation.information import (
     pooled_coefficient,
     pooled_deciles,
 )
-from vpharness.evaluation.label_figures import label_figures
+from vpharness.evaluation.label_figures import LabelFigures, label_figures
 from vpharness.learning import LearnedRun, labels_of
 from vpharness.learning.earlier_datasets import EarlierDatasets
 from vpharness.learning.importances import permutation_importances
@@ -91,7 +91,8 @@ def information_of(
     label = None if run is None else run.params.label
     reach = DECILE_BINS if run is None or label == NONE else run.params.reach_bins
     moves = {h: [each.followed_by(_moves(each.view, h), h) for each in found] for h in {*HORIZONS_BINS, reach}}
-    of_labels, features = None, ()
+    of_labels: LabelFigures | None = None
+    features: tuple[FeatureImportance, ...] = ()
     if run is not None:
         of_labels = None if label == NONE else _labels(run.params, found)
         features = _importances(found, reach) if importances else ()
@@ -118,7 +119,7 @@ def _moves(view: DatasetView, horizon: int) -> Floats:
     return moves_ahead(np.where(view.has_mid, view.mid, np.nan) / view.tick_size, horizon)
 
 
-def _labels(params: LearnedParameters, found: Sequence[_Scored]) -> Any:
+def _labels(params: LearnedParameters, found: Sequence[_Scored]) -> LabelFigures:
     reach = params.reach_bins
     parts = [each.followed_by(labels_of(each.view, params), reach) for each in found]
     words = (

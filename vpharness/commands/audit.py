@@ -74,8 +74,8 @@ def run_audit(config: DictConfig) -> None:
     if shuffled is not None and not shuffled.passed:
         raise VpharnessError(
             f"signal {signal.name} fails the audit: fitted to shuffled labels its scores still agree with later "
-            f"moves, by a coefficient of {shuffled.interval.mean:+.3f} in the mean; its features or its model know of them from "
-            "elsewhere"
+            f"moves, by a coefficient of {shuffled.interval.mean:+.3f} in the mean; its features or its model know of "
+            "them from elsewhere"
         )
 
 

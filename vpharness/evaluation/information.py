@@ -107,7 +107,9 @@ def pooled_coefficient(parts: Sequence[ScoredMoves]) -> InformationCoefficient:
 def block_totals(values: Floats, blocks: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
     """Return the sum [B] of values [n] in each block, and how many there are."""
     _, place = np.unique(blocks, return_inverse=True)
-    return np.bincount(place, values), np.bincount(place)
+    totals: Floats = np.bincount(place, values).astype(np.float64)
+    counts: NDArray[np.int64] = np.bincount(place).astype(np.int64)
+    return totals, counts
 
 
 def standard_ranks(values: Floats) -> Floats:

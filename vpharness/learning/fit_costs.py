@@ -11,7 +11,7 @@ from vpharness.signals import Model
 FIXED_SECONDS: Final = 0.01
 """What choosing rows, scaling them and writing weights takes."""
 _PER_ROW_AND_FEATURE: Final = {
-    "ridge": 1.5e-8,
+    "ridge": 5e-8,
     "logistic": 3e-7,
     "linear_svm": 3e-7,
     "knn": 2e-8,

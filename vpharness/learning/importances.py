@@ -53,7 +53,8 @@ def permutation_importances(
         seed: of the order of blocks.
     """
     step = -(-len(bins) // MOST_BINS)
-    bins, wanted, blocks = (each[:: max(step, 1)] for each in (bins, wanted, blocks))
+    every = slice(None, None, max(step, 1))
+    bins, wanted, blocks = bins[every], wanted[every], blocks[every]
     if len(bins) < LEAST_BINS:
         return []
     rng, ranks = np.random.default_rng(seed), standard_ranks(wanted)

@@ -271,5 +271,6 @@ def _read_fit(models: Path, name: str) -> FitAt:
 def with_garbage(view: DatasetView, first: int, seed: int) -> DatasetView:
     """Return a dataset whose mid is garbage from a bin on, so that every label that reaches it is."""
     rng, mid = np.random.default_rng(seed), view.mid.copy()
-    mid[first:] = np.abs(mid[:first].mean()) * rng.lognormal(size=len(mid) - first)
+    kept = mid[:first] if first else mid  # what lies before, where there is anything
+    mid[first:] = np.abs(kept.mean()) * rng.lognormal(size=len(mid) - first)
     return dataclasses.replace(view, mid=mid)

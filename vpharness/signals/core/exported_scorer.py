@@ -25,11 +25,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from vpharness.errors import ConfigError, require_memory
 from vpharness.signals.core.binding import score_parameters
+from vpharness.signals.core.compiled_body import ScorerState, digest, step_of
 from vpharness.signals.core.fits_in_force import FitsInForce
 from vpharness.signals.core.learned import FitError, Fitted, Model, Weights
-from vpharness.signals.core.learned_step import Combination, learned_step
+from vpharness.signals.core.learned_step import Combination, learned_step, state_of_body
 from vpharness.signals.core.scorer_state import nested_state, save_state
-from vpharness.signals.core.scoring import Scorer, ScorerState, checked_shapes, digest, number_of_features, step_of
+from vpharness.signals.core.scoring import Scorer, checked_shapes, number_of_features
 
 _FORMAT: Final = 1
 _LEARNED_FORMAT: Final = 2
@@ -323,7 +324,7 @@ def _check_shapes(
     A step takes numbers, the length of a bin, state and columns [1, 2 radius + 1], and gives a state and a score [1];
     that of a learned signal gives features [1, F], which its model's score takes with the weights.
     """
-    numbers, begin = kept
+    numbers, begin = kept[0], state_of_body(kept[1])
     cells = {name: np.zeros((1, 2 * header["radius"] + 1)) for name in header["columns"]}
     series = {name: np.zeros(1) for name in header.get("series", ())}
     step = _loaded(arrays[_PROGRAM].tobytes(), header["jax_version"], where)

@@ -58,8 +58,7 @@ def learned_step(
         fits: the weights in force.
         combination: what makes scores of the model's outputs, where these are none yet.
     """
-    of_body = {slot: each for slot, each in state.items() if slot != BINS_SHOWN and not slot.startswith(_BEHIND)}
-    after, features = body(of_body)
+    after, features = body(state_of_body(state))
     shown = int(state[BINS_SHOWN]["bins"])
     counted = {**after, BINS_SHOWN: {"bins": jnp.int64(shown + len(features))}}
     outputs = fits.scores(features, shown)
@@ -69,6 +68,11 @@ def learned_step(
     moved, scores = combination.step(behind, outputs_as_columns(combination.series, outputs))
     counted |= {_BEHIND + slot: each for slot, each in moved.items()}
     return counted, jnp.where(jnp.asarray(np.isnan(outputs).any(axis=1)), jnp.nan, scores)
+
+
+def state_of_body(state: State) -> State:
+    """Return what the operators of a learned signal's body keep, of its whole state."""
+    return {slot: each for slot, each in state.items() if slot != BINS_SHOWN and not slot.startswith(_BEHIND)}
 
 
 def outputs_as_columns(names: tuple[str, ...], outputs: NDArray[np.float64]) -> dict[str, ArrayLike]:
