@@ -38,7 +38,7 @@ def main() -> None:
         chosen = f"source.path=[{','.join(map(str, files))}]"
         build = ("build", "source=dbn", chosen, "source.tick_size=0.25", "collection.id=SIM")
         campaign = ("-m", "experiment=tune_perm_derivative", COLLECTION, "tracking=none", f"outputs={lake / 'outputs'}")
-        commands = {"build": build}
+        commands: dict[str, tuple[str, ...]] = {"build": build}
         if not options.only_build:
             commands |= {
                 "campaign": campaign,

@@ -132,7 +132,9 @@ class _Batches:
 def rows_of_jobs(store: Store, several: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
     """Return the rows of the candidates of jobs, by the ids of their runs; over several datasets, pooled."""
     alone = rows_of_runs(store, [run_ids[0] for run_ids in several if len(run_ids) == 1])
-    found = {run_ids: alone[run_ids[0]] for run_ids in several if len(run_ids) == 1}
+    found: dict[tuple[str, ...], list[dict[str, Any]]] = {
+        run_ids: alone[run_ids[0]] for run_ids in several if len(run_ids) == 1
+    }
     pooled = {run_id for run_ids in several if len(run_ids) > 1 for run_id in run_ids}
     if not pooled:
         return found

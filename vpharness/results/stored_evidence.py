@@ -201,8 +201,7 @@ def sums_together(several: Sequence[Evidence]) -> ManySums:
         rows.append(row)
     found = [part.rows(np.array(rows, np.int64), np.array(numbers, np.int64)) for part, numbers, rows in kept.values()]
     found += [_as_columns(several[number], number) for number in made] or ([] if found else [_as_columns(None, 0)])
-    numbers = np.concatenate([each[0] for each in found])
-    order = np.argsort(numbers, kind="stable")
+    order = np.argsort(np.concatenate([each[0] for each in found]), kind="stable")
     place = np.concatenate([each[3] for each in found])
     columns = [place, *(np.concatenate([each[column] for each in found]) for column in (4, 5, 6))]
     if len(found) > 1:

@@ -98,7 +98,8 @@ def evidence_in(row: Mapping[str, Any]) -> Evidence:
     )
     tally = Tally(**{name: row[name] for name in Tally.__dataclass_fields__})
     waits = None if row[WAITS] is None else np.asarray(row[WAITS], np.float64)
-    return Evidence(blocks, tally, *(np.asarray(row[name], np.float64) for name in TIMES), waits)
+    mid_times_ms, net_times_ms = (np.asarray(row[name], np.float64) for name in TIMES)
+    return Evidence(blocks, tally, mid_times_ms, net_times_ms, waits)
 
 
 @dataclasses.dataclass(frozen=True)
