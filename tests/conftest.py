@@ -12,14 +12,22 @@ from vpharness.config.search_path import prepare_process
 
 PROJECT = Path(__file__).resolve().parents[1]
 LONGEST_FIRST: Final = (
-    *("docs/test_pages.py", "promotion/test_promote.py", "config/test_experiments.py", "campaigns/test_campaign.py"),
-    *("runtime/engine/test_ready.py", "results/test_report.py", "lattice/test_naive_lattice.py"),
-    *("runtime/web/test_hostile_clients.py", "results/test_tracking.py", "commands/test_convert.py"),
-    *("page/test_use.py", "page/test_picture.py", "page/test_served.py", "integrity/test_flipped_bits.py"),
-    *("campaigns/test_audited_runs.py", "runtime/rollout/test_rollout.py", "recording/test_record_command.py"),
-    *("live/test_live_session.py", "live/test_audit.py", "runtime/rollout/test_switches_at_odd_moments.py"),
-    *("commands/test_verify.py", "commands/test_run.py", "commands/test_compare.py", "runtime/test_serve.py"),
-    *("events/test_reader_fuzz.py", "events/test_many_files.py", "signals/test_signals.py", "commands/test_cli.py"),
+    *("promotion/test_promote.py", "campaigns/test_campaign.py", "docs/test_pages.py", "config/test_experiments.py"),
+    *("runtime/engine/test_ready.py", "live/test_live_session.py", "commands/test_collection_runs.py"),
+    *("page/test_use.py", "page/test_picture.py", "page/test_served.py", "commands/test_run.py", "api/test_library.py"),
+    *(
+        "events/test_reader_fuzz.py",
+        "campaigns/test_queue_campaign.py",
+        "campaigns/test_search.py",
+        "live/test_audit.py",
+    ),
+    *("lattice/test_naive_lattice.py", "commands/test_cli.py", "results/test_report.py", "results/test_tracking.py"),
+    *("runtime/web/test_hostile_clients.py", "commands/test_convert.py", "commands/test_compare.py"),
+    *("integrity/test_flipped_bits.py", "commands/test_campaign_again.py", "campaigns/test_learned_runs.py"),
+    *("campaigns/test_audited_runs.py", "runtime/engine/test_resting_orders.py", "results/test_walk_forward.py"),
+    *("runtime/rollout/test_rollout.py", "runtime/test_serve.py", "recording/test_record_command.py"),
+    *("runtime/rollout/test_switches_at_odd_moments.py", "commands/test_verify.py", "events/test_many_files.py"),
+    *("signals/test_signals.py", "results/test_collection_evidence.py", "results/test_part_files.py"),
 )
 """The files that take longest, below this folder: what is begun last is what all but one processor wait for."""
 

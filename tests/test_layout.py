@@ -97,8 +97,8 @@ SANIC_ADAPTER = "web/sanic_adapter.py"
 PUBLIC_SANIC = {"sanic", "sanic.exceptions", "sanic.response"}
 SANIC_INTERNALS = {"io_proto", "ws_proto", "end_connection", "transport", "assembler", "recv_buffer", "keep_alive"}
 """Attributes of Sanic's connections, websockets and transports, which are none of its documented interface."""
-AT_HYDRAS = {"hydra": {"config"}, "omegaconf": {"api", "config", "commands"}}
-"""Hydra's only home; commands take the configuration that it composes."""
+AT_HYDRAS = {"hydra": {"config"}, "omegaconf": {"api", "board", "config", "commands"}}
+"""Hydra's only home; commands, the board's among them, take the configuration that it composes."""
 
 
 @cache

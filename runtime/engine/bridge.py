@@ -34,10 +34,14 @@ class EngineCommand:
 
 @dataclass(frozen=True)
 class BinClosed:
-    """A bin was closed and scored, `late_s` after the feed made that possible."""
+    """A bin was closed and scored, `late_s` after the feed made that possible.
+
+    `is_stepped` says that a replay did not wait for it, nor for those about it.
+    """
 
     bin: PipelineBin
     late_s: float
+    is_stepped: bool = False
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,8 @@ class Pipeline:
     def take_bins(self, bins: Sequence[FinishedBin], events: NDArray[np.void] = NO_EVENTS) -> Iterator[PipelineBin]:
         """Take in finished bins from a dataset, and where there are such the events that made them."""
         self._follow_queues()
+        if len(bins):  # what came before the first one is no trade of it
+            self.trades.take(events)
         for queue in self.queues.values():
             queue.take(events)
         for row, grid in bins:

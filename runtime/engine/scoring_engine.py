@@ -104,7 +104,7 @@ class ScoringEngine:
             if stop.is_set():
                 return
             pipelines.recent.append(each)
-            self._emit(BinClosed(each, time.monotonic() - due))
+            self._emit(BinClosed(each, time.monotonic() - due, step.is_stepped))
             if is_unpaced and self._has_neighbours:
                 stop.wait(min(_REST * (time.monotonic() - due), _LONGEST_REST_S))
             if is_unpaced:
@@ -119,7 +119,7 @@ class ScoringEngine:
         """Take a step through the pipeline that is getting ready; emit its bins, and that it is ready."""
         is_ready = self.pipelines.is_joining_ready
         for each in _taken(pipeline, step):
-            self._emit(BinClosed(each, time.monotonic() - due))
+            self._emit(BinClosed(each, time.monotonic() - due, step.is_stepped))
             is_ready |= each.outputs[pipeline.champion.model.name].ready
         if is_ready and not self.pipelines.is_joining_ready:
             self.pipelines.is_joining_ready = True

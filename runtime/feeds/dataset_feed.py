@@ -1,8 +1,8 @@
 """The feed of a dataset: its bins with all their cells, as if they were finished now.
 
-Those before `start`, as far back as `history_s`, and those before the first with a valid book are due at once. Any
-other bin is due when its time has passed, `speed` times as fast as it did. Bins without an event are waited through
-for `longest_wait_s` at most, as with a source. A session takes the bins as they are; where the dataset keeps its
+Those before `start`, as far back as `history_s`, are due at once. Any other bin is due when its time has passed,
+`speed` times as fast as it did. Bins without an event are waited through for `longest_wait_s` at most, and so are those
+without a valid book (`sight.py`), as with a source. A session takes the bins as they are; where the dataset keeps its
 events they come beside them, for resting orders, whose fate only these tell.
 """
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from runtime.feeds.feed import NO_EVENTS, BinFacts, FeedContext, FeedFacts, FeedStep, FinishedBin
 from runtime.feeds.pace import Pace, SpanReplayParameters, require_in_range, step_bins
+from runtime.feeds.sight import Sight
 from vpharness.datasets.bin_by_bin import grid_blocks, read_rows, require_grid
 from vpharness.datasets.event_table import DatasetEvents
 from vpharness.datasets.find import Dataset, find_dataset
@@ -78,11 +79,6 @@ class DatasetFeed:
         """Return the place of the bin that holds a time, or of the first one after it."""
         return int(np.searchsorted(self._rows["bin_end_ns"], time_ns, side="right"))
 
-    def _pace_from(self) -> int:
-        """Return the place of the first bin that is waited for: the start's, or the first after it with a book."""
-        valid = np.flatnonzero(self._rows["book_valid"][self._start : self._stop])
-        return self._start + (int(valid[0]) if len(valid) else 0)
-
     def steps(self, stop: threading.Event) -> Iterator[FeedStep]:
         """Yield the bins when they are due."""
         while not stop.is_set():
@@ -113,20 +109,26 @@ class DatasetFeed:
             if stop.is_set():
                 return
             yield FeedStep(warming, None, "live")
-        pace_from = self._pace_from()
-        pace, active_ns = self._pace_at(pace_from), begin_ns
+        pace, active_ns = self._pace_at(at), begin_ns
+        is_paced, width_ms = self._replay.factor is not None, self._dataset.manifest.cell_width_ms
+        sight = Sight(self._replay.longest_wait_s, self._replay.factor, width_ms)
         counts_events = "bin_event_count" in self._dataset.manifest.bin_columns
         most = step_bins(int(ends_ns[at]) - begin_ns)
         for block in self._blocks():
             end = at + len(block)
             first = at
             while at < end:
-                if at == pace_from:
-                    pace, active_ns = self._pace_at(at), max(active_ns, int(rows["bin_start_ns"][at]))
-                if counts_events and at >= pace_from:
-                    pace.pass_over(int(ends_ns[at]) - active_ns, self._replay.longest_wait_s, int(ends_ns[at]))
-                is_due = pace_from if at < pace_from else int(np.searchsorted(ends_ns, pace.now_ns(), side="right"))
-                due = min(is_due, at + most, end)
+                silent_ns = int(ends_ns[at]) - active_ns if counts_events else 0
+                is_stepped = pace.pass_over(silent_ns, self._replay.longest_wait_s, int(ends_ns[at]))
+                due = min(int(np.searchsorted(ends_ns, pace.now_ns(), side="right")), at + most, end)
+                if is_paced and (at < self._start or sight.is_blind(int(rows["bin_start_ns"][at]))):
+                    valid = np.flatnonzero(rows["book_valid"][at : at + most])
+                    seen = at + (int(valid[0]) if len(valid) else most)
+                    due = min(max(seen, self._start), at + most, end)
+                    pace, is_stepped = self._pace_at(min(due, len(rows) - 1)), True
+                    if due <= at:
+                        sight.saw(active_ns := max(active_ns, int(rows["bin_start_ns"][at])))
+                        continue  # from here on it keeps pace
                 if due <= at:
                     if pace.wait_for(int(ends_ns[at]), stop):
                         return
@@ -134,10 +136,15 @@ class DatasetFeed:
                 if stop.is_set():
                     return
                 made_by = np.concatenate([NO_EVENTS, *events.take(int(ends_ns[due - 1]))])
-                yield FeedStep(made_by, int(ends_ns[due - 1]), "live", block[at - first : due - first])
+                blocks = block[at - first : due - first]
+                yield FeedStep(made_by, int(ends_ns[due - 1]), "live", blocks, is_stepped=is_stepped)
                 active = np.flatnonzero(rows["bin_event_count"][at:due])
                 active_ns = int(ends_ns[at + active[-1]]) if len(active) else active_ns
+                for end_ns in ends_ns[at:due][rows["book_valid"][at:due]].tolist():
+                    sight.saw(end_ns)
                 at = due
+        if is_paced and not sight.seen_ns and self._replay.loop:
+            pace.rest(self._replay.longest_wait_s, stop)  # no bin has a book: the next pass would begin at once
 
     def _pace_at(self, place: int) -> Pace:
         """Return a pace that begins now with a bin."""

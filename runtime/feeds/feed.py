@@ -86,12 +86,14 @@ class FeedStep:
             It never goes back, but for a step with the state restarted.
         state: how the feed stands.
         bins: finished bins in place of events, from a feed of bins alone.
+        is_stepped: whether a replay does not wait for it: it is part of a history, or of a span with nothing to see.
     """
 
     events: NDArray[np.void]
     complete_to_ns: int | None
     state: State
     bins: Sequence[FinishedBin] = ()
+    is_stepped: bool = False
 
 
 class Feed(Protocol):

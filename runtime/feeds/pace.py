@@ -27,7 +27,7 @@ class ReplayParameters:
     speed: str = parameter("1", meaning="a multiple of real time, such as 1 or 10, or max")
     loop: bool = parameter(True, meaning="start again at the end")
     longest_wait_s: float = parameter(
-        10.0,
+        5.0,
         meaning="longest wait in a silence; the rest of it is stepped through, and its bins close at once",
         unit="s",
         minimum=1.0,
@@ -120,12 +120,13 @@ class Pace:
             if self._speed is None or self._clock.wait(stop, left_ns / SECOND_NS):
                 return
 
-    def pass_over(self, silent_ns: int, longest_wait_s: float, moment_ns: int) -> None:
-        """Make a moment due now, where the silence before it has lasted longer than the longest wait.
+    def pass_over(self, silent_ns: int, longest_wait_s: float, moment_ns: int) -> bool:
+        """Make a moment due now, where the silence before it has lasted longer than the longest wait; return whether.
 
         `silent_ns` is how long nothing has happened, in the time of what is replayed.
         """
         if self._speed is None or silent_ns < longest_wait_s * SECOND_NS * self._speed:
-            return
+            return False
         if moment_ns > self.now_ns():
             self._moment_ns, self._at_ns = moment_ns, self._clock.running_ns()
+        return True

@@ -1,7 +1,7 @@
 """The feed of a recording: the steps of a feed as they were handed out, once more, at their own pace or faster.
 
-What comes before the first bin with a valid book is not waited for, and spans without events no longer than
-`longest_wait_s`.
+Spans without events, or without a valid book (`sight.py`), are waited through for `longest_wait_s` at most; what comes
+before the first bin with one is not waited for.
 
 Every batch is compared with its checksum before a step of it is handed out. A recording without its end is one of a
 recorder that was killed, or still writes: it is replayed up to its last whole batch, and said to be incomplete.
@@ -18,7 +18,6 @@ from pathlib import Path
 import pyarrow as pa
 
 from runtime.feeds.feed import NO_EVENTS, Feed, FeedContext, FeedFacts, FeedStep
-from runtime.feeds.opening import BookWatch
 from runtime.feeds.pace import Pace, ReplayParameters, require_in_range
 from runtime.feeds.recorder import SUFFIX, RecordedFeed
 from runtime.feeds.recording_format import (
@@ -32,6 +31,7 @@ from runtime.feeds.recording_format import (
     facts_of,
     has_checksums,
 )
+from runtime.feeds.sight import BookWatch, Sight
 from vpharness.errors import FeedError, require_memory
 from vpharness.parameters import parameter
 
@@ -80,23 +80,30 @@ class RecordingFeed:
         Raises FeedError where the recording is damaged, and at the end where it is incomplete, unless that is looped.
         """
         while not stop.is_set():
-            watch: BookWatch | None = self._watch()
-            pace, active_ns = self._pace_at(0), 0
+            pace, active_ns, before_ns = self._pace_at(0), 0, 0
+            watch = self._watch()
+            sight = Sight(self._replay.longest_wait_s, self._replay.factor, self._cell_width_ms)
             for at_ns, step in read_steps(self._path):
-                if watch is not None:  # nothing is waited for before there is a book to see
-                    watch = self._watch() if step.state == "restarted" else watch
-                    has_book = watch.first_bin_ns(step.events, step.complete_to_ns) is not None
-                    pace, active_ns, watch = self._pace_at(at_ns), at_ns, None if has_book else watch
-                pace.pass_over(at_ns - active_ns, self._replay.longest_wait_s, at_ns)
+                watch = self._watch() if step.state == "restarted" else watch
+                is_blind = False
+                if self._replay.factor is not None:
+                    has_book = len(watch.valid_starts_ns(step.events, step.complete_to_ns)) > 0
+                    is_blind = sight.is_blind(before_ns)
+                    if is_blind:
+                        pace, active_ns = self._pace_at(at_ns), at_ns
+                    if has_book:
+                        sight.saw(at_ns)
+                is_stepped = pace.pass_over(at_ns - active_ns, self._replay.longest_wait_s, at_ns) or is_blind
                 while at_ns > pace.now_ns() and not pace.wait_for(at_ns, stop):
                     pass
                 if stop.is_set():
                     return
                 if step.state != "ended":
-                    yield step
+                    yield dataclasses.replace(step, is_stepped=is_stepped)
+                before_ns = at_ns
                 if len(step.events) or step.state != "live":
                     active_ns = at_ns
-            if watch is not None and self._replay.loop:
+            if self._replay.factor is not None and not sight.seen_ns and self._replay.loop:
                 pace.rest(self._replay.longest_wait_s, stop)  # there never was a book
             if self.incomplete is not None and not self._replay.loop:
                 raise FeedError(self.incomplete)

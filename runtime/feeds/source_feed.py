@@ -1,10 +1,11 @@
 """The feed of a source: a file's events, or a simulated market's, as if they happened now.
 
 Its bins begin with the first record that is no part of a snapshot, or `history_s` before `start`; everything before
-that is handed out at once and warms the book up. Nor is anything waited for before the first bin with a valid book, and
-before `start`: there time begins. From then on it goes on with the clock whether anything happens or not, bin by bin,
-so that bins close when they end. A silence is waited through for `longest_wait_s` at most: then the rest of it, such as
-the night between two sessions, is stepped through without waiting. Its bins come out all the same.
+that is handed out at once and warms the book up. Bins before `start`, and those before the first with a valid book, are
+due at once too. From then on time goes on with the clock whether anything happens or not, bin by bin, so that bins
+close when they end. A silence is waited through for `longest_wait_s` at most: then the rest of it, such as the night
+between two sessions, is stepped through without waiting; and so is a span without a valid book (`sight.py`), such as a
+pre-open. Its bins come out all the same.
 
 Neither the speed nor the steps change a bin: they are those of a dataset that is built from the source.
 """
@@ -18,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.feeds.feed import NO_EVENTS, FeedContext, FeedFacts, FeedStep
-from runtime.feeds.opening import BookWatch, opening_steps
 from runtime.feeds.pace import Pace, SpanReplayParameters, require_in_range, step_bins
+from runtime.feeds.sight import BookWatch, Sight
 from vpharness.datasets.intake import Intake, taken_in
 from vpharness.errors import ConfigError, SourceError
 from vpharness.events.event_source import Source
@@ -66,13 +67,13 @@ class SourceFeed:
     def steps(self, stop: threading.Event) -> Iterator[FeedStep]:
         """Yield the source's events when they are due."""
         while not stop.is_set():
-            watch = BookWatch(self.facts, self._width_ns // NANOSECONDS_PER_MS)
+            is_paced = self._replay.factor is not None
+            watch = BookWatch(self.facts, self._width_ns // NANOSECONDS_PER_MS) if is_paced else None
             for events in self._warm_up(watch):
                 if stop.is_set():
                     return
                 yield FeedStep(events, None, "live")
-            yield from self._opening(watch, stop)
-            yield from self._paced(stop)
+            yield from self._paced(watch, stop)
             if stop.is_set():
                 return
             if not self._replay.loop:
@@ -95,64 +96,68 @@ class SourceFeed:
         """Return the start of the bin that a time lies in."""
         return time_ns // self._width_ns * self._width_ns
 
-    def _warm_up(self, watch: BookWatch) -> Iterator[NDArray[np.void]]:
+    def _warm_up(self, watch: BookWatch | None) -> Iterator[NDArray[np.void]]:
         """Yield what comes before the first bin, which `watch` takes in too; that bin's start is where time begins."""
         ahead, start_ns = self._ahead, self.facts.start_ns
         while start_ns is None and ahead.next_ns() is not None:
             start_ns = ahead.flow_ns()
             if start_ns is None:
-                events = ahead.take_chunk()
-                watch.first_bin_ns(events)
-                yield events
+                yield _watched(watch, ahead.take_chunk())
         if start_ns is not None:
             self._begin_ns, has_begun = self._edge_ns(start_ns), False
             for events in ahead.take(self._begin_ns):
                 has_begun = True
-                watch.first_bin_ns(events)
-                yield events
+                yield _watched(watch, events)
             if not has_begun and (next_ns := ahead.next_ns()) is not None:
                 self._begin_ns = max(self._begin_ns, self._edge_ns(next_ns))  # nothing lies before what there is
         if ahead.next_ns() is None:
             raise SourceError("the source holds nothing but what comes before its first bin; check feed.start")
 
-    def _opening(self, watch: BookWatch, stop: threading.Event) -> Iterator[FeedStep]:
-        """Yield what comes before there is a book to see, and the history before the start, all of it due at once."""
-        ahead, width_ns = self._ahead, self._width_ns
-        step_ns = step_bins(width_ns) * width_ns
-        if self._replay.factor is None:
-            return
-        for step in opening_steps(ahead, watch, self._begin_ns, step_ns, width_ns):
-            if stop.is_set():
-                return
-            self._begin_ns = step.complete_to_ns or self._begin_ns
-            yield step
-        start_ns = self._begin_ns if self._start_ns is None else self._edge_ns(self._start_ns)
-        while self._begin_ns < start_ns and ahead.next_ns() is not None and not stop.is_set():
-            self._begin_ns = min(self._begin_ns + step_ns, start_ns)
-            yield FeedStep(np.concatenate([NO_EVENTS, *ahead.take(self._begin_ns)]), self._begin_ns, "live")
+    def _paced(self, watch: BookWatch | None, stop: threading.Event) -> Iterator[FeedStep]:
+        """Yield what comes from the first bin on to the bin of the last event, a window of some bins after another.
 
-    def _paced(self, stop: threading.Event) -> Iterator[FeedStep]:
-        """Yield what comes from where time begins on to the bin of the last event."""
-        ahead, edge_ns, width_ns = self._ahead, self._begin_ns, self._width_ns
-        pace, active_ns = Pace(self._clock, self._replay.factor, edge_ns), edge_ns
-        if ahead.next_ns() is None and edge_ns > ahead.latest_ns and self._replay.loop:
-            pace.rest(self._replay.longest_wait_s, stop)  # there never was a book
-        while (next_ns := ahead.next_ns()) is not None or edge_ns <= ahead.latest_ns:
-            if next_ns is not None:
-                pace.pass_over(edge_ns - active_ns, self._replay.longest_wait_s, next_ns)
-            due_ns = self._edge_ns(min(pace.now_ns(), edge_ns + step_bins(width_ns) * width_ns))
-            if due_ns <= edge_ns:
-                if pace.wait_for(edge_ns + width_ns, stop):
-                    return
-                continue
-            if stop.is_set():
-                return
-            held = NO_EVENTS
-            for events in ahead.take(due_ns):
-                if len(held):
-                    yield FeedStep(held, None, "live")
-                held = events
+        In a window it is known which bins have a valid book: those that have none may have to be stepped through.
+        """
+        ahead, edge_ns, width_ns, replay = self._ahead, self._begin_ns, self._width_ns, self._replay
+        pace, active_ns = Pace(self._clock, replay.factor, edge_ns), edge_ns
+        sight = Sight(replay.longest_wait_s, replay.factor, width_ns // NANOSECONDS_PER_MS)
+        start_ns = edge_ns if self._start_ns is None else self._edge_ns(self._start_ns)
+        while ahead.next_ns() is not None or edge_ns <= ahead.latest_ns:
+            end_ns, latest_ns = edge_ns + step_bins(width_ns) * width_ns, ahead.latest_ns
+            events = np.concatenate([NO_EVENTS, *ahead.take(end_ns)])
+            window = EventsInTime(iter([events]), latest_ns)
             if ahead.next_ns() is None:  # the bin of the last event is the last one
-                due_ns = min(due_ns, self._edge_ns(ahead.latest_ns) + width_ns)
-            yield FeedStep(held, due_ns, "live")
-            edge_ns, active_ns = due_ns, max(active_ns, ahead.latest_ns)
+                end_ns = min(end_ns, self._edge_ns(ahead.latest_ns) + width_ns)
+            valid = events["ts_ns"][:0] if watch is None else watch.valid_starts_ns(events, end_ns)
+            while edge_ns < end_ns:
+                next_ns = window.next_ns() or ahead.next_ns() or edge_ns
+                is_stepped = pace.pass_over(edge_ns - active_ns, replay.longest_wait_s, next_ns)
+                due_ns = self._edge_ns(min(pace.now_ns(), end_ns))
+                if watch is not None and (edge_ns < start_ns or sight.is_blind(edge_ns)):
+                    at = int(np.searchsorted(valid, edge_ns))
+                    due_ns = min(end_ns, max(start_ns, int(valid[at]) if at < len(valid) else end_ns))
+                    pace, is_stepped = Pace(self._clock, replay.factor, due_ns), True
+                    if due_ns <= edge_ns:
+                        sight.saw(edge_ns)  # from here on it keeps pace
+                        active_ns = max(active_ns, edge_ns)
+                        continue
+                if due_ns <= edge_ns:
+                    if pace.wait_for(edge_ns + width_ns, stop):
+                        return
+                    continue
+                if stop.is_set():
+                    return
+                taken = np.concatenate([NO_EVENTS, *window.take(due_ns)])
+                yield FeedStep(taken, due_ns, "live", is_stepped=is_stepped)
+                for begin_ns in valid[np.searchsorted(valid, edge_ns) : np.searchsorted(valid, due_ns)].tolist():
+                    sight.saw(begin_ns + width_ns)
+                edge_ns, active_ns = due_ns, max(active_ns, window.latest_ns)
+        if watch is not None and not sight.seen_ns and replay.loop:
+            pace.rest(replay.longest_wait_s, stop)  # there never was a book: the next pass would begin at once
+
+
+def _watched(watch: BookWatch | None, events: NDArray[np.void]) -> NDArray[np.void]:
+    """Return events that `watch` has taken in."""
+    if watch is not None:
+        watch.valid_starts_ns(events)
+    return events

@@ -172,8 +172,8 @@ class Client:
             self.cursor = ring.first_seq
         lag = ring.next_seq - self.cursor
         is_behind = lag > self._stream.settings.backlog_bins
-        if is_behind and self._stream.is_stepping():
-            self._is_catching_up = True  # no client can keep up with a quiet span that is stepped through
+        if is_behind and self._stream.stepped_seq >= self.cursor:
+            self._is_catching_up = True  # no client keeps up with a span that is stepped through
         if self._is_catching_up and lag > 1:
             await self._send_history()
         elif is_behind:

@@ -82,6 +82,7 @@ class LiveStream:
         champion, challengers, shadow_models: the models that are served now, the latter two by name.
         shadow_statuses: the figures of shadow models as JSON, by name.
         shown_ns: the end of the latest bin that has been shown, ns since the Unix epoch, whatever began anew since.
+        stepped_seq: the last bin that a replay did not wait for; -1 before one.
         ring: the last bins of the served pipeline.
         configurations: the last configurations since the last reset; the last of them is in force.
         reset_number, reset_seq: the configuration of the last reset, and the first bin after it.
@@ -115,7 +116,7 @@ class LiveStream:
         self.challengers = {each.name: each for each in challengers}
         self.shadow_models: dict[str, ServedModel] = {}
         self.shadow_statuses: dict[str, str] = {}
-        self.shown_ns = 0
+        self.shown_ns, self.stepped_seq = 0, -1
         self._judged_pasts: dict[str, int] = {}
         self._pasts = 0
         self.ring = BinRingBuffer(settings.buffer_bins, champion.live.scorer.radius)
@@ -144,8 +145,8 @@ class LiveStream:
     def handle(self, said: EngineEvent) -> None:
         """Apply an event of the engine."""
         match said:
-            case BinClosed(each, late_s):
-                self._add_bin(each, late_s)
+            case BinClosed(each, late_s, is_stepped):
+                self._add_bin(each, late_s, is_stepped=is_stepped)
             case ChampionChanged():
                 self._switched(said)
             case FeedRestarted(epoch):
@@ -190,16 +191,6 @@ class LiveStream:
     def past_of(self, name: str | None) -> int:
         """Return the number of the past that a shadow model has judged: another one has to be sent; 0 for none."""
         return 0 if name is None else self._judged_pasts.get(name, 0)
-
-    def is_stepping(self) -> bool:
-        """Whether bins of a replay come in a burst, such as a quiet span that is stepped through.
-
-        They do where the last `backlog_bins` came in half of the time that they take at the replay's pace.
-        """
-        speed, count, times = self.facts.speed, self.settings.backlog_bins, self.health.recent_bins
-        if self.facts.live or speed is None or len(times) < count:
-            return False
-        return times[-1] - times[-count] < count * self.champion.live.scorer.cell_width_ms / 1000 / speed / 2
 
     def log(self, line: str) -> None:
         """Print a line about this feed."""
@@ -286,7 +277,7 @@ class LiveStream:
             self._frames[key] = encode_grid([self.ring.scored(seq)], fields)
         return self._frames[key]
 
-    def _add_bin(self, each: PipelineBin, late_s: float) -> None:
+    def _add_bin(self, each: PipelineBin, late_s: float, *, is_stepped: bool) -> None:
         ring = self.ring if each.pipeline == self.pipeline else None
         if self._joining is not None and each.pipeline == self._joining[0]:
             ring = self._joining[1]
@@ -298,6 +289,7 @@ class LiveStream:
             is_live = self.facts.live
             self.health.count(time.monotonic(), is_late=is_late, is_live=is_live, bin_end_ns=bin_end_ns)
             self.shown_ns = max(self.shown_ns, bin_end_ns)
+            self.stepped_seq = each.seq if is_stepped else self.stepped_seq
         ring.began_ns = each.began_ns
         ring.append(each.scored, bin_body(each, self._tick_price, late_s), shadow_bodies(each))
 

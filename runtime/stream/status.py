@@ -10,7 +10,8 @@ from runtime.engine.feed_health import RECENT_SECONDS
 from runtime.engine.models import CHAMPION, ServedModel, live_model_on
 from runtime.feeds.feed import FeedFacts
 from runtime.stream.live_stream import LiveStream, ServedConfiguration
-from runtime.stream.stream_messages import PROTOCOL, model_facts, projection_facts, without_nan
+from runtime.stream.stream_messages import PROTOCOL, model_facts, projection_facts
+from vpharness.evaluation.figure_registry import json_values
 from vpharness.live.frames import encode_json, encode_schema
 
 
@@ -141,11 +142,11 @@ async def broadcast_status(stream: LiveStream) -> None:
         now = time.monotonic()
         stream.health.forget(now)
         stream.shadow_statuses = {
-            name: encode_json(without_nan(stream.statistics[name]))
+            name: encode_json(json_values(stream.statistics[name]))
             for name in stream.shadow_models
             if name in stream.statistics
         }
-        stream.set_status(encode_json(without_nan(status(stream))))
+        stream.set_status(encode_json(json_values(status(stream))))
         for reader in list(stream.clients):
             reader.cut_off_if_stuck(now)
         await asyncio.sleep(1.0)

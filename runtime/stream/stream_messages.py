@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from runtime.engine.models import CHAMPION, SHADOW_PREFIX, ServedModel
 from runtime.engine.pipeline import ModelOutput, PipelineBin
+from vpharness.evaluation.figure_registry import json_values
 from vpharness.live.frames import bin_fields, encode_json
 
 PROTOCOL: Final = 1
@@ -144,22 +145,9 @@ def projection_facts(model: ServedModel) -> dict[str, Any] | None:
     return {"horizons_bins": list(projection.horizons_bins), "quantiles": list(projection.quantiles)}
 
 
-def without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values that JSON can express: NaN and infinity become null, also inside lists."""
-    return {name: _plain(value) for name, value in values.items()}
-
-
 def number(value: float) -> float | None:
     """Return a number, or None for NaN and infinity, which JSON cannot express."""
     return value if math.isfinite(value) else None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return without_nan(value)
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return number(value) if isinstance(value, float) else value
 
 
 def _said(output: ModelOutput) -> dict[str, Any]:
@@ -172,7 +160,7 @@ def _is_challenger(name: str) -> bool:
 
 def _outcomes(name: str, output: ModelOutput) -> Iterable[dict[str, Any]]:
     for outcome in output.outcomes:
-        yield {"model": name, **without_nan(outcome.facts())}
+        yield {"model": name, **json_values(outcome.facts())}
 
 
 def _orders(name: str, output: ModelOutput) -> Iterable[dict[str, Any]]:

@@ -12,6 +12,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +70,6 @@ class BoardProcess:
     answer_s: float = ANSWER_S
     module: str = WORKER
     _running: "subprocess.Popen[bytes] | None" = None
-    _ended: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
     _reader: asyncio.StreamReader | None = None
     _writer: asyncio.StreamWriter | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -125,7 +125,6 @@ class BoardProcess:
         return BoardAnswer(int(head["status"]), {**head["headers"], "content-type": head["content_type"]}, body)
 
     async def _opened(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        self._ended = [each for each in self._ended if each.poll() is None]
         if self._running is not None and self._running.poll() is not None:
             self.close()
         if self._reader is None or self._writer is None:
@@ -141,7 +140,7 @@ class BoardProcess:
         alone = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         return subprocess.Popen(  # noqa: S603  # this interpreter, and a module of ours
             [sys.executable, "-m", self.module, str(self.lake)],
-            stdin=asked,
+            stdin=asked.fileno(),
             stdout=subprocess.DEVNULL,
             env={**os.environ, **alone},
             start_new_session=True,
@@ -150,10 +149,11 @@ class BoardProcess:
     def close(self) -> None:
         """End the process, if there is one; another is started when somebody asks again."""
         if self._writer is not None:
-            self._writer.transport.abort()
+            self._writer.close()
         if self._running is not None:
             self._running.kill()
-            self._ended.append(self._running)  # which nobody waits for: it may take a while to be gone
+            # A process that gives way to all others may take a while to be gone: nobody waits for it but this thread.
+            threading.Thread(target=self._running.wait, name="end of the board", daemon=True).start()
         self._running = self._reader = self._writer = None
 
 

@@ -12,7 +12,6 @@ from sanic import text as text_answer
 from sanic.exceptions import NotFound, PayloadTooLarge, SanicException
 
 from runtime.stream.status import reasons_not_ready, runtime_config
-from runtime.stream.stream_messages import without_nan
 from runtime.web.admission import AdmissionControl
 from runtime.web.auth import COOKIE, HEADERS, AccessPolicy
 from runtime.web.board import add_board
@@ -23,6 +22,7 @@ from runtime.web.sanic_adapter import close_after_answer
 from runtime.web.served_feed import ServedFeed, feed_named
 from runtime.web.stream_endpoint import serve_stream
 from vpharness.errors import ConfigError, VpharnessError
+from vpharness.evaluation.figure_registry import json_values
 from vpharness.promotion.serving import history
 
 log = logging.getLogger(__name__)
@@ -161,7 +161,7 @@ def feed_facts(feed: ServedFeed) -> dict[str, Any]:
 async def get_config(request: Request) -> HTTPResponse:
     """Return the `runtime_config` of a client of all columns."""
     stream = _feed(request).stream
-    return json_answer(without_nan(runtime_config(stream, stream.configuration, stream.columns)))
+    return json_answer(json_values(runtime_config(stream, stream.configuration, stream.columns)))
 
 
 async def get_promotion(request: Request) -> HTTPResponse:
@@ -169,7 +169,7 @@ async def get_promotion(request: Request) -> HTTPResponse:
     feed = _feed(request)
     entries = await asyncio.to_thread(history, request.app.ctx.lake, feed.setup.instrument)
     return json_answer(
-        without_nan(
+        json_values(
             {
                 "record": feed.stream.champion.record.values(),
                 "refusals": feed.stream.refusals,

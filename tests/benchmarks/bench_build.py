@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from tests.benchmarks.dense_stream import BIN_NS, LIVE_ORDERS, dense_stream
 from tests.naive import naive_lattice
 from vpharness.config.time_parsing import parse_time_ns
-from vpharness.datasets.build import build
 from vpharness.datasets.build_progress import BuildProgress
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vpharness.config.time_parsing import parse_time_ns
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load

@@ -119,7 +119,7 @@ def write(lake: Path, made: Made) -> None:
     for day, hours in enumerate(made.hours):
         runs = range(made.candidates // made.thresholds)
         for begin in range(0, len(runs), 8):
-            rows = [row for run in runs[begin : begin + 8] for row in _run_rows(made, run, day, hours, rng)]
+            rows = [row for run in runs[begin : begin + 8] for row in run_rows(made, run, day, hours, rng)]
             append(
                 store,
                 TableRows(FIRES, [row for table, row in rows if table == FIRES], FIRES_SCHEMA),
@@ -131,7 +131,7 @@ def write(lake: Path, made: Made) -> None:
         merge_parts(store)
 
 
-def _run_rows(
+def run_rows(
     made: Made, run: int, day: int, hours: float, rng: np.random.Generator
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the rows of a run's candidates on a dataset, and of the run, with the tables that they are for."""

@@ -25,7 +25,7 @@ from tests.signals.battery import made_up_columns, rows
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.execute import RunFailure, execute_many
 from vpharness.campaigns.run_spec import RunSpec
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.evaluation import EvaluationParameters, SplitParameters

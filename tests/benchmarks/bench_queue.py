@@ -24,7 +24,7 @@ from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.execute import RunFailure, execute_many
 from vpharness.campaigns.run_spec import RunSpec
 from vpharness.config.time_parsing import parse_time_ns
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.replay import only_what_is_needed

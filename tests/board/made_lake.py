@@ -2,9 +2,11 @@
 
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from tests.benchmarks.bench_compare import Made, write
+import numpy as np
+
+from tests.benchmarks.bench_compare import Made, run_rows, write
 from vpharness.board.answers import Answer, Board, answer
 from vpharness.datasets.lake import Lake
 from vpharness.results.store import CAMPAIGNS, META, TableRows, append, store_in
@@ -52,24 +54,8 @@ def start_campaign(lake: Lake, name: str, run_ids: list[str], at_ns: int | None 
 
 def finish_run(lake: Lake, run_id: str, *, error: str = "", at_ns: int | None = None) -> None:
     """Write down that a run without candidates has finished, or failed."""
-    row: dict[str, Any] = dict.fromkeys(META_SCHEMA.names)
-    row |= {
-        "run_id": run_id,
-        "status": "failed" if error else "done",
-        "error": error,
-        "signal": "made_up",
-        "signal_target": "made.up",
-        "dataset_id": "day000",
-        "dataset_checksum": "of day000",
-        "identity": "{}",
-        "judged_part": "train",
-        "created_ns": time.time_ns() if at_ns is None else at_ns,
-        "bins": 1000,
-        "cell_width_ms": 100.0,
-        "seconds": 2.0,
-        "tags": "{}",
-        "experiment": "",
-        "campaign": "",
-        "vpharness_version": "0",
-    }
+    *_, (_, row) = run_rows(Made(1, (1.0,), thresholds=1), 0, 0, 1.0, np.random.default_rng(1))
+    status = "failed" if error else "done"
+    row |= {"run_id": run_id, "status": status, "error": error, "seconds": 2.0}
+    row |= {"created_ns": time.time_ns() if at_ns is None else at_ns}
     append(store_in(lake.root), TableRows(META, [row], META_SCHEMA))

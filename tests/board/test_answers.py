@@ -223,7 +223,7 @@ def test_a_damaged_store_is_a_line_and_no_ranking(tmp_path: Path) -> None:
     lake = made_lake(tmp_path / "lake")
     (part, *_) = sorted((store_in(lake.root).root / "runs.parquet").iterdir())
     part.write_bytes(b"damaged")
-    assert "cannot be read" in refused(board_of(lake), 503, "", "format=json")
+    assert "its name says another" in refused(board_of(lake), 503, "", "format=json")
 
 
 def test_the_sheet_the_script_and_the_icon_are_there(board: Board) -> None:

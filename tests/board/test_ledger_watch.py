@@ -24,7 +24,7 @@ def test_the_table_of_a_ranking_is_kept_and_read_by_the_next_board(tmp_path: Pat
     made = new_standing(lake, stamp_of(lake))
     kept = kept_standing(lake)
     assert kept is not None
-    assert kept.table.to_pylist() == made.table.to_pylist()
+    assert repr(kept.table.to_pylist()) == repr(made.table.to_pylist())  # as texts: NaN differs from itself
     assert kept.facts == made.facts
     assert kept.ranked is None
     assert made.ranked is not None
@@ -94,7 +94,7 @@ def test_what_is_wrong_with_the_ledger_is_raised_until_the_store_changes(tmp_pat
     part.write_bytes(b"damaged")
     watch = LedgerWatch(lake, PATIENCE_S)
     for _ in range(2):
-        with pytest.raises(ResultsError, match=r"cannot be read"):
+        with pytest.raises(ResultsError, match="its name says another"):
             watch.seen()
     part.write_bytes(content)
     finish_run(lake, "another")

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Final
 
-from vpharness.datasets.build import build
 from vpharness.datasets.collection import Collection, add_members
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.events.synthetic import SyntheticSource

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vpharness.campaigns.run_spec import RunSpec
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
 from vpharness.evaluation import EvaluationParameters, SplitParameters

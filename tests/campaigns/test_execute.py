@@ -11,9 +11,9 @@ import pytest
 from jax import Array
 
 from tests.campaigns.market import small_dataset, spec
+from vpharness.campaigns.campaign_plan import Group, Job, PlannedRun
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.execute import RunFailure, RunOutcome, execute, execute_many
-from vpharness.campaigns.plan import Group, Job, PlannedRun
 from vpharness.campaigns.run_spec import RunSpec, spec_problems
 from vpharness.datasets.find import Dataset
 from vpharness.signals import Clock, Grid, SignalParameters, resolve, signal

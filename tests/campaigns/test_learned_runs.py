@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tests.campaigns.market import small_dataset, spec
+from vpharness.campaigns.campaign_plan import PlannedRun
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.execute import RunOutcome, execute_many
 from vpharness.campaigns.fits import fit_side_by_side, fit_tasks
-from vpharness.campaigns.plan import PlannedRun
 from vpharness.campaigns.run_spec import spec_problems
 from vpharness.datasets.find import Dataset
 from vpharness.engines.calls import Allotment, Work

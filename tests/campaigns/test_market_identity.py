@@ -12,7 +12,7 @@ from tests.events.level_files import BINANCE, TARDIS
 from tests.events.recordings import BITFINEX
 from tests.events.samples import DAY, START, mbo, metadata, write
 from vpharness.campaigns.market_identity import market_of
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
 from vpharness.evaluation import Market, MarketTime

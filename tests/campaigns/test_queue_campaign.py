@@ -13,7 +13,7 @@ import pytest
 import vpharness as vp
 from tests.commands.test_cli import in_process
 from tests.datasets.compact import ALL, as_of_an_earlier_version
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.evaluation import OUTCOME_NAMES

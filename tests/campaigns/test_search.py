@@ -11,7 +11,7 @@ import pytest
 from tests.campaigns.market import EVALUATION
 from tests.commands.test_cli import in_process
 from vpharness.campaigns import runner
-from vpharness.campaigns.plan import Group
+from vpharness.campaigns.campaign_plan import Group
 from vpharness.campaigns.search import Family, Interval, Listed, SearchSettings, SearchSpace, Trial, search
 from vpharness.commands import search as search_command
 from vpharness.datasets.lake import Lake

@@ -12,7 +12,7 @@ import pytest
 
 from tests.campaigns.market import small_dataset, spec
 from vpharness.campaigns import travel
-from vpharness.campaigns.plan import Group, Job, PlannedRun
+from vpharness.campaigns.campaign_plan import Group, Job, PlannedRun
 from vpharness.campaigns.run_folder import folder_of, put_run_folder
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings, run_groups
 from vpharness.campaigns.travel import (
@@ -26,6 +26,7 @@ from vpharness.campaigns.travel import (
 )
 from vpharness.campaigns.workers import GroupFollower, group_bytes
 from vpharness.datasets.find import Dataset
+from vpharness.datasets.lake import Lake
 from vpharness.engines.calls import Allotment
 from vpharness.errors import DatasetError, EngineError, ResultsError
 from vpharness.results.audits import audits_of
@@ -126,6 +127,7 @@ def test_what_comes_back_is_what_the_runs_would_have_written(dataset: Dataset, t
 def test_recorded_latencies_travel_with_their_dataset(dataset: Dataset, tmp_path: Path, temporary: Path) -> None:
     """The machine there has no file at their path; the lake here keeps them, and nothing of them stays there."""
     path = tmp_path / "latencies.parquet"
+    dataset = dataclasses.replace(dataset, cache=Lake(tmp_path / "lake").cache)
     ends = pa.array([dataset.manifest.first_bin_start_ns, dataset.manifest.last_bin_end_ns], pa.int64())
     pq.write_table(pa.table({"ts_ns": ends, "latency_ms": [20.0, 20.0]}), path)
     group = group_on(dataset, 3)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from vpharness.campaigns import workers
-from vpharness.campaigns.plan import Group
+from vpharness.campaigns.campaign_plan import Group
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings
 from vpharness.engines import joblib_engine
 from vpharness.engines.calls import Allotment, Call, Work

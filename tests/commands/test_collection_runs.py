@@ -256,7 +256,9 @@ def test_a_search_judges_each_job_over_all_days_that_train(history: dict[str, An
     words = ("-m", *ON_DAYS, "hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "hydra.sweeper.batch_size=2")
     searched = ok(in_process(folder, *words, "signal.blend_scale=5,6", f"outputs={tmp_path}", "json=true"))
     found = json.loads(searched.stdout)
-    assert (found["done_now"], found["failed"]) == (10, 0)
+    proposed = found["distinct_runs"] // 5  # two, unless the same is proposed twice
+    assert (found["done_now"], found["failed"]) == (5 * proposed, 0)
+    assert proposed in {1, 2}
     assert "2 trials in 1 batches" in searched.stderr
     mine = {row["candidate_id"]: row for row in found["candidates"]}
     ids = {tuple(row["run_ids"]) for row in mine.values()}

@@ -15,8 +15,8 @@ from tests.commands.test_cli import Said, in_process
 from tests.datasets.session_files import WIDE, minutes, utc, write_day
 from tests.runtime.records import promote, record_of
 from vpharness.commands import build_collection as command
-from vpharness.datasets.build import build
 from vpharness.datasets.collection import find_collection
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import Dataset, find_dataset, open_dataset
 from vpharness.datasets.lake import Lake, building_collection, new_folder
 from vpharness.datasets.read import load

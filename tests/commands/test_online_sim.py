@@ -63,7 +63,7 @@ def test_a_dataset_is_simulated_as_json(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_one_line(tmp_path: Path, words: list[str], message: str) -> None:
-    """Said before anything is replayed."""
+    """It is refused before anything is replayed."""
     said = in_process(tmp_path, "online-sim", "tracking=none", *words)
     assert (said.returncode, said.stdout) == (2, "")
     assert said.stderr.startswith("vpharness: ")

@@ -9,11 +9,11 @@ import pytest
 from tests.promotion.samples import judgement
 from tests.results.ledgers import candidate
 from vpharness.commands.text import terminal
-from vpharness.commands.text.differences import differences
+from vpharness.commands.text.ranking_lines import audits, glossary, searches, shortages
 from vpharness.commands.text.rankings import print_ranking
 from vpharness.commands.text.stabilities import SinceTable, print_since_chosen
 from vpharness.commands.text.terminal import print_table, span_text
-from vpharness.commands.text.verdicts import audits, glossary, searches, shortages
+from vpharness.commands.text.varied_settings import differences
 from vpharness.evaluation import Lack
 from vpharness.results.ledger import AUDIT_FAILED, AUDIT_UNDECIDED, LedgerCandidate
 from vpharness.results.ranking import Ranked, rank

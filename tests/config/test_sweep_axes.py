@@ -6,6 +6,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from vpharness.config.sweep_axes import MOST_JOBS, ExpandedSweep, expand
 
 
@@ -92,6 +93,7 @@ def test_a_sweep_without_bounds_is_refused() -> None:
 
 
 @given(st.recursive(st.integers() | st.floats() | st.booleans() | st.none() | st.text(), st.lists, max_leaves=5))
+@examples()
 def test_an_axis_of_an_experiment_is_read_back_as_it_was_written(value: Any) -> None:
     """Quotes, backslashes, letters of any alphabet: what Hydra makes of the word is the value."""
     found = expanded(universal={"tracking.tags.note": [value]})

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from tests.datasets.samples import MINUTE, OPENING_NS, SECOND_NS, Fixed, book
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import all_datasets, find_dataset
 from vpharness.datasets.lake import Lake, new_folder
 from vpharness.datasets.manifest import read_checksums

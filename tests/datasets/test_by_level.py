@@ -14,7 +14,7 @@ from tests.datasets.samples import MINUTE
 from tests.events.level_files import agg_trade, depth, lines_of, snapshot
 from tests.events.samples import write
 from tests.results.pages import Page
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import CHECKSUMS_FILE, MANIFEST_FILE, read_manifest, require_orders, write_checksums

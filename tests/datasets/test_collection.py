@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tests.datasets.samples import MINUTE
-from vpharness.datasets.build import build
 from vpharness.datasets.collection import (
     Collection,
     add_members,
@@ -18,6 +17,7 @@ from vpharness.datasets.collection import (
     instrument_root,
     newest_version,
 )
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, DatasetError

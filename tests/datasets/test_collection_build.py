@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.datasets.session_files import MINUTE_NS, WIDE, minutes, utc, write_day
-from vpharness.datasets.build import build
 from vpharness.datasets.collection import add_members, datasets_of, find_collection
 from vpharness.datasets.collection_build import CollectionBuilt, CollectionProgress, CollectionRequest, build_collection
 from vpharness.datasets.collection_watch import Watched, watch_collection
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.file_spans import span_of_file
 from vpharness.datasets.find import Dataset, open_dataset
 from vpharness.datasets.lake import Lake
@@ -50,7 +50,7 @@ def request(
 
 
 def quiet(progress: CollectionProgress) -> None:
-    """Say nothing."""
+    """Report nothing."""
 
 
 def built(lake: Lake, asked: CollectionRequest) -> CollectionBuilt:

@@ -14,7 +14,7 @@ from tests.lattice.test_engine_golden import GOLDEN
 from vpharness.config.time_parsing import parse_time_ns
 from vpharness.datasets import replay
 from vpharness.datasets.bin_by_bin import grid_blocks, require_grid
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.event_table import DatasetEvents
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.grid_columns import chosen_columns

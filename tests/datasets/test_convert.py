@@ -8,9 +8,9 @@ import pytest
 
 from tests.datasets.compact import ALL, as_of_an_earlier_version, assert_same, built
 from tests.datasets.samples import MINUTE, OPENING_NS, SECOND_NS, Fixed, book
-from vpharness.datasets import convert as converting
-from vpharness.datasets.build import build
-from vpharness.datasets.convert import convert
+from vpharness.datasets import dataset_conversion as converting
+from vpharness.datasets.dataset_build import build
+from vpharness.datasets.dataset_conversion import convert
 from vpharness.datasets.event_table import DatasetEvents
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake, being_changed

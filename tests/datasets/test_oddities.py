@@ -12,7 +12,7 @@ from tests.datasets.samples import OPENING_NS, SECOND_NS, Fixed
 from tests.event_rows import events_of
 from tests.events.samples import write
 from vpharness.commands.text.dataset_facts import print_dataset, print_doubts
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import Manifest

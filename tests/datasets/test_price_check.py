@@ -16,7 +16,7 @@ from tests.event_rows import events_of
 from tests.events.samples import COMPRESSIONS, ENUMS, metadata, write
 from vpharness.compiled import Array
 from vpharness.datasets import price_check
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.price_check import PriceCheck, check_prices, key_choice

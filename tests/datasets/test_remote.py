@@ -14,7 +14,7 @@ from tests.datasets.samples import MINUTE, OPENING_NS, Fixed, book
 from tests.s3_server import S3Server, s3_server
 from vpharness.datasets import remote_files, remote_publish, s3_files
 from vpharness.datasets.cache_limit import keep_within_limit
-from vpharness.datasets.convert import convert
+from vpharness.datasets.dataset_conversion import convert
 from vpharness.datasets.find import Dataset, all_datasets, find_dataset
 from vpharness.datasets.lake import ColumnCache, Lake
 from vpharness.datasets.manifest import BINS_FILE, CHECKSUMS_FILE, EVENTS_FILE, GRID_FILE, MANIFEST_FILE

@@ -8,7 +8,7 @@ import pytest
 
 from tests.datasets.samples import MINUTE, Fixed, book
 from vpharness.commands.list_datasets import source_text
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.sources import note_source, noted_source, renew_note, source_values
 from vpharness.errors import DatasetError

@@ -6,7 +6,7 @@ import pytest
 
 from tests.events.export_files import csv_of, json_of, parquet_of
 from tests.events.samples import DAY, START, mbo, metadata, write
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import Manifest, read_checksums, require_orders

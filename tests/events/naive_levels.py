@@ -65,7 +65,7 @@ class PlainLevels:
         self.events[-1] = (*self.events[-1][:-1], 32 | 128)
 
     def gap(self, ts: int) -> None:
-        """Say that something is missing."""
+        """Report that something is missing."""
         self.events.append((ts, "N", "N", 0, 0, 0, 4 | 128))
 
 

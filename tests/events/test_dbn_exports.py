@@ -26,7 +26,7 @@ from tests.events.export_files import (
 )
 from tests.events.samples import START, events, read, write
 from tests.examples import examples
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load

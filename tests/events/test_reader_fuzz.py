@@ -26,7 +26,7 @@ from tests.events.samples import COMPRESSIONS, START, Event, events, mbo, metada
 from tests.events.test_bitstamp import LIFE, NEW
 from tests.events.test_itch import ALL_TYPES, DAY
 from tests.events.test_lobster import BOOK_ROW, MESSAGES, SUMMER
-from tests.examples import examples
+from tests.examples import SHARE, examples
 from tests.naive_itch import itch_events
 from vpharness.errors import SourceError
 from vpharness.events.binance_depth import BinanceDepthSource
@@ -45,7 +45,7 @@ from vpharness.events.tardis_l2 import TardisL2Source
 
 FEW, MANY = 40, 5_000
 DEADLINE_MS = 20_000  # of a reader that hangs, on a machine that others use too
-CUTS, NEAR_AN_END = 300, 60
+CUTS, NEAR_AN_END = round(300 * SHARE), round(60 * SHARE)
 """About how many beginnings of a file are read, and how many of them end within its first and last bytes."""
 
 NEWER = NEW + "5,9999,1000,78318.0,1.53453667,created,bid\n5,9999,1001,78318.0,7.18e-06,changed,bid\n"

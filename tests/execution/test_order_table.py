@@ -11,7 +11,7 @@ import pytest
 import vpharness as vp
 from tests.datasets.compact import ALL, as_of_an_earlier_version, built
 from vpharness.api.data import DatasetTables
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, DatasetError

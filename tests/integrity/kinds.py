@@ -17,8 +17,8 @@ from tests.runtime.feeds.fake_clock import FakeClock
 from tests.runtime.feeds.test_recording_feed import late_script, plain, record
 from tests.runtime.records import promote, record_of
 from vpharness.datasets.bin_by_bin import grid_blocks, read_rows
-from vpharness.datasets.build import build
 from vpharness.datasets.collection import add_members, find_collection
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.event_table import DatasetEvents
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake

@@ -29,7 +29,7 @@ def _anyones_id(feed: Feed) -> int:
 
 
 def best_price(feed: Feed) -> None:
-    """Say the best price of one side of a publisher, or that it has none; now and then trade at it."""
+    """Send the best price of one side of a publisher, or that it has none; now and then trade at it."""
     publisher, side = feed.whole(0, feed.publishers - 1), feed.side()
     price, size = feed.price(side, feed.whole(1, 3)), feed.size()
     if feed.chance(0.1):
@@ -47,7 +47,7 @@ def best_price(feed: Feed) -> None:
 
 
 def price_level(feed: Feed) -> None:
-    """Say what a publisher has at a price, or take from it."""
+    """Send what a publisher has at a price, or take from it."""
     side, order_id = feed.side(), _anyones_id(feed)
     price, size = feed.price(side, feed.whole(1, 8)), feed.whole(0, 20) if feed.chance(0.8) else 0
     if feed.chance(0.05 * feed.mischief):

@@ -64,6 +64,21 @@ def test_what_a_full_picture_costs(browser: Browser, full: StandIn, size: tuple[
         assert drawn >= 50
 
 
+def test_a_steady_picture_takes_less_than_a_frame(tab: Tab, full: StandIn) -> None:
+    """Map, panes and profiles of the view that the page opens with, at 10 bins a second, drawn by the processor."""
+    show(tab, full)
+    drawn, begin = tab.ask("vpharness.drawing().frames"), time.monotonic()
+    for i in range(100):
+        time.sleep(max(0, begin + i * 0.1 - time.monotonic()))
+        full.publish()
+    catch_up(tab, full)
+    drawn = tab.ask("vpharness.drawing().frames") - drawn
+    costs = sorted(tab.ask(f"vpharness.drawing().drawMs.slice(-{drawn})"))
+    tenths = [costs[len(costs) * part // 100] for part in (10, 50, 95)]
+    print(f"{drawn} pictures, script of one {', '.join(f'{each:.1f}' for each in tenths)} ms (10 %, median, 95 %)")
+    assert costs[len(costs) // 2] < 16
+
+
 def test_an_idle_picture_costs_little(browser: Browser, full: StandIn) -> None:
     """Without bins nothing is drawn: only what says that nothing comes."""
     with browser.tab() as tab:

@@ -1,9 +1,12 @@
 """What a trader looks at first: prices, what trades, how the feed goes, and who fires, on any screen."""
 
+import base64
 import json
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
+import matplotlib.image
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -238,9 +241,10 @@ def test_another_screen_zoom_or_size_keeps_the_cell_while_paused(tab: Tab, serve
         cells = [(cell[0] + dx, cell[1] + dy) for dx, dy in ((-9, -4), (-5, 2), (4, -3))]
         wanted = tab.ask(f"{json.dumps(cells)}.map(([s, t]) => vpharness.colour(vpharness.cell(s, t).ask_depth - "
                          "vpharness.cell(s, t).bid_depth))")  # fmt: skip
-        pixels = tab.pixels()
-        scale = pixels.shape[1] / width
-        found = [pixels[int(at["y"] * scale), int(at["x"] * scale)].tolist() for at in places(tab, cells)]
+        shot = base64.b64decode(session.send("Page.captureScreenshot", {"format": "png"})["data"])
+        pixels = np.rint(matplotlib.image.imread(BytesIO(shot), format="png")[:, :, :3] * 255)
+        assert pixels.shape[:2] == (height * ratio, width * ratio)
+        found = [pixels[int(at["y"] * ratio), int(at["x"] * ratio)] for at in places(tab, cells)]
         assert np.abs(np.array(found) - np.array(wanted)).max() <= 2
 
 

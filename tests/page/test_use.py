@@ -42,6 +42,7 @@ def test_pause_step_scrub_and_back_to_live(tab: Tab, server: StandIn) -> None:
     tab.settle()
     tab.click("#live")
     assert bins(tab)["head"] == 319
+    server.publish()  # a page to which nothing comes for a while says so
     tab.wait(f"{STATE} === 'Live'")
 
 
@@ -69,7 +70,7 @@ def test_a_view_is_in_the_address_and_comes_back_from_it(tab: Tab, server: Stand
     tab.key("3")
     tab.key("t")
     tab.key("-")
-    tab.wait("location.search.includes('field=net') && location.search.includes('theme=light')")
+    tab.wait("['field=net', 'theme=light', 'bins=750'].every(each => location.search.includes(each))")
     address = tab.ask("location.href")
     assert "threshold=0.25" in address
     assert server.queries[-1]["threshold"] == "0.25"
@@ -102,10 +103,10 @@ def test_a_promotion_is_announced_marked_and_explained(tab: Tab, server: StandIn
     assert bins(tab)["first"] == 0
     assert tab.ask("document.querySelector('#version').textContent") == "v0002"
     assert "Promoted: v0002" in tab.ask("document.querySelector('#notices').innerText")
-    # The flag hangs on the time axis where the version changed.
+    # The flag stands at the foot of the score where the version changed.
     place = tab.ask("vpharness.place(300, 0).x")
-    flag = tab.ask("(() => { const b = document.querySelector('#stage').getBoundingClientRect(); return b.bottom; })()")
-    tab.click_at(place + 6, flag - 32)
+    score = tab.ask("vpharness.panes().score")
+    tab.click_at(place + 6, score["y"] + score["height"] - 6)
     tab.wait(
         "document.querySelector('#evidence').open && document.querySelector('#evidence').innerText.includes('p_adj')"
     )

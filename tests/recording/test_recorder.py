@@ -18,7 +18,7 @@ from websockets.asyncio.server import ServerConnection
 from tests.events.recordings import ASKS, BIDS, START, coinbase, coinbase_snapshot
 from tests.events.samples import read
 from tests.recording.stand_in import Script, StandIn, exchange, send, until_written
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, FeedError
 from vpharness.events.coinbase import CoinbaseSource

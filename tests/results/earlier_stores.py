@@ -22,6 +22,7 @@ _COMMANDS: Final = (
     ("signal=ads", "signal.thresholds=[0.2,0.4]", "eval.tp_ticks=2", *_MARKET),
     ("-m", "signal=perm_derivative", "signal.thresholds=[0.3]", "eval.tp_ticks=2,3", "campaign=small", *_MARKET),
     ("compare", "walk_forward=true", "signal=ads", "segments=4", "train=1"),
+    ("compare", "execution=1ac96f713fc58327", "min_signals=0"),  # ads at 0.2
 )
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.examples import examples
 from tests.results.ledgers import MARKETS, N_BINS, NEWEST_NS, candidate, entered, trial, view_of, with_evidence
-from vpharness.commands.text.verdicts import verdict
+from vpharness.commands.text.ranking_lines import verdict
 from vpharness.evaluation import (
     BlockSums,
     EvaluationParameters,

@@ -16,7 +16,7 @@ from tests.results.ledgers import candidate
 from vpharness.evaluation import Figure, Figures
 from vpharness.evaluation.figures import registered
 from vpharness.results import remembered_rankings
-from vpharness.results.ledger import LedgerCandidate
+from vpharness.results.ledger import LedgerCandidate, StoredLedger
 from vpharness.results.ranking import Ranked, each_dataset_apart, rank
 from vpharness.results.remembered_rankings import FOLDER, MOST_KEPT, ranked_before
 from vpharness.results.store import Store
@@ -111,6 +111,31 @@ def test_a_damaged_file_is_never_believed(tmp_path: Path, ranked: list[int]) -> 
     path.write_bytes(whole[: len(whole) // 2])
     same(ranked_before(store, LEDGER), expected)
     assert len(ranked) == 26
+
+
+def test_a_ranking_is_found_by_the_parts_that_were_read(
+    tmp_path: Path, ranked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a look at the trials; parts that were merged, or a damaged note, lead to the same by way of these."""
+    store, expected, looked = Store(tmp_path), rank(LEDGER), list[int]()
+    digest = remembered_rankings._digest
+
+    def counting(ledger: Sequence[LedgerCandidate], chosen: Sequence[LedgerCandidate]) -> str:
+        looked.append(len(ledger))
+        return digest(ledger, chosen)
+
+    monkeypatch.setattr(remembered_rankings, "_digest", counting)
+    for parts, looks in (("one", 1), ("one", 1), ("merged", 2), ("merged", 2)):
+        same(ranked_before(store, StoredLedger(LEDGER, parts)), expected)
+        assert len(looked) == looks
+    some = StoredLedger(LEDGER, "one")
+    same(ranked_before(store, some, some[:2]), rank(LEDGER, LEDGER[:2]))
+    assert (ranked, len(looked)) == ([4, 2], 3)
+    for path in (tmp_path / FOLDER).iterdir():
+        if path.stat().st_size < 200:
+            path.write_bytes(b"0" * 64)
+    same(ranked_before(store, StoredLedger(LEDGER, "one")), expected)
+    assert (ranked, len(looked)) == ([4, 2], 4)
 
 
 def test_nothing_is_lost_where_nothing_can_be_kept(tmp_path: Path, ranked: list[int]) -> None:

@@ -15,7 +15,12 @@ import sqlalchemy
 
 from tests.commands.test_cli import in_process
 from tests.results.tracking_server import tracking_server
+from vpharness.campaigns.run_folder import folder_of
+from vpharness.datasets.lake import Lake
 from vpharness.errors import TrackingError
+from vpharness.promotion.history_entries import HistoryEntry
+from vpharness.promotion.pointer import PROMOTED, instrument_lock, set_current
+from vpharness.promotion.verdicts import Verdict, keep_verdict
 from vpharness.results import tracking
 from vpharness.results.tracked_run import TrackedRun, is_tracked
 from vpharness.results.tracking import CHAMPION, Tracking, TrackingParameters
@@ -184,6 +189,42 @@ def test_a_run_that_is_not_tracked_has_no_champion(tmp_path: Path) -> None:
     tracking = Tracking(TrackingParameters(), tmp_path / "outputs")
     with pytest.raises(TrackingError, match=r"could not be tracked .*tracked\.json"):
         tracking.crown(tmp_path, "ESH4", "v0001", tmp_path / "v0001")
+
+
+def test_live_claims_are_copied_to_the_run_that_was_promoted(tmp_path: Path) -> None:
+    """A point for each end that is known, at its number of blocks; copied again they stay as they are."""
+    lake, outputs, run = Lake(tmp_path / "lake"), tmp_path / "outputs", a_run(tmp_path)
+    folder = folder_of(outputs, "run")
+    folder.parent.mkdir(parents=True)
+    shutil.move(run.folder, folder)
+    run_id = Tracking(TrackingParameters(), outputs).log(replace(run, folder=str(folder)))
+    with instrument_lock(lake, "SYN"):
+        for number, (version, of) in enumerate((("v0001", "run"), ("v0002", "elsewhere")), 1):
+            before = None if number == 1 else "v0001"
+            set_current(lake, "SYN", HistoryEntry(number, PROMOTED, version, before, number, of, None))
+    claims = [Verdict("v0001", "as promised", 1.2, 0.8, None, 48, 5, 9_000_000, "databento", live=True)]
+    claims += [replace(claims[0], says="worse than promised", net_pnl_ticks=0.1, n_blocks=96, at_ns=10_000_000)]
+    for each in (*claims, replace(claims[0], version="v0002")):
+        keep_verdict(lake, "SYN", each)
+    for _ in range(2):
+        said = in_process(tmp_path, "promote", "history", "tracking=mlflow")
+        assert (said.returncode, said.stderr) == (
+            0,
+            "vpharness: run elsewhere is not tracked, so MLflow has no claims of it\n",
+        )
+    client = client_of(tmp_path)
+    curves = {
+        name: sorted((point.step, point.value, point.timestamp) for point in client.get_metric_history(run_id, name))
+        for name in ("live.net_pnl_ticks", "live.low", "live.high")
+    }
+    assert curves == {
+        "live.net_pnl_ticks": [(48, 1.2, 9), (96, 0.1, 10)],
+        "live.low": [(48, 0.8, 9), (96, 0.8, 10)],
+        "live.high": [],
+    }
+    tags = client.get_run(run_id).data.tags
+    assert (tags["live.claim"], tags["live.version"]) == (claims[1].text, "SYN v0001")
+    assert "mlflow" not in in_process(tmp_path, "promote", "history").stderr
 
 
 def test_a_store_that_cannot_be_reached_loses_no_result(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.results.walk_forward_ledgers import (
     evidence_of_blocks,
     noise,
 )
-from vpharness.commands.text.walk_forwards import overfitting_text, stretch_text, verdict_lines
+from vpharness.commands.text.walk_forward_tables import overfitting_text, stretch_text, verdict_lines
 from vpharness.errors import ConfigError
 from vpharness.evaluation import Evidence, pooled
 from vpharness.results.ledger import LedgerCandidate

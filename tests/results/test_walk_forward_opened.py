@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.results.walk_forward_ledgers import candidate, day_evidence
-from vpharness.commands.text.walk_forwards import verdict_lines
+from vpharness.commands.text.walk_forward_tables import verdict_lines
 from vpharness.evaluation import Evidence
 from vpharness.results import holdout
 from vpharness.results.ledger import DatasetKey, LedgerCandidate, Trial

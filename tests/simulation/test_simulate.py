@@ -11,7 +11,7 @@ import pytest
 from jax import Array
 
 from tests.datasets.samples import MINUTE, Fixed, book
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, DatasetError, VpharnessError

@@ -7,8 +7,8 @@ by default those of the command line: the environment variable VPHARNESS_LAKE or
 
 from vpharness.api.collection_tables import CollectionTables, collection, collections
 from vpharness.api.data import DatasetTables, dataset, datasets, virtual_orders
-from vpharness.api.ledger import execution, fires, information, results
-from vpharness.api.plots import plot_equity, plot_scores, plot_thresholds
+from vpharness.api.ledger_frames import execution, fires, information, results
+from vpharness.api.notebook_plots import plot_equity, plot_scores, plot_thresholds
 from vpharness.api.procedures import WalkForwardResult, walk_forward
 from vpharness.api.running import RunResult, compose, run, score
 

@@ -22,14 +22,14 @@ from vpharness.board.leaderboard import KEYS, leaderboard, query_of, running_str
 from vpharness.board.ledger_watch import LedgerWatch
 from vpharness.board.pages import ICON, SCRIPT, STYLE_SHEET, Page, html_of, json_of
 from vpharness.board.procedures import procedure_page, procedures_page
-from vpharness.board.promoted import promoted_page, serving_candidates, version_page
 from vpharness.board.queries import NotFoundError, Query, QueryError, parsed
 from vpharness.board.standing import stamp_of
 from vpharness.campaigns.collection_members import sessions_of_datasets
 from vpharness.commands.text.rankings import lattices_in, views_in
 from vpharness.datasets.collection import collection_ids, find_collection
 from vpharness.datasets.lake import Lake
-from vpharness.errors import DatasetError, VpharnessError
+from vpharness.errors import DatasetError, PromotionError, VpharnessError
+from vpharness.promotion.pointer import PROMOTED, history, instruments
 from vpharness.results.report.markup import element
 
 HTML, JSON, CSS, JAVASCRIPT = (
@@ -105,12 +105,13 @@ def answer(board: Board, path: str, query: str = "") -> Answer:
     """Return what is asked for: `path` is that below the board, such as "candidate", `query` as in an address."""
     if path in _FILES:
         return Answer(HTTPStatus.OK, _FILES[path][0], _FILES[path][1]())
-    as_json = path.endswith(".json")
+    as_json = path.endswith(".json") or "format=json" in query.split("&")
     name = path.removesuffix(".json").strip("/")
     name = "" if name == "leaderboard" else name
     try:
         values = parsed(query)
-        as_json = values.pop("format", "json" if as_json else "html") == "json"
+        Query(values, frozenset(values)).choice("format", ("html", "json"), "html")
+        values.pop("format", None)
         if name not in _PAGES:
             known = ", ".join(sorted(filter(None, _PAGES)))
             raise NotFoundError(f"there is no page {path[:60]!r}; there are the leaderboard, {known}")
@@ -156,7 +157,7 @@ def _candidate(board: Board, values: Mapping[str, str]) -> Page:
         sessions_of_datasets(lake),
         _collections(lake),
         _lake_key(lake),
-        serving_candidates(lake),
+        _promoted_runs(lake),
     )
     return candidate_page(board.watch.seen(whole=True), asked, around)
 
@@ -168,6 +169,20 @@ def _collections(lake: Lake) -> dict[str, frozenset[str]]:
             found[name] = frozenset(find_collection(lake, name).dataset_ids)
         except DatasetError:
             continue  # the page of datasets says what is wrong with it
+    return found
+
+
+def _promoted_runs(lake: Lake) -> dict[str, list[tuple[str, str]]]:
+    """Return the instruments and versions that each run was promoted as, by run."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name in instruments(lake):
+        try:
+            entries = history(lake, name)
+        except PromotionError:
+            continue  # the page of promotions says what is wrong with it
+        for entry in entries:
+            if entry.action == PROMOTED and entry.run_id is not None:
+                found.setdefault(entry.run_id, []).append((name, entry.version))
     return found
 
 
@@ -210,6 +225,8 @@ def _datasets(board: Board, values: Mapping[str, str]) -> Page:
 
 
 def _promoted(board: Board, values: Mapping[str, str]) -> Page:
+    from vpharness.board.promoted import promoted_page, version_page  # noqa: PLC0415  # compilers, seconds to load
+
     asked = Query(values, frozenset({"instrument", "version"}))
     instrument, version = asked.text("instrument"), asked.text("version")
     seen = board.watch.seen(whole=True)

@@ -161,7 +161,7 @@ def campaigns_page(lake: Lake, now_ns: int | None = None) -> Page:
     running = running_campaigns(found, at_ns)
     words = "Nothing is running." if found else "There is no campaign yet: python -m vpharness -m … makes one."
     now = element("div", *(running or [element("p", words)]), id="running", class_="running", data_live="yes")
-    rows = [
+    rows: list[list[Content]] = [
         [
             element("th", link(each.name, "campaign", name=each.name), scope="row"),
             each.state(at_ns),
@@ -213,7 +213,7 @@ def campaign_page(lake: Lake, name: str | None, now_ns: int | None = None) -> Pa
 def _failures(own: Campaign) -> Element | None:
     if not own.failed:
         return None
-    rows = [
+    rows: list[list[Content]] = [
         [element("th", run_id, scope="row"), minute_text(at_ns), element("td", error[:500], class_="words")]
         for run_id, (at_ns, error) in list(own.failed.items())[-_MOST_FAILURES:]
     ]

@@ -1,18 +1,19 @@
 """A candidate's page: how it stands, its equity, days and hours, neighbours, ways of entering, and what promotes it."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from vpharness.board.ledger_watch import Seen
-from vpharness.board.pages import Page, being_ranked, command, disclosure, link, state_note, without_nan
+from vpharness.board.pages import Page, being_ranked, command, disclosure, link, state_note
 from vpharness.board.queries import one_of
+from vpharness.commands.text.ranking_lines import family_text
 from vpharness.commands.text.rankings import row_of
 from vpharness.commands.text.terminal import minute_text
-from vpharness.commands.text.verdicts import family_text
 from vpharness.errors import VpharnessError
 from vpharness.evaluation import Figures, all_figures
-from vpharness.evaluation.figure_registry import SHARE
+from vpharness.evaluation.figure_registry import SHARE, json_values
 from vpharness.evaluation.significance import SIGNIFICANCE_LEVEL
 from vpharness.results.execution import stored_ways
 from vpharness.results.ledger import AUDIT_PASSED, Trial
@@ -41,14 +42,14 @@ class Surroundings:
         sessions: the names of datasets' sessions, by id.
         collections: for each collection of the lake, the ids of its datasets.
         lake_key: `lake=PATH ` as commands take it, or nothing for the default.
-        serving: the instruments and versions that candidates are promoted as, by candidate id.
+        promoted: the instruments and versions that a run was promoted as, by run.
     """
 
     view_of: ViewOf
     sessions: Mapping[str, str]
     collections: Mapping[str, frozenset[str]]
     lake_key: str
-    serving: Mapping[str, Sequence[tuple[str, str]]]
+    promoted: Mapping[str, Sequence[tuple[str, str]]]
 
 
 def ranked_named(seen: Seen, candidate_id: str | None) -> Ranked:
@@ -81,7 +82,7 @@ def candidate_page(seen: Seen, candidate_id: str | None, around: Surroundings) -
         _configuration(own),
         _promotion(own, around),
     ]
-    values = without_nan({**row_of(own), "place": place, "of": len(ranked)})
+    values = json_values({**row_of(own), "place": place, "of": len(ranked)})
     values["family"] = family_text(own.family)
     return Page(f"{name_of(own)} ({own.candidate.candidate_id[:6]})", content, values, place="")
 
@@ -157,13 +158,13 @@ def _why_not(own: Ranked) -> str:
 
 
 def _served(own: Ranked, around: Surroundings) -> Element | None:
-    versions = around.serving.get(own.candidate.candidate_id, ())
+    versions = [each for run_id in own.candidate.run_ids for each in around.promoted.get(run_id, ())]
     if not versions:
         return None
     links: list[Content] = []
     for instrument, version in versions:
         links += [" ", link(f"{instrument} {version}", "promoted", instrument=instrument, version=version)]
-    return element("p", "Promoted as", *links, ".", class_="state")
+    return element("p", "A candidate of its run was promoted as", *links, ".", class_="state")
 
 
 def _figures(own: Ranked) -> Element:
@@ -179,8 +180,9 @@ def figure_rows(several: Sequence[Figures]) -> list[list[Content]]:
     for figure in all_figures():
         if not any(figure.is_shown(vars(f)) for f in several):
             continue
-        label = figure.heading or figure.label or figure.name
-        texts = [true_minus(figure.text(vars(f))) for f in several]
+        label = figure.heading or figure.label or figure.name.replace("_", " ")
+        shown = figure if figure.form else dataclasses.replace(figure, form=".4g")
+        texts = [true_minus(shown.text(vars(f))) for f in several]
         unit = "%" if figure.unit == SHARE else figure.unit
         meaning = element("td", f"{figure.meaning} ({unit})" if unit else figure.meaning, class_="words fine")
         rows.append([element("th", label, scope="row"), *texts, meaning])

@@ -3,8 +3,7 @@
 import threading
 import webbrowser
 from pathlib import Path
-
-from omegaconf import DictConfig
+from typing import Any
 
 from vpharness.board.answers import Board
 from vpharness.board.http_server import serving
@@ -14,7 +13,7 @@ from vpharness.datasets.lake import Lake
 from vpharness.errors import VpharnessError
 
 
-def run_board(config: DictConfig) -> None:
+def run_board(config: Any) -> None:
     """Serve the board, and print where it is."""
     asked = check_command(config, BoardCommand)
     board = Board.of(Lake(Path(asked.lake)))

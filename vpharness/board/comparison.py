@@ -11,9 +11,10 @@ from matplotlib.figure import Figure as Picture
 from vpharness.board.candidate import figure_rows, ranked_named
 from vpharness.board.candidate_names import candidate_link
 from vpharness.board.ledger_watch import Seen
-from vpharness.board.pages import Page, being_ranked, link, state_note, without_nan
+from vpharness.board.pages import Page, being_ranked, link, state_note
 from vpharness.commands.text.rankings import row_of
 from vpharness.errors import VpharnessError
+from vpharness.evaluation.figure_registry import json_values
 from vpharness.results.paired_difference import PairedDifference, paired_difference
 from vpharness.results.ranking import Ranked
 from vpharness.results.reevaluation import ViewOf
@@ -58,7 +59,7 @@ def comparison(seen: Seen, a: str | None, b: str | None, view_of: ViewOf) -> Pag
         "shared_fires": same,
         "fires_of_either": either,
     }
-    return Page("Two candidates", content, without_nan(values), place="")
+    return Page("Two candidates", content, json_values(values), place="")
 
 
 def shared_fires(pair: Sequence[Ranked]) -> tuple[int, int]:
@@ -114,7 +115,7 @@ def _difference(found: PairedDifference) -> Element:
 
 def _settings(pair: Sequence[Ranked]) -> Element:
     first, second = (_texts(each) for each in pair)
-    rows = [
+    rows: list[list[Content]] = [
         [element("th", name, scope="row"), first.get(name, ""), second.get(name, "")]
         for name in {**first, **second}
         if first.get(name) != second.get(name)

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pyarrow.compute as pc
 
 from vpharness.board.ledger_watch import Seen
-from vpharness.board.pages import Page, link, without_nan
+from vpharness.board.pages import Page, link
 from vpharness.board.queries import one_of
 from vpharness.commands.list_datasets import source_text
 from vpharness.commands.text.dataset_facts import dataset_facts, size_text
@@ -17,6 +17,7 @@ from vpharness.datasets.find import Dataset, all_datasets
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.sources import noted_source
 from vpharness.errors import DatasetError
+from vpharness.evaluation.figure_registry import json_values
 from vpharness.results.report.candidates import counted
 from vpharness.results.report.markup import Content, element, note, section, table
 
@@ -74,7 +75,7 @@ def datasets_page(lake: Lake, seen: Seen, page: int = 1) -> Page:
         "problems": problems,
     }
     content = [element("p", f"{total}."), _collections_table(lake), listing, pager, bad, _freed()]
-    return Page("Datasets", content, without_nan(values), place="datasets")
+    return Page("Datasets", content, json_values(values), place="datasets")
 
 
 def _freed() -> Content:
@@ -174,7 +175,7 @@ def dataset_page(lake: Lake, seen: Seen, dataset_id: str | None) -> Page:
         note("Each file is checked against its checksum by python -m vpharness verify."),
     ]
     values = {**dataset_facts(m, own.path), "cache_bytes": use.cached, "candidates": count}
-    return Page(m.dataset_id, content, without_nan(values), place="datasets")
+    return Page(m.dataset_id, content, json_values(values), place="datasets")
 
 
 def _source(lake: Lake, dataset: Dataset) -> str:

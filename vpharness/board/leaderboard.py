@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from vpharness.board.candidate_names import settings_line, title_cell
 from vpharness.board.ledger_watch import Seen
-from vpharness.board.pages import Page, being_ranked, disclosure, link, state_note, without_nan
+from vpharness.board.pages import Page, being_ranked, disclosure, link, state_note
 from vpharness.board.queries import Query, one_of
 from vpharness.board.standing import Standing, figures_in, settings_in
-from vpharness.commands.text.differences import Differences, LatticeOf, differences_of
 from vpharness.commands.text.terminal import minute_text
+from vpharness.commands.text.varied_settings import Differences, LatticeOf, differences_of
 from vpharness.evaluation import Figures, shown_figures
-from vpharness.evaluation.figure_registry import REPORT
+from vpharness.evaluation.figure_registry import REPORT, json_values
 from vpharness.evaluation.figures import HEADLINE
 from vpharness.results.ledger import AUDIT_PASSED
 from vpharness.results.report.candidates import Scale, counted, figure_text, net_text
@@ -294,7 +294,7 @@ def _table(
         cells.append(own)
     button = element("button", "Compare A with B", type="submit")
     body = table(head, cells, class_="ranking board")
-    return element("form", body, element("p", button, class_="pick"), method="get", action="compare")
+    return element("form", element("p", button, class_="pick"), body, method="get", action="compare")
 
 
 def _is_ranked(row: Mapping[str, Any]) -> bool:
@@ -307,8 +307,11 @@ def _radio(side: str, candidate_id: str) -> Element:
 
 
 def _pager(asked: LeaderboardQuery, found: _Rows) -> Element:
+    """Return where the rows of a page lie among all, with links to the others."""
     count, start = len(found.places), (asked.page - 1) * asked.rows
     last = max(1, -(-count // asked.rows))
+    if last == 1:
+        return element("p", counted(count, "row"), class_="pager")
     query = asked.values()
 
     def to(page: int, words: str) -> Content:
@@ -318,7 +321,7 @@ def _pager(asked: LeaderboardQuery, found: _Rows) -> Element:
 
     told = f"rows {start + 1:,} to {start + len(found.shown):,} of {count:,}" if found.shown else f"{count:,} rows"
     steps = [to(1, "first"), " ", to(asked.page - 1, "previous"), " ", told, " ", to(asked.page + 1, "next")]
-    return element("nav", *steps, " ", to(last, "last"), aria_label="Rows", class_="pager")
+    return element("nav", *steps, " ", to(last, "last"), aria_label="Pages of the ranking", class_="pager")
 
 
 def _remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -358,7 +361,7 @@ def _values(seen: Seen, standing: Standing, found: _Rows, told: Differences) -> 
         }
         for row, varied in zip(found.shown, told.varied, strict=True)
     ]
-    values: dict[str, Any] = without_nan(
+    values: dict[str, Any] = json_values(
         {
             "ranked_at": minute_text(facts.at_ns),
             "is_current": seen.is_current,

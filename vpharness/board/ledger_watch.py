@@ -44,7 +44,7 @@ class LedgerWatch:
     patience_s: float = PATIENCE_S
     clock: Callable[[], float] = time.monotonic
     _known: Standing | None = None
-    _problem: tuple[str, VpharnessError] | None = None
+    _problem: tuple[str, Exception] | None = None
     _begun: float = 0.0
     _thread: threading.Thread | None = None
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -101,15 +101,14 @@ class LedgerWatch:
 
     def _make(self, stamp: str) -> None:
         standing: Standing | None = None
-        problem: VpharnessError | None = None
+        problem: Exception | None = None
         try:
             standing = new_standing(self.lake, stamp)
-        except VpharnessError as error:
+        except Exception as error:  # whoever asks is told: it is raised where a page is made
             problem = error
-        finally:
-            with self._changed:
-                if standing is not None:
-                    self._known = standing
-                self._problem = None if problem is None else (stamp, problem)
-                self._thread = None
-                self._changed.notify_all()
+        with self._changed:
+            if standing is not None:
+                self._known = standing
+            self._problem = None if problem is None else (stamp, problem)
+            self._thread = None
+            self._changed.notify_all()

@@ -123,12 +123,3 @@ def disclosure(title: str, *content: Content, is_open: bool = False) -> Element:
     """Return a part of a page that is opened by its title."""
     opened = {"open": "open"} if is_open else {}
     return element("details", element("summary", title), *content, **opened)
-
-
-def without_nan(value: Any) -> Any:
-    """Return plain values in which a float that is no number is None."""
-    if isinstance(value, Mapping):
-        return {name: without_nan(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_nan(each) for each in value]
-    return None if isinstance(value, float) and value - value != 0 else value

@@ -10,14 +10,15 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from vpharness.board.ledger_watch import Seen
-from vpharness.board.pages import Page, being_ranked, command, link, state_note, without_nan
+from vpharness.board.pages import Page, being_ranked, command, link, state_note
 from vpharness.board.queries import one_of
 from vpharness.commands.text.terminal import minute_text
-from vpharness.commands.text.walk_forwards import step_rows
+from vpharness.commands.text.walk_forward_tables import step_rows
 from vpharness.commands.walk_forward import WalkForwardQuestion, walked_forward
 from vpharness.datasets.lake import Lake
 from vpharness.errors import VpharnessError
 from vpharness.evaluation import Figures
+from vpharness.evaluation.figure_registry import json_values
 from vpharness.results.report.candidates import Scale, net_text
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import Content, element, note, table
@@ -87,7 +88,7 @@ def procedures_page(lake: Lake) -> Page:
         "tried."
     )
     values = {"procedures": [_values(name, each, figures[name]) for name, each in found.items()]}
-    return Page("Walk-forward", [words, listing, unadjusted, how], without_nan(values), place="walk-forward")
+    return Page("Walk-forward", [words, listing, unadjusted, how], json_values(values), place="walk-forward")
 
 
 def _figures_of(tried: Tried) -> Figures | None:
@@ -127,7 +128,7 @@ def procedure_page(lake: Lake, seen: Seen, procedure_id: str | None, sessions: d
     except VpharnessError as error:
         content: Sequence[Content] = [element("p", f"Not shown: {error}.", class_="state"), again]
         return Page(
-            title, content, without_nan(_values(tried.procedure.id, tried, _figures_of(tried))), place="walk-forward"
+            title, content, json_values(_values(tried.procedure.id, tried, _figures_of(tried))), place="walk-forward"
         )
     findings = Findings((), (), _no_view, {}, walk_forward=walked, sessions=sessions)
     section = walk_forward_section(findings)
@@ -135,7 +136,7 @@ def procedure_page(lake: Lake, seen: Seen, procedure_id: str | None, sessions: d
     return Page(
         title,
         [state_note(seen), section, _in_force(walked.last.candidate), again],
-        without_nan(values),
+        json_values(values),
         place="walk-forward",
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from vpharness.board.ledger_watch import Seen
-from vpharness.board.pages import Page, command, disclosure, link, without_nan
+from vpharness.board.pages import Page, command, disclosure, link
 from vpharness.board.queries import one_of
 from vpharness.commands.forward_days import forward_days
 from vpharness.commands.text.terminal import minute_text
@@ -14,7 +14,7 @@ from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError, VpharnessError
 from vpharness.evaluation import TEST, shown_figures
 from vpharness.evaluation.evaluation_parameters import QUEUE, TOUCH
-from vpharness.evaluation.figure_registry import PROMISED, SHARE
+from vpharness.evaluation.figure_registry import PROMISED, SHARE, json_values
 from vpharness.promotion.bundle import read_bundle
 from vpharness.promotion.pointer import PROMOTED, HistoryEntry, bundle_path, history, instruments
 from vpharness.promotion.promoted_record import PromotedRecord
@@ -42,7 +42,7 @@ def promoted_page(lake: Lake, seen: Seen, instrument: str | None = None) -> Page
         section_of, told = _instrument(lake, seen, name)
         content.append(section_of)
         values.append(told)
-    return Page("Promoted", content, without_nan({"instruments": values}), place="promoted")
+    return Page("Promoted", content, json_values({"instruments": values}), place="promoted")
 
 
 def _instrument(lake: Lake, seen: Seen, name: str) -> tuple[Element, dict[str, Any]]:
@@ -141,7 +141,7 @@ def version_page(lake: Lake, seen: Seen, instrument: str, version: str | None) -
         section("commands", "Commands", command("\n".join(commands))),
     ]
     later = forward.get(own)
-    return Page(f"{name} {own}", content, without_nan({**record.values(), "later_days": later}), place="promoted")
+    return Page(f"{name} {own}", content, json_values({**record.values(), "later_days": later}), place="promoted")
 
 
 def _facts(record: PromotedRecord, later: str) -> list[list[Content]]:
@@ -221,18 +221,3 @@ def _settings(record: PromotedRecord) -> list[list[Content]]:
     return [
         [element("th", name, scope="row"), value_text(value)] for name, value in values.items() if value is not None
     ]
-
-
-def serving_candidates(lake: Lake) -> dict[str, list[tuple[str, str]]]:
-    """Return for each candidate that was promoted the instruments and versions, as far as bundles can be read."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for name in instruments(lake):
-        try:
-            entries = [entry for entry in history(lake, name) if entry.action == PROMOTED]
-            for entry in entries:
-                record = read_bundle(bundle_path(lake, name, entry.version)).record
-                if record.candidate_id is not None:
-                    found.setdefault(record.candidate_id, []).append((name, entry.version))
-        except VpharnessError:
-            continue  # the page of promotions says what is wrong with it
-    return found

@@ -20,14 +20,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vpharness.campaigns.collection_members import sessions_of_datasets
-from vpharness.commands.text.differences import RowSettings, row_settings
+from vpharness.commands.text.ranking_lines import family_text
 from vpharness.commands.text.rankings import readable_ledger
-from vpharness.commands.text.verdicts import family_text
+from vpharness.commands.text.varied_settings import RowSettings, row_settings
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ResultsError
 from vpharness.evaluation import Figures, all_figures
 from vpharness.evaluation.figures import figures_from
-from vpharness.results.families import Family
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.part_files import list_parts
 from vpharness.results.ranking import Ranked, duplicates
@@ -35,13 +34,35 @@ from vpharness.results.remembered_rankings import keep_beside, kept_beside, rank
 from vpharness.results.report.candidates import datasets_of
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.verdict import verdict_sentences
-from vpharness.results.store import ADAPTIVE, AUDITS, CAMPAIGNS, CANDIDATES, EVIDENCE, FIRES, META, Store, store_in
+from vpharness.results.store import (
+    ADAPTIVE,
+    AUDITS,
+    CAMPAIGNS,
+    CANDIDATES,
+    EVIDENCE,
+    EXPLORED,
+    FIRES,
+    META,
+    Store,
+    store_in,
+)
 
-_TABLES: Final = (META, CANDIDATES, FIRES, EVIDENCE, CAMPAIGNS, ADAPTIVE, AUDITS)
+_TABLES: Final = (META, CANDIDATES, FIRES, EVIDENCE, CAMPAIGNS, ADAPTIVE, AUDITS, EXPLORED)
 """The tables that a ranking follows from."""
 
 _NAME: Final = f"leaderboard 1 {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}"
 """Under which the table is kept: another one with every change of this file."""
+
+_TEXT, _NUMBER, _WHOLE, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
+_KINDS: Final = {
+    **dict.fromkeys(("candidate_id", "audit", "lacks", "signal", "threshold", "code", "dataset_id", "settings"), _TEXT),
+    **dict.fromkeys(("run_ids", "datasets", "campaigns", "left_out_datasets"), pa.list_(_TEXT)),
+    **dict.fromkeys(("hold_s", "tp_ticks", "sl_ticks", "p_value", "t_statistic", "p_adjusted"), _NUMBER),
+    **dict.fromkeys(("created_ns", "family", "family_size", "family_evaluated", "alike", "n_alike"), _WHOLE),
+    **dict.fromkeys(("winner", "could_win", "adaptive"), _FLAG),
+    "net_pnl_ticks_low_all": _NUMBER,
+}
+"""The columns of the table beside the figures, with what each holds."""
 
 _FACTS: Final = b"vpharness"
 _MOST_FAMILIES: Final = 50
@@ -119,9 +140,9 @@ def new_standing(lake: Lake, stamp: str) -> Standing:
         len({run_id for each in ledger for run_id in each.run_ids}),
         max((trial.created_ns for trial in trials), default=0),
         tuple(verdict_sentences(Findings(ranked, (), _no_view, {}))),
-        tuple(family_text(family) for family in list(families.values())[:_MOST_FAMILIES]),
+        tuple(families)[:_MOST_FAMILIES],
     )
-    table = _table_of(ranked, list(families), sessions_of_datasets(lake))
+    table = _table_of(ranked, families, sessions_of_datasets(lake))
     _keep(store, facts, table)
     return Standing(facts, table, ledger, ranked)
 
@@ -148,13 +169,24 @@ def _keep(store: Store, facts: Facts, table: pa.Table) -> None:
     keep_beside(store, _NAME, written.getvalue())
 
 
-def _families(ranked: Sequence[Ranked]) -> dict[int, Family]:
-    """Return the families of candidates that are ranked, by the identity of each object, in their order."""
-    return {id(each.family): each.family for each in ranked if each.p_adjusted is not None}
+def _families(ranked: Sequence[Ranked]) -> dict[str, int]:
+    """Return what the p-values of candidates are adjusted for, in words, with a number each, in the ranking's order."""
+    texts: dict[int, str] = {}
+    numbers: dict[str, int] = {}
+    for each in ranked:
+        if each.p_adjusted is not None and id(each.family) not in texts:
+            numbers.setdefault(texts.setdefault(id(each.family), family_text(each.family)), len(numbers))
+    return numbers
 
 
-def _table_of(ranked: Sequence[Ranked], families: Sequence[int], sessions: Mapping[str, str]) -> pa.Table:
-    numbers = {family: place for place, family in enumerate(families)}
+def _table_of(ranked: Sequence[Ranked], families: Mapping[str, int], sessions: Mapping[str, str]) -> pa.Table:
+    words: dict[int, str] = {}
+    numbers = [
+        families[words.get(id(each.family)) or words.setdefault(id(each.family), family_text(each.family))]
+        if each.p_adjusted is not None
+        else None
+        for each in ranked
+    ]
     alike = {id(each): (place, len(members)) for place, members in enumerate(duplicates(ranked)) for each in members}
     texts = _SettingsTexts(sessions)
     columns: dict[str, list[Any]] = {
@@ -176,28 +208,26 @@ def _table_of(ranked: Sequence[Ranked], families: Sequence[int], sessions: Mappi
         "audit": [each.candidate.audit for each in ranked],
         "lacks": ["; ".join(each.lacks) for each in ranked],
         "left_out_datasets": [list(each.left_out) for each in ranked],
-        "family": [numbers.get(id(each.family)) for each in ranked],
+        "family": numbers,
         "family_size": [each.family.n_rankable for each in ranked],
         "family_evaluated": [each.family.n_evaluated for each in ranked],
         "alike": [alike[id(each)][0] for each in ranked],
         "n_alike": [alike[id(each)][1] for each in ranked],
     }
-    shared = [texts.of(each) for each in ranked]
     first = [each.candidate.first for each in ranked]
     columns |= {
         "signal": [trial.signal for trial in first],
         "threshold": [trial.threshold_label for trial in first],
         "code": [trial.signal_digest for trial in first],
         "dataset_id": [trial.dataset_id for trial in first],
-        "settings": shared,
+        "settings": [texts.of(each) for each in ranked],
     }
-    for name in _figure_names():
-        columns[name] = [getattr(each.judgement.figures, name) for each in ranked]
-    kinds = {"run_ids": pa.list_(pa.string()), "left_out_datasets": pa.list_(pa.string())}
-    kinds |= {"datasets": pa.list_(pa.string()), "campaigns": pa.list_(pa.string()), "p_adjusted": pa.float64()}
-    kinds |= {"net_pnl_ticks_low_all": pa.float64(), "family": pa.int64()}
-    arrays = {name: pa.array(values, kinds.get(name)) for name, values in columns.items()}
-    arrays["settings"] = pa.array(shared, pa.string()).dictionary_encode()
+    arrays = {name: pa.array(values, _KINDS[name]) for name, values in columns.items()}
+    arrays["settings"] = arrays["settings"].dictionary_encode()
+    for figure in all_figures():
+        for name in figure.names:
+            values = [getattr(each.judgement.figures, name) for each in ranked]
+            arrays[name] = pa.array(values, pa.int64() if figure.is_whole else pa.float64())
     return pa.table(arrays)
 
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from vpharness.campaigns.campaign_plan import CollectionName, Job
 from vpharness.campaigns.collection_members import train_count
-from vpharness.campaigns.plan import CollectionName, Job
 from vpharness.datasets.collection import Collection, find_collection
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake

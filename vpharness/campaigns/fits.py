@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, cast
 
+from vpharness.campaigns.campaign_plan import PlannedRun
 from vpharness.campaigns.dataset_cache import DatasetCache
-from vpharness.campaigns.plan import PlannedRun
 from vpharness.campaigns.run_spec import RunSpec
 from vpharness.datasets.find import Dataset
 from vpharness.engines.calls import Call, Collected, Emit, Engine, Parcel, Work

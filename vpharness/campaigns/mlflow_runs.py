@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vpharness.board_address import board_note
-from vpharness.campaigns.plan import Job
+from vpharness.campaigns.campaign_plan import Job
 from vpharness.campaigns.run_folder import CARD_FILE, CONFIG_FILE, FIGURE_FILE
 from vpharness.campaigns.run_spec import RunSpec
 from vpharness.evaluation import shown_figures

@@ -17,8 +17,8 @@ import pyarrow as pa
 import yaml
 from numpy.typing import NDArray
 
+from vpharness.campaigns.campaign_plan import Job
 from vpharness.campaigns.execute import RunOutcome
-from vpharness.campaigns.plan import Job
 from vpharness.campaigns.run_spec import RunSpec
 from vpharness.errors import ResultsError, require_memory
 from vpharness.evaluation import MARKOUT_MS, OUTCOME_NAMES, DatasetView, FireOrders

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from vpharness.campaigns.campaign_plan import Group, PlannedRun
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.execute import RunFailure, RunOutcome, execute_many
 from vpharness.campaigns.mlflow_runs import tracked_run
-from vpharness.campaigns.plan import Group, PlannedRun
 from vpharness.campaigns.run_folder import folder_of, sweep_run_folders, write_run_folder, writing_run_folders
 from vpharness.campaigns.saving import candidate_rows, save
 from vpharness.execution.order_table import keep_latencies

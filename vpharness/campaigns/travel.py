@@ -22,8 +22,8 @@ from typing import Final
 
 import pyarrow as pa
 
+from vpharness.campaigns.campaign_plan import Group, PlannedRun
 from vpharness.campaigns.mlflow_runs import tracked_run
-from vpharness.campaigns.plan import Group, PlannedRun
 from vpharness.campaigns.run_folder import folder_of, put_run_folder, writing_run_folders
 from vpharness.campaigns.runner import CampaignProgress, ReportProgress, RunnerSettings, run_groups
 from vpharness.datasets.find import Dataset, open_dataset

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from vpharness.campaigns.campaign_plan import Group
 from vpharness.campaigns.execute import RunFailure
 from vpharness.campaigns.fits import FitProgress, fit_side_by_side, fit_tasks
-from vpharness.campaigns.plan import Group
 from vpharness.campaigns.runner import STOP, CampaignProgress, ReportProgress, RunnerSettings, TrackRuns, run_groups
 from vpharness.campaigns.saving import save
 from vpharness.campaigns.travel import (

@@ -18,8 +18,8 @@ from vpharness.commands.text.progress_display import build_progress, span_of
 from vpharness.config.command_schemas import BuildCommand
 from vpharness.config.time_parsing import parse_time_ns
 from vpharness.config.typed_config import check, check_command, instance, refuse_collection
-from vpharness.datasets.build import build
 from vpharness.datasets.collection_build import CollectionRequest
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.grid_columns import chosen_columns
 from vpharness.datasets.lake import Lake, check_id, check_name

@@ -11,8 +11,8 @@ from typing import Final
 from omegaconf import DictConfig
 
 from vpharness import parameters as ranges
+from vpharness.campaigns.campaign_plan import CampaignPlan, Job, job_problems, make_plan, variants_of
 from vpharness.campaigns.collection_members import sessions_of_datasets
-from vpharness.campaigns.plan import CampaignPlan, Job, job_problems, make_plan, variants_of
 from vpharness.campaigns.runner import CampaignProgress, run_groups
 from vpharness.campaigns.workers import run_groups_on
 from vpharness.commands.campaign_summary import Campaign, conclude

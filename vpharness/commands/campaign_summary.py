@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from vpharness.campaigns.campaign_plan import CampaignPlan, PlannedRun
 from vpharness.campaigns.dataset_cache import DatasetCache
-from vpharness.campaigns.plan import CampaignPlan, PlannedRun
 from vpharness.campaigns.run_folder import FIGURE_FILE, folder_of, picture_of
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings
 from vpharness.commands.run import print_tracking

@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from vpharness.campaigns.plan import PlannedRun
+from vpharness.campaigns.campaign_plan import PlannedRun
 from vpharness.campaigns.run_folder import folder_of
 from vpharness.campaigns.runner import RunnerSettings
 from vpharness.commands.compare import informer

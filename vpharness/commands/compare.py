@@ -22,10 +22,10 @@ from vpharness.commands.comparison_filters import (
 )
 from vpharness.commands.output_files import new_file, require_new
 from vpharness.commands.text.dataset_facts import DatasetRemarks, print_doubts
-from vpharness.commands.text.executions import execution_row, print_executions
+from vpharness.commands.text.execution_tables import execution_row, print_executions
 from vpharness.commands.text.informations import print_information
-from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of, views_in, without_missing
-from vpharness.commands.text.sensitivities import print_sensitivity, print_surface, sensitivity_row, surface_row
+from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of, views_in
+from vpharness.commands.text.sensitivity_tables import print_sensitivity, print_surface, sensitivity_row, surface_row
 from vpharness.commands.text.stabilities import SinceTable, print_since_chosen, print_stability, since_row
 from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.config.command_schemas import CompareCommand
@@ -35,6 +35,7 @@ from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, DatasetError
+from vpharness.evaluation.figure_registry import without_nan
 from vpharness.results.execution import executions
 from vpharness.results.holdout import open_holdouts, open_rankable
 from vpharness.results.information import Information, information_rows
@@ -209,7 +210,7 @@ def _stability(name: str, ranked: Sequence[Ranked], view_of: ViewOf, sessions: M
     rows = [
         row | ({"session": sessions.get(row["name"])} if row["of"] == "day" else {}) for row in stability_rows(found)
     ]
-    return Answer(without_missing(rows), lambda: print_stability(found, sessions))
+    return Answer([without_nan(row) for row in rows], lambda: print_stability(found, sessions))
 
 
 def _one_of(key: str, begins: str, ranked: Sequence[Ranked]) -> Ranked:
@@ -256,7 +257,9 @@ def _since_chosen(
     rows = [since_row(each, found.get(each.candidate.candidate_id)) for each in shown]
     listed = [found[name] for each in shown if (name := each.candidate.candidate_id) in found]
     since = SinceTable(shown, found, without, len(with_later) - len(shown))
-    answer = Answer(without_missing(rows), lambda: print_since_chosen(since, lake, shows_test=asked.show_test), listed)
+    answer = Answer(
+        [without_nan(row) for row in rows], lambda: print_since_chosen(since, lake, shows_test=asked.show_test), listed
+    )
     return Comparison(ledger, ranked, ranked, view_of, answer)
 
 
@@ -301,7 +304,7 @@ def _answer(
         return Answer([execution_row(each) for each in found], lambda: print_executions(found))
     if asked.information is not None:
         scored = informer(lake_of(asked))(_one_of("information", asked.information, ranked).candidate)
-        return Answer(without_missing(information_rows(scored)), lambda: print_information(scored))
+        return Answer([without_nan(row) for row in information_rows(scored)], lambda: print_information(scored))
     if asked.surface or asked.report is not None:
         _refuse_mixed_horizons(ranked, asked)
     if asked.surface:

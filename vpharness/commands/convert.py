@@ -11,7 +11,7 @@ from vpharness.commands.text.dataset_facts import size_text
 from vpharness.commands.text.progress_display import build_progress
 from vpharness.config.search_path import permitted_modules
 from vpharness.config.typed_config import check, instance, refuse_collection
-from vpharness.datasets.convert import convert
+from vpharness.datasets.dataset_conversion import convert
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.grid_columns import chosen_columns
 from vpharness.datasets.lake import Lake

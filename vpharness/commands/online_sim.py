@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from omegaconf import DictConfig
 
+from vpharness.campaigns.campaign_plan import CollectionName, Job, job_problems
 from vpharness.campaigns.mlflow_runs import flat
-from vpharness.campaigns.plan import CollectionName, Job, job_problems
 from vpharness.commands.text.simulations import print_simulation
 from vpharness.config.command_schemas import MAX_SPEED, OnlineSimCommand
 from vpharness.config.composition import job_of

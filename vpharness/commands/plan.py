@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from vpharness.campaigns.campaign_plan import CampaignPlan, Job, PlannedRun, Variant
 from vpharness.campaigns.fits import fit_tasks
-from vpharness.campaigns.plan import CampaignPlan, Job, PlannedRun, Variant
 from vpharness.commands.text.progress_display import span_of
 from vpharness.compiled import is_kept
 from vpharness.results.session_names import with_session

@@ -19,7 +19,7 @@ from vpharness.commands.promotion_pool import pool_of
 from vpharness.commands.text.progress_display import gate_progress
 from vpharness.commands.text.rankings import readable_ledger, views_in
 from vpharness.commands.text.terminal import console
-from vpharness.commands.text.walk_forwards import headline
+from vpharness.commands.text.walk_forward_tables import headline
 from vpharness.commands.walk_forward import procedure_of, walked_forward
 from vpharness.config.command_schemas import PromoteCommand, PromoteRollbackCommand
 from vpharness.config.lake_of_command import lake_of

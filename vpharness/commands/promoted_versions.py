@@ -9,12 +9,13 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.table import Table
 
+from vpharness.commands.claims_tracking import track_claims
 from vpharness.commands.forward_days import forward_days
 from vpharness.commands.text.terminal import console, minute_text, print_table
 from vpharness.config.command_schemas import PromoteDiffCommand, PromoteHistoryCommand, PromoteShowCommand
 from vpharness.config.lake_of_command import lake_of
 from vpharness.config.search_path import permitted_modules
-from vpharness.config.typed_config import check_command
+from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.collection import collection_ids
 from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError
@@ -50,9 +51,14 @@ def the_instrument(lake: Lake, given: str | None) -> str:
 def run_history(config: DictConfig) -> None:
     """Print every promotion and rollback, with its reason."""
     asked = check_command(config, PromoteHistoryCommand)
+    tracking = instance(config.tracking, "tracking")
+    check(tracking=tracking)
     lake = lake_of(asked)
     known = [the_instrument(lake, asked.instrument)] if asked.instrument else instruments(lake)
     entries = {name: history(lake, name) for name in known}
+    if tracking.kind != "none":
+        for name, each in entries.items():
+            track_claims(lake, name, each, tracking, Path(asked.outputs))
     if asked.json:
         print(json.dumps({name: _entries_values(lake, name, each) for name, each in entries.items()}, indent=1))
         return

@@ -11,10 +11,18 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from vpharness.campaigns.campaign_plan import (
+    CampaignPlan,
+    CollectionName,
+    Job,
+    PlannedRun,
+    Variant,
+    job_problems,
+    make_plan,
+)
 from vpharness.campaigns.collection_jobs import expanded
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.mlflow_runs import tracked_run
-from vpharness.campaigns.plan import CampaignPlan, CollectionName, Job, PlannedRun, Variant, job_problems, make_plan
 from vpharness.campaigns.run_folder import FIGURE_FILE, fires_within_memory, folder_of, picture_of
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings, run_groups
 from vpharness.commands.compare import informer
@@ -222,7 +230,7 @@ def dataset_of(job: Job, lake: Lake) -> Dataset:
     if known := variant.find(lake):
         renew_note(lake, known.manifest.content_id, variant.source)
         return known
-    from vpharness.datasets.build import build  # noqa: PLC0415  # the lattice engine, which takes a second to load
+    from vpharness.datasets.dataset_build import build  # noqa: PLC0415  # the lattice engine, which takes a second to load
 
     with build_progress(span_of(variant.source, variant.start_ns, variant.end_ns)) as report:
         built = build(

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from vpharness.commands.text.walk_forwards import headline, step_rows
+from vpharness.commands.text.walk_forward_tables import headline, step_rows
 from vpharness.errors import ResultsError, TrackingError
 from vpharness.results.report.charts import painted
 from vpharness.results.report.walk_forwards import pictures_of

@@ -434,8 +434,8 @@ class PromoteCommand:
 
 
 @dataclass(frozen=True)
-class PromoteHistoryCommand:
-    """List every promotion and rollback, with its reason."""
+class PromotedCommand:
+    """What all commands about promoted versions are given."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     instrument: str | None = parameter(None, meaning="the instrument, where several have been promoted for")
@@ -443,7 +443,15 @@ class PromoteHistoryCommand:
 
 
 @dataclass(frozen=True)
-class PromoteShowCommand(PromoteHistoryCommand):
+class PromoteHistoryCommand(PromotedCommand):
+    """List every promotion and rollback, with its reason."""
+
+    outputs: str = parameter("outputs", meaning="folder of run folders, whose MLflow store tracking=mlflow writes to")
+    tracking: Any = None
+
+
+@dataclass(frozen=True)
+class PromoteShowCommand(PromotedCommand):
     """Show what a version serves, and the evidence behind it."""
 
     version: str | None = parameter(None, meaning="the version (default: the one that is served)")
@@ -454,7 +462,7 @@ class PromoteShowCommand(PromoteHistoryCommand):
 
 
 @dataclass(frozen=True)
-class PromoteDiffCommand(PromoteHistoryCommand):
+class PromoteDiffCommand(PromotedCommand):
     """Show the differences between two promoted versions."""
 
     a: str | None = parameter(None, meaning="one version")
@@ -467,7 +475,7 @@ class PromoteDiffCommand(PromoteHistoryCommand):
 
 
 @dataclass(frozen=True)
-class PromoteRollbackCommand(PromoteHistoryCommand):
+class PromoteRollbackCommand(PromotedCommand):
     """Serve an earlier version again."""
 
     outputs: str = parameter("outputs", meaning="folder of run folders")

@@ -20,7 +20,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from vpharness.campaigns.plan import CollectionName, Job, Variant, variant_of
+from vpharness.campaigns.campaign_plan import CollectionName, Job, Variant, variant_of
 from vpharness.config.command_schemas import DatasetChoice
 from vpharness.config.lake_of_command import datasets_elsewhere
 from vpharness.config.override_errors import one_line

@@ -5,7 +5,9 @@ cost. Where the result could differ from Hydra's in any way (groups to choose fr
 user's own folder of YAML files) nothing is composed here, and Hydra does it.
 """
 
+import copy
 import dataclasses
+import functools
 import os
 import re
 from collections.abc import Sequence
@@ -27,24 +29,34 @@ _NOT_KEYS: Final = frozenset({"_target_", "defaults"})
 
 def compose_plainly(config_name: str, overrides: Sequence[str]) -> DictConfig | None:
     """Return what Hydra would compose of a command's YAML and some overrides; None where Hydra has to be asked."""
-    if os.environ.get(OWN_FOLDER_VARIABLE):
+    words = [override.partition("=") for override in overrides]
+    # Most commands that run something are seen here to need Hydra, before any file is read.
+    if os.environ.get(OWN_FOLDER_VARIABLE) or not all(_may_be_plain(*word) for word in words):
         return None
     try:
-        config = _loaded(conf_folder() / f"{config_name}.yaml")
-        if config is None:
+        config = copy.deepcopy(_loaded(conf_folder() / f"{config_name}.yaml", _changed_ns()))
+        if config is None or not all(_set(config, key, value) for key, _, value in words):
             return None
-        for override in overrides:
-            key, equals, value = override.partition("=")
-            if not equals or not _set(config, key, value):
-                return None
     except OmegaConfBaseException:
         return None  # Hydra's error names the file and the key
     OmegaConf.set_struct(config, True)
     return config
 
 
-def _loaded(path: Path) -> DictConfig | None:
-    """Return a command's YAML over its defaults, with its groups by default."""
+def _may_be_plain(key: str, equals: str, value: str) -> bool:
+    """Whether an override may set a key to a value that can be read in one way only: it chooses from no group."""
+    is_plain = _PLAIN.fullmatch(value) or (value.isascii() and value.isdigit())
+    return bool(equals and _KEY.fullmatch(key) and is_plain and not (conf_folder() / key).is_dir())
+
+
+def _changed_ns() -> int:
+    """Return when one of the project's YAML files was changed last."""
+    return max(path.stat().st_mtime_ns for path in conf_folder().rglob("*.yaml"))
+
+
+@functools.lru_cache(maxsize=64)
+def _loaded(path: Path, _changed_ns: int) -> DictConfig | None:
+    """Return a command's YAML over its defaults, with its groups by default: read once for each state of the files."""
     raw = OmegaConf.load(path)
     assert isinstance(raw, DictConfig)  # noqa: S101  # a mapping of keys
     groups = [entry for entry in raw.pop("defaults", []) if entry != "_self_"]
@@ -63,8 +75,6 @@ def _loaded(path: Path) -> DictConfig | None:
 
 def _set(config: DictConfig, key: str, value: str) -> bool:
     """Set a key to a value that can be read in one way only; return whether that was so."""
-    if not _KEY.fullmatch(key):
-        return False
     parent_name, dot, name = key.rpartition(".")
     parent = OmegaConf.select(config, parent_name) if dot else config
     if not isinstance(parent, DictConfig) or name in _NOT_KEYS or name not in parent:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vpharness.datasets.build import build
 from vpharness.datasets.build_progress import BuildProgress, ignore
 from vpharness.datasets.collection import Member
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.file_spans import FileSpan
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import content_id

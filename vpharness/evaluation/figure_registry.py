@@ -187,3 +187,17 @@ class Figure:
     def named(self, name: str) -> "Figure":
         """Return the same figure under a name."""
         return replace(self, name=name)
+
+
+def without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a row with None for a number that there is not."""
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in values.items()}
+
+
+def json_values(value: Any) -> Any:
+    """Return plain values that JSON can express: NaN and infinity become None, in mappings and lists too."""
+    if isinstance(value, Mapping):
+        return {name: json_values(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_values(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

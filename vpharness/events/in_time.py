@@ -14,12 +14,12 @@ class EventsInTime:
     An event belongs to the latest time seen up to it, as in the lattice: time never runs backwards.
     """
 
-    def __init__(self, chunks: Iterator[NDArray[np.void]]) -> None:
-        """Begin before the first chunk, each of EVENT_DTYPE."""
+    def __init__(self, chunks: Iterator[NDArray[np.void]], latest_ns: int | None = None) -> None:
+        """Begin before the first chunk, each of EVENT_DTYPE; `latest_ns` is the latest time seen before it."""
         self._chunks = chunks
         self._events = np.zeros(0, EVENT_DTYPE)
         self._times = self._events["ts_ns"]
-        self.latest_ns = np.iinfo(np.int64).min
+        self.latest_ns = int(np.iinfo(np.int64).min) if latest_ns is None else latest_ns
         """The time of the last event that has been handed out."""
 
     def next_ns(self) -> int | None:
@@ -36,16 +36,6 @@ class EventsInTime:
         """Return the time of the chunk's first event that is no part of a snapshot, or None where all are."""
         flow = np.flatnonzero((self._events["flags"] & FLAG_SNAPSHOT) == 0)
         return int(self._times[flow[0]]) if len(flow) else None
-
-    def peek(self, until_ns: int) -> NDArray[np.void]:
-        """Return the events before a time, and leave them to be handed out."""
-        while self.next_ns() is not None and self._times[-1] < until_ns:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                break
-            self._events = np.concatenate([self._events, chunk])
-            self._times = np.maximum(np.maximum.accumulate(self._events["ts_ns"]), self.latest_ns)
-        return self._events[: int(np.searchsorted(self._times, until_ns))]
 
     def take(self, until_ns: int) -> Iterator[NDArray[np.void]]:
         """Hand out the events before a time."""

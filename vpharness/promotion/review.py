@@ -1,27 +1,18 @@
 """The review of a candidate for promotion: gate by gate, and the record to serve where it passes."""
 
 import dataclasses
-import json
-import math
-import os
-import platform
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
-from typing import Any, Final
+from typing import Any
 
 from vpharness.audit import AuditReport
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import check_name
 from vpharness.errors import PromotionError
-from vpharness.evaluation import EVALUATION_VERSION, TEST, Part, require_constant_latency
+from vpharness.evaluation import require_constant_latency
 from vpharness.events.event_source import Source
-from vpharness.events.times import time_text
 from vpharness.execution.live_orders import LiveOrders
-from vpharness.lattice.lattice_parameters import LATTICE_VERSION
-from vpharness.learning import FitRecord
 from vpharness.learning.earlier_datasets import EarlierDatasets
 from vpharness.modules import PermittedModules
 from vpharness.promotion import gates
@@ -32,30 +23,27 @@ from vpharness.promotion.forward_record import forward_record
 from vpharness.promotion.gate_parameters import PromotionParameters
 from vpharness.promotion.gates import Gate
 from vpharness.promotion.live_proof import BatchOutputs, LiveProof, choose_slice, prove
-from vpharness.promotion.procedure import chance_gates, procedure_evidence, promised_figures, promised_of
-from vpharness.promotion.projection import Projection
-from vpharness.promotion.projection_fit import BinRange, coverage, fit_projection
+from vpharness.promotion.procedure import chance_gates, procedure_evidence, promised_of
+from vpharness.promotion.projection_fit import fit_projection
 from vpharness.promotion.promoted_record import PromotedRecord, live_model, model_with, record_order_durations
+from vpharness.promotion.record_evidence import (
+    evidence_of,
+    ledger_facts,
+    record_of_run,
+    require_exportable_model,
+    span_of,
+)
 from vpharness.promotion.selection import SelectedCandidate
 from vpharness.results.audits import FULL, AuditRecord, audit_key, keep_audit
 from vpharness.results.holdout import open_holdouts, trials_with_test
 from vpharness.results.ledger import LedgerCandidate
-from vpharness.results.ranking import Ranked
 from vpharness.results.reevaluation import ViewOf
 from vpharness.results.store import Store
 from vpharness.signals import (
-    Scorer,
     body_scorer,
     digest,
-    export_scorer,
-    identifying_parameters,
     require_exportable,
 )
-
-NOT_NAMED_YET: Final = ""
-"""The version of a record that has not been published."""
-
-_PACKAGES: Final = ("jax", "jaxlib", "numba", "numpy", "vpharness")
 
 
 @dataclass(frozen=True)
@@ -176,13 +164,13 @@ def review(
         return _ended(found, "live = batch", "latency", "test", "forward")
     report("live = batch", None)
     projection = fit_projection(
-        trained.scores, trained.mid_ticks, _span(trained.parts[0]), limits.horizons_bins, limits.quantiles
+        trained.scores, trained.mid_ticks, span_of(trained.parts[0]), limits.horizons_bins, limits.quantiles
     )
-    record = _record(batch, projection, memory_bins)
-    _require_exportable_model(record)
+    record = record_of_run(batch, projection, memory_bins)
+    require_exportable_model(record)
     batches, live = ([trained] if newest is None else [trained, batch]), list[LiveProof]()
     for place, (each, data) in enumerate(zip(batches, proofs, strict=True)):
-        own = record if each is batch else _record(each, projection, memory_bins)
+        own = record if each is batch else record_of_run(each, projection, memory_bins)
         shown = partial(_reported_share, report, place, len(proofs))
         live.append(_proof(own, each, data.source, limits, shown))
     proof = live[-1]
@@ -207,8 +195,8 @@ def review(
     found.append(gates.forward_gate(forward, limits))
     overridden = settings.forced if any(not gate.passed for gate in found) else None
     unsafe = tuple(gate.name for gate in found if gate.unsafe and not gate.passed)
-    evidence = _evidence(found, ranked, proof, batch, projection) | {
-        "ledger": _ledger_facts(ranked, settings.ledger),
+    evidence = evidence_of(found, ranked, proof, batch, projection) | {
+        "ledger": ledger_facts(ranked, settings.ledger),
         "pooled": _pooled_facts(candidate, names),
         "forward": forward.values(),
     }
@@ -315,98 +303,3 @@ def _proof(
     if not len(proof.recording.outputs.bins):
         raise PromotionError(f"the events end before bin {start} of dataset {record.dataset_id}: nothing to record")
     return proof
-
-
-def _record(batch: BatchRun, projection: Projection, memory_bins: int | None) -> PromotedRecord:
-    candidate, manifest, fit = batch.candidate, batch.dataset.manifest, batch.served_fit
-    cells = {"cell_width_ms": manifest.cell_width_ms, "radius": manifest.radius}
-    return PromotedRecord(
-        instrument=manifest.instrument,
-        version=NOT_NAMED_YET,
-        signal_target=candidate.signal_target,
-        signal_digest=digest(batch.signal, batch.params),
-        parameters=identifying_parameters(batch.params),
-        threshold=candidate.threshold,
-        threshold_label=candidate.trial.threshold_label,
-        evaluation=candidate.trial.evaluation.identity(),
-        lattice=dict(manifest.lattice or {}),
-        lattice_version=LATTICE_VERSION,
-        evaluation_version=EVALUATION_VERSION,
-        tick_size=manifest.tick_size,
-        size_unit=manifest.size_unit,
-        projection=projection,
-        run_id=candidate.run_id,
-        candidate_id=candidate.trial.candidate_id,
-        dataset_id=manifest.dataset_id,
-        dataset_checksum=batch.dataset.checksum,
-        packages={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
-        created_ns=time.time_ns(),
-        evidence={},
-        forced=None,
-        memory_bins=memory_bins,
-        fit=None if fit is None else {"weights": fit.digest, "card": _plain_card(fit), **cells},
-        weights=None if fit is None else fit.fit.fitted.weights,
-    )
-
-
-def _require_exportable_model(record: PromotedRecord) -> None:
-    """Raise ConfigError where the model cannot be put into a bundle: the test part is not opened then."""
-    model = live_model(record)
-    if isinstance(model.scorer, Scorer):
-        export_scorer(model.scorer)
-
-
-def _plain_card(fit: FitRecord) -> dict[str, Any]:
-    """Return the card of a fit as JSON reads it."""
-    plain: dict[str, Any] = json.loads(json.dumps(fit.card))
-    return plain
-
-
-def _evidence(
-    found: Sequence[Gate], ranked: Ranked, proof: LiveProof, batch: BatchRun, projection: Projection
-) -> dict[str, Any]:
-    """Return the evidence for a promotion as JSON values: gates, promised figures, and further measurements."""
-    part = batch.parts[-1]
-    covered = coverage(projection, batch.scores, batch.mid_ticks, _span(part)) if part.name == TEST else None
-    return {
-        "gates": [{**gate.values(), "forced": not gate.passed} for gate in found],
-        "promised": {
-            "train": promised_figures(ranked.judgement),
-            "test": ranked.test and promised_figures(ranked.test),
-        },
-        "p_adjusted": ranked.p_adjusted,
-        "net_low_all": _known(ranked.net_low_all),
-        "family": {"rankable": ranked.family.n_rankable, "evaluated": ranked.family.n_evaluated},
-        "test_openings": 0 if ranked.holdout is None else ranked.holdout.times,
-        "test_opening_number": None if ranked.holdout is None else ranked.holdout.number,
-        "projection": covered,
-        "latency": None if proof.latency is None else dataclasses.asdict(proof.latency),
-        "host": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
-        "live": {"bins": proof.agreement.bins, "worst": _known(proof.agreement.worst), "ties": proof.agreement.ties}
-        | ({} if proof.n_orders is None else {"orders": proof.n_orders}),
-        "recorded_bins": len(proof.recording.outputs.bins),
-    }
-
-
-def _ledger_facts(ranked: Ranked, ledger: Sequence[LedgerCandidate]) -> dict[str, Any]:
-    """Return the size and age of the ledger, and of the family that the candidate was compared with."""
-    trials, family = [trial for each in ledger for trial in each.trials], ranked.family
-    created = [trial.created_ns for trial in trials]
-    return {
-        "candidates": len(ledger),
-        "runs": len({run_id for trial in trials for run_id in trial.run_ids}),
-        "oldest_run": time_text(min(created)),
-        "newest_run": time_text(max(created)),
-        "family_runs": family.n_runs,
-        "family_oldest_run": time_text(family.oldest_ns),
-        "family_newest_run": time_text(family.newest_ns),
-    }
-
-
-def _known(value: float) -> float | None:
-    """Return a number for JSON; None for one that is not finite."""
-    return value if math.isfinite(value) else None
-
-
-def _span(part: Part) -> BinRange:
-    return BinRange(part.first_fire, part.stop, part.limit)

@@ -44,8 +44,12 @@ def keep_explored(store: Store, ways: Mapping[str, Sequence[LedgerCandidate]]) -
         for trial in way.choosing
         if trial.evidence is not None
     ]
-    known = {tuple(row[name] for name in _ALIKE) for row in read(store, EXPLORED, list(_ALIKE))} if rows else set()
-    append(store, TableRows(EXPLORED, [r for r in rows if tuple(r[n] for n in _ALIKE) not in known], EXPLORED_SCHEMA))
+    if not rows:
+        return
+    known = {tuple(row[name] for name in _ALIKE) for row in read(store, EXPLORED, list(_ALIKE))}
+    new = [row for row in rows if tuple(row[name] for name in _ALIKE) not in known]
+    if new:
+        append(store, TableRows(EXPLORED, new, EXPLORED_SCHEMA))
 
 
 def candidates_with_explored(store: Store, ledger: list[LedgerCandidate]) -> list[LedgerCandidate]:

@@ -232,8 +232,13 @@ def _counted_places(times: tuple[MarketTime, ...]) -> tuple[int, ...]:
         if len(_COUNTED) >= _MOST_COUNTED:
             _COUNTED.clear()
         # The stretches are kept, so that no other ones come to have their numbers.
-        known = _COUNTED[key] = tuple(counted_once(times)), times
+        known = _COUNTED[key] = _counted_once(times), times
     return known[0]
+
+
+@functools.lru_cache(maxsize=4096)
+def _counted_once(times: tuple[MarketTime, ...]) -> tuple[int, ...]:
+    return tuple(counted_once(times))
 
 
 _MOST_COUNTED: Final = 4096

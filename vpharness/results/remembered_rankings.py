@@ -88,7 +88,7 @@ def _ranked_before(
         if known is None:
             _write(path, chosen, found)
         if note is not None and path.exists():
-            _write_file(note, path.name.encode())
+            _keep(note, path.name.encode())
     return found
 
 
@@ -111,15 +111,9 @@ def _note_of(store: Store, ledger: Sequence[LedgerCandidate], chosen: Sequence[L
 
 def _noted(note: Path | None) -> Path | None:
     """Return the ranking that a file names; None where there is none."""
-    if note is None:
-        return None
-    with contextlib.suppress(OSError, ValueError):
-        name = note.read_text(encoding="ascii")
-        if _NAME.fullmatch(name):
-            with contextlib.suppress(OSError):  # one that may not be written to is used all the same
-                note.touch()
-            return note.parent / name
-    return None
+    content = None if note is None else _content(note)
+    name = (content or b"").decode("ascii", "replace")
+    return note.parent / name if note is not None and _NAME.fullmatch(name) else None
 
 
 def _digest(ledger: Sequence[LedgerCandidate], chosen: Sequence[LedgerCandidate]) -> str:
@@ -224,16 +218,12 @@ def _path_beside(store: Store, name: str) -> Path:
 
 def _keep(path: Path, content: bytes) -> None:
     """Write a file with its checksum, unless it is too large, or cannot be written."""
-    if len(content) > MOST_BYTES:
+    whole = hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+    if len(whole) > MOST_BYTES:
         return
-    _write_file(path, content)
-
-
-def _write_file(path: Path, content: bytes) -> None:
-    """Keep a file; without room for it nothing is kept."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+        path.write_bytes(whole)
         _prune(path)
 
 

@@ -43,6 +43,19 @@ _RUNS_FIRST: Final = "custom_model_development"
 _LONGEST_VALUE: Final = 6000  # MLflow's own limit for the value of a parameter
 
 
+_MOST_POINTS: Final = 1000  # MLflow's own limit for a batch
+
+
+@dataclass(frozen=True)
+class TrackingPoint:
+    """A point of a curve: its value at a step, and when it was found, ms since the Unix epoch."""
+
+    name: str
+    value: float
+    step: int
+    at_ms: int
+
+
 @dataclass(frozen=True)
 class TrackingParameters:
     """Where runs are tracked, and under which names."""
@@ -180,6 +193,18 @@ class Tracking:
             ]
             self._client.set_registered_model_alias(model, CHAMPION, made[0].version)
             self._client.set_tag(run_id, "promoted", f"{instrument} {version}")
+
+    def add_points(self, folder: Path, points: Sequence["TrackingPoint"], tags: Mapping[str, str]) -> None:
+        """Add points of curves, and tags, to the run that is tracked for a folder; those that it has stay."""
+        from mlflow import entities  # noqa: PLC0415  # takes a second, and only where it is wanted
+
+        with self._telling():
+            run_id = mlflow_run_id(folder)
+            metrics = [entities.Metric(each.name, each.value, each.at_ms, each.step) for each in points]
+            for start in range(0, len(metrics), _MOST_POINTS):
+                self._client.log_batch(run_id, metrics=metrics[start : start + _MOST_POINTS])
+            for name, value in tags.items():
+                self._client.set_tag(run_id, name, value)
 
     def _keep(self, run_id: str, place: str, files: Sequence[Path]) -> None:
         """Keep files with a run. On this machine they are copied: MLflow asks its database for each where to put it."""

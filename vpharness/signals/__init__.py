@@ -41,6 +41,7 @@ from typing import Final
 
 from vpharness.signals.core.bin_series import BIN_SERIES, SPREAD_TICKS, bin_series
 from vpharness.signals.core.binding import body_parameters, identifying_parameters, score_parameters
+from vpharness.signals.core.compiled_body import ScorerState, digest
 from vpharness.signals.core.definition import Signal, SignalParameters, fixed_thresholds, resolve, signal
 from vpharness.signals.core.exported_scorer import (
     BinScorer,
@@ -67,11 +68,9 @@ from vpharness.signals.core.reach import Reach, reach_of
 from vpharness.signals.core.scorer_state import restore_state, save_state
 from vpharness.signals.core.scoring import (
     Scorer,
-    ScorerState,
     body_scorer,
     capacity_for,
     combination_scorer,
-    digest,
     features,
     forget_compiled,
     number_of_features,

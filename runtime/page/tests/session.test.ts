@@ -195,6 +195,27 @@ test("outcomes are those that were known at the bin that is shown", () => {
   assert.deepEqual([orderAt(fire, 2), orderAt(fire, 3)], ["resting", "filled"]);
 });
 
+test("what your own model says of bins before it was asked for is put beside them, and is no news", () => {
+  const { session: stream, heard } = session();
+  stream.takeConfig(config());
+  stream.takeBins([update(1), update(2, { fire: 1 }), update(3)], cells(1, 2, 3));
+  const said = { score: -0.4, outcomes: [], orders: [] };
+  stream.takeShadow([
+    { ...said, seq: 1, fire: -1 },
+    { ...said, seq: 3, fire: 0, outcomes: [{ ...outcome(1, "sl"), model: "shadow" }] },
+    { ...said, seq: 99, fire: 1 },
+  ]);
+  assert.equal(stream.store?.shadowScore[stream.store.slot(1)], -0.4);
+  assert.deepEqual(
+    stream.fires.all.map(({ model, seq, state }) => [model, seq, state]),
+    [
+      ["shadow", 1, "sl"],
+      ["champion", 2, "open"],
+    ],
+  );
+  assert.deepEqual(heard.fires, []);
+});
+
 test("a view that was shared comes back: prices are fitted, unless the address says how many ticks it shows", () => {
   const read = (query: string) => readSettings(new Map(new URLSearchParams(query)));
   assert.deepEqual([read("").price, read("ticks=50").price, read("ticks=50&price=fit").price], ["fit", "fixed", "fit"]);

@@ -31,6 +31,7 @@ function listening() {
   const frames = new Frames({
     config: () => {},
     bins: (updates: readonly GridUpdate[], cells) => heard.bins.push([updates.map(({ seq }) => seq), cells]),
+    shadow: () => heard.states.push(2),
     status: () => heard.states.push(1),
     error: (message) => heard.errors.push(message),
     badFrame: (reason) => heard.bad.push(reason),
@@ -171,4 +172,16 @@ test("an error of the server is told", () => {
   const { frames, heard } = listening();
   frames.takeText(JSON.stringify({ type: "error", message: "no signal" }));
   assert.deepEqual(heard.errors, ["no signal"]);
+});
+
+test("what a model of one's own says of past bins is read without a frame", () => {
+  const said = { seq: 7, score: null, fire: -1, ready: true, outcomes: [], orders: [] };
+  const text = JSON.stringify({ type: "shadow_history", updates: [said] });
+  const message = decodeText(text);
+  assert.equal(message.type, "shadow_history");
+  assert.deepEqual(message, {
+    type: "shadow_history",
+    updates: [{ seq: 7, score: null, fire: -1, outcomes: [], orders: [] }],
+  });
+  assert.throws(() => decodeText(text.replace("-1", "3")), /fire should be -1, 0 or 1/);
 });

@@ -18,7 +18,7 @@ from runtime.stream.stream_messages import bin_body, shadow_bodies
 from tests.runtime.feeds.fake_clock import FakeClock, taken
 from tests.runtime.market import LATTICE, ScriptedFeed, minute, steps_of
 from tests.runtime.records import record_of
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.evaluation import (
@@ -186,7 +186,7 @@ def test_a_model_that_comes_later_follows_from_the_book_on() -> None:
     assert pipeline.queues == {}
 
 
-def test_a_dataset_feed_has_the_orders_of_its_events(tmp_path: Path) -> None:
+def test_a_dataset_feed_has_the_orders_and_trades_of_its_events(tmp_path: Path) -> None:
     """From a dataset that keeps them, from its beginning or from some bin on; without them such a model is refused."""
     build(Lake(tmp_path), SyntheticSource(seed=5, minutes=1), LATTICE, dataset_id="minute")
     dataset = find_dataset(Lake(tmp_path), "minute")
@@ -199,6 +199,8 @@ def test_a_dataset_feed_has_the_orders_of_its_events(tmp_path: Path) -> None:
     bins = [each for step in taken(feed) for each in pipeline.take_bins(step.bins, step.events)]
     wanted = followed(pipeline_of(model), steps_of(minute()))
     assert orders_of(bins) == orders_of(wanted)
+    assert [each.trades for each in bins] == [each.trades for each in wanted]
+    assert sum(len(each.trades) for each in bins) > 100
     facts = dataclasses.replace(feed.facts, bins=BinFacts(100, 20, ("vacuum_variant",), has_best_prices=True))
     (why,) = incompatibilities(model.record, facts)
     assert why.startswith("v0000 enters with resting orders (eval.fill=queue), whose fills follow from events")

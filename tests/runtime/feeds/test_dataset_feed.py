@@ -13,7 +13,7 @@ from runtime.feeds.feed import FeedContext, FinishedBin
 from tests.datasets.samples import Fixed, book
 from tests.runtime.feeds.fake_clock import LATTICE, WIDTH_NS, FakeClock, taken
 from vpharness.datasets import bin_by_bin
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import write_checksums

@@ -13,7 +13,7 @@ from runtime.feeds.recording_feed import RecordingReplayParameters
 from runtime.feeds.source_feed import SourceReplayParameters
 from tests.datasets.samples import OPENING_NS, SECOND_NS, Fixed, book
 from tests.runtime.feeds.fake_clock import LATTICE, WIDTH_NS, FakeClock, lattice_for, taken, through
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.events.dbn import DbnSource
@@ -22,6 +22,7 @@ from vpharness.events.mbo_event import ASK
 from vpharness.lattice.columns import BIN_DTYPE
 from vpharness.lattice.lattice_engine import advance
 
+AUCTION_NS = 1_703_545_200_000_000_000  # 2023-12-25T23:00Z
 PAST_NS = 20 * 60 * SECOND_NS
 
 
@@ -51,7 +52,10 @@ def test_what_comes_before_the_first_book_is_not_waited_for() -> None:
     waited_s, count = first_bin_after_s(source, SourceReplayParameters(loop=False))
     assert (waited_s, count) == (pytest.approx(0.1, abs=0.01), 1)
     with SourceReplayParameters(loop=False).open(FeedContext(LATTICE.cell_width_ms, source, clock=clock)) as feed:
-        paced, _ = through(lattice_for(feed), taken(feed))
+        steps = taken(feed)
+    paced_from = OPENING_NS + PAST_NS
+    assert all(step.is_stepped == (step.complete_to_ns <= paced_from) for step in steps if step.complete_to_ns)
+    paced, _ = through(lattice_for(feed), steps)
     with SourceReplayParameters(speed="max", loop=False).open(FeedContext(LATTICE.cell_width_ms, source)) as feed:
         whole, _ = through(lattice_for(feed), taken(feed))
     np.testing.assert_array_equal(paced, whole)
@@ -60,7 +64,7 @@ def test_what_comes_before_the_first_book_is_not_waited_for() -> None:
 
 
 def test_a_source_that_never_has_a_book_is_gone_through_and_rests_before_the_next_loop() -> None:
-    """A bid alone: nothing is waited for in the file, and ten seconds before it begins again."""
+    """A bid alone: nothing is waited for in the file, and five seconds before it begins again."""
     events = book(1.0, 2.0)
     clock = FakeClock()
     source = Fixed(events[events["side"] != ASK])
@@ -71,7 +75,7 @@ def test_a_source_that_never_has_a_book_is_gone_through_and_rests_before_the_nex
             if step.state == "restarted":
                 break
     assert sum(len(step.events) for step in steps) == len(source.events)
-    assert clock.waited_s == pytest.approx(10.0, abs=0.2)
+    assert clock.waited_s == pytest.approx(5.0, abs=0.2)
 
 
 def test_the_history_before_the_start_comes_at_once_and_its_bins_are_those_of_an_earlier_start() -> None:
@@ -137,23 +141,24 @@ def test_a_recording_waits_neither_for_its_first_book_nor_through_a_silence(tmp_
     assert clock.waited_s == pytest.approx(4.0, abs=3.0)
 
 
-@pytest.mark.parametrize(
-    ("name", "symbol", "tick", "first"),
-    [
-        ("esh4-20231225.mbo.dbn.zst", "ESH4", 0.25, "2023-12-25T23:00:00"),
-        ("esm4-20240508-2s.mbo.dbn.zst", "ESM4", 0.25, "2024-05-08T00:00:00"),
-    ],
-)
-def test_a_real_file_s_first_screen_is_not_empty(shared: Path, name: str, symbol: str, tick: float, first: str) -> None:
-    """Of an hour of pre-open nothing is waited for: the first bin is that of the auction."""
-    clock = FakeClock()
-    source = DbnSource(str(shared / "data" / name), tick, symbol=symbol)
-    with SourceReplayParameters(loop=False).open(FeedContext(LATTICE.cell_width_ms, source, clock=clock)) as feed:
+def test_the_auction_of_a_real_file_is_not_an_hour_away(shared: Path) -> None:
+    """Of an hour of pre-open, forty minutes with hardly an event and twenty crossed, less than a minute is waited.
+
+    Every bin of it comes all the same, in order.
+    """
+    clock, rows, auction_s = FakeClock(), [], None
+    source = DbnSource(str(shared / "data" / "esh4-20231225.mbo.dbn.zst"), 0.25, symbol="ESH4")
+    replay = SourceReplayParameters(loop=False, end="2023-12-25T23:00:10Z")
+    with replay.open(FeedContext(LATTICE.cell_width_ms, source, clock=clock)) as feed:
         state = lattice_for(feed)
         for step in feed.steps(threading.Event()):
             state, blocks = advance(state, step.events, step.complete_to_ns)
-            if blocks:
-                break
-    at = np.datetime64(int(blocks[0].bins["bin_start_ns"][0]), "ns")
-    assert str(at).startswith(first)
-    assert clock.waited_s <= 0.2
+            rows += [block.bins for block in blocks]
+            if auction_s is None and rows and int(rows[-1]["bin_end_ns"][-1]) > AUCTION_NS:
+                auction_s = clock.waited_s
+    bins = np.concatenate(rows)
+    assert auction_s is not None
+    assert auction_s < 60
+    assert clock.waited_s - auction_s == pytest.approx(9.9, abs=0.2)
+    np.testing.assert_array_equal(np.diff(bins["bin_start_ns"]), WIDTH_NS)
+    assert len(bins) == 36_099

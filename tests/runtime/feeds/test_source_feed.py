@@ -10,7 +10,7 @@ from runtime.feeds.feed import FeedContext
 from runtime.feeds.source_feed import SourceReplayParameters
 from tests.datasets.samples import MINUTE, OPENING_NS, SECOND_NS, Fixed, book
 from tests.runtime.feeds.fake_clock import LATTICE, WIDTH_NS, FakeClock, lattice_for, taken, through
-from vpharness.datasets.build import build
+from vpharness.datasets.dataset_build import build
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load

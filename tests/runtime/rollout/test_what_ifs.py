@@ -171,11 +171,9 @@ def test_who_tries_what_ifs_until_one_looks_good_claims_nothing_that_is_not_so()
         looks = np.arange(1, blocks.shape[-1] + 1)
         sums, squares = np.cumsum(blocks, -1), np.cumsum(blocks**2, -1)
         rho2 = np.array([mixture_variance(4.0, each) for each in error])[:, None]
-        wide = largest_deviation(squares - sums**2 / looks, rho2, 1.0)
-        # The error enters by its logarithm alone: √(x 2 ln(√(V r + 1)/α)).
-        inflated = (squares - sums**2 / looks) * rho2 + 1
-        wide = np.sqrt(inflated / rho2 * 2 * np.log(np.sqrt(inflated) / np.array(error)[:, None]))
-        return (np.abs(sums) > wide)[..., LEAST_BLOCKS - 1 :].any(-1)
+        scatter = squares - sums**2 / looks
+        wide = [largest_deviation(scatter[row], rho2[row], each) for row, each in enumerate(error)]
+        return (np.abs(sums) > np.array(wide))[..., LEAST_BLOCKS - 1 :].any(-1)
 
     claimed = hindsight = 0
     for _ in range(days):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import socket
 from pathlib import Path
@@ -60,6 +61,22 @@ def test_a_slow_client_gets_the_newest_state_and_a_count_of_what_it_missed(tmp_p
         assert len(found) + missed == 300
         for before, after in itertools.pairwise(found):
             assert after["seq"] == before["seq"] + after["missed"] + 1
+
+    asyncio.run(scenario())
+
+
+def test_a_span_that_is_stepped_through_is_sent_whole(tmp_path: Path) -> None:
+    """Hundreds of bins that a replay does not wait for come as history, in order, with none left out."""
+
+    async def scenario() -> None:
+        feed = ScriptedFeed()
+        async with server(tmp_path, feed, backlog_bins=5) as running, running.client("fields=") as client:
+            await client.hello()
+            feed.put(*(dataclasses.replace(step, is_stepped=True) for step in STEPS))
+            await running.wait_until(lambda: running.stream.ring.next_seq == 300)
+            found = await client.bins(300)
+        assert [each["seq"] for each in found] == list(range(300))
+        assert not any(each["missed"] for each in found)
 
     asyncio.run(scenario())
 

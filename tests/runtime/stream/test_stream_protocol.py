@@ -19,6 +19,7 @@ from runtime.stream.status import status
 from tests.runtime.market import ScriptedFeed, minute, steps_of
 from tests.runtime.records import promote, record_of
 from tests.runtime.serving import server
+from tests.runtime.stream.test_stream import is_shadowed
 from tests.runtime.web.test_auth import ask
 from vpharness.evaluation import ResolvedEvaluation
 from vpharness.lattice.columns import GRID_COLUMNS
@@ -34,6 +35,9 @@ SAME_AS: Final = {
     "grid_update.shadow.outcomes[]": "grid_update.outcomes[]",
     "grid_update.shadow.orders[]": "grid_update.orders[]",
     "grid_history.updates[]": "grid_update",
+    "shadow_history.updates[].outcomes[]": "grid_update.outcomes[]",
+    "shadow_history.updates[].orders[]": "grid_update.orders[]",
+    "status.statistics.shadow": "status.statistics.champion",
     "status.statistics.challengers[]": "status.statistics.champion",
     "status.statistics.champion.projection": "status.statistics.projection",
     "/v1/promotion.record.evaluation": "runtime_config.evaluation",
@@ -146,6 +150,7 @@ async def _messages(folder: Path) -> dict[str, list[dict[str, Any]]]:
         await running.wait_until(lambda: running.stream.champion.record.version == "v0001")
         await running.wait_until(lambda: running.stream.ring.next_seq > 200)
         async with running.client("fields=&history=20&threshold=0.2") as client:
+            await running.wait_until(lambda: is_shadowed(running, feed))
             feed.put(*STEPS[250:])
             while not _is_all(found):
                 message = await client.message()
@@ -171,11 +176,12 @@ def _is_all(found: dict[str, list[dict[str, Any]]]) -> bool:
     """Whether every kind of message has come, and in one of them every kind of object."""
     updates = found.get("grid_update", ())
     return (
-        {"runtime_config", "grid_history", "status"} <= set(found)
+        {"runtime_config", "grid_history", "shadow_history", "status"} <= set(found)
         and any(each["outcomes"] for each in updates)
         and any(order["state"] == "filled" for each in updates for order in each["orders"])
         and any(each.get("shadow", {}).get("outcomes") for each in updates)
         and any(each["statistics"]["champion"] for each in found["status"])
+        and any("shadow" in each["statistics"] for each in found["status"])
     )
 
 

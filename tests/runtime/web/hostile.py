@@ -150,6 +150,17 @@ def histories(attack: Attack) -> None:
             link.close()
 
 
+def what_ifs(attack: Attack) -> None:
+    """Stay with overrides of one's own and all of history, and read everything that comes."""
+    for _ in attack.going():
+        query = f"fields=v_add&history=6000&threshold={attack.random.uniform(0.1, 9):.6f}"
+        if (link := attack.stream(query)) is not None:
+            with contextlib.suppress(OSError):
+                for _ in itertools.takewhile(lambda _: link.recv(1 << 20), attack.going()):
+                    pass
+            link.close()
+
+
 def requests(attack: Attack) -> None:
     """Send requests over HTTP without reading what is answered."""
     one = b"GET /v1/config HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -183,14 +194,18 @@ KINDS: Final[dict[str, Callable[[Attack], None]]] = {
     "non_readers": non_readers,
     "histories": histories,
     "requests": requests,
+    "what_ifs": what_ifs,
     "spin": spin,
 }
 
 
 def main(address: str, seconds: float, kinds: list[str]) -> None:
-    """Carry out attacks side by side, and print what came of them."""
+    """Carry out attacks side by side, and print what came of them; `KIND:2` is another one of a kind."""
     attacks = {kind: Attack(address, f"127.0.0.{2 + place % ADDRESSES}", seconds) for place, kind in enumerate(kinds)}
-    threads = [threading.Thread(target=KINDS[kind], args=(attack,), daemon=True) for kind, attack in attacks.items()]
+    threads = [
+        threading.Thread(target=KINDS[kind.partition(":")[0]], args=(attack,), daemon=True)
+        for kind, attack in attacks.items()
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from runtime.config.server_parameters import RuntimeParameters
 from runtime.web.auth import HEADERS
 from runtime.web.board import ANSWERS, MOST_BYTES, WAITING, BoardError, BoardProcess
 from runtime.web.memory_bound import most_bytes
+from tests.runtime.market import ScriptedFeed, minute, steps_of
 from tests.runtime.serving import PATIENCE_S, Server, server
 from tests.runtime.web.test_auth import TOKEN, ask
 from vpharness.board.answers import MOST_BYTES as MOST_OF_A_PAGE
@@ -142,7 +144,7 @@ def test_an_answer_larger_than_is_allowed_is_none(tmp_path: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(tmp_path: Path, **settings: str) -> AsyncIterator[Server]:
+async def running(tmp_path: Path, **settings: Any) -> AsyncIterator[Server]:
     """Serve with a board that the stand-in answers for."""
     async with server(tmp_path, **settings) as found:
         found.app.ctx.board.module = "stand_in_for_the_board"
@@ -189,11 +191,13 @@ def test_bins_go_on_while_the_board_hangs(tmp_path: Path) -> None:
     """A client of the stream is sent every bin, and the server stops at once though an answer is still being made."""
 
     async def scenario() -> None:
-        async with running(tmp_path) as found, found.client("fields=") as client:
+        feed, steps = ScriptedFeed(), steps_of(minute())[:40]
+        async with running(tmp_path, feed=feed) as found, found.client("fields=") as client:
             await client.hello()
             hanging = asyncio.create_task(ask(found, "/board/hang"))
             await found.wait_until(lambda: found.app.ctx.board._running is not None)
-            assert len(await client.bins(20)) == 20
+            feed.put(*steps)
+            assert len(await client.bins(len(steps))) == len(steps)
         begun = time.monotonic()
         with contextlib.suppress(Exception):
             await hanging
@@ -208,9 +212,9 @@ def test_the_real_process_gives_way_and_shows_the_lake(tmp_path: Path) -> None:
     async def scenario() -> None:
         made = BoardProcess(tmp_path / "lake", 10 * PATIENCE_S)
         try:
-            found = await made.ask("", "")
+            found = await made.ask("campaigns", "")
             assert found.status == 200
-            assert b"Nothing has been run yet" in found.body
+            assert b"There is no campaign yet" in found.body
             assert "form-action 'self'" in found.headers["content-security-policy"]
             assert made._running is not None
             if sys.platform == "linux":

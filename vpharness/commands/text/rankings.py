@@ -15,10 +15,8 @@ from vpharness.campaigns.collection_members import sessions_of_datasets
 from vpharness.campaigns.dataset_views import view_of
 from vpharness.campaigns.market_identity import market_of
 from vpharness.commands.text.dataset_facts import DatasetRemarks, by_level_lines
-from vpharness.commands.text.differences import LatticeOf, differences
 from vpharness.commands.text.informations import print_information
-from vpharness.commands.text.terminal import console, print_table
-from vpharness.commands.text.verdicts import (
+from vpharness.commands.text.ranking_lines import (
     DIRECTIONAL,
     FOR_ALL,
     P_ADJUSTED,
@@ -30,12 +28,14 @@ from vpharness.commands.text.verdicts import (
     shortages,
     verdict,
 )
+from vpharness.commands.text.terminal import console, print_table
+from vpharness.commands.text.varied_settings import LatticeOf, differences
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.errors import DatasetError, ResultsError
 from vpharness.evaluation import DatasetView, Figure, Figures, parts_of, shown_figures
-from vpharness.evaluation.figure_registry import TABLE
+from vpharness.evaluation.figure_registry import TABLE, without_nan
 from vpharness.evaluation.figures import HEADLINE
 from vpharness.events.times import time_text
 from vpharness.results.advice import Moves, advice, moves_over
@@ -153,7 +153,7 @@ def print_candidates(  # what is shown of a run
     found = None if information_of is None or not mine else information_of(mine[0].candidate)
     if as_json:
         facts = {"folder": str(folder), "candidates": rows_of(mine, lake)}
-        more = {} if found is None else {"information": without_missing(information_rows(found))}
+        more = {} if found is None else {"information": [without_nan(row) for row in information_rows(found)]}
         print(json.dumps({**facts, **more}, indent=1))
         return
     print_ranking(mine, lake=lake, every=True, ledger=ledger)
@@ -341,12 +341,4 @@ def row_of(ranked: Ranked) -> dict[str, Any]:
             "test_net_pnl_ticks_low": opening.low,
             "test_holds": opening.holds,
         }
-    return without_missing([row])[0]
-
-
-def without_missing(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows in which numbers that are missing are None."""
-    return [
-        {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
-        for row in rows
-    ]
+    return without_nan(row)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from vpharness.commands.text.differences import differences
 from vpharness.commands.text.rankings import lattices_in, line_of_test, row_of
 from vpharness.commands.text.terminal import console, counted, minute_text, print_table
+from vpharness.commands.text.varied_settings import differences
 from vpharness.datasets.lake import Lake
 from vpharness.evaluation.intervals import Interval
 from vpharness.evaluation.stability import Cell

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 from numpy.typing import NDArray
 
-from vpharness.errors import VpharnessError
+from vpharness.errors import ResultsError, VpharnessError
 from vpharness.evaluation import DatasetView, Figures, ResolvedEvaluation
 from vpharness.evaluation.figures import figure_named
 from vpharness.results.execution import StoredWays, alternative, at_latencies, at_touch, looked_at
@@ -58,7 +58,11 @@ def execution_by_latency(findings: Findings) -> Element | None:
         except VpharnessError as error:
             lost.append(element("p", f"{name_of(each)} ({short_id(each)}) is left out: {error}"))
     if findings.store is not None:
-        keep_explored(findings.store, {each.ranked.candidate.candidate_id: each.explored for each in found})
+        try:
+            keep_explored(findings.store, {each.ranked.candidate.candidate_id: each.explored for each in found})
+        except ResultsError as error:
+            told = f"Left out, since what is looked at must be written down, so that it counts: {error}"
+            return section("execution", "Taker or maker", element("p", told))
     words = note(
         "The same fires, entered at the touch (the band: mean and 95 % interval) and with resting orders that arrive "
         "so long after the decision (●); unfilled orders are no trades. Latencies that no run has are an exploration: "

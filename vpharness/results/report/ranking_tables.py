@@ -157,7 +157,6 @@ def by_dataset(findings: Findings) -> Element | None:
     listing = table(
         ["candidate", "dataset", "net per fire, ticks [95 %]", "", "p", "fires"], rows, class_="ranking grouped"
     )
-    words = (
-        f"The first {len(best)} of the ranking, on each dataset by itself. p is the candidate's alone, not adjusted."
-    )
+    first = f"The first {len(best)} of the ranking" if len(best) > 1 else "The first of the ranking"
+    words = f"{first}, on each dataset by itself. p is the candidate's alone, not adjusted."
     return section("datasets", "Each dataset apart", note(words), listing)

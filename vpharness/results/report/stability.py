@@ -158,6 +158,7 @@ def _paint_decay(axes: Axes, found: Stability) -> None:
         label = f"{decay.delays[place]} bins later"
         axes.plot(seconds, decay.mean_move[place], color=GOOD_COLOUR, alpha=shade, marker=".", label=label)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")  # text is never read as mathematics here
     axes.set_title("move of the mid after entry, ticks")
     axes.set_xlabel("held for, s")
     axes.legend()

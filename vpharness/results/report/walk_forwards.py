@@ -145,6 +145,7 @@ def paint_steps(found: WalkForward, figure: Figure) -> None:
     inside = np.array([math.nan if step.chosen is None else step.chosen.net.mean for step in steps])
     axes.plot(at, inside, "o", markerfacecolor="none", markeredgecolor=INK, markersize=4)
     _mark_changes(axes, steps)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("step; dashed where the choice changed")
     axes.set_ylabel("net per fire, ticks")
     axes.margins(x=0.02)

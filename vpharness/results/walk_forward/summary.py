@@ -1,9 +1,8 @@
 """A procedure's settings and figures as plain values, for programs, the tracking store and the promoted record."""
 
-import math
-from collections.abc import Mapping
 from typing import Any
 
+from vpharness.evaluation.figure_registry import without_nan
 from vpharness.results.walk_forward.judged import WalkForward
 
 
@@ -65,8 +64,3 @@ def values_of(found: WalkForward) -> dict[str, Any]:
         "test_holds": None if opened is None else opened.holds,
     }
     return without_nan(values)
-
-
-def without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values with None for a number that there is not."""
-    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in values.items()}

@@ -25,11 +25,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from vpharness.errors import ConfigError, require_memory
 from vpharness.signals.core.binding import score_parameters
+from vpharness.signals.core.compiled_body import ScorerState, digest, step_of
 from vpharness.signals.core.fits_in_force import FitsInForce
 from vpharness.signals.core.learned import FitError, Fitted, Model, Weights
 from vpharness.signals.core.learned_step import Combination, learned_step, state_of_body
 from vpharness.signals.core.scorer_state import nested_state, save_state
-from vpharness.signals.core.scoring import Scorer, ScorerState, checked_shapes, digest, number_of_features, step_of
+from vpharness.signals.core.scoring import Scorer, checked_shapes, number_of_features
 
 _FORMAT: Final = 1
 _LEARNED_FORMAT: Final = 2

@@ -17,8 +17,9 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 from numpy.typing import NDArray
 
 from vpharness.signals.core.binding import Structure
+from vpharness.signals.core.compiled_body import compiled_step, step_of
 from vpharness.signals.core.definition import Signal
-from vpharness.signals.core.scoring import Scorer, compiled_step, step_of
+from vpharness.signals.core.scoring import Scorer
 
 _NUMBER_BYTES: Final = 8
 _KEPT: Final = 256

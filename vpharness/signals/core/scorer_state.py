@@ -9,7 +9,7 @@ from jax import Array
 from numpy.typing import NDArray
 
 from vpharness.errors import ConfigError
-from vpharness.signals.core.scoring import ScorerState
+from vpharness.signals.core.compiled_body import ScorerState
 
 
 class Startable(Protocol):

@@ -19,6 +19,7 @@ import { Level, Page } from "./page";
 import { Panels } from "./panels";
 import { listenToPointer } from "./pointer";
 import { Readout } from "./readout";
+import { showTabs } from "./tabs";
 import { Tape } from "./tape";
 import { onSystemTheme } from "./theme";
 
@@ -72,6 +73,7 @@ function start(endpoints: Endpoints): void {
   // Time passes without messages too: what is stale has to say so.
   setInterval(() => page.invalidate(Level.Text), LOOK_EVERY_MS);
   expose(page, loop, stageElement);
+  showTabs(endpoints.feeds, endpoints.feed);
   client.connect();
 }
 
@@ -79,11 +81,13 @@ function connect(page: Page, endpoints: Endpoints): StreamClient {
   const { session } = page;
   const query = (found: RuntimeConfig | null) => {
     session.serverBins = found?.buffer.bins ?? session.serverBins;
-    return new URLSearchParams(session.query(page.settings, address()));
+    const feed: [string, string][] = endpoints.feed === null ? [] : [["feed", endpoints.feed]];
+    return new URLSearchParams([...feed, ...session.query(page.settings, address())]);
   };
   return new StreamClient(endpoints, query, {
     config: (config) => session.takeConfig(config),
     bins: (updates, cells) => session.takeBins(updates, cells),
+    shadow: (updates) => session.takeShadow(updates),
     status: (status) => session.takeStatus(status),
     error: (message) => tell(`The server says: ${message}`),
     badFrame: (reason) => session.takeBadFrame(reason),

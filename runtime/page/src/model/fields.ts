@@ -49,7 +49,7 @@ export const FIELDS: readonly Field[] = [
   {
     name: "net",
     label: "Pressure less vacuum",
-    meaning: "Liquidity being built up at a price (green) less liquidity being drained (violet).",
+    meaning: "Liquidity built up at a price (green) less liquidity drained (violet).",
     low: "vacuum",
     high: "pressure",
     kind: "diverging",

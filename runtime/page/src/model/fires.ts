@@ -1,4 +1,4 @@
-import type { Direction, GridUpdate, OrderChange, OrderState, Outcome } from "./protocol";
+import type { Direction, GridUpdate, OrderChange, OrderState, Outcome, ShadowUpdate } from "./protocol";
 import type { Milliseconds, Price, Seq } from "./units";
 
 export type FireState = "open" | "tp" | "sl" | "timeout" | "skipped";
@@ -64,11 +64,22 @@ export class FireLog {
     const fresh: Fire[] = [];
     for (const [model, each] of said) {
       if (each === undefined || each.fire === 0 || this.#byKey.has(key(model, update.seq))) continue;
-      fresh.push(this.#add(model, each.fire, each.score, update, timeMs));
+      const mid = update.mid_price ?? Number.NaN;
+      fresh.push(this.#add(model, each.fire, each.score, { seq: update.seq, timeMs, mid }));
     }
     for (const order of [...update.orders, ...(update.shadow?.orders ?? [])]) this.#follow(order, update.seq);
     for (const outcome of [...update.outcomes, ...(update.shadow?.outcomes ?? [])]) this.#resolve(outcome, update.seq);
     return fresh;
+  }
+
+  /** Note what the model of the client's own overrides says of a bin that came before. */
+  takeShadow({ seq, fire, score, orders, outcomes }: ShadowUpdate, timeMs: Milliseconds, mid: Price): void {
+    if (fire !== 0 && !this.#byKey.has(key(SHADOW, seq))) {
+      this.#add(SHADOW, fire, score, { seq, timeMs, mid });
+      this.#fires.sort((a, b) => a.seq - b.seq);
+    }
+    for (const order of orders) this.#follow(order, seq);
+    for (const outcome of outcomes) this.#resolve(outcome, seq);
   }
 
   /** Another version speaks: nobody follows the orders of the one before any more. */
@@ -88,13 +99,11 @@ export class FireLog {
     this.#drop(this.#fires.length);
   }
 
-  #add(model: string, direction: Direction, score: number | null, update: GridUpdate, timeMs: Milliseconds): Fire {
+  #add(model: string, direction: Direction, score: number | null, at: Pick<Fire, "seq" | "timeMs" | "mid">): Fire {
     const fire: Fire = {
+      ...at,
       model,
-      seq: update.seq,
       direction,
-      timeMs,
-      mid: update.mid_price ?? Number.NaN,
       score: score ?? Number.NaN,
       state: "open",
       pnlTicks: null,

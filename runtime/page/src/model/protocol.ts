@@ -176,6 +176,16 @@ export interface GridHistory {
   updates: GridUpdate[];
 }
 
+/** What the model of this client's own overrides says of a bin that came without it. */
+export interface ShadowUpdate extends ShadowScore {
+  seq: number;
+}
+
+export interface ShadowHistory {
+  type: "shadow_history";
+  updates: ShadowUpdate[];
+}
+
 export interface ProjectionScores {
   coverage_50: (number | null)[];
   coverage_90: (number | null)[];
@@ -227,7 +237,7 @@ export interface ErrorMessage {
   message: string;
 }
 
-export type Message = RuntimeConfig | GridUpdate | GridHistory | Status | ErrorMessage;
+export type Message = RuntimeConfig | GridUpdate | GridHistory | ShadowHistory | Status | ErrorMessage;
 
 /** The cells of one or more bins by column, bin-major, k from -radius to radius. */
 export type Cells = ReadonlyMap<string, ArrayLike<number>>;

@@ -2,7 +2,7 @@ import { BinStore } from "./bin-store";
 import { FIELDS, isCarried, SHOWN_COLUMNS } from "./fields";
 import { type Fire, FireLog } from "./fires";
 import { type Condition, type Connection, conditions } from "./health";
-import type { Cells, GridUpdate, RuntimeConfig, Status } from "./protocol";
+import type { Cells, GridUpdate, RuntimeConfig, ShadowUpdate, Status } from "./protocol";
 import { overrides, type Query, type Settings } from "./settings";
 import type { Milliseconds, Seq } from "./units";
 
@@ -86,6 +86,20 @@ export class Session {
     this.fires.forgetBefore(store.first ?? 0);
     // What comes from the buffer is no news.
     if (updates.length === 1 && fresh.length > 0) this.events.fires(fresh);
+    this.events.changed();
+  }
+
+  /** What the model of this page's own overrides says of bins that are here already: no news, so nothing is told. */
+  takeShadow(updates: readonly ShadowUpdate[]): void {
+    const { store } = this;
+    this.#heardMs = this.now();
+    if (store === null) return;
+    for (const update of updates) {
+      const slot = store.slot(update.seq);
+      if (slot < 0) continue;
+      store.shadowScore[slot] = update.score ?? Number.NaN;
+      this.fires.takeShadow(update, store.startMs[slot] as number, store.mid[slot] as number);
+    }
     this.events.changed();
   }
 

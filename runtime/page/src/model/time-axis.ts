@@ -79,6 +79,7 @@ export interface ClockChange {
 
 /** Return the change of the clocks between two times, such as the begin of summer time; null where there is none. */
 export function clockChange(from: Milliseconds, to: Milliseconds, clock: Clock): ClockChange | null {
+  if (clock.zone === "UTC") return null;
   const before = clock.offsetMs(from);
   const byMs = clock.offsetMs(to) - before;
   if (byMs === 0) return null;

@@ -65,7 +65,9 @@ function drawHeading(context: CanvasRenderingContext2D, scene: Scene, rect: Rect
   const y = rect.y + (unit * HEAD_UNITS) / 2;
   context.fillText(name, rect.x + unit * 0.4, y);
   context.textAlign = "right";
-  if (most > 0) context.fillText(quantity(most), rect.x + rect.width - unit * 0.3, y);
+  const room = rect.width - unit * 1.1 - context.measureText(name).width;
+  const text = most > 0 ? quantity(most) : "";
+  if (context.measureText(text).width <= room) context.fillText(text, rect.x + rect.width - unit * 0.3, y);
 }
 
 /** A piece of a bar at a price, from a share of the width on. */

@@ -42,5 +42,5 @@ export function tag(context: CanvasRenderingContext2D, rect: Rect, text: string,
   context.fillStyle = ink;
   context.textAlign = "center";
   context.textBaseline = "middle";
-  context.fillText(text, rect.x + rect.width / 2, rect.y + rect.height / 2 + 0.5);
+  context.fillText(text, rect.x + rect.width / 2, rect.y + rect.height / 2 + 0.5, rect.width - 4);
 }

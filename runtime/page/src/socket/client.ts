@@ -75,6 +75,7 @@ export class StreamClient {
         listener.config(config);
       },
       bins: (updates, cells) => listener.bins(updates, cells),
+      shadow: (updates) => listener.shadow(updates),
       status: (status) => listener.status(status),
       error: (message) => {
         this.#reason = message;

@@ -7,6 +7,7 @@ import type {
   Outcome,
   RivalScore,
   ShadowScore,
+  ShadowUpdate,
   Trade,
 } from "../model/protocol";
 import { asNumber, asNumberOrNull, fail, ProtocolError, Reader } from "./checks";
@@ -26,6 +27,8 @@ export function decodeText(text: string): Message {
       return gridUpdate(value, type);
     case "grid_history":
       return gridHistory(new Reader(value, type));
+    case "shadow_history":
+      return { type, updates: new Reader(value, type).list("updates", shadowUpdate) };
     case "status":
       return status(new Reader(value, type));
     case "runtime_config":
@@ -107,6 +110,10 @@ function shadowScore(value: unknown, where: string): ShadowScore {
   const outcomes = fields.optional("outcomes", (name) => fields.list(name, outcome)) ?? [];
   const orders = fields.optional("orders", (name) => fields.list(name, order)) ?? [];
   return { ...rivalScore(value, where), outcomes, orders };
+}
+
+function shadowUpdate(value: unknown, where: string): ShadowUpdate {
+  return { seq: new Reader(value, where).whole("seq"), ...shadowScore(value, where) };
 }
 
 function order(value: unknown, where: string): OrderChange {

@@ -1,4 +1,4 @@
-import type { Cells, GridUpdate, RuntimeConfig, Status } from "../model/protocol";
+import type { Cells, GridUpdate, RuntimeConfig, ShadowUpdate, Status } from "../model/protocol";
 import { FrameDecoder } from "./arrow";
 import { ProtocolError } from "./checks";
 import { decodeText } from "./decode";
@@ -7,6 +7,8 @@ import { decodeText } from "./decode";
 export interface StreamListener {
   config(config: RuntimeConfig): void;
   bins(updates: readonly GridUpdate[], cells: Cells | null): void;
+  /** What the model of this client's own overrides says of bins that came before. */
+  shadow(updates: readonly ShadowUpdate[]): void;
   status(status: Status): void;
   /** The server said why it closes. */
   error(message: string): void;
@@ -66,6 +68,9 @@ export class Frames {
         break;
       case "grid_history":
         this.#announce(message.updates);
+        break;
+      case "shadow_history":
+        this.listener.shadow(message.updates);
         break;
       case "status":
         this.listener.status(message);

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from vpharness.commands.text.terminal import console, counted, print_table
+from vpharness.evaluation.figure_registry import without_nan
 from vpharness.evaluation.intervals import Interval
 from vpharness.evaluation.significance import SIGNIFICANCE_LEVEL
 from vpharness.events.times import time_text
@@ -14,7 +15,6 @@ from vpharness.results.session_names import segment_text, with_session
 from vpharness.results.walk_forward.judged import WalkForward
 from vpharness.results.walk_forward.overfitting import FEW_GROUPS, Overfitting
 from vpharness.results.walk_forward.steps import Step
-from vpharness.results.walk_forward.summary import without_nan
 
 _TERMS: Final = (
     "in sample: what chose it, over the segments before; out of sample: the segments behind, which had no say",
