@@ -32,13 +32,13 @@ def scores_of(folder: Path, run_id: str) -> Any:
 def history(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Three days that are run and described, then a fourth."""
     folder = tmp_path_factory.mktemp("learned")
-    add_days(folder / "lake", 1, 3, minutes=5, strength=1.0)
+    add_days(folder / "lake", 1, 3, strength=1.0)
     found: dict[str, Any] = {"folder": folder}
     found["planned"] = json.loads(ok(in_process(folder, "plan", *ON_DAYS, "json=true")).stdout)
     found["first"] = ok(in_process(folder, *ON_DAYS, "information=true", "json=true"))
     found["runs"] = done(folder)
     found["scores"] = {run_id: scores_of(folder, run_id) for run_id in found["runs"]}
-    add_days(folder / "lake", 4, 4, minutes=5, strength=0.0)
+    add_days(folder / "lake", 4, 4, minutes=6, strength=0.0)
     found["second"] = ok(in_process(folder, *ON_DAYS, "json=true"))
     found["more runs"] = done(folder)
     return found
@@ -63,8 +63,8 @@ def test_a_day_that_is_added_changes_nothing_of_the_days_before(history: dict[st
 
 def test_garbage_in_a_later_day_changes_no_score_of_a_day_before(history: dict[str, Any], tmp_path: Path) -> None:
     """Another third day: the run on the second has the same id and the same scores, bit for bit."""
-    add_days(tmp_path / "lake", 1, 2, minutes=5, strength=1.0)
-    add_days(tmp_path / "lake", 7, 7, minutes=5, strength=0.0)
+    add_days(tmp_path / "lake", 1, 2, strength=1.0)
+    add_days(tmp_path / "lake", 7, 7, strength=0.0)
     ok(in_process(tmp_path, *ON_DAYS, "json=true"))
     (run_id,) = [run_id for run_id, (dataset, _) in done(tmp_path).items() if dataset == "day2"]
     assert history["runs"][run_id][0] == "day2"
