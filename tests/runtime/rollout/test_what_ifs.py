@@ -55,7 +55,7 @@ def asked_after(steps: int, tries: int = 1) -> tuple[Pipeline, list[PipelineBin]
         for each in pipeline.take(step.events, step.complete_to_ns):
             bins.append(each)
             pipelines.recent.append(each)
-    past, what_if = {}, WhatIf(int(bins[-1].scored.row["bin_end_ns"][0]), tries)
+    past, what_if = dict[int, str](), WhatIf(int(bins[-1].scored.row["bin_end_ns"][0]), tries)
     model = served_model(OTHER, NAME)
     each_model = running_model(model, new_session(model, FACTS), FACTS, what_if)
     shown = [(each.scored.row, dict(each.scored.grid)) for each in bins]

@@ -110,7 +110,9 @@ def test_bins_of_a_replay_that_are_late_alarm_nobody(
         async with server(tmp_path, feed) as running, running.client("fields=") as client:
             await client.hello()
             handle = running.stream._add_bin
-            monkeypatch.setattr(running.stream, "_add_bin", lambda each, _late_s: handle(each, 0.2))
+            monkeypatch.setattr(
+                running.stream, "_add_bin", lambda each, _late_s, is_stepped: handle(each, 0.2, is_stepped=is_stepped)
+            )
             feed.put(*STEPS[:30])
             await client.bins(30)
             lines = (await ask(running, "/metrics")).body.splitlines()

@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.report.candidates import counted
@@ -145,7 +146,7 @@ def paint_steps(found: WalkForward, figure: Figure) -> None:
     inside = np.array([math.nan if step.chosen is None else step.chosen.net.mean for step in steps])
     axes.plot(at, inside, "o", markerfacecolor="none", markeredgecolor=INK, markersize=4)
     _mark_changes(axes, steps)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("step; dashed where the choice changed")
     axes.set_ylabel("net per fire, ticks")
     axes.margins(x=0.02)
