@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -15,9 +16,15 @@ from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.execute import RunOutcome, execute_many
 from vpharness.campaigns.fits import fit_side_by_side, fit_tasks
 from vpharness.campaigns.run_spec import spec_problems
+from vpharness.campaigns.saving import save
 from vpharness.datasets.find import Dataset
 from vpharness.engines.calls import Allotment, Work
-from vpharness.errors import ConfigError
+from vpharness.errors import ConfigError, PromotionError
+from vpharness.promotion.selection import select_candidate
+from vpharness.results.ledger_reader import read_ledger
+from vpharness.results.ranking import rank
+from vpharness.results.store import Store
+from vpharness.results.table_schemas import Labels
 from vpharness.signals import resolve
 from vpharness.simulation.inputs import DatasetInput
 from vpharness.simulation.simulate import SimulationSettings, simulate
@@ -117,6 +124,50 @@ def test_a_schedule_by_dataset_wants_a_collection_and_leaves_other_ids_alone(dat
     assert list(spec_problems(fitted)) == []
     assert fitted.identity["fitted_on"] == [{"id": dataset.manifest.dataset_id, "checksum": dataset.checksum}]
     assert fitted.candidate_ids != base.candidate_ids
+
+
+def test_runs_that_are_fitted_on_other_days_before_do_not_share_scores(
+    dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Carried out together, as by a campaign over two collections, each has the scores that it has alone."""
+    days = [small_dataset(tmp_path_factory.mktemp("before"), seed=seed) for seed in (1, 2)]
+    asked = spec(dataset, TARGET, params_of(refit_every="dataset", min_train_bins=500))
+    both = [dataclasses.replace(asked, earlier=(day,)) for day in days]
+    assert len({each.score_key for each in both}) == 2
+    assert len({each.audit_key for each in both}) == 2
+    together = list(execute_many(both, DatasetCache.of(dataset)))
+    alone = [next(iter(execute_many([each], DatasetCache.of(dataset)))) for each in both]
+    for one, other in zip(together, alone, strict=True):
+        assert isinstance(one, RunOutcome)
+        assert isinstance(other, RunOutcome)
+        np.testing.assert_array_equal(one.score, other.score)
+    assert not np.array_equal(alone[0].score, alone[1].score, equal_nan=True)  # type: ignore[union-attr]  # looked at
+
+
+def test_a_candidate_that_is_fitted_again_on_other_days_is_tried_once_more(
+    dataset: Dataset, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The first run stands for it, in whatever order rows lie; the other one wins nothing, and counts in the family."""
+    days = tuple(small_dataset(tmp_path_factory.mktemp("before"), seed=seed) for seed in (1, 2))
+    thresholds = {"thresholds": [0.05], "refit_every": "dataset", "min_train_bins": 500}
+    asked = spec(dataset, TARGET, params_of(**thresholds), kind="none")
+    runs = [dataclasses.replace(asked, earlier=some) for some in (days[:1], days, days[1:])]
+    assert runs[0].candidate_ids == runs[1].candidate_ids != runs[2].candidate_ids
+    store = Store(tmp_path / "store")
+    for each in runs[:2]:
+        save(store, list(execute_many([each], DatasetCache.of(dataset))), Labels("learned"))
+    (found,) = read_ledger(store)
+    assert [trial.run_id for trial in found.trials] == [runs[0].run_id]
+    assert [trial.run_id for each in found.refitted for trial in each.trials] == [runs[1].run_id]
+    assert found.run_ids == (runs[0].run_id, runs[1].run_id)
+    assert found.refitted[0].first.fires.digest != found.first.fires.digest
+    (ranked,) = rank([found])
+    assert (ranked.family.n_evaluated, ranked.family.n_runs) == (2, 2)
+    (alone,) = rank([dataclasses.replace(found, refitted=())])
+    assert alone.family.n_evaluated == 1
+    assert (ranked.p_adjusted or 1.0) >= (alone.p_adjusted or 0.0)
+    with pytest.raises(PromotionError, match="was fitted on other datasets than the first run of the same candidate"):
+        select_candidate(store, [found], runs[1].run_id, None)
 
 
 def test_the_first_run_of_features_that_look_ahead_fails_its_audit(dataset: Dataset) -> None:

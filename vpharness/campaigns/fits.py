@@ -93,7 +93,7 @@ def _one_a_score(specs: Any) -> list[RunSpec]:
     """Return a run for each score on each dataset."""
     found: dict[tuple[Any, ...], RunSpec] = {}
     for spec in specs:
-        found.setdefault((spec.dataset.path, spec.score_key, *(each.path for each in spec.earlier)), spec)
+        found.setdefault((spec.dataset.path, spec.score_key), spec)
     return list(found.values())
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.campaigns.dataset_cache import DatasetCache
-from vpharness.campaigns.run_spec import FITTED_ON
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, DatasetError, ResultsError
@@ -32,6 +31,7 @@ from vpharness.learning import LearnedRun, labels_of
 from vpharness.learning.earlier_datasets import EarlierDatasets
 from vpharness.learning.importances import permutation_importances
 from vpharness.modules import PermittedModules
+from vpharness.results.audits import FITTED_ON
 from vpharness.results.information import DECILE_BINS, FeatureImportance, Information
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.store import META, Store, read

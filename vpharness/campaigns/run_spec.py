@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from vpharness.campaigns.memo import ObjectMemo
 from vpharness.datasets.find import Dataset
@@ -26,7 +26,7 @@ from vpharness.learning.fitting import missing_sentence
 from vpharness.learning.learned_run import needs_collection
 from vpharness.parameters import problems
 from vpharness.recorded_latency import read_latencies
-from vpharness.results.audits import AuditKey, audit_key
+from vpharness.results.audits import FITTED_ON, AuditKey, audit_key
 from vpharness.signals import (
     SPREAD_TICKS,
     LearnedParameters,
@@ -42,9 +42,6 @@ from vpharness.signals import (
 )
 from vpharness.signals.core.learned import DATASET
 from vpharness.suggestions import did_you_mean
-
-FITTED_ON: Final = "fitted_on"
-"""Where a run's identity has the datasets that it was fitted on, where these are others than its own."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,8 @@ class RunSpec:
     @cached_property
     def score_key(self) -> str:
         """The key of everything the score depends on except the dataset: equal keys mean equal scores."""
-        return json.dumps([self.signal_target, score_parameters(self.parameters)], sort_keys=True)
+        fitted_on = [] if self.earlier_datasets is None else self.earlier_datasets.identity
+        return json.dumps([self.signal_target, score_parameters(self.parameters), *fitted_on], sort_keys=True)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -126,8 +124,10 @@ class RunSpec:
     def candidate_id(self, threshold_label: str) -> str:
         """Return the id of (signal, parameters, evaluation, split, threshold), the same on every dataset.
 
-        Datasets of other lattice parameters show the signal other features, so there it is another candidate.
+        Datasets of other lattice parameters show the signal other features, so there it is another candidate; and so it
+        is where the datasets that it is fitted on begin with another one.
         """
+        fitted_from = {} if self.earlier_datasets is None else {"fitted_from": self.earlier_datasets.identity[0]}
         parts = {
             "code": self.identity["code"],
             "lattice": self.dataset.manifest.lattice,
@@ -135,6 +135,7 @@ class RunSpec:
             "split": self.memo.call(_of_candidate, self.split),
             "signal": {"target": self.signal_target, "parameters": score_parameters(self.parameters)},
             "threshold": threshold_label,
+            **fitted_from,
         }
         return _hash(parts)
 

@@ -99,6 +99,11 @@ def select_candidate(
         )
     own = {each["candidate_id"]: each for each in rows_of_runs(store, [run_id])[run_id]}
     market = next((trial.market for each in ledger for trial in each.trials if run_id in trial.run_ids), None)
+    if any(run_id in refitted.run_ids for each in ledger for refitted in each.refitted):
+        raise PromotionError(
+            f"run {run_id} was fitted on other datasets than the first run of the same candidate on "
+            f"{row['dataset_id']}, and the evidence is that of the first; promote that one"
+        )
     if market is None:
         raise PromotionError(f"run {run_id} cannot be judged: its dataset {row['dataset_id']} has changed")
     mine = [

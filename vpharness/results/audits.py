@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
@@ -18,6 +18,10 @@ _OPEN: Final = ("not decided: ", "not checked: ")
 
 NOT_OF_SCORES: Final = frozenset({"thresholds", "threshold_quantiles"})
 """The parameters of every signal that its scores do not depend on."""
+
+
+FITTED_ON: Final = "fitted_on"
+"""Where a run's identity has the datasets that it was fitted on, where these are others than its own."""
 
 
 class AuditKey(NamedTuple):
@@ -74,15 +78,24 @@ class AuditRecord:
 
 def audit_key(identity: Mapping[str, Any]) -> AuditKey:
     """Return the key of a run's audit from its identity, as the store's table of runs has it."""
-    signal = identity["signal"]
-    return key_of(
-        signal["target"], identity["code"]["signal_digest"], identity["dataset"]["checksum"], signal["parameters"]
-    )
+    signal, fitted_on = identity["signal"], identity.get(FITTED_ON, ())
+    digest, checksum = identity["code"]["signal_digest"], identity["dataset"]["checksum"]
+    return key_of(signal["target"], digest, checksum, signal["parameters"], fitted_on)
 
 
-def key_of(target: str, digest: str, dataset_checksum: str, parameters: Mapping[str, Any]) -> AuditKey:
-    """Return the key of an audit of a signal with these parameters; those that no score depends on are left out."""
+def key_of(
+    target: str,
+    digest: str,
+    dataset_checksum: str,
+    parameters: Mapping[str, Any],
+    fitted_on: Sequence[Mapping[str, str]] = (),
+) -> AuditKey:
+    """Return the key of an audit of a signal with these parameters; those that no score depends on are left out.
+
+    `fitted_on` are the datasets that it is fitted on, where these are others than its own: other weights, other scores.
+    """
     seen = {name: value for name, value in parameters.items() if name not in NOT_OF_SCORES}
+    seen |= {FITTED_ON: list(fitted_on)} if fitted_on else {}
     return AuditKey(target, digest, dataset_checksum, json.dumps(seen, sort_keys=True))
 
 

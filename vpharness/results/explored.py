@@ -103,7 +103,7 @@ def settings_key(trial: Trial, evaluation: ResolvedEvaluation) -> str:
     signal = {name: value for name, value in trial.parameters.items() if name not in _THRESHOLDS}
     split = dataclasses.asdict(trial.split.normalised())
     own = [trial.signal, trial.signal_digest, signal, trial.threshold_label, split, evaluation.identity()]
-    return json.dumps(own, sort_keys=True)
+    return json.dumps([*own, *([trial.fitted_on] if trial.fitted_on else [])], sort_keys=True)
 
 
 def _trials(ledger: Iterable[LedgerCandidate]) -> Iterable[Trial]:

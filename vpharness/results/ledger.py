@@ -53,6 +53,7 @@ class Trial:
     audit: str = NOT_AUDITED  # outcome of the audit of its scores on this dataset
     audit_found: str = ""  # what that audit found, in words; empty where it passed
     signal_digest: str = ""  # of the signal's program: equal for a copy under another name
+    fitted_on: str = ""  # the datasets that its weights were fitted on, as JSON, where these are others than its own
     other_run_ids: tuple[str, ...] = ()  # later runs of the same trial, with other thresholds beside its own
 
     @property
@@ -121,11 +122,14 @@ class LedgerCandidate:
         trials: in the order of datasets.
         explored: other ways of entering its fires that were looked at and never run. They are of no rank, and count in
             the families of all.
+        refitted: the same on datasets that it has a trial on already, with weights that were fitted on others before
+            them. The first trial on a dataset stands for it; these are of no rank, and count in the families of all.
     """
 
     candidate_id: str
     trials: tuple[Trial, ...]
     explored: tuple["LedgerCandidate", ...] = ()
+    refitted: tuple["LedgerCandidate", ...] = ()
 
     @property
     def first(self) -> Trial:
@@ -139,8 +143,9 @@ class LedgerCandidate:
 
     @property
     def run_ids(self) -> tuple[str, ...]:
-        """The runs that hold this candidate."""
-        return tuple(run_id for trial in self.trials for run_id in trial.run_ids)
+        """The runs that hold this candidate, those for which the first on their dataset stands among them."""
+        trials = [*self.trials, *(trial for each in self.refitted for trial in each.trials)]
+        return tuple(run_id for trial in trials for run_id in trial.run_ids)
 
     @property
     def adaptive(self) -> bool:
@@ -189,8 +194,11 @@ class LedgerCandidate:
         kept = tuple(trial for trial in self.trials if keep(trial))
         if len(kept) == len(self.trials):
             return self
-        explored = tuple(some for each in self.explored if (some := each.on(keep)) is not None)
-        return LedgerCandidate(self.candidate_id, kept, explored) if kept else None
+        explored, refitted = (
+            tuple(some for each in several if (some := each.on(keep)) is not None)
+            for several in (self.explored, self.refitted)
+        )
+        return LedgerCandidate(self.candidate_id, kept, explored, refitted) if kept else None
 
 
 class StoredLedger(list[LedgerCandidate]):
@@ -208,8 +216,8 @@ class StoredLedger(list[LedgerCandidate]):
 
 
 def with_explored(ledger: Iterable[LedgerCandidate]) -> list[LedgerCandidate]:
-    """Return candidates, and all ways of entering them that were looked at: everything that was ever tried."""
-    return [found for each in ledger for found in (each, *each.explored)]
+    """Return candidates, and all that was tried of them beside: everything that was ever tried."""
+    return [found for each in ledger for found in (each, *each.explored, *each.refitted)]
 
 
 def in_order(trials: Collection[Trial]) -> tuple[Trial, ...]:

@@ -4,11 +4,11 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from vpharness.evaluation import EVALUATION_VERSION, TEST, Market, MarketTime, ResolvedEvaluation, SplitParameters
-from vpharness.results.audits import AuditKey, AuditRecord, audit_key, audits_of
+from vpharness.results.audits import FITTED_ON, AuditKey, AuditRecord, audit_key, audits_of
 from vpharness.results.explored import candidates_with_explored
 from vpharness.results.ledger import (
     AUDIT_FAILED,
@@ -65,7 +65,7 @@ def _read_ledger(store: Store) -> list[LedgerCandidate]:
     fires = _Rows.read(store, FIRES, "dataset_id", "fires_digest")
     labels = fires.others(_Rows.read(store, CANDIDATES, "threshold_label"), "threshold_label")
     evidence, fires_of = fires.others(_stored_evidence(store), "evidence"), stored_fires(store)
-    grouped: dict[str, dict[DatasetKey, Trial]] = {}
+    grouped: dict[str, dict[tuple[DatasetKey, str], Trial]] = {}
     times: dict[tuple[int, int, int], MarketTime] = {}
     for run_id, candidate_id, part, dataset_id, digest, label, known in zip(
         *fires.keys, *fires.columns.values(), labels, evidence, strict=True
@@ -92,12 +92,35 @@ def _read_ledger(store: Store) -> list[LedgerCandidate]:
         own = grouped.get(candidate_id)
         if own is None:
             own = grouped[candidate_id] = {}
-        before = own.get(run.dataset)
-        own[run.dataset] = trial if before is None else before.joined(trial)
-    return [
-        LedgerCandidate(candidate_id, tuple(trials[dataset] for dataset in sorted(trials)))
-        for candidate_id, trials in grouped.items()
+        key = run.dataset, trial.fitted_on
+        before = own.get(key)
+        own[key] = trial if before is None else before.joined(trial)
+    return [_candidate(candidate_id, trials) for candidate_id, trials in grouped.items()]
+
+
+def _candidate(candidate_id: str, trials: Mapping[tuple[DatasetKey, str], Trial]) -> LedgerCandidate:
+    """Return a candidate, given its trials by dataset and by what their weights were fitted on.
+
+    Of those on one dataset the first that chooses stands for it. The others would otherwise be looks that nobody
+    counts: the n-th of each dataset are together one more candidate that was tried.
+    """
+    if len({dataset for dataset, _ in trials}) == len(trials):
+        return LedgerCandidate(candidate_id, tuple(trials[key] for key in sorted(trials)))
+    of_dataset: dict[DatasetKey, list[Trial]] = defaultdict(list)
+    for key in sorted(trials):
+        of_dataset[key[0]].append(trials[key])
+    for several in of_dataset.values():
+        several.sort(key=lambda trial: (trial.judged_part == TEST, trial.created_ns, trial.fitted_on))
+    turns = [
+        tuple(several[turn] for several in of_dataset.values() if turn < len(several))
+        for turn in range(max(map(len, of_dataset.values())))
     ]
+    names = [f"{candidate_id} refitted {turn}" for turn in range(len(turns))]
+    refitted = tuple(
+        LedgerCandidate(name, tuple(replace(trial, candidate_id=name) for trial in some))
+        for name, some in zip(names[1:], turns[1:], strict=True)
+    )
+    return LedgerCandidate(candidate_id, turns[0], refitted=refitted)
 
 
 _TABLES: Final = (META, CANDIDATES, FIRES, EVIDENCE, CAMPAIGNS, ADAPTIVE, EXPLORED)
@@ -176,6 +199,7 @@ class _Identity:
     evaluation: ResolvedEvaluation
     split: SplitParameters
     audit_key: AuditKey  # on one of the datasets
+    fitted_on: str  # as JSON; empty where the weights were fitted on the dataset itself
 
 
 class _Shared:
@@ -210,6 +234,7 @@ class _Shared:
             self._made(ResolvedEvaluation, identity["evaluation"]),
             self._made(SplitParameters, identity["split"]),
             audit_key(identity),
+            json.dumps(identity[FITTED_ON], sort_keys=True) if FITTED_ON in identity else "",
         )
 
     def _made(self, make: Callable[..., Any], values: Mapping[str, Any]) -> Any:
@@ -253,6 +278,7 @@ def _run(
         "created_ns": row["created_ns"],
         "adaptive": adaptive,
         "signal_digest": identity.signal_digest,
+        "fitted_on": identity.fitted_on,
         "audit": _outcome(audited),
         "audit_found": "" if audited is None else audited.failed,
     }

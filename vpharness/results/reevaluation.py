@@ -67,8 +67,8 @@ def with_missing_evidence(
         )
 
     def whole_candidate(each: LedgerCandidate) -> LedgerCandidate:
-        explored = tuple(map(whole_candidate, each.explored))
-        return LedgerCandidate(each.candidate_id, tuple(map(whole, each.trials)), explored)
+        explored, refitted = (tuple(map(whole_candidate, several)) for several in (each.explored, each.refitted))
+        return LedgerCandidate(each.candidate_id, tuple(map(whole, each.trials)), explored, refitted)
 
     return list(map(whole_candidate, candidates))
 

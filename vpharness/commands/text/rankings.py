@@ -150,6 +150,13 @@ def print_candidates(  # what is shown of a run
     ledger = readable_ledger(store, lake)
     ranked = ranked_before(store, ledger)
     mine = [each for each in ranked if not set(run_ids).isdisjoint(each.candidate.run_ids)]
+    others = {run_id for each in mine for refitted in each.candidate.refitted for run_id in refitted.run_ids}
+    if others := others.intersection(run_ids):
+        print(
+            f"vpharness: of {', '.join(sorted(others))} the first run of the same candidate stands here, which was "
+            "fitted on other datasets; what was run now counts as one more try",
+            file=sys.stderr,
+        )
     found = None if information_of is None or not mine else information_of(mine[0].candidate)
     if as_json:
         facts = {"folder": str(folder), "candidates": rows_of(mine, lake)}
