@@ -11,7 +11,6 @@ from typing import Any, Final
 from omegaconf import DictConfig
 
 from vpharness.campaigns.collection_members import collection_datasets, members_added_ns, sessions_of_datasets
-from vpharness.campaigns.information import information_of, is_learned
 from vpharness.commands.comparison_filters import (
     candidate_id_named,
     is_shown,
@@ -104,7 +103,9 @@ def run_compare(config: DictConfig) -> None:
     found = compared(asked, choice.id, choice.collection)
     ledger, answer = found.ledger, found.answer
     if asked.report is not None:
-        from vpharness.commands.compare_report import facts_of, write_report  # noqa: PLC0415  # draws, which takes a second to load
+        # Charts and signals take seconds to load, and a ranking needs neither.
+        from vpharness.campaigns.information import is_learned  # noqa: PLC0415
+        from vpharness.commands.compare_report import facts_of, write_report  # noqa: PLC0415
 
         facts = facts_of(asked, choice, found.ranked, ledger_text(ledger))
         judged_on = dict.fromkeys(name for each in found.ranked for name in each.candidate.dataset_ids)
@@ -349,6 +350,8 @@ def _tables(
 
 def informer(lake: Lake) -> Callable[[LedgerCandidate], Information]:
     """Return how to find out how well a candidate's scores agree with later moves."""
+    from vpharness.campaigns.information import information_of  # noqa: PLC0415  # signals, seconds to load
+
     modules = permitted_modules(lake.root, (), "signal_modules")
     return lambda candidate: information_of(candidate, lake, store_in(lake.root), modules)
 
