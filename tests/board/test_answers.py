@@ -3,12 +3,12 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from tests.board.made_lake import CAMPAIGN, board_of, made_lake, refused, shown, start_campaign
-from vpharness.board.answers import HEADERS, Board, answer
+from vpharness.board.answers import HEADERS, HTML, Answer, Board, answer
 from vpharness.commands.text.rankings import readable_ledger
 from vpharness.datasets.lake import Lake
 from vpharness.results.ranking import Ranked, rank
@@ -205,6 +205,29 @@ def test_looking_writes_nothing_but_the_kept_rankings(lake: Lake, ranked: list[R
         shown(board, path)
     shown(board, "candidate", f"id={name}")
     assert files() == before
+
+
+def test_a_page_of_an_older_ranking_is_made_again_though_the_present_one_came_meanwhile(lake: Lake) -> None:
+    """What says that the ledger has changed since is not what is shown from then on."""
+
+    class ComesMeanwhile:
+        is_current = False
+
+    watch, made = ComesMeanwhile(), list[bytes]()
+    board = Board(lake, cast("Any", watch))
+
+    def page() -> Answer:
+        watch.is_current = True  # the present ranking is done while the page of the older one is drawn
+        made.append(b"old" if not made else b"new")
+        return Answer(200, HTML, made[-1])
+
+    assert [board.remembered("candidate", page).body for _ in range(3)] == [b"old", b"new", b"new"]
+    assert made == [b"old", b"new"]
+
+
+def test_a_query_of_too_many_values_is_refused_in_a_line(board: Board) -> None:
+    """As is any other query that no page understands."""
+    assert "the query has 60 values; at most 50 are read" in refused(board, 400, "", "&".join(["a=b"] * 60))
 
 
 def test_an_empty_lake_has_every_page(tmp_path: Path) -> None:

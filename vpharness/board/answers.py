@@ -92,9 +92,9 @@ class Board:
         if known is not None:
             self._pages.move_to_end((stamp, key))
             return known
-        made = make()
-        # What was made of an older ranking says so, and is made again.
-        if made.status == HTTPStatus.OK and self.watch.is_current:
+        # What was made of an older ranking says so, and is made again: also where the present one came meanwhile.
+        was_current, made = self.watch.is_current, make()
+        if made.status == HTTPStatus.OK and was_current and self.watch.is_current:
             self._pages[stamp, key] = made
         while sum(len(each.body) for each in self._pages.values()) > _REMEMBERED_BYTES:
             self._pages.popitem(last=False)

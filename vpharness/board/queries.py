@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 MOST_BYTES: Final = 4_000
+_MOST_FIELDS: Final = 50
 _MOST_TEXT: Final = 200
 
 
@@ -21,8 +22,10 @@ def parsed(query: str) -> dict[str, str]:
     """Return the values of a query by name. Raises QueryError where it is too long, or names a value twice."""
     if len(query) > MOST_BYTES:
         raise QueryError(f"the query has {len(query):,} characters; at most {MOST_BYTES:,} are read")
+    if query.count("&") >= _MOST_FIELDS:
+        raise QueryError(f"the query has {query.count('&') + 1:,} values; at most {_MOST_FIELDS} are read")
     found: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=False, max_num_fields=50):
+    for name, value in parse_qsl(query, keep_blank_values=False):
         if name in found:
             raise QueryError(f"{name[:40]!r} is given twice; give it once")
         found[name] = value
