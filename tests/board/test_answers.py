@@ -13,7 +13,8 @@ from vpharness.commands.text.rankings import readable_ledger
 from vpharness.datasets.lake import Lake
 from vpharness.results.ranking import Ranked, rank
 from vpharness.results.remembered_rankings import FOLDER
-from vpharness.results.store import store_in
+from vpharness.results.store import WALK_FORWARDS, TableRows, append, store_in
+from vpharness.results.table_schemas import WALK_FORWARDS_SCHEMA
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +224,26 @@ def test_a_page_of_an_older_ranking_is_made_again_though_the_present_one_came_me
 
     assert [board.remembered("candidate", page).body for _ in range(3)] == [b"old", b"new", b"new"]
     assert made == [b"old", b"new"]
+
+
+def test_a_page_is_made_again_once_another_procedure_was_tried(tmp_path: Path) -> None:
+    """It counts against all procedures that were tried before: their p-values may be larger now."""
+
+    class Current:
+        is_current = True
+
+    board, made = Board(Lake(tmp_path), cast("Any", Current())), list[int]()
+
+    def page() -> Answer:
+        made.append(len(made))
+        return Answer(200, HTML, b"")
+
+    for _ in range(2):
+        board.remembered("procedure", page)
+    assert len(made) == 1
+    append(store_in(tmp_path), TableRows(WALK_FORWARDS, [{"procedure_id": "another"}], WALK_FORWARDS_SCHEMA))
+    board.remembered("procedure", page)
+    assert len(made) == 2
 
 
 def test_a_query_of_too_many_values_is_refused_in_a_line(board: Board) -> None:

@@ -30,7 +30,9 @@ from vpharness.datasets.collection import collection_ids, find_collection
 from vpharness.datasets.lake import Lake
 from vpharness.errors import DatasetError, PromotionError, VpharnessError
 from vpharness.promotion.pointer import PROMOTED, history, instruments
+from vpharness.results.part_files import list_parts
 from vpharness.results.report.markup import element
+from vpharness.results.store import WALK_FORWARDS, store_in
 
 HTML, JSON, CSS, JAVASCRIPT = (
     *("text/html; charset=utf-8", "application/json; charset=utf-8"),
@@ -85,9 +87,14 @@ class Board:
         return cls(lake, watch)
 
     def remembered(self, key: str, make: Callable[[], Answer]) -> Answer:
-        """Return an answer that follows from the ledger and what is promoted, made once for each state of both."""
+        """Return an answer that follows from the ledger, with the procedures that were tried, and what is promoted.
+
+        It is made once for each state of these.
+        """
         versions = sorted(str(path) for path in self.lake.promoted.glob("*/v*"))
-        stamp = hashlib.sha256("\n".join([stamp_of(self.lake), *versions]).encode()).hexdigest()
+        folder = store_in(self.lake.root).root / WALK_FORWARDS
+        tried = [path.name for path in list_parts(folder)] if folder.is_dir() else []
+        stamp = hashlib.sha256("\n".join([stamp_of(self.lake), *versions, *tried]).encode()).hexdigest()
         known = self._pages.get((stamp, key))
         if known is not None:
             self._pages.move_to_end((stamp, key))
