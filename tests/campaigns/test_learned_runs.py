@@ -5,13 +5,15 @@ import importlib.util
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from tests.campaigns.market import small_dataset, spec
-from vpharness.campaigns.campaign_plan import PlannedRun
+from vpharness.campaigns import collection_jobs
+from vpharness.campaigns.campaign_plan import CollectionName, Job, PlannedRun
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.execute import RunOutcome, execute_many
 from vpharness.campaigns.fits import fit_side_by_side, fit_tasks
@@ -20,6 +22,7 @@ from vpharness.campaigns.saving import save
 from vpharness.datasets.find import Dataset
 from vpharness.engines.calls import Allotment, Work
 from vpharness.errors import ConfigError, PromotionError
+from vpharness.evaluation import SplitParameters
 from vpharness.promotion.selection import select_candidate
 from vpharness.results.ledger_reader import read_ledger
 from vpharness.results.ranking import rank
@@ -142,6 +145,34 @@ def test_runs_that_are_fitted_on_other_days_before_do_not_share_scores(
         assert isinstance(other, RunOutcome)
         np.testing.assert_array_equal(one.score, other.score)
     assert not np.array_equal(alone[0].score, alone[1].score, equal_nan=True)  # type: ignore[union-attr]  # looked at
+
+
+def test_what_trains_is_fitted_on_no_day_that_is_kept_for_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day in the middle that is kept is left out of the fits behind it; the fits of a kept day have all before it."""
+    ids = ["day1", "day2", "day3", "day4"]
+    days = SimpleNamespace(name="days@1", dataset_ids=ids)
+    monkeypatch.setattr(collection_jobs, "find_collection", lambda *_: days)
+    monkeypatch.setattr(
+        collection_jobs, "find_dataset", lambda *_: SimpleNamespace(manifest=SimpleNamespace(bins=2_400))
+    )
+
+    def histories(split: SplitParameters) -> dict[object, tuple[str, ...]]:
+        parameters = params_of(refit_every="dataset", thresholds=[0.05])
+        config = {"dataset": {}}
+        evaluation = spec(cast("Any", None), TARGET, parameters).evaluation
+        job = Job(0, (), config, CollectionName("days"), TARGET, parameters, evaluation, split)
+        found = collection_jobs.expanded([job], cast("Any", None)).jobs
+        return {each.data: each.earlier for each in found}
+
+    kept = SplitParameters(kind="datasets", test_datasets=["day2", "day4"])
+    assert kept.by_dataset
+    assert histories(kept) == {
+        "day2": ("day1",),
+        "day3": ("day1",),
+        "day4": ("day1", "day2", "day3"),
+    }
+    in_time = {"day2": ("day1",), "day3": ("day1", "day2"), "day4": ("day1", "day2", "day3")}
+    assert histories(SplitParameters(kind="time", train_share=0.5)) == in_time
 
 
 def test_a_candidate_that_is_fitted_again_on_other_days_is_tried_once_more(

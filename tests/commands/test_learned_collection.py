@@ -15,6 +15,8 @@ from tests.commands.test_collection_runs import done, ok
 from tests.results.pages import Page
 from vpharness.datasets.lake import Lake
 from vpharness.promotion.bundle import read_bundle
+from vpharness.results.audits import FULL, audit_key, audits_of
+from vpharness.results.store import META, read, store_in
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +105,19 @@ def test_a_run_is_promoted_with_the_weights_of_the_days_before(history: dict[str
     card = read_bundle(folder / json.loads(said.stdout)["bundle"]).record.fit["card"]  # type: ignore[index]  # it is learned
     assert [each["id"] for each in card["fitted_on"]] == ["day1", "day2", "day3"]
     assert card["fit"]["bin"] == 0
+
+
+def test_an_audit_is_of_the_fits_on_the_days_before(history: dict[str, Any]) -> None:
+    """It is that of the run on the same day, in full; that there are no labels to shuffle is said."""
+    folder = history["folder"]
+    words = [each for each in ON_DAYS if each.startswith(("signal", "dataset"))]
+    said = in_process(folder, "audit", *words, "shuffles=2", "json=true")
+    assert said.returncode == 0, said.stderr
+    assert "the audit is on dataset day2 of the collection" in said.stderr
+    assert "no labels were shuffled" in said.stderr
+    store = store_in(folder / "lake")
+    identity = json.loads(next(row for row in read(store, META) if row["dataset_id"] == "day2")["identity"])
+    assert audits_of(store)[audit_key(identity)].kind == FULL
 
 
 def test_fits_are_done_side_by_side_once_each(history: dict[str, Any]) -> None:

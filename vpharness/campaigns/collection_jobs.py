@@ -61,19 +61,20 @@ def expanded(jobs: Sequence[Job], lake: Lake) -> ExpandedJobs:
         if key not in splits:
             splits[key] = job.split, _splits(job.split, collection)
         shared = splits[key][1]
-        words = _pinned(job.words, collection.name)
+        words, kept = _pinned(job.words, collection.name), _kept(collection, shared)
         for place, (dataset_id, split) in enumerate(zip(collection.dataset_ids, shared, strict=True)):
-            earlier = collection.dataset_ids[:place] if _is_fitted_on_earlier(job) else ()
+            before = collection.dataset_ids[:place] if _is_fitted_on_earlier(job) else ()
+            # Nothing that chooses may come of a dataset that is kept for the test.
+            earlier = tuple(each for each in before if each not in kept or dataset_id in kept)
             if _is_fitted_on_earlier(job) and not _can_be_fitted(job, [bins_of(each) for each in earlier]):
                 unfitted[job.signal_target, collection.name] = max(
                     place + 1, unfitted.get((job.signal_target, collection.name), 0)
                 )
-            elif not job.parameters.thresholds and split.by_dataset and dataset_id in split.test_datasets:
+            elif not job.parameters.thresholds and dataset_id in kept:
                 untested[job.signal_target] = collection.name
             else:
                 config = _config(job.config, dataset_id, collection.name)
-                before = tuple(earlier)
-                found.append(replace(job, words=words, config=config, data=dataset_id, split=split, earlier=before))
+                found.append(replace(job, words=words, config=config, data=dataset_id, split=split, earlier=earlier))
     notes = [_untested(*each) for each in untested.items()]
     notes += [_unfitted(*key, number) for key, number in unfitted.items()]
     return ExpandedJobs(tuple(found), tuple(notes))
@@ -104,6 +105,12 @@ def _splits(split: SplitParameters, collection: Collection) -> tuple[SplitParame
     n_train = train_count(len(ids), split.train_share)
     train = SplitParameters.of_whole_dataset("", is_test=False)
     return (train,) * n_train + tuple(SplitParameters.of_whole_dataset(each, is_test=True) for each in ids[n_train:])
+
+
+def _kept(collection: Collection, splits: Sequence[SplitParameters]) -> frozenset[str]:
+    """Return the datasets of a collection that are kept for the test, given the split of each."""
+    pairs = zip(collection.dataset_ids, splits, strict=True)
+    return frozenset(each for each, split in pairs if split.by_dataset and each in split.test_datasets)
 
 
 def _pinned(words: Sequence[str], name: str) -> tuple[str, ...]:

@@ -14,17 +14,19 @@ from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.config.command_schemas import AuditCommand, DatasetChoice
 from vpharness.config.lake_of_command import lake_of
 from vpharness.config.typed_config import check, check_command, instance
-from vpharness.datasets.collection import find_collection
+from vpharness.datasets.collection import find_collection, member_dataset
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.errors import ConfigError, ResultsError, VpharnessError
 from vpharness.evaluation import SplitParameters
 from vpharness.learning import AUDITED_FITS, audit_fits
+from vpharness.learning.earlier_datasets import EarlierDatasets
 from vpharness.learning.shuffled_labels import ShuffledLabels, shuffled_labels
 from vpharness.results.audits import FULL, AuditRecord, keep_audit, key_of
 from vpharness.results.store import store_in
-from vpharness.signals import LearnedSignal, digest, identifying_parameters, resolve
+from vpharness.signals import LearnedParameters, LearnedSignal, digest, identifying_parameters, resolve
+from vpharness.signals.core.learned import DATASET
 
 
 def run_audit(config: DictConfig) -> None:
@@ -40,11 +42,15 @@ def run_audit(config: DictConfig) -> None:
         print(f"vpharness: the audit is on dataset {dataset.manifest.dataset_id} of the collection", file=sys.stderr)
     width_ms = dataset.manifest.cell_width_ms
     shuffled: ShuffledLabels | None = None
+    earlier: EarlierDatasets | None = None
     if isinstance(signal, LearnedSignal):
         cache = DatasetCache.of(dataset)
-        run = cache.learned_run(signal, params)
+        earlier = _earlier(lake, choice, params, dataset.manifest.dataset_id)
+        run = cache.learned_run(signal, params, earlier)
         report = audit_fits(run, cache.inputs(signal), run.scores(), seed=asked.seed, most=AUDITED_FITS, full=True)
         shuffled = shuffled_labels(run, asked.shuffles, asked.seed) if asked.shuffles else None
+        if asked.shuffles and shuffled is None:
+            print("vpharness: no labels were shuffled: it has no fit to those of its own dataset", file=sys.stderr)
     else:
         loaded = load(dataset, signal.columns)
         valid = loaded.bins["book_valid"].astype(bool)
@@ -58,25 +64,51 @@ def run_audit(config: DictConfig) -> None:
         if shuffled is not None:
             _print_shuffled(shuffled)
     key = key_of(
-        str(config.signal["_target_"]), digest(signal, params), dataset.checksum, identifying_parameters(params)
+        str(config.signal["_target_"]),
+        digest(signal, params),
+        dataset.checksum,
+        identifying_parameters(params),
+        () if earlier is None else earlier.identity,
     )
-    audited = AuditRecord.now(key, dataset.manifest.dataset_id, report.failures, report.memory_bins, FULL)
+    knows = None if shuffled is None or shuffled.passed else _knows(shuffled)
+    # What is stored holds wherever the scores are looked at from now on, so it is all that was found.
+    failures = (*filter(None, [knows]), *report.failures)
+    audited = AuditRecord.now(key, dataset.manifest.dataset_id, failures, report.memory_bins, FULL)
     try:
         keep_audit(store_in(Path(asked.lake)), audited)
     except ResultsError as error:
         print(f"vpharness: the audit's result could not be stored: {error}", file=sys.stderr)
+    _require_passed(signal.name, report, knows)
+
+
+def _require_passed(name: str, report: AuditReport, knows: str | None) -> None:
+    """Raise VpharnessError where an audit, or the fits to shuffled labels, found something."""
     if report.not_checked is not None:
-        raise VpharnessError(f"signal {signal.name} was not checked: {report.not_checked}")
+        raise VpharnessError(f"signal {name} was not checked: {report.not_checked}")
     if report.undecided:
-        raise VpharnessError(f"the audit of signal {signal.name} is {report.failures[0]}")
+        raise VpharnessError(f"the audit of signal {name} is {report.failures[0]}")
     if report.failures:
-        raise VpharnessError(f"signal {signal.name} fails the audit: {'; '.join(report.failures)}")
-    if shuffled is not None and not shuffled.passed:
-        raise VpharnessError(
-            f"signal {signal.name} fails the audit: fitted to shuffled labels its scores still agree with later "
-            f"moves, by a coefficient of {shuffled.interval.mean:+.3f} in the mean; its features or its model know of "
-            "them from elsewhere"
-        )
+        raise VpharnessError(f"signal {name} fails the audit: {'; '.join(report.failures)}")
+    if knows is not None:
+        raise VpharnessError(f"signal {name} fails the audit: {knows}")
+
+
+def _earlier(lake: Lake, choice: DatasetChoice, params: LearnedParameters, dataset_id: str) -> EarlierDatasets | None:
+    """Return the datasets before one in the collection, for a signal that is fitted on these; None for any other."""
+    if params.refit_every != DATASET or choice.collection is None:
+        return None
+    collection = find_collection(lake, choice.collection)
+    before = collection.members[: collection.dataset_ids.index(dataset_id)]
+    found = tuple(member_dataset(lake, collection, each) for each in before)
+    return EarlierDatasets(found) if found else None
+
+
+def _knows(found: ShuffledLabels) -> str:
+    """Return what is wrong with a signal whose scores know of later moves although its labels were shuffled."""
+    return (
+        "fitted to shuffled labels its scores still agree with later moves, by a coefficient of "
+        f"{found.interval.mean:+.3f} in the mean; its features or its model know of them from elsewhere"
+    )
 
 
 def audited_dataset(lake: Lake, choice: DatasetChoice) -> str:
