@@ -158,7 +158,7 @@ def test_what_trains_is_fitted_on_no_day_that_is_kept_for_the_test(monkeypatch: 
 
     def histories(split: SplitParameters) -> dict[object, tuple[str, ...]]:
         parameters = params_of(refit_every="dataset", thresholds=[0.05])
-        config = {"dataset": {}}
+        config: dict[str, Any] = {"dataset": {}}
         evaluation = spec(cast("Any", None), TARGET, parameters).evaluation
         job = Job(0, (), config, CollectionName("days"), TARGET, parameters, evaluation, split)
         found = collection_jobs.expanded([job], cast("Any", None)).jobs
