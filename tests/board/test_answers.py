@@ -13,6 +13,7 @@ from vpharness.commands.text.rankings import readable_ledger
 from vpharness.datasets.lake import Lake
 from vpharness.results.ranking import Ranked, rank
 from vpharness.results.remembered_rankings import FOLDER
+from vpharness.results.report.charts import BAD_COLOUR, GOOD_COLOUR
 from vpharness.results.store import WALK_FORWARDS, TableRows, append, store_in
 from vpharness.results.table_schemas import WALK_FORWARDS_SCHEMA
 
@@ -276,4 +277,8 @@ def test_the_sheet_the_script_and_the_icon_are_there(board: Board) -> None:
     assert kinds["board.css"].startswith("text/css")
     assert kinds["board.js"].startswith("text/javascript")
     assert kinds["icon.svg"] == "image/svg+xml"
-    assert b"prefers-color-scheme: dark" in answer(board, "board.css").body
+    style = answer(board, "board.css").body.decode()
+    assert "prefers-color-scheme: dark" in style
+    # Figures write their colours in lower case, small pictures as they are spelt: both have one for a dark page.
+    for colour in (GOOD_COLOUR, BAD_COLOUR):
+        assert f'[stroke="{colour.lower()}" i]' in style

@@ -41,7 +41,7 @@ def test_a_version_shows_its_settings_gates_and_live_claims(board: Board) -> Non
     assert "Served now." in page
     assert "signal." in page
     assert "+0.10 to +0.70" in page
-    assert "python -m vpharness promote rollback instrument=SYN to=v0001" in page
+    assert f"python -m vpharness promote rollback instrument=SYN to=v0001 lake={board.lake.root}" in page
     assert json.loads(shown(board, "promoted", "instrument=SYN&version=v0001&format=json"))["version"] == "v0001"
 
 

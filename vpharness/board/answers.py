@@ -5,7 +5,6 @@ goes through `markup`, which escapes it. Whatever is wrong is an answer that say
 """
 
 import hashlib
-import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -20,7 +19,7 @@ from vpharness.board.comparison import comparison
 from vpharness.board.data_pages import dataset_page, datasets_page
 from vpharness.board.leaderboard import KEYS, leaderboard, query_of, running_strip
 from vpharness.board.ledger_watch import LedgerWatch
-from vpharness.board.pages import ICON, SCRIPT, STYLE_SHEET, Page, html_of, json_of
+from vpharness.board.pages import ICON, SCRIPT, STYLE_SHEET, Page, html_of, json_of, lake_key
 from vpharness.board.procedures import procedure_page, procedures_page
 from vpharness.board.queries import NotFoundError, Query, QueryError, parsed
 from vpharness.board.standing import stamp_of
@@ -163,7 +162,7 @@ def _candidate(board: Board, values: Mapping[str, str]) -> Page:
         views_in(lake, computes=False),
         sessions_of_datasets(lake),
         _collections(lake),
-        _lake_key(lake),
+        lake_key(lake),
         _promoted_runs(lake),
     )
     return candidate_page(board.watch.seen(whole=True), asked, around)
@@ -191,11 +190,6 @@ def _promoted_runs(lake: Lake) -> dict[str, list[tuple[str, str]]]:
             if entry.action == PROMOTED and entry.run_id is not None:
                 found.setdefault(entry.run_id, []).append((name, entry.version))
     return found
-
-
-def _lake_key(lake: Lake) -> str:
-    usual = os.environ.get("VPHARNESS_LAKE", "lake")
-    return "" if str(lake.root) == usual else f"lake={lake.root} "
 
 
 def _compare(board: Board, values: Mapping[str, str]) -> Page:

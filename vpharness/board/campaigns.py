@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
-from vpharness.board.pages import Page, disclosure, link
+from vpharness.board.pages import Page, disclosure, lake_key, link
 from vpharness.board.queries import one_of
 from vpharness.commands.text.terminal import minute_text
 from vpharness.datasets.lake import Lake
@@ -200,7 +200,7 @@ def campaign_page(lake: Lake, name: str | None, now_ns: int | None = None) -> Pa
             "p",
             link("Its candidates in the ranking", "", campaign=own.name, hold="all", kind="all"),
             "; p against this campaign alone beside that of the whole search: ",
-            element("code", f"python -m vpharness compare campaign={own.name}"),
+            element("code", f"python -m vpharness compare {lake_key(lake)}campaign={own.name}"),
         ),
         section(
             "words", "How it was started", element("pre", element("code", " ".join(own.words) or "without overrides"))

@@ -77,7 +77,7 @@ def candidate_page(seen: Seen, candidate_id: str | None, around: Surroundings) -
         _figures(own),
         _compare_form(own),
         *(_or_reason(title, make) for title, make in _drawn(own, ranked, findings)),
-        _ways(own, stored_ways(own, ranked)),
+        _ways(own, stored_ways(own, ranked), around.lake_key),
         _chance(findings),
         _configuration(own),
         _promotion(own, around),
@@ -204,7 +204,7 @@ def _compare_form(own: Ranked) -> Element:
     )
 
 
-def _ways(own: Ranked, ways: Sequence[Ranked]) -> Element:
+def _ways(own: Ranked, ways: Sequence[Ranked], key: str) -> Element:
     """Return the runs of the same fires that enter otherwise: as a taker, and as a maker by latency and wait."""
     evaluation = own.candidate.first.evaluation
     is_maker = evaluation.in_queue
@@ -214,7 +214,7 @@ def _ways(own: Ranked, ways: Sequence[Ranked]) -> Element:
         if is_maker
         else "Entries and exits are at the touch: both pay the spread."
     )
-    explore = command(f"python -m vpharness compare execution={own.candidate.candidate_id}")
+    explore = command(f"python -m vpharness compare {key}execution={own.candidate.candidate_id}")
     more = note("Other latencies and waits are explored, and counted with all that was tried, by")
     if len(ways) < 2:
         return section("execution", "Execution", element("p", entry), more, explore)

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pyarrow.compute as pc
 
 from vpharness.board.ledger_watch import Seen
-from vpharness.board.pages import Page, link
+from vpharness.board.pages import Page, lake_key, link
 from vpharness.board.queries import one_of
 from vpharness.commands.list_datasets import source_text
 from vpharness.commands.text.dataset_facts import dataset_facts, size_text
@@ -74,12 +74,12 @@ def datasets_page(lake: Lake, seen: Seen, page: int = 1) -> Page:
         "collections": [each["values"] for each in _collections(lake)],
         "problems": problems,
     }
-    content = [element("p", f"{total}."), _collections_table(lake), listing, pager, bad, _freed()]
+    content = [element("p", f"{total}."), _collections_table(lake), listing, pager, bad, _freed(lake)]
     return Page("Datasets", content, json_values(values), place="datasets")
 
 
-def _freed() -> Content:
-    words = element("code", "python -m vpharness prune")
+def _freed(lake: Lake) -> Content:
+    words = element("code", f"python -m vpharness prune {lake_key(lake)}".rstrip())
     return element("p", "What nothing refers to is shown, and deleted with yes=true, by ", words, ".", class_="note")
 
 

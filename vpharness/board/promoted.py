@@ -6,7 +6,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from vpharness.board.ledger_watch import Seen
-from vpharness.board.pages import Page, command, disclosure, link
+from vpharness.board.pages import Page, command, disclosure, lake_key, link
 from vpharness.board.queries import one_of
 from vpharness.commands.forward_days import forward_days
 from vpharness.commands.text.terminal import minute_text
@@ -123,9 +123,10 @@ def version_page(lake: Lake, seen: Seen, instrument: str, version: str | None) -
     record = read_bundle(bundle_path(lake, name, own)).record
     promised = record.evidence.get("promised", {})
     forward = _forward(lake, seen, name, [entry for entry in entries if entry.version == own])
+    here = f" {lake_key(lake)}".rstrip()
     commands = (
-        f"python -m vpharness promote show {own} instrument={name}",
-        f"python -m vpharness promote rollback instrument={name} to={own}",
+        f"python -m vpharness promote show {own} instrument={name}{here}",
+        f"python -m vpharness promote rollback instrument={name} to={own}{here}",
     )
     content: list[Content] = [
         element("p", "Served now." if entries[-1].version == own else f"Not served now: {entries[-1].version} is."),
