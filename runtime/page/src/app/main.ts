@@ -134,11 +134,14 @@ function watchSize(stage: HTMLElement, cells: HTMLCanvasElement, others: HTMLCan
 
 function updateStage(page: Page): void {
   byId("live", HTMLButtonElement).hidden = page.isFollowing || page.head === null;
-  const { config } = page.session;
-  setText(
-    byId("empty", HTMLElement),
-    page.head !== null ? "" : config === null ? "Waiting for the server" : "Waiting for the first bin",
-  );
+  const { config, connection } = page.session;
+  const awaited =
+    config !== null
+      ? "Waiting for the first bin"
+      : connection.state === "refused"
+        ? "Nothing to show: the reason is above"
+        : "Waiting for the server";
+  setText(byId("empty", HTMLElement), page.head !== null ? "" : awaited);
 }
 
 start(endpointsUnder(location.href));

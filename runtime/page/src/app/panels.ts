@@ -37,6 +37,7 @@ export class Panels {
     this.#page = page;
     const now = make("div", { class: "now" }, this.#score, this.#against);
     panel("speaker", "Score", now, this.#models.element, this.#claims, this.#anyTime);
+    this.#anyTime.hidden = true;
     panel("compared", "Backtest and live", this.#compared.element, this.#drift);
     panel("coverage", "Projection", this.#coverage.element).querySelector("h2")?.append(this.#judged);
     panel("fires", "Fires", this.#fires.element);
@@ -130,7 +131,7 @@ export class Panels {
     section.hidden = config?.projection == null;
     if (config?.projection == null || scores === null) return;
     const columns = coverageRows(config.projection, scores);
-    const row = (name: string, write: (column: CoverageRow) => Cell): Cell[] => [name, ...columns.map(write)];
+    const row = (name: Cell, write: (column: CoverageRow) => Cell): Cell[] => [name, ...columns.map(write)];
     const least = Math.min(...columns.map(({ count }) => count ?? 0));
     const rows = [
       row("seconds", ({ horizonBins }) => ({
@@ -139,7 +140,7 @@ export class Panels {
       })),
       row("in 50\u202f%", ({ half, halfSays }) => coverageCell(half, halfSays)),
       row("in 90\u202f%", ({ most, mostSays }) => coverageCell(most, mostSays)),
-      row("pinball", ({ pinball }) => fixed(pinball, 2)),
+      row({ text: "pinball", kind: "", title: PINBALL_MEANS }, ({ pinball }) => fixed(pinball, 2)),
     ];
     setText(this.#judged, `${grouped(least)} judged`);
     this.#coverage.fill(rows);
@@ -152,6 +153,8 @@ export class Panels {
     this.#fires.fill(latest.reverse().map((fire) => fireRow(fire, clock.time(fire.timeMs), head ?? fire.seq)));
   }
 }
+
+const PINBALL_MEANS = "Mean pinball loss of the projected quantiles, in ticks: smaller is better";
 
 /** Build a panel with its title; what is in it is filled later. */
 export function panel(id: string, title: string, ...children: HTMLElement[]): HTMLElement {
