@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -166,7 +166,7 @@ def score(
 def _signal_of(signal: str | Signal[Any], parameters: Mapping[str, Any]) -> tuple[Signal[Any], Any]:
     """Return a signal with its parameters."""
     if isinstance(signal, Signal):
-        known = signal.parameters.__dataclass_fields__
+        known = [field.name for field in fields(signal.parameters)]
         if unknown := [name for name in parameters if name not in known]:
             raise ConfigError(
                 f"signal {signal.name} has no parameter {', '.join(unknown)}; it has {', '.join(known) or 'none'}"

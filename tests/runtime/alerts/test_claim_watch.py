@@ -107,7 +107,7 @@ def test_changes_are_told_and_kept_and_change_nothing_that_is_served(tmp_path: P
 
 def test_the_history_shows_the_last_verdict_of_each_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And as JSON beside each entry."""
-    from omegaconf import OmegaConf  # noqa: PLC0415  # the command's configuration
+    from vpharness.api import compose  # noqa: PLC0415  # the command's configuration
 
     async def scenario() -> None:
         feed = ScriptedFeed()
@@ -119,7 +119,7 @@ def test_the_history_shows_the_last_verdict_of_each_version(tmp_path: Path, caps
     asyncio.run(scenario())
     for as_json in (True, False):
         capsys.readouterr()
-        run_history(OmegaConf.create({"lake": str(tmp_path), "instrument": None, "json": as_json}))
+        run_history(compose([f"lake={tmp_path}", f"json={as_json}"], command="promote history"))
         text = capsys.readouterr().out
         if as_json:
             first, second = json.loads(text)["SYN"]
