@@ -92,9 +92,8 @@ def _read_ledger(store: Store) -> list[LedgerCandidate]:
         own = grouped.get(candidate_id)
         if own is None:
             own = grouped[candidate_id] = {}
-        key = run.dataset, trial.fitted_on
-        before = own.get(key)
-        own[key] = trial if before is None else before.joined(trial)
+        before = own.get(run.key)
+        own[run.key] = trial if before is None else before.joined(trial)
     return [_candidate(candidate_id, trials) for candidate_id, trials in grouped.items()]
 
 
@@ -104,7 +103,7 @@ def _candidate(candidate_id: str, trials: Mapping[tuple[DatasetKey, str], Trial]
     Of those on one dataset the first that chooses stands for it. The others would otherwise be looks that nobody
     counts: the n-th of each dataset are together one more candidate that was tried.
     """
-    if len({dataset for dataset, _ in trials}) == len(trials):
+    if len(trials) == 1 or len({dataset for dataset, _ in trials}) == len(trials):
         return LedgerCandidate(candidate_id, tuple(trials[key] for key in sorted(trials)))
     of_dataset: dict[DatasetKey, list[Trial]] = defaultdict(list)
     for key in sorted(trials):
@@ -183,7 +182,7 @@ def _finished_runs(store: Store) -> dict[str, "_Run"]:
 @dataclass
 class _Run:
     part: str
-    dataset: DatasetKey
+    key: tuple[DatasetKey, str]  # its dataset, and what its weights were fitted on
     is_of_this_evaluation: bool  # otherwise its fires are judged anew
     shared: dict[str, Any]  # what the trials of a run have in common
     judged_time: MarketTime | None = None  # once it has been worked out
@@ -282,5 +281,5 @@ def _run(
         "audit": _outcome(audited),
         "audit_found": "" if audited is None else audited.failed,
     }
-    dataset = row["dataset_id"], row["dataset_checksum"]
-    return _Run(row["part"], dataset, identity.evaluation_version == EVALUATION_VERSION, shared)
+    key = (row["dataset_id"], row["dataset_checksum"]), identity.fitted_on
+    return _Run(row["part"], key, identity.evaluation_version == EVALUATION_VERSION, shared)
