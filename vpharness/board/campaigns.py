@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
-from vpharness.board.pages import Page, disclosure, lake_key, link
+from vpharness.board.pages import Page, disclosure, link
 from vpharness.board.queries import one_of
 from vpharness.commands.text.terminal import minute_text
+from vpharness.config.lake_of_command import lake_key
 from vpharness.datasets.lake import Lake
 from vpharness.results.report.candidates import counted
 from vpharness.results.report.markup import Content, element, note, section, table
@@ -200,7 +201,7 @@ def campaign_page(lake: Lake, name: str | None, now_ns: int | None = None) -> Pa
             "p",
             link("Its candidates in the ranking", "", campaign=own.name, hold="all", kind="all"),
             "; p against this campaign alone beside that of the whole search: ",
-            element("code", f"python -m vpharness compare {lake_key(lake)}campaign={own.name}"),
+            element("code", f"python -m vpharness compare{lake_key(lake)} campaign={own.name}"),
         ),
         section(
             "words", "How it was started", element("pre", element("code", " ".join(own.words) or "without overrides"))

@@ -41,7 +41,7 @@ class Surroundings:
         view_of: from a dataset's id and checksum to its prices.
         sessions: the names of datasets' sessions, by id.
         collections: for each collection of the lake, the ids of its datasets.
-        lake_key: `lake=PATH ` as commands take it, or nothing for the default.
+        lake_key: ` lake=PATH` as it is put into commands, or nothing for the default.
         promoted: the instruments and versions that a run was promoted as, by run.
     """
 
@@ -214,7 +214,7 @@ def _ways(own: Ranked, ways: Sequence[Ranked], key: str) -> Element:
         if is_maker
         else "Entries and exits are at the touch: both pay the spread."
     )
-    explore = command(f"python -m vpharness compare {key}execution={own.candidate.candidate_id}")
+    explore = command(f"python -m vpharness compare{key} execution={own.candidate.candidate_id}")
     more = note("Other latencies and waits are explored, and counted with all that was tried, by")
     if len(ways) < 2:
         return section("execution", "Execution", element("p", entry), more, explore)
@@ -304,5 +304,5 @@ def _promotion(own: Ranked, around: Surroundings) -> Element:
     )
     if not own.winner:
         words += ' This one is no winner: without force="REASON", which is recorded, it will be refused.'
-    told = "\n".join(f"python -m vpharness promote {around.lake_key}{line}" for line in lines)
+    told = "\n".join(f"python -m vpharness promote{around.lake_key} {line}" for line in lines)
     return section("promote", "Promote it", element("p", words), command(told))

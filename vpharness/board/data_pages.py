@@ -6,11 +6,12 @@ from typing import Any, Final
 import pyarrow.compute as pc
 
 from vpharness.board.ledger_watch import Seen
-from vpharness.board.pages import Page, lake_key, link
+from vpharness.board.pages import Page, link
 from vpharness.board.queries import one_of
 from vpharness.commands.list_datasets import source_text
 from vpharness.commands.text.dataset_facts import dataset_facts, size_text
 from vpharness.commands.text.terminal import minute_text, span_text
+from vpharness.config.lake_of_command import lake_key
 from vpharness.datasets.collection import collection_ids, find_collection
 from vpharness.datasets.disk_use import DiskUse, disk_use
 from vpharness.datasets.find import Dataset, all_datasets
@@ -79,7 +80,7 @@ def datasets_page(lake: Lake, seen: Seen, page: int = 1) -> Page:
 
 
 def _freed(lake: Lake) -> Content:
-    words = element("code", f"python -m vpharness prune {lake_key(lake)}".rstrip())
+    words = element("code", f"python -m vpharness prune{lake_key(lake)}")
     return element("p", "What nothing refers to is shown, and deleted with yes=true, by ", words, ".", class_="note")
 
 

@@ -1,7 +1,6 @@
 """What every page of the board has: navigation, heading, state of the ranking, and its figures as plain values."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,7 +9,6 @@ from xml.etree.ElementTree import Element, tostring
 from vpharness.board.ledger_watch import Seen
 from vpharness.board_address import page_address
 from vpharness.commands.text.terminal import minute_text
-from vpharness.datasets.lake import Lake
 from vpharness.results.report.markup import Content, element
 
 PAGES: Final = (
@@ -114,12 +112,6 @@ def being_ranked(seen: Seen, title: str, place: str | None) -> Page:
         "done; the ranking is kept, so that the next start need not wait."
     )
     return Page(title, [element("p", words, class_="state", role="status")], {"ready": False}, 503, place, 2)
-
-
-def lake_key(lake: Lake) -> str:
-    """Return `lake=PATH ` as commands take it, or nothing for the default: what is shown is about this lake."""
-    usual = os.environ.get("VPHARNESS_LAKE", "lake")
-    return "" if str(lake.root) == usual else f"lake={lake.root} "
 
 
 def command(text: str) -> Element:

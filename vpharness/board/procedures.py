@@ -10,11 +10,12 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from vpharness.board.ledger_watch import Seen
-from vpharness.board.pages import Page, being_ranked, command, lake_key, link, state_note
+from vpharness.board.pages import Page, being_ranked, command, link, state_note
 from vpharness.board.queries import one_of
 from vpharness.commands.text.terminal import minute_text
 from vpharness.commands.text.walk_forward_tables import step_rows
 from vpharness.commands.walk_forward import WalkForwardQuestion, walked_forward
+from vpharness.config.lake_of_command import lake_key
 from vpharness.datasets.lake import Lake
 from vpharness.errors import VpharnessError
 from vpharness.evaluation import Figures
@@ -57,7 +58,7 @@ def tried_in(lake: Lake) -> dict[str, Tried]:
 def procedures_page(lake: Lake) -> Page:
     """Return the list of the procedures that were tried."""
     found = tried_in(lake)
-    how = command(f"python -m vpharness compare {lake_key(lake)}walk_forward=true campaign=NAME train=20 step=1")
+    how = command(f"python -m vpharness compare{lake_key(lake)} walk_forward=true campaign=NAME train=20 step=1")
     words = note(
         "A procedure chooses before each step the candidate that was best on the segments before, and is judged by "
         "what its choices earned on the segments behind. Each one that is tried counts for good, against all others on "
@@ -121,7 +122,7 @@ def procedure_page(lake: Lake, seen: Seen, procedure_id: str | None, sessions: d
     if seen.standing is None or seen.standing.ledger is None:
         return being_ranked(seen, title, "walk-forward")
     keys = " ".join(_keys(tried.procedure))
-    again = command(f"python -m vpharness compare {lake_key(lake)}walk_forward=true {keys}")
+    again = command(f"python -m vpharness compare{lake_key(lake)} walk_forward=true {keys}")
     try:
         # Whether it chose among different holding times was seen to when it was tried.
         question = WalkForwardQuestion(tried.procedure, mixed_horizon=True)

@@ -6,10 +6,11 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from vpharness.board.ledger_watch import Seen
-from vpharness.board.pages import Page, command, disclosure, lake_key, link
+from vpharness.board.pages import Page, command, disclosure, link
 from vpharness.board.queries import one_of
 from vpharness.commands.forward_days import forward_days
 from vpharness.commands.text.terminal import minute_text
+from vpharness.config.lake_of_command import lake_key
 from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError, VpharnessError
 from vpharness.evaluation import TEST, shown_figures
@@ -123,7 +124,7 @@ def version_page(lake: Lake, seen: Seen, instrument: str, version: str | None) -
     record = read_bundle(bundle_path(lake, name, own)).record
     promised = record.evidence.get("promised", {})
     forward = _forward(lake, seen, name, [entry for entry in entries if entry.version == own])
-    here = f" {lake_key(lake)}".rstrip()
+    here = lake_key(lake)
     commands = (
         f"python -m vpharness promote show {own} instrument={name}{here}",
         f"python -m vpharness promote rollback instrument={name} to={own}{here}",

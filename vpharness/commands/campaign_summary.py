@@ -16,6 +16,7 @@ from vpharness.campaigns.run_folder import FIGURE_FILE, folder_of, picture_of
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings
 from vpharness.commands.run import print_tracking
 from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of
+from vpharness.config.lake_of_command import lake_key
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.results.plots import CampaignPlot, Plot
@@ -88,7 +89,10 @@ def conclude(campaign: Campaign, progress: CampaignProgress, tracked: Tracked) -
         print(f"\ncampaign {campaign.name}: {counts}; {len(mine):,} candidates")
         print(f"figures: {campaign.folder}")
         print_tracking(campaign.tracking, campaign.settings.outputs)
-        print(f"all of it: python -m vpharness compare campaign={campaign.name}, or python -m vpharness board")
+        key = lake_key(campaign.lake)
+        print(
+            f"all of it: python -m vpharness compare{key} campaign={campaign.name}, or python -m vpharness board{key}"
+        )
     return best_lows(mine)
 
 

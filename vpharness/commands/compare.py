@@ -28,7 +28,7 @@ from vpharness.commands.text.sensitivity_tables import print_sensitivity, print_
 from vpharness.commands.text.stabilities import SinceTable, print_since_chosen, print_stability, since_row
 from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.config.command_schemas import CompareCommand
-from vpharness.config.lake_of_command import lake_of
+from vpharness.config.lake_of_command import lake_key, lake_of
 from vpharness.config.search_path import permitted_modules
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.find import Dataset, find_dataset
@@ -133,7 +133,7 @@ def run_compare(config: DictConfig) -> None:
     answer.show()
     if not found.ranked and asked.since is None and asked.stability is None:
         print(_nothing_shown(found.of_signal, asked.min_signals))
-    print(f"{ledger_text(ledger)}; in a browser: python -m vpharness board")
+    print(f"{ledger_text(ledger)}; in a browser: python -m vpharness board{lake_key(lake_of(asked))}")
     if asked.report is not None:
         print(f"report: {asked.report}")
 

@@ -22,11 +22,12 @@ from vpharness.commands.text.terminal import console
 from vpharness.commands.text.walk_forward_tables import headline
 from vpharness.commands.walk_forward import procedure_of, walked_forward
 from vpharness.config.command_schemas import PromoteCommand, PromoteRollbackCommand
-from vpharness.config.lake_of_command import lake_of
+from vpharness.config.lake_of_command import lake_key, lake_of
 from vpharness.config.search_path import permitted_modules
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.event_table import DatasetEvents
 from vpharness.datasets.find import find_dataset
+from vpharness.datasets.lake import Lake
 from vpharness.datasets.sources import source_values
 from vpharness.errors import PromotionError, ResultsError, TrackingError
 from vpharness.modules import PermittedModules
@@ -90,7 +91,7 @@ def run_promote(config: DictConfig) -> None:
         _print_facts(nominee, candidacy, entry, bundle)
     else:
         _print_entry(entry, dataset.manifest.instrument, bundle)
-        _print_next(modules, nominee.signal_target)
+        _print_next(lake, modules, nominee.signal_target)
     _crown(tracking, Path(asked.outputs), entry, dataset.manifest.instrument, bundle)
 
 
@@ -108,7 +109,7 @@ def run_rollback(config: DictConfig) -> None:
         print(json.dumps({**dataclasses.asdict(entry), "instrument": instrument, "bundle": str(bundle)}, indent=1))
     else:
         _print_entry(entry, instrument, bundle)
-        _print_next(modules, read_bundle(bundle).record.signal_target)
+        _print_next(lake, modules, read_bundle(bundle).record.signal_target)
     _crown(tracking, Path(asked.outputs), entry, instrument, bundle)
 
 
@@ -164,11 +165,12 @@ def _print_entry(entry: HistoryEntry, instrument: str, bundle: Path) -> None:
         print(f"UNSAFE: {' and '.join(entry.unsafe)} failed, so served scores may differ from the tested ones")
 
 
-def _print_next(modules: PermittedModules, signal_target: str) -> None:
+def _print_next(lake: Lake, modules: PermittedModules, signal_target: str) -> None:
     """Print the command that serves a signal."""
     module = signal_target.rpartition(".")[0]
     key = "" if modules.is_own(signal_target) else f" runtime.signal_modules=[{module}]"
-    print(f"next: python -m runtime{key} serves it; python -m vpharness promote rollback goes back")
+    here = lake_key(lake)
+    print(f"next: python -m runtime{key}{here} serves it; python -m vpharness promote rollback{here} goes back")
 
 
 def _crown(tracking: TrackingParameters, outputs: Path, entry: HistoryEntry, instrument: str, bundle: Path) -> None:
@@ -177,7 +179,11 @@ def _crown(tracking: TrackingParameters, outputs: Path, entry: HistoryEntry, ins
         return
     folder = folder_of(outputs, entry.run_id)
     if not is_tracked(folder, tracking.uri_in(outputs)):
-        print(f"vpharness: run {entry.run_id} is not tracked, so MLflow has no champion of it", file=sys.stderr)
+        print(
+            f"vpharness: run {entry.run_id} is not tracked in {outputs}, so MLflow has no champion of it; "
+            "outputs=FOLDER names the folder that the run was given",
+            file=sys.stderr,
+        )
         return
     try:
         Tracking(tracking, outputs).crown(folder, instrument, entry.version, bundle)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from vpharness.datasets.lake import DEFAULT_CACHE_GB, Lake
 from vpharness.datasets.s3_place import S3Place, s3_place
 
+_LAKE: Final = "VPHARNESS_LAKE"
 _VARIABLE: Final = "VPHARNESS_LAKE_DATASETS"
 
 
@@ -20,6 +21,11 @@ def lake_of(config: Any) -> Lake:
     """
     cache_gb = getattr(config, "cache_gb", DEFAULT_CACHE_GB)
     return Lake(Path(config.lake), cache_gb, datasets_elsewhere(getattr(config, "lake_datasets", None)))
+
+
+def lake_key(lake: Lake) -> str:
+    """Return ` lake=PATH` as it is put into a command that is shown, to be about this lake; "" for the default."""
+    return "" if str(lake.root) == os.environ.get(_LAKE, "lake") else f" lake={lake.root}"
 
 
 def datasets_elsewhere(text: str | None) -> S3Place | None:

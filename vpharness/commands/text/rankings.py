@@ -30,6 +30,7 @@ from vpharness.commands.text.ranking_lines import (
 )
 from vpharness.commands.text.terminal import console, print_table
 from vpharness.commands.text.varied_settings import LatticeOf, differences
+from vpharness.config.lake_of_command import lake_key
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
@@ -169,7 +170,7 @@ def print_candidates(  # what is shown of a run
         print_information(found)
     print(f"\nrun folder: {folder}")
     if any(each.winner for each in mine):
-        print("next: python -m vpharness compare; or sweep with -m")
+        print(f"next: python -m vpharness compare{lake_key(lake)}; or sweep with -m")
 
 
 def print_ranking(
