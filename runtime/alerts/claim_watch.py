@@ -136,7 +136,7 @@ class ClaimWatch:
 
     def _tell(self, claim: WatchedClaim, before: str | None) -> None:
         kind, model, interval, horizon_bins = claim.key
-        what = "" if kind == NET else f", {interval} % band {horizon_bins} bins ahead"
+        what = "" if kind == NET else f", {interval} % band {horizon_bins} bin{'s' * (horizon_bins != 1)} ahead"
         if claim.says != COVERS_MORE:  # of a price that moves by whole ticks, most intervals do
             found = f"{claim.says}, on {claim.n_blocks} {_UNITS[kind]}"
             self._stream.log(f"{model} ({claim.version}{what}): {found}")

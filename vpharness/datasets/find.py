@@ -102,10 +102,11 @@ def find_dataset(lake: Lake, dataset_id: str) -> Dataset:
         return _opened_elsewhere(lake, folder)
     known = [path.name for path in dataset_folders(lake)]
     found = did_you_mean(dataset_id, known).strip()
-    if not found:
-        found = f"there are {', '.join(known[:3])}" if known else "there is none yet"
+    if not found and known:
+        found = f"there are {', '.join(known[:3])}"
+    told = f"{found} (python -m vpharness list-datasets)" if known else "python -m vpharness build makes the first one"
     places = f"in the lake {lake.root}" + ("" if lake.remote is None else f" or under {lake.remote}")
-    raise DatasetError(f"no dataset {dataset_id} {places}; {found} (python -m vpharness list-datasets)")
+    raise DatasetError(f"no dataset {dataset_id} {places}; {told}")
 
 
 def _opened_elsewhere(lake: Lake, folder: Path) -> Dataset:
