@@ -44,6 +44,7 @@ def test_each_feed_has_a_tab_and_a_failed_one_is_marked(tab: Tab, beside: Beside
         see(tab, last["es"])
         tab.wait(f"{CHOSEN} === 'es'")
         assert tab.ask(INSTRUMENT) == "ES"
+        assert tab.ask("document.title").startswith("es: ES ")
 
     beside.run(scenario)
 

@@ -65,7 +65,7 @@ export function config(changes: Partial<RuntimeConfig> = {}): RuntimeConfig {
     promised: null,
     challengers: [],
     shadow: null,
-    feed: { kind: "databento", speed: null, live: true },
+    feed: { name: null, kind: "databento", speed: null, live: true },
     buffer: { bins: 6000, first_seq: 0, next_seq: 0 },
     resumed: null,
     ...changes,

@@ -126,10 +126,10 @@ test("numbers are written for people: no exponents, thin spaces, and units where
 });
 
 test("what does not happen now is called a replay, with its speed", () => {
-  assert.equal(paceText({ kind: "databento", speed: null, live: true }), "Live");
-  assert.equal(paceText({ kind: "source", speed: 10, live: false }), "Replay \u00d710");
-  assert.equal(paceText({ kind: "dataset", speed: 0.5, live: false }), "Replay \u00d70.5");
-  assert.equal(paceText({ kind: "recording", speed: null, live: false }), "Replay, full speed");
+  assert.equal(paceText({ name: null, kind: "databento", speed: null, live: true }), "Live");
+  assert.equal(paceText({ name: null, kind: "source", speed: 10, live: false }), "Replay \u00d710");
+  assert.equal(paceText({ name: null, kind: "dataset", speed: 0.5, live: false }), "Replay \u00d70.5");
+  assert.equal(paceText({ name: null, kind: "recording", speed: null, live: false }), "Replay, full speed");
 });
 
 test("the map opens on resting depth, and every field is explained in one line", () => {

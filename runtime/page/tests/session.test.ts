@@ -178,7 +178,7 @@ const FAULTS: [string, string, (stream: Session, heard: { wait: (ms: number) => 
 
 test("a replay has no deadlines to miss", () => {
   const { session: stream } = session();
-  stream.takeConfig(config({ feed: { kind: "source", speed: 50, live: false } }));
+  stream.takeConfig(config({ feed: { name: null, kind: "source", speed: 50, live: false } }));
   stream.takeConnection({ state: "open" });
   stream.takeStatus(status({ deadline_misses_recent: 2, deadline_misses: 40 }));
   assert.deepEqual(stream.conditions(), []);

@@ -66,7 +66,8 @@ export class Header {
     this.#model.title = [...fitted, ...forced].join("\n");
     this.#unsafe.hidden = config.model.unsafe.length === 0;
     this.#unsafe.title = `promoted without ${config.model.unsafe.join(" and ")}: it may not be what was run`;
-    document.title = `${config.instrument} ${config.model.version} \u2013 vpharness`;
+    const feed = config.feed.name === null ? "" : `${config.feed.name}: `;
+    document.title = `${feed}${config.instrument} ${config.model.version} \u2013 vpharness`;
   }
 
   #updateState(conditions: readonly Condition[]): void {

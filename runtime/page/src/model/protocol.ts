@@ -96,7 +96,8 @@ export interface RuntimeConfig {
   promised: Figures | null;
   challengers: Rival[];
   shadow: Rival | null;
-  feed: { kind: string; speed: number | null; live: boolean };
+  /** The name is null where the server has one feed, which needs none. */
+  feed: { name: string | null; kind: string; speed: number | null; live: boolean };
   buffer: { bins: number; first_seq: number | null; next_seq: number | null };
   resumed: string | null;
 }

@@ -91,7 +91,12 @@ function projectionShape(fields: Reader): ProjectionShape {
 }
 
 function feedFacts(fields: Reader): RuntimeConfig["feed"] {
-  return { kind: fields.text("kind"), speed: fields.optional("speed", fields.number), live: fields.flag("live") };
+  return {
+    name: fields.optional("name", (name) => fields.text(name)),
+    kind: fields.text("kind"),
+    speed: fields.optional("speed", fields.number),
+    live: fields.flag("live"),
+  };
 }
 
 function buffer(fields: Reader): RuntimeConfig["buffer"] {
