@@ -101,6 +101,7 @@ class ClaimWatch:
         self._stream, self._lake, self._instrument, self._modules = stream, lake, instrument, modules
         self.webhook, self._follows = webhook, follows
         self._last: dict[Key, WatchedClaim] = {}
+        self._logged: set[tuple[object, ...]] = set()
         self._kept: WatchedClaim | None = None
         self._rolled_back: set[str] = set()
         self._trouble = ""
@@ -137,7 +138,11 @@ class ClaimWatch:
     def _tell(self, claim: WatchedClaim, before: str | None) -> None:
         kind, model, interval, horizon_bins = claim.key
         what = "" if kind == NET else f", {interval} % band {horizon_bins} bin{'s' * (horizon_bins != 1)} ahead"
-        if claim.says != COVERS_MORE:  # of a price that moves by whole ticks, most intervals do
+        # Of a price that moves by whole ticks most intervals cover more. One that is near its bound may cross it again
+        # and again: the log has each finding on a band once, the webhook every change.
+        logged = (claim.key, claim.version, claim.since_ns, claim.says)
+        if claim.says != COVERS_MORE and (kind == NET or logged not in self._logged):
+            self._logged = {each for each in self._logged if each[1:3] == logged[1:3]} | {logged}
             found = f"{claim.says}, on {claim.n_blocks} {_UNITS[kind]}"
             self._stream.log(f"{model} ({claim.version}{what}): {found}")
         if self.webhook is not None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,29 @@ def test_changes_are_told_and_kept_and_change_nothing_that_is_served(tmp_path: P
         ("v0002", "as promised", 48),
         ("v0002", "worse than promised", 60),
     ]
+
+
+def test_the_log_has_each_finding_on_a_band_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A band whose coverage is near its bound crosses it many times; what is said of the net result is logged anew."""
+    nets, covers = ("as promised", "worse than promised"), ("covers less than stated", "covers as stated")
+    lines: list[str] = []
+
+    def has_said(text: str, times: int) -> bool:
+        lines.extend(capsys.readouterr().out.splitlines())
+        return sum(f"(v0002): {text}" in line for line in lines) == times
+
+    async def scenario() -> None:
+        feed = ScriptedFeed()
+        async with server(tmp_path, feed) as running:
+            await two_versions(running, feed)
+            for turn in range(4):
+                net, times = nets[turn % 2], turn // 2 + 1
+                say(running.stream, net, "v0002", covers=covers[turn % 2])
+                await running.wait_until(partial(has_said, net, times))
+
+    asyncio.run(scenario())
+    band = [line for line in lines if "50 % band" in line and "v0002" in line]
+    assert [line.split(": ")[-1].split(",")[0] for line in band] == list(covers)
 
 
 def test_the_history_shows_the_last_verdict_of_each_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
