@@ -8,7 +8,6 @@ are only the bytes of a few answers, at most `ANSWERS` of them, until each has b
 import asyncio
 import contextlib
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -136,13 +135,11 @@ class BoardProcess:
         return self._reader, self._writer
 
     def _start(self, asked: socket.socket) -> "subprocess.Popen[bytes]":
-        """Start the process with one thread a library: more would run beside the engine's."""
-        alone = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        """Start the process, which gives way by itself (`vpharness.board.worker.give_way`)."""
         return subprocess.Popen(  # noqa: S603  # this interpreter, and a module of ours
             [sys.executable, "-m", self.module, str(self.lake)],
             stdin=asked.fileno(),
             stdout=subprocess.DEVNULL,
-            env={**os.environ, **alone},
             start_new_session=True,
         )
 

@@ -26,7 +26,7 @@ def run_board(config: Any) -> None:
 
 
 def _read_ahead(board: Board) -> None:
-    """Have the ledger read before the first page of a candidate is asked for; what is wrong with it the pages say."""
+    """Read the ledger before the first page of a candidate is asked for; what is wrong with it the pages say."""
     try:
         board.watch.seen(whole=True)
     except VpharnessError:

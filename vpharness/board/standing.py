@@ -28,27 +28,17 @@ from vpharness.errors import ResultsError
 from vpharness.evaluation import Figures, all_figures
 from vpharness.evaluation.figures import figures_from
 from vpharness.results.ledger import LedgerCandidate
+from vpharness.results.ledger_reader import LEDGER_TABLES
 from vpharness.results.part_files import list_parts
 from vpharness.results.ranking import Ranked, duplicates
 from vpharness.results.remembered_rankings import keep_beside, kept_beside, ranked_before
 from vpharness.results.report.candidates import datasets_of
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.verdict import verdict_sentences
-from vpharness.results.store import (
-    ADAPTIVE,
-    AUDITS,
-    CAMPAIGNS,
-    CANDIDATES,
-    EVIDENCE,
-    EXPLORED,
-    FIRES,
-    META,
-    Store,
-    store_in,
-)
+from vpharness.results.store import AUDITS, Store, store_in
 
-_TABLES: Final = (META, CANDIDATES, FIRES, EVIDENCE, CAMPAIGNS, ADAPTIVE, AUDITS, EXPLORED)
-"""The tables that a ranking follows from."""
+_TABLES: Final = (*LEDGER_TABLES, AUDITS)
+"""The tables that what is shown of a ranking follows from."""
 
 _NAME: Final = f"leaderboard 1 {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}"
 """Under which the table is kept: another one with every change of this file."""

@@ -39,14 +39,17 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def give_way() -> None:
-    """Have this process run only where no other wants to, with a limit of memory, and its libraries on one thread."""
+    """Let this process run only where no other wants to, with a limit of memory and one thread a library.
+
+    More threads would run beside the live server's engine. Libraries look at them when they are imported, after this.
+    """
     os.nice(NICEST)
     with contextlib.suppress(OSError, AttributeError):  # only Linux has it
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+        os.environ[name] = "1"
 
 
 if __name__ == "__main__":

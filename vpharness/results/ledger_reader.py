@@ -52,10 +52,10 @@ def read_ledger(store: Store) -> StoredLedger:
     Fires and evidence are read where they are first looked at: those of a sweep over months take seconds.
     """
     with without_collection():
-        before = part_names(store, _TABLES)
+        before = part_names(store, LEDGER_TABLES)
         candidates = candidates_with_explored(store, _read_ledger(store))
         # Parts have a name once, so what was read in between is what both lists name.
-        is_of_these = before is not None and before == part_names(store, _TABLES)
+        is_of_these = before is not None and before == part_names(store, LEDGER_TABLES)
         digest = hashlib.sha256("\n".join(before or ()).encode()).hexdigest() if is_of_these else None
         return StoredLedger(candidates, digest)
 
@@ -122,7 +122,7 @@ def _candidate(candidate_id: str, trials: Mapping[tuple[DatasetKey, str], Trial]
     return LedgerCandidate(candidate_id, turns[0], refitted=refitted)
 
 
-_TABLES: Final = (META, CANDIDATES, FIRES, EVIDENCE, CAMPAIGNS, ADAPTIVE, EXPLORED)
+LEDGER_TABLES: Final = (META, CANDIDATES, FIRES, EVIDENCE, CAMPAIGNS, ADAPTIVE, EXPLORED)
 """What candidates are read from; audits change nothing of how they rank."""
 
 _ROW: Final = ("run_id", "candidate_id", "part")
