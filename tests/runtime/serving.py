@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from sanic import Sanic
 from websockets.asyncio.client import ClientConnection, connect
 
 from runtime.alerts.webhook import Receiver
-from runtime.config.server_parameters import RuntimeParameters
+from runtime.config.server_parameters import TOKEN_VARIABLE, RuntimeParameters
 from runtime.engine.models import ServedModel, served_model
 from runtime.feeds.feed import Feed
 from runtime.rollout.rollout import Rollout
+from runtime.serve import main
 from runtime.stream.live_stream import LiveStream
 from runtime.web.app import running
 from runtime.web.served_feed import ServedFeed, feed_named
@@ -30,6 +32,18 @@ from vpharness.promotion.serving import PromotedRecord
 
 PATIENCE_S = 30.0
 """How long a test waits for what must come: far longer than it takes."""
+
+
+def assert_refused(
+    words: Sequence[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Start the server with some words, and see that it says in one line what is wrong, and serves nothing."""
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    assert main(["runtime.port=0", *words]) == 2
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
 
 
 @dataclasses.dataclass(frozen=True)

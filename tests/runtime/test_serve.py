@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect
 from runtime.config.server_parameters import TOKEN_VARIABLE
 from runtime.serve import main
 from tests.runtime.records import promote, record_of
-from tests.runtime.serving import Client
+from tests.runtime.serving import Client, assert_refused
 from vpharness.config.search_path import OWN_FOLDER_VARIABLE
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import CHECKSUMS_FILE
@@ -113,12 +113,7 @@ def test_what_is_wrong_is_said_in_one_line_before_anything_is_served(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
 ) -> None:
     """With exit code 2."""
-    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
-    assert main(["runtime.port=0", f"lake={tmp_path}", *words]) == 2
-    printed = capsys.readouterr()
-    assert said in printed.err
-    assert printed.err.count("\n") == 1
-    assert printed.out == ""
+    assert_refused([f"lake={tmp_path}", *words], said, capsys, monkeypatch)
 
 
 def test_a_signal_of_ones_own_is_served_where_the_configuration_names_its_module(

@@ -6,8 +6,7 @@ import pytest
 
 from runtime.assemble import composed_feeds
 from runtime.config.feed_words import MOST_FEEDS, words_by_feed
-from runtime.config.server_parameters import TOKEN_VARIABLE
-from runtime.serve import main
+from tests.runtime.serving import assert_refused
 from vpharness.errors import ConfigError
 
 
@@ -93,9 +92,4 @@ def test_what_is_wrong_with_feeds_is_said_by_name_before_anything_is_served(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
 ) -> None:
     """In one line, of all feeds at once."""
-    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
-    assert main(["runtime.port=0", f"lake={tmp_path}", *words]) == 2
-    printed = capsys.readouterr()
-    assert said in printed.err
-    assert printed.err.count("\n") == 1
-    assert printed.out == ""
+    assert_refused([f"lake={tmp_path}", *words], said, capsys, monkeypatch)
