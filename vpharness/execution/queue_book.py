@@ -86,7 +86,7 @@ def leave(state: LatticeState, queue: QueueState, slot: int) -> None:
     _change_left(queue, state.orders[slot].level, queue.position[slot], -queue.left[slot])
 
 
-@kernel
+@inlined_kernel
 def _add_or_modify(state: LatticeState, queue: QueueState, event: Record) -> None:
     before = find_order(state, event)
     level, position, left = _NOWHERE, _NOTHING, _NOTHING
@@ -109,7 +109,7 @@ def _add_or_modify(state: LatticeState, queue: QueueState, event: Record) -> Non
         _enter(state, queue, after)
 
 
-@kernel
+@inlined_kernel
 def _cancel(state: LatticeState, queue: QueueState, event: Record) -> None:
     slot = find_order(state, event)
     if slot == NOWHERE:
@@ -123,7 +123,7 @@ def _cancel(state: LatticeState, queue: QueueState, event: Record) -> None:
     _change_left(queue, level, position, now_left - left)
 
 
-@kernel
+@inlined_kernel
 def _fill(state: LatticeState, queue: QueueState, event: Record) -> None:
     """Note an execution of a resting order: through whom it goes, and who was behind it."""
     slot = find_order(state, event)
@@ -176,7 +176,7 @@ def _set_right(state: LatticeState, queue: QueueState, event: Record) -> None:
         clear_waiting(queue, int(state.orders[after].level))
 
 
-@kernel
+@inlined_kernel
 def apply_to_queues(state: LatticeState, queue: QueueState, event: Record) -> None:
     """Apply one event to the book and to the queues of its levels, at the present time."""
     in_snapshot = (event.flags & FLAG_SNAPSHOT) != 0

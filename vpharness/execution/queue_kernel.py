@@ -11,7 +11,7 @@ crossed, looks at all that wait.
 
 import numpy as np
 
-from vpharness.compiled import Array, int64, kernel
+from vpharness.compiled import Array, inlined_kernel, int64, kernel
 from vpharness.events.mbo_event import FLAG_LAST
 from vpharness.execution.queue_book import apply_to_queues, leave, stop_waiting
 from vpharness.execution.queue_layout import QueueState
@@ -82,7 +82,7 @@ def _arrive(state: LatticeState, queue: QueueState, index: int) -> None:
     cursor.waiting[side] += 1
 
 
-@kernel
+@inlined_kernel
 def _measure(queue: QueueState, until_ns: int) -> None:
     """Close the accounts of what was executed at the prices of virtual orders whose longest wait is over."""
     cursor, orders = queue.cursor[0], queue.orders
@@ -112,14 +112,14 @@ def _settle_waits(state: LatticeState, queue: QueueState, until_ns: int) -> None
             return
 
 
-@kernel
+@inlined_kernel
 def _settle(state: LatticeState, queue: QueueState, until_ns: int) -> None:
     """Withdraw and let arrive, in the order of time, the virtual orders whose time comes by `until_ns`."""
     _settle_waits(state, queue, until_ns)
     _measure(queue, until_ns)
 
 
-@kernel
+@inlined_kernel
 def _end_event(state: LatticeState, queue: QueueState) -> None:
     """Judge which of the virtual orders that wait the event that is over has filled, at its time.
 
@@ -177,7 +177,7 @@ def _evict(state: LatticeState, queue: QueueState) -> None:
     state.clock[0].crossed_since_ns = NO_TIME
 
 
-@kernel
+@inlined_kernel
 def _move_time(state: LatticeState, queue: QueueState, time_ns: int) -> None:
     _end_event(state, queue)
     if state.rules[0].evict_crossed_ns > 0:
