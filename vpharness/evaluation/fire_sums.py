@@ -74,9 +74,13 @@ _REASON_SUMS: Final = {
 def order_sums(orders: FireOrders) -> NDArray[np.float64]:
     """Return [n, len(ORDERS)] what the resting orders of n fires add to the sums ORDERS of their blocks."""
     placed, filled = orders.placed, orders.filled
-    sums: dict[str, Any] = {"orders": placed, "orders_filled": filled}
-    sums |= {name: placed & (orders.reason == reason) for name, reason in _REASON_SUMS.items()}
+    sums = np.zeros((len(ORDERS), len(placed)))
+    of = dict(zip(ORDERS, sums, strict=True))
+    of["orders"][:], of["orders_filled"][:] = placed, filled
+    for name, reason in _REASON_SUMS.items():
+        of[name][:] = placed & (orders.reason == reason)
     for after_ms, markouts in zip(MARKOUT_MS, orders.markout_ticks, strict=True):
         marked = filled & np.isfinite(markouts)
-        sums |= {f"markout_{after_ms}ms": np.where(marked, markouts, 0.0), f"marked_{after_ms}ms": marked}
-    return np.column_stack([sums[name] for name in ORDERS]).astype(np.float64)
+        of[f"marked_{after_ms}ms"][:] = marked
+        np.copyto(of[f"markout_{after_ms}ms"], markouts, where=marked)
+    return np.ascontiguousarray(sums.T)

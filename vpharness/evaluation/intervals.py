@@ -97,10 +97,11 @@ class HeldBlocks:
         if not n_blocks:
             return RatioOfTotals(math.nan, math.nan, 0)
         sums = totals[self.held].astype(np.float64, copy=False)
-        mean = float(sums.sum()) / total
+        mean = float(np.add.reduce(sums)) / total
         if n_blocks < 2:
             return RatioOfTotals(mean, math.nan, n_blocks)
-        scatter = float(np.sum((sums - mean * numbers) ** 2))
+        residuals = sums - mean * numbers
+        scatter = float(np.add.reduce(residuals * residuals))
         return RatioOfTotals(mean, math.sqrt(scatter * n_blocks / (n_blocks - 1)) / total, n_blocks)
 
 

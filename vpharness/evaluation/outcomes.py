@@ -259,5 +259,7 @@ def fire_outcomes(table: OutcomeTable, fires: Fires, part: Part) -> FireOutcomes
 def _orders_of(
     fills: QueueFills, rows: NDArray[np.int64], bins: NDArray[np.int64], fits: NDArray[np.bool_]
 ) -> FireOrders:
-    reason = fills.reason[rows, bins]
-    return FireOrders(reason, fits & (reason != NONE), fills.wait_ms[rows, bins], fills.markout_ticks[:, rows, bins])
+    places = rows * fills.reason.shape[1] + bins  # one index into flat arrays is found in half the time of two
+    reason = fills.reason.reshape(-1)[places]
+    markouts = fills.markout_ticks.reshape(len(fills.markout_ticks), -1)[:, places]
+    return FireOrders(reason, fits & (reason != NONE), fills.wait_ms.reshape(-1)[places], markouts)
