@@ -20,7 +20,7 @@ from vpharness.campaigns.run_spec import RunSpec
 from vpharness.datasets.find import Dataset
 from vpharness.datasets.read import load
 from vpharness.errors import ResultsError
-from vpharness.results.audits import FULL, NOT_OF_SCORES, QUICK, AuditRecord, audit_rows, audits_of, key_of
+from vpharness.results.audits import FULL, NOT_OF_SCORES, QUICK, SHUFFLED, AuditRecord, audit_rows, audits_of, key_of
 from vpharness.results.store import AUDITS, META, append, read, store_in
 from vpharness.signals import SignalParameters, resolve
 
@@ -215,6 +215,20 @@ def test_the_newest_full_audit_holds_before_any_quick_one(tmp_path: Path) -> Non
     assert audits_of(store) == {several[1].key: several[1], several[5].key: several[5]}
     assert several[4].key == several[5].key
     assert frozenset(field.name for field in dataclasses.fields(SignalParameters)) == NOT_OF_SCORES
+
+
+def test_no_audit_without_shuffled_labels_takes_back_what_they_showed(tmp_path: Path) -> None:
+    """Neither an earlier nor a later one, whatever it found itself; fits to shuffled labels that find nothing do."""
+    store = store_in(tmp_path)
+    for each in (audited(FULL, 1), audited(SHUFFLED, 2, passed=False), audited(FULL, 3)):
+        append(store, audit_rows([each]))
+        (holds,) = audits_of(store).values()
+        assert (holds.passed, holds.failed) == ((True, "") if each.created_ns == 1 else (False, "it fails"))
+    append(store, audit_rows([dataclasses.replace(audited(FULL, 4, passed=False), failed="not decided: short")]))
+    (holds,) = audits_of(store).values()
+    assert (holds.failed, holds.undecided) == ("it fails; not decided: short", False)
+    append(store, audit_rows([audited(SHUFFLED, 5), audited(FULL, 6)]))
+    assert list(audits_of(store).values()) == [audited(FULL, 6)]
 
 
 def test_a_folder_of_an_earlier_version_says_nothing_of_its_fires(tmp_path: Path) -> None:

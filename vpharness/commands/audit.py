@@ -23,7 +23,7 @@ from vpharness.evaluation import SplitParameters
 from vpharness.learning import AUDITED_FITS, audit_fits
 from vpharness.learning.earlier_datasets import EarlierDatasets
 from vpharness.learning.shuffled_labels import ShuffledLabels, shuffled_labels
-from vpharness.results.audits import FULL, AuditRecord, keep_audit, key_of
+from vpharness.results.audits import FULL, SHUFFLED, AuditRecord, keep_audits, key_of
 from vpharness.results.store import store_in
 from vpharness.signals import LearnedParameters, LearnedSignal, digest, identifying_parameters, resolve
 from vpharness.signals.core.learned import DATASET
@@ -71,11 +71,12 @@ def run_audit(config: DictConfig) -> None:
         () if earlier is None else earlier.identity,
     )
     knows = None if shuffled is None or shuffled.passed else _knows(shuffled)
-    # What is stored holds wherever the scores are looked at from now on, so it is all that was found.
-    failures = (*filter(None, [knows]), *report.failures)
-    audited = AuditRecord.now(key, dataset.manifest.dataset_id, failures, report.memory_bins, FULL)
+    dataset_id = dataset.manifest.dataset_id
+    audits = [AuditRecord.now(key, dataset_id, report.failures, report.memory_bins, FULL)]
+    if shuffled is not None:
+        audits.append(AuditRecord.now(key, dataset_id, filter(None, [knows]), None, SHUFFLED))
     try:
-        keep_audit(store_in(Path(asked.lake)), audited)
+        keep_audits(store_in(Path(asked.lake)), audits)
     except ResultsError as error:
         print(f"vpharness: the audit's result could not be stored: {error}", file=sys.stderr)
     _require_passed(signal.name, report, knows)

@@ -34,7 +34,7 @@ from vpharness.promotion.record_evidence import (
     span_of,
 )
 from vpharness.promotion.selection import SelectedCandidate
-from vpharness.results.audits import FULL, AuditRecord, audit_key, keep_audit
+from vpharness.results.audits import FULL, AuditRecord, audit_key, keep_audits
 from vpharness.results.holdout import open_holdouts, trials_with_test
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.reevaluation import ViewOf
@@ -272,7 +272,7 @@ def _audited(batch: BatchRun, settings: ReviewSettings) -> AuditReport:
     report = batch.audit(settings.limits.audit_seed)
     key = audit_key(batch.candidate.identity)
     dataset_id = batch.dataset.manifest.dataset_id
-    keep_audit(settings.store, AuditRecord.now(key, dataset_id, report.failures, report.memory_bins, FULL))
+    keep_audits(settings.store, [AuditRecord.now(key, dataset_id, report.failures, report.memory_bins, FULL)])
     return report
 
 

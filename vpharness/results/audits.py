@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
@@ -12,6 +12,9 @@ from vpharness.results.table_schemas import AUDITS_SCHEMA
 
 QUICK: Final = "quick"
 FULL: Final = "full"
+SHUFFLED: Final = "shuffled labels"
+"""Fits to labels that were shuffled, whose scores must know of no later move: of learned signals, and not in every
+audit, so that its outcome is kept beside those of the others."""
 
 _OPEN: Final = ("not decided: ", "not checked: ")
 """How what was found begins where nothing is known to be wrong."""
@@ -48,7 +51,7 @@ class AuditRecord:
         failed: what was found, in words; empty where it passed.
         memory_bins: valid bins after which a score no longer tells where the data began; None where it is not shown to
             forget.
-        kind: "quick" or "full".
+        kind: "quick", "full" or "shuffled labels".
         vpharness_version: what audited it.
         created_ns: when, since the Unix epoch, UTC.
     """
@@ -100,15 +103,31 @@ def key_of(
 
 
 def audits_of(store: Store) -> dict[AuditKey, AuditRecord]:
-    """Return for each key the audit that holds: the newest full one, or the newest quick one where there is none."""
+    """Return for each key the audit that holds: the newest full one, or the newest quick one where there is none.
+
+    What the newest fits to shuffled labels found stands beside it: an audit without such fits takes nothing back.
+    """
     found: dict[AuditKey, AuditRecord] = {}
+    shuffled: dict[AuditKey, AuditRecord] = {}
     for row in read(store, AUDITS):
         values = {name: value for name, value in row.items() if name not in AuditKey._fields}
         each = AuditRecord(AuditKey(*(row[name] for name in AuditKey._fields)), **values)
-        before = found.get(each.key)
+        newest = shuffled if each.kind == SHUFFLED else found
+        before = newest.get(each.key)
         if before is None or _rank(each) >= _rank(before):
-            found[each.key] = each
+            newest[each.key] = each
+    for key, each in shuffled.items():
+        if not each.passed:
+            found[key] = _both(found.get(key), each)
     return found
+
+
+def _both(audited: AuditRecord | None, shuffled: AuditRecord) -> AuditRecord:
+    """Return an audit with what fits to shuffled labels found, which comes first."""
+    if audited is None:
+        return shuffled
+    failed = "; ".join(filter(None, [shuffled.failed, audited.failed]))
+    return replace(audited, passed=False, failed=failed)
 
 
 def _rank(audited: AuditRecord) -> tuple[bool, int]:
@@ -124,6 +143,6 @@ def audit_rows(several: Iterable[AuditRecord]) -> TableRows:
     return TableRows(AUDITS, rows, AUDITS_SCHEMA)
 
 
-def keep_audit(store: Store, audited: AuditRecord) -> None:
-    """Add an audit to the store. Raises ResultsError where it cannot be written."""
-    append(store, audit_rows([audited]))
+def keep_audits(store: Store, several: Iterable[AuditRecord]) -> None:
+    """Add audits to the store. Raises ResultsError where they cannot be written."""
+    append(store, audit_rows(several))
