@@ -260,6 +260,18 @@ def test_prune_leaves_alone_what_is_published_young_or_referred_to(folder: Path,
     assert pruned(folder, "older_than_hours=0", "with_runs=true") == {}
 
 
+def test_prune_leaves_alone_what_promoted_evidence_is_pooled_over(folder: Path, unused: Dataset) -> None:
+    """The days that trained and those that tested, and not the one alone whose slice was replayed."""
+    row = _row(META_SCHEMA, run_id="r", dataset_id=unused.path.name, dataset_checksum=unused.checksum)
+    append(store_in(folder / "lake"), TableRows(META, [row], META_SCHEMA))
+    for part in ("train", "test"):
+        assert pruned(folder, "older_than_hours=0", "with_runs=true")["dataset"] == [unused.path.name]
+        pooled = {"collection": "ES", "train": [], "test": [], part: [unused.path.name]}
+        promote(Lake(folder / "lake"), record_of(evidence={"pooled": pooled}), "v0001")
+        assert pruned(folder, "older_than_hours=0", "with_runs=true") == {}
+        shutil.rmtree(Lake(folder / "lake").promoted)
+
+
 def test_a_dataset_whose_test_part_was_opened_is_never_pruned(folder: Path, unused: Dataset) -> None:
     """Whoever opened it must be able to show on what."""
     store, schema = store_in(folder / "lake"), candidate_schema()

@@ -104,16 +104,26 @@ def referred_to(lake: Lake, *, with_runs: bool) -> set[str]:
     nobody knows what they refer to.
     """
     store = store_in(lake.root)
-    return {*_promoted(lake), *_opened(store), *(() if with_runs else _run(store))}
+    return {*_promoted(lake, store), *_opened(store), *(() if with_runs else _run(store))}
 
 
-def _promoted(lake: Lake) -> Iterator[str]:
-    """Yield the checksums of the datasets that promoted versions came from, those of earlier versions too."""
+def _promoted(lake: Lake, store: Store) -> Iterator[str]:
+    """Yield the checksums of the datasets that promoted versions came from, those of earlier versions too.
+
+    Where the evidence is pooled these are all datasets that it is pooled over, as the ledger knows them.
+    """
+    pooled = set[str]()
     for folder in sorted(path for path in lake.promoted.glob("*") if path.is_dir() and not path.name.startswith(".")):
         for version in versions(folder):
-            checksum = read_bundle(folder / version).record.dataset_checksum
-            if checksum is not None:
-                yield checksum
+            record = read_bundle(folder / version).record
+            if record.dataset_checksum is not None:
+                yield record.dataset_checksum
+            over = record.evidence.get("pooled") or {}
+            pooled.update(over.get("train", ()), over.get("test", ()))
+    if pooled:
+        for row in read(store, META, ["dataset_id", "dataset_checksum"]):
+            if row["dataset_id"] in pooled and row["dataset_checksum"]:
+                yield row["dataset_checksum"]
 
 
 def _opened(store: Store) -> Iterator[str]:
