@@ -1,6 +1,8 @@
 """Weights are read when they are used: memory does not grow with the number of fits."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from tests.learning.test_learned_run import run_of
 from vpharness.errors import DatasetError
 from vpharness.learning import stored_weights
 from vpharness.learning.stored_weights import RecentWeights, StoredWeights
-from vpharness.learning.weights_store import WEIGHTS_FILE
+from vpharness.learning.weights_store import WEIGHTS_FILE, keep_weights, unreferenced_weights
 
 
 def test_a_run_keeps_its_weights_in_the_store_and_scores_the_same(tmp_path: Path) -> None:
@@ -44,3 +46,29 @@ def test_weights_that_are_damaged_meanwhile_are_not_used(tmp_path: Path, monkeyp
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(DatasetError, match="are damaged"):
         run.scores()
+
+
+def test_weights_of_a_run_that_has_not_ended_are_not_pruned_however_long_it_takes(tmp_path: Path) -> None:
+    """Its first ones are older than asked for and in no list yet, while the newest one is young.
+
+    Those of another dataset are no part of it; weights that are needed again count as new.
+    """
+    names = [keep_weights(tmp_path, {"w": np.full(2, float(place))}, card("this")) for place in range(3)]
+    other = keep_weights(tmp_path, {"w": np.zeros(2)}, card("other"))
+    for name in (*names[:2], other):
+        os.utime(tmp_path / name, (1, 1))
+    assert pruned(tmp_path) == [other]
+    os.utime(tmp_path / names[2], (1, 1))
+    assert pruned(tmp_path) == sorted([*names, other])
+    assert keep_weights(tmp_path, {"w": np.zeros(2)}, card("other")) == other
+    assert pruned(tmp_path) == sorted(names)
+
+
+def card(checksum: str) -> dict[str, Any]:
+    """Return a card of weights that were fitted to a dataset."""
+    return {"dataset": {"checksum": checksum}}
+
+
+def pruned(models: Path) -> list[str]:
+    """Return the weights that are pruned where what is older than an hour is."""
+    return [path.name for path, _ in unreferenced_weights(models, {"this", "other"}, 3600.0)]

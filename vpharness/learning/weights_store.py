@@ -5,8 +5,10 @@ the SHA-256 of both, and is checked whenever they are read. `models/schedules/<k
 the key is the hash of all that they follow from, so that runs that differ in nothing of it share them.
 """
 
+import contextlib
 import hashlib
 import json
+import os
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -58,6 +60,8 @@ def keep_weights(models: Path, weights: Weights, card: Card) -> str:
     digest = digest_of(data, text)
     target = models / digest
     if target.exists():
+        with contextlib.suppress(OSError):  # a lake that is only read
+            os.utime(target)  # as if it were new: whoever prunes is to see that it is needed now
         return digest
     try:
         with new_folder(target, "model") as folder:
@@ -118,7 +122,8 @@ def unreferenced_weights(
     """Yield the weights and lists of fits that no run can read again, and why.
 
     A list is for a dataset: where that is gone, so is every run that would look for it. Weights are for the lists that
-    name them; what was written within `older_than_s` is kept, since a run may be about to write its list.
+    name them. What was written within `older_than_s` is kept, and with it all other weights of the same dataset: a run
+    writes its list last, and may have begun long before.
 
     Args:
         models: the folder of weights.
@@ -136,8 +141,10 @@ def unreferenced_weights(
             kept.update(fits)
         else:
             yield path, "a list of fits that is damaged, or whose dataset or weights are gone"
-    for folder in sorted(path for path in models.glob("*") if path.is_dir() and path.name != SCHEDULES):
-        if folder.name not in kept and not _is_young(folder, older_than_s):
+    unlisted = sorted(path for path in models.glob("*") if path.is_dir() and path.name not in {SCHEDULES, *kept})
+    under_way = {_dataset_checksum(folder) for folder in unlisted if _is_young(folder, older_than_s)}
+    for folder in unlisted:
+        if not _is_young(folder, older_than_s) and _dataset_checksum(folder) not in under_way:
             yield folder, "no list of fits of a dataset that is there names it"
 
 
