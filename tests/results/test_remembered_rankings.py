@@ -181,7 +181,7 @@ def test_numbers_of_code_that_has_changed_since_it_was_loaded_are_not_kept(
         folder.mkdir()
     (room / "families.py").write_text("old")
     monkeypatch.setattr(remembered_rankings, "_ROOMS", (room,))
-    monkeypatch.setattr(remembered_rankings, "_CODE", remembered_rankings._code_digest())
+    monkeypatch.setattr(remembered_rankings, "_CODE", remembered_rankings.code_digest(remembered_rankings._ROOMS))
     ranked_before(store, LEDGER)
     (kept,) = (store.root / FOLDER).iterdir()
     (room / "families.py").write_text("new")
@@ -189,7 +189,7 @@ def test_numbers_of_code_that_has_changed_since_it_was_loaded_are_not_kept(
     ranked_before(store, LEDGER[:2])
     assert ranked == [4, 2]
     assert list((store.root / FOLDER).iterdir()) == [kept]
-    monkeypatch.setattr(remembered_rankings, "_CODE", remembered_rankings._code_digest())
+    monkeypatch.setattr(remembered_rankings, "_CODE", remembered_rankings.code_digest(remembered_rankings._ROOMS))
     ranked_before(store, LEDGER)
     assert ranked == [4, 2, 4]
     assert len(list((store.root / FOLDER).iterdir())) == 2

@@ -31,7 +31,7 @@ from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ledger_reader import LEDGER_TABLES
 from vpharness.results.part_files import list_parts
 from vpharness.results.ranking import Ranked, duplicates
-from vpharness.results.remembered_rankings import keep_beside, kept_beside, ranked_before
+from vpharness.results.remembered_rankings import code_digest, keep_beside, kept_beside, ranked_before
 from vpharness.results.report.candidates import datasets_of
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.verdict import verdict_sentences
@@ -40,8 +40,10 @@ from vpharness.results.store import AUDITS, Store, store_in
 _TABLES: Final = (*LEDGER_TABLES, AUDITS)
 """The tables that what is shown of a ranking follows from."""
 
-_NAME: Final = f"leaderboard 1 {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}"
-"""Under which the table is kept: another one with every change of this file."""
+_PACKAGE: Final = Path(__file__).parents[1]
+_WORDED_IN: Final = [_PACKAGE / room for room in ("board", "campaigns", "commands/text", "results/report")]
+_NAME: Final = f"leaderboard 1 {code_digest(_WORDED_IN)}"
+"""Under which the table is kept: another one with every change of the code that words it."""
 
 _TEXT, _NUMBER, _WHOLE, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 _KINDS: Final = {

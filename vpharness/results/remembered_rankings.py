@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -43,18 +43,18 @@ _ROOMS: Final = (_PACKAGE, *(_PACKAGE / room for room in ("evaluation", "results
 """Folders that hold this module and every one of the package that it imports, whether directly or not."""
 
 
-def _code_digest() -> str:
-    """Return a digest of the files of code that rankings are worked out with; empty where they cannot be read."""
+def code_digest(rooms: Iterable[Path]) -> str:
+    """Return a digest of the files of code in folders; empty where they cannot be read."""
     digest = hashlib.sha256()
     try:
-        for path in sorted(path for room in _ROOMS for path in room.glob("*.py")):
+        for path in sorted(path for room in rooms for path in room.glob("*.py")):
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     except OSError:
         return ""
     return digest.hexdigest()
 
 
-_CODE: Final = _code_digest()
+_CODE: Final = code_digest(_ROOMS)
 """The digest of the code as it was loaded: whoever changes a file does not change what a process computes."""
 
 
@@ -84,7 +84,7 @@ def _ranked_before(
     known = _read(path, chosen)
     found = rank(ledger, asked) if known is None else known
     # Where files were changed since they were loaded, part of them may have been loaded later.
-    if found and store.root.is_dir() and _code_digest() == _CODE:
+    if found and store.root.is_dir() and code_digest(_ROOMS) == _CODE:
         if known is None:
             _write(path, chosen, found)
         if note is not None and path.exists():
@@ -203,7 +203,7 @@ def keep_beside(store: Store, name: str, content: bytes) -> None:
     Nothing is kept where it cannot be written, where there is no store yet, or where code was changed since it was
     loaded.
     """
-    if store.root.is_dir() and _CODE and _code_digest() == _CODE:
+    if store.root.is_dir() and _CODE and code_digest(_ROOMS) == _CODE:
         _keep(_path_beside(store, name), content)
 
 
