@@ -113,6 +113,31 @@ def test_candidates_that_grew_are_drawn_all_at_once_as_they_are_one_state_after_
                 np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("lengths", [(16, 32, 16, 64), (64, 16, 16, 32), (32, 16, 64, 64)])
+def test_days_whose_blocks_differ_in_length_are_drawn_all_at_once_too(
+    lengths: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its blocks have the coarsest length of its days so far: the families are those of one state after the other."""
+    ledger = [
+        LedgerCandidate(each.candidate_id, tuple(map(_at, each.trials, lengths[number % 2 :]))) if number < 6 else each
+        for number, each in enumerate(LEDGER)
+    ]
+    grown, _ = families._told_apart([_Entrant(each, 0, as_it_stands=True) for each in ledger])
+    assert len(grown) == 9
+    found = families_of(ledger, ledger, DRAWS)
+    monkeypatch.setattr(families, "_told_apart", lambda entrants: ([], list(entrants)))
+    for one, other in zip(found, families_of(ledger, ledger, DRAWS), strict=True):
+        assert (one.n_evaluated, one.n_rankable) == (other.n_evaluated, other.n_rankable)
+        np.testing.assert_allclose(_drawn(one.greatest_excess), _drawn(other.greatest_excess), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(_drawn(one.greatest_profit), _drawn(other.greatest_profit), rtol=1e-9, atol=1e-12)
+
+
+def _at(trial: Trial, seconds: int) -> Trial:
+    """Return a trial whose blocks are of a coarser length."""
+    assert trial.evidence is not None
+    return replace(trial, evidence=replace(trial.evidence, blocks=trial.evidence.blocks.at(seconds)))
+
+
 def test_statistics_as_grown_are_those_of_each_beginning_pooled() -> None:
     """Day by day, and where no net fire was there yet."""
     own = [trial.evidence for trial in LEDGER[0].trials if trial.evidence is not None]
@@ -160,10 +185,12 @@ def test_where_every_fire_earned_the_same_profit_is_zero_under_every_draw(
 
 def test_what_can_be_ranked_as_grown_is_what_lacks_nothing_once_pooled() -> None:
     """On each beginning of each candidate's trials."""
-    for each in LEDGER:
+    coarser = [LedgerCandidate("coarser", tuple(map(_at, each.trials, (16, 256, 16, 1024)))) for each in LEDGER]
+    for each in (*LEDGER, *coarser):
         own = [trial.evidence for trial in each.trials if trial.evidence is not None]
         expected = [not lacking(pooled(own[: count + 1])) for count in range(len(own))]
-        assert families._rankable_as_grown(each.choosing).tolist() == expected  # the twin of `lacking`
+        lengths = _Entrant(each, 0, as_it_stands=True).lengths
+        assert families._rankable_as_grown(each.choosing, lengths).tolist() == expected  # the twin of `lacking`
     assert any(map(any, ([not lacking(pooled(own))] for own in [[t.evidence for t in LEDGER[0].trials if t.evidence]])))
 
 

@@ -137,6 +137,8 @@ def _summed(
     if not len(block):
         return BlockSums(seconds, block.astype(np.int64), counts.astype(np.int32), ticks, orders)
     first = np.flatnonzero(np.concatenate([[True], np.diff(block) != 0]))
+    if len(first) == len(block):
+        return BlockSums(seconds, block, counts, ticks, orders)
     return BlockSums(
         seconds,
         block[first].astype(np.int64),

@@ -124,6 +124,11 @@ class _Entrant:
         """The block sums of its trials that choose, in the order of running."""
         return [trial.evidence.blocks for trial in self.candidate.choosing if trial.evidence is not None]
 
+    @functools.cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """[K] the length of its pooled blocks after each of these trials, seconds: the coarsest until then."""
+        return np.maximum.accumulate(np.array([each.seconds for each in self.blocks], np.int64))
+
 
 @dataclass(frozen=True)
 class _State:
@@ -207,27 +212,44 @@ def _told_apart(entrants: Sequence[_Entrant]) -> tuple[list[_Entrant], list[_Ent
         times = each.candidate.market_times
         if len(evidence) == len(trials) > 1 and times not in apart:
             apart[times] = len(counted_trials(trials)) == len(trials)
-        grows = (
-            len(evidence) == len(trials) > 1 and apart[times] and _share_no_block([each.blocks for each in evidence])
-        )
+        grows = len(evidence) == len(trials) > 1 and apart[times] and _share_no_block(each.blocks)
         (grown if grows else others).append(each)
     return grown, others
 
 
 def _share_no_block(several: Sequence[BlockSums]) -> bool:
-    if len({each.seconds for each in several}) > 1:
-        return False
-    spans = sorted((int(each.block[0]), int(each.block[-1])) for each in several if len(each.block))
+    """Return whether no two datasets have fires in the same block, of the coarsest length among them."""
+    coarsest = max(each.seconds for each in several)
+    spans = sorted(
+        (int(each.block[0]) * each.seconds // coarsest, int(each.block[-1]) * each.seconds // coarsest)
+        for each in several
+        if len(each.block)
+    )
     return all(before[1] < after[0] for before, after in pairwise(spans))
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """A candidate that only ever grew, a class that it enters, and after which of its trials it does: their numbers."""
+    """A candidate that only ever grew, and a class that it enters behind some of its trials.
+
+    Attributes:
+        entrant: the candidate.
+        into: the class.
+        seconds: the length of its blocks behind these trials: the coarsest of its trials until then.
+        n_trials: how many of its trials had this length at the most.
+        rows: the numbers of the trials behind which it enters.
+    """
 
     entrant: _Entrant
     into: _Class
+    seconds: int
+    n_trials: int
     rows: NDArray[np.int64]
+
+    @property
+    def blocks(self) -> list[BlockSums]:
+        """The block sums of its trials, of one length."""
+        return [each.at(self.seconds) for each in self.entrant.blocks[: self.n_trials]]
 
 
 def _enter_grown(entrants: Sequence[_Entrant], classes: Sequence[_Class]) -> set[int]:
@@ -235,21 +257,17 @@ def _enter_grown(entrants: Sequence[_Entrant], classes: Sequence[_Class]) -> set
 
     Those with equal evidence are drawn once, those that enter no class of some draws not at all.
     """
-    of_length: dict[int, dict[tuple[str, ...], list[_Entrant]]] = {}
-    for each in entrants:
-        alike = of_length.setdefault(each.blocks[0].seconds, {})
-        alike.setdefault(tuple(blocks.digest for blocks in each.blocks), []).append(each)
     with_past: set[int] = set()
     for draws in dict.fromkeys(each.draws for each in classes):
         of_draws = [each for each in classes if each.draws == draws]
+        of_length: dict[int, dict[tuple[str, ...], list[_Entry]]] = {}
+        for each in entrants:
+            for entry in _entries(each, of_draws):
+                alike = of_length.setdefault(entry.seconds, {})
+                alike.setdefault(tuple(blocks.digest for blocks in each.blocks[: entry.n_trials]), []).append(entry)
         for seconds, groups in of_length.items():
-            entering = (
-                entries
-                for group in groups.values()
-                if (entries := [entry for each in group for entry in _entries(each, of_draws)])
-            )
-            for some in _batches_of_trials(entering, trials_at_once(draws)):
-                drawn = null_statistics_as_grown([entries[0].entrant.blocks for entries in some], seconds, draws)
+            for some in _batches_of_trials(groups.values(), trials_at_once(draws)):
+                drawn = null_statistics_as_grown([entries[0].blocks for entries in some], seconds, draws)
                 for entries, (excess, profit) in zip(some, drawn, strict=True):
                     with_past |= {each.entrant.owner for each in entries if _enter_rows(each, excess, profit)}
     return with_past
@@ -260,7 +278,7 @@ def _batches_of_trials(groups: Iterable[list[_Entry]], most: int) -> Iterator[li
     batch: list[list[_Entry]] = []
     trials = 0
     for group in groups:
-        more = len(group[0].entrant.blocks)
+        more = group[0].n_trials
         if batch and trials + more > most:
             yield batch
             batch, trials = [], 0
@@ -284,14 +302,21 @@ def _entries(entrant: _Entrant, classes: Sequence[_Class]) -> list[_Entry]:
     if not first:
         return []
     _count(entrant.candidate, first, classes)
-    could = np.flatnonzero(_rankable_as_grown(entrant.candidate.choosing))
-    found = (_Entry(entrant, classes[place], could[could >= number]) for place, number in first.items())
+    lengths = entrant.lengths
+    could = _rankable_as_grown(entrant.candidate.choosing, lengths)
+    found = []
+    for place, number in first.items():
+        for seconds in np.unique(lengths).tolist():
+            rows = np.flatnonzero(could & (lengths == seconds))
+            n_trials = int(np.count_nonzero(lengths <= seconds))
+            found.append(_Entry(entrant, classes[place], seconds, n_trials, rows[rows >= number]))
     return [each for each in found if len(each.rows)]
 
 
 def _enter_rows(entry: _Entry, excess: FloatArray, profit: FloatArray) -> bool:
     """Take in the statistics behind the trials of an entry; return whether the candidate once stood otherwise."""
-    entrant, into, rows, last = entry.entrant, entry.into, entry.rows, len(excess) - 1
+    entrant, into, rows = entry.entrant, entry.into, entry.rows
+    last = len(entrant.blocks) - 1
     is_now = entrant.as_it_stands and last in rows
     past = rows[rows < last] if is_now else rows
     if len(past):
@@ -304,18 +329,30 @@ def _enter_rows(entry: _Entry, excess: FloatArray, profit: FloatArray) -> bool:
     return bool(len(past))
 
 
-def _rankable_as_grown(trials: Sequence[Trial]) -> NDArray[np.bool_]:
-    """Return [K] whether a candidate could be ranked on its first 1, 2, … K trials: whether `lacking` finds nothing."""
+def _rankable_as_grown(trials: Sequence[Trial], lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return [K] whether a candidate could be ranked on its first 1, 2, … K trials: whether `lacking` finds nothing.
+
+    `lengths` [K] are those of its blocks behind each of them, seconds.
+    """
     some = [trial.evidence for trial in trials if trial.evidence is not None]
     n_net, n_tp, n_sl = (
         np.cumsum([int(each.blocks.count(name).sum()) for each in some]) for name in ("n_net", "net_tp", "net_sl")
     )
-    n_blocks = np.cumsum([int(np.count_nonzero(each.blocks.count("n_net"))) for each in some])
+    n_blocks = np.zeros(len(some), np.int64)
+    for seconds in np.unique(lengths).tolist():
+        own = np.cumsum([_blocks_with_net_fires(each.blocks, seconds) for each in some[: np.sum(lengths <= seconds)]])
+        n_blocks[lengths == seconds] = own[lengths[: len(own)] == seconds]
     n_walks, walks_tp, walks_sl = (
         np.cumsum([getattr(each.tally, name) for each in some]) for name in ("n_walks", "n_walks_tp", "n_walks_sl")
     )
     found: NDArray[np.bool_] = has_enough(n_net, n_blocks, (n_tp, n_sl), n_walks, (walks_tp, walks_sl))
     return found
+
+
+def _blocks_with_net_fires(blocks: BlockSums, seconds: int) -> int:
+    """Return in how many blocks of a length, their own or a coarser one, there are net fires."""
+    held = blocks.block[blocks.count("n_net") > 0] * blocks.seconds // seconds
+    return int(np.count_nonzero(np.diff(held))) + bool(len(held))
 
 
 def _states(entrant: _Entrant, classes: Sequence[_Class]) -> Iterator[_State]:
