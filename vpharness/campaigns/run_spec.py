@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, cast
 
 from vpharness.campaigns.memo import ObjectMemo
@@ -175,7 +175,11 @@ def parameter_problems(
 def spec_problems(spec: RunSpec) -> Iterator[str]:
     """Yield an error for everything else that keeps a run from being executed, before any work."""
     yield from spec.memo.call(_column_problems, spec.signal, spec.dataset)
-    yield from spec.memo.call(_scorer_problems, spec.signal, spec.parameters, spec.dataset, spec.earlier)
+    grid = _shared_grid(spec.dataset.manifest.cell_width_ms, spec.dataset.manifest.radius)
+    wrong = spec.memo.call(_scorer_problems, spec.signal, spec.parameters, grid)
+    yield from wrong
+    if not wrong and isinstance(spec.signal, LearnedSignal):
+        yield from spec.memo.call(_fit_problems, spec.signal, spec.parameters, spec.dataset, spec.earlier)
     yield from spec.memo.call(_part_problems, spec.resolved, spec.split, spec.dataset)
     yield from spec.memo.call(_queue_problems, spec.resolved, spec.evaluation, spec.dataset)
     if not spec.parameters.thresholds and spec.is_test:
@@ -213,21 +217,29 @@ def _column_problems(signal: Signal[Any], dataset: Dataset) -> list[str]:
     return [sentence] if absent else []
 
 
-def _scorer_problems(
-    signal: Signal[Any], parameters: SignalParameters, dataset: Dataset, earlier: tuple[Dataset, ...]
-) -> list[str]:
-    width_ms, radius = dataset.manifest.cell_width_ms, dataset.manifest.radius
+@lru_cache
+def _shared_grid(cell_width_ms: float, radius: int) -> tuple[float, int]:
+    """Return the two as one object, the same for all datasets whose grids are alike: a scorer depends on no more."""
+    return cell_width_ms, radius
+
+
+def _scorer_problems(signal: Signal[Any], parameters: SignalParameters, grid: tuple[float, int]) -> list[str]:
     try:
-        ready = body_scorer(signal, parameters, cell_width_ms=width_ms, radius=radius)
+        ready = body_scorer(signal, parameters, cell_width_ms=grid[0], radius=grid[1])
         if isinstance(signal, LearnedSignal):
             number_of_features(ready)
-            return list(_fit_problems(signal, parameters, dataset, earlier))
     except VpharnessError as error:
         return [str(error)]
     return []
 
 
 def _fit_problems(
+    signal: LearnedSignal[Any], parameters: SignalParameters, dataset: Dataset, earlier: tuple[Dataset, ...]
+) -> list[str]:
+    return list(_reasons_not_to_fit(signal, parameters, dataset, earlier))
+
+
+def _reasons_not_to_fit(
     signal: LearnedSignal[Any], parameters: SignalParameters, dataset: Dataset, earlier: tuple[Dataset, ...]
 ) -> Iterator[str]:
     """Yield an error where a learned signal cannot be fitted at all."""
