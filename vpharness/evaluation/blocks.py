@@ -33,6 +33,8 @@ ORDERS: Final = (
 """Sums over the resting orders of a block's fires: numbers of orders by what became of them, markouts (ticks) of those
 filled, and how many of these have one."""
 
+_PLACES: Final = {name: place for place, name in enumerate((*COUNTS, *TICKS, *ORDERS))}
+
 
 @dataclass(frozen=True)
 class BlockSums:
@@ -68,6 +70,12 @@ class BlockSums:
             return np.zeros(len(self.block))
         column: NDArray[np.float64] = self.orders[:, ORDERS.index(name)]
         return column
+
+    def rows(self, names: Sequence[str]) -> NDArray[np.float64]:
+        """Return [len(names), B] sums by their names; those of ORDERS are zeros where every entry is at the touch."""
+        orders = np.zeros((len(self.block), len(ORDERS))) if self.orders is None else self.orders
+        every = np.concatenate((self.counts, self.ticks, orders), axis=1)
+        return np.ascontiguousarray(every.T[[_PLACES[name] for name in names]])
 
     @functools.cached_property
     def digest(self) -> str:

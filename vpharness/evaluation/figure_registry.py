@@ -9,14 +9,14 @@ A figure is one of two kinds:
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from vpharness.evaluation.blocks import COUNTS, ORDERS, BlockSums
+from vpharness.evaluation.blocks import ORDERS
 from vpharness.evaluation.evidence import Evidence
 from vpharness.evaluation.fire_sums import FIRE_SUMS
-from vpharness.evaluation.intervals import HeldBlocks, Interval, RatioOfTotals
+from vpharness.evaluation.intervals import Interval, RatioOfTotals, ratios_of_totals
 
 if TYPE_CHECKING:
     from vpharness.evaluation.live_statistics import LiveStatistics
@@ -53,21 +53,6 @@ class Mean:
 
     total: str
     count: str
-
-    def ratio(self, blocks: BlockSums, held: dict[str, HeldBlocks]) -> RatioOfTotals:
-        """Return the mean with what its interval is made of; `held` are the blocks with any, by the name of the count.
-
-        Those that are missing there are added.
-        """
-        if self.count not in held:
-            held[self.count] = HeldBlocks.of(_sums(blocks, self.count))
-        return held[self.count].ratio(_sums(blocks, self.total))
-
-
-def _sums(blocks: BlockSums, name: str) -> Any:
-    if name in ORDERS:
-        return blocks.order(name)
-    return blocks.count(name) if name in COUNTS else blocks.tick(name)
 
 
 @dataclass(frozen=True)
@@ -134,21 +119,9 @@ class Figure:
         """Its name, and for a mean those of the ends of its interval: columns of the store."""
         return (self.name,) if self.mean is None else (self.name, *(f"{self.name}_{end}" for end in ENDS))
 
-    def values(
-        self, evidence: Evidence, barriers: Barriers, held: dict[str, HeldBlocks] | None = None
-    ) -> dict[str, float]:
-        """Return its value, and for a mean the ends of its interval, by name; NaN where there is none.
-
-        Args:
-            evidence: what it is computed from.
-            barriers: of the candidate.
-            held: what means of the same evidence share, as `Mean.ratio` takes it.
-        """
-        if self.of_orders and evidence.blocks.orders is None:
-            return dict.fromkeys(self.names, math.nan)
-        if self.mean is None:
-            return {self.name: self.compute(evidence, barriers)} if self.compute is not None else {}
-        return self.interval_values(self.mean.ratio(evidence.blocks, {} if held is None else held))
+    def applies_to(self, evidence: Evidence) -> bool:
+        """Whether there can be a value: a figure of resting orders has none where every entry is at the touch."""
+        return not self.of_orders or evidence.blocks.orders is not None
 
     def interval_values(self, ratio: RatioOfTotals) -> dict[str, float]:
         """Return a mean and the ends of its interval, by name."""
@@ -187,6 +160,29 @@ class Figure:
     def named(self, name: str) -> "Figure":
         """Return the same figure under a name."""
         return replace(self, name=name)
+
+
+def values_of(figures: Sequence[Figure], evidence: Evidence, barriers: Barriers) -> dict[str, float]:
+    """Return the values of figures, and for means the ends of their intervals, by name; NaN where there is none.
+
+    Args:
+        figures: the figures; names come in their order.
+        evidence: what they are computed from.
+        barriers: of the candidate.
+    """
+    blocks = evidence.blocks
+    means = {each.name: each.mean for each in figures if each.mean is not None and each.applies_to(evidence)}
+    totals, counts = (blocks.rows([getattr(mean, of) for mean in means.values()]) for of in ("total", "count"))
+    ratios = dict(zip(means, ratios_of_totals(totals, counts), strict=True))
+    values: dict[str, float] = {}
+    for each in figures:
+        if not each.applies_to(evidence):
+            values |= dict.fromkeys(each.names, math.nan)
+        elif each.compute is not None:
+            values[each.name] = each.compute(evidence, barriers)
+        else:
+            values |= each.interval_values(ratios[each.name])
+    return values
 
 
 def without_nan(values: Mapping[str, Any]) -> dict[str, Any]:

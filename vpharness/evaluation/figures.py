@@ -16,8 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.evaluation.evidence import Evidence
-from vpharness.evaluation.figure_registry import LIVE, MLFLOW, PROMISED, REPORT, SHARE, TABLE, Barriers, Figure, Mean
-from vpharness.evaluation.intervals import HeldBlocks
+from vpharness.evaluation.figure_registry import (
+    LIVE,
+    MLFLOW,
+    PROMISED,
+    REPORT,
+    SHARE,
+    TABLE,
+    Barriers,
+    Figure,
+    Mean,
+    values_of,
+)
 from vpharness.order_fates import CLEARED, REJECTED, WITHDRAWN
 
 FEW_BLOCKS: Final = 50
@@ -339,12 +349,7 @@ def registered(figure: Figure) -> Iterator[Figure]:
 
 def figures_of(evidence: Evidence, tp_ticks: float, sl_ticks: float) -> Figures:
     """Return the figures of one candidate from its evidence, pooled over its datasets, and its barriers."""
-    barriers = Barriers(tp_ticks, sl_ticks)
-    values: dict[str, Any] = {}
-    held: dict[str, HeldBlocks] = {}
-    for each in all_figures():
-        values |= each.values(evidence, barriers, held)
-    return figures_from(values)
+    return figures_from(values_of(all_figures(), evidence, Barriers(tp_ticks, sl_ticks)))
 
 
 def figures_from(values: Mapping[str, Any]) -> Figures:

@@ -67,42 +67,21 @@ class RatioOfTotals:
 
 def ratio_of_totals(totals: NDArray[Any], counts: NDArray[Any]) -> RatioOfTotals:
     """Return the mean of values with sums [B] and numbers [B] in each block; blocks without any are left out."""
-    return HeldBlocks.of(counts).ratio(totals)
+    return ratios_of_totals(totals[None], counts[None])[0]
 
 
-@dataclass(frozen=True)
-class HeldBlocks:
-    """The blocks that hold any value, which means of several sums over the same values share.
-
-    Attributes:
-        held: [B] bool, which blocks these are.
-        numbers: how many values each of them holds.
-        total: the sum of these.
-    """
-
-    held: NDArray[np.bool_]
-    numbers: NDArray[np.float64]
-    total: float
-
-    @classmethod
-    def of(cls, counts: NDArray[Any]) -> "HeldBlocks":
-        """Return the blocks that hold any, given the numbers [B] of values in each."""
-        held = counts > 0
-        numbers = counts[held].astype(np.float64)
-        return cls(held, numbers, float(numbers.sum()))
-
-    def ratio(self, totals: NDArray[Any]) -> RatioOfTotals:
-        """Return the mean of values with sums [B] in each block."""
-        n_blocks, numbers, total = len(self.numbers), self.numbers, self.total
-        if not n_blocks:
-            return RatioOfTotals(math.nan, math.nan, 0)
-        sums = totals[self.held].astype(np.float64, copy=False)
-        mean = float(np.add.reduce(sums)) / total
-        if n_blocks < 2:
-            return RatioOfTotals(mean, math.nan, n_blocks)
-        residuals = sums - mean * numbers
-        scatter = float(np.add.reduce(residuals * residuals))
-        return RatioOfTotals(mean, math.sqrt(scatter * n_blocks / (n_blocks - 1)) / total, n_blocks)
+def ratios_of_totals(totals: NDArray[Any], counts: NDArray[Any]) -> list[RatioOfTotals]:
+    """Return m means of values with sums [m, B] and numbers [m, B] in each block; blocks without any are left out."""
+    numbers = counts.astype(np.float64, copy=False)
+    held = numbers > 0
+    sums = np.where(held, totals, 0.0)
+    n_blocks, n_values = np.count_nonzero(held, axis=1), numbers.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # NaN where there is no value, or one block
+        means = sums.sum(axis=1) / n_values
+        scatter = np.square(sums - means[:, None] * numbers).sum(axis=1)
+        errors = np.sqrt(scatter * n_blocks / (n_blocks - 1)) / n_values
+    errors[n_blocks < 2] = np.nan
+    return [RatioOfTotals(*each) for each in zip(means.tolist(), errors.tolist(), n_blocks.tolist(), strict=True)]
 
 
 def half_width(standard_error: float, n_blocks: int, confidence: float = CONFIDENCE) -> float:
