@@ -6,7 +6,7 @@ added to a ledger, nothing that was compared with is ever taken away, so nobody'
 """
 
 import functools
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -230,21 +230,21 @@ def _share_no_block(several: Sequence[BlockSums]) -> bool:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A candidate that only ever grew, and a class that it enters behind some of its trials.
+    """A candidate that only ever grew, behind those of its trials at which its pooled blocks have one length.
 
     Attributes:
         entrant: the candidate.
-        into: the class.
-        seconds: the length of its blocks behind these trials: the coarsest of its trials until then.
+        seconds: the length: the coarsest of its trials until then.
         n_trials: how many of its trials had this length at the most.
-        rows: the numbers of the trials behind which it enters.
+        rows: the numbers of the trials behind which it can be ranked.
+        first: the classes that it enters, by their places, with the number of its first trial that overlaps each.
     """
 
     entrant: _Entrant
-    into: _Class
     seconds: int
     n_trials: int
     rows: NDArray[np.int64]
+    first: Mapping[int, int]
 
     @property
     def blocks(self) -> list[BlockSums]:
@@ -269,7 +269,7 @@ def _enter_grown(entrants: Sequence[_Entrant], classes: Sequence[_Class]) -> set
             for some in _batches_of_trials(groups.values(), trials_at_once(draws)):
                 drawn = null_statistics_as_grown([entries[0].blocks for entries in some], seconds, draws)
                 for entries, (excess, profit) in zip(some, drawn, strict=True):
-                    with_past |= {each.entrant.owner for each in entries if _enter_rows(each, excess, profit)}
+                    with_past |= {each.entrant.owner for each in entries if _enter_rows(each, of_draws, excess, profit)}
     return with_past
 
 
@@ -302,31 +302,31 @@ def _entries(entrant: _Entrant, classes: Sequence[_Class]) -> list[_Entry]:
     if not first:
         return []
     _count(entrant.candidate, first, classes)
-    lengths = entrant.lengths
+    lengths, found = entrant.lengths, []
     could = _rankable_as_grown(entrant.candidate.choosing, lengths)
-    found = []
-    for place, number in first.items():
-        for seconds in np.unique(lengths).tolist():
-            rows = np.flatnonzero(could & (lengths == seconds))
-            n_trials = int(np.count_nonzero(lengths <= seconds))
-            found.append(_Entry(entrant, classes[place], seconds, n_trials, rows[rows >= number]))
-    return [each for each in found if len(each.rows)]
+    for seconds in np.unique(lengths).tolist():
+        rows = np.flatnonzero(could & (lengths == seconds))
+        if len(rows) and rows[-1] >= min(first.values()):
+            found.append(_Entry(entrant, seconds, int(np.count_nonzero(lengths <= seconds)), rows, first))
+    return found
 
 
-def _enter_rows(entry: _Entry, excess: FloatArray, profit: FloatArray) -> bool:
+def _enter_rows(entry: _Entry, classes: Sequence[_Class], excess: FloatArray, profit: FloatArray) -> bool:
     """Take in the statistics behind the trials of an entry; return whether the candidate once stood otherwise."""
-    entrant, into, rows = entry.entrant, entry.into, entry.rows
-    last = len(entrant.blocks) - 1
-    is_now = entrant.as_it_stands and last in rows
-    past = rows[rows < last] if is_now else rows
-    if len(past):
-        into.excess.add_before(entrant.owner, excess[past].max(axis=0))
-        into.profit.add_before(entrant.owner, profit[past].max(axis=0))
-    if is_now:
-        into.rankable.add(entrant.candidate.candidate_id)
-        into.excess.now = np.maximum(into.excess.now, excess[last])
-        into.profit.now = np.maximum(into.profit.now, profit[last])
-    return bool(len(past))
+    entrant, last, once = entry.entrant, len(entry.entrant.blocks) - 1, False
+    for place, number in entry.first.items():
+        into, rows = classes[place], entry.rows[entry.rows >= number]
+        is_now = entrant.as_it_stands and last in rows
+        past = rows[rows < last] if is_now else rows
+        if len(past):
+            into.excess.add_before(entrant.owner, excess[past].max(axis=0))
+            into.profit.add_before(entrant.owner, profit[past].max(axis=0))
+            once = True
+        if is_now:
+            into.rankable.add(entrant.candidate.candidate_id)
+            into.excess.now = np.maximum(into.excess.now, excess[last])
+            into.profit.now = np.maximum(into.profit.now, profit[last])
+    return once
 
 
 def _rankable_as_grown(trials: Sequence[Trial], lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
