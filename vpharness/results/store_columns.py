@@ -292,7 +292,7 @@ TABLES: Final[Mapping[str, StoreTable]] = {
             Column("passed", FLAG, "whether it was checked and nothing was found"),
             Column("failed", TEXT, "what was found; empty where it passed"),
             Column("memory_bins", WHOLE, "valid bins after which it forgets where data began; null: not shown", "bins"),
-            Column("kind", TEXT, "quick, or full"),
+            Column("kind", TEXT, "quick, full, or shuffled labels"),
             Column("vpharness_version", TEXT, "the version that audited it"),
             _CREATED,
         ],
