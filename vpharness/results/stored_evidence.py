@@ -6,7 +6,7 @@ stays in memory as the columns of the parts: a list is a stretch of its column.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -21,33 +21,24 @@ from vpharness.results.store import EVIDENCE, FIRES, Store, read_each_part
 from vpharness.results.table_schemas import TIMES, WAITS
 from vpharness.storage.arrow import list_columns, numpy_array, texts
 
-_OF: Final = ("run_id", "candidate_id", "part")
-_KEYS: Final = (*_OF, "evidence_digest")
 _TALLIES: Final = tuple(Tally.__dataclass_fields__)
 _FIRST_WALK: Final = _TALLIES.index("n_walks")
 
 Value_co = TypeVar("Value_co", covariant=True)
 
 
-def stored_evidence(store: Store) -> tuple[list[str], list[str], list[str], list[Evidence]]:
-    """Return the run, the candidate, the part of the table and the evidence of each row; equal evidence is one object.
-
-    Rows of a version that did not keep one of today's sums are left out: what has no evidence is judged anew from its
-    fires.
-    """
+def stored_evidence(store: Store) -> Callable[[str], Evidence]:
+    """Return how to find evidence by its digest; equal evidence is one object."""
     sums, times = _ByDigest(lambda: _sums(store)), _ByDigest(lambda: _times(store))
     known: dict[str, Evidence] = {}
-    run_ids, candidate_ids, parts, found = list[str](), list[str](), list[str](), list[Evidence]()
-    for keys in _whole_rows(store):
-        run_ids += texts(keys["run_id"])
-        candidate_ids += texts(keys["candidate_id"])
-        parts += texts(keys["part"])
-        for digest in texts(keys["evidence_digest"]):
-            each = known.get(digest)
-            if each is None:
-                each = known[digest] = StoredEvidence(digest, sums, times)
-            found.append(each)
-    return run_ids, candidate_ids, parts, found
+
+    def evidence(digest: str) -> Evidence:
+        found = known.get(digest)
+        if found is None:
+            found = known[digest] = StoredEvidence(digest, sums, times)
+        return found
+
+    return evidence
 
 
 def stored_fires(store: Store) -> Callable[[str], Fires]:
@@ -228,17 +219,19 @@ def _as_columns(evidence: Evidence | None, number: int) -> _Columns:
     return own, seconds, walks, place, blocks.block, blocks.counts, blocks.tick("net_pnl")
 
 
-def _whole_rows(store: Store) -> Iterator[pa.Table]:
-    """Yield of each part the keys of the rows that lack no sum of today's."""
+def whole_rows(store: Store, keys: Sequence[str]) -> list[pa.Table]:
+    """Return the keys of the rows of evidence, and `evidence_digest`, part by part.
+
+    Rows of a version that did not keep one of today's sums are left out: what has no evidence is judged anew from its
+    fires.
+    """
+    names = [*keys, "evidence_digest"]
     kept = ("block", *_TALLIES, *COUNTS, *TICKS, *TIMES)
-    parts = read_each_part(store, EVIDENCE, _KEYS, lambda part: (part, set(kept) <= whole_columns(part)), repeated=_OF)
-    if not all(is_whole for _, is_whole in parts):
-        # Of a part of an earlier version that is only known once the columns have been read.
-        yield from read_each_part(
-            store, EVIDENCE, [*_KEYS, *kept], lambda part: _without_nulls(part, kept).select(_KEYS)
-        )
-        return
-    yield from (part for part, _ in parts)
+    parts = read_each_part(store, EVIDENCE, names, lambda part: (part, set(kept) <= whole_columns(part)), repeated=keys)
+    if all(is_whole for _, is_whole in parts):
+        return [part for part, _ in parts]
+    # Of a part of an earlier version that is only known once the columns have been read.
+    return read_each_part(store, EVIDENCE, [*names, *kept], lambda part: _without_nulls(part, kept).select(names))
 
 
 def _without_nulls(part: pa.Table, kept: Sequence[str]) -> pa.Table:
