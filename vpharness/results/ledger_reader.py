@@ -123,9 +123,7 @@ def _made_later(
     is_whole = np.array([run.is_of_this_evaluation and run.run.first_bin_start_ns is not None for run in runs])
     is_test = np.array([run.run.judged_part == TEST for run in runs])
     has_evidence = np.array([digest is not None for digest in columns.evidence_digests], np.bool_)
-    found: NDArray[np.bool_] = (
-        ~is_another & is_whole[of_run] & (is_test[of_run] | has_evidence[rows])
-    )
+    found: NDArray[np.bool_] = ~is_another & is_whole[of_run] & (is_test[of_run] | has_evidence[rows])
     return found
 
 

@@ -5,6 +5,7 @@ ranking need lists of times, which take most of the room. So each of these is re
 stays in memory as the columns of the parts: a list is a stretch of its column.
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -159,64 +160,54 @@ class _ByDigest(Generic[Value_co]):
 
 @dataclass(frozen=True)
 class ManySums:
-    """The sums of several evidences, one after the other: [B] blocks each, of the place [B] among the evidences.
+    """What profits are counted from in several evidences: the sums of their blocks [B], those of one after the other.
 
     Attributes:
         seconds: [N] the length of each evidence's blocks.
         walks: [3, N] `n_walks`, `n_walks_tp`, `n_walks_sl` of each.
-        place, block: [B] whose block it is, ascending, and its number, ascending within an evidence.
-        counts: [B, len(COUNTS)].
-        net_pnl: [B].
+        place, block: [B] whose block it is among the evidences, in whatever order of these, and its number, ascending
+            within an evidence.
+        sums: [B] each, by the names `SUMS`.
     """
 
     seconds: NDArray[np.int64]
     walks: NDArray[np.int64]
     place: NDArray[np.int64]
     block: NDArray[np.int64]
-    counts: NDArray[np.int32]
-    net_pnl: NDArray[np.float64]
+    sums: dict[str, NDArray[Any]]
+
+
+SUMS: Final = ("n_net", "net_tp", "net_sl", "net_pnl")
 
 
 def sums_together(several: Sequence[Evidence]) -> ManySums:
-    """Return the sums of several evidences as columns; of those that a store holds no object is made."""
+    """Return the sums of several evidences as columns; of those that a store holds no sums are made one by one."""
     kept: dict[int, tuple[_PartSums, list[int], list[int]]] = {}
-    made: list[int] = []
+    seconds, walks = np.zeros(len(several), np.int64), np.zeros((3, len(several)), np.int64)
+    found: list[tuple[NDArray[Any], ...]] = [(np.zeros(0, np.int64),) * 2 + (np.zeros(0),) * len(SUMS)]
     for number, each in enumerate(several):
         own = vars(each)
-        if not isinstance(each, StoredEvidence) or "blocks" in own:
-            made.append(number)
+        if isinstance(each, StoredEvidence) and "blocks" not in own:
+            part, row = own["_sums"].place_of(own["digest"])
+            _, numbers, rows = kept.setdefault(id(part), (part, [], []))
+            numbers.append(number)
+            rows.append(row)
             continue
-        part, row = own["_sums"].place_of(own["digest"])
-        _, numbers, rows = kept.setdefault(id(part), (part, [], []))
-        numbers.append(number)
-        rows.append(row)
-    found = [part.rows(np.array(rows, np.int64), np.array(numbers, np.int64)) for part, numbers, rows in kept.values()]
-    found += [_as_columns(several[number], number) for number in made] or ([] if found else [_as_columns(None, 0)])
-    order = np.argsort(np.concatenate([each[0] for each in found]), kind="stable")
-    place = np.concatenate([each[3] for each in found])
-    columns = [place, *(np.concatenate([each[column] for each in found]) for column in (4, 5, 6))]
-    if len(found) > 1:
-        ascending = np.argsort(place, kind="stable")
-        columns = [each[ascending] for each in columns]
-    seconds, walks = np.concatenate([each[1] for each in found]), np.concatenate([each[2] for each in found])
-    return ManySums(seconds[order], walks[order].T, *columns)
-
-
-_Columns = tuple[NDArray[Any], ...]
-"""Numbers, lengths of blocks and walks of evidences; places, numbers, counts and net P&L of all their blocks."""
-
-
-def _as_columns(evidence: Evidence | None, number: int) -> _Columns:
-    if evidence is None:
-        nothing = np.zeros(0, np.int64)
-        counts = np.zeros((0, len(COUNTS)), np.int32)
-        return nothing, nothing, np.zeros((0, 3), np.int64), nothing, nothing, counts, np.zeros(0)
-    blocks, tally = evidence.blocks, evidence.tally
-    walks = np.array([[tally.n_walks, tally.n_walks_tp, tally.n_walks_sl]], np.int64)
-    place = np.full(len(blocks.block), number, np.int64)
-    own = np.array([number], np.int64)
-    seconds = np.array([blocks.seconds], np.int64)
-    return own, seconds, walks, place, blocks.block, blocks.counts, blocks.tick("net_pnl")
+        blocks, tally = each.blocks, each.tally
+        seconds[number] = blocks.seconds
+        walks[:, number] = tally.n_walks, tally.n_walks_tp, tally.n_walks_sl
+        sums = (blocks.tick(name) if name in TICKS else blocks.count(name) for name in SUMS)
+        found.append((np.full(len(blocks.block), number, np.int64), blocks.block, *sums))
+    for part, listed, its_rows in kept.values():
+        # In the order of the file, in which columns need not be copied where all of it is wanted.
+        order = np.argsort(np.array(its_rows, np.int64), kind="stable")
+        numbers_in_order, rows_in_order = np.array(listed, np.int64)[order], np.array(its_rows, np.int64)[order]
+        seconds[numbers_in_order] = np.array(part.seconds, np.int64)[rows_in_order]
+        walks[:, numbers_in_order] = part.walks[:, rows_in_order]
+        found.append(part.of_rows(rows_in_order, numbers_in_order))
+    columns = found[1:] if len(found) > 1 else found
+    place, block, *sums_of = columns[0] if len(columns) == 1 else map(np.concatenate, zip(*columns, strict=True))
+    return ManySums(seconds, walks, place, block, dict(zip(SUMS, sums_of, strict=True)))
 
 
 def whole_rows(store: Store, keys: Sequence[str]) -> list[pa.Table]:
@@ -246,16 +237,35 @@ def _without_nulls(part: pa.Table, kept: Sequence[str]) -> pa.Table:
 
 @dataclass(frozen=True)
 class _PartSums:
-    """The sums of a part: of row r those of the blocks `ends[r]` to `ends[r + 1] - 1`."""
+    """The sums of a part: of row r those of the blocks `ends[r]` to `ends[r + 1] - 1`.
+
+    Attributes:
+        digests, seconds, tallies: [R] of each row.
+        walks: [3, R] `n_walks`, `n_walks_tp`, `n_walks_sl`.
+        ends: [R + 1].
+        block: [B].
+        sums: [B] each, by the names of `COUNTS` and `TICKS`.
+        orders: of the rows that have them, by row.
+    """
 
     digests: list[str]
     seconds: list[int]
     tallies: list[tuple[Any, ...]]
-    ends: list[int]
+    walks: NDArray[np.int64]
+    ends: NDArray[np.int64]
     block: NDArray[np.int64]
-    counts: NDArray[np.int32]
-    ticks: NDArray[np.float64]
+    sums: dict[str, NDArray[Any]]
     orders: dict[int, NDArray[np.float64]]
+
+    @functools.cached_property
+    def counts(self) -> NDArray[np.int32]:
+        """[B, len(COUNTS)]."""
+        return np.column_stack([self.sums[name] for name in COUNTS]).astype(np.int32, copy=False)
+
+    @functools.cached_property
+    def ticks(self) -> NDArray[np.float64]:
+        """[B, len(TICKS)]."""
+        return np.column_stack([self.sums[name] for name in TICKS])
 
     def at(self, row: int) -> _Sums:
         """Return the sums of a row."""
@@ -263,17 +273,15 @@ class _PartSums:
         sums = BlockSums(self.seconds[row], self.block[own], self.counts[own], self.ticks[own], self.orders.get(row))
         return sums, Tally(*self.tallies[row])
 
-    def rows(self, rows: NDArray[np.int64], numbers: NDArray[np.int64]) -> "_Columns":
-        """Return the sums of some rows, whose evidences have numbers, as columns."""
-        ends = np.array(self.ends, np.int64)
-        begins, sizes = ends[rows], ends[rows + 1] - ends[rows]
+    def of_rows(self, rows: NDArray[np.int64], numbers: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
+        """Return the columns of `ManySums` that blocks have, of some rows, ascending, that have numbers."""
+        begins, sizes = self.ends[rows], self.ends[rows + 1] - self.ends[rows]
+        place, several = np.repeat(numbers, sizes), (self.block, *(self.sums[name] for name in SUMS))
+        if len(rows) == len(self.seconds) and bool(np.all(np.diff(rows) == 1)):
+            return (place, *several)
         before = np.cumsum(sizes) - sizes
         index = np.arange(int(sizes.sum())) + np.repeat(begins - before, sizes)
-        seconds = np.array(self.seconds, np.int64)[rows]
-        walks = np.array([each[_FIRST_WALK:] for each in self.tallies], np.int64)[rows]
-        net_pnl = self.ticks[index, TICKS.index("net_pnl")]
-        place = np.repeat(numbers, sizes)
-        return numbers, seconds, walks, place, self.block[index], self.counts[index], net_pnl
+        return (place, *(each[index] for each in several))
 
 
 def _sums(store: Store) -> list[_Part[_Sums]]:
@@ -284,15 +292,15 @@ def _sums(store: Store) -> list[_Part[_Sums]]:
         if not len(part):
             return None
         block, ends = list_columns(part, ["block"])
-        counts, ticks = list_columns(part, COUNTS)[0], list_columns(part, TICKS)[0]
+        tallies = [numpy_array(part[name]) for name in _TALLIES]
         return _PartSums(
             texts(part["evidence_digest"]),
             numpy_array(part["block_s"]).tolist(),
-            list(zip(*(numpy_array(part[name]).tolist() for name in _TALLIES), strict=True)),
-            ends.tolist(),
+            list(zip(*(each.tolist() for each in tallies), strict=True)),
+            np.array(tallies[_FIRST_WALK:], np.int64),
+            ends.astype(np.int64),
             block[:, 0],
-            counts.astype(np.int32, copy=False),
-            ticks,
+            {name: list_columns(part, [name])[0][:, 0] for name in (*COUNTS, *TICKS)},
             _orders(part),
         )
 

@@ -93,9 +93,7 @@ def readable_ledger(store: Store, lake: Lake) -> list[LedgerCandidate]:
             lost[key] = str(error)
     for reason in lost.values():
         print(f"vpharness: results of an earlier version are left out: {reason}", file=sys.stderr)
-    kept = restricted(
-        ledger, lambda run: not (isinstance(run, Trial) and needs_dataset(run) and run.dataset in lost)
-    )
+    kept = restricted(ledger, lambda run: not (isinstance(run, Trial) and needs_dataset(run) and run.dataset in lost))
     return with_missing_evidence(kept, views_in(lake), lambda dataset_id, _: market_of(find_dataset(lake, dataset_id)))
 
 
