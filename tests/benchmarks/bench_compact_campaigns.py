@@ -5,7 +5,9 @@
 Without a file a simulated hour is taken, or as many minutes as MINUTES says. Each of the ten signals is run with 24
 evaluations (three take-profits, two stops, two holds, two cooldowns), without writing anything. Times are of the
 processor, in this process, datasets opened and verified anew; machine code is there. The first time columns are
-computed from events and put into the cache, the second time they are read from it.
+computed from events and put into the cache, which is empty for each signal; the second time they are read from it. At
+last the ten campaigns are carried out one after the other on a cache that is empty before the first: signals share
+columns.
 """
 
 import os
@@ -65,11 +67,15 @@ def main() -> None:
         for signal in SIGNALS:
             campaign(lake, "all", signal)  # compiles
             campaign(lake, "none", signal)
+        for signal in SIGNALS:
             shutil.rmtree(lake.cache.folder)
             times = campaign(lake, "all", signal), campaign(lake, "none", signal), campaign(lake, "none", signal)
             total = [before + more for before, more in zip(total, times, strict=True)]
             show(signal, times)
         show("all", total)
+        shutil.rmtree(lake.cache.folder)
+        in_turn = sum(campaign(lake, "none", signal) for signal in SIGNALS)
+        print(f"one after the other: compact {in_turn:.2f} s, ratio {in_turn / total[0]:.2f}")
 
 
 def show(signal: str, times: tuple[float, ...] | list[float]) -> None:
