@@ -202,8 +202,9 @@ def sums_together(several: Sequence[Evidence]) -> ManySums:
         # In the order of the file, in which columns need not be copied where all of it is wanted.
         order = np.argsort(np.array(its_rows, np.int64), kind="stable")
         numbers_in_order, rows_in_order = np.array(listed, np.int64)[order], np.array(its_rows, np.int64)[order]
-        seconds[numbers_in_order] = np.array(part.seconds, np.int64)[rows_in_order]
-        walks[:, numbers_in_order] = part.walks[:, rows_in_order]
+        seconds[numbers_in_order] = part.seconds[rows_in_order]
+        for own_walks, column in zip(walks, part.tallies[_FIRST_WALK:], strict=True):
+            own_walks[numbers_in_order] = column[rows_in_order]
         found.append(part.of_rows(rows_in_order, numbers_in_order))
     columns = found[1:] if len(found) > 1 else found
     place, block, *sums_of = columns[0] if len(columns) == 1 else map(np.concatenate, zip(*columns, strict=True))
@@ -240,8 +241,8 @@ class _PartSums:
     """The sums of a part: of row r those of the blocks `ends[r]` to `ends[r + 1] - 1`.
 
     Attributes:
-        digests, seconds, tallies: [R] of each row.
-        walks: [3, R] `n_walks`, `n_walks_tp`, `n_walks_sl`.
+        digests, seconds: [R] of each row.
+        tallies: [R] each, in the order of the fields of `Tally`.
         ends: [R + 1].
         block: [B].
         sums: [B] each, by the names of `COUNTS` and `TICKS`.
@@ -249,9 +250,8 @@ class _PartSums:
     """
 
     digests: list[str]
-    seconds: list[int]
-    tallies: list[tuple[Any, ...]]
-    walks: NDArray[np.int64]
+    seconds: NDArray[np.int64]
+    tallies: list[NDArray[Any]]
     ends: NDArray[np.int64]
     block: NDArray[np.int64]
     sums: dict[str, NDArray[Any]]
@@ -270,8 +270,8 @@ class _PartSums:
     def at(self, row: int) -> _Sums:
         """Return the sums of a row."""
         own = slice(self.ends[row], self.ends[row + 1])
-        sums = BlockSums(self.seconds[row], self.block[own], self.counts[own], self.ticks[own], self.orders.get(row))
-        return sums, Tally(*self.tallies[row])
+        blocks = self.block[own], self.counts[own], self.ticks[own], self.orders.get(row)
+        return BlockSums(int(self.seconds[row]), *blocks), Tally(*(each[row].item() for each in self.tallies))
 
     def of_rows(self, rows: NDArray[np.int64], numbers: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
         """Return the columns of `ManySums` that blocks have, of some rows, ascending, that have numbers."""
@@ -292,12 +292,10 @@ def _sums(store: Store) -> list[_Part[_Sums]]:
         if not len(part):
             return None
         block, ends = list_columns(part, ["block"])
-        tallies = [numpy_array(part[name]) for name in _TALLIES]
         return _PartSums(
             texts(part["evidence_digest"]),
-            numpy_array(part["block_s"]).tolist(),
-            list(zip(*(each.tolist() for each in tallies), strict=True)),
-            np.array(tallies[_FIRST_WALK:], np.int64),
+            numpy_array(part["block_s"]),
+            [numpy_array(part[name]) for name in _TALLIES],
             ends.astype(np.int64),
             block[:, 0],
             {name: list_columns(part, [name])[0][:, 0] for name in (*COUNTS, *TICKS)},

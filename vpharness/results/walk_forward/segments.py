@@ -122,7 +122,11 @@ class History:
         """Its evidence alone in each segment."""
         own = self.in_segments
         if isinstance(own, SegmentsLater):
-            return [own.evidence(segment) for segment in range(len(own))]
+            trials = self.candidate.trials
+            return [
+                evidence_at(trials, places[0]) if len(places) == 1 else own.evidence(segment)
+                for segment, places in enumerate(own.places)
+            ]
         return [None if each is None else each.evidence for each in own]
 
     @property
