@@ -211,7 +211,8 @@ class _Rows:
             for column, key, numbered in zip(found, _ROW, numbers, strict=True):
                 column.append(text_numbers(part[key], numbered))
             values += texts(part[name])
-        return cls(*(np.concatenate(column) for column in found), values)
+        run, candidate, with_part = (np.concatenate(column) for column in found)
+        return cls(run, candidate, with_part, values)
 
     def others(self, of: "_Rows") -> list[str | None]:
         """Return the texts of other rows in the order of these; None for those that the others lack.

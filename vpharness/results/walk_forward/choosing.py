@@ -70,8 +70,9 @@ class WindowSums:
         """[C, T] each: the net fires of each candidate in each segment, and what they earned, ticks."""
         self._ended = np.stack(ended).astype(np.int64)
         held = np.flatnonzero(n)
-        blocks = cell, found.block, n, earned
-        cell, number, n, earned = blocks if len(held) == len(n) else (each[held] for each in blocks)
+        number = found.block
+        if len(held) < len(n):
+            cell, number, n, earned = cell[held], number[held], n[held], earned[held]
         self._blocks = cell, number, n.astype(np.float64), earned
         self._of_length = {int(length): self._summed(int(length)) for length in np.unique(seconds) if length > 0}
 

@@ -29,8 +29,8 @@ MOST_GROUPS: Final = 16
 FEW_GROUPS: Final = 8
 """With fewer groups there are at most 20 halves, most of which share their segments: PBO means little."""
 _LEAST_CANDIDATES: Final = 2
-_VALUES_AT_ONCE: Final = 2**20
-"""So many values [N, halves] are held at a time, in each of about ten arrays: under 100 MB."""
+_VALUES_AT_ONCE: Final = 2**16
+"""So many values [N, halves] are held at a time, in each of about ten arrays: they stay in the processor's cache."""
 _SAME: Final = 1e-9
 """Net means that differ by no more, ticks, are equal: they share their ranks."""
 
