@@ -40,6 +40,14 @@ def test_computed_columns_of_random_streams_equal_stored_ones(tmp_path: Path, se
         assert np.array_equal(np.concatenate(list(stream.chunks)), source.events)
 
 
+def test_a_column_alone_is_what_it_is_beside_all_others(tmp_path: Path) -> None:
+    """Whatever else of a cell is left out for it."""
+    stored, none = (built(tmp_path / str(len(each)), MINUTE, each, SMALL) for each in (ALL, ()))
+    wanted, alone = load(stored, ALL).grid, dataclasses.replace(none, cache=None)
+    for name in ALL:
+        assert load(alone, [name]).grid[name].tobytes() == wanted[name].tobytes(), name
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", GOLDEN)
 def test_computed_columns_of_golden_files_equal_stored_ones(tmp_path: Path, shared: Path, name: str) -> None:

@@ -38,7 +38,7 @@ from vpharness.evaluation.figure_registry import without_nan
 from vpharness.results.execution import executions
 from vpharness.results.holdout import open_holdouts, open_rankable
 from vpharness.results.information import Information, information_rows
-from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.ledger import LedgerCandidate, LedgerRun
 from vpharness.results.ranking import (
     Ranked,
     alike,
@@ -183,9 +183,9 @@ def _meant(
     """Return the candidates that are asked for, on the trials that are asked for alone."""
     require_known_campaign(asked.campaign, ledger)
 
-    def is_meant(trial: Trial) -> bool:
-        on_dataset = datasets is None or trial.dataset_id in datasets
-        return on_dataset and (asked.campaign is None or asked.campaign in trial.campaigns)
+    def is_meant(run: LedgerRun) -> bool:
+        on_dataset = datasets is None or run.dataset_id in datasets
+        return on_dataset and (asked.campaign is None or asked.campaign in run.campaigns)
 
     return restricted(ledger, is_meant)
 
@@ -376,7 +376,7 @@ _CHOOSING: Final[Mapping[str, Callable[[LedgerCandidate], Iterable[str]]]] = {
     "signal": lambda candidate: [candidate.first.signal],
     "dataset.id": lambda candidate: candidate.dataset_ids,
     "max_hold_bins": lambda candidate: [str(candidate.first.evaluation.max_hold_bins)],
-    "campaign": lambda candidate: {name for trial in candidate.trials for name in trial.campaigns},
+    "campaign": lambda candidate: candidate.runs.campaigns,
 }
 """What candidates can be chosen by, by key."""
 
@@ -394,9 +394,8 @@ def ledger_text(ledger: Sequence[LedgerCandidate]) -> str:
     """Return how much the whole ledger holds, and when its newest run was."""
     if not ledger:
         return "the ledger is empty"
-    trials = [trial for each in ledger for trial in each.trials]
-    runs = len({run_id for each in ledger for run_id in each.run_ids})
-    newest = minute_text(max(trial.created_ns for trial in trials))
+    runs = len(set[str]().union(*(each.run_ids for each in ledger)))
+    newest = minute_text(max(each.runs.newest_ns for each in ledger))
     explored = sum(len(each.explored) for each in ledger)
     ways = f", and {counted(explored, 'way')} of entering that were looked at and not run" if explored else ""
     return f"the ledger holds {len(ledger):,} candidates of {runs:,} runs, the newest of {newest}{ways}"

@@ -44,8 +44,10 @@ def is_shown(asked: CompareCommand, candidate: LedgerCandidate) -> bool:
 
 def require_known_campaign(campaign: str | None, ledger: Sequence[LedgerCandidate]) -> None:
     """Raise ConfigError for a campaign of which no run is finished."""
-    known = sorted({name for each in ledger for trial in each.trials for name in trial.campaigns})
-    if campaign is not None and campaign not in known:
+    if campaign is None:
+        return
+    known = sorted(frozenset[str]().union(*(each.runs.campaigns for each in ledger)))
+    if campaign not in known:
         raise ConfigError(
             f"campaign is {campaign!r}, which has no finished run; there are {', '.join(known) or 'no campaigns'}"
         )
@@ -53,18 +55,22 @@ def require_known_campaign(campaign: str | None, ledger: Sequence[LedgerCandidat
 
 def require_known(dataset_id: str | None, signal: str | None, ledger: Sequence[LedgerCandidate]) -> None:
     """Raise ConfigError for a dataset or a signal without any run."""
-    datasets = sorted({known_id for each in ledger for known_id in each.dataset_ids})
-    signals = sorted({each.first.signal for each in ledger})
-    if dataset_id is not None and dataset_id not in datasets:
-        raise ConfigError(f"dataset.id is {dataset_id}; there are results on {', '.join(datasets) or 'no dataset'}")
-    if signal is not None and signal not in signals:
-        raise ConfigError(f"signal is {signal}; there are results of {', '.join(signals) or 'no signal'}")
+    if dataset_id is not None:
+        datasets = sorted(set[str]().union(*(each.dataset_ids for each in ledger)))
+        if dataset_id not in datasets:
+            raise ConfigError(f"dataset.id is {dataset_id}; there are results on {', '.join(datasets) or 'no dataset'}")
+    if signal is not None:
+        signals = sorted({each.first.signal for each in ledger})
+        if signal not in signals:
+            raise ConfigError(f"signal is {signal}; there are results of {', '.join(signals) or 'no signal'}")
 
 
 def require_known_hold(max_hold_bins: int | None, ledger: Sequence[LedgerCandidate]) -> None:
     """Raise ConfigError for a holding time without any run."""
+    if max_hold_bins is None:
+        return
     known = sorted({each.first.evaluation.max_hold_bins for each in ledger})
-    if max_hold_bins is not None and max_hold_bins not in known:
+    if max_hold_bins not in known:
         there_are = ", ".join(map(str, known)) or "none"
         raise ConfigError(f"max_hold_bins is {max_hold_bins}, with which nothing has been run; there are {there_are}")
 

@@ -15,7 +15,7 @@ from vpharness.config.lake_of_command import lake_of
 from vpharness.datasets.collection import find_collection
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
-from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.ledger import LedgerCandidate, LedgerRun
 from vpharness.results.ranking import restricted
 from vpharness.results.session_names import segment_text
 from vpharness.results.store import store_in
@@ -96,12 +96,12 @@ def walked_forward(
         # A day that is added makes no other procedure.
         procedure = dataclasses.replace(procedure, collection=collection.id)
 
-    def is_meant(trial: Trial) -> bool:
+    def is_meant(run: LedgerRun) -> bool:
         return (
-            (procedure.campaign is None or procedure.campaign in trial.campaigns)
-            and (procedure.dataset_id is None or trial.dataset_id == procedure.dataset_id)
-            and (members is None or trial.dataset in members)
-            and (procedure.signal is None or trial.signal == procedure.signal)
+            (procedure.campaign is None or procedure.campaign in run.campaigns)
+            and (procedure.dataset_id is None or run.dataset_id == procedure.dataset_id)
+            and (members is None or run.dataset in members)
+            and (procedure.signal is None or run.signal == procedure.signal)
         )
 
     candidates = restricted(ledger, is_meant)

@@ -30,11 +30,16 @@ _NOT_KEYS: Final = frozenset({"_target_", "defaults"})
 def compose_plainly(config_name: str, overrides: Sequence[str]) -> DictConfig | None:
     """Return what Hydra would compose of a command's YAML and some overrides; None where Hydra has to be asked."""
     words = [override.partition("=") for override in overrides]
-    # Most commands that run something are seen here to need Hydra, before any file is read.
+    path = conf_folder() / f"{config_name}.yaml"
+    # Most commands that run something are seen here to need Hydra, before any YAML is parsed.
     if os.environ.get(OWN_FOLDER_VARIABLE) or not all(_may_be_plain(*word) for word in words):
         return None
+    chosen = [word for word in words if _is_group(word[0])]
+    if chosen and not all(_is_default(path, key, value) for key, _, value in chosen):
+        return None
+    words = [word for word in words if word not in chosen]
     try:
-        config = copy.deepcopy(_loaded(conf_folder() / f"{config_name}.yaml", _changed_ns()))
+        config = copy.deepcopy(_loaded(path, _changed_ns()))
         if config is None or not all(_set(config, key, value) for key, _, value in words):
             return None
     except OmegaConfBaseException:
@@ -44,9 +49,19 @@ def compose_plainly(config_name: str, overrides: Sequence[str]) -> DictConfig | 
 
 
 def _may_be_plain(key: str, equals: str, value: str) -> bool:
-    """Whether an override may set a key to a value that can be read in one way only: it chooses from no group."""
+    """Whether an override may set a key to a value that can be read in one way only."""
     is_plain = _PLAIN.fullmatch(value) or (value.isascii() and value.isdigit())
-    return bool(equals and _KEY.fullmatch(key) and is_plain and not (conf_folder() / key).is_dir())
+    return bool(equals and _KEY.fullmatch(key) and is_plain)
+
+
+def _is_group(key: str) -> bool:
+    """Whether a key is that of a group of YAML files to choose from."""
+    return (conf_folder() / key).is_dir()
+
+
+def _is_default(path: Path, group: str, choice: str) -> bool:
+    """Whether what is chosen from a group is what a command's YAML has by default."""
+    return f"- {group}: {choice}" in map(str.strip, path.read_text(encoding="utf-8").splitlines())
 
 
 def _changed_ns() -> int:

@@ -12,7 +12,7 @@ from vpharness.datasets.find import Dataset
 from vpharness.datasets.read import load
 from vpharness.errors import DatasetError
 from vpharness.events.mbo_event import EVENT_DTYPE
-from vpharness.lattice.columns import BIN_DTYPE
+from vpharness.lattice.columns import BIN_DTYPE, EVENT_COLUMN, FLOAT_COLUMNS
 from vpharness.lattice.lattice_engine import BLOCK_BINS, FinishedBins, iterate, open_bin_end_ns
 from vpharness.lattice.lattice_parameters import LATTICE_VERSION, LatticeParameters
 from vpharness.lattice.layout import LatticeState, new_state
@@ -22,14 +22,17 @@ SPECTRUM: Final = frozenset({"spectrum_score", "spectrum_state_code"})
 
 
 def only_what_is_needed(state: LatticeState, columns: Iterable[str]) -> LatticeState:
-    """Return a lattice's state before its first event, that computes some columns: the spectrum, cells, only for them.
+    """Return a lattice's state before its first event, that computes some columns, and others only for them.
 
     Other columns of its blocks may be 0. Its bins, and the columns asked for, are what they would be otherwise.
     """
     wanted = set(columns)
     state.rules["with_cells"] = bool(wanted)
     state.rules["with_spectrum"] = not wanted.isdisjoint(SPECTRUM)
-    return state
+    places = [place for place, name in enumerate(FLOAT_COLUMNS) if name in wanted]
+    if EVENT_COLUMN in wanted and not places:
+        places = [FLOAT_COLUMNS.index("rest_depth")]  # which costs next to nothing; ids are written beside floats
+    return state._replace(wanted=np.array(places, np.int64))
 
 
 def fresh_lattice(dataset: Dataset, columns: Iterable[str]) -> LatticeState:

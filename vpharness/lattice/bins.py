@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from vpharness.compiled import Array, Record, inlined_kernel, kernel
+from vpharness.compiled import Array, Record, inlined_kernel, int64, kernel
 from vpharness.hash_table import ALONE, NOWHERE, find
 from vpharness.lattice.columns import (
     BEAR_PRESSURE,
@@ -25,7 +25,14 @@ from vpharness.lattice.columns import (
     LABEL_COLUMNS,
     MIXED,
 )
-from vpharness.lattice.filter_bank import MASS_COUNT, MASS_OFFSET, ORDER_COUNT, STATE_SIZE, advance_into
+from vpharness.lattice.filter_bank import (
+    MASS_COUNT,
+    MASS_OFFSET,
+    ORDER_COUNT,
+    STATE_SIZE,
+    advance_into,
+    advance_velocities_into,
+)
 from vpharness.lattice.forces import composite, forget_before, pressure, remember_touched, vacuum
 from vpharness.lattice.layout import NO_TICK, NO_TIME, SIDE_ASK, SIDE_BID, LatticeState
 from vpharness.lattice.levels import best_tick
@@ -43,6 +50,9 @@ A_ADD, A_PULL = (FLOAT_COLUMNS.index(f"a_{rate}") for rate in ("add", "pull"))
 SPECTRUM_SCORE: Final = FLOAT_COLUMNS.index("spectrum_score")
 FLOW_COUNT: Final = 3
 """Columns of each rate: the three flows, rest_depth, and the two depths."""
+
+NO_FILTERS, VELOCITIES, ACCELERATIONS, EVERYTHING = int64(0), int64(1), int64(2), int64(3)
+"""How far a tick's filters are advanced for the columns that are wanted."""
 
 STATE_CODE: Final = LABEL_COLUMNS.index("spectrum_state_code")
 ASK_SIGN: Final = LABEL_COLUMNS.index("ask_reprice_sign")
@@ -126,24 +136,49 @@ def _write_cell(state: LatticeState, slot: int, filters: Array, cell: Array) -> 
 
 
 @kernel
+def _orders_needed(wanted: Array, with_spectrum: bool) -> int:
+    """Return up to which order a tick's filters have to be advanced for some float columns: 3 for masses as well."""
+    most = ACCELERATIONS if with_spectrum else NO_FILTERS
+    for index in wanted:
+        if index == PRESSURE or index == VACUUM:  # noqa: PLR1714, SIM109  # numba would build a tuple
+            most = max(most, ACCELERATIONS)
+        elif FIRST_MASS <= index < FIRST_MASS + MASS_COUNT or index >= FIRST_RATES[2]:
+            most = max(most, EVERYTHING)
+        elif index >= FIRST_RATES[1]:
+            most = max(most, ACCELERATIONS)
+        elif index >= FIRST_RATES[0]:
+            most = max(most, VELOCITIES)
+    return most
+
+
+@kernel
 def _write_window(
     state: LatticeState, spot: int, first_bin: int, floats: Array, labels: Array, last_event_ids: Array
 ) -> None:
-    """Write the cells around spot: float columns [27, K], the spectrum's state [7, K] and last_event_id [K]."""
-    rules = state.rules[0]
+    """Write the cells around spot: float columns [27, K], the spectrum's state [7, K] and last_event_id [K].
+
+    Of the float columns those that are wanted are written, others stay as they are.
+    """
+    rules, wanted = state.rules[0], state.wanted
+    if len(wanted) == 0 and not rules.with_spectrum:
+        return
     end_ns = (state.clock[0].bin + 1) * rules.cell_width_ns
-    filters, cell = state.tick_state, state.cell
+    filters, cell, orders = state.tick_state, state.cell, _orders_needed(wanted, rules.with_spectrum)
     for column in range(2 * rules.radius + 1):
         tick = spot + column - rules.radius
         slot = find(state.tick_table, np.uint64(tick), ALONE)
         if slot == NOWHERE:
-            for index in range(len(cell)):
+            for index in wanted:
                 floats[index, column] = 0.0
             labels[STATE_CODE, column] = 0
             last_event_ids[column] = 0
             continue
         if state.ticks[slot].state_ns != NO_TIME:
-            advance_into(state.filters[slot], end_ns - state.ticks[slot].state_ns, state.rules, filters)
+            elapsed_ns = end_ns - state.ticks[slot].state_ns
+            if orders == EVERYTHING:
+                advance_into(state.filters[slot], elapsed_ns, state.rules, filters)
+            elif orders != NO_FILTERS:
+                advance_velocities_into(state.filters[slot], elapsed_ns, state.rules, orders == ACCELERATIONS, filters)
         else:
             for index in range(STATE_SIZE):
                 filters[index] = 0.0
@@ -152,7 +187,7 @@ def _write_window(
         if rules.with_spectrum:
             score = spectrum_score(state, slot, composite(cell[PRESSURE], cell[VACUUM]), first_bin)
         cell[SPECTRUM_SCORE] = score
-        for index in range(len(cell)):
+        for index in wanted:
             floats[index, column] = cell[index]
         labels[STATE_CODE, column] = (score >= rules.spectrum_threshold) - (score <= -rules.spectrum_threshold)
         last_event_ids[column] = state.ticks[slot].last_event_id
@@ -196,7 +231,8 @@ def _emit(
     else:
         row.mid_price = 0.0
         row.spot_ref_price_int = 0
-        floats[:, :] = 0.0
+        for index in state.wanted:
+            floats[index, :] = 0.0
         labels[STATE_CODE, :] = 0
         last_event_ids[:] = 0
     clock.last_bid_tick, clock.last_ask_tick = bid_tick, ask_tick

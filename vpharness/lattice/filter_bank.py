@@ -80,6 +80,25 @@ def advance_into(state: Array, elapsed_ns: int, rules: Array, result: Array) -> 
 
 
 @inlined_kernel
+def advance_velocities_into(
+    state: Array, elapsed_ns: int, rules: Array, with_accelerations: bool, result: Array
+) -> None:
+    """Write v, and a where it is asked for, into `result` [18] as `advance_into` does, bit by bit; nothing else."""
+    seconds = elapsed_ns * NANOSECOND
+    rate_v, rate_a = rules[0].rate_velocity, rules[0].rate_acceleration
+    exp_v = math.exp(-rate_v * seconds)
+    for channel in range(CHANNEL_COUNT):
+        result[channel * ORDER_COUNT] = exp_v * state[channel * ORDER_COUNT]
+    if with_accelerations:
+        exp_a = math.exp(-rate_a * seconds)
+        diff_va = divided_difference(exp_v, exp_a, rate_v, rate_a)
+        v_to_a = -rate_v * rate_a * diff_va
+        for channel in range(CHANNEL_COUNT):
+            at = channel * ORDER_COUNT
+            result[at + 1] = exp_a * state[at + 1] + v_to_a * state[at]
+
+
+@inlined_kernel
 def add_impulse(state: Array, channel: int, quantity: float, rules: Array) -> None:
     """Add an impulse of `quantity` to v, a and j of one channel of a tick's state [18]."""
     at = channel * ORDER_COUNT

@@ -14,6 +14,7 @@ from vpharness.events.mbo_event import FLAG_BY_PRICE, FLAG_TOP_OF_BOOK
 from vpharness.lattice.columns import FLOAT_COLUMNS
 from vpharness.lattice.filter_bank import STATE_SIZE
 from vpharness.lattice.lattice_parameters import LatticeParameters
+from vpharness.lattice.rolling_robust_z import SEARCHES
 from vpharness.prices import tick_size_to_price
 
 NO_TIME: Final = np.iinfo(np.int64).min
@@ -186,6 +187,12 @@ class LatticeState(NamedTuple):
     composites: Array  # float64 [S, longest window]: the last composites, circular by bin number
     changes: Array  # float64 [S, DIFFERENCES, z-window]: the last differences, circular by bin number
     ordered_changes: Array  # float64 [S, DIFFERENCES, z-window]: the same, ascending
+    searches: Array  # int64 [S, DIFFERENCES, SEARCHES]: where the last searches of these ended; nothing depends on it
+    wanted: Array  # int64 [W]: the places of the float columns that are worked out, ascending
+
+
+NOT_KEPT: Final = ("searches", "wanted")
+"""What is no part of a saved state: it changes how long things take, and what is worked out of them."""
 
 
 def new_state(
@@ -242,6 +249,8 @@ def new_state(
         composites=np.zeros((series, longest_window)),
         changes=np.zeros((series, DIFFERENCES, zscore_window)),
         ordered_changes=np.zeros((series, DIFFERENCES, zscore_window)),
+        searches=np.zeros((series, DIFFERENCES, SEARCHES), np.int64),
+        wanted=np.arange(len(FLOAT_COLUMNS)),
     )
 
 

@@ -94,7 +94,13 @@ def _append(state: LatticeState, entry: int, composite: float, first_bin: int) -
     for order in range(DIFFERENCES):
         new = kept.differences[order]
         if seen > window:
-            replace_ordered(state.ordered_changes[entry, order], window, state.changes[entry, order, place], new)
+            replace_ordered(
+                state.ordered_changes[entry, order],
+                window,
+                state.changes[entry, order, place],
+                new,
+                state.searches[entry, order],
+            )
         else:
             insert_ordered(state.ordered_changes[entry, order], seen - 1, new)
         state.changes[entry, order, place] = new
@@ -164,6 +170,7 @@ def spectrum_score(state: LatticeState, slot: int, composite: float, first_bin: 
     score, floor, scale = 0.0, rules.spectrum_zscore_floor, rules.spectrum_tanh_scale
     weights = (rules.spectrum_d1_weight, rules.spectrum_d2_weight, rules.spectrum_d3_weight)
     for order in range(DIFFERENCES):
-        z = robust_z(kept.differences[order], state.ordered_changes[entry, order], count, floor)
+        ordered, found = state.ordered_changes[entry, order], state.searches[entry, order]
+        z = robust_z(kept.differences[order], ordered, count, floor, found)
         score += weights[order] * math.tanh(z / scale)
     return score

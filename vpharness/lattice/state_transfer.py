@@ -35,6 +35,7 @@ from vpharness.lattice.layout import (
     LEVEL_KIND,
     NO_TICK,
     NO_TIME,
+    NOT_KEPT,
     ORDER_DTYPE,
     SIDE_BID,
     TOP_KIND,
@@ -55,7 +56,7 @@ _EARLIER_NO_TICK: Final = -1
 
 def save_state(state: LatticeState) -> dict[str, Array]:
     """Return the state as arrays by name, as `numpy.savez` takes them. They are the state's own, not copies."""
-    return state._asdict()
+    return {name: array for name, array in state._asdict().items() if name not in NOT_KEPT}
 
 
 def restore_state(saved: Mapping[str, Array], fresh: LatticeState) -> LatticeState:
@@ -68,7 +69,7 @@ def restore_state(saved: Mapping[str, Array], fresh: LatticeState) -> LatticeSta
     state was saved under other rules than those of `fresh`, and where the arrays do not belong together: kernels would
     read and write outside of them.
     """
-    pattern, saved = fresh._asdict(), _with_publishers(saved)
+    pattern, saved = save_state(fresh), _with_publishers(saved)
     wanted = {name: (array.dtype, array.ndim) for name, array in pattern.items()}
     found = {name: (array.dtype, array.ndim) for name, array in saved.items()}
     if wanted != found:
@@ -76,7 +77,8 @@ def restore_state(saved: Mapping[str, Array], fresh: LatticeState) -> LatticeSta
         raise ConfigError(f"the saved state is not one of this lattice: {', '.join(differing)} differ; start anew")
     # Files do not say that a record is aligned, and for others than aligned ones, or for arrays that are laid out
     # otherwise, every kernel would be compiled again.
-    state = LatticeState(**{n: np.ascontiguousarray(saved[n]).view(array.dtype) for n, array in pattern.items()})
+    restored = {n: np.ascontiguousarray(saved[n]).view(array.dtype) for n, array in pattern.items()}
+    state = fresh._replace(**restored)
     if others := _other_rules(state, fresh):
         raise ConfigError(f"the saved state is one of a lattice with other rules: {others}; start anew")
     if unsound := first_unsound(state, fresh):

@@ -8,7 +8,7 @@ from typing import Any
 from vpharness.errors import PromotionError
 from vpharness.evaluation import TEST, Market
 from vpharness.promotion.promoted_record import parameters_of
-from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.ledger import LedgerCandidate, LedgerRun, Trial
 from vpharness.results.ranking import Ranked, rank, restricted
 from vpharness.results.store import META, Store, read
 from vpharness.results.table_schemas import DONE, rows_of_runs
@@ -108,7 +108,7 @@ def select_candidate(
         raise PromotionError(f"run {run_id} cannot be judged: its dataset {row['dataset_id']} has changed")
     mine = [
         each
-        for each in rank(ledger, restricted(ledger, lambda trial: _is_evidence(trial, market, pool)))
+        for each in rank(ledger, restricted(ledger, lambda run: _is_evidence(run, market, pool)))
         if each.candidate.candidate_id in own
     ]
     chosen = mine[0]
@@ -207,13 +207,13 @@ def _named(
     raise PromotionError(f"run_id is {name!r}, which {found_text}; python -m vpharness compare shows what there is")
 
 
-def _is_evidence(trial: Trial, market: Market, pool: PooledDatasets | None) -> bool:
-    return _is_of(trial, market) if pool is None else trial.dataset_id in pool.dataset_ids
+def _is_evidence(run: LedgerRun, market: Market, pool: PooledDatasets | None) -> bool:
+    return _is_of(run, market) if pool is None else run.dataset_id in pool.dataset_ids
 
 
-def _is_of(trial: Trial, market: Market) -> bool:
-    """Return whether a trial is on an instrument; a market without a name equals itself alone."""
-    return trial.market == market if market.instrument is None else trial.market.instrument == market.instrument
+def _is_of(run: LedgerRun, market: Market) -> bool:
+    """Return whether a run is on an instrument; a market without a name equals itself alone."""
+    return run.market == market if market.instrument is None else run.market.instrument == market.instrument
 
 
 def _is_meant(threshold: str, own: Mapping[str, Mapping[str, Any]], ranked: Ranked) -> bool:

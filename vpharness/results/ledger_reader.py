@@ -1,26 +1,31 @@
-"""Reading the trial ledger from the store: rows of runs, candidates, fires, evidence and audits become candidates."""
+"""Reading the trial ledger from the store: rows of candidates, fires and evidence beside the runs they came from.
+
+Rows stay columns, in which texts are numbers. A candidate notes which rows are its own; trials, fires and evidence
+become objects where they are first looked at, which a ranking that is remembered hardly does.
+"""
 
 import hashlib
-import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
 
-from vpharness.evaluation import EVALUATION_VERSION, TEST, Market, MarketTime, ResolvedEvaluation, SplitParameters
-from vpharness.results.audits import FITTED_ON, AuditKey, AuditRecord, audit_key, audits_of
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from vpharness.evaluation import TEST, Evidence, Fires
 from vpharness.results.explored import candidates_with_explored
 from vpharness.results.ledger import (
-    AUDIT_FAILED,
-    AUDIT_PASSED,
-    AUDIT_UNDECIDED,
-    NOT_AUDITED,
-    UNKNOWN_MARKET,
     DatasetKey,
+    LaterTrials,
     LedgerCandidate,
+    LedgerRun,
+    LedgerRuns,
     StoredLedger,
     Trial,
 )
+from vpharness.results.ledger_runs import FinishedRun, finished_runs
 from vpharness.results.store import (
     ADAPTIVE,
     CAMPAIGNS,
@@ -31,19 +36,19 @@ from vpharness.results.store import (
     META,
     Store,
     part_names,
-    read,
     read_each_part,
 )
-from vpharness.results.stored_evidence import stored_evidence, stored_fires
-from vpharness.results.table_schemas import DONE, market_in
-from vpharness.storage.arrow import texts
+from vpharness.results.stored_evidence import stored_evidence, stored_fires, whole_rows
+from vpharness.storage.arrow import text_numbers, texts
 from vpharness.storage.collection_pause import without_collection
 
-_META_COLUMNS: Final = (
-    *("run_id", "status", "signal", "dataset_id", "dataset_checksum", "identity", "judged_part", "created_ns", "part"),
-    *("instrument", "contents", "origin_ns", "first_bin_start_ns", "bins"),
-)
-"""What is read of a run."""
+LEDGER_TABLES: Final = (META, CANDIDATES, FIRES, EVIDENCE, CAMPAIGNS, ADAPTIVE, EXPLORED)
+"""What candidates are read from; audits change nothing of how they rank."""
+
+_ROW: Final = ("run_id", "candidate_id", "part")
+"""What tells rows of candidates apart."""
+
+_REPEATED: Final = (*_ROW, "threshold_label")
 
 
 def read_ledger(store: Store) -> StoredLedger:
@@ -61,40 +66,80 @@ def read_ledger(store: Store) -> StoredLedger:
 
 
 def _read_ledger(store: Store) -> list[LedgerCandidate]:
-    runs = _finished_runs(store)
-    fires = _Rows.read(store, FIRES, "dataset_id", "fires_digest")
-    labels = fires.others(_Rows.read(store, CANDIDATES, "threshold_label"), "threshold_label")
-    evidence, fires_of = fires.others(_stored_evidence(store), "evidence"), stored_fires(store)
-    grouped: dict[str, dict[tuple[DatasetKey, str], Trial]] = {}
-    times: dict[tuple[int, int, int], MarketTime] = {}
-    for run_id, candidate_id, part, dataset_id, digest, label, known in zip(
-        *fires.keys, *fires.columns.values(), labels, evidence, strict=True
-    ):
-        run = runs.get(run_id)
-        if run is None or part != run.part:
-            continue  # its run was not finished when it was written
-        trial = Trial(
-            candidate_id,
-            run_id,
-            dataset_id,
-            threshold_label=label,
-            fires=fires_of(digest),
-            evidence=known if run.is_of_this_evaluation else None,
-            **run.shared,
-        )
-        if run.judged_time is not None:
-            vars(trial)["judged_time"] = run.judged_time
-        elif trial.judged_part != TEST:
-            # The same for all candidates of a run. Runs on the same days share it too, so that few are compared.
-            time = trial.judged_time
-            time = times.setdefault((id(time.market), time.start_ns, time.stop_ns), time)
-            run.judged_time = vars(trial)["judged_time"] = time
-        own = grouped.get(candidate_id)
-        if own is None:
-            own = grouped[candidate_id] = {}
-        before = own.get(run.key)
-        own[run.key] = trial if before is None else before.joined(trial)
-    return [_candidate(candidate_id, trials) for candidate_id, trials in grouped.items()]
+    runs = finished_runs(store)
+    known = _Known({run.run.run_id: number for number, run in enumerate(runs)})
+    fires = _Rows.read(_parts(store, FIRES, "fires_digest"), known, "fires_digest")
+    labels = fires.others(_Rows.read(_parts(store, CANDIDATES, "threshold_label"), known, "threshold_label"))
+    evidence = fires.others(_Rows.read(whole_rows(store, _ROW), known, "evidence_digest"))
+    ids = list(known.candidate_ids)
+    columns = _Columns(fires, ids, labels, evidence, stored_fires(store), stored_evidence(store))
+    return _candidates(runs, known, columns)
+
+
+def _candidates(runs: Sequence[FinishedRun], known: "_Known", columns: "_Columns") -> list[LedgerCandidate]:
+    """Return candidates in the order of their first rows, each with its trials in the order of datasets."""
+    fires = columns.rows
+    rows = np.flatnonzero(fires.run < len(runs))
+    written_with = np.array([known.part(run.part) for run in runs], np.int32)
+    rows = rows[fires.part[rows] == written_with[fires.run[rows]]]  # its run may not have been finished when it was
+    if not len(rows):
+        return []
+    rank = {key: place for place, key in enumerate(sorted({run.key for run in runs}))}
+    order = np.lexsort((np.array([rank[run.key] for run in runs])[fires.run[rows]], fires.candidate[rows]))
+    rows = rows[order]
+    of_run, of_candidate = fires.run[rows], fires.candidate[rows]
+    begins = np.flatnonzero(np.diff(of_candidate, prepend=-1))
+    later = np.logical_and.reduceat(_made_later(runs, rows, of_run, of_candidate, columns), begins)
+    ends = [*begins[1:].tolist(), len(rows)]
+    shared: dict[bytes, LedgerRuns] = {}
+    found: list[LedgerCandidate | None] = [None] * len(begins)
+    for place, group in enumerate(np.argsort(np.minimum.reduceat(rows, begins)).tolist()):
+        own = slice(int(begins[group]), ends[group])
+        candidate_id, mine = columns.candidate_ids[of_candidate[own.start]], rows[own].tolist()
+        if not later[group]:
+            found[place] = _candidate(candidate_id, _trials(columns, runs, mine))
+            continue
+        key = of_run[own].tobytes()
+        if key not in shared:
+            shared[key] = LedgerRuns([runs[number].run for number in of_run[own].tolist()])
+        found[place] = LedgerCandidate(candidate_id, LaterTrials(shared[key], mine, columns.trial, columns.evidence))
+    return [each for each in found if each is not None]
+
+
+def _made_later(
+    runs: Sequence[FinishedRun],
+    rows: NDArray[np.int64],
+    of_run: NDArray[np.int32],
+    of_candidate: NDArray[np.int32],
+    columns: "_Columns",
+) -> NDArray[np.bool_]:
+    """Return [n] of which rows, sorted by candidate and dataset, trials need not be made to know what a candidate is.
+
+    That is where each is the only one on its dataset, and has evidence by today's rules unless it is kept for the test.
+    """
+    numbers = {key: number for number, key in enumerate({run.run.dataset for run in runs})}
+    dataset = np.array([numbers[run.run.dataset] for run in runs])[of_run]
+    is_another = np.concatenate([[False], (dataset[1:] == dataset[:-1]) & (of_candidate[1:] == of_candidate[:-1])])
+    is_whole = np.array([run.is_of_this_evaluation and run.run.first_bin_start_ns is not None for run in runs])
+    is_test = np.array([run.run.judged_part == TEST for run in runs])
+    has_evidence = np.array([digest is not None for digest in columns.evidence_digests], np.bool_)
+    found: NDArray[np.bool_] = ~is_another & is_whole[of_run] & (is_test[of_run] | has_evidence[rows])
+    return found
+
+
+def _trials(
+    columns: "_Columns", runs: Sequence[FinishedRun], rows: Sequence[int]
+) -> dict[tuple[DatasetKey, str], Trial]:
+    """Return trials by dataset and by what their weights were fitted on; those of several runs are joined to one."""
+    found: dict[tuple[DatasetKey, str], Trial] = {}
+    for row in sorted(rows):
+        run = runs[columns.rows.run[row]]
+        trial = columns.trial(row, run.run)
+        if not run.is_of_this_evaluation:
+            trial = replace(trial, evidence=None)  # its fires are judged anew
+        before = found.get(run.key)
+        found[run.key] = trial if before is None else before.joined(trial)
+    return found
 
 
 def _candidate(candidate_id: str, trials: Mapping[tuple[DatasetKey, str], Trial]) -> LedgerCandidate:
@@ -122,164 +167,98 @@ def _candidate(candidate_id: str, trials: Mapping[tuple[DatasetKey, str], Trial]
     return LedgerCandidate(candidate_id, turns[0], refitted=refitted)
 
 
-LEDGER_TABLES: Final = (META, CANDIDATES, FIRES, EVIDENCE, CAMPAIGNS, ADAPTIVE, EXPLORED)
-"""What candidates are read from; audits change nothing of how they rank."""
+@dataclass(frozen=True)
+class _Known:
+    """The numbers of texts that tell rows apart: the same text has the same number in all tables.
 
-_ROW: Final = ("run_id", "candidate_id", "part")
-"""What tells rows of candidates apart."""
+    Attributes:
+        run_ids: finished runs have the first numbers, in their order.
+        candidate_ids: of candidates.
+        parts: of the parts of tables that rows were written with.
+    """
 
-_REPEATED: Final = (*_ROW, "dataset_id", "threshold_label")
+    run_ids: dict[str, int]
+    candidate_ids: dict[str, int] = field(default_factory=dict)
+    parts: dict[str, int] = field(default_factory=dict)
+
+    def part(self, name: str) -> int:
+        """Return the number of a part."""
+        return self.parts.setdefault(name, len(self.parts))
+
+
+def _parts(store: Store, table: str, name: str) -> list[pa.Table]:
+    """Return what tells rows of a table apart, and one column more, part by part."""
+    names = [*_ROW, name]
+    return read_each_part(store, table, names, lambda part: part, [each for each in names if each in _REPEATED])
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of candidates: the columns that tell them apart, and others by name."""
+    """Rows of candidates: the numbers [n] that tell them apart, and a text of each."""
 
-    keys: tuple[list[str], list[str], list[str]]
-    columns: dict[str, list[Any]]
+    run: NDArray[np.int32]
+    candidate: NDArray[np.int32]
+    part: NDArray[np.int32]
+    values: list[str]
 
     @classmethod
-    def read(cls, store: Store, table: str, *names: str) -> "_Rows":
-        """Return columns of texts of a table."""
-        found: dict[str, list[Any]] = {name: [] for name in (*_ROW, *names)}
-        repeated = [name for name in found if name in _REPEATED]
-        for part in read_each_part(store, table, list(found), lambda part: part, repeated):
-            for name in found:
-                found[name] += texts(part[name])
-        return cls((found["run_id"], found["candidate_id"], found["part"]), {name: found[name] for name in names})
+    def read(cls, parts: Iterable[pa.Table], known: _Known, name: str) -> "_Rows":
+        """Return the rows of the parts of a table."""
+        found: list[list[NDArray[np.int32]]] = [[np.zeros(0, np.int32)] for _ in _ROW]
+        values: list[str] = []
+        for part in parts:
+            numbers = known.run_ids, known.candidate_ids, known.parts
+            for column, key, numbered in zip(found, _ROW, numbers, strict=True):
+                column.append(text_numbers(part[key], numbered))
+            values += texts(part[name])
+        run, candidate, with_part = (np.concatenate(column) for column in found)
+        return cls(run, candidate, with_part, values)
 
-    def others(self, of: "_Rows", name: str) -> list[Any]:
-        """Return a column of other rows in the order of these; None for those that the others lack.
+    def others(self, of: "_Rows") -> list[str | None]:
+        """Return the texts of other rows in the order of these; None for those that the others lack.
 
         Tables are written row by row together: where all rows are the same, nothing is looked up.
         """
-        if self.keys == of.keys:
-            return of.columns[name]
-        found = dict(zip(zip(*of.keys, strict=True), of.columns[name], strict=True))
-        return [found.get(key) for key in zip(*self.keys, strict=True)]
-
-
-def _stored_evidence(store: Store) -> _Rows:
-    """Return the evidence of candidates."""
-    *keys, evidence = stored_evidence(store)
-    return _Rows((keys[0], keys[1], keys[2]), {"evidence": evidence})
-
-
-def _finished_runs(store: Store) -> dict[str, "_Run"]:
-    campaigns: dict[str, set[str]] = defaultdict(set)
-    for row in read(store, CAMPAIGNS, ["campaign", "run_ids"]):
-        for run_id in row["run_ids"]:
-            campaigns[run_id].add(row["campaign"])
-    adaptive = {row["run_id"] for row in read(store, ADAPTIVE)}
-    known, audits = _Shared(), audits_of(store)
-    return {
-        (run_id := row["run_id"]): _run(row, known, audits, frozenset(campaigns[run_id]), adaptive=run_id in adaptive)
-        for row in read(store, META, _META_COLUMNS)
-        if row["status"] == DONE
-    }
-
-
-@dataclass
-class _Run:
-    part: str
-    key: tuple[DatasetKey, str]  # its dataset, and what its weights were fitted on
-    is_of_this_evaluation: bool  # otherwise its fires are judged anew
-    shared: dict[str, Any]  # what the trials of a run have in common
-    judged_time: MarketTime | None = None  # once it has been worked out
+        mine, theirs = ((each.run, each.candidate, each.part) for each in (self, of))
+        if all(map(np.array_equal, mine, theirs)):
+            return list(of.values)
+        keys = zip(*(each.tolist() for each in theirs), strict=True)
+        found = dict(zip(keys, of.values, strict=True))
+        return [found.get(key) for key in zip(*(each.tolist() for each in mine), strict=True)]
 
 
 @dataclass(frozen=True)
-class _Identity:
-    """What a run depends on beside its dataset."""
+class _Columns:
+    """What the store holds of each trial, row by row.
 
-    evaluation_version: int
-    signal_digest: str
-    parameters: dict[str, Any]
-    evaluation: ResolvedEvaluation
-    split: SplitParameters
-    audit_key: AuditKey  # on one of the datasets
-    fitted_on: str  # as JSON; empty where the weights were fitted on the dataset itself
+    Attributes:
+        rows: the rows, each with the digest of its fires.
+        candidate_ids: by number.
+        labels: of thresholds.
+        evidence_digests: None where there is no evidence with all of today's sums.
+        fires_of, evidence_of: by digest.
+        made: trials that were looked at, by row.
+    """
 
+    rows: _Rows
+    candidate_ids: list[str]
+    labels: list[str | None]
+    evidence_digests: list[str | None]
+    fires_of: Callable[[str], Fires]
+    evidence_of: Callable[[str], Evidence]
+    made: dict[int, Trial] = field(default_factory=dict)
 
-class _Shared:
-    """What runs have in common, made once: those that agree in a part of what they depend on share the object."""
+    def trial(self, row: int, run: LedgerRun) -> Trial:
+        """Return the trial of a row: the same object each time."""
+        trial = self.made.get(row)
+        if trial is None:
+            candidate_id, label = self.candidate_ids[self.rows.candidate[row]], self.labels[row]
+            fires = self.fires_of(self.rows.values[row])
+            # A row without a label is one that was cut off: nothing is known of its threshold.
+            trial = self.made[row] = Trial.of(run, candidate_id, label, fires, self.evidence(row))  # type: ignore[arg-type]
+        return trial
 
-    def __init__(self) -> None:
-        self._known: dict[Any, Any] = {}
-
-    def identity(self, row: Mapping[str, Any]) -> _Identity:
-        """Return what a run depends on.
-
-        Runs of a sweep over many datasets differ in the words for these alone, so that few texts are parsed. A text
-        without the words that are expected for its dataset is known by all of itself.
-        """
-        text: str = row["identity"]
-        dataset = json.dumps({"checksum": row["dataset_checksum"], "id": row["dataset_id"]})
-        found: _Identity = self._once((_Identity, *text.split(dataset)), lambda: self._parsed(text))
-        return found
-
-    def market(self, row: Mapping[str, Any]) -> Market:
-        """Return the market of a run."""
-        key = Market, row.get("instrument"), tuple(row.get("contents") or ()), row.get("origin_ns")
-        found: Market = self._once(key, lambda: market_in(row) or UNKNOWN_MARKET)
-        return found
-
-    def _parsed(self, text: str) -> _Identity:
-        identity = json.loads(text)
-        return _Identity(
-            int(identity["code"]["evaluation_version"]),
-            identity["code"]["signal_digest"],
-            self._made(dict, identity["signal"]["parameters"]),
-            self._made(ResolvedEvaluation, identity["evaluation"]),
-            self._made(SplitParameters, identity["split"]),
-            audit_key(identity),
-            json.dumps(identity[FITTED_ON], sort_keys=True) if FITTED_ON in identity else "",
-        )
-
-    def _made(self, make: Callable[..., Any], values: Mapping[str, Any]) -> Any:
-        return self._once((make, json.dumps(values)), lambda: make(**values))
-
-    def _once(self, key: Any, make: Callable[[], Any]) -> Any:
-        if key not in self._known:
-            self._known[key] = make()
-        return self._known[key]
-
-
-def _outcome(audited: AuditRecord | None) -> str:
-    if audited is None:
-        return NOT_AUDITED
-    if audited.passed:
-        return AUDIT_PASSED
-    return AUDIT_UNDECIDED if audited.undecided else AUDIT_FAILED
-
-
-def _run(
-    row: Mapping[str, Any],
-    known: _Shared,
-    audits: Mapping[AuditKey, AuditRecord],
-    campaigns: frozenset[str],
-    *,
-    adaptive: bool,
-) -> _Run:
-    identity = known.identity(row)
-    audited = audits.get(identity.audit_key._replace(dataset_checksum=row["dataset_checksum"]))
-    shared = {
-        "dataset_checksum": row["dataset_checksum"],
-        "signal": row["signal"],
-        "parameters": identity.parameters,
-        "evaluation": identity.evaluation,
-        "split": identity.split,
-        "judged_part": row["judged_part"],
-        "market": known.market(row),
-        "first_bin_start_ns": row.get("first_bin_start_ns"),
-        "bins": row["bins"],
-        "campaigns": campaigns,
-        "created_ns": row["created_ns"],
-        "adaptive": adaptive,
-        "signal_digest": identity.signal_digest,
-        "fitted_on": identity.fitted_on,
-        "audit": _outcome(audited),
-        "audit_found": "" if audited is None else audited.failed,
-    }
-    key = (row["dataset_id"], row["dataset_checksum"]), identity.fitted_on
-    return _Run(row["part"], key, identity.evaluation_version == EVALUATION_VERSION, shared)
+    def evidence(self, row: int) -> Evidence | None:
+        """Return the evidence of a row."""
+        digest = self.evidence_digests[row]
+        return None if digest is None else self.evidence_of(digest)

@@ -19,16 +19,16 @@ ENOUGH: Final = 0.99
 
 
 class TrialIndex:
-    """The trials of a ledger by what they are of, whatever their draws, splits and lattices."""
+    """The candidates of a ledger by what they are of, whatever their draws, splits and lattices."""
 
     def __init__(self, ledger: Sequence[LedgerCandidate]) -> None:
-        """Sort the trials that choose."""
+        """Sort candidates."""
         self._texts: dict[int, str] = {}
         self._evaluations: dict[ResolvedEvaluation, ResolvedEvaluation] = {}
-        self._trials: dict[Hashable, list[Trial]] = defaultdict(list)
+        self._candidates: dict[Hashable, list[LedgerCandidate]] = defaultdict(list)
         for candidate in ledger:
             # What the key says is the same in all trials of a candidate.
-            self._trials[self._key(candidate.first)] += candidate.choosing
+            self._candidates[self._key(candidate.first)].append(candidate)
 
     def left_out(self, candidate: LedgerCandidate) -> tuple[str, ...]:
         """Return the datasets of its instruments on which it was judged, and that are not among what counts here."""
@@ -36,10 +36,11 @@ class TrialIndex:
         counted = set(map(id, candidate.counted))
         found = {
             trial.dataset_id
-            for trial in self._trials[self._key(candidate.first)]
+            for each in self._candidates[self._key(candidate.first)]
+            for trial in each.choosing
             if id(trial) not in counted
-            and any(trial.market.is_known_as(each.market) for each in times)
-            and sum(_shared_ns(trial.judged_time, each) for each in times) < ENOUGH * trial.judged_time.length_ns
+            and any(trial.market.is_known_as(time.market) for time in times)
+            and sum(_shared_ns(trial.judged_time, time) for time in times) < ENOUGH * trial.judged_time.length_ns
         }
         return tuple(sorted(found))
 

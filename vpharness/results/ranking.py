@@ -25,7 +25,7 @@ from vpharness.evaluation.evidence import PooledLater, empty_evidence
 from vpharness.evaluation.intervals import ratio_of_totals
 from vpharness.results.families import Family, draws_of, families_of
 from vpharness.results.holdout import HoldoutResult
-from vpharness.results.ledger import LedgerCandidate, Trial, with_explored
+from vpharness.results.ledger import LedgerCandidate, LedgerRun, Trial, with_explored
 from vpharness.results.omitted_evidence import TrialIndex
 
 ADAPTIVELY_CHOSEN: Final = "chosen by an adaptive search, only the test part can judge it"
@@ -107,9 +107,9 @@ def rank(ledger: Sequence[LedgerCandidate], asked: Sequence[LedgerCandidate] | N
         ledger: all candidates that there are: leaving some out makes families smaller than the search was.
         asked: those that are asked for, each on the trials that are asked for; all unless given.
     """
-    chosen = [each for each in (ledger if asked is None else asked) if each.choosing]
+    chosen = [each for each in (ledger if asked is None else asked) if each.chooses]
     judgements = judged(chosen)
-    choosing = [each for each in ledger if each.choosing]
+    choosing = [each for each in ledger if each.chooses]
     tried, kin = with_explored(choosing), TrialIndex(choosing)
     families = families_of(chosen, tried)
     strict = _under_common_draws(chosen, tried, families)
@@ -153,8 +153,8 @@ def each_dataset_apart(candidates: Sequence[LedgerCandidate]) -> list[LedgerCand
     return [LedgerCandidate(each.candidate_id, (trial,)) for each in candidates for trial in each.choosing]
 
 
-def restricted(ledger: Sequence[LedgerCandidate], keep: Callable[[Trial], bool]) -> list[LedgerCandidate]:
-    """Return the candidates with some of their trials alone; those without any are left out."""
+def restricted(ledger: Sequence[LedgerCandidate], keep: Callable[[LedgerRun], bool]) -> list[LedgerCandidate]:
+    """Return the candidates in some of their runs alone; those without any are left out."""
     return [kept for each in ledger if (kept := each.on(keep)) is not None]
 
 

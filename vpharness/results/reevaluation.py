@@ -13,7 +13,7 @@ from vpharness.evaluation import (
     outcomes_of_bins,
     parts_of,
 )
-from vpharness.results.ledger import DatasetKey, LedgerCandidate, Trial, with_explored
+from vpharness.results.ledger import DatasetKey, LaterTrials, LedgerCandidate, Trial, with_explored
 
 ViewOf = Callable[[str, str], DatasetView]
 """From a dataset's id and checksum to what evaluation sees of it."""
@@ -51,7 +51,7 @@ def with_missing_evidence(
     candidates: Sequence[LedgerCandidate], view_of: ViewOf, market_of: MarketOf
 ) -> list[LedgerCandidate]:
     """Return candidates with what rows of an earlier version lack, worked out from their fires and datasets."""
-    poor = [trial for each in with_explored(candidates) for trial in each.trials if needs_dataset(trial)]
+    poor = trials_without_evidence(candidates)
     if not poor:
         return list(candidates)
     evidence = reevaluate(poor, view_of, lambda trial: trial.judged_part)
@@ -71,6 +71,17 @@ def with_missing_evidence(
         return LedgerCandidate(each.candidate_id, tuple(map(whole, each.trials)), explored, refitted)
 
     return list(map(whole_candidate, candidates))
+
+
+def trials_without_evidence(candidates: Sequence[LedgerCandidate]) -> list[Trial]:
+    """Return the trials that can be judged only where their datasets are at hand."""
+    return [
+        trial
+        for each in with_explored(candidates)
+        if not isinstance(each.trials, LaterTrials)  # which have all that they need
+        for trial in each.trials
+        if needs_dataset(trial)
+    ]
 
 
 def needs_dataset(trial: Trial) -> bool:

@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,7 @@ from vpharness.evaluation import EVALUATION_VERSION, Evidence, Figures, Judgemen
 from vpharness.evaluation.evidence import PooledLater
 from vpharness.evaluation.figures import figures_from
 from vpharness.results.families import Family
-from vpharness.results.ledger import LedgerCandidate, StoredLedger, Trial, with_explored
+from vpharness.results.ledger import LedgerCandidate, StoredLedger, Trial, evidence_at, with_explored
 from vpharness.results.ranking import Ranked, rank
 from vpharness.results.store import Store
 from vpharness.storage.collection_pause import without_collection
@@ -103,7 +103,7 @@ def _note_of(store: Store, ledger: Sequence[LedgerCandidate], chosen: Sequence[L
     whole = set(map(id, ledger))
     text = [_CODE, str(EVALUATION_VERSION), str(_figure_names()), ledger.parts_digest]
     text += [
-        each.candidate_id if id(each) in whole else repr((each.candidate_id, [trial.dataset for trial in each.trials]))
+        each.candidate_id if id(each) in whole else repr((each.candidate_id, [run.dataset for run in each.runs.runs]))
         for each in chosen
     ]
     return store.root / FOLDER / hashlib.sha256("\n".join(text).encode()).hexdigest()
@@ -123,7 +123,7 @@ def _digest(ledger: Sequence[LedgerCandidate], chosen: Sequence[LedgerCandidate]
     for each in with_explored(ledger):
         digest.update("\n".join([each.candidate_id, *(_text_of(trial, shared) for trial in each.trials)]).encode())
     for each in chosen:
-        digest.update(repr((each.candidate_id, [trial.dataset for trial in each.trials])).encode())
+        digest.update(repr((each.candidate_id, [run.dataset for run in each.runs.runs])).encode())
     return digest.hexdigest()
 
 
@@ -175,6 +175,7 @@ def _write(path: Path, chosen: Sequence[LedgerCandidate], ranked: Sequence[Ranke
     if owners.keys() != families.keys() or sum(array.nbytes for array in arrays) > MOST_BYTES:
         return
     numbers = {number: place for place, number in enumerate(families)}
+    names = _figure_names()
     head = {
         "families": [
             [owners[number], *_counts(family), [len(array) for array in _arrays(family)]]
@@ -184,7 +185,7 @@ def _write(path: Path, chosen: Sequence[LedgerCandidate], ranked: Sequence[Ranke
             [
                 places[id(each.candidate)],
                 numbers[id(each.family)],
-                [getattr(each.judgement.figures, name) for name in _figure_names()],
+                [getattr(each.judgement.figures, name) for name in names],
                 [each.judgement.t, each.judgement.p_value, each.p_adjusted, each.net_low_all, each.winner],
                 [list(vars(lack).values()) for lack in each.judgement.lacks],
                 each.left_out,
@@ -269,7 +270,11 @@ def _read(path: Path, chosen: Sequence[LedgerCandidate]) -> list[Ranked] | None:
     line, _, raw = content.partition(b"\n")
     head = json.loads(line)
     families = list(_families(head["families"], np.frombuffer(raw, "<f8"), chosen))
-    return [_ranked(chosen[place], families[family], *rest) for place, family, *rest in head["ranked"]]
+    names = _figure_names()
+    return [
+        _ranked(chosen[place], families[family], dict(zip(names, figures, strict=True)), *rest)
+        for place, family, figures, *rest in head["ranked"]
+    ]
 
 
 def _families(
@@ -288,7 +293,7 @@ def _families(
 def _ranked(
     candidate: LedgerCandidate,
     family: Family,
-    figures: Sequence[Any],
+    figures: Mapping[str, Any],
     numbers: Sequence[Any],
     lacks: Sequence[Sequence[Any]],
     left_out: Sequence[str],
@@ -296,7 +301,7 @@ def _ranked(
     t, p_value, p_adjusted, net_low_all, winner = numbers
     judgement = Judgement(
         _evidence_of(candidate),
-        figures_from(dict(zip(_figure_names(), figures, strict=True))),
+        figures_from(figures),
         t,
         p_value,
         tuple(Lack(*lack) for lack in lacks),
@@ -306,7 +311,11 @@ def _ranked(
 
 def _evidence_of(candidate: LedgerCandidate) -> Evidence:
     """Return a candidate's evidence, pooled where it is first looked at: most are only listed."""
-    (*several,) = candidate.trials
-    if len(several) == 1 and several[0].evidence is not None:
-        return several[0].evidence
-    return PooledLater(lambda: [trial.evidence for trial in candidate.counted if trial.evidence is not None])
+    if len(candidate.trials) == 1 and (alone := evidence_at(candidate.trials, 0)) is not None:
+        return alone
+    return PooledLater(lambda: _counted_evidence(candidate))
+
+
+def _counted_evidence(candidate: LedgerCandidate) -> list[Evidence]:
+    found = [evidence_at(candidate.trials, place) for place in candidate.runs.counted]
+    return [each for each in found if each is not None]

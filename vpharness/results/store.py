@@ -143,13 +143,17 @@ def read(store: Store, table: str, columns: Sequence[str] | None = None) -> list
     return rows
 
 
-def read_table(store: Store, table: str, columns: Sequence[str] | None = None) -> pa.Table | None:
+def read_table(
+    store: Store, table: str, columns: Sequence[str] | None = None, repeated: Sequence[str] = ()
+) -> pa.Table | None:
     """Return a table, in the order of writing; None where nothing has been written yet.
+
+    Texts that are `repeated` in many rows are a dictionary of them.
 
     Raises ResultsError where the store is of another version, or a part of the table cannot be read.
     """
     # File by file: a dataset of them would bring in pandas, which takes a second.
-    tables = read_each_part(store, table, columns, lambda part: part)
+    tables = read_each_part(store, table, columns, lambda part: part, repeated)
     return pa.concat_tables(tables, promote_options="default") if tables else None
 
 

@@ -5,8 +5,9 @@ ranking need lists of times, which take most of the room. So each of these is re
 stays in memory as the columns of the parts: a list is a stretch of its column.
 """
 
+import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -21,33 +22,24 @@ from vpharness.results.store import EVIDENCE, FIRES, Store, read_each_part
 from vpharness.results.table_schemas import TIMES, WAITS
 from vpharness.storage.arrow import list_columns, numpy_array, texts
 
-_OF: Final = ("run_id", "candidate_id", "part")
-_KEYS: Final = (*_OF, "evidence_digest")
 _TALLIES: Final = tuple(Tally.__dataclass_fields__)
 _FIRST_WALK: Final = _TALLIES.index("n_walks")
 
 Value_co = TypeVar("Value_co", covariant=True)
 
 
-def stored_evidence(store: Store) -> tuple[list[str], list[str], list[str], list[Evidence]]:
-    """Return the run, the candidate, the part of the table and the evidence of each row; equal evidence is one object.
-
-    Rows of a version that did not keep one of today's sums are left out: what has no evidence is judged anew from its
-    fires.
-    """
+def stored_evidence(store: Store) -> Callable[[str], Evidence]:
+    """Return how to find evidence by its digest; equal evidence is one object."""
     sums, times = _ByDigest(lambda: _sums(store)), _ByDigest(lambda: _times(store))
     known: dict[str, Evidence] = {}
-    run_ids, candidate_ids, parts, found = list[str](), list[str](), list[str](), list[Evidence]()
-    for keys in _whole_rows(store):
-        run_ids += texts(keys["run_id"])
-        candidate_ids += texts(keys["candidate_id"])
-        parts += texts(keys["part"])
-        for digest in texts(keys["evidence_digest"]):
-            each = known.get(digest)
-            if each is None:
-                each = known[digest] = StoredEvidence(digest, sums, times)
-            found.append(each)
-    return run_ids, candidate_ids, parts, found
+
+    def evidence(digest: str) -> Evidence:
+        found = known.get(digest)
+        if found is None:
+            found = known[digest] = StoredEvidence(digest, sums, times)
+        return found
+
+    return evidence
 
 
 def stored_fires(store: Store) -> Callable[[str], Fires]:
@@ -168,77 +160,70 @@ class _ByDigest(Generic[Value_co]):
 
 @dataclass(frozen=True)
 class ManySums:
-    """The sums of several evidences, one after the other: [B] blocks each, of the place [B] among the evidences.
+    """What profits are counted from in several evidences: the sums of their blocks [B], those of one after the other.
 
     Attributes:
         seconds: [N] the length of each evidence's blocks.
         walks: [3, N] `n_walks`, `n_walks_tp`, `n_walks_sl` of each.
-        place, block: [B] whose block it is, ascending, and its number, ascending within an evidence.
-        counts: [B, len(COUNTS)].
-        net_pnl: [B].
+        place, block: [B] whose block it is among the evidences, in whatever order of these, and its number, ascending
+            within an evidence.
+        sums: [B] each, by the names `SUMS`.
     """
 
     seconds: NDArray[np.int64]
     walks: NDArray[np.int64]
     place: NDArray[np.int64]
     block: NDArray[np.int64]
-    counts: NDArray[np.int32]
-    net_pnl: NDArray[np.float64]
+    sums: dict[str, NDArray[Any]]
+
+
+SUMS: Final = ("n_net", "net_tp", "net_sl", "net_pnl")
 
 
 def sums_together(several: Sequence[Evidence]) -> ManySums:
-    """Return the sums of several evidences as columns; of those that a store holds no object is made."""
+    """Return the sums of several evidences as columns; of those that a store holds no sums are made one by one."""
     kept: dict[int, tuple[_PartSums, list[int], list[int]]] = {}
-    made: list[int] = []
+    seconds, walks = np.zeros(len(several), np.int64), np.zeros((3, len(several)), np.int64)
+    found: list[tuple[NDArray[Any], ...]] = [(np.zeros(0, np.int64),) * 2 + (np.zeros(0),) * len(SUMS)]
     for number, each in enumerate(several):
         own = vars(each)
-        if not isinstance(each, StoredEvidence) or "blocks" in own:
-            made.append(number)
+        if isinstance(each, StoredEvidence) and "blocks" not in own:
+            part, row = own["_sums"].place_of(own["digest"])
+            _, numbers, rows = kept.setdefault(id(part), (part, [], []))
+            numbers.append(number)
+            rows.append(row)
             continue
-        part, row = own["_sums"].place_of(own["digest"])
-        _, numbers, rows = kept.setdefault(id(part), (part, [], []))
-        numbers.append(number)
-        rows.append(row)
-    found = [part.rows(np.array(rows, np.int64), np.array(numbers, np.int64)) for part, numbers, rows in kept.values()]
-    found += [_as_columns(several[number], number) for number in made] or ([] if found else [_as_columns(None, 0)])
-    order = np.argsort(np.concatenate([each[0] for each in found]), kind="stable")
-    place = np.concatenate([each[3] for each in found])
-    columns = [place, *(np.concatenate([each[column] for each in found]) for column in (4, 5, 6))]
-    if len(found) > 1:
-        ascending = np.argsort(place, kind="stable")
-        columns = [each[ascending] for each in columns]
-    seconds, walks = np.concatenate([each[1] for each in found]), np.concatenate([each[2] for each in found])
-    return ManySums(seconds[order], walks[order].T, *columns)
+        blocks, tally = each.blocks, each.tally
+        seconds[number] = blocks.seconds
+        walks[:, number] = tally.n_walks, tally.n_walks_tp, tally.n_walks_sl
+        sums = (blocks.tick(name) if name in TICKS else blocks.count(name) for name in SUMS)
+        found.append((np.full(len(blocks.block), number, np.int64), blocks.block, *sums))
+    for part, listed, its_rows in kept.values():
+        # In the order of the file, in which columns need not be copied where all of it is wanted.
+        order = np.argsort(np.array(its_rows, np.int64), kind="stable")
+        numbers_in_order, rows_in_order = np.array(listed, np.int64)[order], np.array(its_rows, np.int64)[order]
+        seconds[numbers_in_order] = part.seconds[rows_in_order]
+        for own_walks, column in zip(walks, part.tallies[_FIRST_WALK:], strict=True):
+            own_walks[numbers_in_order] = column[rows_in_order]
+        found.append(part.of_rows(rows_in_order, numbers_in_order))
+    columns = found[1:] if len(found) > 1 else found
+    place, block, *sums_of = columns[0] if len(columns) == 1 else map(np.concatenate, zip(*columns, strict=True))
+    return ManySums(seconds, walks, place, block, dict(zip(SUMS, sums_of, strict=True)))
 
 
-_Columns = tuple[NDArray[Any], ...]
-"""Numbers, lengths of blocks and walks of evidences; places, numbers, counts and net P&L of all their blocks."""
+def whole_rows(store: Store, keys: Sequence[str]) -> list[pa.Table]:
+    """Return the keys of the rows of evidence, and `evidence_digest`, part by part.
 
-
-def _as_columns(evidence: Evidence | None, number: int) -> _Columns:
-    if evidence is None:
-        nothing = np.zeros(0, np.int64)
-        counts = np.zeros((0, len(COUNTS)), np.int32)
-        return nothing, nothing, np.zeros((0, 3), np.int64), nothing, nothing, counts, np.zeros(0)
-    blocks, tally = evidence.blocks, evidence.tally
-    walks = np.array([[tally.n_walks, tally.n_walks_tp, tally.n_walks_sl]], np.int64)
-    place = np.full(len(blocks.block), number, np.int64)
-    own = np.array([number], np.int64)
-    seconds = np.array([blocks.seconds], np.int64)
-    return own, seconds, walks, place, blocks.block, blocks.counts, blocks.tick("net_pnl")
-
-
-def _whole_rows(store: Store) -> Iterator[pa.Table]:
-    """Yield of each part the keys of the rows that lack no sum of today's."""
+    Rows of a version that did not keep one of today's sums are left out: what has no evidence is judged anew from its
+    fires.
+    """
+    names = [*keys, "evidence_digest"]
     kept = ("block", *_TALLIES, *COUNTS, *TICKS, *TIMES)
-    parts = read_each_part(store, EVIDENCE, _KEYS, lambda part: (part, set(kept) <= whole_columns(part)), repeated=_OF)
-    if not all(is_whole for _, is_whole in parts):
-        # Of a part of an earlier version that is only known once the columns have been read.
-        yield from read_each_part(
-            store, EVIDENCE, [*_KEYS, *kept], lambda part: _without_nulls(part, kept).select(_KEYS)
-        )
-        return
-    yield from (part for part, _ in parts)
+    parts = read_each_part(store, EVIDENCE, names, lambda part: (part, set(kept) <= whole_columns(part)), repeated=keys)
+    if all(is_whole for _, is_whole in parts):
+        return [part for part, _ in parts]
+    # Of a part of an earlier version that is only known once the columns have been read.
+    return read_each_part(store, EVIDENCE, [*names, *kept], lambda part: _without_nulls(part, kept).select(names))
 
 
 def _without_nulls(part: pa.Table, kept: Sequence[str]) -> pa.Table:
@@ -253,34 +238,50 @@ def _without_nulls(part: pa.Table, kept: Sequence[str]) -> pa.Table:
 
 @dataclass(frozen=True)
 class _PartSums:
-    """The sums of a part: of row r those of the blocks `ends[r]` to `ends[r + 1] - 1`."""
+    """The sums of a part: of row r those of the blocks `ends[r]` to `ends[r + 1] - 1`.
+
+    Attributes:
+        digests, seconds: [R] of each row.
+        tallies: [R] each, in the order of the fields of `Tally`.
+        ends: [R + 1].
+        block: [B].
+        sums: [B] each, by the names of `COUNTS` and `TICKS`.
+        orders: of the rows that have them, by row.
+    """
 
     digests: list[str]
-    seconds: list[int]
-    tallies: list[tuple[Any, ...]]
-    ends: list[int]
+    seconds: NDArray[np.int64]
+    tallies: list[NDArray[Any]]
+    ends: NDArray[np.int64]
     block: NDArray[np.int64]
-    counts: NDArray[np.int32]
-    ticks: NDArray[np.float64]
+    sums: dict[str, NDArray[Any]]
     orders: dict[int, NDArray[np.float64]]
+
+    @functools.cached_property
+    def counts(self) -> NDArray[np.int32]:
+        """[B, len(COUNTS)]."""
+        return np.column_stack([self.sums[name] for name in COUNTS]).astype(np.int32, copy=False)
+
+    @functools.cached_property
+    def ticks(self) -> NDArray[np.float64]:
+        """[B, len(TICKS)]."""
+        return np.column_stack([self.sums[name] for name in TICKS])
 
     def at(self, row: int) -> _Sums:
         """Return the sums of a row."""
         own = slice(self.ends[row], self.ends[row + 1])
-        sums = BlockSums(self.seconds[row], self.block[own], self.counts[own], self.ticks[own], self.orders.get(row))
-        return sums, Tally(*self.tallies[row])
+        blocks = self.block[own], self.counts[own], self.ticks[own], self.orders.get(row)
+        return BlockSums(int(self.seconds[row]), *blocks), Tally(*(each[row].item() for each in self.tallies))
 
-    def rows(self, rows: NDArray[np.int64], numbers: NDArray[np.int64]) -> "_Columns":
-        """Return the sums of some rows, whose evidences have numbers, as columns."""
-        ends = np.array(self.ends, np.int64)
-        begins, sizes = ends[rows], ends[rows + 1] - ends[rows]
+    def of_rows(self, rows: NDArray[np.int64], numbers: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
+        """Return the columns of `ManySums` that blocks have, of some rows, ascending, that have numbers."""
+        begins, sizes = self.ends[rows], self.ends[rows + 1] - self.ends[rows]
+        place, several = np.repeat(numbers, sizes), (self.block, *(self.sums[name] for name in SUMS))
+        if len(rows) == len(self.seconds) and bool(np.all(np.diff(rows) == 1)):
+            return (place, *several)
         before = np.cumsum(sizes) - sizes
         index = np.arange(int(sizes.sum())) + np.repeat(begins - before, sizes)
-        seconds = np.array(self.seconds, np.int64)[rows]
-        walks = np.array([each[_FIRST_WALK:] for each in self.tallies], np.int64)[rows]
-        net_pnl = self.ticks[index, TICKS.index("net_pnl")]
-        place = np.repeat(numbers, sizes)
-        return numbers, seconds, walks, place, self.block[index], self.counts[index], net_pnl
+        return (place, *(each[index] for each in several))
 
 
 def _sums(store: Store) -> list[_Part[_Sums]]:
@@ -291,15 +292,13 @@ def _sums(store: Store) -> list[_Part[_Sums]]:
         if not len(part):
             return None
         block, ends = list_columns(part, ["block"])
-        counts, ticks = list_columns(part, COUNTS)[0], list_columns(part, TICKS)[0]
         return _PartSums(
             texts(part["evidence_digest"]),
-            numpy_array(part["block_s"]).tolist(),
-            list(zip(*(numpy_array(part[name]).tolist() for name in _TALLIES), strict=True)),
-            ends.tolist(),
+            numpy_array(part["block_s"]),
+            [numpy_array(part[name]) for name in _TALLIES],
+            ends.astype(np.int64),
             block[:, 0],
-            counts.astype(np.int32, copy=False),
-            ticks,
+            {name: list_columns(part, [name])[0][:, 0] for name in (*COUNTS, *TICKS)},
             _orders(part),
         )
 

@@ -97,6 +97,21 @@ def texts(column: pa.ChunkedArray) -> list[str]:
     return found
 
 
+def text_numbers(column: pa.ChunkedArray, known: dict[str, int]) -> NDArray[np.int32]:
+    """Return [n] a number for each text of a column, none of them null: the same for equal ones.
+
+    New texts are added to those that are known, with the next numbers. Of a column that was read as a dictionary no
+    text is made for each row.
+    """
+    found = [np.zeros(0, np.int32)]
+    for chunk in column.chunks:
+        is_dictionary = isinstance(chunk, pa.DictionaryArray) and not chunk.null_count
+        words = chunk.dictionary.to_pylist() if is_dictionary else chunk.to_pylist()
+        numbers = np.array([known.setdefault(word, len(known)) for word in words], np.int32)
+        found.append(numbers[numpy_array(chunk.indices)] if is_dictionary else numbers)
+    return np.concatenate(found)
+
+
 def list_columns(table: pa.Table, names: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.int32]]:
     """Return lists of numbers, one after the other, and where each begins, the end of the last behind them.
 

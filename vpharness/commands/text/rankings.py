@@ -46,11 +46,11 @@ from vpharness.results.ledger import (
     AUDIT_PASSED,
     DatasetKey,
     LedgerCandidate,
-    with_explored,
+    Trial,
 )
 from vpharness.results.ledger_reader import read_ledger
 from vpharness.results.ranking import ADAPTIVELY_CHOSEN, Ranked, duplicates, net_order, restricted
-from vpharness.results.reevaluation import needs_dataset, with_missing_evidence
+from vpharness.results.reevaluation import needs_dataset, trials_without_evidence, with_missing_evidence
 from vpharness.results.remembered_rankings import ranked_before
 from vpharness.results.sensitivity import settings_of
 from vpharness.results.store import Store
@@ -81,7 +81,7 @@ def readable_ledger(store: Store, lake: Lake) -> list[LedgerCandidate]:
     Rows of an earlier version are judged anew where their dataset is at hand and as it was; those left out are printed.
     """
     ledger = read_ledger(store)
-    needed = {trial.dataset for each in with_explored(ledger) for trial in each.trials if needs_dataset(trial)}
+    needed = {trial.dataset for trial in trials_without_evidence(ledger)}
     if not needed:
         return ledger
     lost: dict[DatasetKey, str] = {}
@@ -93,7 +93,7 @@ def readable_ledger(store: Store, lake: Lake) -> list[LedgerCandidate]:
             lost[key] = str(error)
     for reason in lost.values():
         print(f"vpharness: results of an earlier version are left out: {reason}", file=sys.stderr)
-    kept = restricted(ledger, lambda trial: not (needs_dataset(trial) and trial.dataset in lost))
+    kept = restricted(ledger, lambda run: not (isinstance(run, Trial) and needs_dataset(run) and run.dataset in lost))
     return with_missing_evidence(kept, views_in(lake), lambda dataset_id, _: market_of(find_dataset(lake, dataset_id)))
 
 

@@ -17,11 +17,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.evaluation import pooled
-from vpharness.evaluation.blocks import COUNTS
+from vpharness.evaluation.blocks import merged
 from vpharness.evaluation.intervals import CONFIDENCE, Interval, ratio_of_totals
 from vpharness.evaluation.significance import has_enough
-from vpharness.results.stored_evidence import sums_together
+from vpharness.results.stored_evidence import SUMS, sums_together
 from vpharness.results.walk_forward.segments import History
 
 FloatArray = NDArray[np.float64]
@@ -57,27 +56,25 @@ class WindowSums:
         self._histories = histories
         n_segments = len(histories[0].in_segments) if histories else 0
         self._shape = (len(histories), n_segments)
-        flat = [each.evidence if each is not None else None for own in histories for each in own.in_segments]
-        known = [(place, evidence) for place, evidence in enumerate(flat) if evidence is not None]
-        places = np.array([place for place, _ in known], np.int64)
-        found = sums_together([each for _, each in known])
-        self._seconds = np.zeros(len(flat), np.int64)
-        self._seconds[places] = found.seconds
+        flat = [each for own in histories for each in own.evidence]
+        places = np.array([place for place, each in enumerate(flat) if each is not None], np.int64)
+        found = sums_together([each for each in flat if each is not None])
+        seconds, walks = np.zeros(len(flat), np.int64), np.zeros((3, len(flat)), np.int64)
+        seconds[places], walks[:, places] = found.seconds, found.walks
+        self._seconds, self._walks = seconds.reshape(self._shape), walks.reshape(3, *self._shape)
         cell = places[found.place]
-        n, tp, sl = (found.counts[:, COUNTS.index(name)].astype(np.float64) for name in ("n_net", "net_tp", "net_sl"))
-        earned, numbers = found.net_pnl, found.block
+        n, tp, sl, earned = (found.sums[name] for name in SUMS)
         self.fires, self.earned, *ended = (
             np.bincount(cell, each, len(flat)).reshape(self._shape) for each in (n, earned, tp, sl)
         )
         """[C, T] each: the net fires of each candidate in each segment, and what they earned, ticks."""
         self._ended = np.stack(ended).astype(np.int64)
-        walks = np.zeros((3, len(flat)), np.int64)
-        walks[:, places] = found.walks
-        self._walks = walks.reshape(3, *self._shape)
-        held = n > 0
-        self._blocks = cell[held], numbers[held], n[held], earned[held]
-        self._seconds = self._seconds.reshape(self._shape)
-        self._of_length = {int(length): self._summed(int(length)) for length in np.unique(self._seconds) if length > 0}
+        held = np.flatnonzero(n)
+        number = found.block
+        if len(held) < len(n):
+            cell, number, n, earned = cell[held], number[held], n[held], earned[held]
+        self._blocks = cell, number, n.astype(np.float64), earned
+        self._of_length = {int(length): self._summed(int(length)) for length in np.unique(seconds) if length > 0}
 
     def _summed(self, length: int) -> tuple[FloatArray, NDArray[np.int64], FloatArray]:
         """Return the sums [_SUMS, C, T] over blocks of a length, and what blocks add that lie in several segments.
@@ -85,19 +82,21 @@ class WindowSums:
         These are given as (candidate, first segment, last segment) [3, Q] and their share of each sum [_SUMS, Q].
         """
         cell, number, n, earned = self._blocks
-        own = self._seconds.ravel()[cell]
-        fits = own <= length
-        cell, number, n, earned, own = cell[fits], number[fits], n[fits], earned[fits], own[fits]
-        number = number // (length // np.maximum(own, 1))
-        first = np.flatnonzero((np.diff(cell, prepend=-1) != 0) | (np.diff(number, prepend=0) != 0))
-        if not len(first):
-            return np.zeros((_SUMS, *self._shape)), np.zeros((3, 0), np.int64), np.zeros((_SUMS, 0))
-        cell, number = cell[first], number[first]
-        n, earned = np.add.reduceat(n, first), np.add.reduceat(earned, first)
+        if np.any(self._seconds[self._seconds > 0] != length):
+            own = self._seconds.ravel()[cell]
+            fits = own <= length
+            cell, number, n, earned, own = cell[fits], number[fits], n[fits], earned[fits], own[fits]
+            number = number // (length // np.maximum(own, 1))
+        is_first = np.concatenate([[True], (cell[1:] != cell[:-1]) | (number[1:] != number[:-1])])[: len(cell)]
+        if not is_first.all():
+            first = np.flatnonzero(is_first)
+            cell, number = cell[first], number[first]
+            n, earned = np.add.reduceat(n, first), np.add.reduceat(earned, first)
         size = self._shape[0] * self._shape[1]
-        values = (np.ones(len(n)), n, earned, earned**2, earned * n, n**2)
-        sums = np.array([np.bincount(cell, each, size) for each in values], np.float64).reshape(_SUMS, *self._shape)
-        return sums, *_shared(cell, number, n, earned, self._shape[1])
+        # One sum at a time, since each row of values takes as much memory as all blocks.
+        values = (lambda: None, lambda: n, lambda: earned, lambda: earned**2, lambda: earned * n, lambda: n**2)
+        sums = np.array([np.bincount(cell, each(), size) for each in values], np.float64)
+        return sums.reshape(_SUMS, *self._shape), *_shared(cell, number, n, earned, self._shape)
 
     def choose(self, start: int, stop: int, eligible: NDArray[np.bool_]) -> Chosen | None:
         """Return the candidate with the largest lower end over the segments `start` to `stop - 1`.
@@ -143,7 +142,7 @@ class WindowSums:
     def net_of(self, place: int, start: int, stop: int) -> Interval:
         """Return a candidate's net mean with its interval over a window, from its pooled blocks."""
         some = [each.evidence for each in self._histories[place].in_segments[start:stop] if each is not None]
-        blocks = pooled(some).blocks
+        blocks = merged([each.blocks for each in some])
         return ratio_of_totals(blocks.tick("net_pnl"), blocks.count("n_net")).interval()
 
 
@@ -157,18 +156,23 @@ def lower_ends(sums: FloatArray) -> FloatArray:
         # Where all blocks agree the sums cancel, and rounding may leave less than nothing.
         scatter = np.maximum(squares - 2 * mean * products + mean**2 * squared_n, 0.0)
         error = np.sqrt(scatter * n_blocks / (n_blocks - 1)) / n
-        low: FloatArray = mean - stdtrit(n_blocks - 1, 0.5 + CONFIDENCE / 2) * error
+        numbers, of = np.unique(n_blocks, return_inverse=True)
+        low: FloatArray = mean - stdtrit(numbers - 1, 0.5 + CONFIDENCE / 2)[of] * error
     return low
 
 
 def _shared(
-    cell: NDArray[np.int64], number: NDArray[np.int64], n: FloatArray, earned: FloatArray, n_segments: int
+    cell: NDArray[np.int64], number: NDArray[np.int64], n: FloatArray, earned: FloatArray, shape: tuple[int, int]
 ) -> tuple[NDArray[np.int64], FloatArray]:
     """Return what the blocks add that lie in several segments of a candidate, pair by pair of their segments.
 
     With (n_1, P_1) and (n_2, P_2) the shares of a pair, the square of the block's sum holds 2 P_1 P_2 beside the
     squares of its shares, and so on; neighbours among the shares are one block less.
     """
+    n_segments = shape[1]
+    mine = np.flatnonzero(_may_share(cell, number, shape)[cell // n_segments]) if len(cell) else cell
+    mine = mine[np.argsort(cell[mine], kind="stable")]
+    cell, number, n, earned = cell[mine], number[mine], n[mine], earned[mine]
     owner, segment = np.divmod(cell, n_segments)
     pairs, shares = [np.zeros((3, 0), np.int64)], [np.zeros((_SUMS, 0))]
     for apart in range(1, n_segments):
@@ -190,3 +194,14 @@ def _shared(
             )
         )
     return np.concatenate(pairs, axis=1), np.concatenate(shares, axis=1)
+
+
+def _may_share(cell: NDArray[np.int64], number: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return [C] which candidates have a segment whose first block is not behind the last ones of all before it."""
+    begins = np.flatnonzero(np.diff(cell, prepend=-1))
+    lowest, highest = np.full(shape, np.iinfo(np.int64).max), np.full(shape, np.iinfo(np.int64).min)
+    lowest.ravel()[cell[begins]] = number[begins]
+    highest.ravel()[cell[begins]] = number[np.append(begins[1:], len(cell)) - 1]
+    before = np.maximum.accumulate(highest, axis=1)[:, :-1]
+    found: NDArray[np.bool_] = np.any(lowest[:, 1:] <= before, axis=1)
+    return found

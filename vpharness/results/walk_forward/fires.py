@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from vpharness.evaluation.blocks import NS_PER_SECOND
 from vpharness.results.ledger import Trial
-from vpharness.results.store import FIRES, Store, read_table
+from vpharness.results.store import FIRES, Store, read_each_part
 from vpharness.results.walk_forward.segments import SegmentEvidence
 from vpharness.results.walk_forward.steps import Step
+from vpharness.storage.arrow import text_numbers
 
 _NS_PER_MS = 1_000_000
 
@@ -103,14 +104,20 @@ def _named(step: Step, trial: Trial, count: int) -> tuple[Any, ...]:
 
 def _net_of(store: Store, trials: Sequence[Trial]) -> dict[tuple[str, str], Any]:
     """Return what each fire of some trials earned net, ticks, by run and candidate."""
-    import pyarrow.compute as pc  # noqa: PLC0415  # slow to load
+    run_ids, candidate_ids = {each.run_id for each in trials}, {each.candidate_id for each in trials}
+    found: dict[tuple[str, str], Any] = {}
 
-    table = read_table(store, FIRES, ["run_id", "candidate_id", "net_pnl_ticks"])
-    if table is None or "net_pnl_ticks" not in table.column_names:
-        return {}
-    mine = pc.and_(
-        pc.is_in(table["run_id"], pa.array(sorted({each.run_id for each in trials}), pa.string())),
-        pc.is_in(table["candidate_id"], pa.array(sorted({each.candidate_id for each in trials}), pa.string())),
-    )
-    rows = table.filter(mine).to_pylist()
-    return {(row["run_id"], row["candidate_id"]): row["net_pnl_ticks"] for row in rows}
+    def rows_of(part: pa.Table) -> dict[tuple[str, str], Any]:
+        if "net_pnl_ticks" not in part.column_names:
+            return {}
+        is_mine = np.ones(len(part), np.bool_)
+        for name, ids in (("run_id", run_ids), ("candidate_id", candidate_ids)):
+            is_mine &= text_numbers(part[name], {each: place for place, each in enumerate(ids)}) < len(ids)
+        rows = np.flatnonzero(is_mine).tolist()
+        columns = (part[name] for name in ("run_id", "candidate_id", "net_pnl_ticks"))
+        return {(a[row].as_py(), b[row].as_py()): c[row].as_py() for a, b, c in [tuple(columns)] for row in rows}
+
+    wanted = ["run_id", "candidate_id", "net_pnl_ticks"]
+    for rows in read_each_part(store, FIRES, wanted, rows_of, repeated=wanted[:2]):
+        found |= rows
+    return found

@@ -64,8 +64,8 @@ def _opened(
     if chosen is None:
         return Step(0, in_sample, tests, None, None, ())
     candidate = timeline.histories[chosen.place].candidate
-    there_alone = set(map(id, _trials(candidate, tests)))
-    meant = candidate.on(lambda trial: trial.judged_part != TEST or id(trial) in there_alone) or candidate
+    times = {time for segment in tests for time in segment.times}
+    meant = candidate.on(lambda run: run.judged_part != TEST or run.test_time in times) or candidate
     (opening,) = open_tests([meant], ledger, store, view_of)
     if opening.result is None:
         return Step(0, in_sample, tests, candidate, chosen, (), None, opening.refused or "it has no test part")

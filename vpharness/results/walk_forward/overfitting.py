@@ -29,8 +29,10 @@ MOST_GROUPS: Final = 16
 FEW_GROUPS: Final = 8
 """With fewer groups there are at most 20 halves, most of which share their segments: PBO means little."""
 _LEAST_CANDIDATES: Final = 2
-_VALUES_AT_ONCE: Final = 2**20
-"""So many values [N, halves] are held at a time, in each of about ten arrays: under 100 MB."""
+_VALUES_AT_ONCE: Final = 2**16
+"""So many values [N, halves] are held at a time, in each of about ten arrays: they stay in the processor's cache."""
+_MULTIPLIED_AT_ONCE: Final = 2**18
+"""Multiplications of a product of matrices up to which OpenBLAS uses one thread."""
 _SAME: Final = 1e-9
 """Net means that differ by no more, ticks, are equal: they share their ranks."""
 
@@ -118,14 +120,24 @@ def _chunks(n_groups: int, size: int) -> Iterator[FloatArray]:
         yield columns
 
 
+def _product(values: FloatArray, halves: FloatArray) -> FloatArray:
+    """Return [N, halves] the product of [N, S] and [S, halves]."""
+    # In pieces that BLAS does not share among threads, which would wait for one another busily.
+    width = max(1, _MULTIPLIED_AT_ONCE // values.size)
+    found = np.empty((len(values), halves.shape[1]))
+    for start in range(0, halves.shape[1], width):
+        found[:, start : start + width] = values @ halves[:, start : start + width]
+    return found
+
+
 def _of_halves(
     fires: FloatArray, earned: FloatArray, weights: FloatArray, halves: FloatArray, least_fires: int
 ) -> Iterator[FloatArray]:
     """Yield [3, H] λ, the net mean of each half's best candidate there, and in the other half; then the other way."""
-    here = fires @ halves
+    here = _product(fires, halves)
     there = fires.sum(axis=1)[:, None] - here
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean_here = earned @ halves
+        mean_here = _product(earned, halves)
         mean_there = (earned.sum(axis=1)[:, None] - mean_here) / there
         mean_here /= here
     judged_here, judged_there = here >= least_fires, there >= least_fires

@@ -10,6 +10,7 @@ import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,15 @@ from numpy.typing import NDArray
 from vpharness.errors import ConfigError
 from vpharness.evaluation import TEST, BlockSums, Evidence, MarketTime, Tally, pooled
 from vpharness.evaluation.blocks import NS_PER_SECOND
-from vpharness.results.ledger import LedgerCandidate, Trial
+from vpharness.results.ledger import (
+    LaterTrials,
+    LedgerCandidate,
+    LedgerRun,
+    LedgerRuns,
+    Trial,
+    at_places,
+    evidence_at,
+)
 
 LEAST_SEGMENTS = 2
 _NS_PER_MS = 1_000_000
@@ -65,12 +74,66 @@ class SegmentEvidence:
     n_dropped: int = 0
 
 
+class SegmentsLater(Sequence[SegmentEvidence | None]):
+    """What a candidate did in segments that are whole datasets, made where it is first looked at."""
+
+    def __init__(
+        self, candidate: LedgerCandidate, segments: Sequence[Segment], places: Sequence[Sequence[int]]
+    ) -> None:
+        """Note the places that its trials in each segment have among all its trials."""
+        self._candidate, self._segments, self.places = candidate, segments, places
+
+    def __len__(self) -> int:
+        """Return how many segments there are."""
+        return len(self._segments)
+
+    @overload
+    def __getitem__(self, segment: int) -> SegmentEvidence | None: ...
+
+    @overload
+    def __getitem__(self, segment: slice) -> tuple[SegmentEvidence | None, ...]: ...
+
+    def __getitem__(self, segment: int | slice) -> SegmentEvidence | tuple[SegmentEvidence | None, ...] | None:
+        """Return what it did in a segment, or in some of them; None where it did not run."""
+        if isinstance(segment, slice):
+            return tuple(self[each] for each in range(*segment.indices(len(self))))
+        evidence, its = self.evidence(segment), self._segments[segment]
+        if evidence is None:
+            return None
+        trials = tuple(at_places(self._candidate.trials, self.places[segment]))
+        return SegmentEvidence(trials, evidence, its.start_ns, its.stop_ns)
+
+    def evidence(self, segment: int) -> Evidence | None:
+        """Return the evidence of a segment, for which no trial is made."""
+        known = [evidence_at(self._candidate.trials, place) for place in self.places[segment]]
+        several = [each for each in known if each is not None]
+        return pooled(several) if several else None
+
+
 @dataclass(frozen=True)
 class History:
     """A candidate with its evidence in each segment; None in those that it did not run on."""
 
     candidate: LedgerCandidate
-    in_segments: tuple[SegmentEvidence | None, ...]
+    in_segments: Sequence[SegmentEvidence | None]
+
+    @property
+    def evidence(self) -> list[Evidence | None]:
+        """Its evidence alone in each segment."""
+        own = self.in_segments
+        if isinstance(own, SegmentsLater):
+            trials = self.candidate.trials
+            return [
+                evidence_at(trials, places[0]) if len(places) == 1 else own.evidence(segment)
+                for segment, places in enumerate(own.places)
+            ]
+        return [None if each is None else each.evidence for each in own]
+
+    @property
+    def ran(self) -> list[bool]:
+        """Whether it ran on each segment."""
+        own = self.in_segments
+        return [bool(each) for each in own.places] if isinstance(own, SegmentsLater) else [x is not None for x in own]
 
 
 @dataclass(frozen=True)
@@ -90,8 +153,7 @@ class Timeline:
     @functools.cached_property
     def ran(self) -> NDArray[np.bool_]:
         """[C, T] whether each candidate ran on each segment."""
-        there = [[each is not None for each in own.in_segments] for own in self.histories]
-        return np.array(there, np.bool_).reshape(len(self.histories), len(self.segments))
+        return np.array([own.ran for own in self.histories], np.bool_).reshape(len(self.histories), len(self.segments))
 
     def ran_on(self, start: int, stop: int) -> NDArray[np.bool_]:
         """Return [C] whether each candidate ran on all of the segments `start` to `stop - 1`."""
@@ -108,8 +170,8 @@ def segments_of(candidates: Sequence[LedgerCandidate], spans: int | None = None)
 
     Raises ConfigError where there are no two segments, and where `spans` do not fit.
     """
-    judged = [each for each in candidates if each.choosing and all(t.evidence is not None for t in each.counted)]
-    datasets = {trial.dataset for each in judged for trial in each.counted}
+    judged = [each for each in candidates if each.chooses and _has_evidence(each)]
+    datasets = {runs.runs[place].dataset for runs in _distinct_runs(judged) for place in runs.counted}
     if not datasets:
         raise ConfigError(
             "no candidate was judged on what is asked for; python -m vpharness compare shows what there is"
@@ -131,22 +193,33 @@ def segments_of(candidates: Sequence[LedgerCandidate], spans: int | None = None)
     return _by_span(judged, spans)
 
 
+def _has_evidence(candidate: LedgerCandidate) -> bool:
+    """Whether all trials that count have evidence, as those in the store have that need not be made to be judged."""
+    return isinstance(candidate.trials, LaterTrials) or all(each.evidence is not None for each in candidate.counted)
+
+
+def _distinct_runs(candidates: Sequence[LedgerCandidate]) -> list[LedgerRuns]:
+    """Return the runs of candidates, once where several share them."""
+    return list({id(each.runs): each.runs for each in candidates}.values())
+
+
 def _by_dataset(candidates: Sequence[LedgerCandidate]) -> Timeline:
-    # Candidates of a run share the object, so that few of them are compared by what they hold.
-    objects = {id(trial.judged_time): trial for each in candidates for trial in each.counted}
-    trials = {trial.judged_time: trial for trial in objects.values()}
-    groups = _groups(list(trials))
-    segments = tuple(_segment([trials[time] for time in times]) for times in groups)
+    several = _distinct_runs(candidates)
+    # Runs on the same days share the object, so that few of them are compared by what they hold.
+    counted = (runs.runs[place] for runs in several for place in runs.counted)
+    objects = {id(run.judged_time): run for run in counted}
+    runs_at = {run.judged_time: run for run in objects.values()}
+    groups = _groups(list(runs_at))
+    segments = tuple(_segment([runs_at[time] for time in times]) for times in groups)
     of_time = {time: place for place, times in enumerate(groups) for time in times}
-    place_of = {number: of_time[trial.judged_time] for number, trial in objects.items()}
-
-    def history(candidate: LedgerCandidate) -> History:
-        own: list[list[Trial]] = [[] for _ in segments]
-        for trial in candidate.counted:
-            own[place_of[id(trial.judged_time)]].append(trial)
-        return History(candidate, tuple(map(_together, own, segments)))
-
-    return Timeline(segments, tuple(map(history, candidates)))
+    segment_of = {number: of_time[run.judged_time] for number, run in objects.items()}
+    places: dict[int, tuple[list[int], ...]] = {}
+    for runs in several:
+        own = places[id(runs)] = tuple([] for _ in segments)
+        for place in runs.counted:
+            own[segment_of[id(runs.runs[place].judged_time)]].append(place)
+    histories = (History(each, SegmentsLater(each, segments, places[id(each.runs)])) for each in candidates)
+    return Timeline(segments, tuple(histories))
 
 
 def _groups(times: Collection[MarketTime]) -> list[list[MarketTime]]:
@@ -163,28 +236,20 @@ def _groups(times: Collection[MarketTime]) -> list[list[MarketTime]]:
     return groups
 
 
-def _segment(trials: Sequence[Trial], *, is_test: bool = False) -> Segment:
-    times = [(trial.test_time if is_test else None) or trial.judged_time for trial in trials]
-    names = sorted({trial.dataset_id for trial in trials})
+def _segment(runs: Sequence[LedgerRun], *, is_test: bool = False) -> Segment:
+    times = [(run.test_time if is_test else None) or run.judged_time for run in runs]
+    names = sorted({run.dataset_id for run in runs})
     more = len(names) - _NAMED_AT_MOST
     name = "+".join(names[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
     start_ns, stop_ns = min(each.start_ns for each in times), max(each.stop_ns for each in times)
     return Segment(name, start_ns, stop_ns, tuple(dict.fromkeys(times)), is_test)
 
 
-def _together(trials: Sequence[Trial], segment: Segment) -> SegmentEvidence | None:
-    known = [trial.evidence for trial in trials if trial.evidence is not None]
-    if not known:
-        return None
-    evidence = known[0] if len(known) == 1 else pooled(known)
-    return SegmentEvidence(tuple(trials), evidence, segment.start_ns, segment.stop_ns)
-
-
 def _tests(candidates: Sequence[LedgerCandidate]) -> tuple[Segment, ...]:
     """Return the segments of datasets that are kept for the test, in the order of time."""
-    kept = [trial for each in candidates for trial in each.trials if trial.judged_part == TEST]
-    trials = {trial.test_time: trial for trial in kept if trial.test_time is not None}
-    return tuple(_segment([trials[time] for time in times], is_test=True) for times in _groups(list(trials)))
+    kept = (run for runs in _distinct_runs(candidates) for run in runs.runs if run.judged_part == TEST)
+    runs_at = {run.test_time: run for run in kept if run.test_time is not None}
+    return tuple(_segment([runs_at[time] for time in times], is_test=True) for times in _groups(list(runs_at)))
 
 
 def _by_span(candidates: Sequence[LedgerCandidate], spans: int) -> Timeline:

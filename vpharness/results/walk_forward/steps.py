@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from vpharness.errors import ConfigError
-from vpharness.evaluation import pooled
+from vpharness.evaluation.blocks import merged
 from vpharness.evaluation.intervals import Interval, ratio_of_totals
 from vpharness.results.holdout import HoldoutResult
 from vpharness.results.ledger import LedgerCandidate
@@ -61,7 +61,7 @@ class Step:
         """The net mean out of sample with its interval, ticks; NaN where there is none."""
         if not self.found:
             return Interval(math.nan, math.nan, math.nan)
-        blocks = pooled([each.evidence for each in self.found]).blocks
+        blocks = merged([each.evidence.blocks for each in self.found])
         return ratio_of_totals(blocks.tick("net_pnl"), blocks.count("n_net")).interval()
 
 
