@@ -13,7 +13,7 @@ from vpharness.errors import PromotionError
 from vpharness.evaluation import EVALUATION_VERSION, Judgement, Lack
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.lattice.lattice_parameters import LATTICE_VERSION
-from vpharness.live.latency import Latency
+from vpharness.live.latency import Latency, MachineLoad
 from vpharness.promotion import gates
 from vpharness.promotion.agreement import Agreement
 from vpharness.promotion.forward_record import ForwardRecord
@@ -191,6 +191,23 @@ def test_a_step_must_take_a_small_part_of_the_bin() -> None:
     few = gates.latency_gate(Latency.of([1_000] * 999), 100, LIMITS)
     assert (few.passed, few.found) == (False, "999 bins were timed, which are too few to tell it")
     assert gates.latency_gate(None, 100, LIMITS).passed is False
+
+
+def test_a_miss_of_the_latency_says_whether_the_machine_was_busy_and_what_to_do() -> None:
+    """With the measured time, the limit and the load; what passes says nothing of it."""
+    late, in_time = Latency.of([31_000_000] * 1_000), Latency.of([1_000_000] * 1_000)
+    busy, idle = MachineLoad(5.26, 2), MachineLoad(1.1, 2)
+    found = gates.latency_gate(late, 100, LIMITS, busy)
+    assert found.wanted == "99th percentile at most 20 ms"
+    assert found.found == (
+        "31.00 ms, 31.0% of the bin; this machine was busy (load 5.3 on 2 processors), which may be the cause: promote "
+        "again when nothing else runs here"
+    )
+    assert "this machine was not busy (load 1.1 on 2 processors)" in gates.latency_gate(late, 100, LIMITS, idle).found
+    assert "a busy machine may be the cause" in gates.latency_gate(late, 100, LIMITS).found
+    assert gates.latency_gate(in_time, 100, LIMITS, busy).found == "1.00 ms, 1.0% of the bin"
+    assert (MachineLoad(1.4, 1).is_busy, MachineLoad(1.6, 1).is_busy) == (False, True)
+    assert (MachineLoad(11.0, 16).is_busy, MachineLoad(13.0, 16).is_busy) == (False, True)
 
 
 def test_a_refusal_names_every_gate_that_failed() -> None:

@@ -16,7 +16,7 @@ from vpharness.errors import DatasetError, VpharnessError, told_apart
 from vpharness.evaluation import EVALUATION_VERSION
 from vpharness.events.event_source import Source
 from vpharness.lattice.lattice_parameters import LATTICE_VERSION
-from vpharness.live.latency import Latency
+from vpharness.live.latency import Latency, MachineLoad
 from vpharness.promotion.agreement import Agreement
 from vpharness.promotion.forward_record import ForwardRecord
 from vpharness.promotion.gate_parameters import PromotionParameters
@@ -237,15 +237,36 @@ def live_gate(agreed: Agreement, others_differ: Sequence[str], n_orders: int | N
     return Gate("live = batch", not differences, wanted, found, unsafe=True)
 
 
-def latency_gate(latency: Latency | None, cell_width_ms: float, limits: PromotionParameters) -> Gate:
-    """A step takes a small part of its bin on this host."""
+def latency_gate(
+    latency: Latency | None, cell_width_ms: float, limits: PromotionParameters, load: MachineLoad | None = None
+) -> Gate:
+    """A step takes a small part of its bin on this host.
+
+    Args:
+        latency: of the timed steps; None without any.
+        cell_width_ms: the length of a bin.
+        limits: with the share of a bin that a step may take.
+        load: how busy the machine was meanwhile, which explains a miss; None where that is not known.
+    """
     most = limits.max_latency_share * cell_width_ms
     wanted = f"99th percentile at most {most:g} ms"
     p99_ms = None if latency is None else latency.percentiles["p99"]
     if p99_ms is None:
         bins = 0 if latency is None else latency.bins
         return Gate("latency", False, wanted, f"{bins} bins were timed, which are too few to tell it")
-    return Gate("latency", p99_ms <= most, wanted, f"{p99_ms:.2f} ms, {p99_ms / cell_width_ms:.1%} of the bin")
+    found = f"{p99_ms:.2f} ms, {p99_ms / cell_width_ms:.1%} of the bin"
+    passed = p99_ms <= most
+    return Gate("latency", passed, wanted, found if passed else f"{found}; {_why_late(load)}")
+
+
+def _why_late(load: MachineLoad | None) -> str:
+    """Return what may be the cause of a miss of the latency, and what to do."""
+    again = "promote again when nothing else runs here"
+    if load is None:
+        return f"a busy machine may be the cause: {again}"
+    if load.is_busy:
+        return f"this machine was busy ({load}), which may be the cause: {again}"
+    return f"this machine was not busy ({load}): the step itself is slow; try a faster machine, or wider bins"
 
 
 def unseen_gate(ranked: Ranked, limits: PromotionParameters) -> Gate:

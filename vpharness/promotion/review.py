@@ -14,6 +14,7 @@ from vpharness.evaluation import require_constant_latency
 from vpharness.events.event_source import Source
 from vpharness.execution.live_orders import LiveOrders
 from vpharness.learning.earlier_datasets import EarlierDatasets
+from vpharness.live.latency import MachineLoad
 from vpharness.modules import PermittedModules
 from vpharness.promotion import gates
 from vpharness.promotion.batch_run import BatchRun
@@ -183,7 +184,8 @@ def review(
             names,
         )
     )
-    found += gates.judged(lambda those: [gates.latency_gate(proof.latency, batch.width_ms, those)], limits)
+    load = MachineLoad.now()
+    found += gates.judged(lambda those: [gates.latency_gate(proof.latency, batch.width_ms, those, load)], limits)
     if not _goes_on(found, settings):
         return _ended(found, "test", "forward")
     ranked = candidate.ranked
