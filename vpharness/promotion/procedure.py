@@ -31,7 +31,8 @@ def select_from_procedure(store: Store, ledger: Sequence[LedgerCandidate], found
     if step.candidate is None:
         raise PromotionError(
             f"nothing is rankable on the last segments ({step.in_sample[0].name} to {step.in_sample[-1].name}): the "
-            "procedure has chosen nothing to serve; give a larger train"
+            "procedure has chosen nothing to serve; give a larger train (python -m vpharness compare walk_forward=true "
+            "says what candidates lack)"
         )
     newest = max(step.candidate.counted, key=lambda trial: (trial.judged_time.stop_ns, trial.dataset))
     selected = select_candidate(store, ledger, newest.run_id, newest.threshold_label)

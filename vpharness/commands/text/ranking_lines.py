@@ -7,6 +7,7 @@ from typing import Final
 from vpharness.commands.text.terminal import counted, minute_text
 from vpharness.evaluation import TEST, MarketTime, any_overlap
 from vpharness.evaluation.costs import has_fees, is_free
+from vpharness.evaluation.significance import Lack
 from vpharness.results.families import Family
 from vpharness.results.ledger import AUDIT_FAILED, AUDIT_UNDECIDED, NOT_AUDITED, LedgerCandidate
 from vpharness.results.ranking import Ranked
@@ -135,27 +136,25 @@ def _costs_text(rankable: Sequence[Ranked]) -> str:
 
 def shortages(ranked: Sequence[Ranked]) -> Iterator[str]:
     """Yield how many candidates have too little data, counted by what they lack, with the nearest of each reason."""
-    poor = [each for each in ranked if each.judgement.lacks]
-    if not poor:
-        return
+    poor = [each.judgement.lacks for each in ranked if each.judgement.lacks]
+    if poor:
+        yield shortage_text(poor)
+
+
+def shortage_text(poor: Sequence[Sequence[Lack]]) -> str:
+    """Return how many candidates lack what, and the one that lacks the least of it, given what each of them lacks."""
+    by_what: dict[str, list[Lack]] = {}
+    for lack in (lack for lacks in poor for lack in lacks):
+        by_what.setdefault(lack.what, []).append(lack)
     reasons = []
-    for what, (count, nearest) in _by_lack(poor).items():
-        lack = next(each for each in nearest.judgement.lacks if each.what == what)
-        if count == 1:
-            reasons.append(f"one has {lack}")
+    for what, lacks in by_what.items():
+        nearest = min(lacks, key=lambda lack: lack.needed - lack.found)
+        if len(lacks) == 1:
+            reasons.append(f"one has {nearest}")
         else:
-            many = "all" if count == len(poor) else f"{count:,}"
-            reasons.append(f"{many} have fewer than {lack.needed} {what}, the nearest has {lack}")
-    yield f"too little data: {counted(len(poor), 'candidate')}: {'; '.join(reasons)}"
-
-
-def _by_lack(poor: Sequence[Ranked]) -> dict[str, tuple[int, Ranked]]:
-    """Return what candidates lack, with how many lack it and the one that lacks the least of it."""
-    found: dict[str, list[tuple[int, Ranked]]] = {}
-    for each in poor:
-        for lack in each.judgement.lacks:
-            found.setdefault(lack.what, []).append((lack.needed - lack.found, each))
-    return {what: (len(those), min(those, key=lambda pair: pair[0])[1]) for what, those in found.items()}
+            many = "all" if len(lacks) == len(poor) else f"{len(lacks):,}"
+            reasons.append(f"{many} have fewer than {nearest.needed} {what}, the nearest has {nearest}")
+    return f"too little data: {counted(len(poor), 'candidate')}: {'; '.join(reasons)}"
 
 
 def searches(rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate] = ()) -> Iterator[str]:

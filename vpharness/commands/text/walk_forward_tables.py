@@ -1,19 +1,22 @@
 """Walk-forward as tables for people, and as rows for programs."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from vpharness.commands.text.ranking_lines import shortage_text
 from vpharness.commands.text.terminal import console, counted, print_table
+from vpharness.evaluation import pooled
 from vpharness.evaluation.figure_registry import without_nan
 from vpharness.evaluation.intervals import Interval
-from vpharness.evaluation.significance import SIGNIFICANCE_LEVEL
+from vpharness.evaluation.significance import SIGNIFICANCE_LEVEL, lacking
 from vpharness.events.times import time_text
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.sensitivity import setting_text, settings_in_words, settings_of, short_name, value_text
 from vpharness.results.session_names import segment_text, with_session
 from vpharness.results.walk_forward.judged import WalkForward
 from vpharness.results.walk_forward.overfitting import FEW_GROUPS, Overfitting
+from vpharness.results.walk_forward.segments import segments_of
 from vpharness.results.walk_forward.steps import Step
 
 _TERMS: Final = (
@@ -62,13 +65,45 @@ def _step_row(step: Step) -> dict[str, Any]:
     )
 
 
-def print_walk_forward(found: WalkForward, sessions: Mapping[str, str]) -> None:
-    """Print a procedure: its steps, and what they come to; datasets are shown by their sessions' names."""
+def print_walk_forward(found: WalkForward, sessions: Mapping[str, str], notes: Sequence[str] = ()) -> None:
+    """Print a procedure: its steps, and what they come to; datasets are shown by their sessions' names.
+
+    `notes` are further lines, such as why nothing could be chosen.
+    """
     out = console()
     out.print(headline(found))
     print_table(_columns(found, sessions), texts=("out of sample", "chosen", "varied"), key="step")
-    for line in (*_TERMS, *verdict_lines(found, sessions)):
+    for line in (*_TERMS, *verdict_lines(found, sessions), *notes):
         out.print(line)
+
+
+def unrankable_text(found: WalkForward, candidates: Sequence[LedgerCandidate]) -> str | None:
+    """Return at which steps nothing could be ranked, and what candidates lack at the newest of them; None without any.
+
+    Args:
+        found: the procedure.
+        candidates: those that it chose from, each with the trials that are meant.
+    """
+    empty = [step for step in found.steps if step.candidate is None and not step.is_test]
+    if not empty:
+        return None
+    step = empty[-1]
+    timeline = segments_of(candidates, found.procedure.segments)
+    start = [each.name for each in timeline.segments].index(step.in_sample[0].name)
+    chose_before = start + len(step.in_sample)
+    ran = timeline.ran_on(start, chose_before + len(step.out_of_sample))
+    poor = []
+    for history, is_there in zip(timeline.histories, ran, strict=True):
+        some = [each.evidence for each in history.in_segments[start:chose_before] if each is not None]
+        if is_there and (lacks := lacking(pooled(some))):
+            poor.append(lacks)
+    reasons = [shortage_text(poor)] if poor else []
+    if absent := int((~ran).sum()):
+        reasons.append(f"{counted(absent, 'candidate')} did not run on all of its segments")
+    numbers = [str(each.number) for each in empty]
+    at = f"step {numbers[0]}" if len(empty) == 1 else f"{len(empty)} steps (the newest is {numbers[-1]})"
+    window = counted(len(step.in_sample), "segment")
+    return f"nothing is rankable at {at}, from {window} in sample there: {'; '.join(reasons)}; try a larger train"
 
 
 def headline(found: WalkForward) -> str:

@@ -55,6 +55,7 @@ def walk_forward_section(findings: Findings) -> Element | None:
         "market time are adjusted for one another."
     )
     verdict = [element("p", true_minus(sentence)) for sentence in _verdict(found)]
+    verdict += [note(true_minus(f"{text[:1].upper()}{text[1:]}.")) for text in findings.walk_forward_notes]
     pictures = [
         chart(f"walk-forward-{name}", description, height, paint, caption=caption)
         for name, description, caption, height, paint in pictures_of(found)
