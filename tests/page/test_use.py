@@ -179,8 +179,9 @@ def test_what_is_wrong_is_loud(tab: Tab, server: StandIn) -> None:
 def test_what_is_wrong_covers_nothing_of_the_map(tab: Tab, server: StandIn) -> None:
     """It stands above the picture, which a line beside the colours does not even move; what is critical is never cut off."""
     show(tab, server)
-    top, bottom = "document.querySelector('#stage').getBoundingClientRect().top", (
-        "document.querySelector('#banner').getBoundingClientRect().bottom"
+    top, bottom = (
+        "document.querySelector('#stage').getBoundingClientRect().top",
+        ("document.querySelector('#banner').getBoundingClientRect().bottom"),
     )
     before = tab.ask(top)
     server.send_status(deadline_misses_recent=3, deadline_misses=3)

@@ -184,9 +184,7 @@ def _with_sessions(steps: list[dict[str, Any]], sessions: Mapping[str, str]) -> 
     ]
 
 
-def _write_report(
-    asked: CompareCommand, choice: DatasetChoice, found: WalkForward, notes: Sequence[str]
-) -> None:
+def _write_report(asked: CompareCommand, choice: DatasetChoice, found: WalkForward, notes: Sequence[str]) -> None:
     """Write the report of the same candidates, with the procedure in front; their test parts stay closed."""
     from vpharness.commands.compare import compared, ledger_text  # noqa: PLC0415  # which calls this
     from vpharness.commands.compare_report import facts_of, write_report  # noqa: PLC0415  # draws: slow to load
