@@ -124,6 +124,18 @@ def test_the_beginning_of_an_id_is_enough_where_no_other_begins_so(board: Board,
     )
 
 
+@pytest.mark.parametrize("path", ["a/b", "candidate/x/", "campaigns/"])
+def test_a_page_that_is_not_there_has_its_style_and_its_links_however_deep_it_lies(board: Board, path: str) -> None:
+    """Their addresses lead up as many folders as the one that was asked for is below the board's."""
+    found = answer(board, path)
+    up = "../" * path.count("/")
+    text = found.body.decode()
+    assert found.status == 404
+    assert f'href="{up}board.css"' in text
+    assert f'href="{up}campaigns"' in text
+    assert f'<a href="{up}">vpharness</a>' in text
+
+
 def test_two_candidates_are_compared_with_what_differs_and_the_difference_of_their_net(
     board: Board, ranked: list[Ranked]
 ) -> None:

@@ -90,6 +90,26 @@ def test_both_themes_are_legible_and_a_narrow_window_scrolls_tables_alone(tab: T
         assert tab.ask("document.documentElement.scrollWidth") <= width
 
 
+def test_the_leaderboard_scrolls_in_its_own_box_and_keeps_its_first_columns(tab: Tab) -> None:
+    """Places, choices, candidates and the head stay where they are while the rest moves."""
+    tab.size(1000, HEIGHT)
+    tab.settle()
+    corner = "[...document.querySelectorAll('.board tbody tr:nth-child(9) > :nth-child(-n + 4)')]"
+    lefts = f"{corner}.map(each => Math.round(each.getBoundingClientRect().left))"
+    before = tab.ask(lefts)
+    assert before == sorted(before)
+    frame = "document.querySelector('.frame:has(> .board)')"
+    assert tab.ask(f"{frame}.scrollWidth > {frame}.clientWidth")  # there is something to scroll
+    head = "document.querySelector('.board thead th').getBoundingClientRect().top"
+    top = tab.ask(head)
+    tab.ask(f"{frame}.scrollTo(300, 200)")
+    tab.settle()
+    assert tab.ask(f"{frame}.scrollLeft") > 100
+    assert tab.ask(lefts) == before
+    assert tab.ask(head) == pytest.approx(top, abs=1)
+    assert tab.ask("document.documentElement.scrollWidth") <= 1000
+
+
 def contrast(tab: Tab, selector: str) -> float:
     """Return by how much the colour of an element stands out from what is behind it (WCAG 2)."""
     found = tab.ask(

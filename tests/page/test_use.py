@@ -177,7 +177,7 @@ def test_what_is_wrong_is_loud(tab: Tab, server: StandIn) -> None:
 
 
 def test_what_is_wrong_covers_nothing_of_the_map(tab: Tab, server: StandIn) -> None:
-    """It stands above the picture, which a line beside the colours does not even move; what is critical is never cut off."""
+    """It stands above the picture, which one line of it does not move, and what is critical is never cut off."""
     show(tab, server)
     top, bottom = (
         "document.querySelector('#stage').getBoundingClientRect().top",

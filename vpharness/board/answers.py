@@ -113,7 +113,7 @@ def answer(board: Board, path: str, query: str = "") -> Answer:
     if path in _FILES:
         return Answer(HTTPStatus.OK, _FILES[path][0], _FILES[path][1]())
     as_json = path.endswith(".json") or "format=json" in query.split("&")
-    name = path.removesuffix(".json").strip("/")
+    folders, name = path.count("/"), path.removesuffix(".json")
     name = "" if name == "leaderboard" else name
     try:
         values = parsed(query)
@@ -127,27 +127,27 @@ def answer(board: Board, path: str, query: str = "") -> Answer:
             return board.remembered(key, lambda: _told(_PAGES[name](board, values), board, as_json=as_json))
         return _told(_PAGES[name](board, values), board, as_json=as_json)
     except NotFoundError as error:
-        return _problem(board, HTTPStatus.NOT_FOUND, "Not found", str(error), as_json=as_json)
+        page = _problem(HTTPStatus.NOT_FOUND, "Not found", str(error))
     except QueryError as error:
-        return _problem(board, HTTPStatus.BAD_REQUEST, "Not understood", str(error), as_json=as_json)
+        page = _problem(HTTPStatus.BAD_REQUEST, "Not understood", str(error))
     except VpharnessError as error:
-        return _problem(board, HTTPStatus.SERVICE_UNAVAILABLE, "Cannot be read", str(error), as_json=as_json)
+        page = _problem(HTTPStatus.SERVICE_UNAVAILABLE, "Cannot be read", str(error))
+    return _told(page, board, folders, as_json=as_json)
 
 
-def _told(page: Page, board: Board, *, as_json: bool) -> Answer:
-    text = json_of(page) if as_json else html_of(page, str(board.lake.root.resolve()))
+def _told(page: Page, board: Board, folders: int = 0, *, as_json: bool) -> Answer:
+    text = json_of(page) if as_json else html_of(page, str(board.lake.root.resolve()), folders)
     body = text.encode()
     if len(body) > MOST_BYTES:
         sentence = (
             f"the page has {len(body) / 1e6:.1f} MB; at most {MOST_BYTES / 1e6:g} MB are sent: ask for fewer rows"
         )
-        return _problem(board, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Too long", sentence, as_json=as_json)
+        return _told(_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Too long", sentence), board, as_json=as_json)
     return Answer(page.status, JSON if as_json else HTML, body)
 
 
-def _problem(board: Board, status: int, title: str, sentence: str, *, as_json: bool) -> Answer:
-    page = Page(title, [element("p", f"{sentence}.", class_="state")], {"error": sentence}, status)
-    return _told(page, board, as_json=as_json)
+def _problem(status: int, title: str, sentence: str) -> Page:
+    return Page(title, [element("p", f"{sentence}.", class_="state")], {"error": sentence}, status)
 
 
 def _leaderboard(board: Board, values: Mapping[str, str]) -> Page:
