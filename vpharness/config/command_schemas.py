@@ -1,6 +1,7 @@
 """The configuration of each command: the dataclasses behind the YAML files at the top of `conf/`."""
 
 import math
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -320,9 +321,10 @@ class CompareCommand:
         if len(asked) > 1:
             named = self.candidate or self.stability or self.execution or self.information
             one = f"candidate={named} " if named else ""
+            report = shlex.quote(f"report={self.report or 'report.html'}")
             yield (
                 f"{' and '.join(asked)} were given; give one of them, or make a report, which has all of it: "
-                f"python -m vpharness compare {one}report={self.report or 'report.html'}"
+                f"python -m vpharness compare {one}{report}"
             )
         naming = [name for name in ("stability", "execution", "information") if getattr(self, name)]
         if self.candidate and naming:

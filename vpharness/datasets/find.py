@@ -1,5 +1,6 @@
 """Finding datasets in the lake: by id, or all of them."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -156,7 +157,7 @@ def open_dataset(path: Path, cache: ColumnCache | None = None, models: Path | No
     """Return the dataset in a folder, its manifest verified; a DatasetError says what is wrong with it."""
     if not (path / MANIFEST_FILE).exists():
         raise DatasetError(
-            f"{path} has not been published; python -m vpharness publish {path} dataset.id={path.name} "
+            f"{path} has not been published; python -m vpharness publish {shlex.quote(str(path))} dataset.id={path.name} "
             "source.tick_size=TICK_SIZE checks it and makes it a dataset"
         )
     if not (path / CHECKSUMS_FILE).is_file():
