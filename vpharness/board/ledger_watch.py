@@ -109,7 +109,9 @@ class LedgerWatch:
 
     def _begin(self, stamp: str) -> None:
         problem, now = self._problem, self.clock()
-        if self._thread is not None or (problem is not None and problem.stamp == stamp and now - problem.at_s < RETRY_S):
+        if self._thread is not None or (
+            problem is not None and problem.stamp == stamp and now - problem.at_s < RETRY_S
+        ):
             return
         self._problem, self._begun = None, now
         self._thread = threading.Thread(target=self._make, args=(stamp,), name="ranking", daemon=True)

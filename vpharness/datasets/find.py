@@ -157,8 +157,8 @@ def open_dataset(path: Path, cache: ColumnCache | None = None, models: Path | No
     """Return the dataset in a folder, its manifest verified; a DatasetError says what is wrong with it."""
     if not (path / MANIFEST_FILE).exists():
         raise DatasetError(
-            f"{path} has not been published; python -m vpharness publish {shlex.quote(str(path))} dataset.id={path.name} "
-            "source.tick_size=TICK_SIZE checks it and makes it a dataset"
+            f"{path} has not been published; python -m vpharness publish {shlex.quote(str(path))} "
+            f"dataset.id={path.name} source.tick_size=TICK_SIZE checks it and makes it a dataset"
         )
     if not (path / CHECKSUMS_FILE).is_file():
         raise DatasetError(

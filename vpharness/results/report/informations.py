@@ -74,6 +74,9 @@ def _candidate(index: int, ranked: Ranked, found: Information) -> list[Element]:
                 f"{_text(labels.p_t, '.3f')}, by chance {number(labels.p_t_by_chance, '.3f')}",
             ],
         ]
+    if found.importances:
+        named_features = [f"{each.feature} {each.name}".strip() for each in found.importances[:MOST_FEATURES]]
+        rows.append(["features that matter most, by their numbers in the picture", "; ".join(named_features)])
     return [
         table([named, ""], rows, class_="words"),
         chart(f"information-{index}", described, height, partial(paint, found)),
