@@ -19,7 +19,7 @@ from runtime.config.server_parameters import ROLL_BACK, ChallengerParameters, Ru
 from runtime.config.signal_overrides import overridden, typed
 from runtime.engine.models import ServedModel, incompatibilities, lattice_in_force, served_model
 from runtime.feeds.feed import Feed, FeedContext, FeedFacts, FeedParameters
-from runtime.feeds.recorder import recorded
+from runtime.feeds.feed_recorder import recorded
 from runtime.rollout.rollout import verified_record
 from runtime.web.auth import required_token
 from runtime.web.server_setup import FeedSetup, ServerSetup

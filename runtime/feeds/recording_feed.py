@@ -18,8 +18,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from runtime.feeds.feed import NO_EVENTS, Feed, FeedContext, FeedFacts, FeedStep
+from runtime.feeds.feed_recorder import SUFFIX, RecordedFeed
 from runtime.feeds.pace import Pace, ReplayParameters, require_in_range
-from runtime.feeds.recorder import SUFFIX, RecordedFeed
 from runtime.feeds.recording_format import (
     CHECKSUM_KEY,
     LONGEST_END_BYTES,

@@ -15,7 +15,7 @@ from runtime.alerts.webhook import Webhook
 from runtime.engine.bridge import MOST_PENDING_EVENTS, PENDING_BESIDE_OTHERS, bridge_to
 from runtime.engine.pipeline import Pipeline
 from runtime.engine.scoring_engine import ScoringEngine
-from runtime.feeds.recorder import RecordedFeed
+from runtime.feeds.feed_recorder import RecordedFeed
 from runtime.feeds.recording_feed import incomplete
 from runtime.rollout.rollout import Rollout
 from runtime.rollout.shadow_pool import ShadowPool

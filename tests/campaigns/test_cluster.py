@@ -17,10 +17,10 @@ from tests.campaigns.market import EVALUATION, add_own_signal, small_dataset
 from tests.campaigns.test_campaign import QUIET, results_of
 from tests.commands.test_cli import in_process, vpharness
 from vpharness.datasets.lake import Lake
-from vpharness.engines import ray_engine, worker
+from vpharness.engines import call_worker, ray_engine
+from vpharness.engines.call_worker import Markers
 from vpharness.engines.calls import Call, Emit, Parcel, Work, values_of
 from vpharness.engines.settings import RaySettings
-from vpharness.engines.worker import Markers
 from vpharness.errors import DatasetError
 
 SWEEP = ["-m", "signal=pfp,msd,svac", "tracking=none", *QUIET[1:], "source.seed=0,1", "eval.tp_ticks=3,4"]
@@ -164,7 +164,7 @@ def test_a_node_that_is_lost_in_the_middle_costs_nothing_but_time(folder: Path, 
 def see_another_lake(patch: pytest.MonkeyPatch) -> None:
     """Let the workers of an engine find other folders than this process has."""
     patch.setattr(Markers, "all_seen", lambda *_: False)  # of this process alone
-    marked = worker.marked
+    marked = call_worker.marked
 
     @contextmanager
     def of_another_lake(works: Any) -> Iterator[Markers]:

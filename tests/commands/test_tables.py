@@ -11,7 +11,7 @@ from tests.results.ledgers import candidate
 from vpharness.commands.text import terminal
 from vpharness.commands.text.ranking_lines import audits, glossary, searches, shortages
 from vpharness.commands.text.rankings import print_ranking
-from vpharness.commands.text.stabilities import SinceTable, print_since_chosen
+from vpharness.commands.text.stability_tables import SinceTable, print_since_chosen
 from vpharness.commands.text.terminal import print_table, span_text
 from vpharness.commands.text.varied_settings import differences
 from vpharness.evaluation import Lack

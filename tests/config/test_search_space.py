@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from vpharness.campaigns.search import Family, Interval, Listed, SearchSettings, SearchSpace
+from vpharness.campaigns.adaptive_search import Family, Interval, Listed, SearchSettings, SearchSpace
 from vpharness.config.search_space import search_space
 
 

@@ -17,7 +17,7 @@ from tests.recording.stand_in import StandIn, exchange, send
 from vpharness.commands.cli import main
 from vpharness.commands.record import describe
 from vpharness.events.coinbase import CoinbaseSource
-from vpharness.recording.recorder import RecorderProgress
+from vpharness.recording.exchange_recorder import RecorderProgress
 
 PROJECT = Path(__file__).resolve().parents[2]
 LIMIT_S = 120.0

@@ -34,7 +34,7 @@ from vpharness.evaluation.fire_sums import FIRE_SUMS
 from vpharness.evaluation.page_figures import MODULE, typescript
 from vpharness.results.ranking import Ranked, rank
 from vpharness.results.report.findings import Findings
-from vpharness.results.report.pages import page_of
+from vpharness.results.report.report_page import page_of
 from vpharness.results.store import CANDIDATES, Store, TableRows, append, read
 from vpharness.results.store_reference import PAGE, store_reference
 from vpharness.results.table_schemas import candidate_schema

@@ -20,7 +20,7 @@ from vpharness.results.report import equity, null_histogram, sensitivities, thre
 from vpharness.results.report.charts import fitted, thinned
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import element
-from vpharness.results.report.pages import page_of
+from vpharness.results.report.report_page import page_of
 from vpharness.results.store import store_in
 
 NASTY = """<script>alert("1")</script>&amp; $x_1^{ ' ✓"""

@@ -17,11 +17,11 @@ from vpharness.board.queries import one_of
 from vpharness.commands.text.terminal import minute_text
 from vpharness.config.lake_of_command import lake_key
 from vpharness.datasets.lake import Lake
-from vpharness.results.report.candidates import counted
 from vpharness.results.report.markup import Content, element, note, section, table
 from vpharness.results.run_locks import are_runs_locked
 from vpharness.results.store import ADAPTIVE, CAMPAIGNS, META, read, store_in
 from vpharness.results.table_schemas import DONE
+from vpharness.wording import counted
 
 RECENT_S: Final = 300.0
 """A campaign whose lock cannot be seen is taken to be running for so long after its last sign of life."""

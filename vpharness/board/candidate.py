@@ -20,15 +20,16 @@ from vpharness.results.ledger import AUDIT_PASSED, Trial
 from vpharness.results.neighbours import neighbours_of
 from vpharness.results.ranking import Ranked
 from vpharness.results.reevaluation import ViewOf
-from vpharness.results.report.candidates import Scale, counted, datasets_of, name_of, net_text
+from vpharness.results.report.candidates import Scale, datasets_of, name_of, net_text
+from vpharness.results.report.day_charts import stability_section
 from vpharness.results.report.equity import equity
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import Content, element, note, number, section, table, true_minus
-from vpharness.results.report.neighbours import neighbours
+from vpharness.results.report.neighbour_panels import neighbours
 from vpharness.results.report.null_histogram import null_maximum
 from vpharness.results.report.ranking_tables import by_dataset
-from vpharness.results.report.stability import stability_section
 from vpharness.results.sensitivity import settings_of, value_text
+from vpharness.wording import counted
 
 _MOST_RUNS = 12
 

@@ -24,9 +24,10 @@ from vpharness.evaluation import Figures, shown_figures
 from vpharness.evaluation.figure_registry import REPORT, json_values
 from vpharness.evaluation.figures import HEADLINE
 from vpharness.results.ledger import AUDIT_PASSED
-from vpharness.results.report.candidates import Scale, counted, figure_text, net_text
+from vpharness.results.report.candidates import Scale, figure_text, net_text
 from vpharness.results.report.markup import Content, element, number, table, true_minus
 from vpharness.results.report.verdict import verdict_of
+from vpharness.wording import counted
 
 PAGE_ROWS: Final = 50
 MOST_ROWS: Final = 200

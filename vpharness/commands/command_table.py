@@ -53,7 +53,7 @@ COMMANDS: Final = {
     "audit": Command("audit:run_audit", schemas.AuditCommand, renamed=_ELSEWHERE),
     "promote": Command("promote:run_promote", schemas.PromoteCommand, renamed=_ELSEWHERE),
     "promote history": Command(f"{_VERSIONS}:run_history", schemas.PromoteHistoryCommand),
-    "promote show": Command(f"{_VERSIONS}:run_show", schemas.PromoteShowCommand, positional=("version",)),
+    "promote show": Command(f"{_VERSIONS}:run_promote_show", schemas.PromoteShowCommand, positional=("version",)),
     "promote diff": Command(f"{_VERSIONS}:run_diff", schemas.PromoteDiffCommand, positional=("a", "b")),
     "promote rollback": Command("promote:run_rollback", schemas.PromoteRollbackCommand),
     "online-sim": Command("online_sim:run_online_sim", schemas.OnlineSimCommand, renamed=_ELSEWHERE),

@@ -11,7 +11,7 @@ from vpharness.config.command_schemas import CompareCommand, DatasetChoice
 from vpharness.results.ranking import Ranked
 from vpharness.results.report.candidates import datasets_of
 from vpharness.results.report.findings import Findings
-from vpharness.results.report.pages import page_of
+from vpharness.results.report.report_page import page_of
 
 
 def write_report(path: Path, findings: Findings) -> None:

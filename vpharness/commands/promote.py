@@ -11,7 +11,7 @@ import yaml
 from omegaconf import DictConfig
 from rich.table import Table
 
-from vpharness.campaigns.information import datasets_fitted_on
+from vpharness.campaigns.candidate_information import datasets_fitted_on
 from vpharness.campaigns.run_folder import CONFIG_FILE, folder_of
 from vpharness.commands.noted_sources import source_of
 from vpharness.commands.promoted_versions import the_instrument

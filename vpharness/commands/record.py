@@ -17,8 +17,8 @@ from rich.console import Console
 from vpharness.config.command_schemas import RecordCommand
 from vpharness.config.typed_config import check_command
 from vpharness.errors import ConfigError
-from vpharness.recording.coinbase import REST_URL, WEBSOCKET_URL, check_symbol, check_urls, key_in
-from vpharness.recording.recorder import Recorder, RecorderProgress, RecorderSettings
+from vpharness.recording.coinbase_protocol import REST_URL, WEBSOCKET_URL, check_symbol, check_urls, key_in
+from vpharness.recording.exchange_recorder import Recorder, RecorderProgress, RecorderSettings
 
 LINE_SECONDS: Final = 60.0
 """How often a line is written where there is no terminal."""

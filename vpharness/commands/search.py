@@ -13,10 +13,10 @@ from typing import Any
 from omegaconf import DictConfig
 
 from vpharness import parameters as ranges
+from vpharness.campaigns.adaptive_search import SearchSettings, SearchSpace, Trial, search
 from vpharness.campaigns.campaign_plan import CampaignPlan, Job, PlannedRun, job_problems, make_plan
 from vpharness.campaigns.collection_jobs import expanded
 from vpharness.campaigns.runner import CampaignProgress, ReportProgress, RunnerSettings, run_groups
-from vpharness.campaigns.search import SearchSettings, SearchSpace, Trial, search
 from vpharness.campaigns.workers import run_groups_on
 from vpharness.commands.campaign import dataset_finder, default_name, record_start, refuse_all, refuse_failures
 from vpharness.commands.campaign_summary import Campaign, conclude

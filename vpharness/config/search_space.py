@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from hydra.core.override_parser.types import IntervalSweep, Override
 
-from vpharness.campaigns.search import QMC, Axis, Family, Interval, Listed, SearchSettings, SearchSpace
+from vpharness.campaigns.adaptive_search import QMC, Axis, Family, Interval, Listed, SearchSettings, SearchSpace
 from vpharness.config.sweep_axes import SIGNAL, Axes, given_axes, spelt_axis
 
 _OF_DATA: Final = frozenset({"source", "lattice", "dataset", "start", "end", "split"})

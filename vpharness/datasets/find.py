@@ -22,7 +22,7 @@ from vpharness.datasets.remote import forget, remote_folder, remote_folders
 from vpharness.datasets.remote_files import origin_of
 from vpharness.datasets.s3_place import S3Place
 from vpharness.errors import DatasetError
-from vpharness.suggestions import did_you_mean
+from vpharness.wording import did_you_mean
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from vpharness.errors import ConfigError
-from vpharness.suggestions import near_names
+from vpharness.wording import near_names
 
 FOLDER: Final = Path(__file__).resolve().parent
 """Where the pages lie."""

@@ -11,6 +11,8 @@ from typing import Final
 
 import numpy as np
 
+from vpharness.wording import counted
+
 PERCENTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 """What is reported, as shares of the bins that took no longer."""
 
@@ -82,4 +84,4 @@ class MachineLoad:
         return self.load > max(_BUSY_SHARE * self.processors, _BUSY_ALONE)
 
     def __str__(self) -> str:
-        return f"load {self.load:.1f} on {self.processors} processor{'' if self.processors == 1 else 's'}"
+        return f"load {self.load:.1f} on {counted(self.processors, 'processor')}"

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
-from vpharness.commands.text.terminal import counted, minute_text
+from vpharness.commands.text.terminal import minute_text
 from vpharness.evaluation import TEST, MarketTime, any_overlap
 from vpharness.evaluation.costs import has_fees, is_free
 from vpharness.evaluation.significance import Lack
@@ -12,6 +12,7 @@ from vpharness.results.families import Family
 from vpharness.results.ledger import AUDIT_FAILED, AUDIT_UNDECIDED, NOT_AUDITED, LedgerCandidate
 from vpharness.results.ranking import Ranked
 from vpharness.results.session_names import session_names
+from vpharness.wording import counted
 
 THETA: Final = "θ"
 FOR_ALL: Final = "lower end for all"

@@ -15,7 +15,7 @@ from vpharness.campaigns.collection_members import sessions_of_datasets
 from vpharness.campaigns.dataset_views import view_of
 from vpharness.campaigns.market_identity import market_of
 from vpharness.commands.text.dataset_facts import DatasetRemarks, by_level_lines
-from vpharness.commands.text.informations import print_information
+from vpharness.commands.text.information_tables import print_information
 from vpharness.commands.text.ranking_lines import (
     DIRECTIONAL,
     FOR_ALL,
@@ -41,7 +41,7 @@ from vpharness.evaluation.figures import HEADLINE
 from vpharness.events.times import time_text
 from vpharness.results.advice import Moves, advice, moves_over
 from vpharness.results.holdout import HoldoutResult, net_text
-from vpharness.results.information import Information, information_rows
+from vpharness.results.information_rows import Information, information_rows
 from vpharness.results.ledger import (
     AUDIT_PASSED,
     DatasetKey,

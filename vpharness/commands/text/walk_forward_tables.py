@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from vpharness.commands.text.ranking_lines import shortage_text
-from vpharness.commands.text.terminal import console, counted, print_table
+from vpharness.commands.text.terminal import console, print_table
 from vpharness.evaluation import pooled
 from vpharness.evaluation.figure_registry import without_nan
 from vpharness.evaluation.intervals import Interval
@@ -18,6 +18,7 @@ from vpharness.results.walk_forward.judged import WalkForward
 from vpharness.results.walk_forward.overfitting import FEW_GROUPS, Overfitting
 from vpharness.results.walk_forward.segments import segments_of
 from vpharness.results.walk_forward.steps import Step
+from vpharness.wording import counted
 
 _TERMS: Final = (
     "in sample: what chose it, over the segments before; out of sample: the segments behind, which had no say",

@@ -54,12 +54,6 @@ def datasets_of(ranked: Ranked) -> list[str]:
     return [trial.dataset_id for trial in ranked.candidate.choosing]
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a number of things in words."""
-    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
-    return f"{count:,} {noun if count == 1 else plural}"
-
-
 def figure_text(figure: Figure, f: Figures) -> str:
     """Return one figure with its interval, where that is shown; empty where the figure is not shown for its value."""
     return true_minus(figure.text(vars(f), REPORT)) if figure.is_shown(vars(f)) else ""

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vpharness.results.information import Information
+from vpharness.results.information_rows import Information
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import Ranked
 from vpharness.results.reevaluation import ViewOf

@@ -5,9 +5,10 @@ from xml.etree.ElementTree import Element
 
 from vpharness.evaluation.significance import LEAST_NET_BLOCKS, LEAST_NET_FIRES, SIGNIFICANCE_LEVEL
 from vpharness.results.ranking import Ranked
-from vpharness.results.report.candidates import counted, datasets_of, interval_text, name_of, short_id
+from vpharness.results.report.candidates import datasets_of, interval_text, name_of, short_id
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import element, number
+from vpharness.wording import counted
 
 
 def verdict(findings: Findings) -> Element:

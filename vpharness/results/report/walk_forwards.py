@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from vpharness.results.ledger import LedgerCandidate
-from vpharness.results.report.candidates import counted
 from vpharness.results.report.charts import (
     BAD_COLOUR,
     GOOD_COLOUR,
@@ -30,6 +29,7 @@ from vpharness.results.session_names import segment_text
 from vpharness.results.walk_forward.judged import WalkForward
 from vpharness.results.walk_forward.overfitting import Overfitting
 from vpharness.results.walk_forward.steps import Step
+from vpharness.wording import counted
 
 STEPS_INCHES: Final = 2.7
 EQUITY_INCHES: Final = 2.6

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from vpharness.engines.call_worker import Event, Kind
 from vpharness.engines.calls import MOST_DEATHS, Follower, Work
-from vpharness.engines.worker import Event, Kind
 from vpharness.errors import EngineError
 
 

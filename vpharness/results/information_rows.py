@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vpharness.evaluation.information import TENTHS, Deciles, InformationCoefficient
+from vpharness.evaluation.information_coefficient import TENTHS, Deciles, InformationCoefficient
 from vpharness.evaluation.intervals import Interval
 from vpharness.evaluation.label_figures import CLASSES, LabelFigures
 

@@ -18,7 +18,7 @@ from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, DatasetError, ResultsError
 from vpharness.evaluation import DatasetView, Part, parts_of
-from vpharness.evaluation.information import (
+from vpharness.evaluation.information_coefficient import (
     HORIZONS_BINS,
     ScoredMoves,
     blocks_of_bins,
@@ -32,7 +32,7 @@ from vpharness.learning.earlier_datasets import EarlierDatasets
 from vpharness.learning.importances import permutation_importances
 from vpharness.modules import PermittedModules
 from vpharness.results.audits import FITTED_ON
-from vpharness.results.information import DECILE_BINS, FeatureImportance, Information
+from vpharness.results.information_rows import DECILE_BINS, FeatureImportance, Information
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.store import META, Store, read
 from vpharness.results.table_schemas import rows_of_runs

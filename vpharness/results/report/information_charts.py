@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vpharness.errors import VpharnessError
-from vpharness.evaluation.information import TENTHS, Deciles
+from vpharness.evaluation.information_coefficient import TENTHS, Deciles
 from vpharness.evaluation.intervals import Interval
-from vpharness.results.information import FeatureImportance, Information
+from vpharness.results.information_rows import FeatureImportance, Information
 from vpharness.results.ranking import Ranked
 from vpharness.results.report.candidates import name_of, short_id
 from vpharness.results.report.charts import GOOD_COLOUR, GREY, chart, interval_marks, zero_line

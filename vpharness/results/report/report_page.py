@@ -2,15 +2,15 @@
 
 from xml.etree.ElementTree import Element
 
+from vpharness.results.report.day_charts import stability
 from vpharness.results.report.equity import equity
 from vpharness.results.report.executions import execution_by_latency
 from vpharness.results.report.findings import Findings
-from vpharness.results.report.informations import information
+from vpharness.results.report.information_charts import information
 from vpharness.results.report.markup import document, element
 from vpharness.results.report.null_histogram import null_maximum
 from vpharness.results.report.ranking_tables import by_dataset, ranking, too_little_data
 from vpharness.results.report.sensitivities import sensitivities
-from vpharness.results.report.stability import stability
 from vpharness.results.report.surfaces import surfaces
 from vpharness.results.report.threshold_curves import threshold_curves
 from vpharness.results.report.train_test import train_and_test

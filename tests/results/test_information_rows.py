@@ -7,15 +7,15 @@ import pytest
 
 from tests.results.ledgers import candidate, view_of
 from tests.results.pages import Page
-from vpharness.commands.text.informations import WARNING, print_information
+from vpharness.commands.text.information_tables import WARNING, print_information
 from vpharness.errors import ResultsError
-from vpharness.evaluation.information import HORIZONS_BINS, ScoredMoves, pooled_coefficient, pooled_deciles
+from vpharness.evaluation.information_coefficient import HORIZONS_BINS, ScoredMoves, pooled_coefficient, pooled_deciles
 from vpharness.evaluation.intervals import Interval
 from vpharness.evaluation.label_figures import label_figures
-from vpharness.results.information import FeatureImportance, Information, information_rows
+from vpharness.results.information_rows import FeatureImportance, Information, information_rows
 from vpharness.results.ranking import rank
 from vpharness.results.report.findings import Findings
-from vpharness.results.report.pages import page_of
+from vpharness.results.report.report_page import page_of
 
 
 @pytest.fixture(scope="module")

@@ -7,16 +7,17 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from vpharness.commands.text.rankings import lattices_in, line_of_test, row_of
-from vpharness.commands.text.terminal import console, counted, minute_text, print_table
+from vpharness.commands.text.terminal import console, minute_text, print_table
 from vpharness.commands.text.varied_settings import differences
 from vpharness.datasets.lake import Lake
+from vpharness.evaluation.day_stability import Cell
 from vpharness.evaluation.intervals import Interval
-from vpharness.evaluation.stability import Cell
 from vpharness.events.times import time_text
+from vpharness.results.candidate_stability import CONDITIONS, Stability
 from vpharness.results.ranking import Ranked
 from vpharness.results.session_names import with_session
 from vpharness.results.since_chosen import Chosen
-from vpharness.results.stability import CONDITIONS, Stability
+from vpharness.wording import counted
 
 MOST_DAYS: Final = 40
 """Days that are listed one by one; of more, the best and the worst are."""

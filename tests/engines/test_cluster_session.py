@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from vpharness.engines.call_worker import Event, Kind
 from vpharness.engines.calls import (
     Allotment,
     Call,
@@ -17,8 +18,7 @@ from vpharness.engines.calls import (
     carry_out_each,
     values_of,
 )
-from vpharness.engines.session import carry_out_on
-from vpharness.engines.worker import Event, Kind
+from vpharness.engines.cluster_session import carry_out_on
 from vpharness.errors import DatasetError, EngineError
 
 

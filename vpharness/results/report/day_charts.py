@@ -10,15 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vpharness.errors import DatasetError, ResultsError
+from vpharness.evaluation.day_stability import TERCILES, Cell, equity
 from vpharness.evaluation.intervals import Interval
-from vpharness.evaluation.stability import TERCILES, Cell, equity
+from vpharness.results.candidate_stability import CONDITIONS, Stability, stability_of
 from vpharness.results.ranking import Ranked
 from vpharness.results.report.candidates import name_of, short_id
 from vpharness.results.report.charts import BAD_COLOUR, GOOD_COLOUR, INK, chart, fitted, thinned, zero_line
 from vpharness.results.report.findings import Findings, signals_first
 from vpharness.results.report.markup import note, number, section, table
 from vpharness.results.session_names import session_names, with_session
-from vpharness.results.stability import CONDITIONS, Stability, stability_of
 
 MOST_CANDIDATES: Final = 2
 LEAST_DAYS: Final = 2

@@ -4,11 +4,12 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from vpharness.commands.text.terminal import console, counted, print_table
-from vpharness.evaluation.information import TENTHS, Deciles
+from vpharness.commands.text.terminal import console, print_table
+from vpharness.evaluation.information_coefficient import TENTHS, Deciles
 from vpharness.evaluation.intervals import Interval
 from vpharness.evaluation.label_figures import CLASSES, LabelFigures
-from vpharness.results.information import FeatureImportance, Information
+from vpharness.results.information_rows import FeatureImportance, Information
+from vpharness.wording import counted
 
 MOST_FEATURES: Final = 15
 """Features that are listed; json=true has all."""

@@ -11,8 +11,8 @@ import pytest
 from tests.campaigns.market import EVALUATION
 from tests.commands.test_cli import in_process
 from vpharness.campaigns import runner
+from vpharness.campaigns.adaptive_search import Family, Interval, Listed, SearchSettings, SearchSpace, Trial, search
 from vpharness.campaigns.campaign_plan import Group
-from vpharness.campaigns.search import Family, Interval, Listed, SearchSettings, SearchSpace, Trial, search
 from vpharness.commands import search as search_command
 from vpharness.datasets.lake import Lake
 from vpharness.results.store import ADAPTIVE, read, store_in
