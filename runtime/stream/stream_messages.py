@@ -145,13 +145,13 @@ def projection_facts(model: ServedModel) -> dict[str, Any] | None:
     return {"horizons_bins": list(projection.horizons_bins), "quantiles": list(projection.quantiles)}
 
 
-def number(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     """Return a number, or None for NaN and infinity, which JSON cannot express."""
     return value if math.isfinite(value) else None
 
 
 def _said(output: ModelOutput) -> dict[str, Any]:
-    return {"score": number(output.score), "fire": output.fire, "ready": output.ready}
+    return {"score": finite_or_none(output.score), "fire": output.fire, "ready": output.ready}
 
 
 def _is_challenger(name: str) -> bool:

@@ -84,7 +84,7 @@ class StartedFeed:
     tasks: "tuple[asyncio.Task[None], ...]"
 
 
-def start(feed: ServedFeed, stop: threading.Event) -> StartedFeed:
+def start_feed(feed: ServedFeed, stop: threading.Event) -> StartedFeed:
     """Begin to follow a feed, and what belongs to it, until `stop` is set and the tasks are cancelled."""
     stream = feed.stream
     works: list[tuple[Coroutine[Any, Any, None], str]] = [

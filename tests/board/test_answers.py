@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from tests.board.made_lake import CAMPAIGN, board_of, made_lake, refused, shown, start_campaign
-from vpharness.board.answers import HEADERS, HTML, Answer, Board, answer
+from vpharness.board.answers import HEADERS, HTML, Board, PageAnswer, answer
 from vpharness.commands.text.rankings import readable_ledger
 from vpharness.datasets.lake import Lake
 from vpharness.results.ranking import Ranked, rank
@@ -230,10 +230,10 @@ def test_a_page_of_an_older_ranking_is_made_again_though_the_present_one_came_me
     watch, made = ComesMeanwhile(), list[bytes]()
     board = Board(lake, cast("Any", watch))
 
-    def page() -> Answer:
+    def page() -> PageAnswer:
         watch.is_current = True  # the present ranking is done while the page of the older one is drawn
         made.append(b"old" if not made else b"new")
-        return Answer(200, HTML, made[-1])
+        return PageAnswer(200, HTML, made[-1])
 
     assert [board.remembered("candidate", page).body for _ in range(3)] == [b"old", b"new", b"new"]
     assert made == [b"old", b"new"]
@@ -247,9 +247,9 @@ def test_a_page_is_made_again_once_another_procedure_was_tried(tmp_path: Path) -
 
     board, made = Board(Lake(tmp_path), cast("Any", Current())), list[int]()
 
-    def page() -> Answer:
+    def page() -> PageAnswer:
         made.append(len(made))
-        return Answer(200, HTML, b"")
+        return PageAnswer(200, HTML, b"")
 
     for _ in range(2):
         board.remembered("procedure", page)

@@ -7,7 +7,7 @@ import pytest
 from tests.benchmarks.bench_compare import Made
 from tests.board.made_lake import PATIENCE_S, board_of, finish_run, made_lake, start_campaign
 from tests.page.chromium import Browser, Tab, installed
-from vpharness.board.http_server import serving
+from vpharness.board.http_server import serving_board
 from vpharness.datasets.lake import Lake
 
 HEIGHT = 720
@@ -25,7 +25,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 @pytest.fixture(scope="module")
 def address(lake: Lake) -> Iterator[str]:
     """Serve the lake, and return where its first page is."""
-    with serving(board_of(lake), "127.0.0.1", 0) as server:
+    with serving_board(board_of(lake), "127.0.0.1", 0) as server:
         yield server.url
 
 

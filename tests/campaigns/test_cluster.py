@@ -19,7 +19,7 @@ from tests.commands.test_cli import in_process, vpharness
 from vpharness.datasets.lake import Lake
 from vpharness.engines import call_worker, ray_engine
 from vpharness.engines.call_worker import Markers
-from vpharness.engines.calls import Call, Emit, Parcel, Work, values_of
+from vpharness.engines.calls import Call, Emit, Parcel, Work, call_values
 from vpharness.engines.settings import RaySettings
 from vpharness.errors import DatasetError
 
@@ -217,9 +217,9 @@ def test_ray_carries_out_any_works_and_sends_each_parcel_once(tmp_path: Path, mo
     engine = RaySettings(n_jobs=2).engine()
     with monkeypatch.context() as patch:
         see_another_lake(patch)
-        found = values_of(engine, works)
+        found = call_values(engine, works)
     assert [(value, sent) for value, sent, _ in found] == [(place, "ab"[place % 2] * 3) for place in range(6)]
     assert all(pid != os.getpid() for _, _, pid in found)
     assert sorted(set(read)) == ["a", "b"]
     with pytest.raises(DatasetError, match="dataset a is damaged"):
-        values_of(engine, [Work(Call(fail, ()))])
+        call_values(engine, [Work(Call(fail, ()))])

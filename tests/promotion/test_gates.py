@@ -241,7 +241,7 @@ def test_what_passes_a_looser_limit_alone_has_failed() -> None:
     """It is overridden with a reason like any other failure, and the gate tells both limits."""
     candidate = ranked(judgement(n_net=40, net_pnl_ticks=0.1), 0.4, low_all=-0.3)
     limits = PromotionParameters(max_p_adjusted=1, min_train_net_low_ticks=-1)
-    rankable, chance, net = gates.judged(lambda those: gates.train_gates(candidate, those), limits)
+    rankable, chance, net = gates.judged_by_defaults(lambda those: gates.train_gates(candidate, those), limits)
     assert (rankable.passed, rankable.loosened) == (True, ())
     assert (chance.passed, chance.wanted) == (False, "p adjusted at most 0.05")
     assert chance.found == "0.400 over 30 rankable of 40 candidates; it passes only with max_p_adjusted=1"
@@ -256,7 +256,7 @@ def test_what_passes_the_default_too_passes_and_a_looser_limit_is_noted() -> Non
     """A stricter one holds as it is, and what fails even a looser one says so."""
 
     def at(limits: PromotionParameters, p_adjusted: float) -> Gate:
-        return gates.judged(lambda those: gates.train_gates(ranked(GOOD, p_adjusted), those), limits)[1]
+        return gates.judged_by_defaults(lambda those: gates.train_gates(ranked(GOOD, p_adjusted), those), limits)[1]
 
     noted = at(PromotionParameters(max_p_adjusted=0.5), 0.04)
     assert (noted.passed, noted.found.endswith("; it passes without max_p_adjusted=0.5")) == (True, True)

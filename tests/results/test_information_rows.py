@@ -15,7 +15,7 @@ from vpharness.evaluation.label_figures import label_figures
 from vpharness.results.information_rows import FeatureImportance, Information, information_rows
 from vpharness.results.ranking import rank
 from vpharness.results.report.findings import Findings
-from vpharness.results.report.report_page import page_of
+from vpharness.results.report.report_page import report_html
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_the_report_draws_learned_candidates_and_names_those_that_it_cannot(foun
             information_of=information_of,
             is_learned=lambda each: each.first.signal == "fitted",
         )
-        return Page(page_of(learned, "A report"))
+        return Page(report_html(learned, "A report"))
 
     drawn = page(lambda _: found)
     assert "What the scores say" in drawn.texts["information"]

@@ -59,7 +59,7 @@ _REMEMBERED_BYTES: Final = 20_000_000
 
 
 @dataclass(frozen=True)
-class Answer:
+class PageAnswer:
     """An answer as HTTP has it."""
 
     status: int
@@ -78,7 +78,7 @@ class Board:
 
     lake: Lake
     watch: LedgerWatch
-    _pages: "OrderedDict[tuple[str, str], Answer]" = field(default_factory=OrderedDict)
+    _pages: "OrderedDict[tuple[str, str], PageAnswer]" = field(default_factory=OrderedDict)
 
     @classmethod
     def of(cls, lake: Lake, patience_s: float | None = None) -> "Board":
@@ -86,7 +86,7 @@ class Board:
         watch = LedgerWatch(lake) if patience_s is None else LedgerWatch(lake, patience_s)
         return cls(lake, watch)
 
-    def remembered(self, key: str, make: Callable[[], Answer]) -> Answer:
+    def remembered(self, key: str, make: Callable[[], PageAnswer]) -> PageAnswer:
         """Return an answer that follows from the ledger, with the procedures that were tried, and what is promoted.
 
         It is made once for each state of these.
@@ -108,10 +108,10 @@ class Board:
         return made
 
 
-def answer(board: Board, path: str, query: str = "") -> Answer:
+def answer(board: Board, path: str, query: str = "") -> PageAnswer:
     """Return what is asked for: `path` is that below the board, such as "candidate", `query` as in an address."""
     if path in _FILES:
-        return Answer(HTTPStatus.OK, _FILES[path][0], _FILES[path][1]())
+        return PageAnswer(HTTPStatus.OK, _FILES[path][0], _FILES[path][1]())
     as_json = path.endswith(".json") or "format=json" in query.split("&")
     folders, name = path.count("/"), path.removesuffix(".json")
     name = "" if name == "leaderboard" else name
@@ -135,7 +135,7 @@ def answer(board: Board, path: str, query: str = "") -> Answer:
     return _told(page, board, folders, as_json=as_json)
 
 
-def _told(page: Page, board: Board, folders: int = 0, *, as_json: bool) -> Answer:
+def _told(page: Page, board: Board, folders: int = 0, *, as_json: bool) -> PageAnswer:
     text = json_of(page) if as_json else html_of(page, str(board.lake.root.resolve()), folders)
     body = text.encode()
     if len(body) > MOST_BYTES:
@@ -143,7 +143,7 @@ def _told(page: Page, board: Board, folders: int = 0, *, as_json: bool) -> Answe
             f"the page has {len(body) / 1e6:.1f} MB; at most {MOST_BYTES / 1e6:g} MB are sent: ask for fewer rows"
         )
         return _told(_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Too long", sentence), board, as_json=as_json)
-    return Answer(page.status, JSON if as_json else HTML, body)
+    return PageAnswer(page.status, JSON if as_json else HTML, body)
 
 
 def _problem(status: int, title: str, sentence: str) -> Page:

@@ -19,7 +19,7 @@ from vpharness.board.pages import Page, being_ranked, disclosure, link, state_no
 from vpharness.board.queries import Query, one_of
 from vpharness.board.standing import Standing, figures_in, settings_in
 from vpharness.commands.text.terminal import minute_text
-from vpharness.commands.text.varied_settings import Differences, LatticeOf, differences_of
+from vpharness.commands.text.varied_settings import LatticeOf, SettingDifferences, differences_of
 from vpharness.evaluation import Figures, shown_figures
 from vpharness.evaluation.figure_registry import REPORT, json_values
 from vpharness.evaluation.figures import HEADLINE
@@ -240,7 +240,7 @@ def _select(
     return element("label", element("span", label), element("select", *options, name=name))
 
 
-def _listing(standing: Standing, asked: LeaderboardQuery, found: _Rows, told: Differences) -> list[Content]:
+def _listing(standing: Standing, asked: LeaderboardQuery, found: _Rows, told: SettingDifferences) -> list[Content]:
     if not found.shown:
         which = "No row fits these filters." if not len(found.places) else "There are no more rows."
         return [element("p", which, class_="state"), _pager(asked, found)]
@@ -257,7 +257,7 @@ def _listing(standing: Standing, asked: LeaderboardQuery, found: _Rows, told: Di
 
 
 def _table(
-    rows: Sequence[Mapping[str, Any]], figures_of: Sequence[Figures], told: Differences, *, mixed: bool
+    rows: Sequence[Mapping[str, Any]], figures_of: Sequence[Figures], told: SettingDifferences, *, mixed: bool
 ) -> Element:
     scale = Scale.over(figures_of)
     shown = [
@@ -352,7 +352,7 @@ def _how_to_read() -> Element:
     return element("p", words, class_="note")
 
 
-def _values(seen: Seen, standing: Standing, found: _Rows, told: Differences) -> dict[str, Any]:
+def _values(seen: Seen, standing: Standing, found: _Rows, told: SettingDifferences) -> dict[str, Any]:
     facts = standing.facts
     rows = [
         {

@@ -36,7 +36,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 
 
 @dataclass(frozen=True)
-class Campaign:
+class PlannedCampaign:
     """A plan that is about to be carried out."""
 
     name: str
@@ -67,7 +67,7 @@ class Tracked:
     draw: Callable[[Plot, Path], None]
 
 
-def conclude(campaign: Campaign, progress: CampaignProgress, tracked: Tracked) -> dict[str, float]:
+def conclude(campaign: PlannedCampaign, progress: CampaignProgress, tracked: Tracked) -> dict[str, float]:
     """Rank a campaign's candidates within the whole ledger, draw the best, and print the results.
 
     Returns the highest lower end of the net interval of each run, ticks.
@@ -112,7 +112,7 @@ def _best_runs(ranked: Sequence[Ranked], runs: dict[str, PlannedRun]) -> list[Pl
     return [runs[run_id] for run_id in ids if not runs[run_id].spec.is_test][:DRAWN]
 
 
-def _draw(campaign: Campaign, ranked: Sequence[Ranked], best: Sequence[PlannedRun], tracked: Tracked) -> None:
+def _draw(campaign: PlannedCampaign, ranked: Sequence[Ranked], best: Sequence[PlannedRun], tracked: Tracked) -> None:
     """Draw the campaign, and each of its best runs that has not been drawn yet."""
     if not ranked:
         return

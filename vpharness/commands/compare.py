@@ -53,7 +53,7 @@ from vpharness.results.reevaluation import ViewOf
 from vpharness.results.remembered_rankings import ranked_before
 from vpharness.results.report.findings import Findings
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface
-from vpharness.results.since_chosen import Chosen, since_chosen
+from vpharness.results.since_chosen import ChosenCandidate, since_chosen
 from vpharness.results.store import Store, store_in
 from vpharness.storage.arrow import table_of_rows
 from vpharness.storage.parquet import write_parquet
@@ -266,7 +266,7 @@ def _since_chosen(
 
 
 def _opened_later(
-    shown: Sequence[Chosen],
+    shown: Sequence[ChosenCandidate],
     judged: Mapping[str, Ranked],
     ledger: Sequence[LedgerCandidate],
     store: Store,

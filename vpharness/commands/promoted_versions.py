@@ -112,7 +112,7 @@ def _forward_texts(lake: Lake, instrument: str, entries: Sequence[HistoryEntry])
     return [texts.get(entry.number, "") for entry in entries]
 
 
-def run_show(config: DictConfig) -> None:
+def run_promote_show(config: DictConfig) -> None:
     """Print what a version serves, and the evidence behind it."""
     asked = check_command(config, PromoteShowCommand)
     lake = lake_of(asked)

@@ -160,7 +160,7 @@ class Collected:
         return False
 
 
-def values_of(
+def call_values(
     engine: Engine, works: Sequence[Work], emit: Callable[[int, Any], None] = lambda _place, _value: None
 ) -> list[Any]:
     """Return what the calls of works return, in the order of the works.

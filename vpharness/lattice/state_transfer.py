@@ -53,12 +53,12 @@ _EARLIER_NO_TICK: Final = -1
 """Before prices could be negative."""
 
 
-def save_state(state: LatticeState) -> dict[str, Array]:
+def save_lattice(state: LatticeState) -> dict[str, Array]:
     """Return the state as arrays by name, as `numpy.savez` takes them. They are the state's own, not copies."""
     return state._asdict()
 
 
-def restore_state(saved: Mapping[str, Array], fresh: LatticeState) -> LatticeState:
+def restore_lattice(saved: Mapping[str, Array], fresh: LatticeState) -> LatticeState:
     """Return the state that `save_state` was given, bit for bit.
 
     In one that was saved before events had a publisher all orders are publisher 0's. `fresh` is the state before the

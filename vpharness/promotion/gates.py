@@ -20,7 +20,7 @@ from vpharness.live.latency import Latency, MachineLoad
 from vpharness.promotion.agreement import Agreement
 from vpharness.promotion.forward_record import ForwardRecord
 from vpharness.promotion.gate_parameters import PromotionParameters
-from vpharness.results.holdout import net_text
+from vpharness.results.holdout import net_low_text
 from vpharness.results.ranking import Ranked
 
 NOT_LOOKED_AT: Final = "not checked: another gate failed"
@@ -62,7 +62,9 @@ class Gate:
         return dataclasses.asdict(self)
 
 
-def judged(gates_at: Callable[[PromotionParameters], Sequence[Gate]], limits: PromotionParameters) -> list[Gate]:
+def judged_by_defaults(
+    gates_at: Callable[[PromotionParameters], Sequence[Gate]], limits: PromotionParameters
+) -> list[Gate]:
     """Return gates at some limits, each judged by the default of a limit that is looser.
 
     What passes a looser limit alone is overridden like any other failure: with a reason, which is recorded.
@@ -168,7 +170,7 @@ def train_gates(ranked: Ranked, limits: PromotionParameters) -> list[Gate]:
             "train net",
             bool(low > least),
             f"lower end of the net mean, for all candidates at once, above {least:g} ticks",
-            net_text(figures, low),
+            net_low_text(figures, low),
         ),
     ]
 
@@ -278,7 +280,7 @@ def unseen_gate(ranked: Ranked, limits: PromotionParameters) -> Gate:
     figures = opening.judgement.figures
     openings = "once" if opening.times == 1 else f"{opening.times} times"
     found = (
-        f"{net_text(figures, opening.low)} at an error of {opening.error:.2g}; opened {openings}, as number "
+        f"{net_low_text(figures, opening.low)} at an error of {opening.error:.2g}; opened {openings}, as number "
         f"{opening.number} on this market time"
     )
     return Gate("test", figures.n_net >= fires and opening.low > least, wanted, found)

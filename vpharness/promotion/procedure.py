@@ -15,7 +15,7 @@ from vpharness.evaluation import Judgement
 from vpharness.promotion.gate_parameters import PromotionParameters
 from vpharness.promotion.gates import Gate, train_gates
 from vpharness.promotion.selection import SelectedCandidate, select_candidate
-from vpharness.results.holdout import net_text
+from vpharness.results.holdout import net_low_text
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.store import Store
 from vpharness.results.walk_forward.judged import WalkForward
@@ -58,7 +58,7 @@ def procedure_gates(found: WalkForward, limits: PromotionParameters) -> list[Gat
         enough, earned = "nothing was ever chosen", "no net fires"
     else:
         enough = "; ".join(map(str, judgement.lacks)) or f"{n_net} net fires over {len(found.judged_steps)} steps"
-        earned = net_text(judgement.figures, low)
+        earned = net_low_text(judgement.figures, low)
     if found.left_out:
         enough += (
             f"; what was chosen was judged on {', '.join(found.left_out)} of the instrument too, which is left out"

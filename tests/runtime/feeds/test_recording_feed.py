@@ -18,7 +18,7 @@ from runtime.feeds import feed_recorder
 from runtime.feeds.feed import NO_EVENTS, BinFacts, FeedContext, FeedFacts, FeedStep, State
 from runtime.feeds.feed_recorder import RecordedFeed, recorded
 from runtime.feeds.recording_feed import RecordingReplayParameters, incomplete, read_steps
-from runtime.feeds.recording_format import RECORDING_VERSION, End, encoded, schema_of
+from runtime.feeds.recording_format import RECORDING_VERSION, End, encoded, recording_schema
 from tests.runtime.feeds.fake_clock import WIDTH_NS, FakeClock, taken
 from vpharness.errors import ConfigError, FeedError
 from vpharness.events.mbo_event import EVENT_DTYPE
@@ -305,7 +305,7 @@ def earlier_schema(version: int) -> pa.Schema:
     columns = {"ts_ns": "int64", "price": "int64", "size": "int64", "order_id": "uint64"}
     columns |= {"action": "uint8", "side": "uint8", "flags": "uint8"}
     event = pa.struct([pa.field(name, pa.type_for_alias(kind), nullable=False) for name, kind in columns.items()])
-    text = schema_of(FACTS).metadata[b"vpharness.feed"]
+    text = recording_schema(FACTS).metadata[b"vpharness.feed"]
     assert b'"version": 3' in text
     return pa.schema(
         [

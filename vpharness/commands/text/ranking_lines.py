@@ -42,14 +42,14 @@ _MOST_NAMED: Final = 3
 _MORE: Final = "(python -m vpharness docs glossary)"
 
 
-def glossary(headings: Collection[str]) -> list[str]:
+def term_lines(headings: Collection[str]) -> list[str]:
     """Return lines that explain those terms of a ranking that have a column; the last one says where there is more."""
     lines = ["; ".join(f"{term}: {meaning}" for term, meaning in terms.items() if term in headings) for terms in _TERMS]
     kept = [line for line in lines if line]
     return [*kept[:-1], f"{kept[-1]} {_MORE}"] if kept else []
 
 
-def verdict(
+def ranking_verdict(
     rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate] = (), sessions: Mapping[str, str] | None = None
 ) -> Iterator[str]:
     """Yield what it all comes to, and what keeps candidates from winning or their trials from counting.

@@ -22,11 +22,11 @@ from vpharness.commands.text.ranking_lines import (
     P_ADJUSTED,
     THETA,
     audits,
-    glossary,
     kept_for_test,
+    ranking_verdict,
     searches,
     shortages,
-    verdict,
+    term_lines,
 )
 from vpharness.commands.text.terminal import console, print_table
 from vpharness.commands.text.varied_settings import LatticeOf, differences
@@ -40,7 +40,7 @@ from vpharness.evaluation.figure_registry import TABLE, without_nan
 from vpharness.evaluation.figures import HEADLINE
 from vpharness.events.times import time_text
 from vpharness.results.advice import Moves, advice, moves_over
-from vpharness.results.holdout import HoldoutResult, net_text
+from vpharness.results.holdout import HoldoutResult, net_low_text
 from vpharness.results.information_rows import Information, information_rows
 from vpharness.results.ledger import (
     AUDIT_PASSED,
@@ -204,9 +204,9 @@ def print_ranking(
         columns = _columns(rows[:most], found.varied)
         print_table(columns, texts=("signal", "varied"), key="id")
         for line in (
-            *(glossary(columns) if explained else ()),
+            *(term_lines(columns) if explained else ()),
             *searches(rankable, ledger),
-            *verdict(rankable, ledger, sessions),
+            *ranking_verdict(rankable, ledger, sessions),
         ):
             out.print(line)
     of_datasets = [dataset_id for each in ranked for dataset_id in each.candidate.dataset_ids]
@@ -238,7 +238,7 @@ def _adaptive_lines(adaptive: Sequence[Ranked], lake: Lake | None, most: int | N
         each, count = row[0], len(row)
         first, others = each.candidate.first, f", and {count - 1} with the same figures" if count > 1 else ""
         values = f" {varied}" if varied else ""
-        figures = f"net {interval_text(each.judgement.figures)} ticks, p {each.judgement.p_value:.3f}"
+        figures = f"net {net_interval_text(each.judgement.figures)} ticks, p {each.judgement.p_value:.3f}"
         yield f"  {each.candidate.candidate_id} {first.signal} at {first.threshold_label}{values}{others}: {figures}"
 
 
@@ -276,7 +276,7 @@ def _figure_columns(figures: Iterable[Figure]) -> dict[str, Callable[[Ranked, Fi
     return {each.title(): column(each) for each in figures}
 
 
-def interval_text(f: Figures) -> str:
+def net_interval_text(f: Figures) -> str:
     """Return a candidate's net mean with its 95 % interval, ticks."""
     return HEADLINE.text(vars(f))
 
@@ -287,7 +287,7 @@ def line_of_test(ranked: Ranked, opening: HoldoutResult) -> str:
     figures, verdict = opening.judgement.figures, "holds" if opening.holds else "does not hold"
     return (
         f"test of {ranked.candidate.candidate_id}, opened {openings}, as number {opening.number} on this market "
-        f"time: {verdict}; {'net ' if figures.n_net else ''}{net_text(figures, opening.low)} at an error of "
+        f"time: {verdict}; {'net ' if figures.n_net else ''}{net_low_text(figures, opening.low)} at an error of "
         f"{opening.error:.2g}"
     )
 

@@ -16,7 +16,7 @@ from vpharness.events.times import time_text
 from vpharness.results.candidate_stability import CONDITIONS, Stability
 from vpharness.results.ranking import Ranked
 from vpharness.results.session_names import with_session
-from vpharness.results.since_chosen import Chosen
+from vpharness.results.since_chosen import ChosenCandidate
 from vpharness.wording import counted
 
 MOST_DAYS: Final = 40
@@ -116,9 +116,9 @@ class SinceTable:
         beyond: how many more have later days than are shown.
     """
 
-    shown: Sequence[Chosen]
+    shown: Sequence[ChosenCandidate]
     ranked: Mapping[str, Ranked]
-    without: Sequence[Chosen]
+    without: Sequence[ChosenCandidate]
     beyond: int = 0
 
 
@@ -176,7 +176,7 @@ def print_since_chosen(since: SinceTable, lake: Lake | None = None, *, shows_tes
         out.print("no day has been added since any of these candidates was chosen")
 
 
-def _left_out(without: Sequence[Chosen]) -> Iterator[str]:
+def _left_out(without: Sequence[ChosenCandidate]) -> Iterator[str]:
     """Yield how many candidates are left out since they have no later day, with the reason."""
     idle = [each for each in without if each.days_added]
     if idle:
@@ -195,7 +195,7 @@ def _left_out(without: Sequence[Chosen]) -> Iterator[str]:
         yield f"left out: {counted(young, 'candidate')} chosen by the first run, no later day yet"
 
 
-def since_row(chosen: Chosen, ranked: Ranked | None) -> dict[str, Any]:
+def since_row(chosen: ChosenCandidate, ranked: Ranked | None) -> dict[str, Any]:
     """Return a candidate on the days after it was chosen as a tidy row: what it is, when, how many days, its figures.
 
     Args:

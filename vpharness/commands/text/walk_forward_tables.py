@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from vpharness.commands.text.ranking_lines import shortage_text
+from vpharness.commands.text.stability_tables import interval_text
 from vpharness.commands.text.terminal import console, print_table
 from vpharness.evaluation import pooled
 from vpharness.evaluation.figure_registry import without_nan
@@ -12,6 +13,7 @@ from vpharness.evaluation.intervals import Interval
 from vpharness.evaluation.significance import SIGNIFICANCE_LEVEL, lacking
 from vpharness.events.times import time_text
 from vpharness.results.ledger import LedgerCandidate
+from vpharness.results.report.candidates import candidate_name
 from vpharness.results.sensitivity import setting_text, settings_in_words, settings_of, short_name, value_text
 from vpharness.results.session_names import segment_text, with_session
 from vpharness.results.walk_forward.judged import WalkForward
@@ -129,7 +131,7 @@ def _columns(found: WalkForward, sessions: Mapping[str, str]) -> dict[str, list[
             {
                 "step": str(step.number),
                 "out of sample": stretch_text(step, sessions),
-                "chosen": "nothing is rankable" if candidate is None else name_of(candidate),
+                "chosen": "nothing is rankable" if candidate is None else candidate_name(candidate),
                 "varied": "" if candidate is None else settings_text(candidate, varied),
                 "in sample: net per fire, ticks [95 %]": "" if chosen is None else interval_text(chosen.net),
                 "in sample: fires": "" if chosen is None else f"{chosen.n_net:,}",
@@ -149,14 +151,6 @@ def stretch_text(step: Step, sessions: Mapping[str, str]) -> str:
     first, last = (segment_text(step.out_of_sample[place].name, sessions) for place in (0, -1))
     kind = " (test, not opened)" if step.refused else " (test)" if step.is_test else ""
     return (first if first == last else f"{first} to {last}") + kind
-
-
-def name_of(candidate: LedgerCandidate) -> str:
-    """Return a candidate's signal, threshold and barriers."""
-    first = candidate.first
-    return (
-        f"{first.signal} at {first.threshold_label}, tp {first.evaluation.tp_ticks:g} sl {first.evaluation.sl_ticks:g}"
-    )
 
 
 def varied_of(found: WalkForward) -> list[str]:
@@ -180,11 +174,6 @@ def number_text(value: float) -> str:
     return "" if math.isnan(value) else f"{value:+.2f}"
 
 
-def interval_text(net: Interval) -> str:
-    """Return a net mean with its interval, ticks."""
-    return f"{net.mean:+.2f} [{net.low:+.2f}, {net.high:+.2f}]"
-
-
 def verdict_lines(found: WalkForward, sessions: Mapping[str, str]) -> Iterator[str]:
     """Yield what a procedure comes to, a sentence or two each."""
     judgement = found.judgement
@@ -197,7 +186,7 @@ def verdict_lines(found: WalkForward, sessions: Mapping[str, str]) -> Iterator[s
     yield from _remarks(found, sessions)
     last = found.last
     if last.candidate is not None:
-        yield f"in force behind the newest segment: {name_of(last.candidate)} ({last.candidate.candidate_id})"
+        yield f"in force behind the newest segment: {candidate_name(last.candidate)} ({last.candidate.candidate_id})"
 
 
 def _judged(found: WalkForward) -> Iterator[str]:
@@ -232,7 +221,7 @@ def _judged(found: WalkForward) -> Iterator[str]:
         chosen = found.best_fixed.chosen
         yield (
             f"with hindsight the best rankable candidate of these segments earned {interval_text(chosen.net)}: "
-            f"{name_of(found.best_fixed.candidate)} ({found.best_fixed.candidate.candidate_id})"
+            f"{candidate_name(found.best_fixed.candidate)} ({found.best_fixed.candidate.candidate_id})"
         )
 
 

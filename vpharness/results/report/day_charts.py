@@ -27,7 +27,7 @@ MOST_NAMED_DAYS: Final = 24
 _POINTS: Final = 1200
 
 
-def stability(findings: Findings) -> Element | None:
+def best_day_by_day(findings: Findings) -> Element | None:
     """Return tables and pictures of the best candidates over their days; nothing where none ran on several."""
     return stability_section(findings, _several_days(findings.rankable))
 
@@ -88,7 +88,7 @@ def _candidate(index: int, ranked: Ranked, found: Stability, sessions: Mapping[s
     described = f"What each day earned, equity, hours of the session and later entries of {words}."
     return [
         table([words, ""], facts, class_="words"),
-        chart(f"stability-{index}", described, 6.2, partial(paint, found, sessions)),
+        chart(f"stability-{index}", described, 6.2, partial(paint_days, found, sessions)),
         table(["kind of day", "days", "fires", "net per fire, ticks [95 %]"], kinds, class_="ranking"),
     ]
 
@@ -99,7 +99,7 @@ def _net(interval: Interval) -> str:
     return f"{number(interval.mean, '+.2f')} [{number(interval.low, '+.2f')}, {number(interval.high, '+.2f')}]"
 
 
-def paint(found: Stability, sessions: Mapping[str, str], figure: Figure) -> None:
+def paint_days(found: Stability, sessions: Mapping[str, str], figure: Figure) -> None:
     """Draw a candidate's days, equity, hours, kinds of day, and later entries."""
     grid = figure.add_gridspec(3, 2)
     _paint_days(figure.add_subplot(grid[0, :]), found, session_names([day.name for day in found.days], sessions))

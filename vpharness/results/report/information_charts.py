@@ -24,7 +24,7 @@ MOST_CANDIDATES: Final = 2
 MOST_FEATURES: Final = 12
 
 
-def information(findings: Findings) -> Element | None:
+def information_section(findings: Findings) -> Element | None:
     """Return pictures of what the scores of the leading candidates say; nothing where nobody computes them."""
     if findings.information_of is None:
         return None
@@ -79,7 +79,7 @@ def _candidate(index: int, ranked: Ranked, found: Information) -> list[Element]:
         rows.append(["features that matter most, by their numbers in the picture", "; ".join(named_features)])
     return [
         table([named, ""], rows, class_="words"),
-        chart(f"information-{index}", described, height, partial(paint, found)),
+        chart(f"information-{index}", described, height, partial(paint_information, found)),
     ]
 
 
@@ -89,7 +89,7 @@ def _text(interval: Interval, form: str) -> str:
     return f"{number(interval.mean, form)} [{number(interval.low, form)}, {number(interval.high, form)}]"
 
 
-def paint(found: Information, figure: Figure) -> None:
+def paint_information(found: Information, figure: Figure) -> None:
     """Draw a candidate's coefficients and tenths, and of a learned signal its calibration and features."""
     more = found.labels is not None or bool(found.importances)
     grid = figure.add_gridspec(2 if more else 1, 2)
