@@ -26,7 +26,7 @@ class RunningFeeds:
         self._reopened: dict[str, contextlib.ExitStack] = {}
         self._reopening: asyncio.Task[None] | None = None
 
-    def start_feed(self) -> None:
+    def start(self) -> None:
         """Start all feeds."""
         for name, feed in self.served.items():
             self._started[name] = start_feed(feed, self._shared.stop)

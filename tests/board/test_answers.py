@@ -9,7 +9,7 @@ import pytest
 
 from tests.board.made_lake import CAMPAIGN, board_of, made_lake, refused, shown, start_campaign
 from vpharness.board.answers import HEADERS, HTML, Board, PageAnswer, answer
-from vpharness.commands.text.rankings import readable_ledger
+from vpharness.commands.ledger_access import readable_ledger
 from vpharness.datasets.lake import Lake
 from vpharness.results.ranking import Ranked, rank
 from vpharness.results.remembered_rankings import FOLDER

@@ -12,12 +12,12 @@ from tests.commands.test_cli import in_process
 from tests.promotion.market import LIMITS, MARKET, OWN, SHORT
 from tests.promotion.samples import verdicts
 from tests.results.walk_forward_ledgers import candidate, day_evidence, noise
-from vpharness.config.command_schemas import PromoteCommand
+from vpharness.config.promotion_schemas import PromoteCommand
 from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError
 from vpharness.parameters import problems
+from vpharness.promotion.gate import judged_by_defaults
 from vpharness.promotion.gate_parameters import PromotionParameters
-from vpharness.promotion.gates import judged_by_defaults
 from vpharness.promotion.procedure import (
     procedure_evidence,
     procedure_gates,

@@ -17,14 +17,15 @@ from vpharness.board.campaigns import campaign_page, campaigns_in, campaigns_pag
 from vpharness.board.candidate import Surroundings, candidate_page
 from vpharness.board.comparison import comparison
 from vpharness.board.data_pages import dataset_page, datasets_page
-from vpharness.board.leaderboard import KEYS, leaderboard, query_of, running_strip
+from vpharness.board.leaderboard import leaderboard, running_strip
+from vpharness.board.leaderboard_rows import KEYS, query_of
 from vpharness.board.ledger_watch import LedgerWatch
 from vpharness.board.pages import ICON, SCRIPT, STYLE_SHEET, Page, html_of, json_of
 from vpharness.board.procedures import procedure_page, procedures_page
 from vpharness.board.queries import NotFoundError, Query, QueryError, parsed
 from vpharness.board.standing import stamp_of
 from vpharness.campaigns.collection_members import sessions_of_datasets
-from vpharness.commands.text.rankings import lattices_in, views_in
+from vpharness.commands.ledger_access import lattices_in, views_in
 from vpharness.config.lake_of_command import lake_key
 from vpharness.datasets.collection import collection_ids, find_collection
 from vpharness.datasets.lake import Lake

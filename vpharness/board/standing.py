@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vpharness.campaigns.collection_members import sessions_of_datasets
+from vpharness.commands.ledger_access import readable_ledger
 from vpharness.commands.text.ranking_lines import family_text
-from vpharness.commands.text.rankings import readable_ledger
 from vpharness.commands.text.varied_settings import RowSettings, row_settings
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ResultsError

@@ -15,7 +15,7 @@ from vpharness.commands.output_files import require_new
 from vpharness.commands.text.dataset_facts import print_dataset
 from vpharness.commands.text.price_checks import checked_prices
 from vpharness.commands.text.progress_display import build_progress, expected_span_ns
-from vpharness.config.command_schemas import BuildCommand
+from vpharness.config.dataset_schemas import BuildCommand
 from vpharness.config.time_parsing import parse_time_ns
 from vpharness.config.typed_config import check, check_command, instance, refuse_collection
 from vpharness.datasets.collection_build import CollectionRequest

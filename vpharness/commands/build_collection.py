@@ -15,7 +15,7 @@ from vpharness.commands.text.collection_facts import built_facts, built_lines
 from vpharness.commands.text.progress_display import COMPILING_LATTICE, LINE_SECONDS, notice_if_slow
 from vpharness.commands.text.terminal import raise_each
 from vpharness.compiled import is_code_kept
-from vpharness.config.command_schemas import BuildCommand
+from vpharness.config.dataset_schemas import BuildCommand
 from vpharness.config.typed_config import instance
 from vpharness.datasets.collection_build import (
     CollectionBuilt,

@@ -14,8 +14,9 @@ from vpharness.campaigns.campaign_plan import CampaignPlan, PlannedRun
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.run_folder import FIGURE_FILE, folder_of, picture_of
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings
+from vpharness.commands.ledger_access import readable_ledger
 from vpharness.commands.run import print_tracking
-from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of
+from vpharness.commands.text.rankings import print_ranking, rows_of
 from vpharness.config.lake_of_command import lake_key
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError

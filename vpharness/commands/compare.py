@@ -19,11 +19,12 @@ from vpharness.commands.comparison_filters import (
     require_known_hold,
     require_known_members,
 )
+from vpharness.commands.ledger_access import readable_ledger, views_in
 from vpharness.commands.output_files import new_file, require_new
 from vpharness.commands.text.dataset_facts import DatasetRemarks, print_doubts
 from vpharness.commands.text.execution_tables import execution_row, print_executions
 from vpharness.commands.text.information_tables import print_information
-from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of, views_in
+from vpharness.commands.text.rankings import print_ranking, rows_of
 from vpharness.commands.text.sensitivity_tables import print_sensitivity, print_surface, sensitivity_row, surface_row
 from vpharness.commands.text.stability_tables import SinceTable, print_since_chosen, print_stability, since_row
 from vpharness.commands.text.terminal import minute_text

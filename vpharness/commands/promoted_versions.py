@@ -12,8 +12,8 @@ from rich.table import Table
 from vpharness.commands.claims_tracking import track_claims
 from vpharness.commands.forward_days import forward_days
 from vpharness.commands.text.terminal import console, minute_text, print_table
-from vpharness.config.command_schemas import PromoteDiffCommand, PromoteHistoryCommand, PromoteShowCommand
 from vpharness.config.lake_of_command import lake_of
+from vpharness.config.promotion_schemas import PromoteDiffCommand, PromoteHistoryCommand, PromoteShowCommand
 from vpharness.config.search_path import permitted_modules
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.collection import collection_ids

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from vpharness.commands.text.dataset_facts import size_text
 from vpharness.commands.text.terminal import print_table
-from vpharness.config.command_schemas import PruneCommand
+from vpharness.config.dataset_schemas import PruneCommand
 from vpharness.config.typed_config import check_command
 from vpharness.datasets.lake import Lake, no_collection_is_built
 from vpharness.datasets.pruning import Prunable, delete, prunable

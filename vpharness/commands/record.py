@@ -14,7 +14,7 @@ from typing import Any, Final
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from vpharness.config.command_schemas import RecordCommand
+from vpharness.config.dataset_schemas import RecordCommand
 from vpharness.config.typed_config import check_command
 from vpharness.errors import ConfigError
 from vpharness.recording.coinbase_protocol import REST_URL, WEBSOCKET_URL, check_symbol, check_urls, key_in

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from vpharness.commands.output_files import require_new
 from vpharness.commands.text.price_checks import checked_prices, price_check_facts, price_check_lines
 from vpharness.commands.text.terminal import raise_each
-from vpharness.config.command_schemas import VerifyCommand
+from vpharness.config.dataset_schemas import VerifyCommand
 from vpharness.config.lake_of_command import lake_of
 from vpharness.config.typed_config import check_command, instance, refuse_collection
 from vpharness.datasets.collection import collection_ids, find_collection, member_dataset

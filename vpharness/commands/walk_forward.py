@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vpharness.campaigns.collection_members import sessions_of_datasets
+from vpharness.commands.ledger_access import readable_ledger, views_in
 from vpharness.commands.output_files import new_file, require_new
-from vpharness.commands.text.rankings import readable_ledger, views_in
 from vpharness.commands.text.walk_forward_tables import print_walk_forward, step_rows, unrankable_text
-from vpharness.config.command_schemas import CompareCommand, DatasetChoice, PromoteCommand
+from vpharness.config.command_schemas import CompareCommand, DatasetChoice
 from vpharness.config.lake_of_command import lake_of
+from vpharness.config.promotion_schemas import PromoteCommand
 from vpharness.datasets.collection import find_collection
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError

@@ -12,8 +12,9 @@ from typing import Any
 
 from vpharness.errors import PromotionError
 from vpharness.evaluation import Judgement
+from vpharness.promotion.gate import Gate
 from vpharness.promotion.gate_parameters import PromotionParameters
-from vpharness.promotion.gates import Gate, train_gates
+from vpharness.promotion.gates import train_gates
 from vpharness.promotion.selection import SelectedCandidate, select_candidate
 from vpharness.results.holdout import net_low_text
 from vpharness.results.ledger import LedgerCandidate

@@ -15,7 +15,7 @@ from vpharness.events.times import time_text
 from vpharness.lattice.lattice_parameters import LATTICE_VERSION
 from vpharness.learning import FitRecord
 from vpharness.promotion.batch_run import BatchRun
-from vpharness.promotion.gates import Gate
+from vpharness.promotion.gate import Gate
 from vpharness.promotion.live_proof import LiveProof
 from vpharness.promotion.procedure import promised_figures
 from vpharness.promotion.projection import Projection

@@ -21,8 +21,8 @@ from vpharness.promotion.batch_run import BatchRun
 from vpharness.promotion.bundle import Recording
 from vpharness.promotion.bundle_replay import record_lattice
 from vpharness.promotion.forward_record import forward_record
+from vpharness.promotion.gate import NOT_LOOKED_AT, Gate, all_of, judged_by_defaults
 from vpharness.promotion.gate_parameters import PromotionParameters
-from vpharness.promotion.gates import Gate
 from vpharness.promotion.live_proof import BatchOutputs, LiveProof, choose_slice, prove
 from vpharness.promotion.procedure import chance_gates, procedure_evidence, promised_of
 from vpharness.promotion.projection_fit import fit_projection
@@ -142,11 +142,11 @@ def review(
     )
     report("dataset", None)
     found = [
-        gates.all_of([gates.dataset_gate(each.dataset) for each in proofs], names),
-        gates.all_of([gates.lattice_gate(each.dataset.manifest) for each in proofs], names),
+        all_of([gates.dataset_gate(each.dataset) for each in proofs], names),
+        all_of([gates.lattice_gate(each.dataset.manifest) for each in proofs], names),
         gates.code_gate(candidate.identity, digest(candidate.signal, candidate.params)),
-        gates.all_of([gates.events_gate(each.dataset.manifest, each.source) for each in proofs], names),
-        *gates.judged_by_defaults(lambda those: chance_gates(candidate, those), limits),
+        all_of([gates.events_gate(each.dataset.manifest, each.source) for each in proofs], names),
+        *judged_by_defaults(lambda those: chance_gates(candidate, those), limits),
     ]
     if any(each.source is None for each in proofs) or not _goes_on(found, settings):
         return _ended(found, "audit", "memory", "live = batch", "latency", "test", "forward")
@@ -176,7 +176,7 @@ def review(
         live.append(_proof(own, each, data.source, limits, shown))
     proof = live[-1]
     found.append(
-        gates.all_of(
+        all_of(
             [
                 gates.live_gate(each.agreement, (*each.cells_differ, *each.orders_differ), each.n_orders)
                 for each in live
@@ -185,16 +185,14 @@ def review(
         )
     )
     load = MachineLoad.now()
-    found += gates.judged_by_defaults(
-        lambda those: [gates.latency_gate(proof.latency, batch.width_ms, those, load)], limits
-    )
+    found += judged_by_defaults(lambda those: [gates.latency_gate(proof.latency, batch.width_ms, those, load)], limits)
     if not _goes_on(found, settings):
         return _ended(found, "test", "forward")
     ranked = candidate.ranked
     if candidate.procedure is None:
         report("test", None)
         (ranked,) = open_holdouts([ranked], settings.ledger, settings.store, settings.view_of)
-        found += gates.judged_by_defaults(lambda those: [gates.unseen_gate(ranked, those)], limits)
+        found += judged_by_defaults(lambda those: [gates.unseen_gate(ranked, those)], limits)
     forward = forward_record(ranked.candidate.counted, settings.view_of)
     found.append(gates.forward_gate(forward, limits))
     overridden = settings.forced if any(not gate.passed for gate in found) else None
@@ -243,7 +241,7 @@ def _goes_on(found: Sequence[Gate], settings: ReviewSettings) -> bool:
 
 
 def _ended(found: Sequence[Gate], *others: str) -> Review:
-    return Review((*found, *(Gate(name, None, "", gates.NOT_LOOKED_AT) for name in others)))
+    return Review((*found, *(Gate(name, None, "", NOT_LOOKED_AT) for name in others)))
 
 
 def _on_newest(candidate: SelectedCandidate) -> SelectedCandidate:

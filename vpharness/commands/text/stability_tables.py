@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from vpharness.commands.text.rankings import lattices_in, line_of_test, row_of
+from vpharness.commands.ledger_access import lattices_in
+from vpharness.commands.text.rankings import line_of_test, row_of
 from vpharness.commands.text.terminal import console, minute_text, print_table
 from vpharness.commands.text.varied_settings import differences
 from vpharness.datasets.lake import Lake
