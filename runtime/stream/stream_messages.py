@@ -123,7 +123,7 @@ def model_facts(model: ServedModel) -> dict[str, Any]:
 
 
 def fit_facts(fit: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is said of the weights of a learned signal, from the record's account of them."""
+    """Return the message fields about the weights of a learned signal, from the promoted record."""
     card = fit["card"]
     told = card["fit"]
     return {

@@ -58,7 +58,7 @@ def leaderboard(seen: Seen, asked: LeaderboardQuery, lattice_of: LatticeOf, abov
 
 
 def _verdict(standing: Standing) -> Element:
-    """Return what the whole ledger comes to: a line, and the reasons for those who open it."""
+    """Return the verdict on the whole ledger: one line, with its reasons below to be opened."""
     heading, *sentences = standing.facts.verdict
     facts = standing.facts
     ledger = f"The ledger holds {counted(facts.candidates, 'candidate')} of {counted(facts.runs, 'run')}"
@@ -207,10 +207,9 @@ def _remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _how_to_read() -> Element:
     words = (
-        "Winners (★) first, then by the lower end of the net mean that holds for all candidates at once. p is a "
-        "candidate's by itself, p adj. that of the best of everything that was tried on the same market time; it is of "
-        "the whole family whatever is filtered. # is the place in the whole ranking. Rows that came to just the same "
-        "share one."
+        "Winners (★) first, then by the lower end of the net mean that holds for all candidates at once. p looks at "
+        "one candidate alone; p adj. allows for everything that was tried on the same market time, whatever the filters "
+        "show. # is the place in the whole ranking. Candidates with identical results share one row."
     )
     return element("p", words, class_="note")
 

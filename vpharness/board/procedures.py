@@ -34,7 +34,7 @@ _SETTINGS = ("campaign", "train", "step", "segments", "collection", "dataset_id"
 
 @dataclass(frozen=True)
 class Tried:
-    """A procedure that was tried: its settings, how often, when last, and what it came to then."""
+    """A procedure that was tried: its settings, how often, when last, and its result then."""
 
     procedure: Procedure
     tries: int

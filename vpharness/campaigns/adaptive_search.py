@@ -52,7 +52,7 @@ class SearchSettings:
     )
 
     def value_of(self, rows: Iterable[Mapping[str, Any]]) -> float:
-        """Return what a run came to, ticks, from the stored rows of its candidates."""
+        """Return the result of a run, ticks, from the stored rows of its candidates."""
         best = self.best_of(rows)
         return self.unrankable_ticks if best is None else float(best[self._column])
 
@@ -171,14 +171,14 @@ class SearchSpace:
 
 @dataclass(frozen=True)
 class ProposedRun:
-    """A proposed run, and what it came to, ticks."""
+    """A proposed run and its result, ticks."""
 
     overrides: tuple[str, ...]
     value: float
 
 
 Evaluate = Callable[[Sequence[tuple[str, ...]]], Sequence[float]]
-"""Carries out a batch of runs together, and returns what each came to."""
+"""Carries out a batch of runs together, and returns the result of each."""
 
 
 def search(space: SearchSpace, settings: SearchSettings, evaluate: Evaluate) -> list[ProposedRun]:

@@ -36,7 +36,7 @@ _NOT_COMPARED = ("version", "created_ns", "projection", "evidence")
 
 
 def the_instrument(lake: Lake, given: str | None) -> str:
-    """Return the instrument that is meant; a PromotionError says which there are."""
+    """Return the named instrument, or the only one; a PromotionError lists them where there is a choice."""
     known = instruments(lake)
     if given in known:
         return str(given)

@@ -73,7 +73,7 @@ class _Batches:
         return CampaignPlan(tuple(self.runs.values()), tuple(self.run_ids), frozenset(self.done))
 
     def evaluate(self, jobs: Sequence[tuple[str, ...]]) -> list[float]:
-        """Carry out a batch, unless the store has it, and return what each job came to."""
+        """Carry out the jobs of a batch that the store does not have, and return the result of each."""
         good = self._possible(jobs)
         if not good and not self.runs:
             refuse_all(list(self.refused.values()))
@@ -223,7 +223,7 @@ def _conclude(campaign: PlannedCampaign, progress: CampaignProgress) -> None:
 
 
 def _print_summary(trials: Sequence[ProposedRun], batches: _Batches, chosen: SearchSettings, *, as_json: bool) -> None:
-    """Print what a search came to, and what its best candidate may be judged by; beside JSON on standard error."""
+    """Print the result of a search and how its best candidate can be judged: on standard error beside JSON."""
     best = max(trials, key=lambda trial: trial.value)
     file = sys.stderr if as_json else sys.stdout
     n_batches = -(-len(trials) // chosen.batch_size)

@@ -100,7 +100,7 @@ class PublishCommand:
 
 @dataclass(frozen=True)
 class ConvertCommand:
-    """Change which grid columns a dataset stores, once it is proven that its events give everything that it holds."""
+    """Change which grid columns a dataset stores, after checking that its events reproduce all that it holds."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     json: bool = parameter(False, meaning="print JSON instead of text")
@@ -130,7 +130,7 @@ class ShowCommand(ListDatasetsCommand):
 
 @dataclass(frozen=True)
 class VerifyCommand(ListDatasetsCommand):
-    """Compare the files of a dataset, a collection, or else the whole lake, with their checksums."""
+    """Compare files with their checksums: those of a dataset, of a collection, or of the whole lake."""
 
     collection: Any = None
 
@@ -148,7 +148,7 @@ class VerifyCommand(ListDatasetsCommand):
 
 @dataclass(frozen=True)
 class PruneCommand:
-    """Show what nothing refers to, of datasets without a name and of caches, and delete it with yes=true."""
+    """Show unnamed datasets and cached files that nothing refers to; yes=true deletes them."""
 
     lake: str = parameter(LAKE, meaning="folder of datasets and results")
     yes: bool = parameter(False, meaning="delete what is shown")

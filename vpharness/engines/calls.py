@@ -1,4 +1,4 @@
-"""The protocol of engines: calls that any process can carry out, and who is told what comes of them.
+"""The protocol of engines: calls that any process can carry out, and the follower that receives their results.
 
 An engine is given works and a follower. It carries each work's call out in some process, passes on what the calls
 report meanwhile, and repeats what a process or machine that died has left undone. What is left is the follower's

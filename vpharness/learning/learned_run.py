@@ -66,7 +66,7 @@ def _version(name: str) -> str | None:
 
 @dataclass(frozen=True, eq=False)
 class FitRecord:
-    """A fit with all that is said of it.
+    """A fit with its digest and its card.
 
     Attributes:
         fit: the fit.
@@ -202,7 +202,7 @@ def _card(
     fit: FitAt,
     earlier: EarlierDatasets | None = None,
 ) -> Card:
-    """Return what is said of a fit: what it was fitted on, when, how, and by what."""
+    """Return the card of a fit: what it was fitted on, when, how, and by what."""
     of_fit = {name: value for name, value in score_parameters(params).items() if name in params.outside_the_body()}
     width_ns = round(view.cell_width_ms * 1_000_000)
     return {

@@ -29,7 +29,7 @@ _REACHES_A_BLOCK: Final = 4
 
 @dataclass(frozen=True)
 class ShuffledLabels:
-    """What fits to shuffled labels came to.
+    """The results of fits to shuffled labels.
 
     Attributes:
         coefficients: of each shuffle.

@@ -99,7 +99,7 @@ def train_gates(ranked: Ranked, limits: PromotionParameters) -> list[Gate]:
 
 def audit_gate(report: AuditReport) -> Gate:
     """The signal is computed from the grid alone, does not look ahead, keeps the chunk law and forgets its start."""
-    wanted = "no answers in its program, causal, the same however time is cut, and forgetting where the data began"
+    wanted = "no stored answers, no look-ahead, scores independent of how time is cut, and a bounded memory"
     found = "; ".join(report.failures) or f"{len(report.checks)} checks over {report.bins:,} bins"
     return Gate("audit", report.passed, wanted, found, unsafe=True)
 
@@ -127,10 +127,10 @@ def memory_gate(
         warmup_bins: the evaluation's.
         cell_width_ms: the length of a bin.
     """
-    wanted = "finite, and shown to the model before its recorded slice begins"
+    wanted = "bounded, and covered by bins before the recorded slice"
     if memory_bins is None:
         # No server could ever be told right from wrong: there is nothing for a reason to override.
-        found = "not shown to end: neither a slice nor a warm-up can make up for where the data began"
+        found = "unbounded as far as the audit shows: no warm-up can make a server's scores equal the run's"
         return Gate("memory", False, wanted, found, forcible=False)
     first = first_covered_bin(valid, memory_bins)
     told = f"{memory_bins:,} valid bins, {memory_bins * cell_width_ms / 1000:g} s"

@@ -1,4 +1,4 @@
-"""What stands below a ranking: its terms, how large the search was, what it comes to, and what is missing."""
+"""The lines below a ranking: its terms, the size of the search, the verdict, and what is missing."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -52,7 +52,7 @@ def term_lines(headings: Collection[str]) -> list[str]:
 def ranking_verdict(
     rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate] = (), sessions: Mapping[str, str] | None = None
 ) -> Iterator[str]:
-    """Yield what it all comes to, and what keeps candidates from winning or their trials from counting.
+    """Yield the verdict, and what keeps candidates from winning or their trials from counting.
 
     Args:
         rankable: the candidates.

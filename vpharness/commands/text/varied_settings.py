@@ -15,7 +15,7 @@ LatticeOf = Callable[[str], Mapping[str, Any]]
 """From a dataset's id to the parameters of its lattice; empty where the dataset is not at hand."""
 
 MOST_NAMED: Final = 4
-"""Values of one parameter that are named for rows that came to the same; of more, their number is."""
+"""How many values of a parameter are listed for rows with identical results; of more, their number is shown."""
 _DEFAULTS: Final = {
     "eval.null_draws": EvaluationParameters.null_draws,
     "eval.null_seed": EvaluationParameters.null_seed,

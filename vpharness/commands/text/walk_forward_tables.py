@@ -175,7 +175,7 @@ def number_text(value: float) -> str:
 
 
 def verdict_lines(found: WalkForward, sessions: Mapping[str, str]) -> Iterator[str]:
-    """Yield what a procedure comes to, a sentence or two each."""
+    """Yield the findings about a procedure, one or two sentences each."""
     judgement = found.judgement
     if judgement is None or not judgement.figures.n_net:
         yield "no step has an out-of-sample fire: nothing to judge; more segments in train, or longer ones, may help"

@@ -1,4 +1,4 @@
-"""The verdict: what a ledger comes to, in plain words."""
+"""The verdict on a ledger in plain words: what won, or why nothing did."""
 
 from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
