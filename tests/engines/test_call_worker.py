@@ -117,7 +117,7 @@ def test_a_process_that_lacks_a_module_says_so() -> None:
     work = Work(Call(doubled, (2,)))
     with marked([work]) as markers:
         sender, *rest = pickle.loads(packed(work, markers))  # noqa: S301  # our own bytes
-        rest[2] = rest[2].replace(b"tests.engines.test_call_worker", b"tests.engines.absent_work")
+        rest[2] = rest[2].replace(b"tests.engines.test_call_worker", b"tests.engines.absent_from_here")
         found = list[Event]()
         perform(pickle.dumps((sender, *rest)), None, found.append)
-    assert "cannot import what the work needs: No module named 'tests.engines.absent_work'" in str(found[0].value)
+    assert "cannot import what the work needs: No module named 'tests.engines.absent_from_here'" in str(found[0].value)

@@ -208,8 +208,8 @@ def _remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def _how_to_read() -> Element:
     words = (
         "Winners (★) first, then by the lower end of the net mean that holds for all candidates at once. p looks at "
-        "one candidate alone; p adj. allows for everything that was tried on the same market time, whatever the filters "
-        "show. # is the place in the whole ranking. Candidates with identical results share one row."
+        "one candidate alone; p adj. allows for everything that was tried on the same market time, whatever the "
+        "filters show. # is the place in the whole ranking. Candidates with identical results share one row."
     )
     return element("p", words, class_="note")
 
