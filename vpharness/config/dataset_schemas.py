@@ -130,7 +130,7 @@ class ShowCommand(ListDatasetsCommand):
 
 @dataclass(frozen=True)
 class VerifyCommand(ListDatasetsCommand):
-    """Compare files with their checksums: those of a dataset, of a collection, or of the whole lake."""
+    """Compare the files of a dataset, of a collection or of the whole lake with their checksums."""
 
     collection: Any = None
 
