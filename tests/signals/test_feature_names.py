@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import pytest
 from jax import Array
 
-from vpharness.signals import Grid, feature_names, learned, resolve
+from vpharness.signals import Grid, LearnedSignal, feature_names, learned, resolve
 from vpharness.signals.core.time_operators import Clock
 from vpharness.signals.flow_features import cells_at, stacked
 from vpharness.signals.models.ridge import Ridge
@@ -59,6 +59,7 @@ def test_a_name_has_the_operator_what_it_is_given_and_the_columns_with_their_cel
 def test_every_feature_of_a_shipped_signal_has_a_name_of_its_own(name: str) -> None:
     """As many as its docstring says that it has."""
     shipped = resolve(f"vpharness.signals.{name}.{name}")
+    assert isinstance(shipped, LearnedSignal)
     names = feature_names(shipped, shipped.parameters(), cell_width_ms=100.0, radius=50)
     assert len(names) == len(set(names)) == SHIPPED[name]
     assert not any(each.startswith("feature ") for each in names)
