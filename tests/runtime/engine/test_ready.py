@@ -15,7 +15,7 @@ from runtime.engine.models import served_model
 from runtime.feeds.feed import NO_EVENTS, FeedStep
 from runtime.stream.status import status
 from tests.runtime.market import ScriptedFeed, steps_of
-from tests.runtime.records import record_lattice, promote, record_of, with_radius
+from tests.runtime.records import promote, record_lattice, record_of, with_radius
 from tests.runtime.rollout.test_rollout import refusal, until_served
 from tests.runtime.serving import PATIENCE_S, Client, Server, server
 from tests.source_scorer import source_scorer
