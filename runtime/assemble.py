@@ -19,10 +19,11 @@ from runtime.config.server_parameters import ROLL_BACK, ChallengerParameters, Ru
 from runtime.config.signal_overrides import overridden, typed
 from runtime.engine.models import ServedModel, incompatibilities, lattice_in_force, served_model
 from runtime.feeds.feed import Feed, FeedContext, FeedFacts, FeedParameters
-from runtime.feeds.recorder import recorded
+from runtime.feeds.feed_recorder import recorded
 from runtime.rollout.rollout import verified_record
 from runtime.web.auth import required_token
 from runtime.web.server_setup import FeedSetup, ServerSetup
+from runtime.web.start_progress import Tell, tell_nothing
 from vpharness.config.lake_of_command import lake_of
 from vpharness.config.override_errors import one_line
 from vpharness.config.override_grammar import quoted
@@ -117,8 +118,8 @@ class _CheckedFeed:
 
 
 @contextlib.contextmanager
-def serving(configs: ComposedFeeds) -> Iterator[ServerSetup]:
-    """Yield all that is served, with the feeds open.
+def serving(configs: ComposedFeeds, tell: Tell = tell_nothing) -> Iterator[ServerSetup]:
+    """Yield all that is served, with the feeds open; `tell` is called with what is opened or read next.
 
     Raises ConfigError, PromotionError, SourceError, DatasetError or FeedError for whatever is wrong, before anything
     is served; of several feeds, the error names the one.
@@ -133,7 +134,7 @@ def serving(configs: ComposedFeeds) -> Iterator[ServerSetup]:
         feeds = list[FeedSetup]()
         for each in checked:
             with _naming(each.name):
-                feeds.append(stack.enter_context(_feed_setup(each, lake, modules)))
+                feeds.append(stack.enter_context(_feed_setup(each, lake, modules, tell)))
         yield ServerSetup(settings, token, lake, tuple(feeds), modules, receiver)
 
 
@@ -168,11 +169,13 @@ def _checked(name: str, config: DictConfig) -> _CheckedFeed:
 
 
 @contextlib.contextmanager
-def _feed_setup(checked: _CheckedFeed, lake: Lake, modules: PermittedModules) -> Iterator[FeedSetup]:
+def _feed_setup(
+    checked: _CheckedFeed, lake: Lake, modules: PermittedModules, tell: Tell = tell_nothing
+) -> Iterator[FeedSetup]:
     """Yield a feed that is open, with the models that are served on it."""
     config, command = checked.config, checked.command
     choice = instance(config.dataset, "dataset")
-    with _opened(config, command, lake, choice.id, modules) as (feed, record):
+    with _opened(checked, lake, choice.id, modules, tell) as (feed, record):
         if found := incompatibilities(record, feed.facts):
             raise ConfigError(f"the feed cannot be served: {'; '.join(found)}")
         instrument = command.instrument or feed.facts.instrument
@@ -195,24 +198,26 @@ def _feed_setup(checked: _CheckedFeed, lake: Lake, modules: PermittedModules) ->
 
 @contextlib.contextmanager
 def _opened(
-    config: DictConfig, command: ServeCommand, lake: Lake, dataset_id: str | None, modules: PermittedModules
+    checked: _CheckedFeed, lake: Lake, dataset_id: str | None, modules: PermittedModules, tell: Tell
 ) -> Iterator[tuple[Feed, PromotedRecord]]:
     """Yield the opened feed and the record served on it, both with bins of the same width.
 
     The record depends on the instrument, which some feeds know only once they are open.
     """
+    config, command = checked.config, checked.command
     parameters: FeedParameters = instance(config.feed, "feed")
     source = instance(config.source, "source") if config.source is not None else None
     fresh = defaults(DEFAULTS_FILE)
     instrument, width_ms = command.instrument, lattice_parameters(fresh).cell_width_ms
     while True:
-        record = fresh if instrument is None else _record(lake, instrument, command.version, modules) or fresh
+        record = fresh if instrument is None else _record(lake, instrument, command.version, modules, tell) or fresh
         if instrument is not None:
             width_ms = lattice_parameters(record).cell_width_ms
+        tell(f"opening the feed{f' {checked.name}' if checked.name else ''}")
         with parameters.open(FeedContext(width_ms, source, lake, dataset_id)) as feed:
             if instrument is None:
                 instrument = feed.facts.instrument
-                record = _record(lake, instrument, command.version, modules) or fresh
+                record = _record(lake, instrument, command.version, modules, tell) or fresh
             if lattice_parameters(record).cell_width_ms == width_ms:
                 yield feed, record
                 return
@@ -225,10 +230,16 @@ def _recorded(feed: Feed, command: ServeCommand) -> contextlib.AbstractContextMa
     return recorded(feed, Path(command.record), limit_mb=command.record_mb)
 
 
-def _record(lake: Lake, instrument: str, version: str | None, modules: PermittedModules) -> PromotedRecord | None:
+def _record(
+    lake: Lake, instrument: str, version: str | None, modules: PermittedModules, tell: Tell
+) -> PromotedRecord | None:
     """Return the record of a version, or of the one that the pointer names; None before anything was promoted."""
     folder = promoted(lake, instrument) if version is None else bundle_path(lake, instrument, version)
-    return None if folder is None else verified_record(folder, modules)
+    if folder is None:
+        tell(f"nothing is promoted for {instrument}: the defaults are served")
+        return None
+    tell(f"reading {folder.name} of {instrument}, and replaying its recorded slice to see that it is what was promoted")
+    return verified_record(folder, modules)
 
 
 def _challenger(

@@ -13,6 +13,7 @@ from runtime.assemble import composed_feeds, serving
 from runtime.config.server_parameters import ServeCommand
 from runtime.web.app import running, stop_on_signals
 from runtime.web.server_setup import FeedSetup, ServerSetup, first_pipelines
+from runtime.web.start_progress import tell_stage
 from vpharness.config.help_text import command_help
 from vpharness.config.override_errors import one_line
 from vpharness.config.search_path import conf_folder, prepare_process
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         # uvloop's transports may be aborted when they are closed, as Sanic does ten seconds after a client is gone.
         with (
-            serving(composed_feeds(arguments)) as ready,
+            serving(composed_feeds(arguments), tell_stage) as ready,
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
             runner.run(_serve(ready))
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 async def _serve(ready: ServerSetup) -> None:
     nudged: list[Callable[[], None]] = []
     stopped = stop_on_signals(lambda: [nudge() for nudge in nudged])
-    pipelines = await asyncio.to_thread(first_pipelines, ready)
+    pipelines = await asyncio.to_thread(first_pipelines, ready, tell_stage)
     async with running(ready, pipelines) as (app, listening):
         nudged.append(app.ctx.running.check_now)
         host, port = listening.getsockname()[:2]

@@ -18,7 +18,7 @@ LONGEST_FIRST: Final = (
     *(
         "events/test_reader_fuzz.py",
         "campaigns/test_queue_campaign.py",
-        "campaigns/test_search.py",
+        "campaigns/test_adaptive_search.py",
         "live/test_audit.py",
     ),
     *("lattice/test_naive_lattice.py", "commands/test_cli.py", "results/test_report.py", "results/test_tracking.py"),

@@ -1,4 +1,4 @@
-"""What `vpharness.evaluation.stability` computes, spelled out fire by fire: slow, and as plain as its definitions."""
+"""What `vpharness.evaluation.day_stability` computes, spelled out fire by fire: slow and plain."""
 
 import itertools
 import math

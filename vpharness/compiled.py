@@ -136,7 +136,7 @@ def _forget_unused(folder: Path, name: str) -> None:
                 shutil.rmtree(old, ignore_errors=True)
 
 
-def is_kept(module: str) -> bool:
+def is_code_kept(module: str) -> bool:
     """Return whether machine code of a module's kernels, such as those of "lattice.bins", has been kept before."""
     folder = _kernels_folder(_PACKAGE / f"{module.replace('.', '/')}.py")
     return folder is not None and any(folder.glob("*.nbi"))

@@ -14,8 +14,9 @@ _NO_MEMORY: Final = ("not enough memory", "Cannot allocate memory", "RESOURCE_EX
 
 
 def told_apart(one: str, other: str) -> tuple[str, str]:
-    """Return the beginnings of two different digests, long enough to differ, for a message that shows both."""
-    shown = _SHORT_DIGEST if one[:_SHORT_DIGEST] != other[:_SHORT_DIGEST] else max(len(one), len(other))
+    """Return the beginnings of two digests, long enough to differ where they do, for a message that shows both."""
+    is_enough = one == other or one[:_SHORT_DIGEST] != other[:_SHORT_DIGEST]
+    shown = _SHORT_DIGEST if is_enough else max(len(one), len(other))
     return one[:shown], other[:shown]
 
 

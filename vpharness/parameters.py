@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vpharness.suggestions import did_you_mean
+from vpharness.wording import did_you_mean
 
 LARGEST_INTEGER: Final = 2**53
 """The largest whole number of a parameter that has no maximum of its own: JSON and floats are exact up to here."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from runtime.feeds.recorder import LIMIT_MB
+from runtime.feeds.feed_recorder import LIMIT_MB
 from vpharness.config.command_schemas import LAKE, SIGNAL_MODULES
 from vpharness.parameters import parameter, problems
 

@@ -18,18 +18,18 @@ from pathlib import Path
 import pyarrow as pa
 
 from runtime.feeds.feed import NO_EVENTS, Feed, FeedContext, FeedFacts, FeedStep
+from runtime.feeds.feed_recorder import SUFFIX, RecordedFeed
 from runtime.feeds.pace import Pace, ReplayParameters, require_in_range
-from runtime.feeds.recorder import SUFFIX, RecordedFeed
 from runtime.feeds.recording_format import (
     CHECKSUM_KEY,
     LONGEST_END_BYTES,
     Checksum,
     End,
     TimedStep,
-    decoded,
+    decoded_steps,
     end_in,
-    facts_of,
     has_checksums,
+    recorded_facts,
 )
 from runtime.feeds.sight import BookWatch, Sight
 from vpharness.errors import FeedError, require_memory
@@ -51,7 +51,7 @@ class RecordingReplayParameters(ReplayParameters):
         require_in_range(self)
         path = _the_one(Path(self.path).expanduser())
         with _opened(path) as (_, reader):
-            recorded, why = facts_of(reader.schema, str(path)), _incomplete(path, reader.schema)
+            recorded, why = recorded_facts(reader.schema, str(path)), _incomplete(path, reader.schema)
         if why is not None:
             log.warning("%s", why)
         yield RecordingFeed(self, path, recorded, context, why)
@@ -133,7 +133,7 @@ def read_steps(path: Path) -> Iterator[TimedStep]:
     as it was recorded, and where batches are missing that the recording's end tells of.
     """
     with _opened(path) as (file, reader):
-        facts_of(reader.schema, str(path))
+        recorded_facts(reader.schema, str(path))
         checksum = Checksum(reader.schema) if has_checksums(reader.schema) else None
         end = _end(path) if checksum is not None else None
         while True:
@@ -142,7 +142,7 @@ def read_steps(path: Path) -> Iterator[TimedStep]:
                 batch, metadata = reader.read_next_batch_with_custom_metadata()
                 batch.validate(full=True)
                 _compare(batch, dict(metadata or {}), checksum)
-                steps = list(decoded(batch))
+                steps = list(decoded_steps(batch))
             except StopIteration:
                 break
             except (pa.ArrowException, OSError, ValueError, IndexError) as error:

@@ -65,13 +65,13 @@ TimedStep = tuple[int, FeedStep]
 """A step, and when it was handed out, in ns since the recording began."""
 
 
-def schema_of(facts: FeedFacts) -> pa.Schema:
+def recording_schema(facts: FeedFacts) -> pa.Schema:
     """Return the schema of a recording."""
     text = json.dumps({"version": RECORDING_VERSION, "states": _STATES, "facts": dataclasses.asdict(facts)}).encode()
     return _SCHEMA.with_metadata({_FACTS_KEY: text, _FACTS_CHECKSUM_KEY: hashlib.sha256(text).hexdigest()})
 
 
-def facts_of(schema: pa.Schema, where: str) -> FeedFacts:
+def recorded_facts(schema: pa.Schema, where: str) -> FeedFacts:
     """Return the facts of the feed that was recorded; a FeedError says why a schema is none of a recording."""
     metadata = schema.metadata or {}
     try:
@@ -183,7 +183,7 @@ def _nullable(values: Sequence[int | None]) -> pa.Array:
     return pa.Array.from_buffers(pa.int64(), len(values), [pa.py_buffer(known), pa.py_buffer(numbers)])
 
 
-def decoded(batch: pa.RecordBatch) -> Iterator[TimedStep]:
+def decoded_steps(batch: pa.RecordBatch) -> Iterator[TimedStep]:
     """Yield the steps of a batch."""
     lists = batch.column("events")
     events, offsets = _events(lists.values), lists.offsets.to_numpy()

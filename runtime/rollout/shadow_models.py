@@ -176,7 +176,7 @@ class ShadowModels:
             each, past = running_model(model, session, stream.facts, active.what_if), dict[int, str]()
             while ring.next_seq - seq > _FEW_BINS and rounds < _ROUNDS_AT_THE_END:
                 bins = ring.copies(seq, columns, PIECE_BINS)
-                past |= await self._in_thread(judged, each, seq, bins, lambda: active.wanted > 0)
+                past |= await self._in_thread(judged_bins, each, seq, bins, lambda: active.wanted > 0)
                 rounds += len(bins) < PIECE_BINS
                 seq += len(bins)
                 if epoch != stream.epoch or seq < ring.first_seq:
@@ -212,7 +212,7 @@ class ShadowModels:
         return await asyncio.get_running_loop().run_in_executor(self._pool.thread, work, *arguments)
 
 
-def judged(
+def judged_bins(
     each: RunningModel, first_seq: int, bins: Sequence[FinishedBin], is_wanted: Callable[[], bool]
 ) -> dict[int, str]:
     """Show a model finished bins, until it is no longer wanted; return the texts of what it says of them by place."""

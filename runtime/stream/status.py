@@ -85,7 +85,7 @@ def reasons_not_ready(stream: LiveStream) -> list[str]:
 
 
 def replay_facts(facts: FeedFacts) -> dict[str, Any] | None:
-    """Return what is said of a replay: how many times as fast as it happened; None for a live feed, which is none."""
+    """Return the speed of a replay, as a multiple of the market's own, for a message; None for a live feed."""
     return None if facts.live else {"speed": facts.speed}
 
 

@@ -123,7 +123,7 @@ def model_facts(model: ServedModel) -> dict[str, Any]:
 
 
 def fit_facts(fit: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is said of the weights of a learned signal, from the record's account of them."""
+    """Return the message fields about the weights of a learned signal, from the promoted record."""
     card = fit["card"]
     told = card["fit"]
     return {
@@ -145,13 +145,13 @@ def projection_facts(model: ServedModel) -> dict[str, Any] | None:
     return {"horizons_bins": list(projection.horizons_bins), "quantiles": list(projection.quantiles)}
 
 
-def number(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     """Return a number, or None for NaN and infinity, which JSON cannot express."""
     return value if math.isfinite(value) else None
 
 
 def _said(output: ModelOutput) -> dict[str, Any]:
-    return {"score": number(output.score), "fire": output.fire, "ready": output.ready}
+    return {"score": finite_or_none(output.score), "fire": output.fire, "ready": output.ready}
 
 
 def _is_challenger(name: str) -> bool:

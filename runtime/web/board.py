@@ -22,7 +22,7 @@ from sanic import HTTPResponse, Request, Sanic, redirect
 from runtime.web.sanic_adapter import abort_connection, close_after_answer
 from vpharness.errors import VpharnessError
 
-WORKER: Final = "vpharness.board.worker"
+WORKER: Final = "vpharness.board.page_worker"
 ANSWERS: Final = 3
 """Answers that are being made or sent at once; one of them is made, the others wait or are on their way."""
 
@@ -135,7 +135,7 @@ class BoardProcess:
         return self._reader, self._writer
 
     def _start(self, asked: socket.socket) -> "subprocess.Popen[bytes]":
-        """Start the process, which gives way by itself (`vpharness.board.worker.give_way`)."""
+        """Start the process, which gives way by itself (`vpharness.board.page_worker.give_way`)."""
         return subprocess.Popen(  # noqa: S603  # this interpreter, and a module of ours
             [sys.executable, "-m", self.module, str(self.lake)],
             stdin=asked.fileno(),

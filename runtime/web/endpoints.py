@@ -36,7 +36,7 @@ _OPEN: frozenset[str] = frozenset({"/healthz"})
 
 def add_endpoints(app: Sanic[Any, Any]) -> None:
     """Register every route, the checks before each of them, and the answers to errors."""
-    app.on_request(check)
+    app.on_request(check_request)
     app.on_response(add_headers)  # type: ignore[no-untyped-call]  # Sanic has it untyped
     app.add_websocket_route(serve_stream, "/v1/stream")
     app.add_route(get_feeds, "/v1/feeds")
@@ -57,7 +57,7 @@ def add_endpoints(app: Sanic[Any, Any]) -> None:
     app.error_handler.add(Exception, failed)
 
 
-async def check(request: Request) -> HTTPResponse | None:
+async def check_request(request: Request) -> HTTPResponse | None:
     """Return None for a request that is admitted, and the answer with the reason for any other."""
     if not request.head:
         return None  # nothing that could be let in: what is wrong with it is answered by `refused`

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runtime.engine.pipeline import Pipeline
-from runtime.web.served_feed import ServedFeed, SharedParts, StartedFeed, served_feed, start
+from runtime.web.served_feed import ServedFeed, SharedParts, StartedFeed, served_feed, start_feed
 from runtime.web.server_setup import FeedSetup, ServerSetup, first_pipeline
 from vpharness.errors import VpharnessError
 
@@ -29,7 +29,7 @@ class RunningFeeds:
     def start(self) -> None:
         """Start all feeds."""
         for name, feed in self.served.items():
-            self._started[name] = start(feed, self._shared.stop)
+            self._started[name] = start_feed(feed, self._shared.stop)
 
     def check_now(self) -> None:
         """Look at what is promoted, and open those of several feeds anew that have failed."""
@@ -63,7 +63,7 @@ class RunningFeeds:
         feed.stream.retire()
         self._reopened[feed.name] = held
         self.served[feed.name] = anew = served_feed(self._server, setup, pipeline, self._shared)
-        self._started[feed.name] = start(anew, self._shared.stop)
+        self._started[feed.name] = start_feed(anew, self._shared.stop)
         anew.stream.log("opened again")
 
     async def _end(self, name: str) -> None:

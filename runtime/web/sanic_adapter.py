@@ -17,6 +17,7 @@ would have to read, and nothing of what it sent beyond the limit is looked at.
 import asyncio
 import contextlib
 import logging
+import os
 import socket as sockets
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -188,6 +189,8 @@ async def start_server(app: Sanic[Any, Any], listening: sockets.socket) -> Async
     """Start an application in the running event loop, at a socket that listens, and return its server."""
     # Clients go away while their connections are being closed, and Sanic would log each of them as an error.
     logging.getLogger("sanic.websockets").setLevel(logging.CRITICAL)
+    # On a terminal it advises a mode for developers, whoever starts it.
+    os.environ.setdefault("SANIC_IGNORE_PRODUCTION_WARNING", "true")
     server = await app.create_server(sock=listening, return_asyncio_server=True, access_log=False, protocol=Connection)
     assert server is not None  # noqa: S101  # it is asked for
     await server.startup()  # type: ignore[no-untyped-call]  # Sanic has it untyped

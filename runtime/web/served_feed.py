@@ -15,7 +15,7 @@ from runtime.alerts.webhook import Webhook
 from runtime.engine.bridge import MOST_PENDING_EVENTS, PENDING_BESIDE_OTHERS, bridge_to
 from runtime.engine.pipeline import Pipeline
 from runtime.engine.scoring_engine import ScoringEngine
-from runtime.feeds.recorder import RecordedFeed
+from runtime.feeds.feed_recorder import RecordedFeed
 from runtime.feeds.recording_feed import incomplete
 from runtime.rollout.rollout import Rollout
 from runtime.rollout.shadow_pool import ShadowPool
@@ -84,7 +84,7 @@ class StartedFeed:
     tasks: "tuple[asyncio.Task[None], ...]"
 
 
-def start(feed: ServedFeed, stop: threading.Event) -> StartedFeed:
+def start_feed(feed: ServedFeed, stop: threading.Event) -> StartedFeed:
     """Begin to follow a feed, and what belongs to it, until `stop` is set and the tasks are cancelled."""
     stream = feed.stream
     works: list[tuple[Coroutine[Any, Any, None], str]] = [

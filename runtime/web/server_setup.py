@@ -9,6 +9,7 @@ from runtime.config.server_parameters import RuntimeParameters
 from runtime.engine.models import ServedModel, compiled_session
 from runtime.engine.pipeline import Pipeline, new_pipeline, running_model
 from runtime.feeds.feed import Feed
+from runtime.web.start_progress import Tell, tell_nothing
 from vpharness.datasets.lake import Lake
 from vpharness.modules import PermittedModules
 
@@ -58,9 +59,18 @@ class ServerSetup:
     receiver: Receiver | None = None
 
 
-def first_pipelines(server: ServerSetup) -> Mapping[str, Pipeline]:
-    """Return the pipeline that is served first by the name of its feed, with all of its machine code compiled."""
-    return {each.name: first_pipeline(each) for each in server.feeds}
+def first_pipelines(server: ServerSetup, tell: Tell = tell_nothing) -> Mapping[str, Pipeline]:
+    """Return the pipeline that is served first by the name of its feed, with all of its machine code compiled.
+
+    `tell` is called with what is compiled next.
+    """
+    found = {}
+    for each in server.feeds:
+        models = [f"{model.name} ({model.live.scorer.name})" for model in (each.champion, *each.challengers)]
+        on = f" on feed {each.name}" if each.name else ""
+        tell(f"compiling the lattice and the step of {', '.join(models)}{on}; the first start takes longest")
+        found[each.name] = first_pipeline(each)
+    return found
 
 
 def first_pipeline(setup: FeedSetup) -> Pipeline:

@@ -106,7 +106,7 @@ def stages(words: list[str]) -> dict[str, Any]:
     seconds: dict[str, Seconds] = defaultdict(lambda: [0.0, 0.0])
     with _adding("import", seconds):
         import vpharness.commands.campaign  # noqa: F401, PLC0415  # as above
-    from vpharness.signals.core.pieces import plan_of  # noqa: PLC0415  # as above
+    from vpharness.signals.core.body_pieces import plan_of  # noqa: PLC0415  # as above
 
     with timed(seconds), contextlib.redirect_stdout(io.StringIO()), _adding(WHOLE, seconds):
         if main(words):

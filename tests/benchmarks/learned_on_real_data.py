@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 import vpharness as vp
-from vpharness.campaigns.information import information_of
+from vpharness.campaigns.candidate_information import information_of
 from vpharness.datasets.lake import Lake
 from vpharness.errors import VpharnessError
 from vpharness.evaluation.intervals import Interval

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from tests.benchmarks.bench_compare import Made, run_rows, write
-from vpharness.board.answers import Answer, Board, answer
+from vpharness.board.answers import Board, PageAnswer, answer
 from vpharness.datasets.lake import Lake
 from vpharness.results.store import CAMPAIGNS, META, TableRows, append, store_in
 from vpharness.results.table_schemas import CAMPAIGNS_SCHEMA, META_SCHEMA
@@ -40,7 +40,7 @@ def shown(board: Board, path: str = "", query: str = "") -> str:
 
 def refused(board: Board, status: int, path: str, query: str = "") -> str:
     """Return the text of an answer of another status."""
-    found: Answer = answer(board, path, query)
+    found: PageAnswer = answer(board, path, query)
     assert found.status == status
     return found.body.decode()
 

@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 
 from tests.board.made_lake import CAMPAIGN, board_of, made_lake, refused, shown, start_campaign
-from vpharness.board.answers import HEADERS, HTML, Answer, Board, answer
-from vpharness.commands.text.rankings import readable_ledger
+from vpharness.board.answers import HEADERS, HTML, Board, PageAnswer, answer
+from vpharness.commands.ledger_access import readable_ledger
 from vpharness.datasets.lake import Lake
 from vpharness.results.ranking import Ranked, rank
 from vpharness.results.remembered_rankings import FOLDER
@@ -124,6 +124,18 @@ def test_the_beginning_of_an_id_is_enough_where_no_other_begins_so(board: Board,
     )
 
 
+@pytest.mark.parametrize("path", ["a/b", "candidate/x/", "campaigns/"])
+def test_a_page_that_is_not_there_has_its_style_and_its_links_however_deep_it_lies(board: Board, path: str) -> None:
+    """Their addresses lead up as many folders as the one that was asked for is below the board's."""
+    found = answer(board, path)
+    up = "../" * path.count("/")
+    text = found.body.decode()
+    assert found.status == 404
+    assert f'href="{up}board.css"' in text
+    assert f'href="{up}campaigns"' in text
+    assert f'<a href="{up}">vpharness</a>' in text
+
+
 def test_two_candidates_are_compared_with_what_differs_and_the_difference_of_their_net(
     board: Board, ranked: list[Ranked]
 ) -> None:
@@ -218,10 +230,10 @@ def test_a_page_of_an_older_ranking_is_made_again_though_the_present_one_came_me
     watch, made = ComesMeanwhile(), list[bytes]()
     board = Board(lake, cast("Any", watch))
 
-    def page() -> Answer:
+    def page() -> PageAnswer:
         watch.is_current = True  # the present ranking is done while the page of the older one is drawn
         made.append(b"old" if not made else b"new")
-        return Answer(200, HTML, made[-1])
+        return PageAnswer(200, HTML, made[-1])
 
     assert [board.remembered("candidate", page).body for _ in range(3)] == [b"old", b"new", b"new"]
     assert made == [b"old", b"new"]
@@ -235,9 +247,9 @@ def test_a_page_is_made_again_once_another_procedure_was_tried(tmp_path: Path) -
 
     board, made = Board(Lake(tmp_path), cast("Any", Current())), list[int]()
 
-    def page() -> Answer:
+    def page() -> PageAnswer:
         made.append(len(made))
-        return Answer(200, HTML, b"")
+        return PageAnswer(200, HTML, b"")
 
     for _ in range(2):
         board.remembered("procedure", page)

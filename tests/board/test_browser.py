@@ -7,7 +7,7 @@ import pytest
 from tests.benchmarks.bench_compare import Made
 from tests.board.made_lake import PATIENCE_S, board_of, finish_run, made_lake, start_campaign
 from tests.page.chromium import Browser, Tab, installed
-from vpharness.board.http_server import serving
+from vpharness.board.http_server import serving_board
 from vpharness.datasets.lake import Lake
 
 HEIGHT = 720
@@ -25,7 +25,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 @pytest.fixture(scope="module")
 def address(lake: Lake) -> Iterator[str]:
     """Serve the lake, and return where its first page is."""
-    with serving(board_of(lake), "127.0.0.1", 0) as server:
+    with serving_board(board_of(lake), "127.0.0.1", 0) as server:
         yield server.url
 
 
@@ -88,6 +88,26 @@ def test_both_themes_are_legible_and_a_narrow_window_scrolls_tables_alone(tab: T
         tab.size(width, HEIGHT)
         tab.settle()
         assert tab.ask("document.documentElement.scrollWidth") <= width
+
+
+def test_the_leaderboard_scrolls_in_its_own_box_and_keeps_its_first_columns(tab: Tab) -> None:
+    """Places, choices, candidates and the head stay where they are while the rest moves."""
+    tab.size(1000, HEIGHT)
+    tab.settle()
+    corner = "[...document.querySelectorAll('.board tbody tr:nth-child(9) > :nth-child(-n + 4)')]"
+    lefts = f"{corner}.map(each => Math.round(each.getBoundingClientRect().left))"
+    before = tab.ask(lefts)
+    assert before == sorted(before)
+    frame = "document.querySelector('.frame:has(> .board)')"
+    assert tab.ask(f"{frame}.scrollWidth > {frame}.clientWidth")  # there is something to scroll
+    head = "document.querySelector('.board thead th').getBoundingClientRect().top"
+    top = tab.ask(head)
+    tab.ask(f"{frame}.scrollTo(300, 200)")
+    tab.settle()
+    assert tab.ask(f"{frame}.scrollLeft") > 100
+    assert tab.ask(lefts) == before
+    assert tab.ask(head) == pytest.approx(top, abs=1)
+    assert tab.ask("document.documentElement.scrollWidth") <= 1000
 
 
 def contrast(tab: Tab, selector: str) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.board.made_lake import board_of, finish_run, refused, shown, start_campaign
-from vpharness.board.campaigns import FINISHED, RECENT_S, RUNNING, STOPPED, Campaign, campaigns_in
+from vpharness.board.campaigns import FINISHED, RECENT_S, RUNNING, STOPPED, StoredCampaign, campaigns_in
 from vpharness.datasets.lake import Lake
 from vpharness.results.run_locks import LOCK_FILE, are_runs_locked, lock_place
 from vpharness.results.store import store_in
@@ -46,7 +46,7 @@ def carried_out_elsewhere(lake: Lake, run_ids: list[str]) -> Iterator[None]:
         other.stdin.close()
 
 
-def the_campaign(lake: Lake) -> Campaign:
+def the_campaign(lake: Lake) -> StoredCampaign:
     """Return the only campaign of a lake."""
     (found,) = campaigns_in(lake)
     return found

@@ -10,7 +10,7 @@ import pytest
 
 from tests.board.made_lake import board_of, made_lake
 from vpharness.board.answers import HEADERS
-from vpharness.board.http_server import BoardServer, serving
+from vpharness.board.http_server import BoardServer, serving_board
 from vpharness.commands.cli import main
 from vpharness.errors import USER_MISTAKE, ConfigError
 
@@ -18,7 +18,7 @@ from vpharness.errors import USER_MISTAKE, ConfigError
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardServer]:
     """Serve a small lake at a free port."""
-    with serving(board_of(made_lake(tmp_path_factory.mktemp("served"))), "127.0.0.1", 0) as found:
+    with serving_board(board_of(made_lake(tmp_path_factory.mktemp("served"))), "127.0.0.1", 0) as found:
         yield found
 
 
@@ -65,13 +65,16 @@ def test_only_asking_is_allowed_and_only_by_this_machines_name(server: BoardServ
 def test_it_is_for_this_machine_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Another address is refused with what to do instead, and a port that is taken with another one."""
     board = board_of(made_lake(tmp_path / "lake"))
-    with pytest.raises(ConfigError, match="/board of the live server"), serving(board, "0.0.0.0", 0):  # noqa: S104  # refused
+    with pytest.raises(ConfigError, match="/board of the live server"), serving_board(board, "0.0.0.0", 0):  # noqa: S104  # refused
         pass
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match="choose another port=, or 0 for any"), serving(board, "127.0.0.1", port):
+        with (
+            pytest.raises(ConfigError, match="choose another port=, or 0 for any"),
+            serving_board(board, "127.0.0.1", port),
+        ):
             pass
         assert main(["board", f"lake={tmp_path / 'lake'}", f"port={port}"]) == USER_MISTAKE
     assert f"cannot listen at 127.0.0.1, port {port}" in capsys.readouterr().err

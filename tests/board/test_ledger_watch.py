@@ -8,7 +8,7 @@ import pytest
 from tests.benchmarks.bench_compare import Made
 from tests.board.made_lake import PATIENCE_S, finish_run, made_lake
 from vpharness.board import ledger_watch
-from vpharness.board.ledger_watch import LedgerWatch
+from vpharness.board.ledger_watch import RETRY_S, LedgerWatch
 from vpharness.board.standing import Standing, kept_standing, new_standing, stamp_of
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ResultsError
@@ -98,4 +98,22 @@ def test_what_is_wrong_with_the_ledger_is_raised_until_the_store_changes(tmp_pat
             watch.seen()
     part.write_bytes(content)
     finish_run(lake, "another")
+    assert watch.seen().is_current
+
+
+def test_an_error_of_a_moment_is_gone_when_somebody_asks_later(tmp_path: Path) -> None:
+    """The store has not changed; nobody asks it again and again in the meantime."""
+    lake = made_lake(tmp_path / "lake", SMALL)
+    (part, *_) = sorted((store_in(lake.root).root / "runs.parquet").iterdir())
+    content = part.read_bytes()
+    part.write_bytes(b"damaged")
+    now = 100.0
+    watch = LedgerWatch(lake, PATIENCE_S, lambda: now)
+    with pytest.raises(ResultsError, match="its name says another"):
+        watch.seen()
+    part.write_bytes(content)
+    now += RETRY_S - 0.1
+    with pytest.raises(ResultsError, match="its name says another"):
+        watch.seen()
+    now += 0.2
     assert watch.seen().is_current

@@ -17,10 +17,10 @@ from tests.campaigns.market import EVALUATION, add_own_signal, small_dataset
 from tests.campaigns.test_campaign import QUIET, results_of
 from tests.commands.test_cli import in_process, vpharness
 from vpharness.datasets.lake import Lake
-from vpharness.engines import ray_engine, worker
-from vpharness.engines.calls import Call, Emit, Parcel, Work, values_of
+from vpharness.engines import call_worker, ray_engine
+from vpharness.engines.call_worker import Markers
+from vpharness.engines.calls import Call, Emit, Parcel, Work, call_values
 from vpharness.engines.settings import RaySettings
-from vpharness.engines.worker import Markers
 from vpharness.errors import DatasetError
 
 SWEEP = ["-m", "signal=pfp,msd,svac", "tracking=none", *QUIET[1:], "source.seed=0,1", "eval.tp_ticks=3,4"]
@@ -164,7 +164,7 @@ def test_a_node_that_is_lost_in_the_middle_costs_nothing_but_time(folder: Path, 
 def see_another_lake(patch: pytest.MonkeyPatch) -> None:
     """Let the workers of an engine find other folders than this process has."""
     patch.setattr(Markers, "all_seen", lambda *_: False)  # of this process alone
-    marked = worker.marked
+    marked = call_worker.marked
 
     @contextmanager
     def of_another_lake(works: Any) -> Iterator[Markers]:
@@ -217,9 +217,9 @@ def test_ray_carries_out_any_works_and_sends_each_parcel_once(tmp_path: Path, mo
     engine = RaySettings(n_jobs=2).engine()
     with monkeypatch.context() as patch:
         see_another_lake(patch)
-        found = values_of(engine, works)
+        found = call_values(engine, works)
     assert [(value, sent) for value, sent, _ in found] == [(place, "ab"[place % 2] * 3) for place in range(6)]
     assert all(pid != os.getpid() for _, _, pid in found)
     assert sorted(set(read)) == ["a", "b"]
     with pytest.raises(DatasetError, match="dataset a is damaged"):
-        values_of(engine, [Work(Call(fail, ()))])
+        call_values(engine, [Work(Call(fail, ()))])

@@ -203,7 +203,7 @@ def test_a_candidate_that_is_fitted_again_on_other_days_is_tried_once_more(
 
 def test_the_first_run_of_features_that_look_ahead_fails_its_audit(dataset: Dataset) -> None:
     """Also with a single fit, whose weights do not change since its labels reach further than the features do."""
-    target = "tests.learning.test_audit.ahead"
+    target = "tests.learning.test_fits_audit.ahead"
     (found,) = execute_many([spec(dataset, target, resolve(target).parameters())], DatasetCache.of(dataset), {})
     assert isinstance(found, RunOutcome)
     assert found.audited is not None

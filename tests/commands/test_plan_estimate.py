@@ -44,7 +44,7 @@ def test_without_measured_runs_it_is_a_rough_estimate() -> None:
 
 def test_building_a_simulated_market_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """By its minutes, and by the run on it."""
-    monkeypatch.setattr(planning, "is_kept", lambda _module: True)
+    monkeypatch.setattr(planning, "is_code_kept", lambda _module: True)
     found = estimate(plan_of(), [job_of("jad")], [unbuilt(SyntheticSource(minutes=60))], {})
     seconds = COMMAND_SECONDS + COMPILE_SECONDS + 36_000 * (BUILD_SECONDS_A_BIN + RUN_SECONDS_A_BIN)
     assert found.minutes == pytest.approx(seconds / 60)

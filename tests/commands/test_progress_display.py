@@ -9,11 +9,11 @@ from vpharness.commands.text.progress_display import (
     COMPILING_LATTICE,
     Beginning,
     build_progress,
-    describe,
+    describe_build,
+    expected_span_ns,
     gate_progress,
     notice_if_slow,
     share_done,
-    span_of,
 )
 from vpharness.datasets.build_progress import BuildProgress
 from vpharness.events.synthetic import SyntheticSource
@@ -42,7 +42,7 @@ def test_a_build_says_that_the_engine_is_compiled_where_its_machine_code_is_not_
         timers.append(text)
         return plain(text, 3600.0)
 
-    monkeypatch.setattr(progress_display, "is_kept", lambda _module: kept)
+    monkeypatch.setattr(progress_display, "is_code_kept", lambda _module: kept)
     monkeypatch.setattr(progress_display, "notice_if_slow", noticed)
     with build_progress() as report:
         report(BuildProgress())
@@ -60,19 +60,19 @@ def test_a_build_says_how_much_is_done_and_how_long_the_rest_takes() -> None:
     assert share_done(half, None) is None
     assert share_done(BuildProgress(share=0.25), 2 * MINUTE_NS) == 0.25
     assert share_done(BuildProgress(), 2 * MINUTE_NS) == 0
-    assert describe(half, 30.0, 0.5) == (
+    assert describe_build(half, 30.0, 0.5) == (
         "50%, about 30 s left, 600 bins, 1,000 events, 33 events/s, at 1970-01-01T00:01:00"
     )
-    assert describe(half, 30.0, 0.0).startswith("0%, 600 bins")
-    assert describe(half, 30.0).startswith("600 bins")
+    assert describe_build(half, 30.0, 0.0).startswith("0%, 600 bins")
+    assert describe_build(half, 30.0).startswith("600 bins")
 
 
 def test_the_span_of_a_dataset_is_known_where_source_or_keys_say_it() -> None:
     """A simulated market has its minutes; other sources only what start and end leave of them."""
-    assert span_of(SyntheticSource(minutes=3)) == 3 * MINUTE_NS
-    assert span_of(SyntheticSource(minutes=3), 0, MINUTE_NS) == MINUTE_NS
-    assert span_of(SyntheticSource(minutes=3), MINUTE_NS, None) is None
-    assert span_of(object()) is None
+    assert expected_span_ns(SyntheticSource(minutes=3)) == 3 * MINUTE_NS
+    assert expected_span_ns(SyntheticSource(minutes=3), 0, MINUTE_NS) == MINUTE_NS
+    assert expected_span_ns(SyntheticSource(minutes=3), MINUTE_NS, None) is None
+    assert expected_span_ns(object()) is None
 
 
 def test_gates_that_take_long_are_named_now_and_then(
@@ -92,7 +92,7 @@ def test_gates_that_take_long_are_named_now_and_then(
 def test_the_time_that_compiling_takes_is_no_part_of_the_rate() -> None:
     """The clock is started with the first report: what was done by then is not counted either."""
     now = BuildProgress(bins=600, events=1000, first_bin_start_ns=0, last_bin_end_ns=MINUTE_NS)
-    assert describe(now, 30.0, 0.5, Beginning(7.0, events=100, share=0.25)).startswith(
+    assert describe_build(now, 30.0, 0.5, Beginning(7.0, events=100, share=0.25)).startswith(
         "50%, about 60 s left, 600 bins, 1,000 events, 30 events/s"
     )
-    assert describe(now, 30.0, 0.255, Beginning(7.0, share=0.25)).startswith("26%, 600 bins")
+    assert describe_build(now, 30.0, 0.255, Beginning(7.0, share=0.25)).startswith("26%, 600 bins")

@@ -9,15 +9,15 @@ import pytest
 from tests.promotion.samples import judgement
 from tests.results.ledgers import candidate
 from vpharness.commands.text import terminal
-from vpharness.commands.text.ranking_lines import audits, glossary, searches, shortages
+from vpharness.commands.text.ranking_lines import audits, searches, shortages, term_lines
 from vpharness.commands.text.rankings import print_ranking
-from vpharness.commands.text.stabilities import SinceTable, print_since_chosen
+from vpharness.commands.text.stability_tables import SinceTable, print_since_chosen
 from vpharness.commands.text.terminal import print_table, span_text
 from vpharness.commands.text.varied_settings import differences
 from vpharness.evaluation import Lack
 from vpharness.results.ledger import AUDIT_FAILED, AUDIT_UNDECIDED, LedgerCandidate
 from vpharness.results.ranking import Ranked, rank
-from vpharness.results.since_chosen import Chosen
+from vpharness.results.since_chosen import ChosenCandidate
 
 COLUMNS = {
     "signal": ["ads", "jad"],
@@ -170,8 +170,8 @@ def test_a_ranking_explains_its_terms_and_has_whole_ids(capsys: pytest.CaptureFi
     told = [line for line in lines if line.startswith(("θ:", "lower end for all:", "p:", "break-even %:"))]
     assert len(told) == 4
     assert told[-1].endswith("(python -m vpharness docs glossary)")
-    assert glossary(["signal", "θ"]) == ["θ: the score at which a signal fires (python -m vpharness docs glossary)"]
-    assert glossary(["signal"]) == []
+    assert term_lines(["signal", "θ"]) == ["θ: the score at which a signal fires (python -m vpharness docs glossary)"]
+    assert term_lines(["signal"]) == []
 
 
 def test_other_datasets_of_the_same_market_time_are_named_beside_the_count() -> None:
@@ -231,13 +231,13 @@ def test_days_after_the_choice_are_in_the_order_of_their_lower_end(capsys: pytes
     """With what varies; those that no later day is known of are counted with the reason."""
     one, two = candidate("aaaa", 1, parameters={"window": 50}), candidate("bbbb", 2, parameters={"window": 80})
     ranked = {each.candidate.candidate_id: each for each in rank([one, two])}
-    shown = [Chosen(each, 0, by_promotion=False, later=each, days_added=1) for each in (one, two)]
+    shown = [ChosenCandidate(each, 0, by_promotion=False, later=each, days_added=1) for each in (one, two)]
     at_ns = 1_704_205_800 * 10**9
     young = candidate("cccc", 3)
     without = [
-        Chosen(young, at_ns, by_promotion=True, later=None, days_added=0),
-        Chosen(young, 5, by_promotion=False, later=None, days_added=0),
-        Chosen(young, 5, by_promotion=False, later=None, days_added=2),
+        ChosenCandidate(young, at_ns, by_promotion=True, later=None, days_added=0),
+        ChosenCandidate(young, 5, by_promotion=False, later=None, days_added=0),
+        ChosenCandidate(young, 5, by_promotion=False, later=None, days_added=2),
     ]
     print_since_chosen(SinceTable(shown, ranked, without, 3), shows_test=False)
     lines = lines_of(capsys)

@@ -95,3 +95,18 @@ def test_a_value_out_of_range_is_refused_from_python_too(folder: Path) -> None:
     """As on the command line."""
     with pytest.raises(ConfigError, match="step"):
         vp.walk_forward("small", step=0, lake=folder / "lake")
+
+
+def test_where_nothing_can_be_chosen_it_is_counted_what_candidates_lack(folder: Path) -> None:
+    """Each segment holds a minute: too few fires for one candidate, and too few blocks for all."""
+    short = ["walk_forward=true", "campaign=small", "segments=12", "train=1"]
+    said = in_process(folder, "compare", *short, "report=short.html")
+    assert said.returncode == 0, said.stderr
+    assert "nothing is rankable" in said.stdout
+    (line,) = [each for each in said.stdout.splitlines() if each.startswith("nothing is rankable at ")]
+    assert "from 1 segment in sample there: too little data: 4 candidates: " in line
+    assert " have fewer than " in line
+    assert line.endswith("try a larger train")
+    (note,) = json.loads(in_process(folder, "compare", *short, "json=true").stdout)["notes"]
+    assert note == line
+    assert f"{line[:1].upper()}{line[1:40]}" in (folder / "short.html").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """Help texts: what the keys of a choice are, and their defaults."""
 
-from vpharness.config.command_schemas import BuildCommand
+from vpharness.config.dataset_schemas import BuildCommand
 from vpharness.config.help_text import command_help
 from vpharness.config.search_path import conf_folder
 

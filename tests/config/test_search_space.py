@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from vpharness.campaigns.search import Family, Interval, Listed, SearchSettings, SearchSpace
+from vpharness.campaigns.adaptive_search import ListedAxis, NumberAxis, SearchFamily, SearchSettings, SearchSpace
 from vpharness.config.search_space import search_space
 
 
@@ -38,16 +38,16 @@ def test_lists_ranges_and_intervals_are_axes_and_all_else_is_fixed() -> None:
     (family,) = space.families
     assert family.override == "signal=pfp"
     assert family.axes == (
-        Listed("eval.tp_ticks", ("eval.tp_ticks=2", "eval.tp_ticks=4", "eval.tp_ticks=8"), ordered=True),
-        Listed("signal.kind", ("signal.kind=x", "signal.kind=y"), ordered=False),
-        Listed("signal.lag", ("signal.lag=1", "signal.lag=2", "signal.lag=3"), ordered=True),
-        Listed("eval.sl_ticks", ("eval.sl_ticks=8", "eval.sl_ticks=2", "eval.sl_ticks=4"), ordered=False),
-        Interval("signal.a", 0.0, 1.0),
-        Interval("signal.b", 1, 9),
-        Interval("signal.c", 0.01, 10.0, log=True),
+        ListedAxis("eval.tp_ticks", ("eval.tp_ticks=2", "eval.tp_ticks=4", "eval.tp_ticks=8"), ordered=True),
+        ListedAxis("signal.kind", ("signal.kind=x", "signal.kind=y"), ordered=False),
+        ListedAxis("signal.lag", ("signal.lag=1", "signal.lag=2", "signal.lag=3"), ordered=True),
+        ListedAxis("eval.sl_ticks", ("eval.sl_ticks=8", "eval.sl_ticks=2", "eval.sl_ticks=4"), ordered=False),
+        NumberAxis("signal.a", 0.0, 1.0),
+        NumberAxis("signal.b", 1, 9),
+        NumberAxis("signal.c", 0.01, 10.0, log=True),
     )
     whole = family.axes[5]
-    assert isinstance(whole, Interval)
+    assert isinstance(whole, NumberAxis)
     assert (type(whole.low), type(whole.high)) == (int, int)
 
 
@@ -59,11 +59,16 @@ def test_an_experiments_axes_are_searched_and_given_ones_stand_instead_of_them()
         per_signal={"a": {"x": [1, 2], "y": [1, 2]}, "b": {"z": ["p", "q"]}},
     )
     assert problems == []
-    shared = (Listed("eval.tp_ticks", ("eval.tp_ticks=4", "eval.tp_ticks=6"), True), Interval("signal.x", 0.0, 1.0))
-    own = Listed("signal.z", ('signal.z="p"', 'signal.z="q"'), ordered=False)
+    shared = (
+        ListedAxis("eval.tp_ticks", ("eval.tp_ticks=4", "eval.tp_ticks=6"), True),
+        NumberAxis("signal.x", 0.0, 1.0),
+    )
+    own = ListedAxis("signal.z", ('signal.z="p"', 'signal.z="q"'), ordered=False)
     assert space.families == (
-        Family("signal=a", (*shared, Listed("signal.y", ("signal.y=1", "signal.y=2"), True)), frozenset({"signal.y"})),
-        Family("signal=b", (*shared, own), frozenset({"signal.z"})),
+        SearchFamily(
+            "signal=a", (*shared, ListedAxis("signal.y", ("signal.y=1", "signal.y=2"), True)), frozenset({"signal.y"})
+        ),
+        SearchFamily("signal=b", (*shared, own), frozenset({"signal.z"})),
     )
 
 

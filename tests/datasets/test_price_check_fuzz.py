@@ -12,7 +12,7 @@ from tests.events.samples import COMPRESSIONS, write
 from tests.events.test_reader_fuzz import EDIT, edited
 from tests.examples import examples
 from vpharness.errors import SourceError
-from vpharness.events.best_prices import KeyChoice, opened
+from vpharness.events.best_prices import KeyChoice, opened_prices
 
 
 @pytest.mark.parametrize("schema", ["mbp-1", "mbp-10", "bbo-1s", "lobster"])
@@ -34,7 +34,7 @@ def test_damaged_answer_keys(
     path = write(folder, f"key-{schema}-{compression}", data)
     rows, message = 0, ""
     try:
-        with opened(path, KeyChoice(message_path=messages, date="2023-11-15")) as key:
+        with opened_prices(path, KeyChoice(message_path=messages, date="2023-11-15")) as key:
             rows = sum(map(len, key.blocks))
     except SourceError as error:
         message = str(error)

@@ -17,7 +17,7 @@ from tests.docs.screenshot import PICTURE, picture
 from vpharness.commands.command_table import COMMANDS
 from vpharness.config.help_text import command_help
 from vpharness.config.search_path import conf_folder
-from vpharness.docs import FOLDER, Page, pages
+from vpharness.docs import FOLDER, DocsPage, pages
 
 PAGES = {page.topic: page for page in pages()}
 RUN = {
@@ -70,14 +70,14 @@ def test_no_page_with_commands_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
-def test_a_page_has_a_title_a_summary_and_links_that_lead_somewhere(page: Page) -> None:
+def test_a_page_has_a_title_a_summary_and_links_that_lead_somewhere(page: DocsPage) -> None:
     """Pages, anchors and pictures that a page names are there."""
     assert page.text.startswith("# ")
     assert 0 < len(page.summary) <= LONGEST_SUMMARY
     assert list(_broken(page)) == []
 
 
-def _broken(page: Page) -> Iterator[str]:
+def _broken(page: DocsPage) -> Iterator[str]:
     for link in links(page.text):
         name, _, anchor = link.partition("#")
         target = (page.path.parent / name).resolve() if name else page.path
@@ -88,7 +88,7 @@ def _broken(page: Page) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
-def test_files_of_the_project_that_a_page_names_are_there(page: Page) -> None:
+def test_files_of_the_project_that_a_page_names_are_there(page: DocsPage) -> None:
     """A path in code, such as `vpharness/signals/` or `tests/naive*.py`; what the map was is left alone."""
     text = page.text.partition("## What the map was")[0]
     named = re.findall(r"`((?:vpharness|runtime|tests|conf|\.ci)/[\w./*-]+)`", text)
@@ -109,7 +109,7 @@ def test_every_page_can_be_reached_from_the_first_one() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
-def test_commands_that_are_only_shown_have_keys_that_exist(page: Page) -> None:
+def test_commands_that_are_only_shown_have_keys_that_exist(page: DocsPage) -> None:
     """A command in a `console` block is one, and so is each of its keys."""
     for line in command_lines(page.text, "console"):
         assert list(_unknown(line)) == [], line

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from vpharness.evaluation.information import ScoredMoves
+from vpharness.evaluation.information_coefficient import ScoredMoves
 from vpharness.evaluation.label_figures import (
     CLASSES,
     confusion_by_block,

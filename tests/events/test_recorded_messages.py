@@ -9,7 +9,7 @@ import pytest
 
 from tests.events.recordings import BITFINEX, BITSTAMP_LIVE, COINBASE, KRAKEN, SECOND, START
 from tests.events.samples import COMPRESSIONS, events, write
-from vpharness.config.command_schemas import RecordCommand
+from vpharness.config.dataset_schemas import RecordCommand
 from vpharness.errors import ConfigError, SourceError
 from vpharness.events import json_lines, order_feed
 from vpharness.events.bitfinex import BitfinexSource

@@ -26,7 +26,7 @@ from vpharness.events.mbo_event import (
 )
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.events.synthetic_flow import USUAL_ORDERS
-from vpharness.events.synthetic_simulation import simulate
+from vpharness.events.synthetic_simulation import simulate_market
 from vpharness.prices import PRICE_SCALE
 
 SOURCE = SyntheticSource(seed=11, minutes=5)
@@ -146,7 +146,7 @@ def test_fifty_to_several_hundred_events_a_second_in_bursts(events: NDArray[np.v
 def test_quiet_and_busy_spells_follow_each_other() -> None:
     """Over forty minutes the busiest minutes have at least twice the events of the quietest ones."""
     counts = np.zeros(40)
-    for chunk in simulate(SyntheticSource(seed=2, minutes=40)):
+    for chunk in simulate_market(SyntheticSource(seed=2, minutes=40)):
         counts += np.bincount((chunk["ts_ns"] - SOURCE.start_ns) // 60_000_000_000, minlength=40)
     low, high = np.quantile(counts, (0.1, 0.9))
     assert high > 2 * low
@@ -162,7 +162,7 @@ def test_the_same_seed_gives_the_same_events(events: NDArray[np.void]) -> None:
 @pytest.mark.parametrize("chunk_events", [3_500, 9_999])
 def test_events_do_not_depend_on_the_chunks(events: NDArray[np.void], chunk_events: int) -> None:
     """Small chunks, which end in the middle of a minute, hold the same events."""
-    chunks = list(simulate(SOURCE, chunk_events=chunk_events))
+    chunks = list(simulate_market(SOURCE, chunk_events=chunk_events))
     assert max(map(len, chunks)) <= chunk_events
     assert len(chunks) > 5
     assert np.array_equal(np.concatenate(chunks), events)
@@ -177,7 +177,7 @@ def test_a_longer_market_begins_with_the_shorter_one(events: NDArray[np.void]) -
 
 def test_chunks_are_canonical_events_of_bounded_length() -> None:
     """A minute with far more events than a chunk may hold comes in several of them."""
-    chunks = list(simulate(SyntheticSource(minutes=1, event_rate=4_000.0)))
+    chunks = list(simulate_market(SyntheticSource(minutes=1, event_rate=4_000.0)))
     assert len(chunks) > 2
     assert max(map(len, chunks)) <= CHUNK_EVENTS
     assert {chunk.dtype for chunk in chunks} == {EVENT_DTYPE}
@@ -186,7 +186,7 @@ def test_chunks_are_canonical_events_of_bounded_length() -> None:
 def test_a_chunk_that_cannot_hold_the_snapshot_is_refused() -> None:
     """The kernel writes without looking, so the room it needs is checked before."""
     with pytest.raises(ValueError, match="chunk_events is 3000; it must be at least 3329"):
-        next(simulate(SOURCE, chunk_events=3_000))
+        next(simulate_market(SOURCE, chunk_events=3_000))
 
 
 def test_prices_stand_on_the_ticks_of_another_tick_size() -> None:

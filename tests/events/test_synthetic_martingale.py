@@ -11,7 +11,7 @@ from tests.events.book_replay import replay
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.events.synthetic_market import FLOW_GAIN, probability_up
 from vpharness.events.synthetic_moves import MINUTE_NS, draw_minute, open_schedule
-from vpharness.events.synthetic_simulation import simulate
+from vpharness.events.synthetic_simulation import simulate_market
 
 TICK = 250_000_000
 BIN_NS = 100_000_000
@@ -55,7 +55,9 @@ def history_of(events: NDArray[np.void]) -> History:
 
 def market(strength: float) -> History:
     """Return the history of one market of each strength."""
-    return history_of(np.concatenate(list(simulate(SyntheticSource(seed=21, minutes=MINUTES, strength=strength)))))
+    return history_of(
+        np.concatenate(list(simulate_market(SyntheticSource(seed=21, minutes=MINUTES, strength=strength))))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +117,7 @@ def drawn_moves(source: SyntheticSource) -> tuple[NDArray[np.int64], NDArray[np.
 def test_at_strength_zero_the_mid_moves_as_was_drawn_whatever_the_flow(flow_seed: int | None) -> None:
     """Times and sizes of all changes of a best price are the drawn ones to the last, around any order flow."""
     source = SyntheticSource(seed=5, minutes=3)
-    history = history_of(np.concatenate(list(simulate(source, flow_seed=flow_seed))))
+    history = history_of(np.concatenate(list(simulate_market(source, flow_seed=flow_seed))))
     changed = np.flatnonzero((np.diff(history.best, axis=0) != 0).any(axis=1))
     times, changes = drawn_moves(source)
     assert history.ts_ns[changed + 1].tolist() == times.tolist()
@@ -126,7 +128,7 @@ def test_at_strength_zero_the_mid_moves_as_was_drawn_whatever_the_flow(flow_seed
 def test_another_flow_seed_gives_other_events() -> None:
     """The flow around the same moves is another one, so that the test above says something."""
     source = SyntheticSource(seed=5, minutes=1)
-    one, other = (np.concatenate(list(simulate(source, flow_seed=seed))) for seed in (1, 2))
+    one, other = (np.concatenate(list(simulate_market(source, flow_seed=seed))) for seed in (1, 2))
     assert not np.array_equal(one["size"][:1000], other["size"][:1000])
 
 

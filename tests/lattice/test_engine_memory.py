@@ -14,7 +14,7 @@ from tests.lattice.streams import random_stream
 from tests.lattice.wandering import wandering_stream
 from vpharness.events.mbo_event import ADD, ASK, BID, CANCEL, FLAG_LAST
 from vpharness.lattice.lattice_engine import advance
-from vpharness.lattice.state_transfer import restore_state, save_state
+from vpharness.lattice.state_transfer import restore_lattice, save_lattice
 
 MINUTE_NS = 60_000 * NS_PER_MS
 TICKS_A_SIDE = 20
@@ -63,9 +63,9 @@ def test_a_state_laid_aside_goes_on_as_if_nothing_had_been(tmp_path: Path, cut: 
     case: dict[str, Any] = {"tick_int": TICK, "cell_width_ms": 100, "radius": 5, **SMALL_SPECTRUM}
     case["evict_crossed_ms"] = evict_crossed_ms
     state, blocks = advance(open_lattice(**case), events[:cut])
-    np.savez(tmp_path / "state.npz", allow_pickle=False, **save_state(state))
+    np.savez(tmp_path / "state.npz", allow_pickle=False, **save_lattice(state))
     with np.load(tmp_path / "state.npz", allow_pickle=False) as saved:
-        state = restore_state(saved, open_lattice(**case))
+        state = restore_lattice(saved, open_lattice(**case))
     state, more = advance(state, events[cut:])
     found, expected = finish(state, blocks + more), run_engine(events, **case)
     assert found.counts == expected.counts
@@ -75,9 +75,9 @@ def test_a_state_laid_aside_goes_on_as_if_nothing_had_been(tmp_path: Path, cut: 
 def test_a_restored_state_holds_the_types_that_the_kernels_were_compiled_for(tmp_path: Path) -> None:
     """Records are aligned as before, which files do not say: machine code is found again, not made anew."""
     state, _ = advance(open_lattice(tick_int=TICK), wandering_stream(1, 50))
-    np.savez(tmp_path / "state.npz", allow_pickle=False, **save_state(state))
+    np.savez(tmp_path / "state.npz", allow_pickle=False, **save_lattice(state))
     with np.load(tmp_path / "state.npz", allow_pickle=False) as saved:
-        restored = restore_state(saved, open_lattice(tick_int=TICK))
+        restored = restore_lattice(saved, open_lattice(tick_int=TICK))
     for name in state._fields:
         found, expected = getattr(restored, name), getattr(state, name)
         assert found.dtype.isalignedstruct == expected.dtype.isalignedstruct, name

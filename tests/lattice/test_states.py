@@ -17,7 +17,7 @@ from vpharness.errors import ConfigError
 from vpharness.hash_table import NOWHERE
 from vpharness.lattice.lattice_engine import advance
 from vpharness.lattice.layout import NO_SLOT
-from vpharness.lattice.state_transfer import restore_state, save_state
+from vpharness.lattice.state_transfer import restore_lattice, save_lattice
 
 CASE: Final[dict[str, Any]] = {"tick_int": TICK, "cell_width_ms": 100, "radius": 5, **SMALL_SPECTRUM}
 Saved = dict[str, NDArray[Any]]
@@ -31,7 +31,7 @@ def good() -> Saved:
     assert min(clock["orders_live"], clock["touched"], clock["snapshot_end"] - clock["snapshot_first"]) > 1
     assert clock["free_order"] != NO_SLOT
     assert (state.series["slot"] != NO_SLOT).sum() > 5
-    return {name: array.copy() for name, array in save_state(state).items()}
+    return {name: array.copy() for name, array in save_lattice(state).items()}
 
 
 def live_slots(saved: Saved) -> NDArray[Any]:
@@ -51,7 +51,7 @@ def test_every_state_that_a_stream_leads_to_is_sound(seed: int, evict_crossed_ms
     state = open_lattice(**case)
     for start in range(0, 300, 5):
         state, _ = advance(state, events[start : start + 5])
-        state = restore_state(save_state(state), open_lattice(**case))
+        state = restore_lattice(save_lattice(state), open_lattice(**case))
 
 
 def test_every_state_of_a_wandering_window_is_sound() -> None:
@@ -60,7 +60,7 @@ def test_every_state_of_a_wandering_window_is_sound() -> None:
     state = open_lattice(**case)
     for start in range(0, 700, 35):
         state, _ = advance(state, events[start : start + 35])
-        state = restore_state(save_state(state), open_lattice(**case))
+        state = restore_lattice(save_lattice(state), open_lattice(**case))
 
 
 def test_a_state_of_another_make_is_refused_by_the_name_of_what_differs() -> None:
@@ -72,9 +72,9 @@ def test_a_state_of_another_make_is_refused_by_the_name_of_what_differs() -> Non
         saved | {"heaps": saved["heaps"][0]},
     ):
         with pytest.raises(ConfigError, match=r"not one of this lattice: heaps differ"):
-            restore_state(wrong, open_lattice(**CASE))
+            restore_lattice(wrong, open_lattice(**CASE))
     with pytest.raises(ConfigError, match=r"extra differ"):
-        restore_state(saved | {"extra": saved["heaps"]}, open_lattice(**CASE))
+        restore_lattice(saved | {"extra": saved["heaps"]}, open_lattice(**CASE))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_state_of_another_make_is_refused_by_the_name_of_what_differs() -> Non
 def test_a_state_of_other_rules_is_refused(changed: dict[str, Any], message: str) -> None:
     """They are named with both values."""
     with pytest.raises(ConfigError, match=message):
-        restore_state(good(), open_lattice(**CASE | changed))
+        restore_lattice(good(), open_lattice(**CASE | changed))
 
 
 def set_(name: str, field: str | None, place: Callable[[Saved], Any], value: Any) -> Callable[[Saved], None]:
@@ -221,7 +221,7 @@ def test_a_damaged_state_is_refused(damage: Callable[[Saved], None], message: st
     saved = {name: array.copy() for name, array in good().items()}
     damage(saved)
     with pytest.raises(ConfigError, match=message):
-        restore_state(saved, open_lattice(**CASE))
+        restore_lattice(saved, open_lattice(**CASE))
 
 
 def test_a_heap_that_is_in_no_order_is_refused() -> None:
@@ -230,7 +230,7 @@ def test_a_heap_that_is_in_no_order_is_refused() -> None:
     size = int(saved["heaps"][0, 0])
     saved["heaps"][0, 1 : 1 + size] = saved["heaps"][0, 1 : 1 + size][::-1]
     with pytest.raises(ConfigError, match=r"heaps\[0\] is not in the order of a heap"):
-        restore_state(saved, open_lattice(**CASE))
+        restore_lattice(saved, open_lattice(**CASE))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -238,10 +238,10 @@ def test_a_state_saved_before_publishers_goes_on_as_it_would_have(seed: int) -> 
     """Its orders are publisher 0's: the bins that follow, and the state at the end, are the same to the last bit."""
     events = random_stream(seed, 500, mischief=1.5)
     half, _ = advance(open_lattice(**CASE), events[:250])
-    restored = restore_state(
-        as_before_publishers({name: array.copy() for name, array in save_state(half).items()}), open_lattice(**CASE)
+    restored = restore_lattice(
+        as_before_publishers({name: array.copy() for name, array in save_lattice(half).items()}), open_lattice(**CASE)
     )
-    for name, array in save_state(half).items():
+    for name, array in save_lattice(half).items():
         assert np.array_equal(restored._asdict()[name], array), name
     assert_same_run(finish(*advance(restored, events[250:])), finish(*advance(half, events[250:])))
 
@@ -252,8 +252,8 @@ def test_a_damaged_state_from_before_publishers_is_refused() -> None:
         earlier = {key: array.copy() for key, array in as_before_publishers(good()).items()}
         earlier[name][field][earlier["order_table"]["slot"] >= 0 if name == "order_table" else slice(None)] = value
         with pytest.raises(ConfigError, match="the saved state is damaged"):
-            restore_state(earlier, open_lattice(**CASE))
+            restore_lattice(earlier, open_lattice(**CASE))
     without = as_before_publishers(good())
     del without["orders"]
     with pytest.raises(ConfigError, match="not one of this lattice"):
-        restore_state(without, open_lattice(**CASE))
+        restore_lattice(without, open_lattice(**CASE))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter  # type: ignore[import-untyped]  # SciPy has no types
 
 from vpharness.evaluation import DatasetView
-from vpharness.evaluation.information import InformationCoefficient, information_coefficient, moves_ahead
+from vpharness.evaluation.information_coefficient import InformationCoefficient, information_coefficient, moves_ahead
 from vpharness.learning import labels_of
 from vpharness.learning.fitting import fit_at
 from vpharness.signals import FitsInForce

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tests.learning.market import RADIUS, bins_and_columns, features_of
 from vpharness.evaluation import DatasetView
-from vpharness.evaluation.information import InformationCoefficient, information_coefficient, moves_ahead
+from vpharness.evaluation.information_coefficient import InformationCoefficient, information_coefficient, moves_ahead
 from vpharness.learning import LearnedRun
 from vpharness.signals import Clock, Grid, LearnedSignal, learned
 from vpharness.signals.models import Mlp, Ridge, Trees

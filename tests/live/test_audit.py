@@ -92,7 +92,7 @@ def test_a_peek_at_one_bin_in_a_hundred_is_caught_whatever_the_seed(seed: int) -
 def test_a_peek_is_caught_in_bursts_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run too long to be scored bin by bin is looked at in many places of it."""
     monkeypatch.setattr("vpharness.audit.full.SINGLE_BINS", 200)
-    monkeypatch.setattr("vpharness.audit.pieces.BURST_BINS", 5)
+    monkeypatch.setattr("vpharness.audit.scored_pieces.BURST_BINS", 5)
     report = audit(peeking, peeking.parameters(), columns(), VALID, cell_width_ms=100)
     assert 50 < int(report.checks[-1].name.split()[0]) <= 200
     assert not any(check.passed for check in report.checks)

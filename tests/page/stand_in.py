@@ -58,6 +58,7 @@ class StandIn:
     queries: list[dict[str, str]] = field(default_factory=list)
     clients: list[Client] = field(default_factory=list)
     port: int = 0
+    record: dict[str, Any] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -188,6 +189,7 @@ def _respond(stand_in: StandIn, connection: ServerConnection, request: Request) 
         return _answer(stand_in.config("hello", tuple(GRID_COLUMNS), None))
     if path == "/v1/promotion":
         record = {"version": "v0001", "signal_target": "vpharness.signals.ads.ads", "threshold": market.THRESHOLD}
+        record |= stand_in.record
         gates = [{"gate": "p_adjusted", "wanted": "<= 0.05", "found": 0.004, "passed": True}]
         return _answer({"record": {**record, "evidence": {"gates": gates}}, "history": [{"version": "v0001"}]})
     file = DIST / ("index.html" if path == "/" else path.removeprefix("/"))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from runtime.feeds.feed import FeedContext, FeedStep
-from runtime.feeds.recorder import recorded
+from runtime.feeds.feed_recorder import recorded
 from runtime.feeds.recording_feed import RecordingReplayParameters
 from tests.page.chromium import Tab
 from tests.page.test_picture import places, readout

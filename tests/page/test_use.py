@@ -176,6 +176,44 @@ def test_what_is_wrong_is_loud(tab: Tab, server: StandIn) -> None:
     tab.wait(f"{STATE} === 'Live' && {BANNER} === ''")
 
 
+def test_what_is_wrong_covers_nothing_of_the_map(tab: Tab, server: StandIn) -> None:
+    """It stands above the picture, which one line of it does not move, and what is critical is never cut off."""
+    show(tab, server)
+    top, bottom = (
+        "document.querySelector('#stage').getBoundingClientRect().top",
+        ("document.querySelector('#banner').getBoundingClientRect().bottom"),
+    )
+    before = tab.ask(top)
+    server.send_status(deadline_misses_recent=3, deadline_misses=3)
+    tab.wait(f"{BANNER}.includes('Deadlines were missed')")
+    assert tab.ask(bottom) <= tab.ask(top) == before
+    reason = "the feed is disconnected: " + "the gateway could not be reached, " * 8
+    server.send_status(ready=False, reasons=[reason], deadline_misses_recent=0)
+    tab.wait(f"{STATE} === 'Not ready'")
+    tab.settle()
+    assert tab.ask(bottom) <= tab.ask(top)
+    assert tab.ask(top) > before
+    line = "document.querySelector('#banner p span')"
+    assert tab.ask(f"{line}.scrollWidth <= {line}.clientWidth + 1")
+    server.send_status(ready=True, reasons=[])
+    tab.wait(f"{BANNER} === ''")
+    assert tab.ask(top) == before
+
+
+def test_a_digest_of_the_evidence_is_short_until_it_is_clicked(tab: Tab, server: StandIn) -> None:
+    """Its first digits are shown, the whole of it is its title, and a click shows all."""
+    digest = "a6ce6a2df2c21c2e" * 4
+    server.record = {"signal_digest": digest}
+    show(tab, server)
+    tab.key("e")
+    shown = "document.querySelector('#evidence .digest')"
+    tab.wait(f"{shown} !== null")
+    assert tab.ask(f"{shown}.innerText") == "a6ce6a2df2c2\u2026"
+    assert tab.ask(f"{shown}.title").startswith(digest)
+    tab.click("#evidence .digest")
+    assert tab.ask(f"{shown}.innerText") == digest
+
+
 def test_what_was_promoted_unsafely_is_marked_for_as_long_as_it_speaks(tab: Tab, server: StandIn) -> None:
     """Beside its version, and in words above the map; a safe version takes the mark away."""
     mark = "getComputedStyle(document.querySelector('#unsafe')).display"
@@ -218,6 +256,7 @@ def test_a_refused_query_is_told_and_not_tried_again(tab: Tab, server: StandIn) 
         client.socket.close(1008, "bad query")
     tab.wait(f"{STATE} === 'Refused'")
     assert "signal.nonsense is no parameter of ads" in tab.ask(BANNER)
+    assert tab.ask("document.body.innerText.split('signal.nonsense').length") == 2  # said once
     wait_for(lambda: not server.clients, "the page to be gone")
     tab.ask("new Promise(done => setTimeout(done, 700))")  # longer than the first wait before another try
     assert not server.clients

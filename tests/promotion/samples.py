@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any, cast
 
 from vpharness.evaluation import Figures, Judgement, Lack
-from vpharness.promotion.gates import Gate
+from vpharness.promotion.gate import Gate
 from vpharness.results.families import Family
 from vpharness.results.holdout import HoldoutResult
 from vpharness.results.ranking import Ranked

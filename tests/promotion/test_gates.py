@@ -13,12 +13,12 @@ from vpharness.errors import PromotionError
 from vpharness.evaluation import EVALUATION_VERSION, Judgement, Lack
 from vpharness.events.synthetic import SyntheticSource
 from vpharness.lattice.lattice_parameters import LATTICE_VERSION
-from vpharness.live.latency import Latency
+from vpharness.live.latency import Latency, MachineLoad
 from vpharness.promotion import gates
 from vpharness.promotion.agreement import Agreement
 from vpharness.promotion.forward_record import ForwardRecord
+from vpharness.promotion.gate import NOT_LOOKED_AT, Gate, Loosened, judged_by_defaults
 from vpharness.promotion.gate_parameters import PromotionParameters
-from vpharness.promotion.gates import Gate
 from vpharness.promotion.review import Review, refuse
 from vpharness.results.holdout import HoldoutResult
 from vpharness.signals import Program
@@ -193,11 +193,28 @@ def test_a_step_must_take_a_small_part_of_the_bin() -> None:
     assert gates.latency_gate(None, 100, LIMITS).passed is False
 
 
+def test_a_miss_of_the_latency_says_whether_the_machine_was_busy_and_what_to_do() -> None:
+    """With the measured time, the limit and the load; what passes says nothing of it."""
+    late, in_time = Latency.of([31_000_000] * 1_000), Latency.of([1_000_000] * 1_000)
+    busy, idle = MachineLoad(5.26, 2), MachineLoad(1.1, 2)
+    found = gates.latency_gate(late, 100, LIMITS, busy)
+    assert found.wanted == "99th percentile at most 20 ms"
+    assert found.found == (
+        "31.00 ms, 31.0% of the bin; this machine was busy (load 5.3 on 2 processors), which may be the cause: promote "
+        "again when nothing else runs here"
+    )
+    assert "this machine was not busy (load 1.1 on 2 processors)" in gates.latency_gate(late, 100, LIMITS, idle).found
+    assert "a busy machine may be the cause" in gates.latency_gate(late, 100, LIMITS).found
+    assert gates.latency_gate(in_time, 100, LIMITS, busy).found == "1.00 ms, 1.0% of the bin"
+    assert (MachineLoad(1.4, 1).is_busy, MachineLoad(1.6, 1).is_busy) == (False, True)
+    assert (MachineLoad(11.0, 16).is_busy, MachineLoad(13.0, 16).is_busy) == (False, True)
+
+
 def test_a_refusal_names_every_gate_that_failed() -> None:
     """A reason overrides those that can be forced; none overrides the others; a gate not looked at is no failure."""
     passed, failed = Gate("train net", True, "more", "more"), Gate("test", False, "more than 0", "-1")
     stubborn = Gate("dataset", False, "whole", "damaged", forcible=False)
-    refuse(Review((passed, Gate("test", None, "", gates.NOT_LOOKED_AT))), "r1", None)
+    refuse(Review((passed, Gate("test", None, "", NOT_LOOKED_AT))), "r1", None)
     with pytest.raises(PromotionError, match=r"run r1 is not promoted: test: wanted more than 0, found -1 \(force="):
         refuse(Review((passed, failed)), "r1", None)
     refuse(Review((passed, failed)), "r1", "a drill")
@@ -224,12 +241,12 @@ def test_what_passes_a_looser_limit_alone_has_failed() -> None:
     """It is overridden with a reason like any other failure, and the gate tells both limits."""
     candidate = ranked(judgement(n_net=40, net_pnl_ticks=0.1), 0.4, low_all=-0.3)
     limits = PromotionParameters(max_p_adjusted=1, min_train_net_low_ticks=-1)
-    rankable, chance, net = gates.judged(lambda those: gates.train_gates(candidate, those), limits)
+    rankable, chance, net = judged_by_defaults(lambda those: gates.train_gates(candidate, those), limits)
     assert (rankable.passed, rankable.loosened) == (True, ())
     assert (chance.passed, chance.wanted) == (False, "p adjusted at most 0.05")
     assert chance.found == "0.400 over 30 rankable of 40 candidates; it passes only with max_p_adjusted=1"
     assert chance.values()["loosened"] == ({"name": "max_p_adjusted", "default": 0.05, "given": 1},)
-    assert (net.passed, net.loosened) == (False, (gates.Loosened("min_train_net_low_ticks", 0.0, -1),))
+    assert (net.passed, net.loosened) == (False, (Loosened("min_train_net_low_ticks", 0.0, -1),))
     with pytest.raises(PromotionError, match="only with max_p_adjusted=1; train net: wanted lower end"):
         refuse(Review((rankable, chance, net)), "r1", None)
     refuse(Review((rankable, chance, net)), "r1", "a drill")
@@ -239,11 +256,11 @@ def test_what_passes_the_default_too_passes_and_a_looser_limit_is_noted() -> Non
     """A stricter one holds as it is, and what fails even a looser one says so."""
 
     def at(limits: PromotionParameters, p_adjusted: float) -> Gate:
-        return gates.judged(lambda those: gates.train_gates(ranked(GOOD, p_adjusted), those), limits)[1]
+        return judged_by_defaults(lambda those: gates.train_gates(ranked(GOOD, p_adjusted), those), limits)[1]
 
     noted = at(PromotionParameters(max_p_adjusted=0.5), 0.04)
     assert (noted.passed, noted.found.endswith("; it passes without max_p_adjusted=0.5")) == (True, True)
-    assert noted.loosened == (gates.Loosened("max_p_adjusted", 0.05, 0.5),)
+    assert noted.loosened == (Loosened("max_p_adjusted", 0.05, 0.5),)
     assert at(PromotionParameters(max_p_adjusted=0.5), 0.6).found.endswith("not even with max_p_adjusted=0.5")
     strict = at(PromotionParameters(max_p_adjusted=0.01), 0.04)
     assert (strict.passed, strict.wanted, strict.loosened) == (False, "p adjusted at most 0.01", ())

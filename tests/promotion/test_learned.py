@@ -22,7 +22,7 @@ from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.live import LiveSession
 from vpharness.modules import PermittedModules
 from vpharness.promotion.bundle import Bundle, read_bundle
-from vpharness.promotion.bundle_replay import fresh_lattice, outputs_of, replay
+from vpharness.promotion.bundle_replay import outputs_of, record_lattice, replay
 from vpharness.promotion.promoted_record import live_model
 from vpharness.signals import FitsInForce, LearnedSignal, ridge_flow
 from vpharness.signals.models.ridge import RIDGE
@@ -112,7 +112,7 @@ def test_a_session_goes_on_with_other_weights_and_nothing_else(bundle: Bundle) -
     record = bundle.record
     before, after = live_model(record), live_model(dataclasses.replace(record, weights=weights_of(1)))
     recording = bundle.recording
-    session = LiveSession.restore(before, fresh_lattice(record), recording.state, longest_gap_ns=LONGEST_GAP_NS)
+    session = LiveSession.restore(before, record_lattice(record), recording.state, longest_gap_ns=LONGEST_GAP_NS)
     again, end_ns = session.with_weights_of(after), int(recording.outputs.bins["bin_end_ns"][-1])
     one, other = (outputs_of(each.take(recording.events, end_ns)) for each in (session, again))
     np.testing.assert_array_equal(one.scores, recording.outputs.scores)

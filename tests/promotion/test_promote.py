@@ -29,7 +29,7 @@ from vpharness.live import LiveSession
 from vpharness.modules import PermittedModules
 from vpharness.promotion import batch_run, live_proof
 from vpharness.promotion.bundle import FILES
-from vpharness.promotion.bundle_replay import fresh_lattice
+from vpharness.promotion.bundle_replay import record_lattice
 from vpharness.promotion.release import release, roll_back
 from vpharness.promotion.review import Review
 from vpharness.promotion.serving import Bundle, history, live_model, promoted, read_bundle, replay_differences
@@ -234,7 +234,7 @@ def test_every_difference_from_the_recording_is_named(bundle: Bundle) -> None:
 def test_a_record_makes_what_a_live_session_is_made_of(bundle: Bundle) -> None:
     """Model and lattice fit together, and the model fires at the one threshold."""
     model = live_model(bundle.record)
-    LiveSession(model, fresh_lattice(bundle.record))
+    LiveSession(model, record_lattice(bundle.record))
     assert model.thresholds == (0.2,)
     assert (model.warmup_bins, model.cooldown_bins) == (300, 30)
     odd = dataclasses.replace(bundle.record, parameters=bundle.record.parameters | {"cellz": 3})

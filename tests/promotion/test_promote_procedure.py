@@ -12,12 +12,12 @@ from tests.commands.test_cli import in_process
 from tests.promotion.market import LIMITS, MARKET, OWN, SHORT
 from tests.promotion.samples import verdicts
 from tests.results.walk_forward_ledgers import candidate, day_evidence, noise
-from vpharness.config.command_schemas import PromoteCommand
+from vpharness.config.promotion_schemas import PromoteCommand
 from vpharness.datasets.lake import Lake
 from vpharness.errors import PromotionError
 from vpharness.parameters import problems
+from vpharness.promotion.gate import judged_by_defaults
 from vpharness.promotion.gate_parameters import PromotionParameters
-from vpharness.promotion.gates import judged
 from vpharness.promotion.procedure import (
     procedure_evidence,
     procedure_gates,
@@ -82,7 +82,7 @@ def test_a_looser_limit_is_overridden_with_a_reason_as_for_a_run(tmp_path: Path)
     """What passes a looser limit alone has failed, and says which limit it was."""
     lost = walked(tmp_path, noise(3, 6, 16, cost=0.5))
     limits = dataclasses.replace(PromotionParameters(), max_p_adjusted=1.0)
-    gates = judged(lambda those: procedure_gates(lost, those), limits)
+    gates = judged_by_defaults(lambda those: procedure_gates(lost, those), limits)
     assert verdicts(gates)["walk-forward chance"] is False
     assert "it passes only with max_p_adjusted=1" in gates[1].found
 

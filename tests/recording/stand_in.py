@@ -11,7 +11,7 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from vpharness.recording.recorder import RecorderProgress
+from vpharness.recording.exchange_recorder import RecorderProgress
 
 Script = Callable[["StandIn", ServerConnection], Awaitable[None]]
 

@@ -15,9 +15,9 @@ from websockets.asyncio.server import ServerConnection
 from tests.events.recordings import ASKS, BIDS, coinbase, coinbase_snapshot
 from tests.recording.stand_in import StandIn, exchange, send
 from vpharness.commands.cli import main
-from vpharness.commands.record import describe
+from vpharness.commands.record import describe_recording
 from vpharness.events.coinbase import CoinbaseSource
-from vpharness.recording.recorder import RecorderProgress
+from vpharness.recording.exchange_recorder import RecorderProgress
 
 PROJECT = Path(__file__).resolve().parents[2]
 LIMIT_S = 120.0
@@ -110,6 +110,6 @@ def test_a_key_that_is_half_there_is_refused(
 def test_progress_in_words() -> None:
     """Gaps and further connections are said where there were any."""
     progress = RecorderProgress(messages=1234, snapshots=1, connections=1, bytes_written=3 << 19, state="recording")
-    assert describe(progress) == "recording: 1,234 messages, 1 snapshots, 1.5 MB"
+    assert describe_recording(progress) == "recording: 1,234 messages, 1 snapshots, 1.5 MB"
     progress.gaps, progress.connections = 2, 3
-    assert describe(progress) == "recording: 1,234 messages, 1 snapshots, 2 gaps, 3 connections, 1.5 MB"
+    assert describe_recording(progress) == "recording: 1,234 messages, 1 snapshots, 2 gaps, 3 connections, 1.5 MB"

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from tests.evaluation.paths import martingale
-from vpharness.commands.text.rankings import views_in
+from vpharness.commands.ledger_access import views_in
 from vpharness.datasets.lake import Lake
 from vpharness.evaluation import (
     TEST,

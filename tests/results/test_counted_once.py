@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.examples import examples
 from tests.results.ledgers import MARKETS, N_BINS, NEWEST_NS, candidate, entered, trial, view_of, with_evidence
-from vpharness.commands.text.ranking_lines import verdict
+from vpharness.commands.text.ranking_lines import ranking_verdict
 from vpharness.evaluation import (
     BlockSums,
     EvaluationParameters,
@@ -156,7 +156,7 @@ def test_days_that_are_chosen_by_what_came_of_them_make_no_winner() -> None:
     assert good.p_adjusted <= 0.05
     assert (good.winner, good.would_win, good.left_out) == (False, True, ("south",))
     told = "x would win, but also ran on 2024-03-15 (split=none), which is left out here"
-    assert told in list(verdict([good], [whole], {"south": "2024-03-15"}))
+    assert told in list(ranking_verdict([good], [whole], {"south": "2024-03-15"}))
     reseeded = replace(first, candidate_id="y", evaluation=replace(first.evaluation, null_seed=5))
     resplit = with_evidence(
         replace(first, candidate_id="z", split=SplitParameters(train_share=0.9), judged_part="train")

@@ -34,7 +34,7 @@ from vpharness.evaluation.fire_sums import FIRE_SUMS
 from vpharness.evaluation.page_figures import MODULE, typescript
 from vpharness.results.ranking import Ranked, rank
 from vpharness.results.report.findings import Findings
-from vpharness.results.report.pages import page_of
+from vpharness.results.report.report_page import report_html
 from vpharness.results.store import CANDIDATES, Store, TableRows, append, read
 from vpharness.results.store_reference import PAGE, store_reference
 from vpharness.results.table_schemas import candidate_schema
@@ -124,7 +124,7 @@ def test_it_is_in_the_table_in_json_and_in_the_report(ranked: list[Ranked], caps
     printed = capsys.readouterr().out
     assert "SL net % [95 %]" in printed
     assert text in printed
-    page = page_of(Findings(ranked, ranked, view_of, {}), "title")
+    page = report_html(Findings(ranked, ranked, view_of, {}), "title")
     assert "SL net % [95 %]" in page
     assert text in page
 

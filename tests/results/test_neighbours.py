@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.results.ledgers import candidate
 from vpharness.results.neighbours import neighbours_of
 from vpharness.results.ranking import rank
-from vpharness.results.report.neighbours import neighbours
+from vpharness.results.report.neighbour_panels import neighbours
 
 
 def test_those_that_differ_in_one_setting_are_found_by_it() -> None:

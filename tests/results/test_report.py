@@ -20,7 +20,7 @@ from vpharness.results.report import equity, null_histogram, sensitivities, thre
 from vpharness.results.report.charts import fitted, thinned
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import element
-from vpharness.results.report.pages import page_of
+from vpharness.results.report.report_page import report_html
 from vpharness.results.store import store_in
 
 NASTY = """<script>alert("1")</script>&amp; $x_1^{ ' ✓"""
@@ -59,7 +59,7 @@ def findings_of(ranked: list[Ranked], **more: Any) -> Findings:
 @pytest.fixture(scope="module")
 def text(ranked: list[Ranked]) -> str:
     """The page of all of them."""
-    return page_of(findings_of(ranked), f"Title {NASTY}")
+    return report_html(findings_of(ranked), f"Title {NASTY}")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_every_name_is_text_whatever_it_holds(page: Page) -> None:
 
 def test_the_same_candidates_make_the_same_page(ranked: list[Ranked], text: str) -> None:
     """Byte for byte."""
-    assert page_of(findings_of(ranked), f"Title {NASTY}") == text
+    assert report_html(findings_of(ranked), f"Title {NASTY}") == text
 
 
 def test_the_ranking_says_what_was_ranked(ranked: list[Ranked], page: Page) -> None:
@@ -150,7 +150,7 @@ def test_the_verdict_names_the_winner_and_the_search(ranked: list[Ranked], page:
 def test_nothing_here_beats_chance_is_an_answer(ranked: list[Ranked]) -> None:
     """With the least adjusted p-value of all."""
     losers = [each for each in ranked if not each.winner]
-    found = Page(page_of(findings_of(losers), "")).texts[""]
+    found = Page(report_html(findings_of(losers), "")).texts[""]
     least = min(each.p_adjusted for each in losers if each.p_adjusted is not None)
     assert "Nothing here beats chance" in found
     assert f"The least adjusted p-value of all is {least:.3f}; a winner has 0.05 or less." in found
@@ -160,10 +160,10 @@ def test_nothing_here_beats_chance_is_an_answer(ranked: list[Ranked]) -> None:
 def test_a_page_without_anything_to_rank_says_so(ranked: list[Ranked]) -> None:
     """With too little data, and with no candidates at all."""
     poor = [each for each in ranked if each.p_adjusted is None]
-    page = Page(page_of(findings_of(poor), ""))
+    page = Page(report_html(findings_of(poor), ""))
     assert "Too little data to say anything" in page.texts[""]
     assert page.tables["poor"][0].rows[1][2] == "; ".join(poor[0].lacks)
-    assert "There are no candidates" in Page(page_of(findings_of([]), "")).texts[""]
+    assert "There are no candidates" in Page(report_html(findings_of([]), "")).texts[""]
 
 
 @pytest.mark.usefixtures("figures")
@@ -173,7 +173,7 @@ def test_a_dataset_kept_for_the_test_is_nowhere_on_the_page() -> None:
     north, south = candidate("kept", 9, BOTH, knows=True).trials
     trials = replace(north, split=kept, judged_part="train"), replace(south, split=kept, judged_part="test")
     ranked = rank([LedgerCandidate("kept", trials)])
-    page = Page(page_of(findings_of(ranked), ""))
+    page = Page(report_html(findings_of(ranked), ""))
     assert "datasets" not in page.texts
     assert "north" in page.texts[""]
     assert not any("south" in text for text in page.texts.values())
@@ -183,7 +183,7 @@ def test_a_dataset_kept_for_the_test_is_nowhere_on_the_page() -> None:
 def test_a_campaign_has_its_own_p_values_beside(ranked: list[Ranked]) -> None:
     """As a column, and in the verdict."""
     mine = within_campaign([each for each in ranked if "mine" in each.candidate.first.campaigns])
-    page = Page(page_of(findings_of(mine), ""))
+    page = Page(report_html(findings_of(mine), ""))
     head, *rows = page.tables["ranking"][0].rows
     assert [row[head.index("p camp.")] for row in rows] == [f"{each.p_campaign:.3f}" for each in mine]
     assert "Among the 2 rankable candidates of its campaign alone" in page.texts[""]
@@ -214,7 +214,7 @@ def test_the_test_part_stands_there_only_when_it_was_opened(page: Page, tmp_path
     closed = rank(ledger)
     (opened,) = open_holdouts(closed, ledger, store_in(tmp_path), view_of)
     assert opened.test is not None
-    rows = Page(page_of(findings_of(closed, shown=[opened]), "")).tables["test"][0].rows[1:]
+    rows = Page(report_html(findings_of(closed, shown=[opened]), "")).tables["test"][0].rows[1:]
     assert [row[-5 - 2 * (index == 0)] for index, row in enumerate(rows)] == ["train", "test"]
     assert (rows[0][2], rows[1][1]) == (net(opened.judgement.figures), net(opened.test.figures))
 
@@ -256,7 +256,7 @@ def _ends(ranked: Ranked) -> tuple[float, float]:
 
 def test_equity_sums_the_fires_that_were_judged(ranked: list[Ranked], figures: list[Figure]) -> None:
     """Of each dataset, up to what the candidate's net mean says of all; nothing of the price is lost but detail."""
-    assert equity.equity(findings_of(ranked)) is not None
+    assert equity.equity_section(findings_of(ranked)) is not None
     prices, sums = figures[0].axes[:2], figures[0].axes[2:]
     assert [axes.get_title() for axes in prices] == list(BOTH)
     f = ranked[0].judgement.figures

@@ -92,8 +92,8 @@ class ScriptedFeed:
 
 def batch(record: PromotedRecord, steps: list[FeedStep]) -> list[ScoredBin]:
     """Return what a session of the record says of steps, without any server."""
-    from tests.runtime.records import fresh_lattice  # noqa: PLC0415  # records use what is above
+    from tests.runtime.records import record_lattice  # noqa: PLC0415  # records use what is above
 
     model: LiveModel = live_model(record)
-    session = LiveSession(model, fresh_lattice(record))
+    session = LiveSession(model, record_lattice(record))
     return [each for step in steps for each in session.take(step.events, step.complete_to_ns)]

@@ -14,7 +14,7 @@ from vpharness.lattice.lattice_parameters import LATTICE_VERSION, LatticeParamet
 from vpharness.lattice.layout import LatticeState
 from vpharness.live import FollowedOrders, LiveSession, ScoredBin
 from vpharness.promotion.bundle import Recording, saved_with_orders, write_bundle
-from vpharness.promotion.bundle_replay import fresh_lattice, outputs_of
+from vpharness.promotion.bundle_replay import outputs_of, record_lattice
 from vpharness.promotion.pointer import PROMOTED, ROLLED_BACK, HistoryEntry, history, instrument_lock, set_current
 from vpharness.promotion.projection import Projection
 from vpharness.promotion.promoted_record import record_order_durations
@@ -23,7 +23,7 @@ from vpharness.signals import Scorer, digest, export_scorer, resolve
 
 PROJECTION = Projection((1, 4), (0.05, 0.25, 0.5, 0.75, 0.95), 0.5, ((-3, -2, -1, 0, 1),) * 2, ((-1, 0, 1, 2, 3),) * 2)
 
-__all__ = ["PROJECTION", "fresh_lattice", "promote", "record_of", "with_radius"]
+__all__ = ["PROJECTION", "promote", "record_lattice", "record_of", "with_radius"]
 
 
 def record_of(signal: str = "svac", *, threshold: float = 0.3, **values: Any) -> PromotedRecord:
@@ -73,14 +73,14 @@ def promote(lake: Lake, record: PromotedRecord, version: str, begin: int = 20) -
     The second begins at bin `begin`.
     """
     record = dataclasses.replace(record, version=version, created_ns=time.time_ns())
-    lattice: LatticeState = fresh_lattice(record)
+    lattice: LatticeState = record_lattice(record)
     model, followed = live_model(record), None
     assert isinstance(model.scorer, Scorer)
     program = export_scorer(model.scorer)
     record = dataclasses.replace(record, model_memory=dataclasses.asdict(model.memory))
     session = LiveSession(model, lattice)
     if (durations := record_order_durations(record)) is not None:
-        orders = LiveOrders(fresh_lattice(record), latency_ns=durations[0], max_wait_ns=durations[1])
+        orders = LiveOrders(record_lattice(record), latency_ns=durations[0], max_wait_ns=durations[1])
         followed = FollowedOrders(orders)
     assert record.instrument is not None
     steps = steps_of(minute())[: begin + 10]

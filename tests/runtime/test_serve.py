@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import re
@@ -161,6 +162,37 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path, capsys: pytest.CaptureFixt
         taken.listen()
         assert main([f"runtime.port={taken.getsockname()[1]}", f"lake={tmp_path}"]) == 2
     assert "choose another runtime.host or runtime.port" in capsys.readouterr().err
+
+
+class _Terminal(io.StringIO):
+    """Standard error of somebody who watches."""
+
+    def isatty(self) -> bool:
+        """It is a terminal."""
+        return True
+
+
+def test_whoever_watches_is_told_what_the_start_is_doing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line for each stage, in their order, down to the one that fails; elsewhere nothing but the error is said."""
+    lake = Lake(tmp_path / "lake")
+    promote(lake, record_of(), "v0001")
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert main([f"runtime.port={taken.getsockname()[1]}", f"lake={lake.root}"]) == 2
+    stages = [
+        "opening the feed",
+        "reading v0001 of SYN, and replaying its recorded slice",
+        "compiling the lattice and the step of champion (",
+        "cannot listen at 127.0.0.1",
+    ]
+    lines = terminal.getvalue().splitlines()
+    assert len(lines) == len(stages)
+    for line, stage in zip(lines, stages, strict=True):
+        assert line.startswith("runtime: ")
+        assert stage in line
 
 
 def test_help_lists_every_key(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,8 +9,8 @@ from vpharness.api.collection_tables import CollectionTables, collection, collec
 from vpharness.api.data import DatasetTables, dataset, datasets, virtual_orders
 from vpharness.api.ledger_frames import execution, fires, information, results
 from vpharness.api.notebook_plots import plot_equity, plot_scores, plot_thresholds
-from vpharness.api.procedures import WalkForwardResult, walk_forward
 from vpharness.api.running import RunResult, compose, run, score
+from vpharness.api.walk_forward_frames import WalkForwardResult, walk_forward
 
 __all__ = [
     "CollectionTables",

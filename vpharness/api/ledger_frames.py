@@ -11,7 +11,7 @@ from vpharness.api.folders import Folder, lake_in
 from vpharness.api.running import one_sentence
 from vpharness.commands.compare import compared
 from vpharness.commands.comparison_filters import require_known, require_known_campaign
-from vpharness.commands.text.rankings import readable_ledger
+from vpharness.commands.ledger_access import readable_ledger
 from vpharness.config.command_schemas import CompareCommand
 from vpharness.errors import ConfigError
 from vpharness.evaluation import Figures

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vpharness.api.data import DatasetTables
 from vpharness.api.folders import Folder, lake_in
 from vpharness.commands.compare import compared
-from vpharness.commands.text.rankings import readable_ledger, views_in
+from vpharness.commands.ledger_access import readable_ledger, views_in
 from vpharness.config.command_schemas import CompareCommand
 from vpharness.errors import ConfigError
 from vpharness.prices import has_mid

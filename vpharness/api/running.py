@@ -18,8 +18,9 @@ from vpharness.campaigns.run_folder import folder_of
 from vpharness.commands.cli import mistake_in
 from vpharness.commands.collection_run import collection_runs
 from vpharness.commands.command_table import COMMANDS
+from vpharness.commands.ledger_access import readable_ledger
 from vpharness.commands.run import finished_run, tidy
-from vpharness.commands.text.rankings import readable_ledger, rows_of
+from vpharness.commands.text.rankings import rows_of
 from vpharness.config.composition import composed_config
 from vpharness.config.override_grammar import override_value, quoted, refuse_endless_numbers
 from vpharness.config.search_path import config_dir_added

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpharness.audit.audit_report import AuditReport, MeasuredMemory
-from vpharness.audit.pieces import between, scored_in_pieces
 from vpharness.audit.probes import (
     LEAST_BINS,
     Columns,
@@ -28,6 +27,7 @@ from vpharness.audit.probes import (
     program_footprint,
     renumbered,
 )
+from vpharness.audit.scored_pieces import between, scored_in_pieces
 from vpharness.signals import Signal, SignalParameters, capacity_for, score, scorer
 
 CUTS: Final = 3

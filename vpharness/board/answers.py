@@ -17,14 +17,15 @@ from vpharness.board.campaigns import campaign_page, campaigns_in, campaigns_pag
 from vpharness.board.candidate import Surroundings, candidate_page
 from vpharness.board.comparison import comparison
 from vpharness.board.data_pages import dataset_page, datasets_page
-from vpharness.board.leaderboard import KEYS, leaderboard, query_of, running_strip
+from vpharness.board.leaderboard import leaderboard, running_strip
+from vpharness.board.leaderboard_rows import KEYS, query_of
 from vpharness.board.ledger_watch import LedgerWatch
 from vpharness.board.pages import ICON, SCRIPT, STYLE_SHEET, Page, html_of, json_of
 from vpharness.board.procedures import procedure_page, procedures_page
 from vpharness.board.queries import NotFoundError, Query, QueryError, parsed
 from vpharness.board.standing import stamp_of
 from vpharness.campaigns.collection_members import sessions_of_datasets
-from vpharness.commands.text.rankings import lattices_in, views_in
+from vpharness.commands.ledger_access import lattices_in, views_in
 from vpharness.config.lake_of_command import lake_key
 from vpharness.datasets.collection import collection_ids, find_collection
 from vpharness.datasets.lake import Lake
@@ -59,7 +60,7 @@ _REMEMBERED_BYTES: Final = 20_000_000
 
 
 @dataclass(frozen=True)
-class Answer:
+class PageAnswer:
     """An answer as HTTP has it."""
 
     status: int
@@ -78,7 +79,7 @@ class Board:
 
     lake: Lake
     watch: LedgerWatch
-    _pages: "OrderedDict[tuple[str, str], Answer]" = field(default_factory=OrderedDict)
+    _pages: "OrderedDict[tuple[str, str], PageAnswer]" = field(default_factory=OrderedDict)
 
     @classmethod
     def of(cls, lake: Lake, patience_s: float | None = None) -> "Board":
@@ -86,7 +87,7 @@ class Board:
         watch = LedgerWatch(lake) if patience_s is None else LedgerWatch(lake, patience_s)
         return cls(lake, watch)
 
-    def remembered(self, key: str, make: Callable[[], Answer]) -> Answer:
+    def remembered(self, key: str, make: Callable[[], PageAnswer]) -> PageAnswer:
         """Return an answer that follows from the ledger, with the procedures that were tried, and what is promoted.
 
         It is made once for each state of these.
@@ -108,12 +109,12 @@ class Board:
         return made
 
 
-def answer(board: Board, path: str, query: str = "") -> Answer:
+def answer(board: Board, path: str, query: str = "") -> PageAnswer:
     """Return what is asked for: `path` is that below the board, such as "candidate", `query` as in an address."""
     if path in _FILES:
-        return Answer(HTTPStatus.OK, _FILES[path][0], _FILES[path][1]())
+        return PageAnswer(HTTPStatus.OK, _FILES[path][0], _FILES[path][1]())
     as_json = path.endswith(".json") or "format=json" in query.split("&")
-    name = path.removesuffix(".json").strip("/")
+    folders, name = path.count("/"), path.removesuffix(".json")
     name = "" if name == "leaderboard" else name
     try:
         values = parsed(query)
@@ -127,27 +128,27 @@ def answer(board: Board, path: str, query: str = "") -> Answer:
             return board.remembered(key, lambda: _told(_PAGES[name](board, values), board, as_json=as_json))
         return _told(_PAGES[name](board, values), board, as_json=as_json)
     except NotFoundError as error:
-        return _problem(board, HTTPStatus.NOT_FOUND, "Not found", str(error), as_json=as_json)
+        page = _problem(HTTPStatus.NOT_FOUND, "Not found", str(error))
     except QueryError as error:
-        return _problem(board, HTTPStatus.BAD_REQUEST, "Not understood", str(error), as_json=as_json)
+        page = _problem(HTTPStatus.BAD_REQUEST, "Not understood", str(error))
     except VpharnessError as error:
-        return _problem(board, HTTPStatus.SERVICE_UNAVAILABLE, "Cannot be read", str(error), as_json=as_json)
+        page = _problem(HTTPStatus.SERVICE_UNAVAILABLE, "Cannot be read", str(error))
+    return _told(page, board, folders, as_json=as_json)
 
 
-def _told(page: Page, board: Board, *, as_json: bool) -> Answer:
-    text = json_of(page) if as_json else html_of(page, str(board.lake.root.resolve()))
+def _told(page: Page, board: Board, folders: int = 0, *, as_json: bool) -> PageAnswer:
+    text = json_of(page) if as_json else html_of(page, str(board.lake.root.resolve()), folders)
     body = text.encode()
     if len(body) > MOST_BYTES:
         sentence = (
             f"the page has {len(body) / 1e6:.1f} MB; at most {MOST_BYTES / 1e6:g} MB are sent: ask for fewer rows"
         )
-        return _problem(board, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Too long", sentence, as_json=as_json)
-    return Answer(page.status, JSON if as_json else HTML, body)
+        return _told(_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Too long", sentence), board, as_json=as_json)
+    return PageAnswer(page.status, JSON if as_json else HTML, body)
 
 
-def _problem(board: Board, status: int, title: str, sentence: str, *, as_json: bool) -> Answer:
-    page = Page(title, [element("p", f"{sentence}.", class_="state")], {"error": sentence}, status)
-    return _told(page, board, as_json=as_json)
+def _problem(status: int, title: str, sentence: str) -> Page:
+    return Page(title, [element("p", f"{sentence}.", class_="state")], {"error": sentence}, status)
 
 
 def _leaderboard(board: Board, values: Mapping[str, str]) -> Page:

@@ -17,11 +17,11 @@ from vpharness.board.queries import one_of
 from vpharness.commands.text.terminal import minute_text
 from vpharness.config.lake_of_command import lake_key
 from vpharness.datasets.lake import Lake
-from vpharness.results.report.candidates import counted
 from vpharness.results.report.markup import Content, element, note, section, table
 from vpharness.results.run_locks import are_runs_locked
 from vpharness.results.store import ADAPTIVE, CAMPAIGNS, META, read, store_in
 from vpharness.results.table_schemas import DONE
+from vpharness.wording import counted
 
 RECENT_S: Final = 300.0
 """A campaign whose lock cannot be seen is taken to be running for so long after its last sign of life."""
@@ -31,7 +31,7 @@ RUNNING, FINISHED, STOPPED = "running", "finished", "stopped"
 
 
 @dataclass
-class Campaign:
+class StoredCampaign:
     """A campaign as the store has it.
 
     Attributes:
@@ -82,14 +82,14 @@ class Campaign:
         return self.left * elapsed / since if since and self.left else None
 
 
-def campaigns_in(lake: Lake) -> list[Campaign]:
+def campaigns_in(lake: Lake) -> list[StoredCampaign]:
     """Return every campaign of a lake, the newest start first. Raises ResultsError where the store cannot be read."""
     store = store_in(lake.root)
-    found: dict[str, Campaign] = {}
-    of_run: dict[str, list[Campaign]] = defaultdict(list)
+    found: dict[str, StoredCampaign] = {}
+    of_run: dict[str, list[StoredCampaign]] = defaultdict(list)
     for row in sorted(read(store, CAMPAIGNS), key=lambda row: int(row["created_ns"])):
         name, at_ns = row["campaign"], int(row["created_ns"])
-        own = found.setdefault(name, Campaign(name, at_ns, at_ns, ()))
+        own = found.setdefault(name, StoredCampaign(name, at_ns, at_ns, ()))
         own.resumed_ns, own.words = at_ns, tuple(row["words"] or ())
         own.starts.append(row["run_ids"])
         for run_id in row["run_ids"]:
@@ -109,7 +109,7 @@ def campaigns_in(lake: Lake) -> list[Campaign]:
     return sorted(found.values(), key=lambda own: -own.resumed_ns)
 
 
-def _count(own: Campaign, row: Mapping[str, Any]) -> None:
+def _count(own: StoredCampaign, row: Mapping[str, Any]) -> None:
     run_id, at_ns = row["run_id"], int(row["created_ns"])
     if row["status"] == DONE:
         if run_id not in own.done:
@@ -120,12 +120,12 @@ def _count(own: Campaign, row: Mapping[str, Any]) -> None:
         own.failed[run_id] = at_ns, str(row["error"] or "")
 
 
-def running_campaigns(campaigns: Sequence[Campaign], now_ns: int) -> list[Element]:
+def running_campaigns(campaigns: Sequence[StoredCampaign], now_ns: int) -> list[Element]:
     """Return a line with a bar for each campaign that is running."""
     return [progress_line(each, now_ns) for each in campaigns if each.state(now_ns) == RUNNING]
 
 
-def progress_line(own: Campaign, now_ns: int) -> Element:
+def progress_line(own: StoredCampaign, now_ns: int) -> Element:
     """Return a campaign's progress: its name, a bar, and how much is done and left in words."""
     total, over = len(own.run_ids), len(own.done) + len(own.failed)
     label = f"{own.name}: {over:,} of {counted(total, 'run')}"
@@ -135,7 +135,7 @@ def progress_line(own: Campaign, now_ns: int) -> Element:
     )
 
 
-def _progress_text(own: Campaign, now_ns: int) -> str:
+def _progress_text(own: StoredCampaign, now_ns: int) -> str:
     parts = [f"{len(own.done):,} of {counted(len(own.run_ids), 'run')} done"]
     if own.failed:
         parts.append(f"{len(own.failed):,} failed")
@@ -180,7 +180,7 @@ def campaigns_page(lake: Lake, now_ns: int | None = None) -> Page:
     listing = element("div", table(head, rows, class_="words"), id="campaigns", data_live="yes") if rows else None
     rest = len(found) - _MOST_SHOWN
     more = note(f"{counted(rest, 'older campaign')} are not listed.") if rest > 0 else None
-    values = {"campaigns": [values_of(each, at_ns) for each in found]}
+    values = {"campaigns": [campaign_values(each, at_ns) for each in found]}
     return Page("Campaigns", [now, listing, more], values, place="campaigns", is_live=True)
 
 
@@ -208,10 +208,10 @@ def campaign_page(lake: Lake, name: str | None, now_ns: int | None = None) -> Pa
         ),
         _failures(own),
     ]
-    return Page(own.name, content, values_of(own, at_ns), place="campaigns", is_live=own.state(at_ns) == RUNNING)
+    return Page(own.name, content, campaign_values(own, at_ns), place="campaigns", is_live=own.state(at_ns) == RUNNING)
 
 
-def _failures(own: Campaign) -> Element | None:
+def _failures(own: StoredCampaign) -> Element | None:
     if not own.failed:
         return None
     rows: list[list[Content]] = [
@@ -222,7 +222,7 @@ def _failures(own: Campaign) -> Element | None:
     return section("failures", "Failed runs", disclosure(counted(len(own.failed), "run"), listing, is_open=True))
 
 
-def values_of(own: Campaign, now_ns: int) -> dict[str, Any]:
+def campaign_values(own: StoredCampaign, now_ns: int) -> dict[str, Any]:
     """Return a campaign as plain values."""
     return {
         "campaign": own.name,

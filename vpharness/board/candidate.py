@@ -20,15 +20,16 @@ from vpharness.results.ledger import AUDIT_PASSED, Trial
 from vpharness.results.neighbours import neighbours_of
 from vpharness.results.ranking import Ranked
 from vpharness.results.reevaluation import ViewOf
-from vpharness.results.report.candidates import Scale, counted, datasets_of, name_of, net_text
-from vpharness.results.report.equity import equity
+from vpharness.results.report.candidates import Scale, dataset_ids_of, name_of, net_text
+from vpharness.results.report.day_charts import stability_section
+from vpharness.results.report.equity import equity_section
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import Content, element, note, number, section, table, true_minus
-from vpharness.results.report.neighbours import neighbours
+from vpharness.results.report.neighbour_panels import neighbours
 from vpharness.results.report.null_histogram import null_maximum
 from vpharness.results.report.ranking_tables import by_dataset
-from vpharness.results.report.stability import stability_section
 from vpharness.results.sensitivity import settings_of, value_text
+from vpharness.wording import counted
 
 _MOST_RUNS = 12
 
@@ -93,7 +94,7 @@ def _drawn(own: Ranked, ranked: Sequence[Ranked], findings: Findings) -> list[tu
         # What cannot be ranked is drawn all the same: the page says above what it lacks.
         whole = _AsDrawn([own], [own], findings.view_of, {}, sessions=findings.sessions)
     return [
-        ("Fires over the price", lambda: equity(whole)),
+        ("Fires over the price", lambda: equity_section(whole)),
         ("Day by day", lambda: stability_section(findings, [own] if own.candidate.counted else [])),
         ("Each dataset apart", lambda: by_dataset(whole)),
         ("Neighbours", lambda: neighbours(own, neighbours_of(own, ranked))),
@@ -122,8 +123,8 @@ def _standing(own: Ranked, place: int, count: int) -> Element:
     """Return in words how a candidate stands in the whole search."""
     f = own.judgement.figures
     net = f"{net_text(f)} ticks per fire after costs, over {f.n_net:,} fires in {counted(f.n_net_blocks, 'block')}"
-    where = f"Place {place:,} of {count:,} in the whole ranking; on {', '.join(datasets_of(own)[:4])}"
-    more = len(datasets_of(own)) - 4
+    where = f"Place {place:,} of {count:,} in the whole ranking; on {', '.join(dataset_ids_of(own)[:4])}"
+    more = len(dataset_ids_of(own)) - 4
     where += f" and {more} more datasets." if more > 0 else "."
     if own.p_adjusted is None:
         heading, kind = f"Not ranked: {'; '.join(own.lacks)}", "lost"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vpharness.board.answers import Board
-from vpharness.board.http_server import serving
+from vpharness.board.http_server import serving_board
 from vpharness.config.command_schemas import BoardCommand
 from vpharness.config.typed_config import check_command
 from vpharness.datasets.lake import Lake
@@ -18,7 +18,7 @@ def run_board(config: Any) -> None:
     asked = check_command(config, BoardCommand)
     board = Board.of(Lake(Path(asked.lake)))
     threading.Thread(target=_read_ahead, args=(board,), name="reading ahead", daemon=True).start()
-    with serving(board, asked.host, asked.port) as server:
+    with serving_board(board, asked.host, asked.port) as server:
         print(f"board of the lake {Path(asked.lake).resolve()}: {server.url} (Ctrl-C ends it)", flush=True)
         if asked.open:
             webbrowser.open(server.url)

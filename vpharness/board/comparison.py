@@ -18,7 +18,7 @@ from vpharness.evaluation.figure_registry import json_values
 from vpharness.results.paired_difference import PairedDifference, paired_difference
 from vpharness.results.ranking import Ranked
 from vpharness.results.reevaluation import ViewOf
-from vpharness.results.report.candidates import Scale, datasets_of, net_text, short_id
+from vpharness.results.report.candidates import Scale, dataset_ids_of, net_text, short_id
 from vpharness.results.report.charts import BAD_COLOUR, GOOD_COLOUR, chart, fitted, thinned, zero_line
 from vpharness.results.report.equity import Path, path_of
 from vpharness.results.report.markup import Content, element, note, number, section, table
@@ -87,7 +87,7 @@ def _names(pair: Sequence[Ranked]) -> Element:
                     element("span", f" {short_id(each)}", class_="fine"),
                     scope="row",
                 ),
-                ", ".join(datasets_of(each)[:3]) + (" …" if len(datasets_of(each)) > 3 else ""),
+                ", ".join(dataset_ids_of(each)[:3]) + (" …" if len(dataset_ids_of(each)) > 3 else ""),
                 net_text(f),
                 element("td", scale.mark(f), class_="mark"),
                 number(each.net_low_all, "+.2f"),
@@ -129,7 +129,7 @@ def _settings(pair: Sequence[Ranked]) -> Element:
 def _texts(ranked: Ranked) -> Mapping[str, str]:
     first = ranked.candidate.first
     texts = {name: value_text(value) for name, value in settings_of(first).items() if value is not None}
-    return {"signal": first.signal, **texts, "datasets": ", ".join(sorted(datasets_of(ranked)))}
+    return {"signal": first.signal, **texts, "datasets": ", ".join(sorted(dataset_ids_of(ranked)))}
 
 
 def _equities(pair: Sequence[Ranked], view_of: ViewOf) -> Element:

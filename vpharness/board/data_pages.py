@@ -19,8 +19,8 @@ from vpharness.datasets.lake import Lake
 from vpharness.datasets.sources import noted_source
 from vpharness.errors import DatasetError
 from vpharness.evaluation.figure_registry import json_values
-from vpharness.results.report.candidates import counted
 from vpharness.results.report.markup import Content, element, note, section, table
+from vpharness.wording import counted
 
 _ROWS: Final = 100
 

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from vpharness.board.answers import HEADERS, Answer, Board, answer
+from vpharness.board.answers import HEADERS, Board, PageAnswer, answer
 from vpharness.errors import ConfigError
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
@@ -65,7 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Log nothing: addresses say what somebody looks at."""
 
-    def _found(self) -> Answer | str:
+    def _found(self) -> PageAnswer | str:
         """Return the answer, or the address that it is at."""
         if _host_of(self.headers.get("host", "")) not in LOOPBACK:
             # A page from elsewhere whose name has been pointed at this machine is kept out by this.
@@ -78,11 +78,11 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.one_at_a_time:
             return answer(self.server.board, unquote(asked.path.removeprefix(PREFIX)), asked.query)
 
-    def _send(self, found: Answer | str, *, with_body: bool) -> None:
+    def _send(self, found: PageAnswer | str, *, with_body: bool) -> None:
         if isinstance(found, str):
             self.send_response(HTTPStatus.SEE_OTHER)
             self.send_header("location", found)
-            found = Answer(HTTPStatus.SEE_OTHER, _TEXT, b"")
+            found = PageAnswer(HTTPStatus.SEE_OTHER, _TEXT, b"")
         else:
             self.send_response(found.status)
         for name, value in {
@@ -103,12 +103,12 @@ def _host_of(host: str) -> str:
         return ""
 
 
-def _plain(status: int, text: str) -> Answer:
-    return Answer(status, _TEXT, f"{text}\n".encode())
+def _plain(status: int, text: str) -> PageAnswer:
+    return PageAnswer(status, _TEXT, f"{text}\n".encode())
 
 
 @contextmanager
-def serving(board: Board, host: str, port: int) -> Iterator[BoardServer]:
+def serving_board(board: Board, host: str, port: int) -> Iterator[BoardServer]:
     """Serve a board while the block runs, in a thread. Raises ConfigError where it cannot listen there."""
     if host not in LOOPBACK:
         raise ConfigError(

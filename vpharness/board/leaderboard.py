@@ -4,111 +4,27 @@ Filters choose rows of the one ranking of all that was ever tried: no figure, p-
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from xml.etree.ElementTree import Element
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from vpharness.board.candidate_names import settings_line, title_cell
+from vpharness.board.leaderboard_rows import ALL, KINDS, Choices, ChosenRows, LeaderboardQuery, choices_of, chosen_rows
 from vpharness.board.ledger_watch import Seen
 from vpharness.board.pages import Page, being_ranked, disclosure, link, state_note
-from vpharness.board.queries import Query, one_of
+from vpharness.board.queries import one_of
 from vpharness.board.standing import Standing, figures_in, settings_in
 from vpharness.commands.text.terminal import minute_text
-from vpharness.commands.text.varied_settings import Differences, LatticeOf, differences_of
+from vpharness.commands.text.varied_settings import LatticeOf, SettingDifferences, differences_of
 from vpharness.evaluation import Figures, shown_figures
 from vpharness.evaluation.figure_registry import REPORT, json_values
 from vpharness.evaluation.figures import HEADLINE
 from vpharness.results.ledger import AUDIT_PASSED
-from vpharness.results.report.candidates import Scale, counted, figure_text, net_text
+from vpharness.results.report.candidates import Scale, figure_text, net_text
 from vpharness.results.report.markup import Content, element, number, table, true_minus
 from vpharness.results.report.verdict import verdict_of
-
-PAGE_ROWS: Final = 50
-MOST_ROWS: Final = 200
-ALL: Final = "all"
-_KINDS: Final = {
-    "ranked": "ranked",
-    "winners": "winners",
-    "lacking": "too little data",
-    "adaptive": "chosen adaptively",
-    ALL: "all",
-}
-"""What a row may be, with the words of the choice."""
-
-KEYS: Final = frozenset({"signal", "dataset", "campaign", "hold", "kind", "page", "rows"})
-
-
-@dataclass(frozen=True)
-class LeaderboardQuery:
-    """What is asked: filters by name, None for all, and which rows.
-
-    Attributes:
-        signal, dataset, campaign: of this signal, with runs on this dataset, of this campaign.
-        hold: seconds that a candidate holds at most; "all" for any; None for that of the first that ranks.
-        kind: one of those above.
-        page: from 1 on.
-        rows: a page's.
-    """
-
-    signal: str | None = None
-    dataset: str | None = None
-    campaign: str | None = None
-    hold: str | None = None
-    kind: str = "ranked"
-    page: int = 1
-    rows: int = PAGE_ROWS
-
-    def values(self) -> dict[str, Any]:
-        """Return what differs from the defaults, as the query of an address."""
-        own, usual = vars(self), vars(LeaderboardQuery())
-        return {name: value for name, value in own.items() if value != usual[name]}
-
-
-def query_of(query: Query) -> LeaderboardQuery:
-    """Return what a query asks. Raises QueryError for a value that is none."""
-    hold = query.text("hold")
-    if hold not in {None, ALL}:
-        query.number("hold")
-    return LeaderboardQuery(
-        signal=query.text("signal"),
-        dataset=query.text("dataset"),
-        campaign=query.text("campaign"),
-        hold=hold,
-        kind=query.choice("kind", tuple(_KINDS), "ranked"),
-        page=query.whole("page", 1, 1, 10**6),
-        rows=query.whole("rows", PAGE_ROWS, 1, MOST_ROWS),
-    )
-
-
-@dataclass(frozen=True)
-class _Choices:
-    """The values that filters may have, in the whole ranking."""
-
-    signals: Sequence[str]
-    datasets: Sequence[str]
-    campaigns: Sequence[str]
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """The rows of a page, and those that they were taken of.
-
-    Attributes:
-        places: [n] the places in the whole ranking of all rows that fit the filters, alike ones once.
-        holds: the seconds that candidates hold, of which `hold` is shown; several are ranked in tables of their own.
-        hold: that which is shown; None for all.
-        shown: the rows of the page, with their `place`.
-    """
-
-    places: NDArray[np.int64]
-    holds: Sequence[float]
-    hold: float | None
-    shown: Sequence[Mapping[str, Any]]
+from vpharness.wording import counted
 
 
 def leaderboard(seen: Seen, asked: LeaderboardQuery, lattice_of: LatticeOf, above: Sequence[Content] = ()) -> Page:
@@ -125,11 +41,11 @@ def leaderboard(seen: Seen, asked: LeaderboardQuery, lattice_of: LatticeOf, abov
     standing = seen.standing
     if standing is None:
         return being_ranked(seen, "Leaderboard", "")
-    choices = _choices(standing.table)
+    choices = choices_of(standing.table)
     for what in ("signal", "dataset", "campaign"):
         if (value := getattr(asked, what)) is not None:
             one_of(what, value, list(getattr(choices, f"{what}s")))
-    found = _chosen(standing.table, asked)
+    found = chosen_rows(standing.table, asked)
     told = differences_of([[settings_in(row)] for row in found.shown], lattice_of)
     content: list[Content] = [state_note(seen), _verdict(standing), *above]
     if standing.table.num_rows:
@@ -142,7 +58,7 @@ def leaderboard(seen: Seen, asked: LeaderboardQuery, lattice_of: LatticeOf, abov
 
 
 def _verdict(standing: Standing) -> Element:
-    """Return what the whole ledger comes to: a line, and the reasons for those who open it."""
+    """Return the verdict on the whole ledger: one line, with its reasons below to be opened."""
     heading, *sentences = standing.facts.verdict
     facts = standing.facts
     ledger = f"The ledger holds {counted(facts.candidates, 'candidate')} of {counted(facts.runs, 'run')}"
@@ -152,59 +68,7 @@ def _verdict(standing: Standing) -> Element:
     return found
 
 
-def _choices(rows: pa.Table) -> _Choices:
-    def names(column: str) -> list[str]:
-        values = rows[column]
-        flat = pc.list_flatten(values) if pa.types.is_list(values.type) else values
-        found: list[str] = sorted(pc.unique(flat).to_pylist())
-        return found
-
-    return _Choices(names("signal"), names("datasets"), names("campaigns"))
-
-
-def _chosen(rows: pa.Table, asked: LeaderboardQuery) -> _Rows:
-    """Return the rows that fit the filters, in the order of the ranking; of those that are alike the first."""
-    fits: NDArray[np.bool_] = np.ones(rows.num_rows, bool)
-    is_ranked = rows["p_adjusted"].is_valid().to_numpy()
-    is_adaptive = rows["adaptive"].to_numpy()
-    kinds = {
-        "ranked": is_ranked,
-        "winners": rows["winner"].to_numpy(),
-        "adaptive": is_adaptive,
-        "lacking": ~is_ranked & ~is_adaptive,
-        ALL: fits,
-    }
-    fits = fits & kinds[asked.kind]
-    if asked.signal is not None:
-        fits &= pc.equal(rows["signal"], asked.signal).to_numpy()
-    for column, value in (("datasets", asked.dataset), ("campaigns", asked.campaign)):
-        if value is not None:
-            fits &= _holding(rows[column], value)
-    places = np.flatnonzero(fits)
-    alike = rows["alike"].to_numpy()[places]
-    places = places[np.sort(np.unique(alike, return_index=True)[1])]
-    hold_s = rows["hold_s"].to_numpy()[places]
-    holds: list[float] = sorted(set(hold_s.tolist()))
-    hold = None if asked.hold == ALL or not holds else float(asked.hold) if asked.hold else float(hold_s[0])
-    if hold is not None:
-        places = places[np.isclose(hold_s, hold)]
-    start = (asked.page - 1) * asked.rows
-    page = places[start : start + asked.rows]
-    shown = [{**row, "place": int(at) + 1} for at, row in zip(page, rows.take(page).to_pylist(), strict=True)]
-    return _Rows(places, holds, hold, shown)
-
-
-def _holding(lists: pa.ChunkedArray, value: str) -> NDArray[np.bool_]:
-    """Return [n] whether each list holds a value."""
-    whole = lists.combine_chunks()
-    whole = whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
-    equal = pc.equal(whole.flatten(), value).to_numpy(zero_copy_only=False)
-    found: NDArray[np.bool_] = np.zeros(len(whole), bool)
-    found[pc.list_parent_indices(whole).to_numpy()[equal]] = True
-    return found
-
-
-def _filters(asked: LeaderboardQuery, choices: _Choices, found: _Rows) -> Element:
+def _filters(asked: LeaderboardQuery, choices: Choices, found: ChosenRows) -> Element:
     """Return the form of filters; it works without any script."""
     fields: list[Content] = [
         _select("signal", "Signal", choices.signals, asked.signal),
@@ -215,7 +79,7 @@ def _filters(asked: LeaderboardQuery, choices: _Choices, found: _Rows) -> Elemen
         options = {f"{hold:g}": f"up to {hold:g} s" for hold in found.holds} | {ALL: "any, ranked together"}
         own = ALL if found.hold is None else f"{found.hold:g}"
         fields.append(_select("hold", "Holds", list(options), own, options, is_open=False))
-    fields.append(_select("kind", "Rows", list(_KINDS), asked.kind, _KINDS, is_open=False))
+    fields.append(_select("kind", "Rows", list(KINDS), asked.kind, KINDS, is_open=False))
     button = element("button", "Show", type="submit")
     reset = link("all", "") if asked.values() else None
     note = element("p", "Filters choose rows; no figure, p-value or place changes with them.", class_="note")
@@ -239,7 +103,7 @@ def _select(
     return element("label", element("span", label), element("select", *options, name=name))
 
 
-def _listing(standing: Standing, asked: LeaderboardQuery, found: _Rows, told: Differences) -> list[Content]:
+def _listing(standing: Standing, asked: LeaderboardQuery, found: ChosenRows, told: SettingDifferences) -> list[Content]:
     if not found.shown:
         which = "No row fits these filters." if not len(found.places) else "There are no more rows."
         return [element("p", which, class_="state"), _pager(asked, found)]
@@ -256,7 +120,7 @@ def _listing(standing: Standing, asked: LeaderboardQuery, found: _Rows, told: Di
 
 
 def _table(
-    rows: Sequence[Mapping[str, Any]], figures_of: Sequence[Figures], told: Differences, *, mixed: bool
+    rows: Sequence[Mapping[str, Any]], figures_of: Sequence[Figures], told: SettingDifferences, *, mixed: bool
 ) -> Element:
     scale = Scale.over(figures_of)
     shown = [
@@ -306,7 +170,7 @@ def _radio(side: str, candidate_id: str) -> Element:
     return element("input", type="radio", name=side, value=candidate_id, aria_label=label)
 
 
-def _pager(asked: LeaderboardQuery, found: _Rows) -> Element:
+def _pager(asked: LeaderboardQuery, found: ChosenRows) -> Element:
     """Return where the rows of a page lie among all, with links to the others."""
     count, start = len(found.places), (asked.page - 1) * asked.rows
     last = max(1, -(-count // asked.rows))
@@ -343,15 +207,14 @@ def _remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _how_to_read() -> Element:
     words = (
-        "Winners (★) first, then by the lower end of the net mean that holds for all candidates at once. p is a "
-        "candidate's by itself, p adj. that of the best of everything that was tried on the same market time; it is of "
-        "the whole family whatever is filtered. # is the place in the whole ranking. Rows that came to just the same "
-        "share one."
+        "Winners (★) first, then by the lower end of the net mean that holds for all candidates at once. p looks at "
+        "one candidate alone; p adj. allows for everything that was tried on the same market time, whatever the "
+        "filters show. # is the place in the whole ranking. Candidates with identical results share one row."
     )
     return element("p", words, class_="note")
 
 
-def _values(seen: Seen, standing: Standing, found: _Rows, told: Differences) -> dict[str, Any]:
+def _values(seen: Seen, standing: Standing, found: ChosenRows, told: SettingDifferences) -> dict[str, Any]:
     facts = standing.facts
     rows = [
         {

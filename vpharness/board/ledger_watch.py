@@ -15,6 +15,19 @@ PATIENCE_S: Final = 0.8
 """How long a page waits for the ranking of the present ledger before it shows an older one, or says that it is made."""
 
 
+RETRY_S: Final = 5.0
+"""How long an error is shown before the ranking is tried again: many are of a moment, such as too many open files."""
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """Why a ranking could not be made: of which state of the store, and since when it is known."""
+
+    stamp: str
+    error: Exception
+    at_s: float
+
+
 @dataclass(frozen=True)
 class Seen:
     """A ranking as it is shown.
@@ -34,6 +47,8 @@ class Seen:
 class LedgerWatch:
     """Rankings of a lake's ledger, made in a thread when the store has changed; one at a time.
 
+    What could not be made is tried again when the store has changed, or when somebody asks after a while.
+
     Attributes:
         lake: whose ledger it is.
         patience_s: how long `seen` waits for a new ranking.
@@ -44,7 +59,7 @@ class LedgerWatch:
     patience_s: float = PATIENCE_S
     clock: Callable[[], float] = time.monotonic
     _known: Standing | None = None
-    _problem: tuple[str, Exception] | None = None
+    _problem: _Problem | None = None
     _begun: float = 0.0
     _thread: threading.Thread | None = None
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -65,8 +80,8 @@ class LedgerWatch:
             if not self._is_good(stamp, whole=whole):
                 self._begin(stamp)
                 self._changed.wait_for(lambda: self._is_done(stamp, whole=whole), self.patience_s)
-            if self._problem is not None and self._problem[0] == stamp:
-                raise self._problem[1]
+            if self._problem is not None and self._problem.stamp == stamp:
+                raise self._problem.error
             busy_s = self.clock() - self._begun if self._thread is not None else 0.0
             standing = self._known
             if whole and standing is not None and standing.ranked is None:
@@ -89,13 +104,16 @@ class LedgerWatch:
         return known is not None and known.facts.stamp == stamp and (not whole or known.ranked is not None)
 
     def _is_done(self, stamp: str, *, whole: bool) -> bool:
-        failed = self._problem is not None and self._problem[0] == stamp
+        failed = self._problem is not None and self._problem.stamp == stamp
         return failed or self._thread is None or self._is_good(stamp, whole=whole)
 
     def _begin(self, stamp: str) -> None:
-        if self._thread is not None or (self._problem is not None and self._problem[0] == stamp):
+        problem, now = self._problem, self.clock()
+        if self._thread is not None or (
+            problem is not None and problem.stamp == stamp and now - problem.at_s < RETRY_S
+        ):
             return
-        self._begun = self.clock()
+        self._problem, self._begun = None, now
         self._thread = threading.Thread(target=self._make, args=(stamp,), name="ranking", daemon=True)
         self._thread.start()
 
@@ -109,6 +127,6 @@ class LedgerWatch:
         with self._changed:
             if standing is not None:
                 self._known = standing
-            self._problem = None if problem is None else (stamp, problem)
+            self._problem = None if problem is None else _Problem(stamp, problem, self.clock())
             self._thread = None
             self._changed.notify_all()

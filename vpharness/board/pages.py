@@ -46,17 +46,24 @@ class Page:
     is_live: bool = False
 
 
-def html_of(page: Page, lake_name: str) -> str:
-    """Return a page as HTML; all its links are relative, and nothing comes from elsewhere."""
+def html_of(page: Page, lake_name: str, folders: int = 0) -> str:
+    """Return a page as HTML; all its links are relative, and nothing comes from elsewhere.
+
+    Args:
+        page: the page.
+        lake_name: whose it is, as its header says.
+        folders: how many folders below the board's own address it is shown, as where somebody asked for "a/b".
+    """
+    up = "../" * folders
     links = [
-        element("li", element("a", name, href=address or "./", **_current(address == page.place)))
+        element("li", element("a", name, href=f"{up}{address}" or "./", **_current(address == page.place)))
         for address, name in PAGES
     ]
     skip = element("a", "To the content", href="#content", class_="skip")
     header = element(
         "header",
         skip,
-        element("p", element("a", "vpharness", href="./"), " ", element("span", lake_name), class_="brand"),
+        element("p", element("a", "vpharness", href=up or "./"), " ", element("span", lake_name), class_="brand"),
         element("nav", element("ul", *links), aria_label="Board"),
         class_="bar",
     )
@@ -70,9 +77,9 @@ def html_of(page: Page, lake_name: str) -> str:
         element("meta", name="color-scheme", content="light dark"),
         refresh,
         element("title", f"{page.title} \N{EN DASH} vpharness"),
-        element("link", rel="icon", href=ICON, type="image/svg+xml"),
-        element("link", rel="stylesheet", href=STYLE_SHEET),
-        element("script", src=SCRIPT, defer="defer") if page.is_live else None,
+        element("link", rel="icon", href=up + ICON, type="image/svg+xml"),
+        element("link", rel="stylesheet", href=up + STYLE_SHEET),
+        element("script", src=up + SCRIPT, defer="defer") if page.is_live else None,
     )
     whole = element("html", head, element("body", header, main), lang="en")
     return f"<!doctype html>\n{tostring(whole, encoding='unicode', method='html')}\n"

@@ -14,7 +14,7 @@ from vpharness.board.pages import Page, being_ranked, command, link, state_note
 from vpharness.board.queries import one_of
 from vpharness.commands.text.terminal import minute_text
 from vpharness.commands.text.walk_forward_tables import step_rows
-from vpharness.commands.walk_forward import WalkForwardQuestion, walked_forward
+from vpharness.commands.walk_forward import WalkForwardQuestion, notes_on, walked_forward
 from vpharness.config.lake_of_command import lake_key
 from vpharness.datasets.lake import Lake
 from vpharness.errors import VpharnessError
@@ -34,7 +34,7 @@ _SETTINGS = ("campaign", "train", "step", "segments", "collection", "dataset_id"
 
 @dataclass(frozen=True)
 class Tried:
-    """A procedure that was tried: its settings, how often, when last, and what it came to then."""
+    """A procedure that was tried: its settings, how often, when last, and its result then."""
 
     procedure: Procedure
     tries: int
@@ -132,7 +132,8 @@ def procedure_page(lake: Lake, seen: Seen, procedure_id: str | None, sessions: d
         return Page(
             title, content, json_values(_values(tried.procedure.id, tried, _figures_of(tried))), place="walk-forward"
         )
-    findings = Findings((), (), _no_view, {}, walk_forward=walked, sessions=sessions)
+    notes = notes_on(walked, lake, seen.standing.ledger, question)
+    findings = Findings((), (), _no_view, {}, walk_forward=walked, walk_forward_notes=notes, sessions=sessions)
     section = walk_forward_section(findings)
     values = {**values_of(walked), "steps": step_rows(walked)}
     return Page(

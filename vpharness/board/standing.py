@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vpharness.campaigns.collection_members import sessions_of_datasets
+from vpharness.commands.ledger_access import readable_ledger
 from vpharness.commands.text.ranking_lines import family_text
-from vpharness.commands.text.rankings import readable_ledger
 from vpharness.commands.text.varied_settings import RowSettings, row_settings
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ResultsError
@@ -32,7 +32,7 @@ from vpharness.results.ledger_reader import LEDGER_TABLES
 from vpharness.results.part_files import list_parts
 from vpharness.results.ranking import Ranked, duplicates
 from vpharness.results.remembered_rankings import code_digest, keep_beside, kept_beside, ranked_before
-from vpharness.results.report.candidates import datasets_of
+from vpharness.results.report.candidates import dataset_ids_of
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.verdict import verdict_sentences
 from vpharness.results.store import AUDITS, Store, store_in
@@ -184,7 +184,7 @@ def _table_of(ranked: Sequence[Ranked], families: Mapping[str, int], sessions: M
     columns: dict[str, list[Any]] = {
         "candidate_id": [each.candidate.candidate_id for each in ranked],
         "run_ids": [list(each.candidate.run_ids) for each in ranked],
-        "datasets": [datasets_of(each) for each in ranked],
+        "datasets": [dataset_ids_of(each) for each in ranked],
         "campaigns": [sorted({name for trial in each.candidate.trials for name in trial.campaigns}) for each in ranked],
         "created_ns": [max(trial.created_ns for trial in each.candidate.trials) for each in ranked],
         "hold_s": [each.hold_s for each in ranked],

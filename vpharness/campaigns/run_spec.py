@@ -41,7 +41,7 @@ from vpharness.signals import (
     score_parameters,
 )
 from vpharness.signals.core.learned import DATASET
-from vpharness.suggestions import did_you_mean
+from vpharness.wording import did_you_mean
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from vpharness.commands.build_collection import (
 from vpharness.commands.output_files import require_new
 from vpharness.commands.text.dataset_facts import print_dataset
 from vpharness.commands.text.price_checks import checked_prices
-from vpharness.commands.text.progress_display import build_progress, span_of
-from vpharness.config.command_schemas import BuildCommand
+from vpharness.commands.text.progress_display import build_progress, expected_span_ns
+from vpharness.config.dataset_schemas import BuildCommand
 from vpharness.config.time_parsing import parse_time_ns
 from vpharness.config.typed_config import check, check_command, instance, refuse_collection
 from vpharness.datasets.collection_build import CollectionRequest
@@ -60,7 +60,7 @@ def run_build(config: DictConfig) -> None:
     if asked.check is not None:
         # Before the build's work.
         require_best_prices(str(checked_path(asked.check, "check")), key_choice(source_values(source) or {}))
-    with build_progress(span_of(source, start_ns, end_ns)) as report:
+    with build_progress(expected_span_ns(source, start_ns, end_ns)) as report:
         built = build(
             Lake(Path(config.lake)),
             source,

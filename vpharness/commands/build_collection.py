@@ -14,8 +14,8 @@ from rich.progress import Progress as Bar
 from vpharness.commands.text.collection_facts import built_facts, built_lines
 from vpharness.commands.text.progress_display import COMPILING_LATTICE, LINE_SECONDS, notice_if_slow
 from vpharness.commands.text.terminal import raise_each
-from vpharness.compiled import is_kept
-from vpharness.config.command_schemas import BuildCommand
+from vpharness.compiled import is_code_kept
+from vpharness.config.dataset_schemas import BuildCommand
 from vpharness.config.typed_config import instance
 from vpharness.datasets.collection_build import (
     CollectionBuilt,
@@ -132,7 +132,7 @@ def describe_collection(progress: CollectionProgress) -> str:
 def collection_progress() -> Iterator[Report]:
     """Yield a report that shows the build of a collection on standard error: a bar on a terminal, else lines."""
     console = Console(stderr=True)
-    compiles = not is_kept("lattice.bins")
+    compiles = not is_code_kept("lattice.bins")
     if not console.is_terminal:
         with contextlib.ExitStack() as stack:
             if compiles:

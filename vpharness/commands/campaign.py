@@ -15,10 +15,10 @@ from vpharness.campaigns.campaign_plan import CampaignPlan, Job, job_problems, m
 from vpharness.campaigns.collection_members import sessions_of_datasets
 from vpharness.campaigns.runner import CampaignProgress, run_groups
 from vpharness.campaigns.workers import run_groups_on
-from vpharness.commands.campaign_summary import Campaign, conclude
+from vpharness.commands.campaign_summary import PlannedCampaign, conclude
 from vpharness.commands.campaign_tracking import campaign_tracking, needs_tracking
 from vpharness.commands.plan import measured_speeds, print_plan
-from vpharness.commands.run import alone_with, dataset_of, done_in, jobs_on_datasets, settings_of, tidy
+from vpharness.commands.run import dataset_of, done_in, jobs_on_datasets, locked_plan, run_settings, tidy
 from vpharness.commands.text.dataset_facts import print_doubts
 from vpharness.commands.text.progress_display import campaign_progress
 from vpharness.config.command_schemas import RunCommand
@@ -68,7 +68,7 @@ def launch(
     if command.information:
         known.append("information=true is of a single run; compare information=CANDIDATE shows it of any candidate")
     lake = lake_of(command)
-    settings = settings_of(command, store_in(lake.root), Labels(tracking.experiment_name))
+    settings = run_settings(command, store_in(lake.root), Labels(tracking.experiment_name))
     check_version(settings.store)
     with contextlib.ExitStack() as stack:
         jobs, uncomposed = compose_jobs(job_overrides, hydra)
@@ -85,8 +85,8 @@ def launch(
             return []
         name = command.campaign or default_name(tracking, plan.run_ids)
         named = replace(settings, labels=Labels(tracking.experiment_name, name, dict(tracking.tags)))
-        campaign = Campaign(name, plan, named, lake, tracking, command.json)
-        campaign = replace(campaign, plan=stack.enter_context(alone_with(plan, named)))
+        campaign = PlannedCampaign(name, plan, named, lake, tracking, command.json)
+        campaign = replace(campaign, plan=stack.enter_context(locked_plan(plan, named)))
         if adaptive or command.adaptive:
             mark_adaptive(settings.store, [run.spec.run_id for run in campaign.plan.remaining if not run.stored])
         # MLflow takes seconds to import, while the first runs are carried out: nothing waits for it.
@@ -123,7 +123,7 @@ def record_start(store: Store, name: str, plan: CampaignPlan, overrides: Sequenc
     append(store, TableRows(CAMPAIGNS, [row], CAMPAIGNS_SCHEMA))
 
 
-def _carried_out(campaign: Campaign, engine: Engine | None, process: TrackingProcess | None) -> dict[str, float]:
+def _carried_out(campaign: PlannedCampaign, engine: Engine | None, process: TrackingProcess | None) -> dict[str, float]:
     """Carry out a campaign and print its results; return the best lower end of each run."""
     plan, settings = campaign.plan, campaign.settings
     progress = CampaignProgress(len(plan.remaining))

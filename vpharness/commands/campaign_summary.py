@@ -14,8 +14,9 @@ from vpharness.campaigns.campaign_plan import CampaignPlan, PlannedRun
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.campaigns.run_folder import FIGURE_FILE, folder_of, picture_of
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings
+from vpharness.commands.ledger_access import readable_ledger
 from vpharness.commands.run import print_tracking
-from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of
+from vpharness.commands.text.rankings import print_ranking, rows_of
 from vpharness.config.lake_of_command import lake_key
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
@@ -36,7 +37,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 
 
 @dataclass(frozen=True)
-class Campaign:
+class PlannedCampaign:
     """A plan that is about to be carried out."""
 
     name: str
@@ -67,7 +68,7 @@ class Tracked:
     draw: Callable[[Plot, Path], None]
 
 
-def conclude(campaign: Campaign, progress: CampaignProgress, tracked: Tracked) -> dict[str, float]:
+def conclude(campaign: PlannedCampaign, progress: CampaignProgress, tracked: Tracked) -> dict[str, float]:
     """Rank a campaign's candidates within the whole ledger, draw the best, and print the results.
 
     Returns the highest lower end of the net interval of each run, ticks.
@@ -112,7 +113,7 @@ def _best_runs(ranked: Sequence[Ranked], runs: dict[str, PlannedRun]) -> list[Pl
     return [runs[run_id] for run_id in ids if not runs[run_id].spec.is_test][:DRAWN]
 
 
-def _draw(campaign: Campaign, ranked: Sequence[Ranked], best: Sequence[PlannedRun], tracked: Tracked) -> None:
+def _draw(campaign: PlannedCampaign, ranked: Sequence[Ranked], best: Sequence[PlannedRun], tracked: Tracked) -> None:
     """Draw the campaign, and each of its best runs that has not been drawn yet."""
     if not ranked:
         return

@@ -10,7 +10,7 @@ from typing import Final
 from vpharness.campaigns.mlflow_runs import tracked_campaign, tracked_run
 from vpharness.campaigns.run_folder import FIGURE_FILE, folder_of
 from vpharness.campaigns.runner import CampaignProgress
-from vpharness.commands.campaign_summary import Campaign, Tracked
+from vpharness.commands.campaign_summary import PlannedCampaign, Tracked
 from vpharness.errors import TrackingError
 from vpharness.results.plots import PlotWriter
 from vpharness.results.table_schemas import rows_of_runs
@@ -22,7 +22,7 @@ _AT_ONCE: Final = 200
 
 @contextlib.contextmanager
 def campaign_tracking(
-    campaign: Campaign, progress: CampaignProgress, process: TrackingProcess | None
+    campaign: PlannedCampaign, progress: CampaignProgress, process: TrackingProcess | None
 ) -> Iterator[Tracked]:
     """Yield what to call for runs that are in the store, and to have a picture drawn.
 
@@ -53,20 +53,20 @@ def campaign_tracking(
         print(f"vpharness: {error}", file=sys.stderr)
 
 
-def needs_tracking(campaign: Campaign) -> bool:
+def needs_tracking(campaign: PlannedCampaign) -> bool:
     """Whether a campaign has runs that are to be carried out, or done and not tracked yet."""
     if campaign.tracking.kind == "none":
         return False
     return bool(campaign.plan.remaining) or any(True for _ in _untracked(campaign))
 
 
-def _campaign(campaign: Campaign, parameters: dict[str, int], metrics: dict[str, float]) -> TrackedRun:
+def _campaign(campaign: PlannedCampaign, parameters: dict[str, int], metrics: dict[str, float]) -> TrackedRun:
     # A campaign in which nothing could be ranked has no picture.
     artifacts = [FIGURE_FILE] if metrics and campaign.folder.is_dir() else []
     return tracked_campaign(campaign.name, campaign.folder, parameters, metrics, artifacts)
 
 
-def _untracked(campaign: Campaign) -> Iterator[Sequence[TrackedRun]]:
+def _untracked(campaign: PlannedCampaign) -> Iterator[Sequence[TrackedRun]]:
     """Yield the runs of a campaign that were done before and not tracked, some at a time."""
     settings, uri = campaign.settings, campaign.tracking.uri_in(campaign.settings.outputs)
 

@@ -14,7 +14,7 @@ from vpharness.commands.interruption import interruptible
 from vpharness.config.override_grammar import is_there, quoted, refuse_endless_numbers
 from vpharness.config.search_path import prepare_process, without_config_dir
 from vpharness.errors import INTERRUPTED, USER_MISTAKE, ConfigError, VpharnessError, out_of_memory
-from vpharness.suggestions import did_you_mean
+from vpharness.wording import did_you_mean
 
 _FOLDERS_OF_HYDRA: Final = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.job.chdir")
 _MULTIRUN: Final = frozenset({"-m", "--multirun"})

@@ -15,12 +15,12 @@ from vpharness.commands.compare import informer
 from vpharness.commands.run import carried_out, finish, print_audit, print_tracking, refuse_silence, tidy
 from vpharness.commands.text.dataset_facts import print_doubts
 from vpharness.commands.text.rankings import print_candidates
-from vpharness.commands.text.terminal import counted
 from vpharness.config.hydra_app import given_overrides
 from vpharness.config.typed_config import instance
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
 from vpharness.results.table_schemas import rows_of_runs
+from vpharness.wording import counted
 
 
 @dataclass(frozen=True)

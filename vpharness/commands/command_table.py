@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from vpharness.config import command_schemas as schemas
+from vpharness.config import dataset_schemas as data
+from vpharness.config import promotion_schemas as promotion
 
 DEFAULT_COMMAND: Final = "run"
 
@@ -51,19 +53,19 @@ COMMANDS: Final = {
     "board": Command("vpharness.board.command:run_board", schemas.BoardCommand),
     "list-signals": Command("list_signals:run_list_signals", schemas.ListSignalsCommand),
     "audit": Command("audit:run_audit", schemas.AuditCommand, renamed=_ELSEWHERE),
-    "promote": Command("promote:run_promote", schemas.PromoteCommand, renamed=_ELSEWHERE),
-    "promote history": Command(f"{_VERSIONS}:run_history", schemas.PromoteHistoryCommand),
-    "promote show": Command(f"{_VERSIONS}:run_show", schemas.PromoteShowCommand, positional=("version",)),
-    "promote diff": Command(f"{_VERSIONS}:run_diff", schemas.PromoteDiffCommand, positional=("a", "b")),
-    "promote rollback": Command("promote:run_rollback", schemas.PromoteRollbackCommand),
+    "promote": Command("promote:run_promote", promotion.PromoteCommand, renamed=_ELSEWHERE),
+    "promote history": Command(f"{_VERSIONS}:run_history", promotion.PromoteHistoryCommand),
+    "promote show": Command(f"{_VERSIONS}:run_promote_show", promotion.PromoteShowCommand, positional=("version",)),
+    "promote diff": Command(f"{_VERSIONS}:run_diff", promotion.PromoteDiffCommand, positional=("a", "b")),
+    "promote rollback": Command("promote:run_rollback", promotion.PromoteRollbackCommand),
     "online-sim": Command("online_sim:run_online_sim", schemas.OnlineSimCommand, renamed=_ELSEWHERE),
-    "build": Command("build:run_build", schemas.BuildCommand),
-    "publish": Command("publish:run_publish", schemas.PublishCommand, positional=("path",)),
-    "record": Command("record:run_record", schemas.RecordCommand),
-    "convert": Command("convert:run_convert", schemas.ConvertCommand),
-    "list-datasets": Command("list_datasets:run_list_datasets", schemas.ListDatasetsCommand, renamed=_ELSEWHERE),
-    "show": Command("show:run_show", schemas.ShowCommand, renamed=_ELSEWHERE),
-    "verify": Command("verify:run_verify", schemas.VerifyCommand, renamed=_ELSEWHERE),
-    "prune": Command("prune:run_prune", schemas.PruneCommand),
+    "build": Command("build:run_build", data.BuildCommand),
+    "publish": Command("publish:run_publish", data.PublishCommand, positional=("path",)),
+    "record": Command("record:run_record", data.RecordCommand),
+    "convert": Command("convert:run_convert", data.ConvertCommand),
+    "list-datasets": Command("list_datasets:run_list_datasets", data.ListDatasetsCommand, renamed=_ELSEWHERE),
+    "show": Command("show:run_show", data.ShowCommand, renamed=_ELSEWHERE),
+    "verify": Command("verify:run_verify", data.VerifyCommand, renamed=_ELSEWHERE),
+    "prune": Command("prune:run_prune", data.PruneCommand),
     "docs": Command("docs:run_docs", schemas.DocsCommand, positional=("topic",), is_phrase=True),
 }

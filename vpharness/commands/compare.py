@@ -19,14 +19,15 @@ from vpharness.commands.comparison_filters import (
     require_known_hold,
     require_known_members,
 )
+from vpharness.commands.ledger_access import readable_ledger, views_in
 from vpharness.commands.output_files import new_file, require_new
 from vpharness.commands.text.dataset_facts import DatasetRemarks, print_doubts
 from vpharness.commands.text.execution_tables import execution_row, print_executions
-from vpharness.commands.text.informations import print_information
-from vpharness.commands.text.rankings import print_ranking, readable_ledger, rows_of, views_in
+from vpharness.commands.text.information_tables import print_information
+from vpharness.commands.text.rankings import print_ranking, rows_of
 from vpharness.commands.text.sensitivity_tables import print_sensitivity, print_surface, sensitivity_row, surface_row
-from vpharness.commands.text.stabilities import SinceTable, print_since_chosen, print_stability, since_row
-from vpharness.commands.text.terminal import counted, minute_text
+from vpharness.commands.text.stability_tables import SinceTable, print_since_chosen, print_stability, since_row
+from vpharness.commands.text.terminal import minute_text
 from vpharness.config.command_schemas import CompareCommand
 from vpharness.config.lake_of_command import lake_key, lake_of
 from vpharness.config.search_path import permitted_modules
@@ -35,9 +36,10 @@ from vpharness.datasets.find import Dataset, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, DatasetError
 from vpharness.evaluation.figure_registry import without_nan
+from vpharness.results.candidate_stability import stability_of, stability_rows
 from vpharness.results.execution import executions
 from vpharness.results.holdout import open_holdouts, open_rankable
-from vpharness.results.information import Information, information_rows
+from vpharness.results.information_rows import Information, information_rows
 from vpharness.results.ledger import LedgerCandidate, LedgerRun
 from vpharness.results.ranking import (
     Ranked,
@@ -52,11 +54,11 @@ from vpharness.results.reevaluation import ViewOf
 from vpharness.results.remembered_rankings import ranked_before
 from vpharness.results.report.findings import Findings
 from vpharness.results.sensitivity import parameter_named, sensitivity, surface
-from vpharness.results.since_chosen import Chosen, since_chosen
-from vpharness.results.stability import stability_of, stability_rows
+from vpharness.results.since_chosen import ChosenCandidate, since_chosen
 from vpharness.results.store import Store, store_in
 from vpharness.storage.arrow import table_of_rows
 from vpharness.storage.parquet import write_parquet
+from vpharness.wording import counted
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def run_compare(config: DictConfig) -> None:
     ledger, answer = found.ledger, found.answer
     if asked.report is not None:
         # Charts and signals take seconds to load, and a ranking needs neither.
-        from vpharness.campaigns.information import is_learned  # noqa: PLC0415
+        from vpharness.campaigns.candidate_information import is_learned  # noqa: PLC0415
         from vpharness.commands.compare_report import facts_of, write_report  # noqa: PLC0415
 
         facts = facts_of(asked, choice, found.ranked, ledger_text(ledger))
@@ -265,7 +267,7 @@ def _since_chosen(
 
 
 def _opened_later(
-    shown: Sequence[Chosen],
+    shown: Sequence[ChosenCandidate],
     judged: Mapping[str, Ranked],
     ledger: Sequence[LedgerCandidate],
     store: Store,
@@ -350,7 +352,7 @@ def _tables(
 
 def informer(lake: Lake) -> Callable[[LedgerCandidate], Information]:
     """Return how to find out how well a candidate's scores agree with later moves."""
-    from vpharness.campaigns.information import information_of  # noqa: PLC0415  # signals, seconds to load
+    from vpharness.campaigns.candidate_information import information_of  # noqa: PLC0415  # signals, seconds to load
 
     modules = permitted_modules(lake.root, (), "signal_modules")
     return lambda candidate: information_of(candidate, lake, store_in(lake.root), modules)

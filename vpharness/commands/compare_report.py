@@ -9,21 +9,21 @@ from vpharness.commands.output_files import new_file
 from vpharness.commands.text.terminal import minute_text
 from vpharness.config.command_schemas import CompareCommand, DatasetChoice
 from vpharness.results.ranking import Ranked
-from vpharness.results.report.candidates import datasets_of
+from vpharness.results.report.candidates import dataset_ids_of
 from vpharness.results.report.findings import Findings
-from vpharness.results.report.pages import page_of
+from vpharness.results.report.report_page import report_html
 
 
 def write_report(path: Path, findings: Findings) -> None:
     """Write a page to a new file."""
-    page = page_of(findings, "What the trial ledger says")
+    page = report_html(findings, "What the trial ledger says")
     with new_file(path) as aside:
         aside.write_text(page, encoding="utf-8")
 
 
 def facts_of(asked: CompareCommand, choice: DatasetChoice, ranked: Sequence[Ranked], ledger: str) -> dict[str, str]:
     """Return the facts in a report's header, by name: lake, datasets, ledger, filters, date and version."""
-    datasets = sorted({name for each in ranked for name in datasets_of(each)})
+    datasets = sorted({name for each in ranked for name in dataset_ids_of(each)})
     return {
         "lake": str(Path(asked.lake).resolve()),
         "datasets": ", ".join(datasets) or "none",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from vpharness.config.command_schemas import CompareCommand
 from vpharness.errors import ConfigError
 from vpharness.results.ledger import LedgerCandidate
-from vpharness.suggestions import did_you_mean
+from vpharness.wording import did_you_mean
 
 _MOST_NAMED = 3
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.markdown import Markdown
 
-from vpharness.docs import Page, entry_of, page_of, pages
+from vpharness.docs import DocsPage, entry_of, page_of, pages
 
 _LINK_TO_PAGE: Final = re.compile(r"\]\(([\w./-]+)\.md(?:#[^)]*)?\)")
 
@@ -34,7 +34,7 @@ def print_topics() -> None:
     print("\npython -m vpharness docs TOPIC reads one of them.")
 
 
-def print_page(page: Page) -> None:
+def print_page(page: DocsPage) -> None:
     """Print a page: typeset and in a pager on a terminal, and as it is written where the output goes elsewhere."""
     if not sys.stdout.isatty():
         print(page.text, end="")
@@ -46,7 +46,7 @@ def print_page(page: Page) -> None:
         console.print(Markdown(with_topics(page), hyperlinks=False))
 
 
-def with_topics(page: Page) -> str:
+def with_topics(page: DocsPage) -> str:
     """Return a page whose links to other pages name their topics: on a terminal they are read, not followed."""
     folder = page.topic.rpartition("/")[0]
 

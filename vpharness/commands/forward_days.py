@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from vpharness.campaigns.collection_members import members_added_ns
-from vpharness.commands.text.rankings import readable_ledger, views_in
+from vpharness.commands.ledger_access import readable_ledger, views_in
 from vpharness.datasets.lake import Lake
 from vpharness.promotion.forward_record import LaterDays, later_days
 from vpharness.promotion.promoted_record import PromotedRecord

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from vpharness.commands.text.collection_facts import collection_summary
 from vpharness.commands.text.dataset_facts import dataset_facts, size_text
-from vpharness.commands.text.terminal import console, counted, print_table
+from vpharness.commands.text.terminal import console, print_table
 from vpharness.config.lake_of_command import lake_of
 from vpharness.datasets.collection import Collection, collection_ids, find_collection
 from vpharness.datasets.disk_use import DiskUse, disk_use
@@ -19,6 +19,7 @@ from vpharness.datasets.manifest import Manifest
 from vpharness.datasets.sources import TARGET, noted_source
 from vpharness.errors import DatasetError
 from vpharness.events.times import time_text
+from vpharness.wording import counted
 
 _DESCRIBING = ("seed", "strength", "path", "symbol")
 """The parameters of a source by which a dataset is known, as far as its source has them."""

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from vpharness.campaigns.campaign_plan import CampaignPlan, Job, PlannedRun, Variant
 from vpharness.campaigns.fits import fit_tasks
-from vpharness.commands.text.progress_display import span_of
-from vpharness.compiled import is_kept
+from vpharness.commands.text.progress_display import expected_span_ns
+from vpharness.compiled import is_code_kept
 from vpharness.results.session_names import with_session
 from vpharness.results.store import META, Store, read
 
@@ -83,7 +83,7 @@ def estimate(plan: CampaignPlan, waiting: Sequence[Job], unbuilt: Sequence[Varia
     bins = sum(each for each in to_build if each)
     signals = len(_signals_of(remaining, waiting))
     seconds = COMMAND_SECONDS + COMPILE_SECONDS * signals + bins * BUILD_SECONDS_A_BIN
-    seconds += COMPILE_LATTICE_SECONDS if unbuilt and not is_kept("lattice.bins") else 0
+    seconds += COMPILE_LATTICE_SECONDS if unbuilt and not is_code_kept("lattice.bins") else 0
     seconds += len(waiting) * RUN_SECONDS_A_BIN * bins / max(len(unbuilt), 1)
     seconds += sum(_speed(measured.get(run.spec.signal.name, ())) * run.spec.dataset.manifest.bins for run in remaining)
     tasks = fit_tasks(remaining)
@@ -105,7 +105,7 @@ def _speed(measured: Sequence[float]) -> float:
 
 def _bins_of(variant: Variant) -> int | None:
     """Return how many bins a dataset will have; None where that is known only once it is built."""
-    span_ns = span_of(variant.source, variant.start_ns, variant.end_ns)
+    span_ns = expected_span_ns(variant.source, variant.start_ns, variant.end_ns)
     return None if span_ns is None else math.ceil(span_ns / (variant.lattice.cell_width_ms * 1e6))
 
 

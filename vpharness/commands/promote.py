@@ -11,18 +11,18 @@ import yaml
 from omegaconf import DictConfig
 from rich.table import Table
 
-from vpharness.campaigns.information import datasets_fitted_on
+from vpharness.campaigns.candidate_information import datasets_fitted_on
 from vpharness.campaigns.run_folder import CONFIG_FILE, folder_of
+from vpharness.commands.ledger_access import readable_ledger, views_in
 from vpharness.commands.noted_sources import source_of
 from vpharness.commands.promoted_versions import the_instrument
 from vpharness.commands.promotion_pool import pool_of
 from vpharness.commands.text.progress_display import gate_progress
-from vpharness.commands.text.rankings import readable_ledger, views_in
 from vpharness.commands.text.terminal import console
 from vpharness.commands.text.walk_forward_tables import headline
 from vpharness.commands.walk_forward import procedure_of, walked_forward
-from vpharness.config.command_schemas import PromoteCommand, PromoteRollbackCommand
 from vpharness.config.lake_of_command import lake_key, lake_of
+from vpharness.config.promotion_schemas import PromoteCommand, PromoteRollbackCommand
 from vpharness.config.search_path import permitted_modules
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.event_table import DatasetEvents
@@ -32,7 +32,7 @@ from vpharness.datasets.sources import source_values
 from vpharness.errors import PromotionError, ResultsError, TrackingError
 from vpharness.modules import PermittedModules
 from vpharness.promotion.bundle import read_bundle
-from vpharness.promotion.gates import Gate
+from vpharness.promotion.gate import Gate
 from vpharness.promotion.pointer import HistoryEntry, bundle_path
 from vpharness.promotion.procedure import select_from_procedure
 from vpharness.promotion.release import release, roll_back

@@ -12,8 +12,8 @@ from rich.table import Table
 from vpharness.commands.claims_tracking import track_claims
 from vpharness.commands.forward_days import forward_days
 from vpharness.commands.text.terminal import console, minute_text, print_table
-from vpharness.config.command_schemas import PromoteDiffCommand, PromoteHistoryCommand, PromoteShowCommand
 from vpharness.config.lake_of_command import lake_of
+from vpharness.config.promotion_schemas import PromoteDiffCommand, PromoteHistoryCommand, PromoteShowCommand
 from vpharness.config.search_path import permitted_modules
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.collection import collection_ids
@@ -36,7 +36,7 @@ _NOT_COMPARED = ("version", "created_ns", "projection", "evidence")
 
 
 def the_instrument(lake: Lake, given: str | None) -> str:
-    """Return the instrument that is meant; a PromotionError says which there are."""
+    """Return the named instrument, or the only one; a PromotionError lists them where there is a choice."""
     known = instruments(lake)
     if given in known:
         return str(given)
@@ -112,7 +112,7 @@ def _forward_texts(lake: Lake, instrument: str, entries: Sequence[HistoryEntry])
     return [texts.get(entry.number, "") for entry in entries]
 
 
-def run_show(config: DictConfig) -> None:
+def run_promote_show(config: DictConfig) -> None:
     """Print what a version serves, and the evidence behind it."""
     asked = check_command(config, PromoteShowCommand)
     lake = lake_of(asked)

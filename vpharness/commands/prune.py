@@ -11,14 +11,15 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from vpharness.commands.text.dataset_facts import size_text
-from vpharness.commands.text.terminal import counted, print_table
-from vpharness.config.command_schemas import PruneCommand
+from vpharness.commands.text.terminal import print_table
+from vpharness.config.dataset_schemas import PruneCommand
 from vpharness.config.typed_config import check_command
 from vpharness.datasets.lake import Lake, no_collection_is_built
 from vpharness.datasets.pruning import Prunable, delete, prunable
 from vpharness.promotion.bundle import read_bundle
 from vpharness.promotion.pointer import versions
 from vpharness.results.store import AUDITS, CANDIDATES, META, VIEWS, Store, read, store_in
+from vpharness.wording import counted
 
 
 def run_prune(config: DictConfig) -> None:

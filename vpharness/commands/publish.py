@@ -6,7 +6,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from vpharness.commands.text.dataset_facts import print_dataset
-from vpharness.config.command_schemas import DatasetChoice, PublishCommand, TickSize
+from vpharness.config.command_schemas import DatasetChoice
+from vpharness.config.dataset_schemas import PublishCommand, TickSize
 from vpharness.config.typed_config import check, check_command, instance, refuse_collection
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake

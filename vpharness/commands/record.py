@@ -14,11 +14,11 @@ from typing import Any, Final
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from vpharness.config.command_schemas import RecordCommand
+from vpharness.config.dataset_schemas import RecordCommand
 from vpharness.config.typed_config import check_command
 from vpharness.errors import ConfigError
-from vpharness.recording.coinbase import REST_URL, WEBSOCKET_URL, check_symbol, check_urls, key_in
-from vpharness.recording.recorder import Recorder, RecorderProgress, RecorderSettings
+from vpharness.recording.coinbase_protocol import REST_URL, WEBSOCKET_URL, check_symbol, check_urls, key_in
+from vpharness.recording.exchange_recorder import Recorder, RecorderProgress, RecorderSettings
 
 LINE_SECONDS: Final = 60.0
 """How often a line is written where there is no terminal."""
@@ -30,7 +30,7 @@ _COINBASE: Final = "vpharness.events.coinbase.CoinbaseSource"
 def run_record(config: Any) -> None:
     """Record a product until Ctrl-C, or for some minutes, and print the files."""
     command = check_command(config, RecordCommand)
-    settings = settings_of(command)
+    settings = recorder_settings(command)
     with recorder_report() as report:
         recorder = Recorder(settings, report)
         try:
@@ -40,7 +40,7 @@ def run_record(config: Any) -> None:
     print_recording(recorder.progress, as_json=command.json)
 
 
-def settings_of(command: RecordCommand) -> RecorderSettings:
+def recorder_settings(command: RecordCommand) -> RecorderSettings:
     """Return what is to be recorded; ConfigError where it cannot be."""
     source = OmegaConf.to_container(command.source, resolve=True)
     assert isinstance(source, dict)  # noqa: S101  # a group
@@ -84,7 +84,7 @@ async def _until_stopped(recorder: Recorder, minutes: float | None) -> None:
             signal.signal(number, handler)
 
 
-def describe(progress: RecorderProgress) -> str:
+def describe_recording(progress: RecorderProgress) -> str:
     """Return how far a recording has come, in words."""
     gaps = f", {progress.gaps:,} gaps" if progress.gaps else ""
     again = f", {progress.connections:,} connections" if progress.connections > 1 else ""
@@ -106,7 +106,7 @@ def recorder_report() -> Iterator[Callable[[RecorderProgress], None]]:
 
     def report(progress: RecorderProgress) -> None:
         nonlocal last, state
-        now, words = time.monotonic(), describe(progress)
+        now, words = time.monotonic(), describe_recording(progress)
         if status is not None:
             if now - last >= _SHOWN_SECONDS or progress.state != state:
                 status.update(words)

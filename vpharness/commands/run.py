@@ -27,7 +27,7 @@ from vpharness.campaigns.run_folder import FIGURE_FILE, fires_within_memory, fol
 from vpharness.campaigns.runner import CampaignProgress, RunnerSettings, run_groups
 from vpharness.commands.compare import informer
 from vpharness.commands.text.dataset_facts import print_doubts
-from vpharness.commands.text.progress_display import build_progress, run_status, span_of
+from vpharness.commands.text.progress_display import build_progress, expected_span_ns, run_status
 from vpharness.commands.text.rankings import print_candidates
 from vpharness.config.command_schemas import RunCommand
 from vpharness.config.composition import job_of
@@ -146,10 +146,10 @@ def carried_out(config: DictConfig, words: Sequence[str]) -> CarriedOut:
     tracking: TrackingParameters = instance(config.tracking, "tracking")
     check(tracking=tracking)
     job = job_of(config, words)
-    refuse(job_problems([job], lake))
+    refuse_problems(job_problems([job], lake))
     jobs = jobs_on_datasets([job], lake)
     datasets = {job.data: dataset_of(job, lake) for job in jobs if isinstance(job.data, str)}
-    settings = settings_of(command, store, Labels(tracking.experiment_name, tags=dict(tracking.tags)))
+    settings = run_settings(command, store, Labels(tracking.experiment_name, tags=dict(tracking.tags)))
 
     def found(job: Job) -> Dataset:
         if not isinstance(job.data, str):
@@ -158,8 +158,8 @@ def carried_out(config: DictConfig, words: Sequence[str]) -> CarriedOut:
         return datasets.get(job.data) or datasets.setdefault(job.data, dataset_of(job, lake))
 
     plan, wrong = make_plan(jobs, found, done_in(store, settings.outputs))
-    refuse(wrong)
-    with alone_with(plan, settings) as plan:
+    refuse_problems(wrong)
+    with locked_plan(plan, settings) as plan:
         was_done = len(plan.done)
         if command.adaptive:
             mark_adaptive(store, [run.spec.run_id for run in plan.remaining])
@@ -193,7 +193,7 @@ def done_in(store: Store, outputs: Path) -> dict[str, bool]:
 
 
 @contextlib.contextmanager
-def alone_with(plan: CampaignPlan, settings: RunnerSettings) -> Iterator[CampaignPlan]:
+def locked_plan(plan: CampaignPlan, settings: RunnerSettings) -> Iterator[CampaignPlan]:
     """Yield the refreshed plan while holding the locks of its runs, so that no other process executes them."""
     if not plan.remaining:
         yield plan
@@ -207,13 +207,13 @@ def alone_with(plan: CampaignPlan, settings: RunnerSettings) -> Iterator[Campaig
         yield plan.refreshed(done_in(settings.store, settings.outputs))
 
 
-def refuse(problems: Sequence[str]) -> None:
+def refuse_problems(problems: Sequence[str]) -> None:
     """Raise one ConfigError with all problems, if there are any."""
     if problems:
         raise ConfigError("; ".join(problems))
 
 
-def settings_of(command: RunCommand, store: Store, labels: Labels) -> RunnerSettings:
+def run_settings(command: RunCommand, store: Store, labels: Labels) -> RunnerSettings:
     """Return the settings that all runs of a command share."""
     return RunnerSettings(
         store, Path(command.outputs), labels, command.save_series, command.on_error, command.memory_mb
@@ -232,7 +232,7 @@ def dataset_of(job: Job, lake: Lake) -> Dataset:
         return known
     from vpharness.datasets.dataset_build import build  # noqa: PLC0415  # the lattice engine, which takes a second to load
 
-    with build_progress(span_of(variant.source, variant.start_ns, variant.end_ns)) as report:
+    with build_progress(expected_span_ns(variant.source, variant.start_ns, variant.end_ns)) as report:
         built = build(
             lake,
             variant.source,

@@ -13,15 +13,15 @@ from typing import Any
 from omegaconf import DictConfig
 
 from vpharness import parameters as ranges
+from vpharness.campaigns.adaptive_search import ProposedRun, SearchSettings, SearchSpace, search
 from vpharness.campaigns.campaign_plan import CampaignPlan, Job, PlannedRun, job_problems, make_plan
 from vpharness.campaigns.collection_jobs import expanded
 from vpharness.campaigns.runner import CampaignProgress, ReportProgress, RunnerSettings, run_groups
-from vpharness.campaigns.search import SearchSettings, SearchSpace, Trial, search
 from vpharness.campaigns.workers import run_groups_on
 from vpharness.commands.campaign import dataset_finder, default_name, record_start, refuse_all, refuse_failures
-from vpharness.commands.campaign_summary import Campaign, conclude
+from vpharness.commands.campaign_summary import PlannedCampaign, conclude
 from vpharness.commands.campaign_tracking import campaign_tracking, needs_tracking
-from vpharness.commands.run import alone_with, done_in, settings_of, tidy
+from vpharness.commands.run import done_in, locked_plan, run_settings, tidy
 from vpharness.commands.text.dataset_facts import print_doubts
 from vpharness.commands.text.progress_display import campaign_progress
 from vpharness.config.command_schemas import RunCommand
@@ -73,7 +73,7 @@ class _Batches:
         return CampaignPlan(tuple(self.runs.values()), tuple(self.run_ids), frozenset(self.done))
 
     def evaluate(self, jobs: Sequence[tuple[str, ...]]) -> list[float]:
-        """Carry out a batch, unless the store has it, and return what each job came to."""
+        """Carry out the jobs of a batch that the store does not have, and return the result of each."""
         good = self._possible(jobs)
         if not good and not self.runs:
             refuse_all(list(self.refused.values()))
@@ -81,7 +81,7 @@ class _Batches:
         on_datasets = expanded(composed, self.lake).jobs
         plan, _ = make_plan(on_datasets, self.dataset_of, done_in(self.settings.store, self.settings.outputs))
         self.progress.total += len(plan.run_ids) - len(good)
-        with alone_with(plan, self.settings) as plan:
+        with locked_plan(plan, self.settings) as plan:
             self._carry_out(plan)
         ids_of: dict[tuple[str, ...], list[str]] = {job: [] for job in good}
         for job, run_id in zip(on_datasets, plan.run_ids, strict=True):
@@ -184,7 +184,7 @@ def launch_search(
     command = command_of(master, RunCommand)
     tracking: TrackingParameters = instance(master.tracking, "tracking")
     lake, words = lake_of(command), list(master.hydra.overrides.task)
-    settings = settings_of(command, store_in(lake.root), Labels(tracking.experiment_name))
+    settings = run_settings(command, store_in(lake.root), Labels(tracking.experiment_name))
     check_version(settings.store)
     known = [*ranges.problems(command), *ranges.problems(tracking, "tracking."), *problems]
     refuse_all(known or _wrong_alone(space, hydra, lake))
@@ -192,7 +192,7 @@ def launch_search(
     named = replace(settings, labels=Labels(tracking.experiment_name, name, dict(tracking.tags)))
     progress = CampaignProgress(chosen.n_trials)
     # The name is checked before anything is done.
-    campaign = Campaign(name, CampaignPlan((), (), frozenset()), named, lake, tracking, command.json)
+    campaign = PlannedCampaign(name, CampaignPlan((), (), frozenset()), named, lake, tracking, command.json)
     with campaign_progress(progress) as report:
         batches = _Batches(hydra, lake, named, chosen, words, engine, dataset_finder(lake), progress, report)
         trials = search(space, chosen, batches.evaluate)
@@ -211,7 +211,7 @@ def _wrong_alone(space: SearchSpace, hydra: HydraFunctions, lake: Lake) -> list[
     return [*uncomposed, *job_problems(composed, lake)]
 
 
-def _conclude(campaign: Campaign, progress: CampaignProgress) -> None:
+def _conclude(campaign: PlannedCampaign, progress: CampaignProgress) -> None:
     """Rank a search's candidates within the whole ledger, track its runs, and print them."""
     ids = {run_id for run_id, _, _ in progress.failures}
     finished = replace(campaign.plan, done=frozenset(run_id for run_id in campaign.plan.ids if run_id not in ids))
@@ -222,8 +222,8 @@ def _conclude(campaign: Campaign, progress: CampaignProgress) -> None:
             conclude(campaign, progress, tracked)
 
 
-def _print_summary(trials: Sequence[Trial], batches: _Batches, chosen: SearchSettings, *, as_json: bool) -> None:
-    """Print what a search came to, and what its best candidate may be judged by; beside JSON on standard error."""
+def _print_summary(trials: Sequence[ProposedRun], batches: _Batches, chosen: SearchSettings, *, as_json: bool) -> None:
+    """Print the result of a search and how its best candidate can be judged: on standard error beside JSON."""
     best = max(trials, key=lambda trial: trial.value)
     file = sys.stderr if as_json else sys.stdout
     n_batches = -(-len(trials) // chosen.batch_size)

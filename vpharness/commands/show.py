@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from vpharness.commands.text.collection_facts import collection_facts, collection_lines, member_table
 from vpharness.commands.text.dataset_facts import print_dataset
 from vpharness.commands.text.terminal import print_table
-from vpharness.config.command_schemas import ShowCommand
+from vpharness.config.dataset_schemas import ShowCommand
 from vpharness.config.lake_of_command import lake_of
 from vpharness.config.typed_config import check_command, instance, refuse_collection
 from vpharness.datasets.collection import find_collection

@@ -10,8 +10,8 @@ from omegaconf import DictConfig
 
 from vpharness.commands.output_files import require_new
 from vpharness.commands.text.price_checks import checked_prices, price_check_facts, price_check_lines
-from vpharness.commands.text.terminal import counted, raise_each
-from vpharness.config.command_schemas import VerifyCommand
+from vpharness.commands.text.terminal import raise_each
+from vpharness.config.dataset_schemas import VerifyCommand
 from vpharness.config.lake_of_command import lake_of
 from vpharness.config.typed_config import check_command, instance, refuse_collection
 from vpharness.datasets.collection import collection_ids, find_collection, member_dataset
@@ -24,6 +24,7 @@ from vpharness.errors import ConfigError, VpharnessError
 from vpharness.promotion.bundle import read_bundle
 from vpharness.promotion.pointer import count_unverified, promoted, versions
 from vpharness.results.store import check_store, store_in
+from vpharness.wording import counted
 
 
 def run_verify(config: DictConfig) -> None:

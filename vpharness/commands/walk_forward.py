@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vpharness.campaigns.collection_members import sessions_of_datasets
+from vpharness.commands.ledger_access import readable_ledger, views_in
 from vpharness.commands.output_files import new_file, require_new
-from vpharness.commands.text.rankings import readable_ledger, views_in
-from vpharness.commands.text.walk_forward_tables import print_walk_forward, step_rows
-from vpharness.config.command_schemas import CompareCommand, DatasetChoice, PromoteCommand
+from vpharness.commands.text.walk_forward_tables import print_walk_forward, step_rows, unrankable_text
+from vpharness.config.command_schemas import CompareCommand, DatasetChoice
 from vpharness.config.lake_of_command import lake_of
+from vpharness.config.promotion_schemas import PromoteCommand
 from vpharness.datasets.collection import find_collection
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError
@@ -81,6 +82,26 @@ def walked_forward(
     Raises ConfigError for names that the ledger does not know, where holding times differ, and where there are too few
     segments.
     """
+    procedure, candidates = _meant(lake, ledger, question)
+    store = store_in(lake.root)
+    views = views_in(lake) if question.show_test else None
+    return walk_forward(procedure, candidates, ledger, store, views, keeps=keeps)
+
+
+def notes_on(
+    found: WalkForward, lake: Lake, ledger: Sequence[LedgerCandidate], question: WalkForwardQuestion
+) -> tuple[str, ...]:
+    """Return what is missing where a procedure could choose nothing, in a line; nothing where it always could."""
+    if all(step.candidate is not None for step in found.steps):
+        return ()  # the candidates need not be gathered once more
+    text = unrankable_text(found, _meant(lake, ledger, question)[1])
+    return () if text is None else (text,)
+
+
+def _meant(
+    lake: Lake, ledger: Sequence[LedgerCandidate], question: WalkForwardQuestion
+) -> tuple[Procedure, list[LedgerCandidate]]:
+    """Return the procedure that is asked for, with the candidates that it chooses from. Raises ConfigError."""
     from vpharness.commands.comparison_filters import (  # noqa: PLC0415  # not needed where a report alone is written
         require_known,
         require_known_campaign,
@@ -106,9 +127,7 @@ def walked_forward(
 
     candidates = restricted(ledger, is_meant)
     _require_one_horizon(candidates, mixed=question.mixed_horizon)
-    store = store_in(lake.root)
-    views = views_in(lake) if question.show_test else None
-    return walk_forward(procedure, candidates, ledger, store, views, keeps=keeps)
+    return procedure, candidates
 
 
 def _require_one_horizon(candidates: Sequence[LedgerCandidate], *, mixed: bool) -> None:
@@ -128,12 +147,13 @@ def _hold_s(candidate: LedgerCandidate) -> float:
 
 
 def run_walk_forward(asked: CompareCommand, choice: DatasetChoice, tracking: "TrackingParameters") -> None:
-    """Judge a procedure, and print, write and track what it came to."""
+    """Judge a procedure, and print, write and track its result."""
     lake = lake_of(asked)
-    ledger = readable_ledger(store_in(lake.root), lake)
-    found = walked_forward(lake, ledger, question_of(asked, choice))
+    ledger, question = readable_ledger(store_in(lake.root), lake), question_of(asked, choice)
+    found = walked_forward(lake, ledger, question)
+    notes = notes_on(found, lake, ledger, question)
     if asked.report is not None:
-        _write_report(asked, choice, found)
+        _write_report(asked, choice, found, notes)
     if asked.parquet is not None:
         with new_file(Path(asked.parquet)) as aside:
             write_parquet(table_of_rows(step_rows(found)), aside)
@@ -144,11 +164,16 @@ def run_walk_forward(asked: CompareCommand, choice: DatasetChoice, tracking: "Tr
     if asked.json:
         print(
             json.dumps(
-                {**values_of(found), "steps": _with_sessions(step_rows(found), sessions_of_datasets(lake))}, indent=1
+                {
+                    **values_of(found),
+                    "notes": list(notes),
+                    "steps": _with_sessions(step_rows(found), sessions_of_datasets(lake)),
+                },
+                indent=1,
             )
         )
         return
-    print_walk_forward(found, sessions_of_datasets(lake))
+    print_walk_forward(found, sessions_of_datasets(lake), notes)
     if asked.report is not None:
         print(f"report: {asked.report}")
 
@@ -160,7 +185,7 @@ def _with_sessions(steps: list[dict[str, Any]], sessions: Mapping[str, str]) -> 
     ]
 
 
-def _write_report(asked: CompareCommand, choice: DatasetChoice, found: WalkForward) -> None:
+def _write_report(asked: CompareCommand, choice: DatasetChoice, found: WalkForward, notes: Sequence[str]) -> None:
     """Write the report of the same candidates, with the procedure in front; their test parts stay closed."""
     from vpharness.commands.compare import compared, ledger_text  # noqa: PLC0415  # which calls this
     from vpharness.commands.compare_report import facts_of, write_report  # noqa: PLC0415  # draws: slow to load
@@ -177,6 +202,7 @@ def _write_report(asked: CompareCommand, choice: DatasetChoice, found: WalkForwa
         ranked.view_of,
         facts,
         walk_forward=found,
+        walk_forward_notes=notes,
         sessions=sessions,
         store=store_in(lake_of(asked).root),
     )

@@ -1,6 +1,11 @@
-"""The configuration of each command: the dataclasses behind the YAML files at the top of `conf/`."""
+"""The configuration of each command about runs, results and signals, and what the keys of several commands share.
+
+Each dataclass is behind a YAML file at the top of `conf/`. Commands about datasets and promotions have files of their
+own.
+"""
 
 import math
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -51,158 +56,6 @@ CACHE_GB: Final = (
     "disk space below lake/cache for grid columns that were computed and files that were fetched, the least recently "
     "used go first"
 )
-
-
-CHECK_PATH = (
-    "file of best prices to compare with at every bin's end: Databento mbp-1, mbp-10, bbo-1s or bbo-1m (DBN), or a "
-    "LOBSTER order book file"
-)
-CHECK_PARQUET = "with check: write the prices of every bin and of that file to this new Parquet file"
-
-
-@dataclass(frozen=True)
-class BuildCommand:
-    """Build an immutable dataset from market-by-order events, or one for each session and add them to a collection."""
-
-    lake: str = parameter(LAKE, meaning="folder of datasets and results")
-    start: str | None = parameter(None, meaning="first bin: ISO 8601 with zone, or ns since 1970")
-    end: str | None = parameter(None, meaning="end of the span: ISO 8601 with zone, or ns since 1970")
-    check: str | None = parameter(None, meaning=CHECK_PATH)
-    parquet: str | None = parameter(None, meaning=CHECK_PARQUET)
-    processes: int = parameter(
-        1, meaning="with collection.id: sessions built side by side; -1: one for each core", minimum=-1, maximum=1024
-    )
-    watch: bool = parameter(
-        False, meaning="with collection.id: go on adding files as they appear in the folder or glob, until Ctrl-C"
-    )
-    poll_s: float = parameter(
-        10.0, meaning="with watch: time between two looks at the files", unit="s", minimum=0.1, maximum=86_400
-    )
-    json: bool = parameter(False, meaning="print JSON instead of text")
-    source: Any = None
-    lattice: Any = None
-    dataset: Any = None
-    session: Any = None
-    collection: Any = None
-    engine: Any = None
-
-    def relations(self) -> Iterator[str]:
-        """Yield an error for a table of a comparison that is not asked for, and for no processes."""
-        if self.parquet is not None and self.check is None:
-            yield "parquet was given without check; it is for the comparison with check=PATH"
-        if self.processes == 0:
-            yield "processes is 0; it must be at least 1, or -1 for one process for each core"
-        if self.engine is not None and self.processes != 1:
-            yield "processes and engine were given; engine.n_jobs says how many processes an engine takes"
-
-
-@dataclass(frozen=True)
-class RecordCommand:
-    """Record an exchange's messages, order by order, into files that a source reads, until Ctrl-C."""
-
-    folder: str = parameter("recordings", meaning="folder of the files, named by product and time of their beginning")
-    minutes: float | None = parameter(None, meaning="how long to record (default: until Ctrl-C)", unit="min", above=0)
-    compression: str = parameter("zstd", meaning="compression of the files", choices=("zstd", "gzip"))
-    rotate_mb: int = parameter(
-        1024, meaning="size on disk at which the next file begins", unit="MB", minimum=1, maximum=2**20
-    )
-    rotate_hours: float = parameter(
-        24.0, meaning="age at which the next file begins", unit="h", above=0, maximum=24 * 366
-    )
-    largest_message_mb: int = parameter(
-        60, meaning="largest message or snapshot that is accepted", unit="MB", minimum=1, maximum=63
-    )
-    longest_backoff_s: float = parameter(
-        60.0, meaning="longest wait between attempts to connect", unit="s", above=0, maximum=3600
-    )
-    url: str | None = parameter(None, meaning="address of the websocket (default: the exchange's own)")
-    rest_url: str | None = parameter(None, meaning="address that snapshots are asked of (default: the exchange's own)")
-    json: bool = parameter(False, meaning="print JSON instead of text")
-    source: Any = None
-
-
-@dataclass  # not frozen: Hydra would not let its keys be given
-class TickSize:
-    """The tick size of prices from another program."""
-
-    tick_size: float | None = parameter(None, meaning="smallest price step", unit="price", above=0)
-
-
-@dataclass(frozen=True)
-class PublishCommand:
-    """Make a folder of Parquet files an immutable dataset, or with to=s3://… publish a dataset of the lake there."""
-
-    path: str | None = parameter(None, meaning="folder with bins.parquet and grid_clean.parquet")
-    to: str | None = parameter(
-        None, meaning="s3://BUCKET/PREFIX below which the dataset dataset.id of the lake is published, if absent there"
-    )
-    lake: str = parameter(LAKE, meaning="folder of datasets and results")
-    json: bool = parameter(False, meaning="print JSON instead of text")
-    source: TickSize = field(default_factory=TickSize)
-    dataset: Any = None
-
-
-@dataclass(frozen=True)
-class ConvertCommand:
-    """Change which grid columns a dataset stores, once it is proven that its events give everything that it holds."""
-
-    lake: str = parameter(LAKE, meaning="folder of datasets and results")
-    json: bool = parameter(False, meaning="print JSON instead of text")
-    source: Any = None
-    dataset: Any = None
-
-
-@dataclass(frozen=True)
-class ListDatasetsCommand:
-    """List the datasets and collections of the lake, and the disk space that they take."""
-
-    lake: str = parameter(LAKE, meaning="folder of datasets and results")
-    lake_datasets: str | None = parameter(None, meaning=DATASETS_ELSEWHERE)
-    json: bool = parameter(False, meaning="print JSON instead of text")
-    dataset: Any = None
-
-
-@dataclass(frozen=True)
-class ShowCommand(ListDatasetsCommand):
-    """Show what a dataset or a collection holds."""
-
-    calendar: str | None = parameter(
-        None, meaning="with collection.id: calendar of exchange_calendars whose holidays are no missing days"
-    )
-    collection: Any = None
-
-
-@dataclass(frozen=True)
-class VerifyCommand(ListDatasetsCommand):
-    """Compare the files of a dataset, a collection, or else the whole lake, with their checksums."""
-
-    collection: Any = None
-
-    replay: bool = parameter(
-        False, meaning="also prove that bins and stored grid columns follow from the events, which takes time"
-    )
-    check: str | None = parameter(None, meaning=CHECK_PATH)
-    parquet: str | None = parameter(None, meaning=CHECK_PARQUET)
-
-    def relations(self) -> Iterator[str]:
-        """Yield an error for a table of a comparison that is not asked for."""
-        if self.parquet is not None and self.check is None:
-            yield "parquet was given without check; it is for the comparison with check=PATH"
-
-
-@dataclass(frozen=True)
-class PruneCommand:
-    """Show what nothing refers to, of datasets without a name and of caches, and delete it with yes=true."""
-
-    lake: str = parameter(LAKE, meaning="folder of datasets and results")
-    yes: bool = parameter(False, meaning="delete what is shown")
-    with_runs: bool = parameter(
-        False, meaning="also datasets that runs of the ledger are of, as long as no test part of them was opened"
-    )
-    older_than_hours: float = parameter(
-        1.0, meaning="datasets built since are kept: a run may be about to use them", unit="h", minimum=0, maximum=1e6
-    )
-    json: bool = parameter(False, meaning="print JSON instead of text")
 
 
 @dataclass  # not frozen: Hydra would not let an experiment fill it in
@@ -320,9 +173,10 @@ class CompareCommand:
         if len(asked) > 1:
             named = self.candidate or self.stability or self.execution or self.information
             one = f"candidate={named} " if named else ""
+            report = shlex.quote(f"report={self.report or 'report.html'}")
             yield (
                 f"{' and '.join(asked)} were given; give one of them, or make a report, which has all of it: "
-                f"python -m vpharness compare {one}report={self.report or 'report.html'}"
+                f"python -m vpharness compare {one}{report}"
             )
         naming = [name for name in ("stability", "execution", "information") if getattr(self, name)]
         if self.candidate and naming:
@@ -391,97 +245,6 @@ class AuditCommand:
         """Yield an error for a single shuffle, whose coefficient has no interval."""
         if self.shuffles == 1:
             yield "shuffles is 1; give at least 2, better 20, or 0 for none"
-
-
-@dataclass(frozen=True)
-class PromoteCommand:
-    """Promote a run's candidate to the live server, if it passes every gate."""
-
-    lake: str = parameter(LAKE, meaning="folder of datasets and results")
-    lake_datasets: str | None = parameter(None, meaning=DATASETS_ELSEWHERE)
-    outputs: str = parameter("outputs", meaning="folder of run folders")
-    run_id: str | None = parameter(None, meaning="the run, or a candidate of compare: its id, or how that begins")
-    threshold: str | None = parameter(None, meaning="the threshold, as the run labels it (default: the run's best)")
-    walk_forward: str | None = parameter(
-        None, meaning="in place of run_id: the campaign of a procedure, whose choice in force is served on its record"
-    )
-    train: int = parameter(20, meaning=TRAIN_SEGMENTS, unit="segments", minimum=0, maximum=10**6)
-    step: int = parameter(1, meaning=STEP_SEGMENTS, unit="segments", minimum=1, maximum=10**6)
-    segments: int | None = parameter(None, meaning=SEGMENTS, minimum=2, maximum=10**6)
-    mixed_horizon: bool = parameter(False, meaning="with walk_forward: choose among different holding times")
-    force: str | None = parameter(None, meaning="the reason to promote it in spite of gates, which is recorded")
-    force_unsafe: bool = parameter(
-        False, meaning="with force: also in spite of a failed audit, or of a live session that differs from the run"
-    )
-    signal_modules: list[str] = parameter([], meaning=SIGNAL_MODULES)
-    cache_gb: float = parameter(20.0, meaning=CACHE_GB, unit="GB", minimum=0, maximum=1e6)
-    json: bool = parameter(False, meaning="print JSON instead of text")
-    promotion: Any = None
-    dataset: Any = None
-    source: Any = None
-    tracking: Any = None
-
-    def relations(self) -> Iterator[str]:
-        """Yield an error for each key that is missing."""
-        if self.run_id is None and self.walk_forward is None:
-            yield "run_id must be given (python -m vpharness compare shows what there is)"
-        if self.walk_forward is not None and (self.run_id is not None or self.threshold is not None):
-            yield "walk_forward was given with run_id or threshold; the procedure chooses the candidate"
-        if self.force is not None and not self.force.strip():
-            yield "force is empty; it must be the reason, which is recorded"
-        if self.force_unsafe and self.force is None:
-            yield 'force_unsafe also needs force="REASON"'
-
-
-@dataclass(frozen=True)
-class PromotedCommand:
-    """What all commands about promoted versions are given."""
-
-    lake: str = parameter(LAKE, meaning="folder of datasets and results")
-    instrument: str | None = parameter(None, meaning="the instrument, where several have been promoted for")
-    json: bool = parameter(False, meaning="print JSON instead of text")
-
-
-@dataclass(frozen=True)
-class PromoteHistoryCommand(PromotedCommand):
-    """List every promotion and rollback, with its reason."""
-
-    outputs: str = parameter("outputs", meaning="folder of run folders, whose MLflow store tracking=mlflow writes to")
-    tracking: Any = None
-
-
-@dataclass(frozen=True)
-class PromoteShowCommand(PromotedCommand):
-    """Show what a version serves, and the evidence behind it."""
-
-    version: str | None = parameter(None, meaning="the version (default: the one that is served)")
-    signal_modules: list[str] = parameter([], meaning=SIGNAL_MODULES)
-    show_test: bool = parameter(
-        False, meaning="open later days that are kept for the test as well; every opening is recorded"
-    )
-
-
-@dataclass(frozen=True)
-class PromoteDiffCommand(PromotedCommand):
-    """Show the differences between two promoted versions."""
-
-    a: str | None = parameter(None, meaning="one version")
-    b: str | None = parameter(None, meaning="another version (default: the one that is served)")
-
-    def relations(self) -> Iterator[str]:
-        """Yield an error for each key that is missing."""
-        if self.a is None:
-            yield "a version must be given: python -m vpharness promote diff A B"
-
-
-@dataclass(frozen=True)
-class PromoteRollbackCommand(PromotedCommand):
-    """Serve an earlier version again."""
-
-    outputs: str = parameter("outputs", meaning="folder of run folders")
-    to: str | None = parameter(None, meaning="the version (default: the one before the current version)")
-    signal_modules: list[str] = parameter([], meaning=SIGNAL_MODULES)
-    tracking: Any = None
 
 
 @dataclass(frozen=True)

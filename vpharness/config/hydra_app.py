@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 
 from vpharness.config.search_path import conf_folder
 from vpharness.errors import ConfigError
-from vpharness.suggestions import did_you_mean
+from vpharness.wording import did_you_mean
 
 
 @dataclass(frozen=True)

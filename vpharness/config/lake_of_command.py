@@ -1,6 +1,7 @@
 """The lake that a command's configuration names, with the datasets that lie elsewhere."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,8 +25,8 @@ def lake_of(config: Any) -> Lake:
 
 
 def lake_key(lake: Lake) -> str:
-    """Return ` lake=PATH` as it is put into a command that is shown, to be about this lake; "" for the default."""
-    return "" if str(lake.root) == os.environ.get(_LAKE, "lake") else f" lake={lake.root}"
+    """Return ` lake=PATH` as a shell takes it, for a command that is shown; "" for the default lake."""
+    return "" if str(lake.root) == os.environ.get(_LAKE, "lake") else f" {shlex.quote(f'lake={lake.root}')}"
 
 
 def datasets_elsewhere(text: str | None) -> S3Place | None:

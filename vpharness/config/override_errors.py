@@ -17,7 +17,7 @@ from vpharness.config.override_grammar import quoting_hint
 from vpharness.config.search_path import conf_folder
 from vpharness.config.typed_config import locate, schema_of
 from vpharness.errors import ConfigError
-from vpharness.suggestions import did_you_mean
+from vpharness.wording import did_you_mean
 
 WRONG: Final = (ConfigError, HydraException, OmegaConfBaseException)
 """What composing raises where an override is wrong."""

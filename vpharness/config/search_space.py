@@ -5,7 +5,15 @@ from typing import Any, Final
 
 from hydra.core.override_parser.types import IntervalSweep, Override
 
-from vpharness.campaigns.search import QMC, Axis, Family, Interval, Listed, SearchSettings, SearchSpace
+from vpharness.campaigns.adaptive_search import (
+    QMC,
+    Axis,
+    ListedAxis,
+    NumberAxis,
+    SearchFamily,
+    SearchSettings,
+    SearchSpace,
+)
 from vpharness.config.sweep_axes import SIGNAL, Axes, given_axes, spelt_axis
 
 _OF_DATA: Final = frozenset({"source", "lattice", "dataset", "start", "end", "split"})
@@ -56,10 +64,10 @@ def search_space(
 def _family(
     signal: str,
     given: Axes,
-    intervals: Mapping[str, Interval],
+    intervals: Mapping[str, NumberAxis],
     per_signal: Mapping[str, Any],
     problems: list[str],
-) -> Family:
+) -> SearchFamily:
     """Return a signal with the axes that all signals have, and its own."""
     name = signal.partition("=")[2]
     axes: dict[str, Axis] = {key: _listed(key, texts) for key, texts in given.texts.items() if len(texts) > 1}
@@ -69,20 +77,20 @@ def _family(
         key = f"{SIGNAL}.{parameter}"
         if key not in given.texts and key not in intervals:
             own[key] = _listed(key, spelt_axis(f"{key} of {name}", values, problems))
-    return Family(signal, (*axes.values(), *own.values()), frozenset(own))
+    return SearchFamily(signal, (*axes.values(), *own.values()), frozenset(own))
 
 
-def _listed(key: str, texts: Sequence[str]) -> Listed:
+def _listed(key: str, texts: Sequence[str]) -> ListedAxis:
     values = [text.partition("=")[2] for text in texts]
     try:
         numbers = [float(value) for value in values]
     except ValueError:
-        return Listed(key, tuple(texts), ordered=False)
+        return ListedAxis(key, tuple(texts), ordered=False)
     ascending = sorted(set(numbers))
-    return Listed(key, tuple(texts), ordered=numbers in (ascending, ascending[::-1]))
+    return ListedAxis(key, tuple(texts), ordered=numbers in (ascending, ascending[::-1]))
 
 
-def _interval(key: str, override: Override, problems: list[str]) -> Interval | None:
+def _interval(key: str, override: Override, problems: list[str]) -> NumberAxis | None:
     sweep = override.value()
     if not isinstance(sweep, IntervalSweep) or sweep.start is None or sweep.end is None:
         problems.append(
@@ -101,5 +109,5 @@ def _interval(key: str, override: Override, problems: list[str]) -> Interval | N
     elif key.partition(".")[0] not in {SIGNAL, "eval"}:
         problems.append(f"{key} is an interval; a search takes intervals of keys of signal and eval")
     else:
-        return Interval(key, sweep.start, sweep.end, log)
+        return NumberAxis(key, sweep.start, sweep.end, log)
     return None

@@ -24,7 +24,7 @@ from vpharness.events.times import time_text
 from vpharness.storage.checksums import text_sha256
 from vpharness.storage.durable import written_aside
 from vpharness.storage.locks import locked
-from vpharness.suggestions import did_you_mean
+from vpharness.wording import did_you_mean
 
 _FORMAT: Final = 1
 _FILE_NAME: Final = re.compile(r"(\d{6})\.json")

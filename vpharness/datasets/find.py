@@ -1,5 +1,6 @@
 """Finding datasets in the lake: by id, or all of them."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +22,7 @@ from vpharness.datasets.remote import forget, remote_folder, remote_folders
 from vpharness.datasets.remote_files import origin_of
 from vpharness.datasets.s3_place import S3Place
 from vpharness.errors import DatasetError
-from vpharness.suggestions import did_you_mean
+from vpharness.wording import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,8 @@ def open_dataset(path: Path, cache: ColumnCache | None = None, models: Path | No
     """Return the dataset in a folder, its manifest verified; a DatasetError says what is wrong with it."""
     if not (path / MANIFEST_FILE).exists():
         raise DatasetError(
-            f"{path} has not been published; python -m vpharness publish {path} dataset.id={path.name} "
-            "source.tick_size=TICK_SIZE checks it and makes it a dataset"
+            f"{path} has not been published; python -m vpharness publish {shlex.quote(str(path))} "
+            f"dataset.id={path.name} source.tick_size=TICK_SIZE checks it and makes it a dataset"
         )
     if not (path / CHECKSUMS_FILE).is_file():
         raise DatasetError(

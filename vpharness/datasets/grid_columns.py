@@ -16,7 +16,7 @@ from vpharness.datasets.column_cache import ColumnShape, cached_column, filled_b
 from vpharness.datasets.find import Dataset
 from vpharness.errors import ConfigError
 from vpharness.lattice.columns import GRID_COLUMNS
-from vpharness.suggestions import did_you_mean
+from vpharness.wording import did_you_mean
 
 _ALL: Final = "all"
 

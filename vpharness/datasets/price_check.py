@@ -78,7 +78,7 @@ def key_choice(source: Mapping[str, Any]) -> KeyChoice:
 
 def require_best_prices(path: str, choice: KeyChoice) -> None:
     """Raise SourceError where a file holds no best prices that could be compared; only its beginning is read."""
-    with best_prices.opened(path, choice) as key:
+    with best_prices.opened_prices(path, choice) as key:
         next(key.blocks)
 
 
@@ -92,7 +92,7 @@ def check_prices(dataset: Dataset, path: str, choice: KeyChoice) -> tuple[PriceC
         raise DatasetError(f"dataset {manifest.dataset_id} has no best prices, so that there is nothing to compare")
     bins = load(dataset).bins
     ends = bins["bin_end_ns"]
-    with best_prices.opened(path, choice) as key:
+    with best_prices.opened_prices(path, choice) as key:
         known = _states_at(ends, key, manifest.cell_width_ms * 1_000_000)
         kind, by_interval = key.kind, key.interval_ns is not None
     tick = tick_size_to_price(manifest.tick_size)

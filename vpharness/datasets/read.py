@@ -14,7 +14,7 @@ from vpharness.datasets.manifest import BINS_FILE, GRID_FILE, check_all, check_f
 from vpharness.errors import DatasetError, require_memory
 from vpharness.storage.arrow import numpy_array
 from vpharness.storage.parquet import open_parquet
-from vpharness.suggestions import did_you_mean
+from vpharness.wording import did_you_mean
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ def _calendar_hours(
             warnings.simplefilter("ignore", DeprecationWarning)
             calendar = get_calendar(name, start=f"{first_year}-01-01", end=f"{last_year}-12-31")
     except InvalidCalendarName:
-        from vpharness.suggestions import did_you_mean  # noqa: PLC0415
+        from vpharness.wording import did_you_mean  # noqa: PLC0415
 
         raise ConfigError(
             f"{key} is {name!r}; {did_you_mean(name, get_calendar_names())}it must be a calendar of "

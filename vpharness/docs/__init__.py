@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from vpharness.errors import ConfigError
-from vpharness.suggestions import near_names
+from vpharness.wording import near_names
 
 FOLDER: Final = Path(__file__).resolve().parent
 """Where the pages lie."""
@@ -28,7 +28,7 @@ _SENTENCE: Final = re.compile(r"(.+?[.?])(?:\s|$)", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Page:
+class DocsPage:
     """A page of the documentation.
 
     Attributes:
@@ -57,13 +57,13 @@ class Page:
         return " ".join((found[1] if found else body).split())
 
 
-def pages() -> list[Page]:
+def pages() -> list[DocsPage]:
     """Return all pages in reading order: the tutorial, how-to guides, explanations, reference, and then the rest."""
-    found = [Page(path.relative_to(FOLDER).with_suffix("").as_posix(), path) for path in FOLDER.rglob("*.md")]
+    found = [DocsPage(path.relative_to(FOLDER).with_suffix("").as_posix(), path) for path in FOLDER.rglob("*.md")]
     return sorted(found, key=_place)
 
 
-def page_of(topic: str) -> Page:
+def page_of(topic: str) -> DocsPage:
     """Return the page of a topic.
 
     A word that the title of one page alone holds stands for that page. Raises ConfigError where there is none, or where
@@ -128,7 +128,7 @@ def entry_of(term: str) -> GlossaryEntry | None:
     return found[0] if found else None
 
 
-def _place(page: Page) -> tuple[int, int, str]:
+def _place(page: DocsPage) -> tuple[int, int, str]:
     section, _, name = page.topic.rpartition("/")
     if name in _LAST:
         return len(SECTIONS), _LAST.index(name), name

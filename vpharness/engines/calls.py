@@ -1,4 +1,4 @@
-"""The protocol of engines: calls that any process can carry out, and who is told what comes of them.
+"""The protocol of engines: calls that any process can carry out, and the follower that receives their results.
 
 An engine is given works and a follower. It carries each work's call out in some process, passes on what the calls
 report meanwhile, and repeats what a process or machine that died has left undone. What is left is the follower's
@@ -160,7 +160,7 @@ class Collected:
         return False
 
 
-def values_of(
+def call_values(
     engine: Engine, works: Sequence[Work], emit: Callable[[int, Any], None] = lambda _place, _value: None
 ) -> list[Any]:
     """Return what the calls of works return, in the order of the works.

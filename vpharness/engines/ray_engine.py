@@ -17,10 +17,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
+from vpharness.engines.call_worker import Event, Kind, Markers, marked, packed, perform
 from vpharness.engines.calls import Allotment, Follower, Parcel, Work
-from vpharness.engines.session import carry_out_on
+from vpharness.engines.cluster_session import carry_out_on
 from vpharness.engines.settings import RaySettings
-from vpharness.engines.worker import Event, Kind, Markers, marked, packed, perform
 from vpharness.errors import EngineError
 
 _QUIET: Final = {

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from vpharness.engines.call_worker import Event, Kind, Markers, marked, packed, perform
 from vpharness.engines.calls import Allotment, Follower, Work
+from vpharness.engines.cluster_session import carry_out_on
 from vpharness.engines.joblib_engine import DIED_TWICE
-from vpharness.engines.session import carry_out_on
 from vpharness.engines.settings import SlurmSettings
-from vpharness.engines.worker import Event, Kind, Markers, marked, packed, perform
 from vpharness.errors import EngineError
 
 _POLL_S: Final = 0.3

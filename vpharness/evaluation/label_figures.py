@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.evaluation.information import Deciles, ScoredMoves, block_totals, pooled_deciles
+from vpharness.evaluation.information_coefficient import Deciles, ScoredMoves, block_totals, pooled_deciles
 from vpharness.evaluation.intervals import Interval, half_width, ratio_of_totals
 
 Floats = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Claims of served models, brought up to date bin by bin: sums over closed blocks, and what may be said of them.
+"""Claims of served models, brought up to date bin by bin: sums over closed blocks, and what they support.
 
 A block of time is closed once no fire in it can still be decided: its end, and the reach of a walk, lie behind. Only
 then does it count, as it would in a run over the same bins. What a block varies by, V*/100 of `confidence_sequences`,

@@ -72,7 +72,7 @@ class BestPrices:
 
 
 @contextmanager
-def opened(path: str, choice: KeyChoice) -> Iterator[BestPrices]:
+def opened_prices(path: str, choice: KeyChoice) -> Iterator[BestPrices]:
     """Open a file of best prices; a SourceError says why it is none, before much of it is read."""
     with input_files.opened(path) as file:
         blocks = file.blocks(_BLOCK_BYTES)
@@ -175,7 +175,7 @@ def _opened_lobster(path: str, choice: KeyChoice) -> BestPrices:
     date = choice.date or (dated and dated.group())
     if not date:
         raise SourceError(f"{path}: the day is not known; its name must hold it as YYYY-MM-DD, as LOBSTER writes it")
-    return BestPrices("lobster order book", _lobster_blocks(path, message_path, lobster.midnight_ns(date)))
+    return BestPrices("lobster order book", _lobster_blocks(path, message_path, lobster.trading_day_ns(date)))
 
 
 def _message_path(path: str, choice: KeyChoice) -> str:

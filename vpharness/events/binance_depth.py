@@ -97,7 +97,7 @@ class BinanceDepthSource:
             "symbol": self.symbol,
             "size_unit": self.size_unit,
             "require_snapshot": self.require_snapshot,
-            "sha256": many_files.digest_of(paths, self._begun),
+            "sha256": many_files.files_digest(paths, self._begun),
             "snapshot_sha256": digests_of(self.snapshot_path, "source.snapshot_path"),
             "trades_sha256": digests_of(self.trades_path),
         }

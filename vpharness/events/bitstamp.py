@@ -68,7 +68,7 @@ class BitstampSource:
             "version": READER_VERSION,
             "tick_size": self.tick_size,
             "instrument": self.instrument,
-            "sha256": many_files.digest_of(self.files(), self._opened),
+            "sha256": many_files.files_digest(self.files(), self._opened),
         }
 
     @contextmanager

@@ -112,7 +112,7 @@ class BybitDepthSource:
             "tick_size": self.tick_size,
             "symbol": self.symbol,
             "size_unit": self.size_unit,
-            "sha256": many_files.digest_of(self.files(), self._begun),
+            "sha256": many_files.files_digest(self.files(), self._begun),
             "trades_sha256": digests_of(self.trades_path),
         }
 

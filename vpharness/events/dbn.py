@@ -84,7 +84,7 @@ class DbnSource:
             "tick_size": self.tick_size,
             "symbol": self.symbol,
             "instrument_id": self.instrument_id,
-            "sha256": many_files.digest_of(self.files(), self._opened),
+            "sha256": many_files.files_digest(self.files(), self._opened),
         }
         # What is not given is left out: datasets that are older than these parameters keep their identity.
         if self.publisher_id is not None:

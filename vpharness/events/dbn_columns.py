@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from vpharness.errors import SourceError, require_memory
-from vpharness.events.dbn_instruments import Labels
+from vpharness.events.dbn_instruments import RecordSymbols
 from vpharness.events.dbn_records import MBO, MBO_RECORD_DTYPE
 from vpharness.events.dbn_schemas import other_schema, schema_of_columns
 from vpharness.events.mbo_event import UNDEFINED_PRICE
@@ -74,7 +74,9 @@ class MboColumns:
             "download, to_csv, to_json and to_parquet write them"
         )
 
-    def mbo(self, columns: Mapping[str, Array], name: Callable[[int], str]) -> tuple[NDArray[np.void], Labels | None]:
+    def mbo(
+        self, columns: Mapping[str, Array], name: Callable[[int], str]
+    ) -> tuple[NDArray[np.void], RecordSymbols | None]:
         """Return a block as records, [records] MBO_RECORD_DTYPE, and the symbols that it says.
 
         `columns` are Arrow arrays of one length; `name` gives from a place in them what an error calls the row. Fields
@@ -204,7 +206,7 @@ class _Block:
         first = int(np.frombuffer(values.buffers()[1], np.int32, 1, values.offset * 4)[0])
         return np.frombuffer(values.buffers()[2], np.uint8, len(values), first)
 
-    def labels(self) -> Labels:
+    def labels(self) -> RecordSymbols:
         """Return the column of symbols; empty ones are none."""
         values = self.columns["symbol"]
         if not pa.types.is_dictionary(values.type):
@@ -216,7 +218,7 @@ class _Block:
         names = ["" if name is None else str(name) for name in values.dictionary.to_pylist()]
         codes = np.asarray(pc.fill_null(values.indices.cast(pa.int32()), -1).to_numpy(zero_copy_only=False), np.int32)
         empty = [code for code, name in enumerate(names) if not name]
-        return Labels(np.where(np.isin(codes, empty), np.int32(-1), codes), names)
+        return RecordSymbols(np.where(np.isin(codes, empty), np.int32(-1), codes), names)
 
     def _require_all(self, values: Array, field: str, expected: str) -> None:
         if values.null_count:

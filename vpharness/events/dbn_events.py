@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
 from vpharness.events import dbn_records
-from vpharness.events.dbn_instruments import InstrumentChoice, Labels
+from vpharness.events.dbn_instruments import InstrumentChoice, RecordSymbols
 from vpharness.events.dbn_publishers import publisher_label, venues_text
 from vpharness.events.dbn_records import Records
 from vpharness.events.dbn_schemas import ADVICE, other_schema, schemas_of_types
@@ -79,7 +79,9 @@ class DbnEvents:
         self.skip_others(records.kind, len(records.data))
         return np.empty(0, EVENT_DTYPE)
 
-    def of_mbo(self, mbo: NDArray[np.void], labels: Labels | None, name: Callable[[int], str]) -> NDArray[np.void]:
+    def of_mbo(
+        self, mbo: NDArray[np.void], labels: RecordSymbols | None, name: Callable[[int], str]
+    ) -> NDArray[np.void]:
         """Return the instrument's events among MBO records.
 
         Args:

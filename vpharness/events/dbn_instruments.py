@@ -19,7 +19,7 @@ _SPREAD: Final = re.compile(r".*:.*|.*\d-.*\d")
 
 
 @dataclass(frozen=True)
-class Labels:
+class RecordSymbols:
     """The symbols that records say themselves.
 
     codes: [records] int32, the place of each record's symbol in `names`; -1 without one.
@@ -98,7 +98,7 @@ class InstrumentChoice:
             self._intervals = [interval for interval in self._intervals if interval[0] != instrument_id]
 
     def wanted(
-        self, ids: NDArray[np.uint32], times: NDArray[np.uint64], labels: Labels | None = None
+        self, ids: NDArray[np.uint32], times: NDArray[np.uint64], labels: RecordSymbols | None = None
     ) -> NDArray[np.bool_]:
         """Return which records, [records] bool, are the instrument's.
 
@@ -143,7 +143,7 @@ class InstrumentChoice:
     def _takes_only_one(self) -> bool:
         return self._id is None and (self._symbol is None or self._by_word)
 
-    def _settle(self, ids: NDArray[np.uint32], times: NDArray[np.uint64], labels: Labels | None) -> None:
+    def _settle(self, ids: NDArray[np.uint32], times: NDArray[np.uint64], labels: RecordSymbols | None) -> None:
         """Choose the first outright as the instrument; a second one is an error."""
         is_settled = len(self._intervals) == 1 and self._intervals[0][1:] == ALWAYS
         if is_settled and (labels is None or len(labels.names) < 2) and (ids == self._intervals[0][0]).all():
@@ -164,7 +164,9 @@ class InstrumentChoice:
             (self._only,) = outrights
             self._follow()
 
-    def _there(self, ids: NDArray[np.uint32], times: NDArray[np.uint64], labels: Labels | None) -> set[str | int]:
+    def _there(
+        self, ids: NDArray[np.uint32], times: NDArray[np.uint64], labels: RecordSymbols | None
+    ) -> set[str | int]:
         """Return the instruments of records, by name, or by id where they have none."""
         found: set[str | int] = set()
         for number in np.unique(ids).tolist():
@@ -211,7 +213,7 @@ class InstrumentChoice:
                 self._only = self._names.get(self._only, self._only)
             self._follow()
 
-    def _take_labels(self, ids: NDArray[np.uint32], labels: Labels) -> None:
+    def _take_labels(self, ids: NDArray[np.uint32], labels: RecordSymbols) -> None:
         """Learn the names of ids from records that say them."""
         pairs = np.unique(ids.astype(np.int64) << 32 | (labels.codes.astype(np.int64) + 1)).tolist()
         news = {pair >> 32: labels.names[(pair & 0xFFFF_FFFF) - 1] for pair in pairs if pair & 0xFFFF_FFFF}

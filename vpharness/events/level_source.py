@@ -39,7 +39,7 @@ def unit_problems(size_unit: float) -> Iterable[str]:
     yield from size_unit_problems(size_unit, FINEST_SIZE)
 
 
-class MessageReader(Protocol):
+class LevelMessageReader(Protocol):
     """Reads the messages of an exchange, one after another, into a collector, and file after file.
 
     `collector` and `stream` are those of the file being read; `symbol` is the product, once a message has named it.
@@ -78,7 +78,7 @@ class LevelBooks:
 def opened_messages(
     path: str,
     size_unit: float,
-    reader: MessageReader,
+    reader: LevelMessageReader,
     books: LevelBooks,
     refused: Callable[[input_files.InputFile, RecordedLine, Exception], SourceError],
     nothing: str,
@@ -98,7 +98,7 @@ def opened_messages(
 
 def _json_batches(
     file: input_files.InputFile,
-    reader: MessageReader,
+    reader: LevelMessageReader,
     stream: EventStream,
     refused: Callable[[input_files.InputFile, RecordedLine, Exception], SourceError],
 ) -> Iterator[LevelMessages]:

@@ -120,7 +120,7 @@ class LobsterSource:
 
     @contextmanager
     def _opened(self, day: DayFiles) -> Iterator[EventStream]:
-        begin_ns = midnight_ns(day.date)
+        begin_ns = trading_day_ns(day.date)
         with ExitStack() as stack:
             rows = None if day.orderbook_path is None else stack.enter_context(opened_rows(day.orderbook_path))
             file = stack.enter_context(input_files.opened(day.path))
@@ -144,7 +144,7 @@ class LobsterSource:
         return self.instrument or instrument_of(path)
 
 
-def midnight_ns(date: str) -> int:
+def trading_day_ns(date: str) -> int:
     """Return the time at which a day begins in New York, in ns since the epoch."""
     try:
         day = calendar_date.fromisoformat(date)
@@ -168,9 +168,9 @@ def message_rows(file: input_files.InputFile, holding: re.Pattern[bytes] | None 
             yield csv_rows.split_rows(file.path, block, fields, line, may_be_blank=True)
 
 
-def message_times(rows: csv_rows.CsvRows, midnight_ns: int) -> NDArray[np.int64]:
+def message_times(rows: csv_rows.CsvRows, trading_day_ns: int) -> NDArray[np.int64]:
     """Return the times of messages in ns since the epoch, [n]."""
-    return midnight_ns + rows.decimals(_TIME, "time", _DIGITS_NS, 0, NANOSECONDS_PER_DAY - 1)
+    return trading_day_ns + rows.decimals(_TIME, "time", _DIGITS_NS, 0, NANOSECONDS_PER_DAY - 1)
 
 
 def _tells_of_halts(path: str) -> bool:
@@ -180,10 +180,10 @@ def _tells_of_halts(path: str) -> bool:
 
 
 def _chunks(
-    file: input_files.InputFile, midnight_ns: int, rows: OrderbookRows | None, stream: EventStream
+    file: input_files.InputFile, trading_day_ns: int, rows: OrderbookRows | None, stream: EventStream
 ) -> Iterator[NDArray[np.void]]:
     book, seen = None, 0
-    for block in _messages(file, midnight_ns):
+    for block in _messages(file, trading_day_ns):
         messages = block
         seen += len(messages)
         stream.bytes_read = file.bytes_read
@@ -272,11 +272,11 @@ def _note_missing_rows(rows: OrderbookRows, file: input_files.InputFile, time_ns
         )
 
 
-def _messages(file: input_files.InputFile, midnight_ns: int) -> Iterator[NDArray[np.void]]:
+def _messages(file: input_files.InputFile, trading_day_ns: int) -> Iterator[NDArray[np.void]]:
     """Yield the messages of a file."""
     found = False
     for rows in message_rows(file):
-        messages = _parse(rows, midnight_ns)
+        messages = _parse(rows, trading_day_ns)
         if len(messages):
             found = True
             yield messages
@@ -284,11 +284,11 @@ def _messages(file: input_files.InputFile, midnight_ns: int) -> Iterator[NDArray
         raise SourceError(f"{file.path}: holds no message")
 
 
-def _parse(rows: csv_rows.CsvRows, midnight_ns: int) -> NDArray[np.void]:
+def _parse(rows: csv_rows.CsvRows, trading_day_ns: int) -> NDArray[np.void]:
     messages = np.empty(len(rows), _MESSAGE_DTYPE)
     messages["type"] = rows.choices(_TYPE, "type", _TYPES) + 1
     is_order = messages["type"] <= _EXECUTED
-    messages["ts_ns"] = message_times(rows, midnight_ns)
+    messages["ts_ns"] = message_times(rows, trading_day_ns)
     order_ids = rows.decimals(_ID, "order id", 0, _LOWEST_ID, STANDING_ID_BASE - 1)
     rows.refuse((order_ids < 0) & is_order, _ID, "order id", "an id of at least 0")
     messages["order_id"] = np.maximum(order_ids, 0)

@@ -32,7 +32,7 @@ from vpharness.events.lobster_levels import (
     NOWHERE,
     ORDER_DTYPE,
     STANDING_ID_BASE,
-    LevelBook,
+    LobsterBook,
     close_level,
     new_book,
     open_level,
@@ -82,7 +82,7 @@ def _is_full(row: Array, side: int) -> bool:
 
 
 @inlined_kernel
-def _is_like(book: LevelBook, side: int, row: Array) -> bool:
+def _is_like(book: LobsterBook, side: int, row: Array) -> bool:
     """Whether a side has the levels of a row already, which is so for nearly all rows."""
     levels, column, place = len(row) // _COLUMNS_OF_A_LEVEL, 0, 0
     while True:
@@ -99,7 +99,7 @@ def _is_like(book: LevelBook, side: int, row: Array) -> bool:
 
 
 @inlined_kernel
-def _forget(book: LevelBook, side: int, place: int, out: Array, ts_ns: int) -> None:
+def _forget(book: LobsterBook, side: int, place: int, out: Array, ts_ns: int) -> None:
     """Take a level with its orders out of both books."""
     level = book.levels[book.places[side, place]]
     if level.standing_left > 0:
@@ -113,7 +113,7 @@ def _forget(book: LevelBook, side: int, place: int, out: Array, ts_ns: int) -> N
 
 
 @inlined_kernel
-def _set_quantity(book: LevelBook, index: int, quantity: int, out: Array, ts_ns: int) -> None:
+def _set_quantity(book: LobsterBook, index: int, quantity: int, out: Array, ts_ns: int) -> None:
     """Give a level the quantity of its row, in both books."""
     level, counters = book.levels[index], book.counters[0]
     if quantity > level.quantity:
@@ -140,7 +140,7 @@ def _set_quantity(book: LevelBook, index: int, quantity: int, out: Array, ts_ns:
 
 
 @inlined_kernel
-def _count(book: LevelBook, side: int, price: int) -> None:
+def _count(book: LobsterBook, side: int, price: int) -> None:
     """Count a difference by whether the row before reached that price."""
     edge = book.edges[side]
     if edge != NO_EDGE and (price < edge if side == BIDS else price > edge):
@@ -150,7 +150,7 @@ def _count(book: LevelBook, side: int, price: int) -> None:
 
 
 @inlined_kernel
-def _forget_from(book: LevelBook, side: int, place: int, until: int, out: Array, ts_ns: int) -> None:
+def _forget_from(book: LobsterBook, side: int, place: int, until: int, out: Array, ts_ns: int) -> None:
     """Forget the levels from a place on that are better than a price, all where it is NO_EDGE."""
     while place < book.counts[side]:
         level = book.levels[book.places[side, place]]
@@ -162,7 +162,7 @@ def _forget_from(book: LevelBook, side: int, place: int, until: int, out: Array,
 
 
 @inlined_kernel
-def _set_right(book: LevelBook, side: int, row: Array, out: Array, ts_ns: int) -> bool:
+def _set_right(book: LobsterBook, side: int, row: Array, out: Array, ts_ns: int) -> bool:
     """Make a side of the book like a row, as far as that reaches; return whether the row's prices are in order."""
     levels = len(row) // _COLUMNS_OF_A_LEVEL
     place, column, latest = 0, 0, NO_EDGE
@@ -188,7 +188,7 @@ def _set_right(book: LevelBook, side: int, row: Array, out: Array, ts_ns: int) -
 
 
 @inlined_kernel
-def _make_room(book: LevelBook, levels: int, out: Array, ts_ns: int) -> None:
+def _make_room(book: LobsterBook, levels: int, out: Array, ts_ns: int) -> None:
     """Forget levels farthest away, where there is no room for those of another row."""
     while book.counters[0].free_levels < 2 * levels + 2:
         side = BIDS if book.counts[BIDS] > book.counts[ASKS] else ASKS
@@ -198,7 +198,7 @@ def _make_room(book: LevelBook, levels: int, out: Array, ts_ns: int) -> None:
 
 @kernel
 def follow(
-    book: LevelBook, messages: Array, slots: Array, first: Array, events: Array, rows: Array, start: int, out: Array
+    book: LobsterBook, messages: Array, slots: Array, first: Array, events: Array, rows: Array, start: int, out: Array
 ) -> int:
     """Write the events of messages from `start` on, as long as there is room; return the first message not done.
 

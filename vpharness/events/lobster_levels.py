@@ -63,7 +63,7 @@ COUNTERS_DTYPE: Final = np.dtype(
 )
 
 
-class LevelBook(NamedTuple):
+class LobsterBook(NamedTuple):
     """The state of the book, which is changed in place."""
 
     orders: Array  # ORDER_DTYPE [n]
@@ -77,12 +77,12 @@ class LevelBook(NamedTuple):
     counters: Array  # COUNTERS_DTYPE [1]
 
 
-def new_book(most_levels: int) -> LevelBook:
+def new_book(most_levels: int) -> LobsterBook:
     """Return an empty book whose rows have up to `most_levels` a side."""
     room = 4 * most_levels + 8 + KEPT_LEVELS  # those of a row, those of the row that replaces it, and those out of view
     counters = np.zeros(1, COUNTERS_DTYPE)
     counters["next_standing_id"], counters["free_levels"], counters["wrong_row"] = STANDING_ID_BASE, room, NOWHERE
-    return LevelBook(
+    return LobsterBook(
         np.zeros(0, ORDER_DTYPE),
         np.zeros(room, LEVEL_DTYPE),
         np.arange(room),
@@ -94,7 +94,7 @@ def new_book(most_levels: int) -> LevelBook:
 
 
 @inlined_kernel
-def restate(book: LevelBook, out: Array, ts_ns: int, level: Record, order_id: Key, size: int) -> None:
+def restate(book: LobsterBook, out: Array, ts_ns: int, level: Record, order_id: Key, size: int) -> None:
     """Write an event that says how much of an order rests from now on."""
     event = out[book.counters[0].written]
     event.ts_ns, event.price, event.size, event.order_id = ts_ns, level.price, size, order_id
@@ -103,7 +103,7 @@ def restate(book: LevelBook, out: Array, ts_ns: int, level: Record, order_id: Ke
 
 
 @inlined_kernel
-def place_of(book: LevelBook, side: int, price: int) -> int:
+def place_of(book: LobsterBook, side: int, price: int) -> int:
     """Return where the level of a price stands in the view of a side, or would stand."""
     place = 0
     if side == BIDS:
@@ -116,7 +116,7 @@ def place_of(book: LevelBook, side: int, price: int) -> int:
 
 
 @inlined_kernel
-def open_level(book: LevelBook, side: int, place: int, price: int) -> int:
+def open_level(book: LobsterBook, side: int, place: int, price: int) -> int:
     """Put an empty level into the view at a place; return which it is."""
     counters = book.counters[0]
     counters.free_levels -= 1
@@ -132,7 +132,7 @@ def open_level(book: LevelBook, side: int, place: int, price: int) -> int:
 
 
 @inlined_kernel
-def close_level(book: LevelBook, side: int, place: int) -> None:
+def close_level(book: LobsterBook, side: int, place: int) -> None:
     """Take a level out of the view and forget its orders."""
     counters = book.counters[0]
     index = book.places[side, place]
@@ -149,7 +149,7 @@ def close_level(book: LevelBook, side: int, place: int) -> None:
 
 
 @inlined_kernel
-def link(book: LevelBook, slot: int, index: int, size: int) -> None:
+def link(book: LobsterBook, slot: int, index: int, size: int) -> None:
     """Put an order at the end of a level's queue."""
     order, level = book.orders[slot], book.levels[index]
     order.level, order.left, order.older, order.newer = index, size, level.newest, NOWHERE
@@ -163,7 +163,7 @@ def link(book: LevelBook, slot: int, index: int, size: int) -> None:
 
 
 @inlined_kernel
-def unlink(book: LevelBook, slot: int) -> None:
+def unlink(book: LobsterBook, slot: int) -> None:
     """Take an order out of its level's queue: it is not known any more."""
     order = book.orders[slot]
     level = book.levels[order.level]
@@ -181,7 +181,7 @@ def unlink(book: LevelBook, slot: int) -> None:
 
 
 @inlined_kernel
-def take_from_standing(book: LevelBook, index: int, size: int) -> None:
+def take_from_standing(book: LobsterBook, index: int, size: int) -> None:
     """Take a quantity from a level's standing order, and with its last one the ids that must not draw on it."""
     level = book.levels[index]
     level.quantity -= size
@@ -198,7 +198,7 @@ def take_from_standing(book: LevelBook, index: int, size: int) -> None:
 
 
 @inlined_kernel
-def take_from_order(book: LevelBook, slot: int, size: int) -> None:
+def take_from_order(book: LobsterBook, slot: int, size: int) -> None:
     """Take a quantity from an order; it is forgotten with its last one, if there is nothing it could draw on."""
     order = book.orders[slot]
     level = book.levels[order.level]
@@ -209,7 +209,7 @@ def take_from_order(book: LevelBook, slot: int, size: int) -> None:
 
 
 @inlined_kernel
-def submit(book: LevelBook, slot: int, side: int, price: int, size: int, follows: bool) -> None:
+def submit(book: LobsterBook, slot: int, side: int, price: int, size: int, follows: bool) -> None:
     """Apply a submission. Without rows to follow, a level is of interest only while it has a standing order."""
     order = book.orders[slot]
     if order.level != NOWHERE:
@@ -228,7 +228,7 @@ def submit(book: LevelBook, slot: int, side: int, price: int, size: int, follows
 
 
 @inlined_kernel
-def reduce(book: LevelBook, slot: int, side: int, price: int, size: int, follows: bool) -> Key:
+def reduce(book: LobsterBook, slot: int, side: int, price: int, size: int, follows: bool) -> Key:
     """Apply a cancel or an execution; return the id of the standing order that it draws on, 0 where there is none."""
     order = book.orders[slot]
     if order.level != NOWHERE:

@@ -103,7 +103,7 @@ def _nothing_inside(folder: Path, item: str, suffixes: Sequence[str]) -> str:
     return sentence
 
 
-def digest_of(paths: Sequence[str], open_one: OpenOne) -> str | list[str]:
+def files_digest(paths: Sequence[str], open_one: OpenOne) -> str | list[str]:
     """Return the SHA-256 of one file, or those of several in the order of time."""
     if len(paths) == 1:
         return input_files.sha256(paths[0])

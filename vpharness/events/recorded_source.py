@@ -85,7 +85,7 @@ class RecordedSource:
             "symbol": self.symbol,
             "size_unit": self.size_unit,
             "require_snapshot": self.require_snapshot,
-            "sha256": many_files.digest_of(self.files(), self._opened),
+            "sha256": many_files.files_digest(self.files(), self._opened),
         }
 
     @contextmanager

@@ -83,6 +83,6 @@ class SyntheticSource:
         if found := problems(self, "source."):
             raise ConfigError("; ".join(found))
         tick_size_to_price(self.tick_size)
-        from vpharness.events.synthetic_simulation import simulate  # noqa: PLC0415  # compiled code takes a second to load
+        from vpharness.events.synthetic_simulation import simulate_market  # noqa: PLC0415  # compiled code takes a second to load
 
-        return nullcontext(EventStream(instrument="SYN", size_unit=1.0, chunks=simulate(self)))
+        return nullcontext(EventStream(instrument="SYN", size_unit=1.0, chunks=simulate_market(self)))

@@ -25,7 +25,7 @@ from vpharness.events.synthetic_moves import (
 from vpharness.prices import tick_size_to_price
 
 
-def simulate(
+def simulate_market(
     source: SyntheticSource, chunk_events: int = CHUNK_EVENTS, flow_seed: int | None = None
 ) -> Iterator[NDArray[np.void]]:
     """Yield the market's events in chunks of EVENT_DTYPE, none longer than `chunk_events`.

@@ -119,7 +119,7 @@ class LiveOrders:
         """
         if len(self._ahead):
             raise ConfigError("events have been taken that are not followed yet; catch up before saving")
-        book = {name: np.copy(array) for name, array in state_transfer.save_state(self._book).items()}
+        book = {name: np.copy(array) for name, array in state_transfer.save_lattice(self._book).items()}
         clock = book["clock"]
         if clock["now_ns"][0] != NO_TIME:  # nothing here counts bins
             clock["bin"] = clock["now_ns"] // self._book.rules["cell_width_ns"]
@@ -152,7 +152,7 @@ class LiveOrders:
             part: {name.removeprefix(part): np.copy(saved[name]) for name in saved if name.startswith(part)}
             for part in (_BOOK, _QUEUE)
         }
-        orders._book = state_transfer.restore_state(own[_BOOK], book)
+        orders._book = state_transfer.restore_lattice(own[_BOOK], book)
         orders._queue = restore_queue(own[_QUEUE], orders._book)
         orders._room = orders._queue.orders
         orders._followed = [int(place) for place in saved.get(_FOLLOWED, np.zeros(0, np.int64))]

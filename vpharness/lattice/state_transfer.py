@@ -54,12 +54,12 @@ _EARLIER_NO_TICK: Final = -1
 """Before prices could be negative."""
 
 
-def save_state(state: LatticeState) -> dict[str, Array]:
+def save_lattice(state: LatticeState) -> dict[str, Array]:
     """Return the state as arrays by name, as `numpy.savez` takes them. They are the state's own, not copies."""
     return {name: array for name, array in state._asdict().items() if name not in NOT_KEPT}
 
 
-def restore_state(saved: Mapping[str, Array], fresh: LatticeState) -> LatticeState:
+def restore_lattice(saved: Mapping[str, Array], fresh: LatticeState) -> LatticeState:
     """Return the state that `save_state` was given, bit for bit.
 
     In one that was saved before events had a publisher all orders are publisher 0's. `fresh` is the state before the
@@ -69,7 +69,7 @@ def restore_state(saved: Mapping[str, Array], fresh: LatticeState) -> LatticeSta
     state was saved under other rules than those of `fresh`, and where the arrays do not belong together: kernels would
     read and write outside of them.
     """
-    pattern, saved = save_state(fresh), _with_publishers(saved)
+    pattern, saved = save_lattice(fresh), _with_publishers(saved)
     wanted = {name: (array.dtype, array.ndim) for name, array in pattern.items()}
     found = {name: (array.dtype, array.ndim) for name, array in saved.items()}
     if wanted != found:

@@ -10,7 +10,7 @@ weights are in force from bin b on, until the next fit.
 - `audit_fits(...)` shows whether features, scores or weights depend on what comes later.
 """
 
-from vpharness.learning.audit import AUDITED_FITS, audit_fits
+from vpharness.learning.fits_audit import AUDITED_FITS, audit_fits
 from vpharness.learning.fitting import FitAt, fits_of, in_force, missing_packages
 from vpharness.learning.labels import labels_of
 from vpharness.learning.learned_run import FitRecord, LearnedRun, model_identity

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vpharness.evaluation.information import block_totals, standard_ranks
+from vpharness.evaluation.information_coefficient import block_totals, standard_ranks
 from vpharness.evaluation.intervals import Interval, ratio_of_totals
 from vpharness.learning.learned_run import LearnedRun
 from vpharness.signals import FitsInForce

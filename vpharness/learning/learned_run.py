@@ -18,7 +18,14 @@ from vpharness.learning.earlier_datasets import EarlierDatasets
 from vpharness.learning.fitting import FitAt, fits_of, in_force
 from vpharness.learning.labels import labels_of
 from vpharness.learning.stored_weights import RECENT, StoredWeights
-from vpharness.learning.weights_store import Card, keep_schedule, keep_weights, name_of, read_schedule, read_weights
+from vpharness.learning.weights_store import (
+    Card,
+    keep_schedule,
+    keep_weights,
+    read_schedule,
+    read_weights,
+    weights_name,
+)
 from vpharness.signals import (
     FitsInForce,
     Fitted,
@@ -59,7 +66,7 @@ def _version(name: str) -> str | None:
 
 @dataclass(frozen=True, eq=False)
 class FitRecord:
-    """A fit with all that is said of it.
+    """A fit with its digest and its card.
 
     Attributes:
         fit: the fit.
@@ -153,7 +160,7 @@ class LearnedRun:
         if not before:
             return None
         card = _card(self.signal, self.params, self.view, before[-1], self.earlier)
-        return FitRecord(before[-1], name_of(before[-1].fitted.weights, card), card)
+        return FitRecord(before[-1], weights_name(before[-1].fitted.weights, card), card)
 
     @property
     def in_force(self) -> FitsInForce:
@@ -195,7 +202,7 @@ def _card(
     fit: FitAt,
     earlier: EarlierDatasets | None = None,
 ) -> Card:
-    """Return what is said of a fit: what it was fitted on, when, how, and by what."""
+    """Return the card of a fit: what it was fitted on, when, how, and by what."""
     of_fit = {name: value for name, value in score_parameters(params).items() if name in params.outside_the_body()}
     width_ns = round(view.cell_width_ms * 1_000_000)
     return {

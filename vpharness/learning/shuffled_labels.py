@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from vpharness.evaluation.information import information_coefficient, moves_ahead
+from vpharness.evaluation.information_coefficient import information_coefficient, moves_ahead
 from vpharness.evaluation.intervals import Interval, half_width
 from vpharness.learning.fitting import fit_at
 from vpharness.learning.importances import shuffled_blocks
@@ -29,7 +29,7 @@ _REACHES_A_BLOCK: Final = 4
 
 @dataclass(frozen=True)
 class ShuffledLabels:
-    """What fits to shuffled labels came to.
+    """The results of fits to shuffled labels.
 
     Attributes:
         coefficients: of each shuffle.

@@ -30,7 +30,7 @@ SCHEDULES: Final = "schedules"
 Card = Mapping[str, Any]
 
 
-def digest_of(weights: bytes, card: bytes) -> str:
+def weights_digest(weights: bytes, card: bytes) -> str:
     """Return the name of weights and their card: the SHA-256 of the two, each behind its length."""
     digest = hashlib.sha256()
     for part in (weights, card):
@@ -46,9 +46,9 @@ def weights_bytes(weights: Weights) -> bytes:
     return bytes(save({name: np.ascontiguousarray(weights[name]) for name in sorted(weights)}))
 
 
-def name_of(weights: Weights, card: Card) -> str:
+def weights_name(weights: Weights, card: Card) -> str:
     """Return the digest that weights and their card are kept under."""
-    return digest_of(weights_bytes(weights), _json(card))
+    return weights_digest(weights_bytes(weights), _json(card))
 
 
 def keep_weights(models: Path, weights: Weights, card: Card) -> str:
@@ -57,7 +57,7 @@ def keep_weights(models: Path, weights: Weights, card: Card) -> str:
     Raises DatasetError where nothing can be written.
     """
     data, text = weights_bytes(weights), _json(card)
-    digest = digest_of(data, text)
+    digest = weights_digest(data, text)
     target = models / digest
     if target.exists():
         with contextlib.suppress(OSError):  # a lake that is only read
@@ -82,7 +82,7 @@ def read_weights(models: Path, digest: str) -> tuple[dict[str, NDArray[Any]], Ca
         data, text = (folder / WEIGHTS_FILE).read_bytes(), (folder / CARD_FILE).read_bytes()
     except OSError as error:
         raise DatasetError(f"the weights in {folder} cannot be read: {error.strerror}; {_ADVICE}") from error
-    if (found := digest_of(data, text)) != digest:
+    if (found := weights_digest(data, text)) != digest:
         raise DatasetError(
             f"the weights in {folder} are damaged: {WEIGHTS_FILE} and {CARD_FILE} have the SHA-256 {found[:12]}…, not "
             f"that of their folder; {_ADVICE}"

@@ -2,6 +2,6 @@
 
 from vpharness.live.followed_orders import FollowedOrders
 from vpharness.live.live_model import LiveModel, ScoredBin, scores_of
-from vpharness.live.session import LONGEST_GAP_NS, LiveSession
+from vpharness.live.live_session import LONGEST_GAP_NS, LiveSession
 
 __all__ = ["LONGEST_GAP_NS", "FollowedOrders", "LiveModel", "LiveSession", "ScoredBin", "scores_of"]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vpharness.execution.live_orders import LiveOrders
 from vpharness.live.live_model import ScoredBin
-from vpharness.live.session import LiveSession
+from vpharness.live.live_session import LiveSession
 from vpharness.order_fates import FATE_DTYPE, VirtualOrder
 
 

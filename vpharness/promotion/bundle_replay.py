@@ -24,7 +24,7 @@ from vpharness.promotion.promoted_record import (
 )
 
 
-def fresh_lattice(record: PromotedRecord, start_ns: int | None = None) -> LatticeState:
+def record_lattice(record: PromotedRecord, start_ns: int | None = None) -> LatticeState:
     """Return the record's lattice before the first event. The record must be of an instrument."""
     if record.tick_size is None or record.size_unit is None:
         raise ValueError("the defaults of a fresh clone are of no instrument, and have no lattice of their own")
@@ -90,7 +90,7 @@ def _differences(record: PromotedRecord, bundle: Bundle) -> list[str]:
         ]
     try:
         session = LiveSession.restore(
-            live_model(record), fresh_lattice(record), recording.state, longest_gap_ns=LONGEST_GAP_NS
+            live_model(record), record_lattice(record), recording.state, longest_gap_ns=LONGEST_GAP_NS
         )
         end_ns, followed = int(recording.outputs.bins["bin_end_ns"][-1]), _followed(record, recording)
         if followed is None:
@@ -119,7 +119,7 @@ def _followed(record: PromotedRecord, recording: Recording) -> FollowedOrders | 
     }
     latency_ns, max_wait_ns = durations
     return FollowedOrders(
-        LiveOrders.restore(fresh_lattice(record), saved, latency_ns=latency_ns, max_wait_ns=max_wait_ns)
+        LiveOrders.restore(record_lattice(record), saved, latency_ns=latency_ns, max_wait_ns=max_wait_ns)
     )
 
 

@@ -12,7 +12,7 @@ from vpharness.results.holdout import open_holdouts, trials_with_test
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.ranking import unjudged
 from vpharness.results.reevaluation import ViewOf, reevaluate
-from vpharness.results.since_chosen import Chosen
+from vpharness.results.since_chosen import ChosenCandidate
 from vpharness.results.store import Store
 
 _NS_PER_MS = 1_000_000
@@ -106,7 +106,7 @@ class LaterDays:
 
 
 def later_days(
-    chosen: Chosen,
+    chosen: ChosenCandidate,
     ledger: Sequence[LedgerCandidate],
     store: Store,
     view_of: ViewOf,

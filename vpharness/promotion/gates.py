@@ -1,9 +1,7 @@
 """The gates of a promotion: each states what was wanted and what was found, kept in the bundle as evidence."""
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,87 +14,13 @@ from vpharness.errors import DatasetError, VpharnessError, told_apart
 from vpharness.evaluation import EVALUATION_VERSION
 from vpharness.events.event_source import Source
 from vpharness.lattice.lattice_parameters import LATTICE_VERSION
-from vpharness.live.latency import Latency
+from vpharness.live.latency import Latency, MachineLoad
 from vpharness.promotion.agreement import Agreement
 from vpharness.promotion.forward_record import ForwardRecord
+from vpharness.promotion.gate import Gate
 from vpharness.promotion.gate_parameters import PromotionParameters
-from vpharness.results.holdout import net_text
+from vpharness.results.holdout import net_low_text
 from vpharness.results.ranking import Ranked
-
-NOT_LOOKED_AT: Final = "not checked: another gate failed"
-
-
-@dataclass(frozen=True)
-class Loosened:
-    """A limit that lets more through than its default does."""
-
-    name: str
-    default: float
-    given: float
-
-
-@dataclass(frozen=True)
-class Gate:
-    """One thing that a run must have to be promoted.
-
-    Attributes:
-        name: what is looked at.
-        passed: whether it passed; None where it has not been looked at.
-        wanted: what was wanted.
-        found: what was found.
-        forcible: whether a reason can override it.
-        unsafe: whether overriding it serves something else than was run, for which a reason is not enough.
-        loosened: limits of it that are looser than their defaults, by which it is judged all the same.
-    """
-
-    name: str
-    passed: bool | None
-    wanted: str
-    found: str
-    forcible: bool = True
-    unsafe: bool = False
-    loosened: tuple[Loosened, ...] = ()
-
-    def values(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return dataclasses.asdict(self)
-
-
-def judged(gates_at: Callable[[PromotionParameters], Sequence[Gate]], limits: PromotionParameters) -> list[Gate]:
-    """Return gates at some limits, each judged by the default of a limit that is looser.
-
-    What passes a looser limit alone is overridden like any other failure: with a reason, which is recorded.
-    """
-    defaults = limits.loosened()
-    if not defaults:
-        return list(gates_at(limits))
-    given, strict = gates_at(limits), gates_at(dataclasses.replace(limits, **defaults))
-    loosened: list[list[Loosened]] = [[] for _ in given]
-    for name, default in defaults.items():
-        with_default = gates_at(dataclasses.replace(limits, **{name: default}))
-        for place, (one, other) in enumerate(zip(given, with_default, strict=True)):
-            if one.wanted != other.wanted:  # it is a limit of this gate
-                loosened[place].append(Loosened(name, default, getattr(limits, name)))
-    return [_noted(*gates) for gates in zip(given, strict, map(tuple, loosened), strict=True)]
-
-
-def _noted(given: Gate, strict: Gate, loosened: tuple[Loosened, ...]) -> Gate:
-    if not loosened:
-        return given
-    told = ", ".join(f"{each.name}={each.given:g}" for each in loosened)
-    passes = "only with" if given.passed and not strict.passed else "not even with" if not given.passed else "without"
-    return dataclasses.replace(strict, found=f"{strict.found}; it passes {passes} {told}", loosened=loosened)
-
-
-def all_of(several: Sequence[Gate], names: Sequence[str]) -> Gate:
-    """Return one gate for what was looked at on several datasets, by their names: it passes where all do."""
-    if len(several) == 1:
-        return several[0]
-    told = [each for each in zip(several, names, strict=True) if not each[0].passed] or list(
-        zip(several, names, strict=True)
-    )
-    found = "; ".join(f"{name}: {gate.found}" for gate, name in told)
-    return dataclasses.replace(several[0], passed=all(gate.passed for gate in several), found=found)
 
 
 def dataset_gate(dataset: Dataset) -> Gate:
@@ -168,14 +92,14 @@ def train_gates(ranked: Ranked, limits: PromotionParameters) -> list[Gate]:
             "train net",
             bool(low > least),
             f"lower end of the net mean, for all candidates at once, above {least:g} ticks",
-            net_text(figures, low),
+            net_low_text(figures, low),
         ),
     ]
 
 
 def audit_gate(report: AuditReport) -> Gate:
     """The signal is computed from the grid alone, does not look ahead, keeps the chunk law and forgets its start."""
-    wanted = "no answers in its program, causal, the same however time is cut, and forgetting where the data began"
+    wanted = "no stored answers, no look-ahead, scores independent of how time is cut, and a bounded memory"
     found = "; ".join(report.failures) or f"{len(report.checks)} checks over {report.bins:,} bins"
     return Gate("audit", report.passed, wanted, found, unsafe=True)
 
@@ -203,10 +127,10 @@ def memory_gate(
         warmup_bins: the evaluation's.
         cell_width_ms: the length of a bin.
     """
-    wanted = "finite, and shown to the model before its recorded slice begins"
+    wanted = "bounded, and covered by bins before the recorded slice"
     if memory_bins is None:
         # No server could ever be told right from wrong: there is nothing for a reason to override.
-        found = "not shown to end: neither a slice nor a warm-up can make up for where the data began"
+        found = "unbounded as far as the audit shows: no warm-up can make a server's scores equal the run's"
         return Gate("memory", False, wanted, found, forcible=False)
     first = first_covered_bin(valid, memory_bins)
     told = f"{memory_bins:,} valid bins, {memory_bins * cell_width_ms / 1000:g} s"
@@ -237,15 +161,36 @@ def live_gate(agreed: Agreement, others_differ: Sequence[str], n_orders: int | N
     return Gate("live = batch", not differences, wanted, found, unsafe=True)
 
 
-def latency_gate(latency: Latency | None, cell_width_ms: float, limits: PromotionParameters) -> Gate:
-    """A step takes a small part of its bin on this host."""
+def latency_gate(
+    latency: Latency | None, cell_width_ms: float, limits: PromotionParameters, load: MachineLoad | None = None
+) -> Gate:
+    """A step takes a small part of its bin on this host.
+
+    Args:
+        latency: of the timed steps; None without any.
+        cell_width_ms: the length of a bin.
+        limits: with the share of a bin that a step may take.
+        load: how busy the machine was meanwhile, which explains a miss; None where that is not known.
+    """
     most = limits.max_latency_share * cell_width_ms
     wanted = f"99th percentile at most {most:g} ms"
     p99_ms = None if latency is None else latency.percentiles["p99"]
     if p99_ms is None:
         bins = 0 if latency is None else latency.bins
         return Gate("latency", False, wanted, f"{bins} bins were timed, which are too few to tell it")
-    return Gate("latency", p99_ms <= most, wanted, f"{p99_ms:.2f} ms, {p99_ms / cell_width_ms:.1%} of the bin")
+    found = f"{p99_ms:.2f} ms, {p99_ms / cell_width_ms:.1%} of the bin"
+    passed = p99_ms <= most
+    return Gate("latency", passed, wanted, found if passed else f"{found}; {_why_late(load)}")
+
+
+def _why_late(load: MachineLoad | None) -> str:
+    """Return what may be the cause of a miss of the latency, and what to do."""
+    again = "promote again when nothing else runs here"
+    if load is None:
+        return f"a busy machine may be the cause: {again}"
+    if load.is_busy:
+        return f"this machine was busy ({load}), which may be the cause: {again}"
+    return f"this machine was not busy ({load}): the step itself is slow; try a faster machine, or wider bins"
 
 
 def unseen_gate(ranked: Ranked, limits: PromotionParameters) -> Gate:
@@ -257,7 +202,7 @@ def unseen_gate(ranked: Ranked, limits: PromotionParameters) -> Gate:
     figures = opening.judgement.figures
     openings = "once" if opening.times == 1 else f"{opening.times} times"
     found = (
-        f"{net_text(figures, opening.low)} at an error of {opening.error:.2g}; opened {openings}, as number "
+        f"{net_low_text(figures, opening.low)} at an error of {opening.error:.2g}; opened {openings}, as number "
         f"{opening.number} on this market time"
     )
     return Gate("test", figures.n_net >= fires and opening.low > least, wanted, found)

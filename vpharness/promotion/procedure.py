@@ -12,10 +12,11 @@ from typing import Any
 
 from vpharness.errors import PromotionError
 from vpharness.evaluation import Judgement
+from vpharness.promotion.gate import Gate
 from vpharness.promotion.gate_parameters import PromotionParameters
-from vpharness.promotion.gates import Gate, train_gates
+from vpharness.promotion.gates import train_gates
 from vpharness.promotion.selection import SelectedCandidate, select_candidate
-from vpharness.results.holdout import net_text
+from vpharness.results.holdout import net_low_text
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.store import Store
 from vpharness.results.walk_forward.judged import WalkForward
@@ -31,7 +32,8 @@ def select_from_procedure(store: Store, ledger: Sequence[LedgerCandidate], found
     if step.candidate is None:
         raise PromotionError(
             f"nothing is rankable on the last segments ({step.in_sample[0].name} to {step.in_sample[-1].name}): the "
-            "procedure has chosen nothing to serve; give a larger train"
+            "procedure has chosen nothing to serve; give a larger train (python -m vpharness compare walk_forward=true "
+            "says what candidates lack)"
         )
     newest = max(step.candidate.counted, key=lambda trial: (trial.judged_time.stop_ns, trial.dataset))
     selected = select_candidate(store, ledger, newest.run_id, newest.threshold_label)
@@ -57,7 +59,7 @@ def procedure_gates(found: WalkForward, limits: PromotionParameters) -> list[Gat
         enough, earned = "nothing was ever chosen", "no net fires"
     else:
         enough = "; ".join(map(str, judgement.lacks)) or f"{n_net} net fires over {len(found.judged_steps)} steps"
-        earned = net_text(judgement.figures, low)
+        earned = net_low_text(judgement.figures, low)
     if found.left_out:
         enough += (
             f"; what was chosen was judged on {', '.join(found.left_out)} of the instrument too, which is left out"

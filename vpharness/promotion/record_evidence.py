@@ -15,7 +15,7 @@ from vpharness.events.times import time_text
 from vpharness.lattice.lattice_parameters import LATTICE_VERSION
 from vpharness.learning import FitRecord
 from vpharness.promotion.batch_run import BatchRun
-from vpharness.promotion.gates import Gate
+from vpharness.promotion.gate import Gate
 from vpharness.promotion.live_proof import LiveProof
 from vpharness.promotion.procedure import promised_figures
 from vpharness.promotion.projection import Projection
@@ -82,12 +82,12 @@ def _plain_card(fit: FitRecord) -> dict[str, Any]:
     return plain
 
 
-def evidence_of(
+def promotion_evidence(
     found: Sequence[Gate], ranked: Ranked, proof: LiveProof, batch: BatchRun, projection: Projection
 ) -> dict[str, Any]:
     """Return the evidence for a promotion as JSON values: gates, promised figures, and further measurements."""
     part = batch.parts[-1]
-    covered = coverage(projection, batch.scores, batch.mid_ticks, span_of(part)) if part.name == TEST else None
+    covered = coverage(projection, batch.scores, batch.mid_ticks, fire_span(part)) if part.name == TEST else None
     return {
         "gates": [{**gate.values(), "forced": not gate.passed} for gate in found],
         "promised": {
@@ -128,6 +128,6 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def span_of(part: Part) -> BinRange:
+def fire_span(part: Part) -> BinRange:
     """Return the bins of a part in which fires may lie, and the bin before which their moves must end."""
     return BinRange(part.first_fire, part.stop, part.limit)

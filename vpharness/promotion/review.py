@@ -14,24 +14,25 @@ from vpharness.evaluation import require_constant_latency
 from vpharness.events.event_source import Source
 from vpharness.execution.live_orders import LiveOrders
 from vpharness.learning.earlier_datasets import EarlierDatasets
+from vpharness.live.latency import MachineLoad
 from vpharness.modules import PermittedModules
 from vpharness.promotion import gates
 from vpharness.promotion.batch_run import BatchRun
 from vpharness.promotion.bundle import Recording
-from vpharness.promotion.bundle_replay import fresh_lattice
+from vpharness.promotion.bundle_replay import record_lattice
 from vpharness.promotion.forward_record import forward_record
+from vpharness.promotion.gate import NOT_LOOKED_AT, Gate, all_of, judged_by_defaults
 from vpharness.promotion.gate_parameters import PromotionParameters
-from vpharness.promotion.gates import Gate
 from vpharness.promotion.live_proof import BatchOutputs, LiveProof, choose_slice, prove
 from vpharness.promotion.procedure import chance_gates, procedure_evidence, promised_of
 from vpharness.promotion.projection_fit import fit_projection
 from vpharness.promotion.promoted_record import PromotedRecord, live_model, model_with, record_order_durations
 from vpharness.promotion.record_evidence import (
-    evidence_of,
+    fire_span,
     ledger_facts,
+    promotion_evidence,
     record_of_run,
     require_exportable_model,
-    span_of,
 )
 from vpharness.promotion.selection import SelectedCandidate
 from vpharness.results.audits import FULL, AuditRecord, audit_key, keep_audits
@@ -141,11 +142,11 @@ def review(
     )
     report("dataset", None)
     found = [
-        gates.all_of([gates.dataset_gate(each.dataset) for each in proofs], names),
-        gates.all_of([gates.lattice_gate(each.dataset.manifest) for each in proofs], names),
+        all_of([gates.dataset_gate(each.dataset) for each in proofs], names),
+        all_of([gates.lattice_gate(each.dataset.manifest) for each in proofs], names),
         gates.code_gate(candidate.identity, digest(candidate.signal, candidate.params)),
-        gates.all_of([gates.events_gate(each.dataset.manifest, each.source) for each in proofs], names),
-        *gates.judged(lambda those: chance_gates(candidate, those), limits),
+        all_of([gates.events_gate(each.dataset.manifest, each.source) for each in proofs], names),
+        *judged_by_defaults(lambda those: chance_gates(candidate, those), limits),
     ]
     if any(each.source is None for each in proofs) or not _goes_on(found, settings):
         return _ended(found, "audit", "memory", "live = batch", "latency", "test", "forward")
@@ -164,7 +165,7 @@ def review(
         return _ended(found, "live = batch", "latency", "test", "forward")
     report("live = batch", None)
     projection = fit_projection(
-        trained.scores, trained.mid_ticks, span_of(trained.parts[0]), limits.horizons_bins, limits.quantiles
+        trained.scores, trained.mid_ticks, fire_span(trained.parts[0]), limits.horizons_bins, limits.quantiles
     )
     record = record_of_run(batch, projection, memory_bins)
     require_exportable_model(record)
@@ -175,7 +176,7 @@ def review(
         live.append(_proof(own, each, data.source, limits, shown))
     proof = live[-1]
     found.append(
-        gates.all_of(
+        all_of(
             [
                 gates.live_gate(each.agreement, (*each.cells_differ, *each.orders_differ), each.n_orders)
                 for each in live
@@ -183,19 +184,20 @@ def review(
             names,
         )
     )
-    found += gates.judged(lambda those: [gates.latency_gate(proof.latency, batch.width_ms, those)], limits)
+    load = MachineLoad.now()
+    found += judged_by_defaults(lambda those: [gates.latency_gate(proof.latency, batch.width_ms, those, load)], limits)
     if not _goes_on(found, settings):
         return _ended(found, "test", "forward")
     ranked = candidate.ranked
     if candidate.procedure is None:
         report("test", None)
         (ranked,) = open_holdouts([ranked], settings.ledger, settings.store, settings.view_of)
-        found += gates.judged(lambda those: [gates.unseen_gate(ranked, those)], limits)
+        found += judged_by_defaults(lambda those: [gates.unseen_gate(ranked, those)], limits)
     forward = forward_record(ranked.candidate.counted, settings.view_of)
     found.append(gates.forward_gate(forward, limits))
     overridden = settings.forced if any(not gate.passed for gate in found) else None
     unsafe = tuple(gate.name for gate in found if gate.unsafe and not gate.passed)
-    evidence = evidence_of(found, ranked, proof, batch, projection) | {
+    evidence = promotion_evidence(found, ranked, proof, batch, projection) | {
         "ledger": ledger_facts(ranked, settings.ledger),
         "pooled": _pooled_facts(candidate, names),
         "forward": forward.values(),
@@ -239,7 +241,7 @@ def _goes_on(found: Sequence[Gate], settings: ReviewSettings) -> bool:
 
 
 def _ended(found: Sequence[Gate], *others: str) -> Review:
-    return Review((*found, *(Gate(name, None, "", gates.NOT_LOOKED_AT) for name in others)))
+    return Review((*found, *(Gate(name, None, "", NOT_LOOKED_AT) for name in others)))
 
 
 def _on_newest(candidate: SelectedCandidate) -> SelectedCandidate:
@@ -295,9 +297,9 @@ def _proof(
     start = choose_slice(batch.valid, outputs.fires, first, part.stop, limits.slice_bins)
     recorded = (start, min(start + limits.slice_bins, part.stop))
     whole = BatchOutputs(outputs, batch.loaded.grid, (part.start, part.stop), recorded, batch.fates)
-    lattice, orders = fresh_lattice(record, span["start_ns"]), None
+    lattice, orders = record_lattice(record, span["start_ns"]), None
     if (durations := record_order_durations(record)) is not None:
-        orders = LiveOrders(fresh_lattice(record), latency_ns=durations[0], max_wait_ns=durations[1])
+        orders = LiveOrders(record_lattice(record), latency_ns=durations[0], max_wait_ns=durations[1])
     judged = None if batch.learned is None else model_with(record, batch.learned.in_force)
     proof = prove(live_model(record), lattice, source, span["end_ns"], whole, report, orders, judged)
     if not len(proof.recording.outputs.bins):

@@ -232,7 +232,7 @@ def _trained_on_since(candidate: LedgerCandidate, views: Sequence[_View]) -> int
     return len({view.times for view in own if any_overlap(view.times, candidate.market_times)})
 
 
-def net_text(figures: Figures, low: float) -> str:
+def net_low_text(figures: Figures, low: float) -> str:
     """Return a net mean with its lower end in words; nothing is put into figures that are not there."""
     if not figures.n_net:
         return "no net fires"

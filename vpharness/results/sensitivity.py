@@ -12,7 +12,7 @@ from vpharness.errors import ConfigError
 from vpharness.evaluation.evaluation_parameters import OF_THE_QUEUE
 from vpharness.results.ledger import Trial
 from vpharness.results.ranking import Ranked, rank_order
-from vpharness.suggestions import did_you_mean
+from vpharness.wording import did_you_mean
 
 THRESHOLD: Final = "threshold"
 _THRESHOLDS: Final = ("thresholds", "threshold_quantiles")

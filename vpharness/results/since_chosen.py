@@ -15,7 +15,7 @@ from vpharness.results.ledger import LedgerCandidate, Trial
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenCandidate:
     """When a candidate was chosen, and its trials on the days that came later.
 
     Attributes:
@@ -78,7 +78,7 @@ def since_chosen(
     ledger: Sequence[LedgerCandidate],
     added_ns: Mapping[str, int],
     promoted_ns: Mapping[str, int],
-) -> list[Chosen]:
+) -> list[ChosenCandidate]:
     """Return for each candidate when it was chosen, and how it stands on the days that came later.
 
     Args:
@@ -100,7 +100,7 @@ def since_chosen(
         )
         on_later = LedgerCandidate(candidate.candidate_id, later) if later else None
         added = sum(each > at_ns for each in added_ns.values())
-        found.append(Chosen(candidate, at_ns, candidate.candidate_id in promoted_ns, on_later, added))
+        found.append(ChosenCandidate(candidate, at_ns, candidate.candidate_id in promoted_ns, on_later, added))
     return found
 
 

@@ -23,7 +23,7 @@ from vpharness.parameters import parameter
 from vpharness.results.tracked_run import TrackedRun, mlflow_run_id, note_tracked, without_password
 from vpharness.results.tracking_file import (
     ARTIFACTS,
-    alone_with,
+    alone_with_file,
     bring_artifacts_along,
     file_of_uri,
     keep_tables,
@@ -280,7 +280,7 @@ def _client(uri: str, experiment_name: str, outputs: Path) -> tuple[Any, str]:
     from mlflow.version import VERSION  # noqa: PLC0415  # comes with it
 
     file, tables = file_of_uri(uri), kept_tables(VERSION)
-    with alone_with(file, tables) as is_empty:
+    with alone_with_file(file, tables) as is_empty:
         client = MlflowClient(uri)
         if is_empty and file is not None:
             keep_tables(file, tables)

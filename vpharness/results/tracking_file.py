@@ -43,7 +43,7 @@ def file_of_uri(uri: str) -> Path | None:
 
 
 @contextlib.contextmanager
-def alone_with(file: Path | None, tables: Path | None) -> Iterator[bool]:
+def alone_with_file(file: Path | None, tables: Path | None) -> Iterator[bool]:
     """Keep other processes out while a SQLite file is made: two that migrate one file destroy each other's work.
 
     Args:

@@ -29,8 +29,8 @@ What the rest of the project uses:
   plain arrays and back, bit for bit.
 - `reach_of(signal, params, cell_width_ms=..., radius=...)` says how many bins before its own a score depends on.
 - `@learned` makes a signal whose last step is fitted: its function gives features [T, F], its parameters derive from
-  those of a model (`vpharness.signals.models`). `features(...)` gives them over a whole run; `scorer` and `score` take
-  the weights in force as `fits`. Who fits, and when, is `vpharness.learning`.
+  those of a model (`vpharness.signals.models`). `features(...)` gives them over a whole run, `feature_names(...)` what
+  each is made of; `scorer` and `score` take the weights in force as `fits`. `vpharness.learning` fits them.
 - `digest(signal, params)` is what a result depends on besides parameters and data: the SHA-256 of the compiled form
   and of the names of what it is called with.
 
@@ -50,6 +50,7 @@ from vpharness.signals.core.exported_scorer import (
     load_scorer,
     require_exportable,
 )
+from vpharness.signals.core.feature_names import feature_names
 from vpharness.signals.core.fits_in_force import FitsInForce
 from vpharness.signals.core.grid import Grid
 from vpharness.signals.core.learned import (
@@ -112,6 +113,7 @@ __all__ = [
     "digest",
     "export_scorer",
     "exported_weights",
+    "feature_names",
     "features",
     "fixed_thresholds",
     "forget_compiled",

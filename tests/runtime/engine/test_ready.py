@@ -15,7 +15,7 @@ from runtime.engine.models import served_model
 from runtime.feeds.feed import NO_EVENTS, FeedStep
 from runtime.stream.status import status
 from tests.runtime.market import ScriptedFeed, steps_of
-from tests.runtime.records import fresh_lattice, promote, record_of, with_radius
+from tests.runtime.records import promote, record_lattice, record_of, with_radius
 from tests.runtime.rollout.test_rollout import refusal, until_served
 from tests.runtime.serving import PATIENCE_S, Client, Server, server
 from tests.source_scorer import source_scorer
@@ -65,7 +65,7 @@ def record(name: str = "svac", *, memory_bins: int | None = None, **parameters: 
 
 def beginning_at(place: int, of: PromotedRecord) -> list[FeedStep]:
     """Return the steps from one on, as a feed that begins there has them: behind a snapshot of the book."""
-    session = LiveSession(live_model(of), fresh_lattice(of))
+    session = LiveSession(live_model(of), record_lattice(of))
     for step in steps()[:place]:
         session.take(step.events, step.complete_to_ns)
     first = steps()[place]
@@ -93,7 +93,7 @@ def run_of(of: PromotedRecord) -> dict[int, RunBin]:
 
 
 def _run_of(of: PromotedRecord) -> dict[int, RunBin]:
-    state, blocks = advance(fresh_lattice(of), np.concatenate([step.events for step in steps()]))
+    state, blocks = advance(record_lattice(of), np.concatenate([step.events for step in steps()]))
     _, last = advance(state, NO_EVENTS, steps()[-1].complete_to_ns)
     blocks += last
     model = live_model(of)

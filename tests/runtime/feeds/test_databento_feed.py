@@ -15,7 +15,7 @@ from runtime.feeds import gateway_session
 from runtime.feeds.databento_feed import LONGEST_STEP_NS, DatabentoFeed, DatabentoParameters
 from runtime.feeds.feed import FeedContext, FeedStep
 from runtime.feeds.feed_clock import SystemClock
-from runtime.feeds.recorder import recorded
+from runtime.feeds.feed_recorder import recorded
 from runtime.feeds.recording_feed import RecordingReplayParameters
 from tests.runtime.feeds.fake_clock import lattice_for, taken, through
 from tests.runtime.feeds.gateway import (

@@ -8,7 +8,7 @@ import pytest
 
 from runtime.feeds.dataset_feed import DatasetReplayParameters
 from runtime.feeds.feed import FeedContext
-from runtime.feeds.recorder import recorded
+from runtime.feeds.feed_recorder import recorded
 from runtime.feeds.recording_feed import RecordingReplayParameters
 from runtime.feeds.source_feed import SourceReplayParameters
 from tests.datasets.samples import OPENING_NS, SECOND_NS, Fixed, book

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from runtime.feeds.feed import NO_EVENTS, FeedContext, FeedStep
-from runtime.feeds.recorder import recorded
+from runtime.feeds.feed_recorder import recorded
 from runtime.feeds.recording_feed import RecordingReplayParameters
 from runtime.stream.status import status
 from tests.runtime.market import ScriptedFeed, batch, minute, steps_of

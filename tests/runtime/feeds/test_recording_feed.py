@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from runtime.feeds import recorder
+from runtime.feeds import feed_recorder
 from runtime.feeds.feed import NO_EVENTS, BinFacts, FeedContext, FeedFacts, FeedStep, State
-from runtime.feeds.recorder import RecordedFeed, recorded
+from runtime.feeds.feed_recorder import RecordedFeed, recorded
 from runtime.feeds.recording_feed import RecordingReplayParameters, incomplete, read_steps
-from runtime.feeds.recording_format import RECORDING_VERSION, End, encoded, schema_of
+from runtime.feeds.recording_format import RECORDING_VERSION, End, encoded, recording_schema
 from tests.runtime.feeds.fake_clock import WIDTH_NS, FakeClock, taken
 from vpharness.errors import ConfigError, FeedError
 from vpharness.events.mbo_event import EVENT_DTYPE
@@ -164,7 +164,7 @@ def test_at_its_limit_recording_stops_and_says_so_and_the_feed_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was recorded until then can be replayed."""
-    monkeypatch.setattr(recorder, "_MEGABYTE", 80_000)
+    monkeypatch.setattr(feed_recorder, "_MEGABYTE", 80_000)
     script = late_script()
     feed = Scripted(script)
     with recorded(feed, tmp_path, limit_mb=1, clock=feed.clock) as recording, caplog.at_level(logging.WARNING):
@@ -273,7 +273,7 @@ def test_a_recording_without_its_end_says_so_from_the_beginning_and_at_its_end(
 
 def test_a_recording_that_reached_its_limit_is_incomplete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the reason why recording had stopped."""
-    monkeypatch.setattr(recorder, "_MEGABYTE", 80_000)
+    monkeypatch.setattr(feed_recorder, "_MEGABYTE", 80_000)
     path = record(tmp_path, late_script(), limit_mb=1).path
     with pytest.raises(FeedError, match="is incomplete: recording had stopped, it has reached its limit of 1 MB"):
         replayed(path)
@@ -305,7 +305,7 @@ def earlier_schema(version: int) -> pa.Schema:
     columns = {"ts_ns": "int64", "price": "int64", "size": "int64", "order_id": "uint64"}
     columns |= {"action": "uint8", "side": "uint8", "flags": "uint8"}
     event = pa.struct([pa.field(name, pa.type_for_alias(kind), nullable=False) for name, kind in columns.items()])
-    text = schema_of(FACTS).metadata[b"vpharness.feed"]
+    text = recording_schema(FACTS).metadata[b"vpharness.feed"]
     assert b'"version": 3' in text
     return pa.schema(
         [

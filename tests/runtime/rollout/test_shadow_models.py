@@ -12,7 +12,7 @@ import pytest
 from runtime.engine.models import ServedModel, new_session, served_model
 from runtime.engine.pipeline import running_model
 from runtime.engine.ring_buffer import BinRingBuffer
-from runtime.rollout.shadow_models import STRUCTURES_KEPT, judged
+from runtime.rollout.shadow_models import STRUCTURES_KEPT, judged_bins
 from runtime.rollout.shadow_overrides import CAPACITIES, LONGEST_LIST, beside_champion, shadow_model
 from runtime.stream.query import StreamQuery
 from tests.runtime.market import ScriptedFeed, batch, minute, steps_of
@@ -100,7 +100,7 @@ def test_a_model_stops_being_shown_bins_at_the_next_one_once_nobody_wants_it() -
     bins = [(each.row, dict(each.grid)) for each in batch(record, STEPS[:20])]
     session = new_session(served_model(record), FACTS)
     each = running_model(served_model(record), session, FACTS)
-    texts = judged(each, 100, bins, lambda: session.bins_taken < 7)
+    texts = judged_bins(each, 100, bins, lambda: session.bins_taken < 7)
     assert session.bins_taken == 7
     assert list(texts) == [*range(100, 107)]
 

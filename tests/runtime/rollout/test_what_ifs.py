@@ -18,7 +18,7 @@ from runtime.engine.differences import Differences, WhatIf
 from runtime.engine.models import compiled_session, new_session, served_model
 from runtime.engine.pipeline import Pipeline, PipelineBin, new_pipeline, running_model
 from runtime.engine.pipelines import Pipelines
-from runtime.rollout.shadow_models import judged
+from runtime.rollout.shadow_models import judged_bins
 from runtime.stream.stream_messages import shadow_body
 from tests.runtime.engine.test_pipeline_claims import FACTS, OTHER, RECORD, blocks_of
 from tests.runtime.market import ScriptedFeed, minute, steps_of
@@ -59,7 +59,7 @@ def asked_after(steps: int, tries: int = 1) -> tuple[Pipeline, list[PipelineBin]
     model = served_model(OTHER, NAME)
     each_model = running_model(model, new_session(model, FACTS), FACTS, what_if)
     shown = [(each.scored.row, dict(each.scored.grid)) for each in bins]
-    past |= judged(each_model, 0, shown[:-20], lambda: True)
+    past |= judged_bins(each_model, 0, shown[:-20], lambda: True)
     pipelines.add(each_model, shown[-20:-10], len(shown) - 10, 0).do()
     (event,) = emitted
     assert isinstance(event, PastJudged)
@@ -144,7 +144,7 @@ def test_what_entries_that_rest_came_to_before_is_not_made_up() -> None:
     champion = served_model(RECORD)
     pipeline = new_pipeline(0, champion, new_session(champion, FACTS), FACTS)
     bins = [each for step in STEPS[:40] for each in pipeline.take(step.events, step.complete_to_ns)]
-    texts = judged(each, 0, [(one.scored.row, dict(one.scored.grid)) for one in bins], lambda: True)
+    texts = judged_bins(each, 0, [(one.scored.row, dict(one.scored.grid)) for one in bins], lambda: True)
     said = [json.loads(text) for text in texts.values()]
     assert any(one["fire"] for one in said)
     assert not any(one["outcomes"] or one["orders"] for one in said)

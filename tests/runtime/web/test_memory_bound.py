@@ -170,7 +170,7 @@ def test_a_model_beside_the_champion_takes_no_more_than_is_said(radius: int) -> 
     lattice_served = dataclasses.asdict(LatticeParameters(radius=radius, evict_crossed_ms=0))
     model = served_model(dataclasses.replace(ADS, lattice=lattice_served))
     cells, bins_kept = 2 * radius + 1, 6_000
-    lattice = sum(array.nbytes for array in state_transfer.save_state(new_session(model, FACTS)._lattice).values())
+    lattice = sum(array.nbytes for array in state_transfer.save_lattice(new_session(model, FACTS)._lattice).values())
     assert 0.5 * LATTICE_BYTES_A_CELL * cells < lattice < LATTICE_BYTES_A_CELL * cells
     scorer = shadow_model(model, FACTS, ads_with(LONGEST_LIST, 5_900), bins_kept).live.scorer
     state = sum(np.asarray(array).nbytes for arrays in scorer.start().values() for array in arrays.values())

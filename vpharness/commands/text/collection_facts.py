@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from vpharness.commands.text.dataset_facts import size_text
-from vpharness.commands.text.terminal import counted, span_text
+from vpharness.commands.text.terminal import span_text
 from vpharness.datasets.collection import Collection, Member
 from vpharness.datasets.disk_use import DiskUse, disk_use
 from vpharness.datasets.find import find_dataset
@@ -15,6 +15,7 @@ from vpharness.datasets.lake import Lake
 from vpharness.datasets.sessions import WEEKDAYS, trading_dates
 from vpharness.errors import DatasetError
 from vpharness.events.times import time_text
+from vpharness.wording import counted
 
 if TYPE_CHECKING:
     from vpharness.datasets.collection_build import CollectionBuilt

@@ -88,7 +88,7 @@ def print_doubts(datasets: Iterable[Dataset]) -> None:
 
 
 class DatasetRemarks:
-    """What must be said of results on datasets of a lake; each manifest is read once."""
+    """Warnings about results on datasets of a lake; each manifest is read once."""
 
     def __init__(self, lake: Lake) -> None:
         """Start without having read any."""

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColum
 from rich.progress import Progress as Bar
 
 from vpharness.campaigns.runner import CampaignProgress as Campaign
-from vpharness.compiled import is_kept
+from vpharness.compiled import is_code_kept
 from vpharness.datasets.build_progress import BuildProgress
 from vpharness.events.times import time_text
 
@@ -56,7 +56,7 @@ class Beginning:
     share: float = 0.0
 
 
-def describe(
+def describe_build(
     progress: BuildProgress, seconds: float, share: float | None = None, begun: Beginning = Beginning(0.0)
 ) -> str:
     """Return a build's progress in words: how much is done and what is left, bins, events, and where its time stands.
@@ -85,7 +85,7 @@ def share_done(progress: BuildProgress, span_ns: int | None) -> float | None:
     return min(1.0, built_ns / span_ns)
 
 
-def span_of(source: object, start_ns: int | None = None, end_ns: int | None = None) -> int | None:
+def expected_span_ns(source: object, start_ns: int | None = None, end_ns: int | None = None) -> int | None:
     """Return how long a dataset will be, ns, where source and keys say so: a simulated market has its minutes."""
     if start_ns is not None and end_ns is not None:
         return end_ns - start_ns
@@ -101,7 +101,7 @@ def build_progress(span_ns: int | None = None) -> Iterator[Callable[[BuildProgre
         span_ns: how long the dataset will be, where that is known beforehand.
     """
     console = Console(stderr=True)
-    compiles = not is_kept("lattice.bins")
+    compiles = not is_code_kept("lattice.bins")
     # The time that compiling takes says nothing about the rest: the clock is started behind it.
     begun = None if compiles else Beginning(time.monotonic())
     if not console.is_terminal:
@@ -118,7 +118,7 @@ def build_progress(span_ns: int | None = None) -> Iterator[Callable[[BuildProgre
             share = share_done(progress, span_ns)
             total = None if share is None else 1.0
             begun = begun or Beginning(time.monotonic(), progress.events, share or 0.0)
-            told = describe(progress, time.monotonic() - begun.at, share, begun)
+            told = describe_build(progress, time.monotonic() - begun.at, share, begun)
             bar.update(task, description=told, completed=share or 0, total=total)
 
         yield report
@@ -137,7 +137,7 @@ def _lines(
         begun = begun or Beginning(now, progress.events, share or 0.0)
         if now - last >= LINE_SECONDS:
             last = now
-            print(describe(progress, now - begun.at, share, begun), file=sys.stderr)
+            print(describe_build(progress, now - begun.at, share, begun), file=sys.stderr)
 
     return report
 

@@ -1,16 +1,18 @@
-"""What stands below a ranking: its terms, how large the search was, what it comes to, and what is missing."""
+"""The lines below a ranking: its terms, the size of the search, the verdict, and what is missing."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
-from vpharness.commands.text.terminal import counted, minute_text
+from vpharness.commands.text.terminal import minute_text
 from vpharness.evaluation import TEST, MarketTime, any_overlap
 from vpharness.evaluation.costs import has_fees, is_free
+from vpharness.evaluation.significance import Lack
 from vpharness.results.families import Family
 from vpharness.results.ledger import AUDIT_FAILED, AUDIT_UNDECIDED, NOT_AUDITED, LedgerCandidate
 from vpharness.results.ranking import Ranked
 from vpharness.results.session_names import session_names
+from vpharness.wording import counted
 
 THETA: Final = "θ"
 FOR_ALL: Final = "lower end for all"
@@ -40,17 +42,17 @@ _MOST_NAMED: Final = 3
 _MORE: Final = "(python -m vpharness docs glossary)"
 
 
-def glossary(headings: Collection[str]) -> list[str]:
+def term_lines(headings: Collection[str]) -> list[str]:
     """Return lines that explain those terms of a ranking that have a column; the last one says where there is more."""
     lines = ["; ".join(f"{term}: {meaning}" for term, meaning in terms.items() if term in headings) for terms in _TERMS]
     kept = [line for line in lines if line]
     return [*kept[:-1], f"{kept[-1]} {_MORE}"] if kept else []
 
 
-def verdict(
+def ranking_verdict(
     rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate] = (), sessions: Mapping[str, str] | None = None
 ) -> Iterator[str]:
-    """Yield what it all comes to, and what keeps candidates from winning or their trials from counting.
+    """Yield the verdict, and what keeps candidates from winning or their trials from counting.
 
     Args:
         rankable: the candidates.
@@ -135,27 +137,25 @@ def _costs_text(rankable: Sequence[Ranked]) -> str:
 
 def shortages(ranked: Sequence[Ranked]) -> Iterator[str]:
     """Yield how many candidates have too little data, counted by what they lack, with the nearest of each reason."""
-    poor = [each for each in ranked if each.judgement.lacks]
-    if not poor:
-        return
+    poor = [each.judgement.lacks for each in ranked if each.judgement.lacks]
+    if poor:
+        yield shortage_text(poor)
+
+
+def shortage_text(poor: Sequence[Sequence[Lack]]) -> str:
+    """Return how many candidates lack what, and the one that lacks the least of it, given what each of them lacks."""
+    by_what: dict[str, list[Lack]] = {}
+    for lack in (lack for lacks in poor for lack in lacks):
+        by_what.setdefault(lack.what, []).append(lack)
     reasons = []
-    for what, (count, nearest) in _by_lack(poor).items():
-        lack = next(each for each in nearest.judgement.lacks if each.what == what)
-        if count == 1:
-            reasons.append(f"one has {lack}")
+    for what, lacks in by_what.items():
+        nearest = min(lacks, key=lambda lack: lack.needed - lack.found)
+        if len(lacks) == 1:
+            reasons.append(f"one has {nearest}")
         else:
-            many = "all" if count == len(poor) else f"{count:,}"
-            reasons.append(f"{many} have fewer than {lack.needed} {what}, the nearest has {lack}")
-    yield f"too little data: {counted(len(poor), 'candidate')}: {'; '.join(reasons)}"
-
-
-def _by_lack(poor: Sequence[Ranked]) -> dict[str, tuple[int, Ranked]]:
-    """Return what candidates lack, with how many lack it and the one that lacks the least of it."""
-    found: dict[str, list[tuple[int, Ranked]]] = {}
-    for each in poor:
-        for lack in each.judgement.lacks:
-            found.setdefault(lack.what, []).append((lack.needed - lack.found, each))
-    return {what: (len(those), min(those, key=lambda pair: pair[0])[1]) for what, those in found.items()}
+            many = "all" if len(lacks) == len(poor) else f"{len(lacks):,}"
+            reasons.append(f"{many} have fewer than {nearest.needed} {what}, the nearest has {nearest}")
+    return f"too little data: {counted(len(poor), 'candidate')}: {'; '.join(reasons)}"
 
 
 def searches(rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate] = ()) -> Iterator[str]:

@@ -4,135 +4,45 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cache, lru_cache
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vpharness.campaigns.collection_members import sessions_of_datasets
-from vpharness.campaigns.dataset_views import view_of
-from vpharness.campaigns.market_identity import market_of
+from vpharness.commands.ledger_access import lattices_in, moves_of, readable_ledger
 from vpharness.commands.text.dataset_facts import DatasetRemarks, by_level_lines
-from vpharness.commands.text.informations import print_information
+from vpharness.commands.text.information_tables import print_information
 from vpharness.commands.text.ranking_lines import (
     DIRECTIONAL,
     FOR_ALL,
     P_ADJUSTED,
     THETA,
     audits,
-    glossary,
     kept_for_test,
+    ranking_verdict,
     searches,
     shortages,
-    verdict,
+    term_lines,
 )
 from vpharness.commands.text.terminal import console, print_table
-from vpharness.commands.text.varied_settings import LatticeOf, differences
+from vpharness.commands.text.varied_settings import differences
 from vpharness.config.lake_of_command import lake_key
-from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
-from vpharness.datasets.read import load
-from vpharness.errors import DatasetError, ResultsError
-from vpharness.evaluation import DatasetView, Figure, Figures, parts_of, shown_figures
+from vpharness.evaluation import Figure, Figures, shown_figures
 from vpharness.evaluation.figure_registry import TABLE, without_nan
 from vpharness.evaluation.figures import HEADLINE
 from vpharness.events.times import time_text
-from vpharness.results.advice import Moves, advice, moves_over
-from vpharness.results.holdout import HoldoutResult, net_text
-from vpharness.results.information import Information, information_rows
+from vpharness.results.advice import advice
+from vpharness.results.holdout import HoldoutResult, net_low_text
+from vpharness.results.information_rows import Information, information_rows
 from vpharness.results.ledger import (
     AUDIT_PASSED,
-    DatasetKey,
     LedgerCandidate,
-    Trial,
 )
-from vpharness.results.ledger_reader import read_ledger
-from vpharness.results.ranking import ADAPTIVELY_CHOSEN, Ranked, duplicates, net_order, restricted
-from vpharness.results.reevaluation import needs_dataset, trials_without_evidence, with_missing_evidence
+from vpharness.results.ranking import ADAPTIVELY_CHOSEN, Ranked, duplicates, net_order
 from vpharness.results.remembered_rankings import ranked_before
 from vpharness.results.sensitivity import settings_of
 from vpharness.results.store import Store
-
-
-def views_in(lake: Lake, *, computes: bool = True) -> Callable[[str, str], DatasetView]:
-    """Return how to find what evaluation sees of a dataset: the last few are kept, however many there are.
-
-    Where it may not compute anything, fates of resting orders are those that the cache has.
-    """
-
-    @lru_cache(maxsize=8)
-    def view(dataset_id: str, checksum: str) -> DatasetView:
-        dataset = find_dataset(lake, dataset_id)
-        if dataset.checksum != checksum:
-            raise ResultsError(
-                f"dataset {dataset_id} is no longer the one that runs in the store were made on; "
-                "restore it, or use another lake"
-            )
-        return view_of(dataset, load(dataset), computes=computes)
-
-    return view
-
-
-def readable_ledger(store: Store, lake: Lake) -> list[LedgerCandidate]:
-    """Return the candidates of the ledger, judged by the rules of this version.
-
-    Rows of an earlier version are judged anew where their dataset is at hand and as it was; those left out are printed.
-    """
-    ledger = read_ledger(store)
-    needed = {trial.dataset for trial in trials_without_evidence(ledger)}
-    if not needed:
-        return ledger
-    lost: dict[DatasetKey, str] = {}
-    for key in sorted(needed):
-        try:
-            changed = find_dataset(lake, key[0]).checksum != key[1]
-            lost |= {key: f"dataset {key[0]} is not the one any more that it was"} if changed else {}
-        except DatasetError as error:
-            lost[key] = str(error)
-    for reason in lost.values():
-        print(f"vpharness: results of an earlier version are left out: {reason}", file=sys.stderr)
-    kept = restricted(ledger, lambda run: not (isinstance(run, Trial) and needs_dataset(run) and run.dataset in lost))
-    return with_missing_evidence(kept, views_in(lake), lambda dataset_id, _: market_of(find_dataset(lake, dataset_id)))
-
-
-def lattices_in(lake: Lake | None) -> LatticeOf:
-    """Return how to find the parameters of a dataset's lattice; there are none where it is not in the lake."""
-
-    @cache
-    def lattice(dataset_id: str) -> Mapping[str, Any]:
-        if lake is None:
-            return {}
-        try:
-            return dict(find_dataset(lake, dataset_id).manifest.lattice or {})
-        except DatasetError:
-            return {}
-
-    return lattice
-
-
-def moves_of(ranked: Ranked, lake: Lake | None) -> Moves | None:
-    """Return how far price moves over a candidate's hold, in the part of its first dataset that chooses.
-
-    None where that dataset is not at hand, or not what it was.
-    """
-    trial = ranked.candidate.first
-    if lake is None:
-        return None
-    try:
-        view = views_in(lake)(*trial.dataset)
-        parts = parts_of(view, trial.evaluation, trial.split)
-    except (DatasetError, ResultsError):
-        return None
-    part = next(each for each in parts if each.name == trial.judged_part)
-    chosen = slice(part.start, part.stop)
-    valid = view.book_valid[chosen]
-    mid = np.where(valid, view.mid[chosen] / view.tick_size, np.nan)
-    spread = None
-    if view.best_bid is not None and view.best_ask is not None:
-        spread = np.where(valid, (view.best_ask - view.best_bid)[chosen] / (view.tick_size * 1e9), np.nan)
-    return moves_over(mid, spread, trial.evaluation.max_hold_bins, ranked.hold_s)
 
 
 def print_candidates(  # what is shown of a run
@@ -204,9 +114,9 @@ def print_ranking(
         columns = _columns(rows[:most], found.varied)
         print_table(columns, texts=("signal", "varied"), key="id")
         for line in (
-            *(glossary(columns) if explained else ()),
+            *(term_lines(columns) if explained else ()),
             *searches(rankable, ledger),
-            *verdict(rankable, ledger, sessions),
+            *ranking_verdict(rankable, ledger, sessions),
         ):
             out.print(line)
     of_datasets = [dataset_id for each in ranked for dataset_id in each.candidate.dataset_ids]
@@ -238,7 +148,7 @@ def _adaptive_lines(adaptive: Sequence[Ranked], lake: Lake | None, most: int | N
         each, count = row[0], len(row)
         first, others = each.candidate.first, f", and {count - 1} with the same figures" if count > 1 else ""
         values = f" {varied}" if varied else ""
-        figures = f"net {interval_text(each.judgement.figures)} ticks, p {each.judgement.p_value:.3f}"
+        figures = f"net {net_interval_text(each.judgement.figures)} ticks, p {each.judgement.p_value:.3f}"
         yield f"  {each.candidate.candidate_id} {first.signal} at {first.threshold_label}{values}{others}: {figures}"
 
 
@@ -276,7 +186,7 @@ def _figure_columns(figures: Iterable[Figure]) -> dict[str, Callable[[Ranked, Fi
     return {each.title(): column(each) for each in figures}
 
 
-def interval_text(f: Figures) -> str:
+def net_interval_text(f: Figures) -> str:
     """Return a candidate's net mean with its 95 % interval, ticks."""
     return HEADLINE.text(vars(f))
 
@@ -287,7 +197,7 @@ def line_of_test(ranked: Ranked, opening: HoldoutResult) -> str:
     figures, verdict = opening.judgement.figures, "holds" if opening.holds else "does not hold"
     return (
         f"test of {ranked.candidate.candidate_id}, opened {openings}, as number {opening.number} on this market "
-        f"time: {verdict}; {'net ' if figures.n_net else ''}{net_text(figures, opening.low)} at an error of "
+        f"time: {verdict}; {'net ' if figures.n_net else ''}{net_low_text(figures, opening.low)} at an error of "
         f"{opening.error:.2g}"
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from vpharness.commands.text.rankings import interval_text
+from vpharness.commands.text.rankings import net_interval_text
 from vpharness.commands.text.terminal import console, print_table
 from vpharness.results.ranking import Ranked
 from vpharness.results.sensitivity import AtBarriers, AtValue, short_name, value_text
@@ -114,7 +114,7 @@ def _best_row(best: Ranked | None) -> dict[str, Any]:
 
 
 def _net(best: Ranked | None) -> str:
-    return interval_text(best.judgement.figures) if best else ""
+    return net_interval_text(best.judgement.figures) if best else ""
 
 
 def _net_mean(best: Ranked | None) -> str:

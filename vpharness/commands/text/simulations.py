@@ -56,7 +56,7 @@ def _too_few(timed: Latency) -> Iterator[str]:
 def _stall_line(report: SimulationReport) -> str:
     found = report.catch_up
     if found is None:
-        return "stall: none was tried, or the data ended before it"
+        return "stall: none was simulated (stall_s=0), or the data ended before it"
     level = "not made up for before the data ended"
     if found.level_after_ms is not None:
         level = f"made up for in {found.level_after_ms:,.0f} ms"

@@ -113,11 +113,6 @@ def span_text(span_ns: int) -> str:
     return f"{seconds / 60:.1f} minutes" if seconds < 0.1 * 3600 else f"{seconds / 3600:.2f} hours"
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun, in the plural where it needs one."""
-    return f"{count:,} {noun if count == 1 else f'{noun}s'}"
-
-
 def raise_each(sentences: Sequence[str]) -> None:
     """Raise VpharnessError where there are any sentences, with each in a line of its own on standard error."""
     for sentence in sentences[:-1]:

@@ -15,7 +15,7 @@ LatticeOf = Callable[[str], Mapping[str, Any]]
 """From a dataset's id to the parameters of its lattice; empty where the dataset is not at hand."""
 
 MOST_NAMED: Final = 4
-"""Values of one parameter that are named for rows that came to the same; of more, their number is."""
+"""How many values of a parameter are listed for rows with identical results; of more, their number is shown."""
 _DEFAULTS: Final = {
     "eval.null_draws": EvaluationParameters.null_draws,
     "eval.null_seed": EvaluationParameters.null_seed,
@@ -29,7 +29,7 @@ _DEFAULTS: Final = {
 
 
 @dataclass(frozen=True)
-class Differences:
+class SettingDifferences:
     """What differs between rows.
 
     Attributes:
@@ -70,7 +70,7 @@ def row_settings(ranked: Ranked, sessions: Mapping[str, str]) -> RowSettings:
 
 def differences(
     rows: Sequence[Sequence[Ranked]], lattice_of: LatticeOf, sessions: Mapping[str, str] | None = None
-) -> Differences:
+) -> SettingDifferences:
     """Return in what the candidates of rows differ, thresholds and signals aside, which have columns of their own.
 
     Parameters of a signal are compared among the rows of that signal, and are common to all where there is one signal.
@@ -83,7 +83,7 @@ def differences(
     return differences_of([[row_settings(each, sessions or {}) for each in row] for row in rows], lattice_of)
 
 
-def differences_of(rows: Sequence[Sequence[RowSettings]], lattice_of: LatticeOf) -> Differences:
+def differences_of(rows: Sequence[Sequence[RowSettings]], lattice_of: LatticeOf) -> SettingDifferences:
     """Return what `differences` does, of candidates whose settings are known."""
     settings = [[dict(each.values) for each in row] for row in rows]
     if len({values["dataset"] for row in settings for values in row}) > 1:
@@ -107,7 +107,7 @@ def differences_of(rows: Sequence[Sequence[RowSettings]], lattice_of: LatticeOf)
         for value in found[name]
         if value != value_text(_DEFAULTS.get(name, ""))
     ]
-    return Differences(
+    return SettingDifferences(
         " ".join(common), tuple(_varied(row, varied_names, short) for row in _told_apart(rows, settings))
     )
 

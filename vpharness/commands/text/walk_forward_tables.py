@@ -1,20 +1,26 @@
 """Walk-forward as tables for people, and as rows for programs."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from vpharness.commands.text.terminal import console, counted, print_table
+from vpharness.commands.text.ranking_lines import shortage_text
+from vpharness.commands.text.stability_tables import interval_text
+from vpharness.commands.text.terminal import console, print_table
+from vpharness.evaluation import pooled
 from vpharness.evaluation.figure_registry import without_nan
 from vpharness.evaluation.intervals import Interval
-from vpharness.evaluation.significance import SIGNIFICANCE_LEVEL
+from vpharness.evaluation.significance import SIGNIFICANCE_LEVEL, lacking
 from vpharness.events.times import time_text
 from vpharness.results.ledger import LedgerCandidate
+from vpharness.results.report.candidates import candidate_name
 from vpharness.results.sensitivity import setting_text, settings_in_words, settings_of, short_name, value_text
 from vpharness.results.session_names import segment_text, with_session
 from vpharness.results.walk_forward.judged import WalkForward
 from vpharness.results.walk_forward.overfitting import FEW_GROUPS, Overfitting
+from vpharness.results.walk_forward.segments import segments_of
 from vpharness.results.walk_forward.steps import Step
+from vpharness.wording import counted
 
 _TERMS: Final = (
     "in sample: what chose it, over the segments before; out of sample: the segments behind, which had no say",
@@ -62,13 +68,45 @@ def _step_row(step: Step) -> dict[str, Any]:
     )
 
 
-def print_walk_forward(found: WalkForward, sessions: Mapping[str, str]) -> None:
-    """Print a procedure: its steps, and what they come to; datasets are shown by their sessions' names."""
+def print_walk_forward(found: WalkForward, sessions: Mapping[str, str], notes: Sequence[str] = ()) -> None:
+    """Print a procedure: its steps, and what they come to; datasets are shown by their sessions' names.
+
+    `notes` are further lines, such as why nothing could be chosen.
+    """
     out = console()
     out.print(headline(found))
     print_table(_columns(found, sessions), texts=("out of sample", "chosen", "varied"), key="step")
-    for line in (*_TERMS, *verdict_lines(found, sessions)):
+    for line in (*_TERMS, *verdict_lines(found, sessions), *notes):
         out.print(line)
+
+
+def unrankable_text(found: WalkForward, candidates: Sequence[LedgerCandidate]) -> str | None:
+    """Return at which steps nothing could be ranked, and what candidates lack at the newest of them; None without any.
+
+    Args:
+        found: the procedure.
+        candidates: those that it chose from, each with the trials that are meant.
+    """
+    empty = [step for step in found.steps if step.candidate is None and not step.is_test]
+    if not empty:
+        return None
+    step = empty[-1]
+    timeline = segments_of(candidates, found.procedure.segments)
+    start = [each.name for each in timeline.segments].index(step.in_sample[0].name)
+    chose_before = start + len(step.in_sample)
+    ran = timeline.ran_on(start, chose_before + len(step.out_of_sample))
+    poor = []
+    for history, is_there in zip(timeline.histories, ran, strict=True):
+        some = [each.evidence for each in history.in_segments[start:chose_before] if each is not None]
+        if is_there and (lacks := lacking(pooled(some))):
+            poor.append(lacks)
+    reasons = [shortage_text(poor)] if poor else []
+    if absent := int((~ran).sum()):
+        reasons.append(f"{counted(absent, 'candidate')} did not run on all of its segments")
+    numbers = [str(each.number) for each in empty]
+    at = f"step {numbers[0]}" if len(empty) == 1 else f"{len(empty)} steps (the newest is {numbers[-1]})"
+    window = counted(len(step.in_sample), "segment")
+    return f"nothing is rankable at {at}, from {window} in sample there: {'; '.join(reasons)}; try a larger train"
 
 
 def headline(found: WalkForward) -> str:
@@ -93,7 +131,7 @@ def _columns(found: WalkForward, sessions: Mapping[str, str]) -> dict[str, list[
             {
                 "step": str(step.number),
                 "out of sample": stretch_text(step, sessions),
-                "chosen": "nothing is rankable" if candidate is None else name_of(candidate),
+                "chosen": "nothing is rankable" if candidate is None else candidate_name(candidate),
                 "varied": "" if candidate is None else settings_text(candidate, varied),
                 "in sample: net per fire, ticks [95 %]": "" if chosen is None else interval_text(chosen.net),
                 "in sample: fires": "" if chosen is None else f"{chosen.n_net:,}",
@@ -113,14 +151,6 @@ def stretch_text(step: Step, sessions: Mapping[str, str]) -> str:
     first, last = (segment_text(step.out_of_sample[place].name, sessions) for place in (0, -1))
     kind = " (test, not opened)" if step.refused else " (test)" if step.is_test else ""
     return (first if first == last else f"{first} to {last}") + kind
-
-
-def name_of(candidate: LedgerCandidate) -> str:
-    """Return a candidate's signal, threshold and barriers."""
-    first = candidate.first
-    return (
-        f"{first.signal} at {first.threshold_label}, tp {first.evaluation.tp_ticks:g} sl {first.evaluation.sl_ticks:g}"
-    )
 
 
 def varied_of(found: WalkForward) -> list[str]:
@@ -144,13 +174,8 @@ def number_text(value: float) -> str:
     return "" if math.isnan(value) else f"{value:+.2f}"
 
 
-def interval_text(net: Interval) -> str:
-    """Return a net mean with its interval, ticks."""
-    return f"{net.mean:+.2f} [{net.low:+.2f}, {net.high:+.2f}]"
-
-
 def verdict_lines(found: WalkForward, sessions: Mapping[str, str]) -> Iterator[str]:
-    """Yield what a procedure comes to, a sentence or two each."""
+    """Yield the findings about a procedure, one or two sentences each."""
     judgement = found.judgement
     if judgement is None or not judgement.figures.n_net:
         yield "no step has an out-of-sample fire: nothing to judge; more segments in train, or longer ones, may help"
@@ -161,7 +186,7 @@ def verdict_lines(found: WalkForward, sessions: Mapping[str, str]) -> Iterator[s
     yield from _remarks(found, sessions)
     last = found.last
     if last.candidate is not None:
-        yield f"in force behind the newest segment: {name_of(last.candidate)} ({last.candidate.candidate_id})"
+        yield f"in force behind the newest segment: {candidate_name(last.candidate)} ({last.candidate.candidate_id})"
 
 
 def _judged(found: WalkForward) -> Iterator[str]:
@@ -196,7 +221,7 @@ def _judged(found: WalkForward) -> Iterator[str]:
         chosen = found.best_fixed.chosen
         yield (
             f"with hindsight the best rankable candidate of these segments earned {interval_text(chosen.net)}: "
-            f"{name_of(found.best_fixed.candidate)} ({found.best_fixed.candidate.candidate_id})"
+            f"{candidate_name(found.best_fixed.candidate)} ({found.best_fixed.candidate.candidate_id})"
         )
 
 

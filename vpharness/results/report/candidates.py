@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 from vpharness.evaluation import Figure, Figures
 from vpharness.evaluation.figure_registry import REPORT
 from vpharness.evaluation.figures import HEADLINE
+from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import Ranked
 from vpharness.results.report.charts import BAD_COLOUR, GOOD_COLOUR, INK
 from vpharness.results.report.findings import by_signal
@@ -21,7 +22,12 @@ _MARK_WIDTH, _MARK_HEIGHT = 150, 14
 
 def name_of(ranked: Ranked) -> str:
     """Return what a candidate is called: its signal, threshold and barriers."""
-    trial = ranked.candidate.first
+    return candidate_name(ranked.candidate)
+
+
+def candidate_name(candidate: LedgerCandidate) -> str:
+    """Return what a candidate of the ledger is called: its signal, threshold and barriers."""
+    trial = candidate.first
     tp, sl = trial.evaluation.tp_ticks, trial.evaluation.sl_ticks
     return f"{trial.signal} at {trial.threshold_label}, tp {tp:g} sl {sl:g}"
 
@@ -49,15 +55,9 @@ def short_id(ranked: Ranked) -> str:
     return ranked.candidate.candidate_id[:6]
 
 
-def datasets_of(ranked: Ranked) -> list[str]:
+def dataset_ids_of(ranked: Ranked) -> list[str]:
     """Return the datasets that a candidate was judged on; not those that are kept for the test."""
     return [trial.dataset_id for trial in ranked.candidate.choosing]
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number of things in words."""
-    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
-    return f"{count:,} {noun if count == 1 else plural}"
 
 
 def figure_text(figure: Figure, f: Figures) -> str:
@@ -70,7 +70,7 @@ def net_text(f: Figures) -> str:
     return figure_text(HEADLINE, f)
 
 
-def interval_text(f: Figures) -> str:
+def net_ends_text(f: Figures) -> str:
     """Return the interval of the net mean, ticks."""
     return net_text(f).partition(" ")[2]
 

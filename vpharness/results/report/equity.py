@@ -67,7 +67,7 @@ def path_of(trial: Trial, view: DatasetView) -> Path:
     return Path(trial.dataset_id, hours, mid, outcomes, hours_a_bin)
 
 
-def equity(findings: Findings) -> Element | None:
+def equity_section(findings: Findings) -> Element | None:
     """Return pictures of the best candidates: price and fires above, what they earned below."""
     best = _drawn(findings.rankable)
     if not best:

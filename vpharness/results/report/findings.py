@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vpharness.results.information import Information
+from vpharness.results.information_rows import Information
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import Ranked
 from vpharness.results.reevaluation import ViewOf
@@ -23,6 +23,7 @@ class Findings:
         facts: what the page says of itself, by name: lake, date, version and the like.
         remarks: what may spoil results on the datasets, a sentence each that begins with the dataset's id.
         walk_forward: a procedure of choosing among the candidates, judged, where one was asked for.
+        walk_forward_notes: what is to be known of it beside its figures, a sentence each.
         sessions: the names of datasets' sessions, by id.
         information_of: how well a candidate's scores agree with later moves; None where nobody computes it.
         is_learned: whether a candidate's signal is learned.
@@ -35,6 +36,7 @@ class Findings:
     facts: dict[str, str]
     remarks: Sequence[str] = ()
     walk_forward: WalkForward | None = None
+    walk_forward_notes: Sequence[str] = ()
     sessions: Mapping[str, str] = field(default_factory=dict)
     information_of: Callable[[LedgerCandidate], Information] | None = None
     is_learned: Callable[[LedgerCandidate], bool] = lambda _: False

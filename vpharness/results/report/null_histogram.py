@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vpharness.evaluation import MarketTime
 from vpharness.results.ranking import Ranked
-from vpharness.results.report.candidates import datasets_of, name_of, short_id
+from vpharness.results.report.candidates import dataset_ids_of, name_of, short_id
 from vpharness.results.report.charts import BAD_COLOUR, GREY, INK, chart
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import note, section
@@ -52,7 +52,7 @@ def _family(index: int, best: Ranked) -> Element:
         axes.set_ylabel("draws")
 
     words = (
-        f"{best.family.n_rankable:,} rankable candidates on {', '.join(datasets_of(best))}; the line is "
+        f"{best.family.n_rankable:,} rankable candidates on {', '.join(dataset_ids_of(best))}; the line is "
         f"{name_of(best)} ({short_id(best)}): T {observed:.2f}, p adj. {best.p_adjusted:.3f}."
     )
     described = f"A histogram of the largest T under chance. {words}"

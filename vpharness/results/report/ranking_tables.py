@@ -12,7 +12,6 @@ from vpharness.results.ledger import AUDIT_PASSED
 from vpharness.results.ranking import Ranked, alike, judged_apart
 from vpharness.results.report.candidates import (
     Scale,
-    counted,
     figure_text,
     name_of,
     net_text,
@@ -23,6 +22,7 @@ from vpharness.results.report.candidates import (
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import element, note, section, table
 from vpharness.results.session_names import with_session
+from vpharness.wording import counted
 
 BEST_BY_DATASET: Final = 5
 MOST_POOR: Final = 20

@@ -5,7 +5,7 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from vpharness.results.ranking import Ranked
-from vpharness.results.report.candidates import interval_text, short_id
+from vpharness.results.report.candidates import net_ends_text, short_id
 from vpharness.results.report.charts import BAD_COLOUR, GOOD_COLOUR
 from vpharness.results.report.findings import Findings, by_signal
 from vpharness.results.report.markup import DASH, element, note, number, section, table
@@ -52,7 +52,7 @@ def _cell(best: Ranked | None, largest: float) -> Element:
     mean = f"{number(f.net_pnl_ticks, '+.2f')}{' ★' if best.winner else ''}"
     tag = "strong" if f.net_pnl_ticks_low > 0 else "span"
     fine = element(
-        "span", interval_text(f), element("br"), f"p adj. {best.p_adjusted:.3f}, {short_id(best)}", class_="fine"
+        "span", net_ends_text(f), element("br"), f"p adj. {best.p_adjusted:.3f}, {short_id(best)}", class_="fine"
     )
     return element(
         "td", element(tag, mean), element("br"), fine, style=f"background: {_tint(f.net_pnl_ticks / largest)}"

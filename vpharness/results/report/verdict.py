@@ -1,13 +1,14 @@
-"""The verdict: what a ledger comes to, in plain words."""
+"""The verdict on a ledger in plain words: what won, or why nothing did."""
 
 from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
 
 from vpharness.evaluation.significance import LEAST_NET_BLOCKS, LEAST_NET_FIRES, SIGNIFICANCE_LEVEL
 from vpharness.results.ranking import Ranked
-from vpharness.results.report.candidates import counted, datasets_of, interval_text, name_of, short_id
+from vpharness.results.report.candidates import dataset_ids_of, name_of, net_ends_text, short_id
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import element, number
+from vpharness.wording import counted
 
 
 def verdict(findings: Findings) -> Element:
@@ -64,8 +65,8 @@ def _about_the_best(best: Ranked) -> str:
     f = best.judgement.figures
     return (
         f"First in the ranking is {name_of(best)} ({short_id(best)}): {number(f.net_pnl_ticks, '+.2f')} ticks per fire "
-        f"after the spread, 95 % interval {interval_text(f)}, over {f.n_net:,} fires in "
-        f"{counted(f.n_net_blocks, 'stretch')} of time on {_listed(datasets_of(best))}."
+        f"after the spread, 95 % interval {net_ends_text(f)}, over {f.n_net:,} fires in "
+        f"{counted(f.n_net_blocks, 'stretch')} of time on {_listed(dataset_ids_of(best))}."
     )
 
 

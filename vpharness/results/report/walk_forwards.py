@@ -13,8 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from vpharness.results.ledger import LedgerCandidate
-from vpharness.results.report.candidates import counted
+from vpharness.results.report.candidates import candidate_name
 from vpharness.results.report.charts import (
     BAD_COLOUR,
     GOOD_COLOUR,
@@ -30,6 +29,7 @@ from vpharness.results.session_names import segment_text
 from vpharness.results.walk_forward.judged import WalkForward
 from vpharness.results.walk_forward.overfitting import Overfitting
 from vpharness.results.walk_forward.steps import Step
+from vpharness.wording import counted
 
 STEPS_INCHES: Final = 2.7
 EQUITY_INCHES: Final = 2.6
@@ -55,6 +55,7 @@ def walk_forward_section(findings: Findings) -> Element | None:
         "market time are adjusted for one another."
     )
     verdict = [element("p", true_minus(sentence)) for sentence in _verdict(found)]
+    verdict += [note(true_minus(f"{text[:1].upper()}{text[1:]}.")) for text in findings.walk_forward_notes]
     pictures = [
         chart(f"walk-forward-{name}", description, height, paint, caption=caption)
         for name, description, caption, height, paint in pictures_of(found)
@@ -119,18 +120,13 @@ def _row(step: Step, sessions: Mapping[str, str]) -> list[Element | str]:
     return [
         str(step.number),
         f"{stretch} (test)" if step.is_test else stretch,
-        "nothing is rankable" if candidate is None else _name(candidate),
+        "nothing is rankable" if candidate is None else candidate_name(candidate),
         true_minus(net),
         "" if chosen is None else f"{chosen.n_net:,}",
         number(step.net.mean, "+.2f") if step.found else DASH,
         f"{step.n_net:,}" if step.found else "",
         "" if candidate is None else element("span", candidate.candidate_id[:6], class_="fine"),
     ]
-
-
-def _name(candidate: LedgerCandidate) -> str:
-    first, rules = candidate.first, candidate.first.evaluation
-    return f"{first.signal} at {first.threshold_label}, tp {rules.tp_ticks:g} sl {rules.sl_ticks:g}"
 
 
 def paint_steps(found: WalkForward, figure: Figure) -> None:

@@ -26,8 +26,8 @@ from vpharness.results.ranking import COMMON_DRAWS, net_low_all
 from vpharness.results.reevaluation import ViewOf
 from vpharness.results.store import Store
 from vpharness.results.walk_forward.choosing import WindowSums
-from vpharness.results.walk_forward.fires import WalkForwardFires, fires_of
 from vpharness.results.walk_forward.opened import with_tests
+from vpharness.results.walk_forward.out_of_sample_fires import WalkForwardFires, fires_of
 from vpharness.results.walk_forward.overfitting import Overfitting, overfitting
 from vpharness.results.walk_forward.segments import Segment, segments_of
 from vpharness.results.walk_forward.steps import BestFixed, Step, best_fixed, walk

@@ -17,6 +17,7 @@ from jax import Array
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, jaxpr_as_fun
 
 from vpharness.signals.core.binding import Structure, split
+from vpharness.signals.core.body_pieces import MARK, Shapes, traced_body
 from vpharness.signals.core.definition import Signal, SignalParameters
 from vpharness.signals.core.learned import LearnedSignal
 from vpharness.signals.core.operators import (
@@ -31,7 +32,6 @@ from vpharness.signals.core.operators import (
     STD,
     Operator,
 )
-from vpharness.signals.core.pieces import MARK, Shapes, traced_body
 
 FORGOTTEN: Final = 2.0**-53
 """The share of what it began with at which an exponential average has forgotten it: the precision of a float64.

@@ -16,8 +16,8 @@ from jax import Array
 from jax.extend.core import Var
 from numpy.typing import ArrayLike, NDArray
 
+from vpharness.signals.core.body_pieces import plan_of
 from vpharness.signals.core.definition import Signal, SignalParameters
-from vpharness.signals.core.pieces import plan_of
 from vpharness.signals.core.scoring import Scorer, checked_columns, scorer, with_gaps
 
 DEFAULT_MEMORY_BYTES: Final = 2**28

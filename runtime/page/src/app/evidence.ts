@@ -1,5 +1,5 @@
-import { isPlain, type Plain, rowsOf } from "../model/evidence";
-import { byId, make } from "./dom";
+import { isPlain, type Plain, pieces, rowsOf } from "../model/evidence";
+import { byId, make, setText } from "./dom";
 import { KEYS } from "./keyboard";
 
 const LONGEST_ANSWER = 2_000_000;
@@ -42,7 +42,7 @@ function fill(dialog: HTMLDialogElement, title: string, ...content: HTMLElement[
 
 /** Any JSON as nested lists; a list of alike objects as a table. */
 function tree(value: unknown): HTMLElement {
-  if (isPlain(value)) return make("span", { class: "figure" }, plainText(value));
+  if (isPlain(value)) return make("span", { class: "figure" }, ...withDigests(plainText(value)));
   const table = rowsOf(value);
   if (table !== null) {
     const head = make("tr", {}, ...table.columns.map((column) => make("th", { scope: "col" }, words(column))));
@@ -54,6 +54,22 @@ function tree(value: unknown): HTMLElement {
     make("div", isPlain(each) ? {} : { class: "nested" }, make("dt", {}, words(name)), make("dd", {}, tree(each))),
   );
   return make("dl", { class: "tree" }, ...pairs);
+}
+
+function withDigests(text: string): (string | HTMLElement)[] {
+  return pieces(text).map(({ text: shown, digest }) => (digest === null ? shown : digestButton(shown, digest)));
+}
+
+/** A digest by its first digits; a click shows all of them, and copies them where the browser lets it. */
+function digestButton(short: string, digest: string): HTMLElement {
+  const title = `${digest} (click to show and copy it)`;
+  const button = make("button", { type: "button", class: "digest figure", title }, short);
+  button.addEventListener("click", () => {
+    setText(button, digest);
+    // Over plain HTTP from another machine there is no clipboard: the digits are there to be selected.
+    navigator.clipboard?.writeText(digest).catch(() => {});
+  });
+  return button;
 }
 
 function words(name: string): string {

@@ -106,7 +106,7 @@ export class Header {
   #fillBanner(conditions: readonly Condition[]): void {
     const lines = conditions.map(({ id, severity, text }) => {
       const count = make("span", { class: "count figure", "aria-hidden": "true" });
-      const line = make("p", { class: severity }, make("span", {}, text), count);
+      const line = make("p", { class: severity, title: text }, make("span", {}, text), count);
       if (id === "frame" || id === "missed") line.append(this.#dismiss);
       return line;
     });

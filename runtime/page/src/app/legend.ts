@@ -8,7 +8,7 @@ const ORDERS_MEAN =
   "A dashed line to a ring: the order of a fire rests in the queue at that price. A line to a dot: it was filled there. " +
   "A line to a cross: it was withdrawn after its longest wait, rejected on arrival, or cleared with the book.";
 
-/** What the colours of the map mean, in its corner, and the marks of resting orders where there are such. */
+/** What the colours of the map mean, in the line above it, and the marks of resting orders where there are such. */
 export class Legend {
   readonly #page: Page;
   readonly #name = make("span", { class: "name" });

@@ -89,7 +89,6 @@ function connect(page: Page, endpoints: Endpoints): StreamClient {
     bins: (updates, cells) => session.takeBins(updates, cells),
     shadow: (updates) => session.takeShadow(updates),
     status: (status) => session.takeStatus(status),
-    error: (message) => tell(`The server says: ${message}`),
     badFrame: (reason) => session.takeBadFrame(reason),
     connection: (connection) => session.takeConnection(connection),
   });

@@ -1,14 +1,17 @@
+import { columnLabel, unitText } from "../model/columns";
 import { fixed, NOTHING, priceDecimals, significant } from "../model/format";
 import { make, setText } from "./dom";
 import type { Page } from "./page";
 import { panel } from "./panels";
 
+const PLACE_MEANS = "Price, start of the bin, and k: ticks above (+) or below (\u2212) the tick of the mid";
+
 /** Every value of the cell under the crosshair, and of its bin. */
 export class Readout {
   readonly #page: Page;
-  readonly #place = make("p", { class: "place", "aria-live": "polite" });
+  readonly #place = make("p", { class: "place", title: PLACE_MEANS, "aria-live": "polite" });
   readonly #values = make("dl", { class: "values" });
-  readonly #shown = new Map<string, HTMLElement>();
+  readonly #shown = new Map<string, { readonly value: HTMLElement; readonly unit: HTMLElement }>();
 
   constructor(page: Page) {
     this.#page = page;
@@ -30,33 +33,36 @@ export class Readout {
       setText(this.#place, `${price}   ${time === null ? NOTHING : clock.time(time, true)}   ${where}`);
     }
     const ofBin = (values: Float64Array) => (slot < 0 ? undefined : values[slot]);
-    this.#write("mid", fixed(ofBin(store.mid), priceDecimals(config.tick_size / 2)));
-    this.#write("score", significant(ofBin(store.score)));
-    this.#write("events", significant(ofBin(store.events)));
-    for (const name of store.shape.columns) {
-      const value = pointer === null || slot < 0 ? undefined : store.value(name, slot, pointer.tick);
-      this.#write(name, significant(value));
-    }
+    const mid = ofBin(store.mid);
+    this.#write("mid", mid, fixed(mid, priceDecimals(config.tick_size / 2)));
+    this.#write("score", ofBin(store.score));
+    this.#write("events", ofBin(store.events));
+    for (const name of store.shape.columns)
+      this.#write(name, pointer === null || slot < 0 ? undefined : store.value(name, slot, pointer.tick));
   }
 
   #ensure(names: readonly string[]): void {
     if (names.length === this.#shown.size && names.every((name) => this.#shown.has(name))) return;
     this.#shown.clear();
     const pairs = names.map((name) => {
-      const value = make("dd", { class: "figure", "data-value": name }, NOTHING);
-      this.#shown.set(name, value);
+      const { label, meaning, codes } = columnLabel(name);
+      const value = make("span", { class: "figure", "data-value": name }, NOTHING);
+      const unit = make("span", { class: "unit" });
+      this.#shown.set(name, { value, unit });
       return make(
         "div",
-        {},
-        make("dt", { title: name }, name.replace(/_(variant|code|score)$/, "").replaceAll("_", " ")),
-        value,
+        { title: meaning === "" ? name : `${name}: ${meaning}`, ...(codes === undefined ? {} : { class: "wide" }) },
+        make("dt", {}, label),
+        make("dd", {}, value, unit),
       );
     });
     this.#values.replaceChildren(...pairs);
   }
 
-  #write(name: string, text: string): void {
-    const element = this.#shown.get(name);
-    if (element !== undefined) setText(element, text);
+  #write(name: string, value: number | null | undefined, text: string = significant(value)): void {
+    const shown = this.#shown.get(name);
+    if (shown === undefined) return;
+    setText(shown.value, text);
+    setText(shown.unit, unitText(columnLabel(name), value));
   }
 }

@@ -35,5 +35,5 @@ export function claimLine(name: string, claim: Claim, unit: string): ClaimLine {
 /** Return the lines of all models; one for all of them where nothing was promised of any. */
 export function claimLines(lines: readonly ClaimLine[]): readonly ClaimLine[] {
   const isSilent = lines.length > 0 && lines.every(({ text }) => text.endsWith(UNTOLD_TEXT));
-  return isSilent ? [{ text: "Nothing was promised of any model: nothing is claimed.", isBad: false }] : lines;
+  return isSilent ? [{ text: "No model here has a backtest to be compared with.", isBad: false }] : lines;
 }

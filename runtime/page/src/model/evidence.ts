@@ -29,3 +29,25 @@ function isScalar(value: unknown): boolean {
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
+
+const DIGEST = /\b[0-9a-f]{32,}\b/g;
+const SHOWN_DIGITS = 12;
+
+/** A piece of a text: words, or a digest with its first digits, by which it is told apart from others. */
+export interface Piece {
+  readonly text: string;
+  readonly digest: string | null;
+}
+
+/** Return a text in pieces, with its long digests cut short. */
+export function pieces(text: string): Piece[] {
+  const found: Piece[] = [];
+  let end = 0;
+  for (const { 0: digest, index } of text.matchAll(DIGEST)) {
+    if (index > end) found.push({ text: text.slice(end, index), digest: null });
+    found.push({ text: `${digest.slice(0, SHOWN_DIGITS)}\u2026`, digest });
+    end = index + digest.length;
+  }
+  if (end < text.length || found.length === 0) found.push({ text: text.slice(end), digest: null });
+  return found;
+}

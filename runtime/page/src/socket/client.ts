@@ -5,7 +5,8 @@ import { decodeText } from "./decode";
 import type { Endpoints } from "./endpoints";
 import { Frames, type StreamListener } from "./frames";
 
-export interface ClientListener extends StreamListener {
+/** An error is the last message of a connection: it is told once, as the reason of its end. */
+export interface ClientListener extends Omit<StreamListener, "error"> {
   connection(connection: Connection): void;
 }
 
@@ -79,7 +80,6 @@ export class StreamClient {
       status: (status) => listener.status(status),
       error: (message) => {
         this.#reason = message;
-        listener.error(message);
       },
       badFrame: (reason) => listener.badFrame(reason),
     };

@@ -17,7 +17,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from vpharness.campaigns.search import SearchSettings
+from vpharness.campaigns.adaptive_search import SearchSettings
 from vpharness.config.hydra_app import Task
 from vpharness.config.sweep_axes import expand
 from vpharness.engines.calls import Engine

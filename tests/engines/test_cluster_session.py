@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from vpharness.engines.call_worker import Event, Kind
 from vpharness.engines.calls import (
     Allotment,
     Call,
@@ -14,11 +15,10 @@ from vpharness.engines.calls import (
     Follower,
     Parcel,
     Work,
+    call_values,
     carry_out_each,
-    values_of,
 )
-from vpharness.engines.session import carry_out_on
-from vpharness.engines.worker import Event, Kind
+from vpharness.engines.cluster_session import carry_out_on
 from vpharness.errors import DatasetError, EngineError
 
 
@@ -98,7 +98,7 @@ def test_every_work_is_carried_out_once_and_no_more_than_there_is_room_for() -> 
     """Their values come in the order of the works, and what they report with their places."""
     cluster, emitted = FakeCluster({}, at_a_time=2), list[tuple[int, Any]]()
     works = [work(name) for name in "abcde"]
-    found = values_of(FakeEngine(cluster), works, lambda place, value: emitted.append((place, value)))
+    found = call_values(FakeEngine(cluster), works, lambda place, value: emitted.append((place, value)))
     assert found == [f"value of {place}" for place in range(5)]
     assert [place for place, _ in cluster.begun] == list(range(5))
     assert cluster.most == 2
@@ -108,7 +108,7 @@ def test_every_work_is_carried_out_once_and_no_more_than_there_is_room_for() -> 
 def test_a_work_whose_process_died_is_begun_once_more_beside_the_others() -> None:
     """It does not wait for them, nor they for it."""
     cluster = FakeCluster({1: [DIED]}, at_a_time=2)
-    assert len(values_of(FakeEngine(cluster), [work(name) for name in "abcd"])) == 4
+    assert len(call_values(FakeEngine(cluster), [work(name) for name in "abcd"])) == 4
     assert sorted(place for place, _ in cluster.begun) == [0, 1, 1, 2, 3]
 
 
@@ -119,7 +119,7 @@ def test_a_work_whose_process_died_twice_is_given_up_and_the_others_go_on() -> N
     assert follower.values == {1: "value of 1", 2: "value of 2"}
     assert follower.given_up == {0: "its machine died, twice"}
     with pytest.raises(EngineError, match="1 of 3 pieces of work were given up: its machine died, twice"):
-        values_of(FakeEngine(FakeCluster({0: [DIED, DIED]})), works)
+        call_values(FakeEngine(FakeCluster({0: [DIED, DIED]})), works)
 
 
 def test_what_is_repeated_is_what_is_left() -> None:
@@ -138,14 +138,14 @@ def test_what_a_call_raises_ends_everything() -> None:
     """It arrives as what it is."""
     cluster = FakeCluster({1: [Event(Kind.RAISED, DatasetError("dataset a is damaged"))]})
     with pytest.raises(DatasetError, match="dataset a is damaged"):
-        values_of(FakeEngine(cluster), [work(name) for name in "abcd"])
+        call_values(FakeEngine(cluster), [work(name) for name in "abcd"])
 
 
 def test_a_process_that_sees_no_files_is_sent_them() -> None:
     """From then on works go out with their parcels; what was sent without comes back unharmed, and counts no death."""
     unseen = Event(Kind.UNSEEN, "node7")
     cluster = FakeCluster({0: [unseen], 1: [unseen]})
-    assert len(values_of(FakeEngine(cluster), [work(name, elsewhere=True) for name in "abc"])) == 3
+    assert len(call_values(FakeEngine(cluster), [work(name, elsewhere=True) for name in "abc"])) == 3
     assert cluster.begun == [(0, False), (1, False), (0, True), (1, True), (2, True)]
 
 
@@ -154,7 +154,7 @@ def test_a_process_that_sees_no_files_and_cannot_be_sent_them_is_an_error(*, els
     """It names the machine and what is to be shared."""
     cluster = FakeCluster({0: [Event(Kind.UNSEEN, "node7")]}, can_send=can_send)
     with pytest.raises(EngineError, match="node7 does not see lake; put them on a file system that all machines share"):
-        values_of(FakeEngine(cluster), [work("a", elsewhere=elsewhere)])
+        call_values(FakeEngine(cluster), [work("a", elsewhere=elsewhere)])
 
 
 def test_after_a_stop_nothing_is_begun() -> None:

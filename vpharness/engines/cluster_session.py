@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from vpharness.engines.call_worker import Event, Kind
 from vpharness.engines.calls import MOST_DEATHS, Follower, Work
-from vpharness.engines.worker import Event, Kind
 from vpharness.errors import EngineError
 
 
-class Session(Protocol):
+class ClusterSession(Protocol):
     """A cluster that is being worked on."""
 
     @property
@@ -92,7 +92,7 @@ class _Works:
         self.waiting.appendleft(place)
 
 
-def carry_out_on(session: Session, works: Sequence[Work], follower: Follower) -> None:
+def carry_out_on(session: ClusterSession, works: Sequence[Work], follower: Follower) -> None:
     """Carry out works on a cluster, as `Engine.carry_out` says."""
     on_way = _Works(dict(enumerate(works)), follower, deque(range(len(works))), session.can_send)
     while on_way.waiting or on_way.flying:

@@ -18,7 +18,15 @@ import pyarrow as pa
 
 from runtime.feeds.feed import Feed, FeedFacts, FeedStep
 from runtime.feeds.feed_clock import FeedClock, SystemClock
-from runtime.feeds.recording_format import CHECKSUM_KEY, LONGEST_END_BYTES, Checksum, End, TimedStep, encoded, schema_of
+from runtime.feeds.recording_format import (
+    CHECKSUM_KEY,
+    LONGEST_END_BYTES,
+    Checksum,
+    End,
+    TimedStep,
+    encoded,
+    recording_schema,
+)
 from vpharness.errors import ConfigError, FeedError
 from vpharness.events.event_source import CHUNK_EVENTS
 from vpharness.events.times import SECOND_NS
@@ -81,7 +89,7 @@ class RecordedFeed:
         self._sink, self._limit_bytes, self._clock = sink, limit_bytes, clock
         self._begun_ns = clock.running_ns()
         self._held: list[TimedStep] = []
-        schema = schema_of(feed.facts)
+        schema = recording_schema(feed.facts)
         self._checksum = Checksum(schema)
         self._writer = pa.ipc.new_stream(sink, schema)
 

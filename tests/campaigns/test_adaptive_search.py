@@ -11,8 +11,16 @@ import pytest
 from tests.campaigns.market import EVALUATION
 from tests.commands.test_cli import in_process
 from vpharness.campaigns import runner
+from vpharness.campaigns.adaptive_search import (
+    ListedAxis,
+    NumberAxis,
+    ProposedRun,
+    SearchFamily,
+    SearchSettings,
+    SearchSpace,
+    search,
+)
 from vpharness.campaigns.campaign_plan import Group
-from vpharness.campaigns.search import Family, Interval, Listed, SearchSettings, SearchSpace, Trial, search
 from vpharness.commands import search as search_command
 from vpharness.datasets.lake import Lake
 from vpharness.results.store import ADAPTIVE, read, store_in
@@ -20,13 +28,13 @@ from vpharness.results.store import ADAPTIVE, read, store_in
 SPACE = SearchSpace(
     ("eval.sl_ticks=4",),
     (
-        Family(
+        SearchFamily(
             "signal=a",
             (
-                Listed("signal.lag", tuple(f"signal.lag={lag}" for lag in range(1, 41)), ordered=True),
-                Interval("signal.alpha", 0.001, 1.0, log=True),
-                Interval("signal.bins", 1, 400),
-                Listed("signal.kind", ("signal.kind=x", "signal.kind=y", "signal.kind=z"), ordered=False),
+                ListedAxis("signal.lag", tuple(f"signal.lag={lag}" for lag in range(1, 41)), ordered=True),
+                NumberAxis("signal.alpha", 0.001, 1.0, log=True),
+                NumberAxis("signal.bins", 1, 400),
+                ListedAxis("signal.kind", ("signal.kind=x", "signal.kind=y", "signal.kind=z"), ordered=False),
             ),
         ),
     ),
@@ -40,7 +48,7 @@ def planted(job: Sequence[str]) -> float:
     return -far - ((float(values["signal.bins"]) - 100) / 400) ** 2 - 0.3 * (values["signal.kind"] != "y")
 
 
-def searched(settings: SearchSettings, batches: list[int] | None = None) -> list[Trial]:
+def searched(settings: SearchSettings, batches: list[int] | None = None) -> list[ProposedRun]:
     """Search the space for the planted optimum."""
 
     def evaluate(jobs: Sequence[tuple[str, ...]]) -> list[float]:
@@ -51,7 +59,7 @@ def searched(settings: SearchSettings, batches: list[int] | None = None) -> list
     return search(SPACE, settings, evaluate)
 
 
-def best(trials: Sequence[Trial]) -> float:
+def best(trials: Sequence[ProposedRun]) -> float:
     """Return the highest value among trials."""
     return max(trial.value for trial in trials)
 
@@ -109,8 +117,8 @@ def test_signals_are_searched_each_over_its_own_axes() -> None:
     space = SearchSpace(
         (),
         (
-            Family("signal=a", (Interval("signal.x", 0.0, 1.0),), frozenset({"signal.x"})),
-            Family("signal=b", (Interval("signal.x", 5.0, 9.0),), frozenset({"signal.x"})),
+            SearchFamily("signal=a", (NumberAxis("signal.x", 0.0, 1.0),), frozenset({"signal.x"})),
+            SearchFamily("signal=b", (NumberAxis("signal.x", 5.0, 9.0),), frozenset({"signal.x"})),
         ),
     )
     trials = search(space, SearchSettings(n_trials=16, batch_size=4), lambda jobs: [0.0] * len(jobs))
@@ -176,7 +184,7 @@ def test_the_summary_names_the_best_candidate_and_how_its_test_is_opened(
     ]
     monkeypatch.setattr(search_command, "rows_of_runs", lambda _, run_ids: dict.fromkeys(run_ids, rows))
     monkeypatch.delenv("VPHARNESS_LAKE", raising=False)
-    trials = [Trial(("a=1",), -0.3), Trial(("a=2", "b=3"), 0.4)]
+    trials = [ProposedRun(("a=1",), -0.3), ProposedRun(("a=2", "b=3"), 0.4)]
     batches = SimpleNamespace(
         runs_of={("a=1",): ("r1",), ("a=2", "b=3"): ("r2",)},
         runs={"r1": None, "r2": None},

@@ -2,15 +2,15 @@
 
 from xml.etree.ElementTree import Element
 
-from vpharness.results.report.equity import equity
+from vpharness.results.report.day_charts import best_day_by_day
+from vpharness.results.report.equity import equity_section
 from vpharness.results.report.executions import execution_by_latency
 from vpharness.results.report.findings import Findings
-from vpharness.results.report.informations import information
+from vpharness.results.report.information_charts import information_section
 from vpharness.results.report.markup import document, element
 from vpharness.results.report.null_histogram import null_maximum
 from vpharness.results.report.ranking_tables import by_dataset, ranking, too_little_data
 from vpharness.results.report.sensitivities import sensitivities
-from vpharness.results.report.stability import stability
 from vpharness.results.report.surfaces import surfaces
 from vpharness.results.report.threshold_curves import threshold_curves
 from vpharness.results.report.train_test import train_and_test
@@ -23,18 +23,18 @@ SECTIONS = (
     null_maximum,
     train_and_test,
     by_dataset,
-    stability,
+    best_day_by_day,
     surfaces,
     sensitivities,
     threshold_curves,
-    information,
+    information_section,
     execution_by_latency,
-    equity,
+    equity_section,
     too_little_data,
 )
 
 
-def page_of(findings: Findings, title: str) -> str:
+def report_html(findings: Findings, title: str) -> str:
     """Return the whole page as HTML: nothing in it points outside."""
     sections = [made for each in SECTIONS if (made := each(findings)) is not None]
     above = (_header(findings, title), verdict(findings), _remarks(findings), _contents(sections))

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from vpharness.engines import worker
+from vpharness.engines import call_worker
+from vpharness.engines.call_worker import Event, Kind, marked, packed, perform
 from vpharness.engines.calls import Call, Emit, Work
-from vpharness.engines.worker import Event, Kind, marked, packed, perform
 from vpharness.errors import DatasetError, EngineError
 
 
@@ -107,7 +107,7 @@ def test_a_process_with_other_sources_refuses_to_work(monkeypatch: pytest.Monkey
     work = Work(Call(doubled, (2,)), LAKE)
     with marked([work]) as markers:
         content, found = packed(work, markers), list[Event]()
-        monkeypatch.setattr(worker, "sources_digest", lambda: "another")
+        monkeypatch.setattr(call_worker, "sources_digest", lambda: "another")
         perform(content, None, found.append)
     assert "has another version of vpharness" in str(found[0].value)
 
@@ -117,7 +117,7 @@ def test_a_process_that_lacks_a_module_says_so() -> None:
     work = Work(Call(doubled, (2,)))
     with marked([work]) as markers:
         sender, *rest = pickle.loads(packed(work, markers))  # noqa: S301  # our own bytes
-        rest[2] = rest[2].replace(b"tests.engines.test_worker", b"tests.engines.absent_work")
+        rest[2] = rest[2].replace(b"tests.engines.test_call_worker", b"tests.engines.absent_from_here")
         found = list[Event]()
         perform(pickle.dumps((sender, *rest)), None, found.append)
-    assert "cannot import what the work needs: No module named 'tests.engines.absent_work'" in str(found[0].value)
+    assert "cannot import what the work needs: No module named 'tests.engines.absent_from_here'" in str(found[0].value)

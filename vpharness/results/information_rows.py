@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vpharness.evaluation.information import TENTHS, Deciles, InformationCoefficient
+from vpharness.evaluation.information_coefficient import TENTHS, Deciles, InformationCoefficient
 from vpharness.evaluation.intervals import Interval
 from vpharness.evaluation.label_figures import CLASSES, LabelFigures
 
@@ -18,10 +18,17 @@ DECILE_BINS: Final = 10
 
 @dataclass(frozen=True)
 class FeatureImportance:
-    """What the coefficient of scores and labels loses once a feature, numbered from 0, is shuffled in blocks."""
+    """What the coefficient of scores and labels loses once a feature is shuffled in blocks.
+
+    Attributes:
+        feature: its place among the features, from 0.
+        loss: what is lost, with its interval.
+        name: what it is made of, such as "slope over 25 bins of v_add, v_pull".
+    """
 
     feature: int
     loss: Interval
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,8 @@ def information_rows(found: Information) -> list[dict[str, Any]]:
 
     `coefficient` is Spearman's of scores and moves over `horizon_bins`; `decile` the mean move after a tenth of the
     scores, `calibration` the mean label of it; `macro_f1`, `p_t` and `class` are of labels and the classes predicted at
-    the threshold; `importance` is what the coefficient loses once the feature `name` is shuffled.
+    the threshold; `importance` is what the coefficient loses once the feature of the number `name` is shuffled, and
+    `feature` what that is made of.
     """
     own = {"candidate_id": found.candidate_id, "signal": found.signal, "threshold": found.threshold_label}
     rows = [
@@ -74,7 +82,9 @@ def information_rows(found: Information) -> list[dict[str, Any]]:
             ),
             *_tenths("calibration", labels.calibration),
         ]
-    rows += [_row("importance", str(each.feature), each.loss, None) for each in found.importances]
+    rows += [
+        _row("importance", str(each.feature), each.loss, None) | {"feature": each.name} for each in found.importances
+    ]
     return [own | row for row in rows]
 
 

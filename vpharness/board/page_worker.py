@@ -1,7 +1,7 @@
 """A process that answers for another one: a line of JSON on a socket asks, a line of JSON and the body answer.
 
-It is started by the live server as `python -m vpharness.board.worker LAKE`, with the socket as its standard input, and
-ends when that is closed. It gives way to everybody else: whatever it computes, deadlines are met elsewhere.
+It is started by the live server as `python -m vpharness.board.page_worker LAKE`, with the socket as its standard
+input, and ends when that is closed. It gives way to everybody else: whatever it computes, deadlines are met elsewhere.
 """
 
 import contextlib

@@ -24,7 +24,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from vpharness.errors import FeedError
-from vpharness.recording.coinbase import VARIABLES, Key, heard, is_loopback, snapshot_request, subscription
+from vpharness.recording.coinbase_protocol import VARIABLES, Key, heard, is_loopback, snapshot_request, subscription
 from vpharness.recording.message_file import MessageFile, disk_errors, new_message_file
 
 SILENT_S: Final = 30.0

@@ -18,7 +18,7 @@ from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, DatasetError, ResultsError
 from vpharness.evaluation import DatasetView, Part, parts_of
-from vpharness.evaluation.information import (
+from vpharness.evaluation.information_coefficient import (
     HORIZONS_BINS,
     ScoredMoves,
     blocks_of_bins,
@@ -32,11 +32,11 @@ from vpharness.learning.earlier_datasets import EarlierDatasets
 from vpharness.learning.importances import permutation_importances
 from vpharness.modules import PermittedModules
 from vpharness.results.audits import FITTED_ON
-from vpharness.results.information import DECILE_BINS, FeatureImportance, Information
+from vpharness.results.information_rows import DECILE_BINS, FeatureImportance, Information
 from vpharness.results.ledger import LedgerCandidate, Trial
 from vpharness.results.store import META, Store, read
 from vpharness.results.table_schemas import rows_of_runs
-from vpharness.signals import LearnedParameters, LearnedSignal, Signal, digest, resolve, score
+from vpharness.signals import LearnedParameters, LearnedSignal, Signal, digest, feature_names, resolve, score
 from vpharness.signals.core.learned import MOVE, NONE
 
 Floats = NDArray[np.float64]
@@ -51,6 +51,7 @@ class _Scored:
         threshold: the |score| at which it fires there.
         least_block_s: the length of the blocks that its fires were judged over.
         run: the fits of a learned signal; None for any other.
+        radius: of the grid: cells lie at |k| <= radius.
     """
 
     view: DatasetView
@@ -59,6 +60,7 @@ class _Scored:
     threshold: float
     least_block_s: int
     run: LearnedRun | None
+    radius: int
 
     def followed_by(self, values: Floats, reach_bins: int) -> ScoredMoves:
         """Return scores with values [T] that look so far ahead: those of the part's bins that do so within it."""
@@ -142,7 +144,8 @@ def _importances(found: Sequence[_Scored], reach: int) -> tuple[FeatureImportanc
     bins = np.arange(each.part.first_fire, stop)
     bins = bins[np.isfinite(each.scores[bins]) & np.isfinite(wanted[bins])]
     losses = permutation_importances(each.run, bins, wanted[bins], blocks[bins])
-    return tuple(FeatureImportance(each.feature, each.loss) for each in losses)
+    names = feature_names(each.run.signal, params, cell_width_ms=view.cell_width_ms, radius=each.radius)
+    return tuple(FeatureImportance(lost.feature, lost.loss, names[lost.feature]) for lost in losses)
 
 
 def _scored(trial: Trial, lake: Lake, store: Store, modules: PermittedModules) -> _Scored:
@@ -171,7 +174,7 @@ def _scored(trial: Trial, lake: Lake, store: Store, modules: PermittedModules) -
         scores = score(signal, params, cache.inputs(signal), cell_width_ms=width, valid=valid)
     (part,) = [each for each in parts_of(cache.view, trial.evaluation, trial.split) if each.name == trial.judged_part]
     least_s = 1 if trial.evidence is None else trial.evidence.blocks.seconds
-    return _Scored(cache.view, part, scores, threshold, least_s, run)
+    return _Scored(cache.view, part, scores, threshold, least_s, run, dataset.manifest.radius)
 
 
 def datasets_fitted_on(store: Store, lake: Lake) -> Callable[[str], EarlierDatasets | None]:

@@ -24,8 +24,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from vpharness.audit import AuditReport
 from vpharness.audit.audit_report import Check, MeasuredMemory
-from vpharness.audit.pieces import scored_in_pieces
 from vpharness.audit.probes import compare, inconclusive_reason, poisoned, program_footprint
+from vpharness.audit.scored_pieces import scored_in_pieces
 from vpharness.learning.fitting import FitAt, fit_at
 from vpharness.learning.labels import labels_of
 from vpharness.learning.learned_run import LearnedRun, with_garbage

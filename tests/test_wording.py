@@ -2,7 +2,7 @@
 
 import pytest
 
-from vpharness.suggestions import did_you_mean, near_names
+from vpharness.wording import did_you_mean, near_names
 
 SIGNALS = ["ads", "ads_pfp_svac", "erd", "iirc", "jad", "msd", "perm_derivative", "pfp", "spg", "svac"]
 KEYS = ["lake", "eval.tp_ticks", "eval.sl_ticks", "eval.cost_ticks", "signal.thresholds", "source.tick_size"]

@@ -1,4 +1,4 @@
-"""Suggestions for a misspelt name."""
+"""Words of messages: counts with their nouns, and suggestions for a misspelt name."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,6 +9,12 @@ _LIKENESS: Final = 0.6
 _ABBREVIATION: Final = 3
 _SAME_BEGINNING: Final = 0.2
 """How much names that begin alike are preferred: adz is as near to jad as to ads, and meant for ads."""
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, in the plural where it needs one."""
+    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"
 
 
 def near_names(name: str, known: Iterable[str]) -> list[str]:

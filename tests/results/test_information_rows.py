@@ -7,15 +7,15 @@ import pytest
 
 from tests.results.ledgers import candidate, view_of
 from tests.results.pages import Page
-from vpharness.commands.text.informations import WARNING, print_information
+from vpharness.commands.text.information_tables import WARNING, print_information
 from vpharness.errors import ResultsError
-from vpharness.evaluation.information import HORIZONS_BINS, ScoredMoves, pooled_coefficient, pooled_deciles
+from vpharness.evaluation.information_coefficient import HORIZONS_BINS, ScoredMoves, pooled_coefficient, pooled_deciles
 from vpharness.evaluation.intervals import Interval
 from vpharness.evaluation.label_figures import label_figures
-from vpharness.results.information import FeatureImportance, Information, information_rows
+from vpharness.results.information_rows import FeatureImportance, Information, information_rows
 from vpharness.results.ranking import rank
 from vpharness.results.report.findings import Findings
-from vpharness.results.report.pages import page_of
+from vpharness.results.report.report_page import report_html
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,10 @@ def found() -> Information:
     rng = np.random.default_rng(3)
     labels = rng.integers(-1, 2, 3_000).astype(np.float64)
     part = ScoredMoves(labels / 3 + 0.5 * rng.normal(size=3_000), labels, np.arange(3_000) // 100)
-    losses = (FeatureImportance(2, Interval(0.3, 0.2, 0.4)), FeatureImportance(0, Interval(0.0, -0.1, 0.1)))
+    losses = (
+        FeatureImportance(2, Interval(0.3, 0.2, 0.4), "slope over 10 bins of v_add"),
+        FeatureImportance(0, Interval(0.0, -0.1, 0.1), "bid_depth at k -1"),
+    )
     return Information(
         "abc123",
         "made_up",
@@ -57,6 +60,8 @@ def test_rows_have_every_figure_once(found: Information) -> None:
     assert rows[0]["value"] > 0.3
     assert next(row for row in rows if row["of"] == "macro_f1")["by_chance"] < 0.35
     assert [row["name"] for row in rows if row["of"] == "importance"] == ["2", "0"]
+    names = [row["feature"] for row in rows if row["of"] == "importance"]
+    assert names == ["slope over 10 bins of v_add", "bid_depth at k -1"]
 
 
 def test_the_text_says_that_it_only_describes(found: Information, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,6 +71,7 @@ def test_the_text_says_that_it_only_describes(found: Information, capsys: pytest
     assert "made_up at q90, candidate abc123: its scores on 1 dataset" in told
     assert "label: a touch of 2 ticks within 20 bins" in told
     assert " ".join(WARNING.split())[:60] in told
+    assert "2 slope over 10 bins of v_add" in told
 
 
 def test_the_report_draws_learned_candidates_and_names_those_that_it_cannot(found: Information) -> None:
@@ -82,7 +88,7 @@ def test_the_report_draws_learned_candidates_and_names_those_that_it_cannot(foun
             information_of=information_of,
             is_learned=lambda each: each.first.signal == "fitted",
         )
-        return Page(page_of(learned, "A report"))
+        return Page(report_html(learned, "A report"))
 
     drawn = page(lambda _: found)
     assert "What the scores say" in drawn.texts["information"]

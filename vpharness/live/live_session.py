@@ -167,7 +167,7 @@ class LiveSession:
         """
         self._check_at_rest()
         parts: dict[str, Mapping[str, NDArray[Any]]] = {
-            "lattice": {name: np.copy(array) for name, array in state_transfer.save_state(self._lattice).items()},
+            "lattice": {name: np.copy(array) for name, array in state_transfer.save_lattice(self._lattice).items()},
             "scorer": save_state(self._scorer_state),
             "fires": _fire_arrays(self._fire_state),
             "shown": {name: np.array(value) for name, value in asdict(self._shown).items() if value is not None},
@@ -197,7 +197,7 @@ class LiveSession:
         if any(name not in fires or _form(fires[name]) != _form(array) for name, array in pattern.items()):
             raise ConfigError(f"the saved state is damaged: its fires are not {', '.join(pattern)}; start anew")
         own = {name: np.copy(array) for name, array in _part(saved, "lattice").items()}
-        session._lattice = state_transfer.restore_state(own, lattice)
+        session._lattice = state_transfer.restore_lattice(own, lattice)
         session._owner = None if state_transfer.says_publishers(own) else 0
         session._scorer_state = restore_state(model.scorer, _part(saved, "scorer"))
         session._fire_state = FireState(int(fires["next_bin"]), fires["state"], fires["wait"])

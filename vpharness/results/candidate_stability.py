@@ -6,8 +6,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from vpharness.evaluation import Evidence, fire_outcomes, outcomes_of_bins, parts_of, pooled
-from vpharness.evaluation.intervals import Interval, ratio_of_totals
-from vpharness.evaluation.stability import (
+from vpharness.evaluation.day_stability import (
     TERCILES,
     Cell,
     Day,
@@ -22,6 +21,7 @@ from vpharness.evaluation.stability import (
     terciles,
     worst_day,
 )
+from vpharness.evaluation.intervals import Interval, ratio_of_totals
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.reevaluation import ViewOf
 

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from vpharness.commands.text.rankings import lattices_in, line_of_test, row_of
-from vpharness.commands.text.terminal import console, counted, minute_text, print_table
+from vpharness.commands.ledger_access import lattices_in
+from vpharness.commands.text.rankings import line_of_test, row_of
+from vpharness.commands.text.terminal import console, minute_text, print_table
 from vpharness.commands.text.varied_settings import differences
 from vpharness.datasets.lake import Lake
+from vpharness.evaluation.day_stability import Cell
 from vpharness.evaluation.intervals import Interval
-from vpharness.evaluation.stability import Cell
 from vpharness.events.times import time_text
+from vpharness.results.candidate_stability import CONDITIONS, Stability
 from vpharness.results.ranking import Ranked
 from vpharness.results.session_names import with_session
-from vpharness.results.since_chosen import Chosen
-from vpharness.results.stability import CONDITIONS, Stability
+from vpharness.results.since_chosen import ChosenCandidate
+from vpharness.wording import counted
 
 MOST_DAYS: Final = 40
 """Days that are listed one by one; of more, the best and the worst are."""
@@ -115,9 +117,9 @@ class SinceTable:
         beyond: how many more have later days than are shown.
     """
 
-    shown: Sequence[Chosen]
+    shown: Sequence[ChosenCandidate]
     ranked: Mapping[str, Ranked]
-    without: Sequence[Chosen]
+    without: Sequence[ChosenCandidate]
     beyond: int = 0
 
 
@@ -175,7 +177,7 @@ def print_since_chosen(since: SinceTable, lake: Lake | None = None, *, shows_tes
         out.print("no day has been added since any of these candidates was chosen")
 
 
-def _left_out(without: Sequence[Chosen]) -> Iterator[str]:
+def _left_out(without: Sequence[ChosenCandidate]) -> Iterator[str]:
     """Yield how many candidates are left out since they have no later day, with the reason."""
     idle = [each for each in without if each.days_added]
     if idle:
@@ -194,7 +196,7 @@ def _left_out(without: Sequence[Chosen]) -> Iterator[str]:
         yield f"left out: {counted(young, 'candidate')} chosen by the first run, no later day yet"
 
 
-def since_row(chosen: Chosen, ranked: Ranked | None) -> dict[str, Any]:
+def since_row(chosen: ChosenCandidate, ranked: Ranked | None) -> dict[str, Any]:
     """Return a candidate on the days after it was chosen as a tidy row: what it is, when, how many days, its figures.
 
     Args:

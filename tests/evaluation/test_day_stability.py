@@ -18,7 +18,7 @@ from vpharness.evaluation import (
     outcomes_of_bins,
     parts_of,
 )
-from vpharness.evaluation.stability import (
+from vpharness.evaluation.day_stability import (
     Day,
     by_hour,
     by_tercile,

@@ -10,15 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vpharness.errors import DatasetError, ResultsError
+from vpharness.evaluation.day_stability import TERCILES, Cell, equity
 from vpharness.evaluation.intervals import Interval
-from vpharness.evaluation.stability import TERCILES, Cell, equity
+from vpharness.results.candidate_stability import CONDITIONS, Stability, stability_of
 from vpharness.results.ranking import Ranked
 from vpharness.results.report.candidates import name_of, short_id
 from vpharness.results.report.charts import BAD_COLOUR, GOOD_COLOUR, INK, chart, fitted, thinned, zero_line
 from vpharness.results.report.findings import Findings, signals_first
 from vpharness.results.report.markup import note, number, section, table
 from vpharness.results.session_names import session_names, with_session
-from vpharness.results.stability import CONDITIONS, Stability, stability_of
 
 MOST_CANDIDATES: Final = 2
 LEAST_DAYS: Final = 2
@@ -27,7 +27,7 @@ MOST_NAMED_DAYS: Final = 24
 _POINTS: Final = 1200
 
 
-def stability(findings: Findings) -> Element | None:
+def best_day_by_day(findings: Findings) -> Element | None:
     """Return tables and pictures of the best candidates over their days; nothing where none ran on several."""
     return stability_section(findings, _several_days(findings.rankable))
 
@@ -88,7 +88,7 @@ def _candidate(index: int, ranked: Ranked, found: Stability, sessions: Mapping[s
     described = f"What each day earned, equity, hours of the session and later entries of {words}."
     return [
         table([words, ""], facts, class_="words"),
-        chart(f"stability-{index}", described, 6.2, partial(paint, found, sessions)),
+        chart(f"stability-{index}", described, 6.2, partial(paint_days, found, sessions)),
         table(["kind of day", "days", "fires", "net per fire, ticks [95 %]"], kinds, class_="ranking"),
     ]
 
@@ -99,7 +99,7 @@ def _net(interval: Interval) -> str:
     return f"{number(interval.mean, '+.2f')} [{number(interval.low, '+.2f')}, {number(interval.high, '+.2f')}]"
 
 
-def paint(found: Stability, sessions: Mapping[str, str], figure: Figure) -> None:
+def paint_days(found: Stability, sessions: Mapping[str, str], figure: Figure) -> None:
     """Draw a candidate's days, equity, hours, kinds of day, and later entries."""
     grid = figure.add_gridspec(3, 2)
     _paint_days(figure.add_subplot(grid[0, :]), found, session_names([day.name for day in found.days], sessions))

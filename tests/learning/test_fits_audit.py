@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from tests.learning.market import BINS, bins_and_columns, components, features_of, inputs_of, made, short
 from vpharness.audit import AuditReport, Check, MeasuredMemory
-from vpharness.evaluation.information import moves_ahead
+from vpharness.evaluation.information_coefficient import moves_ahead
 from vpharness.learning import LearnedRun, audit_fits
-from vpharness.learning.audit import cuts_behind_fits
+from vpharness.learning.fits_audit import cuts_behind_fits
 from vpharness.signals import Clock, Grid, LearnedSignal, learned, with_default
 from vpharness.signals.models import Pca, Ridge
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr  # type: ignore[import-untyped]  # SciPy has no types
 
-from vpharness.evaluation.information import (
+from vpharness.evaluation.information_coefficient import (
     ScoredMoves,
     blocks_of_bins,
     deciles,

@@ -4,11 +4,12 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from vpharness.commands.text.terminal import console, counted, print_table
-from vpharness.evaluation.information import TENTHS, Deciles
+from vpharness.commands.text.terminal import console, print_table
+from vpharness.evaluation.information_coefficient import TENTHS, Deciles
 from vpharness.evaluation.intervals import Interval
 from vpharness.evaluation.label_figures import CLASSES, LabelFigures
-from vpharness.results.information import FeatureImportance, Information
+from vpharness.results.information_rows import FeatureImportance, Information
+from vpharness.wording import counted
 
 MOST_FEATURES: Final = 15
 """Features that are listed; json=true has all."""
@@ -80,9 +81,10 @@ def _print_features(importances: Sequence[FeatureImportance]) -> None:
     shown = importances[:MOST_FEATURES]
     columns = {
         "feature": [str(each.feature) for each in shown],
+        "made of": [each.name for each in shown],
         "coefficient lost once it is shuffled [95 %]": [_text(each.loss, "+.3f") for each in shown],
     }
-    print_table(columns, texts=(), key="feature")
+    print_table(columns, texts=("made of",), key="feature")
     if len(importances) > len(shown):
         console().print(f"the first {len(shown)} of {len(importances)} features (json=true has all)")
 
@@ -97,7 +99,8 @@ def _terms(found: Information) -> list[str]:
         )
     if found.importances:
         terms.append(
-            "features are numbered as the signal's function stacks them, from 0; those alike share what they say"
+            "features are numbered from 0, as the signal's function stacks them; features that are alike share their "
+            "importance"
         )
     return [*terms, WARNING]
 

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vpharness.errors import VpharnessError
-from vpharness.evaluation.information import TENTHS, Deciles
+from vpharness.evaluation.information_coefficient import TENTHS, Deciles
 from vpharness.evaluation.intervals import Interval
-from vpharness.results.information import FeatureImportance, Information
+from vpharness.results.information_rows import FeatureImportance, Information
 from vpharness.results.ranking import Ranked
 from vpharness.results.report.candidates import name_of, short_id
 from vpharness.results.report.charts import GOOD_COLOUR, GREY, chart, interval_marks, zero_line
@@ -24,7 +24,7 @@ MOST_CANDIDATES: Final = 2
 MOST_FEATURES: Final = 12
 
 
-def information(findings: Findings) -> Element | None:
+def information_section(findings: Findings) -> Element | None:
     """Return pictures of what the scores of the leading candidates say; nothing where nobody computes them."""
     if findings.information_of is None:
         return None
@@ -74,9 +74,12 @@ def _candidate(index: int, ranked: Ranked, found: Information) -> list[Element]:
                 f"{_text(labels.p_t, '.3f')}, by chance {number(labels.p_t_by_chance, '.3f')}",
             ],
         ]
+    if found.importances:
+        named_features = [f"{each.feature} {each.name}".strip() for each in found.importances[:MOST_FEATURES]]
+        rows.append(["features that matter most, by their numbers in the picture", "; ".join(named_features)])
     return [
         table([named, ""], rows, class_="words"),
-        chart(f"information-{index}", described, height, partial(paint, found)),
+        chart(f"information-{index}", described, height, partial(paint_information, found)),
     ]
 
 
@@ -86,7 +89,7 @@ def _text(interval: Interval, form: str) -> str:
     return f"{number(interval.mean, form)} [{number(interval.low, form)}, {number(interval.high, form)}]"
 
 
-def paint(found: Information, figure: Figure) -> None:
+def paint_information(found: Information, figure: Figure) -> None:
     """Draw a candidate's coefficients and tenths, and of a learned signal its calibration and features."""
     more = found.labels is not None or bool(found.importances)
     grid = figure.add_gridspec(2 if more else 1, 2)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from vpharness.api.folders import Folder, lake_in
 from vpharness.api.running import one_sentence
-from vpharness.commands.text.rankings import readable_ledger
+from vpharness.commands.ledger_access import readable_ledger
 from vpharness.commands.text.walk_forward_tables import step_rows
 from vpharness.commands.walk_forward import WalkForwardQuestion, walked_forward
 from vpharness.config.command_schemas import CompareCommand

@@ -52,7 +52,7 @@ class SearchSettings:
     )
 
     def value_of(self, rows: Iterable[Mapping[str, Any]]) -> float:
-        """Return what a run came to, ticks, from the stored rows of its candidates."""
+        """Return the result of a run, ticks, from the stored rows of its candidates."""
         best = self.best_of(rows)
         return self.unrankable_ticks if best is None else float(best[self._column])
 
@@ -81,7 +81,7 @@ class Proposal(Protocol):
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedAxis:
     """An axis of values that are listed.
 
     Attributes:
@@ -107,7 +107,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Interval:
+class NumberAxis:
     """An axis of all numbers from `low` to `high`: whole ones where both are, and on a logarithmic scale or not."""
 
     key: str
@@ -128,11 +128,11 @@ class Interval:
         return f"{self.key}={self.low!r}", f"{self.key}={self.high!r}"
 
 
-Axis = Listed | Interval
+Axis = ListedAxis | NumberAxis
 
 
 @dataclass(frozen=True)
-class Family:
+class SearchFamily:
     """A choice of the signal, and the axes that it is searched over: those of all signals, and its own."""
 
     override: str
@@ -145,7 +145,7 @@ class SearchSpace:
     """What is searched: overrides that stay as they are, and one or more families."""
 
     fixed: tuple[str, ...]
-    families: tuple[Family, ...]
+    families: tuple[SearchFamily, ...]
 
     def job(self, proposal: Proposal) -> tuple[str, ...]:
         """Return the overrides of a proposed run."""
@@ -170,24 +170,24 @@ class SearchSpace:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A proposed run, and what it came to, ticks."""
+class ProposedRun:
+    """A proposed run and its result, ticks."""
 
     overrides: tuple[str, ...]
     value: float
 
 
 Evaluate = Callable[[Sequence[tuple[str, ...]]], Sequence[float]]
-"""Carries out a batch of runs together, and returns what each came to."""
+"""Carries out a batch of runs together, and returns the result of each."""
 
 
-def search(space: SearchSpace, settings: SearchSettings, evaluate: Evaluate) -> list[Trial]:
+def search(space: SearchSpace, settings: SearchSettings, evaluate: Evaluate) -> list[ProposedRun]:
     """Propose runs, batch by batch, and return all of them in their order."""
     import optuna  # noqa: PLC0415  # an extra, and slow to load
 
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    trials: list[Trial] = []
+    trials: list[ProposedRun] = []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -198,7 +198,7 @@ def search(space: SearchSpace, settings: SearchSettings, evaluate: Evaluate) -> 
                 values = evaluate(jobs)
                 for each, job, value in zip(asked, jobs, values, strict=True):
                     study.tell(each, value)
-                    trials.append(Trial(job, value))
+                    trials.append(ProposedRun(job, value))
     finally:
         optuna.logging.set_verbosity(verbosity)
     return trials

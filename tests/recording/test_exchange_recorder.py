@@ -23,9 +23,9 @@ from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, FeedError
 from vpharness.events.coinbase import CoinbaseSource
 from vpharness.lattice.lattice_parameters import LatticeParameters
-from vpharness.recording.coinbase import Key, check_symbol, check_urls, key_in
+from vpharness.recording.coinbase_protocol import Key, check_symbol, check_urls, key_in
+from vpharness.recording.exchange_recorder import Recorder, RecorderProgress, RecorderSettings
 from vpharness.recording.message_file import UNFINISHED, new_message_file
-from vpharness.recording.recorder import Recorder, RecorderProgress, RecorderSettings
 
 KEY = Key("name", b"secret", "pass")
 LIMIT_S = 60.0
