@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from joblib import Parallel, delayed
 
+from tests.examples import examples
 from tests.learning.market import (
     BINS,
     MODELS,
@@ -46,7 +47,7 @@ def run_of_components() -> LearnedRun:
     return LearnedRun.of(signal, p, features_of(signal, p, view, columns), view, None)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     bins=st.integers(1, 3_000),
     label=st.sampled_from(["move", "touch"]),

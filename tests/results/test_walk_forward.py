@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.naive_walk_forward import Blocks, Day, chosen_at_each_step, lower_end, overfitting_probability
 from tests.results.walk_forward_ledgers import (
     BLOCK_S,
@@ -90,7 +91,7 @@ def evidence_of(day: Day) -> Evidence:
     return replace(found, tally=replace(found.tally, n_walks=n, n_walks_tp=tp, n_walks_sl=sl))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(small_histories(), st.integers(0, 3), st.integers(1, 3))
 def test_what_is_chosen_is_what_plain_loops_choose(histories: list[list[Day | None]], train: int, step: int) -> None:
     """With blocks of several lengths, blocks that two days share, days without a run, and windows of every kind."""
@@ -123,7 +124,7 @@ def test_what_is_chosen_is_what_plain_loops_choose(histories: list[list[Day | No
         assert own.net_total == pytest.approx(sum(block[1] for day in behind for block in day.blocks.values()))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.integers(1, 3),
     st.integers(1, 6),
