@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from vpharness.config.search_path import prepare_process
+from vpharness.process_end import search_garbage_rarely
 
 PROJECT = Path(__file__).resolve().parents[1]
 LONGEST_FIRST: Final = (
@@ -31,9 +32,8 @@ LONGEST_FIRST: Final = (
 )
 """The files that take longest, below this folder: what is begun last is what all but one processor wait for."""
 
-# Garbage is searched for after so many more objects, and searches of each age, and not after 700, 10 and 10: it takes a
-# tenth of the time of imports and of commands otherwise.
-gc.set_threshold(20_000, 20, 20)
+# As the processes of commands do.
+search_garbage_rarely()
 
 # JAX reads where it keeps what it compiles when it is imported, which a test may do before a command has set it. One
 # folder for all processes of the tests, and for the commands that they start: each program is compiled once.

@@ -145,7 +145,7 @@ def test_a_candidate_is_shown_alone_within_the_whole_family(folder: Path) -> Non
 
 def test_a_report_is_a_page_beside_the_ranking(folder: Path) -> None:
     """With the same numbers, where it was asked to be; a file that is there is left alone."""
-    said = in_process(folder, "compare", "report=out (1).html", "json=true", "min_signals=0")
+    said = in_process(folder, "compare", "report=out (1).html", "json=true", "min_signals=0", draws=True)
     assert said.returncode == 0, said.stderr
     rows = [row for row in json.loads(said.stdout) if row["p_adjusted"] is not None]
     written = (folder / "out (1).html").read_text(encoding="utf-8")
