@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from tests.remembered_composition import remember_compositions
 from vpharness.config.search_path import prepare_process
 from vpharness.process_end import search_garbage_rarely
 
@@ -34,6 +35,8 @@ LONGEST_FIRST: Final = (
 
 # As the processes of commands do.
 search_garbage_rarely()
+
+remember_compositions()
 
 # JAX reads where it keeps what it compiles when it is imported, which a test may do before a command has set it. One
 # folder for all processes of the tests, and for the commands that they start: each program is compiled once.
