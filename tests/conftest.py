@@ -3,12 +3,12 @@
 import gc
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.remembered_composition import remember_compositions
 from vpharness.config.search_path import prepare_process
 from vpharness.process_end import search_garbage_rarely
 
@@ -32,11 +32,11 @@ LONGEST_FIRST: Final = (
     *("signals/test_signals.py", "results/test_collection_evidence.py", "results/test_part_files.py"),
 )
 """The files that take longest, below this folder: what is begun last is what all but one processor wait for."""
+ABOUT_BUILDING: Final = ("datasets", "events", "execution", "integrity", "lattice", "storage")
+"""The folders, below this one, of tests that build datasets to see how they are built."""
 
 # As the processes of commands do.
 search_garbage_rarely()
-
-remember_compositions()
 
 # JAX reads where it keeps what it compiles when it is imported, which a test may do before a command has set it. One
 # folder for all processes of the tests, and for the commands that they start: each program is compiled once.
@@ -45,6 +45,11 @@ prepare_process()
 # So is the byte code of modules, rewritten tests among them: every process would compile them anew otherwise.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+from tests.remembered_builds import folder_of_run, remember_builds  # noqa: E402  # byte code of all that it imports is kept
+from tests.remembered_composition import remember_compositions  # noqa: E402
+
+remember_compositions()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,6 +66,15 @@ def pytest_collection_finish() -> None:
     sys.dont_write_bytecode = True
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def builds(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Build each simulated market once for all tests that run on one, and not for those of building."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.relative_to(PROJECT / "tests").parts[0] not in ABOUT_BUILDING:
+            remember_builds(patch, folder_of_run(tmp_path_factory.getbasetemp()))
+        yield
 
 
 @pytest.fixture(scope="session")

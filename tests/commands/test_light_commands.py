@@ -57,7 +57,7 @@ def test_a_look_up_imports_nothing_that_takes_long(folder: Path, arguments: list
 
 def test_a_comparison_waits_for_no_compiler(folder: Path) -> None:
     """It reads tables, and prices for its advice: it takes NumPy and Arrow, and neither JAX nor pandas."""
-    run = ["dataset.id=a", "signal=ads", "signal.thresholds=[0.2]", "eval.max_hold_bins=20"]
+    run = ["dataset.id=a", "signal=ads", "signal.thresholds=[0.2]", "eval.max_hold_bins=20", "tracking=none"]
     assert in_process(folder, *run).returncode == 0
     for words in (["compare"], ["compare", "min_signals=0"]):  # ranked by the run before
         code, output, imported = imported_by(folder, *words)
