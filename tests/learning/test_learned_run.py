@@ -94,7 +94,9 @@ def test_a_refit_as_a_duration_is_rounded_to_whole_bins() -> None:
     assert list(fit_bins(Ridge(first_fit_bins=10, refit_every_ms=1_950), 60, WIDTH_MS)) == [10, 30, 50]
 
 
-@pytest.mark.parametrize("name", ["ridge", "trees", "knn", "pca"])
+@pytest.mark.parametrize(
+    "name", ["ridge", "pca", *(pytest.param(name, marks=pytest.mark.slow) for name in ("trees", "knn"))]
+)
 def test_chunks_cross_refits_with_the_weights_of_the_whole_run(name: str) -> None:
     """Random chunks, single bins, and cuts at, before and behind each refit; a state can be saved in between."""
     run = run_of_components() if name == "pca" else run_of(name)
