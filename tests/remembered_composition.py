@@ -27,12 +27,14 @@ _COMPOSED: Final = dict[int, DictConfig]()
 
 def remember_compositions() -> None:
     """Have Hydra compose what it has composed before by a copy, except where a user's own YAML files are read."""
-    list_files = config_loader_impl.create_defaults_list
-    compose = ConfigLoaderImpl._compose_config_from_defaults_list
+    module: Any = config_loader_impl  # whose names are not for others, and have no types for them
+    loading: Any = ConfigLoaderImpl
+    list_files, compose = module.create_defaults_list, loading._compose_config_from_defaults_list
 
     def listed(repo: Any, config_name: str | None, overrides_list: list[Override], **options: bool) -> DefaultsList:
-        if os.environ.get(OWN_FOLDER_VARIABLE) or any(each.is_sweep_override() for each in overrides_list):
-            return list_files(repo, config_name, overrides_list, **options)
+        if os.environ.get(OWN_FOLDER_VARIABLE):
+            plain: DefaultsList = list_files(repo, config_name, overrides_list, **options)
+            return plain
         values, groups = _told_apart(repo, overrides_list)
         sources = tuple((each.scheme(), each.path) for each in repo.get_sources())
         key = (config_name, sources, tuple(each.input_line for each in groups), *sorted(options.items()))
@@ -42,16 +44,17 @@ def remember_compositions() -> None:
 
     def composed(loader: ConfigLoaderImpl, defaults: Any, repo: Any) -> DictConfig:
         if not any(defaults is each.defaults for each in _LISTS.values()):
-            return compose(loader, defaults, repo)
+            anew: DictConfig = compose(loader, defaults, repo)
+            return anew
         if id(defaults) not in _COMPOSED:
             _COMPOSED[id(defaults)] = compose(loader, defaults, repo)
         return copy.deepcopy(_COMPOSED[id(defaults)])
 
-    config_loader_impl.create_defaults_list = listed  # type: ignore[assignment]  # of the same use
-    ConfigLoaderImpl._compose_config_from_defaults_list = composed  # type: ignore[method-assign]  # of the same use
+    module.create_defaults_list, loading._compose_config_from_defaults_list = listed, composed
 
 
 def _told_apart(repo: Any, overrides: Sequence[Override]) -> tuple[list[Override], list[Override]]:
-    """Return the overrides that set values and those that choose in groups, as Hydra tells them apart."""
-    values = [each for each in overrides if isinstance(each.value(), dict) or not repo.group_exists(each.key_or_group)]
-    return values, [each for each in overrides if each not in values]
+    """Return the overrides that set values and those that choose in groups, as Hydra does; sweeps do neither."""
+    single = [each for each in overrides if not each.is_sweep_override()]
+    values = [each for each in single if isinstance(each.value(), dict) or not repo.group_exists(each.key_or_group)]
+    return values, [each for each in single if each not in values]

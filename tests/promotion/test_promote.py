@@ -54,7 +54,7 @@ def processor_time() -> Iterator[None]:
 @pytest.fixture(scope="module", autouse=True)
 def proved_once() -> Iterator[None]:
     """Prove each candidate once, which takes most of a promotion: these tests change what is asked of the proof."""
-    prove, proofs = review.prove, dict[tuple[object, ...], LiveProof]()
+    prove, proofs = live_proof.prove, dict[tuple[object, ...], LiveProof]()
 
     def once(model: LiveModel, lattice: Any, source: Any, end_ns: Any, whole: BatchOutputs, *rest: Any) -> LiveProof:
         key = (json.dumps(model.facts()), whole.timed, whole.recorded, whole.outputs.scores.tobytes())
