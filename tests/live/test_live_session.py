@@ -26,7 +26,7 @@ from vpharness.signals import CHUNK_TOLERANCE, Clock, Grid, Scorer, SignalParame
 
 SIGNALS = ("ads", "ads_pfp_svac", "erd", "iirc", "jad", "msd", "perm_derivative", "pfp", "spg", "svac")
 FEW = ("ads_pfp_svac", "erd", "msd", "perm_derivative")
-"""Those that are tried by default where all obey one law: they use every operator that any does; others are slow proofs."""
+"""Tried by default where all obey one law: they use every operator that any does. The others are slow proofs."""
 FEW_FIRST = [name if name in FEW else pytest.param(name, marks=pytest.mark.slow) for name in SIGNALS]
 LATTICE = LatticeParameters()
 WARMUP_BINS, COOLDOWN_BINS = 40, 7
