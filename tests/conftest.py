@@ -14,22 +14,19 @@ from vpharness.process_end import search_garbage_rarely
 
 PROJECT = Path(__file__).resolve().parents[1]
 LONGEST_FIRST: Final = (
-    *("promotion/test_promote.py", "campaigns/test_campaign.py", "docs/test_pages.py", "config/test_experiments.py"),
-    *("runtime/engine/test_ready.py", "live/test_live_session.py", "commands/test_collection_runs.py"),
-    *("page/test_use.py", "page/test_picture.py", "page/test_served.py", "commands/test_run.py", "api/test_library.py"),
-    *(
-        "events/test_reader_fuzz.py",
-        "campaigns/test_queue_campaign.py",
-        "campaigns/test_search.py",
-        "live/test_audit.py",
-    ),
-    *("lattice/test_naive_lattice.py", "commands/test_cli.py", "results/test_report.py", "results/test_tracking.py"),
-    *("runtime/web/test_hostile_clients.py", "commands/test_convert.py", "commands/test_compare.py"),
-    *("integrity/test_flipped_bits.py", "commands/test_campaign_again.py", "campaigns/test_learned_runs.py"),
-    *("campaigns/test_audited_runs.py", "runtime/engine/test_resting_orders.py", "results/test_walk_forward.py"),
-    *("runtime/rollout/test_rollout.py", "runtime/test_serve.py", "recording/test_record_command.py"),
-    *("runtime/rollout/test_switches_at_odd_moments.py", "commands/test_verify.py", "events/test_many_files.py"),
-    *("signals/test_signals.py", "results/test_collection_evidence.py", "results/test_part_files.py"),
+    *("docs/test_pages.py", "promotion/test_promote.py", "campaigns/test_campaign.py", "page/test_picture.py"),
+    *("page/test_use.py", "commands/test_collection_runs.py", "config/test_experiments.py"),
+    *("page/test_trader.py", "live/test_live_session.py", "commands/test_run.py"),
+    *("runtime/web/test_hostile_clients.py", "runtime/rollout/test_what_ifs.py", "events/test_reader_fuzz.py"),
+    *("campaigns/test_queue_campaign.py", "live/test_audit.py", "runtime/engine/test_ready.py"),
+    *("learning/test_learned_run.py", "runtime/engine/test_resting_orders.py", "runtime/test_serve.py"),
+    *("campaigns/test_learned_runs.py", "signals/test_signals.py", "commands/test_cli.py"),
+    *("results/test_report.py", "commands/test_light_commands.py", "results/test_walk_forward.py"),
+    *("datasets/test_computed_columns.py", "commands/test_read_only_lake.py", "campaigns/test_search.py"),
+    *("commands/test_convert.py", "commands/test_online_sim.py", "board/test_browser.py", "page/test_served.py"),
+    *("commands/test_campaign_again.py", "api/test_library.py", "results/test_part_files.py"),
+    *("runtime/rollout/test_switches_at_odd_moments.py", "results/test_tracking.py", "datasets/test_build.py"),
+    *("learning/test_audit.py", "runtime/rollout/test_rollout.py", "recording/test_record_command.py"),
 )
 """The files that take longest, below this folder: what is begun last is what all but one processor wait for."""
 ABOUT_BUILDING: Final = ("datasets", "events", "execution", "integrity", "lattice", "storage")
