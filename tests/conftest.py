@@ -3,33 +3,37 @@
 import gc
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from vpharness.config.search_path import prepare_process
+from vpharness.process_end import search_garbage_rarely
 
 PROJECT = Path(__file__).resolve().parents[1]
 LONGEST_FIRST: Final = (
-    *("promotion/test_promote.py", "campaigns/test_campaign.py", "docs/test_pages.py", "config/test_experiments.py"),
-    *("runtime/engine/test_ready.py", "live/test_live_session.py", "commands/test_collection_runs.py"),
-    *("page/test_use.py", "page/test_picture.py", "page/test_served.py", "commands/test_run.py", "api/test_library.py"),
-    *(
-        "events/test_reader_fuzz.py",
-        "campaigns/test_queue_campaign.py",
-        "campaigns/test_adaptive_search.py",
-        "live/test_audit.py",
-    ),
-    *("lattice/test_naive_lattice.py", "commands/test_cli.py", "results/test_report.py", "results/test_tracking.py"),
-    *("runtime/web/test_hostile_clients.py", "commands/test_convert.py", "commands/test_compare.py"),
-    *("integrity/test_flipped_bits.py", "commands/test_campaign_again.py", "campaigns/test_learned_runs.py"),
-    *("campaigns/test_audited_runs.py", "runtime/engine/test_resting_orders.py", "results/test_walk_forward.py"),
-    *("runtime/rollout/test_rollout.py", "runtime/test_serve.py", "recording/test_record_command.py"),
-    *("runtime/rollout/test_switches_at_odd_moments.py", "commands/test_verify.py", "events/test_many_files.py"),
-    *("signals/test_signals.py", "results/test_collection_evidence.py", "results/test_part_files.py"),
+    *("docs/test_pages.py", "promotion/test_promote.py", "campaigns/test_campaign.py", "page/test_picture.py"),
+    *("page/test_use.py", "commands/test_collection_runs.py", "config/test_experiments.py"),
+    *("page/test_trader.py", "live/test_live_session.py", "commands/test_run.py"),
+    *("runtime/web/test_hostile_clients.py", "runtime/rollout/test_what_ifs.py", "events/test_reader_fuzz.py"),
+    *("campaigns/test_queue_campaign.py", "live/test_audit.py", "runtime/engine/test_ready.py"),
+    *("learning/test_learned_run.py", "runtime/engine/test_resting_orders.py", "runtime/test_serve.py"),
+    *("campaigns/test_learned_runs.py", "signals/test_signals.py", "commands/test_cli.py"),
+    *("results/test_report.py", "commands/test_light_commands.py", "results/test_walk_forward.py"),
+    *("datasets/test_computed_columns.py", "commands/test_read_only_lake.py", "campaigns/test_adaptive_search.py"),
+    *("commands/test_convert.py", "commands/test_online_sim.py", "board/test_browser.py", "page/test_served.py"),
+    *("commands/test_campaign_again.py", "api/test_library.py", "results/test_part_files.py"),
+    *("runtime/rollout/test_switches_at_odd_moments.py", "results/test_tracking.py", "datasets/test_build.py"),
+    *("learning/test_fits_audit.py", "runtime/rollout/test_rollout.py", "recording/test_record_command.py"),
 )
 """The files that take longest, below this folder: what is begun last is what all but one processor wait for."""
+ABOUT_BUILDING: Final = ("datasets", "events", "execution", "integrity", "lattice", "storage")
+"""The folders, below this one, of tests that build datasets to see how they are built."""
+
+# As the processes of commands do.
+search_garbage_rarely()
 
 # JAX reads where it keeps what it compiles when it is imported, which a test may do before a command has set it. One
 # folder for all processes of the tests, and for the commands that they start: each program is compiled once.
@@ -39,6 +43,11 @@ prepare_process()
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+from tests.remembered_builds import folder_of_run, remember_builds  # noqa: E402  # byte code of all that it imports is kept
+from tests.remembered_composition import remember_compositions  # noqa: E402
+
+remember_compositions()
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest: whole files are handed out in this order (`--no-loadscope-reorder`)."""
@@ -47,13 +56,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what has been imported out of all later searches for garbage, which take a tenth of the time otherwise.
+    """Leave what has been imported out of all later searches for garbage.
 
     Modules that tests write have no byte code kept: of two that are written within a second it would be the same.
     """
     sys.dont_write_bytecode = True
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def builds(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Build each simulated market once for all tests that run on one, and not for those of building."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.relative_to(PROJECT / "tests").parts[0] not in ABOUT_BUILDING:
+            remember_builds(patch, folder_of_run(tmp_path_factory.getbasetemp()))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,11 @@ import sys
 def console() -> None:
     """Run the command that the process was started with, and end the process with its exit code."""
     try:
+        from vpharness.process_end import end_process, search_garbage_rarely  # noqa: PLC0415  # see below
+
+        search_garbage_rarely()
         from vpharness.commands.cli import main  # noqa: PLC0415  # an interruption may come while it is imported
         from vpharness.errors import INTERRUPTED  # noqa: PLC0415
-        from vpharness.process_end import end_process  # noqa: PLC0415
 
         code = main(sys.argv[1:])
     except KeyboardInterrupt:  # before the work has begun

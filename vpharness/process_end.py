@@ -1,10 +1,20 @@
-"""Ending a process with its own exit code, whatever Python's finalization would make of it."""
+"""What processes do otherwise than Python by default: how often they search for garbage, and how they end."""
 
 import atexit
 import contextlib
+import gc
 import os
 import sys
 from typing import NoReturn
+
+
+def search_garbage_rarely() -> None:
+    """Search for garbage after 20,000 more objects instead of 700, and for old garbage after 20 searches, not 10.
+
+    What a command imports and makes mostly stays, so that a search finds little: the default takes a tenth of the time
+    of a run, and a fifth of that of importing MLflow.
+    """
+    gc.set_threshold(20_000, 20, 20)
 
 
 def end_process(code: int) -> NoReturn:

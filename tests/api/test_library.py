@@ -27,9 +27,9 @@ WORDS = ["source.minutes=4", "eval.max_hold_bins=20", "eval.tp_ticks=1", "eval.s
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose lake has a run of ads at two thresholds, and one of perm_derivative, from the command line."""
+    """A folder whose lake has a run of ads at two thresholds, and one of msd, from the command line."""
     folder = tmp_path_factory.mktemp("library")
-    for words in (["signal=ads", "signal.thresholds=[0.1,0.3]"], ["signal=perm_derivative", "signal.thresholds=[0.1]"]):
+    for words in (["signal=ads", "signal.thresholds=[0.1,0.3]"], ["signal=msd", "signal.thresholds=[10]"]):
         said = in_process(folder, *words, *WORDS, "tracking=none")
         assert said.returncode == 0, said.stderr
     return folder
@@ -91,7 +91,7 @@ def test_results_are_what_compare_says(folder: Path) -> None:
         assert {name: plain(found[name]) for name in row} == row
         assert not any(isinstance(value, str) and value.startswith(("{", "[")) for value in row.values())
     assert set(frame["eval.tp_ticks"]) == {1.0}
-    assert frame.set_index("signal")["signal.blend_scale"].isna().to_dict()["perm_derivative"]
+    assert frame.set_index("signal")["signal.blend_scale"].isna().to_dict()["msd"]
 
 
 def test_results_are_chosen_as_compare_chooses_them(folder: Path) -> None:

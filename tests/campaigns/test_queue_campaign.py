@@ -236,7 +236,8 @@ def test_recorded_latencies_are_those_of_their_time(folder: Path, recorded: Path
 def test_the_report_draws_taker_and_maker_by_latency(folder: Path, recorded: Path) -> None:
     """One picture for the leading candidates, with what was explored told apart, and the recorded latencies."""
     page = folder / "execution.html"
-    said = in_process(folder, "compare", f"report={page}", "min_signals=0", f"dataset.id={dataset_of(folder)}")
+    words = (f"report={page}", "min_signals=0", f"dataset.id={dataset_of(folder)}")
+    said = in_process(folder, "compare", *words, draws=True)
     assert said.returncode == 0, said.stderr
     text = page.read_text(encoding="utf-8")
     assert '<section id="execution">' in text

@@ -9,6 +9,7 @@ from tests.commands.test_cli import in_process
 
 CAMPAIGN = ["-m", "signal=pfp", "signal.lag_bins=3,5", "signal.thresholds=[0.05]", "source.minutes=4", "split=none"]
 SETTINGS = ["eval.max_hold_bins=20", "save_series=false", "json=true", "campaign=mine"]
+PNG = b"\x89PNG"
 
 
 def test_what_is_done_drawn_and_tracked_costs_no_process_and_no_figure(
@@ -27,5 +28,5 @@ def test_what_is_done_drawn_and_tracked_costs_no_process_and_no_figure(
     assert said["candidates"] == json.loads(first.stdout)["candidates"]
     assert figure.stat().st_mtime_ns == drawn
     figure.unlink()
-    assert in_process(tmp_path, *CAMPAIGN, *SETTINGS).returncode == 0
-    assert figure.exists()
+    assert in_process(tmp_path, *CAMPAIGN, *SETTINGS, draws=True).returncode == 0
+    assert figure.read_bytes().startswith(PNG)

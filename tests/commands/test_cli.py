@@ -12,14 +12,17 @@ import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
 from vpharness.commands.cli import command_line, main
 from vpharness.commands.text.progress_display import COMPILING_LATTICE
 from vpharness.config.search_path import OWN_FOLDER_VARIABLE
 from vpharness.events.dbn_writer import write_dbn
 from vpharness.events.synthetic import SyntheticSource
+from vpharness.results.plots import PlotWriter
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -41,8 +44,11 @@ class Said:
     stderr: str
 
 
-def in_process(folder: Path, *arguments: str) -> Said:
-    """Run a command as `vpharness` does, in this process: a new one takes seconds to start."""
+def in_process(folder: Path, *arguments: str, draws: bool = False) -> Said:
+    """Run a command as `vpharness` does, in this process: a new one takes seconds to start.
+
+    Pictures are empty unless it `draws`, which takes a quarter of a second for each, and seconds for those of a report.
+    """
     stdout, stderr = io.StringIO(), io.StringIO()
     before, handler = sys.argv, signal.getsignal(signal.SIGTERM)
     try:
@@ -53,6 +59,9 @@ def in_process(folder: Path, *arguments: str) -> Said:
             pytest.MonkeyPatch.context() as patch,
         ):
             patch.setenv("VPHARNESS_LAKE", str(folder / "lake"))
+            if not draws:
+                patch.setattr(PlotWriter, "draw", lambda _writer, _picture, path: path.write_bytes(b""))
+                patch.setattr(Figure, "savefig", _save_empty)
             # What `--config-dir` sets for the processes of this command is put back to what it was before.
             patch.setenv(OWN_FOLDER_VARIABLE, before_folder := os.environ.get(OWN_FOLDER_VARIABLE, ""))
             if not before_folder:
@@ -62,6 +71,14 @@ def in_process(folder: Path, *arguments: str) -> Said:
         sys.argv = before
         signal.signal(signal.SIGTERM, handler)
     return Said(returncode, stdout.getvalue(), stderr.getvalue())
+
+
+def _save_empty(_figure: Figure, file: Any, *, format: str = "png", **_: Any) -> None:  # noqa: A002  # Matplotlib's name
+    """Write a picture without anything in it in place of a figure."""
+    if format == "svg":
+        file.write('<svg xmlns="http://www.w3.org/2000/svg" />')
+    else:
+        Path(file).write_bytes(b"")
 
 
 def test_a_dataset_from_build_to_verify(tmp_path: Path) -> None:

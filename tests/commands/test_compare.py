@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("compare")
     swept = in_process(folder, "-m", *SWEEP, *SMALL, "campaign=first")
     assert swept.returncode == 0, swept.stderr
-    run = in_process(folder, "signal=perm_derivative", "signal.thresholds=[0.1]", *SMALL)
+    run = in_process(folder, "signal=msd", "signal.thresholds=[10]", *SMALL)
     assert run.returncode == 0, run.stderr
     return folder
 
@@ -145,7 +145,7 @@ def test_a_candidate_is_shown_alone_within_the_whole_family(folder: Path) -> Non
 
 def test_a_report_is_a_page_beside_the_ranking(folder: Path) -> None:
     """With the same numbers, where it was asked to be; a file that is there is left alone."""
-    said = in_process(folder, "compare", "report=out (1).html", "json=true", "min_signals=0")
+    said = in_process(folder, "compare", "report=out (1).html", "json=true", "min_signals=0", draws=True)
     assert said.returncode == 0, said.stderr
     rows = [row for row in json.loads(said.stdout) if row["p_adjusted"] is not None]
     written = (folder / "out (1).html").read_text(encoding="utf-8")
@@ -167,7 +167,7 @@ def test_a_report_is_a_page_beside_the_ranking(folder: Path) -> None:
             ["sensitivity=blend", "signal=ads"],
             "sensitivity is 'blend', which no candidate here has; did you mean blend_",
         ),
-        (["sensitivity=zscore_min_periods"], "the candidates are of ads, perm_derivative; choose one with signal="),
+        (["sensitivity=variant"], "the candidates are of ads, msd; choose one with signal="),
         (["campaign=second"], "campaign is 'second', which has no finished run; there are first"),
         (["sensitivity=tp_ticks", "surface=true"], "sensitivity and surface were given; give one of them"),
         (["execution=4a", "report=a.html"], "all of it: python -m vpharness compare candidate=4a report=a.html"),

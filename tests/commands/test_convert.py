@@ -11,8 +11,9 @@ from tests.datasets.compact import as_of_an_earlier_version
 from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 
-BUILD = ("build", "source.minutes=12", "source.strength=1", "dataset.id=market")
-RUN = ("run", "signal=pfp", "dataset.id=market", "signal.thresholds=[0.1]", "tracking=none", "json=true")
+QUIET = ("tracking=none", "json=true")
+BUILD = ("build", "source.minutes=6", "source.strength=1", "dataset.id=market")
+RUN = ("run", "dataset.id=market", "signal=pfp", "signal.thresholds=[0.1]", "eval.max_hold_bins=200", *QUIET)
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ def test_a_look_up_imports_nothing_that_takes_long(folder: Path, arguments: list
 
 def test_a_comparison_waits_for_no_compiler(folder: Path) -> None:
     """It reads tables, and prices for its advice: it takes NumPy and Arrow, and neither JAX nor pandas."""
-    run = ["dataset.id=a", "signal=ads", "signal.thresholds=[0.2]", "eval.max_hold_bins=20"]
+    run = ["dataset.id=a", "signal=ads", "signal.thresholds=[0.2]", "eval.max_hold_bins=20", "tracking=none"]
     assert in_process(folder, *run).returncode == 0
     for words in (["compare"], ["compare", "min_signals=0"]):  # ranked by the run before
         code, output, imported = imported_by(folder, *words)
@@ -66,13 +66,20 @@ def test_a_comparison_waits_for_no_compiler(folder: Path) -> None:
         assert "the ledger holds 1 candidates of 1 runs" in output
 
 
-@pytest.mark.parametrize("arguments", [["list-signals"], ["run", "--help"]])
-def test_what_signals_there_are_is_looked_up_once(folder: Path, arguments: list[str]) -> None:
+def test_what_signals_there_are_is_looked_up_once(folder: Path) -> None:
     """The first time their modules are imported, and then the text is kept until a file changes."""
-    _, first, imported = imported_by(folder, *arguments)
+    _, first, imported = imported_by(folder, "list-signals")
     assert "jax" in imported
-    again, second, imported = imported_by(folder, *arguments)
+    again, second, imported = imported_by(folder, "list-signals")
     assert (again, second, imported) == (0, first, [])
+    assert "perm_derivative" in first
+
+
+def test_the_help_of_a_run_is_made_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names the signals' parameters, for which their modules are imported: later it is a text that is kept."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    first = in_process(folder, "run", "--help").stdout
+    assert imported_by(folder, "run", "--help") == (0, first, [])
     assert "perm_derivative" in first
 
 

@@ -11,7 +11,7 @@ from tests.commands.test_cli import in_process, vpharness
 from vpharness.commands.text.progress_display import COMPILING_LATTICE, COMPILING_SIGNALS
 
 SMALL = [
-    "source.minutes=12",
+    "source.minutes=6",
     "eval.max_hold_bins=100",
     "eval.tp_ticks=2",
     "eval.sl_ticks=2",
@@ -22,7 +22,7 @@ SMALL = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which two signals have been run on twelve minutes of market, one of them by a process of its own."""
+    """A folder in which two signals have been run on six minutes of market, one of them by a process of its own."""
     folder = tmp_path_factory.mktemp("runs")
     first = vpharness(folder, "signal=perm_derivative", *SMALL)
     second = in_process(folder, "signal=ads", "signal.thresholds=[0.1,0.3]", *SMALL)
@@ -84,11 +84,11 @@ def test_compare_ranks_the_whole_ledger_and_writes_parquet(folder: Path) -> None
         (["signal=ads", "signal.blend_scale=0"], "signal.blend_scale is 0.0; it must be above 0"),
         (["signal=ads", "dataset.id=none"], "no dataset none in the lake"),
         (
-            ["signal=msd", "source.minutes=12", "split=none"],
+            ["signal=msd", "source.minutes=6", "split=none"],
             "split=none leaves no training part for signal.threshold_quantiles",
         ),
         (["source.minutes=1"], "has 600 bins; a run needs "),
-        ([*SMALL, "eval.warmup_bins=8000"], "has 7,200 bins; a run needs 8,000 (eval.warmup_bins) + "),
+        ([*SMALL, "eval.warmup_bins=8000"], "has 3,600 bins; a run needs 8,000 (eval.warmup_bins) + "),
         (
             [*SMALL, "signal=ads", "signal.thresholds=[2,3]"],
             "signal ads never fires on dataset",

@@ -35,8 +35,8 @@ RUN = {
     "how-to/promote": Count(commands=1),
 }
 """What pages hold that is written or run, in the order in which they share a lake: the tutorial finds it empty."""
-LONG = {"tutorial", "how-to/campaigns"}
-"""Pages whose commands take a minute or more: they are run with the slow proofs."""
+LONG = {"tutorial", "how-to/campaigns", "how-to/own-learned-signal"}
+"""Pages whose commands take a quarter of a minute of the processor or more: they are run with the slow proofs."""
 RUN_IN_ANOTHER_TEST = {"how-to/use-from-python"}
 """Pages whose blocks follow one another as the cells of a notebook do: `tests/api` runs them."""
 LONGEST_SUMMARY = 140

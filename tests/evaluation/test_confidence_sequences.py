@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.examples import examples
 from tests.naive_sequences import is_in_sequence, rho_squared
 from vpharness.evaluation.confidence_sequences import (
     LEAST_BLOCKS,
@@ -64,7 +65,7 @@ def excluded(
     mean=st.floats(-50, 50),
     error=st.sampled_from([0.05, 0.01]),
 )
-@settings(max_examples=50, deadline=None)
+@examples(50)
 def test_membership_is_that_of_the_plain_twin(blocks: list[tuple[float, int]], mean: float, error: float) -> None:
     """Running sums decide as the formula written out does, and so does the variance of the mixture."""
     rho2 = mixture_variance(7.0, error)

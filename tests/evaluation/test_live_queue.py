@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -19,6 +19,7 @@ from tests.evaluation.test_walks import (
     first_bins,
     quotes_of,
 )
+from tests.examples import examples
 from vpharness.evaluation import (
     DatasetView,
     EvaluationParameters,
@@ -83,7 +84,7 @@ def walked(
     return advances
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     seed=st.integers(0, 10_000),
     n_bins=st.integers(1, 200),

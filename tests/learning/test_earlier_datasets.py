@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.learning.market import MODELS, bins_and_columns, features_of, inputs_of, params_of
 from vpharness.errors import ConfigError
 from vpharness.learning import LearnedRun, audit_fits, fit_bins, labels_of, training_bins
@@ -45,7 +46,7 @@ def run_on(day: int, before: tuple[int, ...], name: str = "ridge", models: Path 
     return LearnedRun.of(MODELS[name], p, features_of(MODELS[name], p, view, columns), view, models, earlier)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     earlier=st.integers(0, 3_000),
     reach=st.integers(1, 400),

@@ -81,7 +81,7 @@ def constant(time: Clock, grid: Grid, p: SignalParameters) -> Array:
     return jnp.full(grid.v_add.shape[0], 0.25)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(8, 20))])
 def test_a_peek_at_one_bin_in_a_hundred_is_caught_whatever_the_seed(seed: int) -> None:
     """The bins that peek are among those that are scored one by one."""
     report = audit(sly, sly.parameters(), columns(), VALID, cell_width_ms=100, seed=seed)

@@ -58,8 +58,14 @@ def check_pixels(tab: Tab, last: int, field: str = "depth") -> None:
     assert np.abs(np.array([colour for _, colour in seen]) - np.array(wanted)).max() <= 2
 
 
-@pytest.mark.parametrize("draw", ["webgl2", "canvas"])
-@pytest.mark.parametrize("field", list(FIELD_VALUES))
+@pytest.mark.parametrize(
+    ("draw", "field"),
+    [
+        *(("webgl2", field) for field in FIELD_VALUES),
+        ("canvas", "net"),
+        *(pytest.param("canvas", field, marks=pytest.mark.slow) for field in FIELD_VALUES if field != "net"),
+    ],
+)
 def test_pixels_show_the_values_of_their_cells(tab: Tab, server: StandIn, draw: str, field: str) -> None:
     """The colour at 60 cells is that of the value there, by WebGL and by the plain canvas."""
     show(tab, server, f"{BARE}&bins=100&ticks=50&field={field}&draw={draw}")

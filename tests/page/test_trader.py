@@ -248,7 +248,10 @@ def test_another_screen_zoom_or_size_keeps_the_cell_while_paused(tab: Tab, serve
         assert np.abs(np.array(found) - np.array(wanted)).max() <= 2
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 576), (1024, 600), (700, 500), (420, 800)])
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [(1024, 600), (420, 800), *(pytest.param(*each, marks=pytest.mark.slow) for each in ((1280, 576), (700, 500)))],
+)
 def test_every_panel_and_control_can_be_reached_in_a_small_window(
     tab: Tab, server: StandIn, width: int, height: int
 ) -> None:

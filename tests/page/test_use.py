@@ -322,9 +322,15 @@ def test_without_resting_orders_nothing_speaks_of_them(tab: Tab, server: StandIn
     assert "Orders filled" not in tab.ask("document.querySelector('#compared').innerText")
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1280, 576), (3840, 2160)])
-@pytest.mark.parametrize("theme", ["dark", "light"])
-def test_everything_has_its_place_at_every_size(tab: Tab, server: StandIn, width: int, height: int, theme: str) -> None:
+@pytest.mark.parametrize(
+    ("theme", "width", "height"),
+    [
+        *(("dark", 1280, 720), ("light", 1280, 576), ("dark", 3840, 2160)),
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in (("light", 1280, 720), ("dark", 1280, 576))),
+        pytest.param("light", 3840, 2160, marks=pytest.mark.slow),
+    ],
+)
+def test_everything_has_its_place_at_every_size(tab: Tab, server: StandIn, theme: str, width: int, height: int) -> None:
     """Nothing is wider than its box, no panel is out of sight, and every control has a name."""
     tab.size(width, height)
     tab.open(f"{server.address}?theme={theme}")

@@ -25,11 +25,12 @@ from vpharness.datasets.find import Dataset, all_datasets, find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.read import load
 from vpharness.errors import PromotionError
-from vpharness.live import LiveSession
+from vpharness.live import LiveModel, LiveSession
 from vpharness.modules import PermittedModules
-from vpharness.promotion import batch_run, live_proof
+from vpharness.promotion import batch_run, live_proof, review
 from vpharness.promotion.bundle import FILES
 from vpharness.promotion.bundle_replay import record_lattice
+from vpharness.promotion.live_proof import BatchOutputs, LiveProof
 from vpharness.promotion.release import release, roll_back
 from vpharness.promotion.review import Review
 from vpharness.promotion.serving import Bundle, history, live_model, promoted, read_bundle, replay_differences
@@ -47,6 +48,22 @@ def processor_time() -> Iterator[None]:
     """Time steps by what the processor spends on them: on a busy machine they wait, and a gate would be closed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(live_proof, "time", SimpleNamespace(perf_counter_ns=time.thread_time_ns))
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def proved_once() -> Iterator[None]:
+    """Prove each candidate once, which takes most of a promotion: these tests change what is asked of the proof."""
+    prove, proofs = live_proof.prove, dict[tuple[object, ...], LiveProof]()
+
+    def once(model: LiveModel, lattice: Any, source: Any, end_ns: Any, whole: BatchOutputs, *rest: Any) -> LiveProof:
+        key = (json.dumps(model.facts()), whole.timed, whole.recorded, whole.outputs.scores.tobytes())
+        if key not in proofs:
+            proofs[key] = prove(model, lattice, source, end_ns, whole, *rest)
+        return proofs[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(review, "prove", once)
         yield
 
 

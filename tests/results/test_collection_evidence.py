@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.results.ledgers import entered, view_of
 from tests.results.test_counted_once import EVALUATION, START_NS, by_id, made_evidence
 from vpharness.evaluation import TEST, TRAIN, MarketTime, SplitParameters
@@ -61,7 +62,7 @@ def ledger_of(history: Sequence[tuple[int, int]], candidates: int = 5) -> list[L
     return [LedgerCandidate(name, tuple(own.values())) for name, own in found.items()]
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     st.lists(st.tuples(st.integers(1, DAYS), st.integers(1, DAYS)).map(lambda each: (max(each), min(each))), max_size=4)
 )

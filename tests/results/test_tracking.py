@@ -55,7 +55,7 @@ def a_run(folder: Path) -> TrackedRun:
 def test_a_run_is_tracked_with_parameters_curves_dataset_and_artifacts(tmp_path: Path) -> None:
     """Flat parameters, a metric a threshold, the dataset with its digest, the run folder, and tags."""
     words = ["tracking.experiment_name=mine", "+tracking.tags.desk=rates"]
-    said = in_process(tmp_path, *RUN, "signal.thresholds=[0.1,0.3]", *words)
+    said = in_process(tmp_path, *RUN, "signal.thresholds=[0.1,0.3]", *words, draws=True)
     assert said.returncode == 0, said.stderr
     assert "vpharness:" not in said.stderr
     client = client_of(tmp_path)
@@ -70,6 +70,8 @@ def test_a_run_is_tracked_with_parameters_curves_dataset_and_artifacts(tmp_path:
     assert run.inputs.dataset_inputs[0].dataset.name == run.data.params["dataset.id"]
     names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
     assert names == {"config.yaml", "run_card.json", "figure.png"}
+    (figure,) = tmp_path.glob("outputs/runs/*/figure.png")
+    assert figure.read_bytes().startswith(b"\x89PNG")
     assert run.info.status == "FINISHED"
 
 

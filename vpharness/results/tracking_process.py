@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, Final, TextIO
 
 from vpharness.errors import ResultsError, TrackingError
+from vpharness.process_end import search_garbage_rarely
 from vpharness.results.tracked_run import TrackedRun
 from vpharness.results.tracking import Tracking, TrackingParameters, import_mlflow
 
@@ -169,6 +170,7 @@ def _run(values: dict[str, Any]) -> TrackedRun:
 def main() -> None:
     """Read settings and messages from standard input; write what failed, as one line of JSON."""
     answer = _answer_alone()
+    search_garbage_rarely()
     import_mlflow()
     import matplotlib.figure  # noqa: F401, PLC0415  # takes half a second, while the campaign is being planned
 

@@ -30,8 +30,8 @@ STREAMS = 4
 FLOODS = ("pings", "pongs", "texts", "binaries", "fragments")
 OTHERS = ("shadows", "connects", "half_open", "non_readers", "histories", "requests", "what_ifs")
 WAVES = ((*FLOODS, "non_readers", "shadows"), ("histories", "connects", "half_open", "requests"))
-MIXES = (1, 2)
-"""Seeds of the mixes of clients that are tried by default."""
+MIX = 2
+"""Seed of the mix of clients that is tried by default; slow proofs try a dozen."""
 NOBODY = ("spin",)
 PROCESSORS_USED = 2
 """What an attack takes beside the server: the attackers' own work, and that of the network."""
@@ -183,11 +183,11 @@ def bound_mb(address: str) -> float:
 def test_no_hostile_client_is_heard_by_the_feed_or_by_honest_ones(tmp_path: Path) -> None:
     """Whoever floods is cut off, memory stays below its bound, and the server stops when told to.
 
-    That no deadline is missed holds for any mix of clients: two that are drawn are tried beside the given ones.
+    That no deadline is missed holds for any mix of clients: one that is drawn is tried beside the given ones.
     """
     with started(f"lake={tmp_path}") as (process, address):
-        for kinds in (*WAVES, *map(mix, MIXES)):
-            seen = verified_record(address, process.pid, kinds, 2.0)
+        for kinds in (*WAVES, mix(MIX)):
+            seen = verified_record(address, process.pid, kinds, 1.5)
             assert kinds not in WAVES or all(sum(seen.attacks[kind].values()) for kind in kinds)
         cut = get(address, "/metrics")
         for cause in ("connection", "frames"):
