@@ -16,7 +16,7 @@ from vpharness.evaluation import Figures, SplitParameters
 from vpharness.results.holdout import open_holdouts
 from vpharness.results.ledger import LedgerCandidate
 from vpharness.results.ranking import Ranked, rank, within_campaign
-from vpharness.results.report import equity, null_histogram, sensitivities, stability, threshold_curves
+from vpharness.results.report import day_charts, equity, null_histogram, sensitivities, threshold_curves
 from vpharness.results.report.charts import fitted, thinned
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import element
@@ -78,7 +78,7 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
         paint(painted[-1])
         return element("figure", name, description)
 
-    for module in (null_histogram, equity, sensitivities, stability, threshold_curves):
+    for module in (null_histogram, equity, sensitivities, day_charts, threshold_curves):
         monkeypatch.setattr(module, "chart", keep)
     return painted
 

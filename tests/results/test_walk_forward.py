@@ -415,7 +415,7 @@ def test_instruments_that_run_at_one_time_are_one_segment() -> None:
         replace(trial, dataset_id=f"b {trial.dataset_id}", market=replace(trial.market, instrument="OTHER"))
         for trial in first.trials
     )
-    timeline = segments_of([LedgerCandidate(first.candidate_id, first.trials + other)])
+    timeline = segments_of([LedgerCandidate(first.candidate_id, (*first.trials, *other))])
     assert [each.name for each in timeline.segments][:2] == ["b day000+day000", "b day001+day001"]
     whole = timeline.histories[0].in_segments[2]
     assert whole is not None
