@@ -137,6 +137,16 @@ async def until_it_follows(running: Server, feed: ScriptedFeed) -> None:
     await running.wait_until(follows)
 
 
+async def until_told_what_comes(running: Server, feed: ScriptedFeed) -> None:
+    """Wait until the status says what is getting ready, which it hears with the statistics, every second or so."""
+
+    def is_told() -> bool:
+        feed.nudge()
+        return status(running.stream)["coming"] is not None
+
+    await running.wait_until(is_told)
+
+
 def assert_right(told: Sequence[dict[str, Any]], of: PromotedRecord, version: str, least: int) -> list[dict[str, Any]]:
     """Return the bins at which a version was ready; each of its scores there is the run's."""
     wanted = run_of(of)
@@ -257,6 +267,7 @@ def test_a_buffer_too_short_for_a_model_has_it_follow_the_feed(
             await until_it_follows(running, feed)
             told += await shown(feed, client, steps()[100 : needed - 1])
             assert running.stream.champion.record.version == old.version
+            await until_told_what_comes(running, feed)
             assert status(running.stream)["coming"]["version"] == "v0001"
             return told + await shown(feed, client, steps()[needed - 1 : needed + 150])
 

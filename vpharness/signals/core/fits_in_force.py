@@ -2,7 +2,8 @@
 
 import functools
 import hashlib
-from collections.abc import Sequence
+import weakref
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -57,11 +58,25 @@ class FitsInForce:
         rows = rounded(features)
         found = np.full((len(rows), *((len(self.model.outputs),) if self.model.outputs else ())), np.nan)
         stops = [*self.firsts[1:], shown + len(rows)]
-        for weights, first, stop in zip(self.weights, self.firsts, stops, strict=True):
+        for place, (first, stop) in enumerate(zip(self.firsts, stops, strict=True)):
             start, end = max(first - shown, 0), min(stop - shown, len(rows))
             if start < end:
-                found[start:end] = _scored(self.model, weights, rows[start:end])
+                found[start:end] = _scored(self.model, self._ready(place), rows[start:end])
         return found
+
+    def _ready(self, place: int) -> Mapping[str, jax.Array]:
+        """Return the weights of a fit as the model takes them: a bin takes longer to convert than to score."""
+        kept = _LAST_USED.get(self)
+        if kept is None or kept[0] != place:
+            kept = place, {name: jnp.asarray(array) for name, array in self.weights[place].items()}
+            _LAST_USED[self] = kept
+        return kept[1]
+
+
+_LAST_USED: Final[weakref.WeakKeyDictionary[FitsInForce, tuple[int, Mapping[str, jax.Array]]]] = (
+    weakref.WeakKeyDictionary()
+)
+"""The weights that were used last, with the number of their fit: those of one fit at a time."""
 
 
 def rounded(features: ArrayLike) -> NDArray[np.float64]:
@@ -69,7 +84,7 @@ def rounded(features: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(features).astype(np.float32).astype(np.float64)
 
 
-def _scored(model: Model, weights: Weights, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def _scored(model: Model, weights: Mapping[str, jax.Array], rows: NDArray[np.float64]) -> NDArray[np.float64]:
     compiled = _compiled(model)
     parts: Sequence[NDArray[np.float64]] = [
         _block(compiled, weights, rows[start : start + _BLOCK]) for start in range(0, len(rows), _BLOCK)
@@ -80,11 +95,11 @@ def _scored(model: Model, weights: Weights, rows: NDArray[np.float64]) -> NDArra
     return found
 
 
-def _block(compiled: Any, weights: Weights, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def _block(compiled: Any, weights: Mapping[str, jax.Array], rows: NDArray[np.float64]) -> NDArray[np.float64]:
     size = 1 << (len(rows) - 1).bit_length()
     padded = np.zeros((size, rows.shape[1]))
     padded[: len(rows)] = rows
-    return np.asarray(compiled({name: jnp.asarray(array) for name, array in weights.items()}, padded))[: len(rows)]
+    return np.asarray(compiled(weights, padded))[: len(rows)]
 
 
 @functools.lru_cache(maxsize=_KEPT)
