@@ -18,8 +18,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from vpharness.errors import ResultsError, require_memory
 from vpharness.storage.checksums import file_sha256, known_sha256
@@ -38,6 +40,8 @@ _CHECKSUM: Final = re.compile(r"\.([0-9a-f]{64})(?:\.merged)?\.parquet")
 _SOURCES: Final = b"vpharness.sources"
 _WHOLE: Final = b"vpharness.whole_columns"
 _ATTEMPTS: Final = 100
+_GROUP_BYTES: Final = 2**22
+_LEAST_GROUP_ROWS: Final = 64
 
 Value = TypeVar("Value")
 
@@ -69,6 +73,27 @@ def read_part(path: Path, columns: Sequence[str] | None = None, repeated: Sequen
         return file.read(columns=there)
 
 
+def read_chosen_rows(
+    path: Path, keys: Sequence[str], choose: Callable[[pa.Table], NDArray[np.bool_]], columns: Sequence[str]
+) -> pa.Table | None:
+    """Return some rows of a part, those that `choose` marks, given its columns `keys`; None where it marks none.
+
+    Of other rows no more is in memory than was written together with one of these.
+
+    Raises ResultsError, naming it, where the part is not as it was written.
+    """
+    with _opened(path, keys) as file:
+        marked = choose(file.read(columns=list(keys)))
+        there = [name for name in columns if name in file.schema_arrow.names]
+        found, begin = list[pa.Table](), 0
+        for group in range(file.num_row_groups):
+            mine = marked[begin : begin + file.metadata.row_group(group).num_rows]
+            begin += len(mine)
+            if mine.any():
+                found.append(file.read_row_group(group, columns=there).filter(pa.array(mine)))
+    return pa.concat_tables(found) if found else None
+
+
 def whole_columns(part: pa.Table) -> frozenset[str]:
     """Return the columns that hold no null in the file that a part, or some columns of it, were read from.
 
@@ -93,12 +118,17 @@ def write_part(folder: Path, table: pa.Table, stem: str, *, aside: str, kind: st
     whole = [name for name in table.column_names if not table[name].null_count]
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _WHOLE: json.dumps(whole)})
     try:
-        checksum = write_parquet(table, path, compression="zstd")
+        checksum = write_parquet(table, path, compression="zstd", row_group_size=_rows_of_group(table))
         sync(path)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     return path, folder / f"{stem}.{checksum}{kind}"
+
+
+def _rows_of_group(table: pa.Table) -> int:
+    """Return how many rows are read together: a few megabytes, so that some of many long lists are found soon."""
+    return max(_LEAST_GROUP_ROWS, _GROUP_BYTES * len(table) // max(table.nbytes, 1))
 
 
 def checksum_in_name(path: Path) -> str | None:

@@ -6,18 +6,22 @@ that the run is there. Where a table has come to have many small parts they are 
 folders directly may meet rows twice then, for a moment or until the next merge where one was killed.
 """
 
+import contextlib
 import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from vpharness.errors import ResultsError, require_memory
+from vpharness.results import part_files
 from vpharness.results.part_files import (
     check_part,
     checksum_in_name,
@@ -170,8 +174,36 @@ def read_each_part(
     them. Raises as `read_table` does.
     """
     check_version(store)
-    try:
+    with _naming(store, table):
         return reread(store.root / table, lambda parts: [make(read_part(path, columns, repeated)) for path in parts])
+
+
+def read_chosen_rows(
+    store: Store,
+    table: str,
+    keys: Sequence[str],
+    choose: Callable[[pa.Table], NDArray[np.bool_]],
+    columns: Sequence[str],
+) -> list[pa.Table]:
+    """Return of each part of a table the rows that `choose` marks, given its columns `keys`: for long lists of a few.
+
+    A part of an earlier version may lack columns. Raises as `read_table` does.
+    """
+
+    def chosen(parts: list[Path]) -> list[pa.Table]:
+        found = (part_files.read_chosen_rows(path, keys, choose, columns) for path in parts)
+        return [each for each in found if each is not None]
+
+    check_version(store)
+    with _naming(store, table):
+        return reread(store.root / table, chosen)
+
+
+@contextlib.contextmanager
+def _naming(store: Store, table: str) -> Iterator[None]:
+    """Raise ResultsError where a table cannot be read."""
+    try:
+        yield
     except (OSError, pa.ArrowException) as error:
         require_memory(error)
         raise ResultsError(f"{store.root / table} cannot be read: {error}; restore the part it names") from error

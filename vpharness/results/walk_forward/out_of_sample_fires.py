@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from vpharness.evaluation import Fires
 from vpharness.evaluation.blocks import NS_PER_SECOND
 from vpharness.results.ledger import Trial
-from vpharness.results.store import FIRES, Store, read_each_part
+from vpharness.results.store import FIRES, Store, read_chosen_rows
 from vpharness.results.walk_forward.segments import SegmentEvidence
 from vpharness.results.walk_forward.steps import Step
 from vpharness.storage.arrow import text_numbers
@@ -56,17 +57,17 @@ class WalkForwardFires:
 def fires_of(store: Store, steps: Sequence[Step]) -> WalkForwardFires:
     """Return the out-of-sample fires of some steps, with what the ledger keeps of each."""
     trials = [trial for step in steps if not step.is_test for own in step.found for trial in own.trials]
-    net = _net_of(store, trials)
+    kept = _kept_fires(store, trials)
     columns: list[tuple[Any, ...]] = []
     for step in steps:
         for own in step.found:
-            results = [None if step.is_test else net.get((trial.run_id, trial.candidate_id)) for trial in own.trials]
-            if any(
-                each is None or len(each) != len(trial.fires) for each, trial in zip(results, own.trials, strict=True)
-            ):
+            keys = [(trial.run_id, trial.candidate_id) for trial in own.trials]
+            if step.is_test or not all(key in kept for key in keys):
                 columns.append(_of_blocks(step, own))
             else:
-                columns += [_of_fires(step, own, trial, each) for trial, each in zip(own.trials, results, strict=True)]
+                columns += [
+                    _of_fires(step, own, trial, *kept[key]) for key, trial in zip(keys, own.trials, strict=True)
+                ]
     kinds = (np.int64, object, object, np.int64, np.int64, np.int64, np.float64)
     joined = [
         np.concatenate([np.zeros(0, kind), *(each[place] for each in columns)]).astype(kind)
@@ -76,14 +77,14 @@ def fires_of(store: Store, steps: Sequence[Step]) -> WalkForwardFires:
     return WalkForwardFires(*(each[order] for each in joined))
 
 
-def _of_fires(step: Step, own: SegmentEvidence, trial: Trial, net: Any) -> tuple[Any, ...]:
+def _of_fires(step: Step, own: SegmentEvidence, trial: Trial, fires: Fires, net: Any) -> tuple[Any, ...]:
     earned = np.asarray(net, np.float64)
-    times = (trial.first_bin_start_ns or 0) + trial.fires.bins * round(trial.evaluation.cell_width_ms * _NS_PER_MS)
+    times = (trial.first_bin_start_ns or 0) + fires.bins * round(trial.evaluation.cell_width_ms * _NS_PER_MS)
     kept = np.isfinite(earned) & (times >= own.first_ns) & (times < own.stop_ns)
     if own.dropped:
         blocks = times // (own.evidence.blocks.seconds * NS_PER_SECOND)
         kept &= ~np.isin(blocks, np.array(sorted(own.dropped)))
-    directions = trial.fires.directions[kept].astype(np.int64)
+    directions = fires.directions[kept].astype(np.int64)
     ones = np.ones(int(kept.sum()), np.int64)
     return (*_named(step, trial, len(ones)), times[kept], directions, ones, earned[kept])
 
@@ -102,22 +103,26 @@ def _named(step: Step, trial: Trial, count: int) -> tuple[Any, ...]:
     return np.full(count, step.number), *texts
 
 
-def _net_of(store: Store, trials: Sequence[Trial]) -> dict[tuple[str, str], Any]:
-    """Return what each fire of some trials earned net, ticks, by run and candidate."""
-    run_ids, candidate_ids = {each.run_id for each in trials}, {each.candidate_id for each in trials}
-    found: dict[tuple[str, str], Any] = {}
+def _kept_fires(store: Store, trials: Sequence[Trial]) -> dict[tuple[str, str], tuple[Fires, Any]]:
+    """Return the fires of some trials, and what each of them earned net, ticks, by run and candidate.
 
-    def rows_of(part: pa.Table) -> dict[tuple[str, str], Any]:
-        if "net_pnl_ticks" not in part.column_names:
-            return {}
-        is_mine = np.ones(len(part), np.bool_)
-        for name, ids in (("run_id", run_ids), ("candidate_id", candidate_ids)):
-            is_mine &= text_numbers(part[name], {each: place for place, each in enumerate(ids)}) < len(ids)
-        rows = np.flatnonzero(is_mine).tolist()
-        columns = (part[name] for name in ("run_id", "candidate_id", "net_pnl_ticks"))
-        return {(a[row].as_py(), b[row].as_py()): c[row].as_py() for a, b, c in [tuple(columns)] for row in rows}
+    Those of an earlier version, which kept no results of single fires, are missing.
+    """
+    names = ("run_id", "candidate_id")
+    wanted = {name: sorted({getattr(trial, name) for trial in trials}) for name in names}
 
-    wanted = ["run_id", "candidate_id", "net_pnl_ticks"]
-    for rows in read_each_part(store, FIRES, wanted, rows_of, repeated=wanted[:2]):
-        found |= rows
+    def is_mine(keys: pa.Table) -> NDArray[np.bool_]:
+        found = np.ones(len(keys), np.bool_)
+        for name, texts in wanted.items():
+            # Texts that are not there yet are numbered behind those that are.
+            found &= text_numbers(keys[name], {text: place for place, text in enumerate(texts)}) < len(texts)
+        return found
+
+    found: dict[tuple[str, str], tuple[Fires, Any]] = {}
+    for part in read_chosen_rows(store, FIRES, names, is_mine, (*names, "fires", "net_pnl_ticks")):
+        if "net_pnl_ticks" in part.column_names:
+            for row in part.to_pylist():
+                if row["net_pnl_ticks"] is not None and len(row["net_pnl_ticks"]) == len(row["fires"]):
+                    key = (row["run_id"], row["candidate_id"])
+                    found[key] = Fires.from_signed(row["fires"]), row["net_pnl_ticks"]
     return found
