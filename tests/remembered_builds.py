@@ -17,7 +17,7 @@ from vpharness.storage.checksums import text_sha256
 
 
 def remember_builds(patch: pytest.MonkeyPatch, kept: Path) -> None:
-    """Have datasets of simulated markets copied from a folder, where one of the same content and name is kept.
+    """Let datasets of simulated markets be copied from a folder, where one of the same content and name is kept.
 
     Their content follows from the parameters of market and lattice, which its id is the digest of.
     """

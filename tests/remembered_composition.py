@@ -26,7 +26,7 @@ _COMPOSED: Final = dict[int, DictConfig]()
 
 
 def remember_compositions() -> None:
-    """Have Hydra compose what it has composed before by a copy, except where a user's own YAML files are read."""
+    """Let Hydra compose what it has composed before by a copy, except where a user's own YAML files are read."""
     module: Any = config_loader_impl  # whose names are not for others, and have no types for them
     loading: Any = ConfigLoaderImpl
     list_files, compose = module.create_defaults_list, loading._compose_config_from_defaults_list

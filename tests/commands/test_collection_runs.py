@@ -209,7 +209,7 @@ def test_a_candidate_is_shown_day_by_day(history: dict[str, Any], tmp_path: Path
     refused = in_process(folder, "compare", "stability=none")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "stability is 'none', with which the id of no candidate here begins" in refused.stderr
-    ok(in_process(folder, "compare", f"report={tmp_path / 'page.html'}", "min_signals=0"))
+    ok(in_process(folder, "compare", f"report={tmp_path / 'page.html'}", "min_signals=0", draws=True))
     page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
     assert "stability" in page.tables
 

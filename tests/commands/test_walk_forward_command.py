@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_steps_and_figures_are_shown_written_and_counted_once(folder: Path) -> None:
     """As a table, JSON, Parquet, a report with pictures, and a row of the ledger; from Python the same."""
-    said = in_process(folder, "compare", *PROCEDURE, "report=walk.html", "parquet=walk.parquet")
+    said = in_process(folder, "compare", *PROCEDURE, "report=walk.html", "parquet=walk.parquet", draws=True)
     assert said.returncode == 0, said.stderr
     assert said.stdout.startswith("walk-forward of campaign small: 4 candidates over 6 segments")
     assert "out of sample: net " in said.stdout

@@ -127,7 +127,9 @@ def test_days_whose_blocks_differ_in_length_are_drawn_all_at_once_too(
     found = families_of(ledger, ledger, DRAWS)
     monkeypatch.setattr(families, "_told_apart", lambda entrants: ([], list(entrants)))
     for one, other in zip(found, families_of(ledger, ledger, DRAWS), strict=True):
-        assert (one.n_evaluated, one.n_rankable) == (other.n_evaluated, other.n_rankable)
+        sizes = [(each.market_times, each.n_evaluated, each.n_rankable, each.n_runs) for each in (one, other)]
+        assert sizes[0] == sizes[1]
+        assert (one.oldest_ns, one.newest_ns) == (other.oldest_ns, other.newest_ns)
         np.testing.assert_allclose(_drawn(one.greatest_excess), _drawn(other.greatest_excess), rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(_drawn(one.greatest_profit), _drawn(other.greatest_profit), rtol=1e-9, atol=1e-12)
 

@@ -41,7 +41,9 @@ _TABLES: Final = (*LEDGER_TABLES, AUDITS)
 """The tables that what is shown of a ranking follows from."""
 
 _PACKAGE: Final = Path(__file__).parents[1]
-_WORDED_IN: Final = [_PACKAGE / room for room in ("board", "campaigns", "commands/text", "results/report")]
+_WORDED_IN: Final = [
+    _PACKAGE / room for room in ("board", "campaigns", "commands", "commands/text", "datasets", "results/report")
+]
 _NAME: Final = f"leaderboard 1 {code_digest(_WORDED_IN)}"
 """Under which the table is kept: another one with every change of the code that words it."""
 
@@ -122,7 +124,6 @@ def new_standing(lake: Lake, stamp: str) -> Standing:
     begun, store = time.monotonic(), store_in(lake.root)
     ledger = readable_ledger(store, lake)
     ranked = ranked_before(store, ledger)
-    trials = [trial for each in ledger for trial in each.trials]
     families = _families(ranked)
     facts = Facts(
         stamp,
@@ -130,7 +131,7 @@ def new_standing(lake: Lake, stamp: str) -> Standing:
         time.monotonic() - begun,
         len(ledger),
         len({run_id for each in ledger for run_id in each.run_ids}),
-        max((trial.created_ns for trial in trials), default=0),
+        max((each.runs.newest_ns for each in ledger), default=0),
         tuple(verdict_sentences(Findings(ranked, (), _no_view, {}))),
         tuple(families)[:_MOST_FAMILIES],
     )
@@ -185,8 +186,8 @@ def _table_of(ranked: Sequence[Ranked], families: Mapping[str, int], sessions: M
         "candidate_id": [each.candidate.candidate_id for each in ranked],
         "run_ids": [list(each.candidate.run_ids) for each in ranked],
         "datasets": [dataset_ids_of(each) for each in ranked],
-        "campaigns": [sorted({name for trial in each.candidate.trials for name in trial.campaigns}) for each in ranked],
-        "created_ns": [max(trial.created_ns for trial in each.candidate.trials) for each in ranked],
+        "campaigns": [sorted(each.candidate.runs.campaigns) for each in ranked],
+        "created_ns": [each.candidate.runs.newest_ns for each in ranked],
         "hold_s": [each.hold_s for each in ranked],
         "tp_ticks": [each.candidate.first.evaluation.tp_ticks for each in ranked],
         "sl_ticks": [each.candidate.first.evaluation.sl_ticks for each in ranked],

@@ -23,7 +23,7 @@ from vpharness.evaluation import SplitParameters
 from vpharness.learning import AUDITED_FITS, audit_fits
 from vpharness.learning.earlier_datasets import EarlierDatasets
 from vpharness.learning.shuffled_labels import ShuffledLabels, shuffled_labels
-from vpharness.results.audits import FULL, SHUFFLED, AuditRecord, keep_audits, key_of
+from vpharness.results.audits import FOUND_ON_SHUFFLED, FULL, SHUFFLED, AuditRecord, keep_audits, key_of
 from vpharness.results.store import store_in
 from vpharness.signals import LearnedParameters, LearnedSignal, digest, identifying_parameters, resolve
 from vpharness.signals.core.learned import DATASET
@@ -107,7 +107,7 @@ def _earlier(lake: Lake, choice: DatasetChoice, params: LearnedParameters, datas
 def _knows(found: ShuffledLabels) -> str:
     """Return what is wrong with a signal whose scores know of later moves although its labels were shuffled."""
     return (
-        "fitted to shuffled labels its scores still agree with later moves, by a coefficient of "
+        f"{FOUND_ON_SHUFFLED} its scores still agree with later moves, by a coefficient of "
         f"{found.interval.mean:+.3f} in the mean; its features or its model know of them from elsewhere"
     )
 

@@ -60,7 +60,7 @@ def save_lattice(state: LatticeState) -> dict[str, Array]:
 
 
 def restore_lattice(saved: Mapping[str, Array], fresh: LatticeState) -> LatticeState:
-    """Return the state that `save_state` was given, bit for bit.
+    """Return the state that `save_lattice` was given, bit for bit.
 
     In one that was saved before events had a publisher all orders are publisher 0's. `fresh` is the state before the
     first event of the lattice that is to go on (`layout.new_state`).

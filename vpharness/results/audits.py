@@ -16,6 +16,9 @@ SHUFFLED: Final = "shuffled labels"
 """Fits to labels that were shuffled, whose scores must know of no later move: of learned signals, and not in every
 audit, so that its outcome is kept beside those of the others."""
 
+FOUND_ON_SHUFFLED: Final = "fitted to shuffled labels"
+"""How what such fits found begins."""
+
 _OPEN: Final = ("not decided: ", "not checked: ")
 """How what was found begins where nothing is known to be wrong."""
 
@@ -112,10 +115,12 @@ def audits_of(store: Store) -> dict[AuditKey, AuditRecord]:
     for row in read(store, AUDITS):
         values = {name: value for name, value in row.items() if name not in AuditKey._fields}
         each = AuditRecord(AuditKey(*(row[name] for name in AuditKey._fields)), **values)
-        newest = shuffled if each.kind == SHUFFLED else found
-        before = newest.get(each.key)
-        if before is None or _rank(each) >= _rank(before):
-            newest[each.key] = each
+        # Earlier versions put both into the full audit, the fits to shuffled labels first.
+        both = each.kind == FULL and each.failed.startswith(FOUND_ON_SHUFFLED)
+        for newest in [shuffled] * (each.kind == SHUFFLED or both) + [found] * (each.kind != SHUFFLED):
+            before = newest.get(each.key)
+            if before is None or _rank(each) >= _rank(before):
+                newest[each.key] = each
     for key, each in shuffled.items():
         if not each.passed:
             found[key] = _both(found.get(key), each)
@@ -124,14 +129,15 @@ def audits_of(store: Store) -> dict[AuditKey, AuditRecord]:
 
 def _both(audited: AuditRecord | None, shuffled: AuditRecord) -> AuditRecord:
     """Return an audit with what fits to shuffled labels found, which comes first."""
-    if audited is None:
+    if audited is None or audited == shuffled:
         return shuffled
     failed = "; ".join(filter(None, [shuffled.failed, audited.failed]))
     return replace(audited, passed=False, failed=failed)
 
 
 def _rank(audited: AuditRecord) -> tuple[bool, int]:
-    return audited.kind == FULL, audited.created_ns
+    """Return what puts audits of one kind in order: newer ones come later, and quick ones before any full one."""
+    return audited.kind != QUICK, audited.created_ns
 
 
 def audit_rows(several: Iterable[AuditRecord]) -> TableRows:

@@ -92,7 +92,7 @@ def unrankable_text(found: WalkForward, candidates: Sequence[LedgerCandidate]) -
         return None
     step = empty[-1]
     timeline = segments_of(candidates, found.procedure.segments)
-    start = [each.name for each in timeline.segments].index(step.in_sample[0].name)
+    start = timeline.segments.index(step.in_sample[0])
     chose_before = start + len(step.in_sample)
     ran = timeline.ran_on(start, chose_before + len(step.out_of_sample))
     poor = []
@@ -106,7 +106,8 @@ def unrankable_text(found: WalkForward, candidates: Sequence[LedgerCandidate]) -
     numbers = [str(each.number) for each in empty]
     at = f"step {numbers[0]}" if len(empty) == 1 else f"{len(empty)} steps (the newest is {numbers[-1]})"
     window = counted(len(step.in_sample), "segment")
-    return f"nothing is rankable at {at}, from {window} in sample there: {'; '.join(reasons)}; try a larger train"
+    why = f": {'; '.join(reasons)}" if reasons else ""
+    return f"nothing is rankable at {at}, from {window} in sample there{why}; try a larger train"
 
 
 def headline(found: WalkForward) -> str:
