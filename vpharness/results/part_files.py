@@ -128,7 +128,7 @@ def write_part(folder: Path, table: pa.Table, stem: str, *, aside: str, kind: st
 
 def _rows_of_group(table: pa.Table) -> int:
     """Return how many rows are read together: a few megabytes, so that some of many long lists are found soon."""
-    return max(_LEAST_GROUP_ROWS, _GROUP_BYTES * len(table) // max(table.nbytes, 1))
+    return max(_LEAST_GROUP_ROWS, _GROUP_BYTES * len(table) // max(int(table.nbytes), 1))
 
 
 def checksum_in_name(path: Path) -> str | None:
