@@ -73,6 +73,14 @@ def read_part(path: Path, columns: Sequence[str] | None = None, repeated: Sequen
         return file.read(columns=there)
 
 
+def read_groups(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield some columns of a part, so many rows at a time as were written together. Raises as `read_part` does."""
+    with _opened(path) as file:
+        there = [name for name in columns if name in file.schema_arrow.names]
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns=there)
+
+
 def read_chosen_rows(
     path: Path, keys: Sequence[str], choose: Callable[[pa.Table], NDArray[np.bool_]], columns: Sequence[str]
 ) -> pa.Table | None:

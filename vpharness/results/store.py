@@ -178,6 +178,20 @@ def read_each_part(
         return reread(store.root / table, lambda parts: [make(read_part(path, columns, repeated)) for path in parts])
 
 
+def read_each_group(store: Store, table: str, columns: Sequence[str], make: Callable[[pa.Table], Value]) -> list[Value]:
+    """Return what `make` makes of the rows of a table that were written together, in the order of writing.
+
+    Of what `make` leaves no more than one such group is in memory: for long lists of many rows. Otherwise as
+    `read_each_part`.
+    """
+    check_version(store)
+    with _naming(store, table):
+        return reread(
+            store.root / table,
+            lambda parts: [make(group) for path in parts for group in part_files.read_groups(path, columns)],
+        )
+
+
 def read_chosen_rows(
     store: Store,
     table: str,

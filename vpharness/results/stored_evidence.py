@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vpharness.evaluation import BlockSums, Evidence, Fires, Tally
 from vpharness.evaluation.blocks import COUNTS, ORDERS, TICKS
 from vpharness.results.part_files import whole_columns
-from vpharness.results.store import EVIDENCE, FIRES, Store, read_each_part
+from vpharness.results.store import EVIDENCE, FIRES, Store, read_each_group, read_each_part
 from vpharness.results.table_schemas import TIMES, WAITS
 from vpharness.storage.arrow import list_columns, numpy_array, texts
 
@@ -345,7 +345,7 @@ def _times(store: Store) -> list[_Part[_Times]]:
         packed = {name: (_packed(flat[:, 0], np.float32), ends) for name, (flat, ends) in lists.items()}
         return _PartLists(texts(part["evidence_digest"]), packed)
 
-    return list(read_each_part(store, EVIDENCE, ["evidence_digest", *TIMES, WAITS], made))
+    return list(read_each_group(store, EVIDENCE, ["evidence_digest", *TIMES, WAITS], made))
 
 
 def _packed(values: NDArray[Any], kind: type) -> NDArray[Any]:
@@ -372,4 +372,4 @@ def _fires(store: Store) -> list[_Part[Fires]]:
         signed, ends = list_columns(part, ["fires"])
         return _PartFires(texts(part["fires_digest"]), _packed(signed[:, 0], np.int32), ends)
 
-    return list(read_each_part(store, FIRES, ["fires_digest", "fires"], made))
+    return list(read_each_group(store, FIRES, ["fires_digest", "fires"], made))
