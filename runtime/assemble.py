@@ -26,7 +26,7 @@ from runtime.web.server_setup import FeedSetup, ServerSetup
 from runtime.web.start_progress import Tell, tell_nothing
 from vpharness.config.lake_of_command import lake_of
 from vpharness.config.override_errors import one_line
-from vpharness.config.override_grammar import quoted
+from vpharness.config.override_grammar import quoted, refuse_groups_left_out
 from vpharness.config.search_path import conf_folder, permitted_modules, without_config_dir
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.lake import Lake
@@ -62,6 +62,7 @@ def composed_feeds(words: Sequence[str]) -> ComposedFeeds:
 
     Raises ConfigError, naming the feed, where an argument of one feed is wrong.
     """
+    refuse_groups_left_out(words)
     by_feed = words_by_feed(without_config_dir(words))
     server = composed(by_feed.shared)
     if not by_feed.of_feed:

@@ -224,7 +224,7 @@ async def get_page_file(request: Request, path: str) -> HTTPResponse:
     """Return a file of the page."""
     found = request.app.ctx.page.get(path)
     if found is None:
-        raise NotFound(f"there is no /{path[:100]}")
+        raise NotFound(f"there is no /{path[:100]}; the stream's messages and all addresses are described at /docs")
     return raw(found.body, content_type=found.content_type)
 
 

@@ -3,7 +3,9 @@
 import pytest
 
 from vpharness.config.override_errors import errors_of_overrides
+from vpharness.config.override_grammar import refuse_groups_left_out
 from vpharness.config.search_path import prepare_process
+from vpharness.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -51,3 +53,11 @@ def test_all_wrong_overrides_are_found_at_once() -> None:
     wrong = ["source=nowhere", "source.minute=1", "lattice.radius=wide", "jsn=true"]
     found = errors_of_overrides(["lake=x", *wrong], "build")
     assert list(found) == ["source=nowhere", "lattice.radius=wide", "jsn=true"]
+
+
+@pytest.mark.parametrize("override", ["~signal", "~dataset", "~eval=ticks", "~feed"])
+def test_a_group_that_commands_need_cannot_be_left_out(override: str) -> None:
+    """It is named in one line before anything is composed; single keys and other groups are for Hydra to judge."""
+    refuse_groups_left_out(["~eval.tp_ticks", "~tracking", "signal=ads"])
+    with pytest.raises(ConfigError, match=f"^{override}: [a-z]+ cannot be left out; leave {override} away$"):
+        refuse_groups_left_out(["lake=x", override])

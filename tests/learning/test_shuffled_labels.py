@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.learning.market import MODELS, bins_and_columns, features_of, params_of
+from vpharness.evaluation.intervals import Interval
 from vpharness.learning import LearnedRun
 from vpharness.learning.shuffled_labels import shuffled_labels
 from vpharness.signals import Fitted, LearnedSignal
@@ -25,6 +26,17 @@ def test_a_signal_with_an_edge_has_none_once_its_labels_are_shuffled() -> None:
     assert found is not None
     assert len(found.coefficients) == 20
     assert found.passed, found
+    assert found.is_decided
+
+
+def test_a_few_shuffles_that_find_nothing_decide_nothing() -> None:
+    """Their interval stays within what a coefficient can be; what they do find counts all the same."""
+    few = shuffled_labels(run_with(MODELS["ridge"], edge=3.0), shuffles=2)
+    assert few is not None
+    assert few.interval.low >= -1.0
+    assert few.interval.high <= 1.0
+    assert (few.passed, few.is_decided) == (True, False)
+    assert dataclasses.replace(few, interval=Interval(0.5, 0.1, 0.9)).is_decided
 
 
 def test_a_model_that_does_not_learn_from_labels_is_found_out() -> None:

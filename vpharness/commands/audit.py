@@ -22,7 +22,7 @@ from vpharness.errors import ConfigError, ResultsError, VpharnessError
 from vpharness.evaluation import SplitParameters
 from vpharness.learning import AUDITED_FITS, audit_fits
 from vpharness.learning.earlier_datasets import EarlierDatasets
-from vpharness.learning.shuffled_labels import ShuffledLabels, shuffled_labels
+from vpharness.learning.shuffled_labels import SHUFFLES, ShuffledLabels, shuffled_labels
 from vpharness.results.audits import FOUND_ON_SHUFFLED, FULL, SHUFFLED, AuditRecord, keep_audits, key_of
 from vpharness.results.store import store_in
 from vpharness.signals import LearnedParameters, LearnedSignal, digest, identifying_parameters, resolve
@@ -73,7 +73,7 @@ def run_audit(config: DictConfig) -> None:
     knows = None if shuffled is None or shuffled.passed else _knows(shuffled)
     dataset_id = dataset.manifest.dataset_id
     audits = [AuditRecord.now(key, dataset_id, report.failures, report.memory_bins, FULL)]
-    if shuffled is not None:
+    if shuffled is not None and shuffled.is_decided:
         audits.append(AuditRecord.now(key, dataset_id, filter(None, [knows]), None, SHUFFLED))
     try:
         keep_audits(store_in(Path(asked.lake)), audits)
@@ -131,8 +131,14 @@ def _print_shuffled(found: ShuffledLabels) -> None:
     mean, low, high = dataclasses.astuple(found.interval)
     print(
         f"  fitted to labels shuffled in blocks {len(found.coefficients)} times: information coefficient {mean:+.3f} "
-        f"[{low:+.3f}, {high:+.3f}] in the mean, {'as chance has it' if found.passed else 'NOT 0'}"
+        f"[{low:+.3f}, {high:+.3f}] in the mean, {_shuffled_verdict(found)}"
     )
+
+
+def _shuffled_verdict(found: ShuffledLabels) -> str:
+    if not found.is_decided:
+        return f"which {len(found.coefficients)} cannot decide: give shuffles={SHUFFLES}"
+    return "as chance has it" if found.passed else "NOT 0"
 
 
 def _facts(report: AuditReport) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from vpharness.commands.command_table import COMMANDS, DEFAULT_COMMAND, Command
 from vpharness.commands.interruption import interruptible
-from vpharness.config.override_grammar import is_there, quoted, refuse_endless_numbers
+from vpharness.config.override_grammar import is_there, quoted, refuse_endless_numbers, refuse_groups_left_out
 from vpharness.config.search_path import prepare_process, without_config_dir
 from vpharness.errors import INTERRUPTED, USER_MISTAKE, ConfigError, VpharnessError, out_of_memory
 from vpharness.wording import did_you_mean
@@ -117,6 +117,7 @@ def _compose_and_work(name: str, rest: Sequence[str], *, multirun: bool) -> None
     overrides = [quoted(_renamed(word, command)) for word in overrides]
     _refuse_idle(overrides)
     refuse_endless_numbers(overrides)
+    refuse_groups_left_out(overrides)
     config_name = DEFAULT_COMMAND if command.is_plan else name.replace(" ", "-")
     prepare_process()
     if command.is_plan:

@@ -30,11 +30,13 @@ from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.sources import source_values
 from vpharness.errors import PromotionError, ResultsError, TrackingError
+from vpharness.events.synthetic import EMBEDDED_INSTRUMENT
 from vpharness.modules import PermittedModules
 from vpharness.promotion.bundle import read_bundle
 from vpharness.promotion.gate import Gate
 from vpharness.promotion.pointer import HistoryEntry, bundle_path
 from vpharness.promotion.procedure import select_from_procedure
+from vpharness.promotion.promoted_record import PromotedRecord
 from vpharness.promotion.release import release, roll_back
 from vpharness.promotion.review import ProofData, Review, ReviewSettings, refuse, review
 from vpharness.promotion.selection import SelectedCandidate, select_candidate
@@ -91,7 +93,7 @@ def run_promote(config: DictConfig) -> None:
         _print_facts(nominee, candidacy, entry, bundle)
     else:
         _print_entry(entry, dataset.manifest.instrument, bundle)
-        _print_next(lake, modules, nominee.signal_target)
+        _print_next(lake, modules, read_bundle(bundle).record)
     _crown(tracking, Path(asked.outputs), entry, dataset.manifest.instrument, bundle)
 
 
@@ -109,7 +111,7 @@ def run_rollback(config: DictConfig) -> None:
         print(json.dumps({**dataclasses.asdict(entry), "instrument": instrument, "bundle": str(bundle)}, indent=1))
     else:
         _print_entry(entry, instrument, bundle)
-        _print_next(lake, modules, read_bundle(bundle).record.signal_target)
+        _print_next(lake, modules, read_bundle(bundle).record)
     _crown(tracking, Path(asked.outputs), entry, instrument, bundle)
 
 
@@ -165,10 +167,12 @@ def _print_entry(entry: HistoryEntry, instrument: str, bundle: Path) -> None:
         print(f"UNSAFE: {' and '.join(entry.unsafe)} failed, so served scores may differ from the tested ones")
 
 
-def _print_next(lake: Lake, modules: PermittedModules, signal_target: str) -> None:
-    """Print the command that serves a signal."""
-    module = signal_target.rpartition(".")[0]
-    key = "" if modules.is_own(signal_target) else f" runtime.signal_modules=[{module}]"
+def _print_next(lake: Lake, modules: PermittedModules, record: PromotedRecord) -> None:
+    """Print the command that serves a version: on the embedded market, or on the data that it was promoted from."""
+    module = record.signal_target.rpartition(".")[0]
+    key = "" if modules.is_own(record.signal_target) else f" runtime.signal_modules=[{module}]"
+    if record.instrument != EMBEDDED_INSTRUMENT:
+        key = f" feed=dataset dataset.id={record.dataset_id}{key}"
     here = lake_key(lake)
     print(f"next: python -m runtime{key}{here} serves it; python -m vpharness promote rollback{here} goes back")
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import shlex
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -94,7 +95,9 @@ def print_tracking(tracking: TrackingParameters, outputs: Path) -> None:
     if tracking.kind == "none":
         return
     uri = without_password(tracking.uri_in(outputs))
-    print(f"tracked in {uri}" if uri.startswith("http") else f"tracked: mlflow ui --backend-store-uri {uri}")
+    print(
+        f"tracked in {uri}" if uri.startswith("http") else f"tracked: mlflow ui --backend-store-uri {shlex.quote(uri)}"
+    )
 
 
 def finished_run(config: DictConfig, words: Sequence[str]) -> FinishedRun:

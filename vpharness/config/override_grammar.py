@@ -59,6 +59,9 @@ def quoted(override: str) -> str:
     return f"{key}={override_value(value)}"
 
 
+_NEEDED_GROUPS: Final = frozenset({"dataset", "eval", "feed", "lattice", "promotion", "signal", "source", "split"})
+
+
 def refuse_endless_numbers(overrides: Sequence[str]) -> None:
     """Raise ConfigError for a number of more digits than a float can have, which ends reading it in a traceback."""
     for override in overrides:
@@ -66,6 +69,14 @@ def refuse_endless_numbers(overrides: Sequence[str]) -> None:
             raise ConfigError(
                 f"{override.partition('=')[0]} holds a number of {len(found[0])} digits; give a smaller one"
             )
+
+
+def refuse_groups_left_out(overrides: Sequence[str]) -> None:
+    """Raise ConfigError for an override that takes out a group that commands need, such as ~signal."""
+    for override in overrides:
+        key = override[1:].partition("=")[0]
+        if override.startswith("~") and key in _NEEDED_GROUPS:
+            raise ConfigError(f"{override}: {key} cannot be left out; leave {override} away")
 
 
 def is_there(name: str) -> bool:

@@ -52,12 +52,7 @@ def instance(node: Any, name: str) -> Any:
 
 
 def instance_of(values: Any, name: str) -> Any:
-    """Return the dataclass instance of a group's plain values; a ConfigError names what must be given yet.
-
-    There are no values where an override such as ~signal has taken the group out.
-    """
-    if values is None:
-        raise ConfigError(f"{name} must be given: the group was taken out with ~{name}")
+    """Return the dataclass instance of a group's plain values; a ConfigError names what must be given yet."""
     missing = sorted(f"{name}.{key}" for key, value in values.items() if value == MISSING)
     if missing:
         raise ConfigError(f"{', '.join(missing)} must be given")

@@ -25,6 +25,9 @@ from vpharness.prices import PRICE_SCALE, tick_size_to_price
 SIMULATOR_VERSION: Final = 1
 """Raised by hand when the simulator's output changes."""
 
+EMBEDDED_INSTRUMENT: Final = "SYN"
+"""The instrument of the simulated market, which needs no file and is served by default."""
+
 LEAN_SECONDS: Final = 20.0
 """How long order flow leans to one side before it turns to the other, on average."""
 
@@ -85,4 +88,4 @@ class SyntheticSource:
         tick_size_to_price(self.tick_size)
         from vpharness.events.synthetic_simulation import simulate_market  # noqa: PLC0415  # compiled code takes a second to load
 
-        return nullcontext(EventStream(instrument="SYN", size_unit=1.0, chunks=simulate_market(self)))
+        return nullcontext(EventStream(instrument=EMBEDDED_INSTRUMENT, size_unit=1.0, chunks=simulate_market(self)))

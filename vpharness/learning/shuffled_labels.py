@@ -22,6 +22,7 @@ from vpharness.signals import FitsInForce
 from vpharness.signals.core.learned import NONE
 
 SHUFFLES: Final = 20
+"""So many show that scores know nothing; fewer can only show that they know something."""
 CONFIDENCE: Final = 0.999
 """So that an audit rarely fails by chance: once in a thousand."""
 _REACHES_A_BLOCK: Final = 4
@@ -38,6 +39,11 @@ class ShuffledLabels:
 
     coefficients: tuple[float, ...]
     interval: Interval
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether these are enough to tell: a few say nothing where they find nothing."""
+        return not self.passed or len(self.coefficients) >= SHUFFLES
 
     @property
     def passed(self) -> bool:
@@ -72,4 +78,4 @@ def shuffled_labels(run: LearnedRun, shuffles: int = SHUFFLES, seed: int = 0) ->
         return None
     mean, error = float(np.mean(found)), float(np.std(found, ddof=1)) / math.sqrt(len(found))
     half = half_width(error, len(found), CONFIDENCE)
-    return ShuffledLabels(tuple(found), Interval(mean, mean - half, mean + half))
+    return ShuffledLabels(tuple(found), Interval(mean, max(mean - half, -1.0), min(mean + half, 1.0)))
