@@ -75,7 +75,9 @@ def test_a_steady_picture_takes_less_than_a_frame(tab: Tab, full: StandIn) -> No
     drawn = tab.ask("vpharness.drawing().frames") - drawn
     costs = sorted(tab.ask(f"vpharness.drawing().drawMs.slice(-{drawn})"))
     tenths = [costs[len(costs) * part // 100] for part in (10, 50, 95, 99)]
-    print(f"{drawn} pictures, script of one {', '.join(f'{each:.1f}' for each in tenths)} ms (10 %, median, 95 %, 99 %)")
+    print(
+        f"{drawn} pictures, script of one {', '.join(f'{each:.1f}' for each in tenths)} ms (10 %, median, 95 %, 99 %)"
+    )
     assert tenths[1] < 16
 
 
