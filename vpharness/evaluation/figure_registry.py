@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import numpy as np
+
 from vpharness.evaluation.blocks import ORDERS
 from vpharness.evaluation.evidence import Evidence
 from vpharness.evaluation.fire_sums import FIRE_SUMS
@@ -170,9 +172,9 @@ def values_of(figures: Sequence[Figure], evidence: Evidence, barriers: Barriers)
         evidence: what they are computed from.
         barriers: of the candidate.
     """
-    blocks = evidence.blocks
     means = {each.name: each.mean for each in figures if each.mean is not None and each.applies_to(evidence)}
-    totals, counts = (blocks.rows([getattr(mean, of) for mean in means.values()]) for of in ("total", "count"))
+    names = [*(mean.total for mean in means.values()), *(mean.count for mean in means.values())]
+    totals, counts = np.split(evidence.blocks.rows(names), 2)
     ratios = dict(zip(means, ratios_of_totals(totals, counts), strict=True))
     values: dict[str, float] = {}
     for each in figures:

@@ -31,10 +31,9 @@ SEARCHES: Final = 3
 to its median begin."""
 
 
-@kernel
-def insertion_place(ordered: Array, count: int, value: float) -> int:
-    """Return how many of the first `count` values, which ascend, are below `value`."""
-    low, high = 0, count
+@inlined_kernel
+def _first_not_below(ordered: Array, low: int, high: int, value: float) -> int:
+    """Return the first place from `low` to `high` whose value, among ascending ones, is not below `value`."""
     while low < high:
         middle = (low + high) // 2
         if ordered[middle] < value:
@@ -42,6 +41,12 @@ def insertion_place(ordered: Array, count: int, value: float) -> int:
         else:
             high = middle
     return low
+
+
+@kernel
+def insertion_place(ordered: Array, count: int, value: float) -> int:
+    """Return how many of the first `count` values, which ascend, are below `value`."""
+    return _first_not_below(ordered, 0, count, value)
 
 
 @kernel
@@ -59,13 +64,7 @@ def insertion_place_near(ordered: Array, count: int, value: float, near: int) ->
             high, step = low, 2 * step
             low = max(near - step, -1)
         low += 1
-    while low < high:
-        middle = (low + high) // 2
-        if ordered[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    return _first_not_below(ordered, low, high, value)
 
 
 @inlined_kernel

@@ -115,16 +115,21 @@ def audits_of(store: Store) -> dict[AuditKey, AuditRecord]:
     for row in read(store, AUDITS):
         values = {name: value for name, value in row.items() if name not in AuditKey._fields}
         each = AuditRecord(AuditKey(*(row[name] for name in AuditKey._fields)), **values)
+        if each.kind != SHUFFLED:
+            _keep_newer(found, each)
         # Earlier versions put both into the full audit, the fits to shuffled labels first.
-        both = each.kind == FULL and each.failed.startswith(FOUND_ON_SHUFFLED)
-        for newest in [shuffled] * (each.kind == SHUFFLED or both) + [found] * (each.kind != SHUFFLED):
-            before = newest.get(each.key)
-            if before is None or _rank(each) >= _rank(before):
-                newest[each.key] = each
+        if each.kind == SHUFFLED or (each.kind == FULL and each.failed.startswith(FOUND_ON_SHUFFLED)):
+            _keep_newer(shuffled, each)
     for key, each in shuffled.items():
         if not each.passed:
             found[key] = _both(found.get(key), each)
     return found
+
+
+def _keep_newer(newest: dict[AuditKey, AuditRecord], audited: AuditRecord) -> None:
+    before = newest.get(audited.key)
+    if before is None or _rank(audited) >= _rank(before):
+        newest[audited.key] = audited
 
 
 def _both(audited: AuditRecord | None, shuffled: AuditRecord) -> AuditRecord:

@@ -68,17 +68,14 @@ def read_part(path: Path, columns: Sequence[str] | None = None, repeated: Sequen
     Raises ResultsError, naming it, where it is not as it was written.
     """
     with _opened(path, repeated) as file:
-        # A column of a later version is absent in an earlier one's parts.
-        there = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
-        return file.read(columns=there)
+        return file.read(columns=None if columns is None else _present(file, columns))
 
 
 def read_groups(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Yield some columns of a part, so many rows at a time as were written together. Raises as `read_part` does."""
     with _opened(path) as file:
-        there = [name for name in columns if name in file.schema_arrow.names]
         for group in range(file.num_row_groups):
-            yield file.read_row_group(group, columns=there)
+            yield file.read_row_group(group, columns=_present(file, columns))
 
 
 def read_chosen_rows(
@@ -92,7 +89,7 @@ def read_chosen_rows(
     """
     with _opened(path, keys) as file:
         marked = choose(file.read(columns=list(keys)))
-        there = [name for name in columns if name in file.schema_arrow.names]
+        there = _present(file, columns)
         found, begin = list[pa.Table](), 0
         for group in range(file.num_row_groups):
             mine = marked[begin : begin + file.metadata.row_group(group).num_rows]
@@ -100,6 +97,11 @@ def read_chosen_rows(
             if mine.any():
                 found.append(file.read_row_group(group, columns=there).filter(pa.array(mine)))
     return pa.concat_tables(found) if found else None
+
+
+def _present(file: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
+    """Return the columns that a part has: one of a later version is absent in an earlier one's parts."""
+    return [name for name in columns if name in file.schema_arrow.names]
 
 
 def whole_columns(part: pa.Table) -> frozenset[str]:
