@@ -34,7 +34,7 @@ from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.learning import fit_bins, training_bins
 from vpharness.learning.fit_costs import fit_seconds
 from vpharness.learning.fitting import fit_at
-from vpharness.signals import FitsInForce, LearnedSignal, body_scorer, number_of_features, resolve, scorer
+from vpharness.signals import FitsInForce, LearnedSignal, Scorer, body_scorer, number_of_features, resolve, scorer
 
 RADIUS: Final = 50
 WIDTH_MS: Final = 100.0
@@ -97,26 +97,32 @@ def bench_signal(name: str, bins: int) -> None:
     )
 
 
-def bench_live(name: str) -> None:
-    """Print what a live step costs."""
+def fitted_scorer(name: str) -> Scorer:
+    """Return the score of a shipped learned signal with the weights of one fit to random features and labels."""
     signal = learned_signal(name)
     params = signal.parameters()
-    columns = made_up_columns(signal.columns, 3 * LIVE_BINS, RADIUS, seed=1)
-    walk = np.cumsum(np.random.default_rng(2).integers(-1, 2, 3 * LIVE_BINS)).astype(np.float64)
-    shown: dict[str, NDArray[Any]] = {**columns, **{each: np.abs(walk) + 1.0 for each in signal.series}}
     ready = body_scorer(signal, params, cell_width_ms=WIDTH_MS, radius=RADIUS)
     rng = np.random.default_rng(1)
     bins = max(params.first_fit_bins, 6_000)
     features = rng.normal(size=(bins, number_of_features(ready)))
     fit = fit_at(signal.model, params, features, rng.integers(-1, 2, bins).astype(np.float64), params.first_fit_bins)
     assert fit is not None
-    served = scorer(
+    return scorer(
         signal,
         params,
         cell_width_ms=WIDTH_MS,
         radius=RADIUS,
         fits=FitsInForce.always(signal.model, fit.fitted.weights),
     )
+
+
+def bench_live(name: str) -> None:
+    """Print what a live step costs."""
+    signal = learned_signal(name)
+    columns = made_up_columns(signal.columns, 3 * LIVE_BINS, RADIUS, seed=1)
+    walk = np.cumsum(np.random.default_rng(2).integers(-1, 2, 3 * LIVE_BINS)).astype(np.float64)
+    shown: dict[str, NDArray[Any]] = {**columns, **{each: np.abs(walk) + 1.0 for each in signal.series}}
+    served = fitted_scorer(name)
     state, times, spent = served.start(), [], []
     for t in range(LIVE_BINS):
         one = rows(shown, t, t + 1)

@@ -1,6 +1,8 @@
 """How long a live session takes for a bin, events in and scored bin out, over an hour of a market, for every signal.
 
-python -m tests.benchmarks.bench_live [FILE.dbn.zst TICK_SIZE START]
+Learned signals, with the word `learned`, have the weights of one fit to random features.
+
+python -m tests.benchmarks.bench_live [learned] [FILE.dbn.zst TICK_SIZE START]
 """
 
 import sys
@@ -10,6 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.benchmarks.bench_learned import NAMES as LEARNED
+from tests.benchmarks.bench_learned import fitted_scorer
 from vpharness.config.time_parsing import parse_time_ns
 from vpharness.evaluation import EvaluationParameters
 from vpharness.events.dbn import DbnSource
@@ -29,9 +33,12 @@ COMPILING_BINS: Final = 10
 
 def model_of(name: str) -> LiveModel:
     """Return a signal as it is served by default."""
-    signal = resolve(f"vpharness.signals.{name}.{name}")
     rules = EvaluationParameters().resolve(LATTICE.cell_width_ms)
-    ready = scorer(signal, cell_width_ms=LATTICE.cell_width_ms, radius=LATTICE.radius)
+    if name in LEARNED:
+        ready = fitted_scorer(name)
+    else:
+        signal = resolve(f"vpharness.signals.{name}.{name}")
+        ready = scorer(signal, cell_width_ms=LATTICE.cell_width_ms, radius=LATTICE.radius)
     return LiveModel(ready, THRESHOLDS, rules.warmup_bins, rules.cooldown_bins)
 
 
@@ -53,12 +60,14 @@ def milliseconds_of_bins(replay: EventInput, model: LiveModel) -> NDArray[np.flo
 
 def main() -> None:
     """Print the median and the 99th percentile of each signal."""
+    words = sys.argv[1:]
+    names = LEARNED if words[:1] == ["learned"] else SIGNALS
     replay = EventInput(SyntheticSource(), LATTICE, None, None)
-    if len(sys.argv) == 4:
-        start_ns = parse_time_ns(sys.argv[3], "start")
-        replay = EventInput(DbnSource(sys.argv[1], float(sys.argv[2])), LATTICE, start_ns, None)
+    if len(words) >= 3:
+        path, tick_size, start = words[-3:]
+        replay = EventInput(DbnSource(path, float(tick_size)), LATTICE, parse_time_ns(start, "start"), None)
     print(f"{'ms':<16}" + "".join(f"{what:>26}" for what in ("scoring, clock", "whole, clock", "whole, processor")))
-    for name in SIGNALS:
+    for name in names:
         ms = milliseconds_of_bins(replay, model_of(name))
         quantiles = np.quantile(ms, [0.5, 0.99], axis=0).T
         print(f"{name:<16}" + "".join(f"{f'p50 {p50:.3f}  p99 {p99:.3f}':>26}" for p50, p99 in quantiles), flush=True)
