@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any, Final
 
+import jax
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from tests.signals.battery import (
 from vpharness.errors import ConfigError
 from vpharness.parameters import problems
 from vpharness.signals import CHUNK_TOLERANCE, Scorer, restore_state, save_state, score, scorer
+from vpharness.signals.core.compiled_body import step_of
 
 BINS: Final = 420
 RADIUS: Final = 26
@@ -159,6 +161,24 @@ def test_a_saved_state_goes_on_as_if_nothing_had_happened(name: str) -> None:
         restored, found = ready.step(restored, rows(columns, t, t + 1))
         np.testing.assert_array_equal(found, wanted)
     assert save_state(state).keys() == saved.keys()
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_flat_state_is_the_same_state(name: str) -> None:
+    """One bin with its state in flat form gives the score and the state of the same step with an array for each."""
+    columns, ready = columns_of(name), ready_scorer(name)
+    nested_step = jax.jit(step_of(ready.signal, ready.structure))
+    flat, nested = ready.start(), ready.start()
+    for t in range(40):
+        shown = rows(columns, t, t + 1)
+        flat, found = ready.step(flat, shown)
+        nested, wanted = nested_step(ready.numbers, np.float64(CELL_WIDTH_MS), nested, shown)
+        np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
+    kept, expected = save_state(flat), save_state(nested)
+    assert kept.keys() == expected.keys()
+    for key, array in expected.items():
+        assert (kept[key].dtype, kept[key].shape) == (array.dtype, array.shape)
+        np.testing.assert_allclose(kept[key], array, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", SIGNALS)

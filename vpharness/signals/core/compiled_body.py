@@ -19,13 +19,14 @@ from jax import Array
 from vpharness.errors import ConfigError, VpharnessError
 from vpharness.signals.core.binding import Numbers, Structure, split
 from vpharness.signals.core.definition import Signal, SignalParameters
+from vpharness.signals.core.flat_state import StateLayout, flat_step
 from vpharness.signals.core.grid import Grid
 from vpharness.signals.core.learned import LearnedSignal
 from vpharness.signals.core.operators import Operator
 from vpharness.signals.core.time_operators import ChunkClock, SurveyClock, slot_name
 
-ScorerState = Mapping[str, Mapping[str, Array]]
-"""For each call of an operator (00_rate, 01_median_spread, ...) its arrays by name."""
+ScorerState = Mapping[str, Mapping[str, Any]]
+"""For each call of an operator (00_rate, 01_median_spread, ...) its arrays by name, of JAX or NumPy."""
 _DIGEST_BINS: Final = 4096
 _DIGEST_RADIUS: Final = 50
 _DIGEST_CAPACITY: Final = 512
@@ -66,6 +67,12 @@ def _digest(signal: Signal[Any], structure: Structure) -> str:
 def compiled_step(signal: Signal[Any], structure: Structure) -> Any:
     """Return the jitted step of a signal."""
     return jax.jit(step_of(signal, structure))
+
+
+@functools.lru_cache(maxsize=_COMPILED_KEPT)
+def compiled_flat_step(signal: Signal[Any], structure: Structure, layout: StateLayout) -> Any:
+    """Return the jitted step of a signal for one bin, with its state in flat form: see `flat_step`."""
+    return flat_step(step_of(signal, structure), layout, signal.columns, signal.series)
 
 
 def step_of(signal: Signal[Any], structure: Structure) -> Callable[..., tuple[ScorerState, Array]]:

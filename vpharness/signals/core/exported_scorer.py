@@ -27,7 +27,8 @@ from vpharness.errors import ConfigError, require_memory
 from vpharness.signals.core.binding import score_parameters
 from vpharness.signals.core.compiled_body import ScorerState, digest, step_of
 from vpharness.signals.core.fits_in_force import FitsInForce
-from vpharness.signals.core.learned import FitError, Fitted, Model, Weights
+from vpharness.signals.core.flat_state import BinStep, StateLayout, Step, flat_step
+from vpharness.signals.core.learned import NO_CELLS, FitError, Fitted, Model, Weights
 from vpharness.signals.core.learned_step import Combination, learned_step, state_of_body
 from vpharness.signals.core.scorer_state import nested_state, save_state
 from vpharness.signals.core.scoring import Scorer, checked_shapes, number_of_features
@@ -159,11 +160,23 @@ class ExportedScorer:
             raise ConfigError(
                 f"signal {self.name} was exported for one bin with the radius {self.radius}; the columns have {shape}"
             )
-        width_ms = np.float64(self.cell_width_ms)
-        if self.fits is None:
-            return self.call(self.numbers, width_ms, state, shown)
-        body = functools.partial(self.call, self.numbers, width_ms)
-        return learned_step(state, lambda own: body(own, shown), self.fits, self.combination)
+        step = functools.partial(self._bin_step, shown)
+        return step(state) if self.fits is None else learned_step(state, step, self.fits, self.combination)
+
+    @functools.cached_property
+    def _bin_step(self) -> BinStep:
+        return BinStep(
+            functools.partial(_compiled_flat, self.call, self.columns, self.series),
+            self.numbers,
+            self.cell_width_ms,
+            self.columns,
+            self.series,
+        )
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled_flat(call: Step, columns: tuple[str, ...], series: tuple[str, ...], layout: StateLayout) -> Step:
+    return flat_step(call, layout, columns, series)
 
 
 def export_scorer(ready: Scorer) -> bytes:
@@ -375,8 +388,11 @@ def _loaded_fit(
     call = _loaded(arrays[_COMBINATION].tobytes(), version, where)
     numbers = _numbers(_named(arrays, _COMBINATION_NUMBER), header.get("combination_lists", {}))
     begin = nested_state(_named(arrays, _COMBINATION_STATE))
-    step = functools.partial(call, numbers, np.float64(header["cell_width_ms"]))
-    return fits, Combination(outputs, lambda: begin, step)
+    columns = (NO_CELLS,)
+    step = BinStep(
+        functools.partial(_compiled_flat, call, columns, outputs), numbers, header["cell_width_ms"], columns, outputs
+    )
+    return fits, Combination(outputs, lambda: begin, lambda state, shown: step(shown, state))
 
 
 def _never_fitted(*_: Any) -> Fitted:

@@ -2,13 +2,15 @@
 
 It is one and the same whether body, weights and combination are made of the signal's source or were exported. The
 state has, beside what the body's operators keep, the bins shown so far and what the operators of a combination keep.
+Between the three compiled parts everything stays with NumPy: an operation of JAX on one number takes longer than some
+models take to score a bin.
 """
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from vpharness.signals.core.fits_in_force import FitsInForce
 from vpharness.signals.core.learned import NO_CELLS
 
-State = Mapping[str, Mapping[str, Array]]
+State = Mapping[str, Mapping[str, Any]]
+"""Arrays of JAX, or of NumPy."""
 BINS_SHOWN: Final = "bins_shown"
 """Where the state counts the bins that the signal has been shown."""
 _BEHIND: Final = "behind_"
@@ -38,10 +41,48 @@ class Combination:
     step: Callable[[State, Mapping[str, ArrayLike]], tuple[State, Array]]
 
 
+class LearnedState(Mapping[str, Mapping[str, Any]]):
+    """The state of a learned signal, which reads as one of any signal, and keeps its parts as their steps left them.
+
+    Attributes:
+        body: what the operators of the signal's body keep.
+        bins_shown: the bins that it has been shown.
+        behind: what the operators of a combination keep.
+    """
+
+    def __init__(self, body: State, bins_shown: int, behind: State) -> None:
+        """Take the parts."""
+        self.body, self.bins_shown, self.behind = body, bins_shown, behind
+
+    @classmethod
+    def of(cls, state: State) -> "LearnedState":
+        """Return the parts of a state that was saved."""
+        if isinstance(state, LearnedState):
+            return state
+        behind = {slot.removeprefix(_BEHIND): state[slot] for slot in state if slot.startswith(_BEHIND)}
+        return cls(state_of_body(state), int(state[BINS_SHOWN]["bins"]), behind)
+
+    @functools.cached_property
+    def _slots(self) -> State:
+        shown = {BINS_SHOWN: {"bins": np.array(self.bins_shown, np.int64)}}
+        return {**self.body, **shown, **{_BEHIND + slot: each for slot, each in self.behind.items()}}
+
+    def __getitem__(self, slot: str) -> Mapping[str, Any]:
+        """Return the arrays of a slot by name."""
+        return self._slots[slot]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the slots."""
+        return iter(self._slots)
+
+    def __len__(self) -> int:
+        """Return the number of slots."""
+        return len(self._slots)
+
+
 def learned_start(body: State, combination: Combination | None) -> State:
     """Return the state of a learned signal before its first bin, given that of its body."""
-    behind = {} if combination is None else combination.start()
-    return {**body, BINS_SHOWN: {"bins": jnp.int64(0)}, **{_BEHIND + slot: each for slot, each in behind.items()}}
+    return LearnedState(body, 0, {} if combination is None else combination.start())
 
 
 def learned_step(
@@ -49,8 +90,8 @@ def learned_step(
     body: Callable[[State], tuple[State, Array]],
     fits: FitsInForce,
     combination: Combination | None,
-) -> tuple[State, Array]:
-    """Return the state after the next T bins, and their scores [T].
+) -> tuple[State, Any]:
+    """Return the state after the next T bins, and their scores [T], an array of NumPy.
 
     Args:
         state: what `learned_start` or the step before gave.
@@ -58,16 +99,14 @@ def learned_step(
         fits: the weights in force.
         combination: what makes scores of the model's outputs, where these are none yet.
     """
-    after, features = body(state_of_body(state))
-    shown = int(state[BINS_SHOWN]["bins"])
-    counted = {**after, BINS_SHOWN: {"bins": jnp.int64(shown + len(features))}}
-    outputs = fits.scores(features, shown)
+    before = LearnedState.of(state)
+    after, features = body(before.body)
+    outputs = fits.scores(features, before.bins_shown)
+    shown = before.bins_shown + len(features)
     if combination is None:
-        return counted, jnp.asarray(outputs)
-    behind = {slot.removeprefix(_BEHIND): each for slot, each in state.items() if slot.startswith(_BEHIND)}
-    moved, scores = combination.step(behind, outputs_as_columns(combination.series, outputs))
-    counted |= {_BEHIND + slot: each for slot, each in moved.items()}
-    return counted, jnp.where(jnp.asarray(np.isnan(outputs).any(axis=1)), jnp.nan, scores)
+        return LearnedState(after, shown, {}), outputs
+    behind, scores = combination.step(before.behind, outputs_as_columns(combination.series, outputs))
+    return LearnedState(after, shown, behind), np.where(np.isnan(outputs).any(axis=1), np.nan, scores)
 
 
 def state_of_body(state: State) -> State:

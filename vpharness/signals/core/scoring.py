@@ -1,6 +1,7 @@
 """Scoring: a whole dataset, chunk by chunk, or one bin at a time, by one compiled step."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +15,17 @@ from numpy.typing import ArrayLike, NDArray
 from vpharness.errors import ConfigError
 from vpharness.parameters import problems
 from vpharness.signals.core.binding import Numbers, Structure, score_parameters, split
-from vpharness.signals.core.compiled_body import ScorerState, compiled_step, digest, step_of, survey
+from vpharness.signals.core.compiled_body import (
+    ScorerState,
+    compiled_flat_step,
+    compiled_step,
+    digest,
+    step_of,
+    survey,
+)
 from vpharness.signals.core.definition import LONGEST_WINDOW_BINS, Signal, SignalParameters
 from vpharness.signals.core.fits_in_force import FitsInForce, rounded
+from vpharness.signals.core.flat_state import BinStep, StateLayout
 from vpharness.signals.core.learned import LearnedSignal
 from vpharness.signals.core.learned_step import Combination, learned_start, learned_step
 from vpharness.signals.core.operators import Operator
@@ -119,15 +128,22 @@ class Scorer:
         cells, radius = checked_columns(self.signal, columns)
         if radius != self.radius:
             raise ConfigError(f"signal {self.signal.name}: the columns have the radius {radius}, not {self.radius}")
-        if not np.shape(cells[self.signal.columns[0]])[0]:
+        bins = np.shape(cells[self.signal.columns[0]])[0]
+        if not bins:
             return state, jnp.zeros(0)
+        step = functools.partial(self._body_step if bins > 1 else self._bin_step, cells)
+        return step(state) if self.fits is None else learned_step(state, step, self.fits, self.combination)
+
+    def _body_step(self, cells: Mapping[str, ArrayLike], state: ScorerState) -> tuple[ScorerState, Array]:
         step = compiled_step(self.signal, self.structure)
-        numbers, width_ms = self.numbers, np.float64(self.cell_width_ms)
         found: tuple[ScorerState, Array]
-        if self.fits is None:
-            found = step(numbers, width_ms, state, cells)
-            return found
-        return learned_step(state, lambda body: step(numbers, width_ms, body, cells), self.fits, self.combination)
+        found = step(self.numbers, np.float64(self.cell_width_ms), {slot: dict(state[slot]) for slot in state}, cells)
+        return found
+
+    @functools.cached_property
+    def _bin_step(self) -> BinStep:
+        compiled = functools.partial(compiled_flat_step, self.signal, self.structure)
+        return BinStep(compiled, self.numbers, self.cell_width_ms, self.columns, self.series)
 
     def with_fits(self, fits: FitsInForce) -> "Scorer":
         """Return the scorer of a learned signal with its weights."""
@@ -209,6 +225,7 @@ def body_scorer(
 def forget_compiled(ready: Scorer) -> None:
     """Free the machine code of a scorer and of all that share its signal and structure; it is made again on use."""
     compiled_step(ready.signal, ready.structure).clear_cache()
+    compiled_flat_step(ready.signal, ready.structure, StateLayout.of(ready.body_start())).clear_cache()
 
 
 def score(

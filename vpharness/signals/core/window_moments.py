@@ -18,6 +18,8 @@ _AGES: Final = 32
 """Values of a window that are added up as a tree: a power of two."""
 _TILE: Final = 4_096
 """Bins whose windows are looked at together, so that a long series needs little memory."""
+_LONGEST_AT_ONCE: Final = 3_072
+"""Remembered values up to which a single bin looks at all of them at once."""
 
 State = Mapping[str, Array]
 _Summary = Callable[[Array, Callable[[Callable[[Array], Array]], Array], Array], Array]
@@ -63,6 +65,13 @@ def _summarise(state: State, xs: Array, window: Array, summary: _Summary) -> tup
     bins, capacity = len(xs), len(state["recent"])
     values = jnp.concatenate([state["recent"], xs])
     seen = state["bins"] + jnp.arange(1, bins + 1, dtype=jnp.int64)
+    if bins == 1 and capacity <= _LONGEST_AT_ONCE:
+
+        def whole(term: Callable[[Array], Array]) -> Array:
+            return _window_sum(values, jnp.minimum(window, seen[0]), term)
+
+        found = summary(xs, whole, jnp.minimum(window, seen).astype(jnp.float64))
+        return {"recent": values[1:], "bins": seen[-1]}, found
     length = min(bins, _TILE)
     tiles = -(-bins // length)
     padded = jnp.concatenate([values, jnp.zeros(tiles * length - bins)])
@@ -78,6 +87,23 @@ def _summarise(state: State, xs: Array, window: Array, summary: _Summary) -> tup
 
     found = lax.map(tile, jnp.arange(tiles, dtype=jnp.int64) * length).reshape(-1)[:bins]
     return {"recent": values[bins:], "bins": seen[-1]}, found
+
+
+def _window_sum(values: Array, used: Array, term: Callable[[Array], Array]) -> Array:
+    """Return the sum [1] of a term over the last `used` of all values: what `_window_sums` gives, bit for bit.
+
+    For a single bin its loop over blocks takes longer than all of the remembered values at once.
+    """
+    blocks = -(-len(values) // _AGES)
+    by_age = jnp.concatenate([values[::-1], jnp.zeros(blocks * _AGES - len(values))])
+    inside = jnp.arange(len(by_age), dtype=jnp.int64) < used
+    parts = jnp.where(inside, term(by_age[:, None])[:, 0], 0.0).reshape(blocks, _AGES)
+    while parts.shape[1] > 1:
+        parts = parts[:, 0::2] + parts[:, 1::2]
+    total = jnp.zeros(1)
+    for block in range(blocks):
+        total = total + parts[block]
+    return total
 
 
 def _window_sums(values: Array, window: Array, used: Array, term: Callable[[Array], Array]) -> Array:
