@@ -9,7 +9,7 @@ import pytest
 from tests.promotion.samples import judgement
 from tests.results.ledgers import candidate
 from vpharness.commands.text import terminal
-from vpharness.commands.text.ranking_lines import audits, searches, shortages, term_lines
+from vpharness.commands.text.ranking_lines import audits, ranking_verdict, searches, shortages, term_lines
 from vpharness.commands.text.rankings import print_ranking
 from vpharness.commands.text.stability_tables import SinceTable, print_since_chosen
 from vpharness.commands.text.terminal import print_table, span_text
@@ -172,6 +172,22 @@ def test_a_ranking_explains_its_terms_and_has_whole_ids(capsys: pytest.CaptureFi
     assert told[-1].endswith("(python -m vpharness docs glossary)")
     assert term_lines(["signal", "θ"]) == ["θ: the score at which a signal fires (python -m vpharness docs glossary)"]
     assert term_lines(["signal"]) == []
+
+
+def test_the_verdict_says_what_a_winner_meets_and_what_others_with_a_small_p_lack() -> None:
+    """One wins; another has a small adjusted p-value, and a profit that does not hold for the whole search."""
+    winner, other = rank([candidate("0123456789abcdef", 1, knows=True), candidate("fedcba9876543210", 2)])
+    assert winner.winner
+    alike = replace(other, p_adjusted=0.05, net_low_all=-0.2)
+    rule = "p adj. at most 0.05 and lower end for all above 0"
+    lines = list(ranking_verdict([winner, alike]))
+    assert lines[0].startswith(f"1 beat chance and costs (*: {rule}); net is after ")
+    assert lines[1] == (
+        "1 more has p adj. at most 0.05, and no lower end for all above 0: its directions beat chance, its profit is "
+        "not certain after so many tries"
+    )
+    assert next(ranking_verdict([alike])).startswith(f"nothing here beats chance and costs ({rule}); ")
+    assert next(ranking_verdict([replace(alike, p_adjusted=0.051)])).startswith("nothing here beats chance; ")
 
 
 def test_other_datasets_of_the_same_market_time_are_named_beside_the_count() -> None:

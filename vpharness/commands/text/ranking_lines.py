@@ -7,11 +7,11 @@ from typing import Final
 from vpharness.commands.text.terminal import minute_text
 from vpharness.evaluation import TEST, MarketTime, any_overlap
 from vpharness.evaluation.costs import has_fees, is_free
-from vpharness.evaluation.significance import Lack
+from vpharness.evaluation.significance import SIGNIFICANCE_LEVEL, Lack
 from vpharness.results.families import Family
 from vpharness.results.ledger import AUDIT_FAILED, AUDIT_UNDECIDED, NOT_AUDITED, LedgerCandidate
 from vpharness.results.ranking import Ranked
-from vpharness.results.session_names import session_names
+from vpharness.results.session_names import session_names, with_session
 from vpharness.wording import counted
 
 THETA: Final = "θ"
@@ -38,6 +38,8 @@ _TERMS: Final = (
     },
 )
 """The terms of a ranking, by their headings: a line for each that belong together."""
+_RULE: Final = f"{P_ADJUSTED} at most {SIGNIFICANCE_LEVEL:g} and {FOR_ALL} above 0"
+"""What a winner meets, beside that nothing which it ran on is left out."""
 _MOST_NAMED: Final = 3
 _MORE: Final = "(python -m vpharness docs glossary)"
 
@@ -60,8 +62,20 @@ def ranking_verdict(
         sessions: the names of datasets' sessions, by id.
     """
     winners = sum(each.winner for each in rankable)
-    verdict = f"{winners} beat chance (*)" if winners else "nothing here beats chance"
+    by_chance_alone = [each for each in rankable if not each.winner and _has_small_p(each)]
+    verdict = "nothing here beats chance"
+    if winners:
+        verdict = f"{winners} beat chance and costs (*: {_RULE})"
+    elif by_chance_alone:
+        verdict = f"nothing here beats chance and costs ({_RULE})"
     yield f"{verdict}; net is after {_costs_text(rankable)}"
+    if unproven := sum(not each.left_out for each in by_chance_alone):
+        more = " more" if winners else ""
+        have, their = ("has", "its") if unproven == 1 else ("have", "their")
+        yield (
+            f"{unproven}{more} {have} {P_ADJUSTED} at most {SIGNIFICANCE_LEVEL:g}, and no {FOR_ALL} above 0: {their} "
+            f"directions beat chance, {their} profit is not certain after so many tries"
+        )
     if pooled := [each for each in rankable if len(each.candidate.counted) > 1]:
         most = max(len(each.candidate.counted) for each in pooled)
         yield (
@@ -82,6 +96,10 @@ def ranking_verdict(
     if overlapping := sum(bool(each.candidate.overlapping) for each in rankable):
         again = f"{counted(overlapping, 'candidate')} ran on the same market time more than once"
         yield f"{again}: the longest run counts"
+
+
+def _has_small_p(ranked: Ranked) -> bool:
+    return ranked.p_adjusted is not None and ranked.p_adjusted <= SIGNIFICANCE_LEVEL
 
 
 def kept_for_test(ranked: Sequence[Ranked]) -> Iterator[str]:
@@ -158,14 +176,17 @@ def shortage_text(poor: Sequence[Sequence[Lack]]) -> str:
     return f"too little data: {counted(len(poor), 'candidate')}: {'; '.join(reasons)}"
 
 
-def searches(rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate] = ()) -> Iterator[str]:
+def searches(
+    rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate] = (), labels: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Yield how large the searches were that p-values are adjusted for, since when, and on which market time.
 
-    Datasets of `ledger` on which nothing of what is shown was run are named where their candidates count as well.
+    Datasets of `ledger` on which nothing of what is shown was run are named where their candidates count as well, by
+    their `labels` where they have one.
     """
     families = {each.family.market_times: each.family for each in rankable}
     for family in families.values():
-        yield f"{family_text(family)}{_others_text(family, rankable, ledger)}"
+        yield f"{family_text(family)}{_others_text(family, rankable, ledger, labels or {})}"
     hopeless = [each for each in rankable if not each.could_win]
     if hopeless:
         blocks = max(each.judgement.figures.n_net_blocks for each in hopeless)
@@ -184,7 +205,9 @@ def family_text(family: Family) -> str:
     )
 
 
-def _others_text(family: Family, rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate]) -> str:
+def _others_text(
+    family: Family, rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate], labels: Mapping[str, str]
+) -> str:
     """Return which other datasets' candidates count in a family, since they are of the same market time."""
     shown = {dataset_id for each in rankable for dataset_id in each.candidate.dataset_ids}
     times = {(trial.dataset_id, trial.judged_time) for each in ledger for trial in each.choosing}
@@ -193,7 +216,7 @@ def _others_text(family: Family, rankable: Sequence[Ranked], ledger: Sequence[Le
     }
     if not others:
         return ""
-    names = sorted(others)
+    names = [with_session(each, labels) for each in sorted(others, key=lambda each: labels.get(each, each))]
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return f"; those on {', '.join(names[:_MOST_NAMED])}{more} count too, since it is the same market time"
 
