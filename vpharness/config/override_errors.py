@@ -34,6 +34,8 @@ _TAKEN: Final = re.compile(r"Multiple values for (?P<group>\S+)\. |(?P<twice>\S+
 _NO_GROUP: Final = re.compile(r"Could not override '(?P<key>[^']+)'|composing config:\s*Key '(?P<added>[^']+)' not in ")
 _SWEEP: Final = re.compile(r"Sweep parameters '(?P<override>[^']*)' requires --multirun")
 _UNREADABLE: Final = re.compile(r"(mismatched|extraneous) input|no viable alternative|token recognition error|missing ")
+_SHOWN_SPLIT: Final = ("split", "collection")
+"""A split that rankings show and nobody chooses: `vpharness.evaluation.evaluation_parameters.WHOLE_DATASETS`."""
 _FEW: Final = 8
 """So many names are listed where none of them is near to what was given."""
 
@@ -123,6 +125,11 @@ def _unknown_key(key: str, known: Iterable[str], other_keys: OtherKeys) -> str:
 
 def _unknown_choice(group: str, choice: str, known: Sequence[str]) -> str:
     hint = did_you_mean(choice, known, f"{group}=")
+    if (group, choice) == _SHOWN_SPLIT:
+        return (
+            f"split={choice} is no choice: it is what a ranking calls split=time on a collection, whose first days "
+            "train and whose last are kept for the test; with dataset.collection=ID leave split away"
+        )
     if group == "dataset":
         hint = f"did you mean dataset.id={choice}?"
     if not hint:
