@@ -15,6 +15,8 @@ from vpharness.commands.text.stability_tables import SinceTable, print_since_cho
 from vpharness.commands.text.terminal import print_table, span_text
 from vpharness.commands.text.varied_settings import differences
 from vpharness.evaluation import Lack
+from vpharness.evaluation.figure_registry import REPORT, TABLE
+from vpharness.evaluation.figures import all_figures, shown_figures
 from vpharness.results.ledger import AUDIT_FAILED, AUDIT_UNDECIDED, LedgerCandidate
 from vpharness.results.ranking import Ranked, rank
 from vpharness.results.since_chosen import ChosenCandidate
@@ -188,6 +190,21 @@ def test_the_verdict_says_what_a_winner_meets_and_what_others_with_a_small_p_lac
     )
     assert next(ranking_verdict([alike])).startswith(f"nothing here beats chance and costs ({rule}); ")
     assert next(ranking_verdict([replace(alike, p_adjusted=0.051)])).startswith("nothing here beats chance; ")
+
+
+def test_a_ranking_of_resting_orders_is_narrow_and_says_what_each_share_is_of() -> None:
+    """Three figures of orders stand in it; why orders were filled and other markouts are left to the report."""
+    of_orders = [each for each in all_figures() if each.of_orders]
+    shown = [each.title(TABLE) for each in shown_figures(TABLE) if each in of_orders]
+    assert shown == ["filled % of orders", "wait, ms", "markout 1 s, ticks"]
+    in_report = {each.title(REPORT) for each in shown_figures(REPORT) if each in of_orders}
+    assert {"through % of fills", "behind % of fills", "crossed % of fills", "markout 10 s, ticks [95 %]"} <= in_report
+    *_, orders, shares = term_lines(["θ", *shown])
+    assert orders.startswith("filled % of orders: resting orders that were filled; ")
+    assert shares.startswith(
+        "take-profit, stop-loss and timeout %: of all fires, at the mid, their orders filled or not"
+    )
+    assert not any("of all fires" in line for line in term_lines(["θ", "take-profit % [95 %]"]))
 
 
 def test_other_datasets_of_the_same_market_time_are_named_beside_the_count() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from vpharness.commands.text.terminal import minute_text
-from vpharness.evaluation import TEST, MarketTime, any_overlap
+from vpharness.evaluation import TEST, MarketTime, any_overlap, figure_named
 from vpharness.evaluation.costs import has_fees, is_free
 from vpharness.evaluation.significance import SIGNIFICANCE_LEVEL, Lack
 from vpharness.results.families import Family
@@ -18,6 +18,7 @@ THETA: Final = "θ"
 FOR_ALL: Final = "lower end for all"
 P_ADJUSTED: Final = "p adj."
 DIRECTIONAL: Final = "T"
+_FILLED: Final = figure_named("fill_rate").title()
 _TERMS: Final = (
     {
         THETA: "the score at which a signal fires",
@@ -33,13 +34,17 @@ _TERMS: Final = (
         DIRECTIONAL: "how much better than random its directions are, in standard deviations",
     },
     {
-        "filled %": "resting orders that were filled; the others are no trades",
-        "markout 0.1 s, ticks [95 %]": "how far the mid lies on the good side of the price so long after a fill",
+        _FILLED: "resting orders that were filled; the others are no trades, and in neither net per fire nor fires",
+        "markout 1 s, ticks": "how far the mid lies on the good side of the price so long after a fill",
     },
 )
 """The terms of a ranking, by their headings: a line for each that belong together."""
 _RULE: Final = f"{P_ADJUSTED} at most {SIGNIFICANCE_LEVEL:g} and {FOR_ALL} above 0"
 """What a winner meets, beside that nothing which it ran on is left out."""
+_OF_ALL_FIRES: Final = (
+    "take-profit, stop-loss and timeout %: of all fires, at the mid, their orders filled or not; report=FILE has why "
+    "orders were filled, and other markouts"
+)
 _MOST_NAMED: Final = 3
 _MORE: Final = "(python -m vpharness docs glossary)"
 
@@ -47,7 +52,7 @@ _MORE: Final = "(python -m vpharness docs glossary)"
 def term_lines(headings: Collection[str]) -> list[str]:
     """Return lines that explain those terms of a ranking that have a column; the last one says where there is more."""
     lines = ["; ".join(f"{term}: {meaning}" for term, meaning in terms.items() if term in headings) for terms in _TERMS]
-    kept = [line for line in lines if line]
+    kept = [line for line in lines if line] + [_OF_ALL_FIRES] * (_FILLED in headings)
     return [*kept[:-1], f"{kept[-1]} {_MORE}"] if kept else []
 
 
