@@ -23,6 +23,11 @@ def test_a_group_that_commands_need_cannot_be_left_out(override: str) -> None:
         (["+signal=ads"], "+signal=ads: signal is a group of this command already; write signal=ads, without +"),
         (["++eval=default"], "++eval=default: eval is a group of this command already; write eval=default, without +"),
         (["eval=5"], "eval is 5; expected the name of a choice, such as eval=default (--help lists them)"),
+        (["dataset="], "dataset= names no dataset; write dataset.id=ID (python -m vpharness list-datasets)"),
+        (
+            ["dataset=20240311"],
+            "dataset=20240311 names no dataset; write dataset.id=20240311 (python -m vpharness list-datasets)",
+        ),
         (["signal={a:1}"], "signal is {a:1}; expected the name of a choice, such as signal=ads (--help lists them)"),
         (
             ["signal=[ads, erd]"],

@@ -18,6 +18,8 @@ _MAY_BE_EMPTY: Final = frozenset({"lake_datasets", "force", "run_id"})
 command, which knows what to give."""
 _EMPTY: Final = frozenset({"", '""'})
 _ENDLESS: Final = re.compile(r"\d{300,}")
+_DATASET: Final = "dataset"
+"""A group whose choices nobody names: what is meant is the key `dataset.id`."""
 _STRUCTURE: Final = re.compile(r"[\[\](){}'\"$\\]")
 _NO_NAME: Final = re.compile(r"[+-]?[\d.]+|true|false|\{.*\}", re.IGNORECASE | re.DOTALL)
 _NOTHING: Final = frozenset({"null", "NULL", "Null"})
@@ -73,7 +75,9 @@ def _wrong_choices(words: Sequence[str], config_name: str) -> Iterator[str]:
         if not equals or word.startswith("~") or not is_group(key):
             continue
         example = f"{key}={own.get(key) or 'NAME'}"
-        if not value:
+        if key == _DATASET and (not value or _NO_NAME.fullmatch(value)):
+            yield f"{word} names no dataset; write dataset.id={value or 'ID'} (python -m vpharness list-datasets)"
+        elif not value:
             yield f"{key}= names nothing to choose; write {key}=NAME, such as {_some_choice(key)} (--help lists them)"
         elif value[0] == "[":
             names = value.strip("[]").replace(" ", "")
