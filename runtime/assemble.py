@@ -25,8 +25,9 @@ from runtime.web.auth import required_token
 from runtime.web.server_setup import FeedSetup, ServerSetup
 from runtime.web.start_progress import Tell, tell_nothing
 from vpharness.config.lake_of_command import lake_of
+from vpharness.config.malformed_overrides import refuse_malformed
 from vpharness.config.override_errors import one_line
-from vpharness.config.override_grammar import quoted, refuse_groups_left_out
+from vpharness.config.override_grammar import quoted
 from vpharness.config.search_path import conf_folder, permitted_modules, without_config_dir
 from vpharness.config.typed_config import check, check_command, instance
 from vpharness.datasets.lake import Lake
@@ -62,8 +63,8 @@ def composed_feeds(words: Sequence[str]) -> ComposedFeeds:
 
     Raises ConfigError, naming the feed, where an argument of one feed is wrong.
     """
-    refuse_groups_left_out(words)
     by_feed = words_by_feed(without_config_dir(words))
+    _refuse_malformed(by_feed.shared)
     server = composed(by_feed.shared)
     if not by_feed.of_feed:
         return ComposedFeeds(server, {"": server})
@@ -71,8 +72,13 @@ def composed_feeds(words: Sequence[str]) -> ComposedFeeds:
     with _all_errors() as collecting:
         for name, own in by_feed.of_feed.items():
             with collecting(name):
+                _refuse_malformed(own)  # what a feed gives itself stands in place of what all feeds are given
                 feeds[name] = composed([*by_feed.shared, *own])
     return ComposedFeeds(server, feeds)
+
+
+def _refuse_malformed(words: Sequence[str]) -> None:
+    refuse_malformed([quoted(word) for word in words], COMMAND)
 
 
 @contextlib.contextmanager

@@ -17,8 +17,11 @@ from runtime.web.start_progress import tell_stage
 from vpharness.config.help_text import command_help
 from vpharness.config.override_errors import one_line
 from vpharness.config.search_path import conf_folder, prepare_process
-from vpharness.errors import INTERRUPTED, USER_MISTAKE, VpharnessError
+from vpharness.datasets.lake import Lake
+from vpharness.errors import INTERRUPTED, USER_MISTAKE, PromotionError, VpharnessError
+from vpharness.promotion.pointer import current, instruments
 
+_MOST_NAMED: Final = 3
 _SWITCH_SECONDS: Final = 0.0005
 """A bin's thread gives the interpreter up and waits for it again a dozen times: each may last as long as this."""
 
@@ -55,7 +58,30 @@ async def _serve(ready: ServerSetup) -> None:
         where = f"[{host}]" if ":" in host else host
         for each in ready.feeds:
             _tell(each, f"http://{where}:{port}/")
+        if line := promoted_elsewhere(ready.lake, [each.instrument for each in ready.feeds]):
+            print(line, flush=True)
         await stopped.wait()
+
+
+def promoted_elsewhere(lake: Lake, served: Sequence[str]) -> str:
+    """Return a line that names what is promoted for instruments without a feed here; an empty text for nothing."""
+    found = list[str]()
+    for name in instruments(lake):
+        if name in served:
+            continue
+        try:
+            entry = current(lake, name)
+        except PromotionError as error:
+            found.append(f"{name} (cannot be read: {error})")
+        else:
+            found += [] if entry is None else [f"{entry.version} of {name}"]
+    if not found:
+        return ""
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    return (
+        f"not served here: the lake has promoted {', '.join(found[:_MOST_NAMED])}{more}, which takes a feed of that "
+        "instrument, such as feed=dataset dataset.id=ID (python -m vpharness promote show instrument=NAME)"
+    )
 
 
 def _tell(setup: FeedSetup, address: str) -> None:

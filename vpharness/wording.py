@@ -45,6 +45,7 @@ def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
 
 
 def _likeness(one: str, other: str) -> float:
+    one, other = one.lower(), other.lower()
     begins_alike = one[:1] == other[:1]
     ratio = difflib.SequenceMatcher(None, one, other).ratio()
     if len(one) >= _ABBREVIATION and other.startswith(one):

@@ -294,6 +294,6 @@ def test_the_library_has_the_candidates_of_a_collection(history: dict[str, Any],
 def test_audit_and_simulation_choose_a_day_and_say_which(history: dict[str, Any]) -> None:
     """The audit is on the last day that trains, the simulation on the last of all."""
     audited = ok(in_process(history["folder"], "audit", "dataset.collection=days", "signal=ads"))
-    assert "the audit is on dataset day3 of the collection" in audited.stderr
+    assert "the audit is on dataset SYN day 3 (day3) of the collection" in audited.stderr
     simulated = ok(in_process(history["folder"], "online-sim", *ON_DAYS[:-2], "dataset.collection=days", "stall_s=0"))
-    assert "the simulation is of dataset day5, the last of collection days@2" in simulated.stderr
+    assert "the simulation is of dataset SYN day 5 (day5), the last of collection days@2" in simulated.stderr

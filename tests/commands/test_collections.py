@@ -260,6 +260,25 @@ def test_prune_leaves_alone_what_is_published_young_or_referred_to(folder: Path,
     assert pruned(folder, "older_than_hours=0", "with_runs=true") == {}
 
 
+def test_prune_says_what_it_keeps_and_why(folder: Path, unused: Dataset) -> None:
+    """In lines by reason, and thing by thing for programs: the collection's days, and one that a run is of."""
+    store, members = store_in(folder / "lake"), find_collection(Lake(folder / "lake"), "ES").dataset_ids
+    append(store, TableRows(META, [_row(META_SCHEMA, run_id="r", dataset_checksum=unused.checksum)], META_SCHEMA))
+    kept = {Path(each["path"]).name: each["reason"] for each in told(folder, "prune")["kept"]}
+    assert kept == {
+        **dict.fromkeys(members, "a collection holds it"),
+        unused.path.name: "runs or audits are of it (with_runs=true)",
+    }
+    said = in_process(folder, "prune").stdout
+    assert f"kept: {len(members)} datasets: a collection holds it\n" in said
+    assert "kept: 1 dataset: runs or audits are of it (with_runs=true)\n" in said
+    promote(Lake(folder / "lake"), record_of(dataset_checksum=unused.checksum), "v0001")
+    assert (
+        "kept: 1 dataset: a promoted version came from it, or has evidence pooled over it\n"
+        in in_process(folder, "prune", "with_runs=true").stdout
+    )
+
+
 def test_prune_leaves_alone_what_promoted_evidence_is_pooled_over(folder: Path, unused: Dataset) -> None:
     """The days that trained and those that tested, and not the one alone whose slice was replayed."""
     row = _row(META_SCHEMA, run_id="r", dataset_id=unused.path.name, dataset_checksum=unused.checksum)

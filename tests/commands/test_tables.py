@@ -9,12 +9,14 @@ import pytest
 from tests.promotion.samples import judgement
 from tests.results.ledgers import candidate
 from vpharness.commands.text import terminal
-from vpharness.commands.text.ranking_lines import audits, searches, shortages, term_lines
+from vpharness.commands.text.ranking_lines import audits, ranking_verdict, searches, shortages, term_lines
 from vpharness.commands.text.rankings import print_ranking
 from vpharness.commands.text.stability_tables import SinceTable, print_since_chosen
 from vpharness.commands.text.terminal import print_table, span_text
 from vpharness.commands.text.varied_settings import differences
 from vpharness.evaluation import Lack
+from vpharness.evaluation.figure_registry import REPORT, TABLE
+from vpharness.evaluation.figures import all_figures, shown_figures
 from vpharness.results.ledger import AUDIT_FAILED, AUDIT_UNDECIDED, LedgerCandidate
 from vpharness.results.ranking import Ranked, rank
 from vpharness.results.since_chosen import ChosenCandidate
@@ -172,6 +174,37 @@ def test_a_ranking_explains_its_terms_and_has_whole_ids(capsys: pytest.CaptureFi
     assert told[-1].endswith("(python -m vpharness docs glossary)")
     assert term_lines(["signal", "θ"]) == ["θ: the score at which a signal fires (python -m vpharness docs glossary)"]
     assert term_lines(["signal"]) == []
+
+
+def test_the_verdict_says_what_a_winner_meets_and_what_others_with_a_small_p_lack() -> None:
+    """One wins; another has a small adjusted p-value, and a profit that does not hold for the whole search."""
+    winner, other = rank([candidate("0123456789abcdef", 1, knows=True), candidate("fedcba9876543210", 2)])
+    assert winner.winner
+    alike = replace(other, p_adjusted=0.05, net_low_all=-0.2)
+    rule = "p adj. at most 0.05 and lower end for all above 0"
+    lines = list(ranking_verdict([winner, alike]))
+    assert lines[0].startswith(f"1 beat chance and costs (*: {rule}); net is after ")
+    assert lines[1] == (
+        "1 more has p adj. at most 0.05, and no lower end for all above 0: its directions beat chance, its profit is "
+        "not certain after so many tries"
+    )
+    assert next(ranking_verdict([alike])).startswith(f"nothing here beats chance and costs ({rule}); ")
+    assert next(ranking_verdict([replace(alike, p_adjusted=0.051)])).startswith("nothing here beats chance; ")
+
+
+def test_a_ranking_of_resting_orders_is_narrow_and_says_what_each_share_is_of() -> None:
+    """Three figures of orders stand in it; why orders were filled and other markouts are left to the report."""
+    of_orders = [each for each in all_figures() if each.of_orders]
+    shown = [each.title(TABLE) for each in shown_figures(TABLE) if each in of_orders]
+    assert shown == ["filled % of orders", "wait, ms", "markout 1 s, ticks"]
+    in_report = {each.title(REPORT) for each in shown_figures(REPORT) if each in of_orders}
+    assert {"through % of fills", "behind % of fills", "crossed % of fills", "markout 10 s, ticks [95 %]"} <= in_report
+    *_, orders, shares = term_lines(["θ", *shown])
+    assert orders.startswith("filled % of orders: resting orders that were filled; ")
+    assert shares.startswith(
+        "take-profit, stop-loss and timeout %: of all fires, at the mid, their orders filled or not"
+    )
+    assert not any("of all fires" in line for line in term_lines(["θ", "take-profit % [95 %]"]))
 
 
 def test_other_datasets_of_the_same_market_time_are_named_beside_the_count() -> None:

@@ -1,10 +1,12 @@
 """Errors of Hydra and OmegaConf on one line, with what may have been meant."""
 
 import pytest
+from hydra.errors import HydraException
 
-from vpharness.config.override_errors import errors_of_overrides
-from vpharness.config.override_grammar import refuse_groups_left_out
+from vpharness.config.composition import composed_config
+from vpharness.config.override_errors import errors_of_overrides, one_line
 from vpharness.config.search_path import prepare_process
+from vpharness.config.typed_config import instance
 from vpharness.errors import ConfigError
 
 
@@ -28,7 +30,20 @@ from vpharness.errors import ConfigError
             "lattice.radius=wide",
             "lattice.radius is 'wide'; expected a whole number",
         ),
-        ("build", "start=a(b", "start=a(b cannot be read: "),
+        ("build", "start=a(b", "start=a(b cannot be read: expected KEY=VALUE, with quotes round a text of other "),
+        ("run", "signal.thresholds=0.3", "signal.thresholds is 0.3; expected a list, such as signal.thresholds=[0.3]"),
+        ("run", "signal.thresholds=[a]", "signal.thresholds[0] is 'a'; expected a number"),
+        (
+            "run",
+            "signal.thresholds={a:1}",
+            "signal.thresholds is no list; expected a list, such as signal.thresholds=[",
+        ),
+        ("run", "signal.thresholds=null", "signal.thresholds is null; expected a value: write signal.thresholds=VALUE"),
+        ("run", "~eval.tp_ticks", "eval.tp_ticks cannot be taken out; leave ~eval.tp_ticks away for its default"),
+        ("run", "signal=ADS", "signal has no choice 'ADS'; did you mean signal=ads"),
+        ("compare", "json=maybe", "json is 'maybe'; expected true or false"),
+        ("list-signals", "signal=ads", "signal is not a key here; the keys are json"),
+        ("list-signals", "+signal=ads", "signal is not a key here; the keys are json"),
         ("build", "lake.root=x", "lake has no keys below it: write lake=VALUE"),
         (
             "run",
@@ -55,9 +70,26 @@ def test_all_wrong_overrides_are_found_at_once() -> None:
     assert list(found) == ["source=nowhere", "lattice.radius=wide", "jsn=true"]
 
 
-@pytest.mark.parametrize("override", ["~signal", "~dataset", "~eval=ticks", "~feed"])
-def test_a_group_that_commands_need_cannot_be_left_out(override: str) -> None:
-    """It is named in one line before anything is composed; single keys and other groups are for Hydra to judge."""
-    refuse_groups_left_out(["~eval.tp_ticks", "~tracking", "signal=ads"])
-    with pytest.raises(ConfigError, match=f"^{override}: [a-z]+ cannot be left out; leave {override} away$"):
-        refuse_groups_left_out(["lake=x", override])
+def test_choices_with_commas_and_ranges_name_the_multirun() -> None:
+    """A group's choice is never a list, so that none is suggested."""
+    prepare_process()
+    with pytest.raises(HydraException) as several:
+        composed_config("run", ["signal=ads,erd"])
+    assert one_line(several.value) == (
+        "signal is ads,erd, which are several; choose one, or for a run of each put -m before it: "
+        "python -m vpharness -m signal=ads,erd"
+    )
+    with pytest.raises(HydraException) as span:
+        composed_config("run", ["eval.tp_ticks=range(1,5)"])
+    assert one_line(span.value).endswith("for a run of each, put -m before it: -m eval.tp_ticks=range(1,5)")
+
+
+def test_what_is_added_to_a_group_or_put_into_a_list_of_numbers_is_refused() -> None:
+    """OmegaConf lets both pass: a key with +, and a list in place of a number."""
+    prepare_process()
+    with pytest.raises(ConfigError, match=r"^signal\.treshold is not a key here; did you mean signal\.thresholds"):
+        instance(composed_config("run", ["+signal.treshold=1"]).signal, "signal")
+    with pytest.raises(
+        ConfigError, match=r"^signal\.thresholds is \[\[0\.1\]\]; expected a list without lists inside$"
+    ):
+        instance(composed_config("run", ["signal.thresholds=[[0.1]]"]).signal, "signal")

@@ -136,7 +136,8 @@ def filled_in(words: list[str], folder: Path) -> list[str]:
 def first_line(folder: Path, words: list[str]) -> str:
     """Start a server, wait until it says where it serves, stop it, and return what it said."""
     environment = {**os.environ, "PYTHONPATH": f"{PROJECT}:{folder}", "VPHARNESS_LAKE": str(folder / "lake")}
-    command = [sys.executable, "-m", "runtime", *words, "runtime.port=0", "runtime.stop_s=0"]
+    kept = [word for word in words if not word.startswith(("runtime.port=", "runtime.stop_s="))]
+    command = [sys.executable, "-m", "runtime", *kept, "runtime.port=0", "runtime.stop_s=0"]
     with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603  # ours
         first = server.stdout.readline() if server.stdout else ""
         server.send_signal(signal.SIGTERM)

@@ -15,6 +15,12 @@ LIMITS: Final = ("promotion.slice_bins=600", "promotion.max_latency_share=1", TR
 """A minute, since what is recorded is replayed by many tests; and a busy machine may take a whole bin for a step."""
 
 
+def limits_with(*words: str) -> list[str]:
+    """Return LIMITS with some words in place of those of the same keys: a key may be given once."""
+    keys = {word.partition("=")[0] for word in words}
+    return [*(each for each in LIMITS if each.partition("=")[0] not in keys), *words]
+
+
 @dataclass(frozen=True)
 class Winner:
     """A folder with a lake in which a run has won.

@@ -12,13 +12,14 @@ from vpharness.audit import AuditReport, Check, MeasuredMemory
 from vpharness.errors import PromotionError
 from vpharness.evaluation import EVALUATION_VERSION, Judgement, Lack
 from vpharness.events.synthetic import SyntheticSource
-from vpharness.lattice.lattice_parameters import LATTICE_VERSION
+from vpharness.lattice.lattice_parameters import LATTICE_VERSION, LatticeParameters
 from vpharness.live.latency import Latency, MachineLoad
 from vpharness.promotion import gates
 from vpharness.promotion.agreement import Agreement
 from vpharness.promotion.forward_record import ForwardRecord
 from vpharness.promotion.gate import NOT_LOOKED_AT, Gate, Loosened, judged_by_defaults
 from vpharness.promotion.gate_parameters import PromotionParameters
+from vpharness.promotion.readiness import CellSettling
 from vpharness.promotion.review import Review, refuse
 from vpharness.results.holdout import HoldoutResult
 from vpharness.signals import Program
@@ -155,11 +156,32 @@ def test_a_memory_that_no_slice_or_warm_up_covers_is_refused() -> None:
     assert long.found == "800 valid bins, 80 s, and no valid bin comes behind as many: run it on a longer dataset"
     assert gates.memory_gate(799, valid, 800, 300, 100).passed is True
     assert gates.memory_gate(248, valid, 800, 300, 100).found == (
-        "248 valid bins, 24.8 s; live it is ready after 300 bins"
+        "248 valid bins, 24.8 s; its score is defined after 300 bins; on a feed of events it is not known when cells "
+        "equal those of a long run"
     )
-    assert gates.memory_gate(408, valid, 800, 300, 100).found == (
-        "408 valid bins, 40.8 s; live it is ready after 408 bins, not after the 300 of evaluation.warmup_bins"
+    assert gates.memory_gate(408, valid, 800, 300, 100).found.startswith(
+        "408 valid bins, 40.8 s; its score is defined after 408 bins, not after the 300 of evaluation.warmup_bins; "
     )
+
+
+def test_the_memory_gate_says_when_a_score_is_defined_and_when_its_cells_are_those_of_a_long_run() -> None:
+    """Jerks settle in 37 of the longest time constant, masses in 37 of theirs; depths at once."""
+    lattice = LatticeParameters(tau_velocity=1.0, tau_acceleration=2.0, tau_jerk=10.0)
+
+    def found(*columns: str) -> str:
+        valid = np.ones(1_000, np.bool_)
+        return gates.memory_gate(248, valid, 800, 300, 100, CellSettling.of(lattice, columns)).found
+
+    folds = 53 * math.log(2)
+    bins = math.ceil(10 * folds * 10) + 248
+    assert found("j_add", "v_add") == (
+        f"248 valid bins, 24.8 s; its score is defined after 300 bins; on a feed of events ready after {bins:,} bins, "
+        f"{bins / 10:,.0f} s: the cells that it reads equal those of a long run after {10 * folds:,.0f} s, all of the "
+        f"page's after {lattice.tau_mass * folds:,.0f} s"
+    )
+    at_once = "ready after 300 bins, 30 s: the cells that it reads equal those of a long run after 0 s"
+    assert at_once in found("bid_depth")
+    assert "on a feed of events never ready: a column that it reads never equals that of" in found("last_event_id")
 
 
 def test_live_must_say_what_the_batch_says() -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.commands.test_cli import Said, in_process
 from tests.datasets.compact import as_of_an_earlier_version
 from tests.promotion import answers, recent_flow
-from tests.promotion.market import LIMITS, MARKET, SHORT, TRUSTED, Winner, run_winner
+from tests.promotion.market import LIMITS, MARKET, SHORT, TRUSTED, Winner, limits_with, run_winner
 from vpharness.audit import AuditReport, Check
 from vpharness.audit.audit_report import MeasuredMemory
 from vpharness.commands.text import terminal
@@ -296,11 +296,11 @@ def test_a_reason_overrides_and_is_recorded_and_one_command_goes_back(
     """The second version is forced through two gates; the history tells it; rollback returns, once."""
     monkeypatch.setattr(terminal, "terminal_width", lambda: 100)
     limits = ["promotion.max_latency_share=1e-6", "promotion.min_test_fires=1000"]
-    refused = in_process(copied.folder, "promote", f"run_id={copied.run_id}", *LIMITS, limits[0])
+    refused = in_process(copied.folder, "promote", f"run_id={copied.run_id}", *limits_with(limits[0]))
     assert refused.returncode == 2
     assert "latency: wanted 99th percentile at most 0.0001 ms" in refused.stderr
     reason = "force=a drill (of two): x=1, 'y'"
-    forced = in_process(copied.folder, "promote", f"run_id={copied.run_id}", *LIMITS, *limits, reason)
+    forced = in_process(copied.folder, "promote", f"run_id={copied.run_id}", *limits_with(*limits), reason)
     assert forced.returncode == 0, forced.stderr
     assert "SYN now serves v0002 (before: v0001)" in forced.stdout
     assert max(map(len, forced.stdout.splitlines()[1:-4])) <= 100

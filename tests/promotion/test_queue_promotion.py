@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.commands.test_cli import Said, in_process
-from tests.promotion.market import LIMITS, OWN, SHORT
+from tests.promotion.market import OWN, SHORT, limits_with
 from tests.promotion.test_promote import OWN_MODULES
 from vpharness.datasets.lake import Lake
 from vpharness.order_fates import NONE, REASONS
@@ -37,7 +37,7 @@ def said(folder: Path) -> Said:
     assert run.returncode == 0, run.stderr
     run_id = json.loads(run.stdout)["candidates"][0]["run_ids"][0]
     return in_process(
-        folder, "promote", f"run_id={run_id}", "threshold=0.2", *LIMITS, "promotion.slice_bins=300",
+        folder, "promote", f"run_id={run_id}", "threshold=0.2", *limits_with("promotion.slice_bins=300"),
         "force=it is a test", "json=true",
     )  # fmt: skip
 

@@ -30,7 +30,7 @@ def first(
     """Return the candidate that ranks first, with barriers 8 and 4 and a hold of 300 bins."""
     evaluation = EvaluationParameters(max_hold_bins=300).resolve(100)
     trial = SimpleNamespace(evaluation=evaluation, parameters=parameters or {})
-    candidate = cast("Any", SimpleNamespace(first=trial, candidate_id="8e404f45"))
+    candidate = cast("Any", SimpleNamespace(first=trial, trials=(trial,), candidate_id="8e404f45"))
     greatest = np.full(19, critical)
     family = Family((), 40, 30, 20, 0, 0, greatest, greatest)
     judgement = Judgement(cast("Any", None), figures(**{**DECIDED, **known}), 1.0, p, lacks)
@@ -60,6 +60,22 @@ def test_a_take_profit_that_cannot_pay_for_the_spread_is_said_first(timeout_rate
         "eval.max_hold_bins=1200"
     )
     assert advice(first(timeout_rate=timeout_rate), Moves(30.0, 50.0, 90.0, 8.0)).endswith("try eval.tp_ticks=16")
+
+
+def test_a_dataset_that_is_too_short_alone_is_pooled_with_the_others_that_were_run_on() -> None:
+    """Days of a few minutes have no row with by=dataset, and no threshold is to blame."""
+    few = (Lack("blocks", 6, 8, " of 16 s"), Lack("net fires", 28, 30))
+    said = advice(first(p_adjusted=None, lacks=few, left_out=("day2", "day3", "day4"), timeout_rate=0.9))
+    assert said == (
+        "there is too little data to rank anything: the datasets that are judged here are short (6 blocks of 16 s, 8 "
+        "needed): leave by=dataset, dataset.id= and dataset.collection= out, so that all 4 that it ran on are pooled, "
+        "or build longer ones"
+    )
+    assert advice(first(p_adjusted=None, lacks=few[:1])) == (
+        "there is too little data to rank anything: 6 blocks of 16 s, 8 needed: a longer dataset, or several as a "
+        "collection (python -m vpharness docs how-to/collections)"
+    )
+    assert advice(first(p_adjusted=None, lacks=few)).endswith(", or lower signal.thresholds for more fires")
 
 
 def test_costs_come_from_the_ledger_where_the_dataset_has_no_best_prices() -> None:

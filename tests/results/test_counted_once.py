@@ -157,6 +157,9 @@ def test_days_that_are_chosen_by_what_came_of_them_make_no_winner() -> None:
     assert (good.winner, good.would_win, good.left_out) == (False, True, ("south",))
     told = "x would win, but also ran on 2024-03-15 (split=none), which is left out here"
     assert told in list(ranking_verdict([good], [whole], {"south": "2024-03-15"}))
+    assert next(ranking_verdict([good])).startswith(
+        "nothing here beats chance and costs (p adj. at most 0.05 and lower end for all above 0); net is after "
+    )
     reseeded = replace(first, candidate_id="y", evaluation=replace(first.evaluation, null_seed=5))
     resplit = with_evidence(
         replace(first, candidate_id="z", split=SplitParameters(train_share=0.9), judged_part="train")

@@ -138,7 +138,7 @@ def test_the_ranking_says_what_was_ranked(ranked: list[Ranked], page: Page) -> N
 def test_the_verdict_names_the_winner_and_the_search(ranked: list[Ranked], page: Page) -> None:
     """How many beat chance, which is the best, and how large the search behind it was."""
     assert ranked[0].winner
-    assert "1 candidate beats chance" in page.texts[""]
+    assert "1 candidate beats chance and costs: p adj. at most 0.05, and a lower end for all above 0" in page.texts[""]
     assert (
         f"({ranked[0].candidate.candidate_id[:6]}): {signed(ranked[0].judgement.figures.net_pnl_ticks)}"
         in page.texts[""]

@@ -167,6 +167,22 @@ def test_sixteen_groups_are_made_of_more_segments_and_an_even_number_of_fewer() 
     assert "means little" not in overfitting_text(many)
 
 
+def test_a_probability_of_overfitting_that_cannot_be_made_is_not_defined() -> None:
+    """Of halves of one segment each, of a single candidate, and of candidates that have too few fires in every half."""
+    two = of_groups(np.full((5, 2), 40.0), np.arange(10.0).reshape(5, 2))
+    assert math.isfinite(two.probability)
+    assert overfitting_text(two) == (
+        "PBO is not defined: 4 segments or more are needed, for a half to be more than one of them"
+    )
+    alone = of_groups(np.array([[40.0] * 6, [1.0] * 6]), np.ones((2, 6)))
+    assert overfitting_text(alone) == "PBO is not defined: fewer than 2 candidates have enough fires to be ranked"
+    nowhere = of_groups(np.full((3, 4), 10.0), np.ones((3, 4)))
+    assert overfitting_text(nowhere) == (
+        "PBO is not defined: no candidate has enough fires in both halves of the segments"
+    )
+    assert not of_groups(np.full((3, 4), 40.0), np.arange(12.0).reshape(3, 4)).undefined
+
+
 def poisoned(candidates: Sequence[LedgerCandidate], from_day: int) -> list[LedgerCandidate]:
     """Return candidates with other results from a day on: gains where there were losses, and ten times as large."""
     found = []

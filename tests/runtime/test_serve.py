@@ -18,14 +18,16 @@ import pytest
 from websockets.asyncio.client import connect
 
 from runtime.config.server_parameters import TOKEN_VARIABLE
-from runtime.serve import main
+from runtime.serve import main, promoted_elsewhere
 from tests.runtime.records import promote, record_of
 from tests.runtime.serving import Client, assert_refused
 from vpharness.config.search_path import OWN_FOLDER_VARIABLE
 from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import CHECKSUMS_FILE
 from vpharness.promotion.bundle import RECORD_FILE
+from vpharness.promotion.pointer import POINTER_FILE, instrument_folder
 from vpharness.storage.checksums import file_sha256
+from vpharness.storage.durable import replace_file
 
 PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
@@ -143,6 +145,22 @@ def test_a_signal_of_ones_own_is_served_where_the_configuration_names_its_module
         printed = capsys.readouterr()
         assert said in printed.err
         assert printed.err.count("\n") == 1
+
+
+def test_what_is_promoted_for_other_instruments_is_named_once(tmp_path: Path) -> None:
+    """Whoever has just promoted one sees why the server shows another."""
+    lake = Lake(tmp_path / "lake")
+    assert promoted_elsewhere(lake, ["SYN"]) == ""
+    record = record_of()
+    assert record.instrument is not None
+    promote(lake, record, "v0001")
+    assert promoted_elsewhere(lake, [record.instrument]) == ""
+    assert promoted_elsewhere(lake, ["another"]).startswith(
+        f"not served here: the lake has promoted v0001 of {record.instrument}, which takes a feed of that instrument, "
+        "such as feed=dataset dataset.id=ID "
+    )
+    replace_file(instrument_folder(lake, record.instrument) / POINTER_FILE, "damaged")
+    assert f"{record.instrument} (cannot be read: " in promoted_elsewhere(lake, ["another"])
 
 
 def rewritten(folder: Path, change: dict[str, Any]) -> None:

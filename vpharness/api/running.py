@@ -22,7 +22,8 @@ from vpharness.commands.ledger_access import readable_ledger
 from vpharness.commands.run import finished_run, tidy
 from vpharness.commands.text.rankings import rows_of
 from vpharness.config.composition import composed_config
-from vpharness.config.override_grammar import override_value, quoted, refuse_endless_numbers, refuse_groups_left_out
+from vpharness.config.malformed_overrides import refuse_malformed
+from vpharness.config.override_grammar import override_value, quoted
 from vpharness.config.search_path import config_dir_added
 from vpharness.config.typed_config import instance
 from vpharness.datasets.find import find_dataset
@@ -71,10 +72,10 @@ def compose(overrides: Sequence[str] = (), *, command: str = "run", config_dir: 
     if command not in COMMANDS:
         raise ConfigError(f"command is {command!r}; there are {', '.join(COMMANDS)}")
     words = [quoted(word) for word in overrides]
-    refuse_endless_numbers(words)
-    refuse_groups_left_out(words)
+    config_name = command.replace(" ", "-")
     with one_sentence(), config_dir_added(_folder(config_dir)):
-        return composed_config(command.replace(" ", "-"), words)
+        refuse_malformed(words, config_name)
+        return composed_config(config_name, words)
 
 
 def run(

@@ -24,7 +24,7 @@ from vpharness.board.pages import ICON, SCRIPT, STYLE_SHEET, Page, html_of, json
 from vpharness.board.procedures import procedure_page, procedures_page
 from vpharness.board.queries import NotFoundError, Query, QueryError, parsed
 from vpharness.board.standing import stamp_of
-from vpharness.campaigns.collection_members import sessions_of_datasets
+from vpharness.campaigns.collection_members import labels_of_datasets, sessions_of_datasets
 from vpharness.commands.ledger_access import lattices_in, views_in
 from vpharness.config.lake_of_command import lake_key
 from vpharness.datasets.collection import collection_ids, find_collection
@@ -154,7 +154,8 @@ def _problem(status: int, title: str, sentence: str) -> Page:
 def _leaderboard(board: Board, values: Mapping[str, str]) -> Page:
     asked = query_of(Query(values, KEYS))
     running = running_campaigns(campaigns_in(board.lake), time.time_ns())
-    return leaderboard(board.watch.seen(), asked, lattices_in(board.lake), running_strip(running))
+    labels = labels_of_datasets(board.lake)
+    return leaderboard(board.watch.seen(), asked, lattices_in(board.lake), labels, running_strip(running))
 
 
 def _candidate(board: Board, values: Mapping[str, str]) -> Page:
@@ -163,6 +164,7 @@ def _candidate(board: Board, values: Mapping[str, str]) -> Page:
     around = Surroundings(
         views_in(lake, computes=False),
         sessions_of_datasets(lake),
+        labels_of_datasets(lake),
         _collections(lake),
         lake_key(lake),
         _promoted_runs(lake),
@@ -197,7 +199,8 @@ def _promoted_runs(lake: Lake) -> dict[str, list[tuple[str, str]]]:
 def _compare(board: Board, values: Mapping[str, str]) -> Page:
     asked = Query(values, frozenset({"a", "b"}))
     views = views_in(board.lake, computes=False)
-    return comparison(board.watch.seen(whole=True), asked.text("a"), asked.text("b"), views)
+    labels = labels_of_datasets(board.lake)
+    return comparison(board.watch.seen(whole=True), asked.text("a"), asked.text("b"), views, labels)
 
 
 def _campaigns(board: Board, values: Mapping[str, str]) -> Page:

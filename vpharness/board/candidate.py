@@ -29,6 +29,7 @@ from vpharness.results.report.neighbour_panels import neighbours
 from vpharness.results.report.null_histogram import null_maximum
 from vpharness.results.report.ranking_tables import by_dataset
 from vpharness.results.sensitivity import settings_of, value_text
+from vpharness.results.session_names import with_session
 from vpharness.wording import counted
 
 _MOST_RUNS = 12
@@ -41,6 +42,7 @@ class Surroundings:
     Attributes:
         view_of: from a dataset's id and checksum to its prices.
         sessions: the names of datasets' sessions, by id.
+        labels: their instruments and sessions, by id.
         collections: for each collection of the lake, the ids of its datasets.
         lake_key: ` lake=PATH` as it is put into commands, or nothing for the default.
         promoted: the instruments and versions that a run was promoted as, by run.
@@ -48,6 +50,7 @@ class Surroundings:
 
     view_of: ViewOf
     sessions: Mapping[str, str]
+    labels: Mapping[str, str]
     collections: Mapping[str, frozenset[str]]
     lake_key: str
     promoted: Mapping[str, Sequence[tuple[str, str]]]
@@ -80,7 +83,7 @@ def candidate_page(seen: Seen, candidate_id: str | None, around: Surroundings) -
         *(_or_reason(title, make) for title, make in _drawn(own, ranked, findings)),
         _ways(own, stored_ways(own, ranked), around.lake_key),
         _chance(findings),
-        _configuration(own),
+        _configuration(own, around.labels),
         _promotion(own, around),
     ]
     values = json_values({**row_of(own), "place": place, "of": len(ranked)})
@@ -241,7 +244,7 @@ def _chance(findings: Findings) -> Element | None:
     return null_maximum(findings) if findings.rankable else None
 
 
-def _configuration(own: Ranked) -> Element:
+def _configuration(own: Ranked, labels: Mapping[str, str]) -> Element:
     """Return the settings that candidates can differ in, and the runs with their datasets."""
     first = own.candidate.first
     settings: list[list[Content]] = [
@@ -252,7 +255,7 @@ def _configuration(own: Ranked) -> Element:
     split = {name: value for name, value in vars(first.split).items() if value not in (None, [])}
     settings += [[element("th", f"split.{name}", scope="row"), value_text(value)] for name, value in split.items()]
     settings.append([element("th", "code of the signal", scope="row"), first.signal_digest[:16]])
-    runs = _runs_table(own.candidate.trials)
+    runs = _runs_table(own.candidate.trials, labels)
     campaigns = sorted({name for trial in own.candidate.trials for name in trial.campaigns})
     links: list[Content] = ["Campaigns:"]
     for name in campaigns:
@@ -266,10 +269,10 @@ def _configuration(own: Ranked) -> Element:
     )
 
 
-def _runs_table(trials: Sequence[Trial]) -> Element:
+def _runs_table(trials: Sequence[Trial], labels: Mapping[str, str]) -> Element:
     rows: list[list[Content]] = [
         [
-            element("th", link(trial.dataset_id, "datasets", id=trial.dataset_id), scope="row"),
+            element("th", link(with_session(trial.dataset_id, labels), "datasets", id=trial.dataset_id), scope="row"),
             trial.judged_part,
             trial.run_id,
             minute_text(trial.created_ns),

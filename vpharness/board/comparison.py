@@ -23,6 +23,7 @@ from vpharness.results.report.charts import BAD_COLOUR, GOOD_COLOUR, chart, fitt
 from vpharness.results.report.equity import Path, path_of
 from vpharness.results.report.markup import Content, element, note, number, section, table
 from vpharness.results.sensitivity import settings_of, value_text
+from vpharness.results.session_names import session_names, with_session
 
 _MOST_DATASETS = 3
 _COLUMNS = 600
@@ -30,7 +31,7 @@ _COLOURS = (GOOD_COLOUR, BAD_COLOUR)
 _LETTERS = ("A", "B")
 
 
-def comparison(seen: Seen, a: str | None, b: str | None, view_of: ViewOf) -> Page:
+def comparison(seen: Seen, a: str | None, b: str | None, view_of: ViewOf, labels: Mapping[str, str]) -> Page:
     """Return two candidates side by side. Raises NotFoundError where the ledger has none of an id."""
     if seen.standing is None or seen.standing.ranked is None:
         return being_ranked(seen, "Two candidates", "")
@@ -38,10 +39,10 @@ def comparison(seen: Seen, a: str | None, b: str | None, view_of: ViewOf) -> Pag
     difference = paired_difference(pair[0].judgement.evidence, pair[1].judgement.evidence)
     content: list[Content] = [
         state_note(seen),
-        _names(pair),
+        _names(pair, labels),
         _difference(difference),
-        _settings(pair),
-        _equities(pair, view_of),
+        _settings(pair, labels),
+        _equities(pair, view_of, labels),
         section(
             "figures", "Figures", table(["", *_LETTERS, ""], figure_rows([each.judgement.figures for each in pair]))
         ),
@@ -73,7 +74,13 @@ def shared_fires(pair: Sequence[Ranked]) -> tuple[int, int]:
     return same, either
 
 
-def _names(pair: Sequence[Ranked]) -> Element:
+def _datasets(ranked: Ranked, labels: Mapping[str, str], most: int | None = None) -> str:
+    """Return the datasets of a candidate by their labels, all or the first `most`."""
+    names = session_names(sorted(dataset_ids_of(ranked)), labels)
+    return ", ".join(names[:most]) + (" …" if most is not None and len(names) > most else "")
+
+
+def _names(pair: Sequence[Ranked], labels: Mapping[str, str]) -> Element:
     scale = Scale.over([each.judgement.figures for each in pair])
     rows: list[list[Content]] = []
     for letter, each in zip(_LETTERS, pair, strict=True):
@@ -87,7 +94,7 @@ def _names(pair: Sequence[Ranked]) -> Element:
                     element("span", f" {short_id(each)}", class_="fine"),
                     scope="row",
                 ),
-                ", ".join(dataset_ids_of(each)[:3]) + (" …" if len(dataset_ids_of(each)) > 3 else ""),
+                _datasets(each, labels, 3),
                 net_text(f),
                 element("td", scale.mark(f), class_="mark"),
                 number(each.net_low_all, "+.2f"),
@@ -113,8 +120,8 @@ def _difference(found: PairedDifference) -> Element:
     return element("div", element("p", words), caution)
 
 
-def _settings(pair: Sequence[Ranked]) -> Element:
-    first, second = (_texts(each) for each in pair)
+def _settings(pair: Sequence[Ranked], labels: Mapping[str, str]) -> Element:
+    first, second = (_texts(each, labels) for each in pair)
     rows: list[list[Content]] = [
         [element("th", name, scope="row"), first.get(name, ""), second.get(name, "")]
         for name in {**first, **second}
@@ -126,13 +133,13 @@ def _settings(pair: Sequence[Ranked]) -> Element:
     return section("differences", "What differs", what, element("p", shared))
 
 
-def _texts(ranked: Ranked) -> Mapping[str, str]:
+def _texts(ranked: Ranked, labels: Mapping[str, str]) -> Mapping[str, str]:
     first = ranked.candidate.first
     texts = {name: value_text(value) for name, value in settings_of(first).items() if value is not None}
-    return {"signal": first.signal, **texts, "datasets": ", ".join(sorted(dataset_ids_of(ranked)))}
+    return {"signal": first.signal, **texts, "datasets": _datasets(ranked, labels)}
 
 
-def _equities(pair: Sequence[Ranked], view_of: ViewOf) -> Element:
+def _equities(pair: Sequence[Ranked], view_of: ViewOf, labels: Mapping[str, str]) -> Element:
     """Return the running sums of both, on each dataset that both ran on, or why they cannot be drawn."""
     first, second = ({trial.dataset: trial for trial in each.candidate.counted} for each in pair)
     common = [dataset for dataset in first if dataset in second][:_MOST_DATASETS]
@@ -146,18 +153,18 @@ def _equities(pair: Sequence[Ranked], view_of: ViewOf) -> Element:
     described = "Summed net ticks of both candidates over time."
     links: list[Content] = ["On"]
     for dataset_id, _ in common:
-        links += [" ", link(dataset_id, "datasets", id=dataset_id)]
-    picture = chart("pair", described, 2.6, partial(_paint, paths))
+        links += [" ", link(with_session(dataset_id, labels), "datasets", id=dataset_id)]
+    picture = chart("pair", described, 2.6, partial(_paint, paths, labels))
     return section("equity", "Equity", words, element("p", *links), picture)
 
 
-def _paint(paths: Sequence[Sequence[Path]], figure: Picture) -> None:
+def _paint(paths: Sequence[Sequence[Path]], labels: Mapping[str, str], figure: Picture) -> None:
     axes_of = figure.subplots(1, len(paths), squeeze=False)
     for axes, both in zip(axes_of.ravel(), paths, strict=True):
         zero_line(axes)
         for path, letter, colour in zip(both, _LETTERS, _COLOURS, strict=True):
             _paint_sum(axes, path, letter, colour)
-        axes.set_title(fitted(both[0].dataset_id, 60 // len(paths)))
+        axes.set_title(fitted(labels.get(both[0].dataset_id, both[0].dataset_id), 60 // len(paths)))
         axes.set_xlabel("hours from the first bin on")
         axes.margins(x=0.01)
     axes_of[0, 0].set_ylabel("net, ticks, summed")

@@ -1,6 +1,8 @@
 """Datasets: what lies in the lake, what is odd about it, what it takes on disk, and what was run on it."""
 
+import dataclasses
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
 import pyarrow.compute as pc
@@ -8,6 +10,7 @@ import pyarrow.compute as pc
 from vpharness.board.ledger_watch import Seen
 from vpharness.board.pages import Page, link
 from vpharness.board.queries import one_of
+from vpharness.campaigns.collection_members import labels_of_datasets
 from vpharness.commands.list_datasets import source_text
 from vpharness.commands.text.dataset_facts import dataset_facts, size_text
 from vpharness.commands.text.terminal import minute_text, span_text
@@ -20,6 +23,7 @@ from vpharness.datasets.sources import noted_source
 from vpharness.errors import DatasetError
 from vpharness.evaluation.figure_registry import json_values
 from vpharness.results.report.markup import Content, element, note, section, table
+from vpharness.results.session_names import with_session
 from vpharness.wording import counted
 
 _ROWS: Final = 100
@@ -35,7 +39,8 @@ def datasets_page(lake: Lake, seen: Seen, page: int = 1) -> Page:
     shown = good[(page - 1) * _ROWS : page * _ROWS]
     stored, cached = sum(use.stored for use in uses.values()), sum(use.cached for use in uses.values())
     total = f"{counted(len(uses), 'dataset')}: {size_text(stored)} on disk, {size_text(cached)} in the cache"
-    rows: list[list[Content]] = [_row(each, uses[each.path.name], runs) for each in shown]
+    labels = labels_of_datasets(lake)
+    rows: list[list[Content]] = [_row(each, uses[each.path.name], runs, labels) for each in shown]
     head: list[Content] = [
         "dataset",
         "instrument",
@@ -84,13 +89,13 @@ def _freed(lake: Lake) -> Content:
     return element("p", "What nothing refers to is shown, and deleted with yes=true, by ", words, ".", class_="note")
 
 
-def _row(dataset: Dataset, use: DiskUse, runs: "Counter[str]") -> list[Content]:
+def _row(dataset: Dataset, use: DiskUse, runs: "Counter[str]", labels: Mapping[str, str]) -> list[Content]:
     m = dataset.manifest
     notes = len(dict.fromkeys((*m.doubts, *m.notes)))
     told = f"{'! ' if m.doubts else ''}{counted(notes, 'note')}" if notes else ""
     count = runs[m.dataset_id]
     return [
-        element("th", link(m.dataset_id, "datasets", id=m.dataset_id), scope="row"),
+        element("th", link(with_session(m.dataset_id, labels), "datasets", id=m.dataset_id), scope="row"),
         m.instrument,
         minute_text(m.first_bin_start_ns).removesuffix(" UTC"),
         span_text(m.last_bin_end_ns - m.first_bin_start_ns),
@@ -136,7 +141,10 @@ def _collections(lake: Lake) -> list[dict[str, Any]]:
 
 
 def _collections_table(lake: Lake) -> Content:
-    rows = [[element("th", each["cells"][0], scope="row"), *each["cells"][1:]] for each in _collections(lake)]
+    rows: list[list[Content]] = [
+        [element("th", link(each["cells"][0], "datasets", id=each["cells"][0]), scope="row"), *each["cells"][1:]]
+        for each in _collections(lake)
+    ]
     if not rows:
         return None
     return section(
@@ -146,10 +154,61 @@ def _collections_table(lake: Lake) -> Content:
     )
 
 
+def collection_page(lake: Lake, seen: Seen, name: str) -> Page:
+    """Return the days of a collection: the newest version of ID, or that of ID@3. Raises NotFoundError for no version.
+
+    Raises DatasetError where a file of it is damaged.
+    """
+    collection_id, _, number = name.partition("@")
+    newest = find_collection(lake, collection_id)
+    versions = {f"{collection_id}@{each}": None for each in range(1, newest.latest + 1)}
+    own = find_collection(lake, one_of("version", name, versions)) if number else newest
+    counts = _candidates_on(seen)
+    there = {each.manifest.dataset_id for each in all_datasets(lake) if isinstance(each, Dataset)}
+    rows: list[list[Content]] = [
+        [
+            element(
+                "th",
+                link(each.session, "datasets", id=each.dataset_id) if each.dataset_id in there else each.session,
+                scope="row",
+            ),
+            each.instrument,
+            minute_text(each.start_ns).removesuffix(" UTC"),
+            span_text(each.end_ns - each.start_ns),
+            link(f"{counts[each.dataset_id]:,}", "", dataset=each.dataset_id, hold="all", kind="all")
+            if counts[each.dataset_id]
+            else "",
+            element("td", each.dataset_id, class_="fine"),
+        ]
+        for each in own.members
+    ]
+    span = f"{minute_text(own.members[0].start_ns)} to {minute_text(own.members[-1].end_ns)}"
+    what = (
+        f"Version {own.version} of {own.latest}: {counted(len(own.members), 'session')} of {own.root}, tick "
+        f"{own.tick_size:g}, {span}."
+    )
+    head: list[Content] = ["session", "instrument", "from (UTC)", "span", "candidates", "dataset"]
+    show = element("code", f"python -m vpharness show collection.id={own.name}{lake_key(lake)}")
+    content: list[Content] = [
+        element("p", what),
+        table(head, rows, class_="words"),
+        element("p", "Hours, gaps and holidays are told by ", show, ".", class_="note"),
+    ]
+    values = {
+        "collection": own.id,
+        "version": own.version,
+        "latest": own.latest,
+        "members": [dataclasses.asdict(each) | {"candidates": counts[each.dataset_id]} for each in own.members],
+    }
+    return Page(own.name, content, json_values(values), place="datasets")
+
+
 def dataset_page(lake: Lake, seen: Seen, dataset_id: str | None) -> Page:
-    """Return the page of one dataset. Raises NotFoundError where the lake has none of that id."""
+    """Return the page of one dataset, or of a collection. Raises NotFoundError where the lake has none of that id."""
     found = {each.manifest.dataset_id: each for each in all_datasets(lake) if isinstance(each, Dataset)}
-    own = found[one_of("dataset", dataset_id, found)]
+    if dataset_id is not None and dataset_id not in found and dataset_id.partition("@")[0] in collection_ids(lake):
+        return collection_page(lake, seen, dataset_id)
+    own = found[one_of("dataset", dataset_id, [*found, *collection_ids(lake)])]
     m, use, count = own.manifest, disk_use(own), _candidates_on(seen)[own.manifest.dataset_id]
     notes = list(dict.fromkeys((*m.doubts, *m.notes)))
     source = _source(lake, own)
@@ -176,7 +235,8 @@ def dataset_page(lake: Lake, seen: Seen, dataset_id: str | None) -> Page:
         note("Each file is checked against its checksum by python -m vpharness verify."),
     ]
     values = {**dataset_facts(m, own.path), "cache_bytes": use.cached, "candidates": count}
-    return Page(m.dataset_id, content, json_values(values), place="datasets")
+    title = with_session(m.dataset_id, labels_of_datasets(lake))
+    return Page(title, content, json_values(values), place="datasets")
 
 
 def _source(lake: Lake, dataset: Dataset) -> str:

@@ -24,16 +24,24 @@ from vpharness.results.ledger import AUDIT_PASSED
 from vpharness.results.report.candidates import Scale, figure_text, net_text
 from vpharness.results.report.markup import Content, element, number, table, true_minus
 from vpharness.results.report.verdict import verdict_of
+from vpharness.results.session_names import with_session
 from vpharness.wording import counted
 
 
-def leaderboard(seen: Seen, asked: LeaderboardQuery, lattice_of: LatticeOf, above: Sequence[Content] = ()) -> Page:
+def leaderboard(
+    seen: Seen,
+    asked: LeaderboardQuery,
+    lattice_of: LatticeOf,
+    labels: Mapping[str, str],
+    above: Sequence[Content] = (),
+) -> Page:
     """Return the leaderboard.
 
     Args:
         seen: the ranking.
         asked: filters and page.
         lattice_of: from a dataset's id to the parameters of its lattice.
+        labels: the instruments and sessions of datasets of collections, by id.
         above: what stands between the verdict and the ranking, such as campaigns that are running.
 
     Raises NotFoundError for a signal, dataset or campaign of which the ledger has nothing.
@@ -49,7 +57,7 @@ def leaderboard(seen: Seen, asked: LeaderboardQuery, lattice_of: LatticeOf, abov
     told = differences_of([[settings_in(row)] for row in found.shown], lattice_of)
     content: list[Content] = [state_note(seen), _verdict(standing), *above]
     if standing.table.num_rows:
-        content += [_filters(asked, choices, found), *_listing(standing, asked, found, told)]
+        content += [_filters(asked, choices, found, labels), *_listing(standing, asked, found, told)]
     else:
         content.append(
             element("p", "Nothing has been run yet: python -m vpharness signal=perm_derivative makes a run.")
@@ -68,11 +76,12 @@ def _verdict(standing: Standing) -> Element:
     return found
 
 
-def _filters(asked: LeaderboardQuery, choices: Choices, found: ChosenRows) -> Element:
+def _filters(asked: LeaderboardQuery, choices: Choices, found: ChosenRows, labels: Mapping[str, str]) -> Element:
     """Return the form of filters; it works without any script."""
+    named = {each: with_session(each, labels) for each in choices.datasets}
     fields: list[Content] = [
         _select("signal", "Signal", choices.signals, asked.signal),
-        _select("dataset", "Dataset", choices.datasets, asked.dataset),
+        _select("dataset", "Dataset", sorted(named, key=named.__getitem__), asked.dataset, named),
         _select("campaign", "Campaign", choices.campaigns, asked.campaign),
     ]
     if len(found.holds) > 1:

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 from vpharness.board.ledger_watch import Seen
 from vpharness.board.pages import Page, command, disclosure, link
 from vpharness.board.queries import one_of
+from vpharness.campaigns.collection_members import labels_of_datasets
 from vpharness.commands.forward_days import forward_days
 from vpharness.commands.text.terminal import minute_text
 from vpharness.config.lake_of_command import lake_key
@@ -22,6 +23,7 @@ from vpharness.promotion.promoted_record import PromotedRecord
 from vpharness.promotion.verdicts import Verdict, last_verdicts, verdicts
 from vpharness.results.report.markup import Content, element, number, section, table, true_minus
 from vpharness.results.sensitivity import value_text
+from vpharness.results.session_names import with_session
 
 
 def promoted_page(lake: Lake, seen: Seen, instrument: str | None = None) -> Page:
@@ -131,7 +133,7 @@ def version_page(lake: Lake, seen: Seen, instrument: str, version: str | None) -
     )
     content: list[Content] = [
         element("p", "Served now." if entries[-1].version == own else f"Not served now: {entries[-1].version} is."),
-        table(["", ""], _facts(record, forward.get(own, "")), class_="words"),
+        table(["", ""], _facts(record, forward.get(own, ""), labels_of_datasets(lake)), class_="words"),
         section("promised", "What was promised", _promised(record, promised)),
         section("gates", "Gates", _gates(record)),
         _live(lake, name, own),
@@ -146,7 +148,7 @@ def version_page(lake: Lake, seen: Seen, instrument: str, version: str | None) -
     return Page(f"{name} {own}", content, json_values({**record.values(), "later_days": later}), place="promoted")
 
 
-def _facts(record: PromotedRecord, later: str) -> list[list[Content]]:
+def _facts(record: PromotedRecord, later: str, labels: Mapping[str, str]) -> list[list[Content]]:
     candidate: Content = record.candidate_id or "none"
     if record.candidate_id is not None:
         candidate = link(record.candidate_id, "candidate", id=record.candidate_id)
@@ -154,7 +156,7 @@ def _facts(record: PromotedRecord, later: str) -> list[list[Content]]:
         "promoted": minute_text(record.created_ns),
         "signal": f"{record.signal_target} at {record.threshold_label}, code {str(record.signal_digest)[:12]}",
         "candidate": candidate,
-        "run": f"{record.run_id} on dataset {record.dataset_id}",
+        "run": f"{record.run_id} on dataset {with_session(record.dataset_id or 'none', labels)}",
         "execution": "resting orders" if record.evaluation.get("fill", TOUCH) == QUEUE else "entered at the touch",
         "since promoted": true_minus(later),
         "forced": record.forced or "",

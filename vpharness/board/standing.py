@@ -19,7 +19,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vpharness.campaigns.collection_members import sessions_of_datasets
+from vpharness.campaigns.collection_members import labels_of_datasets, sessions_of_datasets
 from vpharness.commands.ledger_access import readable_ledger
 from vpharness.commands.text.ranking_lines import family_text
 from vpharness.commands.text.varied_settings import RowSettings, row_settings
@@ -132,7 +132,7 @@ def new_standing(lake: Lake, stamp: str) -> Standing:
         len(ledger),
         len({run_id for each in ledger for run_id in each.run_ids}),
         max((each.runs.newest_ns for each in ledger), default=0),
-        tuple(verdict_sentences(Findings(ranked, (), _no_view, {}))),
+        tuple(verdict_sentences(Findings(ranked, (), _no_view, {}, sessions=labels_of_datasets(lake)))),
         tuple(families)[:_MOST_FAMILIES],
     )
     table = _table_of(ranked, families, sessions_of_datasets(lake))

@@ -1,8 +1,9 @@
 """The datasets of a collection: which they are, their sessions' names, how many train, and when each was added."""
 
 import math
+from collections.abc import Callable
 
-from vpharness.datasets.collection import collection_ids, find_collection
+from vpharness.datasets.collection import Member, collection_ids, find_collection
 from vpharness.datasets.lake import Lake
 from vpharness.errors import DatasetError
 
@@ -36,6 +37,25 @@ def sessions_of_datasets(lake: Lake | None) -> dict[str, str]:
     Where two collections name one dataset differently, both names stand, with a slash between. A collection that cannot
     be read names nothing: names are only shown, and whoever uses the collection is told what is wrong with it.
     """
+    return _named(lake, lambda member: member.session)
+
+
+def labels_of_datasets(lake: Lake | None) -> dict[str, str]:
+    """Return the instrument and the session of each dataset that a collection of a lake holds, by the dataset's id.
+
+    Such as "ESH4 2024-03-11", for places that show a dataset alone, where a session does not say of what it is.
+    """
+    return _named(
+        lake,
+        lambda member: (
+            member.session
+            if not member.instrument or member.instrument in member.session
+            else f"{member.instrument} {member.session}"
+        ),
+    )
+
+
+def _named(lake: Lake | None, name: Callable[[Member], str]) -> dict[str, str]:
     names: dict[str, list[str]] = {}
     for collection_id in collection_ids(lake) if lake is not None else ():
         try:
@@ -44,6 +64,6 @@ def sessions_of_datasets(lake: Lake | None) -> dict[str, str]:
             continue
         for member in members:
             own = names.setdefault(member.dataset_id, [])
-            if member.session not in own:
-                own.append(member.session)
+            if name(member) not in own:
+                own.append(name(member))
     return {dataset_id: "/".join(own) for dataset_id, own in names.items()}

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from vpharness.audit import AuditReport, audit
-from vpharness.campaigns.collection_members import train_count
+from vpharness.campaigns.collection_members import labels_of_datasets, train_count
 from vpharness.campaigns.dataset_cache import DatasetCache
 from vpharness.config.command_schemas import AuditCommand, DatasetChoice
 from vpharness.config.lake_of_command import lake_of
@@ -24,6 +24,7 @@ from vpharness.learning import AUDITED_FITS, audit_fits
 from vpharness.learning.earlier_datasets import EarlierDatasets
 from vpharness.learning.shuffled_labels import SHUFFLES, ShuffledLabels, shuffled_labels
 from vpharness.results.audits import FOUND_ON_SHUFFLED, FULL, SHUFFLED, AuditRecord, keep_audits, key_of
+from vpharness.results.session_names import with_session
 from vpharness.results.store import store_in
 from vpharness.signals import LearnedParameters, LearnedSignal, digest, identifying_parameters, resolve
 from vpharness.signals.core.learned import DATASET
@@ -39,7 +40,8 @@ def run_audit(config: DictConfig) -> None:
     lake = lake_of(asked)
     dataset = find_dataset(lake, audited_dataset(lake, choice))
     if choice.collection is not None:
-        print(f"vpharness: the audit is on dataset {dataset.manifest.dataset_id} of the collection", file=sys.stderr)
+        on = with_session(dataset.manifest.dataset_id, labels_of_datasets(lake))
+        print(f"vpharness: the audit is on dataset {on} of the collection", file=sys.stderr)
     width_ms = dataset.manifest.cell_width_ms
     shuffled: ShuffledLabels | None = None
     earlier: EarlierDatasets | None = None

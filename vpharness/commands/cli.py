@@ -4,15 +4,16 @@ import dataclasses
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any, Final
 
 from vpharness.commands.command_table import COMMANDS, DEFAULT_COMMAND, Command
 from vpharness.commands.interruption import interruptible
-from vpharness.config.override_grammar import is_there, quoted, refuse_endless_numbers, refuse_groups_left_out
-from vpharness.config.search_path import prepare_process, without_config_dir
+from vpharness.config.malformed_overrides import refuse_malformed
+from vpharness.config.override_grammar import is_there, quoted
+from vpharness.config.search_path import choices_of, prepare_process, without_config_dir
 from vpharness.errors import INTERRUPTED, USER_MISTAKE, ConfigError, VpharnessError, out_of_memory
 from vpharness.wording import did_you_mean
 
@@ -76,6 +77,10 @@ def command_line(arguments: Sequence[str]) -> tuple[str, list[str], bool]:
 
     `-m` and `--config-dir FOLDER` may stand before the command or behind it.
     """
+    for word in arguments:
+        option, equals, _ = word.partition("=")
+        if equals and option in _MULTIRUN:
+            raise ConfigError(f"{word} has a value, and {option} takes none; it stands alone, before the axes")
     multirun = not _MULTIRUN.isdisjoint(arguments)
     name, *rest = _config_dir_behind([word for word in arguments if word not in _MULTIRUN]) or [DEFAULT_COMMAND]
     if "=" in name or name.startswith(("-", "+", "~")):
@@ -116,9 +121,9 @@ def _compose_and_work(name: str, rest: Sequence[str], *, multirun: bool) -> None
     overrides = _with_keys(without_config_dir(rest), command, name)
     overrides = [quoted(_renamed(word, command)) for word in overrides]
     _refuse_idle(overrides)
-    refuse_endless_numbers(overrides)
-    refuse_groups_left_out(overrides)
     config_name = DEFAULT_COMMAND if command.is_plan else name.replace(" ", "-")
+    shown = {own: written for written, own in command.renamed.items()}
+    refuse_malformed(overrides, config_name, multirun=multirun or command.is_plan, shown=shown)
     prepare_process()
     if command.is_plan:
         overrides, multirun = ["hydra/launcher=plan", *overrides], True
@@ -199,8 +204,32 @@ def _with_keys(arguments: Sequence[str], command: Command, name: str) -> list[st
             expected = " ".join(["KEY=VALUE", *(key.upper() for key in keys)]) + (f", or {longer}" if longer else "")
             takes = {field.name for field in dataclasses.fields(command.schema)}
             hint = f"; did you mean dataset.id={word}?" if "dataset" in takes and "signal" not in takes else ""
+            hint = _hint_of_writing(word, before, takes) or hint
             raise ConfigError(f"{name} does not accept {word!r}; expected {expected}{hint}")
     return found
+
+
+def _hint_of_writing(word: str, before: str, takes: Collection[str]) -> str:
+    """Return what to write in place of a word without a key, where the words before it or its own form say so.
+
+    Args:
+        word: the word.
+        before: the one before it.
+        takes: the keys of the command.
+    """
+    key = before.partition("=")[0]
+    if before.count("[") > before.count("]"):
+        return f"; a list is written without spaces: {key}=[VALUE,VALUE]"
+    if before.endswith("="):
+        return f"; write it without spaces: {before}{word}"
+    if word in takes:
+        return f"; write it without spaces: {word}=VALUE"
+    name, colon, value = word.partition(":")
+    if colon and name in takes:
+        return f"; write {name}={value}"
+    if "signal" in takes and word in choices_of("signal"):
+        return f"; did you mean signal={word}?"
+    return ""
 
 
 def _is_bare(word: str) -> bool:

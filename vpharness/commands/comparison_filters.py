@@ -11,6 +11,7 @@ from vpharness.results.ledger import LedgerCandidate
 from vpharness.wording import did_you_mean
 
 _MOST_NAMED = 3
+_NO_RESULTS = "there are no results yet: python -m vpharness signal=ads makes some"
 
 
 def candidate_id_named(key: str, begins: str, ids: Iterable[str]) -> str:
@@ -58,11 +59,15 @@ def require_known(dataset_id: str | None, signal: str | None, ledger: Sequence[L
     if dataset_id is not None:
         datasets = sorted(set[str]().union(*(each.dataset_ids for each in ledger)))
         if dataset_id not in datasets:
-            raise ConfigError(f"dataset.id is {dataset_id}; there are results on {', '.join(datasets) or 'no dataset'}")
+            hint = did_you_mean(dataset_id, datasets, "dataset.id=")
+            there_are = f"there are results on {', '.join(datasets)}" if datasets else _NO_RESULTS
+            raise ConfigError(f"dataset.id is {dataset_id}; {hint or there_are}".strip())
     if signal is not None:
         signals = sorted({each.first.signal for each in ledger})
         if signal not in signals:
-            raise ConfigError(f"signal is {signal}; there are results of {', '.join(signals) or 'no signal'}")
+            hint = did_you_mean(signal, signals, "signal=")
+            there_are = f"there are results of {', '.join(signals)}" if signals else _NO_RESULTS
+            raise ConfigError(f"signal is {signal}; {hint or there_are}".strip())
 
 
 def require_known_hold(max_hold_bins: int | None, ledger: Sequence[LedgerCandidate]) -> None:

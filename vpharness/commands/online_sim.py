@@ -12,6 +12,7 @@ from typing import Any, Final
 from omegaconf import DictConfig
 
 from vpharness.campaigns.campaign_plan import CollectionName, Job, job_problems
+from vpharness.campaigns.collection_members import labels_of_datasets
 from vpharness.campaigns.mlflow_runs import flat
 from vpharness.commands.text.simulations import print_simulation
 from vpharness.config.command_schemas import MAX_SPEED, OnlineSimCommand
@@ -24,6 +25,7 @@ from vpharness.datasets.find import find_dataset
 from vpharness.datasets.lake import Lake
 from vpharness.errors import ConfigError, TrackingError, VpharnessError
 from vpharness.evaluation import SplitParameters, require_constant_latency
+from vpharness.results.session_names import with_session
 from vpharness.results.tracked_run import TrackedRun
 from vpharness.results.tracking import Tracking, TrackingParameters
 from vpharness.signals import resolve
@@ -79,7 +81,8 @@ def _on_last_dataset(job: Job, lake: Lake) -> Job:
         return job
     collection = find_collection(lake, job.data.name)
     last = collection.dataset_ids[-1]
-    print(f"vpharness: the simulation is of dataset {last}, the last of collection {collection.name}", file=sys.stderr)
+    on = with_session(last, labels_of_datasets(lake))
+    print(f"vpharness: the simulation is of dataset {on}, the last of collection {collection.name}", file=sys.stderr)
     split = SplitParameters.of_whole_dataset(last, is_test=False) if job.split.kind == "time" else job.split
     return dataclasses.replace(job, data=last, split=split)
 

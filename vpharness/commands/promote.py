@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from rich.table import Table
 
 from vpharness.campaigns.candidate_information import datasets_fitted_on
+from vpharness.campaigns.collection_members import labels_of_datasets
 from vpharness.campaigns.run_folder import CONFIG_FILE, folder_of
 from vpharness.commands.ledger_access import readable_ledger, views_in
 from vpharness.commands.noted_sources import source_of
@@ -41,6 +42,7 @@ from vpharness.promotion.release import release, roll_back
 from vpharness.promotion.review import ProofData, Review, ReviewSettings, refuse, review
 from vpharness.promotion.selection import SelectedCandidate, select_candidate
 from vpharness.results.holdout import trials_with_test
+from vpharness.results.session_names import with_session
 from vpharness.results.store import store_in
 from vpharness.results.tracked_run import is_tracked
 from vpharness.results.tracking import Tracking, TrackingParameters
@@ -79,7 +81,7 @@ def run_promote(config: DictConfig) -> None:
         settings = ReviewSettings(limits, store, ledger, view_of, asked.force, modules, asked.force_unsafe)
         candidacy = review(nominee, trained, events, settings, report, newest, fitted_on(nominee.run_id))
     if not asked.json:
-        _print_gates(nominee, candidacy.gates)
+        _print_gates(nominee, candidacy.gates, labels_of_datasets(lake))
     try:
         refuse(candidacy, nominee.run_id, asked.force, force_unsafe=asked.force_unsafe)
     except PromotionError:
@@ -127,11 +129,11 @@ def _run_config(folder: Path, nominee: SelectedCandidate) -> dict[str, Any]:
     return dict(values)
 
 
-def _print_gates(nominee: SelectedCandidate, gates: Sequence[Gate]) -> None:
+def _print_gates(nominee: SelectedCandidate, gates: Sequence[Gate], labels: Mapping[str, str]) -> None:
     trial = nominee.trial
     if nominee.procedure is not None:
         print(headline(nominee.procedure))
-    on = trial.dataset_id
+    on = with_session(trial.dataset_id, labels)
     if nominee.collection is not None:
         tests = len(trials_with_test(nominee.ranked.candidate))
         on = f"collection {nominee.collection}, {len(nominee.ranked.candidate.counted)} datasets trained on"

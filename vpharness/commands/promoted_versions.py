@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.table import Table
 
+from vpharness.campaigns.collection_members import labels_of_datasets
 from vpharness.commands.claims_tracking import track_claims
 from vpharness.commands.forward_days import forward_days
 from vpharness.commands.text.terminal import console, minute_text, print_table
@@ -30,6 +31,7 @@ from vpharness.promotion.forward_record import LaterDays
 from vpharness.promotion.pointer import PROMOTED, HistoryEntry, bundle_path, current, history, instruments
 from vpharness.promotion.promoted_record import PromotedRecord
 from vpharness.promotion.verdicts import last_verdicts
+from vpharness.results.session_names import with_session
 
 _UNITS = {"share": " %", "ticks": " ticks", "ms": " ms"}
 _NOT_COMPARED = ("version", "created_ns", "projection", "evidence")
@@ -126,7 +128,7 @@ def run_promote_show(config: DictConfig) -> None:
         facts = {**record.values(), "bundle": str(path), "serves": serves}
         print(json.dumps({**facts, "later_days": None if later is None else later.values()}, indent=1))
         return
-    _print_record(record, path, serves, later)
+    _print_record(record, path, serves, later, labels_of_datasets(lake))
 
 
 def run_diff(config: DictConfig) -> None:
@@ -200,11 +202,13 @@ def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
-def _print_record(record: PromotedRecord, path: Path, serves: str, later: LaterDays | None) -> None:
-    evidence = record.evidence
+def _print_record(
+    record: PromotedRecord, path: Path, serves: str, later: LaterDays | None, labels: Mapping[str, str]
+) -> None:
+    evidence, on = record.evidence, with_session(record.dataset_id or "none", labels)
     rows = {
         "bundle": str(path),
-        "promoted": f"{time_text(record.created_ns)[:19]} UTC, run {record.run_id} on dataset {record.dataset_id}",
+        "promoted": f"{time_text(record.created_ns)[:19]} UTC, run {record.run_id} on dataset {on}",
         "signal": f"{record.signal_target} at {record.threshold_label}, code {str(record.signal_digest)[:12]}",
         "serves": serves,
         "parameters": ", ".join(f"{name} {_text(value)}" for name, value in record.parameters.items()),

@@ -4,7 +4,8 @@ import dataclasses
 import json
 import shlex
 import sys
-from collections.abc import Container, Iterable, Iterator
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from vpharness.commands.text.terminal import print_table
 from vpharness.config.dataset_schemas import PruneCommand
 from vpharness.config.typed_config import check_command
 from vpharness.datasets.lake import Lake, no_collection_is_built
-from vpharness.datasets.pruning import Prunable, delete, prunable
+from vpharness.datasets.pruning import WEIGHTS, Kept, Prunable, delete, prunable
 from vpharness.promotion.bundle import read_bundle
 from vpharness.promotion.pointer import versions
 from vpharness.results.store import AUDITS, CANDIDATES, META, VIEWS, Store, read, store_in
@@ -27,20 +28,23 @@ def run_prune(config: DictConfig) -> None:
     asked = check_command(config, PruneCommand)
     lake = Lake(Path(asked.lake))
     with no_collection_is_built(lake):
-        kept = referred_to(lake, with_runs=asked.with_runs)
+        reasons = referred_to(lake, with_runs=asked.with_runs)
         older_than_s = asked.older_than_hours * 3600
-        found = prunable(lake, kept, older_than_s, partial(_weights, lake, older_than_s))
+        pruning = prunable(lake, reasons, older_than_s, partial(_weights, lake, older_than_s))
+        found, kept = pruning.found, [*pruning.kept, *_kept_weights(lake, pruning.found)]
         young = 0
         if not found and older_than_s:
-            young = len(prunable(lake, kept, 0.0, partial(_weights, lake, 0.0)))
+            young = len(prunable(lake, reasons, 0.0, partial(_weights, lake, 0.0)).found)
         deleted = [each for each in found if delete(each)] if asked.yes else []
     size = sum(each.size for each in found)
     if asked.json:
         rows = [{**vars(each), "path": str(each.path)} for each in found]
-        print(json.dumps({"prunable": rows, "bytes": size, "deleted": len(deleted)}, indent=1))
+        left = [{**vars(each), "path": str(each.path)} for each in kept]
+        print(json.dumps({"prunable": rows, "bytes": size, "deleted": len(deleted), "kept": left}, indent=1))
         return
     if not found:
         print(f"nothing to prune in {lake.root}{_young_text(young, asked.older_than_hours)}")
+        _print_kept(kept)
         return
     _print(found, lake)
     total = f"{counted(len(found), 'thing')}, {size_text(size)}"
@@ -48,7 +52,16 @@ def run_prune(config: DictConfig) -> None:
         print(f"deleted {total}")
     else:
         print(f"{total}; nothing has been deleted")
+    _print_kept(kept)
+    if not asked.yes:
         print(f"vpharness: {_confirmed(asked)} deletes what is listed", file=sys.stderr)
+
+
+def _print_kept(kept: Sequence[Kept]) -> None:
+    """Print how much is kept, by kind and reason."""
+    for (kind, reason), count in Counter((each.kind, each.reason) for each in kept).most_common():
+        what = f"weights of {counted(count, 'fit')}" if kind == WEIGHTS else counted(count, kind)
+        print(f"kept: {what}: {reason}")
 
 
 def _young_text(count: int, hours: float) -> str:
@@ -80,6 +93,18 @@ def _weights(lake: Lake, older_than_s: float, checksums: Container[str]) -> Iter
     return unreferenced_weights(lake.models, checksums, older_than_s)
 
 
+def _kept_weights(lake: Lake, found: Iterable[Prunable]) -> Iterator[Kept]:
+    """Yield the weights of learned signals that are not among what can be deleted."""
+    if not lake.models.is_dir():
+        return
+    from vpharness.learning.weights_store import CARD_FILE  # noqa: PLC0415  # imports JAX
+
+    useless = {each.path for each in found}
+    for folder in sorted(path.parent for path in lake.models.glob(f"*/{CARD_FILE}")):
+        if folder not in useless:
+            yield Kept(WEIGHTS, folder, "their dataset is there, or a fit is under way")
+
+
 def _print(found: list[Prunable], lake: Lake) -> None:
     table = {
         "kind": [each.kind for each in found],
@@ -94,8 +119,8 @@ def _short(path: Path, lake: Lake) -> str:
     return str(path.relative_to(lake.root)) if path.is_relative_to(lake.root) else str(path)
 
 
-def referred_to(lake: Lake, *, with_runs: bool) -> set[str]:
-    """Return the checksums of the datasets that results and promoted versions refer to.
+def referred_to(lake: Lake, *, with_runs: bool) -> dict[str, str]:
+    """Return what refers to datasets, of results and promoted versions, by the datasets' checksums.
 
     Args:
         lake: where they lie.
@@ -105,7 +130,10 @@ def referred_to(lake: Lake, *, with_runs: bool) -> set[str]:
     nobody knows what they refer to.
     """
     store = store_in(lake.root)
-    return {*_promoted(lake, store), *_opened(store), *(() if with_runs else _run(store))}
+    by_runs = dict.fromkeys(() if with_runs else _run(store), "runs or audits are of it (with_runs=true)")
+    opened = dict.fromkeys(_opened(store), "a test part was opened on it")
+    promoted = dict.fromkeys(_promoted(lake, store), "a promoted version came from it, or has evidence pooled over it")
+    return by_runs | opened | promoted
 
 
 def _promoted(lake: Lake, store: Store) -> Iterator[str]:

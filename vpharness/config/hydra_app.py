@@ -93,8 +93,11 @@ def _app() -> Iterator[Hydra]:
 
 def _hydra_main(config_name: str, arguments: Sequence[str], task: Task) -> None:
     known = sorted(option for action in get_args_parser()._actions for option in action.option_strings)
-    for option in (word.partition("=")[0] for word in arguments if word.startswith("-")):
+    for word in (word for word in arguments if word.startswith("-")):
+        option, equals, value = word.partition("=")
         if option not in known:
+            if equals:
+                raise ConfigError(f"there is no option {option}; write {option.lstrip('-')}={value}, without hyphens")
             hint = did_you_mean(option, known) or "expected KEY=VALUE, -m, --help, or one of Hydra's, such as --cfg job"
             raise ConfigError(f"there is no option {option}; {hint.strip()}")
 

@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from vpharness.config.override_grammar import quoting_hint
-from vpharness.config.search_path import conf_folder
+from vpharness.config.search_path import conf_folder, is_group
 from vpharness.config.typed_config import locate, schema_of
 from vpharness.errors import ConfigError
 from vpharness.wording import did_you_mean
@@ -28,6 +28,14 @@ _NO_CHOICE: Final = re.compile(
 )
 _CONVERSION: Final = re.compile(r"Value (?P<value>.*) of type '.*' could not be converted to (?P<kind>\w+)", re.DOTALL)
 _EXPECTED: Final = {"float": "a number", "integer": "a whole number", "boolean": "true or false"}
+_NO_TRUTH: Final = re.compile(r"Value (?P<value>.*) is not a valid bool", re.DOTALL)
+_NO_LIST: Final = ("Invalid value assigned", "Cannot merge DictConfig with ListConfig")
+_TAKEN: Final = re.compile(r"Multiple values for (?P<group>\S+)\. |(?P<twice>\S+) appears more than once in the final")
+_NO_GROUP: Final = re.compile(r"Could not override '(?P<key>[^']+)'|composing config:\s*Key '(?P<added>[^']+)' not in ")
+_SWEEP: Final = re.compile(r"Sweep parameters '(?P<override>[^']*)' requires --multirun")
+_UNREADABLE: Final = re.compile(r"(mismatched|extraneous) input|no viable alternative|token recognition error|missing ")
+_SHOWN_SPLIT: Final = ("split", "collection")
+"""A split that rankings show and nobody chooses: `vpharness.evaluation.evaluation_parameters.WHOLE_DATASETS`."""
 _FEW: Final = 8
 """So many names are listed where none of them is near to what was given."""
 
@@ -40,32 +48,66 @@ def one_line(error: BaseException, other_keys: OtherKeys = tuple) -> str:
     text = str(error)
     cause: BaseException | None = error
     while cause is not None:
+        full_key, message = str(getattr(cause, "full_key", None) or ""), str(getattr(cause, "msg", None) or cause)
         schema = getattr(cause, "object_type", None)
         if dataclasses.is_dataclass(schema) and isinstance(schema, type):
-            key, full_key = str(getattr(cause, "key", "")), str(getattr(cause, "full_key", None) or "")
+            key = str(getattr(cause, "key", ""))
             known = [field.name for field in dataclasses.fields(schema) if not field.name.startswith("_")]
             if key not in known:
                 return _unknown_key(full_key or key, {*known} - {"defaults"}, other_keys)
-            message = str(getattr(cause, "msg", None) or cause)
-            if message.startswith("Cannot convert 'dict'"):
-                return f"{full_key} has no keys below it: write {full_key}=VALUE"
-            text = _wrong_type(full_key, message) or f"{full_key}: {message}"
+            text = f"{full_key}: {message}"
+        if full_key:  # of a key of the schema, or of what stands in a list
+            text = _wrong_type(full_key, message, getattr(cause, "value", None)) or text
         cause = cause.__cause__
-    if (ambiguous := _AMBIGUOUS.match(text)) is not None:
-        key, value = ambiguous["key"], ambiguous["value"]
-        return (
-            f"{key} is {value}, which has commas: for a list, write {key}=[{value}]; for one text, "
-            f"{quoting_hint(key, value)}; for a run of each value, put -m before it"
-        )
-    text = text.partition("Config search path:")[0]
-    if (missing := _NO_CHOICE.search(text)) is not None:
-        return _unknown_choice(missing["group"], missing["choice"], missing["known"].split())
-    kept = [line.strip() for line in text.splitlines() if line.strip()]
+    return _of_hydra(text, other_keys) or _without_lines_of_omegaconf(text)
+
+
+def _of_hydra(text: str, other_keys: OtherKeys) -> str | None:
+    """Return what a message of Hydra's means here; None for another message."""
+    if (found := _AMBIGUOUS.match(text)) is not None:
+        return _commas(found["key"], found["value"])
+    if (found := _TAKEN.match(text)) is not None:
+        group = found["group"] or found["twice"]
+        return f"{group} is a group that is chosen from already; write {group}=NAME, without +"
+    if (found := _NO_GROUP.search(text)) is not None:
+        return _unknown_key(found["key"] or found["added"], (), other_keys)
+    if (found := _NO_CHOICE.search(text.partition("Config search path:")[0])) is not None:
+        return _unknown_choice(found["group"], found["choice"], found["known"].split())
+    found = _SWEEP.match(text)
+    several = "" if found is None else found["override"]
+    return f"{several} is several values; for a run of each, put -m before it: -m {several}" if several else None
+
+
+def _without_lines_of_omegaconf(text: str) -> str:
+    kept = [line.strip() for line in text.partition("Config search path:")[0].splitlines() if line.strip()]
     return " ".join(line for line in kept if not line.startswith(("full_key:", "object_type=", "reference_type=")))
 
 
-def _wrong_type(key: str, message: str) -> str | None:
+def _commas(key: str, value: str) -> str:
+    """Return what to do about a value with commas where one value is expected."""
+    if is_group(key):
+        campaign = f"python -m vpharness -m {key}={value}"
+        return f"{key} is {value}, which are several; choose one, or for a run of each put -m before it: {campaign}"
+    return (
+        f"{key} is {value}, which has commas: for a list, write {key}=[{value}]; for one text, "
+        f"{quoting_hint(key, value)}; for a run of each value, put -m before it"
+    )
+
+
+def _wrong_type(key: str, message: str, value: Any) -> str | None:
     """Return what a key expects in place of a value of another type; None for another message."""
+    if message.startswith("Cannot convert 'dict'"):
+        return f"{key} has no keys below it: write {key}=VALUE"
+    if message.startswith(_NO_LIST):
+        is_plain = isinstance(value, int | float | str) and value != ""
+        example = f"{key}=[{value if is_plain else 'VALUE,VALUE'}]"
+        return f"{key} is {'no list' if value is None else repr(value)}; expected a list, such as {example}"
+    if "is not Optional" in message:
+        return f"{key} is null; expected a value: write {key}=VALUE, or leave it away"
+    if "does not support deletion" in message:
+        return f"{key} cannot be taken out; leave ~{key} away for its default, or write {key}=VALUE"
+    if (no_truth := _NO_TRUTH.match(message)) is not None:
+        return f"{key} is {no_truth['value']}; expected true or false"
     found = _CONVERSION.match(message)
     expected = None if found is None else _EXPECTED.get(found["kind"].lower())
     return None if found is None or expected is None else f"{key} is {found['value']}; expected {expected}"
@@ -76,13 +118,18 @@ def _unknown_key(key: str, known: Iterable[str], other_keys: OtherKeys) -> str:
     own = [f"{prefix}{name}" for name in known]
     hint = did_you_mean(key, own) or did_you_mean(key, other_keys())
     if not hint:
-        names = sorted(name.removeprefix(prefix) for name in own)
-        hint = f"the keys are {', '.join(names)}" if len(own) <= _FEW else "--help lists the keys"
+        names = sorted(name.removeprefix(prefix) for name in own) or sorted(set(other_keys()))
+        hint = f"the keys are {', '.join(names)}" if 0 < len(names) <= _FEW else "--help lists the keys"
     return f"{key} is not a key here; {hint.strip()}"
 
 
 def _unknown_choice(group: str, choice: str, known: Sequence[str]) -> str:
     hint = did_you_mean(choice, known, f"{group}=")
+    if (group, choice) == _SHOWN_SPLIT:
+        return (
+            f"split={choice} is no choice: it is what a ranking calls split=time on a collection, whose first days "
+            "train and whose last are kept for the test; with dataset.collection=ID leave split away"
+        )
     if group == "dataset":
         hint = f"did you mean dataset.id={choice}?"
     if not hint:
@@ -112,7 +159,7 @@ def errors_of_overrides(overrides: Sequence[str], config_name: str) -> dict[str,
         except WRONG as error:
             key, equals, value = override.partition("=")
             hint = f"; for one text, {quoting_hint(key, value)}" if equals else ""
-            found[override] = f"{override} cannot be read: {one_line(error)}{hint}"
+            found[override] = f"{override} cannot be read: {_unreadable(error)}{hint}"
             continue
         if not parsed.is_sweep_override():
             fixed[override] = parsed
@@ -128,6 +175,14 @@ def errors_of_overrides(overrides: Sequence[str], config_name: str) -> dict[str,
             if override not in chosen and parsed.key_or_group.partition(".")[0] not in lost:
                 found |= _error_of(config_name, [*good, override], override, keys)
     return found
+
+
+def _unreadable(error: BaseException) -> str:
+    """Return why Hydra's grammar does not take an override; it lists the tokens of its lexer."""
+    text = one_line(error)
+    if _UNREADABLE.match(text):
+        return "expected KEY=VALUE, with quotes round a text of other characters than letters, digits and /.:-+_%*@?|"
+    return text
 
 
 def _error_of(config_name: str, overrides: list[str], override: str, other_keys: OtherKeys) -> dict[str, str]:
@@ -151,6 +206,8 @@ def _keys_of_command(config_name: str, overrides: Sequence[str]) -> Iterator[str
     choices: dict[str, Any] = {}
     for entry in (*command.get("defaults", ()), *given):
         choices |= entry if isinstance(entry, dict) else {}
+    own = {name for entry in command.get("defaults", ()) if isinstance(entry, dict) for name in entry}
+    choices = {group: choice for group, choice in choices.items() if group in own}
     for group, choice in choices.items():
         path = conf / group / f"{choice}.yaml"
         if path.is_file() and "_target_" in (values := yaml.safe_load(path.read_text(encoding="utf-8")) or {}):

@@ -4,11 +4,8 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
-
-from vpharness.errors import ConfigError
 
 PATH_KEYS: Final = ("path", "lake", "outputs", "parquet", "report", "record", "check")
 """Keys whose values are files or folders, and may hold any character."""
@@ -18,7 +15,6 @@ TEXT_KEYS: Final = ("force", "run_id", "version", "a", "b", "to", "topic", "lake
 _PLAIN: Final = re.compile(r"[\w./:~+,*?-]*", re.ASCII)
 _LIST: Final = re.compile(r"\[[^\[\]]+\]")
 _NUMBER: Final = re.compile(r"[\d._+-]+(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-_ENDLESS: Final = re.compile(r"\d{300,}")
 
 
 def override_value(value: Any) -> str:
@@ -57,26 +53,6 @@ def quoted(override: str) -> str:
     if is_path and _PLAIN.fullmatch(value) and not _NUMBER.fullmatch(value) and not ("," in value and is_there(value)):
         return override
     return f"{key}={override_value(value)}"
-
-
-_NEEDED_GROUPS: Final = frozenset({"dataset", "eval", "feed", "lattice", "promotion", "signal", "source", "split"})
-
-
-def refuse_endless_numbers(overrides: Sequence[str]) -> None:
-    """Raise ConfigError for a number of more digits than a float can have, which ends reading it in a traceback."""
-    for override in overrides:
-        if (found := _ENDLESS.search(override)) is not None:
-            raise ConfigError(
-                f"{override.partition('=')[0]} holds a number of {len(found[0])} digits; give a smaller one"
-            )
-
-
-def refuse_groups_left_out(overrides: Sequence[str]) -> None:
-    """Raise ConfigError for an override that takes out a group that commands need, such as ~signal."""
-    for override in overrides:
-        key = override[1:].partition("=")[0]
-        if override.startswith("~") and key in _NEEDED_GROUPS:
-            raise ConfigError(f"{override}: {key} cannot be left out; leave {override} away")
 
 
 def is_there(name: str) -> bool:

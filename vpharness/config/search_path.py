@@ -82,6 +82,12 @@ def is_group(key: str) -> bool:
     return any((Path(folder) / key).is_dir() for folder in (conf_folder(), own) if folder)
 
 
+def choices_of(group: str) -> list[str]:
+    """Return the choices in a group by name: the project's, and those in the folder of --config-dir."""
+    folders = [Path(each) / group for each in (conf_folder(), os.environ.get(OWN_FOLDER_VARIABLE)) if each]
+    return sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+
+
 def modules_named_in(group: str) -> list[str]:
     """Return the modules that a user's own YAML files of a group name in `_target_`, in the folder of --config-dir."""
     own = os.environ.get(OWN_FOLDER_VARIABLE)

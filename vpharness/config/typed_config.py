@@ -2,12 +2,16 @@
 
 import dataclasses
 import importlib
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from vpharness.errors import ConfigError
 from vpharness.parameters import problems
+from vpharness.wording import did_you_mean
+
+_PLAIN_ELEMENTS: Final = ((float,), (int,), (str,))
+"""Elements of lists in whose place OmegaConf lets another list pass."""
 
 
 def locate(target: str, where: str) -> Any:
@@ -57,7 +61,20 @@ def instance_of(values: Any, name: str) -> Any:
     if missing:
         raise ConfigError(f"{', '.join(missing)} must be given")
     schema = schema_of(locate(str(values["_target_"]), name), name)
+    known = {each.name for each in dataclasses.fields(schema)} | {"_target_", "defaults"}
+    if unknown := [key for key in values if key not in known]:  # what was added with + is checked by nobody else
+        keys = [f"{name}.{key}" for key in known - {"_target_", "defaults"}]
+        hint = did_you_mean(f"{name}.{unknown[0]}", keys) or "--help lists the keys"
+        raise ConfigError(f"{name}.{unknown[0]} is not a key here; {hint.strip()}")
+    for each in dataclasses.fields(schema):
+        value = values.get(each.name)
+        if get_args(each.type) in _PLAIN_ELEMENTS and isinstance(value, list) and any(map(_holds_others, value)):
+            raise ConfigError(f"{name}.{each.name} is {value}; expected a list without lists inside")
     return schema(**{key: value for key, value in values.items() if key not in {"_target_", "defaults"}})
+
+
+def _holds_others(value: Any) -> bool:
+    return isinstance(value, list | dict)
 
 
 def check(**parts: Any) -> None:

@@ -8,7 +8,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,7 @@ NOTE: Final = "note of a source"
 LEFTOVER: Final = "leftover"
 FETCHED: Final = "fetched dataset"
 WEIGHTS: Final = "weights"
+_NAMED: Final = "somebody gave it its name"
 _HEX: Final = frozenset("0123456789abcdef")
 _SHA256_DIGITS: Final = 64
 
@@ -42,6 +43,23 @@ class Prunable:
     reason: str
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What is not deleted, and why."""
+
+    kind: str
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What can be deleted, and what is kept."""
+
+    found: list[Prunable]
+    kept: list[Kept]
+
+
 def members_of_collections(lake: Lake) -> set[str]:
     """Return the ids of all datasets that a version of a collection refers to.
 
@@ -52,15 +70,17 @@ def members_of_collections(lake: Lake) -> set[str]:
 
 def prunable(
     lake: Lake,
-    is_kept: Container[str],
+    reasons: Mapping[str, str],
     older_than_s: float = 0.0,
     weights: Callable[[Container[str]], Iterable[tuple[Path, str]]] = lambda _: (),
-) -> list[Prunable]:
-    """Return what nothing refers to. Nothing is asked of a server: of datasets elsewhere it is what the cache has.
+) -> Pruning:
+    """Return what nothing refers to, and what something does.
+
+    Nothing is asked of a server: of datasets elsewhere it is what the cache has.
 
     Args:
         lake: where all of it lies.
-        is_kept: the checksums of datasets that something refers to, beside collections.
+        reasons: by checksum, what refers to a dataset, beside collections.
         older_than_s: seconds since a dataset was built, or used last, before which it is kept: a run may be about to
             use it.
         weights: returns the files and folders of weights that belong to none of the datasets whose checksums it is
@@ -69,20 +89,29 @@ def prunable(
     Raises DatasetError where a collection or a dataset cannot be read.
     """
     members = members_of_collections(lake)
-    found, checksums, contents = list[Prunable](), set[str](), set[str]()
+    found, kept, checksums, contents = list[Prunable](), list[Kept](), set[str](), set[str]()
     for dataset in all_datasets(lake):
         if isinstance(dataset, DatasetError):
             raise DatasetError(f"nothing is pruned while a dataset cannot be read: {dataset}")
         name = dataset.path.name
-        is_published = dataset.path.parent == lake.published
         is_young = time.time() - dataset.path.stat().st_mtime < older_than_s
-        if is_published or is_young or name in members or dataset.checksum in is_kept:
+        why = (
+            _NAMED
+            if dataset.path.parent == lake.published
+            else _why(name, dataset.checksum, members, reasons, is_young)
+        )
+        if why:
             checksums.add(dataset.checksum)
             contents.add(dataset.manifest.content_id)
+            kept.append(Kept(VARIANT, dataset.path, why))
         else:
             reason = f"{dataset.manifest.instrument}, {dataset.manifest.bins:,} bins, and nothing refers to it"
             found.append(Prunable(VARIANT, dataset.path, dataset.disk_bytes, reason))
-    found += _fetched(lake, is_kept, members, older_than_s, checksums)
+    for each in _fetched(lake, reasons, members, older_than_s, checksums):
+        if isinstance(each, Kept):
+            kept.append(each)
+        else:
+            found.append(each)
     found += _caches(lake, checksums)
     found += [
         Prunable(WEIGHTS, path, folder_bytes(path) if path.is_dir() else path.stat().st_size, reason)
@@ -93,13 +122,26 @@ def prunable(
         for path in sorted(lake.sources.glob("*.json"))
         if path.stem not in contents
     ]
-    return [*found, *_leftovers(lake)]
+    return Pruning([*found, *_leftovers(lake)], kept)
+
+
+def _why(
+    name: str,
+    checksum: str,
+    members: Container[str],
+    reasons: Mapping[str, str],
+    is_young: bool,
+) -> str:
+    """Return what refers to a dataset, or that it is young; an empty text where it is neither."""
+    if name in members:
+        return "a collection holds it"
+    return reasons.get(checksum, "it is younger than older_than_hours" if is_young else "")
 
 
 def _fetched(
-    lake: Lake, is_kept: Container[str], members: Container[str], older_than_s: float, checksums: set[str]
-) -> Iterator[Prunable]:
-    """Yield what the cache has of datasets elsewhere that nothing refers to; add the checksums of the others."""
+    lake: Lake, reasons: Mapping[str, str], members: Container[str], older_than_s: float, checksums: set[str]
+) -> Iterator[Prunable | Kept]:
+    """Yield what the cache has of datasets elsewhere; add the checksums of those that something refers to."""
     for folder in fetched_folders(lake):
         try:
             dataset = open_dataset(folder)
@@ -108,8 +150,9 @@ def _fetched(
             yield Prunable(FETCHED, folder, folder_bytes(folder), "it is damaged, and can be fetched again")
             continue
         is_young = time.time() - (folder / ORIGIN_FILE).stat().st_mtime < older_than_s
-        if is_young or folder.name in members or checksum in is_kept:
+        if why := _why(folder.name, checksum, members, reasons, is_young):
             checksums.add(checksum)
+            yield Kept(FETCHED, folder, why)
         else:
             reason = f"nothing refers to it, and {dataset.origin} has it"
             yield Prunable(FETCHED, folder, folder_bytes(folder), reason)

@@ -312,7 +312,8 @@ class SplitParameters:
 
     kind: str = parameter(
         "time",
-        meaning="time: split each dataset by time; dataset: keep whole datasets for the test; none: no test part",
+        meaning="time: split each dataset by time, a collection by days (shown as split=collection); dataset: keep "
+        "whole datasets for the test; none: no test part",
         choices=("time", "dataset", "none"),
     )
     train_share: float = parameter(

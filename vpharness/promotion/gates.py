@@ -19,6 +19,7 @@ from vpharness.promotion.agreement import Agreement
 from vpharness.promotion.forward_record import ForwardRecord
 from vpharness.promotion.gate import Gate
 from vpharness.promotion.gate_parameters import PromotionParameters
+from vpharness.promotion.readiness import CellSettling, live_readiness
 from vpharness.results.holdout import net_low_text
 from vpharness.results.ranking import Ranked
 
@@ -115,7 +116,12 @@ def first_covered_bin(valid: NDArray[np.bool_], memory_bins: int) -> int:
 
 
 def memory_gate(
-    memory_bins: int | None, valid: NDArray[np.bool_], part_stop: int, warmup_bins: int, cell_width_ms: int
+    memory_bins: int | None,
+    valid: NDArray[np.bool_],
+    part_stop: int,
+    warmup_bins: int,
+    cell_width_ms: int,
+    cells: CellSettling | None = None,
 ) -> Gate:
     """A server can come to the run's scores: by a slice whose state has forgotten the start, or by as long a warm-up.
 
@@ -126,6 +132,7 @@ def memory_gate(
         part_stop: the bin behind the last one that can be recorded.
         warmup_bins: the evaluation's.
         cell_width_ms: the length of a bin.
+        cells: how long the cells of a lattice on a feed of events take to settle; None where that is not known.
     """
     wanted = "bounded, and covered by bins before the recorded slice"
     if memory_bins is None:
@@ -137,10 +144,11 @@ def memory_gate(
     if not valid[first:part_stop].any():
         found = f"{told}, and no valid bin comes behind as many: run it on a longer dataset"
         return Gate("memory", False, wanted, found)
-    ready = f"live it is ready after {max(warmup_bins, memory_bins):,} bins"
+    ready = f"its score is defined after {max(warmup_bins, memory_bins):,} bins"
     if warmup_bins < memory_bins:
         ready += f", not after the {warmup_bins:,} of evaluation.warmup_bins"
-    return Gate("memory", True, wanted, f"{told}; {ready}")
+    live = live_readiness(memory_bins, warmup_bins, cell_width_ms, cells)
+    return Gate("memory", True, wanted, f"{told}; {ready}; {live}")
 
 
 def live_gate(agreed: Agreement, others_differ: Sequence[str], n_orders: int | None = None) -> Gate:

@@ -13,6 +13,7 @@ from vpharness.errors import PromotionError
 from vpharness.evaluation import require_constant_latency
 from vpharness.events.event_source import Source
 from vpharness.execution.live_orders import LiveOrders
+from vpharness.lattice.lattice_parameters import LatticeParameters
 from vpharness.learning.earlier_datasets import EarlierDatasets
 from vpharness.live.latency import MachineLoad
 from vpharness.modules import PermittedModules
@@ -26,7 +27,14 @@ from vpharness.promotion.gate_parameters import PromotionParameters
 from vpharness.promotion.live_proof import BatchOutputs, LiveProof, choose_slice, prove
 from vpharness.promotion.procedure import chance_gates, procedure_evidence, promised_of
 from vpharness.promotion.projection_fit import fit_projection
-from vpharness.promotion.promoted_record import PromotedRecord, live_model, model_with, record_order_durations
+from vpharness.promotion.promoted_record import (
+    PromotedRecord,
+    live_model,
+    model_with,
+    parameters_of,
+    record_order_durations,
+)
+from vpharness.promotion.readiness import CellSettling
 from vpharness.promotion.record_evidence import (
     fire_span,
     ledger_facts,
@@ -158,7 +166,12 @@ def review(
     found.append(gates.audit_gate(report_of_audit))
     found.append(
         gates.memory_gate(
-            memory_bins, batch.valid, batch.parts[-1].stop, candidate.trial.evaluation.warmup_bins, batch.width_ms
+            memory_bins,
+            batch.valid,
+            batch.parts[-1].stop,
+            candidate.trial.evaluation.warmup_bins,
+            batch.width_ms,
+            _cell_settling(batch),
         )
     )
     if not _goes_on(found, settings):
@@ -249,6 +262,15 @@ def _on_newest(candidate: SelectedCandidate) -> SelectedCandidate:
     if candidate.newest is None:
         raise ValueError(f"no dataset is kept for the test of candidate {candidate.trial.candidate_id}")
     return dataclasses.replace(candidate, trial=candidate.newest)
+
+
+def _cell_settling(batch: BatchRun) -> CellSettling | None:
+    """Return how long the cells of a run's lattice take to settle live; None where its parameters are not known."""
+    values = batch.dataset.manifest.lattice
+    if values is None:
+        return None
+    lattice = parameters_of(LatticeParameters, values, "lattice")
+    return CellSettling.of(lattice, batch.signal.columns)
 
 
 def _reported_share(report: Callable[[str, float | None], None], place: int, number: int, share: float) -> None:

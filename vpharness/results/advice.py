@@ -81,6 +81,8 @@ def advice(first: Ranked, moves: Moves | None = None) -> str:
             f"{first.candidate.candidate_id} beats chance and costs on a part of what it was judged on: compare it on "
             "all of that, without dataset.id= and dataset.collection=, or run it on all of it with one split"
         )
+    if first.judgement.lacks and first.left_out:
+        return _by_chance(first, f, evaluation)  # a part of its fires says little of the barriers
     return _other_barriers(f, evaluation, moves) or _by_chance(first, f, evaluation)
 
 
@@ -104,9 +106,21 @@ def _by_chance(first: Ranked, f: Figures, evaluation: ResolvedEvaluation) -> str
 
 
 def _more_fires(first: Ranked) -> str:
-    """Return what gives a candidate more fires: a lower threshold, or for a learned signal an earlier first fit."""
-    trial = first.candidate.first
+    """Return what gives a candidate more fires, or more stretches of time that hold some.
+
+    Where it ran on other datasets that are not looked at here, these are all it takes. Otherwise it is a longer
+    dataset, and unless stretches alone are lacking a lower threshold, or for a learned signal an earlier first fit.
+    """
+    trial, lacks = first.candidate.first, first.judgement.lacks
+    if lacks and first.left_out:
+        return (
+            f"the datasets that are judged here are short ({lacks[0]}): leave by=dataset, dataset.id= and "
+            f"dataset.collection= out, so that all {len(first.left_out) + len(first.candidate.trials)} that it ran on "
+            "are pooled, or build longer ones"
+        )
     longer = "a longer dataset"
+    if lacks and all(each.what == "blocks" for each in lacks):
+        return f"{lacks[0]}: {longer}, or several as a collection (python -m vpharness docs how-to/collections)"
     if _FIRST_FIT in trial.parameters:
         return (
             f"{longer}, or an earlier first fit: nothing is scored before signal.{_FIRST_FIT}="

@@ -1,6 +1,7 @@
 """How datasets are shown: by the names of their sessions, such as 2024-03-11, where a collection gives them one.
 
-The names are found by `campaigns.collection_members.sessions_of_datasets`; ids stand where there is no name.
+The names are found by `campaigns.collection_members.sessions_of_datasets`, and with the instrument in front by
+`labels_of_datasets`; ids stand where there is no name.
 """
 
 import re

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +15,7 @@ from vpharness.datasets.lake import Lake
 from vpharness.datasets.manifest import Manifest
 from vpharness.errors import DatasetError
 from vpharness.events.times import time_text
+from vpharness.results.session_names import with_session
 
 if TYPE_CHECKING:
     from vpharness.datasets.price_check import PriceCheck
@@ -134,7 +135,9 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "none"
 
 
-def by_level_lines(lake: Lake | None, dataset_ids: Iterable[str]) -> Iterator[str]:
+def by_level_lines(
+    lake: Lake | None, dataset_ids: Iterable[str], labels: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Yield a line that names the datasets by price level among some, if there are any in the lake."""
     if lake is None:
         return
@@ -142,6 +145,6 @@ def by_level_lines(lake: Lake | None, dataset_ids: Iterable[str]) -> Iterator[st
     for dataset_id in sorted(set(dataset_ids)):
         with contextlib.suppress(DatasetError):  # results outlive their datasets
             if find_dataset(lake, dataset_id).manifest.by_level:
-                found.append(dataset_id)
+                found.append(with_session(dataset_id, labels or {}))
     if found:
         yield f"{', '.join(found)}: {BY_LEVEL}"

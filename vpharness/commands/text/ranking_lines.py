@@ -5,19 +5,20 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from vpharness.commands.text.terminal import minute_text
-from vpharness.evaluation import TEST, MarketTime, any_overlap
+from vpharness.evaluation import TEST, MarketTime, any_overlap, figure_named
 from vpharness.evaluation.costs import has_fees, is_free
-from vpharness.evaluation.significance import Lack
+from vpharness.evaluation.significance import SIGNIFICANCE_LEVEL, Lack
 from vpharness.results.families import Family
 from vpharness.results.ledger import AUDIT_FAILED, AUDIT_UNDECIDED, NOT_AUDITED, LedgerCandidate
 from vpharness.results.ranking import Ranked
-from vpharness.results.session_names import session_names
+from vpharness.results.session_names import session_names, with_session
 from vpharness.wording import counted
 
 THETA: Final = "θ"
 FOR_ALL: Final = "lower end for all"
 P_ADJUSTED: Final = "p adj."
 DIRECTIONAL: Final = "T"
+_FILLED: Final = figure_named("fill_rate").title()
 _TERMS: Final = (
     {
         THETA: "the score at which a signal fires",
@@ -33,11 +34,17 @@ _TERMS: Final = (
         DIRECTIONAL: "how much better than random its directions are, in standard deviations",
     },
     {
-        "filled %": "resting orders that were filled; the others are no trades",
-        "markout 0.1 s, ticks [95 %]": "how far the mid lies on the good side of the price so long after a fill",
+        _FILLED: "resting orders that were filled; the others are no trades, and in neither net per fire nor fires",
+        "markout 1 s, ticks": "how far the mid lies on the good side of the price so long after a fill",
     },
 )
 """The terms of a ranking, by their headings: a line for each that belong together."""
+_RULE: Final = f"{P_ADJUSTED} at most {SIGNIFICANCE_LEVEL:g} and {FOR_ALL} above 0"
+"""What a winner meets, beside that nothing which it ran on is left out."""
+_OF_ALL_FIRES: Final = (
+    "take-profit, stop-loss and timeout %: of all fires, at the mid, their orders filled or not; report=FILE has why "
+    "orders were filled, and other markouts"
+)
 _MOST_NAMED: Final = 3
 _MORE: Final = "(python -m vpharness docs glossary)"
 
@@ -45,7 +52,7 @@ _MORE: Final = "(python -m vpharness docs glossary)"
 def term_lines(headings: Collection[str]) -> list[str]:
     """Return lines that explain those terms of a ranking that have a column; the last one says where there is more."""
     lines = ["; ".join(f"{term}: {meaning}" for term, meaning in terms.items() if term in headings) for terms in _TERMS]
-    kept = [line for line in lines if line]
+    kept = [line for line in lines if line] + [_OF_ALL_FIRES] * (_FILLED in headings)
     return [*kept[:-1], f"{kept[-1]} {_MORE}"] if kept else []
 
 
@@ -60,8 +67,20 @@ def ranking_verdict(
         sessions: the names of datasets' sessions, by id.
     """
     winners = sum(each.winner for each in rankable)
-    verdict = f"{winners} beat chance (*)" if winners else "nothing here beats chance"
+    by_chance_alone = [each for each in rankable if not each.winner and _has_small_p(each)]
+    verdict = "nothing here beats chance"
+    if winners:
+        verdict = f"{winners} beat chance and costs (*: {_RULE})"
+    elif by_chance_alone:
+        verdict = f"nothing here beats chance and costs ({_RULE})"
     yield f"{verdict}; net is after {_costs_text(rankable)}"
+    if unproven := sum(not each.left_out for each in by_chance_alone):
+        more = " more" if winners else ""
+        have, their = ("has", "its") if unproven == 1 else ("have", "their")
+        yield (
+            f"{unproven}{more} {have} {P_ADJUSTED} at most {SIGNIFICANCE_LEVEL:g}, and no {FOR_ALL} above 0: {their} "
+            f"directions beat chance, {their} profit is not certain after so many tries"
+        )
     if pooled := [each for each in rankable if len(each.candidate.counted) > 1]:
         most = max(len(each.candidate.counted) for each in pooled)
         yield (
@@ -82,6 +101,10 @@ def ranking_verdict(
     if overlapping := sum(bool(each.candidate.overlapping) for each in rankable):
         again = f"{counted(overlapping, 'candidate')} ran on the same market time more than once"
         yield f"{again}: the longest run counts"
+
+
+def _has_small_p(ranked: Ranked) -> bool:
+    return ranked.p_adjusted is not None and ranked.p_adjusted <= SIGNIFICANCE_LEVEL
 
 
 def kept_for_test(ranked: Sequence[Ranked]) -> Iterator[str]:
@@ -158,14 +181,17 @@ def shortage_text(poor: Sequence[Sequence[Lack]]) -> str:
     return f"too little data: {counted(len(poor), 'candidate')}: {'; '.join(reasons)}"
 
 
-def searches(rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate] = ()) -> Iterator[str]:
+def searches(
+    rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate] = (), labels: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Yield how large the searches were that p-values are adjusted for, since when, and on which market time.
 
-    Datasets of `ledger` on which nothing of what is shown was run are named where their candidates count as well.
+    Datasets of `ledger` on which nothing of what is shown was run are named where their candidates count as well, by
+    their `labels` where they have one.
     """
     families = {each.family.market_times: each.family for each in rankable}
     for family in families.values():
-        yield f"{family_text(family)}{_others_text(family, rankable, ledger)}"
+        yield f"{family_text(family)}{_others_text(family, rankable, ledger, labels or {})}"
     hopeless = [each for each in rankable if not each.could_win]
     if hopeless:
         blocks = max(each.judgement.figures.n_net_blocks for each in hopeless)
@@ -184,7 +210,9 @@ def family_text(family: Family) -> str:
     )
 
 
-def _others_text(family: Family, rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate]) -> str:
+def _others_text(
+    family: Family, rankable: Sequence[Ranked], ledger: Sequence[LedgerCandidate], labels: Mapping[str, str]
+) -> str:
     """Return which other datasets' candidates count in a family, since they are of the same market time."""
     shown = {dataset_id for each in rankable for dataset_id in each.candidate.dataset_ids}
     times = {(trial.dataset_id, trial.judged_time) for each in ledger for trial in each.choosing}
@@ -193,7 +221,7 @@ def _others_text(family: Family, rankable: Sequence[Ranked], ledger: Sequence[Le
     }
     if not others:
         return ""
-    names = sorted(others)
+    names = [with_session(each, labels) for each in sorted(others, key=lambda each: labels.get(each, each))]
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return f"; those on {', '.join(names[:_MOST_NAMED])}{more} count too, since it is the same market time"
 

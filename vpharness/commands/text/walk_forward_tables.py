@@ -228,8 +228,8 @@ def _judged(found: WalkForward) -> Iterator[str]:
 
 def overfitting_text(over: Overfitting) -> str:
     """Return the probability of backtest overfitting in words."""
-    if math.isnan(over.probability):
-        return "PBO: no candidate has enough fires in both halves of the segments"
+    if over.undefined:
+        return f"PBO is not defined: {over.undefined}"
     loses = f"the best of one half loses in the other in {over.loss_share:.0%}"
     few = f"; over fewer than {FEW_GROUPS} groups it means little" if over.n_groups < FEW_GROUPS else ""
     return (

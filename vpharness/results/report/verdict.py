@@ -1,6 +1,7 @@
 """The verdict on a ledger in plain words: what won, or why nothing did."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 from xml.etree.ElementTree import Element
 
 from vpharness.evaluation.significance import LEAST_NET_BLOCKS, LEAST_NET_FIRES, SIGNIFICANCE_LEVEL
@@ -8,7 +9,10 @@ from vpharness.results.ranking import Ranked
 from vpharness.results.report.candidates import dataset_ids_of, name_of, net_ends_text, short_id
 from vpharness.results.report.findings import Findings
 from vpharness.results.report.markup import element, number
+from vpharness.results.session_names import session_names
 from vpharness.wording import counted
+
+_MOST_NAMED: Final = 6
 
 
 def verdict(findings: Findings) -> Element:
@@ -39,18 +43,23 @@ def verdict_sentences(findings: Findings) -> Iterator[str]:
             f"{LEAST_NET_BLOCKS} separate stretches of time."
         )
         return
+    unearning = sum(_beats_chance(each) and not each.winner for each in rankable)
+    rule = f"p adj. at most {SIGNIFICANCE_LEVEL:g}, and a lower end for all above 0"
     if winners:
-        yield f"{counted(len(winners), 'candidate')} {'beats' if len(winners) == 1 else 'beat'} chance"
+        beat = "beats" if len(winners) == 1 else "beat"
+        yield f"{counted(len(winners), 'candidate')} {beat} chance and costs: {rule}"
+    elif unearning:
+        yield f"Nothing here beats chance and costs: that takes {rule}"
     else:
         yield "Nothing here beats chance"
-    yield _about_the_best(rankable[0])
+    yield _about_the_best(rankable[0], findings.sessions)
     yield _about_the_search(rankable[0])
-    unearning = sum(_beats_chance(each) and not each.winner for each in rankable)
     if unearning:
         yield (
             f"{counted(unearning, 'other candidate' if winners else 'candidate')} would do better than chance by the "
-            "adjusted p-value alone, but no profit of theirs holds for the whole search at once: their directions beat "
-            "chance; their profit is not certain enough after so many tries."
+            "adjusted p-value alone, but no profit of theirs holds for the whole search at once (lower end for all), "
+            "or a part of what they ran on is left out: their directions beat chance; their profit is not certain "
+            "enough after so many tries."
         )
     if not winners:
         least = min(each.p_adjusted for each in rankable if each.p_adjusted is not None)
@@ -61,12 +70,12 @@ def _beats_chance(ranked: Ranked) -> bool:
     return ranked.p_adjusted is not None and ranked.p_adjusted <= SIGNIFICANCE_LEVEL
 
 
-def _about_the_best(best: Ranked) -> str:
+def _about_the_best(best: Ranked, sessions: Mapping[str, str]) -> str:
     f = best.judgement.figures
     return (
         f"First in the ranking is {name_of(best)} ({short_id(best)}): {number(f.net_pnl_ticks, '+.2f')} ticks per fire "
         f"after the spread, 95 % interval {net_ends_text(f)}, over {f.n_net:,} fires in "
-        f"{counted(f.n_net_blocks, 'stretch')} of time on {_listed(dataset_ids_of(best))}."
+        f"{counted(f.n_net_blocks, 'stretch')} of time on {_listed(session_names(dataset_ids_of(best), sessions))}."
     )
 
 
@@ -99,4 +108,6 @@ def _draws_text(name: str, p_value: float | None, draws: int) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
+    if len(names) > _MOST_NAMED:
+        return f"{len(names):,} datasets, from {names[0]} to {names[-1]}"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

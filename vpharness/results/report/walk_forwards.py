@@ -72,7 +72,7 @@ def pictures_of(found: WalkForward) -> Iterator[tuple[str, str, str, float, part
         caption = "Net ticks of all out-of-sample fires, summed in the order of time."
         yield "equity", caption, caption, EQUITY_INCHES, partial(paint_equity, found)
     over = found.overfitting
-    if over is not None and len(over.logits):
+    if over is not None and not over.undefined:
         caption = (
             f"PBO {over.probability:.2f}: λ of {len(over.logits):,} halves of {over.n_groups} groups of segments; at "
             "or left of 0 the best candidate of a half is at best average in the other half."

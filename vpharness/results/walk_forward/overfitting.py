@@ -28,6 +28,8 @@ FloatArray = NDArray[np.float64]
 MOST_GROUPS: Final = 16
 FEW_GROUPS: Final = 8
 """With fewer groups there are at most 20 halves, most of which share their segments: PBO means little."""
+LEAST_GROUPS: Final = 4
+"""With two, each half is one segment, and there is one way to cut: no share can be made of it."""
 _LEAST_CANDIDATES: Final = 2
 _VALUES_AT_ONCE: Final = 2**16
 """So many values [N, halves] are held at a time, in each of about ten arrays: they stay in the processor's cache."""
@@ -57,6 +59,15 @@ class Overfitting:
     n_groups: int
     n_halves: int
     n_candidates: int
+
+    @property
+    def undefined(self) -> str:
+        """Why there is no such probability, as a clause; "" where there is one."""
+        if self.n_groups < LEAST_GROUPS:
+            return f"{LEAST_GROUPS} segments or more are needed, for a half to be more than one of them"
+        if self.n_candidates < _LEAST_CANDIDATES:
+            return f"fewer than {_LEAST_CANDIDATES} candidates have enough fires to be ranked"
+        return "" if len(self.logits) else "no candidate has enough fires in both halves of the segments"
 
     @property
     def loss_share(self) -> float:
