@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -85,10 +86,27 @@ def test_ray_on_this_machine_gives_the_same_store(folder: Path, expected: Path) 
     assert_same_store(folder, expected)
 
 
+def _slurm_answers() -> bool:
+    """Return whether there is a Slurm cluster with a node that takes jobs."""
+    if shutil.which("sbatch") is None or shutil.which("sinfo") is None:
+        return False
+    asked = subprocess.run(["sinfo", "--noheader", "--format=%a %t"], capture_output=True, text=True, check=False)
+    return any(line.split() in (["up", "idle"], ["up", "mix"]) for line in asked.stdout.splitlines())
+
+
+CLUSTERS = [
+    pytest.param("local"),
+    pytest.param("slurm", marks=pytest.mark.skipif(not _slurm_answers(), reason="no Slurm cluster answers sinfo")),
+]
+"""Jobs as processes of this machine, which submitit starts as it starts jobs; and those of a cluster, where one is."""
+
+
 @pytest.mark.slow
-def test_slurms_jobs_give_the_same_store(folder: Path, expected: Path) -> None:
-    """As processes of this machine, which submitit starts as it starts jobs; their folder is removed."""
-    said = vpharness(folder, *SWEEP, "hydra/launcher=slurm", "hydra.launcher.cluster=local", "hydra.launcher.n_jobs=2")
+@pytest.mark.parametrize("cluster", CLUSTERS)
+def test_slurms_jobs_give_the_same_store(folder: Path, expected: Path, cluster: str) -> None:
+    """The store is that of one process, and the folder of the jobs is removed."""
+    own = ["hydra/launcher=slurm", f"hydra.launcher.cluster={cluster}", "hydra.launcher.n_jobs=2"]
+    said = vpharness(folder, *SWEEP, *own)
     assert said.returncode == 0, said.stderr
     assert json.loads(said.stdout)["done_now"] == 12
     assert_same_store(folder, expected)
@@ -96,14 +114,25 @@ def test_slurms_jobs_give_the_same_store(folder: Path, expected: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("launcher", "deaths", "failed"), [("ray", 1, 0), ("ray", 9, 1), ("slurm", 1, 0)])
+@pytest.mark.parametrize(
+    ("launcher", "cluster", "deaths", "failed"),
+    [
+        ("ray", None, 1, 0),
+        ("ray", None, 9, 1),
+        *(
+            pytest.param("slurm", *each.values, *outcome, marks=each.marks)
+            for each in CLUSTERS
+            for outcome in ((1, 0), (9, 1))
+        ),
+    ],
+)
 def test_a_process_that_dies_on_a_cluster_costs_its_group_a_retry(
-    folder: Path, launcher: str, deaths: int, failed: int
+    folder: Path, launcher: str, cluster: str | None, deaths: int, failed: int
 ) -> None:
     """A group whose process dies twice fails in one line, and the others are done."""
     own = [*add_own_signal(folder), "-m", "tracking=none", *QUIET, "signal.thresholds=[0.1]", "experiment=deaths"]
     own += [f"hydra/launcher={launcher}", "hydra.launcher.n_jobs=2"]
-    own += ["hydra.launcher.cluster=local"] if launcher == "slurm" else []
+    own += [f"hydra.launcher.cluster={cluster}"] if cluster else []
     (folder / "my_conf" / "experiment").mkdir()
     (folder / "my_conf" / "experiment" / "deaths.yaml").write_text(
         f"# @package _global_\nsweep:\n  per_signal:\n    fragile:\n      deaths: ['{deaths}']\n    pfp:\n"
