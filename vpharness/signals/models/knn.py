@@ -36,7 +36,7 @@ def fit(features: NDArray[np.float64], labels: NDArray[np.float64], p: "Knn") ->
     count = min(len(features), p.max_neighbours_kept)
     # Rounded up, so that fits of about one size share a compiled score; what stands far away is never near.
     rows = np.full((1 << (count - 1).bit_length(), features.shape[1]), _FAR)
-    rows[:count] = scaled(scaler, features)[-count:]
+    rows[:count] = scaled(scaler, features[-count:])
     weights = {
         **scaler,
         "rows": rows,
