@@ -109,6 +109,9 @@ def _losses(net: _Net, rows: Array, targets: Array) -> Array:
     return -jnp.take_along_axis(jax.nn.log_softmax(raw, axis=1), targets[:, None], axis=1)[:, 0]
 
 
+_compiled_losses: Final = jax.jit(_losses)
+
+
 def _loss(net: _Net, rows: Array, targets: Array) -> Array:
     return jnp.mean(_losses(net, rows, targets))
 
