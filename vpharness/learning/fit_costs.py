@@ -33,7 +33,7 @@ def _trees(p: Any, rows: int, features: int) -> float:
     leaves = min(p.num_leaves, max(2, rows // p.min_leaf_bins))
     shown = p.feature_share * features
     tree = rows * (8e-8 + 1.2e-9 * shown) + 5e-6 * shown * leaves
-    return 3.2e-7 * rows * features + p.rounds * _outputs(p) * tree
+    return float(3.2e-7 * rows * features + p.rounds * _outputs(p) * tree)
 
 
 def _trees_xgb(p: Any, rows: int, features: int) -> float:
@@ -41,7 +41,7 @@ def _trees_xgb(p: Any, rows: int, features: int) -> float:
     # A row's second derivative is at most 1/2, and leaves end up some times as large as they must be.
     leaves = min(2.0**p.max_depth, max(2.0, rows / (4.0 * max(p.min_child_weight, 0.5))))
     tree = 5e-4 + rows * features * (2.3e-9 + 4.2e-10 * p.max_depth) + 2.4e-6 * p.feature_share * features * leaves
-    return 2.2e-7 * rows * features + p.rounds * _outputs(p) * tree
+    return float(2.2e-7 * rows * features + p.rounds * _outputs(p) * tree)
 
 
 def _mlp(p: Any, rows: int, features: int) -> float:
@@ -49,7 +49,7 @@ def _mlp(p: Any, rows: int, features: int) -> float:
     first, second = p.hidden
     weights = features * first + first * second + second * _outputs(p)
     steps = p.epochs * max(1, rows // p.batch_bins)
-    return p.epochs * rows * (5e-7 + 8e-9 * features + 2.4e-10 * weights) + 5e-4 * steps
+    return float(p.epochs * rows * (5e-7 + 8e-9 * features + 2.4e-10 * weights) + 5e-4 * steps)
 
 
 def _outputs(p: Any) -> int:

@@ -70,8 +70,9 @@ def score(weights: Mapping[str, Array], features: Array) -> Array:
         # One by one, nearest first: a sum over an axis has another order for one bin than for many.
         return sums[0] + weighted[:, place], sums[1] + votes[:, place]
 
-    total, of_votes = jax.lax.fori_loop(0, count, vote, (jnp.zeros(z.shape[0]), jnp.zeros(z.shape[0])))
-    return total / of_votes
+    zeros = jnp.zeros(z.shape[0])
+    sums: tuple[Array, Array] = jax.lax.fori_loop(0, count, vote, (zeros, zeros))
+    return sums[0] / sums[1]
 
 
 def least(values: Array, count: int) -> Array:
