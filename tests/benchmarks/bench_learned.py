@@ -41,8 +41,8 @@ WIDTH_MS: Final = 100.0
 NAMES: Final = ("ridge_flow", "pca_ad", "knn_cl", "gbm_mf", "xgb_snap", "mlp_lob", "svm_sp", "lsvm_der")
 SIZES: Final = 5
 LIVE_BINS: Final = 300
-LONGEST_FIT_S: Final = 30.0
-"""A fit that is expected to take longer is worked out from the one before it, in proportion to its rows."""
+LONGEST_FIT_S: Final = 120.0
+"""A fit that is planned to take longer is worked out from the one before it, in proportion to its rows."""
 
 
 def seconds_of(call: Callable[[], Any]) -> tuple[float, Any]:
@@ -72,7 +72,7 @@ def bench_signal(name: str, bins: int) -> None:
     taken, used, note, weights = list[float](), list[int](), "", None
     for place in tried:
         n_rows = len(training_bins(params, place))
-        if taken and taken[-1] * n_rows / used[-1] > LONGEST_FIT_S:
+        if taken and (fit_seconds(signal.model, params, n_rows, n_features) or 0.0) > LONGEST_FIT_S:
             taken.append(taken[-1] * n_rows / used[-1])
             note = " (the longest worked out from shorter ones)"
         else:

@@ -24,7 +24,7 @@ from tests.learning.market import (
 )
 from tests.signals.battery import random_sizes, rows, score_in_chunks
 from vpharness.errors import ConfigError, DatasetError
-from vpharness.learning import LearnedRun, audit_fits, fit_bins, in_force, labels_of, training_bins
+from vpharness.learning import LearnedRun, audit_fits, fit_bins, in_force, labels_of, learned_run, training_bins
 from vpharness.learning.fitting import fit_at
 from vpharness.learning.learned_run import with_garbage
 from vpharness.learning.weights_store import CARD_FILE, WEIGHTS_FILE, read_weights, weights_bytes
@@ -270,3 +270,16 @@ def test_one_process_and_four_give_the_same_bytes(tmp_path: Path) -> None:
     for place, name in enumerate([*MODELS, *MODELS]):
         assert together[place] == alone[name], name
         assert len(set(alone[name])) == 4
+
+
+@pytest.mark.parametrize("bins", [700, 3_000])
+def test_scores_in_pieces_are_those_of_all_bins_at_once(bins: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit for bit: pieces end where a fit comes into force, or after whole blocks of what a model is given at once."""
+    monkeypatch.setattr(learned_run, "_SCORED_BINS", 1_024)
+    view, columns = bins_and_columns(bins)
+    p = params_of("ridge", refit_every_bins=1_500)
+    shown = features_of(MODELS["ridge"], p, view, columns)
+    run = LearnedRun.of(MODELS["ridge"], p, shown, view, None)
+    expected = run.in_force.scores(shown[view.book_valid], 0)
+    np.testing.assert_array_equal(run.outputs(), expected)
+    assert len(expected) == view.book_valid.sum()

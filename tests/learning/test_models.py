@@ -13,7 +13,7 @@ from vpharness.learning.weights_store import weights_bytes
 from vpharness.parameters import problems
 from vpharness.signals import FitError, FitsInForce, Fitted
 from vpharness.signals.core.fits_in_force import rounded
-from vpharness.signals.models import Ridge, Trees, TreesXgb, trees, trees_xgb
+from vpharness.signals.models import Ridge, Trees, TreesXgb, mlp, trees, trees_xgb
 from vpharness.signals.models.tree_arrays import raw_values
 
 ROWS: Final = 600
@@ -88,6 +88,23 @@ def test_ridge_solves_its_equation() -> None:
     z = (rows - weights["feature_mean"]) / weights["feature_std"]
     errors = labels - weights["intercept"] - z @ weights["coefficients"]
     np.testing.assert_allclose(z.T @ errors / len(z), 0.3 * weights["coefficients"], atol=1e-12)
+
+
+@pytest.mark.parametrize("label", ["touch", "move"])
+def test_the_training_loss_of_a_network_is_the_mean_over_all_blocks_of_rows(
+    label: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the size of a block, and whether or not the last one is full."""
+    rows, labels = rows_and_labels()
+    p = params_of("mlp", label=label)
+    whole = MODELS["mlp"].model.fit(rows, labels, p)
+    scores = FitsInForce.always(MODELS["mlp"].model, whole.weights).scores(rows, 0)
+    if label == "move":
+        np.testing.assert_allclose(whole.training_loss, np.square(scores - labels).mean(), rtol=1e-9)
+    monkeypatch.setattr(mlp, "_LOSS_ROWS", 256)
+    parts = MODELS["mlp"].model.fit(rows, labels, p)
+    assert weights_bytes(parts.weights) == weights_bytes(whole.weights)
+    np.testing.assert_allclose(parts.training_loss, whole.training_loss, rtol=1e-12)
 
 
 def hard_rows(count: int, thresholds: NDArray[np.float64], seed: int) -> NDArray[np.float64]:

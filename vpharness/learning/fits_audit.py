@@ -45,6 +45,8 @@ SINGLE_BINS: Final = 2_000
 _TOLERANCE: Final = 1e-6
 """What a feature may differ by, in its own size or spread: it has single precision."""
 _LEAST_SIZE: Final = 1e-3
+_COMPARED_BINS: Final = 4_096
+"""Bins whose features are compared at once, for memory."""
 
 
 def audit_fits(
@@ -73,9 +75,8 @@ def audit_fits(
     radius = inputs[signal.columns[0]].shape[1] // 2
     ready = body_scorer(signal, params, cell_width_ms=view.cell_width_ms, radius=radius)
     valid = view.book_valid
-    shown = {name: np.asarray(inputs[name])[valid] for name in signal.inputs}
     bins = int(np.count_nonzero(valid))
-    program = program_footprint(ready, shown, max(bins, 1))
+    program = program_footprint(ready, inputs, max(bins, 1))
     if reason := inconclusive_reason(scores[valid]):
         return AuditReport((), None, bins, reason, program)
     rng = np.random.default_rng(seed)
@@ -84,6 +85,7 @@ def audit_fits(
     cuts = cuts_behind_fits(run, scores, CUTS if full else QUICK_CUTS, rng)
     behind = [check for cut in cuts for check in _garbage_checks(run, cut, _poisoned(run, cut, inputs, rng), scores)]
     if full:
+        shown = {name: np.asarray(inputs[name])[valid] for name in signal.inputs}
         behind += _piece_checks(run, ready, shown, scores, rng)
     reach = reach_of(signal, params, cell_width_ms=view.cell_width_ms, radius=radius).whole
     memory = MeasuredMemory(reach, reach or bins, 1)
@@ -124,7 +126,8 @@ def _garbage_checks(run: LearnedRun, cut: int, found: Floats, scores: Floats) ->
     """Yield the checks of features, and of scores where there are any, before a cut with garbage behind it."""
     (bins,) = np.nonzero(run.view.book_valid[:cut])
     where = f"with garbage from bin {cut} on"
-    yield compare_features(where, found[bins], run.features[bins], bins, spread_of(run))
+    # Bins without a valid book have no feature in either: all are compared, so that none is copied.
+    yield compare_features(where, found[:cut], run.features[:cut], np.arange(cut), spread_of(run))
     if np.isfinite(scores[bins]).any():
         again = dataclasses.replace(run, features=found).scores()
         yield compare(where, again[bins], scores[bins], bins)
@@ -200,11 +203,16 @@ def compare_features(name: str, found: Floats, wanted: Floats, bins: NDArray[np.
 
     They may differ by single precision, of their own size or of their `spread` [F], whichever is larger.
     """
-    with np.errstate(invalid="ignore"):
-        gaps = np.nan_to_num(np.abs(found - wanted), nan=0.0, posinf=np.inf)
-    gaps[np.isnan(found) != np.isnan(wanted)] = np.inf
-    size = np.maximum(np.nan_to_num(np.abs(wanted), nan=0.0, posinf=0.0), np.maximum(spread, _LEAST_SIZE))
-    wrong = (gaps > _TOLERANCE * size).any(axis=1)
-    finite = int(np.count_nonzero((np.isfinite(found) & np.isfinite(wanted)).any(axis=1)))
-    first = int(bins[wrong].min()) if wrong.any() else None
-    return Check(name, float(gaps.max(initial=0.0)), first, "features", finite)
+    worst, finite, wrong = 0.0, 0, list[NDArray[np.int64]]()
+    for start in range(0, len(bins), _COMPARED_BINS):
+        block = slice(start, start + _COMPARED_BINS)
+        ours, theirs = found[block], wanted[block]
+        with np.errstate(invalid="ignore"):
+            gaps = np.nan_to_num(np.abs(ours - theirs), nan=0.0, posinf=np.inf)
+        gaps[np.isnan(ours) != np.isnan(theirs)] = np.inf
+        size = np.maximum(np.nan_to_num(np.abs(theirs), nan=0.0, posinf=0.0), np.maximum(spread, _LEAST_SIZE))
+        wrong.append(bins[block][(gaps > _TOLERANCE * size).any(axis=1)])
+        finite += int(np.count_nonzero((np.isfinite(ours) & np.isfinite(theirs)).any(axis=1)))
+        worst = max(worst, float(gaps.max(initial=0.0)))
+    first = min((int(each.min()) for each in wrong if len(each)), default=None)
+    return Check(name, worst, first, "features", finite)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ from vpharness.signals.core.learned import DATASET
 
 LEARNING_VERSION: Final = 1
 """Raised by hand where the same features would be labelled, chosen or fitted in another way than before."""
+_SCORED_BINS: Final = 8_192
+"""Bins whose features are copied at once, when they are scored: a multiple of what a model is given at once."""
 _DISTRIBUTIONS: Final = {"sklearn": "scikit-learn", "xgboost": "xgboost-cpu"}
 """Packages whose import has another name."""
 
@@ -169,8 +172,16 @@ class LearnedRun:
 
     def outputs(self) -> NDArray[np.float64]:
         """Return what the model gives at the valid bins: scores [n], or its outputs [n, M]."""
-        valid = self.view.book_valid
-        return self.in_force.scores(self.features[valid], 0)
+        (valid,), force = np.nonzero(self.view.book_valid), self.in_force
+        if not len(valid):
+            return force.scores(self.features[valid], 0)
+        # Cut where a fit comes into force, and from there on by whole blocks: what is scored at once stays the same.
+        edges = sorted({0, len(valid), *(first for first in force.firsts if first < len(valid))})
+        cuts = [start for first, last in itertools.pairwise(edges) for start in range(first, last, _SCORED_BINS)]
+        stops = [*cuts[1:], len(valid)]
+        return np.concatenate(
+            [force.scores(self.features[valid[cut:stop]], cut) for cut, stop in zip(cuts, stops, strict=True)]
+        )
 
 
 def needs_collection(name: str) -> str:

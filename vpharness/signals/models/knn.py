@@ -22,6 +22,10 @@ _FAR: Final = 1e100
 """Every feature of a row that stands for none: whatever is scored is nearer to every other."""
 _LEAST_DISTANCE: Final = 1e-9
 """What a distance counts as at least: equal features are as good as very near ones."""
+_GROUP: Final = 8
+"""Values of a group of `least`."""
+_SORTED_PER_PLACE: Final = 16
+"""Up to so many values for each place that is asked for are sorted as they are."""
 
 
 def fit(features: NDArray[np.float64], labels: NDArray[np.float64], p: "Knn") -> Fitted:
@@ -32,7 +36,7 @@ def fit(features: NDArray[np.float64], labels: NDArray[np.float64], p: "Knn") ->
     count = min(len(features), p.max_neighbours_kept)
     # Rounded up, so that fits of about one size share a compiled score; what stands far away is never near.
     rows = np.full((1 << (count - 1).bit_length(), features.shape[1]), _FAR)
-    rows[:count] = scaled(scaler, features)[-count:]
+    rows[:count] = scaled(scaler, features[-count:])
     weights = {
         **scaler,
         "rows": rows,
@@ -45,16 +49,44 @@ def fit(features: NDArray[np.float64], labels: NDArray[np.float64], p: "Knn") ->
 
 def score(weights: Mapping[str, Array], features: Array) -> Array:
     """Return the weighted mean label of the nearest training bins, [T]."""
-    z, rows = scaled(weights, features), weights["rows"]
+    z, columns = scaled(weights, features), weights["rows"].T
+    count = weights["neighbours"].shape[0]
 
-    def add(place: Array, total: Array) -> Array:
-        # Feature by feature: the sum's order, and so every tie, is the same for one bin and for many.
-        return total + jnp.square(z[:, place][:, None] - rows[:, place][None, :])
+    def of_one(row: Array) -> tuple[Array, Array]:
+        def add(place: Array, total: Array) -> Array:
+            # Feature by feature: the sum's order, and so every tie, is the same for one bin and for many.
+            return total + jnp.square(row[place] - columns[place])
 
-    squares = jax.lax.fori_loop(0, rows.shape[1], add, jnp.zeros((z.shape[0], rows.shape[0])))
-    nearest, places = jax.lax.top_k(-squares, weights["neighbours"].shape[0])
-    votes = 1.0 / jnp.maximum(jnp.sqrt(-nearest), _LEAST_DISTANCE)
-    return (votes * weights["labels"][places]).sum(axis=1) / votes.sum(axis=1)
+        squares = jax.lax.fori_loop(0, columns.shape[0], add, jnp.zeros(columns.shape[1]))
+        places = least(squares, count)
+        return squares[places], places
+
+    # Row by row: the distances of one stay in the nearest cache of a processor, those of many do not.
+    nearest, places = jax.lax.map(of_one, z)
+    votes = 1.0 / jnp.maximum(jnp.sqrt(nearest), _LEAST_DISTANCE)
+    weighted = votes * weights["labels"][places]
+
+    def vote(place: Array, sums: tuple[Array, Array]) -> tuple[Array, Array]:
+        # One by one, nearest first: a sum over an axis has another order for one bin than for many.
+        return sums[0] + weighted[:, place], sums[1] + votes[:, place]
+
+    zeros = jnp.zeros(z.shape[0])
+    sums: tuple[Array, Array] = jax.lax.fori_loop(0, count, vote, (zeros, zeros))
+    return sums[0] / sums[1]
+
+
+def least(values: Array, count: int) -> Array:
+    """Return the places of the `count` least of values [N], in ascending order of value; of equal ones the first.
+
+    They lie in the `count` groups of neighbouring values whose minima are the least, of equal ones the first groups:
+    each other group has at least `count` values before all of its own. These groups are found likewise, and only their
+    values are sorted, which takes most of the time.
+    """
+    if values.shape[0] <= _SORTED_PER_PLACE * count or values.shape[0] % _GROUP:
+        return jax.lax.top_k(-values, count)[1]
+    groups = jnp.sort(least(values.reshape(-1, _GROUP).min(axis=1), count))
+    places = (_GROUP * groups[:, None] + jnp.arange(_GROUP)[None, :]).ravel()
+    return places[jax.lax.top_k(-values[places], count)[1]]
 
 
 KNN: Final = Model("knn", fit, score)

@@ -18,7 +18,11 @@ def scaler_of(features: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
 
 def scaled(scaler: Mapping[str, Any], features: Any) -> Any:
     """Return features [T, F] less their means, in units of their deviations; NumPy's or JAX's, as they come."""
-    return (features - scaler[MEAN][None, :]) / scaler[DEVIATION][None, :]
+    centred, deviations = features - scaler[MEAN][None, :], scaler[DEVIATION][None, :]
+    if isinstance(features, np.ndarray):
+        return centred / deviations
+    # What XLA makes of the division for many rows, but not for one: so one has the same bits as among many.
+    return centred * (1.0 / deviations)
 
 
 def linear(weights: Mapping[str, Array], features: Array) -> Array:
