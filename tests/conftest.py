@@ -44,9 +44,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 from tests.remembered_builds import folder_of_run, remember_builds  # noqa: E402  # byte code of all that it imports is kept
-from tests.remembered_composition import remember_compositions  # noqa: E402
+from tests.remembered_composition import copy_nodes_quickly, remember_compositions  # noqa: E402
 
 remember_compositions()
+copy_nodes_quickly()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
