@@ -37,8 +37,9 @@ LONGEST_FIRST: Final = (
 ABOUT_BUILDING: Final = ("datasets", "events", "execution", "integrity", "lattice", "storage")
 """The folders, below this one, of tests that build datasets to see how they are built."""
 
-# As the processes of commands do.
+# As the processes of commands do; what is imported and collected stays, so that until then there is nothing to find.
 search_garbage_rarely()
+gc.disable()
 
 # JAX reads where it keeps what it compiles when it is imported, which a test may do before a command has set it. One
 # folder for all processes of the tests, and for the commands that they start: each program is compiled once.
@@ -69,13 +70,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what has been imported out of all later searches for garbage.
+    """Search for garbage from now on, but never among what has been imported.
 
     Modules that tests write have no byte code kept: of two that are written within a second it would be the same.
     """
     sys.dont_write_bytecode = True
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="module", autouse=True)
