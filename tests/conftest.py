@@ -3,7 +3,7 @@
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,26 +14,32 @@ from vpharness.process_end import search_garbage_rarely
 
 PROJECT = Path(__file__).resolve().parents[1]
 LONGEST_FIRST: Final = (
-    *("docs/test_pages.py", "promotion/test_promote.py", "campaigns/test_campaign.py", "page/test_picture.py"),
-    *("page/test_use.py", "commands/test_collection_runs.py", "config/test_experiments.py"),
-    *("page/test_trader.py", "live/test_live_session.py", "commands/test_run.py"),
-    *("runtime/web/test_hostile_clients.py", "runtime/rollout/test_what_ifs.py", "events/test_reader_fuzz.py"),
-    *("campaigns/test_queue_campaign.py", "live/test_audit.py", "runtime/engine/test_ready.py"),
-    *("learning/test_learned_run.py", "runtime/engine/test_resting_orders.py", "runtime/test_serve.py"),
-    *("campaigns/test_learned_runs.py", "signals/test_signals.py", "commands/test_cli.py"),
-    *("results/test_report.py", "commands/test_light_commands.py", "results/test_walk_forward.py"),
-    *("datasets/test_computed_columns.py", "commands/test_read_only_lake.py", "campaigns/test_adaptive_search.py"),
-    *("commands/test_convert.py", "commands/test_online_sim.py", "board/test_browser.py", "page/test_served.py"),
-    *("commands/test_campaign_again.py", "api/test_library.py", "results/test_part_files.py"),
-    *("runtime/rollout/test_switches_at_odd_moments.py", "results/test_tracking.py", "datasets/test_build.py"),
-    *("learning/test_fits_audit.py", "runtime/rollout/test_rollout.py", "recording/test_record_command.py"),
+    *("docs/test_pages.py", "page/test_picture.py", "page/test_use.py", "promotion/test_promote.py"),
+    *("commands/test_collection_runs.py", "campaigns/test_campaign.py", "runtime/web/test_memory_bound.py"),
+    *("page/test_trader.py", "runtime/web/test_hostile_clients.py", "live/test_live_session.py"),
+    *("config/test_experiments.py", "runtime/engine/test_ready.py", "campaigns/test_learned_runs.py"),
+    *("datasets/test_computed_columns.py", "commands/test_run.py", "live/test_audit.py", "results/test_report.py"),
+    *("runtime/test_serve.py", "signals/test_signals.py", "campaigns/test_queue_campaign.py"),
+    *("simulation/test_simulate.py", "lattice/test_engine_twin.py", "commands/test_cli.py"),
+    *("commands/test_read_only_lake.py", "runtime/engine/test_resting_orders.py", "learning/test_learned_run.py"),
+    *("runtime/rollout/test_what_ifs.py", "board/test_browser.py", "events/test_reader_fuzz.py"),
+    *("commands/test_light_commands.py", "execution/test_live_orders.py", "execution/test_queue_laws.py"),
+    *("commands/test_campaign_again.py", "commands/test_walk_forward_command.py", "signals/test_definition.py"),
+    *("campaigns/test_adaptive_search.py", "results/test_tracking.py", "results/test_walk_forward.py"),
+    *("signals/test_operators.py", "results/test_part_files.py", "commands/test_convert.py"),
+    *("commands/test_online_sim.py", "datasets/test_build.py", "signals/test_reach.py", "page/test_served.py"),
+    *("signals/test_golden.py", "api/test_library.py", "runtime/rollout/test_switches_at_odd_moments.py"),
+    *("commands/test_compare.py", "commands/test_verify.py", "events/test_synthetic_martingale.py"),
+    *("commands/test_elsewhere.py", "learning/test_exported.py", "datasets/test_column_cache.py"),
+    *("signals/test_shared.py", "evaluation/test_calibration.py"),
 )
 """The files that take longest, below this folder: what is begun last is what all but one processor wait for."""
 ABOUT_BUILDING: Final = ("datasets", "events", "execution", "integrity", "lattice", "storage")
 """The folders, below this one, of tests that build datasets to see how they are built."""
 
-# As the processes of commands do.
+# As the processes of commands do; what is imported and collected stays, so that until then there is nothing to find.
 search_garbage_rarely()
+gc.disable()
 
 # JAX reads where it keeps what it compiles when it is imported, which a test may do before a command has set it. One
 # folder for all processes of the tests, and for the commands that they start: each program is compiled once.
@@ -44,9 +50,17 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 from tests.remembered_builds import folder_of_run, remember_builds  # noqa: E402  # byte code of all that it imports is kept
-from tests.remembered_composition import remember_compositions  # noqa: E402
+from tests.remembered_composition import copy_nodes_quickly, remember_compositions  # noqa: E402
 
 remember_compositions()
+copy_nodes_quickly()
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Run one process more than there are processors: tests wait a fifth of the time, for disks, servers, Chromium."""
+    counted = yield
+    return counted if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else counted + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,13 +70,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what has been imported out of all later searches for garbage.
+    """Search for garbage from now on, but never among what has been imported.
 
     Modules that tests write have no byte code kept: of two that are written within a second it would be the same.
     """
     sys.dont_write_bytecode = True
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,6 +7,7 @@ set and checked anew each time, by Hydra.
 
 import copy
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -15,7 +16,18 @@ from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.defaults_list import DefaultsList
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig
+from omegaconf import (
+    AnyNode,
+    BooleanNode,
+    BytesNode,
+    DictConfig,
+    EnumNode,
+    FloatNode,
+    IntegerNode,
+    ListConfig,
+    PathNode,
+    StringNode,
+)
 
 from vpharness.config.search_path import OWN_FOLDER_VARIABLE
 
@@ -51,6 +63,51 @@ def remember_compositions() -> None:
         return copy.deepcopy(_COMPOSED[id(defaults)])
 
     module.create_defaults_list, loading._compose_config_from_defaults_list = listed, composed
+
+
+def copy_nodes_quickly() -> None:
+    """Let OmegaConf copy configurations in a sixth of the time: Hydra makes ten copies for a command, half of it.
+
+    What is copied is what OmegaConf copies. But the notes of a node, whose parts never change but for flags, are not
+    looked into one by one, and no node is made, with all its checks, only to be filled from another one.
+    """
+
+    def note(this: Any, memo: dict[int, Any]) -> Any:
+        kept = copy.deepcopy(this.resolver_cache, memo) if this.resolver_cache else defaultdict(dict)
+        flags = None if this.flags is None else dict(this.flags)
+        return _filled(this, flags=flags, resolver_cache=kept)
+
+    def value(this: Any, memo: dict[int, Any]) -> Any:
+        return _filled(this, _metadata=note(this.__dict__["_metadata"], memo), _flags_cache=None)
+
+    def container(this: Any, memo: dict[int, Any]) -> Any:
+        cached = copy.deepcopy(this.__dict__["_flags_cache"], memo)
+        other = _filled(this, _metadata=note(this.__dict__["_metadata"], memo), _flags_cache=cached)
+        content = this.__dict__["_content"]
+        if isinstance(content, dict):
+            other.__dict__["_content"] = {key: inside(each, other, memo) for key, each in content.items()}
+        elif isinstance(content, list):
+            other.__dict__["_content"] = [inside(each, other, memo) for each in content]
+        return other
+
+    def inside(this: Any, parent: Any, memo: dict[int, Any]) -> Any:
+        other = copy.deepcopy(this, memo)
+        other.__dict__["_parent"] = parent
+        return other
+
+    values: list[Any] = [AnyNode, BooleanNode, BytesNode, EnumNode, FloatNode, IntegerNode, PathNode, StringNode]
+    containers: list[Any] = [DictConfig, ListConfig]
+    for kind in values:
+        kind.__deepcopy__ = value
+    for kind in containers:
+        kind.__deepcopy__ = container
+
+
+def _filled(this: Any, **other: Any) -> Any:
+    """Return an object of the class and with the attributes of another one, but for those given."""
+    made = object.__new__(type(this))
+    made.__dict__.update(this.__dict__, **other)
+    return made
 
 
 def _told_apart(repo: Any, overrides: Sequence[Override]) -> tuple[list[Override], list[Override]]:

@@ -61,7 +61,7 @@ def in_process(folder: Path, *arguments: str, draws: bool = False) -> Said:
             patch.setenv("VPHARNESS_LAKE", str(folder / "lake"))
             if not draws:
                 patch.setattr(PlotWriter, "draw", lambda _writer, _picture, path: path.write_bytes(b""))
-                patch.setattr(Figure, "savefig", _save_empty)
+                patch.setattr(Figure, "savefig", save_empty)
             # What `--config-dir` sets for the processes of this command is put back to what it was before.
             patch.setenv(OWN_FOLDER_VARIABLE, before_folder := os.environ.get(OWN_FOLDER_VARIABLE, ""))
             if not before_folder:
@@ -73,7 +73,7 @@ def in_process(folder: Path, *arguments: str, draws: bool = False) -> Said:
     return Said(returncode, stdout.getvalue(), stderr.getvalue())
 
 
-def _save_empty(_figure: Figure, file: Any, *, format: str = "png", **_: Any) -> None:  # noqa: A002  # Matplotlib's name
+def save_empty(_figure: Figure, file: Any, *, format: str = "png", **_: Any) -> None:  # noqa: A002  # Matplotlib's name
     """Write a picture without anything in it in place of a figure."""
     if format == "svg":
         file.write('<svg xmlns="http://www.w3.org/2000/svg" />')

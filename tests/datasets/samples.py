@@ -30,12 +30,13 @@ def book(*times_s: float, price: int = 100) -> NDArray[np.void]:
 
 @dataclass(frozen=True)
 class Fixed:
-    """A source of given events."""
+    """A source of given events, handed out one by one or some at a time."""
 
     events: NDArray[np.void]
     name: str = "fixed"
     tick_size: float = 1.0
     fails_after: int | None = None
+    at_a_time: int = 1
     default_evict_crossed_ms: ClassVar[int] = 0
 
     def identity(self) -> dict[str, Any]:
@@ -44,12 +45,12 @@ class Fixed:
 
     @contextmanager
     def open(self) -> Iterator[EventStream]:
-        """Hand out the events one by one, and fail where that is wanted."""
+        """Hand out the events, and fail where that is wanted."""
 
         def chunks() -> Iterator[NDArray[np.void]]:
-            for index in range(len(self.events)):
+            for index in range(0, len(self.events), self.at_a_time):
                 if index == self.fails_after:
                     raise OSError(28, "No space left on device")
-                yield self.events[index : index + 1]
+                yield self.events[index : index + self.at_a_time]
 
         yield EventStream("TEST", 1.0, chunks())

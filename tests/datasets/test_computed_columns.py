@@ -28,10 +28,10 @@ from vpharness.prices import PRICE_SCALE
 SMALL = LatticeParameters(radius=5, spectrum_zscore_window=40, spectrum_zscore_min_periods=10)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_computed_columns_of_random_streams_equal_stored_ones(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "at_a_time"), [(0, 1), (1, 7), (2, 100), (3, 1500)])
+def test_computed_columns_of_random_streams_equal_stored_ones(tmp_path: Path, seed: int, at_a_time: int) -> None:
     """All 37, whatever the feed does wrong; so do the bins, and the events are those that were given."""
-    source = Fixed(random_stream(seed, 1500), f"stream {seed}", TICK / PRICE_SCALE)
+    source = Fixed(random_stream(seed, 1500), f"stream {seed}", TICK / PRICE_SCALE, at_a_time=at_a_time)
     stored = built(tmp_path / "all", source, ALL, SMALL)
     none = built(tmp_path / "none", source, (), SMALL)
     assert (stored.stored_columns, none.stored_columns) == (ALL, ())

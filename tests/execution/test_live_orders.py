@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.examples import examples
 from tests.execution.test_virtual_orders import LATTICE, NS_PER_MS, bins_of, fresh
 from tests.lattice.streams import random_stream
 from vpharness.errors import ConfigError
@@ -81,7 +82,7 @@ def cuts_of(rng: np.random.Generator, n_events: int, n_cuts: int) -> Iterator[sl
     yield from (slice(*each) for each in itertools.pairwise(edges))
 
 
-@settings(deadline=None, max_examples=40)  # the first example compiles the kernels
+@examples(40)  # the first example compiles the kernels
 @given(
     seed=st.integers(0, 10**6),
     mischief=st.sampled_from([0.0, 1.0, 3.0]),

@@ -104,8 +104,8 @@ def touch(feed: Feed) -> list[int]:
     """Return the live orders at the best bid and the best ask."""
     found = []
     for side, choose in ((BID, max), (ASK, min)):
-        prices = [price for its, price, _ in feed.orders.values() if its == side]
-        found += [i for i, (its, price, _) in feed.orders.items() if its == side and price == choose(prices)]
+        best = choose((price for its, price, _ in feed.orders.values() if its == side), default=None)
+        found += [i for i, (its, price, _) in feed.orders.items() if its == side and price == best]
     return found
 
 

@@ -19,7 +19,19 @@ from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 PROGRAM: Final = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 TIMEOUT_S: Final = 30.0
-FLAGS: Final = ("--no-sandbox", "--enable-unsafe-swiftshader", "--disable-quic")
+_POPUPS: Final = ("WebUIOmniboxPopup", "WebUIOmniboxAimPopup")
+"""Pages of Chromium's own below its address bar: each window would load both, in a process that nobody sees."""
+_OFF_WITHOUT_THEM: Final = (
+    *("AimEnabled", "HttpsFirstBalancedModeAutoEnable", "HttpsUpgrades", "LensOverlay", "MediaRouter"),
+    *("NetworkTimeServiceQuerying", "OptimizationHints", "PreconnectToSearch"),
+    *("AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose"),
+    *("PaintHolding", "ThirdPartyStoragePartitioning"),
+)
+"""What Playwright switches off: Chromium goes by the last list that it is given, which is the one below."""
+FLAGS: Final = (
+    *("--no-sandbox", "--enable-unsafe-swiftshader", "--disable-quic"),
+    f"--disable-features={','.join((*_POPUPS, *_OFF_WITHOUT_THEM))}",
+)
 """A container has neither a sandbox of its own nor a graphics processor."""
 
 

@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
+from tests.commands.test_cli import save_empty
 from tests.results.ledgers import candidate, view_of
 from tests.results.pages import Page
 from vpharness.commands.text.information_tables import WARNING, print_information
@@ -74,7 +76,9 @@ def test_the_text_says_that_it_only_describes(found: Information, capsys: pytest
     assert "2 slope over 10 bins of v_add" in told
 
 
-def test_the_report_draws_learned_candidates_and_names_those_that_it_cannot(found: Information) -> None:
+def test_the_report_draws_learned_candidates_and_names_those_that_it_cannot(
+    found: Information, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One a signal; formulas are left to the command."""
     ranked = rank([candidate("learned", 1, ("north",), signal="fitted"), candidate("formula", 2, ("north",))])
 
@@ -94,6 +98,8 @@ def test_the_report_draws_learned_candidates_and_names_those_that_it_cannot(foun
     assert "What the scores say" in drawn.texts["information"]
     assert "macro-F1 of a touch of 2 ticks within 20 bins" in drawn.texts["information"]
     assert "calibration: mean label by mean score" in drawn.texts["information"]
+
+    monkeypatch.setattr(Figure, "savefig", save_empty)  # of those below words are read alone
 
     def lost(_: Any) -> Information:
         raise ResultsError("dataset north is gone")

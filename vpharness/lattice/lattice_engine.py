@@ -116,7 +116,7 @@ def _blocks(
     state = make_room(state, events)
     done = False
     while not done:
-        block = empty_block(state, block_bins)
+        block = empty_block(state, min(block_bins, _bins_ahead(state, events, complete_to_ns)))
         used, emitted = consume(state, events, *_arrays(block))
         events = events[used:]
         done = len(events) == 0
@@ -124,6 +124,18 @@ def _blocks(
             emitted = move_time(state, complete_to_ns, emitted, *_arrays(block))
             done = bool(state.clock["now_ns"][0] == complete_to_ns)
         yield state, block.first(emitted)
+
+
+def _bins_ahead(state: LatticeState, events: Array, complete_to_ns: int | None) -> int:
+    """Return how many bins end by the last of some events: making room for 512 takes longer than a few events do.
+
+    Where it were too few, another block would follow.
+    """
+    times = events["ts_ns"]
+    now_ns = int(state.clock["now_ns"][0])
+    begin_ns = int(times[0]) if now_ns == NO_TIME and len(times) else now_ns
+    last_ns = max(begin_ns, int(times.max(initial=NO_TIME)), NO_TIME if complete_to_ns is None else complete_to_ns)
+    return (last_ns - begin_ns) // int(state.rules["cell_width_ns"][0]) + 2
 
 
 def advance_to(state: LatticeState, complete_to_ns: int) -> tuple[LatticeState, list[FinishedBins]]:

@@ -38,8 +38,10 @@ from vpharness.evaluation.running_claims import what_if_error
 NAME = "shadow:same"
 STEPS = steps_of(minute(), 5)
 
+Asked = tuple[Pipeline, list[PipelineBin], dict[int, str], WhatIf]
 
-def asked_after(steps: int, tries: int = 1) -> tuple[Pipeline, list[PipelineBin], dict[int, str], WhatIf]:
+
+def asked_after(steps: int, tries: int = 1) -> Asked:
     """Return a pipeline with a challenger and, from some steps on, a what-if of the same parameters.
 
     Returns the pipeline after a minute, its bins, what the what-if said of those before it was asked for, by place, and
@@ -69,9 +71,15 @@ def asked_after(steps: int, tries: int = 1) -> tuple[Pipeline, list[PipelineBin]
     return pipeline, bins, past, what_if
 
 
-def test_it_says_what_a_challenger_of_the_same_parameters_says_value_by_value() -> None:
+@pytest.fixture(scope="module")
+def asked() -> Asked:
+    """What `asked_after` returns of 60 steps, to be looked at and not changed."""
+    return asked_after(60)
+
+
+def test_it_says_what_a_challenger_of_the_same_parameters_says_value_by_value(asked: Asked) -> None:
     """Scores, fires, readiness and outcomes of the bins before and after, and all figures."""
-    pipeline, bins, past, _ = asked_after(60)
+    pipeline, bins, past, _ = asked
     assert list(past) == [each.seq for each in bins[: len(past)]]
     for each in bins:
         wanted = shadow_body(each.outputs["high"])
@@ -104,9 +112,9 @@ def test_its_claim_rests_on_the_bins_after_it_was_asked_for() -> None:
     assert (claim["low"], claim["high"]) == (pytest.approx(wanted.low), pytest.approx(wanted.high))
 
 
-def test_asked_for_before_the_first_bin_its_claim_is_the_challenger_s_with_another_error() -> None:
+def test_asked_for_before_the_first_bin_its_claim_is_the_challenger_s_with_another_error(asked: Asked) -> None:
     """The same blocks, and a wider sequence."""
-    pipeline, *_ = asked_after(60)
+    pipeline, *_ = asked
     champion, other = pipeline.champion.evaluator, pipeline.others["high"].evaluator
     differences = Differences(allows_what_ifs=True)
     differences.take(champion, {"high": other, NAME: other}, {NAME: WhatIf(0, 1)})
@@ -115,9 +123,9 @@ def test_asked_for_before_the_first_bin_its_claim_is_the_challenger_s_with_anoth
     assert found[NAME].blocks == found["high"].blocks
 
 
-def test_no_later_bin_changes_what_was_said() -> None:
+def test_no_later_bin_changes_what_was_said(asked: Asked) -> None:
     """Asked for later, it says the same of the bins that were there before, and counts fewer for its claim."""
-    early, late = asked_after(40), asked_after(70)
+    early, late = asked_after(40), asked
     assert {seq: late[2][seq] for seq in early[2]} == early[2]
     assert early[0].statistics()[NAME]["claim"]["n_blocks"] > late[0].statistics()[NAME]["claim"]["n_blocks"]
     assert early[0].statistics()[NAME]["n_fires"] == late[0].statistics()[NAME]["n_fires"]
