@@ -8,8 +8,10 @@ execute anything. A job reports by files that are there whole or not at all, sev
 import contextlib
 import os
 import pickle
+import pwd
 import secrets
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +30,9 @@ _REPORT_S: Final = 1.0
 """How long a job may keep what it has to report."""
 _GRACE_S: Final = {"slurm": 30.0, "local": 1.0}
 """How long after the end of a job its last report may take to be seen on other machines."""
+_QUEUE_S: Final = 5.0
+"""How often Slurm is asked which jobs are in its queue."""
+_QUEUE_ANSWERS_S: Final = 60.0
 _SUFFIX: Final = ".events"
 
 
@@ -111,6 +116,8 @@ class _SlurmSession:
     jobs: dict[tuple[int, int], Any] = field(default_factory=dict)
     _submitted: int = 0
     _over_since: dict[tuple[int, int], float] = field(default_factory=dict)
+    _asked: float = -_QUEUE_S
+    _gone: set[tuple[int, int]] = field(default_factory=set)
 
     @property
     def can_send(self) -> bool:
@@ -164,7 +171,7 @@ class _SlurmSession:
 
     def events(self) -> list[tuple[int, Event]]:
         """Return what has happened to works since the last call, by their places."""
-        over = [key for key, job in self.jobs.items() if job.done()]
+        over = self._over()
         found = self._reported()
         now = time.monotonic()
         for key in over:
@@ -174,6 +181,17 @@ class _SlurmSession:
         if not found:
             time.sleep(_POLL_S)
         return found
+
+    def _over(self) -> list[tuple[int, int]]:
+        """Return the jobs that have ended, however they did."""
+        if self.settings.cluster == "local":
+            return [key for key, job in self.jobs.items() if job.done()]
+        if time.monotonic() - self._asked >= _QUEUE_S:
+            self._asked = time.monotonic()
+            queued = _queued()
+            if queued is not None:
+                self._gone = {key for key, job in self.jobs.items() if job.job_id not in queued}
+        return [key for key in self._gone if key in self.jobs]
 
     def _reported(self) -> list[tuple[int, Event]]:
         """Return the events of files that jobs have written, and delete the files."""
@@ -194,3 +212,19 @@ class _SlurmSession:
         for key in [key for key in self.jobs if key[0] in places]:
             with contextlib.suppress(Exception):  # it may have ended
                 self.jobs.pop(key).cancel(check=False)
+
+
+def _queued() -> set[str] | None:
+    """Return the numbers of this user's jobs that wait or run; None where Slurm does not answer now.
+
+    The queue is asked and not the accounts, which a cluster may not keep.
+    """
+    user = pwd.getpwuid(os.getuid()).pw_name
+    command = [shutil.which("squeue") or "squeue", "--noheader", "--array", "--format=%i", f"--user={user}"]
+    try:
+        asked = subprocess.run(  # noqa: S603  # fixed words
+            command, capture_output=True, text=True, check=True, timeout=_QUEUE_ANSWERS_S
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return set(asked.stdout.split())
