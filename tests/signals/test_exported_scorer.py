@@ -25,6 +25,7 @@ from vpharness.signals import (
     signal,
 )
 from vpharness.signals.core.exported_scorer import ExportedScorer, calls_out, export_scorer, load_scorer
+from vpharness.signals.core.flat_state import FlatState, flat_step
 
 RADIUS = 30
 NAMES = ("ads", "ads_pfp_svac", "erd", "iirc", "jad", "msd", "perm_derivative", "pfp", "spg", "svac")
@@ -54,8 +55,30 @@ def test_it_scores_bit_for_bit_as_the_source(name: str) -> None:
         assert np.array_equal(scored[0][1], scored[1][1], equal_nan=True)
         states = [scored[1][0], scored[0][0]] if number == 60 else [scored[0][0], scored[1][0]]
     saved = save_state(states[0])
-    for array, other in zip(saved.values(), save_state(restore_state(loaded, saved)).values(), strict=True):
-        assert np.array_equal(array, other, equal_nan=True)
+    assert FlatState.of(restore_state(source, saved)).layout == FlatState.of(source.start()).layout
+    restored = save_state(restore_state(loaded, saved))
+    assert restored.keys() == saved.keys()
+    for key, array in saved.items():
+        assert np.array_equal(array, restored[key], equal_nan=True)
+
+
+def test_many_programs_stepped_in_turn_are_compiled_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may hold more of them than any cache of a fixed size."""
+    made = list[Any]()
+
+    def counted(*arguments: Any) -> Any:
+        made.append(arguments)
+        return flat_step(*arguments)
+
+    monkeypatch.setattr("vpharness.signals.core.exported_scorer.flat_step", counted)
+    source = scorer(resolve("vpharness.signals.msd.msd"), None, cell_width_ms=100.0, radius=RADIUS)
+    content = export_scorer(source)
+    loaded = [load_scorer(content, "program.npz") for _ in range(20)]
+    columns = bins(source.columns, 1, seed=1)[0]
+    for _ in range(2):
+        for each in loaded:
+            each.step(each.start(), columns)
+    assert len(made) == len(loaded)
 
 
 @pytest.fixture(scope="module")

@@ -235,13 +235,17 @@ def test_moments_by_hand() -> None:
     np.testing.assert_allclose(run("skew", x, p), [0.0, 0.0, skewed, skewed, np.nan, np.nan], rtol=1e-14)
 
 
+@pytest.mark.parametrize("capacity", [2 * CAPACITY, 4_096])
 @pytest.mark.parametrize("operator", ["mean", "std", "skew"])
-def test_moments_have_the_same_bits_whatever_the_cutting_and_capacity(operator: str) -> None:
-    """Values are added in the order of their age alone, and what was huge long ago leaves no trace."""
+def test_moments_have_the_same_bits_whatever_the_cutting_and_capacity(operator: str, capacity: int) -> None:
+    """Values are added in the order of their age alone, and what was huge long ago leaves no trace.
+
+    A single bin looks at all that is remembered at once where that is little, and block by block where it is much.
+    """
     x = np.random.default_rng(4).normal(size=(700, 1)) + 1e4
     x[:100] *= 1e12
     p = OperatorParameters(window=50)
-    ready = scorer(TWINS[operator][0], p, cell_width_ms=CELL_WIDTH_MS, radius=0, capacity=2 * CAPACITY)
+    ready = scorer(TWINS[operator][0], p, cell_width_ms=CELL_WIDTH_MS, radius=0, capacity=capacity)
     cut, whole = score_in_chunks(ready, {"x": x}, [1] * 100 + [150] * 4), run(operator, x[:, 0], p)
     np.testing.assert_array_equal(cut, whole)
     np.testing.assert_allclose(whole[150:], TWINS[operator][1](x[100:, 0], p)[50:], rtol=1e-7)

@@ -8,10 +8,8 @@ execute anything. A job reports by files that are there whole or not at all, sev
 import contextlib
 import os
 import pickle
-import pwd
 import secrets
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,16 +21,14 @@ from vpharness.engines.calls import Allotment, Follower, Work
 from vpharness.engines.cluster_session import carry_out_on
 from vpharness.engines.joblib_engine import DIED_TWICE
 from vpharness.engines.settings import SlurmSettings
+from vpharness.engines.slurm_queue import SlurmQueue
 from vpharness.errors import EngineError
 
 _POLL_S: Final = 0.3
 _REPORT_S: Final = 1.0
 """How long a job may keep what it has to report."""
-_GRACE_S: Final = {"slurm": 30.0, "local": 1.0}
-"""How long after the end of a job its last report may take to be seen on other machines."""
-_QUEUE_S: Final = 5.0
-"""How often Slurm is asked which jobs are in its queue."""
-_QUEUE_ANSWERS_S: Final = 60.0
+_LOCAL_GRACE_S: Final = 1.0
+"""How long after the end of a process its last report may take to be seen."""
 _SUFFIX: Final = ".events"
 
 
@@ -108,16 +104,16 @@ class _SlurmSession:
         folder: what jobs are handed and report.
         markers: of the folders of works.
         jobs: those on their way, by place and a number that no other job has.
+        queue: what Slurm says of them.
     """
 
     settings: SlurmSettings
     folder: Path
     markers: Markers
     jobs: dict[tuple[int, int], Any] = field(default_factory=dict)
+    queue: SlurmQueue = field(default_factory=SlurmQueue)
     _submitted: int = 0
     _over_since: dict[tuple[int, int], float] = field(default_factory=dict)
-    _asked: float = -_QUEUE_S
-    _gone: set[tuple[int, int]] = field(default_factory=set)
 
     @property
     def can_send(self) -> bool:
@@ -137,18 +133,17 @@ class _SlurmSession:
             by_needs.setdefault(work.memory_bytes, []).append((place, work))
         for memory_bytes, several in by_needs.items():
             executor = self._executor(memory_bytes)
-            with contextlib.nullcontext() if len(several) == 1 else executor.batch():
-                submitted = [self._submit(executor, place, work) for place, work in several]
+            try:  # around the whole: an array is submitted where its block ends
+                with contextlib.nullcontext() if len(several) == 1 else executor.batch():
+                    submitted = [self._submit(executor, place, work) for place, work in several]
+            except (OSError, RuntimeError) as error:
+                raise EngineError(f"a job cannot be submitted: {' '.join(str(error).split())[:300]}") from error
             self.jobs |= dict(submitted)
 
     def _submit(self, executor: Any, place: int, work: Work) -> tuple[tuple[int, int], Any]:
         key = place, self._submitted
         self._submitted += 1
-        stem = self.folder / f"{place}-{key[1]}"
-        try:
-            return key, executor.submit(_job, packed(work, self.markers), str(stem))
-        except (OSError, RuntimeError) as error:
-            raise EngineError(f"a job cannot be submitted: {' '.join(str(error).split())[:300]}") from error
+        return key, executor.submit(_job, packed(work, self.markers), str(self.folder / f"{place}-{key[1]}"))
 
     def _executor(self, memory_bytes: int) -> Any:
         import submitit  # noqa: PLC0415  # an extra
@@ -173,25 +168,22 @@ class _SlurmSession:
         """Return what has happened to works since the last call, by their places."""
         over = self._over()
         found = self._reported()
-        now = time.monotonic()
         for key in over:
-            if key in self.jobs and now - self._over_since.setdefault(key, now) >= _GRACE_S[self.settings.cluster]:
-                del self.jobs[key]
+            if key in self.jobs:
+                self.cancel([key[0]])
                 found.append((key[0], Event(Kind.DIED, DIED_TWICE)))
         if not found:
             time.sleep(_POLL_S)
         return found
 
     def _over(self) -> list[tuple[int, int]]:
-        """Return the jobs that have ended, however they did."""
-        if self.settings.cluster == "local":
-            return [key for key, job in self.jobs.items() if job.done()]
-        if time.monotonic() - self._asked >= _QUEUE_S:
-            self._asked = time.monotonic()
-            queued = _queued()
-            if queued is not None:
-                self._gone = {key for key, job in self.jobs.items() if job.job_id not in queued}
-        return [key for key in self._gone if key in self.jobs]
+        """Return the jobs that ended so long ago that their last report would be here."""
+        now = time.monotonic()
+        if self.settings.cluster == "slurm":
+            keys = {job.job_id: key for key, job in self.jobs.items()}
+            return [keys[job] for job in self.queue.gone(keys, now)]
+        ended = [key for key, job in self.jobs.items() if job.done()]
+        return [key for key in ended if now - self._over_since.setdefault(key, now) >= _LOCAL_GRACE_S]
 
     def _reported(self) -> list[tuple[int, Event]]:
         """Return the events of files that jobs have written, and delete the files."""
@@ -212,19 +204,3 @@ class _SlurmSession:
         for key in [key for key in self.jobs if key[0] in places]:
             with contextlib.suppress(Exception):  # it may have ended
                 self.jobs.pop(key).cancel(check=False)
-
-
-def _queued() -> set[str] | None:
-    """Return the numbers of this user's jobs that wait or run; None where Slurm does not answer now.
-
-    The queue is asked and not the accounts, which a cluster may not keep.
-    """
-    user = pwd.getpwuid(os.getuid()).pw_name
-    command = [shutil.which("squeue") or "squeue", "--noheader", "--array", "--format=%i", f"--user={user}"]
-    try:
-        asked = subprocess.run(  # noqa: S603  # fixed words
-            command, capture_output=True, text=True, check=True, timeout=_QUEUE_ANSWERS_S
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return set(asked.stdout.split())

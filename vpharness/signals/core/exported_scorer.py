@@ -165,18 +165,19 @@ class ExportedScorer:
 
     @functools.cached_property
     def _bin_step(self) -> BinStep:
-        return BinStep(
-            functools.partial(_compiled_flat, self.call, self.columns, self.series),
-            self.numbers,
-            self.cell_width_ms,
-            self.columns,
-            self.series,
-        )
+        return _bin_step(self.call, self.numbers, self.cell_width_ms, self.columns, self.series)
 
 
-@functools.lru_cache(maxsize=16)
-def _compiled_flat(call: Step, columns: tuple[str, ...], series: tuple[str, ...], layout: StateLayout) -> Step:
-    return flat_step(call, layout, columns, series)
+def _bin_step(
+    call: Step, numbers: Mapping[str, Any], cell_width_ms: float, columns: tuple[str, ...], series: tuple[str, ...]
+) -> BinStep:
+    """Return the step of one bin of a program, which is compiled once for as long as it is kept."""
+
+    @functools.cache
+    def compiled(layout: StateLayout) -> Step:
+        return flat_step(call, layout, columns, series)
+
+    return BinStep(compiled, numbers, cell_width_ms, columns, series)
 
 
 def export_scorer(ready: Scorer) -> bytes:
@@ -388,10 +389,7 @@ def _loaded_fit(
     call = _loaded(arrays[_COMBINATION].tobytes(), version, where)
     numbers = _numbers(_named(arrays, _COMBINATION_NUMBER), header.get("combination_lists", {}))
     begin = nested_state(_named(arrays, _COMBINATION_STATE))
-    columns = (NO_CELLS,)
-    step = BinStep(
-        functools.partial(_compiled_flat, call, columns, outputs), numbers, header["cell_width_ms"], columns, outputs
-    )
+    step = _bin_step(call, numbers, header["cell_width_ms"], (NO_CELLS,), outputs)
     return fits, Combination(outputs, lambda: begin, lambda state, shown: step(shown, state))
 
 

@@ -32,12 +32,12 @@ class StateLayout:
 
     @classmethod
     def of(cls, state: Nested) -> "StateLayout":
-        """Return the layout of a state."""
+        """Return the layout of a state: one and the same in whatever order its arrays are named."""
         return cls(
             tuple(
                 (slot, name, tuple(np.shape(array)), np.dtype(array.dtype).name)
-                for slot, arrays in state.items()
-                for name, array in arrays.items()
+                for slot, arrays in sorted(state.items())
+                for name, array in sorted(arrays.items())
             )
         )
 

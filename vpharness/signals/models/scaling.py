@@ -21,7 +21,7 @@ def scaled(scaler: Mapping[str, Any], features: Any) -> Any:
     centred, deviations = features - scaler[MEAN][None, :], scaler[DEVIATION][None, :]
     if isinstance(features, np.ndarray):
         return centred / deviations
-    # What XLA makes of the division for many rows, but not for one: so one has the same bits as among many.
+    # What XLA makes of the division for many rows, but not for one: so scaled features are the same bits in both.
     return centred * (1.0 / deviations)
 
 
