@@ -68,7 +68,7 @@ def test_a_dataset_that_is_too_short_alone_is_pooled_with_the_others_that_were_r
     said = advice(first(p_adjusted=None, lacks=few, left_out=("day2", "day3", "day4"), timeout_rate=0.9))
     assert said == (
         "there is too little data to rank anything: the datasets that are judged here are short (6 blocks of 16 s, 8 "
-        "needed): leave by=dataset, dataset.id= and dataset.collection= out, so that all 4 that it ran on are pooled, "
+        "needed): leave by=dataset and dataset.id= out, so that all 4 that it ran on are pooled, "
         "or build longer ones"
     )
     assert advice(first(p_adjusted=None, lacks=few[:1])) == (

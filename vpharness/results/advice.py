@@ -114,9 +114,9 @@ def _more_fires(first: Ranked) -> str:
     trial, lacks = first.candidate.first, first.judgement.lacks
     if lacks and first.left_out:
         return (
-            f"the datasets that are judged here are short ({lacks[0]}): leave by=dataset, dataset.id= and "
-            f"dataset.collection= out, so that all {len(first.left_out) + len(first.candidate.trials)} that it ran on "
-            "are pooled, or build longer ones"
+            f"the datasets that are judged here are short ({lacks[0]}): leave by=dataset and dataset.id= out, "
+            f"so that all {len(first.left_out) + len(first.candidate.trials)} that it ran on are pooled, or build "
+            "longer ones"
         )
     longer = "a longer dataset"
     if lacks and all(each.what == "blocks" for each in lacks):
