@@ -129,6 +129,8 @@ def assert_same_bins(found: FinishedBins, expected: FinishedBins) -> None:
         assert_same_bits(name, found.bins[name], expected.bins[name])
     for name in GRID_COLUMNS:
         assert_same_bits(name, found.column(name), expected.column(name))
+    for name, cells in found.cells(-1).items() if len(found.bins) else ():
+        assert_same_bits(name, cells, expected.column(name)[-1])
 
 
 def assert_same_run(found: Run, expected: Run) -> None:

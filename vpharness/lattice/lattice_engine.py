@@ -9,7 +9,14 @@ import numpy as np
 from vpharness.compiled import Array
 from vpharness.errors import SourceError
 from vpharness.events.mbo_event import EVENT_DTYPE
-from vpharness.lattice.columns import BIN_DTYPE, EVENT_COLUMN, FLOAT_COLUMNS, LABEL_COLUMNS, MOVE_COLUMNS
+from vpharness.lattice.columns import (
+    BIN_DTYPE,
+    EVENT_COLUMN,
+    FLOAT_COLUMNS,
+    GRID_COLUMNS,
+    LABEL_COLUMNS,
+    MOVE_COLUMNS,
+)
 from vpharness.lattice.layout import COUNT_NAMES, NO_TIME, LatticeState, make_room
 from vpharness.lattice.time import consume, move_time
 
@@ -38,6 +45,11 @@ class FinishedBins:
         if name == EVENT_COLUMN:
             return self.last_event_ids
         raise KeyError(name)
+
+    def cells(self, index: int) -> dict[str, Array]:
+        """Return all columns of one bin by name, each [K]."""
+        rows = *self.floats[:, index], *self.labels[:, index], *self.moves[:, index], self.last_event_ids[index]
+        return dict(zip(GRID_COLUMNS, rows, strict=True))
 
     def first(self, count: int) -> "FinishedBins":
         """Return the first `count` bins."""

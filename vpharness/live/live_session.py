@@ -17,7 +17,6 @@ from vpharness.evaluation.fires import FireState, advance_fires, start_fires
 from vpharness.events.mbo_event import EVENT_DTYPE, FLAG_SNAPSHOT
 from vpharness.events.times import SECOND_NS, latest_time
 from vpharness.lattice import state_transfer
-from vpharness.lattice.columns import GRID_COLUMNS
 from vpharness.lattice.lattice_engine import FinishedBins, as_events, iterate
 from vpharness.lattice.layout import NO_TIME, LatticeState
 from vpharness.live.live_model import LiveModel, ScoredBin
@@ -225,8 +224,7 @@ class LiveSession:
 
     def _score_block(self, block: FinishedBins) -> Iterator[ScoredBin]:
         for index in range(len(block.bins)):
-            grid = {name: block.column(name)[index] for name in GRID_COLUMNS}
-            yield self.take_bin(block.bins[index : index + 1], grid)
+            yield self.take_bin(block.bins[index : index + 1], block.cells(index))
 
     def _give_orders(self, events: NDArray[np.void]) -> None:
         """Give the orders of a state that does not say whose they are to the only publisher of the events.
