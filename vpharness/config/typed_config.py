@@ -52,6 +52,10 @@ def with_schema(config: DictConfig, where: str) -> DictConfig:
 
 def instance(node: Any, name: str) -> Any:
     """Return the dataclass instance that a composed config stands for; a ConfigError names what must be given yet."""
+    if node is None:
+        raise ConfigError(
+            f"{name} cannot be left out; leave ~{name} away, or choose one: {name}=NAME (--help lists them)"
+        )
     return instance_of(OmegaConf.to_container(node, resolve=True), name)
 
 
