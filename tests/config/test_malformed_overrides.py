@@ -104,6 +104,7 @@ def test_a_group_that_commands_need_cannot_be_left_out(override: str) -> None:
             "eval.tp_ticks is given 3 times: eval.tp_ticks=6 and eval.tp_ticks=8 and eval.tp_ticks=9; give it once",
         ),
         (["seed=" + "1" * 300], "seed holds a number of 300 digits; give a smaller one"),
+        (["signal=" + "1" * 5000], "signal holds a number of 5000 digits; give a smaller one"),
         (
             ["signal.thresholds=[0.1,-" + "1" * 300 + "]"],
             "signal.thresholds holds a number of 300 digits; give a smaller one",

@@ -147,7 +147,7 @@ def _is_name(value: str) -> bool:
 
     try:
         read = OverridesParser.create().parse_override(f"choice={value}").value()
-    except HydraException:
+    except (HydraException, ValueError):  # the latter for a number of too many digits, which is refused by itself
         return True
     if isinstance(read, RangeSweep):
         return False
