@@ -56,6 +56,12 @@ remember_compositions()
 copy_nodes_quickly()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Search for garbage in the process that hands tests out: it collects none, where the search would begin again."""
+    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+        gc.enable()
+
+
 @pytest.hookimpl(optionalhook=True, wrapper=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     """Run one process more than there are processors: tests wait a fifth of the time, for disks, servers, Chromium."""

@@ -33,6 +33,8 @@ from vpharness.config.search_path import OWN_FOLDER_VARIABLE
 
 _LISTS: Final = dict[tuple[object, ...], DefaultsList]()
 """Which files make a configuration, by its name, the choices of groups, and where files are looked for."""
+COPIES_OF_OMEGACONF: Final = dict[type, Any]()
+"""How OmegaConf itself copies nodes of each kind, once `copy_nodes_quickly` has put others in their place."""
 _COMPOSED: Final = dict[int, DictConfig]()
 """What they make, without values of the command line, by the identity of a list in `_LISTS`, which stays."""
 
@@ -97,10 +99,9 @@ def copy_nodes_quickly() -> None:
 
     values: list[Any] = [AnyNode, BooleanNode, BytesNode, EnumNode, FloatNode, IntegerNode, PathNode, StringNode]
     containers: list[Any] = [DictConfig, ListConfig]
-    for kind in values:
-        kind.__deepcopy__ = value
-    for kind in containers:
-        kind.__deepcopy__ = container
+    for kind, copied in [*((kind, value) for kind in values), *((kind, container) for kind in containers)]:
+        COPIES_OF_OMEGACONF.setdefault(kind, kind.__deepcopy__)
+        kind.__deepcopy__ = copied
 
 
 def _filled(this: Any, **other: Any) -> Any:

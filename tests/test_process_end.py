@@ -4,6 +4,7 @@ import gc
 import io
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -27,6 +28,28 @@ def test_a_process_ends_with_its_code_and_all_it_has_said_whatever_its_threads_d
         [sys.executable, "-c", SCRIPT], cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (7, "said cleaned up\n", "")
+
+
+@pytest.mark.parametrize(
+    ("dist", "is_worker", "is_searched"),
+    [("loadfile", False, True), ("loadfile", True, False), ("no", False, False)],
+)
+def test_the_process_that_hands_tests_out_searches_for_garbage(
+    request: pytest.FixtureRequest, dist: str, is_worker: bool, is_searched: bool
+) -> None:
+    """It collects no tests, after which others begin."""
+    (conftest,) = (
+        each
+        for each in request.config.pluginmanager.get_plugins()
+        if str(getattr(each, "__file__", "")).endswith("tests/conftest.py")
+    )
+    config = SimpleNamespace(getoption=lambda _name, _default: dist, **({"workerinput": {}} if is_worker else {}))
+    try:
+        gc.disable()
+        conftest.pytest_configure(config)
+        assert gc.isenabled() == is_searched
+    finally:
+        gc.enable()
 
 
 def test_commands_and_their_tracking_search_for_garbage_rarely(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,14 @@ def test_steps_and_figures_are_shown_written_and_counted_once(folder: Path) -> N
     assert len(read(Store(folder / "lake" / "research" / "vp_harness" / "results"), WALK_FORWARDS)) == 1
 
 
+def test_where_pbo_is_not_defined_there_are_no_halves_of_it(folder: Path) -> None:
+    """Two groups of segments are too few: neither the figures nor the frame have any."""
+    found = vp.walk_forward("small", segments=3, train=2, lake=folder / "lake")
+    assert found.figures["pbo"] is None
+    assert found.pbo.shape == (0, 3)
+    assert list(found.pbo.columns) == ["logit", "in_sample_net_pnl_ticks", "net_pnl_ticks"]
+
+
 def test_mlflow_has_its_figures_and_pictures(folder: Path) -> None:
     """Where it is asked to track; a curve over the steps among them."""
     said = in_process(folder, "compare", *PROCEDURE, "tracking=mlflow")

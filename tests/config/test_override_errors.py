@@ -6,7 +6,7 @@ from hydra.errors import HydraException
 from vpharness.config.composition import composed_config
 from vpharness.config.override_errors import errors_of_overrides, one_line
 from vpharness.config.search_path import prepare_process
-from vpharness.config.typed_config import instance
+from vpharness.config.typed_config import instance, instance_of
 from vpharness.errors import ConfigError
 
 
@@ -93,3 +93,12 @@ def test_what_is_added_to_a_group_or_put_into_a_list_of_numbers_is_refused() -> 
         ConfigError, match=r"^signal\.thresholds is \[\[0\.1\]\]; expected a list without lists inside$"
     ):
         instance(composed_config("run", ["signal.thresholds=[[0.1]]"]).signal, "signal")
+
+
+def test_a_list_that_may_be_left_out_holds_no_lists_either() -> None:
+    """As one that must be there."""
+    command = {"_target_": "vpharness.config.command_schemas.OnlineSimCommand"}
+    with pytest.raises(ConfigError, match=r"^serve\.fields is \[\['a'\]\]; expected a list without lists inside$"):
+        instance_of({**command, "fields": [["a"]]}, "serve")
+    assert instance_of({**command, "fields": ["a"]}, "serve").fields == ["a"]
+    assert instance_of({**command, "fields": None}, "serve").fields is None

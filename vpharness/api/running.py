@@ -36,7 +36,9 @@ from vpharness.storage.arrow import table_of_rows
 
 _CHOSEN: Final = ("source", "lattice", "split", "tracking", "experiment")
 """Groups of which a text chooses an option, such as source="dbn"."""
-_DATASET_IS: Final = re.compile(r"dataset\.id(?:=| is )([\w.-]*\w)")
+_DATASET_IS: Final = re.compile(r"dataset\.id(?:=| is )([\w.-]*\w)(?![\w.-]*,\S)")
+"""One dataset by its id, and not the first of several that commas separate, which no argument of this library takes."""
+_DATASET_KEY: Final = re.compile(r"dataset\.id(?!=[\w.-]*,\S)")
 
 
 @dataclass(frozen=True)
@@ -212,5 +214,5 @@ def one_sentence() -> Iterator[None]:
 def in_python(message: str) -> str:
     """Return a message whose keys of datasets are written as arguments of this library; commands stay as they are."""
     words, command, rest = message.partition("python -m vpharness")
-    words = _DATASET_IS.sub(r'dataset="\1"', words).replace("dataset.id=", "dataset=")
-    return words.replace("dataset.id", "dataset") + command + rest
+    words = _DATASET_IS.sub(r'dataset="\1"', words)
+    return _DATASET_KEY.sub("dataset", words) + command + rest

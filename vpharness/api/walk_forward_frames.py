@@ -32,7 +32,7 @@ class WalkForwardResult:
             one is the choice that is in force.
         fires: a row for each out-of-sample fire, in the order of time, with the sum of net ticks so far as `equity`.
         pbo: a row for each half of the segments: λ (`logit`), and the net mean of its best candidate in that half
-            (`in_sample_net_pnl_ticks`) and in the other one (`net_pnl_ticks`).
+            (`in_sample_net_pnl_ticks`) and in the other one (`net_pnl_ticks`); none where PBO is not defined.
     """
 
     figures: dict[str, Any]
@@ -111,5 +111,5 @@ def _fires(walked: "judged.WalkForward") -> pd.DataFrame:
 def _halves(walked: "judged.WalkForward") -> pd.DataFrame:
     over = walked.overfitting
     names = ("logit", "in_sample_net_pnl_ticks", "net_pnl_ticks")
-    columns = ([], [], []) if over is None else (over.logits, over.chosen_net, over.later_net)
+    columns = ([], [], []) if over is None or over.undefined else (over.logits, over.chosen_net, over.later_net)
     return pd.DataFrame(dict(zip(names, columns, strict=True)), dtype="float64")

@@ -88,7 +88,9 @@ def command_line(arguments: Sequence[str]) -> tuple[str, list[str], bool]:
     if rest and f"{name} {rest[0]}" in COMMANDS:
         name, rest = f"{name} {rest[0]}", rest[1:]
     if name not in COMMANDS:
-        raise ConfigError(f"no command {name!r}; {did_you_mean(name, COMMANDS)}python -m vpharness --help lists them")
+        is_signal = name in choices_of("signal")
+        hint = f"did you mean signal={name}? " if is_signal else did_you_mean(name, COMMANDS)
+        raise ConfigError(f"no command {name!r}; {hint}python -m vpharness --help lists them")
     return name, rest, multirun
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from vpharness.modules import PermittedModules
 
 PACKAGE: Final = Path(__file__).resolve().parents[1]
 """The folder of this package."""
+
+_GROUP: Final = re.compile(r"[\w-]+(/[\w-]+)*")
 
 OWN_FOLDER_VARIABLE: Final = "VPHARNESS_CONFIG_DIR"
 """The environment variable with the folder of a user's own YAML files; `--config-dir` sets it."""
@@ -78,6 +81,8 @@ def config_dir_added(folder: Path | None) -> Iterator[None]:
 
 def is_group(key: str) -> bool:
     """Whether a key is a group with YAML files to choose from, in the project's folder or in that of --config-dir."""
+    if not _GROUP.fullmatch(key):
+        return False  # such as "" and "..", which are folders as well
     own = os.environ.get(OWN_FOLDER_VARIABLE)
     return any((Path(folder) / key).is_dir() for folder in (conf_folder(), own) if folder)
 

@@ -2,7 +2,8 @@
 
 import dataclasses
 import importlib
-from typing import Any, Final, TypeVar, get_args
+from types import UnionType
+from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 
@@ -72,9 +73,15 @@ def instance_of(values: Any, name: str) -> Any:
         raise ConfigError(f"{name}.{unknown[0]} is not a key here; {hint.strip()}")
     for each in dataclasses.fields(schema):
         value = values.get(each.name)
-        if get_args(each.type) in _PLAIN_ELEMENTS and isinstance(value, list) and any(map(_holds_others, value)):
+        if _is_plain_list(each.type) and isinstance(value, list) and any(map(_holds_others, value)):
             raise ConfigError(f"{name}.{each.name} is {value}; expected a list without lists inside")
     return schema(**{key: value for key, value in values.items() if key not in {"_target_", "defaults"}})
+
+
+def _is_plain_list(kind: Any) -> bool:
+    """Whether a field's type is a list of plain elements, or such a list or None."""
+    kinds = get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)
+    return any(get_args(each) in _PLAIN_ELEMENTS for each in kinds)
 
 
 def _holds_others(value: Any) -> bool:
