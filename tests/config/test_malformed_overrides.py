@@ -20,6 +20,26 @@ def test_a_group_that_commands_need_cannot_be_left_out(override: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "group"),
+    [
+        (["plan", "signal=ads", "~tracking"], "tracking"),
+        (["promote", "history", "~tracking"], "tracking"),
+        (["build", "~session"], "session"),
+        (["build", "~collection"], "collection"),
+    ],
+)
+def test_whatever_else_a_command_needs_cannot_be_left_out_either(
+    words: list[str], group: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named in one line, and nothing is written."""
+    assert main([*words, f"lake={tmp_path / 'lake'}"]) == 2
+    said = capsys.readouterr().err
+    assert f"{group} cannot be left out; leave ~{group} away" in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
     ("overrides", "error"),
     [
         (["signal="], "signal= names nothing to choose; write signal=NAME, such as signal=ads (--help lists them)"),
