@@ -175,7 +175,7 @@ def test_a_report_is_a_page_beside_the_ranking(folder: Path) -> None:
         (["surface=true", "report=a.html"], "all of it: python -m vpharness compare report=a.html"),
         (["candidate=4a", "stability=4a"], "stability names its candidate itself, leave candidate out"),
         (["candidate=zz"], "candidate is 'zz', with which the id of no candidate here begins; "),
-        (["candidate=''"], "candidate is '', with which the id of no candidate here begins; "),
+        (["candidate=''"], "candidate= has no value; give one, or leave candidate= away"),
         (["surface=true", "show_test=true"], "show_test goes with the ranking or a report, not with surface"),
         (["report=none/x.html"], "report is none/x.html, and none is not a folder; make it first"),
         (["parquet=none/x.parquet"], "parquet is none/x.parquet, and none is not a folder"),
