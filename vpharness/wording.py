@@ -1,7 +1,7 @@
 """Words of messages: counts with their nouns, and suggestions for a misspelt name."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 _MOST: Final = 3
@@ -15,6 +15,12 @@ def counted(count: int, noun: str) -> str:
     """Return a count with its noun, in the plural where it needs one."""
     plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
     return f"{count:,} {noun if count == 1 else plural}"
+
+
+def first_named(names: Sequence[str], most: int) -> str:
+    """Return the first names with commas between, at most so many, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def near_names(name: str, known: Iterable[str]) -> list[str]:

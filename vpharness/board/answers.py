@@ -24,7 +24,7 @@ from vpharness.board.pages import ICON, SCRIPT, STYLE_SHEET, Page, html_of, json
 from vpharness.board.procedures import procedure_page, procedures_page
 from vpharness.board.queries import NotFoundError, Query, QueryError, parsed
 from vpharness.board.standing import stamp_of
-from vpharness.campaigns.collection_members import labels_of_datasets, sessions_of_datasets
+from vpharness.campaigns.collection_members import labels_of_datasets, sessions_and_labels, sessions_of_datasets
 from vpharness.commands.ledger_access import lattices_in, views_in
 from vpharness.config.lake_of_command import lake_key
 from vpharness.datasets.collection import collection_ids, find_collection
@@ -163,8 +163,7 @@ def _candidate(board: Board, values: Mapping[str, str]) -> Page:
     lake = board.lake
     around = Surroundings(
         views_in(lake, computes=False),
-        sessions_of_datasets(lake),
-        labels_of_datasets(lake),
+        *sessions_and_labels(lake),
         _collections(lake),
         lake_key(lake),
         _promoted_runs(lake),

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Final
 
 import pyarrow.compute as pc
@@ -154,8 +154,10 @@ def _collections_table(lake: Lake) -> Content:
     )
 
 
-def collection_page(lake: Lake, seen: Seen, name: str) -> Page:
+def collection_page(lake: Lake, seen: Seen, name: str, there: Container[str]) -> Page:
     """Return the days of a collection: the newest version of ID, or that of ID@3. Raises NotFoundError for no version.
+
+    `there` are the ids of the datasets that the lake has, which have a page.
 
     Raises DatasetError where a file of it is damaged.
     """
@@ -164,7 +166,6 @@ def collection_page(lake: Lake, seen: Seen, name: str) -> Page:
     versions = {f"{collection_id}@{each}": None for each in range(1, newest.latest + 1)}
     own = find_collection(lake, one_of("version", name, versions)) if number else newest
     counts = _candidates_on(seen)
-    there = {each.manifest.dataset_id for each in all_datasets(lake) if isinstance(each, Dataset)}
     rows: list[list[Content]] = [
         [
             element(
@@ -206,9 +207,10 @@ def collection_page(lake: Lake, seen: Seen, name: str) -> Page:
 def dataset_page(lake: Lake, seen: Seen, dataset_id: str | None) -> Page:
     """Return the page of one dataset, or of a collection. Raises NotFoundError where the lake has none of that id."""
     found = {each.manifest.dataset_id: each for each in all_datasets(lake) if isinstance(each, Dataset)}
-    if dataset_id is not None and dataset_id not in found and dataset_id.partition("@")[0] in collection_ids(lake):
-        return collection_page(lake, seen, dataset_id)
-    own = found[one_of("dataset", dataset_id, [*found, *collection_ids(lake)])]
+    collections = collection_ids(lake)
+    if dataset_id is not None and dataset_id not in found and dataset_id.partition("@")[0] in collections:
+        return collection_page(lake, seen, dataset_id, found)
+    own = found[one_of("dataset", dataset_id, [*found, *collections])]
     m, use, count = own.manifest, disk_use(own), _candidates_on(seen)[own.manifest.dataset_id]
     notes = list(dict.fromkeys((*m.doubts, *m.notes)))
     source = _source(lake, own)

@@ -19,7 +19,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vpharness.campaigns.collection_members import labels_of_datasets, sessions_of_datasets
+from vpharness.campaigns.collection_members import sessions_and_labels
 from vpharness.commands.ledger_access import readable_ledger
 from vpharness.commands.text.ranking_lines import family_text
 from vpharness.commands.text.varied_settings import RowSettings, row_settings
@@ -124,7 +124,7 @@ def new_standing(lake: Lake, stamp: str) -> Standing:
     begun, store = time.monotonic(), store_in(lake.root)
     ledger = readable_ledger(store, lake)
     ranked = ranked_before(store, ledger)
-    families = _families(ranked)
+    families, (sessions, labels) = _families(ranked), sessions_and_labels(lake)
     facts = Facts(
         stamp,
         time.time_ns(),
@@ -132,10 +132,10 @@ def new_standing(lake: Lake, stamp: str) -> Standing:
         len(ledger),
         len({run_id for each in ledger for run_id in each.run_ids}),
         max((each.runs.newest_ns for each in ledger), default=0),
-        tuple(verdict_sentences(Findings(ranked, (), _no_view, {}, sessions=labels_of_datasets(lake)))),
+        tuple(verdict_sentences(Findings(ranked, (), _no_view, {}, sessions=labels))),
         tuple(families)[:_MOST_FAMILIES],
     )
-    table = _table_of(ranked, families, sessions_of_datasets(lake))
+    table = _table_of(ranked, families, sessions)
     _keep(store, facts, table)
     return Standing(facts, table, ledger, ranked)
 

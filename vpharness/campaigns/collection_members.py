@@ -1,7 +1,8 @@
 """The datasets of a collection: which they are, their sessions' names, how many train, and when each was added."""
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from vpharness.datasets.collection import Member, collection_ids, find_collection
 from vpharness.datasets.lake import Lake
@@ -37,7 +38,7 @@ def sessions_of_datasets(lake: Lake | None) -> dict[str, str]:
     Where two collections name one dataset differently, both names stand, with a slash between. A collection that cannot
     be read names nothing: names are only shown, and whoever uses the collection is told what is wrong with it.
     """
-    return _named(lake, lambda member: member.session)
+    return sessions_and_labels(lake)[0]
 
 
 def labels_of_datasets(lake: Lake | None) -> dict[str, str]:
@@ -45,25 +46,27 @@ def labels_of_datasets(lake: Lake | None) -> dict[str, str]:
 
     Such as "ESH4 2024-03-11", for places that show a dataset alone, where a session does not say of what it is.
     """
-    return _named(
-        lake,
-        lambda member: (
-            member.session
-            if not member.instrument or member.instrument in member.session
-            else f"{member.instrument} {member.session}"
-        ),
-    )
+    return sessions_and_labels(lake)[1]
 
 
-def _named(lake: Lake | None, name: Callable[[Member], str]) -> dict[str, str]:
-    names: dict[str, list[str]] = {}
-    for collection_id in collection_ids(lake) if lake is not None else ():
-        try:
-            members = find_collection(lake, collection_id).members  # type: ignore[arg-type]  # there are ids
-        except DatasetError:
-            continue
-        for member in members:
-            own = names.setdefault(member.dataset_id, [])
-            if name(member) not in own:
-                own.append(name(member))
+def sessions_and_labels(lake: Lake | None) -> tuple[dict[str, str], dict[str, str]]:
+    """Return both, read once: what `sessions_of_datasets` returns, and what `labels_of_datasets` does."""
+    members = list[Member]()
+    if lake is None:
+        return {}, {}
+    for collection_id in collection_ids(lake):
+        with contextlib.suppress(DatasetError):
+            members += find_collection(lake, collection_id).members
+    return _names(members, lambda member: member.session), _names(members, _label)
+
+
+def _label(member: Member) -> str:
+    is_alone = not member.instrument or member.instrument in member.session
+    return member.session if is_alone else f"{member.instrument} {member.session}"
+
+
+def _names(members: Sequence[Member], name: Callable[[Member], str]) -> dict[str, str]:
+    names: dict[str, dict[str, None]] = {}
+    for member in members:
+        names.setdefault(member.dataset_id, {})[name(member)] = None
     return {dataset_id: "/".join(own) for dataset_id, own in names.items()}

@@ -8,9 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-import yaml
-
-from vpharness.config.search_path import choices_of, conf_folder, is_group
+from vpharness.config.search_path import choices_of, groups_of, is_group
 from vpharness.errors import ConfigError
 
 _NEEDED_GROUPS: Final = frozenset({"dataset", "eval", "feed", "lattice", "promotion", "signal", "source", "split"})
@@ -85,7 +83,7 @@ def _groups_left_out(words: Sequence[str]) -> Iterator[str]:
 
 def _wrong_choices(words: Sequence[str], config_name: str) -> Iterator[str]:
     """Yield an error for a choice in a group that is none, or is added to a group that the command has."""
-    own = _groups_of(config_name)
+    own = groups_of(config_name)
     for word in words:
         key, equals, value = word.lstrip("+").partition("=")
         group = key.partition("@")[0]
@@ -185,17 +183,6 @@ def _given_twice(words: Sequence[str], shown: Shown) -> Iterator[str]:
             values = " and ".join(f"{name}={word.partition('=')[2]}" for word in given)
             often = {2: "twice"}.get(len(given), f"{len(given)} times")
             yield f"{name} is given {often}: {values}; give it once"
-
-
-def _groups_of(config_name: str) -> dict[str, str | None]:
-    """Return the groups that a command has, with what is chosen by default; none where there is no such YAML."""
-    path = conf_folder() / f"{config_name}.yaml"
-    if not path.is_file():
-        return {}
-    found = dict[str, str | None]()
-    for entry in yaml.safe_load(path.read_text(encoding="utf-8")).get("defaults", ()):
-        found |= entry if isinstance(entry, dict) else {}
-    return found
 
 
 def _some_choice(group: str) -> str:

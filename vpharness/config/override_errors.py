@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from vpharness.config.override_grammar import quoting_hint
-from vpharness.config.search_path import conf_folder, is_group
+from vpharness.config.search_path import conf_folder, groups_of, is_group
 from vpharness.config.typed_config import locate, schema_of
 from vpharness.errors import ConfigError
 from vpharness.wording import did_you_mean
@@ -202,13 +202,9 @@ def _keys_of_command(config_name: str, overrides: Sequence[str]) -> Iterator[str
     conf = conf_folder()
     command = yaml.safe_load((conf / f"{config_name}.yaml").read_text(encoding="utf-8"))
     yield from _names(command)
-    given = [dict([override.split("=", 1)]) for override in overrides if "=" in override]
-    choices: dict[str, Any] = {}
-    for entry in (*command.get("defaults", ()), *given):
-        choices |= entry if isinstance(entry, dict) else {}
-    own = {name for entry in command.get("defaults", ()) if isinstance(entry, dict) for name in entry}
-    choices = {group: choice for group, choice in choices.items() if group in own}
-    for group, choice in choices.items():
+    given = (override.split("=", 1) for override in overrides if "=" in override)
+    own = groups_of(config_name)
+    for group, choice in {**own, **{key: value for key, value in given if key in own}}.items():
         path = conf / group / f"{choice}.yaml"
         if path.is_file() and "_target_" in (values := yaml.safe_load(path.read_text(encoding="utf-8")) or {}):
             yield from (f"{group}.{name}" for name in _names(values))

@@ -93,6 +93,17 @@ def choices_of(group: str) -> list[str]:
     return sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
 
 
+def groups_of(config_name: str) -> dict[str, str | None]:
+    """Return the groups that a command has, with what is chosen by default; none where there is no such YAML."""
+    path = conf_folder() / f"{config_name}.yaml"
+    if not path.is_file():
+        return {}
+    found = dict[str, str | None]()
+    for entry in yaml.safe_load(path.read_text(encoding="utf-8")).get("defaults", ()):
+        found |= entry if isinstance(entry, dict) else {}
+    return found
+
+
 def modules_named_in(group: str) -> list[str]:
     """Return the modules that a user's own YAML files of a group name in `_target_`, in the folder of --config-dir."""
     own = os.environ.get(OWN_FOLDER_VARIABLE)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from vpharness.errors import ConfigError
-from vpharness.wording import near_names
+from vpharness.wording import first_named, near_names
 
 FOLDER: Final = Path(__file__).resolve().parent
 """Where the pages lie."""
@@ -86,8 +86,7 @@ def page_of(topic: str) -> DocsPage:
     near += [term for term in near_names(topic, [term for entry in glossary() for term in entry.terms]) if not near]
     advice = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else "python -m vpharness docs lists them"
     if holding := [page.topic for page in known.values() if asked and _holds(page.text, asked)]:
-        more = f" and {len(holding) - _MOST_HOLDING} more" if len(holding) > _MOST_HOLDING else ""
-        advice = f"the word is on {', '.join(holding[:_MOST_HOLDING])}{more}"
+        advice = f"the word is on {first_named(holding, _MOST_HOLDING)}"
     raise ConfigError(f"there is no topic {topic!r} in the documentation, and no such term in its glossary; {advice}")
 
 

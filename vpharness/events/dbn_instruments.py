@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vpharness.errors import SourceError
 from vpharness.events.dbn_symbology import ALWAYS, Interval, metadata_mappings
+from vpharness.wording import first_named
 
 _LISTED: Final = 10
 _SPREAD: Final = re.compile(r".*:.*|.*\d-.*\d")
@@ -234,6 +235,4 @@ def _spread_ids(names: dict[int, str]) -> NDArray[np.uint32]:
 
 
 def _listed(names: Iterable[str]) -> str:
-    known = sorted(set(names))
-    more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
-    return ", ".join(known[:_LISTED]) + more
+    return first_named(sorted(set(names)), _LISTED)

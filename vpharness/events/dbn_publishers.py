@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from vpharness.wording import first_named
+
 _MOST_SHOWN: Final = 8
 
 _VENUES: Final[Mapping[str, str]] = {
@@ -86,6 +88,4 @@ def publisher_label(publisher: int) -> str:
 def venues_text(records: Mapping[int, int]) -> str:
     """Return the publishers of `records` (how many of each), most records first, for a sentence."""
     busiest = sorted(records, key=lambda publisher: (-records[publisher], publisher))
-    shown = ", ".join(publisher_label(publisher) for publisher in busiest[:_MOST_SHOWN])
-    more = f" and {len(busiest) - _MOST_SHOWN} more" if len(busiest) > _MOST_SHOWN else ""
-    return shown + more
+    return first_named([publisher_label(publisher) for publisher in busiest], _MOST_SHOWN)

@@ -23,6 +23,7 @@ from vpharness.evaluation import (
 )
 from vpharness.evaluation.evidence import PooledLater, empty_evidence
 from vpharness.evaluation.intervals import ratio_of_totals
+from vpharness.evaluation.significance import SIGNIFICANCE_LEVEL
 from vpharness.results.families import Family, draws_of, families_of
 from vpharness.results.holdout import HoldoutResult
 from vpharness.results.ledger import LedgerCandidate, LedgerRun, Trial, with_explored
@@ -69,6 +70,11 @@ class Ranked:
     def test(self) -> Judgement | None:
         """The judgement of its test part, where that was opened."""
         return None if self.holdout is None else self.holdout.judgement
+
+    @property
+    def beats_chance(self) -> bool:
+        """Whether its adjusted p-value is small, whatever it earns."""
+        return self.p_adjusted is not None and self.p_adjusted <= SIGNIFICANCE_LEVEL
 
     @property
     def hold_s(self) -> float:

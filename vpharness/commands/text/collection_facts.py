@@ -15,7 +15,7 @@ from vpharness.datasets.lake import Lake
 from vpharness.datasets.sessions import WEEKDAYS, trading_dates
 from vpharness.errors import DatasetError
 from vpharness.events.times import time_text
-from vpharness.wording import counted
+from vpharness.wording import counted, first_named
 
 if TYPE_CHECKING:
     from vpharness.datasets.collection_build import CollectionBuilt
@@ -126,10 +126,9 @@ def collection_lines(lake: Lake, collection: Collection, calendar: str | None) -
         yield f"  roll         {sentence}"
     missing = facts["missing_days"]
     if missing:
-        more = f" and {len(missing) - _MOST_NAMES} more" if len(missing) > _MOST_NAMES else ""
-        told = [f"{day} ({WEEKDAYS[datetime.date.fromisoformat(day).weekday()]})" for day in missing[:_MOST_NAMES]]
+        told = [f"{day} ({WEEKDAYS[datetime.date.fromisoformat(day).weekday()]})" for day in missing]
         hint = "" if calendar else "; calendar=XNYS, or another, leaves its holidays out"
-        yield f"  missing      {counted(len(missing), 'day')}: {', '.join(told)}{more}{hint}"
+        yield f"  missing      {counted(len(missing), 'day')}: {first_named(told, _MOST_NAMES)}{hint}"
     elif calendar is not None:
         yield f"  missing      no day is missing of the calendar {calendar}"
     for member in facts["members"]:

@@ -12,7 +12,7 @@ from vpharness.results.families import Family
 from vpharness.results.ledger import AUDIT_FAILED, AUDIT_UNDECIDED, NOT_AUDITED, LedgerCandidate
 from vpharness.results.ranking import Ranked
 from vpharness.results.session_names import session_names, with_session
-from vpharness.wording import counted
+from vpharness.wording import counted, first_named
 
 THETA: Final = "θ"
 FOR_ALL: Final = "lower end for all"
@@ -67,7 +67,7 @@ def ranking_verdict(
         sessions: the names of datasets' sessions, by id.
     """
     winners = sum(each.winner for each in rankable)
-    by_chance_alone = [each for each in rankable if not each.winner and _has_small_p(each)]
+    by_chance_alone = [each for each in rankable if not each.winner and each.beats_chance]
     verdict = "nothing here beats chance"
     if winners:
         verdict = f"{winners} beat chance and costs (*: {_RULE})"
@@ -101,10 +101,6 @@ def ranking_verdict(
     if overlapping := sum(bool(each.candidate.overlapping) for each in rankable):
         again = f"{counted(overlapping, 'candidate')} ran on the same market time more than once"
         yield f"{again}: the longest run counts"
-
-
-def _has_small_p(ranked: Ranked) -> bool:
-    return ranked.p_adjusted is not None and ranked.p_adjusted <= SIGNIFICANCE_LEVEL
 
 
 def kept_for_test(ranked: Sequence[Ranked]) -> Iterator[str]:
@@ -222,8 +218,7 @@ def _others_text(
     if not others:
         return ""
     names = [with_session(each, labels) for each in sorted(others, key=lambda each: labels.get(each, each))]
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"; those on {', '.join(names[:_MOST_NAMED])}{more} count too, since it is the same market time"
+    return f"; those on {first_named(names, _MOST_NAMED)} count too, since it is the same market time"
 
 
 def market_times_text(times: Sequence[MarketTime]) -> str:

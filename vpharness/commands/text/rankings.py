@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from vpharness.campaigns.collection_members import labels_of_datasets, sessions_of_datasets
+from vpharness.campaigns.collection_members import sessions_and_labels, sessions_of_datasets
 from vpharness.commands.ledger_access import lattices_in, moves_of, readable_ledger
 from vpharness.commands.text.dataset_facts import DatasetRemarks, by_level_lines
 from vpharness.commands.text.information_tables import print_information
@@ -104,7 +104,7 @@ def print_ranking(
         explained: whether the terms of the table are explained below it.
         ledger: all candidates that there are, among which are those that p-values are adjusted for.
     """
-    out, sessions, labels = console(), sessions_of_datasets(lake), labels_of_datasets(lake)
+    out, (sessions, labels) = console(), sessions_and_labels(lake)
     rankable = [each for each in ranked if each.p_adjusted is not None]
     adaptive = [each for each in ranked if each.p_adjusted is None and not each.judgement.lacks]
     if rankable:

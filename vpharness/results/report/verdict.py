@@ -43,7 +43,7 @@ def verdict_sentences(findings: Findings) -> Iterator[str]:
             f"{LEAST_NET_BLOCKS} separate stretches of time."
         )
         return
-    unearning = sum(_beats_chance(each) and not each.winner for each in rankable)
+    unearning = sum(each.beats_chance and not each.winner for each in rankable)
     rule = f"p adj. at most {SIGNIFICANCE_LEVEL:g}, and a lower end for all above 0"
     if winners:
         beat = "beats" if len(winners) == 1 else "beat"
@@ -64,10 +64,6 @@ def verdict_sentences(findings: Findings) -> Iterator[str]:
     if not winners:
         least = min(each.p_adjusted for each in rankable if each.p_adjusted is not None)
         yield f"The least adjusted p-value of all is {least:.3f}; a winner has {SIGNIFICANCE_LEVEL:g} or less."
-
-
-def _beats_chance(ranked: Ranked) -> bool:
-    return ranked.p_adjusted is not None and ranked.p_adjusted <= SIGNIFICANCE_LEVEL
 
 
 def _about_the_best(best: Ranked, sessions: Mapping[str, str]) -> str:

@@ -19,13 +19,13 @@ from jax import Array
 from vpharness.errors import ConfigError, VpharnessError
 from vpharness.signals.core.binding import Numbers, Structure, split
 from vpharness.signals.core.definition import Signal, SignalParameters
-from vpharness.signals.core.flat_state import StateLayout, flat_step
+from vpharness.signals.core.flat_state import Nested, StateLayout, flat_step
 from vpharness.signals.core.grid import Grid
 from vpharness.signals.core.learned import LearnedSignal
 from vpharness.signals.core.operators import Operator
 from vpharness.signals.core.time_operators import ChunkClock, SurveyClock, slot_name
 
-ScorerState = Mapping[str, Mapping[str, Any]]
+ScorerState = Nested
 """For each call of an operator (00_rate, 01_median_spread, ...) its arrays by name, of JAX or NumPy."""
 _DIGEST_BINS: Final = 4096
 _DIGEST_RADIUS: Final = 50

@@ -14,10 +14,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 Nested = Mapping[str, Mapping[str, Any]]
-"""Arrays by slot (a call of an operator) and name."""
+"""Arrays of JAX or NumPy by slot (a call of an operator) and name."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,29 @@ class StateLayout:
         return state
 
 
-class FlatState(Mapping[str, Mapping[str, NDArray[Any]]]):
-    """A state in its flat form, which reads as any other state does."""
+class KeptState(Mapping[str, Mapping[str, Any]]):
+    """A state in a form of its own, which reads as any other state does: it is put in order when it is read."""
+
+    @functools.cached_property
+    def slots(self) -> Nested:
+        """The arrays by slot and name."""
+        raise NotImplementedError
+
+    def __getitem__(self, slot: str) -> Mapping[str, Any]:
+        """Return the arrays of a slot by name."""
+        return self.slots[slot]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the slots."""
+        return iter(self.slots)
+
+    def __len__(self) -> int:
+        """Return the number of slots."""
+        return len(self.slots)
+
+
+class FlatState(KeptState):
+    """A state in its flat form."""
 
     def __init__(self, layout: StateLayout, flat: Mapping[str, Any]) -> None:
         """Take the arrays that `StateLayout.flat` gave."""
@@ -76,20 +97,9 @@ class FlatState(Mapping[str, Mapping[str, NDArray[Any]]]):
         return cls(layout, layout.flat(arrays, np.concatenate))
 
     @functools.cached_property
-    def _nested(self) -> Mapping[str, Mapping[str, NDArray[Any]]]:
+    def slots(self) -> Nested:
+        """The arrays by slot and name."""
         return self.layout.nested({kind: np.asarray(array) for kind, array in self.flat.items()})
-
-    def __getitem__(self, slot: str) -> Mapping[str, NDArray[Any]]:
-        """Return the arrays of a slot by name."""
-        return self._nested[slot]
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield the slots."""
-        return iter(self._nested)
-
-    def __len__(self) -> int:
-        """Return the number of slots."""
-        return len(self._nested)
 
 
 Step = Callable[..., tuple[Any, Any]]

@@ -7,7 +7,7 @@ models take to score a bin.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,10 +16,9 @@ from jax import Array
 from numpy.typing import ArrayLike, NDArray
 
 from vpharness.signals.core.fits_in_force import FitsInForce
+from vpharness.signals.core.flat_state import KeptState, Nested
 from vpharness.signals.core.learned import NO_CELLS
 
-State = Mapping[str, Mapping[str, Any]]
-"""Arrays of JAX, or of NumPy."""
 BINS_SHOWN: Final = "bins_shown"
 """Where the state counts the bins that the signal has been shown."""
 _BEHIND: Final = "behind_"
@@ -37,12 +36,12 @@ class Combination:
     """
 
     series: tuple[str, ...]
-    start: Callable[[], State]
-    step: Callable[[State, Mapping[str, ArrayLike]], tuple[State, Array]]
+    start: Callable[[], Nested]
+    step: Callable[[Nested, Mapping[str, ArrayLike]], tuple[Nested, Array]]
 
 
-class LearnedState(Mapping[str, Mapping[str, Any]]):
-    """The state of a learned signal, which reads as one of any signal, and keeps its parts as their steps left them.
+class LearnedState(KeptState):
+    """The state of a learned signal, which keeps its parts as their steps left them.
 
     Attributes:
         body: what the operators of the signal's body keep.
@@ -50,12 +49,12 @@ class LearnedState(Mapping[str, Mapping[str, Any]]):
         behind: what the operators of a combination keep.
     """
 
-    def __init__(self, body: State, bins_shown: int, behind: State) -> None:
+    def __init__(self, body: Nested, bins_shown: int, behind: Nested) -> None:
         """Take the parts."""
         self.body, self.bins_shown, self.behind = body, bins_shown, behind
 
     @classmethod
-    def of(cls, state: State) -> "LearnedState":
+    def of(cls, state: Nested) -> "LearnedState":
         """Return the parts of a state that was saved."""
         if isinstance(state, LearnedState):
             return state
@@ -63,34 +62,23 @@ class LearnedState(Mapping[str, Mapping[str, Any]]):
         return cls(state_of_body(state), int(state[BINS_SHOWN]["bins"]), behind)
 
     @functools.cached_property
-    def _slots(self) -> State:
+    def slots(self) -> Nested:
+        """The arrays by slot and name."""
         shown = {BINS_SHOWN: {"bins": np.array(self.bins_shown, np.int64)}}
         return {**self.body, **shown, **{_BEHIND + slot: each for slot, each in self.behind.items()}}
 
-    def __getitem__(self, slot: str) -> Mapping[str, Any]:
-        """Return the arrays of a slot by name."""
-        return self._slots[slot]
 
-    def __iter__(self) -> Iterator[str]:
-        """Yield the slots."""
-        return iter(self._slots)
-
-    def __len__(self) -> int:
-        """Return the number of slots."""
-        return len(self._slots)
-
-
-def learned_start(body: State, combination: Combination | None) -> State:
+def learned_start(body: Nested, combination: Combination | None) -> Nested:
     """Return the state of a learned signal before its first bin, given that of its body."""
     return LearnedState(body, 0, {} if combination is None else combination.start())
 
 
 def learned_step(
-    state: State,
-    body: Callable[[State], tuple[State, Array]],
+    state: Nested,
+    body: Callable[[Nested], tuple[Nested, Array]],
     fits: FitsInForce,
     combination: Combination | None,
-) -> tuple[State, Any]:
+) -> tuple[Nested, Any]:
     """Return the state after the next T bins, and their scores [T], an array of NumPy.
 
     Args:
@@ -109,7 +97,7 @@ def learned_step(
     return LearnedState(after, shown, behind), np.where(np.isnan(outputs).any(axis=1), np.nan, scores)
 
 
-def state_of_body(state: State) -> State:
+def state_of_body(state: Nested) -> Nested:
     """Return what the operators of a learned signal's body keep, of its whole state."""
     return {slot: each for slot, each in state.items() if slot != BINS_SHOWN and not slot.startswith(_BEHIND)}
 
